@@ -1,0 +1,34 @@
+//! The pure rules of the pool.
+//!
+//! This package knows no clock, no randomness, no I/O, no async and no actor: everything it needs is an
+//! argument, so every rule can be tested by itself and gives the same answer everywhere.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`units`] | money (`Amount`), fees (`BasisPoints`), work done (`Units`) |
+//! | [`time`] | instants and spans as plain numbers, handed in by the caller |
+//! | [`ids`] | names and numbers that identify things |
+//! | [`hotkey`] | a miner's public key, written SS58 |
+//! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
+//! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
+//! | [`work`] | templates, jobs, coinbases, merkle branches, headers |
+//! | [`share`] | a submission and its verdict |
+//! | [`vardiff`] | which difficulty a worker should have |
+//! | [`miners`] | the registry's core: miners, workers, bans, replay guard, recent shares |
+//! | [`rewards`] | one file a scheme; how a block's reward is split |
+//! | [`rounds`] | which reward round is due |
+//! | [`ledger`] | double-entry postings that cannot be built unbalanced |
+
+pub mod hotkey;
+pub mod ids;
+pub mod ledger;
+pub mod miners;
+pub mod rewards;
+pub mod rounds;
+pub mod share;
+pub mod signature;
+pub mod target;
+pub mod time;
+pub mod units;
+pub mod vardiff;
+pub mod work;

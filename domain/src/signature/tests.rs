@@ -1,0 +1,88 @@
+use super::*;
+use proptest::prelude::*;
+
+#[derive(Debug)]
+struct Vector {
+    hotkey: Hotkey,
+    message: Vec<u8>,
+    signature: [u8; 64],
+}
+
+/// Signatures made by Bittensor's own wallet.
+fn vectors() -> Vec<Vector> {
+    let json = include_str!("../../tests/vectors/sr25519.json");
+    let rows: Vec<serde_json::Value> = serde_json::from_str(json).unwrap();
+    let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+    rows.iter()
+        .map(|row| Vector {
+            hotkey: text(row, "hotkey").parse().unwrap(),
+            message: text(row, "msg").into_bytes(),
+            signature: hex::decode(&text(row, "sig")[2..]).unwrap().try_into().unwrap(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_wallets_signatures_hold() {
+    let vectors = vectors();
+    assert!(vectors.len() >= 32);
+    for v in &vectors {
+        assert!(verify(Scheme::Sr25519, &v.hotkey, &v.message, &v.signature));
+    }
+}
+
+#[test]
+fn a_signature_holds_for_one_signer_scheme_and_message_only() {
+    let vectors = vectors();
+    let (a, b) = (&vectors[0], &vectors[1]);
+    assert!(!verify(Scheme::Sr25519, &b.hotkey, &a.message, &a.signature));
+    assert!(!verify(Scheme::Sr25519, &a.hotkey, &b.message, &a.signature));
+    assert!(!verify(Scheme::Ed25519, &a.hotkey, &a.message, &a.signature));
+    let mut unmarked = a.signature;
+    unmarked[63] &= 0x7f;
+    assert!(!verify(Scheme::Sr25519, &a.hotkey, &a.message, &unmarked));
+}
+
+#[test]
+fn ed25519_signatures_hold_and_the_all_zero_key_signs_nothing() {
+    use ed25519_dalek::Signer;
+    let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let signer = Hotkey::from_bytes(secret.verifying_key().to_bytes());
+    let signature = secret.sign(b"work").to_bytes();
+    assert!(verify(Scheme::Ed25519, &signer, b"work", &signature));
+    assert!(!verify(Scheme::Ed25519, &signer, b"rest", &signature));
+    let zero = Hotkey::from_bytes([0; 32]);
+    assert!(!verify(Scheme::Ed25519, &zero, b"work", &[0; 64]));
+}
+
+#[test]
+fn the_signed_bytes_are_the_lines_of_the_protocol() {
+    let vectors = vectors();
+    let request = SignedRequest {
+        scheme: Scheme::Sr25519,
+        method: "POST",
+        path: "/v1/miners?x=1",
+        body: b"{}",
+        nonce_nanos: 17,
+        sender: vectors[0].hotkey,
+        receiver: vectors[1].hotkey,
+    };
+    let expected = format!(
+        "btauth/1\nsr25519\nPOST\n/v1/miners?x=1\n\
+         44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n17\n{}\n{}",
+        vectors[0].hotkey, vectors[1].hotkey
+    );
+    assert_eq!(request.payload(), expected.into_bytes());
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_are_never_a_signature(key in any::<[u8; 32]>(), sig in any::<[u8; 32]>(), more in any::<[u8; 32]>()) {
+        let mut signature = [0; 64];
+        signature[..32].copy_from_slice(&sig);
+        signature[32..].copy_from_slice(&more);
+        let signer = Hotkey::from_bytes(key);
+        prop_assert!(!verify(Scheme::Sr25519, &signer, b"m", &signature));
+        prop_assert!(!verify(Scheme::Ed25519, &signer, b"m", &signature));
+    }
+}
