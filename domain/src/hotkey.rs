@@ -84,11 +84,9 @@ impl FromStr for Hotkey {
         let bytes = bs58::decode(text)
             .into_vec()
             .map_err(|_| ParseHotkeyError::NotBase58)?;
-        // A two-byte prefix (64..16383) sets bit 6 of the first byte: another network, not a longer key.
-        match bytes.first() {
-            None => return Err(ParseHotkeyError::WrongLength),
-            Some(first) if first & 0x40 != 0 => return Err(ParseHotkeyError::WrongPrefix),
-            Some(_) => {}
+        // A two-byte prefix (64..16383) sets bit 6 of the first byte and makes the address one byte longer.
+        if bytes.len() == ENCODED_LEN + 1 && bytes[0] & 0x40 != 0 {
+            return Err(ParseHotkeyError::WrongPrefix);
         }
         let bytes: [u8; ENCODED_LEN] = bytes.try_into().map_err(|_| ParseHotkeyError::WrongLength)?;
         if checksum(&bytes[..33]) != bytes[33..] {
