@@ -1,1 +1,139 @@
-//! Not yet.
+//! A share: what a miner submits, and the verdict on it.
+//!
+//! [`check`] judges what can be judged from the job alone: ranges and proof of work. Whether the job is still
+//! live and whether the share was seen before is its owner's to say; they add the other [`Rejection`]s.
+
+use std::fmt;
+
+use crate::ids::{HeaderHash, Sequence};
+use crate::target::Target;
+use crate::work::{Algorithm, Header, Job, JobId};
+
+/// A solution as a miner submits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// The job that was worked on.
+    pub job_id: JobId,
+    /// The header's nonce.
+    pub nonce: u32,
+    /// The header's time, if it was changed.
+    pub time: Option<u32>,
+    /// The header's version, if it was changed.
+    pub version: Option<u32>,
+}
+
+/// Why a share does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rejection {
+    /// The pool gave this job to nobody, or to another miner.
+    UnknownJob,
+    /// The job's block was found already, or its time is over.
+    Stale,
+    /// The same header was accepted before; it counts once, as this sequence number.
+    Duplicate(Sequence),
+    /// The hash does not meet the job's share target.
+    LowDifficulty,
+    /// The header's time is outside the job's bounds.
+    TimeOutOfRange,
+    /// The header's version differs in a bit that the job does not let miners change.
+    VersionOutOfMask,
+}
+
+impl Rejection {
+    /// Every reason's name, in a fixed order, as counters keep them.
+    pub const REASONS: [&'static str; 6] = [
+        "unknown_job",
+        "stale",
+        "duplicate",
+        "low_difficulty",
+        "time_out_of_range",
+        "version_out_of_mask",
+    ];
+
+    /// The place of this reason in [`Rejection::REASONS`].
+    pub const fn index(self) -> usize {
+        match self {
+            Self::UnknownJob => 0,
+            Self::Stale => 1,
+            Self::Duplicate(_) => 2,
+            Self::LowDifficulty => 3,
+            Self::TimeOutOfRange => 4,
+            Self::VersionOutOfMask => 5,
+        }
+    }
+
+    /// The reason's name on the wire.
+    pub const fn reason(self) -> &'static str {
+        Self::REASONS[self.index()]
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownJob => "the pool gave no such job to this miner",
+            Self::Stale => "the job is over: a newer block is being searched",
+            Self::Duplicate(first) => {
+                return write!(
+                    f,
+                    "this header was accepted before, as sequence {first}, and counts once"
+                );
+            }
+            Self::LowDifficulty => "the header's hash is above the job's share target",
+            Self::TimeOutOfRange => "the header's time is outside the job's time_min and time_max",
+            Self::VersionOutOfMask => "the version differs outside the job's version_mask",
+        })
+    }
+}
+
+/// A header that meets its job's share target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The header as it was hashed.
+    pub header: Header,
+    /// Its SHA-256d, which names the share (and the block, if it is one).
+    pub hash: HeaderHash,
+    /// Whether it meets the network's target too: a block.
+    pub is_block: bool,
+}
+
+/// Judges `submission` by its job alone: first the cheap checks, then the hash.
+///
+/// `pow` is the proof-of-work hash of an algorithm other than SHA-256d; it is asked for only when needed.
+///
+/// # Errors
+/// [`Rejection::TimeOutOfRange`], [`Rejection::VersionOutOfMask`] or [`Rejection::LowDifficulty`].
+pub fn check(
+    job: &Job,
+    submission: &Submission,
+    algorithm: Algorithm,
+    pow: impl FnOnce(&Header) -> HeaderHash,
+) -> Result<Proof, Rejection> {
+    let chain = job.template().chain();
+    let time = submission.time.unwrap_or(chain.time);
+    if time < chain.time_min || time > chain.time_max {
+        return Err(Rejection::TimeOutOfRange);
+    }
+    let version = submission.version.unwrap_or(chain.version);
+    if (version ^ chain.version) & !chain.version_mask != 0 {
+        return Err(Rejection::VersionOutOfMask);
+    }
+    let header = job.header().rolled(version, time, submission.nonce);
+    let hash = header.hash();
+    let pow_hash = match algorithm {
+        Algorithm::Sha256d => hash,
+        Algorithm::Scrypt => pow(&header),
+    };
+    let met = |target: Target| target.is_met_by(&pow_hash);
+    if !met(job.share_target()) {
+        return Err(Rejection::LowDifficulty);
+    }
+    Ok(Proof {
+        header,
+        hash,
+        is_block: met(job.template().network_target()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The coinbase transaction, cut around its extranonce so that a job only fills in eight bytes.
+//!
+//! Its script holds the height (BIP34), the extranonce and the pool's tag; its outputs are the pool's payout
+//! and, if the template has one, the witness commitment (BIP141).
+
+use bitcoin::absolute::LockTime;
+use bitcoin::consensus::encode::serialize;
+use bitcoin::hashes::{Hash, HashEngine, sha256d};
+use bitcoin::script::{Builder, PushBytesBuf};
+use bitcoin::transaction::Version;
+use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
+
+use crate::ids::ExtraNonce;
+use crate::units::Amount;
+
+/// Bytes of the extranonce in the coinbase's script.
+pub const EXTRANONCE_LEN: usize = 8;
+/// The longest tag: with height and extranonce the script stays below its limit of 100 bytes.
+pub const TAG_LEN_MAX: usize = 64;
+/// BIP141's witness reserved value, which a coinbase carries if the block has a witness commitment.
+const WITNESS_RESERVED: [u8; 32] = [0; 32];
+
+/// What a coinbase is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoinbaseSpec<'a> {
+    /// The height of the block, pushed first (BIP34).
+    pub height: u32,
+    /// Text by which the pool finds its own blocks again, at most [`TAG_LEN_MAX`] bytes.
+    pub tag: &'a str,
+    /// The script that is paid.
+    pub payout_script: &'a [u8],
+    /// What is paid: subsidy and fees.
+    pub value: Amount,
+    /// The script of the witness commitment output, from the template.
+    pub witness_commitment: Option<&'a [u8]>,
+}
+
+/// A coinbase without its extranonce: the bytes before and after it, as they enter the transaction id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coinbase {
+    prefix: Vec<u8>,
+    suffix: Vec<u8>,
+    has_witness: bool,
+}
+
+/// Why no coinbase can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CoinbaseError {
+    /// The tag is too long.
+    #[error("the pool's tag is longer than {TAG_LEN_MAX} bytes")]
+    TagTooLong,
+}
+
+impl Coinbase {
+    /// Builds the coinbase of `spec`.
+    ///
+    /// # Errors
+    /// If the tag is too long.
+    pub fn new(spec: &CoinbaseSpec<'_>) -> Result<Self, CoinbaseError> {
+        if spec.tag.len() > TAG_LEN_MAX {
+            return Err(CoinbaseError::TagTooLong);
+        }
+        let height = Builder::new().push_int(i64::from(spec.height));
+        let extranonce_at = height.as_bytes().len() + 1;
+        let tag = PushBytesBuf::try_from(spec.tag.as_bytes().to_vec())
+            .expect("a tag of at most 64 bytes is a valid push");
+        let script_sig = height
+            .push_slice([0; EXTRANONCE_LEN])
+            .push_slice(tag)
+            .into_script();
+        let mut output = vec![TxOut {
+            value: bitcoin::Amount::from_sat(spec.value.sats()),
+            script_pubkey: ScriptBuf::from_bytes(spec.payout_script.to_vec()),
+        }];
+        if let Some(script) = spec.witness_commitment {
+            output.push(TxOut {
+                value: bitcoin::Amount::ZERO,
+                script_pubkey: ScriptBuf::from_bytes(script.to_vec()),
+            });
+        }
+        let bytes = serialize(&Transaction {
+            version: Version::TWO,
+            lock_time: LockTime::ZERO,
+            input: vec![TxIn {
+                previous_output: OutPoint::null(),
+                script_sig,
+                sequence: Sequence::MAX,
+                witness: Witness::new(),
+            }],
+            output,
+        });
+        // version (4), input count (1), previous output (36), script length (1), then the script.
+        let cut = 4 + 1 + 36 + 1 + extranonce_at;
+        Ok(Self {
+            prefix: bytes[..cut].to_vec(),
+            suffix: bytes[cut + EXTRANONCE_LEN..].to_vec(),
+            has_witness: spec.witness_commitment.is_some(),
+        })
+    }
+
+    /// The bytes before the extranonce, as they enter the transaction id.
+    pub fn prefix(&self) -> &[u8] {
+        &self.prefix
+    }
+
+    /// The bytes after the extranonce, as they enter the transaction id.
+    pub fn suffix(&self) -> &[u8] {
+        &self.suffix
+    }
+
+    /// The transaction id with this extranonce, in hash byte order.
+    pub fn txid(&self, extranonce: ExtraNonce) -> [u8; 32] {
+        let mut engine = sha256d::Hash::engine();
+        engine.input(&self.prefix);
+        engine.input(&extranonce.get().to_be_bytes());
+        engine.input(&self.suffix);
+        sha256d::Hash::from_engine(engine).to_byte_array()
+    }
+
+    /// The whole transaction with this extranonce, as it stands in a block.
+    pub fn transaction(&self, extranonce: ExtraNonce) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.prefix.len() + self.suffix.len() + 48);
+        let (version, inputs) = self.prefix.split_at(4);
+        bytes.extend_from_slice(version);
+        if self.has_witness {
+            bytes.extend_from_slice(&[0, 1]); // BIP144 marker and flag
+        }
+        bytes.extend_from_slice(inputs);
+        bytes.extend_from_slice(&extranonce.get().to_be_bytes());
+        let (outputs, lock_time) = self.suffix.split_at(self.suffix.len() - 4);
+        bytes.extend_from_slice(outputs);
+        if self.has_witness {
+            bytes.extend_from_slice(&[1, 32]); // one witness item of 32 bytes
+            bytes.extend_from_slice(&WITNESS_RESERVED);
+        }
+        bytes.extend_from_slice(lock_time);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bitcoin::consensus::encode::deserialize;
+    use proptest::prelude::*;
+
+    fn spec(height: u32, commitment: Option<&[u8]>) -> CoinbaseSpec<'_> {
+        CoinbaseSpec {
+            height,
+            tag: "/Dwarves/",
+            payout_script: &[0x51],
+            value: Amount::from_sats(5_000_000_000).unwrap(),
+            witness_commitment: commitment,
+        }
+    }
+
+    #[test]
+    fn low_heights_are_pushed_as_bip34_wants() {
+        let script = |height| {
+            let coinbase = Coinbase::new(&spec(height, None)).unwrap();
+            let tx: Transaction = deserialize(&coinbase.transaction(ExtraNonce::new(1))).unwrap();
+            tx.input[0].script_sig.to_bytes()
+        };
+        assert_eq!(script(1)[0], 0x51);
+        assert_eq!(script(16)[0], 0x60);
+        assert_eq!(script(17)[..2], [1, 17]);
+        assert_eq!(script(128)[..3], [2, 128, 0]);
+        assert_eq!(script(840_000)[..4], [3, 0x40, 0xd1, 0x0c]);
+    }
+
+    #[test]
+    fn a_tag_that_would_overflow_the_script_is_refused() {
+        let tag = "x".repeat(TAG_LEN_MAX + 1);
+        let long = CoinbaseSpec {
+            tag: &tag,
+            ..spec(1, None)
+        };
+        assert_eq!(Coinbase::new(&long), Err(CoinbaseError::TagTooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn the_transaction_decodes_and_has_the_id_that_jobs_use(
+            height in 0u32..8_000_000, extranonce in any::<u64>(), witness in any::<bool>(),
+        ) {
+            let commitment = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
+            let coinbase = Coinbase::new(&spec(height, witness.then_some(&commitment[..]))).unwrap();
+            let extranonce = ExtraNonce::new(extranonce);
+            let tx: Transaction = deserialize(&coinbase.transaction(extranonce)).unwrap();
+            prop_assert!(tx.is_coinbase());
+            prop_assert_eq!(tx.compute_txid().to_byte_array(), coinbase.txid(extranonce));
+            prop_assert_eq!(tx.input[0].witness.len(), usize::from(witness));
+            prop_assert!(tx.input[0].script_sig.len() <= 100);
+            let script = tx.input[0].script_sig.to_bytes();
+            prop_assert!(script.windows(8).any(|w| w == extranonce.get().to_be_bytes()));
+        }
+    }
+}

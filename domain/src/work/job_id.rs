@@ -1,0 +1,162 @@
+//! A job's name, from which the pool can build the job again.
+//!
+//! It holds what distinguishes a job from its template (extranonce, share target, worker) and a tag that only
+//! the pool can make. So no table of given-out jobs has to be kept or bounded, every HTTP worker knows every
+//! job, and jobs outlive a restart. A miner can not change the target it was issued: the tag would not hold.
+
+use std::fmt;
+use std::str::FromStr;
+
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use crate::hotkey::Hotkey;
+use crate::ids::{ExtraNonce, TemplateId, WorkerId};
+use crate::target::CompactTarget;
+
+const FIELDS_LEN: usize = 20;
+const TAG_LEN: usize = 8;
+/// Bytes of a job id; twice as many hex digits.
+const LEN: usize = FIELDS_LEN + TAG_LEN;
+
+/// The name of a job.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId([u8; LEN]);
+
+/// What a job id stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobFields {
+    /// The template of the job.
+    pub template: TemplateId,
+    /// What makes its coinbase unlike every other's.
+    pub extranonce: ExtraNonce,
+    /// The share target, in a form that holds it exactly.
+    pub share_bits: CompactTarget,
+    /// The worker that it was given to.
+    pub worker: WorkerId,
+}
+
+/// The secret with which the pool makes the tags of job ids.
+#[derive(Clone)]
+pub struct JobKey(Hmac<Sha256>);
+
+impl fmt::Debug for JobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JobKey(..)")
+    }
+}
+
+impl JobKey {
+    /// A key from secret bytes.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
+    }
+
+    fn tag(&self, fields: &[u8], owner: &Hotkey) -> [u8; TAG_LEN] {
+        let mut mac = self.0.clone();
+        mac.update(b"job");
+        mac.update(fields);
+        mac.update(owner.as_bytes());
+        let digest = mac.finalize().into_bytes();
+        let mut tag = [0; TAG_LEN];
+        tag.copy_from_slice(&digest[..TAG_LEN]);
+        tag
+    }
+
+    /// Names a job that belongs to `owner`.
+    pub fn seal(&self, fields: &JobFields, owner: &Hotkey) -> JobId {
+        let mut bytes = [0; LEN];
+        bytes[0..4].copy_from_slice(&fields.template.get().to_be_bytes());
+        bytes[4..12].copy_from_slice(&fields.extranonce.get().to_be_bytes());
+        bytes[12..16].copy_from_slice(&fields.share_bits.bits().to_be_bytes());
+        bytes[16..20].copy_from_slice(&fields.worker.get().to_be_bytes());
+        let tag = self.tag(&bytes[..FIELDS_LEN], owner);
+        bytes[FIELDS_LEN..].copy_from_slice(&tag);
+        JobId(bytes)
+    }
+
+    /// What `id` stands for, if the pool gave it out to `owner`.
+    pub fn open(&self, id: &JobId, owner: &Hotkey) -> Option<JobFields> {
+        // A guessed tag costs a request each: 2^64 of them. Comparing in constant time costs nothing.
+        let mut mac = self.0.clone();
+        mac.update(b"job");
+        mac.update(&id.0[..FIELDS_LEN]);
+        mac.update(owner.as_bytes());
+        mac.verify_truncated_left(&id.0[FIELDS_LEN..]).ok()?;
+        let word = |at: usize| u32::from_be_bytes([id.0[at], id.0[at + 1], id.0[at + 2], id.0[at + 3]]);
+        let extranonce = u64::from(word(4)) << 32 | u64::from(word(8));
+        Some(JobFields {
+            template: TemplateId::new(word(0)),
+            extranonce: ExtraNonce::new(extranonce),
+            share_bits: CompactTarget::from_bits(word(12)),
+            worker: WorkerId::new(word(16)),
+        })
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobId({self})")
+    }
+}
+
+/// Why a text is not a job id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a job id is 56 lower-case hex digits, as GET /v1/work gave it")]
+pub struct ParseJobIdError;
+
+impl FromStr for JobId {
+    type Err = ParseJobIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; LEN];
+        // One spelling only: upper case would make a second name of the same job.
+        if text.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(ParseJobIdError);
+        }
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseJobIdError)?;
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_fields() -> impl Strategy<Value = JobFields> {
+        (any::<u32>(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(|(t, e, b, w)| JobFields {
+            template: TemplateId::new(t),
+            extranonce: ExtraNonce::new(e),
+            share_bits: CompactTarget::from_bits(b),
+            worker: WorkerId::new(w),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_job_id_opens_for_its_owner_alone(fields in any_fields(), other in any::<[u8; 32]>()) {
+            let key = JobKey::new(&[1; 32]);
+            let owner = Hotkey::from_bytes([2; 32]);
+            let id: JobId = key.seal(&fields, &owner).to_string().parse().unwrap();
+            prop_assert_eq!(key.open(&id, &owner), Some(fields));
+            prop_assert_eq!(key.open(&id, &Hotkey::from_bytes(other)), None);
+            prop_assert_eq!(JobKey::new(&[3; 32]).open(&id, &owner), None);
+        }
+
+        #[test]
+        fn one_changed_bit_makes_it_nobodys(fields in any_fields(), bit in 0..LEN * 8) {
+            let key = JobKey::new(&[1; 32]);
+            let owner = Hotkey::from_bytes([2; 32]);
+            let mut id = key.seal(&fields, &owner);
+            id.0[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(key.open(&id, &owner), None);
+        }
+    }
+}
