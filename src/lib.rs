@@ -1,1 +1,12 @@
-//! The pool.
+//! Dwarves: a mining pool manager in one binary.
+//!
+//! This package meets the outside: command line, configuration, HTTP, store, chain. The rules are in
+//! `dwarves-domain`, the actors in `dwarves-actors`.
+
+pub mod chain;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod keys;
+pub mod miner;
+pub mod store;

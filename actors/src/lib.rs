@@ -1,1 +1,17 @@
-//! The actors.
+//! The actors of the pool: one folder each, its messages beside it.
+//!
+//! Each piece of state has one actor that owns it; others send it messages through [`ask`]. An actor asks
+//! only to its right: handlers, then managers, then the ledger. Store and chain are traits, so that the
+//! same actors run on a database or in a simulation.
+
+pub mod ask;
+pub mod block_tracker;
+pub mod chain;
+pub mod clock;
+pub mod handlers;
+pub mod ledger;
+pub mod miner_manager;
+pub mod pool_manager;
+pub mod reward_distributor;
+pub mod store;
+pub mod work_manager;

@@ -10,6 +10,8 @@
 //! | [`ids`] | names and numbers that identify things |
 //! | [`hotkey`] | a miner's public key, written SS58 |
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
+//! | [`session`] | tokens that stand in for a signature |
+//! | [`address`] | payout addresses, checked for the chain in use |
 //! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
 //! | [`work`] | templates, jobs, coinbases, merkle branches, headers |
 //! | [`share`] | a submission and its verdict |
@@ -19,12 +21,14 @@
 //! | [`rounds`] | which reward round is due |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
 
+pub mod address;
 pub mod hotkey;
 pub mod ids;
 pub mod ledger;
 pub mod miners;
 pub mod rewards;
 pub mod rounds;
+pub mod session;
 pub mod share;
 pub mod signature;
 pub mod target;

@@ -1,0 +1,150 @@
+//! The one way in which actors talk to each other: bounded, with an answer that always means something.
+//!
+//! actix's own `send` and `do_send` are not bounded by a mailbox's capacity, and a dropped `send` silently
+//! cancels its message. A [`Port`] goes through `try_send` on one shared handle: a full mailbox is
+//! [`AskError::Busy`] at once, and a message that was taken is always handled, even if nobody waits any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::dev::ToEnvelope;
+use actix::prelude::SendError;
+use actix::{Actor, Addr, Handler, Message, Recipient};
+use tokio::sync::oneshot;
+
+#[cfg(test)]
+mod tests;
+
+/// A payload that is answered with a `Reply`.
+pub trait Request: Send + 'static {
+    /// What the asked actor answers.
+    type Reply: Send + 'static;
+}
+
+/// A payload on its way to an actor, with the place where its answer goes.
+#[derive(Debug)]
+pub struct Ask<R: Request> {
+    /// What is asked.
+    pub payload: R,
+    /// Where the answer goes.
+    pub reply: ReplyTo<R::Reply>,
+}
+
+impl<R: Request> Message for Ask<R> {
+    type Result = ();
+}
+
+/// The place where an answer goes. Dropping it unanswered tells the asker [`AskError::Gone`].
+#[derive(Debug)]
+pub struct ReplyTo<T>(oneshot::Sender<T>);
+
+impl<T> ReplyTo<T> {
+    /// Answers. That the asker no longer waits is no error: the message has done its work.
+    pub fn answer(self, reply: T) {
+        let _gone = self.0.send(reply);
+    }
+}
+
+/// A place for an answer and the future that waits for it, for answers that take their own way.
+pub fn reply_channel<T>() -> (ReplyTo<T>, oneshot::Receiver<T>) {
+    let (sender, receiver) = oneshot::channel();
+    (ReplyTo(sender), receiver)
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// The mailbox is full: nothing was done; try again later.
+    #[error("the pool is busy")]
+    Busy,
+    /// The actor has stopped: whether it did something is unknown; repeating is safe.
+    #[error("the pool is stopping")]
+    Gone,
+    /// No answer in time: whether it did something is unknown; repeating is safe.
+    #[error("no answer in time")]
+    TimedOut,
+}
+
+/// The handle through which one kind of question reaches an actor. Clones share one place in the mailbox.
+#[derive(Debug)]
+pub struct Port<R: Request>(Arc<Recipient<Ask<R>>>);
+
+impl<R: Request> Clone for Port<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: Request> Port<R> {
+    /// The port of `actor` for this kind of question. Make it once and clone it.
+    pub fn new<A>(actor: &Addr<A>) -> Self
+    where
+        A: Actor + Handler<Ask<R>>,
+        A::Context: ToEnvelope<A, Ask<R>>,
+    {
+        Self(Arc::new(actor.clone().recipient()))
+    }
+
+    /// Sends `payload` and returns where its answer will arrive.
+    ///
+    /// # Errors
+    /// [`AskError::Busy`] if the mailbox is full, [`AskError::Gone`] if the actor has stopped.
+    pub fn post(&self, payload: R) -> Result<oneshot::Receiver<R::Reply>, AskError> {
+        let (reply, answer) = reply_channel();
+        match self.0.try_send(Ask { payload, reply }) {
+            Ok(()) => Ok(answer),
+            Err(SendError::Full(_)) => Err(AskError::Busy),
+            Err(SendError::Closed(_)) => Err(AskError::Gone),
+        }
+    }
+
+    /// Sends `payload` and waits for the answer, at most `deadline`.
+    ///
+    /// # Errors
+    /// As [`AskError`] says. After `TimedOut` the message is still handled.
+    pub async fn ask(&self, payload: R, deadline: Duration) -> Result<R::Reply, AskError> {
+        let answer = self.post(payload)?;
+        match tokio::time::timeout(deadline, answer).await {
+            Ok(Ok(reply)) => Ok(reply),
+            Ok(Err(_)) => Err(AskError::Gone),
+            Err(_) => Err(AskError::TimedOut),
+        }
+    }
+}
+
+/// The handle through which one kind of news reaches an actor: bounded, without an answer.
+#[derive(Debug)]
+pub struct Outbox<M: Message + Send>(Arc<Recipient<M>>)
+where
+    M::Result: Send;
+
+impl<M: Message + Send> Clone for Outbox<M>
+where
+    M::Result: Send,
+{
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Message<Result = ()> + Send + 'static> Outbox<M> {
+    /// The outbox towards `actor` for this kind of news. Make it once and clone it.
+    pub fn new<A>(actor: &Addr<A>) -> Self
+    where
+        A: Actor + Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        Self(Arc::new(actor.clone().recipient()))
+    }
+
+    /// Tells the news.
+    ///
+    /// # Errors
+    /// [`AskError::Busy`] if the mailbox is full, [`AskError::Gone`] if the actor has stopped.
+    pub fn tell(&self, news: M) -> Result<(), AskError> {
+        self.0.try_send(news).map_err(|error| match error {
+            SendError::Full(_) => AskError::Busy,
+            SendError::Closed(_) => AskError::Gone,
+        })
+    }
+}

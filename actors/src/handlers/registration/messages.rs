@@ -1,0 +1,126 @@
+//! What the registration handler is asked.
+
+use dwarves_domain::address::ParseAddressError;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::signature::Scheme;
+use dwarves_domain::time::Timestamp;
+
+use crate::ask::Request;
+
+/// Checks a signed request (`btauth/1`) and uses up its nonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authenticate {
+    /// The kind of signature.
+    pub scheme: Scheme,
+    /// The HTTP method in upper case.
+    pub method: String,
+    /// Path and query exactly as sent.
+    pub path: String,
+    /// The body exactly as sent.
+    pub body: Vec<u8>,
+    /// Unix time in nanoseconds at signing.
+    pub nonce_nanos: u64,
+    /// Who signs.
+    pub sender: Hotkey,
+    /// Whom the request is meant for.
+    pub receiver: Hotkey,
+    /// The signature.
+    pub signature: [u8; 64],
+}
+
+/// What came of checking a signed request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthenticateReply {
+    /// It is the sender's, fresh, and was not seen before.
+    Authentic,
+    /// It is meant for another pool.
+    WrongReceiver,
+    /// Its nonce is too old or too far ahead.
+    Stale,
+    /// The signature is not the sender's over this request.
+    SignatureInvalid,
+    /// Its nonce was used before.
+    Replayed,
+    /// Too many signed requests at present.
+    Busy,
+    /// The store can not note the nonce at present.
+    Unavailable,
+}
+
+impl Request for Authenticate {
+    type Reply = AuthenticateReply;
+}
+
+/// Registers the signer of a request as a miner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// Who.
+    pub hotkey: Hotkey,
+    /// Where payouts shall go, as text; `None` leaves it as it is.
+    pub payout_address: Option<String>,
+}
+
+/// What came of a registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegisterReply {
+    /// The miner is registered.
+    Registered {
+        /// Whether it is new.
+        is_new: bool,
+        /// When it was first registered.
+        registered_at: Timestamp,
+        /// Where payouts go.
+        payout_address: Option<String>,
+    },
+    /// The pool takes no new miners at present.
+    Closed,
+    /// This miner is banned.
+    Banned {
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// The payout address is not one of this chain.
+    AddressInvalid(ParseAddressError),
+    /// The pool has as many miners as it may.
+    Full,
+    /// The pool is busy.
+    Busy,
+    /// The store can not note it at present.
+    Unavailable,
+}
+
+impl Request for Register {
+    type Reply = RegisterReply;
+}
+
+/// Opens a session for the signer of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenSession {
+    /// Who.
+    pub hotkey: Hotkey,
+}
+
+/// What came of opening a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenSessionReply {
+    /// The session is open.
+    Opened {
+        /// The token; never logged.
+        token: String,
+        /// When it expires.
+        expires_at: Timestamp,
+    },
+    /// This hotkey is not registered.
+    MinerUnknown,
+    /// This miner is banned.
+    Banned {
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// The pool is busy.
+    Busy,
+}
+
+impl Request for OpenSession {
+    type Reply = OpenSessionReply;
+}

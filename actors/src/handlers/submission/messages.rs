@@ -1,0 +1,112 @@
+//! What the submission handler is asked.
+
+use std::sync::Arc;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, Sequence, WorkerName};
+use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::target::Target;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::work::{Job, JobId};
+
+use crate::ask::Request;
+
+/// Asks for work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchWork {
+    /// Who.
+    pub miner: Hotkey,
+    /// For which of its machines.
+    pub worker: WorkerName,
+    /// Answer only when there is newer work than this job (or after the long poll's time).
+    pub newer_than: Option<JobId>,
+}
+
+/// What came of asking for work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchWorkReply {
+    /// Work.
+    Work {
+        /// The job.
+        job: Arc<Job>,
+        /// Until when its shares are taken at the latest.
+        expires_at: Timestamp,
+    },
+    /// This hotkey is not registered.
+    MinerUnknown,
+    /// This miner is banned.
+    Banned {
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// This miner has as many workers as it may.
+    TooManyWorkers {
+        /// How many it may have.
+        limit: u32,
+    },
+    /// The chain gives no work at present, or the operator paused the pool.
+    NoWork,
+    /// The pool is busy.
+    Busy,
+    /// The store can not note a new worker at present.
+    Unavailable,
+}
+
+impl Request for FetchWork {
+    type Reply = FetchWorkReply;
+}
+
+/// Submits what one request brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmitShares {
+    /// Who.
+    pub miner: Hotkey,
+    /// Which of its machines; if given it must be the one that the jobs were given to.
+    pub worker: Option<WorkerName>,
+    /// The shares; `None` stands for one whose job id is not even in the right form.
+    pub shares: Vec<Option<Submission>>,
+}
+
+/// What came of submitting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SubmitSharesReply {
+    /// A verdict for each share, in order; every accepted one is on disk.
+    Verdicts(Vec<ShareVerdict>),
+    /// This hotkey is not registered.
+    MinerUnknown,
+    /// This miner is banned.
+    Banned {
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// The operator paused the pool, or it is stopping.
+    Paused,
+    /// The pool is busy; nothing was judged.
+    Busy,
+    /// The store can not take shares at present; nothing counts.
+    Unavailable,
+}
+
+/// The verdict on one share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareVerdict {
+    /// It counts.
+    Accepted {
+        /// The header's hash, which names the share.
+        hash: HeaderHash,
+        /// The target that it was issued with.
+        share_target: Target,
+        /// Its place in the ledger.
+        sequence: Sequence,
+        /// Whether it is a block.
+        is_block: bool,
+    },
+    /// It does not count.
+    Rejected(Rejection),
+    /// It does not count: its job was given to another worker of this miner.
+    OtherWorker,
+}
+
+impl Request for SubmitShares {
+    type Reply = SubmitSharesReply;
+}

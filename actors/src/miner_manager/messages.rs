@@ -1,0 +1,309 @@
+//! What the miner manager is asked and told.
+
+use std::sync::Arc;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
+use dwarves_domain::share::{Proof, Rejection};
+use dwarves_domain::target::{Difficulty, Target};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+use dwarves_domain::work::Job;
+
+use crate::ask::Request;
+use crate::handlers::registration::messages::RegisterReply;
+use crate::handlers::submission::messages::ShareVerdict;
+
+/// Notes that a signed request's nonce is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UseNonce {
+    /// Who signed.
+    pub hotkey: Hotkey,
+    /// The nonce.
+    pub nonce_nanos: u64,
+    /// When it is too old to be taken anyway.
+    pub expires_at: Timestamp,
+}
+
+/// What came of noting a nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseNonceReply {
+    /// It is used up now, durably.
+    Fresh,
+    /// It was used before.
+    Used,
+    /// Too many are in use at present.
+    Busy,
+    /// The store can not note it at present.
+    Unavailable,
+}
+
+impl Request for UseNonce {
+    type Reply = UseNonceReply;
+}
+
+/// Registers a miner whose address was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterMiner {
+    /// Who.
+    pub hotkey: Hotkey,
+    /// Where payouts shall go; `None` leaves it as it is.
+    pub payout_address: Option<String>,
+}
+
+impl Request for RegisterMiner {
+    type Reply = RegisterReply;
+}
+
+/// Whether a miner may mine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadStanding {
+    /// Who.
+    pub hotkey: Hotkey,
+}
+
+/// A miner's standing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Registered and welcome.
+    Good,
+    /// Not registered.
+    Unknown,
+    /// Banned.
+    Banned {
+        /// Why, in the operator's words.
+        reason: String,
+    },
+}
+
+impl Request for ReadStanding {
+    type Reply = Standing;
+}
+
+/// Finds or numbers a worker and says which share target its next job gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssignWorker {
+    /// Whose.
+    pub hotkey: Hotkey,
+    /// Its name.
+    pub worker: WorkerName,
+}
+
+/// What came of assigning a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssignWorkerReply {
+    /// The worker's number and its next job's share target.
+    Assigned {
+        /// Its number.
+        worker: WorkerId,
+        /// The share target.
+        share_target: Target,
+    },
+    /// It may not mine.
+    Refused(Standing),
+    /// Its miner has as many workers as it may.
+    TooManyWorkers {
+        /// How many it may have.
+        limit: u32,
+    },
+    /// The store can not note a new worker at present.
+    Unavailable,
+}
+
+impl Request for AssignWorker {
+    type Reply = AssignWorkerReply;
+}
+
+/// A share that was checked by its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckedShare {
+    /// It meets its job's share target.
+    Proven {
+        /// The job.
+        job: Arc<Job>,
+        /// The proof of work.
+        proof: Proof,
+    },
+    /// It does not count; it is only counted. The worker is known if its job was.
+    Rejected {
+        /// Why.
+        reason: Rejection,
+        /// Whose, if known.
+        worker: Option<WorkerId>,
+    },
+}
+
+/// What one request brought, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckedShares {
+    /// Who.
+    pub miner: Hotkey,
+    /// Which of its machines, if the request says.
+    pub worker: Option<WorkerName>,
+    /// The shares, in order.
+    pub shares: Vec<CheckedShare>,
+}
+
+/// Judges and stores what several requests brought. One message, one commit, one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgeShares {
+    /// When they were received.
+    pub received_at: Timestamp,
+    /// The requests.
+    pub requests: Vec<CheckedShares>,
+}
+
+/// What came of one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// A verdict for each share, in order; every accepted one is on disk.
+    Verdicts(Vec<ShareVerdict>),
+    /// The miner may not mine.
+    Refused(Standing),
+    /// The pool is paused or stopping.
+    Paused,
+    /// The pool is busy.
+    Busy,
+    /// The store can not take shares at present; nothing counts.
+    Unavailable,
+}
+
+impl Request for JudgeShares {
+    type Reply = Vec<Judgement>;
+}
+
+/// Work has changed: templates before `oldest` are over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct WorkRetired {
+    /// The oldest template whose jobs are live.
+    pub oldest: TemplateId,
+}
+
+/// Reads one miner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadMiner {
+    /// Whom.
+    pub hotkey: Hotkey,
+}
+
+/// A miner, as others see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MinerView {
+    /// Who.
+    pub hotkey: Hotkey,
+    /// When first registered.
+    pub registered_at: Timestamp,
+    /// Where payouts go.
+    pub payout_address: Option<String>,
+    /// Hashes per second, estimated from the difficulty of accepted shares.
+    pub hashrate: f64,
+    /// Accepted shares.
+    pub accepted: u64,
+    /// Rejected shares by [`Rejection::index`].
+    pub rejected: [u64; 6],
+    /// Work in the window that ends now.
+    pub units: Units,
+    /// The size of the window.
+    pub window: Units,
+    /// Its machines.
+    pub workers: Vec<WorkerView>,
+}
+
+/// A worker, as others see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerView {
+    /// Its name.
+    pub name: WorkerName,
+    /// Hashes per second, estimated from the difficulty of accepted shares.
+    pub hashrate: f64,
+    /// The difficulty of its next job.
+    pub share_difficulty: Difficulty,
+    /// When its last share was accepted.
+    pub last_share_at: Option<Timestamp>,
+    /// Accepted shares.
+    pub shares: u64,
+}
+
+impl Request for ReadMiner {
+    type Reply = Option<MinerView>;
+}
+
+/// Reads what all miners come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadMiners;
+
+/// All miners together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MinersView {
+    /// Registered miners.
+    pub miners: u64,
+    /// Known workers.
+    pub workers: u64,
+    /// Workers that had a share accepted in the last ten minutes.
+    pub workers_active: u64,
+    /// Hashes per second of all.
+    pub hashrate: f64,
+    /// Accepted shares.
+    pub accepted: u64,
+    /// Rejected shares by [`Rejection::index`].
+    pub rejected: [u64; 6],
+    /// Whether new miners are taken.
+    pub registration_open: bool,
+}
+
+impl Request for ReadMiners {
+    type Reply = MinersView;
+}
+
+/// An admin's message to the miner manager.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MinerControl {
+    /// Bans a miner.
+    Ban {
+        /// Whom.
+        hotkey: Hotkey,
+        /// Why.
+        reason: String,
+        /// Until when; `None`: until lifted.
+        until: Option<Timestamp>,
+    },
+    /// Lifts a ban.
+    Unban {
+        /// Whose.
+        hotkey: Hotkey,
+    },
+    /// Takes new miners again.
+    OpenRegistration,
+    /// Takes no new miners.
+    CloseRegistration,
+    /// Fixes a worker's (or a miner's) share difficulty, or lets vardiff choose again.
+    SetShareDifficulty {
+        /// Whose.
+        hotkey: Hotkey,
+        /// Which worker; `None`: all of them.
+        worker: Option<WorkerName>,
+        /// The difficulty; `None`: vardiff.
+        difficulty: Option<Difficulty>,
+    },
+}
+
+impl Request for MinerControl {
+    type Reply = crate::pool_manager::messages::ControlOutcome;
+}
+
+/// Takes no more shares (`true`), or takes them again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetPaused(pub bool);
+
+impl Request for SetPaused {
+    type Reply = ();
+}
+
+/// Saves what only memory knows (counters) and answers once every judged share is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainMiners;
+
+impl Request for DrainMiners {
+    type Reply = ();
+}

@@ -1,0 +1,106 @@
+//! What the pool manager is asked: the pool's life, and control messages on their way to their actor.
+
+use dwarves_domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::ask::Request;
+use crate::miner_manager::messages::MinerControl;
+use crate::reward_distributor::messages::DistributorControl;
+use crate::work_manager::messages::WorkControl;
+
+/// Where the pool is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifeState {
+    /// Not ready for miners yet.
+    Starting,
+    /// At work.
+    Running,
+    /// Gives out no work and takes no shares, by an operator's order.
+    Paused,
+    /// Finishes what was begun and then stops.
+    Draining,
+}
+
+impl LifeState {
+    /// The state's name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// An admin's message, understood and addressed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ControlMessage {
+    /// To the pool manager itself.
+    Pool(PoolControl),
+    /// To the miner manager.
+    Miners(MinerControl),
+    /// To the work manager.
+    Work(WorkControl),
+    /// To the reward distributor.
+    Rewards(DistributorControl),
+}
+
+/// An admin's message to the pool manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PoolControl {
+    /// How the pool is.
+    Status,
+    /// Gives out no work and takes no shares.
+    Pause,
+    /// At work again.
+    Resume,
+    /// Takes no shares any more, saves everything, and goes on answering questions.
+    Drain,
+    /// Drains, then stops the process.
+    Shutdown,
+}
+
+/// What an actor says to an admin's message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ControlOutcome {
+    /// Done; the answer as JSON.
+    Done(Value),
+    /// Not possible in its present state.
+    Refused(String),
+    /// The actor's mailbox is full.
+    Busy,
+    /// The store can not note it at present; nothing was changed.
+    Unavailable,
+}
+
+/// Sends an admin's message to its actor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deliver(pub ControlMessage);
+
+impl Request for Deliver {
+    type Reply = ControlOutcome;
+}
+
+/// Reads how the pool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadPool;
+
+/// How the pool is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolView {
+    /// Where it is in its life.
+    pub state: LifeState,
+    /// Since when.
+    pub started_at: Timestamp,
+    /// Whether the last thing asked of the ledger was written.
+    pub ledger_writes: bool,
+    /// Whether there is work to give out.
+    pub has_work: bool,
+    /// What hinders it, in words, if anything.
+    pub hindrances: Vec<String>,
+}
+
+impl Request for ReadPool {
+    type Reply = PoolView;
+}

@@ -1,0 +1,69 @@
+//! What the reward distributor is asked and told.
+
+use dwarves_domain::ids::RoundId;
+use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::{BasisPoints, Units};
+
+use crate::ask::Request;
+
+/// A hint to look whether a round is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct Poke;
+
+/// Reads the schedule and the terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadSchedule;
+
+/// The schedule and the terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduleView {
+    /// How rewards are split.
+    pub scheme: Scheme,
+    /// Where they come from.
+    pub source: Source,
+    /// The operator's fee.
+    pub fee: BasisPoints,
+    /// The window, for schemes that have one.
+    pub window: Units,
+    /// How often a round closes.
+    pub run_interval: Span,
+    /// When the next one is due.
+    pub next_round_at: Timestamp,
+    /// The last one that closed.
+    pub last_round: Option<RoundId>,
+    /// Whether an admin paused it.
+    pub paused: bool,
+}
+
+impl Request for ReadSchedule {
+    type Reply = ScheduleView;
+}
+
+/// An admin's message to the reward distributor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DistributorControl {
+    /// Changes how often a round closes, counted from the last closing.
+    SetRunInterval(Span),
+    /// Closes a round now.
+    DistributeNow,
+    /// Closes no rounds.
+    Pause,
+    /// Closes rounds again, missed ones too.
+    Resume,
+    /// Changes the fee from the next round on.
+    SetFee(BasisPoints),
+}
+
+impl Request for DistributorControl {
+    type Reply = crate::pool_manager::messages::ControlOutcome;
+}
+
+/// Closes no more rounds and answers once the one in flight is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainRounds;
+
+impl Request for DrainRounds {
+    type Reply = ();
+}

@@ -1,0 +1,98 @@
+//! The store as the actors see it: what is written in one transaction, and what can be read.
+//!
+//! A commit takes a list of [`Write`]s and applies all of them in one transaction, durably, before it
+//! answers. Every write is named by its intent and safe to repeat. Reads never wait for writes.
+//! No type of any database crosses this line.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`rows`] | what is stored, as the actors see it |
+//! | [`writes`] | the intents, and what each answers |
+//! | [`reads`] | questions and pages |
+//! | [`error`] | what went wrong and what must happen |
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+
+pub mod error;
+pub mod reads;
+pub mod rows;
+pub mod writes;
+
+pub use error::{StoreAction, StoreError, StoreErrorKind};
+pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+pub use rows::*;
+pub use writes::{Write, Written};
+
+/// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
+/// was begun goes on.
+pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>>>;
+
+/// A store shared by the ledger, which alone writes, and by readers.
+pub type SharedStore = Arc<dyn Store>;
+
+/// A durable store.
+pub trait Store: Send + Sync + 'static {
+    /// Begins a new life of the pool: counts it durably and returns all that must be known at start.
+    /// `now` decides which replay-guard entries still matter.
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState>;
+
+    /// Applies all of `writes` in one transaction and answers each, in order, once they are durable.
+    ///
+    /// # Errors
+    /// On any error none of the writes is applied, except for [`StoreErrorKind::Unknown`], where they may
+    /// or may not be. A refusal of one write (a used nonce, say) is not an error but its answer.
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
+
+    /// The blocks whose state and accounting differ (see [`BlockRow`]), oldest first, at most `limit`.
+    fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>>;
+
+    /// The blocks that still may change (submitted, accepted, immature, or mature or orphaned within
+    /// `depth` blocks of the highest known one), oldest first.
+    fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>>;
+
+    /// Each miner's overlap with a PPLNS window, of shares up to and including `through`.
+    fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights>;
+
+    /// Each miner's units over the shares after `after` up to and including `through`.
+    fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights>;
+
+    /// Each miner's units per template over the shares after `after` up to and including `through`.
+    fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>>;
+
+    /// The last share committed at or before `at`, and the running total of units up to it.
+    fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition>;
+
+    /// The last found block before the block `hash`, if any: where a proportional round began.
+    fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
+
+    /// What a block's acceptance credited.
+    fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>>;
+
+    /// A miner's balances.
+    fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances>;
+
+    /// A miner's credits, newest first.
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>>;
+
+    /// Found blocks, newest first.
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>>;
+
+    /// Closed rounds, newest first.
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>>;
+
+    /// One round with every credit.
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>>;
+
+    /// The audit trail, newest first.
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>>;
+
+    /// Sums over the whole ledger.
+    fn totals(&self) -> StoreFuture<PoolTotals>;
+}

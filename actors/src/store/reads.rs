@@ -1,0 +1,98 @@
+//! Questions to the store, and pages of answers.
+
+use std::collections::BTreeMap;
+
+use dwarves_domain::ids::{HeaderHash, RoundId, Sequence, TemplateId};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+
+use super::rows::{CounterRow, MinerRow, TemplateRow, WorkerRow};
+
+/// Where a page begins: after the row with this number (lists run from the newest to the oldest).
+pub type Cursor = u64;
+
+/// Which part of a list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Where to go on; `None`: from the newest.
+    pub cursor: Option<Cursor>,
+    /// At most this many rows.
+    pub limit: u32,
+}
+
+/// Part of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows, newest first.
+    pub rows: Vec<T>,
+    /// Where the next page begins; `None`: there is none.
+    pub next: Option<Cursor>,
+}
+
+/// A miner's balances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MinerBalances {
+    /// Credited for blocks that are not deep enough.
+    pub immature: Amount,
+    /// Waiting to be paid out.
+    pub payable: Amount,
+    /// In a payout that is under way.
+    pub in_flight: Amount,
+    /// Paid out.
+    pub paid: Amount,
+}
+
+/// Sums over the whole ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolTotals {
+    /// The sum over all accounts: always 0.
+    pub ledger_sum: i128,
+    /// Shares in the ledger, ever.
+    pub shares: u64,
+    /// Blocks that are not orphaned or refused.
+    pub blocks: u64,
+    /// Units of work up to the last such block, for luck: blocks over units.
+    pub units_to_last_block: Units,
+}
+
+/// All that must be known when the pool starts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredState {
+    /// Which life of the pool this is: 1, 2, 3, … counted durably. Extranonces begin with it.
+    pub life: u32,
+    /// The number for the next template.
+    pub next_template: TemplateId,
+    /// The last share.
+    pub last_sequence: Sequence,
+    /// Units of all shares.
+    pub total_units: Units,
+    /// All miners.
+    pub miners: Vec<MinerRow>,
+    /// All workers with what their shares came to, exact as of the last share.
+    pub workers: Vec<(WorkerRow, CounterRow)>,
+    /// Nonces that were used and are not too old yet: hotkey, nonce, expiry.
+    pub nonces: Vec<(dwarves_domain::hotkey::Hotkey, u64, Timestamp)>,
+    /// Templates that are not retired, oldest first.
+    pub templates: Vec<TemplateRow>,
+    /// The shares of those templates.
+    pub recent_shares: Vec<(TemplateId, HeaderHash, Sequence)>,
+    /// Settings that were changed while running.
+    pub settings: BTreeMap<String, String>,
+    /// The last closed round.
+    pub last_round: Option<LastRound>,
+    /// When the pool was first started.
+    pub created_at: Timestamp,
+}
+
+/// The last closed round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastRound {
+    /// Which.
+    pub id: RoundId,
+    /// When it closed.
+    pub closed_at: Timestamp,
+    /// The last share that it looked at.
+    pub through: Sequence,
+    /// Parts of a sat that schemes paying by the share still owe, by miner.
+    pub carried: BTreeMap<dwarves_domain::hotkey::Hotkey, u128>,
+}

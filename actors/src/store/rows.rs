@@ -1,0 +1,263 @@
+//! What is stored, as the actors see it.
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
+use dwarves_domain::rewards::{Credit, Scheme, Source};
+use dwarves_domain::target::CompactTarget;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::work::ChainTemplate;
+
+/// A registered miner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinerRow {
+    /// Who.
+    pub hotkey: Hotkey,
+    /// When first registered.
+    pub registered_at: Timestamp,
+    /// Where payouts go, if the miner said.
+    pub payout_address: Option<String>,
+    /// The ban in force or over, if there ever was one that was not lifted.
+    pub ban: Option<BanRow>,
+}
+
+/// An operator's decision that a miner may not mine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BanRow {
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// When it ends; `None`: when lifted.
+    pub until: Option<Timestamp>,
+}
+
+/// A worker of a miner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerRow {
+    /// Its number.
+    pub id: WorkerId,
+    /// Whose it is.
+    pub hotkey: Hotkey,
+    /// Its name.
+    pub name: WorkerName,
+}
+
+/// What a worker's shares came to, as saved from time to time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CounterRow {
+    /// Accepted shares.
+    pub accepted: u64,
+    /// Rejected shares by [`dwarves_domain::share::Rejection::index`].
+    pub rejected: [u64; 6],
+    /// When the last share was accepted.
+    pub last_share_at: Option<Timestamp>,
+}
+
+/// An accepted share on its way into the ledger. The store gives it its sequence and running total.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareRow {
+    /// The template it was mined on.
+    pub template: TemplateId,
+    /// Its job's extranonce; with the template it names the job.
+    pub extranonce: ExtraNonce,
+    /// Who mined it.
+    pub worker: WorkerId,
+    /// The share target that was issued with the job.
+    pub share_bits: CompactTarget,
+    /// What it counts for.
+    pub units: Units,
+    /// The header's hash.
+    pub hash: HeaderHash,
+    /// The header's version.
+    pub version: u32,
+    /// The header's time.
+    pub time: u32,
+    /// The header's nonce.
+    pub nonce: u32,
+    /// When the pool received it.
+    pub received_at: Timestamp,
+    /// Set if it is a block: what is needed to follow it.
+    pub block: Option<FoundBlock>,
+}
+
+/// A share that is a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundBlock {
+    /// Its height.
+    pub height: u32,
+    /// What its coinbase pays the pool.
+    pub reward: Amount,
+    /// Whose worker found it.
+    pub finder: Hotkey,
+    /// The serialized block, kept until it is deep, so that it can be submitted again.
+    pub bytes: Vec<u8>,
+}
+
+/// What became of a found block, as the chain tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BlockState {
+    /// Found; the chain has not answered yet.
+    Submitted,
+    /// The chain took it, not (yet) on its best chain.
+    Accepted,
+    /// On the best chain, not deep enough to be spent.
+    Immature,
+    /// Deep enough to be spent.
+    Mature,
+    /// No longer, or never, on the best chain.
+    Orphaned,
+    /// Not a valid block, in the chain's eyes.
+    Refused,
+}
+
+/// What the ledger has booked for a found block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Accounting {
+    /// Nothing yet.
+    None,
+    /// Credited as immature.
+    Credited,
+    /// Credited, and matured to payable.
+    Matured,
+    /// Credited once, reversed since.
+    Reversed,
+}
+
+/// A found block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockRow {
+    /// Its hash.
+    pub hash: HeaderHash,
+    /// Its height.
+    pub height: u32,
+    /// What its coinbase pays the pool.
+    pub reward: Amount,
+    /// Who found it.
+    pub finder: Hotkey,
+    /// The share that is this block.
+    pub sequence: Sequence,
+    /// Units of all shares before that share.
+    pub total_before: Units,
+    /// Units of that share.
+    pub units: Units,
+    /// When it was found.
+    pub found_at: Timestamp,
+    /// What became of it.
+    pub state: BlockState,
+    /// Confirmations when last looked at.
+    pub confirmations: u32,
+    /// What the ledger has booked.
+    pub accounting: Accounting,
+    /// Units of work since the block before it: 1 is what was to be expected.
+    pub effort: Units,
+    /// The serialized block, until it is deep; empty in lists.
+    pub bytes: Vec<u8>,
+}
+
+/// What a block's acceptance credited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockCredits {
+    /// The operator's fee.
+    pub fee: Amount,
+    /// What went to the pool's reserve.
+    pub kept: Amount,
+    /// The miners' parts.
+    pub credits: Vec<Credit>,
+}
+
+/// A template that shares refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateRow {
+    /// Its number.
+    pub id: TemplateId,
+    /// When the pool got it.
+    pub received_at: Timestamp,
+    /// What the chain proposed.
+    pub chain: ChainTemplate,
+    /// The script that its coinbase pays.
+    pub payout_script: Vec<u8>,
+    /// The tag in its coinbase.
+    pub tag: String,
+}
+
+/// Units of one miner on one template's terms, for schemes that pay by the share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValuedUnits {
+    /// Whose.
+    pub hotkey: Hotkey,
+    /// How much work.
+    pub units: Units,
+    /// What the template's block newly mints.
+    pub subsidy: Amount,
+    /// What the template's block pays in all.
+    pub coinbase_value: Amount,
+}
+
+/// A place in the ledger of shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerPosition {
+    /// The last share up to here; 0 before the first.
+    pub sequence: Sequence,
+    /// Units of all shares up to and including it.
+    pub total: Units,
+}
+
+/// A closed round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundRow {
+    /// Which.
+    pub id: RoundId,
+    /// When it closed.
+    pub closed_at: Timestamp,
+    /// How it split.
+    pub scheme: Scheme,
+    /// Where its reward came from.
+    pub source: Source,
+    /// What came in.
+    pub reward: Amount,
+    /// What the operator took.
+    pub fee: Amount,
+    /// What went to the pool's reserve.
+    pub kept: Amount,
+    /// What miners were credited.
+    pub credited: Amount,
+    /// The blocks that it credited.
+    pub blocks: Vec<HeaderHash>,
+    /// SHA-256 over its content.
+    pub digest: [u8; 32],
+}
+
+/// A miner's part of a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditRow {
+    /// The round.
+    pub round: RoundId,
+    /// When it closed.
+    pub closed_at: Timestamp,
+    /// Whose.
+    pub hotkey: Hotkey,
+    /// For which work: an exact decimal number of units.
+    pub units: String,
+    /// How much.
+    pub amount: Amount,
+    /// The block that was split, if it was one.
+    pub block: Option<HeaderHash>,
+}
+
+/// A control message that an admin sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// Its place in the trail; 0 until stored.
+    pub id: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who: a hotkey, or `token`.
+    pub who: String,
+    /// To which actor.
+    pub actor: String,
+    /// Which message.
+    pub message: String,
+    /// Its fields as JSON.
+    pub fields: String,
+    /// What came of it, as JSON.
+    pub outcome: String,
+}

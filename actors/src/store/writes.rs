@@ -1,0 +1,129 @@
+//! The intents of writing, and what each answers.
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::rewards::ClosedRound;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+
+use super::rows::{
+    Accounting, AuditRow, BanRow, BlockState, CounterRow, FoundBlock, ShareRow, TemplateRow, WorkerRow,
+};
+
+/// One intent. All the writes of a commit are one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Appends accepted shares, numbered on from the last one, with the running total of units.
+    /// A share with a block also stores the block as submitted.
+    AppendShares(Vec<ShareRow>),
+    /// Registers a miner, or changes a known one's payout address if one is given.
+    RegisterMiner {
+        /// Who.
+        hotkey: Hotkey,
+        /// Where payouts go.
+        payout_address: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Numbers a new worker. Repeating the same row changes nothing.
+    AddWorker(WorkerRow),
+    /// Marks a signed request's nonce as used, until `expires_at`.
+    UseNonce {
+        /// Who signed.
+        hotkey: Hotkey,
+        /// The nonce.
+        nonce_nanos: u64,
+        /// When it is too old to be taken anyway.
+        expires_at: Timestamp,
+        /// Now: entries that expired before are dropped.
+        now: Timestamp,
+    },
+    /// Bans a miner or changes the ban.
+    Ban {
+        /// Whom.
+        hotkey: Hotkey,
+        /// How.
+        ban: BanRow,
+    },
+    /// Lifts a ban.
+    Unban {
+        /// Whose.
+        hotkey: Hotkey,
+    },
+    /// Keeps a template, so that its jobs outlive a restart. Its content never changes.
+    SaveTemplate(Box<TemplateRow>),
+    /// Drops the transactions of templates before this one: no block will be made of them any more.
+    RetireTemplates {
+        /// The first that stays whole.
+        before: TemplateId,
+    },
+    /// Says what became of a block. If its share was never stored, the block is added at the ledger's end.
+    SetBlockState {
+        /// Which.
+        hash: HeaderHash,
+        /// What became of it.
+        state: BlockState,
+        /// Its confirmations.
+        confirmations: u32,
+        /// When this was learnt.
+        at: Timestamp,
+        /// What it is, in case it is not stored.
+        block: Option<FoundBlock>,
+    },
+    /// Books a round: the round's row, its credits, postings, carried remainders and the blocks' new
+    /// accounting. The same round with the same digest again changes nothing.
+    CloseRound {
+        /// The round.
+        round: Box<ClosedRound>,
+        /// Each block that it touches and what is booked for it now.
+        blocks: Vec<(HeaderHash, Accounting)>,
+        /// The last share that was looked at.
+        through: Sequence,
+    },
+    /// Keeps a setting that was changed while running; `None` forgets it.
+    SaveSetting {
+        /// Its name.
+        key: String,
+        /// Its value.
+        value: Option<String>,
+    },
+    /// Appends to the audit trail.
+    AppendAudit(AuditRow),
+    /// Saves what workers' shares came to, as of share `through`.
+    SaveCounters {
+        /// The last share that is counted in.
+        through: Sequence,
+        /// Totals (not differences) of those that changed.
+        counters: Vec<(WorkerId, CounterRow)>,
+    },
+    /// Deletes shares whose window is long over: those up to `through`, which the last round has passed.
+    PruneShares {
+        /// The last share to delete.
+        through: Sequence,
+    },
+}
+
+/// The answer to one [`Write`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Done, or done before.
+    Done,
+    /// The shares' first sequence (they are numbered on from it) and the total of units after the last.
+    Shares {
+        /// The first share's number.
+        first: Sequence,
+        /// Units of all shares up to and including the last.
+        total: Units,
+    },
+    /// The miner is registered.
+    Miner {
+        /// Whether it is new.
+        is_new: bool,
+        /// When it was first registered.
+        registered_at: Timestamp,
+        /// Where its payouts go.
+        payout_address: Option<String>,
+    },
+    /// The nonce was used before: nothing was written for it.
+    NonceUsed,
+}

@@ -1,0 +1,120 @@
+//! Payout addresses, checked for the chain in use.
+
+use std::fmt;
+use std::str::FromStr;
+
+use bitcoin::Network;
+use bitcoin::address::NetworkUnchecked;
+
+/// Which chain's addresses are right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressFormat {
+    /// Bitcoin's main network.
+    Bitcoin,
+    /// Bitcoin's test networks (testnet, testnet4, signet share one format).
+    BitcoinTest,
+    /// Bitcoin's regtest, which the embedded devnet uses too.
+    BitcoinRegtest,
+}
+
+impl AddressFormat {
+    fn network(self) -> Network {
+        match self {
+            Self::Bitcoin => Network::Bitcoin,
+            Self::BitcoinTest => Network::Testnet,
+            Self::BitcoinRegtest => Network::Regtest,
+        }
+    }
+
+    /// How an address of this format begins, for people.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Bitcoin => "bc1..., 1... or 3...",
+            Self::BitcoinTest => "tb1..., m..., n... or 2...",
+            Self::BitcoinRegtest => "bcrt1..., m..., n... or 2...",
+        }
+    }
+}
+
+/// An address that the chain in use can pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayoutAddress(bitcoin::Address);
+
+/// Why a text is no payout address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseAddressError {
+    /// Not an address, or mistyped.
+    #[error("not an address of this chain, which begin with {expected}")]
+    NotAnAddress {
+        /// How addresses of the chain begin.
+        expected: &'static str,
+    },
+    /// An address of another network.
+    #[error("an address of another network; those of this chain begin with {expected}")]
+    WrongNetwork {
+        /// How addresses of the chain begin.
+        expected: &'static str,
+    },
+}
+
+impl PayoutAddress {
+    /// The longest text worth looking at.
+    const TEXT_LEN_MAX: usize = 100;
+
+    /// The address that `text` writes in `format`.
+    ///
+    /// # Errors
+    /// If it is none, mistyped, or of another network.
+    pub fn parse(text: &str, format: AddressFormat) -> Result<Self, ParseAddressError> {
+        let expected = format.example();
+        let wrong = || ParseAddressError::NotAnAddress { expected };
+        if text.len() > Self::TEXT_LEN_MAX {
+            return Err(wrong());
+        }
+        bitcoin::Address::<NetworkUnchecked>::from_str(text)
+            .map_err(|_| wrong())?
+            .require_network(format.network())
+            .map(Self)
+            .map_err(|_| ParseAddressError::WrongNetwork { expected })
+    }
+
+    /// The script that pays it.
+    pub fn script(&self) -> Vec<u8> {
+        self.0.script_pubkey().into_bytes()
+    }
+}
+
+impl fmt::Display for PayoutAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAIN: &str = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq";
+
+    #[test]
+    fn an_address_is_taken_on_its_own_chain_only() {
+        let address = PayoutAddress::parse(MAIN, AddressFormat::Bitcoin).unwrap();
+        assert_eq!(address.to_string(), MAIN);
+        assert_eq!(address.script().len(), 22);
+        assert!(matches!(
+            PayoutAddress::parse(MAIN, AddressFormat::BitcoinRegtest),
+            Err(ParseAddressError::WrongNetwork { .. })
+        ));
+    }
+
+    #[test]
+    fn mistyped_and_oversized_texts_are_no_addresses() {
+        let typo = MAIN.replace("5mdq", "5mdp");
+        for bad in [typo.as_str(), "", "x", &"1".repeat(10_000)] {
+            assert!(matches!(
+                PayoutAddress::parse(bad, AddressFormat::Bitcoin),
+                Err(ParseAddressError::NotAnAddress { .. })
+            ));
+        }
+    }
+}
