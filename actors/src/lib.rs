@@ -8,6 +8,7 @@ pub mod ask;
 pub mod block_tracker;
 pub mod chain;
 pub mod clock;
+pub mod halt;
 pub mod handlers;
 pub mod ledger;
 pub mod miner_manager;
