@@ -1,5 +1,6 @@
 use super::*;
 use crate::ledger::{Account, Balance, Balances};
+use crate::rewards::pps;
 use proptest::prelude::*;
 
 fn key(byte: u8) -> Hotkey {
