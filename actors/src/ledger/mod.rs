@@ -158,7 +158,9 @@ impl Ledger {
             }
             Err(error) => {
                 if error.action() == StoreAction::Stop {
-                    self.parts.halt.halt(&format!("the store can not be trusted: {error}"));
+                    self.parts
+                        .halt
+                        .halt(&format!("the store can not be trusted: {error}"));
                 }
                 if self.view.trouble.is_none() {
                     log::error!("the ledger can not write: {error}");
@@ -195,10 +197,14 @@ impl Handler<Ask<Commit>> for Ledger {
     fn handle(&mut self, ask: Ask<Commit>, ctx: &mut Self::Context) {
         if self.waiting.len() >= WAITING_MAX || !self.closing.is_empty() {
             let why = "too many commits wait, or the ledger is closing";
-            ask.reply.answer(Err(StoreError::new(StoreErrorKind::Unavailable, why)));
+            ask.reply
+                .answer(Err(StoreError::new(StoreErrorKind::Unavailable, why)));
             return;
         }
-        let mut waiting = Waiting { writes: ask.payload.writes, reply: Some(ask.reply) };
+        let mut waiting = Waiting {
+            writes: ask.payload.writes,
+            reply: Some(ask.reply),
+        };
         self.acknowledge_early(&mut waiting);
         self.waiting.push(waiting);
         self.commit_what_waits(ctx);

@@ -24,12 +24,19 @@ impl Handler<Ask<MinerControl>> for MinerManager {
     fn handle(&mut self, ask: Ask<MinerControl>, ctx: &mut Self::Context) {
         let reply = ask.reply;
         match ask.payload {
-            MinerControl::Ban { hotkey, reason, until } => {
+            MinerControl::Ban {
+                hotkey,
+                reason,
+                until,
+            } => {
                 if self.memory.registry.miner(&hotkey).is_none() {
                     return reply.answer(unknown(&hotkey));
                 }
                 let ban = BanRow { reason, until };
-                let write = Write::Ban { hotkey, ban: ban.clone() };
+                let write = Write::Ban {
+                    hotkey,
+                    ban: ban.clone(),
+                };
                 let done = json!({ "hotkey": hotkey.to_string(), "banned": true });
                 self.store_then(write, done, reply, ctx, move |registry| {
                     log::warn!("miner banned hotkey={hotkey} reason={:?}", ban.reason);
@@ -48,7 +55,11 @@ impl Handler<Ask<MinerControl>> for MinerManager {
             }
             MinerControl::OpenRegistration => self.set_registration(true, reply, ctx),
             MinerControl::CloseRegistration => self.set_registration(false, reply, ctx),
-            MinerControl::SetShareDifficulty { hotkey, worker, difficulty } => {
+            MinerControl::SetShareDifficulty {
+                hotkey,
+                worker,
+                difficulty,
+            } => {
                 self.fix_difficulty(hotkey, worker, difficulty, reply, ctx);
             }
         }
@@ -61,14 +72,14 @@ fn unknown(hotkey: &Hotkey) -> ControlOutcome {
 
 impl MinerManager {
     fn store_then(
-        &self,
+        &mut self,
         write: Write,
         done: serde_json::Value,
         reply: ReplyTo<ControlOutcome>,
         ctx: &mut Context<Self>,
         note: impl FnOnce(&mut Registry) + 'static,
     ) {
-        self.commit(vec![write], ctx, move |this, result, _| match result {
+        self.commit(vec![write], ctx, move |this, result| match result {
             Ok(_) => {
                 note(&mut this.memory.registry);
                 reply.answer(ControlOutcome::Done(done));
@@ -77,8 +88,11 @@ impl MinerManager {
         });
     }
 
-    fn set_registration(&self, open: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
-        let write = Write::SaveSetting { key: REGISTRATION_OPEN.to_owned(), value: Some(open.to_string()) };
+    fn set_registration(&mut self, open: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        let write = Write::SaveSetting {
+            key: REGISTRATION_OPEN.to_owned(),
+            value: Some(open.to_string()),
+        };
         let done = json!({ "registration_open": open });
         self.store_then(write, done, reply, ctx, move |registry| {
             log::info!("registration open={open}");
@@ -87,7 +101,7 @@ impl MinerManager {
     }
 
     fn fix_difficulty(
-        &self,
+        &mut self,
         hotkey: Hotkey,
         worker: Option<WorkerName>,
         difficulty: Option<Difficulty>,
@@ -100,18 +114,27 @@ impl MinerManager {
         if let Some(name) = &worker
             && !miner.workers.contains_key(name)
         {
-            return reply.answer(ControlOutcome::Refused(format!("the miner has no worker named {name}")));
+            return reply.answer(ControlOutcome::Refused(format!(
+                "the miner has no worker named {name}"
+            )));
         }
         let (min, max) = self.parts.difficulty_range;
         if difficulty.is_some_and(|difficulty| difficulty < min || difficulty > max) {
-            let detail = format!("difficulty must lie between {} and {}", min.to_f64(), max.to_f64());
+            let detail = format!(
+                "difficulty must lie between {} and {}",
+                min.to_f64(),
+                max.to_f64()
+            );
             return reply.answer(ControlOutcome::Refused(detail));
         }
         let key = match &worker {
             Some(name) => format!("{SHARE_DIFFICULTY}{hotkey}/{name}"),
             None => format!("{SHARE_DIFFICULTY}{hotkey}"),
         };
-        let write = Write::SaveSetting { key, value: difficulty.map(|d| d.to_f64().to_string()) };
+        let write = Write::SaveSetting {
+            key,
+            value: difficulty.map(|d| d.to_f64().to_string()),
+        };
         let done = json!({
             "hotkey": hotkey.to_string(),
             "worker": worker.as_ref().map(WorkerName::as_str),

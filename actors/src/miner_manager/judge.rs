@@ -61,7 +61,12 @@ impl Batch {
         recent: &mut RecentShares,
         oldest_live: TemplateId,
     ) -> Self {
-        let mut batch = Self { requests: Vec::with_capacity(requests.len()), claimed: Vec::new(), received_at, rows: Vec::new() };
+        let mut batch = Self {
+            requests: Vec::with_capacity(requests.len()),
+            claimed: Vec::new(),
+            received_at,
+            rows: Vec::new(),
+        };
         for request in requests {
             let judged = batch.judge_request(request, registry, recent, oldest_live);
             batch.requests.push(judged);
@@ -91,7 +96,9 @@ impl Batch {
                 CheckedShare::Proven { job, proof } => (job, proof),
             };
             let named_other = request.worker.as_ref().is_some_and(|name| {
-                registry.worker(job.worker()).is_none_or(|worker| worker.name != *name)
+                registry
+                    .worker(job.worker())
+                    .is_none_or(|worker| worker.name != *name)
             });
             if named_other {
                 shares.push(Pending::Known(ShareVerdict::OtherWorker, None));
@@ -217,8 +224,10 @@ impl Batch {
             .map(|request| match request {
                 Request::Refused(judgement) => judgement,
                 Request::Judged { miner, shares } => {
-                    let verdicts: Option<_> =
-                        shares.into_iter().map(|share| finish(&miner, share, registry)).collect();
+                    let verdicts: Option<_> = shares
+                        .into_iter()
+                        .map(|share| finish(&miner, share, registry))
+                        .collect();
                     // A header that was on its way got lost with its own commit. Repeating the request is
                     // safe: what did count will be told as duplicate, with its number.
                     verdicts.map_or(Judgement::Unavailable, Judgement::Verdicts)

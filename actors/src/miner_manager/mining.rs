@@ -7,7 +7,7 @@ use super::messages::{
     AssignWorker, AssignWorkerReply, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
 };
 use super::{CommitError, MinerManager, standing_of};
-use crate::ask::Ask;
+use crate::ask::{Ask, AskError};
 use crate::block_tracker::messages::BlockFound;
 use crate::store::{WorkerRow, Write, Written};
 
@@ -18,6 +18,9 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
         let now = self.now();
         let AssignWorker { hotkey, worker: name } = ask.payload;
         let reply = ask.reply;
+        if self.paused {
+            return reply.answer(AssignWorkerReply::Paused);
+        }
         if let Some(standing) = standing_of(&self.memory.registry, &hotkey, now) {
             return reply.answer(AssignWorkerReply::Refused(standing));
         }
@@ -30,14 +33,22 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
         if is_saved {
             return reply.answer(assigned);
         }
-        let row = WorkerRow { id: worker, hotkey, name };
-        self.commit(vec![Write::AddWorker(row)], ctx, move |this, result, _| match result {
-            Ok(_) => {
-                this.memory.registry.worker_saved(worker);
-                reply.answer(assigned);
-            }
-            Err(_) => reply.answer(AssignWorkerReply::Unavailable),
-        });
+        let row = WorkerRow {
+            id: worker,
+            hotkey,
+            name,
+        };
+        self.commit(
+            vec![Write::AddWorker(row)],
+            ctx,
+            move |this, result| match result {
+                Ok(_) => {
+                    this.memory.registry.worker_saved(worker);
+                    reply.answer(assigned);
+                }
+                Err(_) => reply.answer(AssignWorkerReply::Unavailable),
+            },
+        );
     }
 }
 
@@ -45,20 +56,35 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<JudgeShares>, ctx: &mut Self::Context) {
-        let JudgeShares { received_at, requests } = ask.payload;
+        let JudgeShares {
+            received_at,
+            requests,
+        } = ask.payload;
         let reply = ask.reply;
         if self.paused {
             return reply.answer(requests.iter().map(|_| Judgement::Paused).collect());
         }
         let memory = &mut self.memory;
-        let mut batch =
-            Batch::judge(received_at, requests, &memory.registry, &mut memory.recent, self.oldest_live);
+        let mut batch = Batch::judge(
+            received_at,
+            requests,
+            &memory.registry,
+            &mut memory.recent,
+            self.oldest_live,
+        );
         for row in &batch.rows {
             if let Some(block) = &row.block {
-                let found = BlockFound { hash: row.hash, block: block.clone(), at: received_at };
+                let found = BlockFound {
+                    hash: row.hash,
+                    block: block.clone(),
+                    at: received_at,
+                };
                 if self.parts.blocks.tell(found).is_err() {
                     // The block is in the batch too: the tracker finds it in the ledger.
-                    log::error!("the block tracker does not listen; block hash={} waits in the ledger", row.hash);
+                    log::error!(
+                        "the block tracker does not listen; block hash={} waits in the ledger",
+                        row.hash
+                    );
                 }
             }
         }
@@ -66,17 +92,21 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
             return reply.answer(self.apply(batch, None));
         }
         let rows = std::mem::take(&mut batch.rows);
-        let writes = if rows.is_empty() { Vec::new() } else { vec![Write::AppendShares(rows)] };
+        let writes = if rows.is_empty() {
+            Vec::new()
+        } else {
+            vec![Write::AppendShares(rows)]
+        };
         // An empty commit is answered after the one that is under way: the repeats' fate is known by then.
-        self.commit(writes, ctx, move |this, result, _| {
+        self.commit(writes, ctx, move |this, result| {
             let judgements = match result {
                 Ok(written) => this.apply(batch, written.first()),
-                Err(CommitError::Store(error)) => {
+                // The ledger is gone, so the pool stops: the headers stay claimed, nothing can count twice.
+                Err(CommitError::Ask(AskError::Gone)) => batch.unknown(),
+                Err(error) => {
                     log::debug!("shares were not stored: {error}");
                     batch.failed(&mut this.memory.recent)
                 }
-                // Unknown whether it counted: the headers stay claimed, so nothing can count twice.
-                Err(CommitError::Ask(_)) => batch.unknown(),
             };
             reply.answer(judgements);
         });
@@ -126,6 +156,6 @@ impl Handler<Ask<DrainMiners>> for MinerManager {
         self.save_counters(ctx);
         // Commits are answered in order: when this empty one is back, so is everything before it.
         let reply = ask.reply;
-        self.commit(Vec::new(), ctx, move |_, _, _| reply.answer(()));
+        self.commit(Vec::new(), ctx, move |_, _| reply.answer(()));
     }
 }

@@ -4,8 +4,6 @@
 //! decided at once; what must be stored is stored, then noted in memory, then answered. It knows nothing of
 //! HTTP, of templates beyond their numbers, or of money.
 
-use std::time::Duration;
-
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
@@ -32,8 +30,6 @@ mod views;
 
 use messages::Standing;
 
-/// How long the ledger may take before an asker is told that the outcome is unknown.
-const LEDGER_DEADLINE: Duration = Duration::from_secs(20);
 /// How often counters are saved: what a crash loses of them is counted again from the shares.
 const SAVE_COUNTERS_EVERY: Span = Span::from_secs(10);
 /// Counters of this many workers go into one commit.
@@ -78,29 +74,37 @@ pub struct MinerManager {
 impl MinerManager {
     /// A miner manager with what the store remembers.
     pub fn new(parts: MinerManagerParts, memory: MinerMemory) -> Self {
-        Self { parts, memory, oldest_live: TemplateId::new(0), paused: false }
+        Self {
+            parts,
+            memory,
+            oldest_live: TemplateId::new(0),
+            paused: false,
+        }
     }
 
     fn now(&self) -> Timestamp {
         self.parts.clock.now()
     }
 
-    /// Commits `writes` and then calls `then` with what came of it, back in the actor.
+    /// Commits `writes` and then calls `then` with what came of it, back in the actor. There is no deadline:
+    /// the ledger always answers, and until it does nobody can know what came of it.
     fn commit(
-        &self,
+        &mut self,
         writes: Vec<Write>,
         ctx: &mut Context<Self>,
-        then: impl FnOnce(&mut Self, Result<Vec<Written>, CommitError>, &mut Context<Self>) + 'static,
+        then: impl FnOnce(&mut Self, Result<Vec<Written>, CommitError>) + 'static,
     ) {
-        let ledger = self.parts.ledger.clone();
-        let commit = async move { ledger.ask(Commit { writes }, LEDGER_DEADLINE).await };
-        ctx.spawn(wrap_future::<_, Self>(commit).map(move |result, this, ctx| {
+        let answer = match self.parts.ledger.post(Commit { writes }) {
+            Ok(answer) => answer,
+            Err(error) => return then(self, Err(CommitError::Ask(error))),
+        };
+        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, _| {
             let result = match result {
                 Ok(Ok(written)) => Ok(written),
                 Ok(Err(error)) => Err(CommitError::Store(error)),
-                Err(error) => Err(CommitError::Ask(error)),
+                Err(_) => Err(CommitError::Ask(AskError::Gone)),
             };
-            then(this, result, ctx);
+            then(this, result);
         }));
     }
 
@@ -108,9 +112,12 @@ impl MinerManager {
         let changed = self.memory.registry.take_changed();
         let through = self.memory.last_sequence;
         for part in changed.chunks(COUNTERS_PER_COMMIT) {
-            let counters = part.iter().map(|(id, counters)| (*id, row_of(counters))).collect();
+            let counters = part
+                .iter()
+                .map(|(id, counters)| (*id, row_of(counters)))
+                .collect();
             let write = Write::SaveCounters { through, counters };
-            self.commit(vec![write], ctx, |_, result, _| {
+            self.commit(vec![write], ctx, |_, result| {
                 if let Err(error) = result {
                     log::debug!("counters were not saved, next time: {error}");
                 }
@@ -142,12 +149,17 @@ fn standing_of(registry: &Registry, hotkey: &Hotkey, now: Timestamp) -> Option<S
     match registry.standing(hotkey, now) {
         Core::Good => None,
         Core::Unknown => Some(Standing::Unknown),
-        Core::Banned(reason) => Some(Standing::Banned { reason: reason.to_owned() }),
+        Core::Banned(reason) => Some(Standing::Banned {
+            reason: reason.to_owned(),
+        }),
     }
 }
 
 fn ban_of(row: crate::store::BanRow) -> Ban {
-    Ban { reason: row.reason, until: row.until }
+    Ban {
+        reason: row.reason,
+        until: row.until,
+    }
 }
 
 /// A hint that counters may have changed.

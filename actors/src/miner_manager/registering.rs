@@ -14,15 +14,24 @@ impl Handler<Ask<UseNonce>> for MinerManager {
 
     fn handle(&mut self, ask: Ask<UseNonce>, ctx: &mut Self::Context) {
         let now = self.now();
-        let UseNonce { hotkey, nonce_nanos, expires_at } = ask.payload;
+        let UseNonce {
+            hotkey,
+            nonce_nanos,
+            expires_at,
+        } = ask.payload;
         let reply = ask.reply;
         match self.memory.replay.claim(now, hotkey, nonce_nanos, expires_at) {
             NonceClaim::Fresh => {}
             NonceClaim::Used => return reply.answer(UseNonceReply::Used),
             NonceClaim::Full => return reply.answer(UseNonceReply::Busy),
         }
-        let write = Write::UseNonce { hotkey, nonce_nanos, expires_at, now };
-        self.commit(vec![write], ctx, move |this, result, _| {
+        let write = Write::UseNonce {
+            hotkey,
+            nonce_nanos,
+            expires_at,
+            now,
+        };
+        self.commit(vec![write], ctx, move |this, result| {
             reply.answer(match result.map(|written| written.into_iter().next()) {
                 Ok(Some(Written::Done)) => UseNonceReply::Fresh,
                 Ok(_) => UseNonceReply::Used,
@@ -40,7 +49,10 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
 
     fn handle(&mut self, ask: Ask<RegisterMiner>, ctx: &mut Self::Context) {
         let now = self.now();
-        let RegisterMiner { hotkey, payout_address } = ask.payload;
+        let RegisterMiner {
+            hotkey,
+            payout_address,
+        } = ask.payload;
         let reply = ask.reply;
         let registry = &self.memory.registry;
         match standing_of(registry, &hotkey, now) {
@@ -49,16 +61,28 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
             Some(_) if !registry.has_room() => return reply.answer(RegisterReply::Full),
             Some(_) | None => {}
         }
-        let write = Write::RegisterMiner { hotkey, payout_address, at: now };
-        self.commit(vec![write], ctx, move |this, result, _| {
+        let write = Write::RegisterMiner {
+            hotkey,
+            payout_address,
+            at: now,
+        };
+        self.commit(vec![write], ctx, move |this, result| {
             reply.answer(match result.map(|written| written.into_iter().next()) {
-                Ok(Some(Written::Miner { is_new, registered_at, payout_address })) => {
+                Ok(Some(Written::Miner {
+                    is_new,
+                    registered_at,
+                    payout_address,
+                })) => {
                     let registry = &mut this.memory.registry;
                     registry.note_miner(hotkey, registered_at, payout_address.clone());
                     if is_new {
                         log::info!("miner registered hotkey={hotkey}");
                     }
-                    RegisterReply::Registered { is_new, registered_at, payout_address }
+                    RegisterReply::Registered {
+                        is_new,
+                        registered_at,
+                        payout_address,
+                    }
                 }
                 Ok(_) | Err(_) => RegisterReply::Unavailable,
             });

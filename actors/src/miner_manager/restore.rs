@@ -1,9 +1,7 @@
 //! The miner manager's memory, rebuilt from the store.
 
-use dwarves_domain::miners::{
-    Counters, Performance, RecentShares, Registry, RegistryLimits, ReplayGuard,
-};
-use dwarves_domain::rewards::{HalfUnits, Weights};
+use dwarves_domain::miners::{Counters, Performance, RecentShares, Registry, RegistryLimits, ReplayGuard};
+use dwarves_domain::rewards::Weights;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -65,7 +63,13 @@ pub fn restore(
     }
     let mut performance = Performance::new(settings.window);
     for (hotkey, half_steps) in performances.iter() {
-        performance.record(hotkey, HalfUnits::from_raw(half_steps).to_units());
+        performance.record(hotkey, Units::from_raw(half_steps / 2));
     }
-    MinerMemory { registry, replay, recent, performance, last_sequence: stored.last_sequence }
+    MinerMemory {
+        registry,
+        replay,
+        recent,
+        performance,
+        last_sequence: stored.last_sequence,
+    }
 }

@@ -23,7 +23,11 @@ impl MinerManager {
     fn view_miner(&self, wanted: &ReadMiner, now: Timestamp) -> Option<MinerView> {
         let registry = &self.memory.registry;
         let miner = registry.miner(&wanted.hotkey)?;
-        let workers: Vec<_> = miner.workers.values().filter_map(|id| registry.worker(*id)).collect();
+        let workers: Vec<_> = miner
+            .workers
+            .values()
+            .filter_map(|id| registry.worker(*id))
+            .collect();
         let mut rejected = miner.rejected;
         for worker in &workers {
             for (sum, n) in rejected.iter_mut().zip(worker.counters.rejected) {

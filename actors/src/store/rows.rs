@@ -118,8 +118,10 @@ pub enum Accounting {
     Credited,
     /// Credited, and matured to payable.
     Matured,
-    /// Credited once, reversed since.
+    /// Credited once, reversed since, before it matured.
     Reversed,
+    /// Matured once, reversed since.
+    ReversedMature,
 }
 
 /// A found block.

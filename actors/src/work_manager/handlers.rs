@@ -7,9 +7,7 @@ use dwarves_domain::work::Job;
 use serde_json::json;
 
 use super::WorkManager;
-use super::messages::{
-    IssueJob, IssueJobReply, ReadWork, Subscribe, WorkChanged, WorkControl, WorkView,
-};
+use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkChanged, WorkControl, WorkView};
 use crate::ask::Ask;
 use crate::pool_manager::messages::ControlOutcome;
 
@@ -45,14 +43,32 @@ impl Handler<Ask<IssueJob>> for WorkManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<IssueJob>, _: &mut Self::Context) {
-        let IssueJob { owner, worker, share_target } = ask.payload;
+        let IssueJob {
+            owner,
+            worker,
+            share_target,
+        } = ask.payload;
         let now = self.parts.clock.now();
-        let current = self.work.current.clone().filter(|template| now < self.expiry(template));
+        let current = self
+            .work
+            .current
+            .clone()
+            .filter(|template| now < self.expiry(template));
         let issued = current.and_then(|template| {
             let expires_at = self.expiry(&template);
             let extranonce = self.next_extranonce()?;
-            let job = Job::issue(&self.parts.job_key, template, extranonce, owner, worker, share_target);
-            Some(IssueJobReply::Issued { job: Arc::new(job), expires_at })
+            let job = Job::issue(
+                &self.parts.job_key,
+                template,
+                extranonce,
+                owner,
+                worker,
+                share_target,
+            );
+            Some(IssueJobReply::Issued {
+                job: Arc::new(job),
+                expires_at,
+            })
         });
         ask.reply.answer(issued.unwrap_or(IssueJobReply::NoWork));
     }
@@ -62,7 +78,10 @@ impl Handler<Ask<ReadWork>> for WorkManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadWork>, _: &mut Self::Context) {
-        ask.reply.answer(WorkView { work: Arc::clone(&self.work), trouble: self.trouble.clone() });
+        ask.reply.answer(WorkView {
+            work: Arc::clone(&self.work),
+            trouble: self.trouble.clone(),
+        });
     }
 }
 
@@ -73,7 +92,8 @@ impl Handler<Ask<WorkControl>> for WorkManager {
         match ask.payload {
             WorkControl::Refresh => {
                 self.fetch_template(ctx);
-                ask.reply.answer(ControlOutcome::Done(json!({ "refreshing": true })));
+                ask.reply
+                    .answer(ControlOutcome::Done(json!({ "refreshing": true })));
             }
         }
     }

@@ -12,9 +12,9 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::{ChainTemplate, Job, JobKey, Template};
+use dwarves_domain::work::{ChainTemplate, JobKey, Template};
 
-use crate::ask::{Ask, Outbox, Port};
+use crate::ask::{AskError, Outbox, Port};
 use crate::chain::{ChainError, SharedChain, Tip};
 use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
@@ -165,7 +165,9 @@ impl WorkManager {
         };
         self.parts.next_template = row.id.next();
         let ledger = self.parts.ledger.clone();
-        let commit = Commit { writes: vec![Write::SaveTemplate(Box::new(row))] };
+        let commit = Commit {
+            writes: vec![Write::SaveTemplate(Box::new(row))],
+        };
         let kept = async move { ledger.ask(commit, LEDGER_DEADLINE).await };
         ctx.spawn(wrap_future::<_, Self>(kept).map(move |result, this, ctx| {
             this.fetching = false;
@@ -188,26 +190,46 @@ impl WorkManager {
         }
         self.retry_in = RETRY_FIRST;
         let now = self.parts.clock.now();
-        let stored: Vec<_> = self.parts.stored.drain(..).filter_map(|row| template_of(&row).ok()).collect();
-        let mut live: Vec<_> = self.work.live.iter().cloned().chain(stored.into_iter().map(Arc::new)).collect();
+        let stored: Vec<_> = self
+            .parts
+            .stored
+            .drain(..)
+            .filter_map(|row| template_of(&row).ok())
+            .collect();
+        let mut live: Vec<_> = self
+            .work
+            .live
+            .iter()
+            .cloned()
+            .chain(stored.into_iter().map(Arc::new))
+            .collect();
         live.retain(|old| {
-            old.chain().previous == template.chain().previous && now < self.expiry(old) && old.id() < template.id()
+            old.chain().previous == template.chain().previous
+                && now < self.expiry(old)
+                && old.id() < template.id()
         });
         live.push(Arc::clone(&template));
         let surplus = live.len().saturating_sub(LIVE_TEMPLATES_MAX);
         live.drain(..surplus);
-        log::debug!("new work template={} height={}", template.id(), template.chain().height);
+        log::debug!(
+            "new work template={} height={}",
+            template.id(),
+            template.chain().height
+        );
         let oldest = live[0].id();
-        self.publish(LiveWork { current: Some(template), live, since: now });
+        self.publish(LiveWork {
+            current: Some(template),
+            live,
+            since: now,
+        });
         self.retire_before(oldest);
     }
 
     fn publish(&mut self, work: LiveWork) {
         self.work = Arc::new(work);
         // A subscriber that is gone ended with its worker; a full one hears of the next change.
-        self.subscribers.retain(|subscriber| {
-            subscriber.tell(WorkChanged(Arc::clone(&self.work))) != Err(crate::ask::AskError::Gone)
-        });
+        self.subscribers
+            .retain(|subscriber| subscriber.tell(WorkChanged(Arc::clone(&self.work))) != Err(AskError::Gone));
     }
 
     fn retire_before(&mut self, oldest: TemplateId) {
@@ -215,7 +237,9 @@ impl WorkManager {
         if self.parts.miners.tell(WorkRetired { oldest }).is_err() {
             log::debug!("the miner manager is busy; templates before {oldest} retire later");
         }
-        let retire = Commit { writes: vec![Write::RetireTemplates { before: oldest }] };
+        let retire = Commit {
+            writes: vec![Write::RetireTemplates { before: oldest }],
+        };
         if self.parts.ledger.post(retire).is_err() {
             log::debug!("the ledger is busy; templates before {oldest} retire later");
         }
@@ -234,8 +258,14 @@ impl WorkManager {
 }
 
 fn template_of(row: &TemplateRow) -> Result<Template, String> {
-    Template::new(row.id, row.received_at, row.chain.clone(), &row.payout_script, &row.tag)
-        .map_err(|error| error.to_string())
+    Template::new(
+        row.id,
+        row.received_at,
+        row.chain.clone(),
+        &row.payout_script,
+        &row.tag,
+    )
+    .map_err(|error| error.to_string())
 }
 
 impl Actor for WorkManager {
@@ -247,7 +277,7 @@ impl Actor for WorkManager {
         let me = Outbox::new(&ctx.address());
         let every = self.parts.refresh_every;
         ctx.spawn(wrap_future(poke_every(every, move || {
-            me.tell(handlers::RefreshDue) != Err(crate::ask::AskError::Gone)
+            me.tell(handlers::RefreshDue) != Err(AskError::Gone)
         })));
     }
 }

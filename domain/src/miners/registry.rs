@@ -161,7 +161,7 @@ impl Registry {
             name,
             counters,
             fixed_difficulty: None,
-            vardiff: Vardiff::new(self.start_difficulty, now),
+            vardiff: Vardiff::new(self.start_difficulty, now, &self.vardiff),
             hashrate: Hashrate::new(now),
             is_saved: true,
         });
@@ -221,7 +221,10 @@ impl Registry {
         name: &WorkerName,
         now: Timestamp,
     ) -> Result<(WorkerId, bool), u32> {
-        let miner = self.miners.get(&hotkey).expect("only a registered miner's workers are numbered");
+        let miner = self
+            .miners
+            .get(&hotkey)
+            .expect("only a registered miner's workers are numbered");
         if let Some(&id) = miner.workers.get(name) {
             return Ok((id, self.worker(id).is_some_and(|w| w.is_saved)));
         }
