@@ -134,9 +134,9 @@ fn counted(rule: Rule, share: Share, winner: Share) -> f64 {
         End::BeforeWinner => winner.before,
         End::BehindWinner => winner.total(),
     };
-    // The part of the window that the share and those before it may fill, and how much of it the share does.
-    let room = SIZE.saturating_sub(end.saturating_sub(share.total()));
+    // The work between the share and the window's end, and what that leaves of the window.
     let behind = end.saturating_sub(share.total());
+    let room = SIZE.saturating_sub(behind);
     let whole = share.units().to_f64();
     match rule.oldest {
         // Shares are added until their sum passes X.
