@@ -49,15 +49,18 @@ pub struct LedgerParts {
     pub position: (Sequence, Units),
 }
 
+/// Where the answer to one asker's writes goes.
+type CommitReply = ReplyTo<Result<Vec<Written>, StoreError>>;
+
 /// One asker's writes and where the answer goes.
 struct Waiting {
     writes: Vec<Write>,
-    reply: Option<ReplyTo<Result<Vec<Written>, StoreError>>>,
+    reply: Option<CommitReply>,
 }
 
 /// How many answers each asker of a commit under way gets, in order.
 struct UnderWay {
-    askers: Vec<(usize, Option<ReplyTo<Result<Vec<Written>, StoreError>>>)>,
+    askers: Vec<(usize, Option<CommitReply>)>,
 }
 
 /// The actor that owns the store's writing side.

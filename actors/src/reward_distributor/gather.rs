@@ -8,7 +8,9 @@ use dwarves_domain::rounds::DueRound;
 
 use super::Terms;
 use crate::store::reads::LastRound;
-use crate::store::{Accounting, BlockRow, BlockState, LedgerPosition, SharedStore, StoreError, StoreErrorKind, ValuedUnits};
+use crate::store::{
+    Accounting, BlockRow, BlockState, LedgerPosition, SharedStore, StoreError, StoreErrorKind, ValuedUnits,
+};
 
 /// Blocks that one round may touch; what is beyond waits for the next.
 const BLOCKS_PER_ROUND_MAX: u32 = 1_000;
