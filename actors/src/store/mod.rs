@@ -7,9 +7,13 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`rows`] | what is stored, as the actors see it |
+//! | [`block_state`] | what became of a block, what is booked for it, and when the two differ |
 //! | [`writes`] | the intents, and what each answers |
 //! | [`reads`] | questions and pages |
 //! | [`error`] | what went wrong and what must happen |
+//!
+//! With the feature `testing` there are also `memory`, a store without a disk, `faulty`, which fails as it is
+//! told, and `contract`, what every store must do.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,11 +24,19 @@ use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 
+pub mod block_state;
+#[cfg(any(test, feature = "testing"))]
+pub mod contract;
 pub mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod faulty;
+#[cfg(any(test, feature = "testing"))]
+pub mod memory;
 pub mod reads;
 pub mod rows;
 pub mod writes;
 
+pub use block_state::{Accounting, BlockState};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use rows::*;
@@ -50,26 +62,30 @@ pub trait Store: Send + Sync + 'static {
     /// or may not be. A refusal of one write (a used nonce, say) is not an error but its answer.
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
 
-    /// The blocks whose state and accounting differ (see [`BlockRow`]), oldest first, at most `limit`.
+    /// The blocks whose state and accounting differ (see [`BlockState::is_due`]), oldest first, at most `limit`.
     fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>>;
 
     /// The blocks that still may change (submitted, accepted, immature, or mature or orphaned within
-    /// `depth` blocks of the highest known one), oldest first.
+    /// `depth` blocks of the highest known one), oldest first, with their bytes.
     fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>>;
 
-    /// Each miner's overlap with a PPLNS window, of shares up to and including `through`.
+    /// Each miner's overlap with a PPLNS window, of shares up to and including `through`, in half-steps.
     fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights>;
 
-    /// Each miner's units over the shares after `after` up to and including `through`.
+    /// Each miner's units over the shares after `after` up to and including `through`, in half-steps.
     fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights>;
 
-    /// Each miner's units per template over the shares after `after` up to and including `through`.
+    /// Each miner's units per template over the shares after `after` up to and including `through`, by template
+    /// and hotkey.
     fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>>;
 
-    /// The last share committed at or before `at`, and the running total of units up to it.
+    /// The last share committed at or before `at`, and the running total of units up to it. A commit's time is
+    /// that of its latest share, or the commit's before it if the clock stepped back. If all that is left of
+    /// the ledger is later, it is the place where what is left begins.
     fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition>;
 
-    /// The last found block before the block `hash`, if any: where a proportional round began.
+    /// The last found block before the block `hash` that was not refused, if any: where a proportional round
+    /// began.
     fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
 
     /// What a block's acceptance credited.

@@ -8,6 +8,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::work::ChainTemplate;
 
+use super::block_state::{Accounting, BlockState};
+
 /// A registered miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MinerRow {
@@ -92,38 +94,6 @@ pub struct FoundBlock {
     pub bytes: Vec<u8>,
 }
 
-/// What became of a found block, as the chain tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BlockState {
-    /// Found; the chain has not answered yet.
-    Submitted,
-    /// The chain took it, not (yet) on its best chain.
-    Accepted,
-    /// On the best chain, not deep enough to be spent.
-    Immature,
-    /// Deep enough to be spent.
-    Mature,
-    /// No longer, or never, on the best chain.
-    Orphaned,
-    /// Not a valid block, in the chain's eyes.
-    Refused,
-}
-
-/// What the ledger has booked for a found block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Accounting {
-    /// Nothing yet.
-    None,
-    /// Credited as immature.
-    Credited,
-    /// Credited, and matured to payable.
-    Matured,
-    /// Credited once, reversed since, before it matured.
-    Reversed,
-    /// Matured once, reversed since.
-    ReversedMature,
-}
-
 /// A found block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockRow {
@@ -149,9 +119,10 @@ pub struct BlockRow {
     pub confirmations: u32,
     /// What the ledger has booked.
     pub accounting: Accounting,
-    /// Units of work since the block before it: 1 is what was to be expected.
+    /// Units of work since the end of the block before it (one that was not refused), fixed when it was
+    /// stored: 1 is what was to be expected.
     pub effort: Units,
-    /// The serialized block, until it is deep; empty in lists.
+    /// The serialized block, until it is deep. Only [`super::Store::open_blocks`] gives it; else it is empty.
     pub bytes: Vec<u8>,
 }
 
@@ -241,7 +212,7 @@ pub struct CreditRow {
     pub units: String,
     /// How much.
     pub amount: Amount,
-    /// The block that was split, if it was one.
+    /// The block that was split, if the round split just one.
     pub block: Option<HeaderHash>,
 }
 

@@ -6,15 +6,16 @@ use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 
-use super::rows::{
-    Accounting, AuditRow, BanRow, BlockState, CounterRow, FoundBlock, ShareRow, TemplateRow, WorkerRow,
-};
+use super::block_state::{Accounting, BlockState};
+use super::rows::{AuditRow, BanRow, CounterRow, FoundBlock, ShareRow, TemplateRow, WorkerRow};
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Write {
     /// Appends accepted shares, numbered on from the last one, with the running total of units.
-    /// A share with a block also stores the block as submitted.
+    /// A share with a block also stores the block as submitted; if [`Write::SetBlockState`] was quicker and
+    /// nothing is booked for the block yet, it only moves the block to the share's place.
+    /// A share of an unknown worker contradicts what is stored.
     AppendShares(Vec<ShareRow>),
     /// Registers a miner, or changes a known one's payout address if one is given.
     RegisterMiner {
@@ -25,7 +26,8 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
-    /// Numbers a new worker. Repeating the same row changes nothing.
+    /// Numbers a new worker of a registered miner. Repeating the same row changes nothing; a number or name
+    /// that is another worker's contradicts what is stored.
     AddWorker(WorkerRow),
     /// Marks a signed request's nonce as used, until `expires_at`.
     UseNonce {
@@ -38,7 +40,7 @@ pub enum Write {
         /// Now: entries that expired before are dropped.
         now: Timestamp,
     },
-    /// Bans a miner or changes the ban.
+    /// Bans a miner or changes the ban. It also holds for a hotkey that registers later.
     Ban {
         /// Whom.
         hotkey: Hotkey,
@@ -50,14 +52,17 @@ pub enum Write {
         /// Whose.
         hotkey: Hotkey,
     },
-    /// Keeps a template, so that its jobs outlive a restart. Its content never changes.
+    /// Keeps a template, so that its jobs outlive a restart. Its content never changes: the same number with
+    /// other content contradicts what is stored.
     SaveTemplate(Box<TemplateRow>),
     /// Drops the transactions of templates before this one: no block will be made of them any more.
     RetireTemplates {
         /// The first that stays whole.
         before: TemplateId,
     },
-    /// Says what became of a block. If its share was never stored, the block is added at the ledger's end.
+    /// Says what became of a block. If its share was never stored, the block is added at the ledger's end,
+    /// with no units of its own; without `block` that can not be done and contradicts what is stored.
+    /// What is stored of a known block does not change otherwise, but a mature block's bytes are dropped.
     SetBlockState {
         /// Which.
         hash: HeaderHash,
@@ -71,7 +76,9 @@ pub enum Write {
         block: Option<FoundBlock>,
     },
     /// Books a round: the round's row, its credits, postings, carried remainders and the blocks' new
-    /// accounting. The same round with the same digest again changes nothing.
+    /// accounting. The same round with the same digest again changes nothing. Any other content under its
+    /// number, a number or `through` before the last round's, a `through` beyond the last share, and a block
+    /// that is not stored contradict what is stored.
     CloseRound {
         /// The round.
         round: Box<ClosedRound>,
@@ -89,14 +96,17 @@ pub enum Write {
     },
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
-    /// Saves what workers' shares came to, as of share `through`.
+    /// Saves what workers' shares came to, as of share `through`. What is older than what is saved already
+    /// changes nothing.
     SaveCounters {
         /// The last share that is counted in.
         through: Sequence,
-        /// Totals (not differences) of those that changed.
+        /// Totals (not differences) of all those that changed since they were saved last.
         counters: Vec<(WorkerId, CounterRow)>,
     },
-    /// Deletes shares whose window is long over: those up to `through`, which the last round has passed.
+    /// Deletes shares whose window is long over: those up to `through`. Whatever is asked, it keeps what the
+    /// last round has not passed, what is not counted in saved counters and what was mined on a template
+    /// that is not retired. Retired templates go with their last share.
     PruneShares {
         /// The last share to delete.
         through: Sequence,

@@ -142,8 +142,7 @@ impl Hasher for SeededHasher {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             // Multiply and fold: every bit of the secret and the hash reaches the table's bits.
-            let product =
-                u128::from(self.0 ^ u64::from_le_bytes(word)) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+            let product = u128::from(self.0 ^ u64::from_le_bytes(word)) * 0x9e37_79b9_7f4a_7c15;
             self.0 = (product >> 64) as u64 ^ product as u64;
         }
     }

@@ -1,0 +1,135 @@
+//! A store without a disk, for tests: correct in every answer, and every answer is ready at once.
+//!
+//! It is the plain reading of what [`Store`] promises, so other stores are compared with it. A clone is
+//! another handle on the same content: a "restart" in a test is a new pool on a clone.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `state` | what is kept, and how a commit applies or leaves no trace |
+//! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
+//! | `money` | blocks, rounds, balances |
+//! | `questions` | the reads |
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use tokio::sync::watch;
+
+use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+use super::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits};
+use super::{Store, StoreError, StoreFuture, Write, Written};
+
+mod money;
+mod questions;
+mod state;
+mod work;
+
+use state::State;
+
+/// A store in memory. Clones share their content.
+///
+/// The content lies in a watch channel that nobody watches: it is a cell that can be shared between threads
+/// and changed in place.
+#[derive(Clone)]
+pub struct MemoryStore {
+    state: watch::Sender<State>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self {
+            state: watch::Sender::new(State::default()),
+        }
+    }
+}
+
+fn ready<T: 'static>(answer: Result<T, StoreError>) -> StoreFuture<T> {
+    Box::pin(std::future::ready(answer))
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut answer = None;
+        self.state.send_modify(|state| answer = Some(change(state)));
+        answer.expect("send_modify calls its closure")
+    }
+}
+
+impl Store for MemoryStore {
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
+        ready(self.change(|state| state.start(now)))
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
+        ready(self.change(|state| state.commit(&writes)))
+    }
+
+    fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {
+        ready(Ok(self.state.borrow().blocks_to_account(limit)))
+    }
+
+    fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>> {
+        ready(Ok(self.state.borrow().open_blocks(depth)))
+    }
+
+    fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights> {
+        ready(self.state.borrow().weights_in_window(&window, through))
+    }
+
+    fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights> {
+        ready(self.state.borrow().weights_between(after, through))
+    }
+
+    fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
+        ready(self.state.borrow().values_between(after, through))
+    }
+
+    fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {
+        ready(Ok(self.state.borrow().position_at(at)))
+    }
+
+    fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        ready(Ok(self.state.borrow().block_before(hash)))
+    }
+
+    fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
+        ready(Ok(self.state.borrow().block_credits(hash)))
+    }
+
+    fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances> {
+        ready(self.state.borrow().miner_balances(hotkey))
+    }
+
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
+        ready(Ok(self.state.borrow().miner_credits(hotkey, page)))
+    }
+
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
+        ready(Ok(self.state.borrow().blocks(page)))
+    }
+
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
+        ready(Ok(self.state.borrow().rounds(page)))
+    }
+
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
+        ready(Ok(self.state.borrow().round(id)))
+    }
+
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
+        ready(Ok(self.state.borrow().audit(page)))
+    }
+
+    fn totals(&self) -> StoreFuture<PoolTotals> {
+        ready(self.state.borrow().totals())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,237 @@
+//! What a memory store keeps, and how a commit applies or leaves no trace.
+
+use std::collections::BTreeMap;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ledger::Balances;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+
+use crate::store::reads::{LastRound, StoredState};
+use crate::store::rows::{
+    AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
+    TemplateRow, WorkerRow,
+};
+use crate::store::{StoreError, StoreErrorKind, Write, Written};
+
+/// All that a memory store holds.
+#[derive(Default)]
+pub(super) struct State {
+    /// Oldest first, numbered without gaps.
+    pub(super) shares: Vec<StoredShare>,
+    /// Oldest first, one a commit that holds shares.
+    pub(super) batches: Vec<Batch>,
+    /// What is copied before each commit, so that a failed one can be undone.
+    pub(super) rest: Rest,
+}
+
+pub(super) struct StoredShare {
+    pub(super) sequence: Sequence,
+    pub(super) total_before: Units,
+    pub(super) row: ShareRow,
+}
+
+/// One commit's shares.
+pub(super) struct Batch {
+    pub(super) first: Sequence,
+    pub(super) last: Sequence,
+    pub(super) total_before: Units,
+    pub(super) total_after: Units,
+    pub(super) committed_at: Timestamp,
+}
+
+#[derive(Clone)]
+pub(super) struct StoredTemplate {
+    pub(super) row: TemplateRow,
+    pub(super) is_retired: bool,
+    /// No share of it comes before this one.
+    pub(super) first_share: Sequence,
+    /// If it is retired: no share of it comes after this one.
+    pub(super) last_share: Sequence,
+}
+
+#[derive(Clone)]
+pub(super) struct StoredRound {
+    pub(super) row: RoundRow,
+    pub(super) through: Sequence,
+}
+
+/// Everything but the shares.
+#[derive(Clone, Default)]
+pub(super) struct Rest {
+    pub(super) life: u32,
+    pub(super) created_at: Option<Timestamp>,
+    pub(super) last_sequence: Option<Sequence>,
+    pub(super) total: Units,
+    pub(super) miners: BTreeMap<Hotkey, (Timestamp, Option<String>)>,
+    pub(super) bans: BTreeMap<Hotkey, BanRow>,
+    pub(super) workers: BTreeMap<WorkerId, (WorkerRow, CounterRow)>,
+    pub(super) counters_through: Option<Sequence>,
+    pub(super) nonces: BTreeMap<(Hotkey, u64), Timestamp>,
+    pub(super) templates: BTreeMap<TemplateId, StoredTemplate>,
+    pub(super) blocks: Vec<BlockRow>,
+    pub(super) rounds: Vec<StoredRound>,
+    pub(super) credits: Vec<CreditRow>,
+    pub(super) settled: BTreeMap<HeaderHash, BlockCredits>,
+    pub(super) balances: Balances,
+    pub(super) carried: BTreeMap<Hotkey, u128>,
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) audit: Vec<AuditRow>,
+    /// What is to be pruned once nothing can fail any more.
+    pub(super) prune_through: Option<Sequence>,
+}
+
+pub(super) fn conflict(detail: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Conflict, detail)
+}
+
+pub(super) fn corrupt(detail: impl Into<String>) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, detail)
+}
+
+impl Rest {
+    /// The last share; 0 before the first.
+    pub(super) fn last_share(&self) -> Sequence {
+        self.last_sequence.unwrap_or(Sequence::new(0))
+    }
+}
+
+impl State {
+    /// Applies all writes or none.
+    pub(super) fn commit(&mut self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
+        let (shares, batches, rest) = (self.shares.len(), self.batches.len(), self.rest.clone());
+        let applied: Result<Vec<_>, _> = writes.iter().map(|write| self.apply(write)).collect();
+        match &applied {
+            Ok(_) => {
+                self.end_batch(shares);
+                if let Some(through) = self.rest.prune_through.take() {
+                    self.prune(through);
+                }
+            }
+            Err(_) => {
+                self.shares.truncate(shares);
+                self.batches.truncate(batches);
+                self.rest = rest;
+            }
+        }
+        applied
+    }
+
+    /// Writes down which shares were committed together: those from this place on.
+    fn end_batch(&mut self, from: usize) {
+        let new = &self.shares[from..];
+        let (Some(first), Some(last)) = (new.first(), new.last()) else {
+            return;
+        };
+        let received_at = new.iter().map(|share| share.row.received_at);
+        let before = self.batches.last().map(|batch| batch.committed_at);
+        self.batches.push(Batch {
+            first: first.sequence,
+            last: last.sequence,
+            total_before: first.total_before,
+            total_after: self.rest.total,
+            committed_at: received_at.chain(before).max().expect("a batch holds a share"),
+        });
+    }
+
+    fn apply(&mut self, write: &Write) -> Result<Written, StoreError> {
+        match write {
+            Write::AppendShares(shares) => return self.append_shares(shares),
+            Write::RegisterMiner {
+                hotkey,
+                payout_address,
+                at,
+            } => return Ok(self.register_miner(*hotkey, payout_address.clone(), *at)),
+            Write::AddWorker(worker) => self.add_worker(worker)?,
+            Write::UseNonce {
+                hotkey,
+                nonce_nanos,
+                expires_at,
+                now,
+            } => return Ok(self.use_nonce((*hotkey, *nonce_nanos), *expires_at, *now)),
+            Write::Ban { hotkey, ban } => {
+                self.rest.bans.insert(*hotkey, ban.clone());
+            }
+            Write::Unban { hotkey } => {
+                self.rest.bans.remove(hotkey);
+            }
+            Write::SaveTemplate(row) => self.save_template(row)?,
+            Write::RetireTemplates { before } => self.retire_templates(*before),
+            Write::SetBlockState {
+                hash,
+                state,
+                confirmations,
+                at,
+                block,
+            } => self.set_block_state(*hash, *state, *confirmations, *at, block.as_ref())?,
+            Write::CloseRound {
+                round,
+                blocks,
+                through,
+            } => self.close_round(round, blocks, *through)?,
+            Write::SaveSetting { key, value } => match value {
+                Some(value) => {
+                    self.rest.settings.insert(key.clone(), value.clone());
+                }
+                None => {
+                    self.rest.settings.remove(key);
+                }
+            },
+            Write::AppendAudit(row) => {
+                let id = self.rest.audit.len() as u64 + 1;
+                self.rest.audit.push(AuditRow { id, ..row.clone() });
+            }
+            Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
+            Write::PruneShares { through } => {
+                self.rest.prune_through = self.rest.prune_through.max(Some(*through));
+            }
+        }
+        Ok(Written::Done)
+    }
+
+    /// Begins a new life and tells everything.
+    pub(super) fn start(&mut self, now: Timestamp) -> Result<StoredState, StoreError> {
+        let life = self.rest.life.checked_add(1);
+        self.rest.life = life.ok_or_else(|| corrupt("the lives are used up"))?;
+        let created_at = *self.rest.created_at.get_or_insert(now);
+        let rest = &self.rest;
+        let last_template = rest.templates.keys().next_back().copied();
+        let last_round = rest.rounds.last().map(|round| LastRound {
+            id: round.row.id,
+            closed_at: round.row.closed_at,
+            through: round.through,
+            carried: rest.carried.clone(),
+        });
+        let nonces = rest.nonces.iter().filter(|&(_, &expires_at)| expires_at >= now);
+        let live = |template: &TemplateId| rest.templates.get(template).is_some_and(|t| !t.is_retired);
+        let miners = rest.miners.iter().map(|(&hotkey, (at, address))| MinerRow {
+            hotkey,
+            registered_at: *at,
+            payout_address: address.clone(),
+            ban: rest.bans.get(&hotkey).cloned(),
+        });
+        let live_templates = rest.templates.values().filter(|t| !t.is_retired);
+        Ok(StoredState {
+            life: rest.life,
+            next_template: last_template.map_or(TemplateId::new(1), TemplateId::next),
+            last_sequence: rest.last_share(),
+            total_units: rest.total,
+            miners: miners.collect(),
+            workers: self.counted_workers(),
+            nonces: nonces
+                .map(|(&(hotkey, nonce), &at)| (hotkey, nonce, at))
+                .collect(),
+            templates: live_templates.map(|t| t.row.clone()).collect(),
+            recent_shares: self
+                .shares
+                .iter()
+                .filter(|share| live(&share.row.template))
+                .map(|share| (share.row.template, share.row.hash, share.sequence))
+                .collect(),
+            settings: rest.settings.clone(),
+            last_round,
+            created_at,
+        })
+    }
+}

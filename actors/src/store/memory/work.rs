@@ -1,0 +1,193 @@
+//! Shares, miners, workers, nonces, templates, counters and pruning in memory.
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
+use dwarves_domain::time::Timestamp;
+
+use super::state::{State, StoredShare, StoredTemplate, conflict, corrupt};
+use crate::store::rows::{CounterRow, ShareRow, TemplateRow, WorkerRow};
+use crate::store::{StoreError, Written};
+
+impl State {
+    pub(super) fn append_shares(&mut self, shares: &[ShareRow]) -> Result<Written, StoreError> {
+        let first = self.rest.last_share().next();
+        for row in shares {
+            if !self.rest.workers.contains_key(&row.worker) {
+                return Err(conflict(format!(
+                    "share {}: worker {} is not known",
+                    row.hash, row.worker
+                )));
+            }
+            let sequence = self.rest.last_share().next();
+            let Some(template) = self.rest.templates.get_mut(&row.template) else {
+                let detail = format!("share {}: template {} is not known", row.hash, row.template);
+                return Err(conflict(detail));
+            };
+            template.last_share = sequence;
+            let total_before = self.rest.total;
+            let total = total_before.checked_add(row.units);
+            self.rest.total = total.ok_or_else(|| corrupt("the total of units does not fit 128 bits"))?;
+            self.rest.last_sequence = Some(sequence);
+            if let Some(block) = &row.block {
+                self.add_share_block(sequence, total_before, row, block);
+            }
+            let row = ShareRow {
+                block: None,
+                ..row.clone()
+            };
+            self.shares.push(StoredShare {
+                sequence,
+                total_before,
+                row,
+            });
+        }
+        Ok(Written::Shares {
+            first,
+            total: self.rest.total,
+        })
+    }
+
+    pub(super) fn register_miner(
+        &mut self,
+        hotkey: Hotkey,
+        payout_address: Option<String>,
+        at: Timestamp,
+    ) -> Written {
+        let is_new = !self.rest.miners.contains_key(&hotkey);
+        let (registered_at, address) = self.rest.miners.entry(hotkey).or_insert((at, None));
+        if payout_address.is_some() {
+            *address = payout_address;
+        }
+        Written::Miner {
+            is_new,
+            registered_at: *registered_at,
+            payout_address: address.clone(),
+        }
+    }
+
+    pub(super) fn add_worker(&mut self, worker: &WorkerRow) -> Result<(), StoreError> {
+        if !self.rest.miners.contains_key(&worker.hotkey) {
+            return Err(conflict(format!(
+                "worker {}: its miner is not registered",
+                worker.id
+            )));
+        }
+        let same = |(known, _): &&(WorkerRow, CounterRow)| {
+            known.id == worker.id || (known.hotkey == worker.hotkey && known.name == worker.name)
+        };
+        match self.rest.workers.values().find(same) {
+            Some((known, _)) if known == worker => {}
+            Some(_) => {
+                return Err(conflict(format!(
+                    "worker {}: its number or its name is another worker's",
+                    worker.id
+                )));
+            }
+            None => {
+                let counters = CounterRow::default();
+                self.rest.workers.insert(worker.id, (worker.clone(), counters));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn use_nonce(&mut self, key: (Hotkey, u64), expires_at: Timestamp, now: Timestamp) -> Written {
+        self.rest.nonces.retain(|_, expiry| *expiry >= now);
+        if self.rest.nonces.contains_key(&key) {
+            return Written::NonceUsed;
+        }
+        self.rest.nonces.insert(key, expires_at);
+        Written::Done
+    }
+
+    pub(super) fn save_template(&mut self, row: &TemplateRow) -> Result<(), StoreError> {
+        let Some(known) = self.rest.templates.get(&row.id) else {
+            let stored = StoredTemplate {
+                row: row.clone(),
+                is_retired: false,
+                first_share: self.rest.last_share().next(),
+                last_share: self.rest.last_share(),
+            };
+            self.rest.templates.insert(row.id, stored);
+            return Ok(());
+        };
+        let mut row = row.clone();
+        if known.is_retired {
+            drop_transactions(&mut row);
+        }
+        if known.row != row {
+            return Err(conflict(format!(
+                "template {} is stored with other content",
+                row.id
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn retire_templates(&mut self, before: TemplateId) {
+        for template in self.rest.templates.range_mut(..before).map(|(_, t)| t) {
+            if !template.is_retired {
+                template.is_retired = true;
+                drop_transactions(&mut template.row);
+            }
+        }
+    }
+
+    pub(super) fn save_counters(
+        &mut self,
+        through: Sequence,
+        counters: &[(WorkerId, CounterRow)],
+    ) -> Result<(), StoreError> {
+        if Some(through) < self.rest.counters_through {
+            return Ok(());
+        }
+        for (id, counter) in counters {
+            let Some((_, saved)) = self.rest.workers.get_mut(id) else {
+                return Err(conflict(format!("counters of worker {id}, which is not known")));
+            };
+            *saved = counter.clone();
+        }
+        self.rest.counters_through = Some(through);
+        Ok(())
+    }
+
+    /// Every worker with its saved counters and what later shares add.
+    pub(super) fn counted_workers(&self) -> Vec<(WorkerRow, CounterRow)> {
+        let mut workers = self.rest.workers.clone();
+        let counted = self.rest.counters_through;
+        for share in self.shares.iter().filter(|share| Some(share.sequence) > counted) {
+            let (_, counter) = workers
+                .get_mut(&share.row.worker)
+                .expect("a share of an unknown worker is refused");
+            counter.accepted += 1;
+            counter.last_share_at = Some(share.row.received_at);
+        }
+        workers.into_values().collect()
+    }
+
+    pub(super) fn prune(&mut self, asked: Sequence) {
+        let passed = self.rest.rounds.last().map(|round| round.through);
+        let live = self.rest.templates.values().filter(|t| !t.is_retired);
+        let before_live = live.map(|t| Sequence::new(t.first_share.get() - 1)).min();
+        let Some(through) = passed.zip(self.rest.counters_through).map(|(passed, counted)| {
+            let bounds = [asked, passed, counted].into_iter();
+            bounds.chain(before_live).min().unwrap_or(asked)
+        }) else {
+            return;
+        };
+        self.shares.retain(|share| share.sequence > through);
+        if let Some(last) = self.batches.pop() {
+            self.batches.retain(|batch| batch.last > through);
+            self.batches.push(last);
+        }
+        let newest = self.rest.templates.keys().next_back().copied();
+        self.rest
+            .templates
+            .retain(|id, t| !t.is_retired || t.last_share > through || Some(*id) == newest);
+    }
+}
+
+fn drop_transactions(row: &mut TemplateRow) {
+    row.chain.transactions.clear();
+    row.chain.trailer.clear();
+}
