@@ -3,7 +3,7 @@
 //! It makes the block as a pool does, from a template, and hashes for real: the devnet gives itself no
 //! shortcut past its own rules.
 
-use dwarves_domain::ids::{ExtraNonce, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::template::TemplateError;
 use dwarves_domain::work::{ChainTemplate, Header, Template};
@@ -36,8 +36,8 @@ impl Search {
         })
     }
 
-    /// Tries the next `hashes` headers and returns the serialized block if one is found.
-    pub(super) fn step(&mut self, hashes: u32) -> Option<Vec<u8>> {
+    /// Tries the next `hashes` headers and returns a block's name and bytes if one is found.
+    pub(super) fn step(&mut self, hashes: u32) -> Option<(HeaderHash, Vec<u8>)> {
         let chain = self.template.chain();
         for _ in 0..hashes {
             let nonce = u32::try_from(self.next_nonce).unwrap_or_else(|_| {
@@ -48,8 +48,9 @@ impl Search {
             });
             self.next_nonce += 1;
             let header = self.header.rolled(chain.version, chain.time, nonce);
-            if self.template.network_target().is_met_by(&header.hash()) {
-                return Some(self.template.block(&header, self.extranonce));
+            let hash = header.hash();
+            if self.template.network_target().is_met_by(&hash) {
+                return Some((hash, self.template.block(&header, self.extranonce)));
             }
         }
         None
