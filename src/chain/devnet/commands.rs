@@ -15,6 +15,11 @@ use super::{Devnet, closed};
 /// Headers that are hashed before others get a turn: a few milliseconds.
 const HASHES_A_TURN: u32 = 4_096;
 
+/// How a block is refused whose bits were right when the search for it began.
+const BITS_CHANGED: &str = "bad-diffbits";
+/// How a block on the tip is refused that another command made worthless while it was searched.
+const OUTDATED: [&str; 2] = ["bad-prevblk", BITS_CHANGED];
+
 /// Why a command was not carried out, or not to its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -57,10 +62,10 @@ impl Devnet {
         while mined.len() < count as usize {
             match self.mine_on(Parent::Tip, script).await? {
                 Mined::Block(hash, SubmitOutcome::Accepted) => mined.push(hash),
-                Mined::Block(_, SubmitOutcome::Refused(word)) if word != "bad-prevblk" => {
+                Mined::Block(_, SubmitOutcome::Refused(word)) if !OUTDATED.contains(&word.as_str()) => {
                     return Err(CommandError::Refused(word));
                 }
-                // Somebody else's block came first; the next template builds on it.
+                // The chain changed meanwhile; the next template is of the chain as it is then.
                 Mined::Block(..) | Mined::TipMoved => {}
             }
         }
@@ -96,6 +101,7 @@ impl Devnet {
                 }
                 // Another search made the very same block; the next try has another extranonce.
                 Mined::Block(_, SubmitOutcome::Duplicate) | Mined::TipMoved => {}
+                Mined::Block(_, SubmitOutcome::Refused(word)) if word == BITS_CHANGED => {}
                 Mined::Block(_, SubmitOutcome::Refused(word)) => return Err(CommandError::Refused(word)),
             }
         }

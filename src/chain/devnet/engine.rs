@@ -264,4 +264,4 @@ fn replay(state: &mut DevnetState, (_, record): &Placed) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

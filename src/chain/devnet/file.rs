@@ -27,6 +27,7 @@ const PAYLOAD_LEN_MAX: usize = 4_000_000;
 const MAGIC_BLOCK: [u8; 4] = *b"DwBk";
 const MAGIC_RULES: [u8; 4] = *b"DwRu";
 const MAGIC_INVALID: [u8; 4] = *b"DwIn";
+const MAGICS: [[u8; 4]; 3] = [MAGIC_BLOCK, MAGIC_RULES, MAGIC_INVALID];
 
 /// Why rules were changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,43 +212,47 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_LEN] {
 /// and how the file is damaged.
 fn read_all(bytes: &[u8]) -> Result<(Vec<Placed>, u64), (u64, &'static str)> {
     let mut records = Vec::new();
-    let mut rest = bytes;
-    loop {
-        let offset = (bytes.len() - rest.len()) as u64;
-        let damaged = |reason| (offset, reason);
-        // A crash can leave the file longer than what was written to it; the rest then reads as zeros.
-        if rest.iter().all(|byte| *byte == 0) {
-            return Ok((records, offset));
-        }
-        let Some((head, _)) = rest.split_at_checked(HEAD_LEN) else {
-            return Ok((records, offset));
-        };
-        let (magic, len) = head.split_at(4);
-        let magic = <[u8; 4]>::try_from(magic).expect("half of eight bytes are four");
-        let len = u32::from_le_bytes(<[u8; 4]>::try_from(len).expect("half of eight bytes are four"));
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        if ![MAGIC_BLOCK, MAGIC_RULES, MAGIC_INVALID].contains(&magic) {
-            return Err(damaged("a record does not begin as one"));
-        }
-        if len > PAYLOAD_LEN_MAX {
-            return Err(damaged("a record is longer than any block"));
-        }
-        let Some((record, after)) = rest.split_at_checked(HEAD_LEN + len + CHECKSUM_LEN) else {
-            return Ok((records, offset));
-        };
-        let (content, sum) = record.split_at(HEAD_LEN + len);
-        if sum != checksum(content) {
-            // Only the last record can be torn: each was on disk before the next was begun.
-            if after.iter().all(|byte| *byte == 0) {
-                return Ok((records, offset));
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let damaged = |reason| (at as u64, reason);
+        let Some((magic, payload)) = whole_record(rest) else {
+            if !begins_as_record(rest) {
+                return Err(damaged("a record does not begin as one"));
             }
-            return Err(damaged("a record's checksum is wrong"));
-        }
-        let record = decode(magic, &content[HEAD_LEN..])
-            .ok_or(damaged("a record holds something else than it says"))?;
-        records.push((offset, record));
-        rest = after;
+            // Each record was on disk before the next was begun, so only the last one can be torn.
+            if (1..rest.len()).any(|later| whole_record(&rest[later..]).is_some()) {
+                return Err(damaged("a record is not whole, but one after it is"));
+            }
+            break;
+        };
+        let record = decode(magic, payload).ok_or(damaged("a record holds something else than it says"))?;
+        records.push((at as u64, record));
+        at += HEAD_LEN + payload.len() + CHECKSUM_LEN;
     }
+    Ok((records, at as u64))
+}
+
+/// The magic and payload of the record at the beginning of `bytes`, if all of it is there and is right.
+fn whole_record(bytes: &[u8]) -> Option<([u8; 4], &[u8])> {
+    let (magic, rest) = bytes.split_first_chunk()?;
+    let (len, _) = rest.split_first_chunk()?;
+    let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
+    if !MAGICS.contains(magic) || len > PAYLOAD_LEN_MAX {
+        return None;
+    }
+    let (content, rest) = bytes.split_at_checked(HEAD_LEN + len)?;
+    let (sum, _) = rest.split_first_chunk()?;
+    (*sum == checksum(content)).then(|| (*magic, &content[HEAD_LEN..]))
+}
+
+/// Whether a record was begun here. A crash can leave the file longer than what was written to it; what is
+/// missing then reads as zeros.
+fn begins_as_record(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(4)];
+    MAGICS.iter().any(|magic| {
+        let same = head.iter().zip(magic).take_while(|(a, b)| a == b).count();
+        same == head.len() || bytes[same..].iter().all(|byte| *byte == 0)
+    })
 }
 
 fn decode(magic: [u8; 4], payload: &[u8]) -> Option<Record> {

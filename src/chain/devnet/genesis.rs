@@ -65,6 +65,9 @@ mod tests {
         let block = block();
         assert!(block.check_merkle_root());
         assert!(block.header.target().is_met_by(block.block_hash()));
-        assert_eq!(block.block_hash().to_string(), "");
+        assert_eq!(
+            block.block_hash().to_string(),
+            "49e6ebb5e93d700afb53a503fcda490bb0f207ffee6346776dbe2f4a6faccac8"
+        );
     }
 }

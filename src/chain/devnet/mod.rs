@@ -203,6 +203,9 @@ impl Chain for Devnet {
         // Only the receiver goes along: whoever waits for the next tip does not keep the chain alive.
         let mut view = self.view.clone();
         Box::pin(async move {
+            if view.has_changed().is_err() {
+                return Err(closed());
+            }
             let wanted = |view: &View| view.stalled || Some(view.tip.hash) != known;
             let view = *view.wait_for(wanted).await.map_err(|_| closed())?;
             if view.stalled {
