@@ -1,7 +1,8 @@
 use bitcoin::absolute::LockTime;
-use bitcoin::consensus::encode::deserialize;
+use bitcoin::consensus::encode::{deserialize, serialize};
 use bitcoin::{OutPoint, ScriptBuf, Sequence, TxIn, TxOut, Witness, transaction};
 use dwarves_domain::time::Span;
+use dwarves_domain::work::ChainTemplate;
 
 use super::*;
 use crate::chain::devnet::search::Search;

@@ -1,5 +1,7 @@
 //! Transactions: waiting, being confirmed, falling out of the chain.
 
+use dwarves_domain::work::template::TemplateTransaction;
+
 use super::*;
 
 const COIN: u64 = 5_000_000_000;
