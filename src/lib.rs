@@ -11,3 +11,4 @@ pub mod http;
 pub mod keys;
 pub mod miner;
 pub mod store;
+pub mod wiring;
