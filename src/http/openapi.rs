@@ -3,13 +3,14 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
 use utoipa::openapi::info::InfoBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::problem::Code;
+use super::problem::{Code, Problem, ProblemBody};
+use super::query;
 use super::routes::Operations;
 
 const INTRODUCTION: &str = "\
@@ -72,9 +73,17 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     Bytes::from(json)
 });
 
-/// Serves the document.
-pub(super) async fn serve() -> HttpResponse {
-    HttpResponse::Ok()
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "read_openapi", tag = "health",
+    responses(
+        (status = 200, description = "The OpenAPI document", body = Object),
+        (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn serve(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    query::none(&req)?;
+    Ok(HttpResponse::Ok()
         .content_type("application/json")
-        .body(DOCUMENT.clone())
+        .body(DOCUMENT.clone()))
 }
