@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
+use utoipa::openapi::Required;
 use utoipa::openapi::info::InfoBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
@@ -44,6 +45,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .version("1")
         .description(Some(description))
         .build();
+    // utoipa writes a body that may be left out as one that may be null, which the routes do not take.
+    for path in ["/v1/miners", "/v1/sessions"] {
+        let operation = document
+            .paths
+            .paths
+            .get_mut(path)
+            .and_then(|item| item.post.as_mut());
+        if let Some(body) = operation.and_then(|operation| operation.request_body.as_mut()) {
+            body.required = Some(Required::False);
+        }
+    }
     let components = document.components.get_or_insert_default();
     let bearer = |description: &str| {
         SecurityScheme::Http(

@@ -96,6 +96,22 @@ async fn the_documents_reasons_are_the_reasons() {
     assert_eq!(counted, BTreeSet::from(Rejection::REASONS));
 }
 
+#[actix_web::test]
+async fn a_body_may_be_left_out_where_the_routes_take_an_empty_one() {
+    let paths = &document().await["paths"];
+    for (path, required) in [
+        ("/v1/miners", false),
+        ("/v1/sessions", false),
+        ("/v1/work", true),
+        ("/v1/admin/control", true),
+    ] {
+        let body = &paths[path]["post"]["requestBody"];
+        assert_eq!(body["required"], required, "{path}");
+        let schema = &body["content"]["application/json"]["schema"];
+        assert!(schema["$ref"].is_string(), "{path}: {schema}");
+    }
+}
+
 /// Every `$ref` below `value`.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
