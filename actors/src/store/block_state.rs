@@ -173,7 +173,10 @@ mod tests {
         assert_eq!(due(BlockState::Submitted), []);
         assert_eq!(due(BlockState::Accepted), []);
         assert_eq!(due(BlockState::Immature), [None, Reversed, ReversedMature]);
-        assert_eq!(due(BlockState::Mature), [None, Credited, Reversed, ReversedMature]);
+        assert_eq!(
+            due(BlockState::Mature),
+            [None, Credited, Reversed, ReversedMature]
+        );
         assert_eq!(due(BlockState::Orphaned), [Credited, Matured]);
         assert_eq!(due(BlockState::Refused), [Credited, Matured]);
     }

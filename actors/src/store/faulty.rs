@@ -59,9 +59,13 @@ impl FaultyStore {
     fn fault_of(&self, number: u64) -> Option<Fault> {
         let planned = self.plan.at.iter().find(|(at, _)| *at == number);
         let is_full = |range: &Range<u64>| range.contains(&number);
-        planned
-            .map(|&(_, fault)| fault)
-            .or_else(|| self.plan.disk_full.as_ref().is_some_and(is_full).then_some(Fault::Refuse))
+        planned.map(|&(_, fault)| fault).or_else(|| {
+            self.plan
+                .disk_full
+                .as_ref()
+                .is_some_and(is_full)
+                .then_some(Fault::Refuse)
+        })
     }
 }
 

@@ -124,7 +124,9 @@ impl State {
             return Err(conflict(format!("round {id} goes back behind the last round")));
         }
         if through > self.rest.last_share() {
-            return Err(conflict(format!("round {id} looked at shares that are not stored")));
+            return Err(conflict(format!(
+                "round {id} looked at shares that are not stored"
+            )));
         }
         self.rest
             .balances

@@ -12,7 +12,9 @@ use dwarves_domain::units::{Amount, Units};
 use super::money::end_of;
 use super::state::{State, StoredShare, corrupt};
 use crate::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
-use crate::store::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits};
+use crate::store::rows::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
+};
 use crate::store::{BlockState, StoreError};
 
 /// One page of numbered rows that come oldest first.
@@ -83,13 +85,18 @@ impl State {
     ) -> Result<Vec<ValuedUnits>, StoreError> {
         let mut sums: BTreeMap<(TemplateId, Hotkey), Units> = BTreeMap::new();
         for share in self.between(after, through) {
-            let sum = sums.entry((share.row.template, self.hotkey_of(share))).or_default();
+            let sum = sums
+                .entry((share.row.template, self.hotkey_of(share)))
+                .or_default();
             let more = sum.checked_add(share.row.units);
             *sum = more.ok_or_else(|| corrupt("a sum of units does not fit"))?;
         }
         let valued = sums.into_iter().map(|((template, hotkey), units)| {
             let template = self.rest.templates.get(&template);
-            let chain = &template.expect("a template stays as long as its shares").row.chain;
+            let chain = &template
+                .expect("a template stays as long as its shares")
+                .row
+                .chain;
             ValuedUnits {
                 hotkey,
                 units,
@@ -167,7 +174,10 @@ impl State {
 
     pub(super) fn blocks(&self, request: PageRequest) -> Page<BlockRow> {
         let blocks = numbered(&self.rest.blocks);
-        page(blocks.map(|(number, block)| (number, without_bytes(block))), request)
+        page(
+            blocks.map(|(number, block)| (number, without_bytes(block))),
+            request,
+        )
     }
 
     pub(super) fn rounds(&self, request: PageRequest) -> Page<RoundRow> {

@@ -219,7 +219,9 @@ impl State {
             total_units: rest.total,
             miners: miners.collect(),
             workers: self.counted_workers(),
-            nonces: nonces.map(|(&(hotkey, nonce), &at)| (hotkey, nonce, at)).collect(),
+            nonces: nonces
+                .map(|(&(hotkey, nonce), &at)| (hotkey, nonce, at))
+                .collect(),
             templates: live_templates.map(|t| t.row.clone()).collect(),
             recent_shares: self
                 .shares

@@ -13,7 +13,10 @@ impl State {
         let first = self.rest.last_share().next();
         for row in shares {
             if !self.rest.workers.contains_key(&row.worker) {
-                return Err(conflict(format!("share {}: worker {} is not known", row.hash, row.worker)));
+                return Err(conflict(format!(
+                    "share {}: worker {} is not known",
+                    row.hash, row.worker
+                )));
             }
             let sequence = self.rest.last_share().next();
             let Some(template) = self.rest.templates.get_mut(&row.template) else {
@@ -88,12 +91,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn use_nonce(
-        &mut self,
-        key: (Hotkey, u64),
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Written {
+    pub(super) fn use_nonce(&mut self, key: (Hotkey, u64), expires_at: Timestamp, now: Timestamp) -> Written {
         self.rest.nonces.retain(|_, expiry| *expiry >= now);
         if self.rest.nonces.contains_key(&key) {
             return Written::NonceUsed;
@@ -118,7 +116,10 @@ impl State {
             drop_transactions(&mut row);
         }
         if known.row != row {
-            return Err(conflict(format!("template {} is stored with other content", row.id)));
+            return Err(conflict(format!(
+                "template {} is stored with other content",
+                row.id
+            )));
         }
         Ok(())
     }
