@@ -33,13 +33,17 @@ fn read(row: &Row<'_>) -> Outcome<Batch> {
 /// The batch with this number.
 pub(super) fn get(connection: &Connection, id: u64) -> Outcome<Option<Batch>> {
     let mut select = connection.prepare_cached("SELECT * FROM batches WHERE id = ?1")?;
-    select.query_row([int(id)], |row| Ok(read(row))).optional()?.transpose()
+    select
+        .query_row([int(id)], |row| Ok(read(row)))
+        .optional()?
+        .transpose()
 }
 
 /// The numbers of the first and the last batch that is kept.
 pub(super) fn range(connection: &Connection) -> Outcome<Option<(u64, u64)>> {
-    let mut select = connection
-        .prepare_cached("SELECT (SELECT MIN(id) FROM batches) AS low, (SELECT MAX(id) FROM batches) AS high")?;
+    let mut select = connection.prepare_cached(
+        "SELECT (SELECT MIN(id) FROM batches) AS low, (SELECT MAX(id) FROM batches) AS high",
+    )?;
     select.query_row([], |row| {
         let cells = Cells::new(row, "batches");
         let read = || -> Outcome<_> {

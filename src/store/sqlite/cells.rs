@@ -192,9 +192,13 @@ mod tests {
             read("SELECT x'00' AS units", |c| c.units("units").map(drop)),
             read("SELECT -1 AS reward", |c| c.amount("reward").map(drop)),
             read("SELECT 4294967296 AS height", |c| c.u32("height").map(drop)),
-            read("SELECT 'x' AS confirmations", |c| c.u32("confirmations").map(drop)),
+            read("SELECT 'x' AS confirmations", |c| {
+                c.u32("confirmations").map(drop)
+            }),
             read("SELECT NULL AS hash", |c| c.hash("hash").map(drop)),
-            read("SELECT CAST(x'ff' AS TEXT) AS state", |c| c.text("state").map(drop)),
+            read("SELECT CAST(x'ff' AS TEXT) AS state", |c| {
+                c.text("state").map(drop)
+            }),
         ];
         let expected = [
             "blocks.units must be 16 bytes",

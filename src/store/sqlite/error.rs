@@ -95,7 +95,12 @@ mod tests {
     #[test]
     fn a_failure_before_the_commit_says_whether_to_retry_or_to_stop() {
         let kind = |code| Fail::Sql(sql(code)).into_store_error("append shares").kind();
-        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_BUSY, ffi::SQLITE_LOCKED] {
+        for code in [
+            ffi::SQLITE_FULL,
+            ffi::SQLITE_IOERR_WRITE,
+            ffi::SQLITE_BUSY,
+            ffi::SQLITE_LOCKED,
+        ] {
             assert_eq!(kind(code), StoreErrorKind::Unavailable);
         }
         for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR] {

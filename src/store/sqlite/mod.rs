@@ -24,8 +24,9 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 
 use dwarves_actors::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, Page, PageRequest, PoolTotals,
-    RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, Page, PageRequest,
+    PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write,
+    Written,
 };
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
@@ -164,7 +165,9 @@ impl Store for SqliteStore {
     }
 
     fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights> {
-        self.read("weights between", move |c| read::windows::between(c, after, through))
+        self.read("weights between", move |c| {
+            read::windows::between(c, after, through)
+        })
     }
 
     fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {

@@ -56,7 +56,10 @@ impl Readers {
                 thread: Some(thread),
             })
         };
-        let readers = connections.into_iter().map(start).collect::<std::io::Result<_>>()?;
+        let readers = connections
+            .into_iter()
+            .map(start)
+            .collect::<std::io::Result<_>>()?;
         Ok(Self { readers, is_closing })
     }
 
@@ -71,7 +74,10 @@ impl Readers {
             let answered = in_snapshot(connection, read);
             let _gone = reply.send(answered.map_err(|fail| fail.into_store_error(name)));
         });
-        let least_busy = self.readers.iter().min_by_key(|r| r.pending.load(Ordering::Relaxed));
+        let least_busy = self
+            .readers
+            .iter()
+            .min_by_key(|r| r.pending.load(Ordering::Relaxed));
         let is_taken = least_busy.is_some_and(|reader| reader.take(question));
         Box::pin(async move {
             if !is_taken {
@@ -84,10 +90,7 @@ impl Readers {
 }
 
 /// Reads in one transaction, so that all that is read is of one moment.
-fn in_snapshot<T>(
-    connection: &mut Connection,
-    read: impl FnOnce(&Connection) -> Outcome<T>,
-) -> Outcome<T> {
+fn in_snapshot<T>(connection: &mut Connection, read: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
     let snapshot = connection.transaction()?;
     read(&snapshot)
 }
@@ -95,7 +98,10 @@ fn in_snapshot<T>(
 impl Reader {
     fn take(&self, question: Question) -> bool {
         self.pending.fetch_add(1, Ordering::Relaxed);
-        let sent = self.questions.as_ref().map(|questions| questions.try_send(question));
+        let sent = self
+            .questions
+            .as_ref()
+            .map(|questions| questions.try_send(question));
         let is_taken = matches!(sent, Some(Ok(())));
         if !is_taken {
             self.pending.fetch_sub(1, Ordering::Relaxed);

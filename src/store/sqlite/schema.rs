@@ -89,7 +89,10 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate_by(&mut connection, &["SELECT 1", "SELECT 1"]).unwrap();
         let refused = migrate_by(&mut connection, &["SELECT 1"]);
-        assert!(matches!(refused, Err(OpenError::NewerSchema { found: 2, known: 1 })));
+        assert!(matches!(
+            refused,
+            Err(OpenError::NewerSchema { found: 2, known: 1 })
+        ));
 
         let mut other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE theirs (x)").unwrap();

@@ -83,7 +83,10 @@ fn load_tail(connection: &Connection) -> Outcome<Tail> {
         };
         Ok(read())
     };
-    let tail = connection.query_row(batch, [], of_batch).optional()?.transpose()?;
+    let tail = connection
+        .query_row(batch, [], of_batch)
+        .optional()?
+        .transpose()?;
     let tail = tail.unwrap_or(Tail {
         sequence: Sequence::new(0),
         total: Units::ZERO,
@@ -93,7 +96,9 @@ fn load_tail(connection: &Connection) -> Outcome<Tail> {
     let share = "SELECT sequence, total FROM shares ORDER BY sequence DESC LIMIT 1";
     let of_share = |row: &rusqlite::Row<'_>| {
         let cells = Cells::new(row, "shares");
-        Ok(cells.sequence("sequence").and_then(|sequence| Ok((sequence, cells.units("total")?))))
+        Ok(cells
+            .sequence("sequence")
+            .and_then(|sequence| Ok((sequence, cells.units("total")?))))
     };
     let last: Option<Result<_, Fail>> = connection.query_row(share, [], of_share).optional()?;
     // All shares may have been pruned; the last batch never is.

@@ -112,7 +112,10 @@ impl Writer {
                 if self.roll_back() {
                     error
                 } else {
-                    StoreError::new(StoreErrorKind::Unknown, format!("{error}; nor could it be undone"))
+                    StoreError::new(
+                        StoreErrorKind::Unknown,
+                        format!("{error}; nor could it be undone"),
+                    )
                 }
             }
         };

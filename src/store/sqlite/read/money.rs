@@ -99,12 +99,17 @@ pub(in crate::store::sqlite) fn totals(connection: &Connection) -> Outcome<PoolT
     let balances = all(connection, "SELECT amount FROM balances", [], |row| {
         Cells::new(row, "balances").int("amount")
     })?;
-    let blocks = all(connection, "SELECT state, total_before, units FROM blocks", [], |row| {
-        let cells = Cells::new(row, "blocks");
-        let end = cells.units("total_before")?.checked_add(cells.units("units")?);
-        let end = end.ok_or_else(|| corrupt("blocks.units do not fit behind total_before"))?;
-        Ok((cells.named::<BlockState>("state")?, end))
-    })?;
+    let blocks = all(
+        connection,
+        "SELECT state, total_before, units FROM blocks",
+        [],
+        |row| {
+            let cells = Cells::new(row, "blocks");
+            let end = cells.units("total_before")?.checked_add(cells.units("units")?);
+            let end = end.ok_or_else(|| corrupt("blocks.units do not fit behind total_before"))?;
+            Ok((cells.named::<BlockState>("state")?, end))
+        },
+    )?;
     let found = || blocks.iter().filter(|(state, _)| state.is_found());
     let last = match batches::range(connection)? {
         Some((_, last)) => batches::get(connection, last)?,

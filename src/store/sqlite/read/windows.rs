@@ -73,7 +73,9 @@ impl OfWorkers {
 
 fn hotkey_of(connection: &Connection, worker: WorkerId) -> Outcome<Hotkey> {
     let mut select = connection.prepare_cached("SELECT hotkey FROM workers WHERE id = ?1")?;
-    let hotkey = select.query_row([worker.get()], |row| Ok(Cells::new(row, "workers").hotkey("hotkey")));
+    let hotkey = select.query_row([worker.get()], |row| {
+        Ok(Cells::new(row, "workers").hotkey("hotkey"))
+    });
     let known = hotkey.optional()?.transpose()?;
     known.ok_or_else(|| corrupt(format!("shares.worker: worker {worker} is not known")))
 }
@@ -161,7 +163,10 @@ fn terms_of(connection: &Connection, template: TemplateId) -> Outcome<(Amount, A
     known.ok_or_else(|| corrupt(format!("shares.template: template {template} is not known")))
 }
 
-pub(in crate::store::sqlite) fn position_at(connection: &Connection, at: Timestamp) -> Outcome<LedgerPosition> {
+pub(in crate::store::sqlite) fn position_at(
+    connection: &Connection,
+    at: Timestamp,
+) -> Outcome<LedgerPosition> {
     let later = batches::first(connection, |batch| batch.committed_at > at)?;
     if let Some(later) = later {
         return Ok(LedgerPosition {

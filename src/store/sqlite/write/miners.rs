@@ -51,7 +51,11 @@ impl Draft<'_> {
             };
             Ok(read())
         };
-        match select.query_row([worker.id.get()], is_same).optional()?.transpose()? {
+        match select
+            .query_row([worker.id.get()], is_same)
+            .optional()?
+            .transpose()?
+        {
             Some(true) => return Ok(()),
             Some(false) => return Err(conflict(format!("worker {} is another one", worker.id))),
             None => {}

@@ -109,7 +109,11 @@ pub(super) fn apply_all(draft: &mut Draft<'_>, writes: &[Write]) -> Outcome<Vec<
     let mut batch = shares::Batch::new(draft.known.tail);
     let mut written = Vec::with_capacity(writes.len());
     for write in writes {
-        written.push(draft.apply(write, &mut batch).map_err(|fail| in_write(fail, write))?);
+        written.push(
+            draft
+                .apply(write, &mut batch)
+                .map_err(|fail| in_write(fail, write))?,
+        );
     }
     draft.end_batch(&batch)?;
     Ok(written)

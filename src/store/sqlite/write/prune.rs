@@ -34,7 +34,9 @@ fn pending(connection: &Connection) -> Outcome<Option<(u64, u64)>> {
         let read = || -> Outcome<_> {
             let through = cells.u64("prune_through")?;
             let first = cells.optional("first", |cells, column| cells.u64(column))?;
-            Ok(first.filter(|first| *first <= through).map(|first| (first, through)))
+            Ok(first
+                .filter(|first| *first <= through)
+                .map(|first| (first, through)))
         };
         Ok(read())
     })?

@@ -58,7 +58,10 @@ impl Draft<'_> {
         match digest {
             None => Ok(false),
             Some(digest) if digest == round.digest => Ok(true),
-            Some(_) => Err(conflict(format!("round {} is closed with other content", round.id))),
+            Some(_) => Err(conflict(format!(
+                "round {} is closed with other content",
+                round.id
+            ))),
         }
     }
 
@@ -78,7 +81,9 @@ impl Draft<'_> {
             return Err(conflict(format!("round {id} goes back behind the last round")));
         }
         if through > self.known.tail.sequence {
-            return Err(conflict(format!("round {id} looked at shares that are not stored")));
+            return Err(conflict(format!(
+                "round {id} looked at shares that are not stored"
+            )));
         }
         Ok(())
     }
@@ -99,7 +104,9 @@ impl Draft<'_> {
             sum += i128::from(delta);
         }
         if sum != 0 {
-            return Err(corrupt(format!("the entries of round {id} sum to {sum} instead of 0")));
+            return Err(corrupt(format!(
+                "the entries of round {id} sum to {sum} instead of 0"
+            )));
         }
         Ok(())
     }

@@ -79,7 +79,10 @@ impl Draft<'_> {
             .query_row([id.get()], |row| row.get(0))
             .optional()?;
         let Some(is_retired) = retired else {
-            return Err(conflict(format!("share {}: template {id} is not known", share.hash)));
+            return Err(conflict(format!(
+                "share {}: template {id} is not known",
+                share.hash
+            )));
         };
         self.templates.push((id, is_retired));
         Ok(())

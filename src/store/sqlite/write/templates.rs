@@ -26,7 +26,10 @@ impl Draft<'_> {
             return if known == row {
                 Ok(())
             } else {
-                Err(conflict(format!("template {} is stored with other content", row.id)))
+                Err(conflict(format!(
+                    "template {} is stored with other content",
+                    row.id
+                )))
             };
         }
         let last_share = self.known.tail.sequence;
