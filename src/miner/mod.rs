@@ -28,4 +28,6 @@ pub use progress::Progress;
 pub use run::{MinerError, MinerOptions, run};
 
 #[cfg(test)]
+pub(crate) mod scripted_pool;
+#[cfg(test)]
 mod tests;
