@@ -51,7 +51,7 @@ pub struct AdminArgs {
     /// File with the admin token [default: admin.token in the data directory]
     #[arg(long, value_name = "FILE", conflicts_with = "hotkey")]
     pub token_file: Option<PathBuf>,
-    /// Sign with this key file instead; its hotkey must be in [admin] hotkeys
+    /// Sign with this key file instead; its hotkey must be in admin.hotkeys
     #[arg(long, value_name = "FILE")]
     pub hotkey: Option<PathBuf>,
     /// The pool's data directory, for the defaults above
