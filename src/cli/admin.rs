@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use ureq::http::Method;
 
 use super::{DATA_DIR, Failure};
+use crate::keys::admin_token::AdminTokenError;
 use crate::keys::{AdminToken, HotkeyFile};
 use crate::miner::api::PoolClient;
 use crate::miner::transport::Transport;
@@ -59,6 +60,15 @@ pub struct AdminArgs {
     pub data_dir: PathBuf,
 }
 
+/// Why a message is not sent.
+#[derive(Debug, thiserror::Error)]
+enum AdminError {
+    #[error(
+        "no admin token: the pool's first start writes it to its data directory; see --data-dir, --token-file"
+    )]
+    Token(#[source] AdminTokenError),
+}
+
 /// A field as it is written on the command line.
 fn parse_field(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text
@@ -106,7 +116,7 @@ fn send(args: &AdminArgs) -> Result<Value, Failure> {
         .token_file
         .clone()
         .unwrap_or_else(|| args.data_dir.join(crate::keys::admin_token::FILE_NAME));
-    let token = AdminToken::read(&file)?;
+    let token = AdminToken::read(&file).map_err(AdminError::Token)?;
     warn(token.warning());
     let transport = Transport::new(pool)?;
     let headers = [("Authorization", format!("Bearer {}", token.text()))];

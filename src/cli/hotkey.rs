@@ -1,6 +1,6 @@
 //! `dwarves hotkey`: makes and shows hotkeys.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -81,7 +81,9 @@ pub fn run(args: HotkeyArgs) -> Result<(), Failure> {
             phrase_stdin,
         } => {
             let key = if phrase_stdin {
-                eprintln!("Type the recovery phrase, then Enter and Ctrl-D:");
+                if std::io::stdin().is_terminal() {
+                    eprintln!("Type the recovery phrase, then Enter and Ctrl-D:");
+                }
                 let mut phrase = String::new();
                 std::io::stdin()
                     .take(PHRASE_LEN_MAX)

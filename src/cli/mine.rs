@@ -67,10 +67,10 @@ fn parse_threads(text: &str) -> Result<NonZeroU32, String> {
 /// # Errors
 /// If the key can not be read, or the pool refuses for good.
 pub fn run(args: MineArgs) -> Result<(), Failure> {
-    let key = HotkeyFile::read(&args.hotkey).map_err(|source| MineError::Key {
-        file: args.hotkey.display().to_string(),
-        source,
-    })?;
+    if !args.hotkey.exists() {
+        return Err(MineError::NoKey(args.hotkey.display().to_string()).into());
+    }
+    let key = HotkeyFile::read(&args.hotkey)?;
     if let Some(warning) = key.warning() {
         log::warn!("{warning}");
     }
@@ -104,12 +104,8 @@ pub fn run(args: MineArgs) -> Result<(), Failure> {
 /// Why mining does not begin.
 #[derive(Debug, thiserror::Error)]
 enum MineError {
-    #[error("no key in {file}; make one with: dwarves hotkey new {file}")]
-    Key {
-        file: String,
-        #[source]
-        source: crate::keys::hotkey_file::HotkeyFileError,
-    },
+    #[error("there is no key file {0}; make one with: dwarves hotkey new {0}")]
+    NoKey(String),
 }
 
 /// The line that tells how it goes.
