@@ -5,8 +5,11 @@
 
 pub mod chain;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod http;
 pub mod keys;
 pub mod miner;
 pub mod store;
+pub mod wiring;

@@ -5,9 +5,11 @@
 //! same actors run on a database or in a simulation.
 
 pub mod ask;
+pub mod assembly;
 pub mod block_tracker;
 pub mod chain;
 pub mod clock;
+pub mod halt;
 pub mod handlers;
 pub mod ledger;
 pub mod miner_manager;

@@ -1,1 +1,24 @@
-//! Under construction.
+//! Settings: what there is, how it is read, and how a mistake is explained.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`sections`] | the settings, one struct a section of `config.toml`, with their defaults |
+//! | `values` | reading one value: its type, its range, and what would be right |
+//! | `load` | file and environment, merged; where each key came from |
+//! | `check` | rules between several keys |
+//!
+//! `config.toml` at the top of the repository documents every key.
+
+mod check;
+mod load;
+pub mod sections;
+mod values;
+
+pub use load::{ConfigError, FILE_NAME, Place};
+pub use sections::{
+    Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, Config, HttpConfig, LimitsConfig, NodeUrl,
+    PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig, WorkConfig,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,40 @@
-//! Under construction.
+//! The HTTP API: requests become messages, answers become JSON.
+//!
+//! A route reads and checks a request, asks an actor through its port (or reads the store) and writes the
+//! answer. No rule of the pool is here, and nothing here is shared that changes.
+//!
+//! The wiring makes one [`HttpDeps`], and in the App factory, for every HTTP worker,
+//! `App::new().app_data(HttpState::new(deps, worker_ports)).configure(http::configure)`. [`ServerLimits`] is
+//! for the `HttpServer` around it.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`routes`] | the routes, in one list |
+//! | [`state`] | what the routes know and whom they may ask |
+//! | [`auth`] | who is asking |
+//! | [`admin_token`] | the operator's bearer token |
+//! | [`body`] | bodies, read within limits and parsed strictly |
+//! | [`query`] | query parameters, known by name |
+//! | [`wire`] | the JSON of requests and answers |
+//! | [`problem`] | refusals and their codes |
+//! | [`openapi`] | the document that describes all of it |
+//! | [`server`] | what the server is told about connections |
+
+pub mod admin_token;
+pub mod auth;
+pub mod body;
+pub mod openapi;
+pub mod problem;
+pub mod query;
+pub mod routes;
+pub mod server;
+pub mod state;
+pub mod wire;
+
+pub use admin_token::AdminToken;
+pub use routes::{ENDPOINTS, Endpoint, configure};
+pub use server::ServerLimits;
+pub use state::{HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
+
+#[cfg(test)]
+mod tests;

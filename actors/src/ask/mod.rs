@@ -45,6 +45,13 @@ impl<T> ReplyTo<T> {
     }
 }
 
+impl<T> ReplyTo<T> {
+    /// Whether nobody waits for the answer any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
 /// A place for an answer and the future that waits for it, for answers that take their own way.
 pub fn reply_channel<T>() -> (ReplyTo<T>, oneshot::Receiver<T>) {
     let (sender, receiver) = oneshot::channel();

@@ -4,5 +4,6 @@
 //! signatures and proofs of work are checked in parallel. They own nothing that could not be lost.
 
 pub mod admin;
+mod rate;
 pub mod registration;
 pub mod submission;

@@ -1,2 +1,232 @@
-//! Under construction.
+//! The ledger: the only writer of the store.
+//!
+//! It owns the queue of what is to be written. A batch is committed as soon as the store is free, never by
+//! waiting on a timer: whatever arrives while one commit is under way joins the next. So one disk flush
+//! serves everybody who came meanwhile, and nobody waits longer than two commits.
+//!
+//! It is asked by the managers and asks nobody but the store. It knows nothing of what the writes mean.
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::ids::Sequence;
+use dwarves_domain::units::Units;
+
+use crate::ask::{Ask, ReplyTo};
+use crate::halt::SharedHalt;
+use crate::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
+
 pub mod messages;
+#[cfg(test)]
+mod tests;
+
+use messages::{CloseLedger, Commit, LedgerView, ReadLedger};
+
+/// Questions that may wait in the mailbox.
+const MAILBOX_CAPACITY: usize = 4_096;
+/// Commits that may wait for the store to be free; more are refused.
+const WAITING_MAX: usize = 8_192;
+/// Writes of one transaction; what is beyond goes into the next.
+const BATCH_SHARES_MAX: usize = 65_536;
+
+/// When a commit of shares is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// Once it is on disk. The only mode that keeps the pool's promises.
+    Durable,
+    /// Once it is queued. A crash loses acknowledged shares: only for measuring what durability costs.
+    Queued,
+}
+
+/// What the ledger is made with.
+pub struct LedgerParts {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// The emergency stop.
+    pub halt: SharedHalt,
+    /// When shares are acknowledged.
+    pub acknowledge: Acknowledge,
+    /// The last share in the store, and the units of all.
+    pub position: (Sequence, Units),
+}
+
+/// Where the answer to one asker's writes goes.
+type CommitReply = ReplyTo<Result<Vec<Written>, StoreError>>;
+
+/// One asker's writes and where the answer goes.
+struct Waiting {
+    writes: Vec<Write>,
+    reply: Option<CommitReply>,
+}
+
+/// How many answers each asker of a commit under way gets, in order.
+struct UnderWay {
+    askers: Vec<(usize, Option<CommitReply>)>,
+}
+
+/// The actor that owns the store's writing side.
+pub struct Ledger {
+    parts: LedgerParts,
+    waiting: Vec<Waiting>,
+    under_way: Option<UnderWay>,
+    closing: Vec<ReplyTo<()>>,
+    view: LedgerView,
+}
+
+impl Ledger {
+    /// A ledger that has written nothing yet.
+    pub fn new(parts: LedgerParts) -> Self {
+        Self {
+            parts,
+            waiting: Vec::new(),
+            under_way: None,
+            closing: Vec::new(),
+            view: LedgerView::default(),
+        }
+    }
+
+    /// Answers shares before they are on disk, in the mode that is for measuring only.
+    fn acknowledge_early(&mut self, waiting: &mut Waiting) {
+        if self.parts.acknowledge == Acknowledge::Durable {
+            return;
+        }
+        let mut written = Vec::with_capacity(waiting.writes.len());
+        for write in &waiting.writes {
+            let Write::AppendShares(shares) = write else {
+                return;
+            };
+            let (last, total) = &mut self.parts.position;
+            let first = last.next();
+            *last = Sequence::new(last.get() + shares.len() as u64);
+            *total = Units::checked_sum(shares.iter().map(|s| s.units).chain([*total]))
+                .expect("units of a pool's life fit");
+            written.push(Written::Shares { first, total: *total });
+        }
+        if let Some(reply) = waiting.reply.take() {
+            reply.answer(Ok(written));
+        }
+    }
+
+    fn commit_what_waits(&mut self, ctx: &mut Context<Self>) {
+        if self.under_way.is_some() {
+            return;
+        }
+        if self.waiting.is_empty() {
+            for reply in self.closing.drain(..) {
+                reply.answer(());
+            }
+            return;
+        }
+        let mut shares = 0;
+        let fitting = self
+            .waiting
+            .iter()
+            .take_while(|waiting| {
+                let before = shares;
+                shares += waiting.writes.iter().map(share_count).sum::<usize>();
+                before == 0 || shares <= BATCH_SHARES_MAX
+            })
+            .count();
+        let mut writes = Vec::with_capacity(fitting);
+        let mut askers = Vec::with_capacity(fitting);
+        for waiting in self.waiting.drain(..fitting) {
+            askers.push((waiting.writes.len(), waiting.reply));
+            writes.extend(waiting.writes);
+        }
+        self.under_way = Some(UnderWay { askers });
+        let commit = wrap_future::<_, Self>(self.parts.store.commit(writes));
+        ctx.spawn(commit.map(|result, ledger, ctx| {
+            ledger.on_committed(result);
+            ledger.commit_what_waits(ctx);
+        }));
+    }
+
+    fn on_committed(&mut self, result: Result<Vec<Written>, StoreError>) {
+        let Some(under_way) = self.under_way.take() else {
+            return;
+        };
+        match result {
+            Ok(written) => {
+                if self.view.trouble.take().is_some() {
+                    log::info!("the ledger writes again");
+                }
+                self.view.commits += 1;
+                let mut written = written.into_iter();
+                for (count, reply) in under_way.askers {
+                    let part: Vec<_> = written.by_ref().take(count).collect();
+                    assert_eq!(part.len(), count, "the store answers every write");
+                    if let Some(reply) = reply {
+                        reply.answer(Ok(part));
+                    }
+                }
+            }
+            Err(error) => {
+                if error.action() == StoreAction::Stop {
+                    self.parts
+                        .halt
+                        .halt(&format!("the store can not be trusted: {error}"));
+                }
+                if self.view.trouble.is_none() {
+                    log::error!("the ledger can not write: {error}");
+                }
+                self.view.trouble = Some(error.to_string());
+                for (_, reply) in under_way.askers {
+                    if let Some(reply) = reply {
+                        reply.answer(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn share_count(write: &Write) -> usize {
+    match write {
+        Write::AppendShares(shares) => shares.len(),
+        _ => 1,
+    }
+}
+
+impl Actor for Ledger {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+    }
+}
+
+impl Handler<Ask<Commit>> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Commit>, ctx: &mut Self::Context) {
+        if self.waiting.len() >= WAITING_MAX || !self.closing.is_empty() {
+            let why = "too many commits wait, or the ledger is closing";
+            ask.reply
+                .answer(Err(StoreError::new(StoreErrorKind::Unavailable, why)));
+            return;
+        }
+        let mut waiting = Waiting {
+            writes: ask.payload.writes,
+            reply: Some(ask.reply),
+        };
+        self.acknowledge_early(&mut waiting);
+        self.waiting.push(waiting);
+        self.commit_what_waits(ctx);
+    }
+}
+
+impl Handler<Ask<CloseLedger>> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<CloseLedger>, ctx: &mut Self::Context) {
+        self.closing.push(ask.reply);
+        self.commit_what_waits(ctx);
+    }
+}
+
+impl Handler<Ask<ReadLedger>> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadLedger>, _: &mut Self::Context) {
+        ask.reply.answer(self.view.clone());
+    }
+}

@@ -106,6 +106,8 @@ pub enum AssignWorkerReply {
         /// How many it may have.
         limit: u32,
     },
+    /// The pool is paused or stopping.
+    Paused,
     /// The store can not note a new worker at present.
     Unavailable,
 }

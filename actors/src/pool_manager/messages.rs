@@ -104,3 +104,12 @@ pub struct PoolView {
 impl Request for ReadPool {
     type Reply = PoolView;
 }
+
+/// Stops everything in order: no more shares, the round in flight closes, what only memory knows is saved, the
+/// ledger closes. Answered when all of that is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop;
+
+impl Request for Stop {
+    type Reply = ();
+}

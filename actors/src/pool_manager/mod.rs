@@ -1,2 +1,250 @@
-//! Under construction.
+//! The pool manager: owns the pool's life, and the order in which everything stops.
+//!
+//! It asks all actors, for control only, and is asked by the admin handler, by `/readyz` and by whoever stops
+//! the process. Stopping has one order: no more shares, the round in flight closes, what only memory knows is
+//! saved, the ledger closes. It knows nothing of shares, work or money.
+
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::time::Timestamp;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::ask::{Ask, AskError, Port, ReplyTo};
+use crate::clock::SharedClock;
+use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
+use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
+use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
+use crate::store::Write;
+use crate::work_manager::messages::{ReadWork, WorkControl};
+
 pub mod messages;
+mod reading;
+#[cfg(test)]
+mod tests;
+
+use messages::{ControlMessage, ControlOutcome, Deliver, LifeState, PoolControl, Stop};
+
+/// Questions that may wait in the mailbox.
+const MAILBOX_CAPACITY: usize = 256;
+/// How long an actor may take to answer while the pool runs.
+const ASK_DEADLINE: Duration = Duration::from_secs(10);
+/// How long one step of draining may take before the next begins without it.
+const DRAIN_STEP_DEADLINE: Duration = Duration::from_secs(10);
+/// The setting that says whether the pool is paused.
+const PAUSED: &str = "pool.paused";
+
+/// Whether an admin paused the pool in an earlier life.
+pub fn is_paused(settings: &std::collections::BTreeMap<String, String>) -> bool {
+    settings.get(PAUSED).is_some_and(|value| value == "true")
+}
+
+/// Whom the pool manager asks.
+#[derive(Clone)]
+pub struct PoolPeers {
+    /// Whether the ledger writes.
+    pub ledger: Port<ReadLedger>,
+    /// Where settings are kept.
+    pub commit: Port<Commit>,
+    /// Closes the ledger.
+    pub close_ledger: Port<CloseLedger>,
+    /// Takes control messages for miners.
+    pub miners: Port<MinerControl>,
+    /// Stops and takes up shares.
+    pub set_paused: Port<SetPaused>,
+    /// Saves what only memory knows.
+    pub drain_miners: Port<DrainMiners>,
+    /// What the miners come to.
+    pub read_miners: Port<ReadMiners>,
+    /// Takes control messages for work.
+    pub work: Port<WorkControl>,
+    /// The present work.
+    pub read_work: Port<ReadWork>,
+    /// Takes control messages for rewards.
+    pub rewards: Port<DistributorControl>,
+    /// Closes the round in flight and no more.
+    pub drain_rounds: Port<DrainRounds>,
+    /// When rounds are due.
+    pub read_schedule: Port<ReadSchedule>,
+}
+
+/// What the pool manager is made with.
+pub struct PoolManagerParts {
+    /// Whom it asks.
+    pub peers: PoolPeers,
+    /// The time.
+    pub clock: SharedClock,
+    /// Tells whoever runs the process that an admin wants it to stop.
+    pub stop: watch::Sender<bool>,
+    /// Whether an admin paused the pool in an earlier life.
+    pub paused: bool,
+}
+
+/// The actor that owns the pool's life.
+pub struct PoolManager {
+    parts: PoolManagerParts,
+    state: LifeState,
+    started_at: Timestamp,
+}
+
+impl PoolManager {
+    /// A pool that is starting.
+    pub fn new(parts: PoolManagerParts) -> Self {
+        let started_at = parts.clock.now();
+        Self {
+            parts,
+            state: LifeState::Starting,
+            started_at,
+        }
+    }
+
+    fn control(&mut self, control: PoolControl, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        match control {
+            PoolControl::Status => self.status(reply, ctx),
+            PoolControl::Pause => self.pause(true, reply, ctx),
+            PoolControl::Resume => self.pause(false, reply, ctx),
+            PoolControl::Drain => {
+                self.drain(false, None, ctx);
+                reply.answer(ControlOutcome::Done(json!({ "state": self.state.as_str() })));
+            }
+            PoolControl::Shutdown => {
+                // The process stops in its own order, draining included, once it is told.
+                let told = self.parts.stop.send(true).is_ok();
+                log::warn!("shutdown by an admin's order");
+                reply.answer(if told {
+                    ControlOutcome::Done(json!({ "state": "stopping" }))
+                } else {
+                    ControlOutcome::Refused("the process is stopping already".to_owned())
+                });
+            }
+        }
+    }
+
+    /// Pauses or resumes: stored first, then told to the miner manager, then answered.
+    fn pause(&mut self, paused: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        if self.state == LifeState::Draining {
+            return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+        }
+        let write = Write::SaveSetting {
+            key: PAUSED.to_owned(),
+            value: Some(paused.to_string()),
+        };
+        let peers = self.parts.peers.clone();
+        let done = async move {
+            match peers
+                .commit
+                .ask(Commit { writes: vec![write] }, ASK_DEADLINE)
+                .await
+            {
+                Ok(Ok(_)) => peers
+                    .set_paused
+                    .ask(SetPaused(paused), ASK_DEADLINE)
+                    .await
+                    .is_ok(),
+                Ok(Err(_)) | Err(_) => false,
+            }
+        };
+        ctx.spawn(wrap_future::<_, Self>(done).map(move |done, this, _| {
+            if !done {
+                return reply.answer(ControlOutcome::Unavailable);
+            }
+            if this.state != LifeState::Draining {
+                this.state = if paused {
+                    LifeState::Paused
+                } else {
+                    LifeState::Running
+                };
+            }
+            log::warn!("pool state={}", this.state.as_str());
+            reply.answer(ControlOutcome::Done(json!({ "state": this.state.as_str() })));
+        }));
+    }
+
+    /// Takes no more shares, closes the round in flight, saves what only memory knows; with `close` the ledger
+    /// is closed too. Then `done` is answered, if anybody waits for it.
+    fn drain(&mut self, close: bool, done: Option<ReplyTo<()>>, ctx: &mut Context<Self>) {
+        self.state = LifeState::Draining;
+        log::info!("draining");
+        let peers = self.parts.peers.clone();
+        ctx.spawn(wrap_future(async move {
+            let rounds = peers.drain_rounds.ask(DrainRounds, DRAIN_STEP_DEADLINE).await;
+            report("the round in flight", rounds);
+            let miners = peers.drain_miners.ask(DrainMiners, DRAIN_STEP_DEADLINE).await;
+            report("the miners", miners);
+            if close {
+                report(
+                    "the ledger",
+                    peers.close_ledger.ask(CloseLedger, DRAIN_STEP_DEADLINE).await,
+                );
+            }
+            log::info!("drained");
+            if let Some(done) = done {
+                done.answer(());
+            }
+        }));
+    }
+}
+
+fn report(step: &str, result: Result<(), AskError>) {
+    if let Err(error) = result {
+        log::error!("draining {step} overran: {error}; the store makes it good at the next start");
+    }
+}
+
+async fn forward<R>(port: Port<R>, control: R, reply: ReplyTo<ControlOutcome>)
+where
+    R: crate::ask::Request<Reply = ControlOutcome>,
+{
+    reply.answer(match port.ask(control, DRAIN_STEP_DEADLINE).await {
+        Ok(outcome) => outcome,
+        Err(AskError::Busy) => ControlOutcome::Busy,
+        Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
+    });
+}
+
+impl Actor for PoolManager {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        if !self.parts.paused {
+            self.state = LifeState::Running;
+            return;
+        }
+        self.state = LifeState::Paused;
+        log::warn!("the pool is paused, as an admin ordered");
+        // Its mailbox is empty: it was started just before this actor.
+        let _told = self.parts.peers.set_paused.post(SetPaused(true));
+    }
+}
+
+impl Handler<Ask<Deliver>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Deliver>, ctx: &mut Self::Context) {
+        let reply = ask.reply;
+        let peers = &self.parts.peers;
+        match ask.payload.0 {
+            ControlMessage::Pool(control) => self.control(control, reply, ctx),
+            ControlMessage::Miners(control) => {
+                ctx.spawn(wrap_future(forward(peers.miners.clone(), control, reply)));
+            }
+            ControlMessage::Work(control) => {
+                ctx.spawn(wrap_future(forward(peers.work.clone(), control, reply)));
+            }
+            ControlMessage::Rewards(control) => {
+                ctx.spawn(wrap_future(forward(peers.rewards.clone(), control, reply)));
+            }
+        }
+    }
+}
+
+impl Handler<Ask<Stop>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Stop>, ctx: &mut Self::Context) {
+        self.drain(true, Some(ask.reply), ctx);
+    }
+}

@@ -3,7 +3,7 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`weights`] | how much work each miner is paid for |
-//! | [`split`] | an amount split by weights, to the last sat |
+//! | [`mod@split`] | an amount split by weights, to the last sat |
 //! | [`pplns`] | the window of a block: the last X units of work |
 //! | [`proportional`] | the stretch of a block: the work since the block before |
 //! | [`solo`] | the finder takes all |

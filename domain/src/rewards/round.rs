@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use crate::hotkey::Hotkey;
 use crate::ids::{HeaderHash, RoundId};
 use crate::ledger::{LedgerError, Postings};
-use crate::rewards::pps::{self, PpsError, ShareValue};
+use crate::rewards::pps::{PpsError, ShareValue};
 use crate::rewards::split::Credit;
 use crate::rewards::weights::{HalfUnits, WeightOverflow, Weights};
 use crate::rewards::{Scheme, Source};
@@ -101,7 +101,7 @@ pub struct RoundInput {
     pub returned: Vec<OrphanedBlock>,
     /// Work since the last round, if the source is blocks and the scheme `pps` or `fpps`; else none.
     pub shares: Vec<ShareValue>,
-    /// What the round before carried, over [`pps::DENOMINATOR`].
+    /// What the round before carried, over [`DENOMINATOR`](crate::rewards::pps::DENOMINATOR).
     pub carried: BTreeMap<Hotkey, u128>,
     /// What is emitted and the work it pays, if the source is emission; else none.
     pub emission: Option<(Amount, Weights)>,
@@ -149,7 +149,7 @@ pub struct ClosedRound {
     pub orphaned: Vec<HeaderHash>,
     /// Blocks that this round credited again, by height and hash.
     pub returned: Vec<HeaderHash>,
-    /// What is carried to the next round, over [`pps::DENOMINATOR`]: all of it, also what did not change.
+    /// What is carried to the next round, over [`DENOMINATOR`](crate::rewards::pps::DENOMINATOR): all of it, also what did not change.
     pub carried: BTreeMap<Hotkey, u128>,
     /// The movements of money.
     pub postings: Postings,

@@ -71,6 +71,11 @@ impl Header {
         u32::from_le_bytes([self.0[68], self.0[69], self.0[70], self.0[71]])
     }
 
+    /// The number that was searched.
+    pub fn nonce(&self) -> u32 {
+        u32::from_le_bytes([self.0[76], self.0[77], self.0[78], self.0[79]])
+    }
+
     /// SHA-256d over the 80 bytes: the block's name, and for `sha256d` chains its proof of work.
     pub fn hash(&self) -> HeaderHash {
         HeaderHash::from_bytes(sha256d::Hash::hash(&self.0).to_byte_array())

@@ -1,2 +1,164 @@
-//! Under construction.
+//! The admin handler: owns who may do what, and the audit trail.
+//!
+//! It turns a request's fields into a typed control message, asks the pool manager to deliver it, and appends
+//! what was asked and what came of it to the audit trail before it answers. It knows nothing of what the
+//! messages do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
+use serde_json::json;
+
+use crate::ask::{Ask, AskError, Port, ReplyTo};
+use crate::clock::SharedClock;
+use crate::ledger::messages::Commit;
+use crate::pool_manager::messages::{ControlMessage, ControlOutcome, Deliver};
+use crate::store::{AuditRow, Write};
+
 pub mod messages;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use messages::{AdminCaller, Authorize, Control, ControlReply};
+
+/// Questions that may wait in the mailbox.
+const MAILBOX_CAPACITY: usize = 64;
+/// How long an actor may take to answer a control message.
+const DELIVER_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the ledger may take to note it.
+const LEDGER_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What the admin handler is made with.
+pub struct AdminHandlerParts {
+    /// The hotkeys that may send control messages.
+    pub admins: BTreeSet<Hotkey>,
+    /// Takes messages to their actors.
+    pub deliver: Port<Deliver>,
+    /// Where the audit trail is kept.
+    pub ledger: Port<Commit>,
+    /// The time.
+    pub clock: SharedClock,
+}
+
+/// The actor between admins and the pool manager.
+pub struct AdminHandler {
+    parts: AdminHandlerParts,
+}
+
+impl AdminHandler {
+    /// An admin handler.
+    pub fn new(parts: AdminHandlerParts) -> Self {
+        Self { parts }
+    }
+
+    fn may(&self, caller: AdminCaller) -> bool {
+        match caller {
+            AdminCaller::Token => true,
+            AdminCaller::Hotkey(hotkey) => self.parts.admins.contains(&hotkey),
+        }
+    }
+
+    fn deliver(
+        &self,
+        control: Control,
+        message: ControlMessage,
+        reply: ReplyTo<ControlReply>,
+        ctx: &mut Context<Self>,
+    ) {
+        let deliver = self.parts.deliver.clone();
+        let ledger = self.parts.ledger.clone();
+        let at = self.parts.clock.now();
+        ctx.spawn(wrap_future(async move {
+            let outcome = match deliver.ask(Deliver(message), DELIVER_DEADLINE).await {
+                Ok(outcome) => outcome,
+                Err(AskError::Busy) => ControlOutcome::Busy,
+                Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
+            };
+            let row = audit_row(&control, &outcome, at);
+            let write = Commit {
+                writes: vec![Write::AppendAudit(row)],
+            };
+            if !matches!(ledger.ask(write, LEDGER_DEADLINE).await, Ok(Ok(_))) {
+                log::error!(
+                    "control message of {} to {} is not in the audit trail",
+                    name(control.caller),
+                    control.actor
+                );
+            }
+            reply.answer(match outcome {
+                ControlOutcome::Done(value) => ControlReply::Done(value),
+                ControlOutcome::Refused(detail) => ControlReply::Refused { detail },
+                ControlOutcome::Busy => ControlReply::Busy,
+                ControlOutcome::Unavailable => ControlReply::Unavailable,
+            });
+        }));
+    }
+}
+
+fn name(caller: AdminCaller) -> String {
+    match caller {
+        AdminCaller::Token => "token".to_owned(),
+        AdminCaller::Hotkey(hotkey) => hotkey.to_string(),
+    }
+}
+
+fn audit_row(control: &Control, outcome: &ControlOutcome, at: dwarves_domain::time::Timestamp) -> AuditRow {
+    let outcome = match outcome {
+        ControlOutcome::Done(value) => json!({ "done": value }),
+        ControlOutcome::Refused(detail) => json!({ "refused": detail }),
+        ControlOutcome::Busy => json!({ "refused": "busy" }),
+        ControlOutcome::Unavailable => json!({ "refused": "unavailable; whether it holds is not known" }),
+    };
+    AuditRow {
+        id: 0,
+        at,
+        who: name(control.caller),
+        actor: control.actor.clone(),
+        message: control.message.clone(),
+        fields: serde_json::Value::Object(control.fields.clone()).to_string(),
+        outcome: outcome.to_string(),
+    }
+}
+
+impl Actor for AdminHandler {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+    }
+}
+
+impl Handler<Ask<Authorize>> for AdminHandler {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Authorize>, _: &mut Self::Context) {
+        ask.reply.answer(self.may(ask.payload.caller));
+    }
+}
+
+impl Handler<Ask<Control>> for AdminHandler {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Control>, ctx: &mut Self::Context) {
+        let Ask {
+            payload: control,
+            reply,
+        } = ask;
+        if !self.may(control.caller) {
+            log::warn!(
+                "control message refused who={} actor={}",
+                name(control.caller),
+                control.actor
+            );
+            return reply.answer(ControlReply::Forbidden);
+        }
+        match parse::parse(&control) {
+            Ok(message) => self.deliver(control, message, reply, ctx),
+            Err(refusal) => reply.answer(refusal),
+        }
+    }
+}

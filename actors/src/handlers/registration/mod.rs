@@ -1,2 +1,204 @@
-//! Under construction.
+//! The registration handler: checks signatures, registers miners and opens sessions. One per HTTP worker.
+//!
+//! It owns a rate limit and nothing else. Signatures (about 50 us of CPU each) are checked here, on the
+//! worker's own thread. It asks the miner manager. It knows nothing of HTTP beyond what a signature covers.
+
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::session::{Session, SessionKey};
+use dwarves_domain::signature::SignedRequest;
+use dwarves_domain::time::{Span, Timestamp};
+
+use super::rate::RateLimit;
+use crate::ask::{Ask, AskError, Port};
+use crate::clock::SharedClock;
+use crate::miner_manager::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceReply};
+
 pub mod messages;
+#[cfg(test)]
+mod tests;
+
+use messages::{Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply};
+
+/// How long the miner manager may take.
+const ASK_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How signed requests are judged.
+#[derive(Clone, Debug)]
+pub struct RegistrationSettings {
+    /// The pool's own hotkey: signed requests must be meant for it.
+    pub pool: Hotkey,
+    /// How old a signed request may be.
+    pub window_back: Span,
+    /// How far ahead of the pool's clock it may be.
+    pub window_ahead: Span,
+    /// How long a session lasts.
+    pub session: Span,
+    /// Which addresses are right.
+    pub addresses: AddressFormat,
+    /// Signatures that are checked in a second at most.
+    pub signatures_per_sec: u32,
+    /// Questions that may wait in the mailbox.
+    pub mailbox_capacity: usize,
+}
+
+/// Whom the registration handler asks.
+#[derive(Clone)]
+pub struct RegistrationPeers {
+    /// Uses up nonces.
+    pub nonces: Port<UseNonce>,
+    /// Registers.
+    pub register: Port<RegisterMiner>,
+    /// Tells who may mine.
+    pub standing: Port<ReadStanding>,
+}
+
+/// The actor that checks who is asking.
+pub struct RegistrationHandler {
+    settings: RegistrationSettings,
+    peers: RegistrationPeers,
+    sessions: SessionKey,
+    clock: SharedClock,
+    rate: RateLimit,
+}
+
+impl RegistrationHandler {
+    /// A handler with a full rate allowance.
+    pub fn new(
+        settings: RegistrationSettings,
+        peers: RegistrationPeers,
+        sessions: SessionKey,
+        clock: SharedClock,
+    ) -> Self {
+        let rate = RateLimit::new(settings.signatures_per_sec, clock.now());
+        Self {
+            settings,
+            peers,
+            sessions,
+            clock,
+            rate,
+        }
+    }
+
+    /// Everything about a signed request that can be judged without its nonce's history.
+    fn judge(&mut self, request: &Authenticate) -> Result<UseNonce, AuthenticateReply> {
+        let now = self.clock.now();
+        if request.receiver != self.settings.pool {
+            return Err(AuthenticateReply::WrongReceiver);
+        }
+        let signed_at =
+            i64::try_from(request.nonce_nanos / 1_000_000).map_err(|_| AuthenticateReply::Stale)?;
+        let signed_at = Timestamp::from_millis(signed_at);
+        if now.since(signed_at) > self.settings.window_back
+            || signed_at.since(now) > self.settings.window_ahead
+        {
+            return Err(AuthenticateReply::Stale);
+        }
+        if !self.rate.allows(now) {
+            return Err(AuthenticateReply::Busy);
+        }
+        let signed = SignedRequest {
+            scheme: request.scheme,
+            method: &request.method,
+            path: &request.path,
+            body: &request.body,
+            nonce_nanos: request.nonce_nanos,
+            sender: request.sender,
+            receiver: request.receiver,
+        };
+        if !signed.is_signed_by(&request.signature) {
+            return Err(AuthenticateReply::SignatureInvalid);
+        }
+        Ok(UseNonce {
+            hotkey: request.sender,
+            nonce_nanos: request.nonce_nanos,
+            // One second more than it is fresh: rounding must not open a gap for a replay.
+            expires_at: signed_at.plus(self.settings.window_back).plus(Span::from_secs(1)),
+        })
+    }
+}
+
+impl Actor for RegistrationHandler {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.settings.mailbox_capacity);
+    }
+}
+
+impl Handler<Ask<Authenticate>> for RegistrationHandler {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Authenticate>, ctx: &mut Self::Context) {
+        let nonce = match self.judge(&ask.payload) {
+            Ok(nonce) => nonce,
+            Err(refusal) => return ask.reply.answer(refusal),
+        };
+        let port = self.peers.nonces.clone();
+        let reply = ask.reply;
+        ctx.spawn(wrap_future(async move {
+            reply.answer(match port.ask(nonce, ASK_DEADLINE).await {
+                Ok(UseNonceReply::Fresh) => AuthenticateReply::Authentic,
+                Ok(UseNonceReply::Used) => AuthenticateReply::Replayed,
+                Ok(UseNonceReply::Busy) | Err(AskError::Busy) => AuthenticateReply::Busy,
+                Ok(UseNonceReply::Unavailable) | Err(AskError::Gone | AskError::TimedOut) => {
+                    AuthenticateReply::Unavailable
+                }
+            });
+        }));
+    }
+}
+
+impl Handler<Ask<Register>> for RegistrationHandler {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Register>, ctx: &mut Self::Context) {
+        let Register {
+            hotkey,
+            payout_address,
+        } = ask.payload;
+        let reply = ask.reply;
+        if let Some(text) = &payout_address
+            && let Err(error) = PayoutAddress::parse(text, self.settings.addresses)
+        {
+            return reply.answer(RegisterReply::AddressInvalid(error));
+        }
+        let port = self.peers.register.clone();
+        ctx.spawn(wrap_future(async move {
+            let register = RegisterMiner {
+                hotkey,
+                payout_address,
+            };
+            reply.answer(match port.ask(register, ASK_DEADLINE).await {
+                Ok(registered) => registered,
+                Err(AskError::Busy) => RegisterReply::Busy,
+                Err(AskError::Gone | AskError::TimedOut) => RegisterReply::Unavailable,
+            });
+        }));
+    }
+}
+
+impl Handler<Ask<OpenSession>> for RegistrationHandler {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<OpenSession>, ctx: &mut Self::Context) {
+        let hotkey = ask.payload.hotkey;
+        let expires_at = self.clock.now().plus(self.settings.session);
+        let session = Session { hotkey, expires_at };
+        let token = self.sessions.seal(&session);
+        let port = self.peers.standing.clone();
+        let reply = ask.reply;
+        ctx.spawn(wrap_future(async move {
+            reply.answer(match port.ask(ReadStanding { hotkey }, ASK_DEADLINE).await {
+                Ok(Standing::Good) => OpenSessionReply::Opened { token, expires_at },
+                Ok(Standing::Unknown) => OpenSessionReply::MinerUnknown,
+                Ok(Standing::Banned { reason }) => OpenSessionReply::Banned { reason },
+                Err(_) => OpenSessionReply::Busy,
+            });
+        }));
+    }
+}

@@ -1,2 +1,169 @@
-//! Under construction.
+//! The submission handler: fetches work and checks proofs of work. One per HTTP worker.
+//!
+//! It owns a snapshot of the live work, a cache of jobs, the requests that wait for newer work, and what was
+//! submitted since its last message to the miner manager. Speed comes from few wake-ups: everything that
+//! arrives while one message is under way goes into the next, so under load many requests share one hop, one
+//! commit and one answer. It asks the miner manager and the work manager.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::work::{Job, JobId, JobKey};
+
+use crate::ask::{AskError, Outbox, Port, ReplyTo};
+use crate::clock::{SharedClock, poke_every};
+use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares};
+use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
+
+mod fetching;
 pub mod messages;
+mod submitting;
+#[cfg(test)]
+mod tests;
+
+use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
+
+/// How often requests that wait for newer work are looked at: some give up, some have waited long enough.
+const LOOK_AT_WAITING_EVERY: Span = Span::from_secs(1);
+
+/// How much a submission handler may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct SubmissionLimits {
+    /// Questions that may wait in the mailbox.
+    pub mailbox_capacity: usize,
+    /// Shares that may be on their way to the ledger.
+    pub shares_in_flight_max: usize,
+    /// Requests that may wait for newer work.
+    pub waiting_max: usize,
+    /// Jobs that are kept ready; others are built again from their ids.
+    pub jobs_cached_max: usize,
+    /// How long a request waits for newer work.
+    pub longpoll: Span,
+}
+
+/// Whom the submission handler asks.
+#[derive(Clone)]
+pub struct SubmissionPeers {
+    /// Finds workers and their difficulty.
+    pub assign: Port<AssignWorker>,
+    /// Judges shares.
+    pub judge: Port<JudgeShares>,
+    /// Issues jobs.
+    pub issue: Port<IssueJob>,
+    /// Tells of new work.
+    pub subscribe: Port<Subscribe>,
+}
+
+/// A request that waits for newer work.
+struct Waiting {
+    fetch: FetchWork,
+    until: Timestamp,
+    reply: ReplyTo<FetchWorkReply>,
+}
+
+/// The actor between the HTTP worker and the owners of miners and work.
+pub struct SubmissionHandler {
+    peers: SubmissionPeers,
+    limits: SubmissionLimits,
+    job_key: JobKey,
+    clock: SharedClock,
+    work: Arc<LiveWork>,
+    jobs: HashMap<JobId, Arc<Job>>,
+    waiting: Vec<Waiting>,
+    /// Checked requests that wait for the message under way to come back.
+    checked: Vec<(CheckedShares, ReplyTo<SubmitSharesReply>)>,
+    shares_in_flight: usize,
+    is_judging: bool,
+    is_flush_due: bool,
+}
+
+impl SubmissionHandler {
+    /// A handler that has no work yet.
+    pub fn new(
+        peers: SubmissionPeers,
+        limits: SubmissionLimits,
+        job_key: JobKey,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            peers,
+            limits,
+            job_key,
+            clock,
+            work: Arc::new(LiveWork::none()),
+            jobs: HashMap::new(),
+            waiting: Vec::new(),
+            checked: Vec::new(),
+            shares_in_flight: 0,
+            is_judging: false,
+            is_flush_due: false,
+        }
+    }
+
+    fn subscribe(&mut self, ctx: &mut Context<Self>) {
+        let subscriber = Outbox::new(&ctx.address());
+        if let Err(AskError::Busy) = self.peers.subscribe.post(Subscribe { subscriber }) {
+            ctx.run_later(LOOK_AT_WAITING_EVERY.to_std(), |this, ctx| this.subscribe(ctx));
+        }
+    }
+
+    fn keep_job(&mut self, job: &Arc<Job>) {
+        if self.jobs.len() >= self.limits.jobs_cached_max {
+            // Rare, and cheap to make good: what is still needed is built again.
+            self.jobs.clear();
+        }
+        self.jobs.insert(job.id(), Arc::clone(job));
+    }
+}
+
+/// A hint to look at the requests that wait for newer work.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookAtWaiting;
+
+impl Actor for SubmissionHandler {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(self.limits.mailbox_capacity);
+        self.subscribe(ctx);
+        let me = Outbox::new(&ctx.address());
+        ctx.spawn(wrap_future(poke_every(LOOK_AT_WAITING_EVERY, move || {
+            me.tell(LookAtWaiting) != Err(AskError::Gone)
+        })));
+    }
+}
+
+impl Handler<WorkChanged> for SubmissionHandler {
+    type Result = ();
+
+    fn handle(&mut self, news: WorkChanged, ctx: &mut Self::Context) {
+        self.work = news.0;
+        let work = Arc::clone(&self.work);
+        self.jobs
+            .retain(|_, job| work.template(job.template().id()).is_some());
+        if self.work.current.is_some() {
+            for waiting in std::mem::take(&mut self.waiting) {
+                self.fetch_now(waiting.fetch, waiting.reply, ctx);
+            }
+        }
+    }
+}
+
+impl Handler<LookAtWaiting> for SubmissionHandler {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAtWaiting, ctx: &mut Self::Context) {
+        let now = self.clock.now();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.retain(|waiting| !waiting.reply.is_abandoned());
+        let (over, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| waiting.until <= now);
+        self.waiting = rest;
+        for waiting in over {
+            self.fetch_now(waiting.fetch, waiting.reply, ctx);
+        }
+    }
+}

@@ -50,6 +50,16 @@ fn the_winner_counts_half_and_the_oldest_share_with_its_part_inside() {
 }
 
 #[test]
+fn a_share_that_is_inside_by_half_a_step_is_in_the_range_that_a_store_reads() {
+    // The middle of the winner lies at 7.5, the window's start at 3.5: the share from 0 to 4 is just inside.
+    let window = Window::of_block(u(6), u(3), u(4)).unwrap();
+    assert_eq!(window.overlap(u(0), u(4)), 1);
+    assert!(window.first_total() < u(4));
+    assert_eq!(window.overlap(u(0), u(3)), 0);
+    assert!(window.first_total() >= u(3));
+}
+
+#[test]
 fn a_winner_that_is_longer_than_the_window_is_paid_alone() {
     let window = Window::of_block(u(100), u(50), u(10)).unwrap();
     assert_eq!(window.overlap(u(0), u(100)), 0);
@@ -130,7 +140,12 @@ fn a_retarget_in_the_middle_of_a_window_changes_nobodys_units() {
 }
 
 fn any_lengths() -> impl Strategy<Value = Vec<u128>> {
-    prop::collection::vec(prop_oneof![1u128..6, 1u128..1_000, 1u128..1 << 100], 1..40)
+    // One scale a line, so that shares also end just where windows begin.
+    prop_oneof![
+        prop::collection::vec(1u128..6, 1..40),
+        prop::collection::vec(1u128..1_000, 1..40),
+        prop::collection::vec(1u128..1 << 100, 1..40),
+    ]
 }
 
 proptest! {

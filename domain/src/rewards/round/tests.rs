@@ -1,5 +1,6 @@
 use super::*;
 use crate::ledger::{Account, Balance, Balances};
+use crate::rewards::pps;
 use proptest::prelude::*;
 
 fn key(byte: u8) -> Hotkey {
@@ -360,11 +361,14 @@ fn any_scheme() -> impl Strategy<Value = Scheme> {
     prop::sample::select(Scheme::ALL.to_vec())
 }
 
+/// A block's reward, finder and window.
+type Found = (u64, u8, Vec<(u8, u128)>);
+
 #[derive(Clone, Debug)]
 struct Step {
     scheme: Scheme,
     fee_bps: u16,
-    found: Vec<(u64, u8, Vec<(u8, u128)>)>,
+    found: Vec<Found>,
     /// One number a block decides what happens to it next.
     fates: Vec<u8>,
     shares: Vec<(u8, u128, u64)>,

@@ -1,0 +1,192 @@
+//! A request's actor, message and fields become a typed control message, or a refusal that names the field.
+
+use std::str::FromStr;
+
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::BasisPoints;
+use serde_json::{Map, Value};
+
+use super::messages::{Control, ControlReply};
+use crate::miner_manager::messages::MinerControl;
+use crate::pool_manager::messages::{ControlMessage, PoolControl};
+use crate::reward_distributor::messages::DistributorControl;
+use crate::work_manager::messages::WorkControl;
+
+/// The longest interval between rounds: a year.
+const RUN_INTERVAL_SECS_MAX: u64 = 366 * 24 * 3_600;
+/// The longest reason for a ban, in bytes.
+const REASON_LEN_MAX: usize = 500;
+
+const ACTORS: [(&str, &[&str]); 4] = [
+    (
+        "pool_manager",
+        &["status", "pause", "resume", "drain", "shutdown"],
+    ),
+    (
+        "miner_manager",
+        &[
+            "ban",
+            "unban",
+            "open_registration",
+            "close_registration",
+            "set_share_difficulty",
+        ],
+    ),
+    ("work_manager", &["refresh"]),
+    (
+        "reward_distributor",
+        &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
+    ),
+];
+
+/// Understands a control message.
+pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
+    let actor = ACTORS.iter().find(|(actor, _)| *actor == control.actor);
+    let Some((_, messages)) = actor else {
+        return Err(ControlReply::UnknownActor {
+            known: ACTORS.iter().map(|(actor, _)| *actor).collect(),
+        });
+    };
+    let mut fields = Fields {
+        left: control.fields.clone(),
+    };
+    let message = match (control.actor.as_str(), control.message.as_str()) {
+        ("pool_manager", "status") => ControlMessage::Pool(PoolControl::Status),
+        ("pool_manager", "pause") => ControlMessage::Pool(PoolControl::Pause),
+        ("pool_manager", "resume") => ControlMessage::Pool(PoolControl::Resume),
+        ("pool_manager", "drain") => ControlMessage::Pool(PoolControl::Drain),
+        ("pool_manager", "shutdown") => ControlMessage::Pool(PoolControl::Shutdown),
+        ("miner_manager", "ban") => ControlMessage::Miners(MinerControl::Ban {
+            hotkey: fields.parsed("hotkey")?,
+            reason: fields.reason()?,
+            until: fields.instant("until")?,
+        }),
+        ("miner_manager", "unban") => ControlMessage::Miners(MinerControl::Unban {
+            hotkey: fields.parsed("hotkey")?,
+        }),
+        ("miner_manager", "open_registration") => ControlMessage::Miners(MinerControl::OpenRegistration),
+        ("miner_manager", "close_registration") => ControlMessage::Miners(MinerControl::CloseRegistration),
+        ("miner_manager", "set_share_difficulty") => {
+            ControlMessage::Miners(MinerControl::SetShareDifficulty {
+                hotkey: fields.parsed("hotkey")?,
+                worker: fields.parsed_optional("worker")?,
+                difficulty: fields.difficulty()?,
+            })
+        }
+        ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
+        ("reward_distributor", "set_run_interval") => {
+            let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;
+            ControlMessage::Rewards(DistributorControl::SetRunInterval(Span::from_secs(secs)))
+        }
+        ("reward_distributor", "distribute_now") => {
+            ControlMessage::Rewards(DistributorControl::DistributeNow)
+        }
+        ("reward_distributor", "pause") => ControlMessage::Rewards(DistributorControl::Pause),
+        ("reward_distributor", "resume") => ControlMessage::Rewards(DistributorControl::Resume),
+        ("reward_distributor", "set_fee") => {
+            let points = fields.number("fee_bps", 0, u64::from(BasisPoints::WHOLE))?;
+            let fee = u16::try_from(points).ok().and_then(BasisPoints::new);
+            let fee = fee.ok_or_else(|| bad("fee_bps", "a whole number from 0 to 10000"))?;
+            ControlMessage::Rewards(DistributorControl::SetFee(fee))
+        }
+        _ => {
+            return Err(ControlReply::UnknownMessage {
+                known: messages.to_vec(),
+            });
+        }
+    };
+    fields.nothing_left()?;
+    Ok(message)
+}
+
+fn bad(field: &str, detail: impl Into<String>) -> ControlReply {
+    ControlReply::BadField {
+        field: field.to_owned(),
+        detail: detail.into(),
+    }
+}
+
+/// The fields that were not read yet.
+struct Fields {
+    left: Map<String, Value>,
+}
+
+impl Fields {
+    fn text(&mut self, field: &str) -> Result<Option<String>, ControlReply> {
+        match self.left.remove(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(bad(field, "expected a string")),
+        }
+    }
+
+    fn parsed_optional<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        field: &str,
+    ) -> Result<Option<T>, ControlReply> {
+        let text = self.text(field)?;
+        text.map(|text| {
+            text.parse()
+                .map_err(|error: T::Err| bad(field, error.to_string()))
+        })
+        .transpose()
+    }
+
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, field: &str) -> Result<T, ControlReply> {
+        self.parsed_optional(field)?
+            .ok_or_else(|| bad(field, "is missing"))
+    }
+
+    fn reason(&mut self) -> Result<String, ControlReply> {
+        let reason = self.text("reason")?.ok_or_else(|| bad("reason", "is missing"))?;
+        if reason.is_empty() || reason.len() > REASON_LEN_MAX {
+            return Err(bad(
+                "reason",
+                format!("expected 1 to {REASON_LEN_MAX} bytes of text"),
+            ));
+        }
+        Ok(reason)
+    }
+
+    fn instant(&mut self, field: &str) -> Result<Option<Timestamp>, ControlReply> {
+        let Some(text) = self.text(field)? else {
+            return Ok(None);
+        };
+        let instant = chrono::DateTime::parse_from_rfc3339(&text);
+        let instant =
+            instant.map_err(|_| bad(field, "expected an RFC 3339 instant such as 2030-01-31T12:00:00Z"))?;
+        Ok(Some(Timestamp::from_millis(instant.timestamp_millis())))
+    }
+
+    fn number(&mut self, field: &str, min: u64, max: u64) -> Result<u64, ControlReply> {
+        let value = self.left.remove(field).ok_or_else(|| bad(field, "is missing"))?;
+        let in_range = value.as_u64().filter(|n| (min..=max).contains(n));
+        in_range.ok_or_else(|| bad(field, format!("expected a whole number from {min} to {max}")))
+    }
+
+    /// The difficulty to fix; `null` (which must be said) lets vardiff choose.
+    fn difficulty(&mut self) -> Result<Option<Difficulty>, ControlReply> {
+        let field = "difficulty";
+        match self.left.remove(field) {
+            None => Err(bad(
+                field,
+                "is missing: a number above zero, or null to let the pool choose",
+            )),
+            Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let difficulty = value.as_f64().and_then(Difficulty::from_f64);
+                difficulty
+                    .map(Some)
+                    .ok_or_else(|| bad(field, "expected a number above zero, or null"))
+            }
+        }
+    }
+
+    fn nothing_left(self) -> Result<(), ControlReply> {
+        match self.left.keys().next() {
+            None => Ok(()),
+            Some(field) => Err(bad(field, "the message has no such field")),
+        }
+    }
+}

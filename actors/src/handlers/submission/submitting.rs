@@ -1,0 +1,151 @@
+//! Shares are checked by their jobs and sent on, many requests in one message.
+
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::share::{self, Rejection, Submission};
+use dwarves_domain::work::{Algorithm, Job};
+
+use super::SubmissionHandler;
+use super::messages::{SubmitShares, SubmitSharesReply};
+use crate::ask::{Ask, AskError, ReplyTo};
+use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
+
+impl Handler<Ask<SubmitShares>> for SubmissionHandler {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<SubmitShares>, ctx: &mut Self::Context) {
+        let SubmitShares {
+            miner,
+            worker,
+            shares,
+        } = ask.payload;
+        if self.shares_in_flight + shares.len() > self.limits.shares_in_flight_max {
+            return ask.reply.answer(SubmitSharesReply::Busy);
+        }
+        self.shares_in_flight += shares.len();
+        let shares = shares
+            .iter()
+            .map(|share| match share {
+                Some(submission) => self.check(&miner, submission),
+                None => CheckedShare::Rejected {
+                    reason: Rejection::UnknownJob,
+                    worker: None,
+                },
+            })
+            .collect();
+        self.checked.push((
+            CheckedShares {
+                miner,
+                worker,
+                shares,
+            },
+            ask.reply,
+        ));
+        if !self.is_judging && !self.is_flush_due {
+            self.is_flush_due = true;
+            // Other requests that this thread is about to read join the message: give them one turn.
+            ctx.spawn(
+                wrap_future::<_, Self>(tokio::task::yield_now()).map(|(), this, ctx| {
+                    this.is_flush_due = false;
+                    this.judge_checked(ctx);
+                }),
+            );
+        }
+    }
+}
+
+impl SubmissionHandler {
+    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> CheckedShare {
+        let job = match self.job_of(miner, submission) {
+            Ok(job) => job,
+            Err(reason) => return CheckedShare::Rejected { reason, worker: None },
+        };
+        let now_sha256d = |_: &_| unreachable!("only jobs of SHA-256d are issued");
+        match share::check(&job, submission, Algorithm::Sha256d, now_sha256d) {
+            Ok(proof) => CheckedShare::Proven { job, proof },
+            Err(reason) => CheckedShare::Rejected {
+                reason,
+                worker: Some(job.worker()),
+            },
+        }
+    }
+
+    fn job_of(&mut self, miner: &Hotkey, submission: &Submission) -> Result<Arc<Job>, Rejection> {
+        if let Some(job) = self.jobs.get(&submission.job_id) {
+            // The cache holds jobs of all miners of this HTTP worker.
+            return if job.owner() == *miner {
+                Ok(Arc::clone(job))
+            } else {
+                Err(Rejection::UnknownJob)
+            };
+        }
+        let fields = self
+            .job_key
+            .open(&submission.job_id, miner)
+            .ok_or(Rejection::UnknownJob)?;
+        // The pool gave it out; if its template is not live any more, its time is over.
+        let template = self.work.template(fields.template).ok_or(Rejection::Stale)?;
+        let job = Job::restore(submission.job_id, &fields, Arc::clone(template), *miner);
+        let job = Arc::new(job.map_err(|_| Rejection::UnknownJob)?);
+        self.keep_job(&job);
+        Ok(job)
+    }
+
+    /// Sends everything that was checked, in one message, and tells each request what came of it.
+    fn judge_checked(&mut self, ctx: &mut Context<Self>) {
+        if self.checked.is_empty() {
+            return;
+        }
+        let (requests, replies): (Vec<_>, Vec<_>) = std::mem::take(&mut self.checked).into_iter().unzip();
+        let shares = requests.iter().map(|request| request.shares.len()).sum::<usize>();
+        let judge = JudgeShares {
+            received_at: self.clock.now(),
+            requests,
+        };
+        let judgements = match self.peers.judge.post(judge) {
+            Ok(judgements) => judgements,
+            Err(error) => {
+                let judgement = if error == AskError::Busy {
+                    Judgement::Busy
+                } else {
+                    Judgement::Unavailable
+                };
+                let all = replies.iter().map(|_| judgement.clone()).collect();
+                return self.answer(shares, replies, all);
+            }
+        };
+        self.is_judging = true;
+        ctx.spawn(
+            wrap_future::<_, Self>(judgements).map(move |judgements, this, ctx| {
+                this.is_judging = false;
+                let judgements =
+                    judgements.unwrap_or_else(|_| replies.iter().map(|_| Judgement::Unavailable).collect());
+                this.answer(shares, replies, judgements);
+                this.judge_checked(ctx);
+            }),
+        );
+    }
+
+    fn answer(
+        &mut self,
+        shares: usize,
+        replies: Vec<ReplyTo<SubmitSharesReply>>,
+        judgements: Vec<Judgement>,
+    ) {
+        self.shares_in_flight -= shares;
+        assert_eq!(replies.len(), judgements.len(), "every request gets a judgement");
+        for (reply, judgement) in replies.into_iter().zip(judgements) {
+            reply.answer(match judgement {
+                Judgement::Verdicts(verdicts) => SubmitSharesReply::Verdicts(verdicts),
+                Judgement::Refused(Standing::Banned { reason }) => SubmitSharesReply::Banned { reason },
+                Judgement::Refused(Standing::Unknown | Standing::Good) => SubmitSharesReply::MinerUnknown,
+                Judgement::Paused => SubmitSharesReply::Paused,
+                Judgement::Busy => SubmitSharesReply::Busy,
+                Judgement::Unavailable => SubmitSharesReply::Unavailable,
+            });
+        }
+    }
+}

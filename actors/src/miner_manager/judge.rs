@@ -1,0 +1,281 @@
+//! Judging shares: what is decided at once, and what is known only when the commit has come back.
+//!
+//! Deciding claims headers; nothing else changes until the shares are on disk. Then every claim becomes a
+//! sequence number, or is given back.
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::miners::{RecentShares, Registry, ShareClaim};
+use dwarves_domain::share::Rejection;
+use dwarves_domain::target::Target;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+
+use super::messages::{CheckedShare, CheckedShares, Judgement};
+use super::standing_of;
+use crate::handlers::submission::messages::ShareVerdict;
+use crate::store::{FoundBlock, ShareRow};
+
+/// A share whose verdict is known, or will be when the commit has come back.
+enum Pending {
+    /// In the batch, at this place.
+    Row(usize),
+    /// The same header is in this batch or one before it, on its way.
+    SameAs(TemplateId, HeaderHash, WorkerId),
+    /// The verdict is known, and perhaps whose it is.
+    Known(ShareVerdict, Option<WorkerId>),
+}
+
+/// What one request came to so far.
+enum Request {
+    Judged { miner: Hotkey, shares: Vec<Pending> },
+    Refused(Judgement),
+}
+
+/// What is remembered of a row until it is on disk.
+struct Claimed {
+    template: TemplateId,
+    hash: HeaderHash,
+    miner: Hotkey,
+    worker: WorkerId,
+    share_target: Target,
+    units: Units,
+    is_block: bool,
+}
+
+/// Requests that were judged and wait for their commit.
+pub(super) struct Batch {
+    requests: Vec<Request>,
+    claimed: Vec<Claimed>,
+    received_at: Timestamp,
+    /// The rows to be stored.
+    pub(super) rows: Vec<ShareRow>,
+}
+
+impl Batch {
+    /// Judges `requests`: claims new headers, and decides everything that can be decided now.
+    pub(super) fn judge(
+        received_at: Timestamp,
+        requests: Vec<CheckedShares>,
+        registry: &Registry,
+        recent: &mut RecentShares,
+        oldest_live: TemplateId,
+    ) -> Self {
+        let mut batch = Self {
+            requests: Vec::with_capacity(requests.len()),
+            claimed: Vec::new(),
+            received_at,
+            rows: Vec::new(),
+        };
+        for request in requests {
+            let judged = batch.judge_request(request, registry, recent, oldest_live);
+            batch.requests.push(judged);
+        }
+        batch
+    }
+
+    fn judge_request(
+        &mut self,
+        request: CheckedShares,
+        registry: &Registry,
+        recent: &mut RecentShares,
+        oldest_live: TemplateId,
+    ) -> Request {
+        let miner = request.miner;
+        if let Some(standing) = standing_of(registry, &miner, self.received_at) {
+            return Request::Refused(Judgement::Refused(standing));
+        }
+        let first_row = self.rows.len();
+        let mut shares = Vec::with_capacity(request.shares.len());
+        for share in request.shares {
+            let (job, proof) = match share {
+                CheckedShare::Rejected { reason, worker } => {
+                    shares.push(Pending::Known(ShareVerdict::Rejected(reason), worker));
+                    continue;
+                }
+                CheckedShare::Proven { job, proof } => (job, proof),
+            };
+            let named_other = request.worker.as_ref().is_some_and(|name| {
+                registry
+                    .worker(job.worker())
+                    .is_none_or(|worker| worker.name != *name)
+            });
+            if named_other {
+                shares.push(Pending::Known(ShareVerdict::OtherWorker, None));
+                continue;
+            }
+            let worker = Some(job.worker());
+            let template = job.template().id();
+            if template < oldest_live {
+                shares.push(Pending::Known(ShareVerdict::Rejected(Rejection::Stale), worker));
+                continue;
+            }
+            match recent.claim(template, proof.hash) {
+                ShareClaim::Duplicate(first) => {
+                    let verdict = ShareVerdict::Rejected(Rejection::Duplicate(first));
+                    shares.push(Pending::Known(verdict, worker));
+                }
+                ShareClaim::Pending => {
+                    shares.push(Pending::SameAs(template, proof.hash, job.worker()));
+                }
+                ShareClaim::Full => {
+                    // Nothing of this request may count if not all of it can be judged.
+                    self.give_back_from(first_row, recent);
+                    return Request::Refused(Judgement::Busy);
+                }
+                ShareClaim::New => {
+                    shares.push(Pending::Row(self.rows.len()));
+                    let chain = job.template().chain();
+                    let block = proof.is_block.then(|| FoundBlock {
+                        height: chain.height,
+                        reward: chain.coinbase_value,
+                        finder: miner,
+                        bytes: job.template().block(&proof.header, job.extranonce()),
+                    });
+                    self.claimed.push(Claimed {
+                        template,
+                        hash: proof.hash,
+                        miner,
+                        worker: job.worker(),
+                        share_target: job.share_target(),
+                        units: job.units(),
+                        is_block: proof.is_block,
+                    });
+                    self.rows.push(ShareRow {
+                        template,
+                        extranonce: job.extranonce(),
+                        worker: job.worker(),
+                        share_bits: job.share_target().to_compact(),
+                        units: job.units(),
+                        hash: proof.hash,
+                        version: proof.header.version(),
+                        time: proof.header.time(),
+                        nonce: proof.header.nonce(),
+                        received_at: self.received_at,
+                        block,
+                    });
+                }
+            }
+        }
+        Request::Judged { miner, shares }
+    }
+
+    fn give_back_from(&mut self, first_row: usize, recent: &mut RecentShares) {
+        for claimed in self.claimed.drain(first_row..) {
+            recent.release(claimed.template, claimed.hash);
+        }
+        self.rows.truncate(first_row);
+    }
+
+    /// Whether the commit must be waited for: there are new shares, or repeats of shares on their way.
+    pub(super) fn needs_commit(&self) -> bool {
+        let waits = |share: &Pending| !matches!(share, Pending::Known(..));
+        self.requests.iter().any(|request| match request {
+            Request::Judged { shares, .. } => shares.iter().any(waits),
+            Request::Refused(_) => false,
+        })
+    }
+
+    /// The commit came back: `first` is the sequence of the first row, if there were rows. Notes everything in
+    /// memory, `record` too, and tells the verdicts.
+    pub(super) fn applied(
+        self,
+        first: Option<Sequence>,
+        registry: &mut Registry,
+        recent: &mut RecentShares,
+        mut record: impl FnMut(Hotkey, Units),
+    ) -> Vec<Judgement> {
+        let sequence_of = |row: usize| {
+            let first = first.expect("a batch with rows has a first sequence");
+            Sequence::new(first.get() + row as u64)
+        };
+        for (row, claimed) in self.claimed.iter().enumerate() {
+            recent.confirm(claimed.template, claimed.hash, sequence_of(row));
+            registry.on_accepted(claimed.worker, self.received_at, claimed.share_target);
+            record(claimed.miner, claimed.units);
+        }
+        let claimed = &self.claimed;
+        let finish = |miner: &Hotkey, share: Pending, registry: &mut Registry| match share {
+            Pending::Row(row) => {
+                let share = &claimed[row];
+                Some(ShareVerdict::Accepted {
+                    hash: share.hash,
+                    share_target: share.share_target,
+                    sequence: sequence_of(row),
+                    is_block: share.is_block,
+                })
+            }
+            Pending::SameAs(template, hash, worker) => {
+                let duplicate = Rejection::Duplicate(recent.sequence_of(template, &hash)?);
+                registry.on_rejected(miner, Some(worker), duplicate);
+                Some(ShareVerdict::Rejected(duplicate))
+            }
+            Pending::Known(verdict, worker) => {
+                match verdict {
+                    ShareVerdict::Rejected(reason) => registry.on_rejected(miner, worker, reason),
+                    ShareVerdict::OtherWorker => registry.on_rejected(miner, worker, Rejection::UnknownJob),
+                    ShareVerdict::Accepted { .. } => {}
+                }
+                Some(verdict)
+            }
+        };
+        self.requests
+            .into_iter()
+            .map(|request| match request {
+                Request::Refused(judgement) => judgement,
+                Request::Judged { miner, shares } => {
+                    let verdicts: Option<_> = shares
+                        .into_iter()
+                        .map(|share| finish(&miner, share, registry))
+                        .collect();
+                    // A header that was on its way got lost with its own commit. Repeating the request is
+                    // safe: what did count will be told as duplicate, with its number.
+                    verdicts.map_or(Judgement::Unavailable, Judgement::Verdicts)
+                }
+            })
+            .collect()
+    }
+
+    /// The sequence of the last row, if there were rows.
+    pub(super) fn last_sequence(&self, first: Option<Sequence>) -> Option<Sequence> {
+        let behind = self.claimed.len().checked_sub(1)?;
+        Some(Sequence::new(first?.get() + behind as u64))
+    }
+
+    /// Nobody knows whether the commit happened. The headers stay claimed: repeating can not count twice.
+    pub(super) fn unknown(self) -> Vec<Judgement> {
+        self.requests
+            .into_iter()
+            .map(|request| match request {
+                Request::Refused(judgement) => judgement,
+                Request::Judged { .. } => Judgement::Unavailable,
+            })
+            .collect()
+    }
+
+    /// The commit failed: nothing counts, and every header may come again. Requests without new shares get
+    /// their verdicts all the same.
+    pub(super) fn failed(self, recent: &mut RecentShares) -> Vec<Judgement> {
+        for claimed in &self.claimed {
+            recent.release(claimed.template, claimed.hash);
+        }
+        self.requests
+            .into_iter()
+            .map(|request| match request {
+                Request::Refused(judgement) => judgement,
+                Request::Judged { shares, .. } => {
+                    let known = shares.iter().all(|share| matches!(share, Pending::Known(..)));
+                    if known {
+                        let verdict = |share| match share {
+                            Pending::Known(verdict, _) => Some(verdict),
+                            Pending::Row(_) | Pending::SameAs(..) => None,
+                        };
+                        Judgement::Verdicts(shares.into_iter().filter_map(verdict).collect())
+                    } else {
+                        Judgement::Unavailable
+                    }
+                }
+            })
+            .collect()
+    }
+}

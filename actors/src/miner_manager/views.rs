@@ -1,0 +1,91 @@
+//! What others may see of the miners.
+
+use actix::prelude::*;
+use dwarves_domain::time::{Span, Timestamp};
+
+use super::MinerManager;
+use super::messages::{MinerView, MinersView, ReadMiner, ReadMiners, WorkerView};
+use crate::ask::Ask;
+
+/// A worker whose last share is younger is active.
+const ACTIVE_WITHIN: Span = Span::from_secs(600);
+
+impl Handler<Ask<ReadMiner>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadMiner>, _: &mut Self::Context) {
+        let view = self.view_miner(&ask.payload, self.now());
+        ask.reply.answer(view);
+    }
+}
+
+impl MinerManager {
+    fn view_miner(&self, wanted: &ReadMiner, now: Timestamp) -> Option<MinerView> {
+        let registry = &self.memory.registry;
+        let miner = registry.miner(&wanted.hotkey)?;
+        let workers: Vec<_> = miner
+            .workers
+            .values()
+            .filter_map(|id| registry.worker(*id))
+            .collect();
+        let mut rejected = miner.rejected;
+        for worker in &workers {
+            for (sum, n) in rejected.iter_mut().zip(worker.counters.rejected) {
+                *sum += n;
+            }
+        }
+        Some(MinerView {
+            hotkey: wanted.hotkey,
+            registered_at: miner.registered_at,
+            payout_address: miner.payout_address.clone(),
+            hashrate: workers.iter().map(|worker| worker.hashrate(now)).sum(),
+            accepted: workers.iter().map(|worker| worker.counters.accepted).sum(),
+            rejected,
+            units: self.memory.performance.of(&wanted.hotkey),
+            window: self.memory.performance.window(),
+            workers: workers
+                .into_iter()
+                .map(|worker| WorkerView {
+                    name: worker.name.clone(),
+                    hashrate: worker.hashrate(now),
+                    share_difficulty: registry.shown_difficulty(worker),
+                    last_share_at: worker.counters.last_share_at,
+                    shares: worker.counters.accepted,
+                })
+                .collect(),
+        })
+    }
+}
+
+impl Handler<Ask<ReadMiners>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadMiners>, _: &mut Self::Context) {
+        let now = self.now();
+        let registry = &self.memory.registry;
+        let mut view = MinersView {
+            miners: registry.miners().count() as u64,
+            workers: 0,
+            workers_active: 0,
+            hashrate: registry.hashrate(now),
+            accepted: 0,
+            rejected: Default::default(),
+            registration_open: registry.registration_open,
+        };
+        let since = now.minus(ACTIVE_WITHIN);
+        for worker in registry.workers() {
+            view.workers += 1;
+            view.workers_active += u64::from(worker.counters.last_share_at.is_some_and(|at| at >= since));
+            view.accepted += worker.counters.accepted;
+            for (sum, n) in view.rejected.iter_mut().zip(worker.counters.rejected) {
+                *sum += n;
+            }
+        }
+        for (_, miner) in registry.miners() {
+            for (sum, n) in view.rejected.iter_mut().zip(miner.rejected) {
+                *sum += n;
+            }
+        }
+        ask.reply.answer(view);
+    }
+}

@@ -1,0 +1,99 @@
+//! How the pool is, gathered from those who know.
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use serde_json::json;
+
+use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
+use super::{ASK_DEADLINE, PoolManager, PoolPeers};
+use crate::ask::{Ask, ReplyTo};
+use crate::ledger::messages::ReadLedger;
+use crate::miner_manager::messages::ReadMiners;
+use crate::reward_distributor::messages::ReadSchedule;
+use crate::work_manager::messages::ReadWork;
+
+impl PoolManager {
+    /// The view of the pool as far as this actor knows it, to be completed by those that it asks.
+    fn own_view(&self) -> PoolView {
+        PoolView {
+            state: self.state,
+            started_at: self.started_at,
+            ledger_writes: true,
+            has_work: true,
+            hindrances: Vec::new(),
+        }
+    }
+
+    pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        let peers = self.parts.peers.clone();
+        let view = self.own_view();
+        ctx.spawn(wrap_future(async move {
+            let view = complete(&peers, view).await;
+            let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
+            let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
+            reply.answer(ControlOutcome::Done(json!({
+                "state": view.state.as_str(),
+                "ready": view.hindrances.is_empty(),
+                "hindrances": view.hindrances,
+                "miners": miners.as_ref().map(|m| m.miners),
+                "workers_active": miners.as_ref().map(|m| m.workers_active),
+                "shares_accepted": miners.as_ref().map(|m| m.accepted),
+                "registration_open": miners.as_ref().map(|m| m.registration_open),
+                "rounds_paused": schedule.as_ref().map(|s| s.paused),
+                "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
+            })));
+        }));
+    }
+}
+
+/// Asks the work manager and the ledger how they are.
+async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
+    match view.state {
+        LifeState::Running => {}
+        LifeState::Starting => view.hindrances.push("the pool is starting".to_owned()),
+        LifeState::Paused => view.hindrances.push("the pool is paused by an admin".to_owned()),
+        LifeState::Draining => view.hindrances.push("the pool is draining".to_owned()),
+    }
+    match peers.read_work.ask(ReadWork, ASK_DEADLINE).await {
+        Ok(work) => {
+            view.has_work = work.work.current.is_some();
+            if !view.has_work {
+                view.hindrances.push("there is no work yet".to_owned());
+            }
+            view.hindrances.extend(work.trouble);
+        }
+        Err(error) => {
+            view.has_work = false;
+            view.hindrances
+                .push(format!("the work manager does not answer: {error}"));
+        }
+    }
+    match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
+        Ok(ledger) => {
+            view.ledger_writes = ledger.trouble.is_none();
+            view.hindrances.extend(
+                ledger
+                    .trouble
+                    .map(|why| format!("the ledger can not write: {why}")),
+            );
+        }
+        Err(error) => {
+            view.ledger_writes = false;
+            view.hindrances
+                .push(format!("the ledger does not answer: {error}"));
+        }
+    }
+    view
+}
+
+impl Handler<Ask<ReadPool>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadPool>, ctx: &mut Self::Context) {
+        let peers = self.parts.peers.clone();
+        let view = self.own_view();
+        ctx.spawn(wrap_future(async move {
+            ask.reply.answer(complete(&peers, view).await);
+        }));
+    }
+}

@@ -1,0 +1,191 @@
+//! A round on its way into the ledger.
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::ids::{RoundId, Sequence};
+use dwarves_domain::rewards::{self, ClosedRound};
+use dwarves_domain::rounds::DueRound;
+use dwarves_domain::units::Amount;
+use serde_json::json;
+
+use super::gather::{Gathered, gather};
+use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
+use crate::ask::AskError;
+use crate::ledger::messages::Commit;
+use crate::pool_manager::messages::ControlOutcome;
+use crate::store::reads::LastRound;
+use crate::store::{StoreAction, StoreError, Write};
+
+/// What is said of a closed round.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Summary {
+    id: RoundId,
+    reward: Amount,
+    credited: Amount,
+    fee: Amount,
+    miners: usize,
+}
+
+impl RewardDistributor {
+    /// Closes `round`: gathers its input, closes it by the rules, and commits it.
+    pub(super) fn close_round(&mut self, round: DueRound, cause: Cause, ctx: &mut Context<Self>) {
+        self.is_closing = true;
+        let store = self.parts.store.clone();
+        let gathered = gather(store, round, self.parts.terms, self.parts.last_round.clone());
+        ctx.spawn(wrap_future::<_, Self>(gathered).map(move |gathered, this, ctx| {
+            match gathered.map(|gathered| (rewards::close(&gathered.input), gathered)) {
+                Ok((Ok(closed), gathered)) => {
+                    let in_flight = this.prepare(round, closed, gathered);
+                    this.commit_round(in_flight, cause, ctx);
+                }
+                Ok((Err(error), _)) => {
+                    // The rules refuse what the store says: going on could pay wrongly.
+                    this.parts
+                        .halt
+                        .halt(&format!("round {} can not be closed: {error}", round.id));
+                    this.not_closed(cause, ctx);
+                }
+                Err(error) => this.not_gathered(round, &error, cause, ctx),
+            }
+        }));
+    }
+
+    fn not_gathered(&mut self, round: DueRound, error: &StoreError, cause: Cause, ctx: &mut Context<Self>) {
+        if error.action() == StoreAction::Stop {
+            self.parts
+                .halt
+                .halt(&format!("round {} can not be read: {error}", round.id));
+        } else {
+            log::warn!("round={} can not be read, again soon: {error}", round.id);
+        }
+        self.not_closed(cause, ctx);
+    }
+
+    /// Nothing was committed: the schedule brings the same round up again.
+    fn not_closed(&mut self, cause: Cause, ctx: &mut Context<Self>) {
+        if let Cause::Admin(reply) = cause {
+            reply.answer(ControlOutcome::Unavailable);
+        }
+        ctx.run_later(RETRY_AFTER, |this, ctx| this.finished(ctx));
+    }
+
+    fn prepare(&self, round: DueRound, closed: ClosedRound, gathered: Gathered) -> InFlight {
+        let through = gathered.through;
+        let summary = Summary {
+            id: closed.id,
+            reward: closed.reward,
+            credited: closed.credited,
+            fee: closed.fee,
+            miners: closed.credits.len(),
+        };
+        let last = LastRound {
+            id: round.id,
+            closed_at: round.closed_at,
+            through,
+            carried: closed.carried.clone(),
+        };
+        let mut writes = vec![Write::CloseRound {
+            round: Box::new(closed),
+            blocks: gathered.blocks,
+            through,
+        }];
+        writes.extend(self.prune(through));
+        InFlight {
+            round,
+            through,
+            last,
+            summary,
+            writes,
+        }
+    }
+
+    /// Deletes what lies further behind than is kept; the store keeps what a window may still need.
+    fn prune(&self, through: Sequence) -> Option<Write> {
+        let behind = through.get().checked_sub(self.parts.keep_shares?)?;
+        (behind > 0).then(|| Write::PruneShares {
+            through: Sequence::new(behind),
+        })
+    }
+
+    fn commit_round(&mut self, in_flight: InFlight, cause: Cause, ctx: &mut Context<Self>) {
+        let answer = match self.parts.ledger.post(Commit {
+            writes: in_flight.writes.clone(),
+        }) {
+            Ok(answer) => answer,
+            Err(AskError::Gone) => return self.not_closed(cause, ctx),
+            Err(_) => return self.commit_later(in_flight, cause, ctx),
+        };
+        ctx.spawn(
+            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
+                Ok(Ok(_)) => this.closed(in_flight, cause, ctx),
+                Ok(Err(error)) if error.action() == StoreAction::Stop => this.not_closed(cause, ctx),
+                Ok(Err(error)) => {
+                    log::warn!(
+                        "round={} is not booked yet, again soon: {error}",
+                        in_flight.round.id
+                    );
+                    this.commit_later(in_flight, cause, ctx);
+                }
+                Err(_) => this.not_closed(cause, ctx),
+            }),
+        );
+    }
+
+    fn commit_later(&mut self, in_flight: InFlight, cause: Cause, ctx: &mut Context<Self>) {
+        ctx.run_later(RETRY_AFTER, move |this, ctx| {
+            this.commit_round(in_flight, cause, ctx)
+        });
+    }
+
+    fn closed(&mut self, in_flight: InFlight, cause: Cause, ctx: &mut Context<Self>) {
+        let InFlight {
+            round,
+            through,
+            last,
+            summary,
+            ..
+        } = in_flight;
+        self.parts.last_round = Some(last);
+        if let Err(error) = self.parts.schedule.closed(round) {
+            self.parts
+                .halt
+                .halt(&format!("the schedule of rounds is broken: {error}"));
+        }
+        let Summary {
+            id,
+            reward,
+            credited,
+            fee,
+            miners,
+        } = summary;
+        let level = if reward == Amount::ZERO {
+            log::Level::Debug
+        } else {
+            log::Level::Info
+        };
+        log::log!(
+            level,
+            "round closed round={id} reward_sats={reward} credited_sats={credited} fee_sats={fee} miners={miners} through={through}"
+        );
+        if let Cause::Admin(reply) = cause {
+            reply.answer(ControlOutcome::Done(json!({
+                "round": id.get(),
+                "reward_sats": reward.sats(),
+                "credited_sats": credited.sats(),
+                "fee_sats": fee.sats(),
+            })));
+        }
+        self.finished(ctx);
+    }
+
+    /// No round is in flight any more: the next one that is due may begin, or draining is done.
+    fn finished(&mut self, ctx: &mut Context<Self>) {
+        self.is_closing = false;
+        if self.is_draining {
+            for reply in self.drained.drain(..) {
+                reply.answer(());
+            }
+        }
+        self.poke(ctx);
+    }
+}

@@ -1,0 +1,167 @@
+//! What admins may tell the reward distributor, and what it shows. Settings are stored before they hold.
+
+use std::collections::BTreeMap;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::time::Span;
+use dwarves_domain::units::BasisPoints;
+use serde_json::json;
+
+use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
+use super::{Cause, RewardDistributor};
+use crate::ask::{Ask, ReplyTo};
+use crate::ledger::messages::Commit;
+use crate::pool_manager::messages::ControlOutcome;
+use crate::store::Write;
+
+const RUN_INTERVAL: &str = "rewards.run_interval_millis";
+const FEE: &str = "rewards.fee_bps";
+const PAUSED: &str = "rewards.paused";
+
+/// Settings that an admin changed in an earlier life and that override the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredTerms {
+    /// How often a round closes.
+    pub run_interval: Option<Span>,
+    /// The operator's fee.
+    pub fee: Option<BasisPoints>,
+    /// Whether rounds are paused.
+    pub paused: bool,
+}
+
+impl StoredTerms {
+    /// Reads them from the stored settings.
+    pub fn read(settings: &BTreeMap<String, String>) -> Self {
+        let number = |key: &str| settings.get(key)?.parse::<u64>().ok();
+        Self {
+            run_interval: number(RUN_INTERVAL).map(Span::from_millis),
+            fee: number(FEE).and_then(|points| BasisPoints::new(u16::try_from(points).ok()?)),
+            paused: settings.get(PAUSED).is_some_and(|value| value == "true"),
+        }
+    }
+}
+
+impl Handler<Ask<DistributorControl>> for RewardDistributor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<DistributorControl>, ctx: &mut Self::Context) {
+        let reply = ask.reply;
+        match ask.payload {
+            DistributorControl::SetRunInterval(interval) => {
+                if interval == Span::default() {
+                    return reply.answer(ControlOutcome::Refused(
+                        "an interval is at least 1 second".to_owned(),
+                    ));
+                }
+                let millis = interval.millis().to_string();
+                self.store_then(RUN_INTERVAL, millis, reply, ctx, move |this| {
+                    log::info!("run interval changed run_interval_secs={}", interval.secs());
+                    // Zero is the only interval that is refused, and it was refused above.
+                    let _changed = this.parts.schedule.set_interval(interval);
+                    json!({
+                        "run_interval_secs": interval.secs(),
+                        "next_round_at_millis": this.parts.schedule.next_at().millis(),
+                    })
+                });
+            }
+            DistributorControl::SetFee(fee) => {
+                self.store_then(FEE, fee.get().to_string(), reply, ctx, move |this| {
+                    log::info!("fee changed fee_bps={}", fee.get());
+                    this.parts.terms.fee = fee;
+                    json!({ "fee_bps": fee.get() })
+                });
+            }
+            DistributorControl::Pause => {
+                self.store_then(PAUSED, "true".to_owned(), reply, ctx, |this| {
+                    log::warn!("reward rounds paused");
+                    this.parts.paused = true;
+                    json!({ "paused": true })
+                });
+            }
+            DistributorControl::Resume => {
+                self.store_then(PAUSED, "false".to_owned(), reply, ctx, |this| {
+                    log::warn!("reward rounds resumed");
+                    this.parts.paused = false;
+                    json!({ "paused": false })
+                });
+            }
+            DistributorControl::DistributeNow => self.distribute_now(reply, ctx),
+        }
+    }
+}
+
+impl RewardDistributor {
+    fn store_then(
+        &mut self,
+        key: &str,
+        value: String,
+        reply: ReplyTo<ControlOutcome>,
+        ctx: &mut Context<Self>,
+        apply: impl FnOnce(&mut Self) -> serde_json::Value + 'static,
+    ) {
+        let write = Write::SaveSetting {
+            key: key.to_owned(),
+            value: Some(value),
+        };
+        let answer = match self.parts.ledger.post(Commit { writes: vec![write] }) {
+            Ok(answer) => answer,
+            Err(_) => return reply.answer(ControlOutcome::Busy),
+        };
+        ctx.spawn(
+            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
+                Ok(Ok(_)) => {
+                    reply.answer(ControlOutcome::Done(apply(this)));
+                    this.poke(ctx);
+                }
+                Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),
+            }),
+        );
+    }
+
+    fn distribute_now(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        if self.is_draining {
+            return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+        }
+        if self.is_closing {
+            return reply.answer(ControlOutcome::Refused(
+                "a round is being closed; ask again".to_owned(),
+            ));
+        }
+        match self.parts.schedule.now(self.parts.clock.now()) {
+            Ok(round) => self.close_round(round, Cause::Admin(reply), ctx),
+            Err(error) => reply.answer(ControlOutcome::Refused(error.to_string())),
+        }
+    }
+}
+
+impl Handler<Ask<ReadSchedule>> for RewardDistributor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadSchedule>, _: &mut Self::Context) {
+        let terms = &self.parts.terms;
+        ask.reply.answer(ScheduleView {
+            scheme: terms.scheme,
+            source: terms.source,
+            fee: terms.fee,
+            window: terms.window,
+            run_interval: self.parts.schedule.interval(),
+            next_round_at: self.parts.schedule.next_at(),
+            last_round: self.parts.last_round.as_ref().map(|last| last.id),
+            paused: self.parts.paused,
+        });
+    }
+}
+
+impl Handler<Ask<DrainRounds>> for RewardDistributor {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<DrainRounds>, _: &mut Self::Context) {
+        self.is_draining = true;
+        if self.is_closing {
+            self.drained.push(ask.reply);
+        } else {
+            ask.reply.answer(());
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a round is closed with: read from the store, nothing decided but which list a block belongs to.
+
+use dwarves_domain::ids::{HeaderHash, Sequence};
+use dwarves_domain::rewards::{
+    BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, ShareValue, Source, Weights, pplns, pps,
+};
+use dwarves_domain::rounds::DueRound;
+
+use super::Terms;
+use crate::store::reads::LastRound;
+use crate::store::{
+    Accounting, BlockRow, BlockState, LedgerPosition, SharedStore, StoreError, StoreErrorKind, ValuedUnits,
+};
+
+/// Blocks that one round may touch; what is beyond waits for the next.
+const BLOCKS_PER_ROUND_MAX: u32 = 1_000;
+
+/// A round's input, with what the ledger will have booked for each block that it touches.
+pub(super) struct Gathered {
+    pub(super) input: RoundInput,
+    pub(super) blocks: Vec<(HeaderHash, Accounting)>,
+    pub(super) through: Sequence,
+}
+
+fn broken(error: impl std::fmt::Display) -> StoreError {
+    StoreError::new(StoreErrorKind::Corrupt, error.to_string())
+}
+
+/// Gathers the input of `round`.
+pub(super) async fn gather(
+    store: SharedStore,
+    round: DueRound,
+    terms: Terms,
+    last: Option<LastRound>,
+) -> Result<Gathered, StoreError> {
+    let position = store.position_at(round.closed_at).await?;
+    let after = last.as_ref().map_or(Sequence::new(0), |last| last.through);
+    let through = position.sequence.max(after);
+    let mut gathered = Gathered {
+        input: RoundInput {
+            id: round.id,
+            closed_at: round.closed_at,
+            scheme: terms.scheme,
+            fee: terms.fee,
+            source: terms.source,
+            accepted: Vec::new(),
+            matured: Vec::new(),
+            orphaned: Vec::new(),
+            returned: Vec::new(),
+            shares: Vec::new(),
+            carried: last.map(|last| last.carried).unwrap_or_default(),
+            emission: None,
+        },
+        blocks: Vec::new(),
+        through,
+    };
+    for block in store.blocks_to_account(BLOCKS_PER_ROUND_MAX).await? {
+        gathered.add_block(&store, block, &terms).await?;
+    }
+    match (terms.source, terms.scheme) {
+        (Source::Emission, _) => {
+            let weights = emission_weights(&store, &terms, after, position).await?;
+            gathered.input.emission = Some((terms.emission, weights));
+        }
+        (Source::Blocks, Scheme::Pps | Scheme::Fpps) => {
+            let values = store.values_between(after, through).await?;
+            gathered.input.shares = values
+                .into_iter()
+                .map(|v| priced(v, &terms))
+                .collect::<Result<_, _>>()?;
+        }
+        (Source::Blocks, Scheme::Pplns | Scheme::Proportional | Scheme::Solo) => {}
+    }
+    Ok(gathered)
+}
+
+fn priced(work: ValuedUnits, terms: &Terms) -> Result<ShareValue, StoreError> {
+    let fees = work
+        .coinbase_value
+        .checked_sub(work.subsidy)
+        .ok_or_else(|| broken("a template pays less than its subsidy"))?;
+    let value = pps::unit_value(terms.scheme, work.subsidy, fees).map_err(broken)?;
+    Ok(ShareValue {
+        hotkey: work.hotkey,
+        units: work.units,
+        value,
+    })
+}
+
+/// The work that one emission pays: the window that ends with the round, or all work since the last one.
+async fn emission_weights(
+    store: &SharedStore,
+    terms: &Terms,
+    after: Sequence,
+    end: LedgerPosition,
+) -> Result<Weights, StoreError> {
+    let worked = store.weights_between(after, end.sequence).await?;
+    if terms.scheme != Scheme::Pplns || worked.is_empty() {
+        // When nobody worked since the last round, nobody is paid for having worked before.
+        return Ok(worked);
+    }
+    let window = pplns::Window::ending_now(end.total, terms.window).map_err(broken)?;
+    store.weights_in_window(window, end.sequence).await
+}
+
+impl Gathered {
+    async fn add_block(
+        &mut self,
+        store: &SharedStore,
+        block: BlockRow,
+        terms: &Terms,
+    ) -> Result<(), StoreError> {
+        let hash = block.hash;
+        let input = &mut self.input;
+        let booked = match (block.accounting, block.state) {
+            (Accounting::None, BlockState::Immature | BlockState::Mature) => {
+                let weights = weights_of(store, &block, terms).await?;
+                input.accepted.push(BlockReward {
+                    hash,
+                    height: block.height,
+                    reward: block.reward,
+                    finder: block.finder,
+                    weights,
+                });
+                Accounting::Credited
+            }
+            (Accounting::Credited, BlockState::Mature) => {
+                input.matured.push(settled(store, &block).await?);
+                Accounting::Matured
+            }
+            (Accounting::Credited | Accounting::Matured, BlockState::Orphaned) => {
+                let was_mature = block.accounting == Accounting::Matured;
+                let settled = settled(store, &block).await?;
+                input.orphaned.push(OrphanedBlock { settled, was_mature });
+                if was_mature {
+                    Accounting::ReversedMature
+                } else {
+                    Accounting::Reversed
+                }
+            }
+            (
+                Accounting::Reversed | Accounting::ReversedMature,
+                BlockState::Immature | BlockState::Mature,
+            ) => {
+                let was_mature = block.accounting == Accounting::ReversedMature;
+                let settled = settled(store, &block).await?;
+                input.returned.push(OrphanedBlock { settled, was_mature });
+                if was_mature {
+                    Accounting::Matured
+                } else {
+                    Accounting::Credited
+                }
+            }
+            // Nothing to book: the chain has not decided, or it is booked already.
+            _ => return Ok(()),
+        };
+        self.blocks.push((hash, booked));
+        Ok(())
+    }
+}
+
+async fn settled(store: &SharedStore, block: &BlockRow) -> Result<SettledBlock, StoreError> {
+    let missing = || {
+        broken(format!(
+            "block {} is credited, but its credits are missing",
+            block.hash
+        ))
+    };
+    let credits = store.block_credits(block.hash).await?.ok_or_else(missing)?;
+    Ok(SettledBlock {
+        hash: block.hash,
+        height: block.height,
+        fee: credits.fee,
+        kept: credits.kept,
+        credits: credits.credits,
+    })
+}
+
+/// The work that a block pays under the scheme.
+async fn weights_of(store: &SharedStore, block: &BlockRow, terms: &Terms) -> Result<Weights, StoreError> {
+    match terms.scheme {
+        Scheme::Pplns => {
+            let window = pplns::Window::of_block(block.total_before, block.units, terms.window);
+            store
+                .weights_in_window(window.map_err(broken)?, block.sequence)
+                .await
+        }
+        Scheme::Proportional => {
+            let before = store.block_before(block.hash).await?;
+            let after = before.map_or(Sequence::new(0), |before| before.sequence);
+            store.weights_between(after, block.sequence).await
+        }
+        Scheme::Solo => Ok(Weights::sum([(block.finder, block.units.raw() * 2)]).map_err(broken)?),
+        Scheme::Pps | Scheme::Fpps => Ok(Weights::new()),
+    }
+}

@@ -1,0 +1,100 @@
+//! What the work manager does with each message.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use dwarves_domain::work::Job;
+use serde_json::json;
+
+use super::WorkManager;
+use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkChanged, WorkControl, WorkView};
+use crate::ask::Ask;
+use crate::pool_manager::messages::ControlOutcome;
+
+/// A hint that the present template may be old.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct RefreshDue;
+
+impl Handler<RefreshDue> for WorkManager {
+    type Result = ();
+
+    fn handle(&mut self, _: RefreshDue, ctx: &mut Self::Context) {
+        let age = self.parts.clock.now().since(self.work.since);
+        if self.tip.is_some() && age >= self.parts.refresh_every {
+            self.fetch_template(ctx);
+        }
+    }
+}
+
+impl Handler<Ask<Subscribe>> for WorkManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<Subscribe>, _: &mut Self::Context) {
+        let subscriber = ask.payload.subscriber;
+        // A new subscriber's mailbox is empty; if it is gone already, the next change forgets it.
+        let _told = subscriber.tell(WorkChanged(Arc::clone(&self.work)));
+        self.subscribers.push(subscriber);
+        ask.reply.answer(());
+    }
+}
+
+impl Handler<Ask<IssueJob>> for WorkManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<IssueJob>, _: &mut Self::Context) {
+        let IssueJob {
+            owner,
+            worker,
+            share_target,
+        } = ask.payload;
+        let now = self.parts.clock.now();
+        let current = self
+            .work
+            .current
+            .clone()
+            .filter(|template| now < self.expiry(template));
+        let issued = current.and_then(|template| {
+            let expires_at = self.expiry(&template);
+            let extranonce = self.next_extranonce()?;
+            let job = Job::issue(
+                &self.parts.job_key,
+                template,
+                extranonce,
+                owner,
+                worker,
+                share_target,
+            );
+            Some(IssueJobReply::Issued {
+                job: Arc::new(job),
+                expires_at,
+            })
+        });
+        ask.reply.answer(issued.unwrap_or(IssueJobReply::NoWork));
+    }
+}
+
+impl Handler<Ask<ReadWork>> for WorkManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadWork>, _: &mut Self::Context) {
+        ask.reply.answer(WorkView {
+            work: Arc::clone(&self.work),
+            trouble: self.trouble.clone(),
+        });
+    }
+}
+
+impl Handler<Ask<WorkControl>> for WorkManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<WorkControl>, ctx: &mut Self::Context) {
+        match ask.payload {
+            WorkControl::Refresh => {
+                self.fetch_template(ctx);
+                ask.reply
+                    .answer(ControlOutcome::Done(json!({ "refreshing": true })));
+            }
+        }
+    }
+}

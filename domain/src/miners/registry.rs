@@ -1,0 +1,353 @@
+//! Miners and their workers: standing, bans, counters and share difficulties.
+//!
+//! Deciding and noting are separate: what has to be stored is noted here only after the store has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::hashrate::Hashrate;
+use crate::hotkey::Hotkey;
+use crate::ids::{WorkerId, WorkerName};
+use crate::share::Rejection;
+use crate::target::{Difficulty, Target};
+use crate::time::Timestamp;
+use crate::vardiff::{self, Vardiff};
+
+/// How much the registry may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryLimits {
+    /// Registered miners.
+    pub miners: usize,
+    /// Workers of one miner.
+    pub workers_per_miner: u32,
+}
+
+/// An operator's decision that a miner may not mine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// When it ends; `None`: when lifted.
+    pub until: Option<Timestamp>,
+}
+
+/// Whether a hotkey may mine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing<'a> {
+    /// Registered and welcome.
+    Good,
+    /// Not registered.
+    Unknown,
+    /// Banned, for this reason.
+    Banned(&'a str),
+}
+
+/// A registered miner.
+#[derive(Clone, Debug)]
+pub struct Miner {
+    /// When first registered.
+    pub registered_at: Timestamp,
+    /// Where payouts go.
+    pub payout_address: Option<String>,
+    /// The last ban that was not lifted; it may be over.
+    pub ban: Option<Ban>,
+    /// A share difficulty that an operator fixed for all of its workers.
+    pub fixed_difficulty: Option<Difficulty>,
+    /// Its machines.
+    pub workers: BTreeMap<WorkerName, WorkerId>,
+    /// Shares that were rejected before their worker was known.
+    pub rejected: [u64; Rejection::REASONS.len()],
+}
+
+/// What a worker's shares came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Accepted shares.
+    pub accepted: u64,
+    /// Rejected shares by [`Rejection::index`].
+    pub rejected: [u64; Rejection::REASONS.len()],
+    /// When the last share was accepted.
+    pub last_share_at: Option<Timestamp>,
+}
+
+/// A worker of a miner.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Whose.
+    pub hotkey: Hotkey,
+    /// Its name.
+    pub name: WorkerName,
+    /// What its shares came to.
+    pub counters: Counters,
+    /// A share difficulty that an operator fixed.
+    pub fixed_difficulty: Option<Difficulty>,
+    vardiff: Vardiff,
+    hashrate: Hashrate,
+    is_saved: bool,
+}
+
+impl Worker {
+    /// Hashes per second as of `now`.
+    pub fn hashrate(&self, now: Timestamp) -> f64 {
+        self.hashrate.per_sec(now)
+    }
+}
+
+/// All miners and workers.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    limits: RegistryLimits,
+    vardiff: vardiff::Settings,
+    start_difficulty: Difficulty,
+    miners: BTreeMap<Hotkey, Miner>,
+    workers: Vec<Option<Worker>>,
+    changed: BTreeSet<WorkerId>,
+    hashrate: Hashrate,
+    /// Whether new miners are taken.
+    pub registration_open: bool,
+}
+
+impl Registry {
+    /// An empty registry that takes miners. New workers begin at `start_difficulty`.
+    pub fn new(
+        limits: RegistryLimits,
+        vardiff: vardiff::Settings,
+        start_difficulty: Difficulty,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            limits,
+            vardiff,
+            start_difficulty,
+            miners: BTreeMap::new(),
+            workers: Vec::new(),
+            changed: BTreeSet::new(),
+            hashrate: Hashrate::new(now),
+            registration_open: true,
+        }
+    }
+
+    /// Notes a miner that the store has: a new one, or a known one's new payout address.
+    pub fn note_miner(&mut self, hotkey: Hotkey, registered_at: Timestamp, payout_address: Option<String>) {
+        let miner = self.miners.entry(hotkey).or_insert_with(|| Miner {
+            registered_at,
+            payout_address: None,
+            ban: None,
+            fixed_difficulty: None,
+            workers: BTreeMap::new(),
+            rejected: Default::default(),
+        });
+        miner.payout_address = payout_address;
+    }
+
+    /// Notes a worker that the store has.
+    pub fn note_worker(
+        &mut self,
+        id: WorkerId,
+        hotkey: Hotkey,
+        name: WorkerName,
+        counters: Counters,
+        now: Timestamp,
+    ) {
+        let Some(miner) = self.miners.get_mut(&hotkey) else {
+            return;
+        };
+        miner.workers.insert(name.clone(), id);
+        let at = id.get() as usize;
+        if self.workers.len() <= at {
+            self.workers.resize(at + 1, None);
+        }
+        self.workers[at] = Some(Worker {
+            hotkey,
+            name,
+            counters,
+            fixed_difficulty: None,
+            vardiff: Vardiff::new(self.start_difficulty, now, &self.vardiff),
+            hashrate: Hashrate::new(now),
+            is_saved: true,
+        });
+    }
+
+    /// Whether there is room for one more miner.
+    pub fn has_room(&self) -> bool {
+        self.miners.len() < self.limits.miners
+    }
+
+    /// Whether this hotkey may mine at `now`.
+    pub fn standing(&self, hotkey: &Hotkey, now: Timestamp) -> Standing<'_> {
+        match self.miners.get(hotkey) {
+            None => Standing::Unknown,
+            Some(Miner { ban: Some(ban), .. }) if ban.until.is_none_or(|until| now < until) => {
+                Standing::Banned(&ban.reason)
+            }
+            Some(_) => Standing::Good,
+        }
+    }
+
+    /// A registered miner.
+    pub fn miner(&self, hotkey: &Hotkey) -> Option<&Miner> {
+        self.miners.get(hotkey)
+    }
+
+    /// All miners, by hotkey.
+    pub fn miners(&self) -> impl Iterator<Item = (&Hotkey, &Miner)> {
+        self.miners.iter()
+    }
+
+    /// A worker.
+    pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
+        self.workers.get(id.get() as usize)?.as_ref()
+    }
+
+    fn worker_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
+        self.workers.get_mut(id.get() as usize)?.as_mut()
+    }
+
+    /// All workers.
+    pub fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter().flatten()
+    }
+
+    /// The worker of a registered miner with this name, numbering it if it is new. The second value says
+    /// whether the store has it: if not, store it and call [`Registry::worker_saved`] before its first job.
+    ///
+    /// # Errors
+    /// The limit, if the miner has as many workers as it may.
+    ///
+    /// # Panics
+    /// If the miner is not registered, which its standing tells first.
+    pub fn find_or_number(
+        &mut self,
+        hotkey: Hotkey,
+        name: &WorkerName,
+        now: Timestamp,
+    ) -> Result<(WorkerId, bool), u32> {
+        let miner = self
+            .miners
+            .get(&hotkey)
+            .expect("only a registered miner's workers are numbered");
+        if let Some(&id) = miner.workers.get(name) {
+            return Ok((id, self.worker(id).is_some_and(|w| w.is_saved)));
+        }
+        if miner.workers.len() >= self.limits.workers_per_miner as usize {
+            return Err(self.limits.workers_per_miner);
+        }
+        let id = u32::try_from(self.workers.len()).map_err(|_| self.limits.workers_per_miner)?;
+        let id = WorkerId::new(id);
+        self.note_worker(id, hotkey, name.clone(), Counters::default(), now);
+        if let Some(worker) = self.worker_mut(id) {
+            worker.is_saved = false;
+        }
+        Ok((id, false))
+    }
+
+    /// Notes that the store has this worker now.
+    pub fn worker_saved(&mut self, id: WorkerId) {
+        if let Some(worker) = self.worker_mut(id) {
+            worker.is_saved = true;
+        }
+    }
+
+    /// The difficulty of a worker's next job: an operator's choice, or vardiff's.
+    pub fn next_difficulty(&mut self, id: WorkerId, now: Timestamp) -> Difficulty {
+        let settings = self.vardiff;
+        let start = self.start_difficulty;
+        let Some(worker) = self.worker_mut(id) else {
+            return start;
+        };
+        worker.vardiff.on_idle(now, &settings);
+        let fixed = worker.fixed_difficulty;
+        let chosen = worker.vardiff.difficulty();
+        let hotkey = worker.hotkey;
+        fixed
+            .or_else(|| self.miners.get(&hotkey)?.fixed_difficulty)
+            .unwrap_or(chosen)
+    }
+
+    /// The difficulty of a worker's next job as it stands, for display.
+    pub fn shown_difficulty(&self, worker: &Worker) -> Difficulty {
+        worker
+            .fixed_difficulty
+            .or_else(|| self.miners.get(&worker.hotkey)?.fixed_difficulty)
+            .unwrap_or_else(|| worker.vardiff.difficulty())
+    }
+
+    /// Counts an accepted share that was issued at `issued` and received at `now`.
+    pub fn on_accepted(&mut self, id: WorkerId, now: Timestamp, issued: Target) {
+        let settings = self.vardiff;
+        let hashes = issued.expected_hashes();
+        self.hashrate.record(now, hashes);
+        if let Some(worker) = self.worker_mut(id) {
+            worker.counters.accepted += 1;
+            worker.counters.last_share_at = Some(now);
+            worker.hashrate.record(now, hashes);
+            worker.vardiff.on_share(now, issued.difficulty(), &settings);
+            self.changed.insert(id);
+        }
+    }
+
+    /// Counts a rejected share of a worker, or of a miner if the worker is not known.
+    pub fn on_rejected(&mut self, hotkey: &Hotkey, worker: Option<WorkerId>, reason: Rejection) {
+        let at = reason.index();
+        if let Some(id) = worker
+            && let Some(worker) = self.worker_mut(id).filter(|w| w.hotkey == *hotkey)
+        {
+            worker.counters.rejected[at] += 1;
+            self.changed.insert(id);
+        } else if let Some(miner) = self.miners.get_mut(hotkey) {
+            miner.rejected[at] += 1;
+        }
+    }
+
+    /// The counters that changed since this was last asked.
+    pub fn take_changed(&mut self) -> Vec<(WorkerId, Counters)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed
+            .into_iter()
+            .filter_map(|id| Some((id, self.worker(id)?.counters)))
+            .collect()
+    }
+
+    /// Hashes per second of all miners as of `now`.
+    pub fn hashrate(&self, now: Timestamp) -> f64 {
+        self.hashrate.per_sec(now)
+    }
+
+    /// Bans a registered miner, or lifts its ban. Returns whether there is such a miner.
+    pub fn set_ban(&mut self, hotkey: &Hotkey, ban: Option<Ban>) -> bool {
+        match self.miners.get_mut(hotkey) {
+            Some(miner) => {
+                miner.ban = ban;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Fixes the share difficulty of a miner or one of its workers; `None` lets vardiff choose again.
+    /// Returns whether there is such a miner or worker.
+    pub fn fix_difficulty(
+        &mut self,
+        hotkey: &Hotkey,
+        worker: Option<&WorkerName>,
+        difficulty: Option<Difficulty>,
+    ) -> bool {
+        let Some(miner) = self.miners.get_mut(hotkey) else {
+            return false;
+        };
+        let Some(name) = worker else {
+            miner.fixed_difficulty = difficulty;
+            return true;
+        };
+        let id = miner.workers.get(name).copied();
+        match id.and_then(|id| self.worker_mut(id)) {
+            Some(worker) => {
+                worker.fixed_difficulty = difficulty;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

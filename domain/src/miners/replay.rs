@@ -1,0 +1,99 @@
+//! The replay guard: a signed request's nonce is good once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::hotkey::Hotkey;
+use crate::time::Timestamp;
+
+/// The nonces that were used and are not too old yet. Bounded.
+#[derive(Clone, Debug)]
+pub struct ReplayGuard {
+    used: BTreeMap<(Hotkey, u64), Timestamp>,
+    by_expiry: BTreeSet<(Timestamp, Hotkey, u64)>,
+    capacity: usize,
+}
+
+/// What the guard says to a nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NonceClaim {
+    /// Never seen; it is used now.
+    Fresh,
+    /// Used before.
+    Used,
+    /// The guard is full: refusing is the only safe answer.
+    Full,
+}
+
+impl ReplayGuard {
+    /// An empty guard for at most `capacity` nonces.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            used: BTreeMap::new(),
+            by_expiry: BTreeSet::new(),
+            capacity,
+        }
+    }
+
+    /// Uses up a nonce that is too old to be taken from `expires_at` on.
+    pub fn claim(&mut self, now: Timestamp, hotkey: Hotkey, nonce: u64, expires_at: Timestamp) -> NonceClaim {
+        self.forget_expired(now);
+        if self.used.contains_key(&(hotkey, nonce)) {
+            return NonceClaim::Used;
+        }
+        if self.used.len() >= self.capacity {
+            return NonceClaim::Full;
+        }
+        self.used.insert((hotkey, nonce), expires_at);
+        self.by_expiry.insert((expires_at, hotkey, nonce));
+        NonceClaim::Fresh
+    }
+
+    /// Gives a nonce back whose use could not be stored.
+    pub fn release(&mut self, hotkey: Hotkey, nonce: u64) {
+        if let Some(expires_at) = self.used.remove(&(hotkey, nonce)) {
+            self.by_expiry.remove(&(expires_at, hotkey, nonce));
+        }
+    }
+
+    fn forget_expired(&mut self, now: Timestamp) {
+        while let Some((expires_at, hotkey, nonce)) = self.by_expiry.first().copied() {
+            if expires_at > now {
+                return;
+            }
+            self.by_expiry.pop_first();
+            self.used.remove(&(hotkey, nonce));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINER: Hotkey = Hotkey::from_bytes([1; 32]);
+    const OTHER: Hotkey = Hotkey::from_bytes([2; 32]);
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(secs)
+    }
+
+    #[test]
+    fn a_nonce_is_good_once_for_each_hotkey() {
+        let mut guard = ReplayGuard::new(10);
+        assert_eq!(guard.claim(at(0), MINER, 7, at(12)), NonceClaim::Fresh);
+        assert_eq!(guard.claim(at(1), MINER, 7, at(12)), NonceClaim::Used);
+        assert_eq!(guard.claim(at(1), OTHER, 7, at(12)), NonceClaim::Fresh);
+        guard.release(MINER, 7);
+        assert_eq!(guard.claim(at(1), MINER, 7, at(12)), NonceClaim::Fresh);
+    }
+
+    #[test]
+    fn a_full_guard_refuses_until_something_expires() {
+        let mut guard = ReplayGuard::new(2);
+        assert_eq!(guard.claim(at(0), MINER, 1, at(10)), NonceClaim::Fresh);
+        assert_eq!(guard.claim(at(0), MINER, 2, at(12)), NonceClaim::Fresh);
+        assert_eq!(guard.claim(at(9), MINER, 3, at(20)), NonceClaim::Full);
+        assert_eq!(guard.claim(at(10), MINER, 3, at(20)), NonceClaim::Fresh);
+        assert_eq!(guard.claim(at(11), MINER, 2, at(12)), NonceClaim::Used);
+    }
+}

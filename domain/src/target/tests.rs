@@ -1,0 +1,100 @@
+use num_bigint::BigUint;
+use proptest::prelude::*;
+
+use super::*;
+
+fn big(target: Target) -> BigUint {
+    BigUint::from_bytes_be(&target.to_be_bytes())
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    // Spread over all sizes, not only over the largest.
+    (any::<[u8; 32]>(), 0usize..255).prop_map(|(bytes, shift)| {
+        let number = U256::from_be_bytes(bytes) >> shift;
+        Target::from_number(number.max(U256::ONE)).unwrap()
+    })
+}
+
+#[test]
+fn published_compact_forms_expand_as_published() {
+    let genesis = Target::from_compact(CompactTarget::from_bits(0x1d00_ffff)).unwrap();
+    assert_eq!(genesis, Target::difficulty_one());
+    assert_eq!(genesis.difficulty().to_f64(), 1.0);
+    let regtest = Target::from_compact(CompactTarget::from_bits(0x207f_ffff)).unwrap();
+    assert!(regtest.to_string().starts_with("7fffff00"));
+    // Block 100,000: bits 1b04864c, difficulty 14484.1623612254.
+    let block = Target::from_compact(CompactTarget::from_bits(0x1b04_864c)).unwrap();
+    assert!((block.difficulty().to_f64() - 14_484.162_361_225_4).abs() < 1e-9);
+}
+
+#[test]
+fn compact_forms_that_consensus_refuses_are_refused() {
+    let expand = |bits| Target::from_compact(CompactTarget::from_bits(bits));
+    assert_eq!(expand(0), Err(TargetError::Zero));
+    assert_eq!(expand(0x0100_0012), Err(TargetError::Zero));
+    assert_eq!(expand(0x0480_0001), Err(TargetError::Negative));
+    assert_eq!(expand(0xff12_3456), Err(TargetError::Overflow));
+    assert_eq!(expand(0x2200_0100), Err(TargetError::Overflow));
+    assert!(expand(0x2200_00ff).is_ok());
+}
+
+#[test]
+fn a_hash_equal_to_the_target_meets_it_and_one_more_does_not() {
+    let target = Target::from_compact(CompactTarget::from_bits(0x207f_ffff)).unwrap();
+    let mut bytes = target.to_be_bytes();
+    bytes.reverse();
+    assert!(target.is_met_by(&HeaderHash::from_bytes(bytes)));
+    bytes[0] += 1;
+    assert!(!target.is_met_by(&HeaderHash::from_bytes(bytes)));
+}
+
+#[test]
+fn difficulties_people_write_are_taken_and_nonsense_is_not() {
+    for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e-30, 1e30] {
+        assert_eq!(Difficulty::from_f64(bad), None, "{bad}");
+    }
+    assert_eq!(
+        Difficulty::from_f64(1.0).unwrap().target(),
+        Target::difficulty_one()
+    );
+    assert_eq!(Difficulty::MIN.target(), Target::MAX);
+}
+
+proptest! {
+    #[test]
+    fn the_compact_form_rounds_down_by_less_than_one_part_in_2_pow_15(target in any_target()) {
+        let rounded = target.rounded_to_compact();
+        prop_assert!(rounded <= target);
+        prop_assert_eq!(rounded.rounded_to_compact(), rounded);
+        prop_assert!((big(target) - big(rounded)) << 15usize <= big(target));
+    }
+
+    #[test]
+    fn difficulty_is_the_exact_quotient_rounded_down(target in any_target()) {
+        let exact: BigUint = (big(Target::difficulty_one()) << 64usize) / big(target);
+        prop_assert_eq!(BigUint::from(target.difficulty().raw()), exact.min(BigUint::from(u128::MAX)));
+    }
+
+    #[test]
+    fn a_difficultys_target_is_never_easier_than_asked(raw in Difficulty::MIN.raw()..=u128::MAX) {
+        let difficulty = Difficulty(raw);
+        if difficulty.target() < Target::MAX && difficulty.target() > Target(U256::ONE) {
+            prop_assert!(difficulty.target().difficulty() >= difficulty);
+        }
+    }
+
+    #[test]
+    fn units_are_the_exact_quotient_of_the_targets(share in any_target(), network in any_target()) {
+        let share = share.no_harder_than(network);
+        let exact: BigUint = big(network) * BigUint::from(Units::ONE.raw()) / big(share);
+        let units = share.units(network);
+        prop_assert_eq!(BigUint::from(units.raw()), exact.max(BigUint::from(1u8)));
+        prop_assert!(units <= Units::ONE && !units.is_zero());
+    }
+
+    #[test]
+    fn a_harder_share_never_counts_less(a in any_target(), b in any_target(), network in any_target()) {
+        let (harder, easier) = (a.min(b).max(network), a.max(b).max(network));
+        prop_assert!(harder.units(network) >= easier.units(network));
+    }
+}

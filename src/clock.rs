@@ -1,0 +1,81 @@
+//! The real clocks: the one module that reads the time of this machine.
+//!
+//! [`SystemClock`] is the wall clock that `main` hands to the actors; [`Stopwatch`] measures how long
+//! something takes and never steps back.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use dwarves_actors::clock::Clock;
+use dwarves_domain::time::Timestamp;
+
+/// The machine's wall clock. It may step back or forward when it is set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl SystemClock {
+    /// The time since the Unix epoch; zero if the clock is set to before it.
+    #[allow(clippy::disallowed_methods, reason = "this module owns the clocks")]
+    fn since_epoch() -> Duration {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO)
+    }
+
+    /// Unix time in nanoseconds, as the nonces of signed requests are made. It fits until the year 2554.
+    pub fn unix_nanos(&self) -> u64 {
+        u64::try_from(Self::since_epoch().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(Self::since_epoch().as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// Measures how long something takes. Setting the wall clock does not touch it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// A stopwatch that begins now.
+    #[allow(clippy::disallowed_methods, reason = "this module owns the clocks")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago it was started.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// How long ago it was started, and starts it again.
+    pub fn lap(&mut self) -> Duration {
+        let next = Self::start();
+        let lap = next.0.duration_since(self.0);
+        *self = next;
+        lap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_readings_of_the_wall_clock_agree() {
+        let before = SystemClock.now().millis();
+        let nanos = i64::try_from(SystemClock.unix_nanos() / 1_000_000).unwrap();
+        let after = SystemClock.now().millis();
+        assert!((before..=after).contains(&nanos));
+        assert!(before > 1_600_000_000_000, "this machine's clock is before 2020");
+    }
+
+    #[test]
+    fn a_lap_starts_the_stopwatch_again() {
+        let mut watch = Stopwatch::start();
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(watch.lap() >= Duration::from_millis(20));
+        assert!(watch.elapsed() < Duration::from_secs(10));
+    }
+}

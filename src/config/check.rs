@@ -1,0 +1,92 @@
+//! Rules between several keys, and settings that this version knows but can not serve.
+
+use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::rewards::Source;
+use dwarves_domain::units::Amount;
+use dwarves_domain::work::Algorithm;
+
+use super::sections::{ChainKind, Config};
+
+/// A rule that is broken: by which keys, the likeliest culprit first, and what would be right.
+pub(super) struct Complaint {
+    pub(super) keys: &'static [(&'static str, &'static str)],
+    pub(super) message: String,
+}
+
+fn complain(
+    keys: &'static [(&'static str, &'static str)],
+    message: impl Into<String>,
+) -> Result<(), Complaint> {
+    Err(Complaint {
+        keys,
+        message: message.into(),
+    })
+}
+
+/// Finds the first broken rule.
+pub(super) fn check(config: &Config) -> Result<(), Complaint> {
+    check_chain(config)?;
+    check_work(config)?;
+    if config.rewards.source == Source::Emission && config.rewards.emission == Amount::ZERO {
+        return complain(
+            &[("rewards", "emission_sats"), ("rewards", "source")],
+            "source = \"emission\" needs emission_sats above 0",
+        );
+    }
+    if config.stratum.listen.is_some() {
+        return complain(
+            &[("stratum", "listen")],
+            "Stratum is not in this version yet; leave it empty (\"\")",
+        );
+    }
+    Ok(())
+}
+
+fn check_chain(config: &Config) -> Result<(), Complaint> {
+    let chain = &config.chain;
+    if chain.kind == ChainKind::Node {
+        return complain(
+            &[("chain", "kind")],
+            "\"node\" is not in this version yet; use \"devnet\", which needs nothing installed",
+        );
+    }
+    if chain.algorithm != Algorithm::Sha256d {
+        return complain(
+            &[("chain", "algorithm"), ("chain", "kind")],
+            "the devnet has \"sha256d\" alone",
+        );
+    }
+    if let Some(address) = &chain.payout_address
+        && let Err(error) = PayoutAddress::parse(address, AddressFormat::BitcoinRegtest)
+    {
+        return complain(&[("chain", "payout_address")], error.to_string());
+    }
+    Ok(())
+}
+
+fn check_work(config: &Config) -> Result<(), Complaint> {
+    let work = &config.work;
+    if work.min_difficulty > work.max_difficulty {
+        return complain(
+            &[("work", "min_difficulty"), ("work", "max_difficulty")],
+            "min_difficulty must not be above max_difficulty",
+        );
+    }
+    if !(work.min_difficulty..=work.max_difficulty).contains(&work.start_difficulty) {
+        return complain(
+            &[
+                ("work", "start_difficulty"),
+                ("work", "min_difficulty"),
+                ("work", "max_difficulty"),
+            ],
+            "start_difficulty must lie between min_difficulty and max_difficulty",
+        );
+    }
+    if work.job_lifetime <= work.template_refresh {
+        return complain(
+            &[("work", "job_lifetime_secs"), ("work", "template_refresh_secs")],
+            "job_lifetime_secs must be above template_refresh_secs, or jobs end before the next ones come",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! File and environment, merged; where each key came from.
+//!
+//! File and variables are first read each by itself, so that a mistake is told with its own place, and then
+//! merged; rules between keys are checked last and blamed on the key that was set.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
+
+use super::check;
+use super::sections::Config;
+
+/// The file that is read from the working directory if it is there.
+pub const FILE_NAME: &str = "config.toml";
+const PREFIX: &str = "DWARVES__";
+
+/// Where a mistake is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file.
+    Line {
+        /// Its name, as it was given.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in characters.
+        column: usize,
+    },
+    /// In a variable of the environment.
+    Variable(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line { file, line, column } => write!(f, "{file}:{line}:{column}"),
+            Self::Variable(name) => write!(f, "environment variable {name}"),
+        }
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can not be read.
+    #[error("can not read the settings in {}", .path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A key or a value is wrong.
+    #[error("{place}: {message}")]
+    Invalid {
+        /// Where.
+        place: Place,
+        /// What is wrong and what would be right, with the key's name.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the settings: `file`, or `config.toml` in the working directory if it is there, and then the
+    /// variables of this process's environment that begin with `DWARVES__`.
+    ///
+    /// # Errors
+    /// If `file` is given but can not be read, or a key or value is wrong anywhere.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = file.unwrap_or(Path::new(FILE_NAME));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(source) => {
+                return Err(ConfigError::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        Self::from_sources(&path.display().to_string(), &text, std::env::vars_os())
+    }
+
+    /// The settings in `text`, the content of the file called `file`, and in these environment variables,
+    /// of which those that do not begin with `DWARVES__` are left alone.
+    ///
+    /// # Errors
+    /// If a key or value is wrong anywhere.
+    pub fn from_sources(
+        file: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let document = Document::read(file, text)?;
+        let variables = Variables::read(environment)?;
+        let mut merged = document.table.clone();
+        for (section, key, value) in variables.settings.values() {
+            merge(&mut merged, section, key, value);
+        }
+        let config = Self::deserialize(merged).map_err(|error| ConfigError::Invalid {
+            place: document.place(0..0),
+            message: explain(error.message()),
+        })?;
+        check::check(&config).map_err(|complaint| {
+            let (place, key) = complaint
+                .keys
+                .iter()
+                .find_map(|(section, key)| {
+                    let place = variables
+                        .place(section, key)
+                        .or_else(|| document.key(section, key))?;
+                    Some((place, format!("{section}.{key}")))
+                })
+                .unwrap_or_else(|| {
+                    // The defaults keep every rule, so one of the keys was set; blame the file otherwise.
+                    (document.place(0..0), "settings".to_owned())
+                });
+            ConfigError::Invalid {
+                place,
+                message: format!("{key}: {}", complaint.message),
+            }
+        })?;
+        Ok(config)
+    }
+}
+
+/// serde's words for a key that does not exist are about program text; an operator has settings.
+fn explain(message: &str) -> String {
+    message
+        .replace("unknown field", "unknown key")
+        .trim_end()
+        .replace('\n', "; ")
+}
+
+fn merge(table: &mut Table, section: &str, key: &str, value: &Value) {
+    let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(section) = section {
+        section.insert(key.to_owned(), value.clone());
+    }
+}
+
+/// A file that was read and is right by itself.
+struct Document<'a> {
+    file: &'a str,
+    text: &'a str,
+    table: Table,
+    /// Section, key, and where both stand.
+    keys: Vec<(String, String, Range<usize>)>,
+}
+
+impl<'a> Document<'a> {
+    fn read(file: &'a str, text: &'a str) -> Result<Self, ConfigError> {
+        let mut document = Self {
+            file,
+            text,
+            table: Table::new(),
+            keys: Vec::new(),
+        };
+        let spanned = DeTable::parse(text).map_err(|error| document.invalid(&error))?;
+        document.keys = keys_of(spanned.get_ref());
+        // This reading is for its errors, which know where they are.
+        let _alone: Config = toml::from_str(text).map_err(|error| document.invalid(&error))?;
+        document.table = toml::from_str(text).map_err(|error| document.invalid(&error))?;
+        Ok(document)
+    }
+
+    fn invalid(&self, error: &toml::de::Error) -> ConfigError {
+        let span = error.span().unwrap_or(0..0);
+        let mut message = explain(error.message());
+        // An unknown key is named by the message itself; a bad value is not.
+        if let Some((section, key, _)) = self.keys.iter().find(|(_, _, place)| {
+            !message.contains("unknown key") && place.start <= span.start && span.start < place.end
+        }) {
+            message = format!("{section}.{key}: {message}");
+        }
+        ConfigError::Invalid {
+            place: self.place(span),
+            message,
+        }
+    }
+
+    fn place(&self, span: Range<usize>) -> Place {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Place::Line {
+            file: self.file.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
+    }
+
+    fn key(&self, section: &str, key: &str) -> Option<Place> {
+        self.keys
+            .iter()
+            .find(|(s, k, _)| s == section && k == key)
+            .map(|(_, _, span)| self.place(span.clone()))
+    }
+}
+
+fn keys_of(table: &DeTable<'_>) -> Vec<(String, String, Range<usize>)> {
+    let mut keys = Vec::new();
+    for (section, content) in table {
+        if let DeValue::Table(content) = content.get_ref() {
+            for (key, value) in content {
+                let span = key.span().start..value.span().end;
+                keys.push((section.get_ref().to_string(), key.get_ref().to_string(), span));
+            }
+        }
+    }
+    keys
+}
+
+/// Environment variables that were read and are right each by itself.
+struct Variables {
+    /// By the variable's name: section, key and value.
+    settings: BTreeMap<String, (String, String, Value)>,
+}
+
+impl Variables {
+    fn read(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        let mut settings = BTreeMap::new();
+        for (name, value) in environment {
+            if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
+                continue;
+            }
+            let name = name.to_string_lossy().into_owned();
+            let setting = read_variable(&name, &value).map_err(|message| ConfigError::Invalid {
+                place: Place::Variable(name.clone()),
+                message,
+            })?;
+            settings.insert(name, setting);
+        }
+        Ok(Self { settings })
+    }
+
+    fn place(&self, section: &str, key: &str) -> Option<Place> {
+        self.settings
+            .iter()
+            .find(|(_, (s, k, _))| s == section && k == key)
+            .map(|(name, _)| Place::Variable(name.clone()))
+    }
+}
+
+/// Section, key and value of one variable. The value is read as TOML, and as a text if that is not right.
+fn read_variable(name: &str, value: &OsStr) -> Result<(String, String, Value), String> {
+    let value = value.to_str().ok_or("its value is not UTF-8 text")?;
+    let path = name.strip_prefix(PREFIX).unwrap_or(name);
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let (section, key) = match path.split_once("__") {
+        Some((section, key)) if plain(section) && plain(key) => {
+            (section.to_ascii_lowercase(), key.to_ascii_lowercase())
+        }
+        _ => {
+            return Err(format!(
+                "expected a name such as {PREFIX}REWARDS__RUN_INTERVAL_SECS"
+            ));
+        }
+    };
+    let mut refusal = None;
+    for candidate in as_toml(value)
+        .into_iter()
+        .chain([Value::String(value.to_owned())])
+    {
+        let mut alone = Table::new();
+        merge(&mut alone, &section, &key, &candidate);
+        match Config::deserialize(alone) {
+            Ok(_) => return Ok((section, key, candidate)),
+            // What the value means as TOML explains a mistake better than what it would be as a text.
+            Err(error) => refusal = refusal.or(Some(explain(error.message()))),
+        }
+    }
+    let refusal = refusal.unwrap_or_default();
+    if refusal.starts_with("unknown key") {
+        return Err(refusal);
+    }
+    Err(format!("{section}.{key}: {refusal}"))
+}
+
+/// The value of `text` in TOML; `None` if it has none. A text of several lines never is one value.
+fn as_toml(text: &str) -> Option<Value> {
+    if text.contains('\n') {
+        return None;
+    }
+    let mut table: Table = toml::from_str(&format!("value = {text}")).ok()?;
+    table.remove("value")
+}

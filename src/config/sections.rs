@@ -1,0 +1,460 @@
+//! The settings, one struct a section of `config.toml`, with their defaults.
+//!
+//! `config.toml` says what each is for; here are types and ranges.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
+use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::work::Algorithm;
+use serde::Deserialize;
+
+use super::values;
+
+/// Every setting.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How the pool presents itself.
+    pub pool: PoolConfig,
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// Signed requests and sessions.
+    pub auth: AuthConfig,
+    /// The ledger's store.
+    pub store: StoreConfig,
+    /// The chain that is mined.
+    pub chain: ChainConfig,
+    /// Jobs and their difficulty.
+    pub work: WorkConfig,
+    /// How rewards are split.
+    pub rewards: RewardsConfig,
+    /// How balances are paid.
+    pub payouts: PayoutsConfig,
+    /// Who may steer the pool.
+    pub admin: AdminConfig,
+    /// Bounds of everything that could grow.
+    pub limits: LimitsConfig,
+    /// The Stratum server.
+    pub stratum: StratumConfig,
+}
+
+/// `[pool]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Shown to miners.
+    #[serde(deserialize_with = "values::name")]
+    pub name: String,
+    /// Text in the pool's coinbases, at most 64 bytes.
+    #[serde(deserialize_with = "values::tag")]
+    pub tag: String,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            name: "Dwarves".to_owned(),
+            tag: "/Dwarves/".to_owned(),
+        }
+    }
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Where to listen; port 0 picks a free one.
+    #[serde(deserialize_with = "values::address")]
+    pub listen: SocketAddr,
+    /// Worker threads as configured; 0 stands for [`HttpConfig::worker_threads`]'s choice.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 1024>")]
+    pub workers: usize,
+    /// Longest body in bytes.
+    #[serde(deserialize_with = "values::whole::<_, _, 1024, 67_108_864>")]
+    pub body_limit_bytes: usize,
+    /// Time for the head of a request.
+    #[serde(
+        rename = "header_timeout_secs",
+        deserialize_with = "values::secs::<_, 1, 300>"
+    )]
+    pub header_timeout: Span,
+    /// Time for closing a connection.
+    #[serde(
+        rename = "disconnect_timeout_secs",
+        deserialize_with = "values::secs::<_, 1, 300>"
+    )]
+    pub disconnect_timeout: Span,
+    /// Time for which idle connections are kept.
+    #[serde(rename = "keep_alive_secs", deserialize_with = "values::secs::<_, 16, 3600>")]
+    pub keep_alive: Span,
+    /// Open connections over all workers.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub max_connections: usize,
+    /// Longest wait of a long poll.
+    #[serde(rename = "longpoll_secs", deserialize_with = "values::secs::<_, 1, 60>")]
+    pub longpoll: Span,
+    /// Requests at once of one worker.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub requests_in_flight: usize,
+    /// Signed requests a second of one worker.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub signed_requests_per_sec: u32,
+}
+
+impl HttpConfig {
+    /// How many worker threads to start on a machine with `cores` cores.
+    pub fn worker_threads(&self, cores: usize) -> usize {
+        match self.workers {
+            0 => cores.saturating_sub(1).max(1),
+            chosen => chosen,
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            workers: 0,
+            body_limit_bytes: 1_048_576,
+            header_timeout: Span::from_secs(5),
+            disconnect_timeout: Span::from_secs(5),
+            keep_alive: Span::from_secs(75),
+            max_connections: 10_000,
+            longpoll: Span::from_secs(60),
+            requests_in_flight: 1_000,
+            signed_requests_per_sec: 2_000,
+        }
+    }
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthConfig {
+    /// How old a signed request may be.
+    #[serde(rename = "window_back_secs", deserialize_with = "values::secs::<_, 1, 300>")]
+    pub window_back: Span,
+    /// How far ahead of the pool's clock a signed request may be.
+    #[serde(rename = "window_ahead_secs", deserialize_with = "values::secs::<_, 0, 300>")]
+    pub window_ahead: Span,
+    /// How long a session lasts.
+    #[serde(
+        rename = "session_secs",
+        deserialize_with = "values::secs::<_, 60, 2_592_000>"
+    )]
+    pub session: Span,
+}
+
+impl Default for AuthConfig {
+    fn default() -> Self {
+        Self {
+            window_back: Span::from_secs(10),
+            window_ahead: Span::from_secs(2),
+            session: Span::from_secs(86_400),
+        }
+    }
+}
+
+/// When a share is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// When it is on disk.
+    #[default]
+    Durable,
+    /// When it is queued for the disk. Only for measuring what durability costs.
+    Queued,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The ledger's file, as configured; see [`StoreConfig::file_in`].
+    #[serde(deserialize_with = "values::path")]
+    pub path: PathBuf,
+    /// When a share is answered.
+    #[serde(deserialize_with = "values::acknowledge")]
+    pub acknowledge: Acknowledge,
+    /// How long shares are kept behind every window.
+    #[serde(rename = "retention_days", deserialize_with = "values::days::<_, 1, 36_500>")]
+    pub retention: Span,
+}
+
+impl StoreConfig {
+    /// The ledger's file: a relative path is taken from the data directory.
+    pub fn file_in(&self, data_dir: &Path) -> PathBuf {
+        data_dir.join(&self.path)
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("dwarves.db"),
+            acknowledge: Acknowledge::Durable,
+            retention: Span::from_secs(30 * 86_400),
+        }
+    }
+}
+
+/// Where the chain is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChainKind {
+    /// In this process.
+    #[default]
+    Devnet,
+    /// A node, asked over JSON-RPC.
+    Node,
+}
+
+/// A node's JSON-RPC address. It may hold a password, which `Debug` and `Display` leave out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeUrl(String);
+
+impl NodeUrl {
+    /// From a text that begins with `http://` or `https://`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"))?;
+        let plain = !rest.is_empty() && rest.chars().all(|c| !c.is_whitespace() && !c.is_control());
+        plain.then(|| Self(text.to_owned()))
+    }
+
+    /// The address with its password.
+    pub fn with_credentials(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.split_once("://"), self.0.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => write!(f, "{scheme}://***@{host}"),
+            _ => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeUrl({self})")
+    }
+}
+
+/// `[chain]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChainConfig {
+    /// Where the chain is.
+    #[serde(deserialize_with = "values::chain_kind")]
+    pub kind: ChainKind,
+    /// Its proof of work.
+    #[serde(deserialize_with = "values::algorithm")]
+    pub algorithm: Algorithm,
+    /// The node's JSON-RPC address.
+    #[serde(deserialize_with = "values::node_url")]
+    pub url: Option<NodeUrl>,
+    /// The node's cookie file.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub cookie_file: Option<PathBuf>,
+    /// The node's wallet.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub wallet: Option<String>,
+    /// Where coinbases pay, as text: which addresses are right depends on the chain. For the devnet it was
+    /// checked when the settings were loaded.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub payout_address: Option<String>,
+    /// Confirmations from which a block's reward is payable.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
+    pub maturity_confirmations: u32,
+    /// Hashes that a block of the devnet takes on average.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000_000_000_000>")]
+    pub devnet_block_hashes: u64,
+}
+
+impl Default for ChainConfig {
+    fn default() -> Self {
+        Self {
+            kind: ChainKind::Devnet,
+            algorithm: Algorithm::Sha256d,
+            url: None,
+            cookie_file: None,
+            wallet: None,
+            payout_address: None,
+            maturity_confirmations: 10,
+            devnet_block_hashes: 15_000_000,
+        }
+    }
+}
+
+/// `[work]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkConfig {
+    /// Time between two shares of a worker, which vardiff aims at.
+    #[serde(rename = "share_interval_secs", deserialize_with = "values::share_interval")]
+    pub share_interval: Span,
+    /// Difficulty of a new worker.
+    #[serde(deserialize_with = "values::difficulty")]
+    pub start_difficulty: Difficulty,
+    /// Least difficulty of vardiff.
+    #[serde(deserialize_with = "values::difficulty")]
+    pub min_difficulty: Difficulty,
+    /// Greatest difficulty of vardiff.
+    #[serde(deserialize_with = "values::difficulty")]
+    pub max_difficulty: Difficulty,
+    /// Time after which work on the same tip is renewed.
+    #[serde(
+        rename = "template_refresh_secs",
+        deserialize_with = "values::secs::<_, 1, 3600>"
+    )]
+    pub template_refresh: Span,
+    /// Time for which a job's shares are taken while its tip lasts.
+    #[serde(
+        rename = "job_lifetime_secs",
+        deserialize_with = "values::secs::<_, 2, 86_400>"
+    )]
+    pub job_lifetime: Span,
+}
+
+impl Default for WorkConfig {
+    fn default() -> Self {
+        let difficulty = |value| Difficulty::from_f64(value).expect("the default difficulties are in range");
+        Self {
+            share_interval: Span::from_secs(1),
+            start_difficulty: difficulty(0.000_25),
+            min_difficulty: difficulty(0.000_001),
+            max_difficulty: difficulty(1e12),
+            template_refresh: Span::from_secs(30),
+            job_lifetime: Span::from_secs(120),
+        }
+    }
+}
+
+/// `[rewards]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RewardsConfig {
+    /// How a reward is split.
+    #[serde(deserialize_with = "values::scheme")]
+    pub scheme: Scheme,
+    /// Where rewards come from.
+    #[serde(deserialize_with = "values::source")]
+    pub source: Source,
+    /// Time between two rounds.
+    #[serde(
+        rename = "run_interval_secs",
+        deserialize_with = "values::secs::<_, 1, 604_800>"
+    )]
+    pub run_interval: Span,
+    /// The operator's part.
+    #[serde(rename = "fee_bps", deserialize_with = "values::basis_points")]
+    pub fee: BasisPoints,
+    /// Length of the PPLNS window. Above zero.
+    #[serde(deserialize_with = "values::window_units")]
+    pub window_units: Units,
+    /// What a round splits with [`Source::Emission`].
+    #[serde(rename = "emission_sats", deserialize_with = "values::amount")]
+    pub emission: Amount,
+}
+
+impl Default for RewardsConfig {
+    fn default() -> Self {
+        Self {
+            scheme: Scheme::Pplns,
+            source: Source::Blocks,
+            run_interval: Span::from_secs(60),
+            fee: BasisPoints::new(100).expect("one percent is a part of the whole"),
+            window_units: Units::from_raw(2 * Units::ONE.raw()),
+            emission: Amount::ZERO,
+        }
+    }
+}
+
+/// `[payouts]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PayoutsConfig {
+    /// Least balance that is paid out.
+    #[serde(rename = "threshold_sats", deserialize_with = "values::amount")]
+    pub threshold: Amount,
+    /// Confirmations after which a payout is final.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
+    pub confirmations: u32,
+}
+
+impl Default for PayoutsConfig {
+    fn default() -> Self {
+        Self {
+            threshold: Amount::from_sats(100_000).expect("a thousandth of a coin is an amount"),
+            confirmations: 6,
+        }
+    }
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminConfig {
+    /// Whose signed requests may send control messages.
+    #[serde(deserialize_with = "values::hotkeys")]
+    pub hotkeys: Vec<Hotkey>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Registered miners.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000_000>")]
+    pub miners: u32,
+    /// Workers of one miner.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub workers_per_miner: u32,
+    /// Messages waiting for one handler.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub handler_mailbox: usize,
+    /// Messages waiting for one manager.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub manager_mailbox: usize,
+    /// Messages waiting for the ledger.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub ledger_mailbox: usize,
+    /// Shares remembered against duplicates, over all live jobs.
+    #[serde(deserialize_with = "values::whole::<_, _, 1000, 1_000_000_000>")]
+    pub recent_shares: usize,
+    /// Nonces remembered against replay.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 100_000_000>")]
+    pub used_nonces: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            miners: 100_000,
+            workers_per_miner: 1_000,
+            handler_mailbox: 1_024,
+            manager_mailbox: 4_096,
+            ledger_mailbox: 1_024,
+            recent_shares: 2_000_000,
+            used_nonces: 100_000,
+        }
+    }
+}
+
+/// `[stratum]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StratumConfig {
+    /// Where to listen; `None`: off.
+    #[serde(deserialize_with = "values::optional_address")]
+    pub listen: Option<SocketAddr>,
+}

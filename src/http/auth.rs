@@ -1,0 +1,272 @@
+//! Who is asking: the headers of `btauth/1`, session tokens, the admin token.
+//!
+//! A signed route takes a signature alone. A session route takes a session token too, and an admin route the
+//! admin token. What is signed is the whole request, so its body is read before the signature is checked,
+//! but the headers are looked at first: a request that is not signed at all costs nothing.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::web::Bytes;
+use dwarves_actors::handlers::admin::messages::AdminCaller;
+use dwarves_actors::handlers::registration::messages::{Authenticate, AuthenticateReply};
+use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
+use dwarves_domain::session::SessionError;
+use dwarves_domain::signature::Scheme;
+
+use super::problem::{Code, Problem};
+use super::state::HttpState;
+
+static VERSION: HeaderName = HeaderName::from_static("x-bittensor-version");
+static HOTKEY: HeaderName = HeaderName::from_static("x-bittensor-hotkey");
+static RECEIVER: HeaderName = HeaderName::from_static("x-bittensor-receiver");
+static NONCE: HeaderName = HeaderName::from_static("x-bittensor-nonce");
+static SIGNATURE: HeaderName = HeaderName::from_static("x-bittensor-signature");
+static CRYPTO: HeaderName = HeaderName::from_static("x-bittensor-crypto");
+
+/// The headers of a signature, in the right form and meant for this pool; not checked yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignatureHeaders {
+    scheme: Scheme,
+    nonce_nanos: u64,
+    sender: Hotkey,
+    receiver: Hotkey,
+    signature: [u8; 64],
+}
+
+/// Who a request says it comes from, before its body was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim<Caller> {
+    /// The holder of a token, which was checked.
+    Proven(Caller),
+    /// Someone who signed; the signature is still to be checked.
+    Signed(SignatureHeaders),
+}
+
+fn malformed(header: &HeaderName, detail: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::AuthMalformed, format!("{header}: {detail}")).of_field(header.as_str())
+}
+
+/// The text of a header that may be there once.
+fn single<'a>(req: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+    let mut values = req.headers().get_all(name);
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(malformed(name, "sent more than once"));
+    }
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| malformed(name, "expected visible ASCII text"))
+}
+
+fn required<'a>(req: &'a HttpRequest, name: &HeaderName) -> Result<&'a str, Problem> {
+    single(req, name)?.ok_or_else(|| malformed(name, "this header is missing"))
+}
+
+/// One spelling only: what is signed is the number's text.
+fn parse_nonce(text: &str) -> Option<u64> {
+    let plain = text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit());
+    let leading_zero = text.len() > 1 && text.starts_with('0');
+    if plain && !leading_zero {
+        text.parse().ok()
+    } else {
+        None
+    }
+}
+
+fn parse_signature(text: &str) -> Option<[u8; 64]> {
+    let mut bytes = [0; 64];
+    hex::decode_to_slice(text.strip_prefix("0x")?, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The bearer token of a request, if it carries one. Other kinds of authorization (a proxy's) are not ours.
+fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
+    let Some(text) = single(req, &AUTHORIZATION)? else {
+        return Ok(None);
+    };
+    let token = text
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim_matches(' '));
+    Ok(token)
+}
+
+fn signature_headers(
+    req: &HttpRequest,
+    pool: Hotkey,
+    missing: &'static str,
+) -> Result<SignatureHeaders, Problem> {
+    let Some(signature) = single(req, &SIGNATURE)? else {
+        return Err(Problem::new(Code::SignatureMissing, missing).of_field(SIGNATURE.as_str()));
+    };
+    if required(req, &VERSION)? != "1" {
+        return Err(malformed(&VERSION, "expected 1"));
+    }
+    let sender = required(req, &HOTKEY)?
+        .parse()
+        .map_err(|error: ParseHotkeyError| malformed(&HOTKEY, error))?;
+    let nonce_nanos = parse_nonce(required(req, &NONCE)?).ok_or_else(|| {
+        malformed(
+            &NONCE,
+            "expected Unix time in nanoseconds in plain decimal digits",
+        )
+    })?;
+    let scheme = match single(req, &CRYPTO)? {
+        None => Scheme::Sr25519,
+        Some(name) => name.parse().map_err(|error| malformed(&CRYPTO, error))?,
+    };
+    let signature =
+        parse_signature(signature).ok_or_else(|| malformed(&SIGNATURE, "expected 0x and 128 hex digits"))?;
+    let receiver: Option<Hotkey> = single(req, &RECEIVER)?.and_then(|text| text.parse().ok());
+    let Some(receiver) = receiver.filter(|receiver| *receiver == pool) else {
+        return Err(wrong_receiver(pool));
+    };
+    Ok(SignatureHeaders {
+        scheme,
+        nonce_nanos,
+        sender,
+        receiver,
+        signature,
+    })
+}
+
+fn wrong_receiver(pool: Hotkey) -> Problem {
+    Problem::new(
+        Code::WrongReceiver,
+        format!("{RECEIVER}: expected this pool's hotkey, {pool}"),
+    )
+    .of_field(RECEIVER.as_str())
+}
+
+/// The claim of a request to a route that takes a signature alone.
+///
+/// # Errors
+/// `signature_missing`, `auth_malformed` or `wrong_receiver`.
+pub fn signed(req: &HttpRequest, state: &HttpState) -> Result<SignatureHeaders, Problem> {
+    signature_headers(
+        req,
+        state.deps().pool_hotkey,
+        "this route needs a request signed with btauth/1; a token does not do",
+    )
+}
+
+/// The claim of a request to a route that takes a session token or a signature. The token goes first.
+///
+/// # Errors
+/// As [`signed`], and `session_invalid` or `session_expired`.
+pub fn session(req: &HttpRequest, state: &HttpState) -> Result<Claim<Hotkey>, Problem> {
+    let deps = state.deps();
+    let Some(token) = bearer(req)? else {
+        let missing = "this route needs a session token (Authorization: Bearer ...) or a signed request";
+        return signature_headers(req, deps.pool_hotkey, missing).map(Claim::Signed);
+    };
+    match deps.sessions.open(token, deps.clock.now()) {
+        Ok(session) => Ok(Claim::Proven(session.hotkey)),
+        Err(error) => {
+            let code = match error {
+                SessionError::Invalid => Code::SessionInvalid,
+                SessionError::Expired => Code::SessionExpired,
+            };
+            Err(Problem::new(code, error.to_string()).of_field(AUTHORIZATION.as_str()))
+        }
+    }
+}
+
+/// The claim of a request to a route for admins. The token goes first.
+///
+/// # Errors
+/// As [`signed`], and `token_invalid`.
+pub fn admin(req: &HttpRequest, state: &HttpState) -> Result<Claim<AdminCaller>, Problem> {
+    let deps = state.deps();
+    match bearer(req)? {
+        None => {
+            let missing = "this route needs the admin token (Authorization: Bearer ...) or a request signed by an admin's hotkey";
+            signature_headers(req, deps.pool_hotkey, missing).map(Claim::Signed)
+        }
+        Some(token) if deps.admin_token.matches(token) => Ok(Claim::Proven(AdminCaller::Token)),
+        Some(_) => Err(Problem::new(
+            Code::TokenInvalid,
+            "this is not the admin token; it is in the file admin.token of the pool's data directory",
+        )
+        .of_field(AUTHORIZATION.as_str())),
+    }
+}
+
+/// Checks a signature over the request and its body, and uses up its nonce. Gives the signer.
+///
+/// # Errors
+/// `wrong_receiver`, `stale_request`, `replayed`, `signature_invalid`, `busy`, `unavailable` or `stopping`.
+pub async fn verify(
+    req: &HttpRequest,
+    state: &HttpState,
+    headers: SignatureHeaders,
+    body: &Bytes,
+) -> Result<Hotkey, Problem> {
+    let path = req.uri().path_and_query().map_or("/", |path| path.as_str());
+    let question = Authenticate {
+        scheme: headers.scheme,
+        method: req.method().as_str().to_owned(),
+        path: path.to_owned(),
+        body: body.to_vec(),
+        nonce_nanos: headers.nonce_nanos,
+        sender: headers.sender,
+        receiver: headers.receiver,
+        signature: headers.signature,
+    };
+    match state.ask(&state.worker().authenticate, question).await? {
+        AuthenticateReply::Authentic => Ok(headers.sender),
+        AuthenticateReply::WrongReceiver => Err(wrong_receiver(state.deps().pool_hotkey)),
+        AuthenticateReply::Stale => Err(Problem::new(
+            Code::StaleRequest,
+            "the nonce is too old or too far ahead; sign with the present time, and set the machine's clock",
+        )
+        .of_field(NONCE.as_str())),
+        AuthenticateReply::SignatureInvalid => Err(Problem::new(
+            Code::SignatureInvalid,
+            "the signature is not this hotkey's over method, path, body, nonce, sender and receiver as sent",
+        )
+        .of_field(SIGNATURE.as_str())),
+        AuthenticateReply::Replayed => Err(Problem::new(
+            Code::Replayed,
+            "this nonce was used before; every signed request needs a new one",
+        )
+        .of_field(NONCE.as_str())),
+        AuthenticateReply::Busy => Err(Problem::busy()),
+        AuthenticateReply::Unavailable => Err(Problem::unavailable()),
+    }
+}
+
+impl Claim<Hotkey> {
+    /// Makes sure of a claim on a session route. Gives the miner.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub async fn settle(self, req: &HttpRequest, state: &HttpState, body: &Bytes) -> Result<Hotkey, Problem> {
+        match self {
+            Self::Proven(hotkey) => Ok(hotkey),
+            Self::Signed(headers) => verify(req, state, headers, body).await,
+        }
+    }
+}
+
+impl Claim<AdminCaller> {
+    /// Makes sure of a claim on an admin route. Gives the caller; whether a hotkey is an admin's is not
+    /// known yet.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub async fn settle(
+        self,
+        req: &HttpRequest,
+        state: &HttpState,
+        body: &Bytes,
+    ) -> Result<AdminCaller, Problem> {
+        match self {
+            Self::Proven(caller) => Ok(caller),
+            Self::Signed(headers) => Ok(AdminCaller::Hotkey(verify(req, state, headers, body).await?)),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! `/openapi.json`: the document that describes every route, built from the routes themselves.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use utoipa::OpenApi;
+use utoipa::openapi::Required;
+use utoipa::openapi::info::InfoBuilder;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use super::problem::{Code, Problem, ProblemBody};
+use super::query;
+use super::routes::Operations;
+
+const INTRODUCTION: &str = "\
+JSON in, JSON out. Unknown fields and query parameters are refused by name. Byte strings are lower-case hex; \
+block hashes and targets are big-endian as explorers write them; amounts are integers in base units (`*_sats`); \
+instants are RFC 3339 in UTC; durations end in `_secs`.
+
+Refusals are `application/problem+json` (RFC 9457) with a stable `code`:
+
+| code | status | meaning |
+|---|---|---|
+";
+
+const SIGNATURE: &str = "\
+A request signed with `btauth/1` (PyPI `bittensor` 11, `bittensor.http_auth`). Headers: `X-Bittensor-Version: 1`, \
+`X-Bittensor-Hotkey` (SS58), `X-Bittensor-Receiver` (the pool's hotkey, from `GET /v1/pool`), `X-Bittensor-Nonce` \
+(Unix time in nanoseconds), `X-Bittensor-Signature` (`0x` and hex), and `X-Bittensor-Crypto` unless it is sr25519. \
+Signed are these lines joined by a line feed: `btauth/1`, scheme, method, path with query as sent, hex SHA-256 of \
+the body, nonce, sender, receiver. A nonce is good once.";
+
+/// The document.
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut description = INTRODUCTION.to_owned();
+    for code in Code::ALL {
+        let (name, status, title) = (code.as_str(), code.status().as_u16(), code.title());
+        writeln!(description, "| `{name}` | {status} | {title} |").expect("a String takes any text");
+    }
+    let mut document = Operations::openapi();
+    document.info = InfoBuilder::new()
+        .title("Dwarves")
+        .version("1")
+        .description(Some(description))
+        .build();
+    // utoipa writes a body that may be left out as one that may be null, which the routes do not take.
+    for path in ["/v1/miners", "/v1/sessions"] {
+        let operation = document
+            .paths
+            .paths
+            .get_mut(path)
+            .and_then(|item| item.post.as_mut());
+        if let Some(body) = operation.and_then(|operation| operation.request_body.as_mut()) {
+            body.required = Some(Required::False);
+        }
+    }
+    let components = document.components.get_or_insert_default();
+    let bearer = |description: &str| {
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some(description))
+                .build(),
+        )
+    };
+    components.add_security_scheme(
+        "signature",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "X-Bittensor-Signature",
+            SIGNATURE,
+        ))),
+    );
+    components.add_security_scheme("session", bearer("The token of `POST /v1/sessions`"));
+    components.add_security_scheme(
+        "admin",
+        bearer("The token in the file `admin.token` of the pool's data directory"),
+    );
+    document
+}
+
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
+    let json = serde_json::to_vec(&document()).expect("the document holds only text and numbers");
+    Bytes::from(json)
+});
+
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "read_openapi", tag = "health",
+    responses(
+        (status = 200, description = "The OpenAPI document", body = Object),
+        (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn serve(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    query::none(&req)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(DOCUMENT.clone()))
+}

@@ -1,0 +1,159 @@
+//! Registration, and what anyone may know of a miner.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_actors::handlers::registration::messages::{Register, RegisterReply};
+use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner};
+use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
+
+use super::next_cursor;
+use crate::http::problem::{Code, Problem, ProblemBody};
+use crate::http::query::{self, Params};
+use crate::http::state::HttpState;
+use crate::http::wire::miners::{
+    MinerCredit, MinerCredits, MinerPayouts, MinerStatus, RegisterBody, Registration,
+};
+use crate::http::wire::scalars::Instant;
+use crate::http::{auth, body};
+
+/// Registers the signer, or changes where a known miner's payouts go.
+#[utoipa::path(
+    post, path = "/v1/miners", operation_id = "register_miner", tag = "miners",
+    request_body(content = RegisterBody, description = "An empty body is `{}`"),
+    responses(
+        (status = 201, description = "Newly registered", body = Registration),
+        (status = 200, description = "Known already", body = Registration),
+        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("signature" = [])),
+)]
+pub async fn register(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let headers = auth::signed(&req, &state)?;
+    let sent = body::read(&req, payload, state.limits()).await?;
+    let hotkey = auth::verify(&req, &state, headers, &sent).await?;
+    query::none(&req)?;
+    let RegisterBody { payout_address } = body::parse_or_empty(&sent)?;
+    let question = Register {
+        hotkey,
+        payout_address,
+    };
+    match state.ask(&state.worker().register, question).await? {
+        RegisterReply::Registered {
+            is_new,
+            registered_at,
+            payout_address,
+        } => {
+            let status = if is_new {
+                StatusCode::CREATED
+            } else {
+                StatusCode::OK
+            };
+            let answer = Registration {
+                hotkey: hotkey.to_string(),
+                registration_success: true,
+                registered_at: Instant(registered_at),
+                payout_address,
+            };
+            body::json(status, &answer)
+        }
+        RegisterReply::Closed => Err(Problem::new(
+            Code::RegistrationClosed,
+            "the operator takes no new miners at present",
+        )),
+        RegisterReply::Full => Err(Problem::new(
+            Code::RegistrationClosed,
+            "the pool has as many miners as it may",
+        )),
+        RegisterReply::Banned { reason } => Err(Problem::banned(&reason)),
+        RegisterReply::AddressInvalid(error) => Err(Problem::new(
+            Code::PayoutAddressInvalid,
+            format!("payout_address: {error}"),
+        )
+        .of_field("payout_address")),
+        RegisterReply::Busy => Err(Problem::busy()),
+        RegisterReply::Unavailable => Err(Problem::unavailable()),
+    }
+}
+
+/// The hotkey in a request's path. What is no hotkey is nobody's: the refusal says what is wrong with it.
+fn hotkey_in_path(req: &HttpRequest) -> Result<Hotkey, Problem> {
+    let text = req.match_info().query("hotkey");
+    text.parse().map_err(|error: ParseHotkeyError| {
+        Problem::new(Code::MinerUnknown, format!("hotkey: {error}")).of_field("hotkey")
+    })
+}
+
+async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
+    state
+        .ask(&state.deps().ports.miner, ReadMiner { hotkey })
+        .await?
+        .ok_or_else(Problem::miner_unknown)
+}
+
+/// A miner: its work, its workers and what it is owed.
+#[utoipa::path(
+    get, path = "/v1/miners/{hotkey}", operation_id = "read_miner", tag = "miners",
+    params(("hotkey" = String, Path, description = "The miner's hotkey in SS58")),
+    responses(
+        (status = 200, description = "The miner", body = MinerStatus),
+        (status = "default", description = "Refused; codes: miner_unknown", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    query::none(&req)?;
+    let hotkey = hotkey_in_path(&req)?;
+    let view = known_miner(&state, hotkey).await?;
+    let balances = state.read(|store| store.miner_balances(hotkey)).await?;
+    body::ok(&MinerStatus::new(view, balances))
+}
+
+/// A miner's credits, newest first.
+#[utoipa::path(
+    get, path = "/v1/miners/{hotkey}/credits", operation_id = "list_miner_credits", tag = "miners",
+    params(
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "A page of credits", body = MinerCredits),
+        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let page = Params::of(&req)?.page()?;
+    let hotkey = hotkey_in_path(&req)?;
+    known_miner(&state, hotkey).await?;
+    let page = state.read(|store| store.miner_credits(hotkey, page)).await?;
+    body::ok(&MinerCredits {
+        credits: page.rows.into_iter().map(MinerCredit::from).collect(),
+        next_cursor: next_cursor(page.next),
+    })
+}
+
+/// A miner's payouts, newest first.
+#[utoipa::path(
+    get, path = "/v1/miners/{hotkey}/payouts", operation_id = "list_miner_payouts", tag = "miners",
+    params(
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "A page of payouts", body = MinerPayouts),
+        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn payouts(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    Params::of(&req)?.page()?;
+    known_miner(&state, hotkey_in_path(&req)?).await?;
+    // The pool keeps what it owes as payable and sends no transactions yet, so every miner's list is empty.
+    body::ok(&MinerPayouts {
+        payouts: Vec::new(),
+        next_cursor: None,
+    })
+}

@@ -1,0 +1,65 @@
+//! The pool as a whole.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_actors::miner_manager::messages::ReadMiners;
+use dwarves_actors::pool_manager::messages::ReadPool;
+use dwarves_actors::reward_distributor::messages::ReadSchedule;
+use dwarves_actors::store::PoolTotals;
+use dwarves_actors::work_manager::messages::ReadWork;
+
+use crate::http::problem::{Problem, ProblemBody};
+use crate::http::state::HttpState;
+use crate::http::wire::miners::ShareCounts;
+use crate::http::wire::pool::Pool;
+use crate::http::wire::scalars::Instant;
+use crate::http::{body, query};
+
+/// Blocks found over blocks to be expected, once there is one.
+fn luck(totals: &PoolTotals) -> Option<f64> {
+    let expected = totals.units_to_last_block.to_f64();
+    (totals.blocks > 0 && expected > 0.0).then(|| totals.blocks as f64 / expected)
+}
+
+/// The pool: its hotkey, its terms, its miners and its luck.
+#[utoipa::path(
+    get, path = "/v1/pool", operation_id = "read_pool", tag = "pool",
+    responses(
+        (status = 200, description = "The pool", body = Pool),
+        (status = "default", description = "Refused; codes: busy, unavailable", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    query::none(&req)?;
+    let deps = state.deps();
+    let pool = state.ask(&deps.ports.pool, ReadPool).await?;
+    let work = state.ask(&deps.ports.work, ReadWork).await?;
+    let miners = state.ask(&deps.ports.miners, ReadMiners).await?;
+    let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
+    let totals = state.read(|store| store.totals()).await?;
+    let template = work.work.current.as_deref();
+    body::ok(&Pool {
+        name: deps.pool_name.clone(),
+        hotkey: deps.pool_hotkey.to_string(),
+        chain: deps.chain_name.clone(),
+        algorithm: deps.algorithm.as_str(),
+        state: pool.state.as_str(),
+        // A template is the block after the tip.
+        height: template.map(|template| template.chain().height.saturating_sub(1)),
+        network_difficulty: template.map(|template| template.network_target().difficulty().to_f64()),
+        miners: miners.miners,
+        workers: miners.workers,
+        workers_active: miners.workers_active,
+        hashrate: miners.hashrate,
+        registration_open: miners.registration_open,
+        scheme: schedule.scheme.into(),
+        fee_bps: schedule.fee.get(),
+        run_interval_secs: schedule.run_interval.secs(),
+        next_round_at: Instant(schedule.next_round_at),
+        luck: luck(&totals),
+        shares: ShareCounts {
+            accepted: miners.accepted,
+            rejected: miners.rejected.into(),
+        },
+        ledger_sum_sats: totals.ledger_sum,
+    })
+}

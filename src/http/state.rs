@@ -1,0 +1,172 @@
+//! What the routes know and whom they may ask.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use dwarves_actors::ask::{AskError, Port, Request};
+use dwarves_actors::clock::SharedClock;
+use dwarves_actors::handlers::admin::messages::{Authorize, Control};
+use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, Register};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
+use dwarves_actors::miner_manager::messages::{ReadMiner, ReadMiners};
+use dwarves_actors::pool_manager::messages::ReadPool;
+use dwarves_actors::reward_distributor::messages::ReadSchedule;
+use dwarves_actors::store::{SharedStore, StoreFuture};
+use dwarves_actors::work_manager::messages::ReadWork;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::session::SessionKey;
+use dwarves_domain::work::Algorithm;
+
+use super::admin_token::AdminToken;
+use super::problem::Problem;
+
+/// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
+#[derive(Clone, Debug)]
+pub struct PoolPorts {
+    /// The admin handler: sends an admin's message.
+    pub control: Port<Control>,
+    /// The admin handler: says who is an admin.
+    pub authorize: Port<Authorize>,
+    /// The miner manager: reads one miner.
+    pub miner: Port<ReadMiner>,
+    /// The miner manager: reads all miners together.
+    pub miners: Port<ReadMiners>,
+    /// The reward distributor: reads schedule and terms.
+    pub schedule: Port<ReadSchedule>,
+    /// The work manager: reads the present work.
+    pub work: Port<ReadWork>,
+    /// The pool manager: reads how the pool is.
+    pub pool: Port<ReadPool>,
+}
+
+/// Whom the routes of one HTTP worker may ask: the handler actors on that worker's own thread.
+#[derive(Clone, Debug)]
+pub struct WorkerPorts {
+    /// The registration handler: checks a signed request.
+    pub authenticate: Port<Authenticate>,
+    /// The registration handler: registers a miner.
+    pub register: Port<Register>,
+    /// The registration handler: opens a session.
+    pub open_session: Port<OpenSession>,
+    /// The submission handler: gives work.
+    pub fetch_work: Port<FetchWork>,
+    /// The submission handler: takes shares.
+    pub submit: Port<SubmitShares>,
+}
+
+/// How long and how large things may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// The largest body that is read, in bytes. 1,000 shares written with every field take 150,000.
+    pub body_bytes: usize,
+    /// How long a body may take to arrive.
+    pub body_deadline: Duration,
+    /// How long to wait for an actor or the store before answering "busy".
+    pub ask_deadline: Duration,
+    /// How long the submission handler holds a long poll before it answers with the work there is.
+    pub long_poll: Duration,
+    /// The most shares that one request may bring.
+    pub shares_max: usize,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 262_144,
+            body_deadline: Duration::from_secs(15),
+            ask_deadline: Duration::from_secs(10),
+            long_poll: Duration::from_secs(60),
+            shares_max: 1_000,
+        }
+    }
+}
+
+/// What all HTTP workers share. Made once, behind an `Arc`.
+pub struct HttpDeps {
+    /// Whom to ask.
+    pub ports: PoolPorts,
+    /// The store; the routes only read it.
+    pub store: SharedStore,
+    /// The clock.
+    pub clock: SharedClock,
+    /// Opens session tokens.
+    pub sessions: SessionKey,
+    /// The bearer token of the operator.
+    pub admin_token: AdminToken,
+    /// The pool's own hotkey: the receiver of signed requests.
+    pub pool_hotkey: Hotkey,
+    /// The pool's name, for people.
+    pub pool_name: String,
+    /// The chain's name, such as `devnet` or `bitcoin`.
+    pub chain_name: String,
+    /// How the chain hashes.
+    pub algorithm: Algorithm,
+    /// How long and how large things may be.
+    pub limits: HttpLimits,
+}
+
+/// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
+pub struct HttpState {
+    deps: Arc<HttpDeps>,
+    worker: WorkerPorts,
+}
+
+/// How long beyond the long poll's own time its answer may take.
+const LONG_POLL_GRACE: Duration = Duration::from_secs(5);
+
+impl HttpState {
+    /// The state of one HTTP worker, ready for `App::app_data`.
+    pub fn new(deps: Arc<HttpDeps>, worker: WorkerPorts) -> web::Data<Self> {
+        web::Data::new(Self { deps, worker })
+    }
+
+    /// What all HTTP workers share.
+    pub fn deps(&self) -> &HttpDeps {
+        &self.deps
+    }
+
+    /// This worker's handler actors.
+    pub fn worker(&self) -> &WorkerPorts {
+        &self.worker
+    }
+
+    /// How long and how large things may be.
+    pub fn limits(&self) -> &HttpLimits {
+        &self.deps.limits
+    }
+
+    /// Asks an actor.
+    ///
+    /// # Errors
+    /// `busy` or `stopping` if there is no answer (in time).
+    pub async fn ask<R: Request>(&self, port: &Port<R>, payload: R) -> Result<R::Reply, Problem> {
+        Ok(port.ask(payload, self.limits().ask_deadline).await?)
+    }
+
+    /// Asks an actor that may take as long as a long poll.
+    ///
+    /// # Errors
+    /// `busy` or `stopping` if there is no answer (in time).
+    pub async fn ask_long<R: Request>(&self, port: &Port<R>, payload: R) -> Result<R::Reply, Problem> {
+        let deadline = self.limits().long_poll + LONG_POLL_GRACE;
+        Ok(port.ask(payload, deadline).await?)
+    }
+
+    /// Reads from the store.
+    ///
+    /// # Errors
+    /// `busy` if it does not answer in time, `unavailable` or `internal` if it fails.
+    pub async fn read<T>(&self, question: impl FnOnce(&SharedStore) -> StoreFuture<T>) -> Result<T, Problem> {
+        self.within_deadline(question(&self.deps.store))
+            .await?
+            .map_err(Problem::from)
+    }
+
+    async fn within_deadline<F: Future>(&self, future: F) -> Result<F::Output, Problem> {
+        tokio::time::timeout(self.limits().ask_deadline, future)
+            .await
+            .map_err(|_| Problem::from(AskError::TimedOut))
+    }
+}

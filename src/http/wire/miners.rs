@@ -1,0 +1,247 @@
+//! Registration, sessions, a miner and its credits.
+
+use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
+use dwarves_actors::store::{CreditRow, MinerBalances};
+use dwarves_domain::share::Rejection;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::scalars::{Hash, Instant};
+
+/// The body of a registration.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterBody {
+    /// Where payouts shall go, an address of the pool's chain; absent or null leaves it as it is.
+    #[serde(default)]
+    pub payout_address: Option<String>,
+}
+
+/// The body of opening a session: nothing.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenSessionBody {}
+
+/// A registered miner.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Registration {
+    /// Who, in SS58.
+    pub hotkey: String,
+    /// Always true: refusals are problems.
+    pub registration_success: bool,
+    /// When first registered.
+    pub registered_at: Instant,
+    /// Where payouts go; null until the miner says.
+    pub payout_address: Option<String>,
+}
+
+/// An open session.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenedSession {
+    /// For the header `Authorization: Bearer ...`.
+    pub token: String,
+    /// When it expires.
+    pub expires_at: Instant,
+}
+
+/// Shares since the miner's (or the pool's) beginning.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct ShareCounts {
+    /// Accepted ones.
+    pub accepted: u64,
+    /// Rejected ones by reason.
+    pub rejected: RejectedCounts,
+}
+
+/// Rejected shares by reason.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct RejectedCounts {
+    /// The pool gave this job to nobody, or to another worker.
+    pub unknown_job: u64,
+    /// The job was over.
+    pub stale: u64,
+    /// The header was accepted before.
+    pub duplicate: u64,
+    /// The hash was above the share target.
+    pub low_difficulty: u64,
+    /// The header's time was out of bounds.
+    pub time_out_of_range: u64,
+    /// The version differed outside the mask.
+    pub version_out_of_mask: u64,
+}
+
+impl From<[u64; Rejection::REASONS.len()]> for RejectedCounts {
+    fn from(counts: [u64; Rejection::REASONS.len()]) -> Self {
+        let [
+            unknown_job,
+            stale,
+            duplicate,
+            low_difficulty,
+            time_out_of_range,
+            version_out_of_mask,
+        ] = counts;
+        Self {
+            unknown_job,
+            stale,
+            duplicate,
+            low_difficulty,
+            time_out_of_range,
+            version_out_of_mask,
+        }
+    }
+}
+
+/// A miner's work in the reward window that ends now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Performance {
+    /// Its units in the window, an exact decimal.
+    #[schema(example = "0.0625")]
+    pub units: String,
+    /// The window's size in units, an exact decimal.
+    #[schema(example = "2")]
+    pub window_units: String,
+}
+
+/// A miner's balances in sats.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Balances {
+    /// Credited for blocks that are not deep enough to be spent.
+    pub immature: u64,
+    /// Waiting to be paid out.
+    pub payable: u64,
+    /// In a payout that is under way.
+    pub in_flight: u64,
+    /// Paid out.
+    pub paid: u64,
+}
+
+/// A worker of a miner.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WorkerStatus {
+    /// Its name.
+    pub name: String,
+    /// Hashes per second, estimated from accepted shares.
+    pub hashrate: f64,
+    /// The difficulty of its next job.
+    pub share_difficulty: f64,
+    /// When its last share was accepted.
+    pub last_share_at: Option<Instant>,
+    /// Accepted shares.
+    pub shares: u64,
+}
+
+/// A miner.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MinerStatus {
+    /// Who, in SS58.
+    pub hotkey: String,
+    /// When first registered.
+    pub registered_at: Instant,
+    /// Where payouts go; null until the miner says.
+    pub payout_address: Option<String>,
+    /// Hashes per second, estimated from accepted shares.
+    pub hashrate: f64,
+    /// Its shares.
+    pub shares: ShareCounts,
+    /// Its work in the reward window.
+    pub performance: Performance,
+    /// Its balances in sats.
+    pub balance_sats: Balances,
+    /// Its machines.
+    pub workers: Vec<WorkerStatus>,
+}
+
+impl From<WorkerView> for WorkerStatus {
+    fn from(view: WorkerView) -> Self {
+        Self {
+            name: view.name.to_string(),
+            hashrate: view.hashrate,
+            share_difficulty: view.share_difficulty.to_f64(),
+            last_share_at: view.last_share_at.map(Instant),
+            shares: view.shares,
+        }
+    }
+}
+
+impl MinerStatus {
+    /// The miner as the miner manager and the ledger know it.
+    pub fn new(view: MinerView, balances: MinerBalances) -> Self {
+        Self {
+            hotkey: view.hotkey.to_string(),
+            registered_at: Instant(view.registered_at),
+            payout_address: view.payout_address,
+            hashrate: view.hashrate,
+            shares: ShareCounts {
+                accepted: view.accepted,
+                rejected: view.rejected.into(),
+            },
+            performance: Performance {
+                units: view.units.to_string(),
+                window_units: view.window.to_string(),
+            },
+            balance_sats: Balances {
+                immature: balances.immature.sats(),
+                payable: balances.payable.sats(),
+                in_flight: balances.in_flight.sats(),
+                paid: balances.paid.sats(),
+            },
+            workers: view.workers.into_iter().map(WorkerStatus::from).collect(),
+        }
+    }
+}
+
+/// A miner's part of a round.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MinerCredit {
+    /// The round, as in `/v1/rounds/{id}`.
+    pub round_id: u64,
+    /// When the round closed.
+    pub closed_at: Instant,
+    /// For which work, an exact decimal number of units.
+    pub units: String,
+    /// How much.
+    pub amount_sats: u64,
+    /// The block that was split, if it was one.
+    pub block: Option<Hash>,
+}
+
+impl From<CreditRow> for MinerCredit {
+    fn from(row: CreditRow) -> Self {
+        Self {
+            round_id: row.round.get(),
+            closed_at: Instant(row.closed_at),
+            units: row.units,
+            amount_sats: row.amount.sats(),
+            block: row.block.map(Hash),
+        }
+    }
+}
+
+/// A page of a miner's credits, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MinerCredits {
+    /// The credits.
+    pub credits: Vec<MinerCredit>,
+    /// The `cursor` of the next page; null on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// A transaction that pays a miner.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MinerPayout {
+    /// The transaction's id, as explorers write it.
+    pub txid: String,
+    /// When it was sent.
+    pub sent_at: Instant,
+    /// How much the miner gets.
+    pub amount_sats: u64,
+}
+
+/// A page of a miner's payouts, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MinerPayouts {
+    /// The payouts.
+    pub payouts: Vec<MinerPayout>,
+    /// The `cursor` of the next page; null on the last.
+    pub next_cursor: Option<String>,
+}

@@ -1,0 +1,123 @@
+//! The pool's own hotkey, and the secrets that are derived from it.
+//!
+//! `DATA_DIR/pool.key` is made at the first start. Its secret also gives the keys of job ids and of session
+//! tokens, so that both outlive a restart without more files to keep safe.
+
+use std::path::Path;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::session::SessionKey;
+use dwarves_domain::work::JobKey;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+
+use super::entropy::Randomness;
+use super::hotkey_file::{HotkeyFile, HotkeyFileError, PhraseWords};
+use super::secret_file::SecretFileError;
+
+/// The file's name in the data directory.
+pub const FILE_NAME: &str = "pool.key";
+
+/// The key by which miners know the pool.
+#[derive(Clone, Debug)]
+pub struct PoolKey(HotkeyFile);
+
+impl PoolKey {
+    /// Reads the key in `data_dir`, or makes one if there is none.
+    ///
+    /// # Errors
+    /// If it can not be read or made. A file that is there but wrong is never replaced.
+    pub fn open_or_create(data_dir: &Path, randomness: &dyn Randomness) -> Result<Self, HotkeyFileError> {
+        let path = data_dir.join(FILE_NAME);
+        if !path.exists() {
+            let key = HotkeyFile::generate(PhraseWords::Twelve, randomness)?;
+            match key.create(&path, randomness) {
+                Ok(()) => {}
+                // Another process was first; its key is the one on disk.
+                Err(SecretFileError::Exists(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // Read back what is on disk in every case: that is the key after the next restart.
+        HotkeyFile::read(&path).map(Self)
+    }
+
+    /// The pool's hotkey: the receiver of signed requests.
+    pub fn hotkey(&self) -> Hotkey {
+        self.0.hotkey()
+    }
+
+    /// What the operator should know about the file, if anything.
+    pub fn warning(&self) -> Option<&str> {
+        self.0.warning()
+    }
+
+    /// The key pair, with which the pool signs.
+    pub fn pair(&self) -> &HotkeyFile {
+        &self.0
+    }
+
+    /// The key of job ids.
+    pub fn job_key(&self) -> JobKey {
+        JobKey::new(&self.derive(b"dwarves/job-key/1"))
+    }
+
+    /// The key of session tokens.
+    pub fn session_key(&self) -> SessionKey {
+        SessionKey::new(&self.derive(b"dwarves/session-key/1"))
+    }
+
+    /// The secret of the pool's wallet on the devnet.
+    pub fn devnet_wallet_secret(&self) -> [u8; 32] {
+        self.derive(b"dwarves/devnet-wallet/1")
+    }
+
+    /// A secret of its own for each `label`; none tells anything about another or about the key.
+    fn derive(&self, label: &[u8]) -> [u8; 32] {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0.secret_bytes()).expect("HMAC takes keys of any length");
+        mac.update(label);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::entropy::SystemRandomness;
+    use crate::keys::entropy::testing::Constant;
+    use dwarves_domain::session::Session;
+    use dwarves_domain::time::Timestamp;
+
+    #[test]
+    fn the_key_and_what_is_derived_from_it_outlive_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = PoolKey::open_or_create(folder.path(), &SystemRandomness).unwrap();
+        let again = PoolKey::open_or_create(folder.path(), &SystemRandomness).unwrap();
+        assert_eq!(first.hotkey(), again.hotkey());
+        let session = Session {
+            hotkey: Hotkey::from_bytes([1; 32]),
+            expires_at: Timestamp::from_secs(9),
+        };
+        let token = first.session_key().seal(&session);
+        assert_eq!(again.session_key().open(&token, Timestamp::EPOCH), Ok(session));
+    }
+
+    #[test]
+    fn each_label_gives_another_secret_and_each_pool_too() {
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let one = PoolKey::open_or_create(a.path(), &Constant(1)).unwrap();
+        let two = PoolKey::open_or_create(b.path(), &Constant(2)).unwrap();
+        assert_ne!(one.derive(b"x"), one.derive(b"y"));
+        assert_ne!(one.derive(b"x"), two.derive(b"x"));
+    }
+
+    #[test]
+    fn a_damaged_key_is_reported_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE_NAME);
+        std::fs::write(&path, "{\"secretSeed\":").unwrap();
+        assert!(PoolKey::open_or_create(folder.path(), &SystemRandomness).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"secretSeed\":");
+    }
+}
