@@ -2,6 +2,11 @@
 //!
 //! A child process is this very test binary, asked for one ignored test.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can not go on says so by panicking"
+)]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
