@@ -12,14 +12,40 @@ mod miner;
 mod notes;
 mod plan;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use std::sync::Once;
 
 use plan::Simulation;
 
 /// Seeds that every run of the tests goes through.
 const SEEDS: u64 = 300;
 
+thread_local! {
+    static PANICS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A panic of an actor or a task ends that alone: it is counted, so that it does not go unseen.
+fn count_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            report(panic);
+        }));
+    });
+    PANICS.set(0);
+}
+
+/// Fails if anything on this thread panicked since the simulation began.
+fn nothing_panicked() {
+    assert_eq!(PANICS.get(), 0, "an actor or a miner panicked, as told above");
+}
+
 fn run(seed: u64) -> Vec<String> {
+    count_panics();
     let result = catch_unwind(AssertUnwindSafe(|| Simulation::new(seed).run()));
     match result {
         Ok(log) => log,

@@ -112,8 +112,9 @@ impl MinerState {
 
     /// One share, good or not, of a job that is known, perhaps an old one.
     fn share(&mut self) -> Option<Share> {
+        let newest = self.jobs.last()?.clone();
         let job = if self.prng.chance(80) {
-            self.jobs.last()?.clone()
+            newest
         } else {
             let at = self.prng.below(self.jobs.len() as u64) as usize;
             self.jobs.get(at)?.clone()
@@ -186,13 +187,17 @@ pub(crate) async fn mine(state: Rc<RefCell<MinerState>>, doors: Doors, clock: Si
     loop {
         let wait = 20 + miner.below(900);
         tokio::time::sleep(Duration::from_millis(wait)).await;
-        if miner.state.borrow().retired {
+        let (is_registered, has_jobs, retired) = {
+            let state = miner.state.borrow();
+            (state.is_registered, !state.jobs.is_empty(), state.retired)
+        };
+        if retired {
             return;
         }
-        if !miner.state.borrow().is_registered || miner.below(100) < 2 {
+        if !is_registered || miner.below(100) < 2 {
             miner.register().await;
         }
-        if miner.state.borrow().jobs.is_empty() || miner.below(100) < 30 {
+        if !has_jobs || miner.below(100) < 30 {
             miner.fetch().await;
         }
         let request = miner.state.borrow_mut().request();
@@ -253,7 +258,8 @@ impl Miner {
 
     async fn register(&self) {
         // Sometimes somebody replays what was signed before.
-        let replayed = self.state.borrow().signed.clone().filter(|_| self.below(3) == 0);
+        let before = self.state.borrow().signed.clone();
+        let replayed = before.filter(|_| self.below(3) == 0);
         let signed = replayed.unwrap_or_else(|| self.signed());
         self.state.borrow_mut().signed = Some(signed.clone());
         let (sender, nonce) = (signed.sender, signed.nonce_nanos);

@@ -86,6 +86,7 @@ impl Simulation {
             let plan = self.plan_life(life == lives);
             let how = life::live(&mut self, &plan);
             self.notes.event(format!("life {life} ended: {how}"));
+            crate::nothing_panicked();
             check::books(&self.memory, &self.notes, self.scheme, self.source);
             // Time goes on while nobody runs the pool.
             self.now = self.now.plus(Span::from_millis(self.prng.below(20_000)));
