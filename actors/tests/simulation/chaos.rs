@@ -19,7 +19,9 @@ use crate::miner;
 use crate::notes::Notes;
 
 /// Blocks that others find in the end: more than a block needs to be forgotten.
-const BURIAL: u32 = 30;
+const BURIAL: u32 = 25;
+/// How many times five seconds the last rounds may take.
+const PATIENCE: u32 = 100;
 
 /// What makes things happen.
 pub(crate) struct Chaos {
@@ -177,14 +179,21 @@ impl Chaos {
         self.event(&format!("operator: {what}: {word}"));
     }
 
-    /// Others find blocks one by one until everything is deep, and rounds close after it.
-    pub(crate) async fn bury_everything(&self) {
+    /// Others find blocks one by one until everything is deep, and then rounds close until nothing is due. (A
+    /// clock that jumped back must first reach the last closing again.)
+    pub(crate) async fn bury_everything(&self, nothing_is_due: impl Fn() -> bool) {
         for _ in 0..BURIAL {
             self.chain.others_find(1);
-            tokio::time::sleep(Duration::from_secs(6)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        // A clock that jumped back must reach the last closing again first.
-        tokio::time::sleep(Duration::from_secs(300)).await;
+        // Time for the last look at the blocks.
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        for _ in 0..PATIENCE {
+            if nothing_is_due() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
         self.event("all is buried");
     }
 }

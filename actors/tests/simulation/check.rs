@@ -249,5 +249,11 @@ pub(crate) fn came_to_rest(store: &MemoryStore, chain: &TestChain) {
             }
         }
     }
-    assert!(now(store.blocks_to_account(u32::MAX)).is_empty());
+    assert!(nothing_is_due(store));
+}
+
+/// Whether every block is booked as what it is, as far as the store knows, and none is on its way to be deep.
+pub(crate) fn nothing_is_due(store: &MemoryStore) -> bool {
+    let on_its_way = |block: &BlockRow| !matches!(block.state, BlockState::Mature | BlockState::Orphaned);
+    now(store.blocks_to_account(u32::MAX)).is_empty() && !store.found_blocks().iter().any(on_its_way)
 }

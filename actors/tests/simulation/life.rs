@@ -27,7 +27,7 @@ use dwarves_domain::time::Span;
 use tokio::sync::watch;
 
 use crate::plan::{LifePlan, Simulation};
-use crate::{chaos, miner};
+use crate::{chaos, check, miner};
 
 /// How a life ends if nothing ends it before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
             for state in &sim.miners {
                 state.borrow_mut().retired = true;
             }
-            chaos.bury_everything().await;
+            chaos.bury_everything(|| check::nothing_is_due(&sim.memory)).await;
         } else {
             actix::spawn(chaos.rage());
             tokio::time::sleep(plan.length.to_std()).await;
