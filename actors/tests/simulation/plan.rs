@@ -92,6 +92,11 @@ impl Simulation {
             self.now = self.now.plus(Span::from_millis(self.prng.below(20_000)));
         }
         check::came_to_rest(&self.memory, &self.chain);
+        for block in self.memory.found_blocks() {
+            let (state, booked) = (block.state, block.accounting);
+            self.notes
+                .event(format!("block {} is {state}, booked {booked}", block.hash));
+        }
         let balances = self.memory.balances();
         for (account, sats) in balances.iter() {
             self.notes.event(format!("{account} {sats}"));
