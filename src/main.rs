@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use clap::Parser;
+use dwarves::cli::Cli;
 use env_logger::Env;
 
 // Many small messages between threads: mimalloc takes frees from other threads more cheaply than the system's.
@@ -9,10 +11,11 @@ use env_logger::Env;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(Env::default().default_filter_or("info"))
+    let cli = Cli::parse();
+    env_logger::Builder::from_env(Env::default().default_filter_or(cli.default_log_filter()))
         .format_timestamp_millis()
         .init();
-    match dwarves::cli::run() {
+    match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("error: {failure}");

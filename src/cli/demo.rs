@@ -1,10 +1,12 @@
 //! `dwarves demo`: a pool with some miners in one process.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::Failure;
+use crate::demo::{self, DemoOptions};
 
 /// Arguments of `dwarves demo`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -20,7 +22,12 @@ pub struct DemoArgs {
 /// Runs the demo.
 ///
 /// # Errors
-/// If it can not start.
-pub fn run(_args: DemoArgs) -> Result<(), Failure> {
-    Err("demo: not in this build yet".into())
+/// If it can not start, or does not stop in good order.
+pub fn run(args: DemoArgs) -> Result<(), Failure> {
+    let options = DemoOptions {
+        data_dir: args.data_dir,
+        duration: args.duration_secs.map(Duration::from_secs),
+    };
+    demo::run(&options, Box::new(std::io::stdout()))?;
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The command line: what can be asked for, one file a command.
 //!
-//! [`run`] parses the arguments and does what they ask. A wrong command line ends the process with exit code
-//! 2 (clap's own); everything that goes wrong later is a [`Failure`], which `main` prints.
+//! [`Cli`] is parsed by clap, which ends the process with exit code 2 if the command line is wrong; everything
+//! that goes wrong later is a [`Failure`], which `main` prints.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub const DATA_DIR: &str = "data";
   dwarves hotkey new miner.key                 make a miner's key
   dwarves mine --hotkey miner.key              mine on that pool with all cores
   dwarves admin pool_manager status            ask the pool how it is
-  dwarves demo                                 see a pool, miners and payouts in one terminal
+  dwarves demo                                 see a pool, miners and rewards in one terminal
 
 Settings: config.toml in the working directory, or DWARVES__SECTION__KEY in the environment.
 RUST_LOG=debug shows more; RUST_LOG=warn less.",
@@ -75,20 +75,29 @@ pub struct PoolArgs {
     pub data_dir: PathBuf,
 }
 
-/// Parses the arguments of this process and does what they ask.
-///
-/// # Errors
-/// If that fails. A wrong command line, `--help` and `--version` end the process instead.
-pub fn run() -> Result<(), Failure> {
-    let cli = Cli::parse();
-    match cli.command {
-        None => serve::run(cli.serve),
-        Some(Command::Serve(args)) => serve::run(args),
-        Some(Command::Demo(args)) => demo::run(args),
-        Some(Command::Mine(args)) => mine::run(args),
-        Some(Command::Hotkey(args)) => hotkey::run(args),
-        Some(Command::Admin(args)) => admin::run(args),
-        Some(Command::Check(args)) => check::run(args),
+impl Cli {
+    /// What is logged if `RUST_LOG` does not say: the demo tells its own story.
+    pub fn default_log_filter(&self) -> &'static str {
+        match self.command {
+            Some(Command::Demo(_)) => "warn",
+            _ => "info",
+        }
+    }
+
+    /// Does what the arguments ask.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            None => serve::run(self.serve),
+            Some(Command::Serve(args)) => serve::run(args),
+            Some(Command::Demo(args)) => demo::run(args),
+            Some(Command::Mine(args)) => mine::run(args),
+            Some(Command::Hotkey(args)) => hotkey::run(args),
+            Some(Command::Admin(args)) => admin::run(args),
+            Some(Command::Check(args)) => check::run(args),
+        }
     }
 }
 

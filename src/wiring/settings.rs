@@ -29,7 +29,7 @@ const FORGET_AFTER_MATURITIES: u32 = 3;
 const SHARES_IN_FLIGHT_MAX: usize = 100_000;
 
 /// The devnet as configured.
-pub(super) fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
+pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
     if config.chain.algorithm != Algorithm::Sha256d {
         let detail = "the devnet has sha256d alone; set chain.algorithm = \"sha256d\"";
         return Err(StartError::Settings(detail.to_owned()));
@@ -74,7 +74,9 @@ pub(super) fn pool_settings(
     let acknowledge = match config.store.acknowledge {
         config::Acknowledge::Durable => Acknowledge::Durable,
         config::Acknowledge::Queued => {
-            log::warn!("store.acknowledge = \"queued\": a crash loses acknowledged shares; for measuring only");
+            log::warn!(
+                "store.acknowledge = \"queued\": a crash loses acknowledged shares; for measuring only"
+            );
             Acknowledge::Queued
         }
     };
@@ -113,7 +115,10 @@ pub(super) fn pool_settings(
         },
         blocks: BlockSettings {
             maturity: config.chain.maturity_confirmations,
-            forget_after: config.chain.maturity_confirmations.saturating_mul(FORGET_AFTER_MATURITIES),
+            forget_after: config
+                .chain
+                .maturity_confirmations
+                .saturating_mul(FORGET_AFTER_MATURITIES),
         },
         acknowledge,
     })
