@@ -125,7 +125,7 @@ def eventually(what, check, secs=20.0, every=0.05):
 class Pool:
     """A running `dwarves serve` and its data directory."""
 
-    def __init__(self, data_dir=None, config=None, preexec=None, **settings):
+    def __init__(self, data_dir=None, config=None, log_path=None, **settings):
         self._own_dir = None
         if data_dir is None:
             self._own_dir = tempfile.TemporaryDirectory(prefix="dwarves-test-")
@@ -133,9 +133,8 @@ class Pool:
         self.data_dir = pathlib.Path(data_dir)
         self.settings = {**QUICK, **{key.replace("__", "."): value for key, value in settings.items()}}
         self.config = config
-        self.preexec = preexec
         self.process = None
-        self.log_path = self.data_dir.parent / f"{self.data_dir.name}.log"
+        self.log_path = log_path or self.data_dir.parent / f"{self.data_dir.name}.log"
 
     def __enter__(self):
         return self.start()
@@ -189,7 +188,6 @@ class Pool:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=self.preexec,
             )
 
     def kill(self):

@@ -221,12 +221,15 @@ def test_a_banned_miner_is_refused_everywhere_until_it_is_unbanned(pool, uri):
     miner.accepted()
 
 
-def test_a_ban_outlives_a_restart_and_hits_a_hotkey_that_never_registered(own_pool, uri):
-    stranger = Miner(own_pool, uri)
-    own_pool.must_control("miner_manager", "ban", hotkey=stranger.hotkey, reason="known elsewhere")
-    problem(stranger.register(), 403, "banned")
+def test_a_ban_outlives_a_restart(own_pool, uri):
+    miner = own_pool.miner(uri)
+    own_pool.must_control("miner_manager", "ban", hotkey=miner.hotkey, reason="for good")
     own_pool.restart(kill=True)
-    problem(stranger.register(), 403, "banned")
+    problem(miner.register(), 403, "banned")
+    problem(miner.fetch(), 403, "banned")
+    own_pool.must_control("miner_manager", "unban", hotkey=miner.hotkey)
+    own_pool.restart(kill=True)
+    miner.accepted()
 
 
 def test_a_ban_with_an_end_ends_by_itself(pool, uri):
@@ -304,6 +307,9 @@ def test_what_concerns_an_unknown_miner_or_worker_is_refused(pool, uri):
     miner, stranger = pool.miner(uri), Miner(pool, "//Stranger")
     answer = pool.control("miner_manager", "set_share_difficulty", hotkey=stranger.hotkey, difficulty=1)
     problem(answer, 409, "control_refused")
+    for message in ("ban", "unban"):
+        fields = {"reason": "r"} if message == "ban" else {}
+        problem(pool.control("miner_manager", message, hotkey=stranger.hotkey, **fields), 409, "control_refused")
     answer = pool.control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, worker="none", difficulty=1)
     problem(answer, 409, "control_refused")
 

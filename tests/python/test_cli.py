@@ -85,7 +85,7 @@ def test_a_wrong_phrase_is_refused(tmp_path):
 
 
 def test_the_cpu_miner_mines_and_its_shares_are_accepted(tmp_path):
-    with Pool(work__start_difficulty="0.00001", work__share_interval_secs="0.2", chain__devnet_block_hashes=200_000) as pool:
+    with Pool(work__start_difficulty="0.000001", work__share_interval_secs="0.1", chain__devnet_block_hashes=100_000) as pool:
         hotkey = run("hotkey", "new", "miner.key", cwd=tmp_path).stdout.strip()
         done = run(
             "mine", "--pool", pool.url, "--hotkey", "miner.key", "--worker", "rig-1", "--threads", 1,

@@ -181,6 +181,7 @@ def test_pages_hold_every_row_once_newest_first(own_pool, uri):
         miner.block()
     last = miner.block()
     wait_for_round_with(pool, last)
+    eventually("eight rounds closed", lambda: len(rows(pool, "/v1/rounds", "rounds")) >= 8)
     pool.must_control("reward_distributor", "pause")
     credits = f"/v1/miners/{miner.hotkey}/credits"
     for path, name, key in (
@@ -264,7 +265,8 @@ def test_the_openapi_document_is_valid_and_covers_every_route(pool):
     doc = document(pool)
     validate(doc)
     described = {(method, path) for path, methods in doc["paths"].items() for method in methods}
-    assert described == DOCUMENTED
+    # The document may describe itself, too.
+    assert described - {("get", "/openapi.json")} == DOCUMENTED
 
 
 def resolve(doc, schema):

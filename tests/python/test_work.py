@@ -438,6 +438,8 @@ WRONG = [
     ('{"shares": []', None),
     ('{"shares": []} x', None),
     ("[]", None),
+    ("[null, []]", None),
+    ('{"shares": [["x", 1, null, null]]}', "shares"),
     ("", None),
     ("[" * 100_000, None),
     ('{"shares": ' * 5_000, None),
