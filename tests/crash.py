@@ -340,7 +340,7 @@ def main():
         if problems:
             print(pool.log()[-4000:])
     print(f"crash test: {time.monotonic() - begin:.0f} s, seed {seed}")
-    print(f"{checks - len(problems)} passed, {len(problems)} failed")
+    print(f"crash test: {checks - len(problems)} checks passed, {len(problems)} failed")
     return 1 if problems else 0
 
 
