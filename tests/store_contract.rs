@@ -1,6 +1,7 @@
 //! The store contract on SQLite, and what only a store on disk must do.
 //!
 //! A child process is this very test binary, asked for one ignored test.
+#![allow(clippy::unwrap_used, reason = "these are tests, and helpers of tests")]
 
 #![allow(
     clippy::unwrap_used,
