@@ -2,12 +2,6 @@
 //!
 //! A child process is this very test binary, asked for one ignored test.
 #![allow(clippy::unwrap_used, reason = "these are tests, and helpers of tests")]
-
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that can not go on says so by panicking"
-)]
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -37,6 +37,7 @@ impl Bench {
             disk_full: None,
         };
         let ledger = Ledger::new(LedgerParts {
+            mailbox_capacity: 1_024,
             store: Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan)),
             halt: RecordingHalt::default().shared(),
             acknowledge: Acknowledge::Durable,

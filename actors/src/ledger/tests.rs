@@ -15,6 +15,9 @@ use dwarves_domain::ids::{HeaderHash, WorkerId};
 
 use crate::store::{ShareRow, WorkerRow};
 
+/// Questions that may wait in the mailbox of these tests' ledger.
+const MAILBOX_CAPACITY: usize = 64;
+
 /// A ledger on a store that can be slow and faulty.
 struct Bench {
     commit: Port<Commit>,
@@ -49,6 +52,7 @@ async fn bench(plan: FaultPlan, acknowledge: Acknowledge) -> Bench {
     let store = PacedStore::new(faulty, Arc::new(gate.clone()));
     let halt = RecordingHalt::default();
     let ledger = Ledger::new(LedgerParts {
+        mailbox_capacity: MAILBOX_CAPACITY,
         store: Arc::new(store.clone()),
         halt: halt.shared(),
         acknowledge,

@@ -230,11 +230,12 @@ pub fn pool_settings() -> PoolSettings {
         },
         miners: memory_settings(),
         miners_mailbox: 1_024,
+        ledger_mailbox: 1_024,
         difficulty_range: (Difficulty::MIN, Difficulty::from_f64(1e-6).expect("a difficulty")),
         rewards: RewardSettings {
             terms: terms(),
             run_interval: Span::from_secs(10),
-            keep_shares: None,
+            retention: None,
         },
         blocks: BlockSettings {
             maturity: 10,

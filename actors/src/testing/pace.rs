@@ -8,6 +8,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
 use tokio::sync::{Semaphore, watch};
 
 use crate::store::{
@@ -139,6 +140,10 @@ impl Store for PacedStore {
 
     fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
         self.read(move |store| store.values_between(after, through))
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        self.read(move |store| store.position_before(total))
     }
 
     fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {

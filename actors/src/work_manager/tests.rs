@@ -50,6 +50,7 @@ impl Bench {
         let faulty: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));
         let stored = memory.start(BEGIN).await.unwrap();
         let ledger = Ledger::new(LedgerParts {
+            mailbox_capacity: 1_024,
             store: Arc::new(PacedStore::new(faulty, Arc::new(gate.clone()))),
             halt: RecordingHalt::default().shared(),
             acknowledge: Acknowledge::Durable,

@@ -116,7 +116,7 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
     .start();
     let limits = SubmissionLimits {
         mailbox_capacity: 64,
-        shares_in_flight_max: 1_000,
+        requests_in_flight_max: 1_000,
         waiting_max: 3,
         jobs_cached_max: 4,
         longpoll: Span::from_secs(5),

@@ -128,6 +128,7 @@ impl Bench {
             .await
             .unwrap();
         let ledger = Ledger::new(LedgerParts {
+            mailbox_capacity: 1_024,
             store: Arc::new(store.clone()),
             halt: halt.shared(),
             acknowledge: Acknowledge::Durable,
