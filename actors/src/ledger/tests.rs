@@ -16,7 +16,7 @@ use dwarves_domain::ids::{HeaderHash, WorkerId};
 use crate::store::{ShareRow, WorkerRow};
 
 /// Questions that may wait in the mailbox of these tests' ledger.
-const MAILBOX_CAPACITY: usize = 64;
+const MAILBOX_CAPACITY: usize = 4_096;
 
 /// A ledger on a store that can be slow and faulty.
 struct Bench {
@@ -218,7 +218,7 @@ async fn a_failed_commit_answers_everybody_in_it_and_the_ledger_goes_on() {
         .unwrap();
     assert_eq!((view.trouble, view.commits), (None, 2));
     assert_eq!(bench.settings().await, ["after", "before"]);
-    assert_eq!(bench.halt.reasons(), [String::new(); 0]);
+    assert!(bench.halt.reasons().is_empty());
 }
 
 async fn must_halt(fault: Fault, stored: usize) {
