@@ -214,7 +214,7 @@ async fn a_failed_commit_answers_everybody_in_it_and_the_ledger_goes_on() {
         .unwrap();
     assert_eq!((view.trouble, view.commits), (None, 2));
     assert_eq!(bench.settings().await, ["after", "before"]);
-    assert_eq!(bench.halt.reasons(), [String::new(); 0]);
+    assert!(bench.halt.reasons().is_empty());
 }
 
 async fn must_halt(fault: Fault, stored: usize) {
