@@ -104,6 +104,7 @@ impl Bench {
         let store = PacedStore::new(Arc::new(faulty), Arc::new(gate.clone()));
         let stored = memory.start(BEGIN).await.unwrap();
         let ledger = Ledger::new(LedgerParts {
+            mailbox_capacity: 1_024,
             store: Arc::new(store.clone()),
             halt: halt.shared(),
             acknowledge: Acknowledge::Durable,
@@ -123,7 +124,7 @@ impl Bench {
             schedule: Schedule::new(stored.created_at, last_closed, interval).unwrap(),
             last_round: stored.last_round,
             paused: changed.paused,
-            keep_shares: None,
+            retention: None,
         })
         .start();
         settle().await;

@@ -24,7 +24,7 @@ mod submitting;
 
 const LIMITS: SubmissionLimits = SubmissionLimits {
     mailbox_capacity: 32,
-    shares_in_flight_max: 10,
+    requests_in_flight_max: 10,
     waiting_max: 3,
     jobs_cached_max: 4,
     longpoll: Span::from_secs(20),
