@@ -21,10 +21,13 @@ use crate::testing::build::{self, BEGIN, hotkey, sats, template_row, terms, work
 use crate::testing::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 
 mod controlling;
+mod retention;
 mod schemes;
 mod ticking;
 
 const INTERVAL: Span = Span::from_secs(10);
+/// How long shares are kept once every window has passed them.
+const RETENTION: Span = Span::from_secs(60);
 /// What the test blocks pay.
 const REWARD: u64 = 1_000_000;
 
@@ -124,7 +127,7 @@ impl Bench {
             schedule: Schedule::new(stored.created_at, last_closed, interval).unwrap(),
             last_round: stored.last_round,
             paused: changed.paused,
-            retention: None,
+            retention: Some(RETENTION),
         })
         .start();
         settle().await;
