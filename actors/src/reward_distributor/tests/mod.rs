@@ -76,14 +76,14 @@ impl Bench {
 
     async fn with(terms: Terms, faults: &[(u64, Fault)]) -> Self {
         tokio::time::pause();
-        let bench = Self::on(prepared().await, terms, faults, None).await;
+        let bench = Self::on(prepared().await, terms, faults, None, None).await;
         bench.gate.open();
         bench
     }
 
     async fn gated() -> Self {
         tokio::time::pause();
-        Self::on(prepared().await, terms(), &[], None).await
+        Self::on(prepared().await, terms(), &[], None, None).await
     }
 
     /// A life that begins at the time that its clock shows then.
@@ -92,6 +92,7 @@ impl Bench {
         mut terms: Terms,
         faults: &[(u64, Fault)],
         clock: Option<ManualClock>,
+        keep_shares: Option<u64>,
     ) -> Self {
         let clock = clock.unwrap_or_else(|| ManualClock::at(BEGIN));
         let gate = Gate::default();
@@ -123,7 +124,7 @@ impl Bench {
             schedule: Schedule::new(stored.created_at, last_closed, interval).unwrap(),
             last_round: stored.last_round,
             paused: changed.paused,
-            keep_shares: None,
+            keep_shares,
         })
         .start();
         settle().await;
@@ -138,7 +139,7 @@ impl Bench {
     }
 
     async fn restarted(self, terms: Terms) -> Self {
-        let next = Self::on(self.memory, terms, &[], Some(self.clock)).await;
+        let next = Self::on(self.memory, terms, &[], Some(self.clock), None).await;
         next.gate.open();
         settle().await;
         next

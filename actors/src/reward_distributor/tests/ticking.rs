@@ -158,3 +158,23 @@ async fn draining_waits_for_the_round_in_flight_and_starts_no_other() {
     let bench = bench.restarted(terms()).await;
     assert_eq!(bench.closings().await, [10, 20, 30, 40, 50, 60]);
 }
+
+#[actix::test]
+async fn shares_that_lie_further_behind_than_is_kept_are_pruned_with_the_round() {
+    tokio::time::pause();
+    let bench = Bench::on(prepared().await, terms(), &[], None, Some(2)).await;
+    bench.gate.open();
+    bench.share(1, 10, 1, None).await;
+    bench.share(1, 10, 2, None).await;
+    bench.tick_at(10).await;
+    for secs in 11..14 {
+        bench.share(2, 10, secs, None).await;
+    }
+    bench.tick_at(20).await;
+    let prunes = bench.store.commits().into_iter().map(|writes| match writes[..] {
+        [Write::CloseRound { .. }] => None,
+        [Write::CloseRound { .. }, Write::PruneShares { through }] => Some(through.get()),
+        ref other => panic!("expected a round, got {other:?}"),
+    });
+    assert_eq!(prunes.collect::<Vec<_>>(), [None, Some(3)]);
+}
