@@ -100,7 +100,7 @@ impl<'a, 's> Cells<'a, 's> {
     }
 
     /// What `read` makes of the cell, or nothing if it is null.
-    pub(super) fn optional<T, C: RowIndex + Copy>(
+    pub(super) fn optional<T, C: RowIndex>(
         &self,
         column: C,
         read: impl FnOnce(&Self, C) -> Outcome<T>,
