@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Code, Problem};
 use super::state::HttpLimits;
+use super::wire::object::Object;
 
 /// Reads the body of a request. One that arrived in one piece (as most do) is not copied.
 ///
@@ -115,13 +116,13 @@ fn is_json(essence: &[u8]) -> bool {
 /// # Errors
 /// `body_invalid`, naming the field by its path.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    if let Ok(parsed) = serde_json::from_slice(body) {
+    if let Ok(Object(parsed)) = serde_json::from_slice(body) {
         return Ok(parsed);
     }
     let mut json = serde_json::Deserializer::from_slice(body);
-    let (path, error) = match serde_path_to_error::deserialize::<_, T>(&mut json) {
+    let (path, error) = match serde_path_to_error::deserialize::<_, Object<T>>(&mut json) {
         Err(error) => (error.path().to_string(), error.into_inner()),
-        Ok(parsed) => match json.end() {
+        Ok(Object(parsed)) => match json.end() {
             Ok(()) => return Ok(parsed),
             Err(error) => (".".to_owned(), error),
         },

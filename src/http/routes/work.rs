@@ -10,6 +10,7 @@ use dwarves_domain::work::JobId;
 use crate::http::problem::{Code, Problem, ProblemBody};
 use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
+use crate::http::wire::object::Object;
 use crate::http::wire::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
 use crate::http::{auth, body};
 
@@ -101,7 +102,11 @@ pub async fn submit(
     let question = SubmitShares {
         miner,
         worker: submitted.worker.map(|worker| worker.0),
-        shares: submitted.shares.into_iter().map(Into::into).collect(),
+        shares: submitted
+            .shares
+            .into_iter()
+            .map(|Object(share)| share.into())
+            .collect(),
     };
     match state.ask(&state.worker().submit, question).await? {
         SubmitSharesReply::Verdicts(verdicts) => body::ok(&SubmitAnswer {

@@ -10,6 +10,7 @@ use dwarves_domain::work::{Algorithm, Header, Job, JobId};
 use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::object::Object;
 use super::scalars::{Hash, Instant, JobName, Reason, Word, Worker, serialize_hex};
 
 /// What one request brings.
@@ -20,8 +21,8 @@ pub struct SubmitBody {
     #[serde(default)]
     pub worker: Option<Worker>,
     /// The shares, at most 1,000.
-    #[schema(max_items = 1_000)]
-    pub shares: Vec<ShareBody>,
+    #[schema(max_items = 1_000, value_type = Vec<ShareBody>)]
+    pub shares: Vec<Object<ShareBody>>,
 }
 
 /// A share.

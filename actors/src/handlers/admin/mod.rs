@@ -62,6 +62,23 @@ impl AdminHandler {
         }
     }
 
+    /// Refuses a message that is not in the right form. That an admin sent it is in the trail all the same.
+    fn refuse(
+        &self,
+        control: &Control,
+        refusal: ControlReply,
+        reply: ReplyTo<ControlReply>,
+        ctx: &mut Context<Self>,
+    ) {
+        let ledger = self.parts.ledger.clone();
+        let outcome = ControlOutcome::Refused(reason(&refusal));
+        let row = audit_row(control, &outcome, self.parts.clock.now());
+        ctx.spawn(wrap_future(async move {
+            append(&ledger, row).await;
+            reply.answer(refusal);
+        }));
+    }
+
     fn deliver(
         &self,
         control: Control,
@@ -78,17 +95,7 @@ impl AdminHandler {
                 Err(AskError::Busy) => ControlOutcome::Busy,
                 Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
             };
-            let row = audit_row(&control, &outcome, at);
-            let write = Commit {
-                writes: vec![Write::AppendAudit(row)],
-            };
-            if !matches!(ledger.ask(write, LEDGER_DEADLINE).await, Ok(Ok(_))) {
-                log::error!(
-                    "control message of {} to {} is not in the audit trail",
-                    name(control.caller),
-                    control.actor
-                );
-            }
+            append(&ledger, audit_row(&control, &outcome, at)).await;
             reply.answer(match outcome {
                 ControlOutcome::Done(value) => ControlReply::Done(value),
                 ControlOutcome::Refused(detail) => ControlReply::Refused { detail },
@@ -96,6 +103,27 @@ impl AdminHandler {
                 ControlOutcome::Unavailable => ControlReply::Unavailable,
             });
         }));
+    }
+}
+
+/// Appends to the audit trail.
+async fn append(ledger: &Port<Commit>, row: AuditRow) {
+    let (who, actor) = (row.who.clone(), row.actor.clone());
+    let write = Commit {
+        writes: vec![Write::AppendAudit(row)],
+    };
+    if !matches!(ledger.ask(write, LEDGER_DEADLINE).await, Ok(Ok(_))) {
+        log::error!("control message of {who} to {actor} is not in the audit trail");
+    }
+}
+
+/// What a refusal of a message's form says, for the audit trail.
+fn reason(refusal: &ControlReply) -> String {
+    match refusal {
+        ControlReply::UnknownActor { .. } => "there is no such actor".to_owned(),
+        ControlReply::UnknownMessage { .. } => "the actor has no such message".to_owned(),
+        ControlReply::BadField { field, detail } => format!("{field}: {detail}"),
+        other => format!("{other:?}"),
     }
 }
 
@@ -158,7 +186,7 @@ impl Handler<Ask<Control>> for AdminHandler {
         }
         match parse::parse(&control) {
             Ok(message) => self.deliver(control, message, reply, ctx),
-            Err(refusal) => reply.answer(refusal),
+            Err(refusal) => self.refuse(&control, refusal, reply, ctx),
         }
     }
 }
