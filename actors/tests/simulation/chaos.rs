@@ -120,6 +120,7 @@ impl Chaos {
     fn clock_jumps(&mut self) {
         let millis = self.prng.below(30_000) as i64;
         let millis = if self.prng.chance(50) { millis } else { -millis };
+        self.notes.clock_showed(self.clock.now());
         self.clock.jump(millis);
         self.event(&format!("clock jumped by {millis} ms"));
     }

@@ -26,6 +26,7 @@ use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Span;
 use tokio::sync::watch;
 
+use crate::notes::WINDOW_SECS;
 use crate::plan::{LifePlan, Simulation};
 use crate::{chaos, check, miner};
 
@@ -99,7 +100,7 @@ pub(crate) struct Doors {
 fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
     let settings = RegistrationSettings {
         pool: hotkey(200),
-        window_back: Span::from_secs(10),
+        window_back: Span::from_secs(WINDOW_SECS),
         window_ahead: Span::from_secs(1),
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
@@ -139,8 +140,11 @@ pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
     let ended = system.block_on(async {
         tokio::time::pause();
         let clock = SimClock::starting_at(sim.now);
+        sim.notes.clock_showed(sim.now);
+        sim.notes.life_begins();
         let ended = live_inside(sim, plan, &clock).await;
         sim.now = clock.now();
+        sim.notes.clock_showed(sim.now);
         ended
     });
     // Dropping the system drops every actor and every future, as a crash does.

@@ -6,6 +6,10 @@ use std::rc::Rc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence};
+use dwarves_domain::time::{Span, Timestamp};
+
+/// How old a signed request may be.
+pub(crate) const WINDOW_SECS: u64 = 10;
 
 /// The notes of one simulation, shared by all who take part in it; they are all on one thread.
 #[derive(Clone, Default)]
@@ -17,6 +21,7 @@ struct Inner {
     accepted: BTreeMap<HeaderHash, Sequence>,
     duplicates: BTreeSet<(HeaderHash, Sequence)>,
     authentic: BTreeSet<(Hotkey, u64)>,
+    latest: Timestamp,
 }
 
 impl Notes {
@@ -37,6 +42,21 @@ impl Notes {
     /// A miner was told that its share counted before.
     pub(crate) fn duplicate(&self, hash: HeaderHash, first: Sequence) {
         self.0.borrow_mut().duplicates.insert((hash, first));
+    }
+
+    /// The clock showed this before it jumped, or when a life began or ended.
+    pub(crate) fn clock_showed(&self, now: Timestamp) {
+        let mut inner = self.0.borrow_mut();
+        inner.latest = inner.latest.max(now);
+    }
+
+    /// A new life begins. The store keeps no nonces that were too old at any time before, so this is where the
+    /// promise ends: one of them could be taken again if the clock stepped back to the time of its signing.
+    pub(crate) fn life_begins(&self) {
+        let mut inner = self.0.borrow_mut();
+        let too_old = inner.latest.minus(Span::from_secs(WINDOW_SECS + 1)).millis();
+        let too_old = u64::try_from(too_old).unwrap_or(0) * 1_000_000;
+        inner.authentic.retain(|(_, nonce)| *nonce >= too_old);
     }
 
     /// A signed request was taken. No nonce is good twice.

@@ -1,4 +1,8 @@
 //! The replay guard: a signed request's nonce is good once.
+//!
+//! Nonces are forgotten when they are too old to be taken anyway. Should the clock step back after that, a
+//! request may look fresh again whose nonce was forgotten, so whatever expires no later than what was
+//! forgotten counts as used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +14,8 @@ use crate::time::Timestamp;
 pub struct ReplayGuard {
     used: BTreeMap<(Hotkey, u64), Timestamp>,
     by_expiry: BTreeSet<(Timestamp, Hotkey, u64)>,
+    /// The latest expiry of all nonces that were forgotten.
+    forgotten_to: Option<Timestamp>,
     capacity: usize,
 }
 
@@ -30,6 +36,7 @@ impl ReplayGuard {
         Self {
             used: BTreeMap::new(),
             by_expiry: BTreeSet::new(),
+            forgotten_to: None,
             capacity,
         }
     }
@@ -37,7 +44,7 @@ impl ReplayGuard {
     /// Uses up a nonce that is too old to be taken from `expires_at` on.
     pub fn claim(&mut self, now: Timestamp, hotkey: Hotkey, nonce: u64, expires_at: Timestamp) -> NonceClaim {
         self.forget_expired(now);
-        if self.used.contains_key(&(hotkey, nonce)) {
+        if self.used.contains_key(&(hotkey, nonce)) || Some(expires_at) <= self.forgotten_to {
             return NonceClaim::Used;
         }
         if self.used.len() >= self.capacity {
@@ -61,6 +68,7 @@ impl ReplayGuard {
                 return;
             }
             self.by_expiry.pop_first();
+            self.forgotten_to = self.forgotten_to.max(Some(expires_at));
             self.used.remove(&(hotkey, nonce));
         }
     }
@@ -85,6 +93,16 @@ mod tests {
         assert_eq!(guard.claim(at(1), OTHER, 7, at(12)), NonceClaim::Fresh);
         guard.release(MINER, 7);
         assert_eq!(guard.claim(at(1), MINER, 7, at(12)), NonceClaim::Fresh);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_does_not_bring_a_forgotten_nonce_back() {
+        let mut guard = ReplayGuard::new(10);
+        assert_eq!(guard.claim(at(0), MINER, 7, at(12)), NonceClaim::Fresh);
+        // The clock jumps ahead, so that the nonce is forgotten, and back again.
+        assert_eq!(guard.claim(at(100), OTHER, 1, at(112)), NonceClaim::Fresh);
+        assert_eq!(guard.claim(at(1), MINER, 7, at(12)), NonceClaim::Used);
+        assert_eq!(guard.claim(at(2), MINER, 8, at(14)), NonceClaim::Fresh);
     }
 
     #[test]

@@ -167,5 +167,9 @@ async fn too_many_nonces_in_use_are_refused() {
     assert_eq!(bench.ask(nonce(2)).await, UseNonceReply::Fresh);
     assert_eq!(bench.ask(nonce(3)).await, UseNonceReply::Busy);
     bench.clock.advance(Span::from_secs(12));
-    assert_eq!(bench.ask(nonce(3)).await, UseNonceReply::Fresh);
+    let younger = UseNonce {
+        expires_at: BEGIN.plus(Span::from_secs(24)),
+        ..nonce(3)
+    };
+    assert_eq!(bench.ask(younger).await, UseNonceReply::Fresh);
 }
