@@ -5,6 +5,7 @@
 //! same actors run on a database or in a simulation.
 
 pub mod ask;
+pub mod assembly;
 pub mod block_tracker;
 pub mod chain;
 pub mod clock;

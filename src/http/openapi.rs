@@ -3,13 +3,15 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
+use utoipa::openapi::Required;
 use utoipa::openapi::info::InfoBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::problem::Code;
+use super::problem::{Code, Problem, ProblemBody};
+use super::query;
 use super::routes::Operations;
 
 const INTRODUCTION: &str = "\
@@ -43,6 +45,17 @@ pub fn document() -> utoipa::openapi::OpenApi {
         .version("1")
         .description(Some(description))
         .build();
+    // utoipa writes a body that may be left out as one that may be null, which the routes do not take.
+    for path in ["/v1/miners", "/v1/sessions"] {
+        let operation = document
+            .paths
+            .paths
+            .get_mut(path)
+            .and_then(|item| item.post.as_mut());
+        if let Some(body) = operation.and_then(|operation| operation.request_body.as_mut()) {
+            body.required = Some(Required::False);
+        }
+    }
     let components = document.components.get_or_insert_default();
     let bearer = |description: &str| {
         SecurityScheme::Http(
@@ -72,9 +85,17 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     Bytes::from(json)
 });
 
-/// Serves the document.
-pub(super) async fn serve() -> HttpResponse {
-    HttpResponse::Ok()
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "read_openapi", tag = "health",
+    responses(
+        (status = 200, description = "The OpenAPI document", body = Object),
+        (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn serve(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    query::none(&req)?;
+    Ok(HttpResponse::Ok()
         .content_type("application/json")
-        .body(DOCUMENT.clone())
+        .body(DOCUMENT.clone()))
 }

@@ -67,6 +67,11 @@ impl PoolKey {
         SessionKey::new(&self.derive(b"dwarves/session-key/1"))
     }
 
+    /// The secret of the pool's wallet on the devnet.
+    pub fn devnet_wallet_secret(&self) -> [u8; 32] {
+        self.derive(b"dwarves/devnet-wallet/1")
+    }
+
     /// A secret of its own for each `label`; none tells anything about another or about the key.
     fn derive(&self, label: &[u8]) -> [u8; 32] {
         let mut mac =

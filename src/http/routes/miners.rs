@@ -19,7 +19,7 @@ use crate::http::{auth, body};
 /// Registers the signer, or changes where a known miner's payouts go.
 #[utoipa::path(
     post, path = "/v1/miners", operation_id = "register_miner", tag = "miners",
-    request_body(content = Option<RegisterBody>, description = "An empty body is `{}`"),
+    request_body(content = RegisterBody, description = "An empty body is `{}`"),
     responses(
         (status = 201, description = "Newly registered", body = Registration),
         (status = 200, description = "Known already", body = Registration),

@@ -86,7 +86,6 @@ macro_rules! routes {
                         $(.route($method().to($module::$handler)))+,
                 );
             )+
-            cfg.service(resource("/openapi.json", &["get"]).route(get().to(openapi::serve)));
             cfg.default_service(web::to(not_found));
         }
 
@@ -113,6 +112,7 @@ routes! {
     "/v1/admin/audit" { get => admin::audit }
     "/healthz" { get => health::alive }
     "/readyz" { get => health::ready }
+    "/openapi.json" { get => openapi::serve }
 }
 
 /// A cursor as the wire has it: text, whose meaning is the store's.

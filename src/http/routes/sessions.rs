@@ -14,7 +14,7 @@ use crate::http::{auth, body, query};
 /// Opens a session for the signer.
 #[utoipa::path(
     post, path = "/v1/sessions", operation_id = "open_session", tag = "miners",
-    request_body(content = Option<OpenSessionBody>, description = "`{}`, or nothing"),
+    request_body(content = OpenSessionBody, description = "`{}`, or nothing"),
     responses(
         (status = 201, description = "The session is open", body = OpenedSession),
         (status = "default", description = "Refused; codes: miner_unknown, banned", body = ProblemBody, content_type = "application/problem+json"),

@@ -1,1 +1,104 @@
-//! x
+//! What every store must do, as tests that run on any of them.
+//!
+//! A backend makes stores and opens them again; [`store_contract!`](crate::store_contract) makes one test of
+//! each case for it. The cases are plain async functions, in one module an idea.
+#![allow(clippy::unwrap_used, reason = "these are tests, which other packages run")]
+
+use super::SharedStore;
+
+mod blocks;
+mod fixtures;
+mod miners;
+mod prune;
+mod rounds;
+mod shares;
+mod templates;
+mod windows;
+
+pub use blocks::*;
+pub use miners::*;
+pub use prune::*;
+pub use rounds::*;
+pub use shares::*;
+pub use templates::*;
+pub use windows::*;
+
+/// Something that keeps one store, which can be opened again and again.
+pub trait Backend: Sized {
+    /// A new and empty one.
+    fn fresh() -> Self;
+
+    /// Opens the store. What was opened before has been dropped: it is a restart.
+    fn open(&self) -> SharedStore;
+}
+
+/// Runs one case on a fresh backend.
+///
+/// # Panics
+/// If the store does not do what the case says.
+pub fn run<B: Backend>(case: impl AsyncFnOnce(B)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime without drivers needs nothing");
+    runtime.block_on(case(B::fresh()));
+}
+
+/// Makes a test of every case for a [`Backend`](crate::store::contract::Backend).
+#[macro_export]
+macro_rules! store_contract {
+    ($backend:ty) => {
+        $crate::store_contract! { $backend:
+            shares_are_numbered_on_across_commits_and_openings
+            all_shares_of_a_commit_are_one_batch_with_an_exact_total
+            a_share_of_an_unknown_worker_or_template_is_a_conflict
+            a_failed_commit_leaves_nothing
+            a_total_of_units_that_does_not_fit_is_refused_and_leaves_nothing
+            counters_are_exact_after_opening_again
+            older_counters_change_nothing
+            extreme_numbers_survive_storing
+            a_life_is_counted_at_every_start
+            a_miner_is_registered_once_and_keeps_its_address
+            a_worker_is_numbered_once
+            a_nonce_is_used_once_also_after_opening_again
+            bans_are_kept_until_they_are_lifted
+            settings_are_kept_until_they_are_forgotten
+            the_audit_trail_is_read_newest_first_page_by_page
+            the_shares_of_living_templates_come_back_at_the_start
+            a_retired_template_keeps_its_terms_without_its_transactions
+            a_template_never_changes_and_its_number_never_comes_again
+            pruning_keeps_what_is_still_needed
+            a_pruned_ledger_goes_on
+            pruning_a_large_ledger_ends
+            a_position_is_the_last_commit_in_time
+            windows_agree_with_a_plain_fold
+            a_share_that_is_a_block_is_stored_with_its_place_and_effort
+            a_block_state_is_kept_and_a_mature_block_loses_its_bytes
+            a_block_without_its_share_is_added_at_the_ledgers_end
+            a_block_that_was_quicker_than_its_share_moves_to_its_place
+            blocks_are_due_until_their_books_follow
+            open_blocks_are_those_that_may_change
+            the_block_before_is_the_last_one_that_was_not_refused
+            blocks_are_read_newest_first_page_by_page
+            a_round_is_applied_exactly_once
+            a_round_with_another_digest_is_a_conflict
+            a_round_that_contradicts_the_ledger_is_a_conflict
+            balances_follow_a_block_from_acceptance_to_maturity
+            a_reversed_block_takes_its_credits_back
+            a_balance_below_zero_is_refused_and_leaves_nothing
+            the_last_round_comes_back_with_what_it_carried
+            credits_and_rounds_are_read_newest_first_page_by_page
+            a_round_of_several_blocks_keeps_the_parts_of_each
+        }
+    };
+    ($backend:ty: $($case:ident)+) => {
+        $(
+            #[test]
+            fn $case() {
+                $crate::store::contract::run::<$backend>($crate::store::contract::$case);
+            }
+        )+
+
+        /// The names of all cases, for the test that none is forgotten.
+        #[allow(dead_code, reason = "only the suite's own package counts its cases")]
+        const CASES: &[&str] = &[$(stringify!($case)),+];
+    };
+}

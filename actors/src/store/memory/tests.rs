@@ -1,1 +1,39 @@
+use super::*;
+use crate::store::SharedStore;
+use crate::store::contract::Backend;
+use std::sync::Arc;
 
+struct InMemory(MemoryStore);
+
+impl Backend for InMemory {
+    fn fresh() -> Self {
+        Self(MemoryStore::new())
+    }
+
+    fn open(&self) -> SharedStore {
+        Arc::new(self.0.clone())
+    }
+}
+
+crate::store_contract!(InMemory);
+
+#[test]
+fn every_case_of_the_contract_is_run() {
+    let modules = [
+        include_str!("../contract/blocks.rs"),
+        include_str!("../contract/miners.rs"),
+        include_str!("../contract/prune.rs"),
+        include_str!("../contract/rounds.rs"),
+        include_str!("../contract/shares.rs"),
+        include_str!("../contract/templates.rs"),
+        include_str!("../contract/windows.rs"),
+    ];
+    let lines = modules.iter().flat_map(|module| module.lines());
+    let written: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("pub async fn "))
+        .filter_map(|line| line.split('<').next())
+        .collect();
+    let forgotten: Vec<_> = written.iter().filter(|name| !CASES.contains(name)).collect();
+    assert!(forgotten.is_empty(), "not in store_contract!: {forgotten:?}");
+    assert_eq!(written.len(), CASES.len());
+}

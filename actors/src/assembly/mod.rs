@@ -1,0 +1,201 @@
+//! The one place that starts the owners of state, in order: ledger, blocks, miners, work, rewards, pool.
+//!
+//! The binary and the simulation start the very same pool. What differs between them is handed in: the world
+//! (store, chain, clock, emergency stop) and where the actors run. Everything that an admin changed in an
+//! earlier life is put back into force here. Handlers are started by whoever has their threads, with the ports
+//! that come out of here. It knows nothing of HTTP or of configuration files.
+
+use actix::prelude::ArbiterHandle;
+use dwarves_domain::rewards::pplns::{Window, WindowError};
+use dwarves_domain::rounds::{Schedule, ScheduleError};
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
+use dwarves_domain::work::JobKey;
+use tokio::sync::watch;
+
+use crate::ask::Port;
+use crate::chain::SharedChain;
+use crate::clock::SharedClock;
+use crate::halt::SharedHalt;
+use crate::handlers::registration::RegistrationPeers;
+use crate::handlers::submission::SubmissionPeers;
+use crate::ledger::Acknowledge;
+use crate::ledger::messages::{Commit, ReadLedger};
+use crate::miner_manager::messages::{ReadMiner, ReadMiners};
+use crate::miner_manager::restore::{MemorySettings, restore};
+use crate::pool_manager::is_paused;
+use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
+use crate::reward_distributor::Terms;
+use crate::reward_distributor::control::StoredTerms;
+use crate::reward_distributor::messages::ReadSchedule;
+use crate::store::{SharedStore, StoreError};
+use crate::work_manager::messages::ReadWork;
+
+mod owners;
+
+/// How the pool works, from the configuration. What admins changed while running overrides it.
+pub struct PoolSettings {
+    /// Names jobs; the submission handlers need the same.
+    pub job_key: JobKey,
+    /// How work is made.
+    pub work: WorkSettings,
+    /// What the miner manager may hold, and how difficulty follows hashrate. Its window is the rewards' one.
+    pub miners: MemorySettings,
+    /// Questions that may wait in the miner manager's mailbox.
+    pub miners_mailbox: usize,
+    /// The easiest and the hardest difficulty that an admin may fix.
+    pub difficulty_range: (Difficulty, Difficulty),
+    /// How rewards are split, and how often.
+    pub rewards: RewardSettings,
+    /// How long found blocks are followed.
+    pub blocks: BlockSettings,
+    /// When shares are acknowledged.
+    pub acknowledge: Acknowledge,
+}
+
+/// How work is made.
+#[derive(Clone, Debug)]
+pub struct WorkSettings {
+    /// What coinbases pay.
+    pub payout_script: Vec<u8>,
+    /// The pool's tag in coinbases.
+    pub tag: String,
+    /// How often a new template is fetched on the same tip.
+    pub refresh_every: Span,
+    /// How long a job's shares are taken at most.
+    pub job_lifetime: Span,
+}
+
+/// How rewards are split, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct RewardSettings {
+    /// The scheme, its source, fee and window.
+    pub terms: Terms,
+    /// How often a round closes.
+    pub run_interval: Span,
+    /// Shares that are kept behind the last round; `None`: all.
+    pub keep_shares: Option<u64>,
+}
+
+/// How long found blocks are followed.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockSettings {
+    /// Confirmations at which a coinbase can be spent.
+    pub maturity: u32,
+    /// Confirmations at which a block is no longer looked at.
+    pub forget_after: u32,
+}
+
+/// What the pool meets outside of itself.
+#[derive(Clone)]
+pub struct World {
+    /// Where everything is kept.
+    pub store: SharedStore,
+    /// Where work comes from and blocks go to.
+    pub chain: SharedChain,
+    /// The time.
+    pub clock: SharedClock,
+    /// The emergency stop.
+    pub halt: SharedHalt,
+    /// Turns true when an admin wants the process to stop.
+    pub stop: watch::Sender<bool>,
+}
+
+/// Where the owners of state run. They share one thread: most of what they say, they say to each other, and a
+/// message to another thread costs far more than one that stays.
+#[derive(Clone, Debug)]
+pub enum Placement {
+    /// On the thread that starts them.
+    Here,
+    /// On this arbiter.
+    Arbiter(ArbiterHandle),
+}
+
+/// Why the pool can not start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// The store can not be read.
+    #[error("the store can not be read: {0}")]
+    Store(#[from] StoreError),
+    /// The window of rewards can not be laid.
+    #[error("rewards.window_units: {0}")]
+    Window(#[from] WindowError),
+    /// The rounds can not be scheduled.
+    #[error("rewards.run_interval_secs: {0}")]
+    Schedule(#[from] ScheduleError),
+}
+
+/// The ways to the owners of state.
+#[derive(Clone)]
+pub struct PoolPorts {
+    /// For registration handlers.
+    pub registration: RegistrationPeers,
+    /// For submission handlers.
+    pub submission: SubmissionPeers,
+    /// Takes an admin's message to its actor.
+    pub deliver: Port<Deliver>,
+    /// How the pool is.
+    pub read_pool: Port<ReadPool>,
+    /// Stops everything in order.
+    pub stop: Port<Stop>,
+    /// Keeps things durably, the audit trail for one.
+    pub commit: Port<Commit>,
+    /// Whether the ledger writes.
+    pub read_ledger: Port<ReadLedger>,
+    /// One miner.
+    pub read_miner: Port<ReadMiner>,
+    /// All miners together.
+    pub read_miners: Port<ReadMiners>,
+    /// The present work.
+    pub read_work: Port<ReadWork>,
+    /// When rounds are due, and on which terms.
+    pub read_schedule: Port<ReadSchedule>,
+}
+
+/// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.
+///
+/// # Errors
+/// If the store can not be read, or the window or the interval of rewards is none.
+pub async fn start(
+    settings: PoolSettings,
+    world: World,
+    placement: &Placement,
+) -> Result<PoolPorts, StartError> {
+    let now = world.clock.now();
+    let stored = world.store.start(now).await?;
+    let open_blocks = world.store.open_blocks(settings.blocks.forget_after).await?;
+
+    // An admin's changes outlive the life in which they were made.
+    let changed = StoredTerms::read(&stored.settings);
+    let mut terms = settings.rewards.terms;
+    terms.fee = changed.fee.unwrap_or(terms.fee);
+    let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));
+    let run_interval = changed.run_interval.unwrap_or(settings.rewards.run_interval);
+    let schedule = Schedule::new(stored.created_at, last_closed, run_interval)?;
+
+    let window = Window::ending_now(stored.total_units, terms.window)?;
+    let weights = world.store.weights_in_window(window, stored.last_sequence);
+    let performances = weights.await?;
+    let miners = MemorySettings {
+        window: terms.window,
+        ..settings.miners
+    };
+    let memory = restore(&stored, &performances, &miners, now);
+    log::info!(
+        "the pool's life begins life={} miners={} shares={} open_blocks={}",
+        stored.life,
+        stored.miners.len(),
+        stored.last_sequence,
+        open_blocks.len()
+    );
+    let restored = owners::Restored {
+        memory,
+        open_blocks,
+        terms,
+        schedule,
+        rounds_paused: changed.paused,
+        pool_paused: is_paused(&stored.settings),
+        stored,
+    };
+    Ok(owners::start(settings, world, restored, placement))
+}

@@ -1,0 +1,177 @@
+//! The owners of state, started each after those that it asks.
+
+use actix::prelude::*;
+use dwarves_domain::rounds::Schedule;
+
+use super::{Placement, PoolPorts, PoolSettings, World};
+use crate::ask::{Outbox, Port};
+use crate::block_tracker::{BlockTracker, BlockTrackerParts};
+use crate::handlers::registration::RegistrationPeers;
+use crate::handlers::submission::SubmissionPeers;
+use crate::ledger::messages::Commit;
+use crate::ledger::{Ledger, LedgerParts};
+use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
+use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
+use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
+use crate::store::{BlockRow, StoredState};
+use crate::work_manager::messages::Subscribe;
+use crate::work_manager::{WorkManager, WorkManagerParts};
+
+/// What the store remembers, made ready for the actors.
+pub(super) struct Restored {
+    pub(super) stored: StoredState,
+    pub(super) memory: MinerMemory,
+    pub(super) open_blocks: Vec<BlockRow>,
+    pub(super) terms: Terms,
+    pub(super) schedule: Schedule,
+    pub(super) rounds_paused: bool,
+    pub(super) pool_paused: bool,
+}
+
+impl Placement {
+    fn start<A>(&self, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
+    where
+        A: Actor<Context = Context<A>>,
+    {
+        match self {
+            Self::Here => make().start(),
+            Self::Arbiter(arbiter) => A::start_in_arbiter(arbiter, |_| make()),
+        }
+    }
+}
+
+/// Starts all of them and gives the ways to them.
+pub(super) fn start(
+    settings: PoolSettings,
+    world: World,
+    restored: Restored,
+    placement: &Placement,
+) -> PoolPorts {
+    let PoolSettings {
+        job_key,
+        work,
+        miners_mailbox,
+        difficulty_range,
+        rewards,
+        blocks,
+        acknowledge,
+        ..
+    } = settings;
+    let Restored {
+        stored,
+        memory,
+        open_blocks,
+        terms,
+        schedule,
+        rounds_paused,
+        pool_paused,
+    } = restored;
+
+    let parts = LedgerParts {
+        store: world.store.clone(),
+        halt: world.halt.clone(),
+        acknowledge,
+        position: (stored.last_sequence, stored.total_units),
+    };
+    let ledger = placement.start(move || Ledger::new(parts));
+    let commit: Port<Commit> = Port::new(&ledger);
+
+    let parts = BlockTrackerParts {
+        chain: world.chain.clone(),
+        ledger: commit.clone(),
+        clock: world.clock.clone(),
+        maturity: blocks.maturity,
+        forget_after: blocks.forget_after,
+        open: open_blocks,
+    };
+    let blocks = placement.start(move || BlockTracker::new(parts));
+
+    let parts = MinerManagerParts {
+        clock: world.clock.clone(),
+        ledger: commit.clone(),
+        blocks: Outbox::new(&blocks),
+        mailbox_capacity: miners_mailbox,
+        difficulty_range,
+    };
+    let miners = placement.start(move || MinerManager::new(parts, memory));
+
+    let parts = WorkManagerParts {
+        chain: world.chain,
+        clock: world.clock.clone(),
+        ledger: commit.clone(),
+        miners: Outbox::new(&miners),
+        job_key,
+        payout_script: work.payout_script,
+        tag: work.tag,
+        refresh_every: work.refresh_every,
+        job_lifetime: work.job_lifetime,
+        life: stored.life,
+        next_template: stored.next_template,
+        stored: stored.templates,
+    };
+    let work = placement.start(move || WorkManager::new(parts));
+    let subscribe: Port<Subscribe> = Port::new(&work);
+    // Found blocks are looked at whenever the tip moves. Nobody else can have filled this mailbox yet; and the
+    // tracker looks by itself every few seconds, so that nothing but time would be lost.
+    let _subscribed = subscribe.post(Subscribe {
+        subscriber: Outbox::new(&blocks),
+    });
+
+    let parts = RewardDistributorParts {
+        clock: world.clock.clone(),
+        ledger: commit.clone(),
+        store: world.store,
+        halt: world.halt,
+        terms,
+        schedule,
+        last_round: stored.last_round,
+        paused: rounds_paused,
+        keep_shares: rewards.keep_shares,
+    };
+    let rewards = placement.start(move || RewardDistributor::new(parts));
+
+    let peers = PoolPeers {
+        ledger: Port::new(&ledger),
+        commit: commit.clone(),
+        close_ledger: Port::new(&ledger),
+        miners: Port::new(&miners),
+        set_paused: Port::new(&miners),
+        drain_miners: Port::new(&miners),
+        read_miners: Port::new(&miners),
+        work: Port::new(&work),
+        read_work: Port::new(&work),
+        rewards: Port::new(&rewards),
+        drain_rounds: Port::new(&rewards),
+        read_schedule: Port::new(&rewards),
+    };
+    let parts = PoolManagerParts {
+        peers: peers.clone(),
+        clock: world.clock,
+        stop: world.stop,
+        paused: pool_paused,
+    };
+    let pool = placement.start(move || PoolManager::new(parts));
+
+    PoolPorts {
+        registration: RegistrationPeers {
+            nonces: Port::new(&miners),
+            register: Port::new(&miners),
+            standing: Port::new(&miners),
+        },
+        submission: SubmissionPeers {
+            assign: Port::new(&miners),
+            judge: Port::new(&miners),
+            issue: Port::new(&work),
+            subscribe,
+        },
+        deliver: Port::new(&pool),
+        read_pool: Port::new(&pool),
+        stop: Port::new(&pool),
+        commit,
+        read_ledger: peers.ledger,
+        read_miner: Port::new(&miners),
+        read_miners: peers.read_miners,
+        read_work: peers.read_work,
+        read_schedule: peers.read_schedule,
+    }
+}

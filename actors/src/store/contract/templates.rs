@@ -1,0 +1,87 @@
+//! Templates: whole while blocks may be made of them.
+
+use dwarves_domain::ids::TemplateId;
+use dwarves_domain::units::Units;
+
+use super::Backend;
+use super::fixtures::{append, commit, furnished, hash, key, refused, seq, share, start, template};
+use crate::store::{ShareRow, StoreErrorKind, TemplateRow, ValuedUnits, Write};
+
+fn save(row: TemplateRow) -> Write {
+    Write::SaveTemplate(Box::new(row))
+}
+
+fn retire(before: u32) -> Write {
+    Write::RetireTemplates {
+        before: TemplateId::new(before),
+    }
+}
+
+fn on(template: u32, share: ShareRow) -> ShareRow {
+    ShareRow {
+        template: TemplateId::new(template),
+        ..share
+    }
+}
+
+/// From them the pool knows after a restart which shares it has seen.
+pub async fn the_shares_of_living_templates_come_back_at_the_start<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    append(&store, vec![share(1, 1, 1), share(2, 1, 1)]).await;
+    commit(&store, vec![save(template(2))]).await;
+    let shares = vec![on(2, share(3, 1, 1)), share(4, 1, 1), on(2, share(5, 1, 1))];
+    append(&store, shares).await;
+    let both = start(&store).await;
+    assert_eq!(both.templates, [template(1), template(2)]);
+    assert_eq!(both.recent_shares.len(), 5);
+    commit(&store, vec![retire(2), save(template(3))]).await;
+    // Its job was given out before the template retired.
+    append(&store, vec![share(6, 1, 1)]).await;
+    drop(store);
+
+    let state = start(&backend.open()).await;
+    assert_eq!(state.templates, [template(2), template(3)]);
+    let expected = [
+        (TemplateId::new(2), hash(3), seq(3)),
+        (TemplateId::new(2), hash(5), seq(5)),
+    ];
+    assert_eq!(state.recent_shares, expected);
+    assert_eq!(state.next_template, TemplateId::new(4));
+}
+
+/// What its shares are worth is still known.
+pub async fn a_retired_template_keeps_its_terms_without_its_transactions<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    append(&store, vec![share(1, 1, 7)]).await;
+    commit(&store, vec![save(template(2)), retire(3)]).await;
+    append(&store, vec![on(2, share(2, 2, 9))]).await;
+    let state = start(&store).await;
+    assert_eq!((state.templates, state.recent_shares), (Vec::new(), Vec::new()));
+    let valued = |id, miner, units| ValuedUnits {
+        hotkey: key(miner),
+        units: Units::from_raw(units),
+        subsidy: template(id).chain.subsidy,
+        coinbase_value: template(id).chain.coinbase_value,
+    };
+    let values = store.values_between(seq(0), seq(2)).await.unwrap();
+    assert_eq!(values, [valued(1, 1, 7), valued(2, 2, 9)]);
+    // Repeating is safe also now that the transactions are gone.
+    commit(&store, vec![save(template(1)), retire(3), retire(1)]).await;
+    assert_eq!(start(&store).await.templates, []);
+}
+
+/// Jobs are built again from it, so it must be the same for ever.
+pub async fn a_template_never_changes_and_its_number_never_comes_again<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    commit(&store, vec![save(template(1))]).await;
+    let mut other_tag = template(1);
+    other_tag.tag.push('x');
+    let mut other_transactions = template(1);
+    other_transactions.chain.transactions.pop();
+    for other in [other_tag, other_transactions] {
+        assert_eq!(refused(&store, vec![save(other)]).await, StoreErrorKind::Conflict);
+    }
+    commit(&store, vec![save(template(8)), retire(9)]).await;
+    drop(store);
+    assert_eq!(start(&backend.open()).await.next_template, TemplateId::new(9));
+}

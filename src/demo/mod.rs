@@ -1,0 +1,197 @@
+//! The demo: pool, chain and three miners of different speed in one process, and somebody who tells what happens.
+//!
+//! Nothing in it is special: the pool is started as `serve` starts it, the miners mine through its HTTP API as
+//! `mine` does, and the [`narrator`] reads what anybody can read.
+
+use std::io::Write;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerName;
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
+use tokio::sync::watch;
+
+use crate::config::Config;
+use crate::keys::hotkey_file::HotkeyFileError;
+use crate::keys::{HotkeyFile, PhraseWords, SystemRandomness};
+use crate::miner::{self, MinerOptions};
+use crate::wiring::{self, RunningPool, StartError, signals};
+
+mod narrator;
+mod table;
+
+use narrator::Narrator;
+
+/// The miners of the demo: a name, and hashes per second at most.
+const MINERS: [(&str, u32); 3] = [("fast", 900_000), ("middle", 450_000), ("slow", 150_000)];
+/// A block comes after so many hashes on average: about five seconds of all three miners.
+const BLOCK_HASHES: u64 = 7_500_000;
+/// Shares of all three miners come about twice a second each at first.
+const START_DIFFICULTY: f64 = 0.00003;
+const SHARE_INTERVAL: Span = Span::from_millis(700);
+const RUN_INTERVAL: Span = Span::from_secs(10);
+/// Blocks after which a reward is payable: half a minute.
+const MATURITY: u32 = 5;
+
+/// How the demo is to be.
+#[derive(Clone, Debug, Default)]
+pub struct DemoOptions {
+    /// Keep everything here; `None`: in a temporary directory that is removed at the end.
+    pub data_dir: Option<PathBuf>,
+    /// End after this long; `None`: when told to stop.
+    pub duration: Option<Duration>,
+}
+
+/// Why the demo ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// The pool does not start.
+    #[error("the pool does not start")]
+    Start(#[from] StartError),
+    /// No room for the temporary directory, or no threads.
+    #[error("the demo needs a directory and a few threads of this machine")]
+    Io(#[from] std::io::Error),
+    /// A miner's key can not be made.
+    #[error("a miner's key can not be made")]
+    Key(#[from] HotkeyFileError),
+    /// The pool did not stop in good order.
+    #[error("the pool did not stop in time; nothing that was acknowledged is lost")]
+    Stop,
+}
+
+/// A miner of the demo.
+#[derive(Clone, Debug)]
+struct DemoMiner {
+    name: &'static str,
+    hashes_per_sec: u32,
+    key: Arc<HotkeyFile>,
+}
+
+/// Runs the demo until Ctrl-C or its duration is over, telling `out` what happens.
+///
+/// # Errors
+/// See [`DemoError`].
+pub fn run(options: &DemoOptions, out: Box<dyn Write + Send>) -> Result<(), DemoError> {
+    let temporary;
+    let data_dir = match &options.data_dir {
+        Some(data_dir) => data_dir.as_path(),
+        None => {
+            temporary = tempfile::Builder::new().prefix("dwarves-demo-").tempdir()?;
+            temporary.path()
+        }
+    };
+    let miners = make_miners(data_dir)?;
+    actix_rt::System::new().block_on(run_in_system(options, data_dir, miners, out))
+}
+
+/// The settings of the demo: those of `config.toml`, but quicker.
+fn demo_config() -> Config {
+    let mut config = Config::default();
+    config.http.listen = ([127, 0, 0, 1], 0).into();
+    config.chain.devnet_block_hashes = BLOCK_HASHES;
+    config.chain.maturity_confirmations = MATURITY;
+    config.work.share_interval = SHARE_INTERVAL;
+    if let Some(difficulty) = Difficulty::from_f64(START_DIFFICULTY) {
+        config.work.start_difficulty = difficulty;
+    }
+    config.rewards.run_interval = RUN_INTERVAL;
+    config
+}
+
+/// The miners with their keys, which are kept in the data directory for the next time.
+fn make_miners(data_dir: &Path) -> Result<Vec<DemoMiner>, DemoError> {
+    std::fs::create_dir_all(data_dir)?;
+    let mut miners = Vec::with_capacity(MINERS.len());
+    for (name, hashes_per_sec) in MINERS {
+        let path = data_dir.join(format!("{name}.hotkey"));
+        if !path.exists() {
+            let key = HotkeyFile::generate(PhraseWords::Twelve, &SystemRandomness)?;
+            key.create(&path, &SystemRandomness).map_err(HotkeyFileError::from)?;
+        }
+        let key = Arc::new(HotkeyFile::read(&path)?);
+        miners.push(DemoMiner { name, hashes_per_sec, key });
+    }
+    Ok(miners)
+}
+
+async fn run_in_system(
+    options: &DemoOptions,
+    data_dir: &Path,
+    miners: Vec<DemoMiner>,
+    out: Box<dyn Write + Send>,
+) -> Result<(), DemoError> {
+    let pool = wiring::start(&demo_config(), data_dir).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let names = miners.iter().map(|miner| (miner.key.hotkey(), miner.name)).collect::<Vec<_>>();
+    let narrator = start_narrator(&pool, data_dir, names, out, Arc::clone(&stop))?;
+    let diggers = miners
+        .into_iter()
+        .map(|miner| start_miner(&pool, miner, Arc::clone(&stop)))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let why = until_end(pool.stop_wanted.clone(), options.duration).await?;
+    log::info!("the demo ends: {why}");
+    stop.store(true, Ordering::Relaxed);
+    for digger in diggers.into_iter().chain([narrator]) {
+        // Their threads end by themselves a moment after the flag; the pool goes on answering until then.
+        while !digger.is_finished() {
+            actix_rt::time::sleep(Duration::from_millis(20)).await;
+        }
+        if digger.join().is_err() {
+            log::error!("a thread of the demo panicked");
+        }
+    }
+    if pool.stop().await { Ok(()) } else { Err(DemoError::Stop) }
+}
+
+async fn until_end(by_admin: watch::Receiver<bool>, duration: Option<Duration>) -> std::io::Result<&'static str> {
+    let wanted = signals::stop_wanted(by_admin);
+    match duration {
+        None => wanted.await,
+        Some(duration) => match actix_rt::time::timeout(duration, wanted).await {
+            Ok(why) => why,
+            Err(_) => Ok("its time is over"),
+        },
+    }
+}
+
+fn start_narrator(
+    pool: &RunningPool,
+    data_dir: &Path,
+    names: Vec<(Hotkey, &'static str)>,
+    out: Box<dyn Write + Send>,
+    stop: Arc<AtomicBool>,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let url = format!("http://{}", pool.http);
+    let data_dir = data_dir.to_owned();
+    thread::Builder::new().name("narrator".to_owned()).spawn(move || {
+        match Narrator::new(&url, &data_dir, &names, out) {
+            Ok(narrator) => narrator.run(&stop),
+            Err(error) => log::error!("the demo can not be told: {error}"),
+        }
+    })
+}
+
+fn start_miner(pool: &RunningPool, miner: DemoMiner, stop: Arc<AtomicBool>) -> std::io::Result<thread::JoinHandle<()>> {
+    let options = MinerOptions {
+        pool_url: format!("http://{}", pool.http),
+        key: Arc::clone(&miner.key),
+        worker: WorkerName::unnamed(),
+        threads: NonZeroU32::MIN,
+        payout_address: None,
+        duration: None,
+        throttle: Some(miner.hashes_per_sec),
+    };
+    let name = format!("miner-{}", miner.name);
+    thread::Builder::new().name(name).spawn(move || {
+        if let Err(error) = miner::run(&options, &stop, |_| ()) {
+            log::error!("miner {} stopped: {error}", miner.name);
+        }
+    })
+}

@@ -1,0 +1,130 @@
+//! A store that answers reads with what a test put in, and has nothing else.
+
+use std::future::ready;
+
+use dwarves_actors::store::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, Page, PageRequest,
+    PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write,
+    Written,
+};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+
+/// What reads answer; after `failure` is set, nothing but that.
+#[derive(Clone, Default)]
+pub(super) struct ReadStore {
+    pub(super) balances: MinerBalances,
+    pub(super) credits: Vec<CreditRow>,
+    pub(super) blocks: Vec<BlockRow>,
+    pub(super) rounds: Vec<RoundRow>,
+    pub(super) audit: Vec<AuditRow>,
+    pub(super) found: u64,
+    pub(super) units: Units,
+    pub(super) failure: Option<StoreErrorKind>,
+}
+
+impl ReadStore {
+    fn answer<T: 'static>(&self, answer: T) -> StoreFuture<T> {
+        let answer = match self.failure {
+            None => Ok(answer),
+            Some(kind) => Err(StoreError::new(kind, "secret path /var/lib/dwarves.db")),
+        };
+        Box::pin(ready(answer))
+    }
+
+    /// The cursor is how many rows were given already.
+    fn page<T: Clone + 'static>(&self, rows: &[T], page: PageRequest) -> StoreFuture<Page<T>> {
+        let from = usize::try_from(page.cursor.unwrap_or(0)).unwrap().min(rows.len());
+        let to = rows.len().min(from + page.limit as usize);
+        self.answer(Page {
+            rows: rows[from..to].to_vec(),
+            next: (to < rows.len()).then_some(to as u64),
+        })
+    }
+
+    fn never<T: 'static>(&self) -> StoreFuture<T> {
+        unreachable!("the routes only read, and not this")
+    }
+}
+
+impl Store for ReadStore {
+    fn start(&self, _: Timestamp) -> StoreFuture<StoredState> {
+        self.never()
+    }
+
+    fn commit(&self, _: Vec<Write>) -> StoreFuture<Vec<Written>> {
+        self.never()
+    }
+
+    fn blocks_to_account(&self, _: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.never()
+    }
+
+    fn open_blocks(&self, _: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.never()
+    }
+
+    fn weights_in_window(&self, _: pplns::Window, _: Sequence) -> StoreFuture<Weights> {
+        self.never()
+    }
+
+    fn weights_between(&self, _: Sequence, _: Sequence) -> StoreFuture<Weights> {
+        self.never()
+    }
+
+    fn values_between(&self, _: Sequence, _: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
+        self.never()
+    }
+
+    fn position_at(&self, _: Timestamp) -> StoreFuture<LedgerPosition> {
+        self.never()
+    }
+
+    fn block_before(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.never()
+    }
+
+    fn block_credits(&self, _: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
+        self.never()
+    }
+
+    fn miner_balances(&self, _: Hotkey) -> StoreFuture<MinerBalances> {
+        self.answer(self.balances)
+    }
+
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
+        let of_miner = |row: &&CreditRow| row.hotkey == hotkey;
+        let rows: Vec<_> = self.credits.iter().filter(of_miner).cloned().collect();
+        self.page(&rows, page)
+    }
+
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
+        self.page(&self.blocks, page)
+    }
+
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
+        self.page(&self.rounds, page)
+    }
+
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
+        let row = self.rounds.iter().find(|row| row.id == id).cloned();
+        let credits = self.credits.iter().filter(|row| row.round == id).cloned();
+        self.answer(row.map(|row| (row, credits.collect())))
+    }
+
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
+        self.page(&self.audit, page)
+    }
+
+    fn totals(&self) -> StoreFuture<PoolTotals> {
+        self.answer(PoolTotals {
+            ledger_sum: 0,
+            shares: 20,
+            blocks: self.found,
+            units_to_last_block: self.units,
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! Rows as the actors see them.
+
+use dwarves_actors::store::{AuditRow, BlockRow, CreditRow, RoundRow, TemplateRow};
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::work::ChainTemplate;
+use dwarves_domain::work::template::TemplateTransaction;
+use rusqlite::Row;
+
+use super::cells::Cells;
+use super::error::{Outcome, corrupt};
+
+/// All columns of a block but its bytes.
+pub(super) const BLOCK_COLUMNS: &str = "id, hash, height, reward, finder, sequence, total_before, units, \
+     found_at, state, confirmations, accounting, effort";
+
+/// Columns of a credit, of `credits` joined with `rounds`.
+pub(super) const CREDIT_COLUMNS: &str = "credits.id AS id, credits.round AS round, \
+     rounds.closed_at AS closed_at, credits.hotkey AS hotkey, credits.units AS units, \
+     credits.amount AS amount, credits.block AS block";
+
+/// A block without its bytes.
+pub(super) fn block(row: &Row<'_>) -> Outcome<BlockRow> {
+    let cells = Cells::new(row, "blocks");
+    Ok(BlockRow {
+        hash: cells.hash("hash")?,
+        height: cells.u32("height")?,
+        reward: cells.amount("reward")?,
+        finder: cells.hotkey("finder")?,
+        sequence: cells.sequence("sequence")?,
+        total_before: cells.units("total_before")?,
+        units: cells.units("units")?,
+        found_at: cells.time("found_at")?,
+        state: cells.named("state")?,
+        confirmations: cells.u32("confirmations")?,
+        accounting: cells.named("accounting")?,
+        effort: cells.units("effort")?,
+        bytes: Vec::new(),
+    })
+}
+
+/// A block with its bytes.
+pub(super) fn whole_block(row: &Row<'_>) -> Outcome<BlockRow> {
+    let bytes = Cells::new(row, "blocks").blob("bytes")?.to_vec();
+    Ok(BlockRow { bytes, ..block(row)? })
+}
+
+/// A template, and whether it is retired.
+pub(super) fn template(row: &Row<'_>) -> Outcome<(TemplateRow, bool)> {
+    let cells = Cells::new(row, "templates");
+    let commitment = cells.optional("witness_commitment", |cells, column| cells.blob(column))?;
+    let transactions = decode_transactions(cells.blob("transactions")?);
+    let template = TemplateRow {
+        id: cells.template("id")?,
+        received_at: cells.time("received_at")?,
+        chain: ChainTemplate {
+            height: cells.u32("height")?,
+            previous: cells.hash("previous")?,
+            version: cells.u32("version")?,
+            version_mask: cells.u32("version_mask")?,
+            bits: cells.compact("bits")?,
+            time: cells.u32("time")?,
+            time_min: cells.u32("time_min")?,
+            time_max: cells.u32("time_max")?,
+            subsidy: cells.amount("subsidy")?,
+            coinbase_value: cells.amount("coinbase_value")?,
+            witness_commitment: commitment.map(<[u8]>::to_vec),
+            transactions: transactions
+                .ok_or_else(|| corrupt("templates.transactions must be a list of transactions"))?,
+            trailer: cells.blob("trailer")?.to_vec(),
+        },
+        payout_script: cells.blob("payout_script")?.to_vec(),
+        tag: cells.text("tag")?.to_owned(),
+    };
+    Ok((template, cells.int("retired")? == 1))
+}
+
+/// Transactions as the column holds them: of each the length of its data, its id and its data.
+pub(super) fn encode_transactions(transactions: &[TemplateTransaction]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for transaction in transactions {
+        let length = u32::try_from(transaction.data.len()).expect("a transaction is smaller than a block");
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(&transaction.txid);
+        bytes.extend_from_slice(&transaction.data);
+    }
+    bytes
+}
+
+fn decode_transactions(mut bytes: &[u8]) -> Option<Vec<TemplateTransaction>> {
+    let mut transactions = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (txid, rest) = rest.split_first_chunk::<32>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (data, rest) = rest.split_at_checked(length)?;
+        transactions.push(TemplateTransaction {
+            data: data.to_vec(),
+            txid: *txid,
+        });
+        bytes = rest;
+    }
+    Some(transactions)
+}
+
+/// A round, with its blocks.
+pub(super) fn round(row: &Row<'_>, blocks: Vec<HeaderHash>) -> Outcome<RoundRow> {
+    let cells = Cells::new(row, "rounds");
+    Ok(RoundRow {
+        id: cells.round("id")?,
+        closed_at: cells.time("closed_at")?,
+        scheme: cells.named("scheme")?,
+        source: cells.named("source")?,
+        reward: cells.amount("reward")?,
+        fee: cells.amount("fee")?,
+        kept: cells.amount("kept")?,
+        credited: cells.amount("credited")?,
+        blocks,
+        digest: cells.array("digest")?,
+    })
+}
+
+/// A credit; see [`CREDIT_COLUMNS`].
+pub(super) fn credit(row: &Row<'_>) -> Outcome<CreditRow> {
+    let cells = Cells::new(row, "credits");
+    Ok(CreditRow {
+        round: cells.round("round")?,
+        closed_at: cells.time("closed_at")?,
+        hotkey: cells.hotkey("hotkey")?,
+        units: cells.text("units")?.to_owned(),
+        amount: cells.amount("amount")?,
+        block: cells.optional("block", |cells, column| cells.hash(column))?,
+    })
+}
+
+/// A line of the audit trail.
+pub(super) fn audit(row: &Row<'_>) -> Outcome<AuditRow> {
+    let cells = Cells::new(row, "audit");
+    Ok(AuditRow {
+        id: cells.u64("id")?,
+        at: cells.time("at")?,
+        who: cells.text("who")?.to_owned(),
+        actor: cells.text("actor")?.to_owned(),
+        message: cells.text("message")?.to_owned(),
+        fields: cells.text("fields")?.to_owned(),
+        outcome: cells.text("outcome")?.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transactions_survive_storing_and_what_is_cut_off_does_not_parse() {
+        let transaction = |byte: u8, length| TemplateTransaction {
+            data: vec![byte; length],
+            txid: [byte; 32],
+        };
+        let transactions = vec![transaction(1, 0), transaction(2, 300), transaction(3, 1)];
+        let bytes = encode_transactions(&transactions);
+        assert_eq!(decode_transactions(&bytes).as_ref(), Some(&transactions));
+        for end in [1, 4, 35, 37, bytes.len() - 1] {
+            assert_eq!(decode_transactions(&bytes[..end]), None, "cut at {end}");
+        }
+        assert_eq!(decode_transactions(&[]), Some(Vec::new()));
+    }
+}

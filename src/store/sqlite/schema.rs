@@ -1,0 +1,120 @@
+//! The schema and its versions: each start brings the database to the newest.
+
+use rusqlite::Connection;
+
+use super::open::OpenError;
+
+/// "dwrv": how the file is told from another program's database.
+const APPLICATION_ID: i32 = 0x6477_7276;
+
+/// What brings the schema from one version to the next; the first from an empty file to version 1.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
+
+/// Brings the database to the newest version, each step in its own transaction.
+///
+/// # Errors
+/// If it is of a newer version than this program knows, not the pool's at all, or can not be written.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    migrate_by(connection, MIGRATIONS)
+}
+
+fn migrate_by(connection: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {
+    let version: u32 = read(connection, "PRAGMA user_version")?;
+    let application: i32 = read(connection, "PRAGMA application_id")?;
+    let tables: u32 = read(connection, "SELECT COUNT(*) FROM sqlite_schema")?;
+    let is_ours = application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0);
+    if !is_ours {
+        return Err(OpenError::NotOurs);
+    }
+    let known = u32::try_from(migrations.len()).expect("there are few migrations");
+    if version > known {
+        return Err(OpenError::NewerSchema {
+            found: version,
+            known,
+        });
+    }
+    for (migration, to) in migrations.iter().zip(1_u32..).filter(|(_, to)| *to > version) {
+        let mut step = || -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", to)?;
+            transaction.commit()
+        };
+        step().map_err(|error| OpenError::Database(format!("migration to version {to}: {error}")))?;
+    }
+    Ok(())
+}
+
+fn read<T: rusqlite::types::FromSql>(connection: &Connection, sql: &str) -> Result<T, OpenError> {
+    let read = connection.query_row(sql, [], |row| row.get(0));
+    read.map_err(|error| OpenError::of_sql(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(connection: &Connection) -> u32 {
+        read(connection, "PRAGMA user_version").unwrap()
+    }
+
+    #[test]
+    fn an_empty_file_goes_through_every_version_and_a_later_start_through_the_new_ones_only() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let first = "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);";
+        migrate_by(&mut connection, &[first]).unwrap();
+        assert_eq!(version(&connection), 1);
+        let second = "UPDATE a SET x = x + 1";
+        migrate_by(&mut connection, &[first, second]).unwrap();
+        migrate_by(&mut connection, &[first, second]).unwrap();
+        assert_eq!(version(&connection), 2);
+        assert_eq!(read::<i64>(&connection, "SELECT x FROM a").unwrap(), 2);
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_version_before() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let first = "CREATE TABLE a (x INTEGER) STRICT;";
+        migrate_by(&mut connection, &[first]).unwrap();
+        let broken = "INSERT INTO a VALUES (7); INSERT INTO b VALUES (1);";
+        let failed = migrate_by(&mut connection, &[first, broken]);
+        assert!(matches!(failed, Err(OpenError::Database(_))), "{failed:?}");
+        assert_eq!(version(&connection), 1);
+        assert_eq!(read::<i64>(&connection, "SELECT COUNT(*) FROM a").unwrap(), 0);
+    }
+
+    #[test]
+    fn a_newer_schema_and_another_programs_database_are_refused() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate_by(&mut connection, &["SELECT 1", "SELECT 1"]).unwrap();
+        let refused = migrate_by(&mut connection, &["SELECT 1"]);
+        assert!(matches!(
+            refused,
+            Err(OpenError::NewerSchema { found: 2, known: 1 })
+        ));
+
+        let mut other = Connection::open_in_memory().unwrap();
+        other.execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(matches!(migrate(&mut other), Err(OpenError::NotOurs)));
+    }
+
+    #[test]
+    fn the_money_and_the_audit_trail_can_only_be_appended_to() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let rows = "INSERT INTO rounds VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 0, x'00');
+            INSERT INTO entries (round, account, hotkey, delta) VALUES (1, 'fee', x'', 5);
+            INSERT INTO audit (at, who, actor, message, fields, outcome) VALUES (0, '', '', '', '', '');";
+        connection.execute_batch(rows).unwrap();
+        for edit in [
+            "UPDATE entries SET delta = 6",
+            "DELETE FROM entries",
+            "UPDATE audit SET who = 'me'",
+            "DELETE FROM audit",
+        ] {
+            let error = connection.execute_batch(edit).unwrap_err().to_string();
+            assert!(error.contains("never"), "{edit}: {error}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The start of a life: counted durably, and all that must be known then.
+
+use std::collections::{BTreeMap, HashMap};
+
+use dwarves_actors::store::reads::LastRound;
+use dwarves_actors::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::share::Rejection;
+use dwarves_domain::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use super::cells::Cells;
+use super::error::{Outcome, corrupt};
+use super::rows;
+use super::write::Draft;
+
+/// Begins a new life.
+pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredState> {
+    let connection = draft.connection;
+    connection.execute(
+        "UPDATE pool SET life = life + 1, created_at = COALESCE(created_at, ?1)",
+        [now.millis()],
+    )?;
+    let (life, created_at, counted) = connection.query_row("SELECT * FROM pool", [], |row| {
+        let cells = Cells::new(row, "pool");
+        let read = || -> Outcome<_> {
+            let counted = cells.sequence("counters_through")?;
+            Ok((cells.u32("life")?, cells.time("created_at")?, counted))
+        };
+        Ok(read())
+    })??;
+    let last_template: Option<u32> =
+        connection.query_row("SELECT MAX(id) FROM templates", [], |row| row.get(0))?;
+    let tail = draft.known.tail;
+    Ok(StoredState {
+        life,
+        next_template: last_template.map_or(TemplateId::new(1), |id| TemplateId::new(id).next()),
+        last_sequence: tail.sequence,
+        total_units: tail.total,
+        miners: miners(connection)?,
+        workers: workers(connection, counted)?,
+        nonces: nonces(connection, now)?,
+        templates: templates(connection)?,
+        recent_shares: recent_shares(connection)?,
+        settings: settings(connection)?,
+        last_round: last_round(connection)?,
+        created_at,
+    })
+}
+
+/// Every row that a statement gives.
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
+}
+
+fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
+    let sql = "SELECT miners.hotkey AS hotkey, registered_at, payout_address, reason, ends_at
+               FROM miners LEFT JOIN bans ON bans.hotkey = miners.hotkey ORDER BY miners.hotkey";
+    all(connection, sql, [], |row| {
+        let cells = Cells::new(row, "miners");
+        let ban = cells.optional("reason", |cells, column| {
+            Ok(BanRow {
+                reason: cells.text(column)?.to_owned(),
+                until: cells.optional("ends_at", |cells, column| cells.time(column))?,
+            })
+        })?;
+        let address = cells.optional("payout_address", |cells, column| cells.text(column))?;
+        Ok(MinerRow {
+            hotkey: cells.hotkey("hotkey")?,
+            registered_at: cells.time("registered_at")?,
+            payout_address: address.map(str::to_owned),
+            ban,
+        })
+    })
+}
+
+/// All workers: what was saved, and what the shares since then add.
+fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
+    // SQLite takes the other columns from the row that has the maximum.
+    let later = "SELECT worker, COUNT(*) AS accepted, received_at, MAX(sequence) FROM shares
+                 WHERE sequence > ?1 GROUP BY worker";
+    let later = all(connection, later, [super::cells::int(counted.get())], |row| {
+        let cells = Cells::new(row, "shares");
+        let added = (cells.u64("accepted")?, cells.time("received_at")?);
+        Ok((cells.worker("worker")?, added))
+    })?;
+    let mut later: HashMap<WorkerId, (u64, Timestamp)> = later.into_iter().collect();
+    let workers = all(connection, "SELECT * FROM workers ORDER BY id", [], |row| {
+        let cells = Cells::new(row, "workers");
+        let worker = WorkerRow {
+            id: cells.worker("id")?,
+            hotkey: cells.hotkey("hotkey")?,
+            name: cells.named("name")?,
+        };
+        let mut counter = CounterRow {
+            accepted: cells.u64("accepted")?,
+            rejected: [0; 6],
+            last_share_at: cells.optional("last_share_at", |cells, column| cells.time(column))?,
+        };
+        for (count, reason) in counter.rejected.iter_mut().zip(Rejection::REASONS) {
+            *count = cells.u64(format!("rejected_{reason}").as_str())?;
+        }
+        if let Some((accepted, last_share_at)) = later.remove(&worker.id) {
+            counter.accepted += accepted;
+            counter.last_share_at = Some(last_share_at);
+        }
+        Ok((worker, counter))
+    })?;
+    match later.keys().next() {
+        Some(worker) => Err(corrupt(format!("shares.worker: worker {worker} is not known"))),
+        None => Ok(workers),
+    }
+}
+
+fn nonces(connection: &Connection, now: Timestamp) -> Outcome<Vec<(Hotkey, u64, Timestamp)>> {
+    let sql = "SELECT * FROM nonces WHERE expires_at >= ?1";
+    let mut nonces = all(connection, sql, [now.millis()], |row| {
+        let cells = Cells::new(row, "nonces");
+        Ok((
+            cells.hotkey("hotkey")?,
+            cells.bits("nonce")?,
+            cells.time("expires_at")?,
+        ))
+    })?;
+    nonces.sort_unstable();
+    Ok(nonces)
+}
+
+fn templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
+    let sql = "SELECT * FROM templates WHERE retired = 0 ORDER BY id";
+    all(connection, sql, [], |row| Ok(rows::template(row)?.0))
+}
+
+fn recent_shares(connection: &Connection) -> Outcome<Vec<(TemplateId, HeaderHash, Sequence)>> {
+    let sql = "SELECT shares.template AS template, hash, sequence FROM shares
+               WHERE sequence >= (SELECT MIN(first_share) FROM templates WHERE retired = 0)
+                 AND template IN (SELECT id FROM templates WHERE retired = 0)
+               ORDER BY sequence";
+    all(connection, sql, params![], |row| {
+        let cells = Cells::new(row, "shares");
+        Ok((cells.template(0)?, cells.hash(1)?, cells.sequence(2)?))
+    })
+}
+
+fn settings(connection: &Connection) -> Outcome<BTreeMap<String, String>> {
+    let settings = all(connection, "SELECT * FROM settings", [], |row| {
+        let cells = Cells::new(row, "settings");
+        Ok((cells.text("name")?.to_owned(), cells.text("value")?.to_owned()))
+    })?;
+    Ok(settings.into_iter().collect())
+}
+
+fn last_round(connection: &Connection) -> Outcome<Option<LastRound>> {
+    let carried = all(connection, "SELECT * FROM carried", [], |row| {
+        let cells = Cells::new(row, "carried");
+        Ok((cells.hotkey("hotkey")?, cells.u128("remainder")?))
+    })?;
+    let carried: BTreeMap<Hotkey, u128> = carried.into_iter().collect();
+    let sql = "SELECT id, closed_at, through FROM rounds ORDER BY id DESC LIMIT 1";
+    let round = connection.query_row(sql, [], |row| {
+        let cells = Cells::new(row, "rounds");
+        let read = || -> Outcome<_> {
+            Ok(LastRound {
+                id: cells.round("id")?,
+                closed_at: cells.time("closed_at")?,
+                through: cells.sequence("through")?,
+                carried,
+            })
+        };
+        Ok(read())
+    });
+    round.optional()?.transpose()
+}

@@ -1,0 +1,146 @@
+//! Miners, workers, bans, nonces and counters.
+
+use dwarves_actors::store::{BanRow, CounterRow, WorkerRow, Written};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{Sequence, WorkerId};
+use dwarves_domain::time::Timestamp;
+use rusqlite::{OptionalExtension, params};
+
+use super::{Draft, expect_stored};
+use crate::store::sqlite::cells::{Cells, int};
+use crate::store::sqlite::error::{Outcome, conflict};
+
+impl Draft<'_> {
+    pub(super) fn register_miner(
+        &mut self,
+        hotkey: &Hotkey,
+        payout_address: Option<&str>,
+        at: Timestamp,
+    ) -> Outcome<Written> {
+        let insert = "INSERT INTO miners VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        let row = params![hotkey.as_bytes(), at.millis(), payout_address];
+        let is_new = self.statement(insert)?.execute(row)? == 1;
+        if !is_new && payout_address.is_some() {
+            self.statement("UPDATE miners SET payout_address = ?2 WHERE hotkey = ?1")?
+                .execute(params![hotkey.as_bytes(), payout_address])?;
+        }
+        let mut select =
+            self.statement("SELECT registered_at, payout_address FROM miners WHERE hotkey = ?1")?;
+        select.query_row([hotkey.as_bytes()], |row| {
+            let cells = Cells::new(row, "miners");
+            let read = || {
+                Ok(Written::Miner {
+                    is_new,
+                    registered_at: cells.time("registered_at")?,
+                    payout_address: cells
+                        .optional("payout_address", |cells, column| cells.text(column))?
+                        .map(str::to_owned),
+                })
+            };
+            Ok(read())
+        })?
+    }
+
+    pub(super) fn add_worker(&mut self, worker: &WorkerRow) -> Outcome<()> {
+        let mut select = self.statement("SELECT hotkey, name FROM workers WHERE id = ?1")?;
+        let is_same = |row: &rusqlite::Row<'_>| {
+            let cells = Cells::new(row, "workers");
+            let read = || -> Outcome<bool> {
+                let is_theirs = cells.hotkey("hotkey")? == worker.hotkey;
+                Ok(is_theirs && cells.text("name")? == worker.name.as_str())
+            };
+            Ok(read())
+        };
+        match select
+            .query_row([worker.id.get()], is_same)
+            .optional()?
+            .transpose()?
+        {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(conflict(format!("worker {} is another one", worker.id))),
+            None => {}
+        }
+        self.statement("INSERT INTO workers (id, hotkey, name) VALUES (?1, ?2, ?3)")?
+            .execute(params![
+                worker.id.get(),
+                worker.hotkey.as_bytes(),
+                worker.name.as_str()
+            ])?;
+        self.known.add_worker(worker.id);
+        Ok(())
+    }
+
+    pub(super) fn ban(&mut self, hotkey: &Hotkey, ban: &BanRow) -> Outcome<()> {
+        self.statement(
+            "INSERT INTO bans VALUES (?1, ?2, ?3)
+             ON CONFLICT (hotkey) DO UPDATE SET reason = excluded.reason, ends_at = excluded.ends_at",
+        )?
+        .execute(params![
+            hotkey.as_bytes(),
+            ban.reason,
+            ban.until.map(Timestamp::millis)
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn unban(&mut self, hotkey: &Hotkey) -> Outcome<()> {
+        self.statement("DELETE FROM bans WHERE hotkey = ?1")?
+            .execute([hotkey.as_bytes()])?;
+        Ok(())
+    }
+
+    pub(super) fn use_nonce(
+        &mut self,
+        hotkey: &Hotkey,
+        nonce: u64,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Outcome<Written> {
+        self.statement("DELETE FROM nonces WHERE expires_at < ?1")?
+            .execute([now.millis()])?;
+        let inserted = self
+            .statement("INSERT INTO nonces VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![
+                hotkey.as_bytes(),
+                nonce.cast_signed(),
+                expires_at.millis()
+            ])?;
+        Ok(match inserted {
+            0 => Written::NonceUsed,
+            _ => Written::Done,
+        })
+    }
+
+    pub(super) fn save_counters(
+        &mut self,
+        through: Sequence,
+        counters: &[(WorkerId, CounterRow)],
+    ) -> Outcome<()> {
+        let newer = "UPDATE pool SET counters_through = ?1 WHERE counters_through <= ?1";
+        if self.statement(newer)?.execute([int(through.get())])? == 0 {
+            return Ok(());
+        }
+        let mut update = self.statement(
+            "UPDATE workers SET accepted = ?2, last_share_at = ?3, rejected_unknown_job = ?4,
+                 rejected_stale = ?5, rejected_duplicate = ?6, rejected_low_difficulty = ?7,
+                 rejected_time_out_of_range = ?8, rejected_version_out_of_mask = ?9
+             WHERE id = ?1",
+        )?;
+        for (id, counter) in counters {
+            let [unknown, stale, duplicate, low, time, version] = counter.rejected.map(int);
+            let changed = update.execute(params![
+                id.get(),
+                int(counter.accepted),
+                counter.last_share_at.map(Timestamp::millis),
+                unknown,
+                stale,
+                duplicate,
+                low,
+                time,
+                version,
+            ])?;
+            expect_stored(changed, || format!("worker {id}, whose counters are saved,"))?;
+        }
+        Ok(())
+    }
+}

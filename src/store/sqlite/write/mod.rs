@@ -1,0 +1,155 @@
+//! Each intent of writing as SQL.
+
+use dwarves_actors::store::{StoreError, Write, Written};
+use dwarves_domain::ids::TemplateId;
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::error::{Fail, Outcome, conflict};
+use super::tail::Known;
+
+mod blocks;
+pub(super) use blocks::BLOCK_BEFORE;
+mod miners;
+pub(super) mod prune;
+mod rounds;
+mod shares;
+mod templates;
+
+/// A transaction in the making.
+pub(super) struct Draft<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) known: &'a mut Known,
+    /// Templates that this transaction's shares refer to, and whether each is retired.
+    templates: Vec<(TemplateId, bool)>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(connection: &'a Connection, known: &'a mut Known) -> Self {
+        Self {
+            connection,
+            known,
+            templates: Vec::new(),
+        }
+    }
+
+    pub(super) fn statement(&self, sql: &str) -> Outcome<CachedStatement<'a>> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    fn apply(&mut self, write: &Write, batch: &mut shares::Batch) -> Outcome<Written> {
+        match write {
+            Write::AppendShares(shares) => return self.append_shares(shares, batch),
+            Write::RegisterMiner {
+                hotkey,
+                payout_address,
+                at,
+            } => return self.register_miner(hotkey, payout_address.as_deref(), *at),
+            Write::AddWorker(worker) => self.add_worker(worker)?,
+            Write::UseNonce {
+                hotkey,
+                nonce_nanos,
+                expires_at,
+                now,
+            } => return self.use_nonce(hotkey, *nonce_nanos, *expires_at, *now),
+            Write::Ban { hotkey, ban } => self.ban(hotkey, ban)?,
+            Write::Unban { hotkey } => self.unban(hotkey)?,
+            Write::SaveTemplate(row) => self.save_template(row)?,
+            Write::RetireTemplates { before } => self.retire_templates(*before)?,
+            Write::SetBlockState {
+                hash,
+                state,
+                confirmations,
+                at,
+                block,
+            } => self.set_block_state(hash, *state, *confirmations, *at, block.as_ref())?,
+            Write::CloseRound {
+                round,
+                blocks,
+                through,
+            } => self.close_round(round, blocks, *through)?,
+            Write::SaveSetting { key, value } => self.save_setting(key, value.as_deref())?,
+            Write::AppendAudit(row) => {
+                self.statement(
+                    "INSERT INTO audit (at, who, actor, message, fields, outcome)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![
+                    row.at.millis(),
+                    row.who,
+                    row.actor,
+                    row.message,
+                    row.fields,
+                    row.outcome
+                ])?;
+            }
+            Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
+            Write::PruneShares { through } => prune::ask(self.connection, *through)?,
+        }
+        Ok(Written::Done)
+    }
+
+    fn save_setting(&self, name: &str, value: Option<&str>) -> Outcome<()> {
+        match value {
+            Some(value) => {
+                let upsert = "INSERT INTO settings VALUES (?1, ?2)
+                     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+                self.statement(upsert)?.execute(params![name, value])?;
+            }
+            None => {
+                let delete = "DELETE FROM settings WHERE name = ?1";
+                self.statement(delete)?.execute(params![name])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Applies all writes of a commit, in order.
+pub(super) fn apply_all(draft: &mut Draft<'_>, writes: &[Write]) -> Outcome<Vec<Written>> {
+    let mut batch = shares::Batch::new(draft.known.tail);
+    let mut written = Vec::with_capacity(writes.len());
+    for write in writes {
+        written.push(
+            draft
+                .apply(write, &mut batch)
+                .map_err(|fail| in_write(fail, write))?,
+        );
+    }
+    draft.end_batch(&batch)?;
+    Ok(written)
+}
+
+/// Says in which write SQLite failed.
+fn in_write(fail: Fail, write: &Write) -> Fail {
+    let name = match write {
+        Write::AppendShares(_) => "append shares",
+        Write::RegisterMiner { .. } => "register miner",
+        Write::AddWorker(_) => "add worker",
+        Write::UseNonce { .. } => "use nonce",
+        Write::Ban { .. } => "ban",
+        Write::Unban { .. } => "unban",
+        Write::SaveTemplate(_) => "save template",
+        Write::RetireTemplates { .. } => "retire templates",
+        Write::SetBlockState { .. } => "set block state",
+        Write::CloseRound { .. } => "close round",
+        Write::SaveSetting { .. } => "save setting",
+        Write::AppendAudit(_) => "append audit",
+        Write::SaveCounters { .. } => "save counters",
+        Write::PruneShares { .. } => "prune shares",
+    };
+    Fail::Store(fail.into_store_error(name))
+}
+
+/// Makes sure that something is stored: writes that refer to what is not contradict the store.
+fn expect_stored(changed: usize, what: impl FnOnce() -> String) -> Result<(), Fail> {
+    match changed {
+        0 => Err(conflict(format!("{} is not stored", what()))),
+        _ => Ok(()),
+    }
+}
+
+/// The error of a total that no longer fits.
+fn total_overflow() -> Fail {
+    let kind = dwarves_actors::store::StoreErrorKind::Corrupt;
+    Fail::Store(StoreError::new(kind, "the total of units does not fit 128 bits"))
+}

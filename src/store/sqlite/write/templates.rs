@@ -1,0 +1,76 @@
+//! Templates: kept whole while blocks may be made of them, then without their transactions.
+
+use dwarves_actors::store::TemplateRow;
+use dwarves_domain::ids::TemplateId;
+use rusqlite::{OptionalExtension, params};
+
+use super::Draft;
+use crate::store::sqlite::cells::int;
+use crate::store::sqlite::error::{Outcome, conflict};
+use crate::store::sqlite::rows;
+
+impl Draft<'_> {
+    pub(super) fn save_template(&mut self, row: &TemplateRow) -> Outcome<()> {
+        let chain = &row.chain;
+        let known = self
+            .statement("SELECT * FROM templates WHERE id = ?1")?
+            .query_row([row.id.get()], |cells| Ok(rows::template(cells)))
+            .optional()?
+            .transpose()?;
+        if let Some((known, is_retired)) = known {
+            let mut row = row.clone();
+            if is_retired {
+                row.chain.transactions.clear();
+                row.chain.trailer.clear();
+            }
+            return if known == row {
+                Ok(())
+            } else {
+                Err(conflict(format!(
+                    "template {} is stored with other content",
+                    row.id
+                )))
+            };
+        }
+        let last_share = self.known.tail.sequence;
+        self.statement(
+            "INSERT INTO templates (id, received_at, height, previous, version, version_mask, bits, time,
+                 time_min, time_max, subsidy, coinbase_value, witness_commitment, payout_script, tag, retired,
+                 first_share, last_share, trailer, transactions)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17, ?18, ?19)",
+        )?
+        .execute(params![
+            row.id.get(),
+            row.received_at.millis(),
+            chain.height,
+            chain.previous.as_bytes(),
+            chain.version,
+            chain.version_mask,
+            chain.bits.bits(),
+            chain.time,
+            chain.time_min,
+            chain.time_max,
+            int(chain.subsidy.sats()),
+            int(chain.coinbase_value.sats()),
+            chain.witness_commitment,
+            row.payout_script,
+            row.tag,
+            int(last_share.next().get()),
+            int(last_share.get()),
+            chain.trailer,
+            rows::encode_transactions(&chain.transactions),
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn retire_templates(&mut self, before: TemplateId) -> Outcome<()> {
+        self.statement(
+            "UPDATE templates SET retired = 1, last_share = ?2, trailer = x'', transactions = x''
+             WHERE retired = 0 AND id < ?1",
+        )?
+        .execute(params![before.get(), int(self.known.tail.sequence.get())])?;
+        // Shares that follow in this transaction must look again.
+        self.templates.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! The HTTP server: one registration and one submission handler for each of its workers.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix::Actor;
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpServer};
+use dwarves_actors::ask::Port;
+use dwarves_actors::clock::SharedClock;
+use dwarves_actors::handlers::registration::{
+    RegistrationHandler, RegistrationPeers, RegistrationSettings,
+};
+use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
+use dwarves_domain::session::SessionKey;
+use dwarves_domain::work::JobKey;
+
+use super::StartError;
+use crate::config::HttpConfig;
+use crate::http::{self, HttpDeps, HttpState, WorkerPorts};
+
+/// What every worker's handlers are made with.
+#[derive(Clone)]
+pub(super) struct HandlerParts {
+    pub(super) registration: RegistrationSettings,
+    pub(super) registration_peers: RegistrationPeers,
+    pub(super) submission_limits: SubmissionLimits,
+    pub(super) submission_peers: SubmissionPeers,
+    pub(super) sessions: SessionKey,
+    pub(super) job_key: JobKey,
+    pub(super) clock: SharedClock,
+}
+
+impl HandlerParts {
+    /// Starts the handlers of one worker, on the worker's own thread.
+    fn start(&self) -> WorkerPorts {
+        let registration = RegistrationHandler::new(
+            self.registration.clone(),
+            self.registration_peers.clone(),
+            self.sessions.clone(),
+            Arc::clone(&self.clock),
+        )
+        .start();
+        let submission = SubmissionHandler::new(
+            self.submission_peers.clone(),
+            self.submission_limits,
+            self.job_key.clone(),
+            Arc::clone(&self.clock),
+        )
+        .start();
+        WorkerPorts {
+            authenticate: Port::new(&registration),
+            register: Port::new(&registration),
+            open_session: Port::new(&registration),
+            fetch_work: Port::new(&submission),
+            submit: Port::new(&submission),
+        }
+    }
+}
+
+/// A bound server that does not answer yet.
+pub(super) struct BoundServer {
+    listener: TcpListener,
+    pub(super) address: SocketAddr,
+}
+
+impl BoundServer {
+    /// Binds, so that a taken port is reported before anything else starts.
+    pub(super) fn bind(listen: SocketAddr) -> Result<Self, StartError> {
+        let failed = |source| StartError::Bind { listen, source };
+        let listener = TcpListener::bind(listen).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Begins to answer.
+    pub(super) fn start(
+        self,
+        config: &HttpConfig,
+        deps: Arc<HttpDeps>,
+        parts: HandlerParts,
+    ) -> Result<(Server, ServerHandle), StartError> {
+        let listen = self.address;
+        let workers = worker_count(config);
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(HttpState::new(Arc::clone(&deps), parts.start()))
+                .configure(http::configure)
+        })
+        .workers(workers)
+        .disable_signals()
+        .keep_alive(config.keep_alive.to_std())
+        .client_request_timeout(config.header_timeout.to_std())
+        .client_disconnect_timeout(config.disconnect_timeout.to_std())
+        .max_connections(config.max_connections.div_ceil(workers))
+        .shutdown_timeout(super::HTTP_DRAIN.as_secs())
+        .listen(self.listener)
+        .map_err(|source| StartError::Bind { listen, source })?
+        .run();
+        let handle = server.handle();
+        Ok((server, handle))
+    }
+}
+
+/// One less than there are cores, at least one, unless the configuration says otherwise.
+pub(super) fn worker_count(config: &HttpConfig) -> usize {
+    if config.workers > 0 {
+        return config.workers;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.saturating_sub(1).max(1)
+}

@@ -1,0 +1,263 @@
+//! The wiring: the one place that knows every actor, thread and file, and the order in which they begin and end.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `http_server` | the HTTP server and the handlers of its workers |
+//! | `settings` | the configuration, in the actors' terms |
+//! | [`signals`] | what stops the process |
+//! | [`listen_file`] | `listen.json` |
+//! | `halt` | the emergency stop |
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Actor;
+use actix_rt::Arbiter;
+use actix_web::dev::ServerHandle;
+use dwarves_actors::ask::Port;
+use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
+use dwarves_actors::chain::SharedChain;
+use dwarves_actors::clock::SharedClock;
+use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
+use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
+use dwarves_actors::store::SharedStore;
+use tokio::sync::watch;
+
+use crate::chain::devnet::{self, Devnet};
+use crate::clock::SystemClock;
+use crate::config::{ChainKind, Config};
+use crate::http::{self, HttpDeps, HttpLimits};
+use crate::keys::{AdminToken, PoolKey, SystemRandomness};
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+
+mod halt;
+mod http_server;
+pub mod listen_file;
+mod settings;
+pub mod signals;
+
+use http_server::{BoundServer, HandlerParts};
+
+/// How long requests that were begun may take to finish when the pool stops.
+pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
+/// How long the actors may take to finish when the pool stops.
+const ACTORS_DRAIN: Duration = Duration::from_secs(35);
+/// How often the pool is asked whether it is ready.
+const READY_EVERY: Duration = Duration::from_millis(25);
+
+/// Why the pool does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory can not be made or used.
+    #[error("the data directory {path} can not be used; give another with --data-dir")]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The address is taken or not this machine's.
+    #[error("can not listen on {listen} (http.listen); is another pool running?")]
+    Bind {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A setting that this version can not serve.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The pool's key can not be read or made.
+    #[error("the pool's key can not be used")]
+    PoolKey(#[from] crate::keys::hotkey_file::HotkeyFileError),
+    /// The admin's token can not be read or made.
+    #[error("the admin's token can not be used")]
+    AdminToken(#[from] crate::keys::admin_token::AdminTokenError),
+    /// There is no randomness.
+    #[error(transparent)]
+    Entropy(#[from] crate::keys::entropy::EntropyError),
+    /// The ledger's file can not be opened.
+    #[error("the ledger {path} can not be opened")]
+    OpenStore {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: crate::store::sqlite::OpenError,
+    },
+    /// The owners of state can not start from what the ledger has.
+    #[error("the pool can not go on from its ledger")]
+    Assembly(#[from] assembly::StartError),
+    /// The devnet can not be opened.
+    #[error("the devnet can not be opened")]
+    Devnet(#[from] devnet::OpenError),
+    /// The configuration contradicts itself.
+    #[error("{0}")]
+    Settings(String),
+}
+
+/// A pool at work.
+pub struct RunningPool {
+    /// Where it listens.
+    pub http: SocketAddr,
+    /// Turns true when an admin wants the process to stop.
+    pub stop_wanted: watch::Receiver<bool>,
+    data_dir: PathBuf,
+    server: ServerHandle,
+    served: actix_rt::task::JoinHandle<io::Result<()>>,
+    stop: Port<Stop>,
+    managers: Arbiter,
+    devnet: Devnet,
+}
+
+/// What the pool stands on: opened first, closed last.
+struct Ground {
+    clock: SharedClock,
+    store: SharedStore,
+    devnet: Devnet,
+    pool_key: PoolKey,
+    admin_token: AdminToken,
+}
+
+/// Opens key, token, ledger and chain in the data directory.
+fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
+    let unusable = |source| StartError::DataDir { path: data_dir.to_owned(), source };
+    std::fs::create_dir_all(data_dir).map_err(unusable)?;
+    listen_file::remove(data_dir).map_err(unusable)?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
+    let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
+    for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
+        log::warn!("{warning}");
+    }
+    let path = data_dir.join(&config.store.path);
+    let store = SqliteStore::open(&path, SqliteOptions::default()).map_err(|source| StartError::OpenStore { path, source })?;
+    let params = settings::devnet_params(config)?;
+    let devnet = Devnet::open(&data_dir.join("devnet"), &params, Arc::clone(&clock))?;
+    Ok(Ground { clock, store: Arc::new(store), devnet, pool_key, admin_token })
+}
+
+/// Starts the pool. It is ready for miners a moment later, when [`listen_file`] has been written.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, StartError> {
+    if config.chain.kind == ChainKind::Node {
+        let detail = "chain.kind = \"node\" is not served by this version; use \"devnet\"";
+        return Err(StartError::Unsupported(detail.to_owned()));
+    }
+    let bound = BoundServer::bind(config.http.listen)?;
+    let http = bound.address;
+    let ground = open_ground(config, data_dir)?;
+    let chain: SharedChain = Arc::new(ground.devnet.clone());
+    let settings = settings::pool_settings(config, &ground.pool_key, &SystemRandomness)?;
+    let managers = Arbiter::new();
+    let (stop_sender, stop_wanted) = watch::channel(false);
+    let world = World {
+        store: Arc::clone(&ground.store),
+        chain,
+        clock: Arc::clone(&ground.clock),
+        halt: Arc::new(halt::ProcessHalt),
+        stop: stop_sender,
+    };
+    let ports = assembly::start(settings, world, &Placement::Arbiter(managers.handle())).await?;
+    let admin = AdminHandler::new(AdminHandlerParts {
+        admins: config.admin.hotkeys.iter().copied().collect(),
+        deliver: ports.deliver.clone(),
+        ledger: ports.commit.clone(),
+        clock: Arc::clone(&ground.clock),
+    })
+    .start();
+    let deps = HttpDeps {
+        ports: http::PoolPorts {
+            control: Port::new(&admin),
+            authorize: Port::new(&admin),
+            miner: ports.read_miner.clone(),
+            miners: ports.read_miners.clone(),
+            schedule: ports.read_schedule.clone(),
+            work: ports.read_work.clone(),
+            pool: ports.read_pool.clone(),
+        },
+        store: Arc::clone(&ground.store),
+        clock: Arc::clone(&ground.clock),
+        sessions: ground.pool_key.session_key(),
+        admin_token: http::AdminToken::new(ground.admin_token.text()),
+        pool_hotkey: ground.pool_key.hotkey(),
+        pool_name: config.pool.name.clone(),
+        chain_name: "devnet".to_owned(),
+        algorithm: config.chain.algorithm,
+        limits: HttpLimits {
+            body_bytes: config.http.body_limit_bytes,
+            long_poll: config.http.longpoll.to_std(),
+            ..HttpLimits::default()
+        },
+    };
+    let parts = handler_parts(config, &ground, &ports);
+    let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
+    log::info!("listening on http://{http} workers={}", http_server::worker_count(&config.http));
+    announce_when_ready(ports.read_pool.clone(), data_dir.to_owned(), http);
+    Ok(RunningPool {
+        http,
+        stop_wanted,
+        data_dir: data_dir.to_owned(),
+        server: handle,
+        served: actix_rt::spawn(server),
+        stop: ports.stop,
+        managers,
+        devnet: ground.devnet,
+    })
+}
+
+fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts) -> HandlerParts {
+    HandlerParts {
+        registration: settings::registration(config, ground.pool_key.hotkey()),
+        registration_peers: ports.registration.clone(),
+        submission_limits: settings::submission(config),
+        submission_peers: ports.submission.clone(),
+        sessions: ground.pool_key.session_key(),
+        job_key: ground.pool_key.job_key(),
+        clock: Arc::clone(&ground.clock),
+    }
+}
+
+/// Writes `listen.json` once the pool has work and can write.
+fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr) {
+    actix_rt::spawn(async move {
+        loop {
+            match pool.ask(ReadPool, ACTORS_DRAIN).await {
+                Ok(view) if view.has_work && view.ledger_writes => break,
+                Ok(_) => actix_rt::time::sleep(READY_EVERY).await,
+                // The pool is stopping: nobody need find it any more.
+                Err(_) => return,
+            }
+        }
+        match listen_file::write(&data_dir, http) {
+            Ok(()) => log::info!("ready for miners on http://{http}"),
+            Err(error) => log::error!("{} can not be written: {error}", listen_file::FILE_NAME),
+        }
+    });
+}
+
+impl RunningPool {
+    /// Stops everything in order: no new requests, those that were begun finish, the round in flight closes,
+    /// what only memory knows is saved, the ledger closes, the threads end. Returns whether every step was in
+    /// time; what was not is made good from the store at the next start.
+    pub async fn stop(self) -> bool {
+        if let Err(error) = listen_file::remove(&self.data_dir) {
+            log::warn!("{} can not be removed: {error}", listen_file::FILE_NAME);
+        }
+        self.server.stop(true).await;
+        let served = matches!(self.served.await, Ok(Ok(())));
+        let drained = self.stop.ask(Stop, ACTORS_DRAIN).await;
+        if let Err(error) = drained {
+            log::error!("stopping overran: {error}");
+        }
+        self.managers.stop();
+        let joined = self.managers.join().is_ok();
+        self.devnet.close().await;
+        log::info!("stopped");
+        served && drained.is_ok() && joined
+    }
+}

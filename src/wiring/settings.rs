@@ -1,0 +1,144 @@
+//! The configuration in the actors' terms.
+
+use bitcoin::key::{CompressedPublicKey, Secp256k1};
+use bitcoin::secp256k1::SecretKey;
+use bitcoin::{Address, Network};
+use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
+use dwarves_actors::handlers::registration::RegistrationSettings;
+use dwarves_actors::handlers::submission::SubmissionLimits;
+use dwarves_actors::ledger::Acknowledge;
+use dwarves_actors::miner_manager::restore::MemorySettings;
+use dwarves_actors::reward_distributor::Terms;
+use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::vardiff;
+use dwarves_domain::work::Algorithm;
+
+use super::StartError;
+use crate::chain::devnet::{ADDRESS_FORMAT, DevnetParams};
+use crate::config::{self, Config};
+use crate::keys::{PoolKey, Randomness};
+
+/// Jobs that one HTTP worker keeps ready.
+const JOBS_CACHED_MAX: usize = 50_000;
+/// A block is followed until it is this many times as deep as a spendable one: deeper reorgs are not booked.
+const FORGET_AFTER_MATURITIES: u32 = 3;
+/// Shares that one HTTP worker may have on their way: a hundred full requests.
+const SHARES_IN_FLIGHT_MAX: usize = 100_000;
+
+/// The devnet as configured.
+pub(super) fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
+    if config.chain.algorithm != Algorithm::Sha256d {
+        let detail = "the devnet has sha256d alone; set chain.algorithm = \"sha256d\"";
+        return Err(StartError::Settings(detail.to_owned()));
+    }
+    // One hash in 2^32 meets difficulty 1, within 1.5e-5.
+    let difficulty = Difficulty::from_f64(config.chain.devnet_block_hashes as f64 / 4_294_967_296.0);
+    let difficulty = difficulty
+        .ok_or_else(|| StartError::Settings("chain.devnet_block_hashes makes no difficulty".to_owned()))?;
+    Ok(DevnetParams {
+        bits: difficulty.target().to_compact(),
+        coinbase_maturity: config.chain.maturity_confirmations,
+        ..DevnetParams::default()
+    })
+}
+
+/// The script that coinbases pay: the configured address, or on the devnet the pool's own.
+fn payout_script(config: &Config, key: &PoolKey) -> Result<Vec<u8>, StartError> {
+    if let Some(text) = &config.chain.payout_address {
+        let address = PayoutAddress::parse(text, ADDRESS_FORMAT)
+            .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?;
+        return Ok(address.script());
+    }
+    let secret = SecretKey::from_slice(&key.devnet_wallet_secret())
+        .map_err(|error| StartError::Settings(format!("the pool's key gives no devnet wallet: {error}")))?;
+    let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
+    let address = Address::p2wpkh(&public, Network::Regtest);
+    log::info!("coinbases pay the pool's own devnet address={address}");
+    Ok(address.script_pubkey().into_bytes())
+}
+
+/// Everything that the owners of state are started with.
+pub(super) fn pool_settings(
+    config: &Config,
+    key: &PoolKey,
+    randomness: &dyn Randomness,
+) -> Result<PoolSettings, StartError> {
+    let mut seed = [0; 8];
+    randomness.fill(&mut seed)?;
+    let work = &config.work;
+    let vardiff = vardiff::Settings::new(work.share_interval, work.min_difficulty, work.max_difficulty)
+        .map_err(|error| StartError::Settings(format!("[work]: {error}")))?;
+    let acknowledge = match config.store.acknowledge {
+        config::Acknowledge::Durable => Acknowledge::Durable,
+        config::Acknowledge::Queued => {
+            log::warn!("store.acknowledge = \"queued\": a crash loses acknowledged shares; for measuring only");
+            Acknowledge::Queued
+        }
+    };
+    Ok(PoolSettings {
+        job_key: key.job_key(),
+        work: WorkSettings {
+            payout_script: payout_script(config, key)?,
+            tag: config.pool.tag.clone(),
+            refresh_every: work.template_refresh,
+            job_lifetime: work.job_lifetime,
+        },
+        miners: MemorySettings {
+            limits: RegistryLimits {
+                miners: config.limits.miners as usize,
+                workers_per_miner: config.limits.workers_per_miner,
+            },
+            vardiff,
+            start_difficulty: work.start_difficulty,
+            nonces_max: config.limits.used_nonces,
+            recent_shares_max: config.limits.recent_shares,
+            window: config.rewards.window_units,
+            seed: u64::from_le_bytes(seed),
+        },
+        miners_mailbox: config.limits.manager_mailbox,
+        difficulty_range: (work.min_difficulty, work.max_difficulty),
+        rewards: RewardSettings {
+            terms: Terms {
+                scheme: config.rewards.scheme,
+                source: config.rewards.source,
+                fee: config.rewards.fee,
+                window: config.rewards.window_units,
+                emission: config.rewards.emission,
+            },
+            run_interval: config.rewards.run_interval,
+            keep_shares: None,
+        },
+        blocks: BlockSettings {
+            maturity: config.chain.maturity_confirmations,
+            forget_after: config.chain.maturity_confirmations.saturating_mul(FORGET_AFTER_MATURITIES),
+        },
+        acknowledge,
+    })
+}
+
+/// How signed requests are judged.
+pub(super) fn registration(config: &Config, pool: Hotkey) -> RegistrationSettings {
+    RegistrationSettings {
+        pool,
+        window_back: config.auth.window_back,
+        window_ahead: config.auth.window_ahead,
+        session: config.auth.session,
+        addresses: ADDRESS_FORMAT,
+        signatures_per_sec: config.http.signed_requests_per_sec,
+        mailbox_capacity: config.limits.handler_mailbox,
+    }
+}
+
+/// How much a submission handler may hold.
+pub(super) fn submission(config: &Config) -> SubmissionLimits {
+    SubmissionLimits {
+        mailbox_capacity: config.limits.handler_mailbox,
+        shares_in_flight_max: SHARES_IN_FLIGHT_MAX,
+        waiting_max: config.http.max_connections,
+        jobs_cached_max: JOBS_CACHED_MAX,
+        longpoll: config.http.longpoll,
+    }
+}
