@@ -36,7 +36,9 @@ async fn submit(answer: web::Data<String>, submission: web::Json<Submission>) ->
     for share in &submission.shares {
         std::hint::black_box((&share.job_id, share.nonce, share.time, share.version));
     }
-    HttpResponse::Ok().content_type("application/json").body(answer.get_ref().clone())
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(answer.get_ref().clone())
 }
 
 /// Serves until killed, or until the generator is gone.

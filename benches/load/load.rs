@@ -108,22 +108,41 @@ pub(crate) async fn run(
     }
     let begin = Instant::now();
     let mut connections = JoinSet::new();
-    for (index, (client, miner)) in clients.into_iter().zip(miners.drain(..load.connections)).enumerate() {
+    for (index, (client, miner)) in clients
+        .into_iter()
+        .zip(miners.drain(..load.connections))
+        .enumerate()
+    {
         let schedule = load.offered.map(|rate| Schedule {
             first: begin + Duration::from_secs_f64(index as f64 / rate),
             every: Duration::from_secs_f64(load.connections as f64 / rate),
         });
-        connections.spawn_local(submit(client, miner, load.shares, schedule, expect, Rc::clone(&tally)));
+        connections.spawn_local(submit(
+            client,
+            miner,
+            load.shares,
+            schedule,
+            expect,
+            Rc::clone(&tally),
+        ));
     }
     tokio::time::sleep(load.warm_up).await;
-    let before = (Instant::now(), proc::cpu_time(pid)?, proc::cpu_time(std::process::id())?);
+    let before = (
+        Instant::now(),
+        proc::cpu_time(pid)?,
+        proc::cpu_time(std::process::id())?,
+    );
     let acknowledged_before = {
         let mut tally = tally.borrow_mut();
         tally.phase = Phase::Measured;
         tally.acknowledged
     };
     tokio::time::sleep(load.measured).await;
-    let after = (Instant::now(), proc::cpu_time(pid)?, proc::cpu_time(std::process::id())?);
+    let after = (
+        Instant::now(),
+        proc::cpu_time(pid)?,
+        proc::cpu_time(std::process::id())?,
+    );
     let acknowledged_after = {
         let mut tally = tally.borrow_mut();
         tally.phase = Phase::Over;
@@ -132,7 +151,9 @@ pub(crate) async fn run(
     while let Some(ended) = tokio::time::timeout(COME_BACK_WITHIN, connections.join_next()).await? {
         miners.push(ended??);
     }
-    let tally = Rc::into_inner(tally).ok_or("all connections have ended")?.into_inner();
+    let tally = Rc::into_inner(tally)
+        .ok_or("all connections have ended")?
+        .into_inner();
     Ok(Outcome {
         shares: acknowledged_after - acknowledged_before,
         elapsed: after.0 - before.0,
@@ -166,7 +187,9 @@ async fn submit(
             start = at;
             due = Some(at + schedule.every);
         }
-        let answer = client.request("POST", "/v1/work", &miner.session, miner.body()).await?;
+        let answer = client
+            .request("POST", "/v1/work", &miner.session, miner.body())
+            .await?;
         let took = start.elapsed();
         let hashes = miner.hashes().filter(|_| expect == Expect::Verdicts);
         let sequences = check_answer(&answer, shares, hashes)?;
@@ -206,7 +229,11 @@ pub(crate) fn check_answer(
     let accepted = answer.body.matches("\"verdict\":\"accepted\"").count();
     if answer.status != 200 || accepted != shares {
         let body = answer.body.get(..1_000).unwrap_or(answer.body);
-        return Err(format!("{accepted} of {shares} shares were accepted: {} {body}", answer.status).into());
+        return Err(format!(
+            "{accepted} of {shares} shares were accepted: {} {body}",
+            answer.status
+        )
+        .into());
     }
     let Some(hashes) = hashes else {
         return Ok(Vec::new());

@@ -118,7 +118,9 @@ fn run(options: &Options) -> Result<(), Error> {
     if let (Some(answer), Some(listen_file)) = (&options.bare, &options.listen_file) {
         return bare::serve(answer, listen_file);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     // All connections run on this one thread and share what they note.
     let local = tokio::task::LocalSet::new();
     if options.quick || !options.bench {

@@ -77,7 +77,9 @@ impl Pool {
         let mut client = Client::connect(self.server.address).await?;
         let miner = self.miners.first_mut().ok_or("the pool has no miner")?;
         miner.next_body(shares)?;
-        let answer = client.request("POST", "/v1/work", &miner.session, miner.body()).await?;
+        let answer = client
+            .request("POST", "/v1/work", &miner.session, miner.body())
+            .await?;
         let text = answer.body.to_owned();
         let sequences = crate::load::check_answer(&answer, shares, miner.hashes())?;
         self.acknowledged += shares as u64;
@@ -92,7 +94,10 @@ impl Pool {
         let counted = pool["shares"]["accepted"].as_u64();
         if counted != Some(self.acknowledged) {
             let (name, acknowledged) = (&self.name, self.acknowledged);
-            return Err(format!("{name}: {acknowledged} shares were acknowledged, the pool counted {counted:?}").into());
+            return Err(format!(
+                "{name}: {acknowledged} shares were acknowledged, the pool counted {counted:?}"
+            )
+            .into());
         }
         let given = self.sequences.len();
         self.sequences.sort_unstable();

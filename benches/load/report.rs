@@ -121,10 +121,16 @@ impl Report {
             "{:<31} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
             "", "shares/s", "p50 ms", "p99 ms", "p999 ms", "server", "gen.", "peak"
         );
-        println!("{:<31} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}", "", "", "", "", "", "CPU us", "CPU us", "MiB");
+        println!(
+            "{:<31} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "", "", "", "", "", "CPU us", "CPU us", "MiB"
+        );
         print!("{}", self.rows);
         if !self.ratios.is_empty() {
-            print!("{:<47} {:>9} [least - greatest of the rounds]\n{}", "", "median", self.ratios);
+            print!(
+                "{:<47} {:>9} [least - greatest of the rounds]\n{}",
+                "", "median", self.ratios
+            );
         }
     }
 }

@@ -92,7 +92,9 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
     let connections = usize::from(options.connections);
     let batch = usize::from(options.batch);
     let batch_connections = usize::from(options.batch_connections);
-    let miners = if options.wants(Part::Many) { MANY } else { 1 }.max(connections).max(batch_connections);
+    let miners = if options.wants(Part::Many) { MANY } else { 1 }
+        .max(connections)
+        .max(batch_connections);
     let spec = |name, binary, acknowledge| PoolSpec {
         name,
         binary,
@@ -114,7 +116,12 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
         let bare = Server::bare(&options.dir, &pools[0].sample_answer(1).await?)?;
         let load = closed(connections, 1, measured);
         let all = take_turns(&mut pools, Some(&bare), &load, rounds).await?;
-        compare(&mut report, &format!("1 share, c={connections}"), &all, [">= 0.6", ">= 0.9"]);
+        compare(
+            &mut report,
+            &format!("1 share, c={connections}"),
+            &all,
+            [">= 0.6", ">= 0.9"],
+        );
     }
     if options.wants(Part::Batch) {
         let bare = Server::bare(&options.dir, &pools[0].sample_answer(batch).await?)?;
@@ -135,7 +142,12 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
         let bare = Server::bare(&options.dir, &pools[0].sample_answer(1).await?)?;
         let load = closed(MANY, 1, measured);
         let all = take_turns(&mut pools, Some(&bare), &load, rounds).await?;
-        compare(&mut report, &format!("1 share, c={MANY}"), &all, [">= 0.6", ">= 0.9"]);
+        compare(
+            &mut report,
+            &format!("1 share, c={MANY}"),
+            &all,
+            [">= 0.6", ">= 0.9"],
+        );
     }
     for pool in &mut pools {
         pool.check_totals().await?;
@@ -162,7 +174,12 @@ fn compare(report: &mut Report, scenario: &str, all: &[Series], goals: [&str; 2]
 }
 
 /// One connection: what it waits, next to what the disk takes in the same seconds.
-async fn one(pools: &mut [Pool], measured: Duration, rounds: usize, report: &mut Report) -> Result<(), Error> {
+async fn one(
+    pools: &mut [Pool],
+    measured: Duration,
+    rounds: usize,
+    report: &mut Report,
+) -> Result<(), Error> {
     let load = closed(1, 1, measured);
     let mut all: Vec<Series> = Vec::new();
     for pool in pools.iter().filter(|pool| pool.name != "queued") {
@@ -260,9 +277,17 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
     note("1 share", "durable", &run_pool(&mut durable, &single).await?);
     note("1 share", "queued", &run_pool(&mut queued, &single).await?);
     note("1 share", "bare", &run_bare(&bare, &mut durable, &single).await?);
-    note("100 shares", "durable", &run_pool(&mut durable, &closed(4, BATCH, measured)).await?);
+    note(
+        "100 shares",
+        "durable",
+        &run_pool(&mut durable, &closed(4, BATCH, measured)).await?,
+    );
     note("500 shares/s", "durable", &run_pool(&mut durable, &steady).await?);
-    note("1 share, c=1", "durable", &run_pool(&mut durable, &closed(1, 1, measured)).await?);
+    note(
+        "1 share, c=1",
+        "durable",
+        &run_pool(&mut durable, &closed(1, 1, measured)).await?,
+    );
     durable.check_totals().await?;
     queued.check_totals().await?;
     drop((queued, bare));
@@ -271,6 +296,9 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
     durable.server = durable.server.crash_and_restart(&options.binary, "durable")?;
     durable.check_totals().await?;
     report.print(DURABILITY, 1, measured.as_secs_f64());
-    println!("{} shares were acknowledged and counted, before and after a crash", durable.acknowledged);
+    println!(
+        "{} shares were acknowledged and counted, before and after a crash",
+        durable.acknowledged
+    );
     Ok(())
 }

@@ -125,7 +125,9 @@ impl Drop for Server {
 
 fn new_dir(parent: &Path) -> Result<TempDir, Error> {
     std::fs::create_dir_all(parent)?;
-    Ok(tempfile::Builder::new().prefix("dwarves-load-").tempdir_in(parent)?)
+    Ok(tempfile::Builder::new()
+        .prefix("dwarves-load-")
+        .tempdir_in(parent)?)
 }
 
 fn pool_command(binary: &Path, dir: &Path, acknowledge: &str) -> Command {

@@ -73,7 +73,9 @@ impl Miner {
         let mut share_target = [0; 32];
         hex::decode_to_slice(text(&work, "share_target")?, &mut share_target)?;
         if share_target[0] < 0x80 {
-            return Err("the share target is too hard for this benchmark: nonces must nearly all pass".into());
+            return Err(
+                "the share target is too hard for this benchmark: nonces must nearly all pass".into(),
+            );
         }
         let mut tail = [0; HEADER_LEN - MIDSTATE_LEN];
         tail.copy_from_slice(&header[MIDSTATE_LEN..]);
@@ -89,7 +91,10 @@ impl Miner {
 
     /// The body of a request with `count` shares that were never sent before.
     pub(crate) fn next_body(&mut self, count: usize) -> Result<(), Error> {
-        let work = self.work.as_mut().ok_or("work is fetched before shares are made")?;
+        let work = self
+            .work
+            .as_mut()
+            .ok_or("work is fetched before shares are made")?;
         self.body.clear();
         if let Some(hashes) = &mut self.hashes {
             hashes.clear();
@@ -98,7 +103,11 @@ impl Miner {
         for index in 0..count {
             let (nonce, hash) = work.next_share()?;
             let comma = if index == 0 { "" } else { "," };
-            write!(self.body, "{comma}{{\"job_id\":\"{}\",\"nonce\":{nonce}}}", work.job_id)?;
+            write!(
+                self.body,
+                "{comma}{{\"job_id\":\"{}\",\"nonce\":{nonce}}}",
+                work.job_id
+            )?;
             if let Some(hashes) = &mut self.hashes {
                 hashes.push(hash);
             }

@@ -112,10 +112,15 @@ fn make_miners(data_dir: &Path) -> Result<Vec<DemoMiner>, DemoError> {
         let path = data_dir.join(format!("{name}.hotkey"));
         if !path.exists() {
             let key = HotkeyFile::generate(PhraseWords::Twelve, &SystemRandomness)?;
-            key.create(&path, &SystemRandomness).map_err(HotkeyFileError::from)?;
+            key.create(&path, &SystemRandomness)
+                .map_err(HotkeyFileError::from)?;
         }
         let key = Arc::new(HotkeyFile::read(&path)?);
-        miners.push(DemoMiner { name, hashes_per_sec, key });
+        miners.push(DemoMiner {
+            name,
+            hashes_per_sec,
+            key,
+        });
     }
     Ok(miners)
 }
@@ -128,7 +133,10 @@ async fn run_in_system(
 ) -> Result<(), DemoError> {
     let pool = wiring::start(&demo_config(), data_dir).await?;
     let stop = Arc::new(AtomicBool::new(false));
-    let names = miners.iter().map(|miner| (miner.key.hotkey(), miner.name)).collect::<Vec<_>>();
+    let names = miners
+        .iter()
+        .map(|miner| (miner.key.hotkey(), miner.name))
+        .collect::<Vec<_>>();
     let narrator = start_narrator(&pool, data_dir, names, out, Arc::clone(&stop))?;
     let diggers = miners
         .into_iter()
@@ -147,10 +155,17 @@ async fn run_in_system(
             log::error!("a thread of the demo panicked");
         }
     }
-    if pool.stop().await { Ok(()) } else { Err(DemoError::Stop) }
+    if pool.stop().await {
+        Ok(())
+    } else {
+        Err(DemoError::Stop)
+    }
 }
 
-async fn until_end(by_admin: watch::Receiver<bool>, duration: Option<Duration>) -> std::io::Result<&'static str> {
+async fn until_end(
+    by_admin: watch::Receiver<bool>,
+    duration: Option<Duration>,
+) -> std::io::Result<&'static str> {
     let wanted = signals::stop_wanted(by_admin);
     match duration {
         None => wanted.await,
@@ -178,7 +193,11 @@ fn start_narrator(
     })
 }
 
-fn start_miner(pool: &RunningPool, miner: DemoMiner, stop: Arc<AtomicBool>) -> std::io::Result<thread::JoinHandle<()>> {
+fn start_miner(
+    pool: &RunningPool,
+    miner: DemoMiner,
+    stop: Arc<AtomicBool>,
+) -> std::io::Result<thread::JoinHandle<()>> {
     let options = MinerOptions {
         pool_url: format!("http://{}", pool.http),
         key: Arc::clone(&miner.key),

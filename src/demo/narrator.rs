@@ -48,7 +48,10 @@ impl Narrator {
         let mut narrator = Self {
             transport: Transport::new(url)?,
             url: url.to_owned(),
-            names: names.iter().map(|(hotkey, name)| (hotkey.to_string(), *name)).collect(),
+            names: names
+                .iter()
+                .map(|(hotkey, name)| (hotkey.to_string(), *name))
+                .collect(),
             out,
             since: Stopwatch::start(),
             registered: BTreeMap::new(),
@@ -87,7 +90,11 @@ impl Narrator {
 
     fn write(&mut self, text: &str) {
         // A closed pipe must not end the demo's pool.
-        if let Err(error) = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+        if let Err(error) = self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush())
+        {
             log::debug!("nobody listens: {error}");
         }
     }
@@ -99,11 +106,16 @@ impl Narrator {
 
     fn get(&self, route: &str) -> Result<Value, ApiError> {
         let path = self.transport.path(route);
-        Ok(self.transport.call(Method::GET, &path, &[], None, ANSWER_WITHIN)?.body)
+        Ok(self
+            .transport
+            .call(Method::GET, &path, &[], None, ANSWER_WITHIN)?
+            .body)
     }
 
     fn name_of(&self, hotkey: &str) -> String {
-        self.names.get(hotkey).map_or_else(|| hotkey.to_owned(), |name| (*name).to_owned())
+        self.names
+            .get(hotkey)
+            .map_or_else(|| hotkey.to_owned(), |name| (*name).to_owned())
     }
 
     fn look(&mut self) -> Result<(), ApiError> {
@@ -170,7 +182,10 @@ impl Narrator {
             return Ok(());
         }
         let plural = if blocks == 1 { "block" } else { "blocks" };
-        self.tell(&format!("round {id} closed: {blocks} {plural}, {} coins", coins(sats("reward_sats"))));
+        self.tell(&format!(
+            "round {id} closed: {blocks} {plural}, {} coins",
+            coins(sats("reward_sats"))
+        ));
         let credited = sats("credited_sats").max(1) as f64;
         let mut rows: Vec<Vec<String>> = round["credits"]
             .as_array()
@@ -188,8 +203,17 @@ impl Narrator {
                 ]
             })
             .collect();
-        rows.push(vec!["pool's fee".to_owned(), String::new(), String::new(), coins(sats("fee_sats"))]);
-        self.write(&table("         ", &["miner", "units", "share", "credited"], &rows));
+        rows.push(vec![
+            "pool's fee".to_owned(),
+            String::new(),
+            String::new(),
+            coins(sats("fee_sats")),
+        ]);
+        self.write(&table(
+            "         ",
+            &["miner", "units", "share", "credited"],
+            &rows,
+        ));
         Ok(())
     }
 
@@ -214,7 +238,11 @@ impl Narrator {
         let pool = self.get("/v1/pool")?;
         let ledger_sum = pool["ledger_sum_sats"].to_string();
         self.tell(&format!("standing; the ledger's sum is {ledger_sum}"));
-        self.write(&table("         ", &["miner", "hashrate", "shares", "immature", "payable"], &rows));
+        self.write(&table(
+            "         ",
+            &["miner", "hashrate", "shares", "immature", "payable"],
+            &rows,
+        ));
         if payable > 0 && !self.has_told_payable {
             self.has_told_payable = true;
             self.tell("the first rewards are payable: their blocks are deep enough");

@@ -25,9 +25,17 @@ pub(super) fn table(indent: &str, header: &[&str], rows: &[Vec<String>]) -> Stri
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
-        });
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, width))| {
+                if column == 0 {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            });
         format!("{indent}{}\n", padded.collect::<Vec<_>>().join("  "))
     };
     let mut text = line(header.to_vec());
@@ -56,7 +64,13 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = vec![vec!["fast".to_owned(), "1".to_owned()], vec!["a".to_owned(), "1234".to_owned()]];
-        assert_eq!(table("  ", &["miner", "n"], &rows), "  miner     n\n  fast      1\n  a      1234\n");
+        let rows = vec![
+            vec!["fast".to_owned(), "1".to_owned()],
+            vec!["a".to_owned(), "1234".to_owned()],
+        ];
+        assert_eq!(
+            table("  ", &["miner", "n"], &rows),
+            "  miner     n\n  fast      1\n  a      1234\n"
+        );
     }
 }

@@ -8,9 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpServer};
 use dwarves_actors::ask::Port;
 use dwarves_actors::clock::SharedClock;
-use dwarves_actors::handlers::registration::{
-    RegistrationHandler, RegistrationPeers, RegistrationSettings,
-};
+use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationPeers, RegistrationSettings};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::work::JobKey;

@@ -43,7 +43,10 @@ mod tests {
         write(folder.path(), "127.0.0.1:8080".parse().unwrap()).unwrap();
         let text = fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(document, json!({ "http": "http://127.0.0.1:8080", "stratum": [] }));
+        assert_eq!(
+            document,
+            json!({ "http": "http://127.0.0.1:8080", "stratum": [] })
+        );
         remove(folder.path()).unwrap();
         assert!(!folder.path().join(FILE_NAME).exists());
     }

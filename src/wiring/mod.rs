@@ -123,7 +123,10 @@ struct Ground {
 
 /// Opens key, token, ledger and chain in the data directory.
 fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
-    let unusable = |source| StartError::DataDir { path: data_dir.to_owned(), source };
+    let unusable = |source| StartError::DataDir {
+        path: data_dir.to_owned(),
+        source,
+    };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     listen_file::remove(data_dir).map_err(unusable)?;
     let clock: SharedClock = Arc::new(SystemClock);
@@ -133,10 +136,17 @@ fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
         log::warn!("{warning}");
     }
     let path = data_dir.join(&config.store.path);
-    let store = SqliteStore::open(&path, SqliteOptions::default()).map_err(|source| StartError::OpenStore { path, source })?;
+    let store = SqliteStore::open(&path, SqliteOptions::default())
+        .map_err(|source| StartError::OpenStore { path, source })?;
     let params = settings::devnet_params(config)?;
     let devnet = Devnet::open(&data_dir.join("devnet"), &params, Arc::clone(&clock))?;
-    Ok(Ground { clock, store: Arc::new(store), devnet, pool_key, admin_token })
+    Ok(Ground {
+        clock,
+        store: Arc::new(store),
+        devnet,
+        pool_key,
+        admin_token,
+    })
 }
 
 /// Starts the pool. It is ready for miners a moment later, when [`listen_file`] has been written.
@@ -196,7 +206,10 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     };
     let parts = handler_parts(config, &ground, &ports);
     let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
-    log::info!("listening on http://{http} workers={}", http_server::worker_count(&config.http));
+    log::info!(
+        "listening on http://{http} workers={}",
+        http_server::worker_count(&config.http)
+    );
     announce_when_ready(ports.read_pool.clone(), data_dir.to_owned(), http);
     Ok(RunningPool {
         http,

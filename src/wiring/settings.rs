@@ -74,7 +74,9 @@ pub(super) fn pool_settings(
     let acknowledge = match config.store.acknowledge {
         config::Acknowledge::Durable => Acknowledge::Durable,
         config::Acknowledge::Queued => {
-            log::warn!("store.acknowledge = \"queued\": a crash loses acknowledged shares; for measuring only");
+            log::warn!(
+                "store.acknowledge = \"queued\": a crash loses acknowledged shares; for measuring only"
+            );
             Acknowledge::Queued
         }
     };
@@ -113,7 +115,10 @@ pub(super) fn pool_settings(
         },
         blocks: BlockSettings {
             maturity: config.chain.maturity_confirmations,
-            forget_after: config.chain.maturity_confirmations.saturating_mul(FORGET_AFTER_MATURITIES),
+            forget_after: config
+                .chain
+                .maturity_confirmations
+                .saturating_mul(FORGET_AFTER_MATURITIES),
         },
         acknowledge,
     })
