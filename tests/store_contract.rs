@@ -276,15 +276,15 @@ fn reads_are_refused_when_too_many_wait() {
     let backend = OnDisk::fresh();
     let store = open(&backend.path());
     furnish(&store);
-    commit(&store, vec![shares(50_000)]).unwrap();
-    // Folding 50,000 shares takes longer than asking, so the queues fill.
-    let fold = || store.weights_between(Sequence::new(0), Sequence::new(50_000));
+    commit(&store, vec![shares(5_000)]).unwrap();
+    // Folding 5,000 shares takes longer than asking, so the queues fill.
+    let fold = || store.weights_between(Sequence::new(0), Sequence::new(5_000));
     let asked: Vec<_> = (0..400).map(|_| fold()).collect();
     let (mut answered, mut refused) = (0, 0);
     for answer in asked {
         match block_on(answer) {
             Ok(weights) => {
-                assert_eq!(weights.total(), 2 * 50_000 * Units::ONE.raw());
+                assert_eq!(weights.total(), 2 * 5_000 * Units::ONE.raw());
                 answered += 1;
             }
             Err(error) => {

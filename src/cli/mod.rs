@@ -1,1 +1,105 @@
-//! Under construction.
+//! The command line: what can be asked for, one file a command.
+//!
+//! [`Cli`] is parsed by clap, which ends the process with exit code 2 if the command line is wrong; everything
+//! that goes wrong later is a [`Failure`], which `main` prints.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub mod admin;
+pub mod check;
+pub mod demo;
+pub mod hotkey;
+pub mod mine;
+pub mod serve;
+pub mod signals;
+
+/// Why a command failed, with its causes as [`std::error::Error::source`].
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where the pool keeps what it writes, unless `--data-dir` says otherwise.
+pub const DATA_DIR: &str = "data";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dwarves",
+    version,
+    about = "A mining pool manager: miners register, fetch work, submit work and are paid by performance",
+    after_help = "Examples:
+  dwarves                                      run a pool on the built-in devnet, http://127.0.0.1:8080
+  dwarves hotkey new miner.key                 make a miner's key
+  dwarves mine --hotkey miner.key              mine on that pool with all cores
+  dwarves admin pool_manager status            ask the pool how it is
+  dwarves demo                                 see a pool, miners and rewards in one terminal
+
+Settings: config.toml in the working directory, or DWARVES__SECTION__KEY in the environment.
+RUST_LOG=debug shows more; RUST_LOG=warn less.",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// What to do; nothing means `serve`.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Arguments of `serve` when it is left out.
+    #[command(flatten)]
+    pub serve: PoolArgs,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the pool (what `dwarves` alone does)
+    Serve(PoolArgs),
+    /// Run a pool with some miners in one process and watch rewards come in
+    Demo(demo::DemoArgs),
+    /// Mine on a pool with this machine's CPU
+    Mine(mine::MineArgs),
+    /// Make or look at a hotkey
+    Hotkey(hotkey::HotkeyArgs),
+    /// Send a control message to one of the pool's actors
+    Admin(admin::AdminArgs),
+    /// Check settings, store, chain and wallet, and say how to mend what is wrong
+    Check(PoolArgs),
+}
+
+/// Where a pool finds its settings and its data.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct PoolArgs {
+    /// Settings file; must exist [default: config.toml in the working directory, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the pool keeps what it writes
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub data_dir: PathBuf,
+}
+
+impl Cli {
+    /// What is logged if `RUST_LOG` does not say: the demo tells its own story.
+    pub fn default_log_filter(&self) -> &'static str {
+        match self.command {
+            Some(Command::Demo(_)) => "warn",
+            _ => "info",
+        }
+    }
+
+    /// Does what the arguments ask.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            None => serve::run(self.serve),
+            Some(Command::Serve(args)) => serve::run(args),
+            Some(Command::Demo(args)) => demo::run(args),
+            Some(Command::Mine(args)) => mine::run(args),
+            Some(Command::Hotkey(args)) => hotkey::run(args),
+            Some(Command::Admin(args)) => admin::run(args),
+            Some(Command::Check(args)) => check::run(args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What the routes know and whom they may ask.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +14,14 @@ use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::miner_manager::messages::{ReadMiner, ReadMiners};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
-use dwarves_actors::store::{SharedStore, StoreFuture};
+use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
 use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::SessionKey;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::Algorithm;
+
+use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
 use super::problem::Problem;
@@ -105,21 +109,31 @@ pub struct HttpDeps {
     pub algorithm: Algorithm,
     /// How long and how large things may be.
     pub limits: HttpLimits,
+    /// Turns true when the pool stops: long polls are answered at once.
+    pub stopping: watch::Receiver<bool>,
 }
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
 pub struct HttpState {
     deps: Arc<HttpDeps>,
     worker: WorkerPorts,
+    /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
+    totals: RefCell<Option<(Timestamp, PoolTotals)>>,
 }
 
+/// How old sums over the ledger may be when they are shown.
+const TOTALS_AGE_MAX: Span = Span::from_millis(500);
 /// How long beyond the long poll's own time its answer may take.
 const LONG_POLL_GRACE: Duration = Duration::from_secs(5);
 
 impl HttpState {
     /// The state of one HTTP worker, ready for `App::app_data`.
     pub fn new(deps: Arc<HttpDeps>, worker: WorkerPorts) -> web::Data<Self> {
-        web::Data::new(Self { deps, worker })
+        web::Data::new(Self {
+            deps,
+            worker,
+            totals: RefCell::new(None),
+        })
     }
 
     /// What all HTTP workers share.
@@ -151,7 +165,29 @@ impl HttpState {
     /// `busy` or `stopping` if there is no answer (in time).
     pub async fn ask_long<R: Request>(&self, port: &Port<R>, payload: R) -> Result<R::Reply, Problem> {
         let deadline = self.limits().long_poll + LONG_POLL_GRACE;
-        Ok(port.ask(payload, deadline).await?)
+        let mut stopping = self.deps.stopping.clone();
+        tokio::select! {
+            reply = port.ask(payload, deadline) => Ok(reply?),
+            // Whoever waits for newer work need not hold up the end. Without a sender it never comes.
+            Ok(_) = stopping.wait_for(|stopping| *stopping) => Err(AskError::Gone.into()),
+        }
+    }
+
+    /// Sums over the whole ledger, at most [`TOTALS_AGE_MAX`] old: anybody may ask as often as they like.
+    ///
+    /// # Errors
+    /// As [`HttpState::read`].
+    pub async fn totals(&self) -> Result<PoolTotals, Problem> {
+        let now = self.deps.clock.now();
+        if let Some((at, totals)) = self.totals.borrow().as_ref()
+            && now.since(*at) < TOTALS_AGE_MAX
+            && now >= *at
+        {
+            return Ok(totals.clone());
+        }
+        let totals = self.read(|store| store.totals()).await?;
+        *self.totals.borrow_mut() = Some((now, totals.clone()));
+        Ok(totals)
     }
 
     /// Reads from the store.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use dwarves_actors::clock::Clock;
 
-use super::api::{Share, Work};
 use super::search::{Freedom, Search};
+use super::wire::{Share, Work};
 use crate::clock::{Stopwatch, SystemClock};
 
 /// Nonces between two looks at the inbox: about 10 ms.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::work::{Algorithm, JobId};
 
-use super::api::{Advice, PoolClient, Work};
+use super::api::{Advice, PoolClient};
 use super::backoff::{Backoff, sleep_unless};
 use super::run::{Event, MinerError};
 use super::transport::ApiError;
+use super::wire::Work;
 use crate::clock::Stopwatch;
 use crate::keys::entropy::SystemRandomness;
 

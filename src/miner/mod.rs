@@ -5,7 +5,8 @@
 //! | [`hasher`] | SHA-256d over the nonces of a header |
 //! | [`search`] | which headers of a job to try next: nonces, then time, then version bits |
 //! | [`transport`] | one HTTP request and its answer, or the problem it tells |
-//! | [`api`] | the pool's routes with types, registration and sessions |
+//! | [`api`] | the pool's routes: registration, sessions, work, shares |
+//! | [`wire`] | the JSON of those routes |
 //! | [`progress`] | what a run has come to so far |
 //! | [`run`](mod@run) | the threads of a run and what they tell each other |
 //! | `digger`, `fetcher`, `submitter` | one thread each: hashing, fetching work, submitting shares |
@@ -23,9 +24,12 @@ pub mod run;
 pub mod search;
 mod submitter;
 pub mod transport;
+pub mod wire;
 
 pub use progress::Progress;
 pub use run::{MinerError, MinerOptions, run};
 
+#[cfg(test)]
+pub(crate) mod scripted_pool;
 #[cfg(test)]
 mod tests;

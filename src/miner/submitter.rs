@@ -10,13 +10,14 @@ use std::time::Duration;
 use dwarves_actors::clock::Clock;
 use dwarves_domain::ids::WorkerName;
 
-use super::api::{Advice, PoolClient, Share, Verdict};
+use super::api::{Advice, PoolClient};
 use super::backoff::{Backoff, sleep_unless};
 use super::digger::Found;
 use super::fetcher::explain;
 use super::progress::EXPIRED_UNSENT;
 use super::run::{Event, MinerError};
 use super::transport::ApiError;
+use super::wire::{Share, Verdict};
 use crate::clock::{Stopwatch, SystemClock};
 use crate::keys::entropy::SystemRandomness;
 

@@ -1,7 +1,6 @@
 //! Whole runs against a pool of a few lines that answers as each test wants.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,119 +9,17 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat};
 use dwarves_actors::clock::Clock;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::signature::{Scheme, SignedRequest};
 use dwarves_domain::target::Target;
 use dwarves_domain::work::Header;
 use serde_json::{Value, json};
 
 use super::progress::EXPIRED_UNSENT;
+use super::scripted_pool::{Act, POOL, Seen, serve};
 use super::*;
 use crate::clock::SystemClock;
 use crate::keys::HotkeyFile;
 
-const POOL: [u8; 32] = [9; 32];
 const JOB: &str = "00000000000000000000000000000000000000000000000000000001";
-
-/// A request as the scripted pool sees it.
-struct Seen {
-    method: String,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Seen {
-    fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
-        found.map_or("", |(_, value)| value)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    /// Whether the signature of `btauth/1` holds.
-    fn is_signed(&self) -> bool {
-        let signature = hex::decode(&self.header("X-Bittensor-Signature")[2..]).unwrap();
-        SignedRequest {
-            scheme: Scheme::Sr25519,
-            method: &self.method,
-            path: &self.path,
-            body: &self.body,
-            nonce_nanos: self.header("X-Bittensor-Nonce").parse().unwrap(),
-            sender: self.header("X-Bittensor-Hotkey").parse().unwrap(),
-            receiver: self.header("X-Bittensor-Receiver").parse().unwrap(),
-        }
-        .is_signed_by(&signature.try_into().unwrap())
-            && self.header("X-Bittensor-Receiver") == Hotkey::from_bytes(POOL).to_string()
-    }
-}
-
-/// What the scripted pool does.
-enum Act {
-    Answer(u16, Value),
-    /// An answer with a `Retry-After` header.
-    Later(u16, Value, u64),
-    /// Closes the connection without an answer.
-    HangUp,
-}
-
-type Script = Arc<dyn Fn(&Seen) -> Act + Send + Sync>;
-
-/// Serves `script` on a free port for the rest of the test process.
-fn serve(script: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let script: Script = Arc::new(script);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let script = Arc::clone(&script);
-            std::thread::spawn(move || converse(stream.unwrap(), &script));
-        }
-    });
-    url
-}
-
-fn converse(stream: TcpStream, script: &Script) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut stream = stream;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok().filter(|&read| read > 0)?;
-        let mut words = line.split(' ');
-        let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-        let mut headers = Vec::new();
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            let Some((name, value)) = line.trim_end().split_once(": ") else {
-                break;
-            };
-            headers.push((name.to_owned(), value.to_owned()));
-        }
-        let mut seen = Seen {
-            method,
-            path,
-            headers,
-            body: Vec::new(),
-        };
-        seen.body = vec![0; seen.header("Content-Length").parse().unwrap_or(0)];
-        reader.read_exact(&mut seen.body).ok()?;
-        let (status, body, retry_after) = match script(&seen) {
-            Act::Answer(status, body) => (status, body, None),
-            Act::Later(status, body, secs) => (status, body, Some(secs)),
-            Act::HangUp => return None,
-        };
-        let body = body.to_string();
-        let retry_after = retry_after.map_or(String::new(), |secs| format!("Retry-After: {secs}\r\n"));
-        let length = body.len();
-        write!(
-            stream,
-            "HTTP/1.1 {status} X\r\n{retry_after}Content-Length: {length}\r\n\r\n{body}"
-        )
-        .ok()?;
-    }
-}
 
 /// What a pool in good order says to everything but work and shares.
 fn housekeeping(seen: &Seen) -> Option<Act> {
@@ -199,7 +96,7 @@ fn options(url: &str) -> MinerOptions {
         worker: "rig".parse().unwrap(),
         threads: NonZeroU32::new(2).unwrap(),
         payout_address: Some("somewhere".to_owned()),
-        duration: Some(Duration::from_secs(20)),
+        duration: Some(Duration::from_secs(60)),
         throttle: Some(40_000),
     }
 }
@@ -496,7 +393,7 @@ fn a_miner_waits_for_a_pool_that_is_not_there_yet_and_stops_at_once_when_told() 
         progress.trouble.is_some()
     });
     assert!(progress.trouble.unwrap().contains("does not answer"));
-    assert!(watch.elapsed() < Duration::from_secs(10), "{:?}", watch.elapsed());
+    assert!(watch.elapsed() < Duration::from_secs(30), "{:?}", watch.elapsed());
 }
 
 #[test]

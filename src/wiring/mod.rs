@@ -37,9 +37,11 @@ mod halt;
 mod http_server;
 pub mod listen_file;
 mod settings;
+
 pub mod signals;
 
 use http_server::{BoundServer, HandlerParts};
+pub use settings::devnet_params;
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
@@ -105,6 +107,7 @@ pub struct RunningPool {
     /// Turns true when an admin wants the process to stop.
     pub stop_wanted: watch::Receiver<bool>,
     data_dir: PathBuf,
+    stopping: watch::Sender<bool>,
     server: ServerHandle,
     served: actix_rt::task::JoinHandle<io::Result<()>>,
     stop: Port<Stop>,
@@ -165,6 +168,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     let settings = settings::pool_settings(config, &ground.pool_key, &SystemRandomness)?;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
+    let (stopping, stopped) = watch::channel(false);
     let world = World {
         store: Arc::clone(&ground.store),
         chain,
@@ -203,6 +207,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
             long_poll: config.http.longpoll.to_std(),
             ..HttpLimits::default()
         },
+        stopping: stopped,
     };
     let parts = handler_parts(config, &ground, &ports);
     let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
@@ -215,6 +220,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         http,
         stop_wanted,
         data_dir: data_dir.to_owned(),
+        stopping,
         server: handle,
         served: actix_rt::spawn(server),
         stop: ports.stop,
@@ -261,6 +267,8 @@ impl RunningPool {
         if let Err(error) = listen_file::remove(&self.data_dir) {
             log::warn!("{} can not be removed: {error}", listen_file::FILE_NAME);
         }
+        // Nobody listening is as good: then there are no HTTP workers.
+        let _told = self.stopping.send(true);
         self.server.stop(true).await;
         let served = matches!(self.served.await, Ok(Ok(())));
         let drained = self.stop.ask(Stop, ACTORS_DRAIN).await;

@@ -25,11 +25,9 @@ use crate::keys::{PoolKey, Randomness};
 const JOBS_CACHED_MAX: usize = 50_000;
 /// A block is followed until it is this many times as deep as a spendable one: deeper reorgs are not booked.
 const FORGET_AFTER_MATURITIES: u32 = 3;
-/// Shares that one HTTP worker may have on their way: a hundred full requests.
-const SHARES_IN_FLIGHT_MAX: usize = 100_000;
 
 /// The devnet as configured.
-pub(super) fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
+pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
     if config.chain.algorithm != Algorithm::Sha256d {
         let detail = "the devnet has sha256d alone; set chain.algorithm = \"sha256d\"";
         return Err(StartError::Settings(detail.to_owned()));
@@ -101,6 +99,7 @@ pub(super) fn pool_settings(
             seed: u64::from_le_bytes(seed),
         },
         miners_mailbox: config.limits.manager_mailbox,
+        ledger_mailbox: config.limits.ledger_mailbox,
         difficulty_range: (work.min_difficulty, work.max_difficulty),
         rewards: RewardSettings {
             terms: Terms {
@@ -111,7 +110,7 @@ pub(super) fn pool_settings(
                 emission: config.rewards.emission,
             },
             run_interval: config.rewards.run_interval,
-            keep_shares: None,
+            retention: Some(config.store.retention),
         },
         blocks: BlockSettings {
             maturity: config.chain.maturity_confirmations,
@@ -141,7 +140,7 @@ pub(super) fn registration(config: &Config, pool: Hotkey) -> RegistrationSetting
 pub(super) fn submission(config: &Config) -> SubmissionLimits {
     SubmissionLimits {
         mailbox_capacity: config.limits.handler_mailbox,
-        shares_in_flight_max: SHARES_IN_FLIGHT_MAX,
+        requests_in_flight_max: config.http.requests_in_flight,
         waiting_max: config.http.max_connections,
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,

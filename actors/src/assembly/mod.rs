@@ -43,6 +43,8 @@ pub struct PoolSettings {
     pub miners: MemorySettings,
     /// Questions that may wait in the miner manager's mailbox.
     pub miners_mailbox: usize,
+    /// Questions that may wait in the ledger's mailbox.
+    pub ledger_mailbox: usize,
     /// The easiest and the hardest difficulty that an admin may fix.
     pub difficulty_range: (Difficulty, Difficulty),
     /// How rewards are split, and how often.
@@ -73,8 +75,8 @@ pub struct RewardSettings {
     pub terms: Terms,
     /// How often a round closes.
     pub run_interval: Span,
-    /// Shares that are kept behind the last round; `None`: all.
-    pub keep_shares: Option<u64>,
+    /// How long shares are kept once every window has passed them; `None`: for ever.
+    pub retention: Option<Span>,
 }
 
 /// How long found blocks are followed.

@@ -51,6 +51,7 @@ pub(super) fn start(
         job_key,
         work,
         miners_mailbox,
+        ledger_mailbox,
         difficulty_range,
         rewards,
         blocks,
@@ -72,6 +73,7 @@ pub(super) fn start(
         halt: world.halt.clone(),
         acknowledge,
         position: (stored.last_sequence, stored.total_units),
+        mailbox_capacity: ledger_mailbox,
     };
     let ledger = placement.start(move || Ledger::new(parts));
     let commit: Port<Commit> = Port::new(&ledger);
@@ -126,7 +128,7 @@ pub(super) fn start(
         schedule,
         last_round: stored.last_round,
         paused: rounds_paused,
-        keep_shares: rewards.keep_shares,
+        retention: rewards.retention,
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
 

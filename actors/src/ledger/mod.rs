@@ -21,8 +21,6 @@ mod tests;
 
 use messages::{CloseLedger, Commit, LedgerView, ReadLedger};
 
-/// Questions that may wait in the mailbox.
-const MAILBOX_CAPACITY: usize = 4_096;
 /// Commits that may wait for the store to be free; more are refused.
 const WAITING_MAX: usize = 8_192;
 /// Writes of one transaction; what is beyond goes into the next.
@@ -47,6 +45,8 @@ pub struct LedgerParts {
     pub acknowledge: Acknowledge,
     /// The last share in the store, and the units of all.
     pub position: (Sequence, Units),
+    /// Questions that may wait in the mailbox.
+    pub mailbox_capacity: usize,
 }
 
 /// Where the answer to one asker's writes goes.
@@ -190,7 +190,7 @@ impl Actor for Ledger {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        ctx.set_mailbox_capacity(self.parts.mailbox_capacity);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::ids::{RoundId, Sequence};
+use dwarves_domain::ids::RoundId;
 use dwarves_domain::rewards::{self, ClosedRound};
 use dwarves_domain::rounds::DueRound;
 use dwarves_domain::units::Amount;
@@ -31,7 +31,13 @@ impl RewardDistributor {
     pub(super) fn close_round(&mut self, round: DueRound, cause: Cause, ctx: &mut Context<Self>) {
         self.is_closing = true;
         let store = self.parts.store.clone();
-        let gathered = gather(store, round, self.parts.terms, self.parts.last_round.clone());
+        let gathered = gather(
+            store,
+            round,
+            self.parts.terms,
+            self.parts.last_round.clone(),
+            self.parts.retention,
+        );
         ctx.spawn(wrap_future::<_, Self>(gathered).map(move |gathered, this, ctx| {
             match gathered.map(|gathered| (rewards::close(&gathered.input), gathered)) {
                 Ok((Ok(closed), gathered)) => {
@@ -89,7 +95,7 @@ impl RewardDistributor {
             blocks: gathered.blocks,
             through,
         }];
-        writes.extend(self.prune(through));
+        writes.extend(gathered.prunable.map(|through| Write::PruneShares { through }));
         InFlight {
             round,
             through,
@@ -97,14 +103,6 @@ impl RewardDistributor {
             summary,
             writes,
         }
-    }
-
-    /// Deletes what lies further behind than is kept; the store keeps what a window may still need.
-    fn prune(&self, through: Sequence) -> Option<Write> {
-        let behind = through.get().checked_sub(self.parts.keep_shares?)?;
-        (behind > 0).then(|| Write::PruneShares {
-            through: Sequence::new(behind),
-        })
     }
 
     fn commit_round(&mut self, in_flight: InFlight, cause: Cause, ctx: &mut Context<Self>) {

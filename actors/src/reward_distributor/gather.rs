@@ -5,9 +5,10 @@ use dwarves_domain::rewards::{
     BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, ShareValue, Source, Weights, pplns, pps,
 };
 use dwarves_domain::rounds::DueRound;
+use dwarves_domain::time::Span;
 
 use super::Terms;
-use crate::store::reads::LastRound;
+use crate::store::reads::{LastRound, PageRequest};
 use crate::store::{
     Accounting, BlockRow, BlockState, LedgerPosition, SharedStore, StoreError, StoreErrorKind, ValuedUnits,
 };
@@ -20,6 +21,8 @@ pub(super) struct Gathered {
     pub(super) input: RoundInput,
     pub(super) blocks: Vec<(HeaderHash, Accounting)>,
     pub(super) through: Sequence,
+    /// Shares up to here are of no use to any round any more, and older than they are kept.
+    pub(super) prunable: Option<Sequence>,
 }
 
 fn broken(error: impl std::fmt::Display) -> StoreError {
@@ -32,6 +35,7 @@ pub(super) async fn gather(
     round: DueRound,
     terms: Terms,
     last: Option<LastRound>,
+    retention: Option<Span>,
 ) -> Result<Gathered, StoreError> {
     let position = store.position_at(round.closed_at).await?;
     let after = last.as_ref().map_or(Sequence::new(0), |last| last.through);
@@ -53,6 +57,7 @@ pub(super) async fn gather(
         },
         blocks: Vec::new(),
         through,
+        prunable: prunable(&store, round, &terms, position, retention).await?,
     };
     for block in store.blocks_to_account(BLOCKS_PER_ROUND_MAX).await? {
         gathered.add_block(&store, block, &terms).await?;
@@ -72,6 +77,41 @@ pub(super) async fn gather(
         (Source::Blocks, Scheme::Pplns | Scheme::Proportional | Scheme::Solo) => {}
     }
     Ok(gathered)
+}
+
+/// What no window can reach any more and what is older than shares are kept: a block found from now on pays at
+/// most a window's work back, or back to the block before it. Blocks that the chain took long ago are booked.
+async fn prunable(
+    store: &SharedStore,
+    round: DueRound,
+    terms: &Terms,
+    end: LedgerPosition,
+    retention: Option<Span>,
+) -> Result<Option<Sequence>, StoreError> {
+    let Some(retention) = retention else {
+        return Ok(None);
+    };
+    let old = store
+        .position_at(round.closed_at.minus(retention))
+        .await?
+        .sequence;
+    let begin = end.total.saturating_sub(terms.window);
+    let behind_window = store.position_before(begin).await?.sequence;
+    let newest = store
+        .blocks(PageRequest {
+            cursor: None,
+            limit: 2,
+        })
+        .await?;
+    let behind_blocks = match newest.rows.as_slice() {
+        [_, before] => before.sequence,
+        _ => Sequence::new(0),
+    };
+    let prunable = match terms.scheme {
+        Scheme::Proportional => old.min(behind_blocks),
+        Scheme::Pplns | Scheme::Pps | Scheme::Fpps | Scheme::Solo => old.min(behind_window),
+    };
+    Ok((prunable > Sequence::new(0)).then_some(prunable))
 }
 
 fn priced(work: ValuedUnits, terms: &Terms) -> Result<ShareValue, StoreError> {

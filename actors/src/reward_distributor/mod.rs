@@ -71,8 +71,8 @@ pub struct RewardDistributorParts {
     pub last_round: Option<LastRound>,
     /// Whether an admin paused it in an earlier life.
     pub paused: bool,
-    /// Keeps this many shares behind the last round, for audit; older ones are deleted. `None`: all.
-    pub keep_shares: Option<u64>,
+    /// How long shares are kept once every window has passed them. `None`: for ever.
+    pub retention: Option<Span>,
 }
 
 /// Why a round is closed.

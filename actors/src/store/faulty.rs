@@ -8,6 +8,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use super::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits};
@@ -113,6 +114,10 @@ impl Store for FaultyStore {
 
     fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
         self.inner.values_between(after, through)
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        self.inner.position_before(total)
     }
 
     fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {

@@ -23,6 +23,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
 
 pub mod block_state;
 #[cfg(any(test, feature = "testing"))]
@@ -83,6 +84,10 @@ pub trait Store: Send + Sync + 'static {
     /// that of its latest share, or the commit's before it if the clock stepped back. If all that is left of
     /// the ledger is later, it is the place where what is left begins.
     fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition>;
+
+    /// A place behind which every share lies outside of a window that begins at the running total `total`: the
+    /// end of the last commit whose total is at most that.
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition>;
 
     /// The last found block before the block `hash` that was not refused, if any: where a proportional round
     /// began.

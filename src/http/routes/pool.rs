@@ -35,7 +35,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let work = state.ask(&deps.ports.work, ReadWork).await?;
     let miners = state.ask(&deps.ports.miners, ReadMiners).await?;
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
-    let totals = state.read(|store| store.totals()).await?;
+    let totals = state.totals().await?;
     let template = work.work.current.as_deref();
     body::ok(&Pool {
         name: deps.pool_name.clone(),

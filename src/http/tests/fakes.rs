@@ -370,6 +370,8 @@ impl World {
             chain_name: "devnet".to_owned(),
             algorithm: Algorithm::Sha256d,
             limits: self.limits,
+            // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
+            stopping: tokio::sync::watch::channel(false).1,
         };
         HttpState::new(Arc::new(deps), self.worker)
     }

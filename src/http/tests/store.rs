@@ -79,6 +79,10 @@ impl Store for ReadStore {
         self.never()
     }
 
+    fn position_before(&self, _: Units) -> StoreFuture<LedgerPosition> {
+        unreachable!("no route asks for it")
+    }
+
     fn position_at(&self, _: Timestamp) -> StoreFuture<LedgerPosition> {
         self.never()
     }

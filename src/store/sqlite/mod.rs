@@ -32,6 +32,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
 use tokio::sync::oneshot;
 
 mod batches;
@@ -173,6 +174,12 @@ impl Store for SqliteStore {
     fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
         self.read("values between", move |c| {
             read::windows::values_between(c, after, through)
+        })
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        self.read("position before", move |c| {
+            read::windows::position_before(c, total)
         })
     }
 

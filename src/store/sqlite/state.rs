@@ -88,15 +88,17 @@ fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
 
 /// All workers: what was saved, and what the shares since then add.
 fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
-    // SQLite takes the other columns from the row that has the maximum.
-    let later = "SELECT worker, COUNT(*) AS accepted, received_at, MAX(sequence) FROM shares
-                 WHERE sequence > ?1 GROUP BY worker";
-    let later = all(connection, later, [super::cells::int(counted.get())], |row| {
+    // Folded here and not by SQL, which would sort all of them first.
+    let mut later: HashMap<WorkerId, (u64, Timestamp)> = HashMap::new();
+    let mut select =
+        connection.prepare("SELECT worker, received_at FROM shares WHERE sequence > ?1 ORDER BY sequence")?;
+    let mut rows = select.query([super::cells::int(counted.get())])?;
+    while let Some(row) = rows.next()? {
         let cells = Cells::new(row, "shares");
-        let added = (cells.u64("accepted")?, cells.time("received_at")?);
-        Ok((cells.worker("worker")?, added))
-    })?;
-    let mut later: HashMap<WorkerId, (u64, Timestamp)> = later.into_iter().collect();
+        let (accepted, last_share_at) = later.entry(cells.worker(0)?).or_default();
+        *accepted += 1;
+        *last_share_at = cells.time(1)?;
+    }
     let workers = all(connection, "SELECT * FROM workers ORDER BY id", [], |row| {
         let cells = Cells::new(row, "workers");
         let worker = WorkerRow {

@@ -34,8 +34,8 @@ const LOOK_AT_WAITING_EVERY: Span = Span::from_secs(1);
 pub struct SubmissionLimits {
     /// Questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
-    /// Shares that may be on their way to the ledger.
-    pub shares_in_flight_max: usize,
+    /// Requests whose shares may be on their way to the ledger.
+    pub requests_in_flight_max: usize,
     /// Requests that may wait for newer work.
     pub waiting_max: usize,
     /// Jobs that are kept ready; others are built again from their ids.
@@ -75,7 +75,7 @@ pub struct SubmissionHandler {
     waiting: Vec<Waiting>,
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, ReplyTo<SubmitSharesReply>)>,
-    shares_in_flight: usize,
+    requests_in_flight: usize,
     is_judging: bool,
     is_flush_due: bool,
 }
@@ -97,7 +97,7 @@ impl SubmissionHandler {
             jobs: HashMap::new(),
             waiting: Vec::new(),
             checked: Vec::new(),
-            shares_in_flight: 0,
+            requests_in_flight: 0,
             is_judging: false,
             is_flush_due: false,
         }

@@ -22,10 +22,10 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
             worker,
             shares,
         } = ask.payload;
-        if self.shares_in_flight + shares.len() > self.limits.shares_in_flight_max {
+        if self.requests_in_flight >= self.limits.requests_in_flight_max {
             return ask.reply.answer(SubmitSharesReply::Busy);
         }
-        self.shares_in_flight += shares.len();
+        self.requests_in_flight += 1;
         let shares = shares
             .iter()
             .map(|share| match share {
@@ -100,7 +100,6 @@ impl SubmissionHandler {
             return;
         }
         let (requests, replies): (Vec<_>, Vec<_>) = std::mem::take(&mut self.checked).into_iter().unzip();
-        let shares = requests.iter().map(|request| request.shares.len()).sum::<usize>();
         let judge = JudgeShares {
             received_at: self.clock.now(),
             requests,
@@ -114,7 +113,7 @@ impl SubmissionHandler {
                     Judgement::Unavailable
                 };
                 let all = replies.iter().map(|_| judgement.clone()).collect();
-                return self.answer(shares, replies, all);
+                return self.answer(replies, all);
             }
         };
         self.is_judging = true;
@@ -123,19 +122,14 @@ impl SubmissionHandler {
                 this.is_judging = false;
                 let judgements =
                     judgements.unwrap_or_else(|_| replies.iter().map(|_| Judgement::Unavailable).collect());
-                this.answer(shares, replies, judgements);
+                this.answer(replies, judgements);
                 this.judge_checked(ctx);
             }),
         );
     }
 
-    fn answer(
-        &mut self,
-        shares: usize,
-        replies: Vec<ReplyTo<SubmitSharesReply>>,
-        judgements: Vec<Judgement>,
-    ) {
-        self.shares_in_flight -= shares;
+    fn answer(&mut self, replies: Vec<ReplyTo<SubmitSharesReply>>, judgements: Vec<Judgement>) {
+        self.requests_in_flight -= replies.len();
         assert_eq!(replies.len(), judgements.len(), "every request gets a judgement");
         for (reply, judgement) in replies.into_iter().zip(judgements) {
             reply.answer(match judgement {

@@ -46,6 +46,16 @@ pub async fn a_position_is_the_last_commit_in_time<B: Backend>(backend: B) {
             "at second {secs}"
         );
     }
+    for (total, expected) in [
+        (0, place(0, 0)),
+        (19, place(0, 0)),
+        (20, place(2, 20)),
+        (39, place(3, 30)),
+        (50, place(5, 50)),
+    ] {
+        let position = store.position_before(Units::from_raw(total)).await;
+        assert_eq!(position.unwrap(), expected, "before the total {total}");
+    }
 }
 
 /// One miner's part of the ledger, as a plain list has it.

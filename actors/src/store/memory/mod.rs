@@ -14,6 +14,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
 use tokio::sync::watch;
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
@@ -88,6 +89,10 @@ impl Store for MemoryStore {
 
     fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
         ready(self.state.borrow().values_between(after, through))
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        ready(Ok(self.state.borrow().position_before(total)))
     }
 
     fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {

@@ -10,7 +10,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::money::end_of;
-use super::state::{State, StoredShare, corrupt};
+use super::state::{Batch, State, StoredShare, corrupt};
 use crate::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
 use crate::store::rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
@@ -108,8 +108,17 @@ impl State {
     }
 
     pub(super) fn position_at(&self, at: Timestamp) -> LedgerPosition {
-        let in_time = self.batches.iter().rev().find(|batch| batch.committed_at <= at);
-        match (in_time, self.batches.first()) {
+        self.end_of_last(|batch| batch.committed_at <= at)
+    }
+
+    pub(super) fn position_before(&self, total: Units) -> LedgerPosition {
+        self.end_of_last(|batch| batch.total_after <= total)
+    }
+
+    /// The end of the last batch for which `is_before` holds, or where the batches begin.
+    fn end_of_last(&self, is_before: impl Fn(&Batch) -> bool) -> LedgerPosition {
+        let last = self.batches.iter().rev().find(|batch| is_before(batch));
+        match (last, self.batches.first()) {
             (Some(batch), _) => LedgerPosition {
                 sequence: batch.last,
                 total: batch.total_after,

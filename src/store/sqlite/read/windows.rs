@@ -167,7 +167,20 @@ pub(in crate::store::sqlite) fn position_at(
     connection: &Connection,
     at: Timestamp,
 ) -> Outcome<LedgerPosition> {
-    let later = batches::first(connection, |batch| batch.committed_at > at)?;
+    end_before(connection, |batch| batch.committed_at > at)
+}
+
+/// The end of the last commit whose total is at most `total`.
+pub(in crate::store::sqlite) fn position_before(
+    connection: &Connection,
+    total: Units,
+) -> Outcome<LedgerPosition> {
+    end_before(connection, |batch| batch.total_after > total)
+}
+
+/// The place before the first batch for which `is_past` holds, or the ledger's end.
+fn end_before(connection: &Connection, is_past: impl Fn(&batches::Batch) -> bool) -> Outcome<LedgerPosition> {
+    let later = batches::first(connection, is_past)?;
     if let Some(later) = later {
         return Ok(LedgerPosition {
             sequence: Sequence::new(later.first.get().saturating_sub(1)),

@@ -1,0 +1,205 @@
+//! `dwarves check`: looks at settings, keys, ledger and chain, and says what is wrong and how to mend it.
+//!
+//! It changes nothing that is there already, and works while the pool runs (then it says so).
+
+use std::fmt::Display;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use dwarves_actors::chain::Chain;
+use dwarves_actors::store::Store;
+
+use super::{Failure, PoolArgs};
+use crate::chain::devnet::{self, Devnet};
+use crate::clock::SystemClock;
+use crate::config::{ChainKind, Config};
+use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
+use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use crate::wiring::{devnet_params, listen_file};
+
+/// What was found, told as it is found.
+struct Findings<W: Write> {
+    out: W,
+    wrong: u32,
+}
+
+impl<W: Write> Findings<W> {
+    fn good(&mut self, what: &str, detail: impl Display) -> std::io::Result<()> {
+        writeln!(self.out, "ok     {what:<9} {detail}")
+    }
+
+    fn bad(&mut self, what: &str, detail: impl Display, remedy: &str) -> std::io::Result<()> {
+        self.wrong += 1;
+        writeln!(self.out, "WRONG  {what:<9} {detail}\n       remedy:   {remedy}")
+    }
+}
+
+/// Checks everything and tells it on standard output.
+///
+/// # Errors
+/// If something is wrong.
+pub fn run(args: PoolArgs) -> Result<(), Failure> {
+    let mut findings = Findings {
+        out: std::io::stdout(),
+        wrong: 0,
+    };
+    actix_rt::System::new().block_on(check(&args, &mut findings))?;
+    match findings.wrong {
+        0 => Ok(()),
+        1 => Err("one thing is wrong".into()),
+        wrong => Err(format!("{wrong} things are wrong").into()),
+    }
+}
+
+async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<(), Failure> {
+    let config = match Config::load(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(error) => {
+            findings.bad(
+                "settings",
+                error,
+                "correct the key; config.toml in the repository explains each",
+            )?;
+            return Ok(());
+        }
+    };
+    let scheme = config.rewards.scheme;
+    findings.good(
+        "settings",
+        format!("scheme {scheme}, listening on {}", config.http.listen),
+    )?;
+    let dir = args.data_dir.as_path();
+    if !dir.exists() {
+        let detail = format!("{} is not there yet; the first start makes it", dir.display());
+        findings.good("data", detail)?;
+        return Ok(());
+    }
+    check_keys(dir, findings)?;
+    let is_running = check_store(&config, dir, findings).await?;
+    check_chain(&config, dir, is_running, findings).await?;
+    Ok(())
+}
+
+fn check_keys<W: Write>(dir: &Path, findings: &mut Findings<W>) -> std::io::Result<()> {
+    if !dir.join(pool_key::FILE_NAME).exists() {
+        return findings.good("key", "not made yet; the first start makes it");
+    }
+    match PoolKey::open_or_create(dir, &SystemRandomness) {
+        Ok(key) => match key.warning() {
+            None => findings.good("key", format!("the pool is {}", key.hotkey()))?,
+            Some(warning) => findings.bad("key", warning, "chmod 600 the file")?,
+        },
+        Err(error) => findings.bad(
+            "key",
+            error,
+            "restore pool.key from a backup; a new key is another pool",
+        )?,
+    }
+    match AdminToken::open_or_create(dir, &SystemRandomness) {
+        Ok(token) => match token.warning() {
+            None => findings.good("token", "admin.token is private"),
+            Some(warning) => findings.bad("token", warning, "chmod 600 the file"),
+        },
+        Err(error) => findings.bad(
+            "token",
+            error,
+            "remove admin.token; the next start makes a new one",
+        ),
+    }
+}
+
+/// Checks the ledger; tells whether a pool is running on it.
+async fn check_store<W: Write>(
+    config: &Config,
+    dir: &Path,
+    findings: &mut Findings<W>,
+) -> Result<bool, Failure> {
+    let path = dir.join(&config.store.path);
+    if !path.exists() {
+        findings.good("ledger", "not made yet; the first start makes it")?;
+        return Ok(false);
+    }
+    let store = match SqliteStore::open(&path, SqliteOptions::default()) {
+        Ok(store) => store,
+        Err(OpenError::InUse { .. }) => {
+            let address = std::fs::read_to_string(dir.join(listen_file::FILE_NAME)).unwrap_or_default();
+            let detail = format!("a pool is running on it {}; ask its /readyz", address.trim());
+            findings.good("ledger", detail)?;
+            return Ok(true);
+        }
+        Err(error) => {
+            findings.bad(
+                "ledger",
+                error,
+                "see the message; a backup is restored by copying it to store.path",
+            )?;
+            return Ok(false);
+        }
+    };
+    match store.totals().await {
+        Ok(totals) if totals.ledger_sum == 0 => {
+            let detail = format!(
+                "{} shares, {} blocks, the sum of all accounts is 0",
+                totals.shares, totals.blocks
+            );
+            findings.good("ledger", detail)?;
+        }
+        Ok(totals) => {
+            let detail = format!("the sum of all accounts is {} instead of 0", totals.ledger_sum);
+            findings.bad(
+                "ledger",
+                detail,
+                "do not start the pool; restore a backup and report this",
+            )?;
+        }
+        Err(error) => findings.bad("ledger", error, "restore a backup")?,
+    }
+    Ok(false)
+}
+
+async fn check_chain<W: Write>(
+    config: &Config,
+    dir: &Path,
+    is_running: bool,
+    findings: &mut Findings<W>,
+) -> Result<(), Failure> {
+    if config.chain.kind == ChainKind::Node {
+        findings.bad(
+            "chain",
+            "chain.kind = \"node\" is not served by this version",
+            "use \"devnet\"",
+        )?;
+        return Ok(());
+    }
+    let folder = dir.join("devnet");
+    if !folder.exists() {
+        findings.good("chain", "the devnet is not made yet; the first start makes it")?;
+        return Ok(());
+    }
+    if is_running {
+        findings.good("chain", "the devnet is in use by the running pool")?;
+        return Ok(());
+    }
+    let devnet = match Devnet::open(&folder, &devnet_params(config)?, Arc::new(SystemClock)) {
+        Ok(devnet) => devnet,
+        Err(error @ devnet::OpenError::InUse(_)) => {
+            findings.bad("chain", error, "stop the other process")?;
+            return Ok(());
+        }
+        Err(error) => {
+            let remedy = "move the devnet directory away: it holds play money only; a new chain begins";
+            findings.bad("chain", error, remedy)?;
+            return Ok(());
+        }
+    };
+    match devnet.template().await {
+        Ok(template) => findings.good(
+            "chain",
+            format!("devnet gives work at height {}", template.height),
+        )?,
+        Err(error) => findings.bad("chain", error, "set this machine's clock")?,
+    }
+    devnet.close().await;
+    Ok(())
+}

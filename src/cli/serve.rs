@@ -1,0 +1,23 @@
+//! `dwarves serve`: runs the pool.
+
+use super::{Failure, PoolArgs};
+use crate::config::Config;
+use crate::wiring::{self, signals};
+
+/// Runs the pool until it is told to stop.
+///
+/// # Errors
+/// If it can not start, or a step of stopping overran.
+pub fn run(args: PoolArgs) -> Result<(), Failure> {
+    let config = Config::load(args.config.as_deref())?;
+    actix_rt::System::new().block_on(async move {
+        let pool = wiring::start(&config, &args.data_dir).await?;
+        let why = signals::stop_wanted(pool.stop_wanted.clone()).await?;
+        log::info!("stopping because of {why}");
+        if pool.stop().await {
+            Ok(())
+        } else {
+            Err("stopping overran its time; nothing that was acknowledged is lost".into())
+        }
+    })
+}
