@@ -1,9 +1,9 @@
 //! Measures the running pool under load: `cargo bench --bench load -- [options]`, `--help` for the options.
 //!
 //! It starts the pool's own binary in an empty data directory, registers miners with signed requests, opens
-//! sessions, fetches work and submits valid shares over HTTP. The share difficulty is so low that nearly every
-//! nonce is a share: what is measured is the pool, not hashing. Every verdict is checked, and at the end the
-//! pool's own count of accepted shares must be what was acknowledged.
+//! sessions, fetches work and submits valid shares over HTTP. The share difficulty is the lowest that there
+//! is, so that about every fourth nonce is a share: what is measured is the pool, not hashing. Every verdict
+//! is checked, and at the end the pool's own count of accepted shares must be what was acknowledged.
 //!
 //! Machines differ, and one machine differs from minute to minute. So each figure stands next to the same run
 //! against a *bare* server, measured in turns with it: an actix-web route with as many workers and the same

@@ -19,14 +19,14 @@ const LOG_SHOWN: usize = 2_000;
 
 /// What the pool is started with, beside its data directory.
 ///
-/// Nearly every nonce is a share, and no evidence raises the difficulty; a block would take 10^15 of them, so
+/// About every fourth nonce is a share, and no evidence raises the difficulty; a block would take 10^15 of them, so
 /// the tip stays; no round closes meanwhile; and the pool remembers all shares of a whole run, as it would at
 /// its own pace.
 const POOL_SETTINGS: [(&str, &str); 7] = [
     ("DWARVES__HTTP__LISTEN", "127.0.0.1:0"),
-    ("DWARVES__WORK__START_DIFFICULTY", "0.00000000024"),
-    ("DWARVES__WORK__MIN_DIFFICULTY", "0.00000000024"),
-    ("DWARVES__WORK__MAX_DIFFICULTY", "0.00000000024"),
+    ("DWARVES__WORK__START_DIFFICULTY", "0.000000001"),
+    ("DWARVES__WORK__MIN_DIFFICULTY", "0.000000001"),
+    ("DWARVES__WORK__MAX_DIFFICULTY", "0.000000001"),
     ("DWARVES__CHAIN__DEVNET_BLOCK_HASHES", "1000000000000000"),
     ("DWARVES__REWARDS__RUN_INTERVAL_SECS", "86400"),
     ("DWARVES__LIMITS__RECENT_SHARES", "200000000"),
