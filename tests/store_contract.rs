@@ -1,7 +1,7 @@
 //! The store contract on SQLite, and what only a store on disk must do.
 //!
 //! A child process is this very test binary, asked for one ignored test.
-
+#![allow(clippy::unwrap_used, reason = "these are tests, and helpers of tests")]
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -16,4 +16,6 @@ pub mod miner_manager;
 pub mod pool_manager;
 pub mod reward_distributor;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod work_manager;

@@ -1,7 +1,7 @@
 //! The demo: pool, chain and three miners of different speed in one process, and somebody who tells what happens.
 //!
 //! Nothing in it is special: the pool is started as `serve` starts it, the miners mine through its HTTP API as
-//! `mine` does, and the [`narrator`] reads what anybody can read.
+//! `mine` does, and the narrator reads what anybody can read.
 
 use std::io::Write;
 use std::num::NonZeroU32;

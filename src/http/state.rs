@@ -173,7 +173,7 @@ impl HttpState {
         }
     }
 
-    /// Sums over the whole ledger, at most [`TOTALS_AGE_MAX`] old: anybody may ask as often as they like.
+    /// Sums over the whole ledger, at most half a second old: anybody may ask as often as they like.
     ///
     /// # Errors
     /// As [`HttpState::read`].

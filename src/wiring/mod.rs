@@ -131,7 +131,6 @@ fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
         source,
     };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    listen_file::remove(data_dir).map_err(unusable)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
     let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
@@ -141,6 +140,8 @@ fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
     let path = data_dir.join(&config.store.path);
     let store = SqliteStore::open(&path, SqliteOptions::default())
         .map_err(|source| StartError::OpenStore { path, source })?;
+    // Only now is it sure that no other pool runs here, whose file it would be.
+    listen_file::remove(data_dir).map_err(unusable)?;
     let params = settings::devnet_params(config)?;
     let devnet = Devnet::open(&data_dir.join("devnet"), &params, Arc::clone(&clock))?;
     Ok(Ground {

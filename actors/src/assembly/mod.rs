@@ -32,6 +32,8 @@ use crate::store::{SharedStore, StoreError};
 use crate::work_manager::messages::ReadWork;
 
 mod owners;
+#[cfg(test)]
+mod tests;
 
 /// How the pool works, from the configuration. What admins changed while running overrides it.
 pub struct PoolSettings {

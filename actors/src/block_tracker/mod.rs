@@ -82,6 +82,12 @@ impl BlockTracker {
         let Some(open) = self.open.get_mut(&hash).filter(|open| !open.is_busy) else {
             return;
         };
+        if open.block.bytes.is_empty() {
+            // A deep block's bytes are not kept. A chain that does not know it is not the chain that it was on,
+            // or has not read its blocks yet.
+            log::error!("the chain does not know block hash={hash}, which is deep");
+            return;
+        }
         open.is_busy = true;
         let submitted = wrap_future::<_, Self>(self.parts.chain.submit(open.block.bytes.clone()));
         ctx.spawn(submitted.map(move |outcome, this, ctx| {
@@ -92,8 +98,8 @@ impl BlockTracker {
                     this.note(hash, BlockState::Immature, 1, ctx);
                 }
                 Ok(SubmitOutcome::Inconclusive | SubmitOutcome::Duplicate) => {
-                    log::warn!("block hash={hash} is known to the chain, not yet as its best");
-                    this.note(hash, BlockState::Accepted, 0, ctx);
+                    log::warn!("block hash={hash} is known to the chain, perhaps not as its best");
+                    this.known_to_chain(hash, ctx);
                 }
                 Ok(SubmitOutcome::Refused(why)) => {
                     log::error!("block refused hash={hash} reason={why}");
@@ -102,6 +108,15 @@ impl BlockTracker {
                 Err(error) => log::warn!("block hash={hash} could not be submitted, again soon: {error}"),
             }
         }));
+    }
+
+    /// The chain has the block; where, it says when it is asked. What it said before stays until then.
+    fn known_to_chain(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
+        match self.open.get(&hash).map(|open| open.state) {
+            Some(BlockState::Submitted) => self.note(hash, BlockState::Accepted, 0, ctx),
+            Some(_) => self.look_at(hash, ctx),
+            None => {}
+        }
     }
 
     fn not_busy(&mut self, hash: HeaderHash) {
@@ -178,6 +193,13 @@ impl BlockTracker {
         if state == BlockState::Refused || confirmations >= self.parts.forget_after {
             self.open.remove(&hash);
         }
+    }
+
+    /// Forgets orphans so deep that nobody will bring them back.
+    fn forget_old_orphans(&mut self, height: u32) {
+        let deep = height.saturating_sub(self.parts.forget_after);
+        self.open
+            .retain(|_, open| open.state != BlockState::Orphaned || open.block.height > deep || open.is_busy);
     }
 
     fn look_at_all(&mut self, ctx: &mut Context<Self>) {
@@ -258,7 +280,10 @@ impl Handler<LookAtBlocks> for BlockTracker {
 impl Handler<WorkChanged> for BlockTracker {
     type Result = ();
 
-    fn handle(&mut self, _: WorkChanged, ctx: &mut Self::Context) {
+    fn handle(&mut self, news: WorkChanged, ctx: &mut Self::Context) {
+        if let Some(template) = &news.0.current {
+            self.forget_old_orphans(template.chain().height);
+        }
         self.look_at_all(ctx);
     }
 }

@@ -1,1 +1,320 @@
-//! Tests.
+use std::sync::Arc;
+
+use dwarves_domain::work::Job;
+
+use super::*;
+use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
+use crate::store::memory::MemoryStore;
+use crate::store::{Accounting, Store};
+use crate::testing::build::{
+    self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
+};
+use crate::testing::chain::Submissions;
+use crate::testing::{ManualClock, RecordingHalt, TestChain, settle};
+use crate::work_manager::messages::LiveWork;
+use dwarves_domain::ids::Sequence;
+use dwarves_domain::units::Units;
+
+const MATURITY: u32 = 10;
+const FORGET_AFTER: u32 = 20;
+
+struct Bench {
+    chain: TestChain,
+    memory: MemoryStore,
+    tracker: Addr<BlockTracker>,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        tokio::time::pause();
+        Self::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await
+    }
+
+    async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+        let plan = FaultPlan {
+            at: faults.to_vec(),
+            disk_full: None,
+        };
+        let ledger = Ledger::new(LedgerParts {
+            mailbox_capacity: 1_024,
+            store: Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan)),
+            halt: RecordingHalt::default().shared(),
+            acknowledge: Acknowledge::Durable,
+            position: (Sequence::new(0), Units::ZERO),
+        })
+        .start();
+        let tracker = BlockTracker::new(BlockTrackerParts {
+            chain: Arc::new(chain.clone()),
+            ledger: Port::new(&ledger),
+            clock: Arc::new(ManualClock::at(BEGIN)),
+            maturity: MATURITY,
+            forget_after: FORGET_AFTER,
+            open: memory.open_blocks(FORGET_AFTER).await.unwrap(),
+        })
+        .start();
+        settle().await;
+        Self {
+            chain,
+            memory,
+            tracker,
+        }
+    }
+
+    async fn restarted(self) -> Self {
+        Self::on(self.chain, self.memory, &[]).await
+    }
+
+    /// A job on the chain's tip.
+    fn job(&self) -> Arc<Job> {
+        let tip = self.chain.tip();
+        let template = template_of(&template_row(1, tip.height + 1, tip.hash));
+        job(&template, 1, hotkey(1), 0)
+    }
+
+    /// Tells of a block and gives its hash.
+    async fn find(&self) -> HeaderHash {
+        let job = self.job();
+        let (_, proof) = mine(&job, 0, true);
+        self.tell_found(&job, proof).await;
+        proof.hash
+    }
+
+    async fn tell_found(&self, job: &Job, proof: dwarves_domain::share::Proof) {
+        let found = BlockFound {
+            hash: proof.hash,
+            block: FoundBlock {
+                height: job.template().chain().height,
+                reward: build::sats(COINBASE_SATS),
+                finder: hotkey(1),
+                bytes: job.template().block(&proof.header, job.extranonce()),
+            },
+            at: BEGIN,
+        };
+        Outbox::new(&self.tracker).tell(found).unwrap();
+        settle().await;
+    }
+
+    async fn look(&self) {
+        Outbox::new(&self.tracker).tell(LookAtBlocks).unwrap();
+        settle().await;
+    }
+
+    /// The block's state and confirmations as stored.
+    fn stored(&self, hash: HeaderHash) -> Option<(BlockState, u32)> {
+        let blocks = self.memory.found_blocks();
+        let block = blocks.iter().find(|block| block.hash == hash)?;
+        assert_eq!(block.accounting, Accounting::None, "the tracker books nothing");
+        Some((block.state, block.confirmations))
+    }
+}
+
+#[actix::test]
+async fn a_found_block_is_submitted_and_followed_until_it_is_mature() {
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    assert_eq!(bench.chain.tip().hash, hash);
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 1)));
+    bench.chain.others_find(MATURITY - 2);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, MATURITY - 1)));
+    bench.chain.others_find(1);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Mature, MATURITY)));
+    assert_eq!(bench.chain.submitted(), [hash], "submitted once");
+    // Once it is deep it is not looked at any more.
+    bench.chain.others_find(FORGET_AFTER);
+    bench.look().await;
+    let deep = bench.stored(hash);
+    assert_eq!(deep, Some((BlockState::Mature, MATURITY + FORGET_AFTER)));
+    bench.chain.others_find(1);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), deep);
+}
+
+#[actix::test]
+async fn news_of_a_new_tip_are_a_reason_to_look_and_so_is_time() {
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    bench.chain.others_find(1);
+    let news = WorkChanged(Arc::new(LiveWork::none()));
+    Outbox::new(&bench.tracker).tell(news).unwrap();
+    settle().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 2)));
+    bench.chain.others_find(1);
+    tokio::time::sleep(LOOK_EVERY.to_std()).await;
+    settle().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 3)));
+}
+
+#[actix::test]
+async fn a_block_that_lost_its_race_is_accepted_then_orphaned_and_may_win_after_all() {
+    let bench = Bench::new().await;
+    let job = bench.job();
+    let (_, proof) = mine(&job, 0, true);
+    bench.chain.others_find(1);
+    bench.tell_found(&job, proof).await;
+    assert_eq!(bench.stored(proof.hash), Some((BlockState::Accepted, 0)));
+    bench.look().await;
+    assert_eq!(bench.stored(proof.hash), Some((BlockState::Orphaned, 0)));
+    bench.chain.bring_back(proof.hash);
+    bench.look().await;
+    assert_eq!(bench.stored(proof.hash), Some((BlockState::Immature, 2)));
+}
+
+#[actix::test]
+async fn a_block_that_is_replaced_is_orphaned_and_comes_back() {
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    bench.chain.reorganise(1);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Orphaned, 0)));
+    let bench = bench.restarted().await;
+    bench.chain.bring_back(hash);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 3)));
+}
+
+#[actix::test]
+async fn a_refused_block_is_noted_and_left_alone() {
+    let bench = Bench::new().await;
+    let job = bench.job();
+    // A share that is no block in the chain's eyes.
+    let (_, proof) = mine(&job, 0, false);
+    bench.tell_found(&job, proof).await;
+    assert_eq!(bench.stored(proof.hash), Some((BlockState::Refused, 0)));
+    bench.look().await;
+    assert_eq!(bench.chain.submitted().len(), 1);
+}
+
+#[actix::test]
+async fn a_lost_submission_is_repeated_until_the_chain_answers() {
+    let bench = Bench::new().await;
+    bench.chain.set_submissions(Submissions::LostBefore);
+    let hash = bench.find().await;
+    assert_eq!(bench.stored(hash), None);
+    bench.look().await;
+    assert_eq!(bench.chain.submitted(), []);
+    bench.chain.set_submissions(Submissions::Arrive);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 1)));
+}
+
+#[actix::test]
+async fn a_submission_whose_answer_was_lost_is_found_out() {
+    let bench = Bench::new().await;
+    bench.chain.set_submissions(Submissions::LostAfter);
+    let hash = bench.find().await;
+    assert_eq!(bench.stored(hash), None);
+    bench.chain.set_submissions(Submissions::Arrive);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Accepted, 0)));
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 1)));
+    assert_eq!(bench.chain.submitted().len(), 2);
+}
+
+#[actix::test]
+async fn a_block_that_was_stored_and_never_submitted_is_submitted_after_a_restart() {
+    let bench = Bench::new().await;
+    bench.chain.set_submissions(Submissions::LostBefore);
+    let hash = bench.find().await;
+    let open = bench.memory.open_blocks(FORGET_AFTER).await.unwrap();
+    assert!(open.is_empty(), "only its share would have stored it");
+    let job = bench.job();
+    let (_, proof) = mine(&job, 0, true);
+    let write = Write::SetBlockState {
+        hash,
+        state: BlockState::Submitted,
+        confirmations: 0,
+        at: BEGIN,
+        block: Some(FoundBlock {
+            height: job.template().chain().height,
+            reward: build::sats(COINBASE_SATS),
+            finder: hotkey(1),
+            bytes: job.template().block(&proof.header, job.extranonce()),
+        }),
+    };
+    bench.memory.commit(vec![write]).await.unwrap();
+    bench.chain.set_submissions(Submissions::Arrive);
+    let bench = bench.restarted().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 1)));
+}
+
+#[actix::test]
+async fn a_block_that_the_chain_forgot_is_submitted_again() {
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    bench.chain.reorganise(1);
+    bench.chain.forget(hash);
+    bench.look().await;
+    assert_eq!(bench.chain.submitted(), [hash, hash]);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Orphaned, 0)));
+}
+
+#[actix::test]
+async fn a_deep_block_that_the_chain_does_not_know_stays_as_it_is() {
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    bench.chain.others_find(MATURITY);
+    bench.look().await;
+    let mature = bench.stored(hash);
+    assert_eq!(mature, Some((BlockState::Mature, MATURITY + 1)));
+    // The store drops a mature block's bytes, so the next life can not submit it.
+    let bench = bench.restarted().await;
+    let elsewhere = Bench::on(TestChain::new(EASY_BITS), bench.memory.clone(), &[]).await;
+    elsewhere.look().await;
+    assert_eq!(elsewhere.chain.submitted(), []);
+    assert_eq!(elsewhere.stored(hash), mature);
+}
+
+#[actix::test]
+async fn telling_of_a_block_again_does_not_take_back_what_is_known_of_it() {
+    let bench = Bench::new().await;
+    let job = bench.job();
+    let (_, proof) = mine(&job, 0, true);
+    bench.tell_found(&job, proof).await;
+    bench.chain.others_find(2);
+    // Its share could not be stored, and the miner sent it again.
+    bench.tell_found(&job, proof).await;
+    assert_eq!(bench.stored(proof.hash), Some((BlockState::Immature, 3)));
+}
+
+#[actix::test]
+async fn a_state_that_could_not_be_noted_is_noted_at_the_next_look() {
+    tokio::time::pause();
+    let faults = [(1, Fault::Refuse)];
+    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let hash = bench.find().await;
+    assert_eq!(bench.stored(hash), None);
+    bench.look().await;
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Immature, 1)));
+}
+
+#[actix::test]
+async fn deep_orphans_are_forgotten() {
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    bench.chain.reorganise(1);
+    bench.look().await;
+    let at = |height| {
+        let row = template_row(9, height, bench.chain.tip().hash);
+        let work = LiveWork {
+            current: Some(template_of(&row)),
+            live: vec![template_of(&row)],
+            since: BEGIN,
+        };
+        WorkChanged(Arc::new(work))
+    };
+    let block_height = bench.chain.tip().height - 1;
+    Outbox::new(&bench.tracker)
+        .tell(at(block_height + FORGET_AFTER))
+        .unwrap();
+    settle().await;
+    // It is forgotten: that it comes back is not noticed.
+    bench.chain.bring_back(hash);
+    bench.look().await;
+    assert_eq!(bench.stored(hash), Some((BlockState::Orphaned, 0)));
+}

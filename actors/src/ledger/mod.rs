@@ -69,7 +69,17 @@ pub struct Ledger {
     waiting: Vec<Waiting>,
     under_way: Option<UnderWay>,
     closing: Vec<ReplyTo<()>>,
+    refusing: Option<Refusing>,
     view: LedgerView,
+}
+
+/// Why nothing more is taken in this life.
+#[derive(Clone, Debug)]
+enum Refusing {
+    /// The pool stops in order.
+    Closing,
+    /// The store can not be trusted, so nobody may build on what it says: this is what it said.
+    Halted(StoreError),
 }
 
 impl Ledger {
@@ -80,6 +90,7 @@ impl Ledger {
             waiting: Vec::new(),
             under_way: None,
             closing: Vec::new(),
+            refusing: None,
             view: LedgerView::default(),
         }
     }
@@ -164,6 +175,13 @@ impl Ledger {
                     self.parts
                         .halt
                         .halt(&format!("the store can not be trusted: {error}"));
+                    self.refusing = Some(Refusing::Halted(error.clone()));
+                    // What waits was not begun, but may repeat what was: nobody knows what it would lead to.
+                    for waiting in self.waiting.drain(..) {
+                        if let Some(reply) = waiting.reply {
+                            reply.answer(Err(error.clone()));
+                        }
+                    }
                 }
                 if self.view.trouble.is_none() {
                     log::error!("the ledger can not write: {error}");
@@ -198,11 +216,15 @@ impl Handler<Ask<Commit>> for Ledger {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<Commit>, ctx: &mut Self::Context) {
-        if self.waiting.len() >= WAITING_MAX || !self.closing.is_empty() {
-            let why = "too many commits wait, or the ledger is closing";
-            ask.reply
-                .answer(Err(StoreError::new(StoreErrorKind::Unavailable, why)));
-            return;
+        let unavailable = |why: &str| StoreError::new(StoreErrorKind::Unavailable, why);
+        let refusal = match &self.refusing {
+            Some(Refusing::Closing) => Some(unavailable("the ledger is closed")),
+            Some(Refusing::Halted(error)) => Some(error.clone()),
+            None if self.waiting.len() >= WAITING_MAX => Some(unavailable("too many commits wait")),
+            None => None,
+        };
+        if let Some(refusal) = refusal {
+            return ask.reply.answer(Err(refusal));
         }
         let mut waiting = Waiting {
             writes: ask.payload.writes,
@@ -219,6 +241,7 @@ impl Handler<Ask<CloseLedger>> for Ledger {
 
     fn handle(&mut self, ask: Ask<CloseLedger>, ctx: &mut Self::Context) {
         self.closing.push(ask.reply);
+        self.refusing.get_or_insert(Refusing::Closing);
         self.commit_what_waits(ctx);
     }
 }

@@ -1,1 +1,342 @@
-//! Tests.
+use std::sync::Arc;
+
+use dwarves_domain::ids::Sequence;
+use dwarves_domain::units::Units;
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::ask::Port;
+use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
+use crate::store::memory::MemoryStore;
+use crate::store::{SharedStore, Store};
+use crate::testing::build::{BEGIN, hotkey, job, mine, template, template_row, worker_name};
+use crate::testing::{Gate, PacedStore, RecordingHalt, settle};
+use dwarves_domain::ids::{HeaderHash, WorkerId};
+
+use crate::store::{ShareRow, WorkerRow};
+
+/// Questions that may wait in the mailbox of these tests' ledger.
+const MAILBOX_CAPACITY: usize = 4_096;
+
+/// A ledger on a store that can be slow and faulty.
+struct Bench {
+    commit: Port<Commit>,
+    close: Port<CloseLedger>,
+    read: Port<ReadLedger>,
+    store: PacedStore,
+    memory: MemoryStore,
+    gate: Gate,
+    halt: RecordingHalt,
+}
+
+async fn bench(plan: FaultPlan, acknowledge: Acknowledge) -> Bench {
+    tokio::time::pause();
+    let memory = MemoryStore::new();
+    let worker = WorkerRow {
+        id: WorkerId::new(0),
+        hotkey: hotkey(1),
+        name: worker_name("rig"),
+    };
+    let prepared = vec![
+        Write::RegisterMiner {
+            hotkey: hotkey(1),
+            payout_address: None,
+            at: BEGIN,
+        },
+        Write::AddWorker(worker),
+        Write::SaveTemplate(Box::new(template_row(1, 101, HeaderHash::from_bytes([9; 32])))),
+    ];
+    memory.commit(prepared).await.unwrap();
+    let gate = Gate::default();
+    let faulty: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));
+    let store = PacedStore::new(faulty, Arc::new(gate.clone()));
+    let halt = RecordingHalt::default();
+    let ledger = Ledger::new(LedgerParts {
+        mailbox_capacity: MAILBOX_CAPACITY,
+        store: Arc::new(store.clone()),
+        halt: halt.shared(),
+        acknowledge,
+        position: (Sequence::new(0), Units::ZERO),
+    })
+    .start();
+    settle().await;
+    Bench {
+        commit: Port::new(&ledger),
+        close: Port::new(&ledger),
+        read: Port::new(&ledger),
+        store,
+        memory,
+        gate,
+        halt,
+    }
+}
+
+type Answer = oneshot::Receiver<Result<Vec<Written>, StoreError>>;
+
+impl Bench {
+    fn post(&self, writes: Vec<Write>) -> Answer {
+        self.commit.post(Commit { writes }).unwrap()
+    }
+
+    fn set(&self, key: &str) -> Answer {
+        self.post(vec![setting(key)])
+    }
+
+    async fn settings(&self) -> Vec<String> {
+        let stored = self.memory.start(BEGIN).await.unwrap();
+        stored.settings.into_keys().collect()
+    }
+}
+
+fn setting(key: &str) -> Write {
+    Write::SaveSetting {
+        key: key.to_owned(),
+        value: Some("on".to_owned()),
+    }
+}
+
+fn shares(first_nonce: u32, count: u32) -> Write {
+    let job = job(&template(1), 1, hotkey(1), 0);
+    let mut nonce = first_nonce;
+    let rows = (0..count).map(|_| {
+        let (found, proof) = mine(&job, nonce, false);
+        nonce = found + 1;
+        ShareRow {
+            template: job.template().id(),
+            extranonce: job.extranonce(),
+            worker: job.worker(),
+            share_bits: job.share_target().to_compact(),
+            units: job.units(),
+            hash: proof.hash,
+            version: proof.header.version(),
+            time: proof.header.time(),
+            nonce: found,
+            received_at: BEGIN,
+            block: None,
+        }
+    });
+    Write::AppendShares(rows.collect())
+}
+
+fn first_of(written: &[Written]) -> u64 {
+    match written {
+        [Written::Shares { first, .. }] => first.get(),
+        other => panic!("expected shares, got {other:?}"),
+    }
+}
+
+#[actix::test]
+async fn what_arrives_during_a_commit_joins_the_next_as_one_batch() {
+    let bench = bench(FaultPlan::default(), Acknowledge::Durable).await;
+    let first = bench.post(vec![shares(0, 2)]);
+    settle().await;
+    let second = bench.post(vec![shares(1_000, 3)]);
+    let empty = bench.post(Vec::new());
+    let third = bench.post(vec![shares(2_000, 1)]);
+    settle().await;
+    assert_eq!(
+        bench.store.commits().len(),
+        1,
+        "the first does not wait for others"
+    );
+    bench.gate.open_for(1);
+    settle().await;
+    assert_eq!(first_of(&first.await.unwrap().unwrap()), 1);
+    let commits = bench.store.commits();
+    assert_eq!(commits.len(), 2);
+    assert_eq!(commits[1].len(), 2, "both later commits are one transaction");
+    bench.gate.open_for(1);
+    assert_eq!(first_of(&second.await.unwrap().unwrap()), 3);
+    assert_eq!(empty.await.unwrap(), Ok(Vec::new()));
+    assert_eq!(first_of(&third.await.unwrap().unwrap()), 6);
+}
+
+#[actix::test]
+async fn a_batch_is_bounded_in_shares() {
+    let bench = bench(FaultPlan::default(), Acknowledge::Durable).await;
+    let large = BATCH_SHARES_MAX - 1;
+    let one = bench.set("under way");
+    settle().await;
+    let many: Vec<Write> = (0..large).map(|_| setting("many")).collect();
+    let answers = [bench.post(many), bench.set("fits"), bench.set("waits")];
+    settle().await;
+    bench.gate.open();
+    for answer in [one].into_iter().chain(answers) {
+        assert!(answer.await.unwrap().is_ok());
+    }
+    let sizes: Vec<usize> = bench.store.commits().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, BATCH_SHARES_MAX, 1]);
+}
+
+#[actix::test]
+async fn a_commit_larger_than_a_batch_goes_alone() {
+    let bench = bench(FaultPlan::default(), Acknowledge::Durable).await;
+    let one = bench.set("under way");
+    settle().await;
+    let large: Vec<Write> = (0..=BATCH_SHARES_MAX).map(|_| setting("many")).collect();
+    let answers = [bench.post(large), bench.set("after")];
+    bench.gate.open();
+    for answer in [one].into_iter().chain(answers) {
+        assert!(answer.await.unwrap().is_ok());
+    }
+    let sizes: Vec<usize> = bench.store.commits().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [1, BATCH_SHARES_MAX + 1, 1]);
+}
+
+#[actix::test]
+async fn a_failed_commit_answers_everybody_in_it_and_the_ledger_goes_on() {
+    let plan = FaultPlan {
+        at: vec![(2, Fault::Refuse)],
+        disk_full: None,
+    };
+    let bench = bench(plan, Acknowledge::Durable).await;
+    let before = bench.set("before");
+    settle().await;
+    let failing = [bench.set("a"), bench.set("b")];
+    settle().await;
+    bench.gate.open_for(2);
+    assert!(before.await.unwrap().is_ok());
+    for answer in failing {
+        let error = answer.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    }
+    let view = bench
+        .read
+        .ask(ReadLedger, std::time::Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert!(view.trouble.is_some());
+    assert_eq!(view.commits, 1);
+
+    let after = bench.set("after");
+    bench.gate.open();
+    assert!(after.await.unwrap().is_ok());
+    let view = bench
+        .read
+        .ask(ReadLedger, std::time::Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert_eq!((view.trouble, view.commits), (None, 2));
+    assert_eq!(bench.settings().await, ["after", "before"]);
+    assert!(bench.halt.reasons().is_empty());
+}
+
+async fn must_halt(fault: Fault, stored: usize) {
+    let plan = FaultPlan {
+        at: vec![(1, fault)],
+        disk_full: None,
+    };
+    let bench = bench(plan, Acknowledge::Durable).await;
+    let doubtful = bench.set("doubtful");
+    settle().await;
+    let waiting = bench.set("waiting");
+    settle().await;
+    bench.gate.open();
+    for answer in [doubtful, waiting] {
+        assert_eq!(answer.await.unwrap().unwrap_err().kind(), StoreErrorKind::Unknown);
+    }
+    assert_eq!(bench.halt.reasons().len(), 1);
+    let late = bench.set("late").await.unwrap();
+    assert_eq!(late.unwrap_err().action(), StoreAction::Stop);
+    assert_eq!(bench.store.commits().len(), 1, "the store is left alone");
+    assert_eq!(bench.settings().await.len(), stored);
+}
+
+#[actix::test]
+async fn a_commit_lost_before_it_was_applied_halts_the_pool_and_nothing_is_written_after_it() {
+    must_halt(Fault::LoseBefore, 0).await;
+}
+
+#[actix::test]
+async fn a_commit_whose_answer_was_lost_halts_the_pool_and_nothing_is_written_after_it() {
+    must_halt(Fault::LoseAfter, 1).await;
+}
+
+#[actix::test]
+async fn a_full_queue_is_refused_and_stays_bounded() {
+    let bench = bench(FaultPlan::default(), Acknowledge::Durable).await;
+    let under_way = bench.set("under way");
+    settle().await;
+    let mut taken = Vec::new();
+    let mut refused = 0;
+    for _ in 0..4 {
+        // In portions that fit the mailbox, which has its own bound.
+        for _ in 0..WAITING_MAX / 3 {
+            taken.push(bench.set("waits"));
+        }
+        settle().await;
+        taken.retain_mut(|answer| match answer.try_recv() {
+            Ok(Err(error)) => {
+                assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+                refused += 1;
+                false
+            }
+            _ => true,
+        });
+    }
+    assert_eq!(taken.len(), WAITING_MAX);
+    assert_eq!(refused, WAITING_MAX / 3 * 4 - WAITING_MAX);
+    bench.gate.open();
+    for answer in taken.into_iter().chain([under_way]) {
+        assert!(answer.await.unwrap().is_ok());
+    }
+    assert!(bench.set("after").await.unwrap().is_ok());
+}
+
+#[actix::test]
+async fn a_full_mailbox_is_refused() {
+    let bench = bench(FaultPlan::default(), Acknowledge::Durable).await;
+    let commits = || {
+        bench.commit.post(Commit {
+            writes: vec![setting("x")],
+        })
+    };
+    let taken: Vec<_> = (0..MAILBOX_CAPACITY * 3).filter_map(|_| commits().ok()).collect();
+    assert!(taken.len() <= MAILBOX_CAPACITY + 8, "{} were taken", taken.len());
+    assert_eq!(commits().err(), Some(crate::ask::AskError::Busy));
+}
+
+#[actix::test]
+async fn closing_answers_after_everything_and_then_nothing_is_taken() {
+    let bench = bench(FaultPlan::default(), Acknowledge::Durable).await;
+    let first = bench.set("first");
+    settle().await;
+    let second = bench.set("second");
+    let mut closed = bench.close.post(CloseLedger).unwrap();
+    let late = bench.set("late");
+    settle().await;
+    assert!(closed.try_recv().is_err(), "something is still under way");
+    bench.gate.open_for(1);
+    settle().await;
+    assert!(closed.try_recv().is_err(), "the second commit is under way");
+    bench.gate.open_for(1);
+    settle().await;
+    assert!(closed.try_recv().is_ok());
+    assert!(first.await.unwrap().is_ok() && second.await.unwrap().is_ok());
+    assert_eq!(
+        late.await.unwrap().unwrap_err().kind(),
+        StoreErrorKind::Unavailable
+    );
+    bench.gate.open();
+    let after_close = bench.set("after the close was answered").await.unwrap();
+    assert_eq!(after_close.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    assert_eq!(bench.settings().await, ["first", "second"]);
+    let again = bench.close.post(CloseLedger).unwrap();
+    assert!(again.await.is_ok(), "closing twice is answered too");
+}
+
+#[actix::test]
+async fn queued_acknowledging_answers_shares_at_once_and_everything_else_when_durable() {
+    let bench = bench(FaultPlan::default(), Acknowledge::Queued).await;
+    let first = bench.post(vec![shares(0, 2)]);
+    let second = bench.post(vec![shares(1_000, 1)]);
+    let mut other = bench.set("durable");
+    settle().await;
+    assert_eq!(first_of(&first.await.unwrap().unwrap()), 1);
+    assert_eq!(first_of(&second.await.unwrap().unwrap()), 3);
+    assert!(other.try_recv().is_err());
+    bench.gate.open();
+    assert!(other.await.unwrap().is_ok());
+    let stored = bench.memory.start(BEGIN).await.unwrap();
+    assert_eq!(stored.last_sequence, Sequence::new(3));
+}

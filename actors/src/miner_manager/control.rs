@@ -79,7 +79,7 @@ impl MinerManager {
         ctx: &mut Context<Self>,
         note: impl FnOnce(&mut Registry) + 'static,
     ) {
-        self.commit(vec![write], ctx, move |this, result| match result {
+        self.commit(vec![write], ctx, move |this, result, _| match result {
             Ok(_) => {
                 note(&mut this.memory.registry);
                 reply.answer(ControlOutcome::Done(done));

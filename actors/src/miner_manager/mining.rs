@@ -6,8 +6,8 @@ use super::judge::Batch;
 use super::messages::{
     AssignWorker, AssignWorkerReply, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
 };
-use super::{CommitError, MinerManager, standing_of};
-use crate::ask::{Ask, AskError};
+use super::{MinerManager, standing_of};
+use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
 use crate::store::{WorkerRow, Write, Written};
 
@@ -41,7 +41,7 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
         self.commit(
             vec![Write::AddWorker(row)],
             ctx,
-            move |this, result| match result {
+            move |this, result, _| match result {
                 Ok(_) => {
                     this.memory.registry.worker_saved(worker);
                     reply.answer(assigned);
@@ -98,11 +98,12 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
             vec![Write::AppendShares(rows)]
         };
         // An empty commit is answered after the one that is under way: the repeats' fate is known by then.
-        self.commit(writes, ctx, move |this, result| {
+        self.commit(writes, ctx, move |this, result, _| {
             let judgements = match result {
                 Ok(written) => this.apply(batch, written.first()),
-                // The ledger is gone, so the pool stops: the headers stay claimed, nothing can count twice.
-                Err(CommitError::Ask(AskError::Gone)) => batch.unknown(),
+                // The pool stops, and what is stored shows at the next start. Until then the headers stay claimed,
+                // so that nothing can count twice.
+                Err(error) if error.leaves_doubt() => batch.unknown(),
                 Err(error) => {
                     log::debug!("shares were not stored: {error}");
                     batch.failed(&mut this.memory.recent)
@@ -153,9 +154,12 @@ impl Handler<Ask<DrainMiners>> for MinerManager {
 
     fn handle(&mut self, ask: Ask<DrainMiners>, ctx: &mut Self::Context) {
         self.paused = true;
-        self.save_counters(ctx);
-        // Commits are answered in order: when this empty one is back, so is everything before it.
         let reply = ask.reply;
-        self.commit(Vec::new(), ctx, move |_, _| reply.answer(()));
+        // Commits come back in order: when an empty one is back, everything before it is noted, and then the
+        // counters are whole.
+        self.commit(Vec::new(), ctx, move |this, _, ctx| {
+            this.save_counters(ctx);
+            this.commit(Vec::new(), ctx, move |_, _, _| reply.answer(()));
+        });
     }
 }

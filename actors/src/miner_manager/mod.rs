@@ -4,19 +4,22 @@
 //! decided at once; what must be stored is stored, then noted in memory, then answered. It knows nothing of
 //! HTTP, of templates beyond their numbers, or of money.
 
+use std::collections::VecDeque;
+
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{Sequence, TemplateId};
+use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
 use dwarves_domain::miners::{Ban, Counters, Performance, RecentShares, Registry, ReplayGuard};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
+use tokio::sync::oneshot;
 
 use crate::ask::{AskError, Outbox, Port};
 use crate::block_tracker::messages::BlockFound;
 use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
-use crate::store::{CounterRow, StoreError, Write, Written};
+use crate::store::{CounterRow, StoreAction, StoreError, Write, Written};
 
 mod control;
 mod judge;
@@ -32,8 +35,8 @@ use messages::Standing;
 
 /// How often counters are saved: what a crash loses of them is counted again from the shares.
 const SAVE_COUNTERS_EVERY: Span = Span::from_secs(10);
-/// Counters of this many workers go into one commit.
-const COUNTERS_PER_COMMIT: usize = 1_000;
+/// Counters of this many workers go into one write.
+const COUNTERS_PER_WRITE: usize = 1_000;
 
 /// What the miner manager is made with.
 pub struct MinerManagerParts {
@@ -69,7 +72,18 @@ pub struct MinerManager {
     memory: MinerMemory,
     oldest_live: TemplateId,
     paused: bool,
+    /// Commits that the ledger has not answered yet, in the order in which it got them.
+    under_way: VecDeque<UnderWay>,
+    is_waiting: bool,
 }
+
+/// A commit that is under way, and what is done when it is back.
+struct UnderWay {
+    answer: oneshot::Receiver<Result<Vec<Written>, StoreError>>,
+    then: Then,
+}
+
+type Then = Box<dyn FnOnce(&mut MinerManager, Result<Vec<Written>, CommitError>, &mut Context<MinerManager>)>;
 
 impl MinerManager {
     /// A miner manager with what the store remembers.
@@ -79,6 +93,8 @@ impl MinerManager {
             memory,
             oldest_live: TemplateId::new(0),
             paused: false,
+            under_way: VecDeque::new(),
+            is_waiting: false,
         }
     }
 
@@ -88,41 +104,70 @@ impl MinerManager {
 
     /// Commits `writes` and then calls `then` with what came of it, back in the actor. There is no deadline:
     /// the ledger always answers, and until it does nobody can know what came of it.
+    ///
+    /// What was committed first is noted first. Memory so is at every moment what the ledger was at some
+    /// moment: a repeat finds the share that it repeats, and saved counters match the sequence they go with.
     fn commit(
         &mut self,
         writes: Vec<Write>,
         ctx: &mut Context<Self>,
-        then: impl FnOnce(&mut Self, Result<Vec<Written>, CommitError>) + 'static,
+        then: impl FnOnce(&mut Self, Result<Vec<Written>, CommitError>, &mut Context<Self>) + 'static,
     ) {
-        let answer = match self.parts.ledger.post(Commit { writes }) {
-            Ok(answer) => answer,
-            Err(error) => return then(self, Err(CommitError::Ask(error))),
+        match self.parts.ledger.post(Commit { writes }) {
+            Ok(answer) => {
+                let then = Box::new(then);
+                self.under_way.push_back(UnderWay { answer, then });
+                self.wait_for_the_first(ctx);
+            }
+            Err(error) => then(self, Err(CommitError::Ask(error)), ctx),
+        }
+    }
+
+    /// Waits for the oldest commit under way, and then for the next. (A context finishes the futures that were
+    /// spawned into it in any order, so there is one at a time.)
+    fn wait_for_the_first(&mut self, ctx: &mut Context<Self>) {
+        if self.is_waiting {
+            return;
+        }
+        let Some(UnderWay { answer, then }) = self.under_way.pop_front() else {
+            return;
         };
-        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, _| {
+        self.is_waiting = true;
+        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, ctx| {
             let result = match result {
                 Ok(Ok(written)) => Ok(written),
                 Ok(Err(error)) => Err(CommitError::Store(error)),
                 Err(_) => Err(CommitError::Ask(AskError::Gone)),
             };
-            then(this, result);
+            then(this, result, ctx);
+            this.is_waiting = false;
+            this.wait_for_the_first(ctx);
         }));
     }
 
+    /// Saves the counters that changed. All of them in one transaction: the store counts on from the sequence
+    /// that goes with them, so counters that were left behind would miss what came before it.
     fn save_counters(&mut self, ctx: &mut Context<Self>) {
         let changed = self.memory.registry.take_changed();
+        if changed.is_empty() {
+            return;
+        }
         let through = self.memory.last_sequence;
-        for part in changed.chunks(COUNTERS_PER_COMMIT) {
+        let of_part = |part: &[(WorkerId, Counters)]| {
             let counters = part
                 .iter()
                 .map(|(id, counters)| (*id, row_of(counters)))
                 .collect();
-            let write = Write::SaveCounters { through, counters };
-            self.commit(vec![write], ctx, |_, result| {
-                if let Err(error) = result {
-                    log::debug!("counters were not saved, next time: {error}");
-                }
-            });
-        }
+            Write::SaveCounters { through, counters }
+        };
+        let writes = changed.chunks(COUNTERS_PER_WRITE).map(of_part).collect();
+        self.commit(writes, ctx, move |this, result, _| {
+            if let Err(error) = result {
+                log::debug!("counters were not saved, next time: {error}");
+                let ids = changed.into_iter().map(|(id, _)| id);
+                this.memory.registry.keep_changed(ids);
+            }
+        });
     }
 }
 
@@ -133,6 +178,17 @@ enum CommitError {
     Store(StoreError),
     #[error("{0}")]
     Ask(AskError),
+}
+
+impl CommitError {
+    /// Whether the writes may have been applied all the same. Then nobody may act as if they were not.
+    fn leaves_doubt(&self) -> bool {
+        match self {
+            Self::Store(error) => error.action() == StoreAction::Stop,
+            // Only a ledger that was asked can have written.
+            Self::Ask(error) => *error != AskError::Busy,
+        }
+    }
 }
 
 fn row_of(counters: &Counters) -> CounterRow {

@@ -31,12 +31,14 @@ impl Handler<Ask<UseNonce>> for MinerManager {
             expires_at,
             now,
         };
-        self.commit(vec![write], ctx, move |this, result| {
+        self.commit(vec![write], ctx, move |this, result, _| {
             reply.answer(match result.map(|written| written.into_iter().next()) {
                 Ok(Some(Written::Done)) => UseNonceReply::Fresh,
                 Ok(_) => UseNonceReply::Used,
-                Err(_) => {
-                    this.memory.replay.release(hotkey, nonce_nanos);
+                Err(error) => {
+                    if !error.leaves_doubt() {
+                        this.memory.replay.release(hotkey, nonce_nanos);
+                    }
                     UseNonceReply::Unavailable
                 }
             });
@@ -66,7 +68,7 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
             payout_address,
             at: now,
         };
-        self.commit(vec![write], ctx, move |this, result| {
+        self.commit(vec![write], ctx, move |this, result, _| {
             reply.answer(match result.map(|written| written.into_iter().next()) {
                 Ok(Some(Written::Miner {
                     is_new,

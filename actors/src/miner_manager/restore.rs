@@ -50,6 +50,9 @@ pub fn restore(
         };
         registry.note_worker(worker.id, worker.hotkey, worker.name.clone(), counters, now);
     }
+    // What shares added since counters were saved last is in these numbers and not yet in the saved ones. The
+    // next saving moves the sequence from which the store counts on, so it must hold every worker.
+    registry.keep_changed(stored.workers.iter().map(|(worker, _)| worker.id));
     for (key, value) in &stored.settings {
         control::restore_setting(&mut registry, key, value);
     }

@@ -169,6 +169,8 @@ impl PoolManager {
         log::info!("draining");
         let peers = self.parts.peers.clone();
         ctx.spawn(wrap_future(async move {
+            let shares = peers.set_paused.ask(SetPaused(true), DRAIN_STEP_DEADLINE).await;
+            report("the shares", shares);
             let rounds = peers.drain_rounds.ask(DrainRounds, DRAIN_STEP_DEADLINE).await;
             report("the round in flight", rounds);
             let miners = peers.drain_miners.ask(DrainMiners, DRAIN_STEP_DEADLINE).await;

@@ -1,1 +1,352 @@
-//! Tests.
+use std::sync::Arc;
+
+use dwarves_domain::ids::RoundId;
+use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::time::Span;
+use dwarves_domain::units::{BasisPoints, Units};
+use tokio::sync::oneshot;
+
+use super::messages::{PoolView, ReadPool};
+use super::*;
+use crate::ask::Request;
+use crate::ledger::messages::LedgerView;
+use crate::miner_manager::messages::MinersView;
+use crate::reward_distributor::messages::ScheduleView;
+use crate::store::{StoreError, StoreErrorKind, Written};
+use crate::testing::build::{BEGIN, template};
+use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::work_manager::messages::{LiveWork, WorkView};
+
+/// A pool manager whose peers the test plays itself.
+struct Bench {
+    manager: Addr<PoolManager>,
+    stop: watch::Receiver<bool>,
+    ledger: Inbox<Ask<ReadLedger>>,
+    commit: Inbox<Ask<Commit>>,
+    close_ledger: Inbox<Ask<CloseLedger>>,
+    miners: Inbox<Ask<MinerControl>>,
+    set_paused: Inbox<Ask<SetPaused>>,
+    drain_miners: Inbox<Ask<DrainMiners>>,
+    read_miners: Inbox<Ask<ReadMiners>>,
+    work: Inbox<Ask<WorkControl>>,
+    read_work: Inbox<Ask<ReadWork>>,
+    rewards: Inbox<Ask<DistributorControl>>,
+    drain_rounds: Inbox<Ask<DrainRounds>>,
+    read_schedule: Inbox<Ask<ReadSchedule>>,
+}
+
+async fn bench(paused: bool) -> Bench {
+    tokio::time::pause();
+    let (ledger, ledger_inbox) = recorded_port();
+    let (commit, commit_inbox) = recorded_port();
+    let (close_ledger, close_ledger_inbox) = recorded_port();
+    let (miners, miners_inbox) = recorded_port();
+    let (set_paused, set_paused_inbox) = recorded_port();
+    let (drain_miners, drain_miners_inbox) = recorded_port();
+    let (read_miners, read_miners_inbox) = recorded_port();
+    let (work, work_inbox) = recorded_port();
+    let (read_work, read_work_inbox) = recorded_port();
+    let (rewards, rewards_inbox) = recorded_port();
+    let (drain_rounds, drain_rounds_inbox) = recorded_port();
+    let (read_schedule, read_schedule_inbox) = recorded_port();
+    let (stop, stopped) = watch::channel(false);
+    let manager = PoolManager::new(PoolManagerParts {
+        peers: PoolPeers {
+            ledger,
+            commit,
+            close_ledger,
+            miners,
+            set_paused,
+            drain_miners,
+            read_miners,
+            work,
+            read_work,
+            rewards,
+            drain_rounds,
+            read_schedule,
+        },
+        clock: Arc::new(ManualClock::at(BEGIN)),
+        stop,
+        paused,
+    })
+    .start();
+    settle().await;
+    Bench {
+        manager,
+        stop: stopped,
+        ledger: ledger_inbox,
+        commit: commit_inbox,
+        close_ledger: close_ledger_inbox,
+        miners: miners_inbox,
+        set_paused: set_paused_inbox,
+        drain_miners: drain_miners_inbox,
+        read_miners: read_miners_inbox,
+        work: work_inbox,
+        read_work: read_work_inbox,
+        rewards: rewards_inbox,
+        drain_rounds: drain_rounds_inbox,
+        read_schedule: read_schedule_inbox,
+    }
+}
+
+impl Bench {
+    fn post<R: Request>(&self, payload: R) -> oneshot::Receiver<R::Reply>
+    where
+        PoolManager: Handler<Ask<R>>,
+    {
+        Port::new(&self.manager).post(payload).unwrap()
+    }
+
+    fn deliver(&self, control: PoolControl) -> oneshot::Receiver<ControlOutcome> {
+        self.post(Deliver(ControlMessage::Pool(control)))
+    }
+
+    /// Answers everything that a look at the pool asks.
+    async fn view(&mut self, has_work: bool, trouble: Option<&str>) -> PoolView {
+        let answer = self.post(ReadPool);
+        self.answer_reads(has_work, trouble).await;
+        answer.await.unwrap()
+    }
+
+    async fn answer_reads(&mut self, has_work: bool, trouble: Option<&str>) {
+        settle().await;
+        let mut work = LiveWork::none();
+        if has_work {
+            work.current = Some(template(1));
+        }
+        self.read_work.try_recv().unwrap().reply.answer(WorkView {
+            work: Arc::new(work),
+            trouble: None,
+        });
+        settle().await;
+        self.ledger.try_recv().unwrap().reply.answer(LedgerView {
+            trouble: trouble.map(str::to_owned),
+            commits: 1,
+        });
+        settle().await;
+    }
+
+    /// Pauses or resumes, with a store and a miner manager that do their part.
+    async fn pause(&mut self, control: PoolControl) -> ControlOutcome {
+        let answer = self.deliver(control);
+        settle().await;
+        let commit = self.commit.try_recv().unwrap();
+        assert!(
+            self.set_paused.try_recv().is_err(),
+            "it is stored before it holds"
+        );
+        commit.reply.answer(Ok(vec![Written::Done]));
+        settle().await;
+        let told = self.set_paused.try_recv().unwrap();
+        assert_eq!(told.payload, SetPaused(control == PoolControl::Pause));
+        told.reply.answer(());
+        let expected = Write::SaveSetting {
+            key: PAUSED.to_owned(),
+            value: Some((control == PoolControl::Pause).to_string()),
+        };
+        assert_eq!(commit.payload.writes, [expected]);
+        answer.await.unwrap()
+    }
+}
+
+fn state(state: &str) -> ControlOutcome {
+    ControlOutcome::Done(json!({ "state": state }))
+}
+
+#[actix::test]
+async fn pausing_is_stored_then_told_then_answered() {
+    let mut bench = bench(false).await;
+    assert_eq!(bench.view(true, None).await.state, LifeState::Running);
+    assert_eq!(bench.pause(PoolControl::Pause).await, state("paused"));
+    let view = bench.view(true, None).await;
+    assert_eq!(view.state, LifeState::Paused);
+    assert_eq!(view.hindrances, ["the pool is paused by an admin"]);
+    assert_eq!(bench.pause(PoolControl::Resume).await, state("running"));
+    assert_eq!(bench.view(true, None).await.hindrances, [""; 0]);
+}
+
+#[actix::test]
+async fn a_pause_that_could_not_be_stored_does_not_hold() {
+    let mut bench = bench(false).await;
+    let answer = bench.deliver(PoolControl::Pause);
+    settle().await;
+    let refused = StoreError::new(StoreErrorKind::Unavailable, "disk full");
+    bench.commit.try_recv().unwrap().reply.answer(Err(refused));
+    assert_eq!(answer.await.unwrap(), ControlOutcome::Unavailable);
+    assert!(bench.set_paused.try_recv().is_err());
+    assert_eq!(bench.view(true, None).await.state, LifeState::Running);
+}
+
+#[actix::test]
+async fn a_pause_outlives_a_restart() {
+    let settings = |value: &str| [(PAUSED.to_owned(), value.to_owned())].into();
+    assert!(is_paused(&settings("true")));
+    assert!(!is_paused(&settings("false")));
+    assert!(!is_paused(&Default::default()));
+    let mut bench = bench(true).await;
+    let told = bench.set_paused.try_recv().unwrap();
+    assert_eq!(
+        told.payload,
+        SetPaused(true),
+        "before anybody else can ask the miner manager"
+    );
+    assert_eq!(bench.view(true, None).await.state, LifeState::Paused);
+    assert_eq!(bench.pause(PoolControl::Resume).await, state("running"));
+}
+
+#[actix::test]
+async fn stopping_has_one_order_and_each_step_waits_for_the_one_before() {
+    let mut bench = bench(false).await;
+    let mut stopped = bench.post(Stop);
+    settle().await;
+    // No more shares.
+    assert!(bench.drain_rounds.try_recv().is_err());
+    let paused = bench.set_paused.try_recv().unwrap();
+    assert_eq!(paused.payload, SetPaused(true));
+    paused.reply.answer(());
+    settle().await;
+    // The round in flight.
+    assert!(bench.drain_miners.try_recv().is_err());
+    bench.drain_rounds.try_recv().unwrap().reply.answer(());
+    settle().await;
+    // What only memory knows.
+    assert!(bench.close_ledger.try_recv().is_err());
+    bench.drain_miners.try_recv().unwrap().reply.answer(());
+    settle().await;
+    // The ledger.
+    assert!(stopped.try_recv().is_err());
+    bench.close_ledger.try_recv().unwrap().reply.answer(());
+    settle().await;
+    assert!(stopped.try_recv().is_ok());
+    assert!(
+        bench.commit.try_recv().is_err(),
+        "the pause of a stop is not stored"
+    );
+    assert_eq!(bench.view(true, None).await.state, LifeState::Draining);
+}
+
+#[actix::test]
+async fn a_step_that_overruns_does_not_keep_the_pool_from_stopping() {
+    let mut bench = bench(false).await;
+    let stopped = bench.post(Stop);
+    tokio::time::sleep(DRAIN_STEP_DEADLINE * 5).await;
+    assert!(stopped.await.is_ok());
+    assert!(bench.close_ledger.try_recv().is_ok(), "every step was tried");
+}
+
+#[actix::test]
+async fn a_drained_pool_keeps_its_ledger_open_and_is_not_resumed() {
+    let mut bench = bench(false).await;
+    assert_eq!(bench.deliver(PoolControl::Drain).await, Ok(state("draining")));
+    settle().await;
+    bench.set_paused.try_recv().unwrap().reply.answer(());
+    settle().await;
+    bench.drain_rounds.try_recv().unwrap().reply.answer(());
+    settle().await;
+    bench.drain_miners.try_recv().unwrap().reply.answer(());
+    settle().await;
+    assert!(bench.close_ledger.try_recv().is_err());
+    for control in [PoolControl::Pause, PoolControl::Resume] {
+        assert!(matches!(
+            bench.deliver(control).await,
+            Ok(ControlOutcome::Refused(_))
+        ));
+    }
+    let view = bench.view(true, None).await;
+    assert_eq!(view.hindrances, ["the pool is draining"]);
+}
+
+#[actix::test]
+async fn a_shutdown_tells_whoever_runs_the_process() {
+    let bench = bench(false).await;
+    assert!(!*bench.stop.borrow());
+    let told = bench.deliver(PoolControl::Shutdown).await.unwrap();
+    assert_eq!(told, state("stopping"));
+    assert!(*bench.stop.borrow());
+    let Bench { manager, stop, .. } = bench;
+    drop(stop);
+    let again = Port::new(&manager)
+        .post(Deliver(ControlMessage::Pool(PoolControl::Shutdown)))
+        .unwrap();
+    assert!(matches!(again.await, Ok(ControlOutcome::Refused(_))));
+}
+
+#[actix::test]
+async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
+    let mut bench = bench(false).await;
+    let done = |n: u64| ControlOutcome::Done(json!({ "n": n }));
+    let miners = bench.post(Deliver(ControlMessage::Miners(MinerControl::OpenRegistration)));
+    let work = bench.post(Deliver(ControlMessage::Work(WorkControl::Refresh)));
+    let rewards = bench.post(Deliver(ControlMessage::Rewards(DistributorControl::Pause)));
+    settle().await;
+    let asked = bench.miners.try_recv().unwrap();
+    assert_eq!(asked.payload, MinerControl::OpenRegistration);
+    asked.reply.answer(done(1));
+    bench.work.try_recv().unwrap().reply.answer(done(2));
+    let asked = bench.rewards.try_recv().unwrap();
+    assert_eq!(asked.payload, DistributorControl::Pause);
+    drop(asked);
+    assert_eq!(miners.await, Ok(done(1)));
+    assert_eq!(work.await, Ok(done(2)));
+    assert_eq!(rewards.await, Ok(ControlOutcome::Unavailable));
+}
+
+#[actix::test]
+async fn the_view_names_everything_that_hinders() {
+    let mut bench = bench(false).await;
+    let view = bench.view(false, Some("disk full")).await;
+    assert!(!view.has_work && !view.ledger_writes);
+    assert_eq!(view.started_at, BEGIN);
+    assert_eq!(
+        view.hindrances,
+        ["there is no work yet", "the ledger can not write: disk full"]
+    );
+    // Actors that do not answer are a hindrance too.
+    let answer = bench.post(ReadPool);
+    tokio::time::sleep(ASK_DEADLINE * 3).await;
+    let view = answer.await.unwrap();
+    assert!(!view.has_work && !view.ledger_writes);
+    assert_eq!(view.hindrances.len(), 2);
+}
+
+#[actix::test]
+async fn the_status_sums_up_what_the_others_say() {
+    let mut bench = bench(false).await;
+    let answer = bench.deliver(PoolControl::Status);
+    bench.answer_reads(true, None).await;
+    bench.read_miners.try_recv().unwrap().reply.answer(MinersView {
+        miners: 3,
+        workers: 4,
+        workers_active: 2,
+        hashrate: 1.0,
+        accepted: 7,
+        rejected: [0; 6],
+        registration_open: true,
+    });
+    settle().await;
+    bench
+        .read_schedule
+        .try_recv()
+        .unwrap()
+        .reply
+        .answer(ScheduleView {
+            scheme: Scheme::Pplns,
+            source: Source::Blocks,
+            fee: BasisPoints::new(100).unwrap(),
+            window: Units::ONE,
+            run_interval: Span::from_secs(10),
+            next_round_at: BEGIN,
+            last_round: Some(RoundId::new(5)),
+            paused: false,
+        });
+    let ControlOutcome::Done(status) = answer.await.unwrap() else {
+        panic!("it is known")
+    };
+    assert_eq!(
+        status,
+        json!({
+            "state": "running", "ready": true, "hindrances": [], "miners": 3, "workers_active": 2,
+            "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
+        })
+    );
+}

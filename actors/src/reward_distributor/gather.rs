@@ -168,7 +168,7 @@ impl Gathered {
                 input.matured.push(settled(store, &block).await?);
                 Accounting::Matured
             }
-            (Accounting::Credited | Accounting::Matured, BlockState::Orphaned) => {
+            (Accounting::Credited | Accounting::Matured, BlockState::Orphaned | BlockState::Refused) => {
                 let was_mature = block.accounting == Accounting::Matured;
                 let settled = settled(store, &block).await?;
                 input.orphaned.push(OrphanedBlock { settled, was_mature });

@@ -6,22 +6,28 @@ use actix::prelude::*;
 use dwarves_domain::work::Job;
 use serde_json::json;
 
-use super::WorkManager;
-use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkChanged, WorkControl, WorkView};
+use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkControl, WorkView};
+use super::{Subscriber, WorkManager};
 use crate::ask::Ask;
 use crate::pool_manager::messages::ControlOutcome;
 
-/// A hint that the present template may be old.
+/// A hint that the present template may be old or over.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct RefreshDue;
+pub(super) struct LookAtWork;
 
-impl Handler<RefreshDue> for WorkManager {
+impl Handler<LookAtWork> for WorkManager {
     type Result = ();
 
-    fn handle(&mut self, _: RefreshDue, ctx: &mut Self::Context) {
-        let age = self.parts.clock.now().since(self.work.since);
-        if self.tip.is_some() && age >= self.parts.refresh_every {
+    fn handle(&mut self, _: LookAtWork, ctx: &mut Self::Context) {
+        self.tell_those_behind();
+        self.end_what_is_over();
+        if self.tip.is_none() || self.fetching || self.retry_planned {
+            return;
+        }
+        let (now, since) = (self.parts.clock.now(), self.work.since);
+        // After the clock stepped back there is no knowing how old the work is.
+        if now < since || now.since(since) >= self.parts.refresh_every {
             self.fetch_template(ctx);
         }
     }
@@ -31,10 +37,11 @@ impl Handler<Ask<Subscribe>> for WorkManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<Subscribe>, _: &mut Self::Context) {
-        let subscriber = ask.payload.subscriber;
-        // A new subscriber's mailbox is empty; if it is gone already, the next change forgets it.
-        let _told = subscriber.tell(WorkChanged(Arc::clone(&self.work)));
-        self.subscribers.push(subscriber);
+        self.subscribers.push(Subscriber {
+            outbox: ask.payload.subscriber,
+            is_behind: true,
+        });
+        self.tell_those_behind();
         ask.reply.answer(());
     }
 }

@@ -12,32 +12,30 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::{ChainTemplate, JobKey, Template};
+use dwarves_domain::work::{JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
-use crate::chain::{ChainError, SharedChain, Tip};
+use crate::chain::SharedChain;
 use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
 use crate::store::{TemplateRow, Write};
 
+mod following;
 mod handlers;
 pub mod messages;
 #[cfg(test)]
 mod tests;
 
+use following::RETRY_FIRST;
 use messages::{LiveWork, WorkChanged};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 8_192;
 /// Live templates on one tip; the oldest goes when another comes.
 const LIVE_TEMPLATES_MAX: usize = 16;
-/// The wait before the chain is asked again after it failed: doubled each time from the first to the last.
-const RETRY_FIRST: Duration = Duration::from_millis(250);
-const RETRY_LAST: Duration = Duration::from_secs(15);
-/// How long the ledger may take to keep a template.
-const LEDGER_DEADLINE: Duration = Duration::from_secs(10);
-
+/// How often the work is looked at: is it old, is it over, has a subscriber missed a change?
+const LOOK_EVERY: Span = Span::from_millis(500);
 /// What the work manager is made with.
 pub struct WorkManagerParts {
     /// Where work comes from.
@@ -71,12 +69,21 @@ pub struct WorkManager {
     parts: WorkManagerParts,
     work: Arc<LiveWork>,
     tip: Option<HeaderHash>,
-    subscribers: Vec<Outbox<WorkChanged>>,
+    subscribers: Vec<Subscriber>,
     jobs_issued: u32,
     trouble: Option<String>,
     retry_in: Duration,
     fetching: bool,
     fetch_again: bool,
+    /// A fetch is planned, because the last one failed.
+    retry_planned: bool,
+}
+
+/// One who is told of every change.
+struct Subscriber {
+    outbox: Outbox<WorkChanged>,
+    /// Its mailbox was full when it was told last.
+    is_behind: bool,
 }
 
 impl WorkManager {
@@ -92,96 +99,8 @@ impl WorkManager {
             retry_in: RETRY_FIRST,
             fetching: false,
             fetch_again: false,
+            retry_planned: false,
         }
-    }
-
-    fn follow_tip(&mut self, ctx: &mut Context<Self>) {
-        let tip = wrap_future::<_, Self>(self.parts.chain.tip_after(self.tip));
-        ctx.spawn(tip.map(Self::on_tip));
-    }
-
-    fn on_tip(result: Result<Tip, ChainError>, this: &mut Self, ctx: &mut Context<Self>) {
-        match result {
-            Ok(tip) => {
-                log::info!("new tip height={} hash={}", tip.height, tip.hash);
-                this.tip = Some(tip.hash);
-                this.retry_in = RETRY_FIRST;
-                this.fetch_template(ctx);
-                this.follow_tip(ctx);
-            }
-            Err(error) => {
-                let wait = this.on_chain_error(&error);
-                ctx.run_later(wait, |this, ctx| this.follow_tip(ctx));
-            }
-        }
-    }
-
-    /// Notes that the chain failed, and says how long to wait before asking again. The last work stays.
-    fn on_chain_error(&mut self, error: &ChainError) -> Duration {
-        if self.trouble.is_none() {
-            log::warn!("the chain gives no work, going on with the last: {error}");
-        }
-        self.trouble = Some(error.to_string());
-        let wait = self.retry_in;
-        self.retry_in = (wait * 2).min(RETRY_LAST);
-        wait
-    }
-
-    fn fetch_template(&mut self, ctx: &mut Context<Self>) {
-        if self.fetching {
-            // What is under way may have been asked for on the old tip.
-            self.fetch_again = true;
-            return;
-        }
-        self.fetching = true;
-        let template = wrap_future::<_, Self>(self.parts.chain.template());
-        ctx.spawn(template.map(|result, this, ctx| match result {
-            Ok(proposal) => this.keep_template(proposal, ctx),
-            Err(error) => {
-                this.fetching = false;
-                let wait = this.on_chain_error(&error);
-                ctx.run_later(wait, |this, ctx| this.fetch_template(ctx));
-            }
-        }));
-    }
-
-    /// Keeps the proposal in the ledger; only then are jobs made of it.
-    fn keep_template(&mut self, proposal: ChainTemplate, ctx: &mut Context<Self>) {
-        let row = TemplateRow {
-            id: self.parts.next_template,
-            received_at: self.parts.clock.now(),
-            chain: proposal,
-            payout_script: self.parts.payout_script.clone(),
-            tag: self.parts.tag.clone(),
-        };
-        let template = match template_of(&row) {
-            Ok(template) => template,
-            Err(error) => {
-                self.fetching = false;
-                log::error!("the chain's template can not be used: {error}");
-                self.trouble = Some(error);
-                return;
-            }
-        };
-        self.parts.next_template = row.id.next();
-        let ledger = self.parts.ledger.clone();
-        let commit = Commit {
-            writes: vec![Write::SaveTemplate(Box::new(row))],
-        };
-        let kept = async move { ledger.ask(commit, LEDGER_DEADLINE).await };
-        ctx.spawn(wrap_future::<_, Self>(kept).map(move |result, this, ctx| {
-            this.fetching = false;
-            match result {
-                Ok(Ok(_)) => this.on_template(Arc::new(template)),
-                Ok(Err(error)) => this.trouble = Some(error.to_string()),
-                Err(error) => this.trouble = Some(error.to_string()),
-            }
-            if std::mem::take(&mut this.fetch_again) {
-                this.fetch_template(ctx);
-            } else if this.work.current.is_none() {
-                ctx.run_later(RETRY_FIRST, |this, ctx| this.fetch_template(ctx));
-            }
-        }));
     }
 
     fn on_template(&mut self, template: Arc<Template>) {
@@ -227,9 +146,40 @@ impl WorkManager {
 
     fn publish(&mut self, work: LiveWork) {
         self.work = Arc::new(work);
-        // A subscriber that is gone ended with its worker; a full one hears of the next change.
-        self.subscribers
-            .retain(|subscriber| subscriber.tell(WorkChanged(Arc::clone(&self.work))) != Err(AskError::Gone));
+        for subscriber in &mut self.subscribers {
+            subscriber.is_behind = true;
+        }
+        self.tell_those_behind();
+    }
+
+    /// Tells the present work to everybody who does not know it. One whose mailbox is full is told at the next
+    /// look: a handler with old work would call good shares stale.
+    fn tell_those_behind(&mut self) {
+        let work = &self.work;
+        self.subscribers.retain_mut(|subscriber| {
+            if !subscriber.is_behind {
+                return true;
+            }
+            let told = subscriber.outbox.tell(WorkChanged(Arc::clone(work)));
+            subscriber.is_behind = told == Err(AskError::Busy);
+            // A subscriber that is gone ended with its HTTP worker.
+            told != Err(AskError::Gone)
+        });
+    }
+
+    /// Ends work whose time is over, which happens only while the chain gives no new one.
+    fn end_what_is_over(&mut self) {
+        let now = self.parts.clock.now();
+        if self.work.live.iter().all(|template| now < self.expiry(template)) {
+            return;
+        }
+        log::warn!("work is over and the chain gives no new one");
+        let mut work = LiveWork::clone(&self.work);
+        work.live.retain(|template| now < self.expiry(template));
+        work.current = work.current.filter(|template| now < self.expiry(template));
+        let oldest = work.live.first().map_or(self.parts.next_template, |t| t.id());
+        self.publish(work);
+        self.retire_before(oldest);
     }
 
     fn retire_before(&mut self, oldest: TemplateId) {
@@ -275,9 +225,8 @@ impl Actor for WorkManager {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         self.follow_tip(ctx);
         let me = Outbox::new(&ctx.address());
-        let every = self.parts.refresh_every;
-        ctx.spawn(wrap_future(poke_every(every, move || {
-            me.tell(handlers::RefreshDue) != Err(AskError::Gone)
+        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
+            me.tell(handlers::LookAtWork) != Err(AskError::Gone)
         })));
     }
 }

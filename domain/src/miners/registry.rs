@@ -307,6 +307,11 @@ impl Registry {
             .collect()
     }
 
+    /// Gives back workers whose counters were taken but could not be saved: they count as changed again.
+    pub fn keep_changed(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
+        self.changed.extend(workers);
+    }
+
     /// Hashes per second of all miners as of `now`.
     pub fn hashrate(&self, now: Timestamp) -> f64 {
         self.hashrate.per_sec(now)

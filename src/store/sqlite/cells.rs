@@ -33,44 +33,44 @@ impl<'a, 's> Cells<'a, 's> {
         corrupt(format!("{}.{name} must be {expected}", self.table))
     }
 
-    fn value(&self, column: impl RowIndex + Copy) -> Outcome<ValueRef<'a>> {
+    fn value(&self, column: impl RowIndex) -> Outcome<ValueRef<'a>> {
         self.row.get_ref(column).map_err(|_| self.bad(column, "selected"))
     }
 
     /// An integer.
-    pub(super) fn int(&self, column: impl RowIndex + Copy) -> Outcome<i64> {
+    pub(super) fn int(&self, column: impl RowIndex) -> Outcome<i64> {
         match self.value(column)? {
             ValueRef::Integer(value) => Ok(value),
             _ => Err(self.bad(column, "an integer")),
         }
     }
 
-    fn int_as<T: TryFrom<i64>>(&self, column: impl RowIndex + Copy) -> Outcome<T> {
+    fn int_as<T: TryFrom<i64>>(&self, column: impl RowIndex) -> Outcome<T> {
         T::try_from(self.int(column)?).map_err(|_| self.bad(column, "an integer in its range"))
     }
 
     /// A count.
-    pub(super) fn u64(&self, column: impl RowIndex + Copy) -> Outcome<u64> {
+    pub(super) fn u64(&self, column: impl RowIndex) -> Outcome<u64> {
         self.int_as(column)
     }
 
     /// A 32-bit number.
-    pub(super) fn u32(&self, column: impl RowIndex + Copy) -> Outcome<u32> {
+    pub(super) fn u32(&self, column: impl RowIndex) -> Outcome<u32> {
         self.int_as(column)
     }
 
     /// 64 bits that are no count.
-    pub(super) fn bits(&self, column: impl RowIndex + Copy) -> Outcome<u64> {
+    pub(super) fn bits(&self, column: impl RowIndex) -> Outcome<u64> {
         Ok(self.int(column)?.cast_unsigned())
     }
 
     /// A compact target.
-    pub(super) fn compact(&self, column: impl RowIndex + Copy) -> Outcome<CompactTarget> {
+    pub(super) fn compact(&self, column: impl RowIndex) -> Outcome<CompactTarget> {
         Ok(CompactTarget::from_bits(self.u32(column)?))
     }
 
     /// Bytes of any length.
-    pub(super) fn blob(&self, column: impl RowIndex + Copy) -> Outcome<&'a [u8]> {
+    pub(super) fn blob(&self, column: impl RowIndex) -> Outcome<&'a [u8]> {
         match self.value(column)? {
             ValueRef::Blob(bytes) => Ok(bytes),
             _ => Err(self.bad(column, "a blob")),
@@ -78,7 +78,7 @@ impl<'a, 's> Cells<'a, 's> {
     }
 
     /// Bytes of one length.
-    pub(super) fn array<const N: usize>(&self, column: impl RowIndex + Copy) -> Outcome<[u8; N]> {
+    pub(super) fn array<const N: usize>(&self, column: impl RowIndex) -> Outcome<[u8; N]> {
         let bytes = self.blob(column)?;
         bytes
             .try_into()
@@ -86,7 +86,7 @@ impl<'a, 's> Cells<'a, 's> {
     }
 
     /// A text.
-    pub(super) fn text(&self, column: impl RowIndex + Copy) -> Outcome<&'a str> {
+    pub(super) fn text(&self, column: impl RowIndex) -> Outcome<&'a str> {
         let ValueRef::Text(bytes) = self.value(column)? else {
             return Err(self.bad(column, "a text"));
         };
@@ -94,13 +94,13 @@ impl<'a, 's> Cells<'a, 's> {
     }
 
     /// A text that names something.
-    pub(super) fn named<T: FromStr>(&self, column: impl RowIndex + Copy) -> Outcome<T> {
+    pub(super) fn named<T: FromStr>(&self, column: impl RowIndex) -> Outcome<T> {
         let text = self.text(column)?;
         text.parse().map_err(|_| self.bad(column, "a known name"))
     }
 
     /// What `read` makes of the cell, or nothing if it is null.
-    pub(super) fn optional<T, C: RowIndex + Copy>(
+    pub(super) fn optional<T, C: RowIndex>(
         &self,
         column: C,
         read: impl FnOnce(&Self, C) -> Outcome<T>,
@@ -112,53 +112,53 @@ impl<'a, 's> Cells<'a, 's> {
     }
 
     /// A 128-bit number.
-    pub(super) fn u128(&self, column: impl RowIndex + Copy) -> Outcome<u128> {
+    pub(super) fn u128(&self, column: impl RowIndex) -> Outcome<u128> {
         self.array(column).map(u128::from_be_bytes)
     }
 
     /// Units of work.
-    pub(super) fn units(&self, column: impl RowIndex + Copy) -> Outcome<Units> {
+    pub(super) fn units(&self, column: impl RowIndex) -> Outcome<Units> {
         self.u128(column).map(Units::from_raw)
     }
 
     /// An amount of sats.
-    pub(super) fn amount(&self, column: impl RowIndex + Copy) -> Outcome<Amount> {
+    pub(super) fn amount(&self, column: impl RowIndex) -> Outcome<Amount> {
         let amount = Amount::from_sats(self.u64(column)?);
         amount.ok_or_else(|| self.bad(column, "an amount"))
     }
 
     /// An instant.
-    pub(super) fn time(&self, column: impl RowIndex + Copy) -> Outcome<Timestamp> {
+    pub(super) fn time(&self, column: impl RowIndex) -> Outcome<Timestamp> {
         self.int(column).map(Timestamp::from_millis)
     }
 
     /// A miner.
-    pub(super) fn hotkey(&self, column: impl RowIndex + Copy) -> Outcome<Hotkey> {
+    pub(super) fn hotkey(&self, column: impl RowIndex) -> Outcome<Hotkey> {
         self.array(column).map(Hotkey::from_bytes)
     }
 
     /// A header's hash.
-    pub(super) fn hash(&self, column: impl RowIndex + Copy) -> Outcome<HeaderHash> {
+    pub(super) fn hash(&self, column: impl RowIndex) -> Outcome<HeaderHash> {
         self.array(column).map(HeaderHash::from_bytes)
     }
 
     /// A share's number.
-    pub(super) fn sequence(&self, column: impl RowIndex + Copy) -> Outcome<Sequence> {
+    pub(super) fn sequence(&self, column: impl RowIndex) -> Outcome<Sequence> {
         self.u64(column).map(Sequence::new)
     }
 
     /// A round's number.
-    pub(super) fn round(&self, column: impl RowIndex + Copy) -> Outcome<RoundId> {
+    pub(super) fn round(&self, column: impl RowIndex) -> Outcome<RoundId> {
         self.u64(column).map(RoundId::new)
     }
 
     /// A template's number.
-    pub(super) fn template(&self, column: impl RowIndex + Copy) -> Outcome<TemplateId> {
+    pub(super) fn template(&self, column: impl RowIndex) -> Outcome<TemplateId> {
         self.u32(column).map(TemplateId::new)
     }
 
     /// A worker's number.
-    pub(super) fn worker(&self, column: impl RowIndex + Copy) -> Outcome<WorkerId> {
+    pub(super) fn worker(&self, column: impl RowIndex) -> Outcome<WorkerId> {
         self.u32(column).map(WorkerId::new)
     }
 }

@@ -1,1 +1,328 @@
-//! Tests.
+use std::sync::Arc;
+
+use dwarves_domain::address::ParseAddressError;
+use dwarves_domain::signature::Scheme;
+use ed25519_dalek::Signer;
+use schnorrkel::{ExpansionMode, MiniSecretKey};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::ask::Request;
+use crate::testing::build::{BEGIN, hotkey};
+use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+
+const POOL: Hotkey = Hotkey::from_bytes([200; 32]);
+const PER_SEC: u32 = 5;
+
+struct Bench {
+    clock: ManualClock,
+    handler: Addr<RegistrationHandler>,
+    nonces: Inbox<Ask<UseNonce>>,
+    register: Inbox<Ask<RegisterMiner>>,
+    standing: Inbox<Ask<ReadStanding>>,
+}
+
+async fn bench() -> Bench {
+    tokio::time::pause();
+    let (nonces, nonces_inbox) = recorded_port();
+    let (register, register_inbox) = recorded_port();
+    let (standing, standing_inbox) = recorded_port();
+    let peers = RegistrationPeers {
+        nonces,
+        register,
+        standing,
+    };
+    let settings = RegistrationSettings {
+        pool: POOL,
+        window_back: Span::from_secs(10),
+        window_ahead: Span::from_secs(1),
+        session: Span::from_secs(3_600),
+        addresses: AddressFormat::BitcoinRegtest,
+        signatures_per_sec: PER_SEC,
+        mailbox_capacity: 16,
+    };
+    let clock = ManualClock::at(BEGIN);
+    let key = SessionKey::new(&[8; 32]);
+    let handler = RegistrationHandler::new(settings, peers, key, Arc::new(clock.clone())).start();
+    settle().await;
+    Bench {
+        clock,
+        handler,
+        nonces: nonces_inbox,
+        register: register_inbox,
+        standing: standing_inbox,
+    }
+}
+
+impl Bench {
+    fn post<R: Request>(&self, payload: R) -> oneshot::Receiver<R::Reply>
+    where
+        RegistrationHandler: Handler<Ask<R>>,
+    {
+        Port::new(&self.handler).post(payload).unwrap()
+    }
+
+    /// Judges a request; if it comes as far as its nonce, that is fresh.
+    async fn authenticate(&mut self, request: Authenticate) -> AuthenticateReply {
+        let answer = self.post(request);
+        settle().await;
+        if let Ok(nonce) = self.nonces.try_recv() {
+            nonce.reply.answer(UseNonceReply::Fresh);
+        }
+        answer.await.unwrap()
+    }
+}
+
+fn nanos(at: Timestamp) -> u64 {
+    u64::try_from(at.millis()).unwrap() * 1_000_000
+}
+
+/// A request of these fields, not signed yet.
+fn unsigned(scheme: Scheme, sender: Hotkey, signed_at: Timestamp) -> Authenticate {
+    Authenticate {
+        scheme,
+        method: "POST".to_owned(),
+        path: "/v1/miners?x=1".to_owned(),
+        body: b"{\"payout_address\":null}".to_vec(),
+        nonce_nanos: nanos(signed_at),
+        sender,
+        receiver: POOL,
+        signature: [0; 64],
+    }
+}
+
+fn payload(request: &Authenticate) -> Vec<u8> {
+    SignedRequest {
+        scheme: request.scheme,
+        method: &request.method,
+        path: &request.path,
+        body: &request.body,
+        nonce_nanos: request.nonce_nanos,
+        sender: request.sender,
+        receiver: request.receiver,
+    }
+    .payload()
+}
+
+fn ed25519(signed_at: Timestamp) -> Authenticate {
+    let key = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+    let sender = Hotkey::from_bytes(key.verifying_key().to_bytes());
+    let mut request = unsigned(Scheme::Ed25519, sender, signed_at);
+    request.signature = key.sign(&payload(&request)).to_bytes();
+    request
+}
+
+fn sr25519(signed_at: Timestamp) -> Authenticate {
+    let key = MiniSecretKey::from_bytes(&[3; 32]).unwrap();
+    let key = key.expand_to_keypair(ExpansionMode::Ed25519);
+    let mut request = unsigned(
+        Scheme::Sr25519,
+        Hotkey::from_bytes(key.public.to_bytes()),
+        signed_at,
+    );
+    request.signature = key.sign_simple(b"substrate", &payload(&request)).to_bytes();
+    request
+}
+
+#[actix::test]
+async fn a_signed_request_is_authentic_with_either_kind_of_signature() {
+    let mut bench = bench().await;
+    assert_eq!(
+        bench.authenticate(sr25519(BEGIN)).await,
+        AuthenticateReply::Authentic
+    );
+    assert_eq!(
+        bench.authenticate(ed25519(BEGIN)).await,
+        AuthenticateReply::Authentic
+    );
+    // The kind is part of what is signed.
+    let mut confused = ed25519(BEGIN);
+    confused.scheme = Scheme::Sr25519;
+    assert_eq!(
+        bench.authenticate(confused).await,
+        AuthenticateReply::SignatureInvalid
+    );
+}
+
+#[actix::test]
+async fn a_request_with_anything_changed_is_not_the_signers() {
+    let change: [fn(&mut Authenticate); 5] = [
+        |request| request.method = "GET".to_owned(),
+        |request| request.path = "/v1/miners?x=2".to_owned(),
+        |request| request.body.push(b' '),
+        |request| request.nonce_nanos += 1,
+        |request| request.sender = hotkey(1),
+    ];
+    let mut bench = bench().await;
+    for change in change {
+        bench.clock.advance(Span::from_secs(1));
+        let mut request = ed25519(BEGIN);
+        change(&mut request);
+        assert_eq!(
+            bench.authenticate(request).await,
+            AuthenticateReply::SignatureInvalid
+        );
+    }
+    assert!(bench.nonces.try_recv().is_err(), "no nonce is used up for them");
+}
+
+#[actix::test]
+async fn a_request_is_fresh_to_the_edges_of_its_window_and_not_beyond() {
+    let mut bench = bench().await;
+    let millis = Span::from_millis;
+    for (signed_at, expected) in [
+        (BEGIN.minus(Span::from_secs(10)), AuthenticateReply::Authentic),
+        (
+            BEGIN.minus(Span::from_secs(10)).minus(millis(1)),
+            AuthenticateReply::Stale,
+        ),
+        (BEGIN.plus(Span::from_secs(1)), AuthenticateReply::Authentic),
+        (
+            BEGIN.plus(Span::from_secs(1)).plus(millis(1)),
+            AuthenticateReply::Stale,
+        ),
+        (Timestamp::EPOCH, AuthenticateReply::Stale),
+    ] {
+        let request = ed25519(signed_at);
+        assert_eq!(bench.authenticate(request).await, expected, "{signed_at}");
+    }
+    let mut endless = ed25519(BEGIN);
+    endless.nonce_nanos = u64::MAX;
+    assert_eq!(bench.authenticate(endless).await, AuthenticateReply::Stale);
+}
+
+#[actix::test]
+async fn a_nonce_stays_used_for_longer_than_its_request_is_fresh() {
+    let mut bench = bench().await;
+    let signed_at = BEGIN.plus(Span::from_secs(1));
+    let _answer = bench.post(ed25519(signed_at));
+    settle().await;
+    let nonce = bench.nonces.try_recv().unwrap().payload;
+    assert_eq!(nonce.nonce_nanos, nanos(signed_at));
+    assert!(nonce.expires_at > signed_at.plus(Span::from_secs(10)));
+}
+
+#[actix::test]
+async fn refusals_come_in_order_from_the_cheapest_to_the_dearest() {
+    let mut bench = bench().await;
+    let mut all_wrong = unsigned(Scheme::Ed25519, hotkey(1), Timestamp::EPOCH);
+    all_wrong.receiver = hotkey(9);
+    assert_eq!(
+        bench.authenticate(all_wrong.clone()).await,
+        AuthenticateReply::WrongReceiver
+    );
+    all_wrong.receiver = POOL;
+    assert_eq!(
+        bench.authenticate(all_wrong.clone()).await,
+        AuthenticateReply::Stale
+    );
+    // Neither has cost an allowance: there are all five left, and the sixth is not even checked.
+    all_wrong.nonce_nanos = nanos(BEGIN);
+    for _ in 0..PER_SEC {
+        assert_eq!(
+            bench.authenticate(all_wrong.clone()).await,
+            AuthenticateReply::SignatureInvalid
+        );
+    }
+    assert_eq!(bench.authenticate(all_wrong).await, AuthenticateReply::Busy);
+    assert_eq!(bench.authenticate(ed25519(BEGIN)).await, AuthenticateReply::Busy);
+    bench.clock.advance(Span::from_millis(200));
+    assert_eq!(
+        bench.authenticate(ed25519(BEGIN)).await,
+        AuthenticateReply::Authentic
+    );
+}
+
+#[actix::test]
+async fn what_the_miner_manager_says_of_a_nonce_is_told() {
+    let mut bench = bench().await;
+    for (said, told) in [
+        (UseNonceReply::Used, AuthenticateReply::Replayed),
+        (UseNonceReply::Busy, AuthenticateReply::Busy),
+        (UseNonceReply::Unavailable, AuthenticateReply::Unavailable),
+    ] {
+        let answer = bench.post(ed25519(BEGIN));
+        settle().await;
+        bench.nonces.try_recv().unwrap().reply.answer(said);
+        assert_eq!(answer.await.unwrap(), told);
+    }
+    // No answer in time is no permission.
+    let answer = bench.post(ed25519(BEGIN));
+    settle().await;
+    let unanswered = bench.nonces.try_recv().unwrap();
+    tokio::time::sleep(ASK_DEADLINE * 2).await;
+    assert_eq!(answer.await.unwrap(), AuthenticateReply::Unavailable);
+    drop(unanswered);
+    let answer = bench.post(ed25519(BEGIN));
+    settle().await;
+    drop(bench.nonces.try_recv().unwrap());
+    assert_eq!(answer.await.unwrap(), AuthenticateReply::Unavailable);
+}
+
+#[actix::test]
+async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
+    let mut bench = bench().await;
+    let main = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq";
+    for (text, is_wrong_network) in [(main, true), ("nonsense", false)] {
+        let reply = bench.post(Register {
+            hotkey: hotkey(1),
+            payout_address: Some(text.to_owned()),
+        });
+        let RegisterReply::AddressInvalid(error) = reply.await.unwrap() else {
+            panic!("it is not an address of this chain")
+        };
+        assert_eq!(
+            matches!(error, ParseAddressError::WrongNetwork { .. }),
+            is_wrong_network
+        );
+    }
+    assert!(bench.register.try_recv().is_err());
+    let answer = bench.post(Register {
+        hotkey: hotkey(1),
+        payout_address: None,
+    });
+    settle().await;
+    let register = bench.register.try_recv().unwrap();
+    assert_eq!(register.payload.hotkey, hotkey(1));
+    register.reply.answer(RegisterReply::Full);
+    assert_eq!(answer.await.unwrap(), RegisterReply::Full);
+    let answer = bench.post(Register {
+        hotkey: hotkey(1),
+        payout_address: None,
+    });
+    settle().await;
+    drop(bench.register.try_recv().unwrap());
+    assert_eq!(answer.await.unwrap(), RegisterReply::Unavailable);
+}
+
+#[actix::test]
+async fn sessions_open_for_those_in_good_standing_and_last_as_long_as_they_say() {
+    let mut bench = bench().await;
+    let banned = Standing::Banned {
+        reason: "spam".to_owned(),
+    };
+    for (standing, expected) in [
+        (Standing::Unknown, OpenSessionReply::MinerUnknown),
+        (
+            banned,
+            OpenSessionReply::Banned {
+                reason: "spam".to_owned(),
+            },
+        ),
+    ] {
+        let answer = bench.post(OpenSession { hotkey: hotkey(1) });
+        settle().await;
+        bench.standing.try_recv().unwrap().reply.answer(standing);
+        assert_eq!(answer.await.unwrap(), expected);
+    }
+    let answer = bench.post(OpenSession { hotkey: hotkey(1) });
+    settle().await;
+    bench.standing.try_recv().unwrap().reply.answer(Standing::Good);
+    let OpenSessionReply::Opened { token, expires_at } = answer.await.unwrap() else {
+        panic!("a miner in good standing gets a session")
+    };
+    assert_eq!(expires_at, BEGIN.plus(Span::from_secs(3_600)));
+    let session = SessionKey::new(&[8; 32]).open(&token, BEGIN).unwrap();
+    assert_eq!(session.hotkey, hotkey(1));
+    assert_eq!(session.expires_at, expires_at);
+}

@@ -36,7 +36,7 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
 
 impl SubmissionHandler {
     /// Whether there is newer work than the job that the request knows.
-    fn has_newer(&self, fetch: &FetchWork) -> bool {
+    pub(super) fn has_newer(&self, fetch: &FetchWork) -> bool {
         let known = fetch
             .newer_than
             .and_then(|id| self.job_key.open(&id, &fetch.miner));

@@ -145,9 +145,11 @@ impl Handler<WorkChanged> for SubmissionHandler {
         let work = Arc::clone(&self.work);
         self.jobs
             .retain(|_, job| work.template(job.template().id()).is_some());
-        if self.work.current.is_some() {
-            for waiting in std::mem::take(&mut self.waiting) {
+        for waiting in std::mem::take(&mut self.waiting) {
+            if self.has_newer(&waiting.fetch) {
                 self.fetch_now(waiting.fetch, waiting.reply, ctx);
+            } else {
+                self.waiting.push(waiting);
             }
         }
     }

@@ -39,6 +39,7 @@ async fn left(store: &SharedStore) -> u128 {
 pub async fn pruning_keeps_what_is_still_needed<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
     append(&store, (1..=10).map(|n| share(n, 1, 1)).collect()).await;
+    // Each bound in turn is the lowest, so that none hides another.
     commit(&store, vec![retire(2), count(10), prune(10)]).await;
     assert_eq!(left(&store).await, 10, "no round has passed them");
     commit(&store, vec![close_round(empty_round(1), &[], 4), prune(10)]).await;
@@ -48,20 +49,25 @@ pub async fn pruning_keeps_what_is_still_needed<B: Backend>(backend: B) {
         drop(store);
         backend.open()
     };
+    append(&store, vec![share(11, 1, 1), share(12, 1, 1)]).await;
+    commit(&store, vec![close_round(empty_round(2), &[], 12), prune(12)]).await;
+    assert_eq!(left(&store).await, 2, "counters are saved as of share 10");
     commit(&store, vec![Write::SaveTemplate(Box::new(template(2)))]).await;
     let on_second = |n| ShareRow {
         template: TemplateId::new(2),
         ..share(n, 1, 1)
     };
-    append(&store, (11..=14).map(on_second).collect()).await;
-    commit(&store, vec![close_round(empty_round(2), &[], 14), prune(14)]).await;
-    assert_eq!(left(&store).await, 4, "counters are saved as of share 10");
-    commit(&store, vec![count(14), prune(14)]).await;
+    append(&store, (13..=16).map(on_second).collect()).await;
+    commit(
+        &store,
+        vec![count(16), close_round(empty_round(3), &[], 16), prune(16)],
+    )
+    .await;
     assert_eq!(left(&store).await, 4, "the second template is alive");
     assert_eq!(start(&store).await.recent_shares.len(), 4);
-    commit(&store, vec![retire(3), prune(12)]).await;
-    assert_eq!(left(&store).await, 2, "it was asked through share 12 only");
-    let values = store.values_between(seq(12), seq(14)).await.unwrap();
+    commit(&store, vec![retire(3), prune(14)]).await;
+    assert_eq!(left(&store).await, 2, "it was asked through share 14 only");
+    let values = store.values_between(seq(14), seq(16)).await.unwrap();
     assert_eq!(values.len(), 1, "a template stays as long as its shares");
 }
 

@@ -190,19 +190,22 @@ pub async fn counters_are_exact_after_opening_again<B: Backend>(backend: B) {
 pub async fn older_counters_change_nothing<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
     append(&store, vec![share(1, 1, 1), share(2, 1, 1)]).await;
-    let save = |through, accepted| Write::SaveCounters {
+    // Shares are counted again from the ledger, rejections are nowhere else: they show what was overwritten.
+    let save = |through, accepted, stale| Write::SaveCounters {
         through: seq(through),
         counters: vec![(
             WorkerId::new(1),
             CounterRow {
                 accepted,
-                ..CounterRow::default()
+                rejected: [0, stale, 0, 0, 0, 0],
+                last_share_at: Some(at(1)),
             },
         )],
     };
-    commit(&store, vec![save(2, 2), save(1, 1), save(2, 2)]).await;
-    let state = start(&store).await;
-    assert_eq!(state.workers[0].1.accepted, 2);
+    commit(&store, vec![save(2, 2, 7), save(2, 2, 7)]).await;
+    commit(&store, vec![save(1, 1, 4)]).await;
+    let counter = start(&store).await.workers.remove(0).1;
+    assert_eq!((counter.accepted, counter.rejected[1]), (2, 7));
     let of_nobody = Write::SaveCounters {
         through: seq(2),
         counters: vec![(WorkerId::new(77), CounterRow::default())],

@@ -21,6 +21,7 @@ use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use super::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits};
 use super::{Store, StoreError, StoreFuture, Write, Written};
 
+mod inspect;
 mod money;
 mod questions;
 mod state;

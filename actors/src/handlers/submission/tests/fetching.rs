@@ -1,0 +1,130 @@
+//! Work is fetched at once, or when there is newer work, or when the wait is over.
+
+use super::*;
+
+#[actix::test]
+async fn work_is_fetched_from_those_who_own_it() {
+    let mut bench = Bench::new(&[1]).await;
+    assert!(
+        bench.subscribe.try_recv().is_ok(),
+        "it asks to be told of new work"
+    );
+    let answer = bench.fetch(None);
+    let job = bench.give_job(1).await;
+    assert_eq!(
+        answer.await.unwrap(),
+        FetchWorkReply::Work {
+            job: Arc::clone(&job),
+            expires_at: BEGIN
+        }
+    );
+    let _answer = bench.submit(vec![good(&job, 0)]);
+    assert_eq!(found(&bench.judging().await.payload), [[Ok(())]]);
+}
+
+#[actix::test]
+async fn each_refusal_is_told_as_what_it_is() {
+    let mut bench = Bench::new(&[1]).await;
+    let banned = Standing::Banned {
+        reason: "spam".to_owned(),
+    };
+    let refusals = [
+        (
+            AssignWorkerReply::Refused(banned),
+            FetchWorkReply::Banned {
+                reason: "spam".to_owned(),
+            },
+        ),
+        (
+            AssignWorkerReply::Refused(Standing::Unknown),
+            FetchWorkReply::MinerUnknown,
+        ),
+        (
+            AssignWorkerReply::TooManyWorkers { limit: 3 },
+            FetchWorkReply::TooManyWorkers { limit: 3 },
+        ),
+        (AssignWorkerReply::Paused, FetchWorkReply::NoWork),
+        (AssignWorkerReply::Unavailable, FetchWorkReply::Unavailable),
+    ];
+    for (said, told) in refusals {
+        let answer = bench.fetch(None);
+        settle().await;
+        bench.assign.try_recv().unwrap().reply.answer(said);
+        assert_eq!(answer.await.unwrap(), told);
+    }
+    let answer = bench.fetch(None);
+    settle().await;
+    let assigned = AssignWorkerReply::Assigned {
+        worker: WorkerId::new(0),
+        share_target: Difficulty::MIN.target(),
+    };
+    bench.assign.try_recv().unwrap().reply.answer(assigned);
+    settle().await;
+    let issue = bench.issue.try_recv().unwrap();
+    issue.reply.answer(IssueJobReply::NoWork);
+    assert_eq!(answer.await.unwrap(), FetchWorkReply::NoWork);
+}
+
+#[actix::test]
+async fn a_long_poll_waits_for_newer_work_and_wakes_when_it_comes() {
+    let mut bench = Bench::new(&[1]).await;
+    let known = job(&template(1), 1, hotkey(1), 0).id();
+    let mut answer = bench.fetch(Some(known));
+    bench.pass(3).await;
+    assert!(answer.try_recv().is_err());
+    // The same work again, and no work at all, are not newer.
+    bench.work(&[1]).await;
+    bench.work(&[]).await;
+    assert!(bench.assign.try_recv().is_err());
+    bench.work(&[1, 2]).await;
+    let job = bench.give_job(2).await;
+    assert!(matches!(answer.await, Ok(FetchWorkReply::Work { job: got, .. }) if got == job));
+    // Who knows old work does not wait at all.
+    let _answer = bench.fetch(Some(known));
+    bench.give_job(2).await;
+}
+
+#[actix::test]
+async fn a_long_poll_that_waited_long_enough_gets_what_there_is() {
+    let mut bench = Bench::new(&[1]).await;
+    let known = job(&template(1), 1, hotkey(1), 0).id();
+    let answer = bench.fetch(Some(known));
+    bench.pass(LIMITS.longpoll.secs() - 1).await;
+    assert!(bench.assign.try_recv().is_err());
+    bench.pass(2).await;
+    bench.give_job(1).await;
+    assert!(matches!(answer.await, Ok(FetchWorkReply::Work { .. })));
+}
+
+#[actix::test]
+async fn a_job_of_another_pool_or_miner_is_no_reason_to_wait() {
+    let mut bench = Bench::new(&[1]).await;
+    let others = job(&template(1), 1, hotkey(2), 0).id();
+    let _answer = bench.fetch(Some(others));
+    bench.give_job(1).await;
+}
+
+#[actix::test]
+async fn those_who_wait_are_bounded_and_those_who_gave_up_make_room() {
+    let mut bench = Bench::new(&[1]).await;
+    let known = job(&template(1), 1, hotkey(1), 0).id();
+    let waiting: Vec<_> = (0..LIMITS.waiting_max)
+        .map(|_| bench.fetch(Some(known)))
+        .collect();
+    settle().await;
+    assert_eq!(bench.fetch(Some(known)).await, Ok(FetchWorkReply::Busy));
+    // Who does not want to wait is served all the same.
+    let _answer = bench.fetch(None);
+    bench.give_job(1).await;
+    drop(waiting);
+    bench.pass(2).await;
+    let mut next = bench.fetch(Some(known));
+    settle().await;
+    assert!(next.try_recv().is_err(), "it waits");
+    // Nobody is asked for those who gave up.
+    bench.work(&[2]).await;
+    bench.give_job(2).await;
+    settle().await;
+    assert!(bench.assign.try_recv().is_err());
+    assert!(matches!(next.await, Ok(FetchWorkReply::Work { .. })));
+}

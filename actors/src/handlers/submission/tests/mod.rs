@@ -1,0 +1,162 @@
+//! The submission handler, with a miner manager and a work manager that the test plays itself.
+
+use std::time::Duration;
+
+use dwarves_domain::ids::WorkerId;
+use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::work::Template;
+use tokio::sync::oneshot;
+
+use super::messages::*;
+use super::*;
+use crate::ask::{Ask, Request};
+use crate::miner_manager::messages::{AssignWorkerReply, CheckedShare, Judgement, Standing};
+use crate::testing::build::{
+    self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
+};
+use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::work_manager::messages::IssueJobReply;
+
+mod fetching;
+mod mailbox;
+mod submitting;
+
+const LIMITS: SubmissionLimits = SubmissionLimits {
+    mailbox_capacity: 32,
+    requests_in_flight_max: 10,
+    waiting_max: 3,
+    jobs_cached_max: 4,
+    longpoll: Span::from_secs(20),
+};
+
+struct Bench {
+    clock: ManualClock,
+    handler: Addr<SubmissionHandler>,
+    assign: Inbox<Ask<AssignWorker>>,
+    judge: Inbox<Ask<JudgeShares>>,
+    issue: Inbox<Ask<IssueJob>>,
+    subscribe: Inbox<Ask<Subscribe>>,
+}
+
+impl Bench {
+    /// A handler that knows the templates with these numbers; the last is the current one.
+    async fn new(live: &[u32]) -> Self {
+        tokio::time::pause();
+        let (assign, assign_inbox) = recorded_port();
+        let (judge, judge_inbox) = recorded_port();
+        let (issue, issue_inbox) = recorded_port();
+        let (subscribe, subscribe_inbox) = recorded_port();
+        let peers = SubmissionPeers {
+            assign,
+            judge,
+            issue,
+            subscribe,
+        };
+        let clock = ManualClock::at(BEGIN);
+        let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone())).start();
+        settle().await;
+        let bench = Self {
+            clock,
+            handler,
+            assign: assign_inbox,
+            judge: judge_inbox,
+            issue: issue_inbox,
+            subscribe: subscribe_inbox,
+        };
+        bench.work(live).await;
+        bench
+    }
+
+    /// The work changes.
+    async fn work(&self, live: &[u32]) {
+        let live: Vec<Arc<Template>> = live.iter().map(|id| template(*id)).collect();
+        let work = LiveWork {
+            current: live.last().cloned(),
+            live,
+            since: BEGIN,
+        };
+        Outbox::new(&self.handler)
+            .tell(WorkChanged(Arc::new(work)))
+            .unwrap();
+        settle().await;
+    }
+
+    fn post<R: Request>(&self, payload: R) -> oneshot::Receiver<R::Reply>
+    where
+        SubmissionHandler: Handler<Ask<R>>,
+    {
+        Port::new(&self.handler).post(payload).unwrap()
+    }
+
+    fn submit(&self, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SubmitSharesReply> {
+        self.post(SubmitShares {
+            miner: hotkey(1),
+            worker: None,
+            shares,
+        })
+    }
+
+    /// What the miner manager is asked to judge next.
+    async fn judging(&mut self) -> Ask<JudgeShares> {
+        settle().await;
+        self.judge.try_recv().unwrap()
+    }
+
+    fn fetch(&self, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
+        self.post(FetchWork {
+            miner: hotkey(1),
+            worker: worker_name("rig"),
+            newer_than,
+        })
+    }
+
+    /// Answers one request for work with a job of this template.
+    async fn give_job(&mut self, template_id: u32) -> Arc<Job> {
+        settle().await;
+        let assign = self.assign.try_recv().unwrap();
+        assign.reply.answer(AssignWorkerReply::Assigned {
+            worker: WorkerId::new(0),
+            share_target: Difficulty::MIN.target(),
+        });
+        settle().await;
+        let issue = self.issue.try_recv().unwrap();
+        assert_eq!(issue.payload.owner, assign.payload.hotkey);
+        let job = job(&template(template_id), 5, issue.payload.owner, 0);
+        issue.reply.answer(IssueJobReply::Issued {
+            job: Arc::clone(&job),
+            expires_at: BEGIN,
+        });
+        settle().await;
+        job
+    }
+
+    /// Time passes, on the clock and for the timers.
+    async fn pass(&self, secs: u64) {
+        for _ in 0..secs {
+            self.clock.advance(Span::from_secs(1));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        settle().await;
+    }
+}
+
+/// A share that counts.
+fn good(job: &Job, from: u32) -> Option<Submission> {
+    Some(submission(job, mine(job, from, false).0))
+}
+
+/// What the handler found out about each share of each request.
+fn found(judge: &JudgeShares) -> Vec<Vec<Result<(), Rejection>>> {
+    let of_share = |share: &CheckedShare| match share {
+        CheckedShare::Proven { .. } => Ok(()),
+        CheckedShare::Rejected { reason, .. } => Err(*reason),
+    };
+    let of_request = |request: &CheckedShares| request.shares.iter().map(of_share).collect();
+    judge.requests.iter().map(of_request).collect()
+}
+
+/// Verdicts as the miner manager gives them, all the same.
+fn verdicts(count: usize) -> Judgement {
+    Judgement::Verdicts(vec![ShareVerdict::OtherWorker; count])
+}

@@ -1,0 +1,104 @@
+//! What admins tell the miner manager: stored before it holds, and in force in the next life.
+
+use dwarves_domain::target::Difficulty;
+
+use super::*;
+use crate::pool_manager::messages::ControlOutcome;
+
+fn fix(worker: Option<&str>, difficulty: Option<f64>) -> MinerControl {
+    MinerControl::SetShareDifficulty {
+        hotkey: hotkey(1),
+        worker: worker.map(worker_name),
+        difficulty: difficulty.map(|d| Difficulty::from_f64(d).unwrap()),
+    }
+}
+
+fn ban(n: u8, until: Option<Timestamp>) -> MinerControl {
+    MinerControl::Ban {
+        hotkey: hotkey(n),
+        reason: "spam".to_owned(),
+        until,
+    }
+}
+
+async fn shown_difficulty(bench: &Bench) -> f64 {
+    bench.miner(1).await.workers[0].share_difficulty.to_f64()
+}
+
+#[actix::test]
+async fn bans_and_settings_outlive_a_restart() {
+    let bench = Bench::new().await;
+    assert!(matches!(bench.ask(ban(2, None)).await, ControlOutcome::Done(_)));
+    assert!(matches!(
+        bench.ask(MinerControl::CloseRegistration).await,
+        ControlOutcome::Done(_)
+    ));
+    assert!(matches!(
+        bench.ask(fix(Some("rig"), Some(3e-9))).await,
+        ControlOutcome::Done(_)
+    ));
+    let bench = bench.restarted().await;
+    assert_eq!(
+        bench.ask(ReadStanding { hotkey: hotkey(2) }).await,
+        Standing::Banned {
+            reason: "spam".to_owned()
+        }
+    );
+    assert!(!bench.miners().await.registration_open);
+    assert_eq!(
+        shown_difficulty(&bench).await,
+        Difficulty::from_f64(3e-9).unwrap().to_f64()
+    );
+    bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
+    bench.ask(MinerControl::OpenRegistration).await;
+    bench.ask(fix(Some("rig"), None)).await;
+    let bench = bench.restarted().await;
+    assert_eq!(
+        bench.ask(ReadStanding { hotkey: hotkey(2) }).await,
+        Standing::Good
+    );
+    assert!(bench.miners().await.registration_open);
+    assert_eq!(shown_difficulty(&bench).await, Difficulty::MIN.to_f64());
+}
+
+#[actix::test]
+async fn a_workers_fixed_difficulty_goes_before_its_miners_and_both_before_vardiff() {
+    let bench = Bench::new().await;
+    bench.ask(fix(None, Some(2e-9))).await;
+    assert!((shown_difficulty(&bench).await - 2e-9).abs() < 1e-15);
+    bench.ask(fix(Some("rig"), Some(4e-9))).await;
+    assert!((shown_difficulty(&bench).await - 4e-9).abs() < 1e-15);
+    let assign = AssignWorker {
+        hotkey: hotkey(1),
+        worker: worker_name("rig"),
+    };
+    let AssignWorkerReply::Assigned { share_target, .. } = bench.ask(assign).await else {
+        panic!("expected a target")
+    };
+    assert_eq!(share_target, Difficulty::from_f64(4e-9).unwrap().target());
+}
+
+#[actix::test]
+async fn what_makes_no_sense_is_refused_and_says_why() {
+    let bench = Bench::new().await;
+    let refused = |outcome| match outcome {
+        ControlOutcome::Refused(why) => why,
+        other => panic!("expected a refusal, got {other:?}"),
+    };
+    assert!(refused(bench.ask(ban(9, None)).await).contains("no miner is registered"));
+    let unban = MinerControl::Unban { hotkey: hotkey(9) };
+    assert!(refused(bench.ask(unban).await).contains("no miner is registered"));
+    assert!(refused(bench.ask(fix(Some("nobody"), None)).await).contains("no worker named nobody"));
+    assert!(refused(bench.ask(fix(None, Some(1.0))).await).contains("between"));
+    assert_eq!(bench.store.commits().len(), 0);
+}
+
+#[actix::test]
+async fn what_could_not_be_stored_does_not_hold() {
+    let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
+    assert_eq!(bench.ask(ban(1, None)).await, ControlOutcome::Unavailable);
+    assert_eq!(
+        bench.ask(ReadStanding { hotkey: hotkey(1) }).await,
+        Standing::Good
+    );
+}

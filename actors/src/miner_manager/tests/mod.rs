@@ -1,0 +1,245 @@
+//! The miner manager on a real ledger, with a store that can be slow and faulty.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::rewards::pplns::Window;
+use dwarves_domain::work::{Job, Template};
+use tokio::sync::oneshot;
+
+use super::messages::*;
+use super::restore::{MemorySettings, restore};
+use super::*;
+use crate::ask::{Ask, Request};
+use crate::handlers::submission::messages::ShareVerdict;
+use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
+use crate::store::memory::MemoryStore;
+use crate::store::{ShareRow, SharedStore, Store, WorkerRow};
+use crate::testing::build::{
+    self, BEGIN, checked, hotkey, job, memory_settings, mine, template_of, template_row, worker_name,
+};
+use crate::testing::{Gate, Inbox, ManualClock, PacedStore, RecordingHalt, recorded_outbox, settle};
+
+mod controlling;
+mod mailbox;
+mod registering;
+mod restarting;
+mod shares;
+mod troubles;
+
+const MAILBOX_CAPACITY: usize = 64;
+
+/// A miner manager, what surrounds it, and the means to start another one on the same store.
+struct Bench {
+    clock: ManualClock,
+    memory: MemoryStore,
+    store: PacedStore,
+    gate: Gate,
+    halt: RecordingHalt,
+    manager: Addr<MinerManager>,
+    blocks: Inbox<BlockFound>,
+}
+
+/// A store that knows miners 1 and 2, each with the worker `rig` (numbers 0 and 1), and templates 1 to 3.
+async fn prepared() -> MemoryStore {
+    let memory = MemoryStore::new();
+    for n in 1..=2u8 {
+        let writes = vec![
+            Write::RegisterMiner {
+                hotkey: hotkey(n),
+                payout_address: None,
+                at: BEGIN,
+            },
+            Write::AddWorker(WorkerRow {
+                id: WorkerId::new(u32::from(n) - 1),
+                hotkey: hotkey(n),
+                name: worker_name("rig"),
+            }),
+        ];
+        memory.commit(writes).await.unwrap();
+    }
+    for id in 1..=3 {
+        let row = template_row(id, 100 + id, HeaderHash::from_bytes([9; 32]));
+        memory
+            .commit(vec![Write::SaveTemplate(Box::new(row))])
+            .await
+            .unwrap();
+    }
+    memory
+}
+
+/// The template with this number, as the prepared store has it.
+fn template(id: u32) -> Arc<Template> {
+    template_of(&template_row(id, 100 + id, HeaderHash::from_bytes([9; 32])))
+}
+
+/// A job of template 1 for miner 1's rig.
+fn job_1() -> Arc<Job> {
+    job(&template(1), 1, hotkey(1), 0)
+}
+
+impl Bench {
+    /// On an empty but prepared store that is never slow and never fails.
+    async fn new() -> Self {
+        tokio::time::pause();
+        let bench = Self::on(prepared().await, FaultPlan::default(), memory_settings()).await;
+        bench.gate.open();
+        bench
+    }
+
+    /// On a store whose commits fail by plan.
+    async fn failing(at: &[(u64, Fault)]) -> Self {
+        tokio::time::pause();
+        let plan = FaultPlan {
+            at: at.to_vec(),
+            disk_full: None,
+        };
+        let bench = Self::on(prepared().await, plan, memory_settings()).await;
+        bench.gate.open();
+        bench
+    }
+
+    /// On a store whose commits wait for the gate.
+    async fn gated() -> Self {
+        tokio::time::pause();
+        Self::on(prepared().await, FaultPlan::default(), memory_settings()).await
+    }
+
+    async fn with(settings: MemorySettings) -> Self {
+        tokio::time::pause();
+        let bench = Self::on(prepared().await, FaultPlan::default(), settings).await;
+        bench.gate.open();
+        bench
+    }
+
+    /// A new life on this store; time must be paused already.
+    async fn on(memory: MemoryStore, plan: FaultPlan, settings: MemorySettings) -> Self {
+        let clock = ManualClock::at(BEGIN);
+        let gate = Gate::default();
+        let faulty: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));
+        let store = PacedStore::new(faulty, Arc::new(gate.clone()));
+        let halt = RecordingHalt::default();
+        let stored = memory.start(BEGIN).await.unwrap();
+        let window = Window::ending_now(stored.total_units, settings.window).unwrap();
+        let weights = memory
+            .weights_in_window(window, stored.last_sequence)
+            .await
+            .unwrap();
+        let ledger = Ledger::new(LedgerParts {
+            mailbox_capacity: 1_024,
+            store: Arc::new(store.clone()),
+            halt: halt.shared(),
+            acknowledge: Acknowledge::Durable,
+            position: (stored.last_sequence, stored.total_units),
+        })
+        .start();
+        let (outbox, blocks) = recorded_outbox();
+        let parts = MinerManagerParts {
+            clock: Arc::new(clock.clone()),
+            ledger: Port::new(&ledger),
+            blocks: outbox,
+            mailbox_capacity: MAILBOX_CAPACITY,
+            difficulty_range: build::pool_settings().difficulty_range,
+        };
+        let manager = MinerManager::new(parts, restore(&stored, &weights, &settings, BEGIN)).start();
+        settle().await;
+        Self {
+            clock,
+            memory,
+            store,
+            gate,
+            halt,
+            manager,
+            blocks,
+        }
+    }
+
+    /// The next life, on what the store holds now and without any fault.
+    async fn restarted(self) -> Self {
+        let next = Self::on(self.memory, FaultPlan::default(), memory_settings()).await;
+        next.gate.open();
+        next
+    }
+
+    fn post<R: Request>(&self, payload: R) -> oneshot::Receiver<R::Reply>
+    where
+        MinerManager: Handler<Ask<R>>,
+    {
+        Port::new(&self.manager).post(payload).unwrap()
+    }
+
+    async fn ask<R: Request>(&self, payload: R) -> R::Reply
+    where
+        MinerManager: Handler<Ask<R>>,
+    {
+        let port = Port::new(&self.manager);
+        port.ask(payload, Duration::from_secs(60)).await.unwrap()
+    }
+
+    async fn miners(&self) -> MinersView {
+        self.ask(ReadMiners).await
+    }
+
+    async fn miner(&self, n: u8) -> MinerView {
+        self.ask(ReadMiner { hotkey: hotkey(n) }).await.unwrap()
+    }
+
+    async fn retire_before(&self, template: u32) {
+        let oldest = TemplateId::new(template);
+        Outbox::new(&self.manager).tell(WorkRetired { oldest }).unwrap();
+        settle().await;
+    }
+
+    /// The shares in the store, oldest first.
+    fn stored_shares(&self) -> Vec<(Sequence, ShareRow)> {
+        self.memory.shares()
+    }
+}
+
+/// One request of one miner.
+fn request(miner: u8, shares: Vec<CheckedShare>) -> CheckedShares {
+    CheckedShares {
+        miner: hotkey(miner),
+        worker: None,
+        shares,
+    }
+}
+
+fn judge(requests: Vec<CheckedShares>) -> JudgeShares {
+    JudgeShares {
+        received_at: BEGIN,
+        requests,
+    }
+}
+
+/// One share of miner 1.
+fn judge_one(share: CheckedShare) -> JudgeShares {
+    judge(vec![request(1, vec![share])])
+}
+
+/// What one word says of a verdict.
+fn word(verdict: &ShareVerdict) -> String {
+    match verdict {
+        ShareVerdict::Accepted { sequence, .. } => format!("accepted {sequence}"),
+        ShareVerdict::Rejected(dwarves_domain::share::Rejection::Duplicate(first)) => {
+            format!("duplicate {first}")
+        }
+        ShareVerdict::Rejected(reason) => reason.reason().to_owned(),
+        ShareVerdict::OtherWorker => "other_worker".to_owned(),
+    }
+}
+
+/// The verdicts of each request in words, or why there are none.
+fn words(judgements: &[Judgement]) -> Vec<String> {
+    let judgement = |judgement: &Judgement| match judgement {
+        Judgement::Verdicts(verdicts) => verdicts.iter().map(word).collect::<Vec<_>>().join(", "),
+        Judgement::Refused(Standing::Banned { reason }) => format!("banned: {reason}"),
+        Judgement::Refused(standing) => format!("{standing:?}").to_lowercase(),
+        Judgement::Paused => "paused".to_owned(),
+        Judgement::Busy => "busy".to_owned(),
+        Judgement::Unavailable => "unavailable".to_owned(),
+    };
+    judgements.iter().map(judgement).collect()
+}

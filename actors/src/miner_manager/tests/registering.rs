@@ -1,0 +1,171 @@
+//! Nonces and registrations.
+
+use super::*;
+use crate::handlers::registration::messages::RegisterReply;
+
+fn nonce(nonce_nanos: u64) -> UseNonce {
+    UseNonce {
+        hotkey: hotkey(1),
+        nonce_nanos,
+        expires_at: BEGIN.plus(Span::from_secs(12)),
+    }
+}
+
+fn register(n: u8, address: Option<&str>) -> RegisterMiner {
+    RegisterMiner {
+        hotkey: hotkey(n),
+        payout_address: address.map(str::to_owned),
+    }
+}
+
+#[actix::test]
+async fn a_new_miner_is_stored_before_it_is_told_and_a_known_one_keeps_its_date() {
+    let bench = Bench::gated().await;
+    let mut answer = bench.post(register(5, Some("addr")));
+    settle().await;
+    assert!(answer.try_recv().is_err(), "nothing is told before it is stored");
+    assert_eq!(
+        bench.ask(ReadStanding { hotkey: hotkey(5) }).await,
+        Standing::Unknown
+    );
+    bench.gate.open();
+    let new = RegisterReply::Registered {
+        is_new: true,
+        registered_at: BEGIN,
+        payout_address: Some("addr".to_owned()),
+    };
+    assert_eq!(answer.await.unwrap(), new);
+
+    bench.clock.advance(Span::from_secs(100));
+    let known = RegisterReply::Registered {
+        is_new: false,
+        registered_at: BEGIN,
+        payout_address: Some("addr".to_owned()),
+    };
+    assert_eq!(bench.ask(register(5, None)).await, known, "the address stays");
+    let moved = RegisterReply::Registered {
+        is_new: false,
+        registered_at: BEGIN,
+        payout_address: Some("other".to_owned()),
+    };
+    assert_eq!(bench.ask(register(5, Some("other"))).await, moved);
+    assert_eq!(bench.miner(5).await.payout_address.as_deref(), Some("other"));
+    assert_eq!(bench.miners().await.miners, 3);
+}
+
+#[actix::test]
+async fn a_closed_pool_takes_known_miners_only() {
+    let bench = Bench::new().await;
+    bench.ask(MinerControl::CloseRegistration).await;
+    assert_eq!(bench.ask(register(5, None)).await, RegisterReply::Closed);
+    assert!(matches!(
+        bench.ask(register(1, Some("new"))).await,
+        RegisterReply::Registered { is_new: false, .. }
+    ));
+    bench.ask(MinerControl::OpenRegistration).await;
+    assert!(matches!(
+        bench.ask(register(5, None)).await,
+        RegisterReply::Registered { is_new: true, .. }
+    ));
+}
+
+#[actix::test]
+async fn a_full_pool_takes_known_miners_only() {
+    let mut settings = memory_settings();
+    settings.limits.miners = 3;
+    let bench = Bench::with(settings).await;
+    assert!(matches!(
+        bench.ask(register(3, None)).await,
+        RegisterReply::Registered { is_new: true, .. }
+    ));
+    assert_eq!(bench.ask(register(4, None)).await, RegisterReply::Full);
+    assert!(matches!(
+        bench.ask(register(1, None)).await,
+        RegisterReply::Registered { is_new: false, .. }
+    ));
+}
+
+#[actix::test]
+async fn a_banned_miner_can_not_register_again_until_the_ban_is_over() {
+    let bench = Bench::new().await;
+    let until = BEGIN.plus(Span::from_secs(60));
+    bench
+        .ask(MinerControl::Ban {
+            hotkey: hotkey(1),
+            reason: "cheating".to_owned(),
+            until: Some(until),
+        })
+        .await;
+    let banned = RegisterReply::Banned {
+        reason: "cheating".to_owned(),
+    };
+    assert_eq!(bench.ask(register(1, None)).await, banned);
+    let standing = bench.ask(ReadStanding { hotkey: hotkey(1) }).await;
+    assert_eq!(
+        standing,
+        Standing::Banned {
+            reason: "cheating".to_owned()
+        }
+    );
+    bench.clock.set(until);
+    assert_eq!(
+        bench.ask(ReadStanding { hotkey: hotkey(1) }).await,
+        Standing::Good
+    );
+}
+
+#[actix::test]
+async fn a_registration_that_could_not_be_stored_is_not_remembered() {
+    let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
+    assert_eq!(bench.ask(register(5, None)).await, RegisterReply::Unavailable);
+    assert_eq!(
+        bench.ask(ReadStanding { hotkey: hotkey(5) }).await,
+        Standing::Unknown
+    );
+    assert!(matches!(
+        bench.ask(register(5, None)).await,
+        RegisterReply::Registered { is_new: true, .. }
+    ));
+}
+
+#[actix::test]
+async fn a_nonce_is_good_once_also_while_it_is_being_stored_and_after_a_restart() {
+    let bench = Bench::gated().await;
+    let first = bench.post(nonce(7));
+    let second = bench.post(nonce(7));
+    settle().await;
+    bench.gate.open();
+    assert_eq!(first.await.unwrap(), UseNonceReply::Fresh);
+    assert_eq!(second.await.unwrap(), UseNonceReply::Used);
+    assert_eq!(bench.ask(nonce(8)).await, UseNonceReply::Fresh);
+    let bench = bench.restarted().await;
+    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Used);
+    assert_eq!(bench.ask(nonce(9)).await, UseNonceReply::Fresh);
+}
+
+#[actix::test]
+async fn a_nonce_that_could_not_be_stored_is_released() {
+    let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
+    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Unavailable);
+    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Fresh);
+}
+
+#[actix::test]
+async fn a_nonce_that_may_have_been_stored_stays_used() {
+    let bench = Bench::failing(&[(1, Fault::LoseAfter)]).await;
+    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Unavailable);
+    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Used);
+    assert_eq!(bench.halt.reasons().len(), 1);
+}
+
+#[actix::test]
+async fn too_many_nonces_in_use_are_refused() {
+    let mut settings = memory_settings();
+    settings.nonces_max = 2;
+    let bench = Bench::with(settings).await;
+    assert_eq!(bench.ask(nonce(1)).await, UseNonceReply::Fresh);
+    assert_eq!(bench.ask(nonce(2)).await, UseNonceReply::Fresh);
+    assert_eq!(bench.ask(nonce(3)).await, UseNonceReply::Busy);
+    bench.clock.advance(Span::from_secs(12));
+    assert_eq!(bench.ask(nonce(3)).await, UseNonceReply::Fresh);
+}

@@ -1,0 +1,52 @@
+//! Which shares a round lets go.
+
+use super::*;
+
+/// How far each round asked the store to prune.
+fn pruned(bench: &Bench) -> Vec<Sequence> {
+    let through = |write: Write| match write {
+        Write::PruneShares { through } => Some(through),
+        _ => None,
+    };
+    bench
+        .store
+        .commits()
+        .into_iter()
+        .flatten()
+        .filter_map(through)
+        .collect()
+}
+
+#[actix::test]
+async fn shares_are_let_go_when_they_are_old_and_behind_every_window() {
+    let one_unit = Terms {
+        window: Units::ONE,
+        ..terms()
+    };
+    let bench = Bench::with(one_unit, &[]).await;
+    for secs in 1..=3 {
+        bench.share(1, 60, secs, None).await;
+    }
+    // Until the end of their retention they stay, however far behind the window.
+    bench.tick_at(RETENTION.secs()).await;
+    assert_eq!(pruned(&bench), []);
+    // Then goes what lies behind the last unit of work: the first share of 0.6 of three.
+    bench.tick_at(RETENTION.secs() + INTERVAL.secs()).await;
+    assert_eq!(pruned(&bench), [Sequence::new(1)]);
+}
+
+#[actix::test]
+async fn a_proportional_pool_keeps_what_the_next_block_pays() {
+    let proportional = Terms {
+        scheme: Scheme::Proportional,
+        ..terms()
+    };
+    let bench = Bench::with(proportional, &[]).await;
+    bench.share(1, 60, 1, Some(1)).await;
+    bench.share(1, 60, 2, None).await;
+    bench.share(1, 60, 3, Some(2)).await;
+    bench.share(1, 60, 4, None).await;
+    bench.tick_at(RETENTION.secs() + INTERVAL.secs()).await;
+    // The second block pays what came after the first one's share.
+    assert_eq!(pruned(&bench), [Sequence::new(1)]);
+}

@@ -1,0 +1,268 @@
+//! A chain in memory: real proofs of work, blocks by others, reorganisations, stalls and lost answers.
+//!
+//! It checks of a submitted block what decides its fate: the proof of work and the block before it.
+
+use std::collections::BTreeMap;
+
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::target::{CompactTarget, Target};
+use dwarves_domain::work::header::HeaderFields;
+use dwarves_domain::work::{ChainTemplate, Header};
+use tokio::sync::watch;
+
+use super::build;
+use crate::chain::{BlockStatus, Chain, ChainError, ChainFuture, SubmitOutcome, Tip};
+
+/// What goes wrong with submissions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Submissions {
+    /// Nothing.
+    #[default]
+    Arrive,
+    /// They get lost on the way.
+    LostBefore,
+    /// They arrive, and the answer gets lost.
+    LostAfter,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    height: u32,
+    previous: HeaderHash,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    blocks: BTreeMap<HeaderHash, Block>,
+    tip: Tip,
+    bits: CompactTarget,
+    is_down: bool,
+    submissions: Submissions,
+    submitted: Vec<HeaderHash>,
+    templates: u64,
+    /// Makes the blocks of others differ.
+    others: u32,
+}
+
+/// A chain in memory. Clones are the same chain.
+#[derive(Clone, Debug)]
+pub struct TestChain(watch::Sender<State>);
+
+/// Where the chain begins.
+const GENESIS: HeaderHash = HeaderHash::from_bytes([0; 32]);
+
+impl TestChain {
+    /// A chain of one block, on which a hash meets the target that `bits` stand for.
+    pub fn new(bits: u32) -> Self {
+        let genesis = Block {
+            height: 100,
+            previous: GENESIS,
+        };
+        Self(watch::Sender::new(State {
+            blocks: BTreeMap::from([(GENESIS, genesis)]),
+            tip: Tip {
+                hash: GENESIS,
+                height: genesis.height,
+            },
+            bits: CompactTarget::from_bits(bits),
+            is_down: false,
+            submissions: Submissions::Arrive,
+            submitted: Vec::new(),
+            templates: 0,
+            others: 0,
+        }))
+    }
+
+    /// The end of the best chain.
+    pub fn tip(&self) -> Tip {
+        self.0.borrow().tip
+    }
+
+    /// Makes the chain unreachable, or reachable again.
+    pub fn set_down(&self, is_down: bool) {
+        self.0.send_modify(|state| state.is_down = is_down);
+    }
+
+    /// Says what goes wrong with submissions from now on.
+    pub fn set_submissions(&self, submissions: Submissions) {
+        self.0.send_modify(|state| state.submissions = submissions);
+    }
+
+    /// Every block that reached the chain by submission, also again, oldest first.
+    pub fn submitted(&self) -> Vec<HeaderHash> {
+        self.0.borrow().submitted.clone()
+    }
+
+    /// How many templates were asked for, also in vain.
+    pub fn templates(&self) -> u64 {
+        self.0.borrow().templates
+    }
+
+    /// Somebody else finds so many blocks on the tip.
+    pub fn others_find(&self, blocks: u32) {
+        self.0.send_modify(|state| {
+            let from = state.tip.hash;
+            state.extend(from, blocks);
+        });
+    }
+
+    /// The last `depth` blocks are replaced by one block more.
+    pub fn reorganise(&self, depth: u32) {
+        self.0.send_modify(|state| {
+            let mut fork = state.tip.hash;
+            for _ in 0..depth {
+                fork = state.blocks[&fork].previous;
+            }
+            state.extend(fork, depth + 1);
+        });
+    }
+
+    /// Others find blocks on `hash` until it is on the best chain again.
+    pub fn bring_back(&self, hash: HeaderHash) {
+        self.0.send_modify(|state| {
+            let Some(block) = state.blocks.get(&hash) else {
+                return;
+            };
+            let missing = state.tip.height + 1 - block.height.min(state.tip.height);
+            state.extend(hash, missing);
+        });
+    }
+
+    /// The chain forgets a block that is not its tip's ancestor (a node that was set up anew).
+    pub fn forget(&self, hash: HeaderHash) {
+        self.0.send_modify(|state| {
+            state.blocks.remove(&hash);
+        });
+    }
+
+    /// What became of a block, whether the chain is reachable or not.
+    pub fn status_of(&self, hash: HeaderHash) -> BlockStatus {
+        self.0.borrow().status(hash)
+    }
+
+    fn answer<T: 'static>(&self, answer: impl FnOnce(&mut State) -> T) -> ChainFuture<T> {
+        let mut result = Err(ChainError::Unreachable("it is down".to_owned()));
+        self.0.send_if_modified(|state| {
+            if !state.is_down {
+                result = Ok(answer(state));
+            }
+            true
+        });
+        Box::pin(std::future::ready(result))
+    }
+}
+
+impl State {
+    fn add(&mut self, hash: HeaderHash, block: Block) {
+        self.blocks.insert(hash, block);
+        if block.height > self.tip.height {
+            self.tip = Tip {
+                hash,
+                height: block.height,
+            };
+        }
+    }
+
+    fn extend(&mut self, from: HeaderHash, blocks: u32) {
+        let mut previous = from;
+        for _ in 0..blocks {
+            self.others += 1;
+            let height = self.blocks[&previous].height + 1;
+            let header = Header::new(&HeaderFields {
+                version: 1,
+                previous,
+                merkle_root: [0xee; 32],
+                time: height,
+                bits: self.bits,
+                nonce: self.others,
+            });
+            let hash = header.hash();
+            self.add(hash, Block { height, previous });
+            previous = hash;
+        }
+    }
+
+    fn status(&self, hash: HeaderHash) -> BlockStatus {
+        let Some(block) = self.blocks.get(&hash) else {
+            return BlockStatus::Unknown;
+        };
+        let mut at = self.tip.hash;
+        while self.blocks[&at].height > block.height {
+            at = self.blocks[&at].previous;
+        }
+        if at == hash {
+            let confirmations = self.tip.height - block.height + 1;
+            BlockStatus::MainChain { confirmations }
+        } else {
+            BlockStatus::SideChain
+        }
+    }
+
+    fn submit(&mut self, bytes: &[u8]) -> SubmitOutcome {
+        let Some(header) = bytes.first_chunk::<{ Header::LEN }>() else {
+            return SubmitOutcome::Refused("bad-blk-length".to_owned());
+        };
+        let hash = Header::from_bytes(*header).hash();
+        let mut previous = [0; 32];
+        previous.copy_from_slice(&header[4..36]);
+        let previous = HeaderHash::from_bytes(previous);
+        self.submitted.push(hash);
+        if self.blocks.contains_key(&hash) {
+            return SubmitOutcome::Duplicate;
+        }
+        if !Target::from_compact(self.bits).is_ok_and(|target| target.is_met_by(&hash)) {
+            return SubmitOutcome::Refused("high-hash".to_owned());
+        }
+        let Some(parent) = self.blocks.get(&previous) else {
+            return SubmitOutcome::Refused("prev-blk-not-found".to_owned());
+        };
+        let height = parent.height + 1;
+        self.add(hash, Block { height, previous });
+        if self.tip.hash == hash {
+            SubmitOutcome::Accepted
+        } else {
+            SubmitOutcome::Inconclusive
+        }
+    }
+}
+
+impl Chain for TestChain {
+    fn template(&self) -> ChainFuture<ChainTemplate> {
+        self.0.send_modify(|state| state.templates += 1);
+        self.answer(|state| {
+            let mut template = build::chain_template(state.tip.height + 1, state.tip.hash);
+            template.bits = state.bits;
+            template
+        })
+    }
+
+    fn tip_after(&self, known: Option<HeaderHash>) -> ChainFuture<Tip> {
+        let mut state = self.0.subscribe();
+        Box::pin(async move {
+            let changed = state
+                .wait_for(|state| state.is_down || Some(state.tip.hash) != known)
+                .await;
+            match changed {
+                Ok(state) if !state.is_down => Ok(state.tip),
+                Ok(_) | Err(_) => Err(ChainError::Unreachable("it is down".to_owned())),
+            }
+        })
+    }
+
+    fn submit(&self, block: Vec<u8>) -> ChainFuture<SubmitOutcome> {
+        let lost = ChainError::Unreachable("the answer got lost".to_owned());
+        let submissions = self.0.borrow().submissions;
+        match submissions {
+            Submissions::Arrive => self.answer(|state| state.submit(&block)),
+            Submissions::LostBefore => Box::pin(std::future::ready(Err(lost))),
+            Submissions::LostAfter => {
+                let arrived = self.answer(|state| state.submit(&block));
+                Box::pin(async move { arrived.await.and(Err(lost)) })
+            }
+        }
+    }
+
+    fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
+        self.answer(|state| state.status(hash))
+    }
+}

@@ -1,0 +1,33 @@
+//! What tests of the pool need: clocks that are told the time, a chain without a network, stores that take
+//! their time, actors that only listen, and shares that cost next to nothing.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`build`] | templates, jobs and mined shares, and settings of a small pool |
+//! | [`chain`] | a chain in memory that reorganises, stalls and loses answers as it is told |
+//! | [`clock`] | a clock that is set by hand, and one that follows the runtime's (virtual) time |
+//! | [`halt`] | an emergency stop that only says why |
+//! | [`pace`] | a store whose commits wait for a gate, or for a while |
+//! | [`prng`] | numbers that look random and follow from a seed |
+//! | [`recorder`] | an actor that hands everything that it is told to the test |
+
+pub mod build;
+pub mod chain;
+pub mod clock;
+pub mod halt;
+pub mod pace;
+pub mod prng;
+pub mod recorder;
+
+pub use chain::TestChain;
+pub use clock::{ManualClock, SimClock};
+pub use halt::RecordingHalt;
+pub use pace::{Gate, PacedStore};
+pub use prng::Prng;
+pub use recorder::{Inbox, recorded_outbox, recorded_port};
+
+/// Lets every actor do all that it can do now. For runtimes whose time is paused: it passes one millisecond,
+/// which happens only once nobody has anything left to do.
+pub async fn settle() {
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+}

@@ -1,0 +1,199 @@
+//! What happens to a pool: blocks of others, reorganisations, a chain that is down, a clock that jumps, and
+//! operators who change their minds.
+
+use std::time::Duration;
+
+use dwarves_actors::ask::Port;
+use dwarves_actors::assembly::PoolPorts;
+use dwarves_actors::clock::Clock;
+use dwarves_actors::miner_manager::messages::MinerControl;
+use dwarves_actors::pool_manager::messages::{ControlMessage, ControlOutcome, Deliver, PoolControl};
+use dwarves_actors::reward_distributor::messages::DistributorControl;
+use dwarves_actors::testing::chain::Submissions;
+use dwarves_actors::testing::{Prng, SimClock, TestChain};
+use dwarves_actors::work_manager::messages::WorkControl;
+use dwarves_domain::time::Span;
+use dwarves_domain::units::BasisPoints;
+
+use crate::miner;
+use crate::notes::Notes;
+
+/// Blocks that others find in the end: more than a block needs to be forgotten.
+const BURIAL: u32 = 25;
+/// How many times five seconds the last rounds may take.
+const PATIENCE: u32 = 100;
+
+/// What makes things happen.
+pub(crate) struct Chaos {
+    pub(crate) chain: TestChain,
+    pub(crate) clock: SimClock,
+    pub(crate) deliver: Port<Deliver>,
+    pub(crate) notes: Notes,
+    pub(crate) prng: Prng,
+    pub(crate) miners: u8,
+}
+
+impl Chaos {
+    /// Undoes what the life before may have left behind, so that this one can work.
+    pub(crate) async fn calm(&self, ports: &PoolPorts) {
+        self.chain.set_down(false);
+        self.chain.set_submissions(Submissions::Arrive);
+        for control in [
+            ControlMessage::Pool(PoolControl::Resume),
+            ControlMessage::Rewards(DistributorControl::Resume),
+            ControlMessage::Miners(MinerControl::OpenRegistration),
+        ] {
+            // A store that fails by plan may refuse it; then this life has less to do.
+            let outcome = ports.deliver.ask(Deliver(control), Duration::from_secs(5)).await;
+            self.notes.event(format!("calm: {outcome:?}"));
+        }
+        for n in 0..self.miners {
+            let unban = MinerControl::Unban {
+                hotkey: miner::hotkey_of(n),
+            };
+            let unban = Deliver(ControlMessage::Miners(unban));
+            let _unknown_or_done = ports.deliver.ask(unban, Duration::from_secs(5)).await;
+        }
+    }
+
+    /// Goes on for as long as the life does.
+    pub(crate) async fn rage(mut self) {
+        loop {
+            let wait = 100 + self.prng.below(2_000);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+            match self.prng.below(100) {
+                0..35 => self.others_find_blocks(),
+                35..43 => self.reorganise(),
+                43..49 => self.chain_goes_down().await,
+                49..57 => self.submissions_get_lost().await,
+                57..62 => self.clock_jumps(),
+                62..80 => self.operator_acts().await,
+                _ => {}
+            }
+        }
+    }
+
+    fn event(&self, what: &str) {
+        self.notes.event(format!(
+            "{} {what} tip={}",
+            self.clock.now(),
+            self.chain.tip().height
+        ));
+    }
+
+    fn others_find_blocks(&mut self) {
+        self.chain.others_find(1 + self.prng.below(2) as u32);
+        self.event("others found blocks");
+    }
+
+    fn reorganise(&mut self) {
+        // Rarely deeper than a coinbase needs to mature.
+        let depth = if self.prng.chance(10) { 12 } else { 3 };
+        let depth = 1 + self.prng.below(depth) as u32;
+        self.chain.reorganise(depth);
+        self.event(&format!("reorganisation depth={depth}"));
+    }
+
+    async fn chain_goes_down(&mut self) {
+        self.chain.set_down(true);
+        self.event("chain down");
+        let down = self.prng.below(30_000);
+        tokio::time::sleep(Duration::from_millis(down)).await;
+        self.chain.set_down(false);
+        self.event("chain up");
+    }
+
+    async fn submissions_get_lost(&mut self) {
+        let lost = if self.prng.chance(50) {
+            Submissions::LostBefore
+        } else {
+            Submissions::LostAfter
+        };
+        self.chain.set_submissions(lost);
+        self.event(&format!("submissions {lost:?}"));
+        let lost_for = self.prng.below(15_000);
+        tokio::time::sleep(Duration::from_millis(lost_for)).await;
+        self.chain.set_submissions(Submissions::Arrive);
+        self.event("submissions arrive");
+    }
+
+    fn clock_jumps(&mut self) {
+        let millis = self.prng.below(30_000) as i64;
+        let millis = if self.prng.chance(50) { millis } else { -millis };
+        self.clock.jump(millis);
+        self.event(&format!("clock jumped by {millis} ms"));
+    }
+
+    async fn operator_acts(&mut self) {
+        let hotkey = miner::hotkey_of(self.prng.below(u64::from(self.miners)) as u8);
+        let fee = BasisPoints::new(self.prng.below(500) as u16).expect("below one whole");
+        let interval = Span::from_secs(1 + self.prng.below(5));
+        let (control, undo) = match self.prng.below(9) {
+            0 => (
+                ControlMessage::Pool(PoolControl::Pause),
+                Some(ControlMessage::Pool(PoolControl::Resume)),
+            ),
+            1 => (
+                ControlMessage::Rewards(DistributorControl::Pause),
+                Some(ControlMessage::Rewards(DistributorControl::Resume)),
+            ),
+            2 => (
+                ControlMessage::Miners(MinerControl::CloseRegistration),
+                Some(ControlMessage::Miners(MinerControl::OpenRegistration)),
+            ),
+            3 => (
+                ControlMessage::Miners(MinerControl::Ban {
+                    hotkey,
+                    reason: "by chance".to_owned(),
+                    until: Some(self.clock.now().plus(Span::from_secs(5))),
+                }),
+                None,
+            ),
+            4 => (ControlMessage::Rewards(DistributorControl::SetFee(fee)), None),
+            5 => (
+                ControlMessage::Rewards(DistributorControl::SetRunInterval(interval)),
+                None,
+            ),
+            6 => (ControlMessage::Work(WorkControl::Refresh), None),
+            7 => (ControlMessage::Pool(PoolControl::Status), None),
+            _ => (ControlMessage::Rewards(DistributorControl::DistributeNow), None),
+        };
+        self.act(control).await;
+        if let Some(undo) = undo {
+            let later = self.prng.below(4_000);
+            tokio::time::sleep(Duration::from_millis(later)).await;
+            self.act(undo).await;
+        }
+    }
+
+    async fn act(&self, control: ControlMessage) {
+        let what = format!("{control:?}");
+        let outcome = self.deliver.ask(Deliver(control), Duration::from_secs(30)).await;
+        let word = match outcome {
+            Ok(ControlOutcome::Done(_)) => "done",
+            Ok(ControlOutcome::Refused(_)) => "refused",
+            Ok(ControlOutcome::Busy) => "busy",
+            Ok(ControlOutcome::Unavailable) => "unavailable",
+            Err(_) => "no answer",
+        };
+        self.event(&format!("operator: {what}: {word}"));
+    }
+
+    /// Others find blocks one by one until everything is deep, and then rounds close until nothing is due. (A
+    /// clock that jumped back must first reach the last closing again.)
+    pub(crate) async fn bury_everything(&self, nothing_is_due: impl Fn() -> bool) {
+        for _ in 0..BURIAL {
+            self.chain.others_find(1);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        // Time for the last look at the blocks.
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        for _ in 0..PATIENCE {
+            if nothing_is_due() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        self.event("all is buried");
+    }
+}

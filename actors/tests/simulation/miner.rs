@@ -1,0 +1,369 @@
+//! A miner that really mines, and does what miners do when answers get lost.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dwarves_actors::clock::Clock;
+use dwarves_actors::handlers::registration::messages::{
+    Authenticate, AuthenticateReply, Register, RegisterReply,
+};
+use dwarves_actors::handlers::submission::messages::{
+    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
+};
+use dwarves_actors::testing::build::{hotkey, miss, prove, submission, worker_name};
+use dwarves_actors::testing::{Prng, SimClock};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::signature::{Scheme, SignedRequest};
+use dwarves_domain::work::{Job, JobId};
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::life::Doors;
+use crate::notes::Notes;
+
+/// Jobs and requests that a miner remembers.
+const MEMORY: usize = 6;
+
+/// What a share must come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A good share; its header's hash.
+    Good(HeaderHash),
+    /// A hash above the share target.
+    Miss,
+    /// A time that the chain does not take.
+    WrongTime,
+    /// A job of nobody.
+    Forged,
+}
+
+#[derive(Clone)]
+struct Share {
+    submission: Submission,
+    kind: Kind,
+}
+
+/// A request, kept until it is answered for good.
+#[derive(Clone)]
+struct Sent {
+    worker: Option<&'static str>,
+    shares: Vec<Share>,
+}
+
+/// What a miner knows; it outlives the pool's lives.
+pub(crate) struct MinerState {
+    n: u8,
+    key: SigningKey,
+    prng: Prng,
+    jobs: Vec<Arc<Job>>,
+    next_nonce: u32,
+    unanswered: Vec<Sent>,
+    answered: Vec<Sent>,
+    signed: Option<Authenticate>,
+    last_signed_at: u64,
+    is_registered: bool,
+    /// Mines no more.
+    pub(crate) retired: bool,
+}
+
+fn key_of(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[n + 1; 32])
+}
+
+/// The hotkey of a simulation's miner.
+pub(crate) fn hotkey_of(n: u8) -> Hotkey {
+    Hotkey::from_bytes(key_of(n).verifying_key().to_bytes())
+}
+
+impl MinerState {
+    pub(crate) fn new(n: u8, prng: Prng) -> Self {
+        Self {
+            n,
+            key: key_of(n),
+            prng,
+            jobs: Vec::new(),
+            next_nonce: 0,
+            unanswered: Vec::new(),
+            answered: Vec::new(),
+            signed: None,
+            last_signed_at: 0,
+            is_registered: false,
+            retired: false,
+        }
+    }
+
+    fn hotkey(&self) -> Hotkey {
+        hotkey_of(self.n)
+    }
+
+    fn worker(&mut self) -> &'static str {
+        ["rig", "gpu"][self.prng.below(2) as usize]
+    }
+
+    fn remember<T>(list: &mut Vec<T>, item: T) {
+        if list.len() >= MEMORY {
+            list.remove(0);
+        }
+        list.push(item);
+    }
+
+    /// One share, good or not, of a job that is known, perhaps an old one.
+    fn share(&mut self) -> Option<Share> {
+        let newest = self.jobs.last()?.clone();
+        let job = if self.prng.chance(80) {
+            newest
+        } else {
+            let at = self.prng.below(self.jobs.len() as u64) as usize;
+            self.jobs.get(at)?.clone()
+        };
+        let from = self.next_nonce;
+        let good = |from: u32| (from..).find_map(|nonce| Some((nonce, prove(&job, nonce).ok()?)));
+        let (submission, kind) = match self.prng.below(20) {
+            // Only jobs that are harder than nothing can be missed.
+            0 if prove(&job, 0).is_err() || prove(&job, 1).is_err() => {
+                (submission(&job, miss(&job, from)), Kind::Miss)
+            }
+            1 => {
+                let mut wrong = submission(&job, from);
+                wrong.time = Some(1);
+                (wrong, Kind::WrongTime)
+            }
+            2 => {
+                let mut forged = submission(&job, from);
+                let mut id = job.id().to_string().into_bytes();
+                id[12] = if id[12] == b'0' { b'1' } else { b'0' };
+                let id = String::from_utf8(id).expect("hex digits are text");
+                forged.job_id = id.parse::<JobId>().expect("a job id has this form");
+                (forged, Kind::Forged)
+            }
+            _ => {
+                let (nonce, proof) = good(from)?;
+                self.next_nonce = nonce + 1;
+                (submission(&job, nonce), Kind::Good(proof.hash))
+            }
+        };
+        Some(Share { submission, kind })
+    }
+
+    /// What is submitted next: new shares, or an old request again.
+    fn request(&mut self) -> Option<Sent> {
+        if !self.unanswered.is_empty() && self.prng.chance(60) {
+            return Some(self.unanswered.remove(0));
+        }
+        if !self.answered.is_empty() && self.prng.chance(15) {
+            let at = self.prng.below(self.answered.len() as u64) as usize;
+            return Some(self.answered[at].clone());
+        }
+        let count = if self.prng.chance(60) {
+            1
+        } else {
+            2 + self.prng.below(5)
+        };
+        let mut shares: Vec<Share> = (0..count).filter_map(|_| self.share()).collect();
+        if shares.len() > 1 && self.prng.chance(20) {
+            // The same share twice in one request.
+            shares.push(shares[0].clone());
+        }
+        let worker = if self.prng.chance(10) {
+            Some(self.worker())
+        } else {
+            None
+        };
+        (!shares.is_empty()).then_some(Sent { worker, shares })
+    }
+}
+
+/// Goes on for as long as the life does.
+pub(crate) async fn mine(state: Rc<RefCell<MinerState>>, doors: Doors, clock: SimClock, notes: Notes) {
+    let miner = Miner {
+        state,
+        doors,
+        clock,
+        notes,
+    };
+    loop {
+        let wait = 20 + miner.below(900);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        let (is_registered, has_jobs, retired) = {
+            let state = miner.state.borrow();
+            (state.is_registered, !state.jobs.is_empty(), state.retired)
+        };
+        if retired {
+            return;
+        }
+        if !is_registered || miner.below(100) < 2 {
+            miner.register().await;
+        }
+        if !has_jobs || miner.below(100) < 30 {
+            miner.fetch().await;
+        }
+        let request = miner.state.borrow_mut().request();
+        if let Some(request) = request {
+            miner.submit(request).await;
+        }
+    }
+}
+
+struct Miner {
+    state: Rc<RefCell<MinerState>>,
+    doors: Doors,
+    clock: SimClock,
+    notes: Notes,
+}
+
+impl Miner {
+    fn below(&self, bound: u64) -> u64 {
+        self.state.borrow_mut().prng.below(bound)
+    }
+
+    fn event(&self, what: &str) {
+        let n = self.state.borrow().n;
+        self.notes
+            .event(format!("{} miner {n}: {what}", self.clock.now()));
+    }
+
+    /// Some do not wait long for an answer.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(if self.below(10) == 0 { 20 } else { 10_000 })
+    }
+
+    fn signed(&self) -> Authenticate {
+        let mut state = self.state.borrow_mut();
+        let now = u64::try_from(self.clock.now().millis()).expect("after 1970") * 1_000_000;
+        let nonce_nanos = now.max(state.last_signed_at + 1);
+        state.last_signed_at = nonce_nanos;
+        let request = SignedRequest {
+            scheme: Scheme::Ed25519,
+            method: "POST",
+            path: "/v1/miners",
+            body: b"{}",
+            nonce_nanos,
+            sender: state.hotkey(),
+            receiver: hotkey(200),
+        };
+        Authenticate {
+            scheme: request.scheme,
+            method: request.method.to_owned(),
+            path: request.path.to_owned(),
+            body: request.body.to_vec(),
+            nonce_nanos,
+            sender: request.sender,
+            receiver: request.receiver,
+            signature: state.key.sign(&request.payload()).to_bytes(),
+        }
+    }
+
+    async fn register(&self) {
+        // Sometimes somebody replays what was signed before.
+        let before = self.state.borrow().signed.clone();
+        let replayed = before.filter(|_| self.below(3) == 0);
+        let signed = replayed.unwrap_or_else(|| self.signed());
+        self.state.borrow_mut().signed = Some(signed.clone());
+        let (sender, nonce) = (signed.sender, signed.nonce_nanos);
+        let reply = self.doors.authenticate.ask(signed, self.patience()).await;
+        self.event(&format!("authenticated: {reply:?}"));
+        if reply != Ok(AuthenticateReply::Authentic) {
+            return;
+        }
+        self.notes.authentic(sender, nonce);
+        let register = Register {
+            hotkey: sender,
+            payout_address: None,
+        };
+        let reply = self.doors.register.ask(register, self.patience()).await;
+        self.event(&format!("registered: {reply:?}"));
+        if matches!(reply, Ok(RegisterReply::Registered { .. })) {
+            self.state.borrow_mut().is_registered = true;
+        }
+    }
+
+    async fn fetch(&self) {
+        let (hotkey, worker, known) = {
+            let mut state = self.state.borrow_mut();
+            let worker = state.worker();
+            let known = state.jobs.last().map(|job| job.id());
+            (state.hotkey(), worker, known)
+        };
+        let fetch = FetchWork {
+            miner: hotkey,
+            worker: worker_name(worker),
+            newer_than: known.filter(|_| self.below(3) == 0),
+        };
+        let door = self.below(2) as usize;
+        let reply = self.doors.workers[door].0.ask(fetch, self.patience()).await;
+        match reply {
+            Ok(FetchWorkReply::Work { job, .. }) => {
+                self.event(&format!(
+                    "work template={} extranonce={:x} target={}",
+                    job.template().id(),
+                    job.extranonce().get(),
+                    job.share_target()
+                ));
+                MinerState::remember(&mut self.state.borrow_mut().jobs, job);
+            }
+            other => self.event(&format!("no work: {other:?}")),
+        }
+    }
+
+    async fn submit(&self, sent: Sent) {
+        let submit = SubmitShares {
+            miner: self.state.borrow().hotkey(),
+            worker: sent.worker.map(worker_name),
+            shares: sent.shares.iter().map(|share| Some(share.submission)).collect(),
+        };
+        let door = self.below(2) as usize;
+        let reply = self.doors.workers[door].1.ask(submit, self.patience()).await;
+        let mut state_of_request = "again later";
+        match reply {
+            Ok(SubmitSharesReply::Verdicts(verdicts)) => {
+                assert_eq!(verdicts.len(), sent.shares.len(), "a verdict for each share");
+                for (share, verdict) in sent.shares.iter().zip(&verdicts) {
+                    self.judge(share, verdict, sent.worker.is_some());
+                }
+                MinerState::remember(&mut self.state.borrow_mut().answered, sent);
+                return;
+            }
+            Ok(SubmitSharesReply::MinerUnknown) => {
+                // Its registration was acknowledged, so it is stored: it can not be unknown.
+                assert!(
+                    !self.state.borrow().is_registered,
+                    "a registered miner is unknown"
+                );
+                state_of_request = "given up";
+            }
+            Ok(
+                SubmitSharesReply::Banned { .. }
+                | SubmitSharesReply::Paused
+                | SubmitSharesReply::Busy
+                | SubmitSharesReply::Unavailable,
+            )
+            | Err(_) => {
+                MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);
+            }
+        }
+        self.event(&format!("submitted: {reply:?}, {state_of_request}"));
+    }
+
+    fn judge(&self, share: &Share, verdict: &ShareVerdict, names_worker: bool) {
+        self.event(&format!("verdict {verdict:?}"));
+        let stale = ShareVerdict::Rejected(Rejection::Stale);
+        match (share.kind, verdict) {
+            (Kind::Good(expected), ShareVerdict::Accepted { hash, sequence, .. }) => {
+                assert_eq!(*hash, expected);
+                self.notes.accepted(*hash, *sequence);
+            }
+            (Kind::Good(hash), ShareVerdict::Rejected(Rejection::Duplicate(first))) => {
+                self.notes.duplicate(hash, *first);
+            }
+            (Kind::Good(_), ShareVerdict::OtherWorker) if names_worker => {}
+            (_, verdict) if *verdict == stale && share.kind != Kind::Forged => {}
+            (Kind::Miss, ShareVerdict::Rejected(Rejection::LowDifficulty))
+            | (Kind::WrongTime, ShareVerdict::Rejected(Rejection::TimeOutOfRange))
+            | (Kind::Forged, ShareVerdict::Rejected(Rejection::UnknownJob)) => {}
+            (kind, verdict) => panic!("{kind:?} can not come to {verdict:?}"),
+        }
+    }
+}

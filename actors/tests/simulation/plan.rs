@@ -1,0 +1,140 @@
+//! One simulation: what it begins with, how many lives it has, and how each of them goes wrong.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use dwarves_actors::assembly::PoolSettings;
+use dwarves_actors::store::faulty::{Fault, FaultPlan};
+use dwarves_actors::store::memory::MemoryStore;
+use dwarves_actors::testing::build::{BEGIN, EASY_BITS, pool_settings};
+use dwarves_actors::testing::{Prng, TestChain};
+use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::Units;
+
+use crate::check;
+use crate::life::{self, Ending};
+use crate::miner::MinerState;
+use crate::notes::Notes;
+
+/// How one life goes.
+pub(crate) struct LifePlan {
+    /// Which commits fail.
+    pub(crate) faults: FaultPlan,
+    /// How long it lasts if nothing stops it before.
+    pub(crate) length: Span,
+    /// How it ends.
+    pub(crate) ending: Ending,
+    /// Where the random numbers of this life begin.
+    pub(crate) seed: u64,
+    /// Nothing goes wrong any more, and the chain grows until all is deep.
+    pub(crate) is_last: bool,
+}
+
+/// What outlives the lives of a pool.
+pub(crate) struct Simulation {
+    pub(crate) prng: Prng,
+    pub(crate) memory: MemoryStore,
+    pub(crate) chain: TestChain,
+    pub(crate) now: Timestamp,
+    pub(crate) notes: Notes,
+    pub(crate) miners: Vec<Rc<RefCell<MinerState>>>,
+    scheme: Scheme,
+    source: Source,
+}
+
+impl Simulation {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut prng = Prng::new(seed);
+        let scheme = Scheme::ALL[(seed % 5) as usize];
+        let source = if seed % 7 == 3 {
+            Source::Emission
+        } else {
+            Source::Blocks
+        };
+        let miners = (0..2 + prng.below(3))
+            .map(|n| Rc::new(RefCell::new(MinerState::new(n as u8, prng.fork()))))
+            .collect();
+        Self {
+            memory: MemoryStore::new(),
+            chain: TestChain::new(EASY_BITS),
+            now: BEGIN,
+            notes: Notes::default(),
+            miners,
+            scheme,
+            source,
+            prng,
+        }
+    }
+
+    /// The settings of each life. They are the same, but not their objects.
+    pub(crate) fn settings(&self) -> PoolSettings {
+        let mut settings = pool_settings();
+        settings.rewards.terms.scheme = self.scheme;
+        settings.rewards.terms.source = self.source;
+        settings.rewards.terms.window = Units::from_raw(Units::ONE.raw() * 2);
+        settings.rewards.run_interval = Span::from_secs(3);
+        settings.work.refresh_every = Span::from_secs(5);
+        settings.work.job_lifetime = Span::from_secs(20);
+        settings
+    }
+
+    /// Lives through all of it and gives the log.
+    pub(crate) fn run(mut self) -> Vec<String> {
+        let lives = 2 + self.prng.below(4);
+        for life in 1..=lives {
+            let plan = self.plan_life(life == lives);
+            let how = life::live(&mut self, &plan);
+            self.notes.event(format!("life {life} ended: {how}"));
+            crate::nothing_panicked();
+            check::books(&self.memory, &self.notes, self.scheme, self.source);
+            // Time goes on while nobody runs the pool.
+            self.now = self.now.plus(Span::from_millis(self.prng.below(20_000)));
+        }
+        check::came_to_rest(&self.memory, &self.chain);
+        for block in self.memory.found_blocks() {
+            let (state, booked) = (block.state, block.accounting);
+            self.notes
+                .event(format!("block {} is {state}, booked {booked}", block.hash));
+        }
+        let balances = self.memory.balances();
+        for (account, sats) in balances.iter() {
+            self.notes.event(format!("{account} {sats}"));
+        }
+        self.notes.log()
+    }
+
+    fn plan_life(&mut self, is_last: bool) -> LifePlan {
+        let prng = &mut self.prng;
+        let mut faults = FaultPlan::default();
+        if !is_last {
+            for _ in 0..prng.below(4) {
+                faults.at.push((1 + prng.below(200), Fault::Refuse));
+            }
+            if prng.chance(20) {
+                let from = 1 + prng.below(100);
+                faults.disk_full = Some(from..from + 1 + prng.below(30));
+            }
+            if prng.chance(60) {
+                let fault = if prng.chance(50) {
+                    Fault::LoseBefore
+                } else {
+                    Fault::LoseAfter
+                };
+                faults.at.push((1 + prng.below(150), fault));
+            }
+        }
+        let ending = if is_last || prng.chance(25) {
+            Ending::Stop
+        } else {
+            Ending::Crash
+        };
+        LifePlan {
+            faults,
+            length: Span::from_millis(3_000 + prng.below(40_000)),
+            ending,
+            seed: prng.bits(),
+            is_last,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+"""What every test may ask for."""
+
+import pytest
+from harness import Pool
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """A pool that the tests of one file share. None of them leaves it in another state than it found it."""
+    with Pool() as pool:
+        yield pool
+
+
+@pytest.fixture
+def own_pool():
+    """A pool that one test has for itself."""
+    with Pool() as pool:
+        yield pool
+
+
+_numbers = iter(range(1_000_000))
+
+
+@pytest.fixture
+def uri():
+    """The secret URI of a hotkey that no other test uses."""
+    return f"//Test{next(_numbers)}"

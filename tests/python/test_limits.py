@@ -1,0 +1,118 @@
+"""Every limit is a visible refusal: 503 `busy` with Retry-After, and what was refused did not happen."""
+
+import threading
+
+from harness import Miner, Pool, eventually, problem
+
+
+def busy(answer):
+    problem(answer, 503, "busy")
+    assert int(answer.headers["retry-after"]) >= 1, answer.headers
+
+
+def test_more_signed_requests_than_the_limit_are_refused_and_good_later(uri):
+    with Pool(http__signed_requests_per_sec=2, http__workers=1) as pool:
+        miner = Miner(pool, uri)
+        refused = None
+        for _ in range(20):
+            headers = miner.sign("POST", "/v1/miners", b"{}")
+            answer = pool.request("POST", "/v1/miners", b"{}", headers)
+            if answer.status == 503:
+                refused = headers
+                break
+            assert answer.status in (200, 201), answer
+        assert refused, "20 signed requests at once passed a limit of 2 a second"
+        busy(answer)
+        # The nonce was not used up: the very same request is good a moment later.
+        eventually(
+            "the same request is taken", lambda: pool.request("POST", "/v1/miners", b"{}", refused).status in (200, 201),
+            secs=8, every=0.3,
+        )
+        problem_or_busy = pool.request("POST", "/v1/miners", b"{}", refused)
+        assert problem_or_busy.status in (401, 503), problem_or_busy
+
+
+def test_more_nonces_than_the_guard_holds_are_refused_not_forgotten(uri):
+    with Pool(limits__used_nonces=100) as pool:
+        miner = Miner(pool, uri)
+        first = miner.sign("POST", "/v1/miners", b"{}")
+        assert pool.request("POST", "/v1/miners", b"{}", first).status == 201
+        answers = [miner.register() for _ in range(110)]
+        assert [answer.status for answer in answers].count(503) >= 10, [answer.status for answer in answers]
+        busy(answers[-1])
+        problem(pool.request("POST", "/v1/miners", b"{}", first), 401, "replayed")
+        # They are too old after 10 s, and then there is room again.
+        eventually("there is room again", lambda: miner.register().status == 200, secs=20, every=0.5)
+
+
+def test_more_live_shares_than_are_remembered_are_refused_whole(uri):
+    with Pool(limits__recent_shares=1000, chain__devnet_block_hashes=10**6) as pool:
+        miner = pool.miner(uri)
+        pool.must_control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, difficulty=1e-9)
+        job = miner.job()
+        for _ in range(9):
+            assert {v["verdict"] for v in miner.verdicts(*(job.find(block=False)[0] for _ in range(100)))} == {"accepted"}
+        more = [job.find(block=False)[0] for _ in range(200)]
+        answer = miner.submit(*more)
+        busy(answer)
+        assert pool.pool()["shares"]["accepted"] == 900, "nothing of a refused request counts"
+        # What fits still counts, and so does what was refused before.
+        assert {v["verdict"] for v in miner.verdicts(*more[:100])} == {"accepted"}
+        busy(miner.submit(more[150]))
+        (verdict,) = miner.verdicts(more[0])
+        assert verdict["reason"] == "duplicate"
+
+
+def test_tiny_queues_refuse_and_lose_nothing(uri):
+    small = {
+        "limits__handler_mailbox": 1,
+        "limits__manager_mailbox": 1,
+        "limits__ledger_mailbox": 1,
+        "http__requests_in_flight": 2,
+        "http__workers": 2,
+        "chain__devnet_block_hashes": 10**9,
+    }
+    with Pool(**small) as pool:
+        acknowledged, statuses, failures = {}, {}, []
+
+        def patiently(ask):
+            for _ in range(1000):
+                answer = ask()
+                statuses[answer.status] = statuses.get(answer.status, 0) + 1
+                if answer.status != 503:
+                    return answer
+                assert answer.code in ("busy", "unavailable", "no_work"), answer
+                assert "retry-after" in answer.headers, answer.headers
+            raise AssertionError("refused a thousand times")
+
+        def mine(number):
+            try:
+                from harness import Job
+
+                miner = Miner(pool, f"{uri}//{number}")
+                assert patiently(miner.register).status == 201
+                miner.token = patiently(lambda: miner.signed("POST", "/v1/sessions", {})).json["token"]
+                job = Job(patiently(miner.fetch).json)
+                for _ in range(30):
+                    found = [job.find(block=False) for _ in range(3)]
+                    answer = patiently(lambda: miner.submit(*(share for share, _ in found)))
+                    assert answer.status == 200, answer
+                    for (_, share_id), verdict in zip(found, answer.json["results"]):
+                        # An answer that said "perhaps" is made good by asking again.
+                        assert verdict["verdict"] == "accepted" or verdict["reason"] == "duplicate", verdict
+                        acknowledged[share_id] = verdict["sequence"]
+            except BaseException as failure:  # noqa: BLE001
+                failures.append(failure)
+
+        threads = [threading.Thread(target=mine, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        print(statuses)
+        assert not failures, failures
+        assert len(acknowledged) == 12 * 90
+        assert sorted(acknowledged.values()) == list(range(1, 12 * 90 + 1))
+        eventually("the pool counts them", lambda: pool.get("/v1/pool").status == 200)
+        assert pool.pool()["shares"]["accepted"] == 12 * 90
+        assert statuses.get(503, 0) > 0, "queues of 1 were never full"

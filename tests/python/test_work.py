@@ -1,0 +1,513 @@
+"""Work and shares: what is given out, what is taken, and every reason for which a share does not count."""
+
+import http.client
+import json
+import re
+import threading
+import time
+
+import pytest
+from harness import TARGET_ONE, Job, Miner, Pool, eventually, is_instant, problem
+
+WORK_FIELDS = {
+    "job_id", "algorithm", "height", "header", "version_mask", "time_min", "time_max", "share_target",
+    "share_difficulty", "network_target", "expires_at",
+}
+
+
+@pytest.fixture
+def miner(pool, uri):
+    return pool.miner(uri)
+
+
+def rejected(verdict, reason):
+    assert verdict["verdict"] == "rejected", verdict
+    assert verdict["reason"] == reason, verdict
+    assert verdict["detail"], verdict
+    allowed = {"verdict", "reason", "detail"} | ({"sequence"} if reason == "duplicate" else set())
+    assert set(verdict) == allowed, verdict
+
+
+def test_work_has_exactly_the_documented_fields(miner):
+    work = miner.job("rig-1").work
+    assert set(work) == WORK_FIELDS
+    assert isinstance(work["job_id"], str) and work["job_id"]
+    assert work["algorithm"] == "sha256d"
+    assert work["height"] == miner.pool.pool()["height"] + 1
+    assert re.fullmatch("[0-9a-f]{160}", work["header"])
+    assert work["header"].endswith("00000000"), "the nonce is the miner's to choose"
+    assert re.fullmatch("[0-9a-f]{8}", work["version_mask"]), "a byte string: hex, as Stratum writes it"
+    for target in ("share_target", "network_target"):
+        assert re.fullmatch("[0-9a-f]{64}", work[target])
+    difficulty = TARGET_ONE / int(work["share_target"], 16)
+    assert abs(work["share_difficulty"] / difficulty - 1) < 1e-9
+    assert int(work["share_target"], 16) >= int(work["network_target"], 16)
+    assert work["time_min"] <= Job(work).time <= work["time_max"]
+    assert is_instant(work["expires_at"])
+
+
+def test_no_two_jobs_have_the_same_header(pool, miner, uri):
+    other = pool.miner(uri + "//other")
+    jobs = [m.job(worker) for m in (miner, other) for worker in ("a", "b") for _ in range(10)]
+    assert len({job.header[4:68] for job in jobs}) == len(jobs)
+    assert len({job.id for job in jobs}) == len(jobs)
+
+
+def test_a_share_is_accepted_with_its_documented_fields(miner):
+    share, share_id, verdict = miner.accepted("rig-1", block=False)
+    assert set(verdict) == {"verdict", "share_id", "share_difficulty", "sequence", "block"}
+    assert verdict["share_id"] == share_id
+    assert verdict["block"] is False
+    assert isinstance(verdict["sequence"], int) and verdict["sequence"] > 0
+    assert verdict["share_difficulty"] > 0
+
+
+def test_credit_comes_from_the_issued_target_not_from_the_hash(miner):
+    # A share that happens to be a block counts for no more than any other share of its job.
+    _, _, verdict = miner.accepted(block=True)
+    assert verdict["block"] is True
+    assert verdict["share_difficulty"] < 1e-6
+
+
+def test_sequences_grow_by_one(own_pool, uri):
+    miner = own_pool.miner(uri)
+    sequences = [miner.accepted(block=False)[2]["sequence"] for _ in range(20)]
+    assert sequences == list(range(1, 21))
+
+
+def test_a_batch_is_answered_in_order(miner):
+    for _ in range(20):
+        job = miner.job()
+        good = [job.find(block=False) for _ in range(3)]
+        low, _ = job.find(above_target=True)
+        shares = [good[0][0], low, good[1][0], good[0][0], {**low, "job_id": "0" * 56}, good[2][0]]
+        verdicts = miner.verdicts(*shares)
+        if all(verdict.get("reason") == "stale" for verdict in verdicts[:4]):
+            continue
+        assert [verdict.get("share_id") for verdict in verdicts] == [
+            good[0][1], None, good[1][1], None, None, good[2][1],
+        ]
+        rejected(verdicts[1], "low_difficulty")
+        rejected(verdicts[3], "duplicate")
+        rejected(verdicts[4], "unknown_job")
+        assert verdicts[3]["sequence"] == verdicts[0]["sequence"]
+        first = verdicts[0]["sequence"]
+        assert [verdicts[2]["sequence"], verdicts[5]["sequence"]] == [first + 1, first + 2]
+        return
+    raise AssertionError("every one of 20 jobs was stale at once")
+
+
+def test_no_shares_is_no_mistake(miner):
+    answer = miner.submit()
+    assert answer.status == 200 and answer.json == {"results": []}, answer
+
+
+def test_the_time_may_be_rolled_within_its_bounds(miner):
+    for time_of in (lambda work: work["time_min"], lambda work: work["time_max"], lambda work: Job(work).time + 1):
+        for _ in range(20):
+            job = miner.job()
+            rolled = time_of(job.work)
+            share, share_id = job.find(time=rolled)
+            (verdict,) = miner.verdicts(share)
+            if verdict["verdict"] == "accepted":
+                assert verdict["share_id"] == share_id
+                break
+            assert verdict["reason"] == "stale", verdict
+        else:
+            raise AssertionError("every job was stale at once")
+
+
+def test_a_time_outside_its_bounds_is_refused(miner):
+    job = miner.job()
+    for bad in (job.work["time_min"] - 1, job.work["time_max"] + 1, 0, (1 << 32) - 1):
+        share, _ = job.find(time=bad)
+        (verdict,) = miner.verdicts(share)
+        rejected(verdict, "time_out_of_range")
+
+
+def test_the_masked_bits_of_the_version_may_be_rolled(miner):
+    mask = int(miner.job().work["version_mask"], 16)
+    bits = [1 << bit for bit in range(32) if mask >> bit & 1]
+    assert len(bits) == 16, "the mask of BIP320"
+    for flip in (bits[0], bits[-1], mask):
+        for _ in range(20):
+            job = miner.job()
+            share, share_id = job.find(version=job.version ^ flip, time=job.time + 1)
+            (verdict,) = miner.verdicts(share)
+            if verdict["verdict"] == "accepted":
+                assert verdict["share_id"] == share_id
+                break
+            assert verdict["reason"] == "stale", verdict
+        else:
+            raise AssertionError("every job was stale at once")
+
+
+def test_a_bit_outside_the_mask_is_refused(miner):
+    job = miner.job()
+    mask = int(job.work["version_mask"], 16)
+    for bit in (bit for bit in range(32) if not mask >> bit & 1):
+        share, _ = job.find(version=job.version ^ (1 << bit))
+        (verdict,) = miner.verdicts(share)
+        rejected(verdict, "version_out_of_mask")
+
+
+def test_numbers_may_be_hex_as_stratum_writes_them(miner):
+    for _ in range(20):
+        job = miner.job()
+        share, share_id = job.find(time=job.time, version=job.version)
+        written = {key: value if key == "job_id" else f"{value:08x}" for key, value in share.items()}
+        (verdict,) = miner.verdicts(written)
+        if verdict["verdict"] == "accepted":
+            assert verdict["share_id"] == share_id
+            return
+    raise AssertionError("every job was stale at once")
+
+
+def test_a_repeat_is_a_duplicate_with_the_sequence_of_the_first(miner):
+    share, _, first = miner.accepted("rig-1", block=False)
+    for again in (share, share):
+        (verdict,) = miner.verdicts(again, worker="rig-1")
+        if verdict["reason"] != "stale":
+            rejected(verdict, "duplicate")
+            assert verdict["sequence"] == first["sequence"]
+
+
+def test_the_same_header_written_differently_is_a_duplicate(miner):
+    for _ in range(20):
+        job = miner.job()
+        share, _ = job.find(block=False)
+        spelled_out = {**share, "time": job.time, "version": job.version}
+        first, second = miner.verdicts(share, spelled_out)
+        if first["verdict"] == "accepted":
+            rejected(second, "duplicate")
+            assert second["sequence"] == first["sequence"]
+            return
+    raise AssertionError("every job was stale at once")
+
+
+def test_the_same_share_from_many_connections_at_once_counts_once(own_pool, uri):
+    miner = own_pool.miner(uri)
+    for _ in range(10):
+        share, _ = miner.job().find(block=False)
+        verdicts = []
+        threads = [threading.Thread(target=lambda: verdicts.extend(miner.verdicts(share))) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        accepted = [verdict for verdict in verdicts if verdict["verdict"] == "accepted"]
+        assert len(verdicts) == 8 and len(accepted) == 1, verdicts
+        for verdict in verdicts:
+            if verdict is not accepted[0]:
+                rejected(verdict, "duplicate")
+                assert verdict["sequence"] == accepted[0]["sequence"]
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_a_repeat_after_a_restart_is_a_duplicate_with_the_sequence_of_the_first(own_pool, uri, kill):
+    miner = own_pool.miner(uri)
+    job = miner.job("rig-1")
+    shares = [job.find(block=False) for _ in range(3)]
+    firsts = miner.verdicts(*(share for share, _ in shares))
+    assert all(verdict["verdict"] == "accepted" for verdict in firsts), firsts
+    own_pool.restart(kill=kill)
+    for verdict, first in zip(miner.verdicts(*(share for share, _ in shares)), firsts):
+        rejected(verdict, "duplicate")
+        assert verdict["sequence"] == first["sequence"]
+    # The job outlives the restart too: what is new counts.
+    share, share_id = job.find(block=False)
+    (verdict,) = miner.verdicts(share)
+    assert (verdict["verdict"], verdict["share_id"]) == ("accepted", share_id)
+    assert verdict["sequence"] == firsts[-1]["sequence"] + 1
+
+
+def test_a_hash_above_the_target_is_refused(miner):
+    share, _ = miner.job().find(above_target=True)
+    (verdict,) = miner.verdicts(share)
+    rejected(verdict, "low_difficulty")
+
+
+def test_a_job_that_the_pool_did_not_give_is_unknown(pool, miner, uri):
+    job = miner.job()
+    share, _ = job.find()
+    altered = job.id[:-1] + ("0" if job.id[-1] != "0" else "1")
+    harder_to_see = job.id[:2] + ("0" if job.id[2] != "0" else "1") + job.id[3:]
+    for job_id in ("", "x", "0" * len(job.id), altered, harder_to_see, job.id + "00", job.id[:-2], "\u00e9" * 10, "a" * 50_000):
+        (verdict,) = miner.verdicts({**share, "job_id": job_id})
+        rejected(verdict, "unknown_job")
+    other = pool.miner(uri + "//other")
+    (verdict,) = other.verdicts(share)
+    rejected(verdict, "unknown_job")
+
+
+def test_a_target_can_not_be_made_easier_by_editing_the_job_id(miner):
+    job = miner.job()
+    share, _ = job.find(above_target=True)
+    for place in range(0, len(job.id)):
+        for digit in "0f":
+            if job.id[place] != digit:
+                (verdict,) = miner.verdicts({**share, "job_id": job.id[:place] + digit + job.id[place + 1 :]})
+                rejected(verdict, "unknown_job")
+
+
+def test_a_job_given_to_another_worker_is_refused_for_this_one(miner):
+    miner.job("rig-2")
+    share, _ = miner.job("rig-1").find(block=False)
+    (verdict,) = miner.verdicts(share, worker="rig-2")
+    rejected(verdict, "unknown_job")
+    assert "worker" in verdict["detail"]
+    (verdict,) = miner.verdicts(share, worker="never-seen")
+    rejected(verdict, "unknown_job")
+    (verdict,) = miner.verdicts(share, worker="rig-1")
+    assert verdict["verdict"] == "accepted" or verdict["reason"] == "stale"
+
+
+def test_a_job_is_stale_once_its_block_was_found(miner):
+    job = miner.job()
+    share, _ = job.find(block=False)
+    miner.block()
+    eventually("the handler has the new work", lambda: miner.job().work["height"] > job.work["height"])
+    (verdict,) = miner.verdicts(share)
+    rejected(verdict, "stale")
+
+
+def test_a_long_poll_wakes_on_a_new_block(miner):
+    job = miner.job("rig-1")
+    answers = []
+    begin = time.monotonic()
+    waiting = threading.Thread(target=lambda: answers.append((miner.fetch("rig-1", longpoll=job.id), time.monotonic())))
+    waiting.start()
+    time.sleep(1)
+    assert not answers, "there is no newer work yet"
+    miner.accepted("rig-2", block=True)
+    found = time.monotonic()
+    waiting.join(20)
+    ((answer, answered),) = answers
+    assert answer.status == 200, answer
+    assert answer.json["height"] > job.work["height"]
+    assert answered - found < 2, f"{answered - found} s after the block, {answered - begin} s after asking"
+
+
+def test_many_long_polls_wake_at_once(pool, miner):
+    job = miner.job("rig-1")
+    answers = []
+    threads = [
+        threading.Thread(target=lambda n=n: answers.append(miner.fetch(f"rig-{n}", longpoll=job.id))) for n in range(50)
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    miner.accepted("finder", block=True)
+    for thread in threads:
+        thread.join(20)
+    assert len(answers) == 50
+    assert {answer.status for answer in answers} == {200}
+    assert all(answer.json["height"] > job.work["height"] for answer in answers)
+    assert len({answer.json["job_id"] for answer in answers}) == 50
+
+
+def test_a_long_poll_for_an_old_job_answers_at_once(miner):
+    job = miner.job()
+    miner.block()
+    eventually("there is newer work", lambda: miner.job().work["height"] > job.work["height"])
+    begin = time.monotonic()
+    answer = miner.fetch(longpoll=job.id)
+    assert answer.status == 200 and answer.json["height"] > job.work["height"]
+    assert time.monotonic() - begin < 2
+
+
+def test_a_long_poll_without_news_ends_after_its_time():
+    with Pool(http__longpoll_secs=2) as pool:
+        miner = pool.miner()
+        job = miner.job()
+        begin = time.monotonic()
+        answer = miner.fetch(longpoll=job.id)
+        took = time.monotonic() - begin
+        assert answer.status == 200 and answer.json["height"] == job.work["height"], answer
+        assert 1.5 < took < 6, took
+
+
+def test_a_pool_with_open_long_polls_stops_in_time(own_pool, uri):
+    miner = own_pool.miner(uri)
+    job = miner.job()
+
+    def wait():
+        try:
+            miner.fetch(longpoll=job.id)
+        except (http.client.HTTPException, OSError):
+            pass
+
+    threads = [threading.Thread(target=wait) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    begin = time.monotonic()
+    assert own_pool.stop() == 0
+    assert time.monotonic() - begin < 15
+    for thread in threads:
+        thread.join(15)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    "query, parameter",
+    [
+        ("worker=", "worker"),
+        ("worker=a%20b", "worker"),
+        ("worker=" + "a" * 65, "worker"),
+        ("worker=%C3%A9", "worker"),
+        ("worker=a&worker=b", "worker"),
+        ("longpoll=", "longpoll"),
+        ("longpoll=x", "longpoll"),
+        ("longpol=x", "longpol"),
+        ("worker=a&extra=1", "extra"),
+    ],
+)
+def test_a_wrong_query_is_refused_by_name(miner, query, parameter):
+    problem(miner.request("GET", "/v1/work?" + query), 400, "query_invalid", parameter)
+
+
+def test_worker_names_of_every_allowed_kind_are_taken(miner):
+    for name in ("a", "Z9", "rig-1.card_2", "a" * 64):
+        assert miner.fetch(name).status == 200
+
+
+def test_a_thousand_shares_are_taken_and_one_more_is_refused(own_pool, uri):
+    miner = own_pool.miner(uri)
+    job = miner.job()
+    shares = [job.find(block=False)[0] for _ in range(1000)]
+    answer = miner.submit(*shares, job.find(block=False)[0])
+    problem(answer, 422, "too_many_shares", "shares")
+    assert own_pool.pool()["shares"]["accepted"] == 0, "nothing of a refused request counts"
+    verdicts = miner.verdicts(*shares)
+    assert [verdict["verdict"] for verdict in verdicts] == ["accepted"] * 1000
+    assert [verdict["sequence"] for verdict in verdicts] == list(range(1, 1001))
+
+
+def test_an_oversized_body_is_refused(pool, miner):
+    limit = 1_048_576
+    body = b'{"shares": [' + b" " * limit + b"]}"
+    problem(miner.request("POST", "/v1/work", body), 413, "body_too_large")
+    # Nothing but the length is wrong with it.
+    body = b'{"shares": [' + b" " * (limit - 20) + b"]}"
+    assert miner.request("POST", "/v1/work", body).status == 200
+
+
+def test_an_oversized_body_in_chunks_is_refused(pool, miner):
+    connection = http.client.HTTPConnection(*pool.address, timeout=20)
+    pieces = (b" " * 65536 for _ in range(64))
+    try:
+        connection.request("POST", "/v1/work", body=pieces, headers=miner.bearer(), encode_chunked=True)
+        response = connection.getresponse()
+        assert response.status == 413, response.read()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # The pool answered and closed before all of it was sent, which is its right.
+    finally:
+        connection.close()
+    assert pool.get("/readyz").status == 200
+
+
+WRONG = [
+    ('{"shares": [{"job_id": "x", "nonce": "x"}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": -1}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": 4294967296}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": 1.5}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": 1e3}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": true}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": null}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": [1]}]}', "nonce"),
+    ('{"shares": [{"job_id": "x", "nonce": NaN}]}', None),
+    ('{"shares": [{"job_id": "x"}]}', "nonce"),
+    ('{"shares": [{"nonce": 1}]}', "job_id"),
+    ('{"shares": [{"job_id": 7, "nonce": 1}]}', "job_id"),
+    ('{"shares": [{"job_id": null, "nonce": 1}]}', "job_id"),
+    ('{"shares": [{"job_id": "x", "nonce": 1, "time": "now"}]}', "time"),
+    ('{"shares": [{"job_id": "x", "nonce": 1, "time": -5}]}', "time"),
+    ('{"shares": [{"job_id": "x", "nonce": 1, "version": 4294967296}]}', "version"),
+    ('{"shares": [{"job_id": "x", "nonce": 1, "difficulty": 9}]}', "difficulty"),
+    ('{"shares": [{"job_id": "x", "nonce": 1, "nonce": 2}]}', "nonce"),
+    ('{"shares": [7]}', "shares"),
+    ('{"shares": {}}', "shares"),
+    ('{"shares": null}', "shares"),
+    ("{}", "shares"),
+    ('{"share": []}', "share"),
+    ('{"shares": [], "hotkey": "x"}', "hotkey"),
+    ('{"shares": [], "worker": ""}', "worker"),
+    ('{"shares": [], "worker": 1}', "worker"),
+    ('{"shares": [], "worker": "a b"}', "worker"),
+    ('{"shares": []', None),
+    ('{"shares": []} x', None),
+    ("[]", None),
+    ("[null, []]", None),
+    ('{"shares": [["x", 1, null, null]]}', "shares"),
+    ("", None),
+    ("[" * 100_000, None),
+    ('{"shares": ' * 5_000, None),
+]
+
+
+@pytest.mark.parametrize("body, field", WRONG, ids=[body[:60] for body, _ in WRONG])
+def test_a_body_of_another_shape_is_refused_by_field(miner, body, field):
+    problem(miner.request("POST", "/v1/work", body), 400, "body_invalid", field)
+
+
+def test_the_wrong_share_of_a_batch_is_named_by_its_place(miner):
+    body = {"shares": [{"job_id": "x", "nonce": 1}, {"job_id": "x", "nonce": "one"}]}
+    body = problem(miner.request("POST", "/v1/work", body), 400, "body_invalid")
+    assert "shares[1].nonce" in body["detail"] + body.get("field", ""), body
+
+
+def test_only_json_is_read(pool, miner):
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        headers = {**miner.bearer(), "Content-Type": kind}
+        problem(pool.request("POST", "/v1/work", b'{"shares": []}', headers), 415, "unsupported_media_type")
+    for kind in ("application/json", "application/json; charset=utf-8", "APPLICATION/JSON"):
+        headers = {**miner.bearer(), "Content-Type": kind}
+        assert pool.request("POST", "/v1/work", b'{"shares": []}', headers).status == 200
+
+
+def test_too_many_workers_of_one_miner_are_refused(uri):
+    with Pool(limits__workers_per_miner=3) as pool:
+        miner = pool.miner(uri)
+        for n in range(3):
+            miner.accepted(f"rig-{n}")
+        answer = miner.fetch("rig-3")
+        problem(answer, 403, "too_many_workers", "worker")
+        miner.accepted("rig-0")
+        pool.restart(kill=True)
+        problem(miner.fetch("rig-3"), 403, "too_many_workers", "worker")
+        miner.accepted("rig-2")
+
+
+def test_more_miners_than_the_limit_are_refused(uri):
+    with Pool(limits__miners=2) as pool:
+        for n in range(2):
+            assert Miner(pool, f"{uri}//{n}").register().status == 201
+        problem(Miner(pool, f"{uri}//2").register(), 403, "registration_closed")
+        assert Miner(pool, f"{uri}//0").register().status == 200
+
+
+def test_requests_may_follow_each_other_on_one_connection(pool, miner):
+    connection = http.client.HTTPConnection(*pool.address, timeout=10)
+    for _ in range(50):
+        connection.request("GET", "/v1/work?worker=kept", headers=miner.bearer())
+        response = connection.getresponse()
+        assert response.status == 200
+        work = json.loads(response.read())
+        share, _ = Job(work).find()
+        body = json.dumps({"shares": [share], "worker": "kept"})
+        connection.request("POST", "/v1/work", body=body, headers=miner.bearer())
+        response = connection.getresponse()
+        assert response.status == 200, response.read()
+        response.read()
+    connection.close()
+
+
+def test_a_workers_difficulty_follows_its_pace(uri):
+    with Pool(work__share_interval_secs="0.5", chain__devnet_block_hashes=1_000_000_000) as pool:
+        miner = pool.miner(uri)
+        begin = miner.job().work["share_difficulty"]
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            miner.accepted(block=False)
+        assert miner.job().work["share_difficulty"] > 50 * begin
