@@ -1,0 +1,38 @@
+//! What Linux tells of a process.
+
+use std::time::Duration;
+
+use crate::Error;
+
+/// Ticks of `/proc/PID/stat` in a second: fixed for user space on every Linux platform.
+const TICKS_PER_SEC: u64 = 100;
+
+/// CPU time of a process so far, user and system, all of its threads.
+pub(crate) fn cpu_time(pid: u32) -> Result<Duration, Error> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name in parentheses may hold anything; behind it utime and stime are the 12th and 13th field.
+    let (_, fields) = stat.rsplit_once(')').ok_or("an unknown form of /proc/PID/stat")?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let mut ticks = || -> Result<u64, Error> { Ok(fields.next().ok_or("a short /proc/PID/stat")?.parse()?) };
+    let ticks = ticks()? + ticks()?;
+    Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SEC))
+}
+
+/// The most memory that a process held, in bytes (VmHWM).
+pub(crate) fn peak_memory(pid: u32) -> Result<u64, Error> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|value| value.trim().strip_suffix("kB"))
+        .ok_or("no VmHWM in /proc/PID/status")?
+        .trim()
+        .parse()?;
+    Ok(kib * 1024)
+}
+
+/// The kernel's release.
+pub(crate) fn kernel() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease")
+        .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}

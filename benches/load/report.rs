@@ -1,0 +1,136 @@
+//! Figures of runs, their medians, and the table.
+
+use std::fmt::Write as _;
+
+use crate::load::{Outcome, median_of};
+use crate::proc;
+
+/// The figures of one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figures {
+    /// Accepted shares a second.
+    pub(crate) rate: f64,
+    /// Percentiles of the acknowledgement in milliseconds: the 50th, the 99th, the 99.9th.
+    pub(crate) latency_ms: [f64; 3],
+    /// CPU seconds of the server per million shares.
+    pub(crate) server_cpu: f64,
+    /// CPU seconds of the generator per million shares.
+    pub(crate) generator_cpu: f64,
+    /// The most memory that the server has held so far, in MiB.
+    pub(crate) peak_mib: f64,
+}
+
+impl From<&Outcome> for Figures {
+    fn from(outcome: &Outcome) -> Self {
+        let shares = outcome.shares as f64;
+        let percentile = |q| outcome.latency.value_at_quantile(q) as f64 / 1_000.0;
+        Self {
+            rate: shares / outcome.elapsed.as_secs_f64(),
+            latency_ms: [percentile(0.5), percentile(0.99), percentile(0.999)],
+            server_cpu: outcome.server_cpu.as_secs_f64() * 1e6 / shares,
+            generator_cpu: outcome.generator_cpu.as_secs_f64() * 1e6 / shares,
+            peak_mib: outcome.peak_memory as f64 / f64::from(1 << 20),
+        }
+    }
+}
+
+/// The runs of one server in one scenario, in the order of the rounds.
+pub(crate) struct Series {
+    /// The server's name.
+    pub(crate) name: String,
+    /// One entry a round.
+    pub(crate) runs: Vec<Figures>,
+}
+
+impl Series {
+    /// The median of one figure.
+    pub(crate) fn median(&self, figure: impl Fn(&Figures) -> f64) -> f64 {
+        median_of(&mut self.runs.iter().map(figure).collect::<Vec<_>>())
+    }
+
+    /// The rates of this series over those of `other`, round by round.
+    pub(crate) fn ratio_to(&self, other: &Self) -> Spread {
+        let pairs = self.runs.iter().zip(&other.runs);
+        Spread::of(pairs.map(|(mine, theirs)| mine.rate / theirs.rate).collect())
+    }
+}
+
+/// The median of some numbers and how far they lie apart.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spread {
+    median: f64,
+    least: f64,
+    greatest: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mut values: Vec<f64>) -> Self {
+        let median = median_of(&mut values);
+        Self {
+            median,
+            least: values.first().copied().unwrap_or(f64::NAN),
+            greatest: values.last().copied().unwrap_or(f64::NAN),
+        }
+    }
+}
+
+/// What is printed.
+#[derive(Default)]
+pub(crate) struct Report {
+    rows: String,
+    ratios: String,
+}
+
+impl Report {
+    /// A row of the table: the medians of one series.
+    pub(crate) fn row(&mut self, scenario: &str, series: &Series) {
+        let [p50, p99, p999] = [0, 1, 2].map(|index| series.median(|run| run.latency_ms[index]));
+        // Writing to a text can not fail.
+        let _written = writeln!(
+            self.rows,
+            "{:<31} {:>10.0} {:>8.2} {:>8.2} {:>8.2} {:>8.1} {:>8.1} {:>8.0}",
+            format!("{scenario}, {}", series.name),
+            series.median(|run| run.rate),
+            p50,
+            p99,
+            p999,
+            series.median(|run| run.server_cpu),
+            series.median(|run| run.generator_cpu),
+            series.median(|run| run.peak_mib),
+        );
+    }
+
+    /// A line below the table: a ratio or another number, and the goal that it is held against.
+    pub(crate) fn line(&mut self, what: &str, value: Spread, goal: &str) {
+        let digits = if value.median.abs() < 100.0 { 3 } else { 0 };
+        let _written = writeln!(
+            self.ratios,
+            "{what:<47} {:>9.digits$} [{:.digits$} - {:.digits$}]  goal {goal}",
+            value.median, value.least, value.greatest,
+        );
+    }
+
+    /// Prints everything.
+    pub(crate) fn print(&self, durability: &str, rounds: usize, seconds: f64) {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        println!(
+            "{cores} cores, Linux {}; medians of {rounds} rounds of {seconds} s; durable: {durability}",
+            proc::kernel()
+        );
+        println!(
+            "{:<31} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "", "shares/s", "p50 ms", "p99 ms", "p999 ms", "server", "gen.", "peak"
+        );
+        println!(
+            "{:<31} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "", "", "", "", "", "CPU us", "CPU us", "MiB"
+        );
+        print!("{}", self.rows);
+        if !self.ratios.is_empty() {
+            print!(
+                "{:<47} {:>9} [least - greatest of the rounds]\n{}",
+                "", "median", self.ratios
+            );
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Miners of the generator: signed requests, sessions, work, and valid shares of it.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::signature::{Scheme, SignedRequest};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+use crate::client::Client;
+
+const HEADER_LEN: usize = 80;
+/// The header's first compression, which no nonce changes.
+const MIDSTATE_LEN: usize = 64;
+/// The least first byte of a target that every few nonces meet.
+const EASY: u8 = 0x20;
+
+/// A registered miner with one worker, a session and work.
+pub(crate) struct Miner {
+    /// The session's header line.
+    pub(crate) session: String,
+    worker: String,
+    work: Option<Work>,
+    body: Vec<u8>,
+    /// The hashes of the shares in `body`, big-endian, if they are to be kept.
+    hashes: Option<Vec<[u8; 32]>>,
+}
+
+struct Work {
+    job_id: String,
+    midstate: Sha256,
+    tail: [u8; HEADER_LEN - MIDSTATE_LEN],
+    share_target: [u8; 32],
+    nonce: u32,
+}
+
+impl Miner {
+    /// Registers the miner of this number, always the same key, and opens its session.
+    pub(crate) async fn register(
+        client: &mut Client,
+        number: u32,
+        receiver: Hotkey,
+        keep_hashes: bool,
+    ) -> Result<Self, Error> {
+        let mut seed = [0x6d; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        let key = schnorrkel::MiniSecretKey::from_bytes(&seed)
+            .map_err(|error| error.to_string())?
+            .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
+        signed_post(client, &key, receiver, "/v1/miners").await?;
+        let opened = signed_post(client, &key, receiver, "/v1/sessions").await?;
+        let token = text(&opened, "token")?;
+        Ok(Self {
+            session: format!("authorization: Bearer {token}\r\n"),
+            worker: format!("rig-{number}"),
+            work: None,
+            body: Vec::new(),
+            hashes: keep_hashes.then(Vec::new),
+        })
+    }
+
+    /// Fetches new work.
+    pub(crate) async fn fetch_work(&mut self, client: &mut Client) -> Result<(), Error> {
+        let path = format!("/v1/work?worker={}", self.worker);
+        let answer = client.request("GET", &path, &self.session, b"").await?;
+        if answer.status != 200 {
+            return Err(format!("GET {path}: {} {}", answer.status, answer.body).into());
+        }
+        let work: Value = serde_json::from_str(answer.body)?;
+        let mut header = [0; HEADER_LEN];
+        hex::decode_to_slice(text(&work, "header")?, &mut header)?;
+        let mut share_target = [0; 32];
+        hex::decode_to_slice(text(&work, "share_target")?, &mut share_target)?;
+        if share_target[0] < EASY {
+            return Err(
+                "the share target is too hard: finding shares would take longer than judging them".into(),
+            );
+        }
+        let mut tail = [0; HEADER_LEN - MIDSTATE_LEN];
+        tail.copy_from_slice(&header[MIDSTATE_LEN..]);
+        self.work = Some(Work {
+            job_id: text(&work, "job_id")?.to_owned(),
+            midstate: Sha256::new_with_prefix(&header[..MIDSTATE_LEN]),
+            tail,
+            share_target,
+            nonce: 0,
+        });
+        Ok(())
+    }
+
+    /// The body of a request with `count` shares that were never sent before.
+    pub(crate) fn next_body(&mut self, count: usize) -> Result<(), Error> {
+        let work = self
+            .work
+            .as_mut()
+            .ok_or("work is fetched before shares are made")?;
+        self.body.clear();
+        if let Some(hashes) = &mut self.hashes {
+            hashes.clear();
+        }
+        self.body.extend_from_slice(b"{\"shares\":[");
+        for index in 0..count {
+            let (nonce, hash) = work.next_share()?;
+            let comma = if index == 0 { "" } else { "," };
+            write!(
+                self.body,
+                "{comma}{{\"job_id\":\"{}\",\"nonce\":{nonce}}}",
+                work.job_id
+            )?;
+            if let Some(hashes) = &mut self.hashes {
+                hashes.push(hash);
+            }
+        }
+        self.body.extend_from_slice(b"]}");
+        Ok(())
+    }
+
+    /// What [`Self::next_body`] made.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The hashes of the shares in the body, big-endian, if they are kept.
+    pub(crate) fn hashes(&self) -> Option<&[[u8; 32]]> {
+        self.hashes.as_deref()
+    }
+}
+
+impl Work {
+    fn next_share(&mut self) -> Result<(u32, [u8; 32]), Error> {
+        loop {
+            let nonce = self.nonce;
+            self.nonce = nonce.checked_add(1).ok_or("the nonces of a job are used up")?;
+            let nonce_at = self.tail.len() - 4;
+            self.tail[nonce_at..].copy_from_slice(&nonce.to_le_bytes());
+            let inner = self.midstate.clone().chain_update(self.tail).finalize();
+            let mut hash: [u8; 32] = Sha256::digest(inner).into();
+            hash.reverse();
+            if hash <= self.share_target {
+                return Ok((nonce, hash));
+            }
+        }
+    }
+}
+
+/// A signed `POST` of an empty object (btauth/1), whose answer must be a success.
+async fn signed_post(
+    client: &mut Client,
+    key: &schnorrkel::Keypair,
+    receiver: Hotkey,
+    path: &str,
+) -> Result<Value, Error> {
+    let body = b"{}";
+    let sender = Hotkey::from_bytes(key.public.to_bytes());
+    let nonce = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+    let request = SignedRequest {
+        scheme: Scheme::Sr25519,
+        method: "POST",
+        path,
+        body,
+        nonce_nanos: nonce,
+        sender,
+        receiver,
+    };
+    let signature = key.sign_simple(b"substrate", &request.payload()).to_bytes();
+    let mut headers = String::new();
+    write!(
+        headers,
+        "x-bittensor-version: 1\r\nx-bittensor-hotkey: {sender}\r\nx-bittensor-receiver: {receiver}\r\n\
+         x-bittensor-nonce: {nonce}\r\nx-bittensor-signature: 0x{}\r\n",
+        hex::encode(signature)
+    )?;
+    let answer = client.request("POST", path, &headers, body).await?;
+    if !(200..300).contains(&answer.status) {
+        return Err(format!("POST {path}: {} {}", answer.status, answer.body).into());
+    }
+    Ok(serde_json::from_str(answer.body)?)
+}
+
+fn text<'a>(answer: &'a Value, field: &str) -> Result<&'a str, Error> {
+    answer[field]
+        .as_str()
+        .ok_or_else(|| format!("an answer without {field}: {answer}").into())
+}
