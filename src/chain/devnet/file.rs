@@ -156,8 +156,9 @@ impl BlockFile {
 
     /// Writes a record and waits until it is on disk.
     ///
-    /// After an error nothing can be appended any more: whether the record is on disk is unknown, and only
-    /// reading the file again can tell.
+    /// After an error the file is cut back, so that the record is surely not there: a disk that was full for a
+    /// while costs no restart. If even that fails, nothing can be appended any more: what is on disk is unknown,
+    /// and only reading the file again can tell.
     pub(super) fn append(&mut self, record: &Record) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("an earlier write failed; open the devnet again"));
@@ -165,9 +166,12 @@ impl BlockFile {
         let bytes = encode(record);
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            self.broken = true;
-            // Half a record is cut off at the next start too; this only spares it the warning.
-            let _as_good_as_it_gets = self.file.set_len(self.len);
+            let cut_back = self
+                .file
+                .set_len(self.len)
+                .and_then(|()| self.file.seek(SeekFrom::Start(self.len)))
+                .and_then(|_| self.file.sync_data());
+            self.broken = cut_back.is_err();
             return Err(error);
         }
         self.len += bytes.len() as u64;
