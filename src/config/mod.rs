@@ -17,7 +17,7 @@ mod values;
 pub use load::{ConfigError, FILE_NAME, Place};
 pub use sections::{
     Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, Config, HttpConfig, LimitsConfig, NodeUrl,
-    PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig, WorkConfig,
+    PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
 };
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ pub(super) fn pool_settings(
             window: config.rewards.window_units,
             seed: u64::from_le_bytes(seed),
         },
-        miners_mailbox: config.limits.manager_mailbox,
+        // Each Stratum session asks one thing at a time; all may connect at once.
+        miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),
         ledger_mailbox: config.limits.ledger_mailbox,
         difficulty_range: (work.min_difficulty, work.max_difficulty),
         rewards: RewardSettings {
@@ -121,6 +122,15 @@ pub(super) fn pool_settings(
         },
         acknowledge,
     })
+}
+
+/// How many Stratum sessions there may be.
+fn stratum_connections(config: &Config) -> usize {
+    if config.stratum.all_listeners().is_empty() {
+        0
+    } else {
+        config.stratum.max_connections
+    }
 }
 
 /// How signed requests are judged.

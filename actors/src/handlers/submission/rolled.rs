@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use dwarves_domain::share::{self, Rejection, Submission};
+use dwarves_domain::share::{self, Submission};
 use dwarves_domain::work::{Algorithm, FullExtraNonce, Job};
 
 use super::SubmissionHandler;
@@ -51,18 +51,13 @@ impl SubmissionHandler {
         extranonce: FullExtraNonce,
         submission: &Submission,
     ) -> CheckedShare {
-        let rejected = |reason, job: &Job| CheckedShare::Rejected {
-            reason,
-            worker: Some(job.worker()),
-        };
-        // The session may not have heard yet that the work is over.
-        if self.work.template(job.template().id()).is_none() {
-            return rejected(Rejection::Stale, &job);
-        }
         let now_sha256d = |_: &_| unreachable!("only jobs of SHA-256d are issued");
         match share::check_rolled(&job, extranonce, submission, Algorithm::Sha256d, now_sha256d) {
             Ok(proof) => CheckedShare::Proven { job, proof },
-            Err(reason) => rejected(reason, &job),
+            Err(reason) => CheckedShare::Rejected {
+                reason,
+                worker: Some(job.worker()),
+            },
         }
     }
 }
