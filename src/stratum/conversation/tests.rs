@@ -242,7 +242,7 @@ fn work_in_flight_keeps_the_target_that_it_was_issued_with() {
         .share_target();
     talk.answer(
         "mining.configure",
-        json!([["minimum-difficulty"], {"minimum-difficulty.value": 1e-8}]),
+        json!([["minimum-difficulty"], {"minimum-difficulty.value": 2e-9}]),
     );
     talk.tell(Telling::IfNew);
     let after = job_of(talk.notified().unwrap());
@@ -253,7 +253,7 @@ fn work_in_flight_keeps_the_target_that_it_was_issued_with() {
         .iter()
         .find(|sent| sent["method"] == "mining.set_difficulty")
         .unwrap();
-    assert_eq!(told["params"][0], 1e-8);
+    assert_eq!(told["params"][0], 2e-9);
     let hard = talk
         .submit(&after, &["65432100", "00000001"])
         .unwrap()
@@ -261,7 +261,7 @@ fn work_in_flight_keeps_the_target_that_it_was_issued_with() {
         .share_target();
     assert!(hard < easy);
     // What was told is never harder than what is judged by.
-    assert!(hard >= difficulty(1e-8).target());
+    assert!(hard >= difficulty(2e-9).target());
     let late = talk
         .submit(&before, &["65432100", "00000002"])
         .unwrap()
