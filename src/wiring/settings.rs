@@ -13,6 +13,7 @@ use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::RegistryLimits;
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use dwarves_domain::work::Algorithm;
 
@@ -23,6 +24,9 @@ use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
 const JOBS_CACHED_MAX: usize = 50_000;
+/// How long the miner manager may take to judge shares before their requests are answered without verdicts: well
+/// beyond what a healthy disk needs, and together with the wait for the message before it within what clients bear.
+const JUDGE_DEADLINE: Span = Span::from_secs(5);
 /// A block is followed until it is this many times as deep as a spendable one: deeper reorgs are not booked.
 const FORGET_AFTER_MATURITIES: u32 = 3;
 
@@ -144,5 +148,6 @@ pub(super) fn submission(config: &Config) -> SubmissionLimits {
         waiting_max: config.http.max_connections,
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
+        judge_deadline: JUDGE_DEADLINE,
     }
 }
