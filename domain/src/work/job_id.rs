@@ -10,6 +10,7 @@ use std::str::FromStr;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::hex_digits;
 use crate::hotkey::Hotkey;
 use crate::ids::{ExtraNonce, TemplateId, WorkerId};
 use crate::target::CompactTarget;
@@ -115,21 +116,7 @@ impl FromStr for JobId {
     type Err = ParseJobIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits: &[u8; 2 * LEN] = text.as_bytes().try_into().map_err(|_| ParseJobIdError)?;
-        let mut bytes = [0; LEN];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-/// The value of a hex digit. One spelling only: upper case would make a second name of the same job.
-fn digit(digit: u8) -> Result<u8, ParseJobIdError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(ParseJobIdError),
+        hex_digits::read(text).map(Self).ok_or(ParseJobIdError)
     }
 }
 
