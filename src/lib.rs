@@ -11,5 +11,6 @@ pub mod demo;
 pub mod http;
 pub mod keys;
 pub mod miner;
+pub mod rpc;
 pub mod store;
 pub mod wiring;
