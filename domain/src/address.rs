@@ -45,7 +45,7 @@ impl AddressFormat {
     }
 
     /// How an address of this format begins, for people.
-    fn example(self) -> &'static str {
+    pub fn example(self) -> &'static str {
         match self {
             Self::Bitcoin => "bc1..., 1... or 3...",
             Self::BitcoinTest => "tb1..., m..., n... or 2...",
