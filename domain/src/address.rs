@@ -6,6 +6,9 @@ use std::str::FromStr;
 use bitcoin::Network;
 use bitcoin::ScriptBuf;
 use bitcoin::address::NetworkUnchecked;
+use sha2::{Digest, Sha256};
+
+use crate::hotkey::Hotkey;
 
 mod litecoin;
 
@@ -127,6 +130,19 @@ impl PayoutAddress {
         })
     }
 
+    /// The identity of a miner that gives nothing but this address.
+    ///
+    /// The ledger knows miners by 32 bytes. A hotkey's are its public key; an address's are a hash of the script
+    /// that pays it, for which nobody has a secret key: no signature ever speaks for it, so nobody can change
+    /// where it is paid. Every way to write the same address gives the same identity.
+    pub fn identity(&self) -> Hotkey {
+        let digest = Sha256::new()
+            .chain_update(b"dwarves/address-identity/1")
+            .chain_update(self.script())
+            .finalize();
+        Hotkey::from_bytes(digest.into())
+    }
+
     /// The script that pays it.
     pub fn script(&self) -> Vec<u8> {
         self.script.to_bytes()
@@ -150,6 +166,8 @@ mod tests {
         let address = PayoutAddress::parse(MAIN, AddressFormat::Bitcoin).unwrap();
         assert_eq!(address.to_string(), MAIN);
         assert_eq!(address.script().len(), 22);
+        let upper = PayoutAddress::parse(&MAIN.to_uppercase(), AddressFormat::Bitcoin).unwrap();
+        assert_eq!(upper.identity(), address.identity());
         assert!(matches!(
             PayoutAddress::parse(MAIN, AddressFormat::BitcoinRegtest),
             Err(ParseAddressError::WrongNetwork { .. })
