@@ -14,6 +14,7 @@ pub mod handlers;
 pub mod ledger;
 pub mod miner_manager;
 pub mod pool_manager;
+pub mod proof_of_work;
 pub mod reward_distributor;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]

@@ -27,6 +27,7 @@ pub mod hotkey;
 pub mod ids;
 pub mod ledger;
 pub mod miners;
+pub mod pow;
 pub mod rewards;
 pub mod rounds;
 pub mod session;
