@@ -12,4 +12,5 @@ pub mod http;
 pub mod keys;
 pub mod miner;
 pub mod store;
+pub mod wallet;
 pub mod wiring;

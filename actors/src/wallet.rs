@@ -137,6 +137,24 @@ pub struct BuildRequest {
     pub fee_max: Amount,
 }
 
+/// A transaction that was built and signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// The transaction.
+    pub signed: Signed,
+    /// What of the network's fee the miners bear; zero if the pool pays.
+    pub borne: Amount,
+}
+
+/// What the network would take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// In all.
+    pub fee: Amount,
+    /// What of it the miners would bear; zero if the pool pays.
+    pub borne: Amount,
+}
+
 /// What became of sending a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SendOutcome {
@@ -160,10 +178,10 @@ pub trait Wallet: Send + Sync + 'static {
     fn hold(&self, inputs: Vec<OutPoint>) -> WalletFuture<()>;
 
     /// What the network would take for this transaction. Nothing is signed or locked.
-    fn quote(&self, request: BuildRequest) -> WalletFuture<Amount>;
+    fn quote(&self, request: BuildRequest) -> WalletFuture<Quote>;
 
     /// Builds and signs a transaction of coins that are not locked, and locks them. It is not sent.
-    fn build(&self, request: BuildRequest) -> WalletFuture<Signed>;
+    fn build(&self, request: BuildRequest) -> WalletFuture<Built>;
 
     /// Sends a signed transaction. Sending it again is safe.
     fn send(&self, bytes: Vec<u8>) -> WalletFuture<SendOutcome>;

@@ -24,6 +24,7 @@ use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::store::SharedStore;
+use dwarves_actors::wallet::SharedWallet;
 use tokio::sync::watch;
 
 use crate::chain::devnet::{self, Devnet};
@@ -32,6 +33,7 @@ use crate::config::{ChainKind, Config};
 use crate::http::{self, HttpDeps, HttpLimits};
 use crate::keys::{AdminToken, PoolKey, SystemRandomness};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::wallet::DevnetWallet;
 
 mod halt;
 mod http_server;
@@ -153,6 +155,13 @@ fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
     })
 }
 
+/// The wallet that pays miners: on the devnet the pool's own.
+fn open_wallet(ground: &Ground) -> Result<SharedWallet, StartError> {
+    let wallet = DevnetWallet::new(ground.devnet.clone(), &ground.pool_key.devnet_wallet_secret());
+    let wallet = wallet.map_err(|error| StartError::Settings(format!("the pool's key gives no wallet: {error}")))?;
+    Ok(Arc::new(wallet))
+}
+
 /// Starts the pool. It is ready for miners a moment later, when [`listen_file`] has been written.
 ///
 /// # Errors
@@ -173,6 +182,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     let world = World {
         store: Arc::clone(&ground.store),
         chain,
+        wallet: open_wallet(&ground)?,
         clock: Arc::clone(&ground.clock),
         halt: Arc::new(halt::ProcessHalt),
         stop: stop_sender,

@@ -9,7 +9,7 @@ use super::machine::{Machine, patiently};
 use super::signing::build_request;
 use super::trouble::Trouble;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::wallet::WalletState;
+use crate::wallet::{Quote, WalletState};
 
 impl Machine {
     /// Tells what would be sent.
@@ -26,29 +26,29 @@ impl Machine {
             Ok(batch) => batch,
             Err(error) => return ControlOutcome::Refused(error.to_string()),
         };
-        let (fee, spendable, trouble) = match self.price(&batch).await {
-            Ok((fee, spendable)) => (Some(fee), Some(spendable), None),
+        let (quote, spendable, trouble) = match self.price(&batch).await {
+            Ok((quote, spendable)) => (Some(quote), Some(spendable), None),
             Err(trouble) => (None, None, Some(trouble)),
         };
         ControlOutcome::Done(describe(
             &plan,
             payer,
-            fee.map(|fee| (&batch, fee)),
+            quote.map(|quote| (&batch, quote)),
             spendable,
             trouble,
         ))
     }
 
     /// The network's fee and the wallet's coins.
-    async fn price(&mut self, batch: &Batch) -> Result<(Amount, Amount), Trouble> {
+    async fn price(&mut self, batch: &Batch) -> Result<(Quote, Amount), Trouble> {
         let of_wallet = |error| Trouble::of_wallet(&error);
         if let WalletState::NotLoaded(detail) = patiently(self.wallet.state()).await.map_err(of_wallet)? {
             return Err(Trouble::new(super::trouble::TroubleKind::WalletNotLoaded, detail));
         }
         let spendable = patiently(self.wallet.spendable()).await.map_err(of_wallet)?;
         let request = build_request(batch, self.settings.fee_rate, self.settings.fee_max);
-        let fee = patiently(self.wallet.quote(request)).await.map_err(of_wallet)?;
-        Ok((fee, spendable))
+        let quote = patiently(self.wallet.quote(request)).await.map_err(of_wallet)?;
+        Ok((quote, spendable))
     }
 }
 
@@ -56,18 +56,18 @@ impl Machine {
 fn describe(
     plan: &Plan,
     payer: FeePayer,
-    priced: Option<(&Batch, Amount)>,
+    priced: Option<(&Batch, Quote)>,
     spendable: Option<Amount>,
     trouble: Option<Trouble>,
 ) -> Value {
-    let outputs = priced.and_then(|(batch, fee)| batch.outputs_after(fee).ok());
-    let parts = priced.and_then(|(batch, fee)| batch.parts_after(fee).ok());
+    let outputs = priced.and_then(|(batch, quote)| batch.outputs_after(quote.borne).ok());
+    let parts = priced.and_then(|(batch, quote)| batch.parts_after(quote.borne).ok());
     let parts = parts.as_ref().unwrap_or(&plan.parts);
     json!({
         "dry_run": true,
         "total_sats": plan.total.sats(),
         "fee_payer": payer.name(),
-        "fee_sats": priced.map(|(_, fee)| fee.sats()),
+        "fee_sats": priced.map(|(_, quote)| quote.fee.sats()),
         "spendable_sats": spendable.map(Amount::sats),
         "outputs": outputs.map(|outputs| outputs.iter().map(|output| json!({
             "address": output.address,

@@ -410,8 +410,8 @@ impl Machine {
             }
         };
         let request = build_request(&batch, self.settings.fee_rate, self.settings.fee_max);
-        let signed = match patiently(self.wallet.build(request)).await {
-            Ok(signed) => signed,
+        let built = match patiently(self.wallet.build(request)).await {
+            Ok(built) => built,
             Err(error) if error.action() == WalletAction::Replan => {
                 return self.replan(id, &batch, &error).await;
             }
@@ -419,7 +419,7 @@ impl Machine {
         };
         let known: BTreeSet<Txid> = watched.iter().filter_map(|p| p.signed.as_ref()).map(|s| s.txid).collect();
         let spent: BTreeSet<OutPoint> = spent_inputs(watched).collect();
-        let fees = match check_signed(&signed, &batch, self.settings.fee_max, &known, &spent) {
+        let fees = match check_signed(&built, &batch, self.settings.fee_max, &known, &spent) {
             Ok(fees) => fees,
             Err(why) => {
                 log::error!("payout={id}: the wallet signed another transaction than was asked for: {why}");
@@ -427,6 +427,7 @@ impl Machine {
                 return Err(Ended::Trouble(trouble));
             }
         };
+        let signed = built.signed;
         let step = Step::Sign {
             signed: signed.clone(),
             fees,

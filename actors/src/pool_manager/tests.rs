@@ -11,6 +11,7 @@ use super::*;
 use crate::ask::Request;
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::MinersView;
+use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, template};
@@ -33,6 +34,9 @@ struct Bench {
     rewards: Inbox<Ask<DistributorControl>>,
     drain_rounds: Inbox<Ask<DrainRounds>>,
     read_schedule: Inbox<Ask<ReadSchedule>>,
+    payouts: Inbox<Ask<PaymasterControl>>,
+    drain_payouts: Inbox<Ask<DrainPayouts>>,
+    read_payouts: Inbox<Ask<ReadPayouts>>,
 }
 
 async fn bench(paused: bool) -> Bench {
@@ -49,6 +53,9 @@ async fn bench(paused: bool) -> Bench {
     let (rewards, rewards_inbox) = recorded_port();
     let (drain_rounds, drain_rounds_inbox) = recorded_port();
     let (read_schedule, read_schedule_inbox) = recorded_port();
+    let (payouts, payouts_inbox) = recorded_port();
+    let (drain_payouts, drain_payouts_inbox) = recorded_port();
+    let (read_payouts, read_payouts_inbox) = recorded_port();
     let (stop, stopped) = watch::channel(false);
     let manager = PoolManager::new(PoolManagerParts {
         peers: PoolPeers {
@@ -64,6 +71,9 @@ async fn bench(paused: bool) -> Bench {
             rewards,
             drain_rounds,
             read_schedule,
+            payouts,
+            drain_payouts,
+            read_payouts,
         },
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
@@ -86,6 +96,9 @@ async fn bench(paused: bool) -> Bench {
         rewards: rewards_inbox,
         drain_rounds: drain_rounds_inbox,
         read_schedule: read_schedule_inbox,
+        payouts: payouts_inbox,
+        drain_payouts: drain_payouts_inbox,
+        read_payouts: read_payouts_inbox,
     }
 }
 
@@ -118,6 +131,9 @@ impl Bench {
             work: Arc::new(work),
             trouble: None,
         });
+        settle().await;
+        let payouts = self.read_payouts.try_recv().unwrap();
+        payouts.reply.answer(PayoutsView::default());
         settle().await;
         self.ledger.try_recv().unwrap().reply.answer(LedgerView {
             trouble: trouble.map(str::to_owned),

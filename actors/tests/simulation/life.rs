@@ -104,6 +104,7 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         window_ahead: Span::from_secs(1),
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
+        threshold_least: Amount::ZERO,
         signatures_per_sec: 1_000,
         mailbox_capacity: 64,
     };
@@ -162,6 +163,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
     let world = World {
         store: Arc::new(store),
         chain,
+        wallet: Arc::new(TestWallet::default()),
         clock: Arc::new(clock.clone()),
         halt: halt.shared(),
         stop: watch::Sender::new(false),

@@ -209,10 +209,10 @@ impl Batch {
         self.total
     }
 
-    /// The parts once the network's fee is known.
+    /// The parts once it is known what of the network's fee the miners bear; nothing, if the pool pays.
     ///
     /// # Errors
-    /// If the miners pay and the fee is more than what they are to be paid.
+    /// If that is more than what they are to be paid.
     pub fn parts_after(&self, fee: Amount) -> Result<Vec<Part>, BatchError> {
         let mut parts = self.parts.clone();
         for part in &mut parts {
@@ -244,7 +244,7 @@ impl Batch {
         self.merge(&self.parts, |part| part.amount)
     }
 
-    /// The outputs once the network's fee is known.
+    /// The outputs once it is known what of the network's fee the miners bear.
     ///
     /// # Errors
     /// As [`Batch::parts_after`].

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | [`plan`] | who is due, and who waits and why |
 //! | [`batch`] | what a payout's transaction pays: one output an address, and the network's fee |
+//! | [`coins`] | which coins pay for it, for wallets that choose themselves |
 //! | [`transaction`] | whether a signed transaction pays just that |
 //! | [`payout`] | a payout's states, the steps between them and what each books |
 //! | [`follow`] | what to do about a payout by what the wallet says of its transaction |
 //! | [`txid`] | names of transactions and outputs |
 
 pub mod batch;
+pub mod coins;
 pub mod follow;
 pub mod payout;
 pub mod plan;
@@ -21,6 +23,7 @@ pub mod transaction;
 pub mod txid;
 
 pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
+pub use coins::{ChooseError, Chosen, Sizes, choose};
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};
 pub use payout::{Payout, PayoutState, Signed, Step, StepError, Stepped};
 pub use plan::{Candidate, Held, Plan, PlanError, PlanRules, WhyHeld, plan};

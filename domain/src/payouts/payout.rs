@@ -280,7 +280,8 @@ impl Payout {
         Ok(postings)
     }
 
-    /// What its being deep books: each part to its miner, and the fee to the network.
+    /// What its being deep books: each part to its miner, and the fee to the network. What of the fee no part
+    /// bears, the reserve does.
     fn confirmation(&self) -> Result<Postings, LedgerError> {
         let mut postings = Postings::new();
         for part in &self.parts {
@@ -288,8 +289,11 @@ impl Payout {
             postings.transfer(in_flight, account(part, Balance::Paid), part.net())?;
             postings.transfer(in_flight, Account::NetworkFees, part.fee)?;
         }
-        if let (FeePayer::Pool, Some(signed)) = (self.payer, &self.signed) {
-            postings.transfer(Account::Reserve, Account::NetworkFees, signed.fee)?;
+        if let Some(signed) = &self.signed {
+            let by_miners = self.parts.iter().map(|part| part.fee);
+            let by_miners = Amount::checked_sum(by_miners).unwrap_or(Amount::ZERO);
+            let by_pool = signed.fee.checked_sub(by_miners).unwrap_or(Amount::ZERO);
+            postings.transfer(Account::Reserve, Account::NetworkFees, by_pool)?;
         }
         Ok(postings)
     }
@@ -430,13 +434,13 @@ impl Payout {
         if self.parts.iter().zip(fees).any(|(part, fee)| *fee > part.amount) {
             return wrong("a fee is more than its part");
         }
-        let borne = match self.payer {
-            FeePayer::Pool => Amount::ZERO,
-            FeePayer::Miners => signed.fee,
-        };
-        if Amount::checked_sum(fees.iter().copied()) != Some(borne) {
-            return wrong("the parts' fees do not sum to what the miners bear");
+        let borne = Amount::checked_sum(fees.iter().copied());
+        match (self.payer, borne) {
+            (FeePayer::Pool, Some(Amount::ZERO)) => Ok(()),
+            (FeePayer::Pool, _) => wrong("the pool pays the fee, so no part bears any"),
+            // Change too small to keep goes to the network too, and that was the pool's.
+            (FeePayer::Miners, Some(borne)) if borne <= signed.fee => Ok(()),
+            (FeePayer::Miners, _) => wrong("the parts bear more than the fee"),
         }
-        Ok(())
     }
 }
