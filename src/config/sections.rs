@@ -394,7 +394,10 @@ pub struct PayoutsConfig {
     #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
     pub confirmations: u32,
     /// Time between two payouts.
-    #[serde(rename = "interval_secs", deserialize_with = "values::secs::<_, 1, 2_592_000>")]
+    #[serde(
+        rename = "interval_secs",
+        deserialize_with = "values::secs::<_, 1, 2_592_000>"
+    )]
     pub interval: Span,
     /// Who pays the network's fee.
     #[serde(deserialize_with = "values::fee_payer")]

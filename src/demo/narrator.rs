@@ -280,7 +280,15 @@ impl Narrator {
         self.tell(&format!("standing; the ledger's sum is {ledger_sum}"));
         self.write(&table(
             "         ",
-            &["miner", "hashrate", "shares", "immature", "payable", "in flight", "paid"],
+            &[
+                "miner",
+                "hashrate",
+                "shares",
+                "immature",
+                "payable",
+                "in flight",
+                "paid",
+            ],
             &rows,
         ));
         if payable > 0 && !self.has_told_payable {

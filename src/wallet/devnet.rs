@@ -16,9 +16,7 @@ use bitcoin::{Network, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use dwarves_actors::wallet::{
     BuildRequest, Built, Quote, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
 };
-use dwarves_domain::payouts::{
-    ChooseError, Chosen, OutPoint, Rival, Seen, Signed, Sizes, Txid, choose,
-};
+use dwarves_domain::payouts::{ChooseError, Chosen, OutPoint, Rival, Seen, Signed, Sizes, Txid, choose};
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
@@ -216,7 +214,9 @@ impl Wallet for DevnetWallet {
         let this = self.clone();
         Box::pin(async move {
             let coins = this.free_coins().await?;
-            let values = coins.iter().map(|(_, coin)| Amount::from_sats(coin.value.to_sat()));
+            let values = coins
+                .iter()
+                .map(|(_, coin)| Amount::from_sats(coin.value.to_sat()));
             let sum = values.collect::<Option<Vec<_>>>().and_then(Amount::checked_sum);
             Ok(sum.unwrap_or(Amount::MAX))
         })

@@ -158,7 +158,8 @@ fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
 /// The wallet that pays miners: on the devnet the pool's own.
 fn open_wallet(ground: &Ground) -> Result<SharedWallet, StartError> {
     let wallet = DevnetWallet::new(ground.devnet.clone(), &ground.pool_key.devnet_wallet_secret());
-    let wallet = wallet.map_err(|error| StartError::Settings(format!("the pool's key gives no wallet: {error}")))?;
+    let wallet =
+        wallet.map_err(|error| StartError::Settings(format!("the pool's key gives no wallet: {error}")))?;
     Ok(Arc::new(wallet))
 }
 

@@ -84,4 +84,3 @@ fn describe(
         "trouble": trouble.map(|trouble| trouble.to_string()),
     })
 }
-

@@ -140,7 +140,8 @@ impl Machine {
         let watched = self.watched().await?;
         // Coins of a transaction that was built and never stored are locked in vain: only those of stored ones
         // stay locked, and no other payout can take them.
-        let wants_coins = self.report.errand.wants_plan || watched.iter().any(|p| p.state == PayoutState::Reserved);
+        let wants_coins =
+            self.report.errand.wants_plan || watched.iter().any(|p| p.state == PayoutState::Reserved);
         if wants_coins {
             patiently(self.wallet.hold(in_flight_inputs(&watched).collect())).await?;
         }
@@ -304,7 +305,11 @@ impl Machine {
     /// asked already.
     async fn send(&mut self, payout: &Payout, may_ask_rival: bool) -> Result<(), Ended> {
         let is_first = payout.state == PayoutState::Signed;
-        let Some(signed) = payout.signed.as_ref().filter(|_| !is_first || self.report.errand.may_send) else {
+        let Some(signed) = payout
+            .signed
+            .as_ref()
+            .filter(|_| !is_first || self.report.errand.may_send)
+        else {
             return Ok(());
         };
         match patiently(self.wallet.send(signed.bytes.clone())).await {
@@ -366,7 +371,11 @@ impl Machine {
             let detail = format!("{total} sats are due, the wallet can spend {spendable}");
             return Err(Ended::Trouble(Trouble::new(TroubleKind::ShortOfFunds, detail)));
         }
-        let id = self.report.errand.last_payout.map_or(PayoutId::new(1), PayoutId::next);
+        let id = self
+            .report
+            .errand
+            .last_payout
+            .map_or(PayoutId::new(1), PayoutId::next);
         let (payer, rate) = (self.settings.payer, self.settings.fee_rate);
         let payout = Payout::reserve(id, self.clock.now(), parts, payer, rate);
         log::info!("payout={id} is begun miners={} sats={total}", payout.parts.len());
@@ -406,7 +415,9 @@ impl Machine {
         let batch = match Batch::new(payout.parts.clone(), payout.payer, self.settings.addresses) {
             Ok(batch) => batch,
             Err(error @ (BatchError::Address { .. } | BatchError::Fee { .. } | BatchError::Overflow)) => {
-                return self.give_up(id, &error.to_string(), TroubleKind::AddressRefused).await;
+                return self
+                    .give_up(id, &error.to_string(), TroubleKind::AddressRefused)
+                    .await;
             }
         };
         let request = build_request(&batch, self.settings.fee_rate, self.settings.fee_max);
@@ -417,7 +428,11 @@ impl Machine {
             }
             Err(error) => return Err(Ended::Trouble(Trouble::of_wallet(&error).of(id))),
         };
-        let known: BTreeSet<Txid> = watched.iter().filter_map(|p| p.signed.as_ref()).map(|s| s.txid).collect();
+        let known: BTreeSet<Txid> = watched
+            .iter()
+            .filter_map(|p| p.signed.as_ref())
+            .map(|s| s.txid)
+            .collect();
         let spent: BTreeSet<OutPoint> = spent_inputs(watched).collect();
         let fees = match check_signed(&built, &batch, self.settings.fee_max, &known, &spent) {
             Ok(fees) => fees,

@@ -190,7 +190,8 @@ impl Paymaster {
         ctx.spawn(looked.map(|report, this, ctx| this.looked(report, ctx)));
     }
 
-    fn looked(&mut self, report: Report, ctx: &mut Context<Self>) {
+    fn looked(&mut self, mut report: Report, ctx: &mut Context<Self>) {
+        self.keep_troubles_of_planning(&mut report);
         self.tell_changes(&report);
         if report.errand.wants_plan {
             self.view.next_plan_at = self.next_plan_after(&report);
@@ -214,6 +215,23 @@ impl Paymaster {
         self.view.troubles = report.troubles;
         self.errand = report.errand;
         self.free(ctx);
+    }
+
+    /// What hindered the last plan stands until the next one: the looks between do not try it.
+    fn keep_troubles_of_planning(&self, report: &mut Report) {
+        if report.errand.wants_plan {
+            return;
+        }
+        for known in self
+            .view
+            .troubles
+            .iter()
+            .filter(|trouble| trouble.payout.is_none())
+        {
+            if !report.troubles.iter().any(|trouble| trouble.kind == known.kind) {
+                report.troubles.push(known.clone());
+            }
+        }
     }
 
     /// A full transaction leaves others that are due: they are next. What failed is tried again soon, and a
@@ -243,14 +261,16 @@ impl Paymaster {
     /// Logs what hinders payouts, once when it begins and once when it is over.
     fn tell_changes(&self, report: &Report) {
         let begun = |trouble: &&trouble::Trouble| {
-            let is_same = |known: &trouble::Trouble| (known.kind, known.payout) == (trouble.kind, trouble.payout);
+            let is_same =
+                |known: &trouble::Trouble| (known.kind, known.payout) == (trouble.kind, trouble.payout);
             !self.view.troubles.iter().any(is_same)
         };
         for trouble in report.troubles.iter().filter(begun) {
             log::error!("payouts: {trouble}");
         }
         for known in &self.view.troubles {
-            let is_same = |trouble: &trouble::Trouble| (known.kind, known.payout) == (trouble.kind, trouble.payout);
+            let is_same =
+                |trouble: &trouble::Trouble| (known.kind, known.payout) == (trouble.kind, trouble.payout);
             if !report.troubles.iter().any(is_same) {
                 log::info!("payouts: {} is over", known.kind.name());
             }
@@ -268,9 +288,10 @@ impl Actor for Paymaster {
         }
         self.look(ctx);
         let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(self.parts.settings.look_every, move || {
-            me.tell(Poke) != Err(AskError::Gone)
-        })));
+        ctx.spawn(wrap_future(poke_every(
+            self.parts.settings.look_every,
+            move || me.tell(Poke) != Err(AskError::Gone),
+        )));
     }
 }
 

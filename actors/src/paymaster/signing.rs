@@ -37,10 +37,15 @@ pub(super) fn check_signed(
         return Err(format!("its fee of {} sats is above the cap", signed.fee));
     }
     if *borne > signed.fee || (batch.payer() == FeePayer::Pool && *borne > Amount::ZERO) {
-        return Err(format!("miners would bear {borne} sats of a fee of {}", signed.fee));
+        return Err(format!(
+            "miners would bear {borne} sats of a fee of {}",
+            signed.fee
+        ));
     }
     let outputs = batch.outputs_after(*borne).map_err(|error| error.to_string())?;
-    transaction.check_pays(&outputs).map_err(|error| error.to_string())?;
+    transaction
+        .check_pays(&outputs)
+        .map_err(|error| error.to_string())?;
     let parts = batch.parts_after(*borne).map_err(|error| error.to_string())?;
     Ok(parts.into_iter().map(|part| part.fee).collect())
 }

@@ -69,7 +69,9 @@ impl TroubleKind {
     /// What an operator can do.
     pub const fn remedy(self) -> &'static str {
         match self {
-            Self::WalletLocked => "unlock the wallet: walletpassphrase on the node; nothing is lost meanwhile",
+            Self::WalletLocked => {
+                "unlock the wallet: walletpassphrase on the node; nothing is lost meanwhile"
+            }
             Self::WalletNotLoaded => {
                 "load the wallet: loadwallet on the node, or name it in chain.wallet; createwallet with \
                  load_on_startup keeps it loaded"
@@ -86,7 +88,9 @@ impl TroubleKind {
                 "lower payouts.fee_rate_sats_per_vbyte, raise payouts.fee_max_bps, or raise the threshold so \
                  that payouts are larger"
             }
-            Self::AddressRefused => "ask the miner to register another address; the others are paid without it",
+            Self::AddressRefused => {
+                "ask the miner to register another address; the others are paid without it"
+            }
             Self::TooLarge => "lower payouts.outputs_max, or join the wallet's small coins into large ones",
             Self::TransactionRefused => {
                 "see the node's reason: for a low fee raise the node's limits or wait; the same transaction is \
@@ -96,7 +100,9 @@ impl TroubleKind {
                 "somebody else spends the pool's wallet: find out who; the balances return once that \
                  transaction is deep"
             }
-            Self::Reorged => "look at the node and the network: a deep reorganisation is under way; the same transaction is sent again",
+            Self::Reorged => {
+                "look at the node and the network: a deep reorganisation is under way; the same transaction is sent again"
+            }
             Self::Stuck => {
                 "raise the fee by spending the payout's change (child pays for parent); never replace the \
                  payout itself"

@@ -75,7 +75,8 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
     match peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await {
         Ok(payouts) => {
             let troubles = payouts.troubles.iter();
-            view.hindrances.extend(troubles.map(|trouble| format!("payouts: {trouble}")));
+            view.hindrances
+                .extend(troubles.map(|trouble| format!("payouts: {trouble}")));
         }
         Err(error) => view
             .hindrances

@@ -225,6 +225,10 @@ async fn stopping_has_one_order_and_each_step_waits_for_the_one_before() {
     assert!(bench.drain_miners.try_recv().is_err());
     bench.drain_rounds.try_recv().unwrap().reply.answer(());
     settle().await;
+    // Payouts under way.
+    assert!(bench.drain_miners.try_recv().is_err());
+    bench.drain_payouts.try_recv().unwrap().reply.answer(());
+    settle().await;
     // What only memory knows.
     assert!(bench.close_ledger.try_recv().is_err());
     bench.drain_miners.try_recv().unwrap().reply.answer(());
@@ -258,6 +262,8 @@ async fn a_drained_pool_keeps_its_ledger_open_and_is_not_resumed() {
     bench.set_paused.try_recv().unwrap().reply.answer(());
     settle().await;
     bench.drain_rounds.try_recv().unwrap().reply.answer(());
+    settle().await;
+    bench.drain_payouts.try_recv().unwrap().reply.answer(());
     settle().await;
     bench.drain_miners.try_recv().unwrap().reply.answer(());
     settle().await;
@@ -294,7 +300,12 @@ async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     let miners = bench.post(Deliver(ControlMessage::Miners(MinerControl::OpenRegistration)));
     let work = bench.post(Deliver(ControlMessage::Work(WorkControl::Refresh)));
     let rewards = bench.post(Deliver(ControlMessage::Rewards(DistributorControl::Pause)));
+    let payouts = bench.post(Deliver(ControlMessage::Payouts(PaymasterControl::Resume)));
     settle().await;
+    let asked = bench.payouts.try_recv().unwrap();
+    assert_eq!(asked.payload, PaymasterControl::Resume);
+    asked.reply.answer(done(4));
+    assert_eq!(payouts.await, Ok(done(4)));
     let asked = bench.miners.try_recv().unwrap();
     assert_eq!(asked.payload, MinerControl::OpenRegistration);
     asked.reply.answer(done(1));
@@ -322,7 +333,7 @@ async fn the_view_names_everything_that_hinders() {
     tokio::time::sleep(ASK_DEADLINE * 3).await;
     let view = answer.await.unwrap();
     assert!(!view.has_work && !view.ledger_writes);
-    assert_eq!(view.hindrances.len(), 2);
+    assert_eq!(view.hindrances.len(), 3);
 }
 
 #[actix::test]
@@ -355,6 +366,17 @@ async fn the_status_sums_up_what_the_others_say() {
             last_round: Some(RoundId::new(5)),
             paused: false,
         });
+    settle().await;
+    let payouts = PayoutsView {
+        paused: true,
+        ..PayoutsView::default()
+    };
+    bench
+        .read_payouts
+        .try_recv()
+        .unwrap()
+        .reply
+        .answer(payouts.clone());
     let ControlOutcome::Done(status) = answer.await.unwrap() else {
         panic!("it is known")
     };
@@ -363,6 +385,7 @@ async fn the_status_sums_up_what_the_others_say() {
         json!({
             "state": "running", "ready": true, "hindrances": [], "miners": 3, "workers_active": 2,
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
+            "payouts": payouts.to_json(),
         })
     );
 }

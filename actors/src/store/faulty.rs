@@ -12,7 +12,9 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use super::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits};
+use super::rows::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits,
+};
 use super::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
 
 /// How a commit fails.

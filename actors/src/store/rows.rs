@@ -1,7 +1,9 @@
 //! What is stored, as the actors see it.
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
+use dwarves_domain::ids::{
+    ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName,
+};
 use dwarves_domain::payouts::{PayoutState, Txid};
 use dwarves_domain::rewards::{Credit, Scheme, Source};
 use dwarves_domain::target::CompactTarget;

@@ -9,8 +9,8 @@ use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
 use crate::wallet::{
-    BuildRequest, Built, Quote, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind, WalletFuture,
-    WalletState,
+    BuildRequest, Built, Quote, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind,
+    WalletFuture, WalletState,
 };
 
 /// How a call of the wallet fails.

@@ -13,8 +13,9 @@ use dwarves_domain::units::{Amount, Units};
 use tokio::sync::{Semaphore, watch};
 
 use crate::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page, PageRequest,
-    PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, ValuedUnits, Write,
+    Written,
 };
 
 /// A wait that is still to come.

@@ -122,7 +122,11 @@ impl Inner {
                 (OutPoint { txid, vout }, *value)
             })
         });
-        let all = self.given.iter().map(|(coin, value)| (*coin, *value)).chain(change);
+        let all = self
+            .given
+            .iter()
+            .map(|(coin, value)| (*coin, *value))
+            .chain(change);
         all.filter(|(coin, _)| !self.is_spent(coin) && !self.locked.contains(coin))
             .map(|(coin, value)| (coin, sats(value)))
             .collect()
@@ -133,14 +137,23 @@ impl Inner {
             return Err(WalletError::new(WalletErrorKind::Locked, ""));
         }
         let outputs = request.batch.outputs();
-        if let Some(bad) = outputs.iter().find(|output| self.bad_scripts.contains(&output.script)) {
+        if let Some(bad) = outputs
+            .iter()
+            .find(|output| self.bad_scripts.contains(&output.script))
+        {
             let kind = WalletErrorKind::BadAddress(bad.script.clone());
             return Err(WalletError::new(kind, bad.address.clone()));
         }
         if outputs.len() > self.outputs_max {
             return Err(WalletError::new(WalletErrorKind::TooLarge, ""));
         }
-        let chosen = choose(self.free_coins(), &request.batch, request.fee_rate, SIZES, sats(DUST));
+        let chosen = choose(
+            self.free_coins(),
+            &request.batch,
+            request.fee_rate,
+            SIZES,
+            sats(DUST),
+        );
         let chosen = chosen.map_err(|error| match error {
             ChooseError::Short { .. } => WalletError::new(WalletErrorKind::ShortOfFunds, error.to_string()),
             ChooseError::Overflow => WalletError::new(WalletErrorKind::Refused, error.to_string()),
@@ -156,8 +169,10 @@ impl Inner {
         let chosen = self.choose(request)?;
         let outputs = request.batch.outputs_after(chosen.borne);
         let outputs = outputs.map_err(|e| WalletError::new(WalletErrorKind::Refused, e.to_string()))?;
-        let mut outputs: Vec<(Vec<u8>, u64)> =
-            outputs.into_iter().map(|output| (output.script, output.amount.sats())).collect();
+        let mut outputs: Vec<(Vec<u8>, u64)> = outputs
+            .into_iter()
+            .map(|output| (output.script, output.amount.sats()))
+            .collect();
         if chosen.change > Amount::ZERO {
             outputs.push((CHANGE.to_vec(), chosen.change.sats()));
         }
@@ -273,6 +288,20 @@ impl TestWallet {
         });
     }
 
+    /// What the first waiting transaction spends.
+    pub fn inputs_waiting(&self) -> Option<Vec<OutPoint>> {
+        let inner = self.0.borrow();
+        inner
+            .mempool
+            .first()
+            .map(|transaction| transaction.inputs.clone())
+    }
+
+    /// How many blocks the chain has.
+    pub fn height(&self) -> usize {
+        self.0.borrow().blocks.len()
+    }
+
     /// Forgets the transactions that wait.
     pub fn lose_mempool(&self) {
         self.change(|inner| inner.mempool.clear());
@@ -285,6 +314,21 @@ impl TestWallet {
             let bytes = serialize(&inputs[..1], &[(vec![0x6a], 1)], u32::MAX - inner.made);
             inner.mempool.retain(|known| !known.inputs.contains(&inputs[0]));
             inner.blocks.push(vec![read(&bytes)]);
+        });
+    }
+
+    /// A block takes this transaction, as a miner may who got it from somewhere.
+    pub fn revive(&self, bytes: &[u8]) {
+        self.change(|inner| {
+            let transaction = read(bytes);
+            let taken = |known: &Transaction| {
+                known
+                    .inputs
+                    .iter()
+                    .any(|input| transaction.inputs.contains(input))
+            };
+            inner.mempool.retain(|known| !taken(known));
+            inner.blocks.push(vec![transaction]);
         });
     }
 
@@ -323,7 +367,8 @@ impl TestWallet {
     pub fn fees(&self) -> u64 {
         let inner = self.0.borrow();
         let transactions = inner.blocks.iter().flatten();
-        let payouts = transactions.filter(|t| t.outputs.iter().all(|(script, _)| script.as_slice() != [0x6a]));
+        let payouts =
+            transactions.filter(|t| t.outputs.iter().all(|(script, _)| script.as_slice() != [0x6a]));
         payouts
             .map(|t| {
                 let spent: u64 = t.inputs.iter().filter_map(|input| inner.value_of(input)).sum();
@@ -334,7 +379,12 @@ impl TestWallet {
 
     /// Ids of the transactions that wait.
     pub fn waiting(&self) -> Vec<Txid> {
-        self.0.borrow().mempool.iter().map(|transaction| transaction.txid).collect()
+        self.0
+            .borrow()
+            .mempool
+            .iter()
+            .map(|transaction| transaction.txid)
+            .collect()
     }
 
     /// Coins that are locked.

@@ -20,10 +20,11 @@ use dwarves_actors::pool_manager::messages::Stop;
 use dwarves_actors::store::faulty::FaultyStore;
 use dwarves_actors::testing::build::{hotkey, job_key};
 use dwarves_actors::testing::pace::{Pace, Pause};
-use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock};
+use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock, TestWallet};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Span;
+use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
 use crate::notes::WINDOW_SECS;

@@ -79,9 +79,7 @@ impl FeeRate {
 
     /// The fee of a transaction of this size; `None` if it is beyond every amount.
     pub fn fee_of(self, vbytes: u64) -> Option<Amount> {
-        vbytes
-            .checked_mul(u64::from(self.0))
-            .and_then(Amount::from_sats)
+        vbytes.checked_mul(u64::from(self.0)).and_then(Amount::from_sats)
     }
 }
 

@@ -58,11 +58,14 @@ pub enum Act {
 /// What to do about a signed payout of which the wallet says `seen`. A payout that is not signed, or is not
 /// watched any more, has nothing to be followed.
 pub fn next_act(payout: &Payout, seen: Seen, depths: Depths) -> Act {
-    let depth_step = |confirmations: u32| {
-        (payout.confirmations != confirmations).then_some(Step::Depth(confirmations))
-    };
+    let depth_step =
+        |confirmations: u32| (payout.confirmations != confirmations).then_some(Step::Depth(confirmations));
     let steps = |steps: Vec<Step>| {
-        if steps.is_empty() { Act::Wait } else { Act::Steps(steps) }
+        if steps.is_empty() {
+            Act::Wait
+        } else {
+            Act::Steps(steps)
+        }
     };
     match (payout.state, seen) {
         (PayoutState::Reserved | PayoutState::Cancelled, _) => Act::Wait,

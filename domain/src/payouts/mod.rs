@@ -22,6 +22,9 @@ pub mod plan;
 pub mod transaction;
 pub mod txid;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
 pub use coins::{ChooseError, Chosen, Sizes, choose};
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};

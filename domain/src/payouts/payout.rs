@@ -80,7 +80,8 @@ impl fmt::Display for PayoutState {
 /// The note of a payout that is not deep any more.
 const REORGED: &str = "it was deep until a reorganisation of the chain; the same transaction is sent again";
 /// The note of a payout that was returned and came back.
-const REVIVED: &str = "its balance was given back, but a reorganisation brought its transaction into the chain";
+const REVIVED: &str =
+    "its balance was given back, but a reorganisation brought its transaction into the chain";
 
 /// A name that is none of a [`PayoutState`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -76,7 +76,13 @@ impl Transaction {
         left.sort_unstable();
         let mut wanted: Vec<(&[u8], u64, &str)> = expected
             .iter()
-            .map(|output| (output.script.as_slice(), output.amount.sats(), output.address.as_str()))
+            .map(|output| {
+                (
+                    output.script.as_slice(),
+                    output.amount.sats(),
+                    output.address.as_str(),
+                )
+            })
             .collect();
         wanted.sort_unstable();
         let mut extra = left.len();

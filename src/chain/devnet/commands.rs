@@ -158,7 +158,9 @@ impl Devnet {
     /// # Errors
     /// If the chain is closed.
     pub async fn spendable_coins(&self, script: ScriptBuf) -> Result<Vec<(OutPoint, Coin)>, CommandError> {
-        Ok(self.run(move |engine| engine.state().spendable_coins(&script)).await?)
+        Ok(self
+            .run(move |engine| engine.state().spendable_coins(&script))
+            .await?)
     }
 
     /// What became of a transaction.
@@ -166,7 +168,9 @@ impl Devnet {
     /// # Errors
     /// If the chain is closed.
     pub async fn transaction_status(&self, txid: Txid) -> Result<TransactionStatus, CommandError> {
-        Ok(self.run(move |engine| engine.state().transaction_status(txid)).await?)
+        Ok(self
+            .run(move |engine| engine.state().transaction_status(txid))
+            .await?)
     }
 
     /// The transaction of the best chain, other than `but`, that spends one of `coins`, with its confirmations.
@@ -178,7 +182,9 @@ impl Devnet {
         coins: Vec<OutPoint>,
         but: Txid,
     ) -> Result<Option<(Txid, u32)>, CommandError> {
-        Ok(self.run(move |engine| engine.state().spender_of(&coins, but)).await?)
+        Ok(self
+            .run(move |engine| engine.state().spender_of(&coins, but))
+            .await?)
     }
 
     /// A hash over all coins of the best chain: equal digests mean equal coins.

@@ -3,9 +3,9 @@
 use std::future::ready;
 
 use dwarves_actors::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page, PageRequest,
-    PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write,
-    Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};

@@ -24,9 +24,9 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 
 use dwarves_actors::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page, PageRequest,
-    PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write,
-    Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
@@ -219,7 +219,9 @@ impl Store for SqliteStore {
     }
 
     fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
-        self.read("miner payouts", move |c| read::payouts::of_miner(c, &hotkey, page))
+        self.read("miner payouts", move |c| {
+            read::payouts::of_miner(c, &hotkey, page)
+        })
     }
 
     fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {

@@ -38,7 +38,7 @@ async fn bench() -> Bench {
         window_ahead: Span::from_secs(1),
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
-        threshold_least: sats(546),
+        threshold_least: Amount::from_sats(546).unwrap(),
         signatures_per_sec: PER_SEC,
         mailbox_capacity: 16,
     };

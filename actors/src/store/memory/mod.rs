@@ -20,7 +20,9 @@ use dwarves_domain::units::{Amount, Units};
 use tokio::sync::watch;
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use super::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits};
+use super::rows::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits,
+};
 use super::{Store, StoreError, StoreFuture, Write, Written};
 
 mod inspect;

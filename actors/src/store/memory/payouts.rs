@@ -29,10 +29,20 @@ impl State {
                 Err(conflict(format!("payout {id} is another one")))
             };
         }
-        if self.rest.payouts.keys().next_back().is_some_and(|last| *last > id) {
+        if self
+            .rest
+            .payouts
+            .keys()
+            .next_back()
+            .is_some_and(|last| *last > id)
+        {
             return Err(conflict(format!("payout {id} goes back behind the last one")));
         }
-        if let Some(part) = payout.parts.iter().find(|p| p.amount > self.payable_of(&p.hotkey)) {
+        if let Some(part) = payout
+            .parts
+            .iter()
+            .find(|p| p.amount > self.payable_of(&p.hotkey))
+        {
             log::debug!("payout {id}: {} has less than its part", part.hotkey);
             return Ok(Written::PayoutRefused);
         }
@@ -79,16 +89,24 @@ impl State {
     }
 
     pub(super) fn payout_candidates(&self, least: Amount) -> Result<Vec<Candidate>, StoreError> {
-        let payable = self.rest.balances.iter().filter_map(|(account, sats)| match account {
-            Account::Miner(hotkey, Balance::Payable) => Some((hotkey, sats)),
-            _ => None,
-        });
+        let payable = self
+            .rest
+            .balances
+            .iter()
+            .filter_map(|(account, sats)| match account {
+                Account::Miner(hotkey, Balance::Payable) => Some((hotkey, sats)),
+                _ => None,
+            });
         let candidates = payable.map(|(hotkey, sats)| {
             let amount = u64::try_from(sats).ok().and_then(Amount::from_sats);
             Ok(Candidate {
                 hotkey,
                 payable: amount.ok_or_else(|| corrupt("a miner's balance is below zero"))?,
-                address: self.rest.miners.get(&hotkey).and_then(|(_, address)| address.clone()),
+                address: self
+                    .rest
+                    .miners
+                    .get(&hotkey)
+                    .and_then(|(_, address)| address.clone()),
                 threshold: self.payout_threshold(hotkey),
             })
         });

@@ -175,7 +175,9 @@ impl State {
             } => self.close_round(round, blocks, *through)?,
             Write::ReservePayout(payout) => return self.reserve_payout(payout),
             Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
-            Write::SetPayoutThreshold { hotkey, threshold } => self.set_payout_threshold(*hotkey, *threshold)?,
+            Write::SetPayoutThreshold { hotkey, threshold } => {
+                self.set_payout_threshold(*hotkey, *threshold)?
+            }
             Write::SaveSetting { key, value } => match value {
                 Some(value) => {
                     self.rest.settings.insert(key.clone(), value.clone());

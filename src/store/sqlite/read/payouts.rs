@@ -60,7 +60,10 @@ pub(in crate::store::sqlite) fn watched(connection: &Connection, limit: u32) -> 
     all(connection, sql, params![limit, signed, broadcast], rows::payout)
 }
 
-pub(in crate::store::sqlite) fn candidates(connection: &Connection, least: Amount) -> Outcome<Vec<Candidate>> {
+pub(in crate::store::sqlite) fn candidates(
+    connection: &Connection,
+    least: Amount,
+) -> Outcome<Vec<Candidate>> {
     let any = Hotkey::from_bytes([0; 32]);
     let sql = "SELECT balances.hotkey AS hotkey, balances.amount AS payable, payout_address,
                    payout_thresholds.amount AS threshold
@@ -69,16 +72,21 @@ pub(in crate::store::sqlite) fn candidates(connection: &Connection, least: Amoun
                WHERE account = ?1 AND balances.amount >= ?2 AND balances.amount > 0
                ORDER BY balances.hotkey";
     let account = Account::Miner(any, Balance::Payable);
-    all(connection, sql, params![account.code(), int(least.sats())], |row| {
-        let cells = Cells::new(row, "balances");
-        let address = cells.optional("payout_address", |cells, column| cells.text(column))?;
-        Ok(Candidate {
-            hotkey: cells.hotkey("hotkey")?,
-            payable: cells.amount("payable")?,
-            address: address.map(str::to_owned),
-            threshold: cells.optional("threshold", |cells, column| cells.amount(column))?,
-        })
-    })
+    all(
+        connection,
+        sql,
+        params![account.code(), int(least.sats())],
+        |row| {
+            let cells = Cells::new(row, "balances");
+            let address = cells.optional("payout_address", |cells, column| cells.text(column))?;
+            Ok(Candidate {
+                hotkey: cells.hotkey("hotkey")?,
+                payable: cells.amount("payable")?,
+                address: address.map(str::to_owned),
+                threshold: cells.optional("threshold", |cells, column| cells.amount(column))?,
+            })
+        },
+    )
 }
 
 pub(in crate::store::sqlite) fn of_miner(
@@ -96,7 +104,10 @@ pub(in crate::store::sqlite) fn of_miner(
     page(connection, sql, params, request.limit, rows::miner_payout)
 }
 
-pub(in crate::store::sqlite) fn threshold(connection: &Connection, hotkey: &Hotkey) -> Outcome<Option<Amount>> {
+pub(in crate::store::sqlite) fn threshold(
+    connection: &Connection,
+    hotkey: &Hotkey,
+) -> Outcome<Option<Amount>> {
     connection
         .prepare_cached("SELECT amount FROM payout_thresholds WHERE hotkey = ?1")?
         .query_row([hotkey.as_bytes()], |row| {

@@ -98,8 +98,8 @@ impl Draft<'_> {
         }
         self.save(&stepped.payout)?;
         if stepped.payout.parts != payout.parts {
-            let mut update =
-                self.statement("UPDATE payout_parts SET fee = ?3, borne = ?4 WHERE payout = ?1 AND place = ?2")?;
+            let mut update = self
+                .statement("UPDATE payout_parts SET fee = ?3, borne = ?4 WHERE payout = ?1 AND place = ?2")?;
             for (part, place) in stepped.payout.parts.iter().zip(0_i64..) {
                 let (fee, borne) = (int(part.fee.sats()), int(part.borne.sats()));
                 update.execute(params![int(id.get()), place, fee, borne])?;
@@ -111,7 +111,8 @@ impl Draft<'_> {
     /// Writes all of a payout but its parts.
     fn save(&self, payout: &Payout) -> Outcome<()> {
         let signed = payout.signed.as_ref();
-        let upsert = "INSERT INTO payouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+        let upsert =
+            "INSERT INTO payouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, sent_at = excluded.sent_at,
                  changed_at = excluded.changed_at, txid = excluded.txid, bytes = excluded.bytes,
                  inputs = excluded.inputs, fee = excluded.fee, confirmations = excluded.confirmations,
@@ -145,7 +146,14 @@ impl Draft<'_> {
             let (account, delta) = (entry.account, entry.delta.sats());
             let hotkey = account.hotkey();
             let owner = owner(hotkey.as_ref());
-            insert.execute(params![int(id.get()), step, at.millis(), account.code(), owner, delta])?;
+            insert.execute(params![
+                int(id.get()),
+                step,
+                at.millis(),
+                account.code(),
+                owner,
+                delta
+            ])?;
             self.change_balance(account, owner, delta)?;
             sum += i128::from(delta);
         }
