@@ -11,6 +11,7 @@ pub mod demo;
 pub mod http;
 pub mod keys;
 pub mod miner;
+pub mod rpc;
 pub mod store;
 pub mod wallet;
 pub mod wiring;

@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::ids::{HeaderHash, Sequence};
 use crate::target::Target;
-use crate::work::{Algorithm, Header, Job, JobId};
+use crate::work::{Algorithm, FullExtraNonce, Header, Job, JobId};
 
 /// A solution as a miner submits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub struct Proof {
     pub header: Header,
     /// Its SHA-256d, which names the share (and the block, if it is one).
     pub hash: HeaderHash,
+    /// The extranonce in its coinbase.
+    pub extranonce: FullExtraNonce,
     /// Whether it meets the network's target too: a block.
     pub is_block: bool,
 }
@@ -109,6 +111,32 @@ pub fn check(
     algorithm: Algorithm,
     pow: impl FnOnce(&Header) -> HeaderHash,
 ) -> Result<Proof, Rejection> {
+    let (version, time) = ranges(job, submission)?;
+    let header = job.header().rolled(version, time, submission.nonce);
+    prove(job, header, job.extranonce().into(), algorithm, pow)
+}
+
+/// As [`check`], for a job whose extranonce the miner rolls: each share brings its own.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_rolled(
+    job: &Job,
+    extranonce: FullExtraNonce,
+    submission: &Submission,
+    algorithm: Algorithm,
+    pow: impl FnOnce(&Header) -> HeaderHash,
+) -> Result<Proof, Rejection> {
+    let (version, time) = ranges(job, submission)?;
+    let header = job
+        .template()
+        .header(extranonce)
+        .rolled(version, time, submission.nonce);
+    prove(job, header, extranonce, algorithm, pow)
+}
+
+/// The header's version and time, if the job allows them.
+fn ranges(job: &Job, submission: &Submission) -> Result<(u32, u32), Rejection> {
     let chain = job.template().chain();
     let time = submission.time.unwrap_or(chain.time);
     if time < chain.time_min || time > chain.time_max {
@@ -118,7 +146,16 @@ pub fn check(
     if (version ^ chain.version) & !chain.version_mask != 0 {
         return Err(Rejection::VersionOutOfMask);
     }
-    let header = job.header().rolled(version, time, submission.nonce);
+    Ok((version, time))
+}
+
+fn prove(
+    job: &Job,
+    header: Header,
+    extranonce: FullExtraNonce,
+    algorithm: Algorithm,
+    pow: impl FnOnce(&Header) -> HeaderHash,
+) -> Result<Proof, Rejection> {
     let hash = header.hash();
     let pow_hash = match algorithm {
         Algorithm::Sha256d => hash,
@@ -131,6 +168,7 @@ pub fn check(
     Ok(Proof {
         header,
         hash,
+        extranonce,
         is_block: met(job.template().network_target()),
     })
 }

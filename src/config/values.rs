@@ -16,9 +16,10 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::work::{Algorithm, coinbase};
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
-use super::sections::{Acknowledge, ChainKind, NodeUrl};
+use super::sections::{Acknowledge, ChainKind, FallbackNode, NodeUrl};
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) fn whole<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
@@ -132,6 +133,36 @@ pub(super) fn share_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
         what: "a number of seconds",
     })?;
     Ok(Span::from_millis((secs * 1_000.0).round() as u64))
+}
+
+/// Seconds with decimals between two looks at a node, kept to the millisecond.
+pub(super) fn poll_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    let secs = deserializer.deserialize_f64(NumberVisitor {
+        min: 0.05,
+        max: 60.0,
+        what: "a number of seconds",
+    })?;
+    Ok(Span::from_millis((secs * 1_000.0).round() as u64))
+}
+
+/// The most nodes that stand in for the first.
+const FALLBACKS_MAX: usize = 8;
+
+/// Nodes that stand in for the first.
+pub(super) fn fallbacks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FallbackNode>, D::Error> {
+    let nodes = Vec::<FallbackNode>::deserialize(deserializer)?;
+    if nodes.len() > FALLBACKS_MAX {
+        return Err(D::Error::custom(format!(
+            "at most {FALLBACKS_MAX} nodes, found {}",
+            nodes.len()
+        )));
+    }
+    Ok(nodes)
+}
+
+/// A node's address that may not be left out.
+pub(super) fn some_node_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeUrl, D::Error> {
+    node_url(deserializer)?.ok_or_else(|| D::Error::custom("expected a node's address, found nothing"))
 }
 
 /// A difficulty (bdiff).

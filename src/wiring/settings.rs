@@ -1,8 +1,5 @@
 //! The configuration in the actors' terms.
 
-use bitcoin::key::{CompressedPublicKey, Secp256k1};
-use bitcoin::secp256k1::SecretKey;
-use bitcoin::{Address, Network};
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
@@ -10,7 +7,7 @@ use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
 use dwarves_actors::paymaster::PaymasterSettings;
 use dwarves_actors::reward_distributor::Terms;
-use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::RegistryLimits;
 use dwarves_domain::payouts::Depths;
@@ -20,7 +17,7 @@ use dwarves_domain::vardiff;
 use dwarves_domain::work::Algorithm;
 
 use super::StartError;
-use crate::chain::devnet::{ADDRESS_FORMAT, DevnetParams};
+use crate::chain::devnet::DevnetParams;
 use crate::config::{self, Config};
 use crate::keys::{PoolKey, Randomness};
 
@@ -38,7 +35,7 @@ const FOLLOW_PAYOUTS_MIN: u32 = 100;
 const LOOK_AT_PAYOUTS_EVERY: Span = Span::from_secs(3);
 
 /// How miners are paid.
-pub(super) fn payouts(config: &Config) -> PaymasterSettings {
+pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSettings {
     let payouts = &config.payouts;
     let settings = PaymasterSettings {
         threshold: payouts.threshold,
@@ -58,7 +55,7 @@ pub(super) fn payouts(config: &Config) -> PaymasterSettings {
         interval: payouts.interval,
         look_every: LOOK_AT_PAYOUTS_EVERY,
         stuck_after: PaymasterSettings::STUCK_AFTER,
-        addresses: ADDRESS_FORMAT,
+        addresses,
     };
     let floor = settings.rules().floor();
     if payouts.threshold < floor {
@@ -79,30 +76,17 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
         .ok_or_else(|| StartError::Settings("chain.devnet_block_hashes makes no difficulty".to_owned()))?;
     Ok(DevnetParams {
         bits: difficulty.target().to_compact(),
-        coinbase_maturity: config.chain.maturity_confirmations,
+        coinbase_maturity: config.chain.maturity(),
         ..DevnetParams::default()
     })
-}
-
-/// The script that coinbases pay: the configured address, or on the devnet the pool's own.
-fn payout_script(config: &Config, key: &PoolKey) -> Result<Vec<u8>, StartError> {
-    if let Some(text) = &config.chain.payout_address {
-        let address = PayoutAddress::parse(text, ADDRESS_FORMAT)
-            .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?;
-        return Ok(address.script());
-    }
-    let secret = SecretKey::from_slice(&key.devnet_wallet_secret())
-        .map_err(|error| StartError::Settings(format!("the pool's key gives no devnet wallet: {error}")))?;
-    let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
-    let address = Address::p2wpkh(&public, Network::Regtest);
-    log::info!("coinbases pay the pool's own devnet address={address}");
-    Ok(address.script_pubkey().into_bytes())
 }
 
 /// Everything that the owners of state are started with.
 pub(super) fn pool_settings(
     config: &Config,
     key: &PoolKey,
+    payout_script: &[u8],
+    addresses: AddressFormat,
     randomness: &dyn Randomness,
 ) -> Result<PoolSettings, StartError> {
     let mut seed = [0; 8];
@@ -122,7 +106,7 @@ pub(super) fn pool_settings(
     Ok(PoolSettings {
         job_key: key.job_key(),
         work: WorkSettings {
-            payout_script: payout_script(config, key)?,
+            payout_script: payout_script.to_vec(),
             tag: config.pool.tag.clone(),
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
@@ -154,26 +138,26 @@ pub(super) fn pool_settings(
             retention: Some(config.store.retention),
         },
         blocks: BlockSettings {
-            maturity: config.chain.maturity_confirmations,
-            forget_after: config
-                .chain
-                .maturity_confirmations
-                .saturating_mul(FORGET_AFTER_MATURITIES),
+            maturity: config.chain.maturity(),
+            forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
-        payouts: payouts(config),
+        payouts: payouts(config, addresses),
         acknowledge,
     })
 }
 
 /// How signed requests are judged.
-pub(super) fn registration(config: &Config, pool: Hotkey) -> RegistrationSettings {
+pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressFormat) -> RegistrationSettings {
     RegistrationSettings {
         pool,
         window_back: config.auth.window_back,
         window_ahead: config.auth.window_ahead,
         session: config.auth.session,
-        addresses: ADDRESS_FORMAT,
-        threshold_least: payouts(config).rules().floor().max(config.payouts.threshold_min),
+        addresses,
+        threshold_least: payouts(config, addresses)
+            .rules()
+            .floor()
+            .max(config.payouts.threshold_min),
         signatures_per_sec: config.http.signed_requests_per_sec,
         mailbox_capacity: config.limits.handler_mailbox,
     }

@@ -62,7 +62,8 @@ pub struct CounterRow {
 pub struct ShareRow {
     /// The template it was mined on.
     pub template: TemplateId,
-    /// Its job's extranonce; with the template it names the job.
+    /// Its job's extranonce, which with the template names the job; if the miner rolled it, its first eight
+    /// bytes.
     pub extranonce: ExtraNonce,
     /// Who mined it.
     pub worker: WorkerId,

@@ -62,7 +62,9 @@ impl Devnet {
         while mined.len() < count as usize {
             match self.mine_on(Parent::Tip, script).await? {
                 Mined::Block(hash, SubmitOutcome::Accepted) => mined.push(hash),
-                Mined::Block(_, SubmitOutcome::Refused(word)) if !OUTDATED.contains(&word.as_str()) => {
+                Mined::Block(_, SubmitOutcome::Refused(word) | SubmitOutcome::NotYet(word))
+                    if !OUTDATED.contains(&word.as_str()) =>
+                {
                     return Err(CommandError::Refused(word));
                 }
                 // The chain changed meanwhile; the next template is of the chain as it is then.
@@ -102,7 +104,9 @@ impl Devnet {
                 // Another search made the very same block; the next try has another extranonce.
                 Mined::Block(_, SubmitOutcome::Duplicate) | Mined::TipMoved => {}
                 Mined::Block(_, SubmitOutcome::Refused(word)) if word == BITS_CHANGED => {}
-                Mined::Block(_, SubmitOutcome::Refused(word)) => return Err(CommandError::Refused(word)),
+                Mined::Block(_, SubmitOutcome::Refused(word) | SubmitOutcome::NotYet(word)) => {
+                    return Err(CommandError::Refused(word));
+                }
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
 
 mod fetching;
 pub mod messages;
+mod rolled;
 mod submitting;
 #[cfg(test)]
 mod tests;

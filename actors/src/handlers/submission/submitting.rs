@@ -25,7 +25,6 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
         if self.requests_in_flight >= self.limits.requests_in_flight_max {
             return ask.reply.answer(SubmitSharesReply::Busy);
         }
-        self.requests_in_flight += 1;
         let shares = shares
             .iter()
             .map(|share| match share {
@@ -36,14 +35,25 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
                 },
             })
             .collect();
-        self.checked.push((
-            CheckedShares {
-                miner,
-                worker,
-                shares,
-            },
-            ask.reply,
-        ));
+        let checked = CheckedShares {
+            miner,
+            worker,
+            shares,
+        };
+        self.enqueue(checked, ask.reply, ctx);
+    }
+}
+
+impl SubmissionHandler {
+    /// Takes a checked request into the next message to the miner manager.
+    pub(super) fn enqueue(
+        &mut self,
+        checked: CheckedShares,
+        reply: ReplyTo<SubmitSharesReply>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.requests_in_flight += 1;
+        self.checked.push((checked, reply));
         if !self.is_judging && !self.is_flush_due {
             self.is_flush_due = true;
             // Other requests that this thread is about to read join the message: give them one turn.
@@ -55,9 +65,7 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
             );
         }
     }
-}
 
-impl SubmissionHandler {
     fn check(&mut self, miner: &Hotkey, submission: &Submission) -> CheckedShare {
         let job = match self.job_of(miner, submission) {
             Ok(job) => job,
