@@ -15,4 +15,5 @@ pub mod miner;
 pub mod rpc;
 pub mod store;
 pub mod stratum;
+pub mod wallet;
 pub mod wiring;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::payouts::{FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
@@ -82,6 +83,18 @@ pub(super) fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amoun
 /// 0 to 10000.
 pub(super) fn basis_points<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasisPoints, D::Error> {
     let points = whole::<D, u16, 0, { BasisPoints::WHOLE as i64 }>(deserializer)?;
+    BasisPoints::new(points).ok_or_else(|| D::Error::custom("more than the whole"))
+}
+
+/// Sats for each virtual byte.
+pub(super) fn fee_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeeRate, D::Error> {
+    let rate = whole::<D, u32, 1, { FeeRate::MAX as i64 }>(deserializer)?;
+    FeeRate::new(rate).ok_or_else(|| D::Error::custom("not a fee rate"))
+}
+
+/// 1 to 5000 basis points: a fee of more than half is a slip of the keyboard.
+pub(super) fn fee_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasisPoints, D::Error> {
+    let points = whole::<D, u16, 1, 5_000>(deserializer)?;
     BasisPoints::new(points).ok_or_else(|| D::Error::custom("more than the whole"))
 }
 
@@ -326,6 +339,12 @@ pub(super) fn scheme<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schem
 pub(super) fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Source, D::Error> {
     let words = [("blocks", Source::Blocks), ("emission", Source::Emission)];
     word(deserializer, "\"blocks\" or \"emission\"", &words)
+}
+
+/// Who pays the network's fee.
+pub(super) fn fee_payer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeePayer, D::Error> {
+    let words = [("pool", FeePayer::Pool), ("miners", FeePayer::Miners)];
+    word(deserializer, "\"pool\" or \"miners\"", &words)
 }
 
 /// Units above zero: a whole number or an exact decimal in quotes.

@@ -195,13 +195,15 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     let stratum = bound_stratum.addresses();
     let ground = open_ground(config, data_dir).await?;
     let script = &ground.chain.payout_script;
-    let settings = settings::pool_settings(config, &ground.pool_key, script, &SystemRandomness)?;
+    let addresses = ground.chain.addresses;
+    let settings = settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
     let (stopping, stopped) = watch::channel(false);
     let world = World {
         store: Arc::clone(&ground.store),
         chain: ground.chain.shared(),
+        wallet: Arc::clone(&ground.chain.wallet),
         clock: Arc::clone(&ground.clock),
         halt: Arc::new(halt::ProcessHalt),
         stop: stop_sender,

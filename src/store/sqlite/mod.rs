@@ -25,15 +25,16 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 
 use dwarves_actors::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, Page, PageRequest,
-    PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write,
-    Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 use tokio::sync::oneshot;
 
 mod batches;
@@ -207,6 +208,30 @@ impl Store for SqliteStore {
 
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
         self.read("miner credits", move |c| read::money::credits(c, &hotkey, page))
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.read("payout candidates", move |c| read::payouts::candidates(c, least))
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        self.read("watched payouts", move |c| read::payouts::watched(c, limit))
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.read("payout", move |c| {
+            read::payouts::one(c, id, read::payouts::Parts::With)
+        })
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.read("miner payouts", move |c| {
+            read::payouts::of_miner(c, &hotkey, page)
+        })
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.read("payout threshold", move |c| read::payouts::threshold(c, &hotkey))
     }
 
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
