@@ -10,14 +10,16 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::payouts::{FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::work::{Algorithm, coinbase};
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
-use super::sections::{Acknowledge, ChainKind, NodeUrl};
+use super::sections::{Acknowledge, ChainKind, FallbackNode, NodeUrl};
 use crate::stratum::settings::Network;
 
 /// A whole number from `MIN` to `MAX`.
@@ -84,6 +86,18 @@ pub(super) fn basis_points<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     BasisPoints::new(points).ok_or_else(|| D::Error::custom("more than the whole"))
 }
 
+/// Sats for each virtual byte.
+pub(super) fn fee_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeeRate, D::Error> {
+    let rate = whole::<D, u32, 1, { FeeRate::MAX as i64 }>(deserializer)?;
+    FeeRate::new(rate).ok_or_else(|| D::Error::custom("not a fee rate"))
+}
+
+/// 1 to 5000 basis points: a fee of more than half is a slip of the keyboard.
+pub(super) fn fee_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasisPoints, D::Error> {
+    let points = whole::<D, u16, 1, 5_000>(deserializer)?;
+    BasisPoints::new(points).ok_or_else(|| D::Error::custom("more than the whole"))
+}
+
 /// A number with or without decimals, within bounds.
 struct NumberVisitor {
     min: f64,
@@ -120,6 +134,36 @@ pub(super) fn share_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
         what: "a number of seconds",
     })?;
     Ok(Span::from_millis((secs * 1_000.0).round() as u64))
+}
+
+/// Seconds with decimals between two looks at a node, kept to the millisecond.
+pub(super) fn poll_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    let secs = deserializer.deserialize_f64(NumberVisitor {
+        min: 0.05,
+        max: 60.0,
+        what: "a number of seconds",
+    })?;
+    Ok(Span::from_millis((secs * 1_000.0).round() as u64))
+}
+
+/// The most nodes that stand in for the first.
+const FALLBACKS_MAX: usize = 8;
+
+/// Nodes that stand in for the first.
+pub(super) fn fallbacks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FallbackNode>, D::Error> {
+    let nodes = Vec::<FallbackNode>::deserialize(deserializer)?;
+    if nodes.len() > FALLBACKS_MAX {
+        return Err(D::Error::custom(format!(
+            "at most {FALLBACKS_MAX} nodes, found {}",
+            nodes.len()
+        )));
+    }
+    Ok(nodes)
+}
+
+/// A node's address that may not be left out.
+pub(super) fn some_node_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeUrl, D::Error> {
+    node_url(deserializer)?.ok_or_else(|| D::Error::custom("expected a node's address, found nothing"))
 }
 
 /// A difficulty (bdiff).
@@ -295,6 +339,12 @@ pub(super) fn scheme<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schem
 pub(super) fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Source, D::Error> {
     let words = [("blocks", Source::Blocks), ("emission", Source::Emission)];
     word(deserializer, "\"blocks\" or \"emission\"", &words)
+}
+
+/// Who pays the network's fee.
+pub(super) fn fee_payer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeePayer, D::Error> {
+    let words = [("pool", FeePayer::Pool), ("miners", FeePayer::Miners)];
+    word(deserializer, "\"pool\" or \"miners\"", &words)
 }
 
 /// Units above zero: a whole number or an exact decimal in quotes.

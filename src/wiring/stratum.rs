@@ -10,6 +10,7 @@ use actix_rt::Arbiter;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
+use dwarves_actors::proof_of_work::SharedProofOfWork;
 use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -19,6 +20,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::settings::JUDGE_DEADLINE;
 use super::{Ground, StartError};
 use crate::chain::devnet::ADDRESS_FORMAT;
 use crate::config::{Config, StratumListenerConfig};
@@ -78,7 +80,13 @@ impl BoundStratum {
     }
 
     /// Begins to answer. Without listeners nothing is started.
-    pub(super) fn start(self, config: &Config, ground: &Ground, ports: &PoolPorts) -> RunningStratum {
+    pub(super) fn start(
+        self,
+        config: &Config,
+        ground: &Ground,
+        ports: &PoolPorts,
+        proof_of_work: &SharedProofOfWork,
+    ) -> RunningStratum {
         let mut running = RunningStratum {
             gate: None,
             fronts: Vec::new(),
@@ -112,6 +120,7 @@ impl BoundStratum {
         let peers = ThreadPeers {
             ports: ports.clone(),
             gate: gate.clone(),
+            proof_of_work: Arc::clone(proof_of_work),
         };
         let mut newcomers = Vec::new();
         for thread in &running.threads {
@@ -146,6 +155,7 @@ impl BoundStratum {
 struct ThreadPeers {
     ports: PoolPorts,
     gate: Addr<StratumGate>,
+    proof_of_work: SharedProofOfWork,
 }
 
 impl ThreadPeers {
@@ -158,11 +168,13 @@ impl ThreadPeers {
             waiting_max: 0,
             jobs_cached_max: 1,
             longpoll: Span::from_secs(1),
+            judge_deadline: JUDGE_DEADLINE,
         };
         let (peers, job_key) = (self.ports.submission.clone(), ground.pool_key.job_key());
         let clock = Arc::clone(&ground.clock);
+        let proof_of_work = Arc::clone(&self.proof_of_work);
         let handler = SubmissionHandler::start_in_arbiter(&thread.handle(), move |_| {
-            SubmissionHandler::new(peers, limits, job_key, clock)
+            SubmissionHandler::new(peers, limits, job_key, clock).with_proof_of_work(proof_of_work)
         });
         Peers {
             join: self.ports.join.clone(),

@@ -105,6 +105,9 @@ impl BlockTracker {
                     log::error!("block refused hash={hash} reason={why}");
                     this.note(hash, BlockState::Refused, 0, ctx);
                 }
+                Ok(SubmitOutcome::NotYet(why)) => {
+                    log::warn!("block not taken yet, again soon hash={hash} reason={why}");
+                }
                 Err(error) => log::warn!("block hash={hash} could not be submitted, again soon: {error}"),
             }
         }));

@@ -1,4 +1,8 @@
 //! The chain as the actors see it: templates, changes of the tip, submitted blocks and what became of them.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`submitting`] | what a chain says to a submitted block, in BIP22's words |
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,6 +10,10 @@ use std::sync::Arc;
 
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::work::ChainTemplate;
+
+pub mod submitting;
+
+pub use submitting::SubmitOutcome;
 
 /// An answer of the chain that is still to come.
 pub type ChainFuture<T> = Pin<Box<dyn Future<Output = Result<T, ChainError>>>>;
@@ -22,6 +30,10 @@ pub enum ChainError {
     /// Reachable, but it has no work now (starting, syncing, stalled).
     #[error("the chain is not ready: {0}")]
     NotReady(String),
+    /// It would not take a block of the pool, or is another chain than the pool's: no work may be given out until
+    /// this is mended, since no block could be found with it.
+    #[error("the chain would not take the pool's blocks: {0}")]
+    Unsound(String),
 }
 
 /// The end of the best chain.
@@ -31,19 +43,6 @@ pub struct Tip {
     pub hash: HeaderHash,
     /// Its block's height.
     pub height: u32,
-}
-
-/// What the chain said to a submitted block.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SubmitOutcome {
-    /// Taken: it is the new tip.
-    Accepted,
-    /// Valid, but not on the best chain: a lost race, so far.
-    Inconclusive,
-    /// The chain has this block already; its status tells what became of it.
-    Duplicate,
-    /// Not a valid block, with the chain's own word for why (BIP22 result string).
-    Refused(String),
 }
 
 /// What became of a block.
@@ -60,6 +59,28 @@ pub enum BlockStatus {
     },
 }
 
+/// How far the chain has come. What it says of blocks counts only while it is synced: before that it may know
+/// neither a block nor the chain that the block is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncState {
+    /// The end of its best chain, as far as it has it.
+    pub tip: Tip,
+    /// Whether that is all there is: it is not in its initial download, and it has the block of every header
+    /// that it knows.
+    pub is_synced: bool,
+}
+
+/// The coinbase of a block of the best chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinedCoinbase {
+    /// The block's hash.
+    pub block: HeaderHash,
+    /// The time in the block's header, in Unix seconds.
+    pub time: u32,
+    /// The serialized coinbase transaction, with or without its witness.
+    pub transaction: Vec<u8>,
+}
+
 /// A proof-of-work chain. Implementations answer from any thread and may fail at any time.
 pub trait Chain: Send + Sync + 'static {
     /// A block to be found on the present tip.
@@ -73,4 +94,10 @@ pub trait Chain: Send + Sync + 'static {
 
     /// What became of a block.
     fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus>;
+
+    /// How far the chain has come.
+    fn sync_state(&self) -> ChainFuture<SyncState>;
+
+    /// The coinbase of the best chain's block at this height; `None` above its tip.
+    fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>>;
 }

@@ -4,14 +4,20 @@
 
 use std::collections::BTreeMap;
 
-use dwarves_domain::ids::HeaderHash;
+use bitcoin::consensus::encode::{Decodable, serialize};
+use bitcoin::{Transaction, VarInt};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash};
 use dwarves_domain::target::{CompactTarget, Target};
+use dwarves_domain::units::Amount;
+use dwarves_domain::work::coinbase::{Coinbase, CoinbaseSpec};
 use dwarves_domain::work::header::HeaderFields;
 use dwarves_domain::work::{ChainTemplate, Header};
 use tokio::sync::watch;
 
 use super::build;
-use crate::chain::{BlockStatus, Chain, ChainError, ChainFuture, SubmitOutcome, Tip};
+use crate::chain::{
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SubmitOutcome, SyncState, Tip,
+};
 
 /// What goes wrong with submissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,10 +31,14 @@ pub enum Submissions {
     LostAfter,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Block {
     height: u32,
     previous: HeaderHash,
+    /// The time in its header.
+    time: u32,
+    /// Its coinbase. Blocks of others have one that pays nobody.
+    coinbase: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +47,7 @@ struct State {
     tip: Tip,
     bits: CompactTarget,
     is_down: bool,
+    is_synced: bool,
     submissions: Submissions,
     submitted: Vec<HeaderHash>,
     templates: u64,
@@ -57,15 +68,18 @@ impl TestChain {
         let genesis = Block {
             height: 100,
             previous: GENESIS,
+            time: 0,
+            coinbase: nobodys_coinbase(),
         };
         Self(watch::Sender::new(State {
             blocks: BTreeMap::from([(GENESIS, genesis)]),
             tip: Tip {
                 hash: GENESIS,
-                height: genesis.height,
+                height: 100,
             },
             bits: CompactTarget::from_bits(bits),
             is_down: false,
+            is_synced: true,
             submissions: Submissions::Arrive,
             submitted: Vec::new(),
             templates: 0,
@@ -81,6 +95,11 @@ impl TestChain {
     /// Makes the chain unreachable, or reachable again.
     pub fn set_down(&self, is_down: bool) {
         self.0.send_modify(|state| state.is_down = is_down);
+    }
+
+    /// Says whether the chain has all blocks that there are. While it has not, it still answers what it knows.
+    pub fn set_synced(&self, is_synced: bool) {
+        self.0.send_modify(|state| state.is_synced = is_synced);
     }
 
     /// Says what goes wrong with submissions from now on.
@@ -154,13 +173,13 @@ impl TestChain {
 
 impl State {
     fn add(&mut self, hash: HeaderHash, block: Block) {
-        self.blocks.insert(hash, block);
         if block.height > self.tip.height {
             self.tip = Tip {
                 hash,
                 height: block.height,
             };
         }
+        self.blocks.insert(hash, block);
     }
 
     fn extend(&mut self, from: HeaderHash, blocks: u32) {
@@ -177,7 +196,13 @@ impl State {
                 nonce: self.others,
             });
             let hash = header.hash();
-            self.add(hash, Block { height, previous });
+            let block = Block {
+                height,
+                previous,
+                time: height,
+                coinbase: nobodys_coinbase(),
+            };
+            self.add(hash, block);
             previous = hash;
         }
     }
@@ -198,6 +223,19 @@ impl State {
         }
     }
 
+    fn coinbase_at(&self, height: u32) -> Option<MinedCoinbase> {
+        let mut hash = self.tip.hash;
+        while self.blocks[&hash].height > height {
+            hash = self.blocks[&hash].previous;
+        }
+        let block = &self.blocks[&hash];
+        (block.height == height).then(|| MinedCoinbase {
+            block: hash,
+            time: block.time,
+            transaction: block.coinbase.clone(),
+        })
+    }
+
     fn submit(&mut self, bytes: &[u8]) -> SubmitOutcome {
         let Some(header) = bytes.first_chunk::<{ Header::LEN }>() else {
             return SubmitOutcome::Refused("bad-blk-length".to_owned());
@@ -214,10 +252,18 @@ impl State {
             return SubmitOutcome::Refused("high-hash".to_owned());
         }
         let Some(parent) = self.blocks.get(&previous) else {
-            return SubmitOutcome::Refused("prev-blk-not-found".to_owned());
+            return SubmitOutcome::from_bip22(Some("prev-blk-not-found"));
         };
-        let height = parent.height + 1;
-        self.add(hash, Block { height, previous });
+        let Some(coinbase) = coinbase_of(bytes) else {
+            return SubmitOutcome::Refused("Block decode failed".to_owned());
+        };
+        let block = Block {
+            height: parent.height + 1,
+            previous,
+            time: Header::from_bytes(*header).time(),
+            coinbase,
+        };
+        self.add(hash, block);
         if self.tip.hash == hash {
             SubmitOutcome::Accepted
         } else {
@@ -265,4 +311,37 @@ impl Chain for TestChain {
     fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
         self.answer(|state| state.status(hash))
     }
+
+    fn sync_state(&self) -> ChainFuture<SyncState> {
+        self.answer(|state| SyncState {
+            tip: state.tip,
+            is_synced: state.is_synced,
+        })
+    }
+
+    fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
+        self.answer(move |state| state.coinbase_at(height))
+    }
+}
+
+/// The first transaction of a serialized block. What comes after it is not looked at.
+fn coinbase_of(block: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = block.get(Header::LEN..)?;
+    let _count = VarInt::consensus_decode(&mut rest).ok()?;
+    let coinbase = Transaction::consensus_decode(&mut rest).ok()?;
+    Some(serialize(&coinbase))
+}
+
+/// The coinbase of a block of others: it pays nobody and carries nobody's tag.
+fn nobodys_coinbase() -> Vec<u8> {
+    let coinbase = Coinbase::new(&CoinbaseSpec {
+        height: 1,
+        tag: "",
+        payout_script: &[],
+        value: Amount::ZERO,
+        witness_commitment: None,
+    });
+    coinbase
+        .expect("an empty tag is short enough")
+        .transaction(ExtraNonce::new(0))
 }

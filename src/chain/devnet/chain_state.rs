@@ -4,10 +4,11 @@
 //! its own branch when it comes in. Judging changes nothing, and applying what was judged valid can not fail,
 //! so a refused block leaves no trace and a reorganisation is never half done.
 
+use bitcoin::consensus::encode::serialize;
 use bitcoin::hashes::Hash;
 use bitcoin::pow::Work;
 use bitcoin::{Block, BlockHash, OutPoint, Script, Transaction, Txid};
-use dwarves_actors::chain::{BlockStatus, SubmitOutcome, Tip};
+use dwarves_actors::chain::{BlockStatus, MinedCoinbase, SubmitOutcome, Tip};
 use dwarves_domain::ids::{ExtraNonce, HeaderHash};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
@@ -19,8 +20,10 @@ use super::mempool::{Mempool, NextBlock};
 use super::params::{DevnetParams, ParamsError, Rules, Schedule};
 use super::tree::{Path, Tree};
 
+mod lookup;
 mod template;
 
+pub use lookup::TransactionStatus;
 pub use template::ClockBehind;
 
 /// Why the chain can not be changed as told.
@@ -102,7 +105,7 @@ impl DevnetState {
     pub fn accept(&mut self, bytes: &[u8], now: Timestamp) -> SubmitOutcome {
         match self.judge(bytes, now) {
             Judged::Known => SubmitOutcome::Duplicate,
-            Judged::Refused(refusal) => SubmitOutcome::Refused(refusal.to_string()),
+            Judged::Refused(refusal) => SubmitOutcome::from_bip22(Some(&refusal.to_string())),
             Judged::Valid(valid) => self.apply(*valid),
         }
     }
@@ -123,6 +126,16 @@ impl DevnetState {
     pub fn block_at(&self, height: u32) -> Option<&Block> {
         let hash = self.tree.main_at(height)?;
         Some(&self.tree.node(&hash).block)
+    }
+
+    /// The coinbase of the best chain's block at this height.
+    pub fn coinbase_at(&self, height: u32) -> Option<MinedCoinbase> {
+        let block = self.block_at(height)?;
+        Some(MinedCoinbase {
+            block: header_hash(block.block_hash()),
+            time: block.header.time,
+            transaction: serialize(block.txdata.first()?),
+        })
     }
 
     /// The coins of the best chain that are paid to `script`, mature or not.

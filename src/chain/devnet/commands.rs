@@ -6,7 +6,7 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::work::template::TemplateError;
 
-use super::chain_state::ChangeError;
+use super::chain_state::{ChangeError, TransactionStatus};
 use super::coins::Coin;
 use super::engine::Parent;
 use super::search::Search;
@@ -62,7 +62,9 @@ impl Devnet {
         while mined.len() < count as usize {
             match self.mine_on(Parent::Tip, script).await? {
                 Mined::Block(hash, SubmitOutcome::Accepted) => mined.push(hash),
-                Mined::Block(_, SubmitOutcome::Refused(word)) if !OUTDATED.contains(&word.as_str()) => {
+                Mined::Block(_, SubmitOutcome::Refused(word) | SubmitOutcome::NotYet(word))
+                    if !OUTDATED.contains(&word.as_str()) =>
+                {
                     return Err(CommandError::Refused(word));
                 }
                 // The chain changed meanwhile; the next template is of the chain as it is then.
@@ -102,7 +104,9 @@ impl Devnet {
                 // Another search made the very same block; the next try has another extranonce.
                 Mined::Block(_, SubmitOutcome::Duplicate) | Mined::TipMoved => {}
                 Mined::Block(_, SubmitOutcome::Refused(word)) if word == BITS_CHANGED => {}
-                Mined::Block(_, SubmitOutcome::Refused(word)) => return Err(CommandError::Refused(word)),
+                Mined::Block(_, SubmitOutcome::Refused(word) | SubmitOutcome::NotYet(word)) => {
+                    return Err(CommandError::Refused(word));
+                }
             }
         }
     }
@@ -151,6 +155,40 @@ impl Devnet {
     /// If the chain is closed.
     pub async fn coins_of(&self, script: ScriptBuf) -> Result<Vec<(OutPoint, Coin)>, CommandError> {
         Ok(self.run(move |engine| engine.state().coins_of(&script)).await?)
+    }
+
+    /// The coins paid to `script` that the next block can spend and no waiting transaction spends.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn spendable_coins(&self, script: ScriptBuf) -> Result<Vec<(OutPoint, Coin)>, CommandError> {
+        Ok(self
+            .run(move |engine| engine.state().spendable_coins(&script))
+            .await?)
+    }
+
+    /// What became of a transaction.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn transaction_status(&self, txid: Txid) -> Result<TransactionStatus, CommandError> {
+        Ok(self
+            .run(move |engine| engine.state().transaction_status(txid))
+            .await?)
+    }
+
+    /// The transaction of the best chain, other than `but`, that spends one of `coins`, with its confirmations.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn spender_of(
+        &self,
+        coins: Vec<OutPoint>,
+        but: Txid,
+    ) -> Result<Option<(Txid, u32)>, CommandError> {
+        Ok(self
+            .run(move |engine| engine.state().spender_of(&coins, but))
+            .await?)
     }
 
     /// A hash over all coins of the best chain: equal digests mean equal coins.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use dwarves_actors::chain::{BlockStatus, ChainError, SubmitOutcome, Tip};
+use dwarves_actors::chain::{BlockStatus, ChainError, MinedCoinbase, SubmitOutcome, SyncState, Tip};
 use dwarves_actors::clock::SharedClock;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash};
 use dwarves_domain::target::CompactTarget;
@@ -142,6 +142,20 @@ impl Engine {
         Ok(self.state.status(&hash))
     }
 
+    /// A devnet has no peers: what it has is all there is.
+    pub(super) fn sync_state(&self) -> Result<SyncState, ChainError> {
+        self.ensure_running()?;
+        Ok(SyncState {
+            tip: self.state.tip(),
+            is_synced: true,
+        })
+    }
+
+    pub(super) fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, ChainError> {
+        self.ensure_running()?;
+        Ok(self.state.coinbase_at(height))
+    }
+
     /// Takes a block from outside.
     pub(super) fn submit(&mut self, bytes: Vec<u8>) -> Result<SubmitOutcome, ChainError> {
         if self.stalled {
@@ -156,7 +170,7 @@ impl Engine {
     pub(super) fn take(&mut self, bytes: Vec<u8>) -> Result<SubmitOutcome, ChainError> {
         match self.state.judge(&bytes, self.clock.now()) {
             Judged::Known => Ok(SubmitOutcome::Duplicate),
-            Judged::Refused(refusal) => Ok(SubmitOutcome::Refused(refusal.to_string())),
+            Judged::Refused(refusal) => Ok(SubmitOutcome::from_bip22(Some(&refusal.to_string()))),
             Judged::Valid(valid) => {
                 self.record(&Record::Block(bytes))?;
                 let outcome = self.state.apply(*valid);

@@ -30,7 +30,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-use dwarves_actors::chain::{BlockStatus, Chain, ChainError, ChainFuture, SubmitOutcome, Tip};
+use dwarves_actors::chain::{
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SubmitOutcome, SyncState, Tip,
+};
 use dwarves_actors::clock::SharedClock;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::work::ChainTemplate;
@@ -48,7 +50,7 @@ mod params;
 mod search;
 mod tree;
 
-pub use chain_state::{ChangeError, ClockBehind, DevnetState};
+pub use chain_state::{ChangeError, ClockBehind, DevnetState, TransactionStatus};
 pub use coins::Coin;
 pub use commands::CommandError;
 pub use consensus::Refusal;
@@ -221,6 +223,14 @@ impl Chain for Devnet {
 
     fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
         self.ask(move |engine| engine.status(hash))
+    }
+
+    fn sync_state(&self) -> ChainFuture<SyncState> {
+        self.ask(|engine| engine.sync_state())
+    }
+
+    fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
+        self.ask(move |engine| engine.coinbase_at(height))
     }
 }
 
