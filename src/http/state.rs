@@ -16,6 +16,7 @@ use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
 use dwarves_actors::work_manager::messages::ReadWork;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::{Span, Timestamp};
@@ -107,6 +108,8 @@ pub struct HttpDeps {
     pub chain_name: String,
     /// How the chain hashes.
     pub algorithm: Algorithm,
+    /// Which addresses are right on the chain.
+    pub addresses: AddressFormat,
     /// How long and how large things may be.
     pub limits: HttpLimits,
     /// Turns true when the pool stops: long polls are answered at once.

@@ -234,6 +234,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
+        addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
             long_poll: config.http.longpoll.to_std(),

@@ -18,6 +18,7 @@ use dwarves_actors::miner_manager::messages::{MinerView, MinersView, WorkerView}
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::rewards::{Scheme, Source};
@@ -369,6 +370,7 @@ impl World {
             pool_name: "Test pool".to_owned(),
             chain_name: "devnet".to_owned(),
             algorithm: Algorithm::Sha256d,
+            addresses: AddressFormat::BitcoinRegtest,
             limits: self.limits,
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
             stopping: tokio::sync::watch::channel(false).1,
