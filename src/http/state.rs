@@ -24,6 +24,7 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
+use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::Problem;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
@@ -107,6 +108,8 @@ pub struct HttpDeps {
     pub chain_name: String,
     /// How the chain hashes.
     pub algorithm: Algorithm,
+    /// Work over JSON-RPC.
+    pub json_rpc: JsonRpcDeps,
     /// How long and how large things may be.
     pub limits: HttpLimits,
     /// Turns true when the pool stops: long polls are answered at once.
@@ -119,6 +122,7 @@ pub struct HttpState {
     worker: WorkerPorts,
     /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
+    transactions: TransactionsCache,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -133,6 +137,7 @@ impl HttpState {
             deps,
             worker,
             totals: RefCell::new(None),
+            transactions: TransactionsCache::default(),
         })
     }
 
@@ -144,6 +149,11 @@ impl HttpState {
     /// This worker's handler actors.
     pub fn worker(&self) -> &WorkerPorts {
         &self.worker
+    }
+
+    /// The present template's transactions, as miners over JSON-RPC get them.
+    pub fn transactions(&self) -> &TransactionsCache {
+        &self.transactions
     }
 
     /// How long and how large things may be.
