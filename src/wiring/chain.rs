@@ -9,6 +9,7 @@ use bitcoin::secp256k1::SecretKey;
 use bitcoin::{Address, Network};
 use dwarves_actors::chain::SharedChain;
 use dwarves_actors::clock::SharedClock;
+use dwarves_actors::wallet::SharedWallet;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 
 use super::{StartError, settings};
@@ -19,6 +20,7 @@ use crate::clock::Stopwatch;
 use crate::config::{ChainConfig, ChainKind, Config};
 use crate::keys::PoolKey;
 use crate::rpc::{Endpoint, RpcError};
+use crate::wallet::{DevnetWallet, NodeWallet};
 
 /// How long the start waits for a node that does not answer. The pool starts without it, too, if the payout
 /// address tells the network; otherwise it waits longer before it gives up.
@@ -29,9 +31,11 @@ const ASK_EVERY: Duration = Duration::from_millis(200);
 /// How long one question may take.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// The chain, where its coinbases pay and how its addresses are written.
+/// The chain, its wallet, where its coinbases pay and how its addresses are written.
 pub(super) struct OpenChain {
     kind: Kind,
+    /// Who pays miners.
+    pub(super) wallet: SharedWallet,
     /// The script that coinbases pay.
     pub(super) payout_script: Vec<u8>,
     /// How addresses are written.
@@ -69,6 +73,7 @@ impl OpenChain {
         let params = settings::devnet_params(config)?;
         let devnet = Devnet::open(&data_dir.join("devnet"), &params, Arc::clone(clock))?;
         Ok(Self {
+            wallet: Arc::new(devnet_wallet(&devnet, key)?),
             kind: Kind::Devnet(devnet),
             payout_script,
             addresses: ADDRESS_FORMAT,
@@ -83,6 +88,9 @@ impl OpenChain {
         let payout_script = PayoutAddress::parse(text, addresses)
             .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?
             .script();
+        // Only one node can hold the wallet: the first.
+        let wallet = nodes.first().cloned().ok_or_else(no_node)?;
+        let wallet = NodeWallet::start(wallet, config.chain.wallet.as_deref()).map_err(StartError::Thread)?;
         let chain = NodeChain::start(NodeSettings {
             nodes,
             algorithm: config.chain.algorithm,
@@ -93,6 +101,7 @@ impl OpenChain {
         })
         .map_err(StartError::Thread)?;
         Ok(Self {
+            wallet: Arc::new(wallet),
             kind: Kind::Node(chain),
             payout_script,
             addresses,
@@ -126,9 +135,18 @@ pub fn node_endpoints(chain: &ChainConfig) -> Result<Vec<Endpoint>, StartError> 
         .endpoints()
         .map_err(|error| StartError::Settings(format!("chain.url is {error}")))?;
     if nodes.is_empty() {
-        return Err(StartError::Settings("chain.url is missing".to_owned()));
+        return Err(no_node());
     }
     Ok(nodes)
+}
+
+fn no_node() -> StartError {
+    StartError::Settings("chain.url is missing".to_owned())
+}
+
+fn devnet_wallet(devnet: &Devnet, key: &PoolKey) -> Result<DevnetWallet, StartError> {
+    let wallet = DevnetWallet::new(devnet.clone(), &key.devnet_wallet_secret());
+    wallet.map_err(|error| StartError::Settings(format!("the pool's key gives no devnet wallet: {error}")))
 }
 
 /// The configured address that coinbases pay, with the formats in which it is right.

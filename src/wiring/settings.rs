@@ -5,11 +5,14 @@ use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
+use dwarves_actors::paymaster::PaymasterSettings;
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::payouts::Depths;
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use dwarves_domain::work::Algorithm;
 
@@ -20,8 +23,49 @@ use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
 const JOBS_CACHED_MAX: usize = 50_000;
+/// How long the miner manager may take to judge shares before their requests are answered without verdicts: well
+/// beyond what a healthy disk needs, and together with the wait for the message before it within what clients bear.
+pub(super) const JUDGE_DEADLINE: Span = Span::from_secs(5);
 /// A block is followed until it is this many times as deep as a spendable one: deeper reorgs are not booked.
 const FORGET_AFTER_MATURITIES: u32 = 3;
+
+/// A payout is followed until it is this many times as deep as it must be to count as paid, and at least
+/// [`FOLLOW_PAYOUTS_MIN`] blocks deep.
+const FOLLOW_PAYOUTS_TIMES: u32 = 3;
+/// The least depth at which a payout is no longer followed: reorganisations of a hundred blocks are not seen.
+const FOLLOW_PAYOUTS_MIN: u32 = 100;
+/// How often open payouts are looked at.
+const LOOK_AT_PAYOUTS_EVERY: Span = Span::from_secs(3);
+
+/// How miners are paid.
+pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSettings {
+    let payouts = &config.payouts;
+    let settings = PaymasterSettings {
+        threshold: payouts.threshold,
+        threshold_min: payouts.threshold_min,
+        dust: payouts.dust_on(config.chain.algorithm),
+        payer: payouts.fee_payer,
+        fee_rate: payouts.fee_rate,
+        fee_max: payouts.fee_max,
+        outputs_max: payouts.outputs_max,
+        depths: Depths {
+            confirm: payouts.confirmations,
+            forget: payouts
+                .confirmations
+                .saturating_mul(FOLLOW_PAYOUTS_TIMES)
+                .max(FOLLOW_PAYOUTS_MIN),
+        },
+        interval: payouts.interval,
+        look_every: LOOK_AT_PAYOUTS_EVERY,
+        stuck_after: PaymasterSettings::STUCK_AFTER,
+        addresses,
+    };
+    let floor = settings.rules().floor();
+    if payouts.threshold < floor {
+        log::warn!("payouts.threshold_sats is below what can be paid; {floor} holds instead");
+    }
+    settings
+}
 
 /// The devnet as configured.
 pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
@@ -45,6 +89,7 @@ pub(super) fn pool_settings(
     config: &Config,
     key: &PoolKey,
     payout_script: &[u8],
+    addresses: AddressFormat,
     randomness: &dyn Randomness,
 ) -> Result<PoolSettings, StartError> {
     let mut seed = [0; 8];
@@ -81,7 +126,8 @@ pub(super) fn pool_settings(
             window: config.rewards.window_units,
             seed: u64::from_le_bytes(seed),
         },
-        miners_mailbox: config.limits.manager_mailbox,
+        // Each Stratum session asks one thing at a time; all may connect at once.
+        miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),
         ledger_mailbox: config.limits.ledger_mailbox,
         difficulty_range: (work.min_difficulty, work.max_difficulty),
         rewards: RewardSettings {
@@ -99,8 +145,18 @@ pub(super) fn pool_settings(
             maturity: config.chain.maturity(),
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
+        payouts: payouts(config, addresses),
         acknowledge,
     })
+}
+
+/// How many Stratum sessions there may be.
+fn stratum_connections(config: &Config) -> usize {
+    if config.stratum.all_listeners().is_empty() {
+        0
+    } else {
+        config.stratum.max_connections
+    }
 }
 
 /// How signed requests are judged.
@@ -111,6 +167,10 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
         window_ahead: config.auth.window_ahead,
         session: config.auth.session,
         addresses,
+        threshold_least: payouts(config, addresses)
+            .rules()
+            .floor()
+            .max(config.payouts.threshold_min),
         signatures_per_sec: config.http.signed_requests_per_sec,
         mailbox_capacity: config.limits.handler_mailbox,
     }
@@ -124,5 +184,6 @@ pub(super) fn submission(config: &Config) -> SubmissionLimits {
         waiting_max: config.http.max_connections,
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
+        judge_deadline: JUDGE_DEADLINE,
     }
 }

@@ -12,7 +12,7 @@ use dwarves_domain::units::Units;
 use dwarves_domain::work::Job;
 
 use crate::ask::Request;
-use crate::handlers::registration::messages::RegisterReply;
+use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
 use crate::handlers::submission::messages::ShareVerdict;
 
 /// Notes that a signed request's nonce is used up.
@@ -50,6 +50,8 @@ pub struct RegisterMiner {
     pub hotkey: Hotkey,
     /// Where payouts shall go; `None` leaves it as it is.
     pub payout_address: Option<String>,
+    /// From which balance the miner wants to be paid; `None` leaves it as it is.
+    pub payout_threshold: Option<ThresholdChoice>,
 }
 
 impl Request for RegisterMiner {

@@ -18,7 +18,7 @@ use crate::store::rows::{
 use crate::store::{BlockState, StoreError};
 
 /// One page of numbered rows that come oldest first.
-fn page<T>(rows: impl DoubleEndedIterator<Item = (Cursor, T)>, request: PageRequest) -> Page<T> {
+pub(super) fn page<T>(rows: impl DoubleEndedIterator<Item = (Cursor, T)>, request: PageRequest) -> Page<T> {
     let before = |number: Cursor| request.cursor.is_none_or(|cursor| number < cursor);
     let mut newest_first = rows.rev().filter(|(number, _)| before(*number)).peekable();
     let limit = request.limit as usize;
