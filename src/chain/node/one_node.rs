@@ -20,6 +20,8 @@ use crate::rpc::{Endpoint, RpcClient, RpcError};
 const LONG_POLL_MAX: Duration = Duration::from_secs(3_600);
 /// Calls about blocks that wait for each other at most; more wait for their turn before they are sent.
 const READS_MAX: usize = 16;
+/// How long an ordinary call may take; then the next node is asked.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// How long a node may take to judge a block.
 const JUDGE_MAX: Duration = Duration::from_secs(60);
 /// Headers that a synced node may have without their blocks: a new block's header comes first.
@@ -131,8 +133,8 @@ impl Node {
         };
         Ok(Self {
             polls: client("node-poll", LONG_POLL_MAX)?,
-            work: RpcClient::start(endpoint.clone(), "node-work")?,
-            reads: RpcClient::start(endpoint.clone(), "node-reads")?,
+            work: client("node-work", ANSWER_MAX)?,
+            reads: client("node-reads", ANSWER_MAX)?,
             blocks: client("node-blocks", JUDGE_MAX)?,
             read_turns: Semaphore::new(READS_MAX),
             heard: RefCell::default(),

@@ -260,6 +260,21 @@ async fn a_node_that_is_not_there_is_unreachable() {
 }
 
 #[actix::test]
+async fn work_that_comes_again_ends_the_trouble_although_the_tip_is_the_same() {
+    let node = Scripted::new(State::at(121));
+    let chain = chain_of(&[&node.url]);
+    assert_eq!(chain.tip_after(None).await, Ok(tip(121)));
+    // The long poll is under way and says nothing, and the looks find the same tip.
+    actix_rt::time::sleep(Duration::from_millis(1_100)).await;
+    node.set(|state| state.work = Some(Act::Error(-9, "not connected!")));
+    let error = eventually("the trouble", async || chain.template().await.err()).await;
+    assert_eq!(chain.tip_after(None).await, Err(error));
+    node.set(|state| state.work = None);
+    assert_eq!(chain.template().await.unwrap().height, 122);
+    assert_eq!(chain.tip_after(None).await, Ok(tip(121)));
+}
+
+#[actix::test]
 async fn another_node_takes_over_and_hands_back() {
     let (first, second) = (Scripted::new(State::at(121)), Scripted::new(State::at(121)));
     let chain = chain_of(&[&first.url, &second.url]);

@@ -78,7 +78,7 @@ fn a_bitcoin_block_is_assembled_so_that_bitcoins_own_rules_hold() {
     assert_eq!(block.bip34_block_height().unwrap(), 122);
     let paid: u64 = block.txdata[0].output.iter().map(|out| out.value.to_sat()).sum();
     assert_eq!(paid, proposal.template.coinbase_value.sats());
-    assert_eq!(proposal.template.trailer, []);
+    assert!(proposal.template.trailer.is_empty());
 }
 
 #[test]
