@@ -2,6 +2,8 @@
 //!
 //! Run with `cargo test --test node -- --ignored`; it needs `litecoind` (`apt-get install litecoind`).
 
+#![allow(clippy::unwrap_used, reason = "a test ends with a panic")]
+
 #[path = "node/litecoin.rs"]
 mod litecoin;
 #[path = "node/pool.rs"]
