@@ -20,6 +20,7 @@
 //! | [`rewards`] | one file a scheme; how a block's reward is split |
 //! | [`rounds`] | which reward round is due |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
+//! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
 pub mod hotkey;
@@ -31,6 +32,7 @@ pub mod rounds;
 pub mod session;
 pub mod share;
 pub mod signature;
+pub mod statistics;
 pub mod target;
 pub mod time;
 pub mod units;

@@ -13,6 +13,10 @@ use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use crate::ids::ExtraNonce;
 use crate::units::Amount;
 
+mod recognise;
+
+pub use recognise::{CoinbaseMark, OwnCoinbase};
+
 /// Bytes of the extranonce in the coinbase's script.
 pub const EXTRANONCE_LEN: usize = 8;
 /// The longest tag: with height and extranonce the script stays below its limit of 100 bytes.
