@@ -259,7 +259,9 @@ impl Handler<BlockFound> for BlockTracker {
         log::info!(
             "block found height={} hash={hash} finder={}",
             block.height,
-            block.finder
+            block
+                .finder
+                .map_or_else(|| "unknown".to_owned(), |finder| finder.to_string())
         );
         self.open.entry(hash).or_insert(Open {
             block,

@@ -86,7 +86,7 @@ impl Bench {
             block: FoundBlock {
                 height: job.template().chain().height,
                 reward: build::sats(COINBASE_SATS),
-                finder: hotkey(1),
+                finder: Some(hotkey(1)),
                 bytes: job.template().block(&proof.header, job.extranonce()),
             },
             at: BEGIN,
@@ -231,7 +231,7 @@ async fn a_block_that_was_stored_and_never_submitted_is_submitted_after_a_restar
         block: Some(FoundBlock {
             height: job.template().chain().height,
             reward: build::sats(COINBASE_SATS),
-            finder: hotkey(1),
+            finder: Some(hotkey(1)),
             bytes: job.template().block(&proof.header, job.extranonce()),
         }),
     };

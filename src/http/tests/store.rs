@@ -8,7 +8,7 @@ use dwarves_actors::store::{
     Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -91,6 +91,14 @@ impl Store for ReadStore {
         self.never()
     }
 
+    fn block(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.never()
+    }
+
+    fn owner_of(&self, _: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.never()
+    }
+
     fn block_credits(&self, _: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
         self.never()
     }
@@ -125,10 +133,11 @@ impl Store for ReadStore {
 
     fn totals(&self) -> StoreFuture<PoolTotals> {
         self.answer(PoolTotals {
-            ledger_sum: 0,
             shares: 20,
             blocks: self.found,
+            units: self.units,
             units_to_last_block: self.units,
+            ..PoolTotals::default()
         })
     }
 }

@@ -14,6 +14,7 @@
 //! | `state` | the start of a life |
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
+//! | `books` | whether the books hold exactly what came in |
 //! | `batches` | places in the ledger, found by halving |
 //! | `rows`, `cells` | rows and cells as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
@@ -29,13 +30,14 @@ use dwarves_actors::store::{
     Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use tokio::sync::oneshot;
 
 mod batches;
+mod books;
 mod cells;
 mod error;
 mod open;
@@ -189,6 +191,14 @@ impl Store for SqliteStore {
 
     fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         self.read("block before", move |c| read::blocks::before(c, &hash))
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.read("block", move |c| read::blocks::one(c, &hash))
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.read("owner of", move |c| read::windows::owner_of(c, extranonce))
     }
 
     fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
