@@ -79,8 +79,8 @@ pub enum Write {
     },
     /// Stores a block that the chain has and the ledger does not know, as immature, at a place in the ledger
     /// that was its end when the pool crashed. What is known of a known block does not change, but one that
-    /// was refused is immature again: the chain has it after all. If shares of that place were pruned or the
-    /// place is beyond the ledger's end, it contradicts what is stored.
+    /// was refused is immature again: the chain has it after all. A place beyond the ledger's end contradicts
+    /// what is stored.
     RecoverBlock {
         /// Which.
         hash: HeaderHash,

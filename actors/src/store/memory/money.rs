@@ -122,11 +122,7 @@ impl State {
             }
             return Ok(());
         }
-        let first_kept = self
-            .shares
-            .first()
-            .map_or(Sequence::new(0), |share| share.sequence);
-        if place.sequence > self.rest.last_share() || place.sequence.next() < first_kept {
+        if place.sequence > self.rest.last_share() {
             return Err(conflict(format!(
                 "block {hash} was found at a place that is not there"
             )));

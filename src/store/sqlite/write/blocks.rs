@@ -136,11 +136,7 @@ impl Draft<'_> {
             Some(_) => return Ok(()),
             None => {}
         }
-        let first_kept: Option<i64> = self
-            .statement("SELECT MIN(sequence) FROM shares")?
-            .query_row([], |row| row.get(0))?;
-        let is_pruned = first_kept.is_some_and(|first| int(place.sequence.next().get()) < first);
-        if is_pruned || place.sequence > self.known.tail.sequence {
+        if place.sequence > self.known.tail.sequence {
             return Err(conflict(format!(
                 "block {hash} was found at a place that is not there"
             )));
