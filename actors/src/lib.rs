@@ -1,7 +1,7 @@
 //! The actors of the pool: one folder each, its messages beside it.
 //!
 //! Each piece of state has one actor that owns it; others send it messages through [`ask`]. An actor asks
-//! only to its right: handlers, then managers, then the ledger. Store and chain are traits, so that the
+//! only to its right: handlers, then managers, then the ledger. Store, chain and wallet are traits, so that the
 //! same actors run on a database or in a simulation.
 
 pub mod ask;
@@ -13,9 +13,12 @@ pub mod halt;
 pub mod handlers;
 pub mod ledger;
 pub mod miner_manager;
+pub mod paymaster;
 pub mod pool_manager;
+pub mod proof_of_work;
 pub mod reward_distributor;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod wallet;
 pub mod work_manager;

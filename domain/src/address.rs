@@ -4,7 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use bitcoin::Network;
+use bitcoin::ScriptBuf;
 use bitcoin::address::NetworkUnchecked;
+use sha2::{Digest, Sha256};
+
+use crate::hotkey::Hotkey;
+
+mod litecoin;
 
 /// Which chain's addresses are right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,30 +21,52 @@ pub enum AddressFormat {
     BitcoinTest,
     /// Bitcoin's regtest, which the embedded devnet uses too.
     BitcoinRegtest,
+    /// Litecoin's main network.
+    Litecoin,
+    /// Litecoin's test network.
+    LitecoinTest,
+    /// Litecoin's regtest.
+    LitecoinRegtest,
 }
 
 impl AddressFormat {
-    fn network(self) -> Network {
-        match self {
-            Self::Bitcoin => Network::Bitcoin,
-            Self::BitcoinTest => Network::Testnet,
-            Self::BitcoinRegtest => Network::Regtest,
-        }
+    /// Every format there is.
+    pub const ALL: [Self; 6] = [
+        Self::Bitcoin,
+        Self::BitcoinTest,
+        Self::BitcoinRegtest,
+        Self::Litecoin,
+        Self::LitecoinTest,
+        Self::LitecoinRegtest,
+    ];
+
+    /// The formats in which `text` is a valid address. Addresses in base58 look the same on a chain's test
+    /// networks and its regtest.
+    pub fn all_of(text: &str) -> Vec<Self> {
+        let is_right = |format: &Self| PayoutAddress::parse(text, *format).is_ok();
+        Self::ALL.into_iter().filter(is_right).collect()
     }
 
     /// How an address of this format begins, for people.
-    fn example(self) -> &'static str {
+    pub fn example(self) -> &'static str {
         match self {
             Self::Bitcoin => "bc1..., 1... or 3...",
             Self::BitcoinTest => "tb1..., m..., n... or 2...",
             Self::BitcoinRegtest => "bcrt1..., m..., n... or 2...",
+            Self::Litecoin => "ltc1..., L..., M... or 3...",
+            Self::LitecoinTest => "tltc1..., m..., n..., Q... or 2...",
+            Self::LitecoinRegtest => "rltc1..., m..., n..., Q... or 2...",
         }
     }
 }
 
 /// An address that the chain in use can pay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayoutAddress(bitcoin::Address);
+pub struct PayoutAddress {
+    /// As the chain's own software writes it.
+    text: String,
+    script: ScriptBuf,
+}
 
 /// Why a text is no payout address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +85,13 @@ pub enum ParseAddressError {
     },
 }
 
+/// What is wrong with an address, before it is known what would be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    NotAnAddress,
+    WrongNetwork,
+}
+
 impl PayoutAddress {
     /// The longest text worth looking at.
     const TEXT_LEN_MAX: usize = 100;
@@ -67,26 +102,56 @@ impl PayoutAddress {
     /// If it is none, mistyped, or of another network.
     pub fn parse(text: &str, format: AddressFormat) -> Result<Self, ParseAddressError> {
         let expected = format.example();
-        let wrong = || ParseAddressError::NotAnAddress { expected };
         if text.len() > Self::TEXT_LEN_MAX {
-            return Err(wrong());
+            return Err(ParseAddressError::NotAnAddress { expected });
         }
-        bitcoin::Address::<NetworkUnchecked>::from_str(text)
-            .map_err(|_| wrong())?
-            .require_network(format.network())
-            .map(Self)
-            .map_err(|_| ParseAddressError::WrongNetwork { expected })
+        match format {
+            AddressFormat::Bitcoin => Self::bitcoin(text, Network::Bitcoin),
+            AddressFormat::BitcoinTest => Self::bitcoin(text, Network::Testnet),
+            AddressFormat::BitcoinRegtest => Self::bitcoin(text, Network::Regtest),
+            AddressFormat::Litecoin => litecoin::MAIN.parse(text),
+            AddressFormat::LitecoinTest => litecoin::TEST.parse(text),
+            AddressFormat::LitecoinRegtest => litecoin::REGTEST.parse(text),
+        }
+        .map_err(|fault| match fault {
+            Fault::NotAnAddress => ParseAddressError::NotAnAddress { expected },
+            Fault::WrongNetwork => ParseAddressError::WrongNetwork { expected },
+        })
+    }
+
+    fn bitcoin(text: &str, network: Network) -> Result<Self, Fault> {
+        let address = bitcoin::Address::<NetworkUnchecked>::from_str(text)
+            .map_err(|_| Fault::NotAnAddress)?
+            .require_network(network)
+            .map_err(|_| Fault::WrongNetwork)?;
+        Ok(Self {
+            text: address.to_string(),
+            script: address.script_pubkey(),
+        })
+    }
+
+    /// The identity of a miner that gives nothing but this address.
+    ///
+    /// The ledger knows miners by 32 bytes. A hotkey's are its public key; an address's are a hash of the script
+    /// that pays it, for which nobody has a secret key: no signature ever speaks for it, so nobody can change
+    /// where it is paid. Every way to write the same address gives the same identity.
+    pub fn identity(&self) -> Hotkey {
+        let digest = Sha256::new()
+            .chain_update(b"dwarves/address-identity/1")
+            .chain_update(self.script())
+            .finalize();
+        Hotkey::from_bytes(digest.into())
     }
 
     /// The script that pays it.
     pub fn script(&self) -> Vec<u8> {
-        self.0.script_pubkey().into_bytes()
+        self.script.to_bytes()
     }
 }
 
 impl fmt::Display for PayoutAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&self.text)
     }
 }
 
@@ -101,6 +166,8 @@ mod tests {
         let address = PayoutAddress::parse(MAIN, AddressFormat::Bitcoin).unwrap();
         assert_eq!(address.to_string(), MAIN);
         assert_eq!(address.script().len(), 22);
+        let upper = PayoutAddress::parse(&MAIN.to_uppercase(), AddressFormat::Bitcoin).unwrap();
+        assert_eq!(upper.identity(), address.identity());
         assert!(matches!(
             PayoutAddress::parse(MAIN, AddressFormat::BitcoinRegtest),
             Err(ParseAddressError::WrongNetwork { .. })

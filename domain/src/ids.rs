@@ -47,6 +47,10 @@ numeric_id!(
     RoundId, u64
 );
 numeric_id!(
+    /// A payout: 1, 2, 3, … in the order in which money was set aside.
+    PayoutId, u64
+);
+numeric_id!(
     /// A block template that the pool gave out work for. Never used twice, also across restarts.
     TemplateId, u32
 );

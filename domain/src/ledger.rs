@@ -44,6 +44,8 @@ pub enum Account {
     /// The pool's own money. It bears the luck of `pps` and `fpps` and the loss of a mature block, so it may
     /// go below zero: that is what the operator owes.
     Reserve,
+    /// What the network took for payouts that are deep.
+    NetworkFees,
     /// One balance of one miner.
     Miner(Hotkey, Balance),
 }
@@ -54,7 +56,7 @@ pub enum ParseAccountError {
     /// No account has this code.
     #[error(
         "account {0:?} is unknown; expected chain, emission, fee_immature, fee, reserve_immature, reserve, \
-         miner_immature, miner_payable, miner_in_flight or miner_paid"
+         network_fees, miner_immature, miner_payable, miner_in_flight or miner_paid"
     )]
     Code(String),
     /// A miner's account without the miner.
@@ -75,6 +77,7 @@ impl Account {
             Self::Fee => "fee",
             Self::ReserveImmature => "reserve_immature",
             Self::Reserve => "reserve",
+            Self::NetworkFees => "network_fees",
             Self::Miner(_, Balance::Immature) => "miner_immature",
             Self::Miner(_, Balance::Payable) => "miner_payable",
             Self::Miner(_, Balance::InFlight) => "miner_in_flight",
@@ -113,6 +116,7 @@ impl Account {
             "fee" => of_pool(Self::Fee),
             "reserve_immature" => of_pool(Self::ReserveImmature),
             "reserve" => of_pool(Self::Reserve),
+            "network_fees" => of_pool(Self::NetworkFees),
             "miner_immature" => of_miner(Balance::Immature),
             "miner_payable" => of_miner(Balance::Payable),
             "miner_in_flight" => of_miner(Balance::InFlight),

@@ -19,14 +19,18 @@
 //! | [`miners`] | the registry's core: miners, workers, bans, replay guard, recent shares |
 //! | [`rewards`] | one file a scheme; how a block's reward is split |
 //! | [`rounds`] | which reward round is due |
+//! | [`payouts`] | who is due, what a payout's transaction pays, and its way until it is final |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
+mod hex_digits;
 pub mod hotkey;
 pub mod ids;
 pub mod ledger;
 pub mod miners;
+pub mod payouts;
+pub mod pow;
 pub mod rewards;
 pub mod rounds;
 pub mod session;

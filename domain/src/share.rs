@@ -6,8 +6,7 @@
 use std::fmt;
 
 use crate::ids::{HeaderHash, Sequence};
-use crate::target::Target;
-use crate::work::{Algorithm, Header, Job, JobId};
+use crate::work::{Algorithm, FullExtraNonce, Header, Job, JobId};
 
 /// A solution as a miner submits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +92,91 @@ pub struct Proof {
     pub header: Header,
     /// Its SHA-256d, which names the share (and the block, if it is one).
     pub hash: HeaderHash,
+    /// The extranonce in its coinbase.
+    pub extranonce: FullExtraNonce,
     /// Whether it meets the network's target too: a block.
     pub is_block: bool,
+}
+
+/// A share whose ranges are right, before it is hashed: the expensive part can be done elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    header: Header,
+    hash: HeaderHash,
+    extranonce: FullExtraNonce,
+}
+
+impl Candidate {
+    /// The cheap checks of a submission.
+    ///
+    /// # Errors
+    /// [`Rejection::TimeOutOfRange`] or [`Rejection::VersionOutOfMask`].
+    pub fn new(job: &Job, submission: &Submission) -> Result<Self, Rejection> {
+        let (version, time) = ranges(job, submission)?;
+        let header = job.header().rolled(version, time, submission.nonce);
+        Ok(Self::of(header, job.extranonce().into()))
+    }
+
+    /// As [`Candidate::new`], for a job whose extranonce the miner rolls: each share brings its own.
+    ///
+    /// # Errors
+    /// As [`Candidate::new`].
+    pub fn rolled(job: &Job, extranonce: FullExtraNonce, submission: &Submission) -> Result<Self, Rejection> {
+        let (version, time) = ranges(job, submission)?;
+        let header = job.template().header(extranonce);
+        Ok(Self::of(
+            header.rolled(version, time, submission.nonce),
+            extranonce,
+        ))
+    }
+
+    fn of(header: Header, extranonce: FullExtraNonce) -> Self {
+        Self {
+            header,
+            hash: header.hash(),
+            extranonce,
+        }
+    }
+
+    /// The header that is to be hashed.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The SHA-256d of the header, which names the share.
+    pub fn hash(&self) -> HeaderHash {
+        self.hash
+    }
+
+    /// Judges by the header's proof-of-work hash.
+    ///
+    /// # Errors
+    /// [`Rejection::LowDifficulty`].
+    pub fn prove(self, job: &Job, pow_hash: &HeaderHash) -> Result<Proof, Rejection> {
+        if !job.share_target().is_met_by(pow_hash) {
+            return Err(Rejection::LowDifficulty);
+        }
+        Ok(Proof {
+            header: self.header,
+            hash: self.hash,
+            extranonce: self.extranonce,
+            is_block: job.template().network_target().is_met_by(pow_hash),
+        })
+    }
+
+    /// Hashes and judges at once.
+    fn hashed(
+        self,
+        job: &Job,
+        algorithm: Algorithm,
+        pow: impl FnOnce(&Header) -> HeaderHash,
+    ) -> Result<Proof, Rejection> {
+        let pow_hash = match algorithm {
+            Algorithm::Sha256d => self.hash,
+            Algorithm::Scrypt => pow(&self.header),
+        };
+        self.prove(job, &pow_hash)
+    }
 }
 
 /// Judges `submission` by its job alone: first the cheap checks, then the hash.
@@ -109,6 +191,25 @@ pub fn check(
     algorithm: Algorithm,
     pow: impl FnOnce(&Header) -> HeaderHash,
 ) -> Result<Proof, Rejection> {
+    Candidate::new(job, submission)?.hashed(job, algorithm, pow)
+}
+
+/// As [`check`], for a job whose extranonce the miner rolls: each share brings its own.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_rolled(
+    job: &Job,
+    extranonce: FullExtraNonce,
+    submission: &Submission,
+    algorithm: Algorithm,
+    pow: impl FnOnce(&Header) -> HeaderHash,
+) -> Result<Proof, Rejection> {
+    Candidate::rolled(job, extranonce, submission)?.hashed(job, algorithm, pow)
+}
+
+/// The header's version and time, if the job allows them.
+fn ranges(job: &Job, submission: &Submission) -> Result<(u32, u32), Rejection> {
     let chain = job.template().chain();
     let time = submission.time.unwrap_or(chain.time);
     if time < chain.time_min || time > chain.time_max {
@@ -118,21 +219,7 @@ pub fn check(
     if (version ^ chain.version) & !chain.version_mask != 0 {
         return Err(Rejection::VersionOutOfMask);
     }
-    let header = job.header().rolled(version, time, submission.nonce);
-    let hash = header.hash();
-    let pow_hash = match algorithm {
-        Algorithm::Sha256d => hash,
-        Algorithm::Scrypt => pow(&header),
-    };
-    let met = |target: Target| target.is_met_by(&pow_hash);
-    if !met(job.share_target()) {
-        return Err(Rejection::LowDifficulty);
-    }
-    Ok(Proof {
-        header,
-        hash,
-        is_block: met(job.template().network_target()),
-    })
+    Ok((version, time))
 }
 
 #[cfg(test)]

@@ -111,6 +111,23 @@ impl Target {
         Self::from_compact(self.to_compact()).expect("the compact form of a target is a target")
     }
 
+    /// The smallest target that the compact form can hold and that is not below this one; the largest there
+    /// is, if that is above what it can hold.
+    pub fn rounded_up_to_compact(self) -> Self {
+        let down = self.rounded_to_compact();
+        if down == self {
+            return self;
+        }
+        let bits = self.to_compact().0;
+        let next = if bits & 0x007f_ffff == 0x007f_ffff {
+            // The mantissa is used up: the next number has one byte more.
+            (((bits >> 24) + 1) << 24) | 0x0000_8000
+        } else {
+            bits + 1
+        };
+        Self::from_compact(CompactTarget(next)).unwrap_or(down)
+    }
+
     /// Whether a header with this hash meets the target.
     pub fn is_met_by(self, hash: &HeaderHash) -> bool {
         U256::from_le_bytes(*hash.as_bytes()) <= self.0

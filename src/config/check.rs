@@ -5,7 +5,8 @@ use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
-use super::sections::{ChainKind, Config};
+use super::sections::{ChainConfig, ChainKind, Config};
+use crate::chain::node::Coin;
 
 /// A rule that is broken: by which keys, the likeliest culprit first, and what would be right.
 pub(super) struct Complaint {
@@ -33,23 +34,17 @@ pub(super) fn check(config: &Config) -> Result<(), Complaint> {
             "source = \"emission\" needs emission_sats above 0",
         );
     }
-    if config.stratum.listen.is_some() {
-        return complain(
-            &[("stratum", "listen")],
-            "Stratum is not in this version yet; leave it empty (\"\")",
-        );
-    }
-    Ok(())
+    check_stratum(config)
 }
 
 fn check_chain(config: &Config) -> Result<(), Complaint> {
-    let chain = &config.chain;
-    if chain.kind == ChainKind::Node {
-        return complain(
-            &[("chain", "kind")],
-            "\"node\" is not in this version yet; use \"devnet\", which needs nothing installed",
-        );
+    match config.chain.kind {
+        ChainKind::Devnet => check_devnet(&config.chain),
+        ChainKind::Node => check_node(&config.chain),
     }
+}
+
+fn check_devnet(chain: &ChainConfig) -> Result<(), Complaint> {
     if chain.algorithm != Algorithm::Sha256d {
         return complain(
             &[("chain", "algorithm"), ("chain", "kind")],
@@ -60,6 +55,36 @@ fn check_chain(config: &Config) -> Result<(), Complaint> {
         && let Err(error) = PayoutAddress::parse(address, AddressFormat::BitcoinRegtest)
     {
         return complain(&[("chain", "payout_address")], error.to_string());
+    }
+    Ok(())
+}
+
+fn check_node(chain: &ChainConfig) -> Result<(), Complaint> {
+    if chain.url.is_none() {
+        return complain(
+            &[("chain", "url"), ("chain", "kind")],
+            "kind = \"node\" needs chain.url, such as \"http://127.0.0.1:8332\"",
+        );
+    }
+    if let Err(error) = chain.endpoints() {
+        return complain(&[("chain", "url"), ("chain", "fallbacks")], error.to_string());
+    }
+    let Some(address) = &chain.payout_address else {
+        return complain(
+            &[("chain", "payout_address"), ("chain", "kind")],
+            "kind = \"node\" needs chain.payout_address, to which blocks pay; the node's wallet gives one \
+             (getnewaddress)",
+        );
+    };
+    let coin = Coin::of_algorithm(chain.algorithm);
+    if coin.formats_of(address).is_empty() {
+        return complain(
+            &[("chain", "payout_address"), ("chain", "algorithm")],
+            format!(
+                "not an address of {coin:?}, whose algorithm is \"{}\"",
+                chain.algorithm
+            ),
+        );
     }
     Ok(())
 }
@@ -87,6 +112,29 @@ fn check_work(config: &Config) -> Result<(), Complaint> {
             &[("work", "job_lifetime_secs"), ("work", "template_refresh_secs")],
             "job_lifetime_secs must be above template_refresh_secs, or jobs end before the next ones come",
         );
+    }
+    Ok(())
+}
+
+fn check_stratum(config: &Config) -> Result<(), Complaint> {
+    for listener in &config.stratum.listeners {
+        let [start, min, max] = listener.difficulties(&config.work);
+        if min > max || !(min..=max).contains(&start) {
+            return complain(
+                &[("stratum", "listeners")],
+                format!(
+                    "{}: start_difficulty must lie between min_difficulty and max_difficulty; what is not given \
+                     is that of [work]",
+                    listener.listen
+                ),
+            );
+        }
+        if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
+            return complain(
+                &[("stratum", "listeners")],
+                format!("{}: tls_certificate and tls_key go together", listener.listen),
+            );
+        }
     }
     Ok(())
 }

@@ -214,7 +214,23 @@ fn rules_between_keys_blame_the_key_that_was_set() {
         (
             "[chain]\nkind = \"node\"",
             "config.toml:2:1: chain.kind: ",
-            "not in this version",
+            "needs chain.url",
+        ),
+        (
+            "[chain]\nkind = \"node\"\nurl = \"http://127.0.0.1:8332\"",
+            "config.toml:2:1: chain.kind: ",
+            "needs chain.payout_address",
+        ),
+        (
+            "[chain]\nkind = \"node\"\nurl = \"http://127.0.0.1:8332\"\n\
+             payout_address = \"rltc1q5xp0ngq23y49v9nc49rn0z7rgs8fevh3c5ttlx\"",
+            "config.toml:4:1: chain.payout_address: ",
+            "not an address of Bitcoin",
+        ),
+        (
+            "[chain]\nkind = \"node\"\nurl = \"http://127.0.0.1:8332/?x\"",
+            "config.toml:3:1: chain.url: ",
+            "not a node's address",
         ),
         (
             "[chain]\nalgorithm = \"scrypt\"",
@@ -247,9 +263,19 @@ fn rules_between_keys_blame_the_key_that_was_set() {
             "above template",
         ),
         (
-            "[stratum]\nlisten = \"0.0.0.0:3333\"",
-            "config.toml:2:1: stratum.listen: ",
-            "not in this version",
+            "[[stratum.listeners]]\nlisten = \"0.0.0.0:3333\"\nmin_difficulty = 8",
+            "config.toml:1:11: stratum.listeners: 0.0.0.0:3333",
+            "start_difficulty",
+        ),
+        (
+            "[stratum]\nlisteners = [{ listen = \"0.0.0.0:3333\", tls_key = \"key.pem\" }]",
+            "config.toml:2:1: stratum.listeners: 0.0.0.0:3333",
+            "go together",
+        ),
+        (
+            "[stratum]\nlisteners = [{ listen = \"0.0.0.0:3333\", proxies = [\"10.0.0.0/64\"] }]",
+            "config.toml:2:",
+            "10.0.0.0/8",
         ),
     ];
     for (text, begins, contains) in cases {
@@ -272,6 +298,40 @@ fn rules_between_keys_blame_the_key_that_was_set() {
         error.starts_with("environment variable DWARVES__CHAIN__KIND: chain.kind: "),
         "{error}"
     );
+}
+
+#[test]
+fn several_nodes_are_given_in_order_each_with_its_own_login() {
+    let text = "[chain]\nkind = \"node\"\nalgorithm = \"scrypt\"\nurl = \"http://127.0.0.1:9332\"\n\
+        payout_address = \"rltc1q5xp0ngq23y49v9nc49rn0z7rgs8fevh3c5ttlx\"\ncookie_file = \"/a/.cookie\"\n\
+        fallbacks = [{ url = \"http://u:p@b:1\" }, { url = \"http://c:2\", cookie_file = \"/c/.cookie\" }]";
+    let config = load(text, &[]).unwrap();
+    let names: Vec<_> = config
+        .chain
+        .endpoints()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(names, ["http://127.0.0.1:9332", "http://b:1", "http://c:2"]);
+    assert_eq!(
+        (config.chain.maturity(), Config::default().chain.maturity()),
+        (101, 10)
+    );
+
+    let variable = (
+        "DWARVES__CHAIN__FALLBACKS",
+        "[{ url = \"http://d:3\", cookie_file = \"x\" }]",
+    );
+    assert_eq!(load(text, &[variable]).unwrap().chain.fallbacks.len(), 1);
+    for (bad, expected) in [
+        ("[{ cookie_file = \"x\" }]", "url"),
+        ("[{ url = \"\" }]", "found nothing"),
+        ("[{ url = \"http://a\", password = \"x\" }]", "unknown key"),
+    ] {
+        let error = refusal(text, &[("DWARVES__CHAIN__FALLBACKS", bad)]);
+        assert!(error.contains(expected), "{error}");
+    }
 }
 
 #[test]

@@ -10,14 +10,17 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::payouts::{FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::work::{Algorithm, coinbase};
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
-use super::sections::{Acknowledge, ChainKind, NodeUrl};
+use super::sections::{Acknowledge, ChainKind, FallbackNode, NodeUrl};
+use crate::stratum::settings::Network;
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) fn whole<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
@@ -83,6 +86,18 @@ pub(super) fn basis_points<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     BasisPoints::new(points).ok_or_else(|| D::Error::custom("more than the whole"))
 }
 
+/// Sats for each virtual byte.
+pub(super) fn fee_rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeeRate, D::Error> {
+    let rate = whole::<D, u32, 1, { FeeRate::MAX as i64 }>(deserializer)?;
+    FeeRate::new(rate).ok_or_else(|| D::Error::custom("not a fee rate"))
+}
+
+/// 1 to 5000 basis points: a fee of more than half is a slip of the keyboard.
+pub(super) fn fee_max<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BasisPoints, D::Error> {
+    let points = whole::<D, u16, 1, 5_000>(deserializer)?;
+    BasisPoints::new(points).ok_or_else(|| D::Error::custom("more than the whole"))
+}
+
 /// A number with or without decimals, within bounds.
 struct NumberVisitor {
     min: f64,
@@ -121,6 +136,36 @@ pub(super) fn share_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Resu
     Ok(Span::from_millis((secs * 1_000.0).round() as u64))
 }
 
+/// Seconds with decimals between two looks at a node, kept to the millisecond.
+pub(super) fn poll_interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    let secs = deserializer.deserialize_f64(NumberVisitor {
+        min: 0.05,
+        max: 60.0,
+        what: "a number of seconds",
+    })?;
+    Ok(Span::from_millis((secs * 1_000.0).round() as u64))
+}
+
+/// The most nodes that stand in for the first.
+const FALLBACKS_MAX: usize = 8;
+
+/// Nodes that stand in for the first.
+pub(super) fn fallbacks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FallbackNode>, D::Error> {
+    let nodes = Vec::<FallbackNode>::deserialize(deserializer)?;
+    if nodes.len() > FALLBACKS_MAX {
+        return Err(D::Error::custom(format!(
+            "at most {FALLBACKS_MAX} nodes, found {}",
+            nodes.len()
+        )));
+    }
+    Ok(nodes)
+}
+
+/// A node's address that may not be left out.
+pub(super) fn some_node_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeUrl, D::Error> {
+    node_url(deserializer)?.ok_or_else(|| D::Error::custom("expected a node's address, found nothing"))
+}
+
 /// A difficulty (bdiff).
 pub(super) fn difficulty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Difficulty, D::Error> {
     let value = deserializer.deserialize_f64(NumberVisitor {
@@ -129,6 +174,13 @@ pub(super) fn difficulty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<D
         what: "a difficulty",
     })?;
     Difficulty::from_f64(value).ok_or_else(|| D::Error::custom("expected a difficulty above 0"))
+}
+
+/// A difficulty that was given.
+pub(super) fn some_difficulty<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Difficulty>, D::Error> {
+    difficulty(deserializer).map(Some)
 }
 
 /// A text that `parse` understands.
@@ -289,6 +341,12 @@ pub(super) fn source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sourc
     word(deserializer, "\"blocks\" or \"emission\"", &words)
 }
 
+/// Who pays the network's fee.
+pub(super) fn fee_payer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FeePayer, D::Error> {
+    let words = [("pool", FeePayer::Pool), ("miners", FeePayer::Miners)];
+    word(deserializer, "\"pool\" or \"miners\"", &words)
+}
+
 /// Units above zero: a whole number or an exact decimal in quotes.
 pub(super) fn window_units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Units, D::Error> {
     struct UnitsVisitor;
@@ -319,26 +377,49 @@ pub(super) fn window_units<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 
 /// A list of hotkeys.
 pub(super) fn hotkeys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hotkey>, D::Error> {
-    struct HotkeysVisitor;
+    texts(deserializer, "a list of hotkeys, such as [\"5Grwva...\"]")
+}
 
-    impl<'de> Visitor<'de> for HotkeysVisitor {
-        type Value = Vec<Hotkey>;
+/// A list of addresses and networks.
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
+    texts(
+        deserializer,
+        "a list of addresses and networks, such as [\"10.0.0.0/8\"]",
+    )
+}
+
+/// A list of texts that stand for something.
+fn texts<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct TextsVisitor<T> {
+        expected: &'static str,
+        result: PhantomData<T>,
+    }
+
+    impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for TextsVisitor<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of hotkeys, such as [\"5Grwva...\"]")
+            f.write_str(self.expected)
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Hotkey>, A::Error> {
-            let mut hotkeys = Vec::new();
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut values = Vec::new();
             while let Some(text) = list.next_element::<String>()? {
-                let hotkey = text
+                let value = text
                     .parse()
                     .map_err(|error| A::Error::custom(format!("{text:?}: {error}")))?;
-                hotkeys.push(hotkey);
+                values.push(value);
             }
-            Ok(hotkeys)
+            Ok(values)
         }
     }
 
-    deserializer.deserialize_seq(HotkeysVisitor)
+    deserializer.deserialize_seq(TextsVisitor {
+        expected,
+        result: PhantomData,
+    })
 }

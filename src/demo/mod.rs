@@ -11,10 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use bitcoin::key::{CompressedPublicKey, Secp256k1};
+use bitcoin::secp256k1::SecretKey;
+use bitcoin::{Address, Network};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -38,6 +42,9 @@ const SHARE_INTERVAL: Span = Span::from_millis(700);
 const RUN_INTERVAL: Span = Span::from_secs(10);
 /// Blocks after which a reward is payable: half a minute.
 const MATURITY: u32 = 5;
+/// Payouts come often and count as paid after two blocks, so that they can be watched.
+const PAYOUT_INTERVAL: Span = Span::from_secs(15);
+const PAYOUT_CONFIRMATIONS: u32 = 2;
 
 /// How the demo is to be.
 #[derive(Clone, Debug, Default)]
@@ -101,6 +108,8 @@ fn demo_config() -> Config {
         config.work.start_difficulty = difficulty;
     }
     config.rewards.run_interval = RUN_INTERVAL;
+    config.payouts.interval = PAYOUT_INTERVAL;
+    config.payouts.confirmations = PAYOUT_CONFIRMATIONS;
     config
 }
 
@@ -123,6 +132,15 @@ fn make_miners(data_dir: &Path) -> Result<Vec<DemoMiner>, DemoError> {
         });
     }
     Ok(miners)
+}
+
+/// Where a miner of the demo is paid: an address on the devnet whose secret follows from the miner's key.
+fn payout_address(key: &HotkeyFile) -> String {
+    let seed = Sha256::new_with_prefix(b"dwarves/demo-payouts/1").chain_update(key.secret_bytes());
+    let secret = SecretKey::from_slice(&seed.finalize());
+    let secret = secret.expect("a hash is a secret key, but for one chance in 2^128");
+    let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
+    Address::p2wpkh(&public, Network::Regtest).to_string()
 }
 
 async fn run_in_system(
@@ -203,7 +221,7 @@ fn start_miner(
         key: Arc::clone(&miner.key),
         worker: WorkerName::unnamed(),
         threads: NonZeroU32::MIN,
-        payout_address: None,
+        payout_address: Some(payout_address(&miner.key)),
         duration: None,
         throttle: Some(miner.hashes_per_sec),
     };

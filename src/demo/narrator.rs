@@ -33,6 +33,8 @@ pub(super) struct Narrator {
     /// States of the blocks that were told of, by hash.
     blocks: BTreeMap<String, String>,
     last_round: u64,
+    /// States of the payouts that were told of, by their number.
+    payouts: BTreeMap<u64, String>,
     standing_told: Duration,
     has_told_payable: bool,
 }
@@ -57,6 +59,7 @@ impl Narrator {
             registered: BTreeMap::new(),
             blocks: BTreeMap::new(),
             last_round: 0,
+            payouts: BTreeMap::new(),
             standing_told: Duration::ZERO,
             has_told_payable: false,
         };
@@ -122,6 +125,7 @@ impl Narrator {
         self.look_for_registrations();
         self.look_at_blocks()?;
         self.look_at_rounds()?;
+        self.look_at_payouts()?;
         if self.since.elapsed() >= self.standing_told + STANDING_EVERY {
             self.standing_told = self.since.elapsed();
             self.tell_standing()?;
@@ -217,6 +221,40 @@ impl Narrator {
         Ok(())
     }
 
+    /// Tells every payout when it is sent and when it is deep, with each miner's part.
+    fn look_at_payouts(&mut self) -> Result<(), ApiError> {
+        let mut payouts: BTreeMap<u64, (String, String, Vec<Vec<String>>)> = BTreeMap::new();
+        for (hotkey, name) in self.names.clone() {
+            let Ok(page) = self.get(&format!("/v1/miners/{hotkey}/payouts?limit=20")) else {
+                continue;
+            };
+            for payout in page["payouts"].as_array().into_iter().flatten() {
+                let id = payout["payout_id"].as_u64().unwrap_or(0);
+                let (state, txid) = (text(&payout["state"]), text(&payout["txid"]));
+                let (_, _, rows) = payouts.entry(id).or_insert((state.clone(), txid, Vec::new()));
+                rows.push(vec![
+                    name.to_owned(),
+                    coins(payout["amount_sats"].as_u64().unwrap_or(0)),
+                    state,
+                    payout["confirmations"].to_string(),
+                    text(&payout["address"]),
+                ]);
+            }
+        }
+        for (id, (state, txid, mut rows)) in payouts {
+            let is_telling = matches!(state.as_str(), "broadcast" | "confirmed" | "returned");
+            if !is_telling || self.payouts.get(&id) == Some(&state) {
+                continue;
+            }
+            self.payouts.insert(id, state.clone());
+            rows.sort();
+            self.tell(&format!("payout {id} is {state}: transaction {txid}"));
+            let header = ["miner", "paid", "state", "confirmations", "address"];
+            self.write(&table("         ", &header, &rows));
+        }
+        Ok(())
+    }
+
     fn tell_standing(&mut self) -> Result<(), ApiError> {
         let mut rows = Vec::new();
         let mut payable = 0;
@@ -232,6 +270,8 @@ impl Narrator {
                 miner["shares"]["accepted"].to_string(),
                 coins(balance("immature")),
                 coins(balance("payable")),
+                coins(balance("in_flight")),
+                coins(balance("paid")),
             ]);
         }
         rows.sort();
@@ -240,7 +280,15 @@ impl Narrator {
         self.tell(&format!("standing; the ledger's sum is {ledger_sum}"));
         self.write(&table(
             "         ",
-            &["miner", "hashrate", "shares", "immature", "payable"],
+            &[
+                "miner",
+                "hashrate",
+                "shares",
+                "immature",
+                "payable",
+                "in flight",
+                "paid",
+            ],
             &rows,
         ));
         if payable > 0 && !self.has_told_payable {

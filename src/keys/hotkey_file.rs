@@ -178,7 +178,7 @@ impl HotkeyFile {
     }
 
     /// The secret key's 64 bytes, from which the pool derives its other secrets.
-    pub(super) fn secret_bytes(&self) -> [u8; 64] {
+    pub(crate) fn secret_bytes(&self) -> [u8; 64] {
         self.pair.secret.to_bytes()
     }
 

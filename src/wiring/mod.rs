@@ -2,14 +2,17 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `chain` | the chain that the configuration asks for |
 //! | `http_server` | the HTTP server and the handlers of its workers |
 //! | `settings` | the configuration, in the actors' terms |
+//! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
 //! | `halt` | the emergency stop |
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,29 +22,36 @@ use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
 use dwarves_actors::ask::Port;
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
-use dwarves_actors::chain::SharedChain;
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
+use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
 use dwarves_actors::store::SharedStore;
+use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
-use crate::chain::devnet::{self, Devnet};
+use crate::chain::devnet;
 use crate::clock::SystemClock;
-use crate::config::{ChainKind, Config};
+use crate::config::Config;
+use crate::hashing::HashThreads;
 use crate::http::{self, HttpDeps, HttpLimits};
 use crate::keys::{AdminToken, PoolKey, SystemRandomness};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 
+mod chain;
 mod halt;
 mod http_server;
 pub mod listen_file;
 mod settings;
 
 pub mod signals;
+mod stratum;
 
+use chain::OpenChain;
+pub use chain::{node_endpoints, payout_address};
 use http_server::{BoundServer, HandlerParts};
 pub use settings::devnet_params;
+use stratum::{BoundStratum, RunningStratum};
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
@@ -69,9 +79,28 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// A setting that this version can not serve.
+    /// An address for Stratum is taken or not this machine's.
+    #[error("can not listen on {listen} (stratum); is another pool running?")]
+    BindStratum {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A certificate or its key can not be used.
+    #[error("TLS for Stratum on {listen}: {detail}")]
+    StratumTls {
+        /// The listener's address.
+        listen: SocketAddr,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A node that can not be mined on with these settings.
     #[error("{0}")]
-    Unsupported(String),
+    Node(String),
+    /// A thread can not be started.
+    #[error("a thread can not be started")]
+    Thread(#[source] io::Error),
     /// The pool's key can not be read or made.
     #[error("the pool's key can not be used")]
     PoolKey(#[from] crate::keys::hotkey_file::HotkeyFileError),
@@ -104,28 +133,31 @@ pub enum StartError {
 pub struct RunningPool {
     /// Where it listens.
     pub http: SocketAddr,
+    /// Where it listens for Stratum.
+    pub stratum: Vec<SocketAddr>,
     /// Turns true when an admin wants the process to stop.
     pub stop_wanted: watch::Receiver<bool>,
     data_dir: PathBuf,
     stopping: watch::Sender<bool>,
     server: ServerHandle,
     served: actix_rt::task::JoinHandle<io::Result<()>>,
+    stratum_server: RunningStratum,
     stop: Port<Stop>,
     managers: Arbiter,
-    devnet: Devnet,
+    chain: OpenChain,
 }
 
 /// What the pool stands on: opened first, closed last.
 struct Ground {
     clock: SharedClock,
     store: SharedStore,
-    devnet: Devnet,
+    chain: OpenChain,
     pool_key: PoolKey,
     admin_token: AdminToken,
 }
 
 /// Opens key, token, ledger and chain in the data directory.
-fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
+async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
     let unusable = |source| StartError::DataDir {
         path: data_dir.to_owned(),
         source,
@@ -142,12 +174,11 @@ fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
         .map_err(|source| StartError::OpenStore { path, source })?;
     // Only now is it sure that no other pool runs here, whose file it would be.
     listen_file::remove(data_dir).map_err(unusable)?;
-    let params = settings::devnet_params(config)?;
-    let devnet = Devnet::open(&data_dir.join("devnet"), &params, Arc::clone(&clock))?;
+    let chain = OpenChain::open(config, data_dir, &pool_key, &clock).await?;
     Ok(Ground {
         clock,
         store: Arc::new(store),
-        devnet,
+        chain,
         pool_key,
         admin_token,
     })
@@ -158,21 +189,21 @@ fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartError> {
 /// # Errors
 /// See [`StartError`].
 pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, StartError> {
-    if config.chain.kind == ChainKind::Node {
-        let detail = "chain.kind = \"node\" is not served by this version; use \"devnet\"";
-        return Err(StartError::Unsupported(detail.to_owned()));
-    }
     let bound = BoundServer::bind(config.http.listen)?;
     let http = bound.address;
-    let ground = open_ground(config, data_dir)?;
-    let chain: SharedChain = Arc::new(ground.devnet.clone());
-    let settings = settings::pool_settings(config, &ground.pool_key, &SystemRandomness)?;
+    let bound_stratum = BoundStratum::bind(config)?;
+    let stratum = bound_stratum.addresses();
+    let ground = open_ground(config, data_dir).await?;
+    let script = &ground.chain.payout_script;
+    let addresses = ground.chain.addresses;
+    let settings = settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
     let (stopping, stopped) = watch::channel(false);
     let world = World {
         store: Arc::clone(&ground.store),
-        chain,
+        chain: ground.chain.shared(),
+        wallet: Arc::clone(&ground.chain.wallet),
         clock: Arc::clone(&ground.clock),
         halt: Arc::new(halt::ProcessHalt),
         stop: stop_sender,
@@ -201,7 +232,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         admin_token: http::AdminToken::new(ground.admin_token.text()),
         pool_hotkey: ground.pool_key.hotkey(),
         pool_name: config.pool.name.clone(),
-        chain_name: "devnet".to_owned(),
+        chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
@@ -210,15 +241,24 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         },
         stopping: stopped,
     };
-    let parts = handler_parts(config, &ground, &ports);
+    let proof_of_work = proof_of_work(config.chain.algorithm)?;
+    let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
+    let parts = handler_parts(config, &ground, &ports, proof_of_work);
     let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
     log::info!(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
     );
-    announce_when_ready(ports.read_pool.clone(), data_dir.to_owned(), http);
+    announce_when_ready(
+        ports.read_pool.clone(),
+        data_dir.to_owned(),
+        http,
+        stratum.clone(),
+    );
     Ok(RunningPool {
         http,
+        stratum,
+        stratum_server,
         stop_wanted,
         data_dir: data_dir.to_owned(),
         stopping,
@@ -226,24 +266,41 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         served: actix_rt::spawn(server),
         stop: ports.stop,
         managers,
-        devnet: ground.devnet,
+        chain: ground.chain,
     })
 }
 
-fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts) -> HandlerParts {
+/// Hashes on threads of their own, one for each core, if one hash takes long.
+fn proof_of_work(algorithm: Algorithm) -> Result<SharedProofOfWork, StartError> {
+    Ok(match algorithm {
+        Algorithm::Sha256d => Arc::new(HashHere(algorithm)),
+        Algorithm::Scrypt => {
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            Arc::new(HashThreads::start(algorithm, cores).map_err(StartError::Thread)?)
+        }
+    })
+}
+
+fn handler_parts(
+    config: &Config,
+    ground: &Ground,
+    ports: &PoolPorts,
+    proof_of_work: SharedProofOfWork,
+) -> HandlerParts {
     HandlerParts {
-        registration: settings::registration(config, ground.pool_key.hotkey()),
+        registration: settings::registration(config, ground.pool_key.hotkey(), ground.chain.addresses),
         registration_peers: ports.registration.clone(),
         submission_limits: settings::submission(config),
         submission_peers: ports.submission.clone(),
         sessions: ground.pool_key.session_key(),
         job_key: ground.pool_key.job_key(),
         clock: Arc::clone(&ground.clock),
+        proof_of_work,
     }
 }
 
 /// Writes `listen.json` once the pool has work and can write.
-fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr) {
+fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
     actix_rt::spawn(async move {
         loop {
             match pool.ask(ReadPool, ACTORS_DRAIN).await {
@@ -253,7 +310,7 @@ fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr
                 Err(_) => return,
             }
         }
-        match listen_file::write(&data_dir, http) {
+        match listen_file::write(&data_dir, http, &stratum) {
             Ok(()) => log::info!("ready for miners on http://{http}"),
             Err(error) => log::error!("{} can not be written: {error}", listen_file::FILE_NAME),
         }
@@ -270,16 +327,18 @@ impl RunningPool {
         }
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);
+        self.stratum_server.close().await;
         self.server.stop(true).await;
         let served = matches!(self.served.await, Ok(Ok(())));
         let drained = self.stop.ask(Stop, ACTORS_DRAIN).await;
         if let Err(error) = drained {
             log::error!("stopping overran: {error}");
         }
+        let stratum_joined = self.stratum_server.join();
         self.managers.stop();
         let joined = self.managers.join().is_ok();
-        self.devnet.close().await;
+        self.chain.close().await;
         log::info!("stopped");
-        served && drained.is_ok() && joined
+        served && drained.is_ok() && joined && stratum_joined
     }
 }

@@ -1,30 +1,71 @@
 //! The configuration in the actors' terms.
 
-use bitcoin::key::{CompressedPublicKey, Secp256k1};
-use bitcoin::secp256k1::SecretKey;
-use bitcoin::{Address, Network};
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
+use dwarves_actors::paymaster::PaymasterSettings;
 use dwarves_actors::reward_distributor::Terms;
-use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::payouts::Depths;
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use dwarves_domain::work::Algorithm;
 
 use super::StartError;
-use crate::chain::devnet::{ADDRESS_FORMAT, DevnetParams};
+use crate::chain::devnet::DevnetParams;
 use crate::config::{self, Config};
 use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
 const JOBS_CACHED_MAX: usize = 50_000;
+/// How long the miner manager may take to judge shares before their requests are answered without verdicts: well
+/// beyond what a healthy disk needs, and together with the wait for the message before it within what clients bear.
+pub(super) const JUDGE_DEADLINE: Span = Span::from_secs(5);
 /// A block is followed until it is this many times as deep as a spendable one: deeper reorgs are not booked.
 const FORGET_AFTER_MATURITIES: u32 = 3;
+
+/// A payout is followed until it is this many times as deep as it must be to count as paid, and at least
+/// [`FOLLOW_PAYOUTS_MIN`] blocks deep.
+const FOLLOW_PAYOUTS_TIMES: u32 = 3;
+/// The least depth at which a payout is no longer followed: reorganisations of a hundred blocks are not seen.
+const FOLLOW_PAYOUTS_MIN: u32 = 100;
+/// How often open payouts are looked at.
+const LOOK_AT_PAYOUTS_EVERY: Span = Span::from_secs(3);
+
+/// How miners are paid.
+pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSettings {
+    let payouts = &config.payouts;
+    let settings = PaymasterSettings {
+        threshold: payouts.threshold,
+        threshold_min: payouts.threshold_min,
+        dust: payouts.dust_on(config.chain.algorithm),
+        payer: payouts.fee_payer,
+        fee_rate: payouts.fee_rate,
+        fee_max: payouts.fee_max,
+        outputs_max: payouts.outputs_max,
+        depths: Depths {
+            confirm: payouts.confirmations,
+            forget: payouts
+                .confirmations
+                .saturating_mul(FOLLOW_PAYOUTS_TIMES)
+                .max(FOLLOW_PAYOUTS_MIN),
+        },
+        interval: payouts.interval,
+        look_every: LOOK_AT_PAYOUTS_EVERY,
+        stuck_after: PaymasterSettings::STUCK_AFTER,
+        addresses,
+    };
+    let floor = settings.rules().floor();
+    if payouts.threshold < floor {
+        log::warn!("payouts.threshold_sats is below what can be paid; {floor} holds instead");
+    }
+    settings
+}
 
 /// The devnet as configured.
 pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
@@ -38,30 +79,17 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
         .ok_or_else(|| StartError::Settings("chain.devnet_block_hashes makes no difficulty".to_owned()))?;
     Ok(DevnetParams {
         bits: difficulty.target().to_compact(),
-        coinbase_maturity: config.chain.maturity_confirmations,
+        coinbase_maturity: config.chain.maturity(),
         ..DevnetParams::default()
     })
-}
-
-/// The script that coinbases pay: the configured address, or on the devnet the pool's own.
-fn payout_script(config: &Config, key: &PoolKey) -> Result<Vec<u8>, StartError> {
-    if let Some(text) = &config.chain.payout_address {
-        let address = PayoutAddress::parse(text, ADDRESS_FORMAT)
-            .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?;
-        return Ok(address.script());
-    }
-    let secret = SecretKey::from_slice(&key.devnet_wallet_secret())
-        .map_err(|error| StartError::Settings(format!("the pool's key gives no devnet wallet: {error}")))?;
-    let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
-    let address = Address::p2wpkh(&public, Network::Regtest);
-    log::info!("coinbases pay the pool's own devnet address={address}");
-    Ok(address.script_pubkey().into_bytes())
 }
 
 /// Everything that the owners of state are started with.
 pub(super) fn pool_settings(
     config: &Config,
     key: &PoolKey,
+    payout_script: &[u8],
+    addresses: AddressFormat,
     randomness: &dyn Randomness,
 ) -> Result<PoolSettings, StartError> {
     let mut seed = [0; 8];
@@ -81,7 +109,7 @@ pub(super) fn pool_settings(
     Ok(PoolSettings {
         job_key: key.job_key(),
         work: WorkSettings {
-            payout_script: payout_script(config, key)?,
+            payout_script: payout_script.to_vec(),
             tag: config.pool.tag.clone(),
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
@@ -98,7 +126,8 @@ pub(super) fn pool_settings(
             window: config.rewards.window_units,
             seed: u64::from_le_bytes(seed),
         },
-        miners_mailbox: config.limits.manager_mailbox,
+        // Each Stratum session asks one thing at a time; all may connect at once.
+        miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),
         ledger_mailbox: config.limits.ledger_mailbox,
         difficulty_range: (work.min_difficulty, work.max_difficulty),
         rewards: RewardSettings {
@@ -113,24 +142,35 @@ pub(super) fn pool_settings(
             retention: Some(config.store.retention),
         },
         blocks: BlockSettings {
-            maturity: config.chain.maturity_confirmations,
-            forget_after: config
-                .chain
-                .maturity_confirmations
-                .saturating_mul(FORGET_AFTER_MATURITIES),
+            maturity: config.chain.maturity(),
+            forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
+        payouts: payouts(config, addresses),
         acknowledge,
     })
 }
 
+/// How many Stratum sessions there may be.
+fn stratum_connections(config: &Config) -> usize {
+    if config.stratum.all_listeners().is_empty() {
+        0
+    } else {
+        config.stratum.max_connections
+    }
+}
+
 /// How signed requests are judged.
-pub(super) fn registration(config: &Config, pool: Hotkey) -> RegistrationSettings {
+pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressFormat) -> RegistrationSettings {
     RegistrationSettings {
         pool,
         window_back: config.auth.window_back,
         window_ahead: config.auth.window_ahead,
         session: config.auth.session,
-        addresses: ADDRESS_FORMAT,
+        addresses,
+        threshold_least: payouts(config, addresses)
+            .rules()
+            .floor()
+            .max(config.payouts.threshold_min),
         signatures_per_sec: config.http.signed_requests_per_sec,
         mailbox_capacity: config.limits.handler_mailbox,
     }
@@ -144,5 +184,6 @@ pub(super) fn submission(config: &Config) -> SubmissionLimits {
         waiting_max: config.http.max_connections,
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
+        judge_deadline: JUDGE_DEADLINE,
     }
 }

@@ -1,4 +1,5 @@
-//! The one place that starts the owners of state, in order: ledger, blocks, miners, work, rewards, pool.
+//! The one place that starts the owners of state, in order: ledger, blocks, miners, work, rewards, payouts,
+//! pool.
 //!
 //! The binary and the simulation start the very same pool. What differs between them is handed in: the world
 //! (store, chain, clock, emergency stop) and where the actors run. Everything that an admin changed in an
@@ -24,14 +25,18 @@ use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{ReadMiner, ReadMiners};
+use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners};
 use crate::miner_manager::restore::{MemorySettings, restore};
+use crate::paymaster::PaymasterSettings;
+use crate::paymaster::control::StoredPayoutSettings;
+use crate::paymaster::messages::ReadPayouts;
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::store::{LedgerPosition, SharedStore, StoreError, StoredState};
+use crate::wallet::SharedWallet;
 use crate::work_manager::messages::ReadWork;
 
 mod owners;
@@ -56,6 +61,8 @@ pub struct PoolSettings {
     pub rewards: RewardSettings,
     /// How long found blocks are followed.
     pub blocks: BlockSettings,
+    /// How miners are paid.
+    pub payouts: PaymasterSettings,
     /// When shares are acknowledged.
     pub acknowledge: Acknowledge,
 }
@@ -100,6 +107,8 @@ pub struct World {
     pub store: SharedStore,
     /// Where work comes from and blocks go to.
     pub chain: SharedChain,
+    /// Who pays miners.
+    pub wallet: SharedWallet,
     /// The time.
     pub clock: SharedClock,
     /// The emergency stop.
@@ -135,10 +144,14 @@ pub enum StartError {
 /// The ways to the owners of state.
 #[derive(Clone)]
 pub struct PoolPorts {
+    /// Which life of the pool this is.
+    pub life: u32,
     /// For registration handlers.
     pub registration: RegistrationPeers,
     /// For submission handlers.
     pub submission: SubmissionPeers,
+    /// Lets workers into sessions.
+    pub join: Port<JoinWorker>,
     /// Takes an admin's message to its actor.
     pub deliver: Port<Deliver>,
     /// How the pool is.
@@ -159,6 +172,8 @@ pub struct PoolPorts {
     pub read_schedule: Port<ReadSchedule>,
     /// How the found blocks are.
     pub read_blocks: Port<ReadBlocks>,
+    /// How payouts are.
+    pub read_payouts: Port<ReadPayouts>,
 }
 
 /// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.
@@ -166,7 +181,7 @@ pub struct PoolPorts {
 /// # Errors
 /// If the store can not be read, or the window or the interval of rewards is none.
 pub async fn start(
-    settings: PoolSettings,
+    mut settings: PoolSettings,
     world: World,
     placement: &Placement,
 ) -> Result<PoolPorts, StartError> {
@@ -178,6 +193,8 @@ pub async fn start(
     let changed = StoredTerms::read(&stored.settings);
     let mut terms = settings.rewards.terms;
     terms.fee = changed.fee.unwrap_or(terms.fee);
+    let payouts = StoredPayoutSettings::read(&stored.settings);
+    settings.payouts.threshold = payouts.threshold.unwrap_or(settings.payouts.threshold);
     let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));
     let run_interval = changed.run_interval.unwrap_or(settings.rewards.run_interval);
     let schedule = Schedule::new(stored.created_at, last_closed, run_interval)?;
@@ -205,6 +222,7 @@ pub async fn start(
         terms,
         schedule,
         rounds_paused: changed.paused,
+        payouts_paused: payouts.paused,
         pool_paused: is_paused(&stored.settings),
         stored,
     };

@@ -11,6 +11,7 @@ use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
+use crate::paymaster::{Paymaster, PaymasterParts};
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
 use crate::store::{BlockRow, StoredState};
@@ -26,6 +27,7 @@ pub(super) struct Restored {
     pub(super) terms: Terms,
     pub(super) schedule: Schedule,
     pub(super) rounds_paused: bool,
+    pub(super) payouts_paused: bool,
     pub(super) pool_paused: bool,
 }
 
@@ -56,6 +58,7 @@ pub(super) fn start(
         difficulty_range,
         rewards,
         blocks,
+        payouts,
         acknowledge,
         ..
     } = settings;
@@ -67,9 +70,11 @@ pub(super) fn start(
         terms,
         schedule,
         rounds_paused,
+        payouts_paused,
         pool_paused,
     } = restored;
 
+    let life = stored.life;
     let parts = LedgerParts {
         store: world.store.clone(),
         halt: world.halt.clone(),
@@ -125,8 +130,8 @@ pub(super) fn start(
     let parts = RewardDistributorParts {
         clock: world.clock.clone(),
         ledger: commit.clone(),
-        store: world.store,
-        halt: world.halt,
+        store: world.store.clone(),
+        halt: world.halt.clone(),
         terms,
         schedule,
         last_round: stored.last_round,
@@ -134,6 +139,18 @@ pub(super) fn start(
         retention: rewards.retention,
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
+
+    let parts = PaymasterParts {
+        wallet: world.wallet,
+        ledger: commit.clone(),
+        store: world.store,
+        clock: world.clock.clone(),
+        halt: world.halt,
+        settings: payouts,
+        last_payout: stored.last_payout,
+        paused: payouts_paused,
+    };
+    let payouts = placement.start(move || Paymaster::new(parts));
 
     let peers = PoolPeers {
         ledger: Port::new(&ledger),
@@ -148,6 +165,9 @@ pub(super) fn start(
         rewards: Port::new(&rewards),
         drain_rounds: Port::new(&rewards),
         read_schedule: Port::new(&rewards),
+        payouts: Port::new(&payouts),
+        drain_payouts: Port::new(&payouts),
+        read_payouts: Port::new(&payouts),
     };
     let parts = PoolManagerParts {
         peers: peers.clone(),
@@ -158,6 +178,8 @@ pub(super) fn start(
     let pool = placement.start(move || PoolManager::new(parts));
 
     PoolPorts {
+        life,
+        join: Port::new(&miners),
         registration: RegistrationPeers {
             nonces: Port::new(&miners),
             register: Port::new(&miners),
@@ -179,5 +201,6 @@ pub(super) fn start(
         read_work: peers.read_work,
         read_schedule: peers.read_schedule,
         read_blocks: Port::new(&blocks),
+        read_payouts: peers.read_payouts,
     }
 }

@@ -20,7 +20,7 @@ use crate::reward_distributor::messages::DistributorControl;
 use crate::store::memory::MemoryStore;
 use crate::store::{BlockState, Store};
 use crate::testing::build::{self, BEGIN, EASY_BITS, hotkey, mine, pool_settings, worker_name};
-use crate::testing::{ManualClock, RecordingHalt, TestChain, settle};
+use crate::testing::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 use crate::work_manager::messages::{IssueJob, IssueJobReply};
 
 struct Bench {
@@ -45,6 +45,7 @@ impl Bench {
         let world = World {
             store: Arc::new(store.clone()),
             chain: Arc::new(chain.clone()),
+            wallet: Arc::new(TestWallet::default()),
             clock: Arc::new(clock.clone()),
             halt: RecordingHalt::default().shared(),
             stop: watch::Sender::new(false),
@@ -72,6 +73,7 @@ impl Bench {
         let register = RegisterMiner {
             hotkey,
             payout_address: None,
+            payout_threshold: None,
         };
         let reply = ask(&self.ports.registration.register, register).await;
         assert!(matches!(reply, RegisterReply::Registered { .. }));
@@ -208,6 +210,7 @@ async fn settings_that_can_not_be_are_refused_at_start() {
     let world = || World {
         store: Arc::new(MemoryStore::new()),
         chain: Arc::new(TestChain::new(EASY_BITS)),
+        wallet: Arc::new(TestWallet::default()),
         clock: Arc::new(ManualClock::at(BEGIN)),
         halt: RecordingHalt::default().shared(),
         stop: watch::Sender::new(false),

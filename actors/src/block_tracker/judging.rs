@@ -42,7 +42,7 @@ impl BlockTracker {
             }
             return;
         }
-        self.forget_old_orphans(state.tip.height);
+        self.tip = state.tip.height;
         self.recover(state.tip.height, ctx);
         let all = self.open.iter().filter(|(_, open)| is_judged(open));
         let all: Vec<HeaderHash> = all.map(|(hash, _)| *hash).collect();
@@ -80,6 +80,7 @@ impl BlockTracker {
                 open.is_missing = false;
                 open.fate = (state, confirmations);
                 self.note(hash, ctx);
+                self.forget_if_deep(hash);
             }
             Verdict::SubmitAgain => self.submit(hash, ctx),
             Verdict::Missing => {
@@ -94,12 +95,15 @@ impl BlockTracker {
         }
     }
 
-    /// Forgets orphans so deep that nobody will bring them back.
-    fn forget_old_orphans(&mut self, height: u32) {
-        let deep = height.saturating_sub(self.parts.forget_after);
-        self.open.retain(|_, open| {
-            let is_settled = open.noted == Some(open.fate) && !open.is_asking && !open.is_noting;
-            open.fate.0 != BlockState::Orphaned || open.block.height > deep || !is_settled
-        });
+    /// Forgets an orphan so deep that nobody will bring it back, if the chain has just said that it still is one.
+    fn forget_if_deep(&mut self, hash: HeaderHash) {
+        let deep = self.tip.saturating_sub(self.parts.forget_after);
+        if let Some(open) = self.open.get(&hash)
+            && open.block.height <= deep
+            && open.noted == Some(open.fate)
+            && open.fate.0 == BlockState::Orphaned
+        {
+            self.open.remove(&hash);
+        }
     }
 }

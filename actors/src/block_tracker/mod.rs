@@ -99,6 +99,8 @@ pub struct BlockTracker {
     /// The chain is being asked how far it has come.
     is_asking_sync: bool,
     is_recovering: bool,
+    /// The height of the chain's tip when it was last said to be synced.
+    tip: u32,
     view: BlocksView,
 }
 
@@ -112,6 +114,7 @@ impl BlockTracker {
             open,
             is_asking_sync: false,
             is_recovering: false,
+            tip: 0,
             view: BlocksView::default(),
         }
     }

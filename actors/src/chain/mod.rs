@@ -30,6 +30,10 @@ pub enum ChainError {
     /// Reachable, but it has no work now (starting, syncing, stalled).
     #[error("the chain is not ready: {0}")]
     NotReady(String),
+    /// It would not take a block of the pool, or is another chain than the pool's: no work may be given out until
+    /// this is mended, since no block could be found with it.
+    #[error("the chain would not take the pool's blocks: {0}")]
+    Unsound(String),
 }
 
 /// The end of the best chain.

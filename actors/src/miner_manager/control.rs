@@ -7,6 +7,7 @@ use dwarves_domain::miners::Registry;
 use dwarves_domain::target::Difficulty;
 use serde_json::json;
 
+use super::joining::ISSUED_DIFFICULTY;
 use super::messages::MinerControl;
 use super::{MinerManager, ban_of};
 use crate::ask::{Ask, ReplyTo};
@@ -150,6 +151,15 @@ impl MinerManager {
 pub(super) fn restore_setting(registry: &mut Registry, key: &str, value: &str) {
     if key == REGISTRATION_OPEN {
         registry.registration_open = value != "false";
+        return;
+    }
+    if let Some(whose) = key.strip_prefix(ISSUED_DIFFICULTY) {
+        if let Some((hotkey, worker)) = whose.split_once('/')
+            && let (Ok(hotkey), Ok(worker)) = (hotkey.parse(), worker.parse())
+        {
+            let difficulty = value.parse().ok().and_then(Difficulty::from_f64);
+            registry.restore_issued(&hotkey, &worker, difficulty);
+        }
         return;
     }
     let Some(whose) = key.strip_prefix(SHARE_DIFFICULTY) else {

@@ -130,7 +130,7 @@ impl Batch {
                         height: chain.height,
                         reward: chain.coinbase_value,
                         finder: Some(miner),
-                        bytes: job.template().block(&proof.header, job.extranonce()),
+                        bytes: job.template().block(&proof.header, proof.extranonce),
                     });
                     self.claimed.push(Claimed {
                         template,
@@ -143,7 +143,7 @@ impl Batch {
                     });
                     self.rows.push(ShareRow {
                         template,
-                        extranonce: job.extranonce(),
+                        extranonce: proof.extranonce.head(),
                         worker: job.worker(),
                         share_bits: job.share_target().to_compact(),
                         units: job.units(),

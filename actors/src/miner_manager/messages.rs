@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
 use dwarves_domain::share::{Proof, Rejection};
@@ -11,7 +12,7 @@ use dwarves_domain::units::Units;
 use dwarves_domain::work::Job;
 
 use crate::ask::Request;
-use crate::handlers::registration::messages::RegisterReply;
+use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
 use crate::handlers::submission::messages::ShareVerdict;
 
 /// Notes that a signed request's nonce is used up.
@@ -49,6 +50,8 @@ pub struct RegisterMiner {
     pub hotkey: Hotkey,
     /// Where payouts shall go; `None` leaves it as it is.
     pub payout_address: Option<String>,
+    /// From which balance the miner wants to be paid; `None` leaves it as it is.
+    pub payout_threshold: Option<ThresholdChoice>,
 }
 
 impl Request for RegisterMiner {
@@ -114,6 +117,72 @@ pub enum AssignWorkerReply {
 
 impl Request for AssignWorker {
     type Reply = AssignWorkerReply;
+}
+
+/// Who mines in a session: what a login says, checked for its form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A miner that registered by itself.
+    Hotkey(Hotkey),
+    /// A payout address. It is registered when it is seen first, under its own identity, paid to itself.
+    Address(PayoutAddress),
+}
+
+impl Identity {
+    /// The name by which the pool knows it.
+    pub fn hotkey(&self) -> Hotkey {
+        match self {
+            Self::Hotkey(hotkey) => *hotkey,
+            Self::Address(address) => address.identity(),
+        }
+    }
+}
+
+/// Lets a worker into a session that steers its own difficulty. Asked again now and then, it says whether the
+/// worker is still welcome.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinWorker {
+    /// Whose.
+    pub identity: Identity,
+    /// Its name.
+    pub worker: WorkerName,
+    /// What the session issues at present; `None` at the beginning.
+    pub issued: Option<Difficulty>,
+}
+
+/// What came of joining.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JoinWorkerReply {
+    /// It may mine.
+    Joined {
+        /// Who it is.
+        miner: Hotkey,
+        /// Its number.
+        worker: WorkerId,
+        /// A difficulty that an operator fixed.
+        fixed: Option<Difficulty>,
+        /// What its last session issued before this question.
+        issued: Option<Difficulty>,
+    },
+    /// It may not mine.
+    Refused(Standing),
+    /// Its miner has as many workers as it may.
+    TooManyWorkers {
+        /// How many it may have.
+        limit: u32,
+    },
+    /// The address is new, and the operator takes no new miners.
+    Closed,
+    /// The address is new, and the pool has as many miners as it may.
+    Full,
+    /// The pool is paused or stopping.
+    Paused,
+    /// The store can not note a new miner or worker at present.
+    Unavailable,
+}
+
+impl Request for JoinWorker {
+    type Reply = JoinWorkerReply;
 }
 
 /// A share that was checked by its job.

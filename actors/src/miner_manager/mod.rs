@@ -22,6 +22,7 @@ use crate::ledger::messages::Commit;
 use crate::store::{CounterRow, StoreAction, StoreError, Write, Written};
 
 mod control;
+mod joining;
 mod judge;
 pub mod messages;
 mod mining;
@@ -242,5 +243,6 @@ impl Handler<SaveCountersDue> for MinerManager {
 
     fn handle(&mut self, _: SaveCountersDue, ctx: &mut Self::Context) {
         self.save_counters(ctx);
+        self.save_issued(ctx);
     }
 }

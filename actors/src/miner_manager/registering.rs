@@ -6,7 +6,7 @@ use dwarves_domain::miners::NonceClaim;
 use super::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceReply};
 use super::{MinerManager, standing_of};
 use crate::ask::Ask;
-use crate::handlers::registration::messages::RegisterReply;
+use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
 use crate::store::{Write, Written};
 
 impl Handler<Ask<UseNonce>> for MinerManager {
@@ -54,6 +54,7 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
         let RegisterMiner {
             hotkey,
             payout_address,
+            payout_threshold,
         } = ask.payload;
         let reply = ask.reply;
         let registry = &self.memory.registry;
@@ -63,12 +64,19 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
             Some(_) if !registry.has_room() => return reply.answer(RegisterReply::Full),
             Some(_) | None => {}
         }
-        let write = Write::RegisterMiner {
+        let mut writes = vec![Write::RegisterMiner {
             hotkey,
             payout_address,
             at: now,
-        };
-        self.commit(vec![write], ctx, move |this, result, _| {
+        }];
+        writes.extend(payout_threshold.map(|choice| Write::SetPayoutThreshold {
+            hotkey,
+            threshold: match choice {
+                ThresholdChoice::Pools => None,
+                ThresholdChoice::Own(threshold) => Some(threshold),
+            },
+        }));
+        self.commit(writes, ctx, move |this, result, _| {
             reply.answer(match result.map(|written| written.into_iter().next()) {
                 Ok(Some(Written::Miner {
                     is_new,

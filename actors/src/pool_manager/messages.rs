@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::ask::Request;
 use crate::miner_manager::messages::MinerControl;
+use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
 use crate::work_manager::messages::WorkControl;
 
@@ -44,6 +45,8 @@ pub enum ControlMessage {
     Work(WorkControl),
     /// To the reward distributor.
     Rewards(DistributorControl),
+    /// To the paymaster.
+    Payouts(PaymasterControl),
 }
 
 /// An admin's message to the pool manager.

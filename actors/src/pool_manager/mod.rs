@@ -16,6 +16,7 @@ use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::clock::SharedClock;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
+use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
 use crate::store::Write;
 use crate::work_manager::messages::{ReadWork, WorkControl};
@@ -68,6 +69,12 @@ pub struct PoolPeers {
     pub drain_rounds: Port<DrainRounds>,
     /// When rounds are due.
     pub read_schedule: Port<ReadSchedule>,
+    /// Takes control messages for payouts.
+    pub payouts: Port<PaymasterControl>,
+    /// Ends what is under way and begins no more payouts.
+    pub drain_payouts: Port<DrainPayouts>,
+    /// How payouts are.
+    pub read_payouts: Port<ReadPayouts>,
 }
 
 /// What the pool manager is made with.
@@ -162,7 +169,7 @@ impl PoolManager {
         }));
     }
 
-    /// Takes no more shares, closes the round in flight, saves what only memory knows; with `close` the ledger
+    /// Takes no more shares, closes the round in flight, ends the look at payouts, saves what only memory knows; with `close` the ledger
     /// is closed too. Then `done` is answered, if anybody waits for it.
     fn drain(&mut self, close: bool, done: Option<ReplyTo<()>>, ctx: &mut Context<Self>) {
         self.state = LifeState::Draining;
@@ -173,6 +180,8 @@ impl PoolManager {
             report("the shares", shares);
             let rounds = peers.drain_rounds.ask(DrainRounds, DRAIN_STEP_DEADLINE).await;
             report("the round in flight", rounds);
+            let payouts = peers.drain_payouts.ask(DrainPayouts, DRAIN_STEP_DEADLINE).await;
+            report("the payouts", payouts);
             let miners = peers.drain_miners.ask(DrainMiners, DRAIN_STEP_DEADLINE).await;
             report("the miners", miners);
             if close {
@@ -238,6 +247,9 @@ impl Handler<Ask<Deliver>> for PoolManager {
             }
             ControlMessage::Rewards(control) => {
                 ctx.spawn(wrap_future(forward(peers.rewards.clone(), control, reply)));
+            }
+            ControlMessage::Payouts(control) => {
+                ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));
             }
         }
     }

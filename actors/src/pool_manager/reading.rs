@@ -9,6 +9,7 @@ use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
 use crate::ledger::messages::ReadLedger;
 use crate::miner_manager::messages::ReadMiners;
+use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::work_manager::messages::ReadWork;
 
@@ -31,6 +32,7 @@ impl PoolManager {
             let view = complete(&peers, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
+            let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
             reply.answer(ControlOutcome::Done(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
@@ -41,6 +43,7 @@ impl PoolManager {
                 "registration_open": miners.as_ref().map(|m| m.registration_open),
                 "rounds_paused": schedule.as_ref().map(|s| s.paused),
                 "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
+                "payouts": payouts.as_ref().map(PayoutsView::to_json),
             })));
         }));
     }
@@ -67,6 +70,17 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
             view.hindrances
                 .push(format!("the work manager does not answer: {error}"));
         }
+    }
+    // What hinders payouts hinders no miner: it is told, but the pool stays ready.
+    match peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await {
+        Ok(payouts) => {
+            let troubles = payouts.troubles.iter();
+            view.hindrances
+                .extend(troubles.map(|trouble| format!("payouts: {trouble}")));
+        }
+        Err(error) => view
+            .hindrances
+            .push(format!("the paymaster does not answer: {error}")),
     }
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {

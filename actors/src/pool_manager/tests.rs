@@ -11,6 +11,7 @@ use super::*;
 use crate::ask::Request;
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::MinersView;
+use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, template};
@@ -33,6 +34,9 @@ struct Bench {
     rewards: Inbox<Ask<DistributorControl>>,
     drain_rounds: Inbox<Ask<DrainRounds>>,
     read_schedule: Inbox<Ask<ReadSchedule>>,
+    payouts: Inbox<Ask<PaymasterControl>>,
+    drain_payouts: Inbox<Ask<DrainPayouts>>,
+    read_payouts: Inbox<Ask<ReadPayouts>>,
 }
 
 async fn bench(paused: bool) -> Bench {
@@ -49,6 +53,9 @@ async fn bench(paused: bool) -> Bench {
     let (rewards, rewards_inbox) = recorded_port();
     let (drain_rounds, drain_rounds_inbox) = recorded_port();
     let (read_schedule, read_schedule_inbox) = recorded_port();
+    let (payouts, payouts_inbox) = recorded_port();
+    let (drain_payouts, drain_payouts_inbox) = recorded_port();
+    let (read_payouts, read_payouts_inbox) = recorded_port();
     let (stop, stopped) = watch::channel(false);
     let manager = PoolManager::new(PoolManagerParts {
         peers: PoolPeers {
@@ -64,6 +71,9 @@ async fn bench(paused: bool) -> Bench {
             rewards,
             drain_rounds,
             read_schedule,
+            payouts,
+            drain_payouts,
+            read_payouts,
         },
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
@@ -86,6 +96,9 @@ async fn bench(paused: bool) -> Bench {
         rewards: rewards_inbox,
         drain_rounds: drain_rounds_inbox,
         read_schedule: read_schedule_inbox,
+        payouts: payouts_inbox,
+        drain_payouts: drain_payouts_inbox,
+        read_payouts: read_payouts_inbox,
     }
 }
 
@@ -118,6 +131,9 @@ impl Bench {
             work: Arc::new(work),
             trouble: None,
         });
+        settle().await;
+        let payouts = self.read_payouts.try_recv().unwrap();
+        payouts.reply.answer(PayoutsView::default());
         settle().await;
         self.ledger.try_recv().unwrap().reply.answer(LedgerView {
             trouble: trouble.map(str::to_owned),
@@ -209,6 +225,10 @@ async fn stopping_has_one_order_and_each_step_waits_for_the_one_before() {
     assert!(bench.drain_miners.try_recv().is_err());
     bench.drain_rounds.try_recv().unwrap().reply.answer(());
     settle().await;
+    // Payouts under way.
+    assert!(bench.drain_miners.try_recv().is_err());
+    bench.drain_payouts.try_recv().unwrap().reply.answer(());
+    settle().await;
     // What only memory knows.
     assert!(bench.close_ledger.try_recv().is_err());
     bench.drain_miners.try_recv().unwrap().reply.answer(());
@@ -242,6 +262,8 @@ async fn a_drained_pool_keeps_its_ledger_open_and_is_not_resumed() {
     bench.set_paused.try_recv().unwrap().reply.answer(());
     settle().await;
     bench.drain_rounds.try_recv().unwrap().reply.answer(());
+    settle().await;
+    bench.drain_payouts.try_recv().unwrap().reply.answer(());
     settle().await;
     bench.drain_miners.try_recv().unwrap().reply.answer(());
     settle().await;
@@ -278,7 +300,12 @@ async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     let miners = bench.post(Deliver(ControlMessage::Miners(MinerControl::OpenRegistration)));
     let work = bench.post(Deliver(ControlMessage::Work(WorkControl::Refresh)));
     let rewards = bench.post(Deliver(ControlMessage::Rewards(DistributorControl::Pause)));
+    let payouts = bench.post(Deliver(ControlMessage::Payouts(PaymasterControl::Resume)));
     settle().await;
+    let asked = bench.payouts.try_recv().unwrap();
+    assert_eq!(asked.payload, PaymasterControl::Resume);
+    asked.reply.answer(done(4));
+    assert_eq!(payouts.await, Ok(done(4)));
     let asked = bench.miners.try_recv().unwrap();
     assert_eq!(asked.payload, MinerControl::OpenRegistration);
     asked.reply.answer(done(1));
@@ -306,7 +333,7 @@ async fn the_view_names_everything_that_hinders() {
     tokio::time::sleep(ASK_DEADLINE * 3).await;
     let view = answer.await.unwrap();
     assert!(!view.has_work && !view.ledger_writes);
-    assert_eq!(view.hindrances.len(), 2);
+    assert_eq!(view.hindrances.len(), 3);
 }
 
 #[actix::test]
@@ -339,6 +366,17 @@ async fn the_status_sums_up_what_the_others_say() {
             last_round: Some(RoundId::new(5)),
             paused: false,
         });
+    settle().await;
+    let payouts = PayoutsView {
+        paused: true,
+        ..PayoutsView::default()
+    };
+    bench
+        .read_payouts
+        .try_recv()
+        .unwrap()
+        .reply
+        .answer(payouts.clone());
     let ControlOutcome::Done(status) = answer.await.unwrap() else {
         panic!("it is known")
     };
@@ -347,6 +385,7 @@ async fn the_status_sums_up_what_the_others_say() {
         json!({
             "state": "running", "ready": true, "hindrances": [], "miners": 3, "workers_active": 2,
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
+            "payouts": payouts.to_json(),
         })
     );
 }

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use super::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits};
+use super::rows::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits,
+};
 use super::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
 
 /// How a commit fails.
@@ -146,6 +149,26 @@ impl Store for FaultyStore {
 
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
         self.inner.miner_credits(hotkey, page)
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.inner.payout_candidates(least)
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        self.inner.watched_payouts(limit)
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.inner.payout(id)
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.inner.miner_payouts(hotkey, page)
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.inner.payout_threshold(hotkey)
     }
 
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {

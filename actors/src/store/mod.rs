@@ -20,10 +20,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 
 pub mod block_state;
 #[cfg(any(test, feature = "testing"))]
@@ -107,6 +108,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// A miner's credits, newest first.
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>>;
+
+    /// Every miner with at least `least` payable, in the order of hotkeys. At most as many as may register.
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>>;
+
+    /// The payouts that still may change, oldest first, at most `limit`. Their parts are left out, and the bytes
+    /// of those that are in no need of sending.
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>>;
+
+    /// One payout with its parts and bytes.
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>>;
+
+    /// A miner's payouts, newest first.
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>>;
+
+    /// The balance from which a miner wants to be paid, if it chose one.
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>>;
 
     /// Found blocks, newest first.
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>>;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dwarves_domain::ids::{HeaderHash, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -92,6 +92,8 @@ pub struct StoredState {
     pub settings: BTreeMap<String, String>,
     /// The last closed round.
     pub last_round: Option<LastRound>,
+    /// The last payout, and when its money was set aside.
+    pub last_payout: Option<(PayoutId, Timestamp)>,
     /// When the pool was first started.
     pub created_at: Timestamp,
 }

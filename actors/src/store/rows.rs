@@ -1,7 +1,10 @@
 //! What is stored, as the actors see it.
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
+use dwarves_domain::ids::{
+    ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName,
+};
+use dwarves_domain::payouts::{PayoutState, Txid};
 use dwarves_domain::rewards::{Credit, Scheme, Source};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
@@ -63,7 +66,8 @@ pub struct CounterRow {
 pub struct ShareRow {
     /// The template it was mined on.
     pub template: TemplateId,
-    /// Its job's extranonce; with the template it names the job.
+    /// Its job's extranonce, which with the template names the job; if the miner rolled it, its first eight
+    /// bytes.
     pub extranonce: ExtraNonce,
     /// Who mined it.
     pub worker: WorkerId,
@@ -269,6 +273,31 @@ pub struct CreditRow {
     pub kind: CreditKind,
     /// The block that was split, if the round split just one; the block that was orphaned or came back.
     pub block: Option<HeaderHash>,
+}
+
+/// A miner's part of a payout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinerPayoutRow {
+    /// The payout.
+    pub payout: PayoutId,
+    /// Where it is on its way.
+    pub state: PayoutState,
+    /// Its transaction, once it is signed.
+    pub txid: Option<Txid>,
+    /// Its transaction's confirmations when last looked at.
+    pub confirmations: u32,
+    /// When its money was set aside.
+    pub reserved_at: Timestamp,
+    /// When the network first had it.
+    pub sent_at: Option<Timestamp>,
+    /// Where it goes.
+    pub address: String,
+    /// What is taken from the miner's balance.
+    pub amount: Amount,
+    /// The network's fee in it.
+    pub fee: Amount,
+    /// What is out of the ordinary: why it was given up, returned or is not deep any more; empty otherwise.
+    pub note: String,
 }
 
 /// A control message that an admin sent.

@@ -1,10 +1,11 @@
 //! The intents of writing, and what each answers.
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::payouts::{Payout, Step};
 use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 
 use super::block_state::{Accounting, BlockState};
 use super::rows::{
@@ -104,6 +105,29 @@ pub enum Write {
         /// The last share that was looked at.
         through: Sequence,
     },
+    /// Sets money aside for a payout: its row, and its parts from payable to in flight. If a miner has less
+    /// than its part, nothing is written and the answer is [`Written::PayoutRefused`]. The same payout again,
+    /// whatever became of it since, changes nothing; another one under its number contradicts what is stored.
+    ReservePayout(Box<Payout>),
+    /// Takes a step of a payout and books what it moves ([`Payout::step`]): its transaction is signed, the
+    /// network has it, it is so deep, confirmed, taken out by a reorganisation, returned because its inputs
+    /// were spent by another, given up, brought back, forgotten. A step that was taken before changes nothing;
+    /// one that can not be taken from the payout's state contradicts what is stored.
+    StepPayout {
+        /// Which payout.
+        id: PayoutId,
+        /// The step.
+        step: Step,
+        /// When.
+        at: Timestamp,
+    },
+    /// Keeps the balance from which a registered miner wants to be paid; `None`: the pool's own.
+    SetPayoutThreshold {
+        /// Whose.
+        hotkey: Hotkey,
+        /// From which balance.
+        threshold: Option<Amount>,
+    },
     /// Keeps a setting that was changed while running; `None` forgets it.
     SaveSetting {
         /// Its name.
@@ -153,4 +177,6 @@ pub enum Written {
     },
     /// The nonce was used before: nothing was written for it.
     NonceUsed,
+    /// A miner has less than its part of the payout: nothing was set aside.
+    PayoutRefused,
 }

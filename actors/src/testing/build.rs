@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::share::{self, Proof, Rejection, Submission};
 use dwarves_domain::target::{CompactTarget, Difficulty};
@@ -18,6 +20,7 @@ use crate::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings}
 use crate::ledger::Acknowledge;
 use crate::miner_manager::messages::CheckedShare;
 use crate::miner_manager::restore::MemorySettings;
+use crate::paymaster::PaymasterSettings;
 use crate::reward_distributor::Terms;
 use crate::store::TemplateRow;
 
@@ -215,6 +218,30 @@ pub fn memory_settings() -> MemorySettings {
     }
 }
 
+/// Payouts of 10,000 sats and more, every minute, deep with 3 confirmations; the pool pays the network.
+///
+/// # Panics
+/// Never: the settings are right.
+pub fn payout_settings() -> PaymasterSettings {
+    PaymasterSettings {
+        threshold: sats(10_000),
+        threshold_min: sats(1_000),
+        dust: sats(546),
+        payer: FeePayer::Pool,
+        fee_rate: FeeRate::new(1).expect("a rate"),
+        fee_max: BasisPoints::new(5_000).expect("a half is a part"),
+        outputs_max: 100,
+        depths: Depths {
+            confirm: 3,
+            forget: 9,
+        },
+        interval: Span::from_secs(60),
+        look_every: Span::from_secs(5),
+        stuck_after: PaymasterSettings::STUCK_AFTER,
+        addresses: AddressFormat::BitcoinRegtest,
+    }
+}
+
 /// A small pool that closes a round every 10 seconds.
 ///
 /// # Panics
@@ -241,6 +268,7 @@ pub fn pool_settings() -> PoolSettings {
             maturity: 10,
             forget_after: 20,
         },
+        payouts: payout_settings(),
         acknowledge: Acknowledge::Durable,
     }
 }

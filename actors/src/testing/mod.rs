@@ -11,6 +11,8 @@
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`pace`] | a store whose commits wait for a gate, or for a while |
 //! | [`prng`] | numbers that look random and follow from a seed |
+//! | [`wallet`] | a wallet with a little chain behind it |
+//! | [`faulty_wallet`] | a wallet that fails as it is told |
 //! | [`recorder`] | an actor that hands everything that it is told to the test |
 
 pub mod build;
@@ -18,19 +20,23 @@ pub mod chain;
 pub mod clock;
 pub mod crash;
 pub mod faulty_chain;
+pub mod faulty_wallet;
 pub mod halt;
 pub mod pace;
 pub mod prng;
 pub mod recorder;
+pub mod wallet;
 
 pub use chain::TestChain;
 pub use clock::{ManualClock, SimClock};
 pub use crash::CrashPoint;
 pub use faulty_chain::{ChainFault, FaultyChain};
+pub use faulty_wallet::{FaultyWallet, WalletFault};
 pub use halt::RecordingHalt;
 pub use pace::{Gate, PacedStore};
 pub use prng::Prng;
 pub use recorder::{Inbox, recorded_outbox, recorded_port};
+pub use wallet::TestWallet;
 
 /// Lets every actor do all that it can do now. For runtimes whose time is paused: it passes one millisecond,
 /// which happens only once nobody has anything left to do.

@@ -5,15 +5,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 use tokio::sync::{Semaphore, watch};
 
 use crate::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, Page, PageRequest,
-    PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, ValuedUnits, Write,
+    Written,
 };
 
 /// A wait that is still to come.
@@ -172,6 +174,26 @@ impl Store for PacedStore {
 
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
         self.read(move |store| store.miner_credits(hotkey, page))
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.read(move |store| store.payout_candidates(least))
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        self.read(move |store| store.watched_payouts(limit))
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.read(move |store| store.payout(id))
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.read(move |store| store.miner_payouts(hotkey, page))
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.read(move |store| store.payout_threshold(hotkey))
     }
 
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {

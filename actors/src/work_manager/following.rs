@@ -36,13 +36,21 @@ impl WorkManager {
             Err(error) => {
                 let wait = this.on_chain_error(&error);
                 ctx.run_later(wait, |this, ctx| this.follow_tip(ctx));
+                // The tip may be the same when the chain is back: its work is what shows that it is.
+                this.fetch_later(wait, ctx);
             }
         }
     }
 
-    /// Notes that the chain failed, and says how long to wait before asking again. The last work stays.
+    /// Notes that the chain failed, and says how long to wait before asking again. The last work stays, unless
+    /// no block could be found with it.
     fn on_chain_error(&mut self, error: &ChainError) -> Duration {
-        if self.trouble.is_none() {
+        if matches!(error, ChainError::Unsound(_)) {
+            if self.work.current.is_some() || self.trouble.is_none() {
+                log::error!("no work is given out: {error}");
+            }
+            self.give_out_nothing();
+        } else if self.trouble.is_none() {
             log::warn!("the chain gives no work, going on with the last: {error}");
         }
         self.on_trouble(error.to_string())

@@ -182,6 +182,16 @@ impl WorkManager {
         self.retire_before(oldest);
     }
 
+    /// Ends the giving out of jobs. What miners already have is taken for as long as it would have been.
+    fn give_out_nothing(&mut self) {
+        if self.work.current.is_none() {
+            return;
+        }
+        let mut work = LiveWork::clone(&self.work);
+        work.current = None;
+        self.publish(work);
+    }
+
     fn retire_before(&mut self, oldest: TemplateId) {
         // Both may be busy: retiring only frees space, and the next template says it again.
         if self.parts.miners.tell(WorkRetired { oldest }).is_err() {

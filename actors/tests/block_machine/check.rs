@@ -89,9 +89,11 @@ pub(crate) fn end(story: &Story) {
     let blocks = store.found_blocks();
     for hash in story.chain().submitted() {
         let stored = blocks.iter().filter(|block| block.hash == hash).count();
-        assert_eq!(
-            stored, 1,
-            "block {hash} reached the chain and is in the ledger once"
+        // One that lost its race in the moment of a crash brought nothing, so it may be missing.
+        let is_best = matches!(story.chain().status_of(hash), BlockStatus::MainChain { .. });
+        assert!(
+            stored == 1 || (stored == 0 && !is_best),
+            "block {hash} is in the ledger {stored} times"
         );
     }
     let mut expected: BTreeMap<Hotkey, u64> = BTreeMap::new();

@@ -13,7 +13,7 @@ use dwarves_actors::pool_manager::messages::{ControlMessage, Deliver};
 use dwarves_actors::store::memory::MemoryStore;
 use dwarves_actors::testing::build::{BEGIN, EASY_BITS, hotkey, mine, pool_settings, worker_name};
 use dwarves_actors::testing::{
-    ChainFault, CrashPoint, FaultyChain, PacedStore, RecordingHalt, SimClock, TestChain,
+    ChainFault, CrashPoint, FaultyChain, PacedStore, RecordingHalt, SimClock, TestChain, TestWallet,
 };
 use dwarves_actors::work_manager::messages::{IssueJob, IssueJobReply};
 use dwarves_domain::ids::HeaderHash;
@@ -141,6 +141,7 @@ impl Story {
                 store: Arc::new(store),
                 chain: Arc::new(chain),
                 clock: Arc::new(clock.clone()),
+                wallet: Arc::new(TestWallet::default()),
                 halt: halt.shared(),
                 stop: watch::Sender::new(false),
             };
@@ -176,6 +177,7 @@ impl Story {
                     let register = RegisterMiner {
                         hotkey: hotkey(n),
                         payout_address: None,
+                        payout_threshold: None,
                     };
                     ask(&ports.registration.register, register).await;
                 }

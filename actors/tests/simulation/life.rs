@@ -20,10 +20,11 @@ use dwarves_actors::pool_manager::messages::Stop;
 use dwarves_actors::store::faulty::FaultyStore;
 use dwarves_actors::testing::build::{hotkey, job_key};
 use dwarves_actors::testing::pace::{Pace, Pause};
-use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock};
+use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock, TestWallet};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Span;
+use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
 use crate::notes::WINDOW_SECS;
@@ -104,6 +105,7 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         window_ahead: Span::from_secs(1),
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
+        threshold_least: Amount::ZERO,
         signatures_per_sec: 1_000,
         mailbox_capacity: 64,
     };
@@ -121,6 +123,7 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         waiting_max: 3,
         jobs_cached_max: 4,
         longpoll: Span::from_secs(5),
+        judge_deadline: Span::from_secs(10),
     };
     let worker = |_| {
         let peers = ports.submission.clone();
@@ -162,6 +165,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
     let world = World {
         store: Arc::new(store),
         chain,
+        wallet: Arc::new(TestWallet::default()),
         clock: Arc::new(clock.clone()),
         halt: halt.shared(),
         stop: watch::Sender::new(false),

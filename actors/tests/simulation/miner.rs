@@ -272,6 +272,7 @@ impl Miner {
         let register = Register {
             hotkey: sender,
             payout_address: None,
+            payout_threshold: None,
         };
         let reply = self.doors.register.ask(register, self.patience()).await;
         self.event(&format!("registered: {reply:?}"));

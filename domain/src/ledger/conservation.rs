@@ -1,7 +1,7 @@
 //! Nothing comes into being and nothing gets lost: the equation that the books obey at every commit.
 //!
 //! ```text
-//! confirmed rewards = fee + reserve (dust carried) + payable + in flight + paid
+//! confirmed rewards = fee + reserve (dust carried) + payable + in flight + paid + network fees
 //! ```
 //!
 //! The left side is added up from the blocks and the rounds, apart from the books: rewards of blocks that were
@@ -45,6 +45,8 @@ pub struct Holdings {
     pub in_flight: i128,
     /// Paid to miners.
     pub paid: i128,
+    /// What the network took for payouts.
+    pub network_fees: i128,
 }
 
 /// How the books do not add up. Each of these is a bug or a damaged file, never a matter of luck.
@@ -58,7 +60,7 @@ pub enum ConservationError {
     },
     /// The equation does not hold.
     #[error(
-        "confirmed rewards are {confirmed} sats, but fee, reserve, payable, in flight and paid make {held} sats"
+        "confirmed rewards are {confirmed} sats, but fee, reserve, payable, in flight, paid and network fees make {held} sats"
     )]
     Confirmed {
         /// What blocks and emissions brought.
@@ -104,6 +106,7 @@ impl Holdings {
             }
             Account::Fee => self.fee += sats,
             Account::Reserve => self.reserve += sats,
+            Account::NetworkFees => self.network_fees += sats,
             Account::Miner(_, Balance::Payable) => self.payable += sats,
             Account::Miner(_, Balance::InFlight) => self.in_flight += sats,
             Account::Miner(_, Balance::Paid) => self.paid += sats,
@@ -112,7 +115,7 @@ impl Holdings {
 
     /// The equation's right side.
     pub const fn confirmed(&self) -> i128 {
-        self.fee + self.reserve + self.payable + self.in_flight + self.paid
+        self.fee + self.reserve + self.payable + self.in_flight + self.paid + self.network_fees
     }
 
     /// Whether the books hold exactly what came in.
@@ -143,8 +146,8 @@ impl fmt::Display for Holdings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "fee {} + reserve {} + payable {} + in flight {} + paid {}, immature {}",
-            self.fee, self.reserve, self.payable, self.in_flight, self.paid, self.immature
+            "fee {} + reserve {} + payable {} + in flight {} + paid {} + network fees {}, immature {}",
+            self.fee, self.reserve, self.payable, self.in_flight, self.paid, self.network_fees, self.immature
         )
     }
 }
@@ -162,7 +165,7 @@ mod tests {
     }
 
     /// Every movement of money that the pool makes, and what it does to the income.
-    fn moves() -> [(Account, Account, fn(&mut Income, i128)); 11] {
+    fn moves() -> [(Account, Account, fn(&mut Income, i128)); 12] {
         let keep: fn(&mut Income, i128) = |_, _| {};
         [
             (Account::Chain, miner(Balance::Immature), |i, s| i.immature += s),
@@ -184,6 +187,7 @@ mod tests {
             (Account::Reserve, miner(Balance::Payable), keep),
             (miner(Balance::Payable), miner(Balance::InFlight), keep),
             (miner(Balance::InFlight), miner(Balance::Paid), keep),
+            (miner(Balance::InFlight), Account::NetworkFees, keep),
             (Account::Reserve, Account::Chain, |i, s| {
                 i.matured -= s;
                 i.lost += s;
@@ -194,7 +198,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_moved_the_equation_holds_and_one_sat_too_many_breaks_it(
-            steps in proptest::collection::vec((0usize..11, 1u64..1_000_000), 0..200), extra in 0usize..11,
+            steps in proptest::collection::vec((0usize..12, 1u64..1_000_000), 0..200), extra in 0usize..12,
         ) {
             let mut balances = Balances::new();
             let mut income = Income::default();

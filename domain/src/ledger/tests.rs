@@ -24,6 +24,7 @@ fn any_account() -> impl Strategy<Value = Account> {
         Just(Account::Fee),
         Just(Account::ReserveImmature),
         Just(Account::Reserve),
+        Just(Account::NetworkFees),
         (0u8..3, 0usize..4).prop_map(|(byte, balance)| miner(byte, BALANCES[balance])),
     ]
 }

@@ -96,6 +96,8 @@ pub struct Worker {
     pub counters: Counters,
     /// A share difficulty that an operator fixed.
     pub fixed_difficulty: Option<Difficulty>,
+    /// The difficulty that the worker's session last issued, if it mines in one that steers by itself.
+    pub issued: Option<Difficulty>,
     vardiff: Vardiff,
     hashrate: Hashrate,
     is_saved: bool,
@@ -117,6 +119,7 @@ pub struct Registry {
     miners: BTreeMap<Hotkey, Miner>,
     workers: Vec<Option<Worker>>,
     changed: BTreeSet<WorkerId>,
+    issued_changed: BTreeSet<WorkerId>,
     hashrate: Hashrate,
     /// Whether new miners are taken.
     pub registration_open: bool,
@@ -137,6 +140,7 @@ impl Registry {
             miners: BTreeMap::new(),
             workers: Vec::new(),
             changed: BTreeSet::new(),
+            issued_changed: BTreeSet::new(),
             hashrate: Hashrate::new(now),
             registration_open: true,
         }
@@ -177,6 +181,7 @@ impl Registry {
             name,
             counters,
             fixed_difficulty: None,
+            issued: None,
             vardiff: Vardiff::new(self.start_difficulty, now, &self.vardiff),
             hashrate: Hashrate::new(now),
             is_saved: true,
@@ -271,6 +276,7 @@ impl Registry {
             return start;
         };
         worker.vardiff.on_idle(now, &settings);
+        worker.issued = None;
         let fixed = worker.fixed_difficulty;
         let chosen = worker.vardiff.difficulty();
         let hotkey = worker.hotkey;
@@ -284,7 +290,48 @@ impl Registry {
         worker
             .fixed_difficulty
             .or_else(|| self.miners.get(&worker.hotkey)?.fixed_difficulty)
+            .or(worker.issued)
             .unwrap_or_else(|| worker.vardiff.difficulty())
+    }
+
+    /// The share difficulty that an operator fixed for a worker or its miner.
+    pub fn fixed_difficulty(&self, id: WorkerId) -> Option<Difficulty> {
+        let worker = self.worker(id)?;
+        worker
+            .fixed_difficulty
+            .or_else(|| self.miners.get(&worker.hotkey)?.fixed_difficulty)
+    }
+
+    /// Notes what a worker's session issues from now on.
+    pub fn note_issued(&mut self, id: WorkerId, difficulty: Difficulty) {
+        if let Some(worker) = self.worker_mut(id)
+            && worker.issued != Some(difficulty)
+        {
+            worker.issued = Some(difficulty);
+            self.issued_changed.insert(id);
+        }
+    }
+
+    /// The workers whose sessions issue another difficulty since this was last asked.
+    pub fn take_issued(&mut self) -> Vec<WorkerId> {
+        std::mem::take(&mut self.issued_changed).into_iter().collect()
+    }
+
+    /// Gives back workers whose issued difficulty could not be saved: they count as changed again.
+    pub fn keep_issued(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
+        self.issued_changed.extend(workers);
+    }
+
+    /// Puts a saved issued difficulty back.
+    pub fn restore_issued(&mut self, hotkey: &Hotkey, worker: &WorkerName, difficulty: Option<Difficulty>) {
+        let id = self
+            .miners
+            .get(hotkey)
+            .and_then(|miner| miner.workers.get(worker))
+            .copied();
+        if let Some(worker) = id.and_then(|id| self.worker_mut(id)) {
+            worker.issued = difficulty;
+        }
     }
 
     /// Counts an accepted share that was received at `now`.

@@ -98,3 +98,22 @@ proptest! {
         prop_assert!(harder.units(network) >= easier.units(network));
     }
 }
+
+proptest! {
+    #[test]
+    fn rounding_up_gives_the_next_compact_form(target in any_target()) {
+        let up = target.rounded_up_to_compact();
+        let down = target.rounded_to_compact();
+        prop_assert_eq!(up.rounded_to_compact(), up);
+        if down == target {
+            prop_assert_eq!(up, target);
+        } else if up != down {
+            prop_assert!(up > target);
+            // Nothing lies between: the one below `up` is the one below `target`.
+            let below = Target::from_number(up.0 - U256::ONE).unwrap();
+            prop_assert_eq!(below.rounded_to_compact(), down);
+        } else {
+            prop_assert!(target.0.leading_zeros() == 0, "only the largest targets have none above");
+        }
+    }
+}

@@ -1,4 +1,4 @@
-//! The coinbase transaction, cut around its extranonce so that a job only fills in eight bytes.
+//! The coinbase transaction, cut around its extranonce so that a job only fills in a few bytes.
 //!
 //! Its script holds the height (BIP34), the extranonce and the pool's tag; its outputs are the pool's payout
 //! and, if the template has one, the witness commitment (BIP141).
@@ -10,15 +10,13 @@ use bitcoin::script::{Builder, PushBytesBuf};
 use bitcoin::transaction::Version;
 use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 
-use crate::ids::ExtraNonce;
+use super::extranonce::{EXTRANONCE_LEN, FullExtraNonce};
 use crate::units::Amount;
 
 mod recognise;
 
 pub use recognise::{CoinbaseMark, OwnCoinbase};
 
-/// Bytes of the extranonce in the coinbase's script.
-pub const EXTRANONCE_LEN: usize = 8;
 /// The longest tag: with height and extranonce the script stays below its limit of 100 bytes.
 pub const TAG_LEN_MAX: usize = 64;
 /// BIP141's witness reserved value, which a coinbase carries if the block has a witness commitment.
@@ -113,16 +111,16 @@ impl Coinbase {
     }
 
     /// The transaction id with this extranonce, in hash byte order.
-    pub fn txid(&self, extranonce: ExtraNonce) -> [u8; 32] {
+    pub fn txid(&self, extranonce: impl Into<FullExtraNonce>) -> [u8; 32] {
         let mut engine = sha256d::Hash::engine();
         engine.input(&self.prefix);
-        engine.input(&extranonce.get().to_be_bytes());
+        engine.input(extranonce.into().as_bytes());
         engine.input(&self.suffix);
         sha256d::Hash::from_engine(engine).to_byte_array()
     }
 
     /// The whole transaction with this extranonce, as it stands in a block.
-    pub fn transaction(&self, extranonce: ExtraNonce) -> Vec<u8> {
+    pub fn transaction(&self, extranonce: impl Into<FullExtraNonce>) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.prefix.len() + self.suffix.len() + 48);
         let (version, inputs) = self.prefix.split_at(4);
         bytes.extend_from_slice(version);
@@ -130,7 +128,7 @@ impl Coinbase {
             bytes.extend_from_slice(&[0, 1]); // BIP144 marker and flag
         }
         bytes.extend_from_slice(inputs);
-        bytes.extend_from_slice(&extranonce.get().to_be_bytes());
+        bytes.extend_from_slice(extranonce.into().as_bytes());
         let (outputs, lock_time) = self.suffix.split_at(self.suffix.len() - 4);
         bytes.extend_from_slice(outputs);
         if self.has_witness {
@@ -145,6 +143,7 @@ impl Coinbase {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::ExtraNonce;
     use bitcoin::consensus::encode::deserialize;
     use proptest::prelude::*;
 

@@ -115,7 +115,7 @@ impl Job {
         self.units
     }
 
-    /// The header with nonce 0.
+    /// The header with nonce 0; if the miner rolls the extranonce, the header of the first.
     pub fn header(&self) -> &Header {
         &self.header
     }

@@ -3,6 +3,10 @@
 //! It holds what distinguishes a job from its template (extranonce, share target, worker) and a tag that only
 //! the pool can make. So no table of given-out jobs has to be kept or bounded, every HTTP worker knows every
 //! job, and jobs outlive a restart. A miner can not change the target it was issued: the tag would not hold.
+//!
+//! A Stratum session knows its owner, worker and extranonce, so the names that it gives its jobs
+//! ([`SessionJobId`]) hold only template and share target, and a tag for this session alone. They are half as
+//! long: some mining firmware keeps job ids in small buffers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,12 +14,18 @@ use std::str::FromStr;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use super::extranonce::ExtraNonce1;
+use crate::hex_digits;
 use crate::hotkey::Hotkey;
 use crate::ids::{ExtraNonce, TemplateId, WorkerId};
 use crate::target::CompactTarget;
 
 const FIELDS_LEN: usize = 20;
 const TAG_LEN: usize = 8;
+const SESSION_FIELDS_LEN: usize = 8;
+const SESSION_TAG_LEN: usize = 6;
+const SESSION_LEN: usize = SESSION_FIELDS_LEN + SESSION_TAG_LEN;
+const RESUME_TAG_LEN: usize = 8;
 /// Bytes of a job id; twice as many hex digits.
 const LEN: usize = FIELDS_LEN + TAG_LEN;
 
@@ -94,6 +104,105 @@ impl JobKey {
     }
 }
 
+/// The name of a job inside a Stratum session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionJobId([u8; SESSION_LEN]);
+
+/// What a [`SessionJobId`] stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionJob {
+    /// The template of the job.
+    pub template: TemplateId,
+    /// The share target, in a form that holds it exactly.
+    pub share_bits: CompactTarget,
+}
+
+impl JobKey {
+    fn mac_of(&self, what: &[u8], session: ExtraNonce1, fields: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        mac.update(what);
+        mac.update(&session.to_bytes());
+        mac.update(fields);
+        mac
+    }
+
+    /// Names a job of the session with this extranonce.
+    pub fn seal_session_job(&self, session: ExtraNonce1, job: &SessionJob) -> SessionJobId {
+        let mut bytes = [0; SESSION_LEN];
+        bytes[0..4].copy_from_slice(&job.template.get().to_be_bytes());
+        bytes[4..8].copy_from_slice(&job.share_bits.bits().to_be_bytes());
+        let mac = self.mac_of(b"session job", session, &bytes[..SESSION_FIELDS_LEN]);
+        let tag = mac.finalize().into_bytes();
+        bytes[SESSION_FIELDS_LEN..].copy_from_slice(&tag[..SESSION_TAG_LEN]);
+        SessionJobId(bytes)
+    }
+
+    /// What `id` stands for, if the pool gave it to the session with this extranonce.
+    pub fn open_session_job(&self, session: ExtraNonce1, id: &SessionJobId) -> Option<SessionJob> {
+        let (fields, tag) = id.0.split_at(SESSION_FIELDS_LEN);
+        self.mac_of(b"session job", session, fields)
+            .verify_truncated_left(tag)
+            .ok()?;
+        let word =
+            |at: usize| u32::from_be_bytes([fields[at], fields[at + 1], fields[at + 2], fields[at + 3]]);
+        Some(SessionJob {
+            template: TemplateId::new(word(0)),
+            share_bits: CompactTarget::from_bits(word(4)),
+        })
+    }
+
+    /// The text with which a session's miner can later ask for the same extranonce again.
+    pub fn seal_session_id(&self, session: ExtraNonce1) -> String {
+        let tag = self.mac_of(b"session id", session, &[]).finalize().into_bytes();
+        format!("{session}{}", hex::encode(&tag[..RESUME_TAG_LEN]))
+    }
+
+    /// The extranonce of the session that `text` names, if the pool named it so.
+    pub fn open_session_id(&self, text: &str) -> Option<ExtraNonce1> {
+        let mut bytes = [0; 4 + RESUME_TAG_LEN];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        let (session, tag) = bytes.split_first_chunk::<4>()?;
+        let session = ExtraNonce1::from_bytes(*session)?;
+        self.mac_of(b"session id", session, &[])
+            .verify_truncated_left(tag)
+            .ok()?;
+        Some(session)
+    }
+}
+
+impl fmt::Display for SessionJobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl SessionJobId {
+    /// Hex digits of one.
+    pub const TEXT_LEN: usize = 2 * SESSION_LEN;
+
+    /// The id that `text` writes: lower-case hex digits. `None` if the pool never wrote it so.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SESSION_LEN];
+        // One spelling only: upper case would make a second name of the same job.
+        if text.iter().any(u8::is_ascii_uppercase) {
+            return None;
+        }
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; SESSION_LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionJobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionJobId({self})")
+    }
+}
+
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
@@ -115,13 +224,7 @@ impl FromStr for JobId {
     type Err = ParseJobIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; LEN];
-        // One spelling only: upper case would make a second name of the same job.
-        if text.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(ParseJobIdError);
-        }
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseJobIdError)?;
-        Ok(Self(bytes))
+        hex_digits::read(text).map(Self).ok_or(ParseJobIdError)
     }
 }
 
@@ -148,6 +251,41 @@ mod tests {
             prop_assert_eq!(key.open(&id, &owner), Some(fields));
             prop_assert_eq!(key.open(&id, &Hotkey::from_bytes(other)), None);
             prop_assert_eq!(JobKey::new(&[3; 32]).open(&id, &owner), None);
+        }
+
+        #[test]
+        fn a_sessions_job_id_opens_in_its_session_alone(
+            template in any::<u32>(), bits in any::<u32>(), one in any::<u32>(), other in any::<u32>(),
+            bit in 0..SESSION_LEN * 8,
+        ) {
+            let key = JobKey::new(&[1; 32]);
+            let (one, other) = (ExtraNonce1::numbered(one), ExtraNonce1::numbered(other));
+            let job = SessionJob {
+                template: TemplateId::new(template),
+                share_bits: CompactTarget::from_bits(bits),
+            };
+            let id = key.seal_session_job(one, &job);
+            let mut read = SessionJobId::parse(id.to_string().as_bytes()).unwrap();
+            prop_assert_eq!(key.open_session_job(one, &read), Some(job));
+            if one != other {
+                prop_assert_eq!(key.open_session_job(other, &read), None);
+            }
+            read.0[bit / 8] ^= 1 << (bit % 8);
+            prop_assert_eq!(key.open_session_job(one, &read), None);
+        }
+
+        #[test]
+        fn a_session_id_gives_its_extranonce_back_and_no_other_text_does(
+            number in any::<u32>(), at in 0usize..24, digit in "[0-9a-f]", junk in ".{0,40}",
+        ) {
+            let key = JobKey::new(&[1; 32]);
+            let session = ExtraNonce1::numbered(number);
+            let id = key.seal_session_id(session);
+            prop_assert_eq!(key.open_session_id(&id), Some(session));
+            let mut changed = id.clone();
+            changed.replace_range(at..=at, &digit);
+            prop_assert_eq!(key.open_session_id(&changed).is_some(), changed == id);
+            prop_assert_eq!(key.open_session_id(&junk), None);
         }
 
         #[test]

@@ -4,19 +4,22 @@
 //! |---|---|
 //! | [`template`] | a block to be found, as the chain proposes it, made ready for many jobs |
 //! | [`coinbase`] | the coinbase transaction, cut around its extranonce |
+//! | [`extranonce`] | what makes a coinbase unlike every other |
 //! | [`merkle`] | merkle branches and roots |
 //! | [`header`] | the 80 bytes that are hashed |
 //! | [`job`] | immutable work with its target, given to one worker |
 //! | [`job_id`] | a job's name, from which the pool can build the job again |
 
 pub mod coinbase;
+pub mod extranonce;
 pub mod header;
 pub mod job;
 pub mod job_id;
 pub mod merkle;
 pub mod template;
 
+pub use extranonce::{ExtraNonce1, FullExtraNonce};
 pub use header::Header;
 pub use job::Job;
-pub use job_id::{JobId, JobKey};
+pub use job_id::{JobId, JobKey, SessionJob, SessionJobId};
 pub use template::{Algorithm, ChainTemplate, Template};

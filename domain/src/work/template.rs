@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::coinbase::{Coinbase, CoinbaseError, CoinbaseSpec};
+use super::extranonce::FullExtraNonce;
 use super::header::{Header, HeaderFields};
 use super::merkle;
-use crate::ids::{ExtraNonce, HeaderHash, TemplateId};
+use crate::ids::{HeaderHash, TemplateId};
 use crate::target::{CompactTarget, Target, TargetError};
 use crate::time::Timestamp;
 use crate::units::Amount;
@@ -177,8 +178,8 @@ impl Template {
         &self.branch
     }
 
-    /// The header of the job with this extranonce, with nonce 0.
-    pub fn header(&self, extranonce: ExtraNonce) -> Header {
+    /// The header with this extranonce, with nonce 0.
+    pub fn header(&self, extranonce: impl Into<FullExtraNonce>) -> Header {
         Header::new(&HeaderFields {
             version: self.chain.version,
             previous: self.chain.previous,
@@ -190,7 +191,7 @@ impl Template {
     }
 
     /// The whole block as the chain takes it, for a header that was found with this extranonce.
-    pub fn block(&self, header: &Header, extranonce: ExtraNonce) -> Vec<u8> {
+    pub fn block(&self, header: &Header, extranonce: impl Into<FullExtraNonce>) -> Vec<u8> {
         let mut bytes = header.as_bytes().to_vec();
         let count = bitcoin::VarInt::from(1 + self.chain.transactions.len());
         bytes.extend_from_slice(&bitcoin::consensus::encode::serialize(&count));

@@ -20,8 +20,10 @@ use super::mempool::{Mempool, NextBlock};
 use super::params::{DevnetParams, ParamsError, Rules, Schedule};
 use super::tree::{Path, Tree};
 
+mod lookup;
 mod template;
 
+pub use lookup::TransactionStatus;
 pub use template::ClockBehind;
 
 /// Why the chain can not be changed as told.

@@ -6,7 +6,7 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::work::template::TemplateError;
 
-use super::chain_state::ChangeError;
+use super::chain_state::{ChangeError, TransactionStatus};
 use super::coins::Coin;
 use super::engine::Parent;
 use super::search::Search;
@@ -155,6 +155,40 @@ impl Devnet {
     /// If the chain is closed.
     pub async fn coins_of(&self, script: ScriptBuf) -> Result<Vec<(OutPoint, Coin)>, CommandError> {
         Ok(self.run(move |engine| engine.state().coins_of(&script)).await?)
+    }
+
+    /// The coins paid to `script` that the next block can spend and no waiting transaction spends.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn spendable_coins(&self, script: ScriptBuf) -> Result<Vec<(OutPoint, Coin)>, CommandError> {
+        Ok(self
+            .run(move |engine| engine.state().spendable_coins(&script))
+            .await?)
+    }
+
+    /// What became of a transaction.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn transaction_status(&self, txid: Txid) -> Result<TransactionStatus, CommandError> {
+        Ok(self
+            .run(move |engine| engine.state().transaction_status(txid))
+            .await?)
+    }
+
+    /// The transaction of the best chain, other than `but`, that spends one of `coins`, with its confirmations.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn spender_of(
+        &self,
+        coins: Vec<OutPoint>,
+        but: Txid,
+    ) -> Result<Option<(Txid, u32)>, CommandError> {
+        Ok(self
+            .run(move |engine| engine.state().spender_of(&coins, but))
+            .await?)
     }
 
     /// A hash over all coins of the best chain: equal digests mean equal coins.

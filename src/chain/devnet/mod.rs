@@ -50,7 +50,7 @@ mod params;
 mod search;
 mod tree;
 
-pub use chain_state::{ChangeError, ClockBehind, DevnetState};
+pub use chain_state::{ChangeError, ClockBehind, DevnetState, TransactionStatus};
 pub use coins::Coin;
 pub use commands::CommandError;
 pub use consensus::Refusal;

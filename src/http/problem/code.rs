@@ -94,6 +94,8 @@ codes! {
     TooManyShares, "too_many_shares", UNPROCESSABLE_ENTITY, "One request brings too many shares";
     /// The payout address is none of this chain.
     PayoutAddressInvalid, "payout_address_invalid", UNPROCESSABLE_ENTITY, "The payout address is not valid";
+    /// The miner's payout threshold is below what can be paid.
+    PayoutThresholdInvalid, "payout_threshold_invalid", UNPROCESSABLE_ENTITY, "The payout threshold is not valid";
     /// No such actor or message.
     ControlUnknown, "control_unknown", UNPROCESSABLE_ENTITY, "There is no such actor or message";
     /// A field of a control message is missing, unknown or wrong.

@@ -2,28 +2,29 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_actors::handlers::registration::messages::{Register, RegisterReply};
+use dwarves_actors::handlers::registration::messages::{Register, RegisterReply, ThresholdChoice};
 use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner};
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
+use dwarves_domain::units::Amount;
 
 use super::next_cursor;
 use crate::http::problem::{Code, Problem, ProblemBody};
 use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
 use crate::http::wire::miners::{
-    MinerCredit, MinerCredits, MinerPayouts, MinerStatus, RegisterBody, Registration,
+    MinerCredit, MinerCredits, MinerPayout, MinerPayouts, MinerStatus, RegisterBody, Registration,
 };
 use crate::http::wire::scalars::Instant;
 use crate::http::{auth, body};
 
-/// Registers the signer, or changes where a known miner's payouts go.
+/// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
     post, path = "/v1/miners", operation_id = "register_miner", tag = "miners",
     request_body(content = RegisterBody, description = "An empty body is `{}`"),
     responses(
         (status = 201, description = "Newly registered", body = Registration),
         (status = 200, description = "Known already", body = Registration),
-        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid, payout_threshold_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("signature" = [])),
 )]
@@ -36,10 +37,14 @@ pub async fn register(
     let sent = body::read(&req, payload, state.limits()).await?;
     let hotkey = auth::verify(&req, &state, headers, &sent).await?;
     query::none(&req)?;
-    let RegisterBody { payout_address } = body::parse_or_empty(&sent)?;
+    let RegisterBody {
+        payout_address,
+        payout_threshold_sats,
+    } = body::parse_or_empty(&sent)?;
     let question = Register {
         hotkey,
         payout_address,
+        payout_threshold: payout_threshold_sats.map(threshold_choice).transpose()?,
     };
     match state.ask(&state.worker().register, question).await? {
         RegisterReply::Registered {
@@ -57,6 +62,7 @@ pub async fn register(
                 registration_success: true,
                 registered_at: Instant(registered_at),
                 payout_address,
+                payout_threshold_sats,
             };
             body::json(status, &answer)
         }
@@ -74,8 +80,25 @@ pub async fn register(
             format!("payout_address: {error}"),
         )
         .of_field("payout_address")),
+        RegisterReply::ThresholdInvalid { least } => Err(threshold_invalid(&format!(
+            "at least {least}: less would be dust, or below what the operator allows; 0 takes the pool's own"
+        ))),
         RegisterReply::Busy => Err(Problem::busy()),
         RegisterReply::Unavailable => Err(Problem::unavailable()),
+    }
+}
+
+fn threshold_invalid(expected: &str) -> Problem {
+    let detail = format!("payout_threshold_sats: expected {expected}");
+    Problem::new(Code::PayoutThresholdInvalid, detail).of_field("payout_threshold_sats")
+}
+
+/// What a miner's number of sats means.
+fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
+    match Amount::from_sats(sats) {
+        Some(Amount::ZERO) => Ok(ThresholdChoice::Pools),
+        Some(threshold) => Ok(ThresholdChoice::Own(threshold)),
+        None => Err(threshold_invalid(&format!("at most {}", Amount::MAX))),
     }
 }
 
@@ -108,7 +131,8 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let hotkey = hotkey_in_path(&req)?;
     let view = known_miner(&state, hotkey).await?;
     let balances = state.read(|store| store.miner_balances(hotkey)).await?;
-    body::ok(&MinerStatus::new(view, balances))
+    let threshold = state.read(|store| store.payout_threshold(hotkey)).await?;
+    body::ok(&MinerStatus::new(view, balances, threshold))
 }
 
 /// A miner's credits, newest first.
@@ -149,11 +173,12 @@ pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<Ht
     ),
 )]
 pub async fn payouts(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    Params::of(&req)?.page()?;
-    known_miner(&state, hotkey_in_path(&req)?).await?;
-    // The pool keeps what it owes as payable and sends no transactions yet, so every miner's list is empty.
+    let page = Params::of(&req)?.page()?;
+    let hotkey = hotkey_in_path(&req)?;
+    known_miner(&state, hotkey).await?;
+    let page = state.read(|store| store.miner_payouts(hotkey, page)).await?;
     body::ok(&MinerPayouts {
-        payouts: Vec::new(),
-        next_cursor: None,
+        payouts: page.rows.into_iter().map(MinerPayout::from).collect(),
+        next_cursor: next_cursor(page.next),
     })
 }

@@ -3,21 +3,24 @@
 use std::future::ready;
 
 use dwarves_actors::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, Page, PageRequest,
-    PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write,
-    Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
 pub(super) struct ReadStore {
     pub(super) balances: MinerBalances,
     pub(super) credits: Vec<CreditRow>,
+    pub(super) payouts: Vec<MinerPayoutRow>,
+    pub(super) threshold: Option<Amount>,
     pub(super) blocks: Vec<BlockRow>,
     pub(super) rounds: Vec<RoundRow>,
     pub(super) audit: Vec<AuditRow>,
@@ -111,6 +114,26 @@ impl Store for ReadStore {
         let of_miner = |row: &&CreditRow| row.hotkey == hotkey;
         let rows: Vec<_> = self.credits.iter().filter(of_miner).cloned().collect();
         self.page(&rows, page)
+    }
+
+    fn payout_candidates(&self, _: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.never()
+    }
+
+    fn watched_payouts(&self, _: u32) -> StoreFuture<Vec<Payout>> {
+        self.never()
+    }
+
+    fn payout(&self, _: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.never()
+    }
+
+    fn miner_payouts(&self, _: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.page(&self.payouts, page)
+    }
+
+    fn payout_threshold(&self, _: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.answer(self.threshold)
     }
 
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {

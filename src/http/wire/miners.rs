@@ -1,10 +1,13 @@
 //! Registration, sessions, a miner and its credits.
 
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
-use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances};
+use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow};
+use dwarves_domain::payouts::PayoutState;
 use dwarves_domain::share::Rejection;
+use dwarves_domain::units::Amount;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 
 use super::scalars::{Hash, Instant};
 
@@ -15,6 +18,11 @@ pub struct RegisterBody {
     /// Where payouts shall go, an address of the pool's chain; absent or null leaves it as it is.
     #[serde(default)]
     pub payout_address: Option<String>,
+    /// From which balance in sats the miner wants to be paid: at least the dust limit, or 0 for the pool's own
+    /// threshold; absent or null leaves it as it is.
+    #[serde(default)]
+    #[schema(maximum = 9_223_372_036_854_775_807_u64)]
+    pub payout_threshold_sats: Option<u64>,
 }
 
 /// The body of opening a session: nothing.
@@ -33,6 +41,9 @@ pub struct Registration {
     pub registered_at: Instant,
     /// Where payouts go; null until the miner says.
     pub payout_address: Option<String>,
+    /// The threshold that this request set; absent if it set none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payout_threshold_sats: Option<u64>,
 }
 
 /// An open session.
@@ -145,6 +156,9 @@ pub struct MinerStatus {
     pub shares: ShareCounts,
     /// Its work in the reward window.
     pub performance: Performance,
+    /// From which balance it wants to be paid; absent if it chose none and the pool's threshold holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payout_threshold_sats: Option<u64>,
     /// Its balances in sats.
     pub balance_sats: Balances,
     /// Its machines.
@@ -165,7 +179,7 @@ impl From<WorkerView> for WorkerStatus {
 
 impl MinerStatus {
     /// The miner as the miner manager and the ledger know it.
-    pub fn new(view: MinerView, balances: MinerBalances) -> Self {
+    pub fn new(view: MinerView, balances: MinerBalances, threshold: Option<Amount>) -> Self {
         Self {
             hotkey: view.hotkey.to_string(),
             registered_at: Instant(view.registered_at),
@@ -179,6 +193,7 @@ impl MinerStatus {
                 units: view.units.to_string(),
                 window_units: view.window.to_string(),
             },
+            payout_threshold_sats: threshold.map(Amount::sats),
             balance_sats: Balances {
                 immature: balances.immature.sats(),
                 payable: balances.payable.sats(),
@@ -256,15 +271,61 @@ pub struct MinerCredits {
     pub next_cursor: Option<String>,
 }
 
-/// A transaction that pays a miner.
+/// A miner's part of a payout: a transaction that pays miners.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MinerPayout {
-    /// The transaction's id, as explorers write it.
-    pub txid: String,
-    /// When it was sent.
-    pub sent_at: Instant,
+    /// The payout's number.
+    pub payout_id: u64,
+    /// `reserved` (set aside, not signed), `signed` (not known to be sent), `broadcast` (the network has it),
+    /// `confirmed` (deep enough to count as paid), `returned` (its inputs were spent by another transaction: the
+    /// balance is payable again), `cancelled` (given up before it was signed: payable again).
+    #[schema(schema_with = payout_state_schema)]
+    pub state: &'static str,
+    /// The transaction's id, as explorers write it; null until it is signed.
+    pub txid: Option<String>,
+    /// The transaction's confirmations; 0 until a block has it.
+    pub confirmations: u32,
+    /// Where it goes.
+    pub address: String,
     /// How much the miner gets.
     pub amount_sats: u64,
+    /// The network's fee that the miner bears; 0 if the pool pays it.
+    pub fee_sats: u64,
+    /// What is taken from the miner's balance: both of them.
+    pub debited_sats: u64,
+    /// When the money was set aside.
+    pub reserved_at: Instant,
+    /// When it was first sent; null until then.
+    pub sent_at: Option<Instant>,
+    /// What is out of the ordinary, in words; null if nothing is.
+    pub note: Option<String>,
+}
+
+fn payout_state_schema() -> Schema {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("Where the payout is on its way"))
+        .enum_values(Some(PayoutState::ALL.iter().map(|state| state.name())))
+        .into()
+}
+
+impl From<MinerPayoutRow> for MinerPayout {
+    fn from(row: MinerPayoutRow) -> Self {
+        let net = row.amount.checked_sub(row.fee).unwrap_or(Amount::ZERO);
+        Self {
+            payout_id: row.payout.get(),
+            state: row.state.name(),
+            txid: row.txid.map(|txid| txid.to_string()),
+            confirmations: row.confirmations,
+            address: row.address,
+            amount_sats: net.sats(),
+            fee_sats: row.fee.sats(),
+            debited_sats: row.amount.sats(),
+            reserved_at: Instant(row.reserved_at),
+            sent_at: row.sent_at.map(Instant),
+            note: Some(row.note).filter(|note| !note.is_empty()),
+        }
+    }
 }
 
 /// A page of a miner's payouts, newest first.

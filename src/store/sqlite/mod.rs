@@ -9,6 +9,7 @@
 //! | `open` | one process only, and the settings that the pool's promises need |
 //! | `schema` | versions of the schema; `migrations/` holds them |
 //! | `writer` | the writing thread and its transactions |
+//! | `log_mover` | the thread that moves the log to the database, beside the commits |
 //! | `tail` | what the writer keeps in memory |
 //! | `write` | each intent of writing as SQL |
 //! | `state` | the start of a life |
@@ -25,21 +26,23 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 
 use dwarves_actors::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, Page, PageRequest,
-    PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, ValuedUnits, Write,
-    Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 use tokio::sync::oneshot;
 
 mod batches;
 mod books;
 mod cells;
 mod error;
+mod log_mover;
 mod open;
 mod read;
 mod reader;
@@ -52,6 +55,7 @@ mod writer;
 
 pub use open::{OpenError, SqliteOptions};
 
+use log_mover::LogMover;
 use reader::Readers;
 use writer::{Order, Reply, Writer};
 
@@ -65,7 +69,8 @@ pub struct SqliteStore {
     // Dropped in this order: the readers first, so that the writer is the last to close and tidies the log.
     readers: Option<Readers>,
     orders: Option<SyncSender<Order>>,
-    writer: Option<JoinHandle<()>>,
+    /// The writer's thread, and the mover's, which ends with it.
+    threads: Vec<JoinHandle<()>>,
     /// Held as long as the database is open.
     _lock: File,
 }
@@ -78,8 +83,10 @@ impl SqliteStore {
     /// be written.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let lock = open::lock(path)?;
-        let connection = open::writer(path, options)?;
-        let writer = Writer::new(connection).map_err(|error| match error.kind() {
+        let mut connection = open::writer(path, options)?;
+        let (log_mover, mover) = LogMover::start(&mut connection, open::mover(path)?, open::LOG_PAGES)
+            .map_err(|error| OpenError::Database(error.to_string()))?;
+        let writer = Writer::new(connection, log_mover).map_err(|error| match error.kind() {
             StoreErrorKind::Corrupt => OpenError::Corrupt(error.to_string()),
             _ => OpenError::Database(error.to_string()),
         })?;
@@ -95,7 +102,7 @@ impl SqliteStore {
         Ok(Self {
             readers: Some(readers),
             orders: Some(orders),
-            writer: Some(writer),
+            threads: vec![writer, mover],
             _lock: lock,
         })
     }
@@ -136,10 +143,10 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.readers = None;
         self.orders = None;
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            log::error!("the store's writer panicked");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a thread of the store panicked");
+            }
         }
     }
 }
@@ -211,6 +218,30 @@ impl Store for SqliteStore {
 
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
         self.read("miner credits", move |c| read::money::credits(c, &hotkey, page))
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.read("payout candidates", move |c| read::payouts::candidates(c, least))
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        self.read("watched payouts", move |c| read::payouts::watched(c, limit))
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.read("payout", move |c| {
+            read::payouts::one(c, id, read::payouts::Parts::With)
+        })
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.read("miner payouts", move |c| {
+            read::payouts::of_miner(c, &hotkey, page)
+        })
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.read("payout threshold", move |c| read::payouts::threshold(c, &hotkey))
     }
 
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {

@@ -1,7 +1,8 @@
 //! Rows as the actors see them.
 
-use dwarves_actors::store::{AuditRow, BlockRow, CreditRow, RoundRow, TemplateRow};
-use dwarves_domain::ids::HeaderHash;
+use dwarves_actors::store::{AuditRow, BlockRow, CreditRow, MinerPayoutRow, RoundRow, TemplateRow};
+use dwarves_domain::ids::{HeaderHash, PayoutId};
+use dwarves_domain::payouts::{FeeRate, OutPoint, Payout, Signed, Txid};
 use dwarves_domain::work::ChainTemplate;
 use dwarves_domain::work::template::TemplateTransaction;
 use rusqlite::Row;
@@ -137,6 +138,77 @@ pub(super) fn credit(row: &Row<'_>) -> Outcome<CreditRow> {
     })
 }
 
+/// A payout without its parts.
+pub(super) fn payout(row: &Row<'_>) -> Outcome<Payout> {
+    let cells = Cells::new(row, "payouts");
+    let rate = FeeRate::new(cells.u32("fee_rate")?);
+    let signed = cells.optional("txid", |cells, column| {
+        let inputs = decode_inputs(cells.blob("inputs")?);
+        Ok(Signed {
+            txid: Txid::from_bytes(cells.array(column)?),
+            bytes: cells.blob("bytes")?.to_vec(),
+            inputs: inputs.ok_or_else(|| corrupt("payouts.inputs must be a list of outputs"))?,
+            fee: cells.amount("fee")?,
+        })
+    })?;
+    Ok(Payout {
+        id: PayoutId::new(cells.u64("id")?),
+        state: cells.named("state")?,
+        reserved_at: cells.time("reserved_at")?,
+        sent_at: cells.optional("sent_at", |cells, column| cells.time(column))?,
+        changed_at: cells.time("changed_at")?,
+        payer: cells.named("fee_payer")?,
+        fee_rate: rate.ok_or_else(|| corrupt("payouts.fee_rate must be a fee rate"))?,
+        parts: Vec::new(),
+        signed,
+        confirmations: cells.u32("confirmations")?,
+        is_watched: cells.int("is_watched")? == 1,
+        note: cells.text("note")?.to_owned(),
+    })
+}
+
+/// Spent outputs as the column holds them: of each its transaction's id and its number.
+pub(super) fn encode_inputs(inputs: &[OutPoint]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(inputs.len() * 36);
+    for input in inputs {
+        bytes.extend_from_slice(input.txid.as_bytes());
+        bytes.extend_from_slice(&input.vout.to_be_bytes());
+    }
+    bytes
+}
+
+fn decode_inputs(mut bytes: &[u8]) -> Option<Vec<OutPoint>> {
+    let mut inputs = Vec::new();
+    while !bytes.is_empty() {
+        let (txid, rest) = bytes.split_first_chunk::<32>()?;
+        let (vout, rest) = rest.split_first_chunk::<4>()?;
+        inputs.push(OutPoint {
+            txid: Txid::from_bytes(*txid),
+            vout: u32::from_be_bytes(*vout),
+        });
+        bytes = rest;
+    }
+    Some(inputs)
+}
+
+/// A miner's part of a payout, of `payout_parts` joined with `payouts`.
+pub(super) fn miner_payout(row: &Row<'_>) -> Outcome<MinerPayoutRow> {
+    let cells = Cells::new(row, "payouts");
+    let txid = cells.optional("txid", |cells, column| cells.array(column))?;
+    Ok(MinerPayoutRow {
+        payout: PayoutId::new(cells.u64("id")?),
+        state: cells.named("state")?,
+        txid: txid.map(Txid::from_bytes),
+        confirmations: cells.u32("confirmations")?,
+        reserved_at: cells.time("reserved_at")?,
+        sent_at: cells.optional("sent_at", |cells, column| cells.time(column))?,
+        address: cells.text("address")?.to_owned(),
+        amount: cells.amount("amount")?,
+        fee: cells.amount("fee")?,
+        note: cells.text("note")?.to_owned(),
+    })
+}
+
 /// A line of the audit trail.
 pub(super) fn audit(row: &Row<'_>) -> Outcome<AuditRow> {
     let cells = Cells::new(row, "audit");
@@ -168,5 +240,17 @@ mod tests {
             assert_eq!(decode_transactions(&bytes[..end]), None, "cut at {end}");
         }
         assert_eq!(decode_transactions(&[]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn inputs_survive_storing_and_what_is_cut_off_does_not_parse() {
+        let input = |byte: u8, vout| OutPoint {
+            txid: Txid::from_bytes([byte; 32]),
+            vout,
+        };
+        let inputs = vec![input(1, 0), input(2, u32::MAX)];
+        let bytes = encode_inputs(&inputs);
+        assert_eq!(decode_inputs(&bytes).as_ref(), Some(&inputs));
+        assert_eq!(decode_inputs(&bytes[..71]), None);
     }
 }

@@ -15,6 +15,7 @@ type Migration = (u32, &'static str);
 const MIGRATIONS: &[Migration] = &[
     (1, include_str!("migrations/0001_begin.sql")),
     (10, include_str!("migrations/0010_blocks.sql")),
+    (20, include_str!("migrations/0020_payouts.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.
@@ -117,11 +118,16 @@ mod tests {
         migrate(&mut connection).unwrap();
         let rows = "INSERT INTO rounds VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 0, x'00');
             INSERT INTO entries (round, account, hotkey, delta) VALUES (1, 'fee', x'', 5);
+            INSERT INTO payouts VALUES (1, 'reserved', 0, NULL, 0, 'pool', 1, NULL, NULL, NULL, NULL, 0, 1, '');
+            INSERT INTO payout_entries (payout, step, at, account, hotkey, delta)
+                VALUES (1, 'reserve', 0, 'fee', x'', 5);
             INSERT INTO audit (at, who, actor, message, fields, outcome) VALUES (0, '', '', '', '', '');";
         connection.execute_batch(rows).unwrap();
         for edit in [
             "UPDATE entries SET delta = 6",
             "DELETE FROM entries",
+            "UPDATE payout_entries SET delta = 6",
+            "DELETE FROM payout_entries",
             "UPDATE audit SET who = 'me'",
             "DELETE FROM audit",
         ] {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use dwarves_actors::store::reads::LastRound;
 use dwarves_actors::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -46,6 +46,7 @@ pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredStat
         recent_shares: recent_shares(connection)?,
         settings: settings(connection)?,
         last_round: last_round(connection)?,
+        last_payout: last_payout(connection)?,
         created_at,
     })
 }
@@ -182,6 +183,16 @@ fn settings(connection: &Connection) -> Outcome<BTreeMap<String, String>> {
         Ok((cells.text("name")?.to_owned(), cells.text("value")?.to_owned()))
     })?;
     Ok(settings.into_iter().collect())
+}
+
+fn last_payout(connection: &Connection) -> Outcome<Option<(PayoutId, Timestamp)>> {
+    let sql = "SELECT id, reserved_at FROM payouts ORDER BY id DESC LIMIT 1";
+    let payout = connection.query_row(sql, [], |row| {
+        let cells = Cells::new(row, "payouts");
+        let read = || -> Outcome<_> { Ok((PayoutId::new(cells.u64("id")?), cells.time("reserved_at")?)) };
+        Ok(read())
+    });
+    payout.optional()?.transpose()
 }
 
 fn last_round(connection: &Connection) -> Outcome<Option<LastRound>> {

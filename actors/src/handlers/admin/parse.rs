@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::BasisPoints;
+use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::{Map, Value};
 
 use super::messages::{Control, ControlReply};
 use crate::miner_manager::messages::MinerControl;
+use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::{ControlMessage, PoolControl};
 use crate::reward_distributor::messages::DistributorControl;
 use crate::work_manager::messages::WorkControl;
@@ -18,7 +19,7 @@ const RUN_INTERVAL_SECS_MAX: u64 = 366 * 24 * 3_600;
 /// The longest reason for a ban, in bytes.
 const REASON_LEN_MAX: usize = 500;
 
-const ACTORS: [(&str, &[&str]); 4] = [
+const ACTORS: [(&str, &[&str]); 5] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown"],
@@ -38,6 +39,7 @@ const ACTORS: [(&str, &[&str]); 4] = [
         "reward_distributor",
         &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
     ),
+    ("paymaster", &["pause", "resume", "pay_now", "set_threshold"]),
 ];
 
 /// Understands a control message.
@@ -89,6 +91,17 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let fee = u16::try_from(points).ok().and_then(BasisPoints::new);
             let fee = fee.ok_or_else(|| bad("fee_bps", "a whole number from 0 to 10000"))?;
             ControlMessage::Rewards(DistributorControl::SetFee(fee))
+        }
+        ("paymaster", "pause") => ControlMessage::Payouts(PaymasterControl::Pause),
+        ("paymaster", "resume") => ControlMessage::Payouts(PaymasterControl::Resume),
+        ("paymaster", "pay_now") => ControlMessage::Payouts(PaymasterControl::PayNow {
+            dry_run: fields.flag("dry_run")?,
+        }),
+        ("paymaster", "set_threshold") => {
+            let sats = fields.number("threshold_sats", 1, Amount::MAX.sats())?;
+            let threshold = Amount::from_sats(sats);
+            let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
+            ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
         }
         _ => {
             return Err(ControlReply::UnknownMessage {
@@ -157,6 +170,15 @@ impl Fields {
         let instant =
             instant.map_err(|_| bad(field, "expected an RFC 3339 instant such as 2030-01-31T12:00:00Z"))?;
         Ok(Some(Timestamp::from_millis(instant.timestamp_millis())))
+    }
+
+    /// True or false; false if it is not said.
+    fn flag(&mut self, field: &str) -> Result<bool, ControlReply> {
+        match self.left.remove(field) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(bad(field, "expected true or false")),
+        }
     }
 
     fn number(&mut self, field: &str, min: u64, max: u64) -> Result<u64, ControlReply> {

@@ -8,10 +8,11 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::miner_manager::messages::MinerControl;
+use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::PoolControl;
 use crate::reward_distributor::messages::DistributorControl;
 use crate::store::{StoreError, StoreErrorKind, Written};
-use crate::testing::build::{BEGIN, hotkey, worker_name};
+use crate::testing::build::{BEGIN, hotkey, sats, worker_name};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
 use crate::work_manager::messages::WorkControl;
 
@@ -92,7 +93,7 @@ impl Bench {
 
 #[actix::test]
 async fn every_message_is_understood_and_delivered() {
-    use ControlMessage::{Miners, Pool, Rewards, Work};
+    use ControlMessage::{Miners, Payouts, Pool, Rewards, Work};
     let key = hotkey(2);
     let until = Timestamp::from_secs(1_900_000_000);
     let fixed = |worker: Option<&str>, difficulty: Option<f64>| {
@@ -109,6 +110,7 @@ async fn every_message_is_understood_and_delivered() {
             until,
         })
     };
+    let pay_now = |dry_run| Payouts(PaymasterControl::PayNow { dry_run });
     let text = key.to_string();
     let fee = BasisPoints::new(10_000).unwrap();
     let messages = [
@@ -196,6 +198,22 @@ async fn every_message_is_understood_and_delivered() {
             json!({ "fee_bps": 10_000 }),
             Rewards(DistributorControl::SetFee(fee)),
         ),
+        ("paymaster", "pause", json!({}), Payouts(PaymasterControl::Pause)),
+        (
+            "paymaster",
+            "resume",
+            json!({}),
+            Payouts(PaymasterControl::Resume),
+        ),
+        ("paymaster", "pay_now", json!({}), pay_now(false)),
+        ("paymaster", "pay_now", json!({ "dry_run": null }), pay_now(false)),
+        ("paymaster", "pay_now", json!({ "dry_run": true }), pay_now(true)),
+        (
+            "paymaster",
+            "set_threshold",
+            json!({ "threshold_sats": 70_000 }),
+            Payouts(PaymasterControl::SetThreshold(sats(70_000))),
+        ),
     ];
     let mut bench = bench().await;
     for (actor, message, fields, expected) in messages {
@@ -254,6 +272,12 @@ async fn a_field_that_is_missing_unknown_or_wrong_is_named() {
         ("fee_bps", fee(json!({ "fee_bps": 10_001 }))),
         ("fee_bps", fee(json!({ "fee_bps": -1 }))),
         ("fee", fee(json!({ "fee_bps": 1, "fee": 1 }))),
+        ("dry_run", ("paymaster", "pay_now", json!({ "dry_run": 1 }))),
+        ("threshold_sats", ("paymaster", "set_threshold", json!({}))),
+        (
+            "threshold_sats",
+            ("paymaster", "set_threshold", json!({ "threshold_sats": 0 })),
+        ),
     ];
     let mut bench = bench().await;
     for (named, (actor, message, fields)) in cases {
@@ -279,7 +303,8 @@ async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
             "pool_manager",
             "miner_manager",
             "work_manager",
-            "reward_distributor"
+            "reward_distributor",
+            "paymaster"
         ]
     );
     let ControlReply::UnknownMessage { known } =

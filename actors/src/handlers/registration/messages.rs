@@ -4,6 +4,7 @@ use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::signature::Scheme;
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Amount;
 
 use crate::ask::Request;
 
@@ -51,6 +52,15 @@ impl Request for Authenticate {
     type Reply = AuthenticateReply;
 }
 
+/// From which balance a miner wants to be paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdChoice {
+    /// From the pool's own threshold.
+    Pools,
+    /// From this balance.
+    Own(Amount),
+}
+
 /// Registers the signer of a request as a miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register {
@@ -58,6 +68,8 @@ pub struct Register {
     pub hotkey: Hotkey,
     /// Where payouts shall go, as text; `None` leaves it as it is.
     pub payout_address: Option<String>,
+    /// From which balance the miner wants to be paid; `None` leaves it as it is.
+    pub payout_threshold: Option<ThresholdChoice>,
 }
 
 /// What came of a registration.
@@ -81,6 +93,11 @@ pub enum RegisterReply {
     },
     /// The payout address is not one of this chain.
     AddressInvalid(ParseAddressError),
+    /// The threshold is below what can be paid.
+    ThresholdInvalid {
+        /// The least that is right.
+        least: Amount,
+    },
     /// The pool has as many miners as it may.
     Full,
     /// The pool is busy.

@@ -12,6 +12,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::{Session, SessionKey};
 use dwarves_domain::signature::SignedRequest;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::Amount;
 
 use super::rate::RateLimit;
 use crate::ask::{Ask, AskError, Port};
@@ -22,7 +23,9 @@ pub mod messages;
 #[cfg(test)]
 mod tests;
 
-use messages::{Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply};
+use messages::{
+    Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply, ThresholdChoice,
+};
 
 /// How long the miner manager may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(20);
@@ -40,6 +43,8 @@ pub struct RegistrationSettings {
     pub session: Span,
     /// Which addresses are right.
     pub addresses: AddressFormat,
+    /// The least balance from which a miner can be paid.
+    pub threshold_least: Amount,
     /// Signatures that are checked in a second at most.
     pub signatures_per_sec: u32,
     /// Questions that may wait in the mailbox.
@@ -160,6 +165,7 @@ impl Handler<Ask<Register>> for RegistrationHandler {
         let Register {
             hotkey,
             payout_address,
+            payout_threshold,
         } = ask.payload;
         let reply = ask.reply;
         if let Some(text) = &payout_address
@@ -167,11 +173,18 @@ impl Handler<Ask<Register>> for RegistrationHandler {
         {
             return reply.answer(RegisterReply::AddressInvalid(error));
         }
+        let least = self.settings.threshold_least;
+        if let Some(ThresholdChoice::Own(threshold)) = payout_threshold
+            && threshold < least
+        {
+            return reply.answer(RegisterReply::ThresholdInvalid { least });
+        }
         let port = self.peers.register.clone();
         ctx.spawn(wrap_future(async move {
             let register = RegisterMiner {
                 hotkey,
                 payout_address,
+                payout_threshold,
             };
             reply.answer(match port.ask(register, ASK_DEADLINE).await {
                 Ok(registered) => registered,

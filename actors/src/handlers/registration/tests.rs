@@ -38,6 +38,7 @@ async fn bench() -> Bench {
         window_ahead: Span::from_secs(1),
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
+        threshold_least: Amount::from_sats(546).unwrap(),
         signatures_per_sec: PER_SEC,
         mailbox_capacity: 16,
     };
@@ -267,6 +268,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         let reply = bench.post(Register {
             hotkey: hotkey(1),
             payout_address: Some(text.to_owned()),
+            payout_threshold: None,
         });
         let RegisterReply::AddressInvalid(error) = reply.await.unwrap() else {
             panic!("it is not an address of this chain")
@@ -280,6 +282,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
     let answer = bench.post(Register {
         hotkey: hotkey(1),
         payout_address: None,
+        payout_threshold: None,
     });
     settle().await;
     let register = bench.register.try_recv().unwrap();
@@ -289,6 +292,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
     let answer = bench.post(Register {
         hotkey: hotkey(1),
         payout_address: None,
+        payout_threshold: None,
     });
     settle().await;
     drop(bench.register.try_recv().unwrap());

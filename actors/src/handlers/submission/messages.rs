@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence, WorkerName};
+use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId, WorkerName};
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::work::{Job, JobId};
+use dwarves_domain::work::{FullExtraNonce, Job, JobId};
 
 use crate::ask::Request;
 
@@ -65,6 +65,40 @@ pub struct SubmitShares {
     pub worker: Option<WorkerName>,
     /// The shares; `None` stands for one whose job id is not even in the right form.
     pub shares: Vec<Option<Submission>>,
+}
+
+/// Submits what one read from a Stratum session brought for one miner. Answered as [`SubmitShares`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmitRolled {
+    /// Who.
+    pub miner: Hotkey,
+    /// The shares, in order.
+    pub shares: Vec<RolledShare>,
+}
+
+/// A share of a session whose miner rolls the extranonce.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RolledShare {
+    /// A solution of a job that the session gave out.
+    Solved {
+        /// The job, of the worker that is to be credited.
+        job: Arc<Job>,
+        /// The session's part and the miner's.
+        extranonce: FullExtraNonce,
+        /// The rest. Its job id is the job's.
+        submission: Submission,
+    },
+    /// It was refused by the session itself; it is only counted.
+    Rejected {
+        /// Why.
+        reason: Rejection,
+        /// Whose.
+        worker: WorkerId,
+    },
+}
+
+impl Request for SubmitRolled {
+    type Reply = SubmitSharesReply;
 }
 
 /// What came of submitting.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::share::{self, Rejection, Submission};
-use dwarves_domain::work::{Algorithm, Job};
+use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::work::Job;
 
 use super::SubmissionHandler;
+use super::hashing::{Draft, Drafts};
 use super::messages::{SubmitShares, SubmitSharesReply};
 use crate::ask::{Ask, AskError, ReplyTo};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
@@ -25,25 +26,35 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
         if self.requests_in_flight >= self.limits.requests_in_flight_max {
             return ask.reply.answer(SubmitSharesReply::Busy);
         }
-        self.requests_in_flight += 1;
         let shares = shares
             .iter()
             .map(|share| match share {
                 Some(submission) => self.check(&miner, submission),
-                None => CheckedShare::Rejected {
+                None => Draft::Judged(CheckedShare::Rejected {
                     reason: Rejection::UnknownJob,
                     worker: None,
-                },
+                }),
             })
             .collect();
-        self.checked.push((
-            CheckedShares {
-                miner,
-                worker,
-                shares,
-            },
-            ask.reply,
-        ));
+        let drafts = Drafts {
+            miner,
+            worker,
+            shares,
+        };
+        self.prove(drafts, ask.reply, ctx);
+    }
+}
+
+impl SubmissionHandler {
+    /// Takes a checked request into the next message to the miner manager.
+    pub(super) fn enqueue(
+        &mut self,
+        checked: CheckedShares,
+        reply: ReplyTo<SubmitSharesReply>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.requests_in_flight += 1;
+        self.checked.push((checked, reply));
         if !self.is_judging && !self.is_flush_due {
             self.is_flush_due = true;
             // Other requests that this thread is about to read join the message: give them one turn.
@@ -55,21 +66,14 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
             );
         }
     }
-}
 
-impl SubmissionHandler {
-    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> CheckedShare {
-        let job = match self.job_of(miner, submission) {
-            Ok(job) => job,
-            Err(reason) => return CheckedShare::Rejected { reason, worker: None },
-        };
-        let now_sha256d = |_: &_| unreachable!("only jobs of SHA-256d are issued");
-        match share::check(&job, submission, Algorithm::Sha256d, now_sha256d) {
-            Ok(proof) => CheckedShare::Proven { job, proof },
-            Err(reason) => CheckedShare::Rejected {
-                reason,
-                worker: Some(job.worker()),
-            },
+    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Draft {
+        match self.job_of(miner, submission) {
+            Ok(job) => {
+                let candidate = Candidate::new(&job, submission);
+                Draft::new(job, candidate)
+            }
+            Err(reason) => Draft::Judged(CheckedShare::Rejected { reason, worker: None }),
         }
     }
 
@@ -117,15 +121,19 @@ impl SubmissionHandler {
             }
         };
         self.is_judging = true;
-        ctx.spawn(
-            wrap_future::<_, Self>(judgements).map(move |judgements, this, ctx| {
-                this.is_judging = false;
-                let judgements =
-                    judgements.unwrap_or_else(|_| replies.iter().map(|_| Judgement::Unavailable).collect());
-                this.answer(replies, judgements);
-                this.judge_checked(ctx);
-            }),
-        );
+        // One timer for all of these requests: those who wait for them need none of their own.
+        let judged = tokio::time::timeout(self.limits.judge_deadline.to_std(), judgements);
+        ctx.spawn(wrap_future::<_, Self>(judged).map(move |judged, this, ctx| {
+            this.is_judging = false;
+            let judgements = match judged {
+                Ok(Ok(judgements)) => judgements,
+                // Whether the shares count is unknown; repeating the request tells.
+                Ok(Err(_)) | Err(_) => replies.iter().map(|_| Judgement::Unavailable).collect(),
+            };
+            // The next message goes first: the ledger should not wait while answers are written.
+            this.judge_checked(ctx);
+            this.answer(replies, judgements);
+        }));
     }
 
     fn answer(&mut self, replies: Vec<ReplyTo<SubmitSharesReply>>, judgements: Vec<Judgement>) {

@@ -15,6 +15,7 @@ fn register(n: u8, address: Option<&str>) -> RegisterMiner {
     RegisterMiner {
         hotkey: hotkey(n),
         payout_address: address.map(str::to_owned),
+        payout_threshold: None,
     }
 }
 

@@ -9,6 +9,7 @@ use super::SharedStore;
 mod blocks;
 mod fixtures;
 mod miners;
+mod payouts;
 mod prune;
 mod rounds;
 mod shares;
@@ -17,6 +18,7 @@ mod windows;
 
 pub use blocks::*;
 pub use miners::*;
+pub use payouts::*;
 pub use prune::*;
 pub use rounds::*;
 pub use shares::*;
@@ -91,6 +93,14 @@ macro_rules! store_contract {
             the_last_round_comes_back_with_what_it_carried
             credits_and_rounds_are_read_newest_first_page_by_page
             a_round_of_several_blocks_keeps_the_parts_of_each
+            a_payout_goes_its_way_and_every_step_counts_once
+            a_fee_that_the_pool_pays_comes_from_its_reserve
+            a_payout_is_given_back_and_may_come_back
+            a_payout_of_more_than_is_payable_is_refused
+            a_step_that_contradicts_its_payout_is_a_conflict
+            payouts_are_watched_until_they_are_forgotten
+            candidates_are_miners_with_enough_payable
+            a_miners_payouts_are_read_newest_first
         }
     };
     ($backend:ty: $($case:ident)+) => {

@@ -2,6 +2,7 @@
 
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::ledger::Balances;
+use dwarves_domain::payouts::Payout;
 
 use super::MemoryStore;
 use crate::store::rows::{BlockRow, ShareRow};
@@ -17,6 +18,11 @@ impl MemoryStore {
     /// Where every account stands.
     pub fn balances(&self) -> Balances {
         self.state.borrow().rest.balances.clone()
+    }
+
+    /// Every payout, oldest first.
+    pub fn payouts(&self) -> Vec<Payout> {
+        self.state.borrow().rest.payouts.values().cloned().collect()
     }
 
     /// Every found block, in the order in which it was stored.

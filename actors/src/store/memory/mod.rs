@@ -8,21 +8,26 @@
 //! | `state` | what is kept, and how a commit applies or leaves no trace |
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
+//! | `payouts` | payouts and thresholds |
 //! | `questions` | the reads |
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 use tokio::sync::watch;
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use super::rows::{AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits};
+use super::rows::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits,
+};
 use super::{Store, StoreError, StoreFuture, Write, Written};
 
 mod inspect;
 mod money;
+mod payouts;
 mod questions;
 mod state;
 mod work;
@@ -122,6 +127,26 @@ impl Store for MemoryStore {
 
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
         ready(Ok(self.state.borrow().miner_credits(hotkey, page)))
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        ready(self.state.borrow().payout_candidates(least))
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        ready(Ok(self.state.borrow().watched_payouts(limit)))
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        ready(Ok(self.state.borrow().payout(id)))
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        ready(Ok(self.state.borrow().miner_payouts(hotkey, page)))
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        ready(Ok(self.state.borrow().payout_threshold(hotkey)))
     }
 
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {

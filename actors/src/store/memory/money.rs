@@ -217,9 +217,14 @@ impl State {
             through,
         });
         self.rest.carried = round.carried.clone();
+        self.check_books(&format!("round {id}"))
+    }
+
+    /// Refuses a commit after which the books would not hold exactly what came in.
+    pub(super) fn check_books(&self, what: &str) -> Result<(), StoreError> {
         Holdings::of(self.rest.balances.iter())
             .check(&self.rest.income())
-            .map_err(|error| corrupt(format!("round {id}: {error}")))
+            .map_err(|error| corrupt(format!("{what}: {error}")))
     }
 
     /// Enters what orphaned blocks take from miners' credits, and what those that came back give again.

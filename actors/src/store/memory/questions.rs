@@ -8,6 +8,7 @@ use dwarves_domain::ledger::{Account, Balance, Holdings};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::work::extranonce::kin;
 
 use super::money::end_of;
 use super::state::{Batch, State, StoredShare, corrupt};
@@ -18,7 +19,7 @@ use crate::store::rows::{
 use crate::store::{Accounting, BlockState, StoreError};
 
 /// One page of numbered rows that come oldest first.
-fn page<T>(rows: impl DoubleEndedIterator<Item = (Cursor, T)>, request: PageRequest) -> Page<T> {
+pub(super) fn page<T>(rows: impl DoubleEndedIterator<Item = (Cursor, T)>, request: PageRequest) -> Page<T> {
     let before = |number: Cursor| request.cursor.is_none_or(|cursor| number < cursor);
     let mut newest_first = rows.rev().filter(|(number, _)| before(*number)).peekable();
     let limit = request.limit as usize;
@@ -164,7 +165,8 @@ impl State {
     }
 
     pub(super) fn owner_of(&self, extranonce: ExtraNonce) -> Option<Hotkey> {
-        let share = self.shares.iter().rev().find(|s| s.row.extranonce == extranonce);
+        let kin = kin(extranonce);
+        let share = self.shares.iter().rev().find(|s| kin.contains(&s.row.extranonce));
         share.map(|share| self.hotkey_of(share))
     }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::ledger::Balances;
+use dwarves_domain::payouts::Payout;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 
 use crate::store::reads::{LastRound, StoredState};
 use crate::store::rows::{
@@ -76,6 +77,8 @@ pub(super) struct Rest {
     pub(super) settled: BTreeMap<HeaderHash, BlockCredits>,
     pub(super) balances: Balances,
     pub(super) carried: BTreeMap<Hotkey, u128>,
+    pub(super) payouts: BTreeMap<PayoutId, Payout>,
+    pub(super) thresholds: BTreeMap<Hotkey, Amount>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
     /// What is to be pruned once nothing can fail any more.
@@ -176,6 +179,11 @@ impl State {
                 blocks,
                 through,
             } => self.close_round(round, blocks, *through)?,
+            Write::ReservePayout(payout) => return self.reserve_payout(payout),
+            Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
+            Write::SetPayoutThreshold { hotkey, threshold } => {
+                self.set_payout_threshold(*hotkey, *threshold)?
+            }
             Write::SaveSetting { key, value } => match value {
                 Some(value) => {
                     self.rest.settings.insert(key.clone(), value.clone());
@@ -237,6 +245,7 @@ impl State {
                 .collect(),
             settings: rest.settings.clone(),
             last_round,
+            last_payout: rest.payouts.values().next_back().map(|p| (p.id, p.reserved_at)),
             created_at,
         })
     }

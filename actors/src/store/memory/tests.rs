@@ -22,6 +22,7 @@ fn every_case_of_the_contract_is_run() {
     let modules = [
         include_str!("../contract/blocks.rs"),
         include_str!("../contract/miners.rs"),
+        include_str!("../contract/payouts.rs"),
         include_str!("../contract/prune.rs"),
         include_str!("../contract/rounds.rs"),
         include_str!("../contract/shares.rs"),

@@ -7,9 +7,9 @@ use bitcoin::consensus::deserialize;
 use bitcoin::script::Instruction;
 use bitcoin::{Script, Transaction};
 
-use super::EXTRANONCE_LEN;
 use crate::ids::ExtraNonce;
 use crate::units::Amount;
+use crate::work::extranonce::{EXTRANONCE_LEN, FullExtraNonce};
 
 /// How the pool marks its coinbases.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +23,8 @@ pub struct CoinbaseMark {
 /// What a coinbase of the pool says of its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnCoinbase {
-    /// The extranonce of the job that it comes from; `None` if there is none of the pool's length.
+    /// The extranonce of the job that it comes from, as the ledger keeps it; `None` if there is none of the
+    /// pool's length.
     pub extranonce: Option<ExtraNonce>,
     /// What it pays the pool.
     pub reward: Amount,
@@ -58,7 +59,7 @@ impl CoinbaseMark {
         let tagged = pushes.windows(2).find(|pair| pair[1] == self.tag.as_bytes())?;
         let extranonce = <[u8; EXTRANONCE_LEN]>::try_from(tagged[0]).ok();
         Some(OwnCoinbase {
-            extranonce: extranonce.map(|bytes| ExtraNonce::new(u64::from_be_bytes(bytes))),
+            extranonce: extranonce.map(|bytes| FullExtraNonce::from_bytes(bytes).head()),
             reward,
         })
     }

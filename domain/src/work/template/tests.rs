@@ -2,6 +2,7 @@ use bitcoin::consensus::encode::deserialize;
 use bitcoin::hashes::Hash;
 
 use super::*;
+use crate::ids::ExtraNonce;
 
 /// A real template of Bitcoin Core on regtest with 20 transactions.
 fn core_template() -> (ChainTemplate, serde_json::Value) {

@@ -11,6 +11,7 @@ use super::tail::Known;
 mod blocks;
 pub(super) use blocks::BLOCK_BEFORE;
 mod miners;
+mod payouts;
 pub(super) mod prune;
 mod rounds;
 mod shares;
@@ -77,6 +78,11 @@ impl<'a> Draft<'a> {
                 blocks,
                 through,
             } => self.close_round(round, blocks, *through)?,
+            Write::ReservePayout(payout) => return self.reserve_payout(payout),
+            Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
+            Write::SetPayoutThreshold { hotkey, threshold } => {
+                self.set_payout_threshold(hotkey, *threshold)?;
+            }
             Write::SaveSetting { key, value } => self.save_setting(key, value.as_deref())?,
             Write::AppendAudit(row) => {
                 self.statement(
@@ -146,6 +152,9 @@ fn in_write(fail: Fail, write: &Write) -> Fail {
         Write::SetBlockState { .. } => "set block state",
         Write::RecoverBlock { .. } => "recover block",
         Write::CloseRound { .. } => "close round",
+        Write::ReservePayout(_) => "reserve payout",
+        Write::StepPayout { .. } => "step payout",
+        Write::SetPayoutThreshold { .. } => "set payout threshold",
         Write::SaveSetting { .. } => "save setting",
         Write::AppendAudit(_) => "append audit",
         Write::SaveCounters { .. } => "save counters",

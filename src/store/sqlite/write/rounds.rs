@@ -117,7 +117,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn change_balance(&mut self, account: Account, owner: &[u8], delta: i64) -> Outcome<()> {
+    pub(super) fn change_balance(&mut self, account: Account, owner: &[u8], delta: i64) -> Outcome<()> {
         let before = self
             .statement("SELECT amount FROM balances WHERE account = ?1 AND hotkey = ?2")?
             .query_row(params![account.code(), owner], |row| {

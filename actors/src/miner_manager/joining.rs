@@ -1,0 +1,144 @@
+//! Workers join sessions that steer their own difficulty; what such sessions issue is remembered, so that a
+//! session that is resumed, also after a restart, goes on where it was.
+
+use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerId;
+use dwarves_domain::target::Difficulty;
+
+use super::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
+use super::{MinerManager, standing_of};
+use crate::ask::{Ask, ReplyTo};
+use crate::store::{WorkerRow, Write, Written};
+
+/// The settings of what sessions issued begin so; hotkey and worker follow.
+pub(super) const ISSUED_DIFFICULTY: &str = "miners.issued_difficulty/";
+/// The most of them that one commit takes.
+const ISSUED_PER_COMMIT: usize = 1_000;
+
+impl Handler<Ask<JoinWorker>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<JoinWorker>, ctx: &mut Self::Context) {
+        let Ask { payload: join, reply } = ask;
+        if self.paused {
+            return reply.answer(JoinWorkerReply::Paused);
+        }
+        let registry = &self.memory.registry;
+        let standing = standing_of(registry, &join.identity.hotkey(), self.now());
+        match (standing, &join.identity) {
+            (None, _) => self.join(join, reply, ctx),
+            (Some(Standing::Unknown), Identity::Address(address)) => {
+                if !registry.registration_open {
+                    return reply.answer(JoinWorkerReply::Closed);
+                }
+                if !registry.has_room() {
+                    return reply.answer(JoinWorkerReply::Full);
+                }
+                let address = address.to_string();
+                self.register_address(address, join, reply, ctx);
+            }
+            (Some(standing), _) => reply.answer(JoinWorkerReply::Refused(standing)),
+        }
+    }
+}
+
+impl MinerManager {
+    fn register_address(
+        &mut self,
+        address: String,
+        join: JoinWorker,
+        reply: ReplyTo<JoinWorkerReply>,
+        ctx: &mut Context<Self>,
+    ) {
+        let hotkey = join.identity.hotkey();
+        let write = Write::RegisterMiner {
+            hotkey,
+            payout_address: Some(address),
+            at: self.now(),
+        };
+        self.commit(vec![write], ctx, move |this, result, ctx| {
+            match result.map(|written| written.into_iter().next()) {
+                Ok(Some(Written::Miner {
+                    is_new,
+                    registered_at,
+                    payout_address,
+                })) => {
+                    if is_new {
+                        log::info!("address registered hotkey={hotkey} address={payout_address:?}");
+                    }
+                    let registry = &mut this.memory.registry;
+                    registry.note_miner(hotkey, registered_at, payout_address);
+                    this.join(join, reply, ctx);
+                }
+                Ok(_) | Err(_) => reply.answer(JoinWorkerReply::Unavailable),
+            }
+        });
+    }
+
+    /// Finds or numbers the worker of a miner that is welcome.
+    fn join(&mut self, join: JoinWorker, reply: ReplyTo<JoinWorkerReply>, ctx: &mut Context<Self>) {
+        let now = self.now();
+        let miner = join.identity.hotkey();
+        let registry = &mut self.memory.registry;
+        let (worker, is_saved) = match registry.find_or_number(miner, &join.worker, now) {
+            Ok(found) => found,
+            Err(limit) => return reply.answer(JoinWorkerReply::TooManyWorkers { limit }),
+        };
+        let joined = JoinWorkerReply::Joined {
+            miner,
+            worker,
+            fixed: registry.fixed_difficulty(worker),
+            issued: registry.worker(worker).and_then(|worker| worker.issued),
+        };
+        if let Some(issued) = join.issued {
+            registry.note_issued(worker, issued);
+        }
+        if is_saved {
+            return reply.answer(joined);
+        }
+        let row = WorkerRow {
+            id: worker,
+            hotkey: miner,
+            name: join.worker,
+        };
+        self.commit(vec![Write::AddWorker(row)], ctx, move |this, result, _| {
+            reply.answer(match result {
+                Ok(_) => {
+                    this.memory.registry.worker_saved(worker);
+                    joined
+                }
+                Err(_) => JoinWorkerReply::Unavailable,
+            });
+        });
+    }
+
+    /// Saves what sessions issue, where it changed.
+    pub(super) fn save_issued(&mut self, ctx: &mut Context<Self>) {
+        let changed = self.memory.registry.take_issued();
+        for part in changed.chunks(ISSUED_PER_COMMIT) {
+            let writes: Vec<_> = part.iter().filter_map(|id| self.issued_setting(*id)).collect();
+            let ids = part.to_vec();
+            self.commit(writes, ctx, move |this, result, _| {
+                if let Err(error) = result {
+                    log::debug!("issued difficulties were not saved, next time: {error}");
+                    this.memory.registry.keep_issued(ids);
+                }
+            });
+        }
+    }
+
+    fn issued_setting(&self, id: WorkerId) -> Option<Write> {
+        let worker = self.memory.registry.worker(id)?;
+        Some(Write::SaveSetting {
+            key: issued_key(&worker.hotkey, worker.name.as_str()),
+            value: worker
+                .issued
+                .map(|difficulty: Difficulty| difficulty.to_f64().to_string()),
+        })
+    }
+}
+
+fn issued_key(hotkey: &Hotkey, worker: &str) -> String {
+    format!("{ISSUED_DIFFICULTY}{hotkey}/{worker}")
+}

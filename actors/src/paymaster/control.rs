@@ -1,0 +1,211 @@
+//! What admins may tell the paymaster, and what it shows. Settings are stored before they hold.
+
+use std::collections::BTreeMap;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::payouts::{Held, WhyHeld};
+use dwarves_domain::units::Amount;
+use serde_json::{Value, json};
+
+use super::Paymaster;
+use super::machine::Report;
+use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts};
+use crate::ask::{Ask, ReplyTo};
+use crate::ledger::messages::Commit;
+use crate::pool_manager::messages::ControlOutcome;
+use crate::store::Write;
+
+const THRESHOLD: &str = "payouts.threshold_sats";
+const PAUSED: &str = "payouts.paused";
+
+/// Settings that an admin changed in an earlier life and that override the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredPayoutSettings {
+    /// The balance from which miners are paid who chose none.
+    pub threshold: Option<Amount>,
+    /// Whether payouts are paused.
+    pub paused: bool,
+}
+
+impl StoredPayoutSettings {
+    /// Reads them from the stored settings.
+    pub fn read(settings: &BTreeMap<String, String>) -> Self {
+        let threshold = settings.get(THRESHOLD).and_then(|value| value.parse().ok());
+        Self {
+            threshold: threshold.and_then(Amount::from_sats),
+            paused: settings.get(PAUSED).is_some_and(|value| value == "true"),
+        }
+    }
+}
+
+/// Balances that wait, as JSON by reason.
+pub(super) fn held(held: &BTreeMap<WhyHeld, Held>) -> Value {
+    let of_reason = |(why, held): (&WhyHeld, &Held)| {
+        let sums = json!({ "miners": held.miners, "amount_sats": held.amount.sats() });
+        (why.name().to_owned(), sums)
+    };
+    Value::Object(held.iter().map(of_reason).collect())
+}
+
+/// What a payout that was asked for came to.
+pub(super) fn paid_now(report: &Report) -> ControlOutcome {
+    let troubles: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
+    if report.begun.is_none() && !troubles.is_empty() {
+        return ControlOutcome::Refused(troubles.join("; "));
+    }
+    let begun = report.begun;
+    let open = report.open.iter().flatten().find(|open| Some(open.id) == begun);
+    let plan = report.plan.as_ref();
+    ControlOutcome::Done(json!({
+        "dry_run": false,
+        "payout": begun.map(|id| id.get()),
+        "state": open.map(|open| open.state.name()),
+        "txid": open.and_then(|open| open.txid).map(|txid| txid.to_string()),
+        "miners": plan.map_or(0, |plan| plan.parts.len()),
+        "total_sats": plan.map_or(0, |plan| plan.total.sats()),
+        "held": plan.map(|plan| held(&plan.held)),
+        "troubles": troubles,
+    }))
+}
+
+impl PayoutsView {
+    /// As the pool's status shows it.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "paused": self.paused,
+            "threshold_sats": self.threshold.sats(),
+            "next_plan_at_millis": self.next_plan_at.millis(),
+            "last_payout": self.last_payout.map(|id| id.get()),
+            "open": self.open.iter().map(|open| json!({
+                "payout": open.id.get(),
+                "state": open.state.name(),
+                "txid": open.txid.map(|txid| txid.to_string()),
+                "confirmations": open.confirmations,
+            })).collect::<Vec<_>>(),
+            "troubles": self.troubles.iter().map(|trouble| json!({
+                "kind": trouble.kind.name(),
+                "payout": trouble.payout.map(|id| id.get()),
+                "detail": trouble.detail,
+                "remedy": trouble.kind.remedy(),
+            })).collect::<Vec<_>>(),
+            "held": held(&self.held),
+            "alarms": {
+                "reorged": self.alarms.reorged,
+                "returned": self.alarms.returned,
+                "revived": self.alarms.revived,
+            },
+        })
+    }
+}
+
+impl Handler<Ask<PaymasterControl>> for Paymaster {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<PaymasterControl>, ctx: &mut Self::Context) {
+        let reply = ask.reply;
+        match ask.payload {
+            PaymasterControl::Pause => self.store_then(PAUSED, "true".to_owned(), reply, ctx, |this| {
+                log::warn!("payouts paused");
+                this.view.paused = true;
+                json!({ "paused": true })
+            }),
+            PaymasterControl::Resume => self.store_then(PAUSED, "false".to_owned(), reply, ctx, |this| {
+                log::warn!("payouts resumed");
+                this.view.paused = false;
+                json!({ "paused": false })
+            }),
+            PaymasterControl::SetThreshold(threshold) => {
+                let floor = self.parts.settings.rules().floor();
+                if threshold < floor {
+                    let why = format!(
+                        "threshold_sats must be at least {floor}: less would be dust, which the network does not carry"
+                    );
+                    return reply.answer(ControlOutcome::Refused(why));
+                }
+                let value = threshold.sats().to_string();
+                self.store_then(THRESHOLD, value, reply, ctx, move |this| {
+                    log::info!("payout threshold changed threshold_sats={threshold}");
+                    this.parts.settings.threshold = threshold;
+                    this.view.threshold = threshold;
+                    json!({ "threshold_sats": threshold.sats() })
+                });
+            }
+            PaymasterControl::PayNow { dry_run } => self.pay_now(dry_run, reply, ctx),
+        }
+    }
+}
+
+impl Paymaster {
+    fn store_then(
+        &mut self,
+        key: &str,
+        value: String,
+        reply: ReplyTo<ControlOutcome>,
+        ctx: &mut Context<Self>,
+        apply: impl FnOnce(&mut Self) -> Value + 'static,
+    ) {
+        let write = Write::SaveSetting {
+            key: key.to_owned(),
+            value: Some(value),
+        };
+        let answer = match self.parts.ledger.post(Commit { writes: vec![write] }) {
+            Ok(answer) => answer,
+            Err(_) => return reply.answer(ControlOutcome::Busy),
+        };
+        ctx.spawn(
+            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
+                Ok(Ok(_)) => {
+                    reply.answer(ControlOutcome::Done(apply(this)));
+                    this.look(ctx);
+                }
+                Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),
+            }),
+        );
+    }
+
+    fn pay_now(&mut self, dry_run: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        let refuse = |why: &str| ControlOutcome::Refused(why.to_owned());
+        if self.is_draining {
+            return reply.answer(refuse("the pool is draining"));
+        }
+        if dry_run {
+            // It writes nothing, so it need not wait for a look that is under way.
+            let told = self.machine(self.errand.clone()).dry_run();
+            ctx.spawn(wrap_future(async move { reply.answer(told.await) }));
+            return;
+        }
+        if self.view.paused {
+            return reply.answer(refuse("payouts are paused; resume them first"));
+        }
+        if self.asked_now.is_some() {
+            return reply.answer(refuse("a payout is being made; ask again"));
+        }
+        self.asked_now = Some(reply);
+        self.look(ctx);
+    }
+}
+
+impl Handler<Ask<ReadPayouts>> for Paymaster {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadPayouts>, _: &mut Self::Context) {
+        ask.reply.answer(self.view.clone());
+    }
+}
+
+impl Handler<Ask<DrainPayouts>> for Paymaster {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<DrainPayouts>, _: &mut Self::Context) {
+        self.is_draining = true;
+        if let Some(reply) = self.asked_now.take() {
+            reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+        }
+        if self.is_looking {
+            self.drained.push(ask.reply);
+        } else {
+            ask.reply.answer(());
+        }
+    }
+}

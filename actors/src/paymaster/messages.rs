@@ -1,0 +1,98 @@
+//! What the paymaster is asked and told.
+
+use std::collections::BTreeMap;
+
+use dwarves_domain::ids::PayoutId;
+use dwarves_domain::payouts::{Held, PayoutState, Txid, WhyHeld};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Amount;
+
+use super::trouble::Trouble;
+use crate::ask::Request;
+use crate::pool_manager::messages::ControlOutcome;
+
+/// A hint to look at the payouts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct Poke;
+
+/// Reads how payouts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadPayouts;
+
+/// A payout that still may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPayout {
+    /// Which.
+    pub id: PayoutId,
+    /// Where it is on its way.
+    pub state: PayoutState,
+    /// Its transaction, once it is signed.
+    pub txid: Option<Txid>,
+    /// Its transaction's confirmations.
+    pub confirmations: u32,
+}
+
+/// What happened in this life that an operator should know of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PayoutAlarms {
+    /// Payouts that a reorganisation took out of the chain after they had been deep.
+    pub reorged: u64,
+    /// Payouts whose inputs were spent by another transaction.
+    pub returned: u64,
+    /// Payouts that were returned and came into the chain after all.
+    pub revived: u64,
+}
+
+/// How payouts are, as of the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PayoutsView {
+    /// Whether an admin paused them.
+    pub paused: bool,
+    /// The balance from which miners are paid who chose none.
+    pub threshold: Amount,
+    /// When the next payout is planned.
+    pub next_plan_at: Timestamp,
+    /// The last payout, if there ever was one.
+    pub last_payout: Option<PayoutId>,
+    /// Payouts that still may change, oldest first.
+    pub open: Vec<OpenPayout>,
+    /// What hinders payouts; empty if nothing does.
+    pub troubles: Vec<Trouble>,
+    /// Balances that the last plan left where they are, by reason.
+    pub held: BTreeMap<WhyHeld, Held>,
+    /// What an operator should know of.
+    pub alarms: PayoutAlarms,
+}
+
+impl Request for ReadPayouts {
+    type Reply = PayoutsView;
+}
+
+/// An admin's message to the paymaster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymasterControl {
+    /// Sends nothing new. What was sent is followed, and sent again if it got lost.
+    Pause,
+    /// Pays again.
+    Resume,
+    /// Plans a payout now instead of when the interval is over.
+    PayNow {
+        /// Only tells what would be sent.
+        dry_run: bool,
+    },
+    /// Changes the balance from which miners are paid who chose none.
+    SetThreshold(Amount),
+}
+
+impl Request for PaymasterControl {
+    type Reply = ControlOutcome;
+}
+
+/// Begins nothing more and answers once what is under way has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainPayouts;
+
+impl Request for DrainPayouts {
+    type Reply = ();
+}

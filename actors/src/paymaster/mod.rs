@@ -1,0 +1,304 @@
+//! The paymaster: owns payouts on their way from a balance to a deep transaction.
+//!
+//! Every few seconds it looks at all open payouts, one look at a time: it follows what was sent, sends again
+//! what got lost, finishes what was begun, and plans a payout when one is due. What a look does is in `machine`;
+//! this actor keeps the time, the admin's settings and what the last look found. It asks the wallet, the ledger
+//! and the store's reading side, and is asked by the pool manager. It knows nothing of shares or blocks.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `messages` | what it is asked and told |
+//! | `machine` | one look: follow, send, sign, plan |
+//! | `signing` | what the wallet is asked to sign, and whether it did |
+//! | `dry_run` | what would be sent now |
+//! | `control` | what admins may tell it, and what it shows |
+//! | `trouble` | what can hinder payouts, with remedies |
+
+use std::collections::BTreeSet;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::address::AddressFormat;
+use dwarves_domain::ids::PayoutId;
+use dwarves_domain::payouts::{Depths, FeePayer, FeeRate, PlanRules};
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::{Amount, BasisPoints};
+
+use crate::ask::{AskError, Outbox, Port, ReplyTo};
+use crate::clock::{SharedClock, poke_every};
+use crate::halt::SharedHalt;
+use crate::ledger::messages::Commit;
+use crate::pool_manager::messages::ControlOutcome;
+use crate::store::SharedStore;
+use crate::wallet::SharedWallet;
+
+pub mod control;
+mod dry_run;
+mod machine;
+pub mod messages;
+mod signing;
+#[cfg(test)]
+mod tests;
+pub mod trouble;
+
+use machine::{Errand, Machine, Report};
+use messages::{PayoutsView, Poke};
+
+/// Questions that may wait in the mailbox.
+const MAILBOX_CAPACITY: usize = 64;
+/// The wait before a payout that could not be planned or made is tried again.
+const RETRY_AFTER: Span = Span::from_secs(30);
+
+/// How payouts are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymasterSettings {
+    /// The least balance that is paid, for miners who chose none.
+    pub threshold: Amount,
+    /// The least threshold that a miner may choose.
+    pub threshold_min: Amount,
+    /// The least output that the network carries.
+    pub dust: Amount,
+    /// Who pays the network's fee.
+    pub payer: FeePayer,
+    /// What the network is offered.
+    pub fee_rate: FeeRate,
+    /// The most that the network may take of what is paid.
+    pub fee_max: BasisPoints,
+    /// Outputs of one transaction, not counting the change.
+    pub outputs_max: usize,
+    /// How deep payouts must be to count as paid, and to be looked at no longer.
+    pub depths: Depths,
+    /// The time between two payouts.
+    pub interval: Span,
+    /// The time between two looks at the open payouts.
+    pub look_every: Span,
+    /// How long a payout may wait for its first block before that is an alarm.
+    pub stuck_after: Span,
+    /// Which addresses are right.
+    pub addresses: AddressFormat,
+}
+
+impl PaymasterSettings {
+    /// The time after which a payout without a block is an alarm, unless something else is wanted.
+    pub const STUCK_AFTER: Span = machine::STUCK_AFTER;
+
+    /// By which rules payouts are planned.
+    pub fn rules(&self) -> PlanRules {
+        PlanRules {
+            threshold: self.threshold,
+            threshold_min: self.threshold_min,
+            dust: self.dust,
+            payer: self.payer,
+            fee_max: self.fee_max,
+            outputs_max: self.outputs_max,
+            addresses: self.addresses,
+            refused: BTreeSet::new(),
+        }
+    }
+}
+
+/// What the paymaster is made with.
+pub struct PaymasterParts {
+    /// Who signs and sends.
+    pub wallet: SharedWallet,
+    /// Where every step is booked.
+    pub ledger: Port<Commit>,
+    /// Where balances and payouts are read.
+    pub store: SharedStore,
+    /// The time.
+    pub clock: SharedClock,
+    /// The emergency stop.
+    pub halt: SharedHalt,
+    /// How payouts are made.
+    pub settings: PaymasterSettings,
+    /// The last payout in the store, and when it was begun.
+    pub last_payout: Option<(PayoutId, Timestamp)>,
+    /// Whether an admin paused payouts in an earlier life.
+    pub paused: bool,
+}
+
+/// The actor that owns payouts under way.
+pub struct Paymaster {
+    parts: PaymasterParts,
+    errand: Errand,
+    view: PayoutsView,
+    /// A look, or a dry run, is under way.
+    is_looking: bool,
+    /// An admin wants a payout now.
+    asked_now: Option<ReplyTo<ControlOutcome>>,
+    is_draining: bool,
+    drained: Vec<ReplyTo<()>>,
+}
+
+impl Paymaster {
+    /// A paymaster that goes on from what the store has.
+    pub fn new(parts: PaymasterParts) -> Self {
+        let begun_at = parts.last_payout.map(|(_, at)| at);
+        let next_plan_at = match begun_at {
+            Some(at) => at.plus(parts.settings.interval),
+            None => parts.clock.now(),
+        };
+        let last_payout = parts.last_payout.map(|(id, _)| id);
+        Self {
+            errand: Errand {
+                wants_plan: false,
+                may_send: false,
+                last_payout,
+                refused: BTreeSet::new(),
+                outputs_max: parts.settings.outputs_max,
+            },
+            view: PayoutsView {
+                paused: parts.paused,
+                threshold: parts.settings.threshold,
+                next_plan_at,
+                last_payout,
+                ..PayoutsView::default()
+            },
+            parts,
+            is_looking: false,
+            asked_now: None,
+            is_draining: false,
+            drained: Vec::new(),
+        }
+    }
+
+    fn machine(&self, errand: Errand) -> Machine {
+        Machine {
+            wallet: self.parts.wallet.clone(),
+            ledger: self.parts.ledger.clone(),
+            store: self.parts.store.clone(),
+            clock: self.parts.clock.clone(),
+            halt: self.parts.halt.clone(),
+            settings: self.parts.settings.clone(),
+            report: Report::of(errand),
+        }
+    }
+
+    /// Begins a look, unless one is under way.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.is_looking || self.is_draining {
+            return;
+        }
+        self.is_looking = true;
+        let is_due = self.parts.clock.now() >= self.view.next_plan_at;
+        let errand = Errand {
+            wants_plan: is_due || self.asked_now.is_some(),
+            may_send: !self.view.paused,
+            ..self.errand.clone()
+        };
+        let looked = wrap_future::<_, Self>(self.machine(errand).look());
+        ctx.spawn(looked.map(|report, this, ctx| this.looked(report, ctx)));
+    }
+
+    fn looked(&mut self, mut report: Report, ctx: &mut Context<Self>) {
+        self.keep_troubles_of_planning(&mut report);
+        self.tell_changes(&report);
+        if report.errand.wants_plan {
+            self.view.next_plan_at = self.next_plan_after(&report);
+        }
+        let alarms = &mut self.view.alarms;
+        alarms.reorged += report.alarms.reorged;
+        alarms.returned += report.alarms.returned;
+        alarms.revived += report.alarms.revived;
+        self.view.last_payout = report.errand.last_payout;
+        if let Some(open) = &report.open {
+            self.view.open.clone_from(open);
+        }
+        if let Some(plan) = &report.plan {
+            self.view.held.clone_from(&plan.held);
+        }
+        if report.errand.wants_plan
+            && let Some(reply) = self.asked_now.take()
+        {
+            reply.answer(control::paid_now(&report));
+        }
+        self.view.troubles = report.troubles;
+        self.errand = report.errand;
+        self.free(ctx);
+    }
+
+    /// What hindered the last plan stands until the next one: the looks between do not try it.
+    fn keep_troubles_of_planning(&self, report: &mut Report) {
+        if report.errand.wants_plan {
+            return;
+        }
+        for known in self
+            .view
+            .troubles
+            .iter()
+            .filter(|trouble| trouble.payout.is_none())
+        {
+            if !report.troubles.iter().any(|trouble| trouble.kind == known.kind) {
+                report.troubles.push(known.clone());
+            }
+        }
+    }
+
+    /// A full transaction leaves others that are due: they are next. What failed is tried again soon, and a
+    /// payout that a look was too early for waits for the next interval.
+    fn next_plan_after(&self, report: &Report) -> Timestamp {
+        let now = self.parts.clock.now();
+        match &report.plan {
+            Some(plan) if plan.is_full() && report.troubles.is_empty() => now,
+            Some(_) if report.troubles.is_empty() => now.plus(self.parts.settings.interval),
+            _ if self.view.paused => self.view.next_plan_at,
+            _ => now.plus(RETRY_AFTER.min(self.parts.settings.interval)),
+        }
+    }
+
+    /// Nothing is under way any more.
+    fn free(&mut self, ctx: &mut Context<Self>) {
+        self.is_looking = false;
+        if self.is_draining {
+            for reply in self.drained.drain(..) {
+                reply.answer(());
+            }
+        } else if self.asked_now.is_some() {
+            self.look(ctx);
+        }
+    }
+
+    /// Logs what hinders payouts, once when it begins and once when it is over.
+    fn tell_changes(&self, report: &Report) {
+        let begun = |trouble: &&trouble::Trouble| {
+            let is_same =
+                |known: &trouble::Trouble| (known.kind, known.payout) == (trouble.kind, trouble.payout);
+            !self.view.troubles.iter().any(is_same)
+        };
+        for trouble in report.troubles.iter().filter(begun) {
+            log::error!("payouts: {trouble}");
+        }
+        for known in &self.view.troubles {
+            let is_same =
+                |trouble: &trouble::Trouble| (known.kind, known.payout) == (trouble.kind, trouble.payout);
+            if !report.troubles.iter().any(is_same) {
+                log::info!("payouts: {} is over", known.kind.name());
+            }
+        }
+    }
+}
+
+impl Actor for Paymaster {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        if self.view.paused {
+            log::warn!("payouts are paused, as an admin ordered");
+        }
+        self.look(ctx);
+        let me = Outbox::new(&ctx.address());
+        ctx.spawn(wrap_future(poke_every(
+            self.parts.settings.look_every,
+            move || me.tell(Poke) != Err(AskError::Gone),
+        )));
+    }
+}
+
+impl Handler<Poke> for Paymaster {
+    type Result = ();
+
+    fn handle(&mut self, _: Poke, ctx: &mut Self::Context) {
+        self.look(ctx);
+    }
+}

@@ -1,0 +1,110 @@
+//! What admins tell the paymaster.
+
+use serde_json::json;
+
+use super::*;
+use PayoutState::{Broadcast, Confirmed};
+
+#[actix::test]
+async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {
+    let bench = Bench::new([0, 0, 0, 0]).await;
+    credit(&bench.memory, 2, [50_000, 9_000, 20_000, 30_000]).await;
+    let outcome = bench.ask(PaymasterControl::PayNow { dry_run: true }).await;
+    let ControlOutcome::Done(told) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(told["total_sats"], 100_000);
+    assert_eq!(told["outputs"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        told["outputs"][0],
+        json!({"address": address_of(1), "amount_sats": 50_000})
+    );
+    assert_eq!(told["outputs"][1]["amount_sats"], 50_000);
+    assert_eq!(told["miners"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        told["held"]["below_threshold"],
+        json!({"miners": 1, "amount_sats": 9_000})
+    );
+    assert_eq!(told["trouble"], json!(null));
+    assert_eq!(bench.states(), []);
+    assert!(bench.wallet.locked().is_empty());
+
+    let outcome = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    let ControlOutcome::Done(paid) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(
+        (&paid["payout"], &paid["state"]),
+        (&json!(1), &json!("broadcast"))
+    );
+    assert_eq!(paid["txid"], json!(bench.signed(1).txid.to_string()));
+    let fee = told["fee_sats"].as_u64().unwrap();
+    assert_eq!(
+        bench.signed(1).fee.sats(),
+        fee,
+        "the fee that was told is the fee that is paid"
+    );
+}
+
+#[actix::test]
+async fn a_dry_run_without_a_wallet_still_tells_whom_it_would_pay() {
+    let bench = Bench::new([0; 4]).await;
+    credit(&bench.memory, 2, [50_000, 0, 0, 0]).await;
+    bench
+        .wallet
+        .set_state(WalletState::NotLoaded("it is not there".to_owned()));
+    let outcome = bench.ask(PaymasterControl::PayNow { dry_run: true }).await;
+    let ControlOutcome::Done(told) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(told["miners"][0]["debited_sats"], 50_000);
+    assert_eq!(told["fee_sats"], json!(null));
+    assert!(told["trouble"].as_str().unwrap().contains("wallet_not_loaded"));
+}
+
+#[actix::test]
+async fn while_paused_nothing_new_leaves_but_what_left_is_followed_also_after_a_restart() {
+    let bench = Bench::new([50_000, 0, 0, 0]).await;
+    bench.ask(PaymasterControl::Pause).await;
+    credit(&bench.memory, 2, [0, 20_000, 0, 0]).await;
+    bench.wallet.lose_mempool();
+    bench.look_at(200).await;
+    assert_eq!(bench.wallet.waiting(), [bench.signed(1).txid], "sent again");
+    let bench = bench.restarted().await;
+    assert!(bench.view().await.paused);
+    bench.wallet.mine(3);
+    bench.look_at(300).await;
+    assert_eq!(bench.states(), [Confirmed], "and no second payout");
+    let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("paused")));
+    bench.ask(PaymasterControl::Resume).await;
+    settle().await;
+    assert_eq!(bench.states(), [Confirmed, Broadcast]);
+}
+
+#[actix::test]
+async fn a_threshold_is_kept_and_never_below_dust() {
+    let bench = Bench::new([0; 4]).await;
+    let refused = bench.ask(PaymasterControl::SetThreshold(sats(545))).await;
+    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("546")));
+    let done = bench.ask(PaymasterControl::SetThreshold(sats(600))).await;
+    assert_eq!(done, ControlOutcome::Done(json!({ "threshold_sats": 600 })));
+    let bench = bench.restarted().await;
+    assert_eq!(bench.view().await.threshold, sats(600));
+    credit(&bench.memory, 2, [600, 599, 0, 0]).await;
+    bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    assert_eq!(bench.of_miners(Balance::InFlight), [600, 0, 0, 0]);
+}
+
+#[actix::test]
+async fn draining_ends_what_is_under_way_and_begins_nothing() {
+    let bench = Bench::new([0; 4]).await;
+    bench.ask(DrainPayouts).await;
+    credit(&bench.memory, 2, [50_000, 0, 0, 0]).await;
+    bench.look_at(500).await;
+    assert_eq!(bench.states(), []);
+    let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("draining")));
+    let waiting = bench.post(ReadPayouts);
+    assert!(waiting.await.is_ok(), "questions are still answered");
+}

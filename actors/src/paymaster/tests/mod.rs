@@ -1,0 +1,247 @@
+//! The paymaster on a real ledger, with a wallet that has a little chain behind it and fails as it is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::RoundId;
+use dwarves_domain::ledger::{Account, Balance, Postings};
+use dwarves_domain::payouts::{Payout, PayoutState, Signed};
+use dwarves_domain::rewards::{RoundInput, Scheme, Source, close};
+use tokio::sync::oneshot;
+
+use super::control::StoredPayoutSettings;
+use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
+use super::*;
+use crate::ask::{Ask, Request};
+use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
+use crate::store::memory::MemoryStore;
+use crate::store::{SharedStore, Store, Write};
+use crate::testing::build::{BEGIN, hotkey, payout_settings, sats};
+use crate::testing::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
+use crate::wallet::WalletState;
+
+mod controlling;
+mod crashing;
+mod paying;
+mod troubles;
+
+/// Addresses on regtest, one for each of miners 1 to 4; miners 3 and 4 share theirs.
+const ADDRESSES: [&str; 3] = [
+    "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+    "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn",
+    "2MzQwSSnBHWHqSAqtTVQ6v47XtaisrJa1Vc",
+];
+
+fn address_of(miner: u8) -> &'static str {
+    ADDRESSES[usize::from(miner.clamp(1, 3)) - 1]
+}
+
+fn script_of(miner: u8) -> Vec<u8> {
+    let address = PayoutAddress::parse(address_of(miner), AddressFormat::BitcoinRegtest);
+    address.unwrap().script()
+}
+
+fn at(secs: u64) -> Timestamp {
+    BEGIN.plus(Span::from_secs(secs))
+}
+
+/// A store in which miners 1 to 4 have so many sats payable.
+async fn rich(payable: [u64; 4]) -> MemoryStore {
+    let memory = MemoryStore::new();
+    memory.start(BEGIN).await.unwrap();
+    for miner in 1..=4 {
+        let write = Write::RegisterMiner {
+            hotkey: hotkey(miner),
+            payout_address: Some(address_of(miner).to_owned()),
+            at: BEGIN,
+        };
+        memory.commit(vec![write]).await.unwrap();
+    }
+    credit(&memory, 1, payable).await;
+    memory
+}
+
+/// Books a round that makes so many sats of each miner payable.
+async fn credit(memory: &MemoryStore, round: u64, payable: [u64; 4]) {
+    let input = RoundInput {
+        id: RoundId::new(round),
+        closed_at: at(round),
+        scheme: Scheme::Pplns,
+        fee: BasisPoints::default(),
+        source: Source::Blocks,
+        accepted: Vec::new(),
+        matured: Vec::new(),
+        orphaned: Vec::new(),
+        returned: Vec::new(),
+        shares: Vec::new(),
+        carried: std::collections::BTreeMap::new(),
+        emission: None,
+    };
+    let mut closed = close(&input).unwrap();
+    let mut postings = Postings::new();
+    for (miner, amount) in (1..=4).zip(payable) {
+        let account = Account::Miner(hotkey(miner), Balance::Payable);
+        postings.transfer(Account::Chain, account, sats(amount)).unwrap();
+    }
+    closed.postings = postings;
+    let write = Write::CloseRound {
+        round: Box::new(closed),
+        blocks: Vec::new(),
+        through: dwarves_domain::ids::Sequence::new(0),
+    };
+    memory.commit(vec![write]).await.unwrap();
+}
+
+/// One life of a paymaster.
+struct Bench {
+    clock: ManualClock,
+    memory: MemoryStore,
+    wallet: TestWallet,
+    halt: RecordingHalt,
+    paymaster: Addr<Paymaster>,
+}
+
+impl Bench {
+    /// A wallet with enough coins, and a paymaster that has just begun.
+    async fn new(payable: [u64; 4]) -> Self {
+        let wallet = TestWallet::with_coins(&[60_000, 500_000, 2_000_000]);
+        Self::with(rich(payable).await, wallet, payout_settings()).await
+    }
+
+    async fn with(memory: MemoryStore, wallet: TestWallet, settings: PaymasterSettings) -> Self {
+        tokio::time::pause();
+        Self::on(memory, wallet, settings).await
+    }
+
+    /// The same, where time is paused already.
+    async fn on(memory: MemoryStore, wallet: TestWallet, settings: PaymasterSettings) -> Self {
+        let shared: SharedWallet = Arc::new(wallet.clone());
+        let clock = ManualClock::at(at(100));
+        let store: SharedStore = Arc::new(memory.clone());
+        let (paymaster, halt) = live(&memory, store, shared, settings, &clock).await;
+        settle().await;
+        Self {
+            clock,
+            memory,
+            wallet,
+            halt,
+            paymaster,
+        }
+    }
+
+    /// The next life, on the same store, wallet and clock.
+    async fn restarted(self) -> Self {
+        let shared: SharedWallet = Arc::new(self.wallet.clone());
+        let store: SharedStore = Arc::new(self.memory.clone());
+        let (paymaster, halt) = live(&self.memory, store, shared, payout_settings(), &self.clock).await;
+        settle().await;
+        Self {
+            paymaster,
+            halt,
+            ..self
+        }
+    }
+
+    /// A look so many seconds after the beginning.
+    async fn look_at(&self, secs: u64) {
+        self.clock.set(at(secs));
+        self.look().await;
+    }
+
+    async fn look(&self) {
+        Outbox::new(&self.paymaster).tell(Poke).unwrap();
+        settle().await;
+    }
+
+    fn post<R: Request>(&self, payload: R) -> oneshot::Receiver<R::Reply>
+    where
+        Paymaster: Handler<Ask<R>>,
+    {
+        Port::new(&self.paymaster).post(payload).unwrap()
+    }
+
+    async fn ask<R: Request>(&self, payload: R) -> R::Reply
+    where
+        Paymaster: Handler<Ask<R>>,
+    {
+        let port = Port::new(&self.paymaster);
+        port.ask(payload, Duration::from_secs(300)).await.unwrap()
+    }
+
+    async fn view(&self) -> PayoutsView {
+        self.ask(ReadPayouts).await
+    }
+
+    /// Names of what hinders payouts.
+    async fn troubles(&self) -> Vec<&'static str> {
+        let view = self.view().await;
+        view.troubles.iter().map(|trouble| trouble.kind.name()).collect()
+    }
+
+    fn payout(&self, number: usize) -> Payout {
+        self.memory.payouts()[number - 1].clone()
+    }
+
+    fn states(&self) -> Vec<PayoutState> {
+        self.memory.payouts().iter().map(|payout| payout.state).collect()
+    }
+
+    fn signed(&self, number: usize) -> Signed {
+        self.payout(number).signed.expect("the payout is signed")
+    }
+
+    /// Nothing ever made the process stop.
+    fn never_halted(&self) -> bool {
+        self.halt.reasons().is_empty()
+    }
+
+    fn of_miners(&self, balance: Balance) -> [i64; 4] {
+        of_miners(&self.memory, balance)
+    }
+
+    fn balance(&self, account: Account) -> i64 {
+        self.memory.balances().get(account)
+    }
+}
+
+fn of_miners(memory: &MemoryStore, balance: Balance) -> [i64; 4] {
+    let balances = memory.balances();
+    [1, 2, 3, 4].map(|n| balances.get(Account::Miner(hotkey(n), balance)))
+}
+
+/// Starts ledger and paymaster from what the store has.
+async fn live(
+    memory: &MemoryStore,
+    store: SharedStore,
+    wallet: SharedWallet,
+    mut settings: PaymasterSettings,
+    clock: &ManualClock,
+) -> (Addr<Paymaster>, RecordingHalt) {
+    let halt = RecordingHalt::default();
+    let stored = memory.start(BEGIN).await.unwrap();
+    let changed = StoredPayoutSettings::read(&stored.settings);
+    settings.threshold = changed.threshold.unwrap_or(settings.threshold);
+    let ledger = Ledger::new(LedgerParts {
+        mailbox_capacity: 1_024,
+        store: store.clone(),
+        halt: halt.shared(),
+        acknowledge: Acknowledge::Durable,
+        position: (stored.last_sequence, stored.total_units),
+    })
+    .start();
+    let paymaster = Paymaster::new(PaymasterParts {
+        wallet,
+        ledger: Port::new(&ledger),
+        store,
+        clock: Arc::new(clock.clone()),
+        halt: halt.shared(),
+        settings,
+        last_payout: stored.last_payout,
+        paused: changed.paused,
+    })
+    .start();
+    (paymaster, halt)
+}

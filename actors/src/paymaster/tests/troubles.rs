@@ -1,0 +1,187 @@
+//! Everything that can hinder payouts: each is seen, nothing is lost, and it goes on once it is mended.
+
+use super::*;
+use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Signed as IsSigned};
+
+#[actix::test]
+async fn a_locked_or_missing_wallet_reserves_nothing_and_is_followed_by_a_payout() {
+    tokio::time::pause();
+    let wallet = TestWallet::with_coins(&[500_000]);
+    for (state, name) in [
+        (WalletState::Locked, "wallet_locked"),
+        (
+            WalletState::NotLoaded("no wallet".to_owned()),
+            "wallet_not_loaded",
+        ),
+        (
+            WalletState::Syncing("50 blocks behind".to_owned()),
+            "wallet_syncing",
+        ),
+    ] {
+        wallet.set_state(state);
+        let bench = Bench::on(rich([50_000, 0, 0, 0]).await, wallet.clone(), payout_settings()).await;
+        assert_eq!(bench.troubles().await, [name]);
+        bench.look_at(105).await;
+        assert_eq!(bench.troubles().await, [name], "also between two plans");
+        assert_eq!(bench.states(), []);
+        let remedy = bench.view().await.troubles[0].kind.remedy();
+        assert!(!remedy.is_empty());
+    }
+    let bench = Bench::on(rich([50_000, 0, 0, 0]).await, wallet.clone(), payout_settings()).await;
+    wallet.set_state(WalletState::Ready);
+    bench.look_at(131).await;
+    assert_eq!(bench.states(), [Broadcast]);
+    assert_eq!(bench.troubles().await, [""; 0]);
+}
+
+#[actix::test]
+async fn what_was_sent_is_followed_while_the_wallet_is_locked() {
+    let bench = Bench::new([50_000, 0, 0, 0]).await;
+    bench.wallet.set_state(WalletState::Locked);
+    bench.wallet.mine(3);
+    bench.look_at(110).await;
+    assert_eq!(bench.states(), [Confirmed]);
+}
+
+#[actix::test]
+async fn a_wallet_short_of_funds_reserves_nothing() {
+    let wallet = TestWallet::with_coins(&[49_999]);
+    let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, payout_settings()).await;
+    assert_eq!(bench.troubles().await, ["short_of_funds"]);
+    assert_eq!(bench.of_miners(Balance::Payable), [50_000, 0, 0, 0]);
+    bench.wallet.give(10_000);
+    bench.look_at(131).await;
+    assert_eq!(bench.states(), [Broadcast]);
+}
+
+#[actix::test]
+async fn funds_that_cover_the_payout_but_not_the_fee_leave_it_reserved_until_they_do() {
+    let wallet = TestWallet::with_coins(&[50_000]);
+    let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, payout_settings()).await;
+    assert_eq!(bench.troubles().await, ["short_of_funds"]);
+    assert_eq!(bench.states(), [Reserved]);
+    bench.look_at(140).await;
+    assert_eq!(bench.states(), [Reserved], "no second payout beside it");
+    bench.wallet.give(10_000);
+    bench.look_at(150).await;
+    assert_eq!(bench.states(), [Broadcast]);
+}
+
+#[actix::test]
+async fn a_fee_above_the_cap_leaves_the_payout_reserved() {
+    let settings = PaymasterSettings {
+        fee_rate: FeeRate::new(1_000).unwrap(),
+        ..payout_settings()
+    };
+    let wallet = TestWallet::with_coins(&[5_000_000]);
+    let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, settings).await;
+    assert_eq!(bench.troubles().await, ["fee_too_high"]);
+    assert_eq!(bench.states(), [Reserved]);
+    assert_eq!(bench.of_miners(Balance::InFlight), [50_000, 0, 0, 0]);
+}
+
+#[actix::test]
+async fn an_address_that_the_wallet_refuses_holds_up_nobody_else() {
+    let wallet = TestWallet::with_coins(&[500_000, 500_000]);
+    wallet.refuse_script(script_of(1));
+    let bench = Bench::with(rich([50_000, 20_000, 0, 0]).await, wallet, payout_settings()).await;
+    assert_eq!(bench.troubles().await, ["address_refused"]);
+    assert_eq!(bench.states(), [Cancelled]);
+    assert_eq!(bench.of_miners(Balance::Payable), [50_000, 20_000, 0, 0]);
+    bench.look_at(131).await;
+    assert_eq!(bench.states(), [Cancelled, Broadcast]);
+    assert_eq!(bench.of_miners(Balance::InFlight), [0, 20_000, 0, 0]);
+    let held = bench.view().await.held;
+    assert_eq!(
+        held[&dwarves_domain::payouts::WhyHeld::AddressRefused].amount,
+        sats(50_000)
+    );
+}
+
+#[actix::test]
+async fn a_transaction_that_is_too_large_is_split() {
+    let wallet = TestWallet::with_coins(&[500_000, 500_000, 500_000]);
+    wallet.limit_outputs(1);
+    let bench = Bench::with(rich([50_000, 20_000, 0, 0]).await, wallet, payout_settings()).await;
+    assert_eq!(bench.troubles().await, ["transaction_too_large"]);
+    for secs in [131, 132, 200] {
+        bench.look_at(secs).await;
+    }
+    assert_eq!(bench.states(), [Cancelled, Broadcast, Broadcast]);
+    assert_eq!(bench.of_miners(Balance::InFlight), [50_000, 20_000, 0, 0]);
+}
+
+#[actix::test]
+async fn a_refused_transaction_stays_signed_and_is_offered_again() {
+    let wallet = TestWallet::with_coins(&[500_000]);
+    wallet.refuse(Some("min relay fee not met"));
+    let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, payout_settings()).await;
+    assert_eq!(bench.troubles().await, ["transaction_refused"]);
+    assert_eq!(bench.states(), [IsSigned]);
+    let signed = bench.signed(1);
+    bench.look_at(200).await;
+    assert_eq!(bench.states(), [IsSigned]);
+    bench.wallet.refuse(None);
+    bench.look_at(210).await;
+    assert_eq!(bench.states(), [Broadcast]);
+    assert_eq!(bench.signed(1), signed, "never built again");
+}
+
+#[actix::test]
+async fn a_payout_without_a_block_for_a_day_is_stuck() {
+    let bench = Bench::new([50_000, 0, 0, 0]).await;
+    bench.look_at(100 + 24 * 3_600).await;
+    assert_eq!(bench.troubles().await, ["payout_stuck"]);
+    bench.wallet.mine(1);
+    bench.look_at(110 + 24 * 3_600).await;
+    bench.look_at(111 + 24 * 3_600).await;
+    assert_eq!(bench.troubles().await, [""; 0]);
+}
+
+#[actix::test]
+async fn a_wallet_that_never_answers_is_a_time_out_and_the_next_look_goes_on() {
+    tokio::time::pause();
+    let memory = rich([50_000, 0, 0, 0]).await;
+    let wallet = TestWallet::with_coins(&[500_000]);
+    let silent = FaultyWallet::new(Arc::new(wallet), [(1, WalletFault::DieBefore)]);
+    let clock = ManualClock::at(at(100));
+    let store: SharedStore = Arc::new(memory.clone());
+    let (paymaster, _halt) = live(&memory, store, Arc::new(silent), payout_settings(), &clock).await;
+    tokio::time::sleep(Duration::from_secs(121)).await;
+    let view = Port::new(&paymaster)
+        .ask(ReadPayouts, Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert_eq!(view.troubles[0].kind.name(), "wallet_timed_out");
+    clock.set(at(300));
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(memory.payouts()[0].state, Broadcast);
+}
+
+#[actix::test]
+async fn a_ledger_that_can_not_write_sends_nothing() {
+    tokio::time::pause();
+    let memory = rich([50_000, 0, 0, 0]).await;
+    let wallet = TestWallet::with_coins(&[500_000]);
+    let plan = FaultPlan {
+        at: vec![(2, Fault::Refuse)],
+        disk_full: None,
+    };
+    let store: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));
+    let clock = ManualClock::at(at(100));
+    let shared: SharedWallet = Arc::new(wallet.clone());
+    let (paymaster, halt) = live(&memory, store, shared, payout_settings(), &clock).await;
+    settle().await;
+    assert_eq!(
+        memory.payouts()[0].state,
+        Reserved,
+        "the signature was not stored"
+    );
+    assert!(wallet.waiting().is_empty(), "so nothing may be sent");
+    clock.set(at(140));
+    Outbox::new(&paymaster).tell(Poke).unwrap();
+    settle().await;
+    assert_eq!(memory.payouts()[0].state, Broadcast);
+    assert_eq!(wallet.waiting().len(), 1);
+    assert_eq!(halt.reasons(), [""; 0]);
+}

@@ -1,0 +1,34 @@
+//! Payouts: transactions that pay miners, from what is due to what is final.
+//!
+//! A payout takes its miners' balances from payable to in flight when it is reserved, and to paid when its
+//! transaction is deep. It is signed once: the same bytes are sent until they are deep, and nothing is built
+//! again unless the inputs were provably spent by another transaction.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`plan`] | who is due, and who waits and why |
+//! | [`batch`] | what a payout's transaction pays: one output an address, and the network's fee |
+//! | [`coins`] | which coins pay for it, for wallets that choose themselves |
+//! | [`transaction`] | whether a signed transaction pays just that |
+//! | [`payout`] | a payout's states, the steps between them and what each books |
+//! | [`follow`] | what to do about a payout by what the wallet says of its transaction |
+//! | [`txid`] | names of transactions and outputs |
+
+pub mod batch;
+pub mod coins;
+pub mod follow;
+pub mod payout;
+pub mod plan;
+pub mod transaction;
+pub mod txid;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
+pub use coins::{ChooseError, Chosen, Sizes, choose};
+pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};
+pub use payout::{Payout, PayoutState, Signed, Step, StepError, Stepped};
+pub use plan::{Candidate, Held, Plan, PlanError, PlanRules, WhyHeld, plan};
+pub use transaction::{Transaction, TransactionError, read_transaction};
+pub use txid::{OutPoint, ParseTxidError, Txid};

@@ -1,0 +1,447 @@
+//! A payout's states, the steps between them, and what each step books.
+//!
+//! ```text
+//! reserved ──Sign──► signed ──Send──► broadcast ──Confirm──► confirmed
+//!    │                 │                │  ▲  ◄─Unconfirm────────┘
+//!  Cancel            Return           Return │
+//!    ▼                 ▼                ▼   Revive
+//! cancelled         returned ◄──────────┘  │
+//!                      └───────────────────┘
+//! ```
+//!
+//! A payout that was never signed can be cancelled; one that was signed is returned only once another
+//! transaction that spends its inputs is deep. Should a reorganisation bring a returned payout back after all,
+//! [`Step::Revive`] books what the miners still have as payable; what is missing the pool's reserve bears.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::hotkey::Hotkey;
+use crate::ids::PayoutId;
+use crate::ledger::{Account, Balance, LedgerError, Postings};
+use crate::time::Timestamp;
+use crate::units::Amount;
+
+use super::batch::{FeePayer, FeeRate, Part};
+use super::txid::{OutPoint, Txid};
+
+/// Where a payout is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PayoutState {
+    /// The money is set aside; there is no transaction yet.
+    Reserved,
+    /// The transaction is signed and stored; whether anybody has it is not known.
+    Signed,
+    /// The network has it; it is not deep yet.
+    Broadcast,
+    /// It is deep.
+    Confirmed,
+    /// Another transaction spent its inputs; the money is payable again.
+    Returned,
+    /// It was given up before it was signed; the money is payable again.
+    Cancelled,
+}
+
+impl PayoutState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Reserved,
+        Self::Signed,
+        Self::Broadcast,
+        Self::Confirmed,
+        Self::Returned,
+        Self::Cancelled,
+    ];
+
+    /// The name on the wire and in storage.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reserved => "reserved",
+            Self::Signed => "signed",
+            Self::Broadcast => "broadcast",
+            Self::Confirmed => "confirmed",
+            Self::Returned => "returned",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether its money is in flight.
+    pub const fn is_in_flight(self) -> bool {
+        matches!(self, Self::Reserved | Self::Signed | Self::Broadcast)
+    }
+}
+
+impl fmt::Display for PayoutState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The note of a payout that is not deep any more.
+const REORGED: &str = "it was deep until a reorganisation of the chain; the same transaction is sent again";
+/// The note of a payout that was returned and came back.
+const REVIVED: &str =
+    "its balance was given back, but a reorganisation brought its transaction into the chain";
+
+/// A name that is none of a [`PayoutState`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected reserved, signed, broadcast, confirmed, returned or cancelled")]
+pub struct ParsePayoutStateError;
+
+impl FromStr for PayoutState {
+    type Err = ParsePayoutStateError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|state| state.name() == text);
+        found.ok_or(ParsePayoutStateError)
+    }
+}
+
+/// A payout's transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Its id.
+    pub txid: Txid,
+    /// The very bytes that are sent, again and again; empty once nobody has to send them any more.
+    pub bytes: Vec<u8>,
+    /// What it spends.
+    pub inputs: Vec<OutPoint>,
+    /// What the network takes.
+    pub fee: Amount,
+}
+
+/// A payout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// Which.
+    pub id: PayoutId,
+    /// Where it is on its way.
+    pub state: PayoutState,
+    /// When its money was set aside.
+    pub reserved_at: Timestamp,
+    /// When the network first had it, as far as is known.
+    pub sent_at: Option<Timestamp>,
+    /// When its state changed last.
+    pub changed_at: Timestamp,
+    /// Who pays the network's fee.
+    pub payer: FeePayer,
+    /// What the network is offered.
+    pub fee_rate: FeeRate,
+    /// Each miner's part.
+    pub parts: Vec<Part>,
+    /// Its transaction, once it is signed.
+    pub signed: Option<Signed>,
+    /// Its transaction's confirmations when last looked at.
+    pub confirmations: u32,
+    /// Whether anything can still change.
+    pub is_watched: bool,
+    /// What is out of the ordinary: why it was given up, returned or is not deep any more; empty otherwise.
+    pub note: String,
+}
+
+/// A step of a payout. Each is safe to repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Its transaction is signed. `parts` are the parts with their fees.
+    Sign {
+        /// The transaction.
+        signed: Signed,
+        /// Each miner's part of the fee, in the order of the parts.
+        fees: Vec<Amount>,
+    },
+    /// The network has it.
+    Send,
+    /// So many confirmations.
+    Depth(u32),
+    /// It is deep, with so many confirmations.
+    Confirm(u32),
+    /// It was deep, but a reorganisation took it out of the chain or nearer to its end.
+    Unconfirm(u32),
+    /// Another transaction that spends its inputs is deep, in the words of the note.
+    Return(String),
+    /// It was given up before it was signed, for the reason of the note.
+    Cancel(String),
+    /// It was returned, but is in the chain after all.
+    Revive(u32),
+    /// Nothing about it can change any more.
+    Forget,
+}
+
+impl Step {
+    /// The step's name in the books.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sign { .. } => "sign",
+            Self::Send => "send",
+            Self::Depth(_) => "depth",
+            Self::Confirm(_) => "confirm",
+            Self::Unconfirm(_) => "unconfirm",
+            Self::Return(_) => "return",
+            Self::Cancel(_) => "cancel",
+            Self::Revive(_) => "revive",
+            Self::Forget => "forget",
+        }
+    }
+}
+
+/// Why a step can not be taken: the caller does not know the payout's state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// Not from this state.
+    #[error("payout {id} is {state}: no step {step} from there")]
+    Order {
+        /// Which payout.
+        id: PayoutId,
+        /// Its state.
+        state: PayoutState,
+        /// The step.
+        step: &'static str,
+    },
+    /// It has another transaction.
+    #[error("payout {id} has transaction {txid} already")]
+    OtherTransaction {
+        /// Which payout.
+        id: PayoutId,
+        /// Its transaction.
+        txid: Txid,
+    },
+    /// The fees are not those of its parts.
+    #[error("payout {id}: {why}")]
+    Fees {
+        /// Which payout.
+        id: PayoutId,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The postings do not fit.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// A payout after a step, and what the step books. No postings and the same payout: it was taken before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stepped {
+    /// The payout now.
+    pub payout: Payout,
+    /// What is booked.
+    pub postings: Postings,
+}
+
+fn account(part: &Part, balance: Balance) -> Account {
+    Account::Miner(part.hotkey, balance)
+}
+
+impl Payout {
+    /// A payout whose money is set aside.
+    pub fn reserve(
+        id: PayoutId,
+        at: Timestamp,
+        parts: Vec<Part>,
+        payer: FeePayer,
+        fee_rate: FeeRate,
+    ) -> Self {
+        Self {
+            id,
+            state: PayoutState::Reserved,
+            reserved_at: at,
+            sent_at: None,
+            changed_at: at,
+            payer,
+            fee_rate,
+            parts,
+            signed: None,
+            confirmations: 0,
+            is_watched: true,
+            note: String::new(),
+        }
+    }
+
+    /// What is taken from all its miners' balances.
+    ///
+    /// # Panics
+    /// If the parts do not fit an amount, which no reserved payout's do.
+    pub fn total(&self) -> Amount {
+        let total = Amount::checked_sum(self.parts.iter().map(|part| part.amount));
+        total.expect("the parts of a payout are balances, which fit together")
+    }
+
+    /// What reserving it books.
+    ///
+    /// # Errors
+    /// If it does not fit the books.
+    pub fn reservation(&self) -> Result<Postings, LedgerError> {
+        self.moved(Balance::Payable, Balance::InFlight)
+    }
+
+    fn moved(&self, from: Balance, to: Balance) -> Result<Postings, LedgerError> {
+        let mut postings = Postings::new();
+        for part in &self.parts {
+            postings.transfer(account(part, from), account(part, to), part.amount)?;
+        }
+        Ok(postings)
+    }
+
+    /// What its being deep books: each part to its miner, and the fee to the network. What of the fee no part
+    /// bears, the reserve does.
+    fn confirmation(&self) -> Result<Postings, LedgerError> {
+        let mut postings = Postings::new();
+        for part in &self.parts {
+            let in_flight = account(part, Balance::InFlight);
+            postings.transfer(in_flight, account(part, Balance::Paid), part.net())?;
+            postings.transfer(in_flight, Account::NetworkFees, part.fee)?;
+        }
+        if let Some(signed) = &self.signed {
+            let by_miners = self.parts.iter().map(|part| part.fee);
+            let by_miners = Amount::checked_sum(by_miners).unwrap_or(Amount::ZERO);
+            let by_pool = signed.fee.checked_sub(by_miners).unwrap_or(Amount::ZERO);
+            postings.transfer(Account::Reserve, Account::NetworkFees, by_pool)?;
+        }
+        Ok(postings)
+    }
+
+    /// What giving its money back books: to the miners, and to the reserve what that bore.
+    fn giving_back(&self) -> Result<Postings, LedgerError> {
+        let mut postings = Postings::new();
+        for part in &self.parts {
+            let in_flight = account(part, Balance::InFlight);
+            let theirs = part.amount.checked_sub(part.borne).unwrap_or(Amount::ZERO);
+            postings.transfer(in_flight, account(part, Balance::Payable), theirs)?;
+            postings.transfer(in_flight, Account::Reserve, part.borne)?;
+        }
+        Ok(postings)
+    }
+
+    /// Takes a step. `payable` tells a miner's payable balance, which only [`Step::Revive`] asks for.
+    ///
+    /// # Errors
+    /// If the step can not be taken from here.
+    pub fn step(
+        &self,
+        step: &Step,
+        at: Timestamp,
+        payable: impl Fn(&Hotkey) -> Amount,
+    ) -> Result<Stepped, StepError> {
+        use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Returned, Signed as IsSigned};
+        let mut next = self.clone();
+        let mut postings = Postings::new();
+        let same = |payout: Self| {
+            Ok(Stepped {
+                payout,
+                postings: Postings::new(),
+            })
+        };
+        match (step, self.state) {
+            (Step::Sign { signed, fees }, Reserved) => {
+                self.check_fees(signed, fees)?;
+                for (part, fee) in next.parts.iter_mut().zip(fees) {
+                    part.fee = *fee;
+                }
+                next.signed = Some(signed.clone());
+                next.state = IsSigned;
+            }
+            (Step::Sign { signed, .. }, IsSigned | Broadcast | Confirmed | Returned) => {
+                return match &self.signed {
+                    Some(known) if known.txid == signed.txid => same(next),
+                    Some(known) => Err(StepError::OtherTransaction {
+                        id: self.id,
+                        txid: known.txid,
+                    }),
+                    None => Err(self.out_of_order(step)),
+                };
+            }
+            (Step::Send, IsSigned) => {
+                next.state = Broadcast;
+                next.sent_at = self.sent_at.or(Some(at));
+            }
+            (Step::Send, Broadcast | Confirmed)
+            | (Step::Confirm(_), Confirmed)
+            | (Step::Unconfirm(_) | Step::Revive(_), Broadcast)
+            | (Step::Return(_), Returned)
+            | (Step::Cancel(_), Cancelled) => return same(next),
+            (Step::Depth(confirmations), Broadcast | Confirmed) => {
+                next.confirmations = *confirmations;
+                return same(next);
+            }
+            (Step::Confirm(confirmations), Broadcast) => {
+                postings = self.confirmation()?;
+                next.state = Confirmed;
+                next.confirmations = *confirmations;
+                next.note.clear();
+            }
+            (Step::Unconfirm(confirmations), Confirmed) => {
+                postings = self.confirmation()?.reversed();
+                next.state = Broadcast;
+                next.confirmations = *confirmations;
+                next.is_watched = true;
+                next.note = REORGED.to_owned();
+            }
+            (Step::Return(note), IsSigned | Broadcast) => {
+                postings = self.giving_back()?;
+                for part in &mut next.parts {
+                    part.borne = Amount::ZERO;
+                }
+                next.state = Returned;
+                next.confirmations = 0;
+                next.note.clone_from(note);
+            }
+            (Step::Cancel(note), Reserved) => {
+                postings = self.giving_back()?;
+                next.state = Cancelled;
+                next.is_watched = false;
+                next.note.clone_from(note);
+            }
+            (Step::Revive(confirmations), Returned) => {
+                for part in &mut next.parts {
+                    let in_flight = account(part, Balance::InFlight);
+                    let theirs = payable(&part.hotkey).min(part.amount);
+                    part.borne = part.amount.checked_sub(theirs).unwrap_or(Amount::ZERO);
+                    postings.transfer(account(part, Balance::Payable), in_flight, theirs)?;
+                    postings.transfer(Account::Reserve, in_flight, part.borne)?;
+                }
+                next.state = Broadcast;
+                next.confirmations = *confirmations;
+                next.is_watched = true;
+                next.note = REVIVED.to_owned();
+            }
+            (Step::Forget, Confirmed | Returned) => {
+                next.is_watched = false;
+                if let Some(signed) = &mut next.signed {
+                    signed.bytes.clear();
+                }
+                return same(next);
+            }
+            _ => return Err(self.out_of_order(step)),
+        }
+        next.changed_at = at;
+        Ok(Stepped {
+            payout: next,
+            postings,
+        })
+    }
+
+    fn out_of_order(&self, step: &Step) -> StepError {
+        StepError::Order {
+            id: self.id,
+            state: self.state,
+            step: step.name(),
+        }
+    }
+
+    fn check_fees(&self, signed: &Signed, fees: &[Amount]) -> Result<(), StepError> {
+        let wrong = |why| Err(StepError::Fees { id: self.id, why });
+        if fees.len() != self.parts.len() {
+            return wrong("each part has one fee");
+        }
+        if self.parts.iter().zip(fees).any(|(part, fee)| *fee > part.amount) {
+            return wrong("a fee is more than its part");
+        }
+        let borne = Amount::checked_sum(fees.iter().copied());
+        match (self.payer, borne) {
+            (FeePayer::Pool, Some(Amount::ZERO)) => Ok(()),
+            (FeePayer::Pool, _) => wrong("the pool pays the fee, so no part bears any"),
+            // Change too small to keep goes to the network too, and that was the pool's.
+            (FeePayer::Miners, Some(borne)) if borne <= signed.fee => Ok(()),
+            (FeePayer::Miners, _) => wrong("the parts bear more than the fee"),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Which node is asked.
+
+use std::rc::Rc;
+
+use dwarves_actors::chain::{BlockStatus, ChainError, MinedCoinbase, SyncState, Tip};
+use dwarves_domain::ids::HeaderHash;
+
+use super::engine::{Engine, View};
+use super::one_node::Node;
+use crate::rpc::RpcError;
+
+/// Blocks that a preferred node may be behind another: a new block reaches one before the other.
+const BEHIND_MAX: u32 = 1;
+
+/// The place of the first that is not behind the others.
+fn first_not_behind(tips: &[Option<Tip>]) -> Option<usize> {
+    let tallest = tips.iter().flatten().map(|tip| tip.height).max()?;
+    tips.iter()
+        .position(|tip| tip.is_some_and(|tip| tip.height.saturating_add(BEHIND_MAX) >= tallest))
+}
+
+impl Engine {
+    /// The nodes that may have work, the best first; those in trouble come last, since it may be over.
+    pub(super) fn in_order_of_work(&self) -> Vec<Rc<Node>> {
+        let chosen = first_not_behind(&self.tips());
+        let rank = |(place, node): &(usize, &Rc<Node>)| {
+            (
+                Some(*place) != chosen,
+                node.heard(|heard| heard.trouble.is_some()),
+                *place,
+            )
+        };
+        let mut nodes: Vec<_> = self.nodes.iter().enumerate().collect();
+        nodes.sort_by_key(rank);
+        nodes.into_iter().map(|(_, node)| Rc::clone(node)).collect()
+    }
+
+    /// The tips of the nodes that have work.
+    fn tips(&self) -> Vec<Option<Tip>> {
+        let tip = |node: &Rc<Node>| node.heard(|heard| heard.tip.filter(|_| heard.trouble.is_none()));
+        self.nodes.iter().map(tip).collect()
+    }
+
+    /// Tells those who wait for a tip what there is.
+    pub(super) fn choose(&self) {
+        let tips = self.tips();
+        let view = match first_not_behind(&tips).and_then(|place| tips[place]) {
+            Some(tip) => View::Tip(tip),
+            None => self.trouble().map_or(View::Starting, View::Trouble),
+        };
+        self.view.send_if_modified(|before| {
+            let changed = *before != view;
+            *before = view;
+            changed
+        });
+    }
+
+    /// What is wrong with the preferred node; `None` while nothing was heard of some node.
+    fn trouble(&self) -> Option<ChainError> {
+        let of = |node: &Rc<Node>| {
+            let trouble = node.heard(|heard| heard.trouble.clone());
+            trouble.map(|error| error.into_chain_error(node.name()))
+        };
+        let troubles: Option<Vec<ChainError>> = self.nodes.iter().map(of).collect();
+        troubles?.into_iter().next()
+    }
+
+    /// The node whose word on blocks counts: the first that is synced, or else the first that answers.
+    fn reader(&self) -> Result<Rc<Node>, ChainError> {
+        let progress = |node: &Rc<Node>| node.heard(|heard| heard.progress);
+        let synced = |node: &&Rc<Node>| progress(node).is_some_and(|progress| progress.is_synced());
+        let answering = |node: &&Rc<Node>| progress(node).is_some();
+        let found = self.nodes.iter().find(synced);
+        let found = found.or_else(|| self.nodes.iter().find(answering));
+        found.map(Rc::clone).ok_or_else(|| {
+            let nobody = || ChainError::Unreachable("no node has answered yet".to_owned());
+            self.trouble().unwrap_or_else(nobody)
+        })
+    }
+
+    pub(super) async fn sync_state(&self) -> Result<SyncState, ChainError> {
+        let node = self.reader()?;
+        let progress = node.progress().await.map_err(|error| reading(&node, error))?;
+        node.heard(|heard| heard.progress = Some(progress));
+        Ok(progress.state())
+    }
+
+    /// What became of a block. A node that is not synced is not believed.
+    pub(super) async fn status(&self, hash: HeaderHash) -> Result<BlockStatus, ChainError> {
+        let node = self.reader()?;
+        if !node.heard(|heard| heard.progress.is_some_and(|progress| progress.is_synced())) {
+            let text = format!(
+                "{} is not synced, so what it says of blocks does not count",
+                node.name()
+            );
+            return Err(ChainError::NotReady(text));
+        }
+        node.status(hash).await.map_err(|error| reading(&node, error))
+    }
+
+    pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, ChainError> {
+        let node = self.reader()?;
+        node.coinbase_at(height)
+            .await
+            .map_err(|error| reading(&node, error))
+    }
+}
+
+fn reading(node: &Node, error: RpcError) -> ChainError {
+    super::one_node::NodeError::from(error).into_chain_error(node.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tip(height: u32) -> Option<Tip> {
+        let hash = HeaderHash::from_bytes([1; 32]);
+        Some(Tip { hash, height })
+    }
+
+    #[test]
+    fn the_first_node_is_preferred_unless_it_is_behind_or_has_no_work() {
+        assert_eq!(first_not_behind(&[tip(7), tip(7)]), Some(0));
+        assert_eq!(first_not_behind(&[tip(7), tip(8)]), Some(0));
+        assert_eq!(first_not_behind(&[tip(7), tip(9), tip(9)]), Some(1));
+        assert_eq!(first_not_behind(&[None, tip(1)]), Some(1));
+        assert_eq!(first_not_behind(&[None, None]), None);
+    }
+}

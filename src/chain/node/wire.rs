@@ -1,0 +1,106 @@
+//! The JSON of the calls in use. Fields that the pool does not need are left alone.
+
+use std::collections::BTreeMap;
+
+use dwarves_domain::ids::HeaderHash;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// A text that `T` is read from.
+fn parsed<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
+}
+
+/// Bytes in hex, of any length.
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    hex::decode(text.as_bytes()).map_err(D::Error::custom)
+}
+
+fn optional_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {
+    bytes(deserializer).map(Some)
+}
+
+/// Eight hex digits.
+fn compact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    u32::from_str_radix(&text, 16).map_err(D::Error::custom)
+}
+
+/// The answer of `getblocktemplate` (BIP22, BIP23, BIP145).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct TemplateJson {
+    #[serde(default)]
+    pub(super) capabilities: Vec<String>,
+    pub(super) version: u32,
+    #[serde(default)]
+    pub(super) rules: Vec<String>,
+    /// The version bits with which the network votes at present (BIP9).
+    #[serde(default)]
+    pub(super) vbavailable: BTreeMap<String, u8>,
+    #[serde(rename = "previousblockhash", deserialize_with = "parsed")]
+    pub(super) previous: HeaderHash,
+    pub(super) transactions: Vec<TransactionJson>,
+    /// Whole sats, unlike the amounts of wallets.
+    #[serde(rename = "coinbasevalue")]
+    pub(super) coinbase_value: u64,
+    #[serde(default)]
+    pub(super) longpollid: Option<String>,
+    #[serde(rename = "mintime")]
+    pub(super) time_min: u32,
+    #[serde(rename = "curtime")]
+    pub(super) time: u32,
+    #[serde(deserialize_with = "compact")]
+    pub(super) bits: u32,
+    pub(super) height: u32,
+    #[serde(
+        rename = "default_witness_commitment",
+        default,
+        deserialize_with = "optional_bytes"
+    )]
+    pub(super) witness_commitment: Option<Vec<u8>>,
+    /// Litecoin's extension block.
+    #[serde(default, deserialize_with = "optional_bytes")]
+    pub(super) mweb: Option<Vec<u8>>,
+}
+
+/// One of the template's transactions.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct TransactionJson {
+    #[serde(deserialize_with = "bytes")]
+    pub(super) data: Vec<u8>,
+    #[serde(deserialize_with = "parsed")]
+    pub(super) txid: HeaderHash,
+    /// Whole sats. BIP22 lets it be left out if it is not known.
+    #[serde(default)]
+    pub(super) fee: Option<i64>,
+}
+
+/// The answer of `getblockchaininfo`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct ChainInfoJson {
+    pub(super) chain: String,
+    pub(super) blocks: u32,
+    pub(super) headers: u32,
+    #[serde(rename = "bestblockhash", deserialize_with = "parsed")]
+    pub(super) best: HeaderHash,
+    #[serde(rename = "initialblockdownload")]
+    pub(super) initial_download: bool,
+}
+
+/// The answer of `getblockheader`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct HeaderJson {
+    /// -1: not on the best chain.
+    pub(super) confirmations: i64,
+}
+
+/// The answer of `getblock` with the ids of its transactions.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct BlockJson {
+    pub(super) time: u32,
+    pub(super) tx: Vec<String>,
+}

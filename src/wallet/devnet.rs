@@ -1,0 +1,289 @@
+//! The pool's own wallet on the embedded chain: one key, whose coins it spends and signs for.
+//!
+//! The key follows from the pool's key, so nothing has to be kept beside it. Coins are chosen by the domain's
+//! rule; signatures are deterministic (RFC 6979), so the same payout of the same coins is the same transaction.
+
+use std::collections::BTreeSet;
+
+use bitcoin::absolute::LockTime;
+use bitcoin::consensus::encode::serialize;
+use bitcoin::hashes::Hash;
+use bitcoin::key::{CompressedPublicKey, Secp256k1};
+use bitcoin::secp256k1::{self, Message, SecretKey};
+use bitcoin::sighash::{EcdsaSighashType, SighashCache};
+use bitcoin::transaction::Version;
+use bitcoin::{Network, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
+use dwarves_actors::wallet::{
+    BuildRequest, Built, Quote, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
+};
+use dwarves_domain::payouts::{ChooseError, Chosen, OutPoint, Rival, Seen, Signed, Sizes, Txid, choose};
+use dwarves_domain::units::Amount;
+use tokio::sync::watch;
+
+use crate::chain::devnet::{Coin, CommandError, Devnet, TransactionStatus};
+
+/// Virtual bytes of a transaction that spends outputs to key hashes (BIP141); outputs as large as the largest
+/// usual ones, those to taproot keys.
+const SIZES: Sizes = Sizes {
+    base: 11,
+    input: 68,
+    output: 43,
+};
+/// Change below this, in sats, goes to the network.
+const DUST_SATS: u64 = 546;
+/// How the devnet says that it has a transaction already.
+const KNOWN: [&str; 2] = ["txn-already-in-mempool", "txn-already-known"];
+
+/// The wallet. Clones are handles of the same one.
+#[derive(Clone)]
+pub struct DevnetWallet {
+    devnet: Devnet,
+    secret: SecretKey,
+    public: CompressedPublicKey,
+    script: ScriptBuf,
+    /// Coins of payouts that are signed. A watch channel that nobody watches: a cell for several threads.
+    locked: watch::Sender<BTreeSet<OutPoint>>,
+}
+
+/// Coins to choose from, with what is known of them.
+type Coins = Vec<(bitcoin::OutPoint, Coin)>;
+
+impl DevnetWallet {
+    /// The wallet with this secret on this chain.
+    ///
+    /// # Errors
+    /// If the bytes are no secret key, which of random ones one in 2^128 is not.
+    pub fn new(devnet: Devnet, secret: &[u8; 32]) -> Result<Self, secp256k1::Error> {
+        let secret = SecretKey::from_slice(secret)?;
+        let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
+        Ok(Self {
+            devnet,
+            secret,
+            public,
+            script: bitcoin::Address::p2wpkh(&public, Network::Regtest).script_pubkey(),
+            locked: watch::Sender::new(BTreeSet::new()),
+        })
+    }
+
+    /// The script of the wallet's one address.
+    pub fn script(&self) -> &ScriptBuf {
+        &self.script
+    }
+
+    async fn free_coins(&self) -> Result<Coins, WalletError> {
+        let coins = self.devnet.spendable_coins(self.script.clone()).await;
+        let coins = coins.map_err(|error| failed(&error))?;
+        let locked = self.locked.borrow().clone();
+        Ok(coins
+            .into_iter()
+            .filter(|(place, _)| !locked.contains(&ours(place)))
+            .collect())
+    }
+
+    async fn choose(&self, request: &BuildRequest) -> Result<(Chosen, Coins), WalletError> {
+        let coins = self.free_coins().await?;
+        let priced = coins
+            .iter()
+            .filter_map(|(place, coin)| Some((ours(place), Amount::from_sats(coin.value.to_sat())?)));
+        let dust = Amount::from_sats(DUST_SATS).unwrap_or(Amount::ZERO);
+        let chosen = choose(priced.collect(), &request.batch, request.fee_rate, SIZES, dust);
+        let chosen = chosen.map_err(|error| {
+            let kind = match error {
+                ChooseError::Short { .. } => WalletErrorKind::ShortOfFunds,
+                ChooseError::Overflow => WalletErrorKind::Refused,
+            };
+            WalletError::new(kind, error.to_string())
+        })?;
+        if chosen.fee > request.fee_max {
+            let detail = format!("{} sats, at most {} are allowed", chosen.fee, request.fee_max);
+            let kind = WalletErrorKind::FeeTooHigh { fee: chosen.fee };
+            return Err(WalletError::new(kind, detail));
+        }
+        Ok((chosen, coins))
+    }
+
+    async fn build(&self, request: BuildRequest) -> Result<Built, WalletError> {
+        let (chosen, coins) = self.choose(&request).await?;
+        let outputs = request.batch.outputs_after(chosen.borne);
+        let outputs = outputs.map_err(|error| refused(error.to_string()))?;
+        let mut output: Vec<TxOut> = outputs
+            .into_iter()
+            .map(|output| TxOut {
+                value: bitcoin::Amount::from_sat(output.amount.sats()),
+                script_pubkey: ScriptBuf::from_bytes(output.script),
+            })
+            .collect();
+        if chosen.change > Amount::ZERO {
+            output.push(TxOut {
+                value: bitcoin::Amount::from_sat(chosen.change.sats()),
+                script_pubkey: self.script.clone(),
+            });
+        }
+        let spent: Vec<(bitcoin::OutPoint, bitcoin::Amount)> = chosen
+            .inputs
+            .iter()
+            .filter_map(|input| {
+                let (place, coin) = coins.iter().find(|(place, _)| ours(place) == *input)?;
+                Some((*place, coin.value))
+            })
+            .collect();
+        let unsigned = Transaction {
+            version: Version::TWO,
+            lock_time: LockTime::ZERO,
+            input: spent.iter().map(|(place, _)| input_of(*place)).collect(),
+            output,
+        };
+        let transaction = self.sign(unsigned, &spent)?;
+        self.locked.send_modify(|locked| locked.extend(&chosen.inputs));
+        Ok(Built {
+            signed: Signed {
+                txid: Txid::from_bytes(transaction.compute_txid().to_byte_array()),
+                bytes: serialize(&transaction),
+                inputs: chosen.inputs,
+                fee: chosen.fee,
+            },
+            borne: chosen.borne,
+        })
+    }
+
+    /// Signs every input, each of which spends an output to the wallet's key hash (BIP143).
+    fn sign(
+        &self,
+        unsigned: Transaction,
+        spent: &[(bitcoin::OutPoint, bitcoin::Amount)],
+    ) -> Result<Transaction, WalletError> {
+        let signer = Secp256k1::signing_only();
+        let mut cache = SighashCache::new(unsigned);
+        for (index, (_, value)) in spent.iter().enumerate() {
+            let kind = EcdsaSighashType::All;
+            let hash = cache.p2wpkh_signature_hash(index, &self.script, *value, kind);
+            let hash = hash.map_err(|error| refused(error.to_string()))?;
+            let message = Message::from_digest(hash.to_byte_array());
+            let signature = bitcoin::ecdsa::Signature {
+                signature: signer.sign_ecdsa(&message, &self.secret),
+                sighash_type: kind,
+            };
+            if let Some(witness) = cache.witness_mut(index) {
+                *witness = Witness::p2wpkh(&signature, &self.public.0);
+            }
+        }
+        Ok(cache.into_transaction())
+    }
+}
+
+fn input_of(place: bitcoin::OutPoint) -> TxIn {
+    TxIn {
+        previous_output: place,
+        script_sig: ScriptBuf::new(),
+        // Final: the payout says of itself that it is never replaced (BIP125).
+        sequence: Sequence::MAX,
+        witness: Witness::new(),
+    }
+}
+
+fn ours(place: &bitcoin::OutPoint) -> OutPoint {
+    OutPoint {
+        txid: Txid::from_bytes(place.txid.to_byte_array()),
+        vout: place.vout,
+    }
+}
+
+fn theirs(place: &OutPoint) -> bitcoin::OutPoint {
+    bitcoin::OutPoint {
+        txid: bitcoin::Txid::from_byte_array(*place.txid.as_bytes()),
+        vout: place.vout,
+    }
+}
+
+fn refused(detail: impl Into<String>) -> WalletError {
+    WalletError::new(WalletErrorKind::Refused, detail)
+}
+
+fn failed(error: &CommandError) -> WalletError {
+    WalletError::new(WalletErrorKind::Unreachable, error.to_string())
+}
+
+impl Wallet for DevnetWallet {
+    fn state(&self) -> WalletFuture<WalletState> {
+        // It is in the same process: either it answers, or the pool is stopping.
+        let this = self.clone();
+        Box::pin(async move { this.free_coins().await.map(|_| WalletState::Ready) })
+    }
+
+    fn spendable(&self) -> WalletFuture<Amount> {
+        let this = self.clone();
+        Box::pin(async move {
+            let coins = this.free_coins().await?;
+            let values = coins
+                .iter()
+                .map(|(_, coin)| Amount::from_sats(coin.value.to_sat()));
+            let sum = values.collect::<Option<Vec<_>>>().and_then(Amount::checked_sum);
+            Ok(sum.unwrap_or(Amount::MAX))
+        })
+    }
+
+    fn hold(&self, inputs: Vec<OutPoint>) -> WalletFuture<()> {
+        self.locked.send_replace(inputs.into_iter().collect());
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn quote(&self, request: BuildRequest) -> WalletFuture<Quote> {
+        let this = self.clone();
+        Box::pin(async move {
+            let (chosen, _) = this.choose(&request).await?;
+            Ok(Quote {
+                fee: chosen.fee,
+                borne: chosen.borne,
+            })
+        })
+    }
+
+    fn build(&self, request: BuildRequest) -> WalletFuture<Built> {
+        let this = self.clone();
+        Box::pin(async move { Self::build(&this, request).await })
+    }
+
+    fn send(&self, bytes: Vec<u8>) -> WalletFuture<SendOutcome> {
+        let devnet = self.devnet.clone();
+        Box::pin(async move {
+            match devnet.accept_transaction(bytes).await {
+                Ok(_) => Ok(SendOutcome::Accepted),
+                Err(CommandError::Refused(word)) if KNOWN.contains(&word.as_str()) => Ok(SendOutcome::Known),
+                Err(CommandError::Refused(word)) => Ok(SendOutcome::Refused(word)),
+                Err(error) => Err(failed(&error)),
+            }
+        })
+    }
+
+    fn status(&self, txid: Txid) -> WalletFuture<Seen> {
+        let devnet = self.devnet.clone();
+        Box::pin(async move {
+            let txid = bitcoin::Txid::from_byte_array(*txid.as_bytes());
+            match devnet.transaction_status(txid).await {
+                Ok(TransactionStatus::Unknown) => Ok(Seen::Unknown),
+                Ok(TransactionStatus::Waiting) => Ok(Seen::Mempool),
+                Ok(TransactionStatus::Confirmed(confirmations)) => Ok(Seen::Confirmed(confirmations)),
+                Err(error) => Err(failed(&error)),
+            }
+        })
+    }
+
+    fn rival(&self, txid: Txid, inputs: Vec<OutPoint>) -> WalletFuture<Rival> {
+        let devnet = self.devnet.clone();
+        Box::pin(async move {
+            let txid = bitcoin::Txid::from_byte_array(*txid.as_bytes());
+            let inputs = inputs.iter().map(theirs).collect();
+            match devnet.spender_of(inputs, txid).await {
+                Ok(Some((by, confirmations))) => Ok(Rival::Spent {
+                    by: Txid::from_bytes(by.to_byte_array()),
+                    confirmations,
+                }),
+                Ok(None) => Ok(Rival::None),
+                Err(error) => Err(failed(&error)),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

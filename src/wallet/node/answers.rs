@@ -1,0 +1,177 @@
+//! The node's answers as far as they are read. What else is in them may change from node to node.
+
+use dwarves_domain::payouts::{OutPoint, Sizes, Txid, read_transaction};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::rpc::Coins;
+
+/// `getwalletinfo`
+#[derive(Debug, Deserialize)]
+pub(super) struct WalletInfo {
+    /// Until when it is unlocked; 0: locked; absent: not encrypted.
+    pub(super) unlocked_until: Option<u64>,
+    /// False, or how far a rescan has come.
+    #[serde(default)]
+    scanning: Value,
+}
+
+impl WalletInfo {
+    pub(super) fn is_scanning(&self) -> bool {
+        self.scanning.is_object()
+    }
+}
+
+/// `getblockchaininfo`
+#[derive(Debug, Deserialize)]
+pub(super) struct ChainInfo {
+    pub(super) blocks: u64,
+    pub(super) headers: u64,
+    #[serde(default)]
+    pub(super) initialblockdownload: bool,
+}
+
+/// A line of `listunspent`. Litecoin's confidential (MWEB) coins have no script and are not read as coins.
+#[derive(Debug, Deserialize)]
+pub(super) struct Unspent {
+    #[serde(default)]
+    txid: String,
+    #[serde(default)]
+    vout: u32,
+    pub(super) amount: Coins,
+    #[serde(rename = "scriptPubKey", default)]
+    script: String,
+    #[serde(default)]
+    spendable: bool,
+    #[serde(default = "yes")]
+    safe: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// Kinds of scripts whose spending has a known size: how they begin and end in hex, their length in bytes, and
+/// the virtual bytes of an input with its signature.
+const KINDS: [(&str, &str, usize, u64); 4] = [
+    ("0014", "", 22, 68),        // to a key's hash, with witness
+    ("a914", "87", 23, 91),      // the same inside of a script's hash
+    ("76a914", "88ac", 25, 148), // to a key's hash, of old
+    ("5120", "", 34, 58),        // to a taproot key
+];
+
+impl Unspent {
+    /// Virtual bytes of an input that spends it, if it is of a known kind.
+    fn input_size(&self) -> Option<u64> {
+        let of_kind = |(begin, end, length, _): &&(&str, &str, usize, u64)| {
+            self.script.len() == 2 * length && self.script.starts_with(begin) && self.script.ends_with(end)
+        };
+        KINDS.iter().find(of_kind).map(|(_, _, _, size)| *size)
+    }
+
+    /// Whether the wallet can sign for it, nobody else can take it back, and its size is known.
+    pub(super) fn is_ours(&self) -> bool {
+        self.spendable && self.safe && self.place().is_some() && self.input_size().is_some()
+    }
+
+    pub(super) fn place(&self) -> Option<OutPoint> {
+        let txid: Txid = self.txid.parse().ok()?;
+        Some(OutPoint {
+            txid,
+            vout: self.vout,
+        })
+    }
+}
+
+/// Sizes for transactions of these coins: of each piece the largest, so that the rate is never missed.
+pub(super) fn sizes_of(coins: &[Unspent]) -> Sizes {
+    Sizes {
+        base: 13,
+        input: coins.iter().filter_map(Unspent::input_size).max().unwrap_or(148),
+        output: 43,
+    }
+}
+
+/// A place of an output, in `lockunspent` and `listlockunspent`.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct PlaceJson {
+    txid: String,
+    vout: u32,
+}
+
+impl PlaceJson {
+    pub(super) fn of(place: &OutPoint) -> Self {
+        Self {
+            txid: place.txid.to_string(),
+            vout: place.vout,
+        }
+    }
+
+    pub(super) fn place(&self) -> Option<OutPoint> {
+        let txid: Txid = self.txid.parse().ok()?;
+        Some(OutPoint {
+            txid,
+            vout: self.vout,
+        })
+    }
+}
+
+/// `signrawtransactionwithwallet`
+#[derive(Debug, Deserialize)]
+pub(super) struct SignedHex {
+    pub(super) hex: String,
+    pub(super) complete: bool,
+}
+
+/// A line of `testmempoolaccept`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Accepted {
+    pub(super) allowed: bool,
+    #[serde(rename = "reject-reason")]
+    pub(super) reason: Option<String>,
+}
+
+/// `gettransaction`
+#[derive(Debug, Deserialize)]
+pub(super) struct TransactionInfo {
+    /// Below zero: so deep is the block of a transaction that conflicts with it.
+    pub(super) confirmations: i64,
+    #[serde(default)]
+    pub(super) walletconflicts: Vec<String>,
+    #[serde(default)]
+    hex: String,
+}
+
+impl TransactionInfo {
+    /// Whether it spends one of `inputs`.
+    pub(super) fn spends(&self, inputs: &[OutPoint]) -> bool {
+        let transaction = hex::decode(&self.hex)
+            .ok()
+            .and_then(|bytes| read_transaction(&bytes).ok());
+        transaction.is_some_and(|transaction| transaction.inputs.iter().any(|input| inputs.contains(input)))
+    }
+}
+
+/// `gettxout`
+#[derive(Debug, Deserialize)]
+pub(super) struct ChainOutput {
+    pub(super) confirmations: u32,
+}
+
+/// A line of `listtransactions`.
+#[derive(Debug, Deserialize)]
+pub(super) struct WalletLine {
+    #[serde(default)]
+    pub(super) txid: String,
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    confirmations: i64,
+}
+
+impl WalletLine {
+    /// Whether it is in the chain and spends coins of the wallet.
+    pub(super) fn may_spend(&self) -> bool {
+        self.category == "send" && self.confirmations > 0
+    }
+}

@@ -1,0 +1,269 @@
+//! The chain that the configuration asks for.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bitcoin::key::{CompressedPublicKey, Secp256k1};
+use bitcoin::secp256k1::SecretKey;
+use bitcoin::{Address, Network};
+use dwarves_actors::chain::SharedChain;
+use dwarves_actors::clock::SharedClock;
+use dwarves_actors::wallet::SharedWallet;
+use dwarves_domain::address::{AddressFormat, PayoutAddress};
+
+use super::{StartError, settings};
+use crate::chain::devnet::{ADDRESS_FORMAT, Devnet};
+use crate::chain::node::inspect::{AddressFinding, Inspector};
+use crate::chain::node::{Coin, NodeChain, NodeSettings};
+use crate::clock::Stopwatch;
+use crate::config::{ChainConfig, ChainKind, Config};
+use crate::keys::PoolKey;
+use crate::rpc::{Endpoint, RpcError};
+use crate::wallet::{DevnetWallet, NodeWallet};
+
+/// How long the start waits for a node that does not answer. The pool starts without it, too, if the payout
+/// address tells the network; otherwise it waits longer before it gives up.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE_IF_NEEDED: Duration = Duration::from_secs(60);
+/// How often it is asked meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(200);
+/// How long one question may take.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// The chain, its wallet, where its coinbases pay and how its addresses are written.
+pub(super) struct OpenChain {
+    kind: Kind,
+    /// Who pays miners.
+    pub(super) wallet: SharedWallet,
+    /// The script that coinbases pay.
+    pub(super) payout_script: Vec<u8>,
+    /// How addresses are written.
+    pub(super) addresses: AddressFormat,
+    /// What the API calls the chain.
+    pub(super) name: &'static str,
+}
+
+enum Kind {
+    Devnet(Devnet),
+    Node(NodeChain),
+}
+
+impl OpenChain {
+    /// Opens the chain. The devnet's file lies in `data_dir`; a node is asked who it is if it is there.
+    pub(super) async fn open(
+        config: &Config,
+        data_dir: &Path,
+        key: &PoolKey,
+        clock: &SharedClock,
+    ) -> Result<Self, StartError> {
+        match config.chain.kind {
+            ChainKind::Devnet => Self::open_devnet(config, data_dir, key, clock),
+            ChainKind::Node => Self::open_node(config).await,
+        }
+    }
+
+    fn open_devnet(
+        config: &Config,
+        data_dir: &Path,
+        key: &PoolKey,
+        clock: &SharedClock,
+    ) -> Result<Self, StartError> {
+        let payout_script = devnet_payout_script(&config.chain, key)?;
+        let params = settings::devnet_params(config)?;
+        let devnet = Devnet::open(&data_dir.join("devnet"), &params, Arc::clone(clock))?;
+        Ok(Self {
+            wallet: Arc::new(devnet_wallet(&devnet, key)?),
+            kind: Kind::Devnet(devnet),
+            payout_script,
+            addresses: ADDRESS_FORMAT,
+            name: "devnet",
+        })
+    }
+
+    async fn open_node(config: &Config) -> Result<Self, StartError> {
+        let nodes = node_endpoints(&config.chain)?;
+        let (text, formats) = payout_address(&config.chain)?;
+        let addresses = address_format(&config.chain, &nodes, text, &formats).await?;
+        let payout_script = PayoutAddress::parse(text, addresses)
+            .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?
+            .script();
+        // Only one node can hold the wallet: the first.
+        let wallet = nodes.first().cloned().ok_or_else(no_node)?;
+        let wallet = NodeWallet::start(wallet, config.chain.wallet.as_deref()).map_err(StartError::Thread)?;
+        let chain = NodeChain::start(NodeSettings {
+            nodes,
+            algorithm: config.chain.algorithm,
+            addresses,
+            payout_script: payout_script.clone(),
+            tag: config.pool.tag.clone(),
+            poll_every: config.chain.poll_interval.to_std(),
+        })
+        .map_err(StartError::Thread)?;
+        Ok(Self {
+            wallet: Arc::new(wallet),
+            kind: Kind::Node(chain),
+            payout_script,
+            addresses,
+            name: match Coin::of_algorithm(config.chain.algorithm) {
+                Coin::Bitcoin => "bitcoin",
+                Coin::Litecoin => "litecoin",
+            },
+        })
+    }
+
+    /// As the actors use it.
+    pub(super) fn shared(&self) -> SharedChain {
+        match &self.kind {
+            Kind::Devnet(devnet) => Arc::new(devnet.clone()),
+            Kind::Node(node) => Arc::new(node.clone()),
+        }
+    }
+
+    /// Closes what has a file.
+    pub(super) async fn close(&self) {
+        match &self.kind {
+            Kind::Devnet(devnet) => devnet.close().await,
+            Kind::Node(_) => {}
+        }
+    }
+}
+
+/// The configured nodes, the preferred one first.
+pub fn node_endpoints(chain: &ChainConfig) -> Result<Vec<Endpoint>, StartError> {
+    let nodes = chain
+        .endpoints()
+        .map_err(|error| StartError::Settings(format!("chain.url is {error}")))?;
+    if nodes.is_empty() {
+        return Err(no_node());
+    }
+    Ok(nodes)
+}
+
+fn no_node() -> StartError {
+    StartError::Settings("chain.url is missing".to_owned())
+}
+
+fn devnet_wallet(devnet: &Devnet, key: &PoolKey) -> Result<DevnetWallet, StartError> {
+    let wallet = DevnetWallet::new(devnet.clone(), &key.devnet_wallet_secret());
+    wallet.map_err(|error| StartError::Settings(format!("the pool's key gives no devnet wallet: {error}")))
+}
+
+/// The configured address that coinbases pay, with the formats in which it is right.
+pub fn payout_address(chain: &ChainConfig) -> Result<(&str, Vec<AddressFormat>), StartError> {
+    let text = chain.payout_address.as_deref().unwrap_or_default();
+    let coin = Coin::of_algorithm(chain.algorithm);
+    let formats = coin.formats_of(text);
+    if formats.is_empty() {
+        return Err(StartError::Settings(format!(
+            "chain.payout_address is no address of {coin:?}"
+        )));
+    }
+    Ok((text, formats))
+}
+
+/// How addresses are written on the nodes' network: what the first node that answers says, and what the payout
+/// address says if none does.
+async fn address_format(
+    chain: &ChainConfig,
+    nodes: &[Endpoint],
+    text: &str,
+    formats: &[AddressFormat],
+) -> Result<AddressFormat, StartError> {
+    let patience = if formats.len() == 1 {
+        PATIENCE
+    } else {
+        PATIENCE_IF_NEEDED
+    };
+    let watch = Stopwatch::start();
+    let mut inspectors = Vec::new();
+    for endpoint in nodes {
+        inspectors.push(Inspector::new(endpoint, chain.wallet.as_deref()).map_err(StartError::Thread)?);
+    }
+    loop {
+        let mut trouble = None;
+        for inspector in &inspectors {
+            match tokio::time::timeout(ANSWER_MAX, inspector.network()).await {
+                Ok(Ok(network)) => return judge_network(chain, inspector, network, text).await,
+                Ok(Err(error)) => trouble = trouble.or(Some(format!("{}: {error}", inspector.name()))),
+                Err(_) => trouble = trouble.or(Some(format!("{} does not answer", inspector.name()))),
+            }
+        }
+        if watch.elapsed() < patience {
+            tokio::time::sleep(ASK_EVERY).await;
+            continue;
+        }
+        let trouble = trouble.unwrap_or_default();
+        return match formats {
+            [format] => {
+                log::warn!("starting without a node, which is tried again until it answers: {trouble}");
+                Ok(*format)
+            }
+            _ => Err(StartError::Node(format!(
+                "{trouble}; chain.payout_address is right on several networks, so start the node first, or give \
+                 an address that tells the network (bech32)"
+            ))),
+        };
+    }
+}
+
+async fn judge_network(
+    chain: &ChainConfig,
+    inspector: &Inspector,
+    network: Result<crate::chain::node::Network, String>,
+    text: &str,
+) -> Result<AddressFormat, StartError> {
+    let node = inspector.name();
+    let network = network.map_err(|genesis| {
+        StartError::Node(format!(
+            "{node}: its chain begins with {genesis}, which is neither Bitcoin's nor Litecoin's"
+        ))
+    })?;
+    let right = network.coin.algorithm();
+    if right != chain.algorithm {
+        let what = format!("{node} is on {network}: set chain.algorithm = \"{right}\"");
+        return Err(StartError::Node(what));
+    }
+    let format = network.addresses();
+    PayoutAddress::parse(text, format).map_err(|error| {
+        StartError::Node(format!(
+            "{node} is on {network}, and chain.payout_address is {error}"
+        ))
+    })?;
+    log::info!("node {node} is on {network}");
+    match tokio::time::timeout(ANSWER_MAX, inspector.address(text)).await {
+        Ok(Ok(AddressFinding::Own)) => log::info!("coinbases pay address={text}, which is the node's own"),
+        Ok(Ok(AddressFinding::Invalid)) => {
+            return Err(StartError::Node(format!(
+                "{node} says that chain.payout_address is not valid"
+            )));
+        }
+        Ok(Ok(AddressFinding::Foreign)) => log::warn!(
+            "coinbases pay address={text}, which is not of the node's wallet: payouts can not spend what is mined"
+        ),
+        Ok(Ok(AddressFinding::Valid(error))) => {
+            log::warn!(
+                "coinbases pay address={text}; whether it is the wallet's own can not be told: {error}"
+            );
+        }
+        Ok(Err(RpcError::WarmingUp(why))) => log::info!("chain.payout_address is not checked yet: {why}"),
+        Ok(Err(error)) => log::warn!("chain.payout_address can not be checked: {error}"),
+        Err(_) => log::warn!("chain.payout_address can not be checked: {node} does not answer"),
+    }
+    Ok(format)
+}
+
+/// The script that the devnet's coinbases pay: the configured address, or the pool's own.
+fn devnet_payout_script(chain: &ChainConfig, key: &PoolKey) -> Result<Vec<u8>, StartError> {
+    if let Some(text) = &chain.payout_address {
+        let address = PayoutAddress::parse(text, ADDRESS_FORMAT)
+            .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?;
+        return Ok(address.script());
+    }
+    let secret = SecretKey::from_slice(&key.devnet_wallet_secret())
+        .map_err(|error| StartError::Settings(format!("the pool's key gives no devnet wallet: {error}")))?;
+    let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
+    let address = Address::p2wpkh(&public, Network::Regtest);
+    log::info!("coinbases pay the pool's own devnet address={address}");
+    Ok(address.script_pubkey().into_bytes())
+}
