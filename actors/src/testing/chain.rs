@@ -232,7 +232,7 @@ impl State {
 
     fn coinbase_at(&self, height: u32) -> Option<MinedCoinbase> {
         let mut hash = self.tip.hash;
-        while self.blocks[&hash].height > height {
+        while self.blocks[&hash].height > height && hash != GENESIS {
             hash = self.blocks[&hash].previous;
         }
         let block = &self.blocks[&hash];
