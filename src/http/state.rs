@@ -16,6 +16,7 @@ use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
 use dwarves_actors::work_manager::messages::ReadWork;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::{Span, Timestamp};
@@ -110,6 +111,8 @@ pub struct HttpDeps {
     pub algorithm: Algorithm,
     /// Work over JSON-RPC.
     pub json_rpc: JsonRpcDeps,
+    /// Which addresses are right on the chain.
+    pub addresses: AddressFormat,
     /// How long and how large things may be.
     pub limits: HttpLimits,
     /// Turns true when the pool stops: long polls are answered at once.

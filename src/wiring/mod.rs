@@ -240,6 +240,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
         json_rpc: json_rpc(config, &ground, &ports, &stratum),
+        addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
             long_poll: config.http.longpoll.to_std(),

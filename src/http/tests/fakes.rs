@@ -402,6 +402,7 @@ impl World {
             chain_name: "devnet".to_owned(),
             algorithm: Algorithm::Sha256d,
             json_rpc: self.json_rpc,
+            addresses: AddressFormat::BitcoinRegtest,
             limits: self.limits,
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
             stopping: tokio::sync::watch::channel(false).1,
