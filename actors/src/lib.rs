@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod miner_manager;
 pub mod paymaster;
 pub mod pool_manager;
+pub mod proof_of_work;
 pub mod reward_distributor;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]

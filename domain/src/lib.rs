@@ -28,6 +28,7 @@ pub mod ids;
 pub mod ledger;
 pub mod miners;
 pub mod payouts;
+pub mod pow;
 pub mod rewards;
 pub mod rounds;
 pub mod session;

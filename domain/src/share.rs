@@ -6,7 +6,6 @@
 use std::fmt;
 
 use crate::ids::{HeaderHash, Sequence};
-use crate::target::Target;
 use crate::work::{Algorithm, FullExtraNonce, Header, Job, JobId};
 
 /// A solution as a miner submits it.
@@ -99,6 +98,87 @@ pub struct Proof {
     pub is_block: bool,
 }
 
+/// A share whose ranges are right, before it is hashed: the expensive part can be done elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    header: Header,
+    hash: HeaderHash,
+    extranonce: FullExtraNonce,
+}
+
+impl Candidate {
+    /// The cheap checks of a submission.
+    ///
+    /// # Errors
+    /// [`Rejection::TimeOutOfRange`] or [`Rejection::VersionOutOfMask`].
+    pub fn new(job: &Job, submission: &Submission) -> Result<Self, Rejection> {
+        let (version, time) = ranges(job, submission)?;
+        let header = job.header().rolled(version, time, submission.nonce);
+        Ok(Self::of(header, job.extranonce().into()))
+    }
+
+    /// As [`Candidate::new`], for a job whose extranonce the miner rolls: each share brings its own.
+    ///
+    /// # Errors
+    /// As [`Candidate::new`].
+    pub fn rolled(job: &Job, extranonce: FullExtraNonce, submission: &Submission) -> Result<Self, Rejection> {
+        let (version, time) = ranges(job, submission)?;
+        let header = job.template().header(extranonce);
+        Ok(Self::of(
+            header.rolled(version, time, submission.nonce),
+            extranonce,
+        ))
+    }
+
+    fn of(header: Header, extranonce: FullExtraNonce) -> Self {
+        Self {
+            header,
+            hash: header.hash(),
+            extranonce,
+        }
+    }
+
+    /// The header that is to be hashed.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The SHA-256d of the header, which names the share.
+    pub fn hash(&self) -> HeaderHash {
+        self.hash
+    }
+
+    /// Judges by the header's proof-of-work hash.
+    ///
+    /// # Errors
+    /// [`Rejection::LowDifficulty`].
+    pub fn prove(self, job: &Job, pow_hash: &HeaderHash) -> Result<Proof, Rejection> {
+        if !job.share_target().is_met_by(pow_hash) {
+            return Err(Rejection::LowDifficulty);
+        }
+        Ok(Proof {
+            header: self.header,
+            hash: self.hash,
+            extranonce: self.extranonce,
+            is_block: job.template().network_target().is_met_by(pow_hash),
+        })
+    }
+
+    /// Hashes and judges at once.
+    fn hashed(
+        self,
+        job: &Job,
+        algorithm: Algorithm,
+        pow: impl FnOnce(&Header) -> HeaderHash,
+    ) -> Result<Proof, Rejection> {
+        let pow_hash = match algorithm {
+            Algorithm::Sha256d => self.hash,
+            Algorithm::Scrypt => pow(&self.header),
+        };
+        self.prove(job, &pow_hash)
+    }
+}
+
 /// Judges `submission` by its job alone: first the cheap checks, then the hash.
 ///
 /// `pow` is the proof-of-work hash of an algorithm other than SHA-256d; it is asked for only when needed.
@@ -111,9 +191,7 @@ pub fn check(
     algorithm: Algorithm,
     pow: impl FnOnce(&Header) -> HeaderHash,
 ) -> Result<Proof, Rejection> {
-    let (version, time) = ranges(job, submission)?;
-    let header = job.header().rolled(version, time, submission.nonce);
-    prove(job, header, job.extranonce().into(), algorithm, pow)
+    Candidate::new(job, submission)?.hashed(job, algorithm, pow)
 }
 
 /// As [`check`], for a job whose extranonce the miner rolls: each share brings its own.
@@ -127,12 +205,7 @@ pub fn check_rolled(
     algorithm: Algorithm,
     pow: impl FnOnce(&Header) -> HeaderHash,
 ) -> Result<Proof, Rejection> {
-    let (version, time) = ranges(job, submission)?;
-    let header = job
-        .template()
-        .header(extranonce)
-        .rolled(version, time, submission.nonce);
-    prove(job, header, extranonce, algorithm, pow)
+    Candidate::rolled(job, extranonce, submission)?.hashed(job, algorithm, pow)
 }
 
 /// The header's version and time, if the job allows them.
@@ -147,30 +220,6 @@ fn ranges(job: &Job, submission: &Submission) -> Result<(u32, u32), Rejection> {
         return Err(Rejection::VersionOutOfMask);
     }
     Ok((version, time))
-}
-
-fn prove(
-    job: &Job,
-    header: Header,
-    extranonce: FullExtraNonce,
-    algorithm: Algorithm,
-    pow: impl FnOnce(&Header) -> HeaderHash,
-) -> Result<Proof, Rejection> {
-    let hash = header.hash();
-    let pow_hash = match algorithm {
-        Algorithm::Sha256d => hash,
-        Algorithm::Scrypt => pow(&header),
-    };
-    let met = |target: Target| target.is_met_by(&pow_hash);
-    if !met(job.share_target()) {
-        return Err(Rejection::LowDifficulty);
-    }
-    Ok(Proof {
-        header,
-        hash,
-        extranonce,
-        is_block: met(job.template().network_target()),
-    })
 }
 
 #[cfg(test)]

@@ -6,13 +6,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
 
 use dwarves_actors::clock::Clock;
+use dwarves_domain::work::Algorithm;
 
 use super::search::{Freedom, Search};
 use super::wire::{Share, Work};
 use crate::clock::{Stopwatch, SystemClock};
 
 /// Nonces between two looks at the inbox: about 10 ms.
-const BATCH: u32 = 1 << 16;
+const fn batch(algorithm: Algorithm) -> u32 {
+    match algorithm {
+        Algorithm::Sha256d => 1 << 16,
+        Algorithm::Scrypt => 1 << 5,
+    }
+}
+
 /// Batches a second of a throttled thread.
 const THROTTLED_BATCHES: u64 = 20;
 /// How long an idle thread waits for work between two looks at `halt`.
@@ -86,15 +93,16 @@ impl Digger {
             time_max: work.time_max,
             version_mask: work.version_mask,
         };
-        Search::new(work.header, freedom, self.part, self.parts)
+        Search::new(work.header, work.algorithm, freedom, self.part, self.parts)
     }
 
     /// Tries one batch. `None` if all headers were tried, or nobody takes what is found any more.
     fn dig(&self, work: &Arc<Work>, search: &mut Search) -> Option<()> {
         let watch = Stopwatch::start();
-        let most = self.throttle.map_or(BATCH, |rate| {
+        let batch = batch(work.algorithm);
+        let most = self.throttle.map_or(batch, |rate| {
             let even = u64::from(rate).div_ceil(THROTTLED_BATCHES);
-            u32::try_from(even).unwrap_or(BATCH).clamp(1, BATCH)
+            u32::try_from(even).unwrap_or(batch).clamp(1, batch)
         });
         let batch = search.next_batch(most)?;
         let changed = |now: u32, before: u32| (now != before).then_some(now);

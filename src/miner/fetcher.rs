@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::work::{Algorithm, JobId};
+use dwarves_domain::work::JobId;
 
 use super::api::{Advice, PoolClient};
 use super::backoff::{Backoff, sleep_unless};
@@ -75,12 +75,6 @@ impl Fetcher {
 
     /// Whether anybody is left to work on it.
     fn hand_out(&self, work: Work) -> bool {
-        if work.algorithm != Algorithm::Sha256d {
-            let _nobody_listens = self
-                .events
-                .send(Event::Fatal(MinerError::Algorithm(work.algorithm)));
-            return false;
-        }
         let event = Event::Work {
             height: work.height,
             share_difficulty: work.share_target.difficulty().to_f64(),

@@ -1,11 +1,11 @@
-//! SHA-256d over the nonces of a header.
+//! Hashing over the nonces of a header.
 //!
-//! The first 64 of a header's 80 bytes do not change with the nonce, so their compression is done once (the
-//! midstate): each nonce costs two compressions instead of three.
+//! With SHA-256d the first 64 of a header's 80 bytes do not change with the nonce, so their compression is done once (the
+//! midstate): each nonce costs two compressions instead of three. scrypt has no such shortcut.
 
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::target::Target;
-use dwarves_domain::work::Header;
+use dwarves_domain::work::{Algorithm, Header};
 use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
 use sha2::digest::generic_array::typenum::U64;
@@ -26,16 +26,50 @@ const INITIAL: [u32; 8] = [
 
 /// A header whose nonces are searched.
 #[derive(Clone, Debug)]
-pub struct Hasher {
+pub enum Hasher {
+    /// With SHA-256d.
+    Sha256d(Sha256dHasher),
+    /// With scrypt.
+    Scrypt(Header),
+}
+
+impl Hasher {
+    /// Prepares the search over `header`'s nonces; the nonce that it holds does not matter.
+    pub fn new(header: &Header, algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256d => Self::Sha256d(Sha256dHasher::new(header)),
+            Algorithm::Scrypt => Self::Scrypt(*header),
+        }
+    }
+
+    /// Hashes with `count` nonces from `first` on (wrapping) and tells `found` of each that meets `target`.
+    pub fn scan(&self, first: u32, count: u32, target: Target, mut found: impl FnMut(u32)) {
+        match self {
+            Self::Sha256d(hasher) => hasher.scan(first, count, target, found),
+            Self::Scrypt(header) => {
+                let (version, time) = (header.version(), header.time());
+                for nonce in (0..count).map(|offset| first.wrapping_add(offset)) {
+                    let header = header.rolled(version, time, nonce);
+                    if target.is_met_by(&Algorithm::Scrypt.pow_hash(&header)) {
+                        found(nonce);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A header whose nonces are searched with SHA-256d.
+#[derive(Clone, Debug)]
+pub struct Sha256dHasher {
     /// The state after the header's first 64 bytes.
     midstate: [u32; 8],
     /// The header's last 16 bytes, padded; the nonce is at 12..16.
     tail: Block,
 }
 
-impl Hasher {
-    /// Prepares the search over `header`'s nonces; the nonce that it holds does not matter.
-    pub fn new(header: &Header) -> Self {
+impl Sha256dHasher {
+    fn new(header: &Header) -> Self {
         let bytes = header.as_bytes();
         let mut midstate = INITIAL;
         compress256(&mut midstate, &[*Block::from_slice(&bytes[..64])]);
@@ -47,8 +81,7 @@ impl Hasher {
         Self { midstate, tail }
     }
 
-    /// Hashes with `count` nonces from `first` on (wrapping) and tells `found` of each that meets `target`.
-    pub fn scan(&self, first: u32, count: u32, target: Target, mut found: impl FnMut(u32)) {
+    fn scan(&self, first: u32, count: u32, target: Target, mut found: impl FnMut(u32)) {
         let bytes = target.to_be_bytes();
         let top_of_target = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         let mut inner = self.tail;
@@ -99,7 +132,7 @@ mod tests {
 
     fn found_in(header: &Header, first: u32, count: u32, target: Target) -> Vec<u32> {
         let mut nonces = Vec::new();
-        Hasher::new(header).scan(first, count, target, |nonce| nonces.push(nonce));
+        Hasher::new(header, Algorithm::Sha256d).scan(first, count, target, |nonce| nonces.push(nonce));
         nonces
     }
 
@@ -110,6 +143,24 @@ mod tests {
             found_in(&genesis(), 2_083_236_893 - 5_000, 10_000, target),
             [2_083_236_893]
         );
+    }
+
+    #[test]
+    fn scrypt_finds_what_hashing_each_header_finds() {
+        let mut target = [0xff; 32];
+        target[0] = 0x3f;
+        let target = Target::from_be_bytes(target).unwrap();
+        let mut found = Vec::new();
+        Hasher::new(&genesis(), Algorithm::Scrypt).scan(u32::MAX - 3, 16, target, |nonce| found.push(nonce));
+        let slow: Vec<u32> = (0..16)
+            .map(|offset| (u32::MAX - 3).wrapping_add(offset))
+            .filter(|&nonce| {
+                let header = genesis().rolled(1, 1_231_006_505, nonce);
+                target.is_met_by(&Algorithm::Scrypt.pow_hash(&header))
+            })
+            .collect();
+        assert!(!slow.is_empty() && slow.len() < 16);
+        assert_eq!(found, slow);
     }
 
     #[test]

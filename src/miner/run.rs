@@ -14,7 +14,6 @@ use std::thread;
 use std::time::Duration;
 
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::work::Algorithm;
 
 use super::api::PoolClient;
 use super::backoff::sleep_unless;
@@ -60,9 +59,6 @@ pub enum MinerError {
     /// The pool refuses for good.
     #[error("the pool does not let this miner mine")]
     Pool(#[source] ApiError),
-    /// The pool's chain needs other hardware.
-    #[error("this pool mines {0}, which this miner does not; point a {0} miner at it")]
-    Algorithm(Algorithm),
     /// The operating system gives no threads.
     #[error("can not start a thread: {0}")]
     Thread(String),

@@ -355,18 +355,28 @@ fn a_refusal_for_good_ends_the_run_and_says_why() {
         panic!("{error}");
     };
     assert_eq!(cause.to_string(), "cheated (403 banned)");
+}
+
+#[test]
+fn a_scrypt_pool_is_mined_with_scrypt() {
     let url = serve(|seen| match seen.path.as_str() {
         "/v1/work?worker=rig" => match work(60) {
             Act::Answer(status, mut body) => {
                 body["algorithm"] = "scrypt".into();
+                body["share_target"] = format!("0f{}", "f".repeat(62)).into();
                 Act::Answer(status, body)
             }
             other => other,
         },
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+        "/v1/work" => judge(seen, accepted),
+        _ => housekeeping(seen).unwrap_or_else(|| {
+            std::thread::sleep(Duration::from_secs(30));
+            Act::HangUp
+        }),
     });
-    let error = run(&options(&url), &AtomicBool::new(false), |_| {}).unwrap_err();
-    assert!(error.to_string().contains("scrypt"), "{error}");
+    let progress = run_until(&options(&url), |progress| progress.accepted >= 3);
+    // One in sixteen is a share.
+    assert!(progress.hashes >= 3, "{progress:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use dwarves_actors::ask::Port;
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationPeers, RegistrationSettings};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
+use dwarves_actors::proof_of_work::SharedProofOfWork;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::work::JobKey;
 
@@ -27,6 +28,7 @@ pub(super) struct HandlerParts {
     pub(super) sessions: SessionKey,
     pub(super) job_key: JobKey,
     pub(super) clock: SharedClock,
+    pub(super) proof_of_work: SharedProofOfWork,
 }
 
 impl HandlerParts {
@@ -45,6 +47,7 @@ impl HandlerParts {
             self.job_key.clone(),
             Arc::clone(&self.clock),
         )
+        .with_proof_of_work(Arc::clone(&self.proof_of_work))
         .start();
         WorkerPorts {
             authenticate: Port::new(&registration),

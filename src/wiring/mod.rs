@@ -11,6 +11,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,15 @@ use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
+use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
 use dwarves_actors::store::SharedStore;
+use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use crate::chain::devnet;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::hashing::HashThreads;
 use crate::http::{self, HttpDeps, HttpLimits};
 use crate::keys::{AdminToken, PoolKey, SystemRandomness};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
@@ -213,7 +217,8 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         },
         stopping: stopped,
     };
-    let parts = handler_parts(config, &ground, &ports);
+    let proof_of_work = proof_of_work(config.chain.algorithm)?;
+    let parts = handler_parts(config, &ground, &ports, proof_of_work);
     let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
     log::info!(
         "listening on http://{http} workers={}",
@@ -233,7 +238,23 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     })
 }
 
-fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts) -> HandlerParts {
+/// Hashes on threads of their own, one for each core, if one hash takes long.
+fn proof_of_work(algorithm: Algorithm) -> Result<SharedProofOfWork, StartError> {
+    Ok(match algorithm {
+        Algorithm::Sha256d => Arc::new(HashHere(algorithm)),
+        Algorithm::Scrypt => {
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            Arc::new(HashThreads::start(algorithm, cores).map_err(StartError::Thread)?)
+        }
+    })
+}
+
+fn handler_parts(
+    config: &Config,
+    ground: &Ground,
+    ports: &PoolPorts,
+    proof_of_work: SharedProofOfWork,
+) -> HandlerParts {
     HandlerParts {
         registration: settings::registration(config, ground.pool_key.hotkey(), ground.chain.addresses),
         registration_peers: ports.registration.clone(),
@@ -242,6 +263,7 @@ fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts) -> Handler
         sessions: ground.pool_key.session_key(),
         job_key: ground.pool_key.job_key(),
         clock: Arc::clone(&ground.clock),
+        proof_of_work,
     }
 }
 

@@ -138,7 +138,7 @@ mod tests {
                 AddressFormat::Litecoin,
             ),
             ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", AddressFormat::Litecoin),
-            (REGTEST[0].0, AddressFormat::LitecoinTest),
+            (REGTEST[2].0, AddressFormat::LitecoinTest),
         ] {
             let error = PayoutAddress::parse(text, format).unwrap_err();
             assert!(

@@ -170,7 +170,13 @@ mod tests {
     #[test]
     fn bitcoins_genesis_blocks_are_those_of_the_bitcoin_library() {
         use bitcoin::blockdata::constants::genesis_block;
-        for network in bitcoin::Network::ALL {
+        for network in [
+            bitcoin::Network::Bitcoin,
+            bitcoin::Network::Testnet,
+            bitcoin::Network::Testnet4,
+            bitcoin::Network::Signet,
+            bitcoin::Network::Regtest,
+        ] {
             let hash = genesis_block(network).block_hash().to_string();
             assert_eq!(
                 Network::of_genesis(&hash).unwrap().coin,

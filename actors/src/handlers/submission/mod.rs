@@ -10,15 +10,18 @@ use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::{Job, JobId, JobKey};
+use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::clock::{SharedClock, poke_every};
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares};
+use crate::proof_of_work::{HashHere, SharedProofOfWork};
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
 
 mod fetching;
+mod hashing;
 pub mod messages;
 mod rolled;
 mod submitting;
@@ -73,6 +76,9 @@ pub struct SubmissionHandler {
     clock: SharedClock,
     work: Arc<LiveWork>,
     jobs: HashMap<JobId, Arc<Job>>,
+    proof_of_work: SharedProofOfWork,
+    /// Slow proof-of-work hashes of headers, by the headers' names.
+    hashed: HashMap<HeaderHash, HeaderHash>,
     waiting: Vec<Waiting>,
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, ReplyTo<SubmitSharesReply>)>,
@@ -96,12 +102,21 @@ impl SubmissionHandler {
             clock,
             work: Arc::new(LiveWork::none()),
             jobs: HashMap::new(),
+            proof_of_work: Arc::new(HashHere(Algorithm::Sha256d)),
+            hashed: HashMap::new(),
             waiting: Vec::new(),
             checked: Vec::new(),
             requests_in_flight: 0,
             is_judging: false,
             is_flush_due: false,
         }
+    }
+
+    /// The same handler on a chain whose headers are hashed like this, instead of with SHA-256d.
+    #[must_use]
+    pub fn with_proof_of_work(mut self, proof_of_work: SharedProofOfWork) -> Self {
+        self.proof_of_work = proof_of_work;
+        self
     }
 
     fn subscribe(&mut self, ctx: &mut Context<Self>) {

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use dwarves_domain::share::{self, Rejection, Submission};
-use dwarves_domain::work::{Algorithm, FullExtraNonce, Job};
+use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::work::{FullExtraNonce, Job};
 
 use super::SubmissionHandler;
+use super::hashing::{Draft, Drafts};
 use super::messages::{RolledShare, SubmitRolled, SubmitSharesReply};
 use crate::ask::Ask;
-use crate::miner_manager::messages::{CheckedShare, CheckedShares};
+use crate::miner_manager::messages::CheckedShare;
 
 impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
     type Result = ();
@@ -28,41 +29,29 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
                     extranonce,
                     submission,
                 } => self.check_rolled(job, extranonce, &submission),
-                RolledShare::Rejected { reason, worker } => CheckedShare::Rejected {
+                RolledShare::Rejected { reason, worker } => Draft::Judged(CheckedShare::Rejected {
                     reason,
                     worker: Some(worker),
-                },
+                }),
             })
             .collect();
-        let checked = CheckedShares {
+        let drafts = Drafts {
             miner,
             // The session has seen to it that the share is the worker's.
             worker: None,
             shares,
         };
-        self.enqueue(checked, ask.reply, ctx);
+        self.prove(drafts, ask.reply, ctx);
     }
 }
 
 impl SubmissionHandler {
-    fn check_rolled(
-        &self,
-        job: Arc<Job>,
-        extranonce: FullExtraNonce,
-        submission: &Submission,
-    ) -> CheckedShare {
-        let rejected = |reason, job: &Job| CheckedShare::Rejected {
-            reason,
-            worker: Some(job.worker()),
-        };
+    fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Draft {
         // The session may not have heard yet that the work is over.
-        if self.work.template(job.template().id()).is_none() {
-            return rejected(Rejection::Stale, &job);
-        }
-        let now_sha256d = |_: &_| unreachable!("only jobs of SHA-256d are issued");
-        match share::check_rolled(&job, extranonce, submission, Algorithm::Sha256d, now_sha256d) {
-            Ok(proof) => CheckedShare::Proven { job, proof },
-            Err(reason) => rejected(reason, &job),
-        }
+        let candidate = match self.work.template(job.template().id()) {
+            Some(_) => Candidate::rolled(&job, extranonce, submission),
+            None => Err(Rejection::Stale),
+        };
+        Draft::new(job, candidate)
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::share::{self, Rejection, Submission};
-use dwarves_domain::work::{Algorithm, Job};
+use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::work::Job;
 
 use super::SubmissionHandler;
+use super::hashing::{Draft, Drafts};
 use super::messages::{SubmitShares, SubmitSharesReply};
 use crate::ask::{Ask, AskError, ReplyTo};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
@@ -29,18 +30,18 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
             .iter()
             .map(|share| match share {
                 Some(submission) => self.check(&miner, submission),
-                None => CheckedShare::Rejected {
+                None => Draft::Judged(CheckedShare::Rejected {
                     reason: Rejection::UnknownJob,
                     worker: None,
-                },
+                }),
             })
             .collect();
-        let checked = CheckedShares {
+        let drafts = Drafts {
             miner,
             worker,
             shares,
         };
-        self.enqueue(checked, ask.reply, ctx);
+        self.prove(drafts, ask.reply, ctx);
     }
 }
 
@@ -66,18 +67,13 @@ impl SubmissionHandler {
         }
     }
 
-    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> CheckedShare {
-        let job = match self.job_of(miner, submission) {
-            Ok(job) => job,
-            Err(reason) => return CheckedShare::Rejected { reason, worker: None },
-        };
-        let now_sha256d = |_: &_| unreachable!("only jobs of SHA-256d are issued");
-        match share::check(&job, submission, Algorithm::Sha256d, now_sha256d) {
-            Ok(proof) => CheckedShare::Proven { job, proof },
-            Err(reason) => CheckedShare::Rejected {
-                reason,
-                worker: Some(job.worker()),
-            },
+    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Draft {
+        match self.job_of(miner, submission) {
+            Ok(job) => {
+                let candidate = Candidate::new(&job, submission);
+                Draft::new(job, candidate)
+            }
+            Err(reason) => Draft::Judged(CheckedShare::Rejected { reason, worker: None }),
         }
     }
 

@@ -1,0 +1,132 @@
+//! The proof of work of shares whose ranges are right: at once if the hash is quick, elsewhere if it is not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, WorkerName};
+use dwarves_domain::share::{Candidate, Rejection};
+use dwarves_domain::work::{Algorithm, Job};
+
+use super::SubmissionHandler;
+use super::messages::SubmitSharesReply;
+use crate::ask::ReplyTo;
+use crate::miner_manager::messages::{CheckedShare, CheckedShares};
+
+/// Slow hashes that are remembered, so that sending a share again costs no hashing again. 64 bytes each.
+const HASHED_MAX: usize = 65_536;
+
+/// A share that passed, or did not pass, the cheap checks.
+pub(super) enum Draft {
+    /// There is nothing more to find out.
+    Judged(CheckedShare),
+    /// It is to be hashed.
+    Unproven(Arc<Job>, Candidate),
+}
+
+impl Draft {
+    /// What the cheap checks found.
+    pub(super) fn new(job: Arc<Job>, candidate: Result<Candidate, Rejection>) -> Self {
+        match candidate {
+            Ok(candidate) => Self::Unproven(job, candidate),
+            Err(reason) => Self::Judged(CheckedShare::Rejected {
+                reason,
+                worker: Some(job.worker()),
+            }),
+        }
+    }
+
+    /// What the proof-of-work hashes say, of which there is one for each unproven share.
+    fn judged(self, pow_hash: impl FnOnce(&Candidate) -> HeaderHash) -> CheckedShare {
+        match self {
+            Self::Judged(share) => share,
+            Self::Unproven(job, candidate) => match candidate.prove(&job, &pow_hash(&candidate)) {
+                Ok(proof) => CheckedShare::Proven { job, proof },
+                Err(reason) => CheckedShare::Rejected {
+                    reason,
+                    worker: Some(job.worker()),
+                },
+            },
+        }
+    }
+}
+
+/// A request whose shares passed the cheap checks.
+pub(super) struct Drafts {
+    pub(super) miner: Hotkey,
+    pub(super) worker: Option<WorkerName>,
+    pub(super) shares: Vec<Draft>,
+}
+
+impl Drafts {
+    fn judged(self, mut pow_hash: impl FnMut(&Candidate) -> HeaderHash) -> CheckedShares {
+        CheckedShares {
+            miner: self.miner,
+            worker: self.worker,
+            shares: self
+                .shares
+                .into_iter()
+                .map(|share| share.judged(&mut pow_hash))
+                .collect(),
+        }
+    }
+}
+
+impl SubmissionHandler {
+    /// Hashes what is to be hashed and takes the request into the next message to the miner manager.
+    pub(super) fn prove(
+        &mut self,
+        drafts: Drafts,
+        reply: ReplyTo<SubmitSharesReply>,
+        ctx: &mut Context<Self>,
+    ) {
+        if self.proof_of_work.algorithm() == Algorithm::Sha256d {
+            return self.enqueue(drafts.judged(Candidate::hash), reply, ctx);
+        }
+        let unknown: Vec<Candidate> = drafts
+            .shares
+            .iter()
+            .filter_map(|share| match share {
+                Draft::Unproven(_, candidate) if !self.hashed.contains_key(&candidate.hash()) => {
+                    Some(*candidate)
+                }
+                _ => None,
+            })
+            .collect();
+        let headers = unknown.iter().map(|candidate| *candidate.header()).collect();
+        let Ok(hashes) = self.proof_of_work.hash(headers) else {
+            return reply.answer(SubmitSharesReply::Busy);
+        };
+        let known: HashMap<HeaderHash, HeaderHash> = drafts
+            .shares
+            .iter()
+            .filter_map(|share| match share {
+                Draft::Unproven(_, candidate) => self.hashed.get_key_value(&candidate.hash()),
+                Draft::Judged(_) => None,
+            })
+            .map(|(hash, pow_hash)| (*hash, *pow_hash))
+            .collect();
+        self.requests_in_flight += 1;
+        ctx.spawn(wrap_future::<_, Self>(hashes).map(move |hashes, this, ctx| {
+            this.requests_in_flight -= 1;
+            let Some(hashes) = hashes else {
+                return reply.answer(SubmitSharesReply::Unavailable);
+            };
+            assert_eq!(hashes.len(), unknown.len(), "every header gets a hash");
+            let mut hashed = known;
+            hashed.extend(unknown.iter().map(Candidate::hash).zip(hashes));
+            this.remember(&hashed);
+            this.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), reply, ctx);
+        }));
+    }
+
+    fn remember(&mut self, hashed: &HashMap<HeaderHash, HeaderHash>) {
+        if self.hashed.len() + hashed.len() > HASHED_MAX {
+            // Rare, and cheap to make good: what comes again is hashed again.
+            self.hashed.clear();
+        }
+        self.hashed.extend(hashed);
+    }
+}
