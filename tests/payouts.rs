@@ -19,7 +19,7 @@ use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::ledger::{Acknowledge, Ledger, LedgerParts};
 use dwarves_actors::paymaster::messages::{Poke, ReadPayouts};
 use dwarves_actors::paymaster::{Paymaster, PaymasterParts, PaymasterSettings};
-use dwarves_actors::store::{MinerBalances, SharedStore, Store, Write};
+use dwarves_actors::store::{MinerBalances, SharedStore, Write};
 use dwarves_actors::testing::build::{BEGIN, hotkey, payout_settings, sats};
 use dwarves_actors::testing::{FaultyWallet, ManualClock, RecordingHalt, WalletFault};
 use dwarves_actors::wallet::{SharedWallet, Wallet, WalletState};
@@ -38,6 +38,8 @@ const LITECOIND: &str = "/usr/lib/litecoin/litecoind";
 /// The pool's wallet on the first node.
 const WALLET: &str = "pool";
 const MINERS: u8 = 3;
+/// A look has ended when the wallet was not asked for so many times 25 ms.
+const QUIET_POLLS: u32 = 8;
 /// Looks of one life.
 const LOOKS: u32 = 8;
 
@@ -70,7 +72,7 @@ impl Node {
              dnsseed=0\ndiscover=0\nrpcbind=127.0.0.1\nrpcallowip=127.0.0.1\nrpcport={rpc_port}\n"
         );
         std::fs::write(directory.path().join("litecoin.conf"), conf).unwrap();
-        let process = run(directory.path());
+        let process = run(directory.path(), &[]);
         Self {
             process,
             directory,
@@ -88,22 +90,38 @@ impl Node {
         RpcClient::start(self.endpoint(), "test-node").unwrap()
     }
 
-    /// Kills it, as a power cut does, and starts it again.
-    fn restart(&mut self) {
-        self.process.kill().unwrap();
+    /// Stops it in order, so that it keeps its blocks, and starts it again with these arguments more. Its wallets
+    /// are not loaded then.
+    async fn restart(&mut self, arguments: &[&str]) {
+        let _: Value = call(&self.client(), "stop", json!([])).await;
         self.process.wait().unwrap();
-        self.process = run(self.directory.path());
+        self.process = run(self.directory.path(), arguments);
+        is_up(&self.client()).await;
+    }
+
+    async fn load_wallets(&self) {
+        for name in [WALLET, "others"] {
+            let _: Value = call(&self.client(), "loadwallet", json!([name])).await;
+        }
     }
 }
 
-fn run(directory: &Path) -> Child {
+fn run(directory: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(LITECOIND);
-    command.arg(format!("-datadir={}", directory.display()));
+    command
+        .arg(format!("-datadir={}", directory.display()))
+        .args(arguments);
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("litecoind is installed: apt-get install litecoind")
+    command
+        .spawn()
+        .expect("litecoind is installed: apt-get install litecoind")
 }
 
-async fn call<T: DeserializeOwned + Send + 'static>(client: &RpcClient, method: &'static str, params: Value) -> T {
+async fn call<T: DeserializeOwned + Send + 'static>(
+    client: &RpcClient,
+    method: &'static str,
+    params: Value,
+) -> T {
     match client.call(method, params).await {
         Ok(answer) => answer,
         Err(error) => panic!("{method}: {error}"),
@@ -113,8 +131,15 @@ async fn call<T: DeserializeOwned + Send + 'static>(client: &RpcClient, method: 
 /// Waits until the node answers.
 async fn is_up(client: &RpcClient) {
     let begin = Instant::now();
-    while client.call::<Value>("getblockchaininfo", json!([])).await.is_err() {
-        assert!(begin.elapsed() < Duration::from_secs(60), "the node does not come up");
+    while client
+        .call::<Value>("getblockchaininfo", json!([]))
+        .await
+        .is_err()
+    {
+        assert!(
+            begin.elapsed() < Duration::from_secs(60),
+            "the node does not come up"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -165,7 +190,7 @@ impl Chain {
         let own: String = call(&self.pool, "getnewaddress", json!(["", "bech32"])).await;
         // A few coins of the pool, whose blocks are deep by then; the rest is others'.
         let _: Value = call(&self.client, "generatetoaddress", json!([12, own])).await;
-        self.mine(418).await;
+        self.mine(419).await;
         let others = self.client.with_wallet("others");
         let mweb: String = call(&others, "getnewaddress", json!(["", "mweb"])).await;
         let _: Value = call(&others, "sendtoaddress", json!([mweb, "10"])).await;
@@ -178,8 +203,10 @@ impl Chain {
         let _: Value = call(&self.client, "generatetoaddress", json!([blocks, self.elsewhere])).await;
     }
 
-    async fn tip(&self) -> String {
-        call(&self.client, "getbestblockhash", json!([])).await
+    /// Lets blocks pay another address from now on: the same block as one that was invalidated is not taken.
+    async fn pay_others(&mut self) {
+        let others = self.client.with_wallet("others");
+        self.elsewhere = call(&others, "getnewaddress", json!(["", "bech32"])).await;
     }
 
     /// What the best chain's blocks after `since` pay to each miner's address, and the network's part of the
@@ -215,7 +242,13 @@ impl Chain {
 
     async fn fee_of(&self, txid: &str) -> u64 {
         let known: Value = call(&self.pool, "gettransaction", json!([txid])).await;
-        to_sats(&json!(known["fee"].to_string().trim_start_matches('-').parse::<f64>().unwrap()))
+        to_sats(&json!(
+            known["fee"]
+                .to_string()
+                .trim_start_matches('-')
+                .parse::<f64>()
+                .unwrap()
+        ))
     }
 }
 
@@ -241,7 +274,8 @@ impl World {
     async fn new() -> Self {
         let chain = Chain::start().await;
         let directory = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&directory.path().join("dwarves.db"), SqliteOptions::default()).unwrap();
+        let store =
+            SqliteStore::open(&directory.path().join("dwarves.db"), SqliteOptions::default()).unwrap();
         let store: SharedStore = Arc::new(store);
         store.start(BEGIN).await.unwrap();
         for (miner, address) in (1..).zip(&chain.addresses) {
@@ -309,8 +343,14 @@ impl World {
         NodeWallet::start(self.chain.node.endpoint(), Some(WALLET)).unwrap()
     }
 
-    /// One life of the paymaster, with a block between every two looks. A fault may end it.
-    async fn live(&self, plan: &[(u64, WalletFault)], looks: u32) -> u64 {
+    /// One life of the paymaster, with a block between every two looks. A fault may end it. It has a system of
+    /// its own, which is dropped with every actor and every future in it, as a crash does.
+    fn live(&self, plan: &[(u64, WalletFault)], looks: u32) -> u64 {
+        let life = || actix_rt::System::new().block_on(self.live_inside(plan, looks));
+        std::thread::scope(|scope| scope.spawn(life).join().unwrap())
+    }
+
+    async fn live_inside(&self, plan: &[(u64, WalletFault)], looks: u32) -> u64 {
         let wallet = FaultyWallet::new(Arc::new(self.wallet()), plan.iter().copied());
         let shared: SharedWallet = Arc::new(wallet.clone());
         let halt = RecordingHalt::default();
@@ -347,17 +387,20 @@ impl World {
         wallet.calls()
     }
 
-    /// Waits until a look has ended; false if the process died in it.
+    /// Waits until a look has ended: until the wallet was not asked for a while. False if the process died in it.
     async fn is_quiet(&self, paymaster: &actix::Addr<Paymaster>, wallet: &FaultyWallet) -> bool {
-        let mut calls = wallet.calls();
-        for _ in 0..400 {
+        let (mut calls, mut quiet) = (wallet.calls(), 0);
+        for _ in 0..1_200 {
             tokio::time::sleep(Duration::from_millis(25)).await;
             if wallet.is_dead() {
-                // Its futures never end; what the dead process had begun at the node has ended by now.
                 return false;
             }
-            let _view = Port::new(paymaster).ask(ReadPayouts, Duration::from_secs(5)).await.unwrap();
-            if wallet.calls() == calls {
+            let _view = Port::new(paymaster)
+                .ask(ReadPayouts, Duration::from_secs(5))
+                .await
+                .unwrap();
+            quiet = if wallet.calls() == calls { quiet + 1 } else { 0 };
+            if quiet == QUIET_POLLS {
                 return true;
             }
             calls = wallet.calls();
@@ -375,7 +418,7 @@ impl World {
 
     /// Looks until everything is paid and deep, then compares chain and books to the last unit.
     async fn settle_and_check(&self, what: &str) {
-        self.live(&[], LOOKS).await;
+        self.live(&[], LOOKS);
         let (paid, fees) = self.chain.paid_since(self.since).await;
         let books: Vec<u64> = self.balances().await.iter().map(|b| b.paid.sats()).collect();
         assert_eq!(paid, books, "{what}: the chain pays what the books say");
@@ -408,14 +451,19 @@ fn a_crash_at_every_call_of_a_real_wallet_pays_everybody_once() {
     in_system(async {
         let mut world = World::new().await;
         world.credit([300_000, 200_000, 100_001]).await;
-        let calls = world.live(&[], LOOKS).await;
+        let calls = world.live(&[], LOOKS);
         world.settle_and_check("nothing fails").await;
         assert!(calls > 10, "{calls} calls prove nothing");
         for call in 1..=calls.min(16) {
-            for fault in WalletFault::DEADLY.into_iter().chain([WalletFault::After, WalletFault::Twice]) {
-                world.settings.payer = if call % 2 == 0 { FeePayer::Pool } else { FeePayer::Miners };
+            let survived = [WalletFault::After, WalletFault::Twice][usize::from(call % 2 == 0)];
+            for fault in WalletFault::DEADLY.into_iter().chain([survived]) {
+                world.settings.payer = if call % 2 == 0 {
+                    FeePayer::Pool
+                } else {
+                    FeePayer::Miners
+                };
                 world.credit([50_000 + call, 40_000, 30_000]).await;
-                world.live(&[(call, fault)], 5).await;
+                world.live(&[(call, fault)], 3);
             }
         }
         world.compare_books_with_chain().await;
@@ -425,7 +473,7 @@ fn a_crash_at_every_call_of_a_real_wallet_pays_everybody_once() {
 impl World {
     /// After payouts of both kinds: what left the wallet is what was debited, of every miner.
     async fn compare_books_with_chain(&self) {
-        self.live(&[], LOOKS).await;
+        self.live(&[], LOOKS);
         let (paid, _) = self.chain.paid_since(self.since).await;
         let mut fees = [0; MINERS as usize];
         let mut id = PayoutId::new(1);
@@ -437,10 +485,20 @@ impl World {
             id = id.next();
         }
         for (miner, balances) in self.balances().await.iter().enumerate() {
-            assert_eq!(balances.paid.sats(), paid[miner], "the chain pays what the books say");
-            assert_eq!((balances.payable, balances.in_flight), (Amount::ZERO, Amount::ZERO));
+            assert_eq!(
+                balances.paid.sats(),
+                paid[miner],
+                "the chain pays what the books say"
+            );
+            assert_eq!(
+                (balances.payable, balances.in_flight),
+                (Amount::ZERO, Amount::ZERO)
+            );
             let debited = paid[miner] + fees[miner];
-            assert_eq!(debited, self.credited[miner], "debited is paid and fee, and nothing else");
+            assert_eq!(
+                debited, self.credited[miner],
+                "debited is paid and fee, and nothing else"
+            );
         }
         assert_eq!(self.store.totals().await.unwrap().ledger_sum, 0);
     }
@@ -454,32 +512,38 @@ fn a_wallet_that_is_not_there_locked_or_short_is_seen_and_paid_from_once_it_is_m
         let wallet = world.wallet();
         assert_eq!(wallet.state().await.unwrap(), WalletState::Ready);
         // Not loaded: a restart of the node unloads it.
-        world.chain.node.restart();
-        is_up(&world.chain.client).await;
+        world.chain.node.restart(&[]).await;
         assert!(matches!(wallet.state().await.unwrap(), WalletState::NotLoaded(_)));
-        for name in [WALLET, "others"] {
-            let _: Value = call(&world.chain.client, "loadwallet", json!([name])).await;
-        }
+        world.chain.node.load_wallets().await;
         // Locked. A wallet that was just encrypted is.
         let _: Value = call(&world.chain.pool, "encryptwallet", json!(["pass"])).await;
         let begin = Instant::now();
         while wallet.state().await.ok() != Some(WalletState::Locked) {
-            assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", wallet.state().await);
+            assert!(
+                begin.elapsed() < Duration::from_secs(30),
+                "{:?}",
+                wallet.state().await
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         // The restart took the peer's connection with it for a moment; `addnode` is not kept.
         let to_peer = format!("127.0.0.1:{}", world.chain._peer.port);
-        let added: Result<Value, RpcError> = world.chain.client.call("addnode", json!([to_peer, "add"])).await;
+        let added: Result<Value, RpcError> =
+            world.chain.client.call("addnode", json!([to_peer, "add"])).await;
         assert!(added.is_ok(), "{added:?}");
         world.credit([50_000, 60_000, 70_000]).await;
-        world.live(&[], 2).await;
-        assert_eq!(world.balances().await[0].payable, sats(50_000), "nothing was set aside");
+        world.live(&[], 2);
+        assert_eq!(
+            world.balances().await[0].payable,
+            sats(50_000),
+            "nothing was set aside"
+        );
         let _: Value = call(&world.chain.pool, "walletpassphrase", json!(["pass", 10_000])).await;
         world.settle_and_check("unlocked").await;
         // Short of funds: more than all of the pool's coins.
         let rich = 100_000_000_000_000;
         world.credit([rich, 0, 0]).await;
-        world.live(&[], 2).await;
+        world.live(&[], 2);
         assert_eq!(world.balances().await[0].payable, sats(rich));
     });
 }
@@ -490,13 +554,14 @@ fn a_reorganisation_deeper_than_a_payout_and_a_rival_are_followed_on_a_real_chai
     in_system(async {
         let mut world = World::new().await;
         world.credit([500_000, 0, 0]).await;
-        world.live(&[], LOOKS).await;
+        world.live(&[], LOOKS);
         let payout = world.last_payout().await;
         assert_eq!(payout.state, PayoutState::Confirmed);
         // Everything since is undone, deeper than the payout had to be, and the node forgets the transaction.
         let first: String = call(&world.chain.client, "getblockhash", json!([world.since + 1])).await;
         let _: Value = call(&world.chain.client, "invalidateblock", json!([first])).await;
-        world.live(&[], 1).await;
+        world.chain.pay_others().await;
+        world.live(&[], 1);
         let reorged = world.last_payout().await;
         assert_eq!(reorged.state, PayoutState::Broadcast, "{reorged:?}");
         assert_eq!(world.balances().await[0].in_flight, sats(500_000));
@@ -506,13 +571,11 @@ fn a_reorganisation_deeper_than_a_payout_and_a_rival_are_followed_on_a_real_chai
         // Somebody else with the wallet's keys spends what a payout spends, before the payout is mined: the chain
         // without the payout goes on with the rival in it.
         world.credit([0, 400_000, 0]).await;
-        let before = world.chain.tip().await;
-        world.live(&[], 1).await;
+        world.live(&[], 1);
         let payout = world.last_payout().await;
         let signed = payout.signed.clone().unwrap();
         let height: u64 = call(&world.chain.client, "getblockcount", json!([])).await;
         let mined: String = call(&world.chain.client, "getblockhash", json!([height])).await;
-        assert_ne!(mined, before);
         let inputs: Vec<Value> = signed
             .inputs
             .iter()
@@ -520,25 +583,36 @@ fn a_reorganisation_deeper_than_a_payout_and_a_rival_are_followed_on_a_real_chai
             .collect();
         let mut worth = 0;
         for input in &signed.inputs {
-            let parent: Value =
-                call(&world.chain.pool, "gettransaction", json!([input.txid.to_string(), true, true])).await;
+            let parent: Value = call(
+                &world.chain.pool,
+                "gettransaction",
+                json!([input.txid.to_string(), true, true]),
+            )
+            .await;
             worth += to_sats(&parent["decoded"]["vout"][input.vout as usize]["value"]);
         }
         let back: String = call(&world.chain.pool, "getnewaddress", json!(["", "bech32"])).await;
         let amount = Coins::from(sats(worth - 20_000)).to_string();
-        let rival: String =
-            call(&world.chain.pool, "createrawtransaction", json!([inputs, [{ back: amount }]])).await;
-        let rival: Value = call(&world.chain.pool, "signrawtransactionwithwallet", json!([rival])).await;
-        // `generateblock` takes just the transactions that it is given, whatever waits.
-        let child: u64 = world.since + 1;
-        assert!(child <= height);
+        let rival: String = call(
+            &world.chain.pool,
+            "createrawtransaction",
+            json!([inputs, [{ back: amount }]]),
+        )
+        .await;
         let _: Value = call(&world.chain.client, "invalidateblock", json!([mined])).await;
-        let hex = rival["hex"].as_str().unwrap();
-        let elsewhere = world.chain.elsewhere.clone();
-        let made: Result<Value, RpcError> =
-            world.chain.client.call("generateblock", json!([elsewhere, [hex]])).await;
-        assert!(made.is_ok(), "{made:?}");
-        world.live(&[], LOOKS).await;
+        world.chain.pay_others().await;
+        // A node that forgot what waited takes the rival: as another miner's node would.
+        world
+            .chain
+            .node
+            .restart(&["-persistmempool=0", "-walletbroadcast=0"])
+            .await;
+        world.chain.node.load_wallets().await;
+        let rival: Value = call(&world.chain.pool, "signrawtransactionwithwallet", json!([rival])).await;
+        assert_eq!(rival["complete"], true, "{rival}");
+        let _: String = call(&world.chain.client, "sendrawtransaction", json!([rival["hex"]])).await;
+        world.chain.mine(1).await;
+        world.live(&[], LOOKS);
         let returned = world.store.payout(payout.id).await.unwrap().unwrap();
         assert_eq!(returned.state, PayoutState::Returned, "{returned:?}");
         world.settle_and_check("after the rival").await;

@@ -169,7 +169,11 @@ async fn credits_come_in_pages() {
 fn payout(id: u64, txid: Option<[u8; 32]>) -> MinerPayoutRow {
     MinerPayoutRow {
         payout: PayoutId::new(id),
-        state: if txid.is_some() { PayoutState::Broadcast } else { PayoutState::Cancelled },
+        state: if txid.is_some() {
+            PayoutState::Broadcast
+        } else {
+            PayoutState::Cancelled
+        },
         txid: txid.map(Txid::from_bytes),
         confirmations: 2,
         reserved_at: NOW,
@@ -177,7 +181,11 @@ fn payout(id: u64, txid: Option<[u8; 32]>) -> MinerPayoutRow {
         address: "bcrt1example".to_owned(),
         amount: sats(1_000),
         fee: sats(30),
-        note: if txid.is_some() { String::new() } else { "too large".to_owned() },
+        note: if txid.is_some() {
+            String::new()
+        } else {
+            "too large".to_owned()
+        },
     }
 }
 
@@ -188,7 +196,9 @@ async fn payouts_come_in_pages_with_what_became_of_each() {
     txid[0] = 0xff;
     world.store.payouts = vec![payout(2, Some(txid)), payout(1, None)];
     let state = world.state();
-    let first = ask_state(state.clone(), miner_path(miner(), "/payouts?limit=1")).await.json();
+    let first = ask_state(state.clone(), miner_path(miner(), "/payouts?limit=1"))
+        .await
+        .json();
     let sent = "2023-11-14T22:13:20.123Z";
     assert_eq!(
         first["payouts"],
@@ -196,7 +206,10 @@ async fn payouts_come_in_pages_with_what_became_of_each() {
                 "confirmations": 2, "address": "bcrt1example", "amount_sats": 970, "fee_sats": 30,
                 "debited_sats": 1_000, "reserved_at": sent, "sent_at": sent, "note": null}])
     );
-    let rest = format!("/payouts?limit=1&cursor={}", first["next_cursor"].as_str().unwrap());
+    let rest = format!(
+        "/payouts?limit=1&cursor={}",
+        first["next_cursor"].as_str().unwrap()
+    );
     let second = ask_state(state, miner_path(miner(), &rest)).await.json();
     assert_eq!(second["payouts"][0]["txid"], json!(null));
     assert_eq!(second["payouts"][0]["note"], "too large");
@@ -215,7 +228,11 @@ async fn a_miner_chooses_its_threshold_and_sees_it() {
     assert_eq!(shown.json()["payout_threshold_sats"], 70_000);
     let mut world = World::new();
     world.worker.register = port(|_| RegisterReply::ThresholdInvalid { least: sats(546) });
-    let low = ask_state(world.state(), signed_post("/v1/miners", r#"{"payout_threshold_sats":1}"#)).await;
+    let low = ask_state(
+        world.state(),
+        signed_post("/v1/miners", r#"{"payout_threshold_sats":1}"#),
+    )
+    .await;
     low.refuses(422, "payout_threshold_invalid", Some("payout_threshold_sats"));
     let huge = r#"{"payout_threshold_sats":9223372036854775808}"#;
     let huge = ask(signed_post("/v1/miners", huge)).await;

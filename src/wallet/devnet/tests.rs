@@ -63,9 +63,17 @@ async fn a_payout_is_signed_sent_mined_and_followed_through_a_reorganisation() {
     assert_eq!(read.check_pays(&asked.batch.outputs()), Ok(()));
     let paid: u64 = read.outputs.iter().map(|(_, value)| value).sum();
     assert_eq!(paid + built.signed.fee.sats(), 50 * COIN);
-    assert_eq!(wallet.spendable().await.unwrap(), Amount::ZERO, "its coin is locked");
+    assert_eq!(
+        wallet.spendable().await.unwrap(),
+        Amount::ZERO,
+        "its coin is locked"
+    );
     let txid = built.signed.txid;
-    assert_eq!(wallet.status(txid).await.unwrap(), Seen::Unknown, "signing sends nothing");
+    assert_eq!(
+        wallet.status(txid).await.unwrap(),
+        Seen::Unknown,
+        "signing sends nothing"
+    );
 
     let send = || wallet.send(built.signed.bytes.clone());
     assert_eq!(send().await.unwrap(), SendOutcome::Accepted);
@@ -74,10 +82,20 @@ async fn a_payout_is_signed_sent_mined_and_followed_through_a_reorganisation() {
     devnet.mine(2, &[0x51]).await.unwrap();
     assert_eq!(wallet.status(txid).await.unwrap(), Seen::Confirmed(2));
     assert_eq!(send().await.unwrap(), SendOutcome::Known);
-    assert_eq!(wallet.spendable().await.unwrap().sats(), 40 * COIN - built.signed.fee.sats());
+    assert_eq!(
+        wallet.spendable().await.unwrap().sats(),
+        40 * COIN - built.signed.fee.sats()
+    );
     devnet.reorg(2).await.unwrap();
-    assert_eq!(wallet.status(txid).await.unwrap(), Seen::Mempool, "it waits again");
-    assert_eq!(wallet.rival(txid, built.signed.inputs.clone()).await.unwrap(), Rival::None);
+    assert_eq!(
+        wallet.status(txid).await.unwrap(),
+        Seen::Mempool,
+        "it waits again"
+    );
+    assert_eq!(
+        wallet.rival(txid, built.signed.inputs.clone()).await.unwrap(),
+        Rival::None
+    );
 }
 
 #[actix_rt::test]
@@ -87,7 +105,10 @@ async fn the_signature_is_right_and_the_same_every_time() {
     let first = wallet.build(asked.clone()).await.unwrap();
     wallet.hold(Vec::new()).await.unwrap();
     let second = wallet.build(asked).await.unwrap();
-    assert_eq!(first, second, "a payout built again after a crash is the same transaction");
+    assert_eq!(
+        first, second,
+        "a payout built again after a crash is the same transaction"
+    );
     assert_eq!(first.borne, first.signed.fee, "the miners pay");
     let transaction: Transaction = bitcoin::consensus::deserialize(&first.signed.bytes).unwrap();
     let witness = transaction.input[0].witness.to_vec();
@@ -98,16 +119,25 @@ async fn the_signature_is_right_and_the_same_every_time() {
         .p2wpkh_signature_hash(0, wallet.script(), value, EcdsaSighashType::All)
         .unwrap();
     let message = Message::from_digest(hash.to_byte_array());
-    let checked = Secp256k1::verification_only().verify_ecdsa(&message, &signature.signature, &wallet.public.0);
+    let checked =
+        Secp256k1::verification_only().verify_ecdsa(&message, &signature.signature, &wallet.public.0);
     assert_eq!(checked, Ok(()));
 }
 
 #[actix_rt::test]
 async fn a_rival_is_found_with_its_depth() {
     let (devnet, wallet) = world().await;
-    let payout = wallet.build(request(10 * COIN, FeePayer::Pool)).await.unwrap().signed;
+    let payout = wallet
+        .build(request(10 * COIN, FeePayer::Pool))
+        .await
+        .unwrap()
+        .signed;
     wallet.hold(Vec::new()).await.unwrap();
-    let rival = wallet.build(request(11 * COIN, FeePayer::Pool)).await.unwrap().signed;
+    let rival = wallet
+        .build(request(11 * COIN, FeePayer::Pool))
+        .await
+        .unwrap()
+        .signed;
     assert_eq!(rival.inputs, payout.inputs);
     assert_eq!(wallet.send(rival.bytes).await.unwrap(), SendOutcome::Accepted);
     devnet.mine(3, &[0x51]).await.unwrap();
@@ -124,7 +154,10 @@ async fn a_rival_is_found_with_its_depth() {
 #[actix_rt::test]
 async fn too_little_money_too_high_a_fee_and_a_closed_chain_are_told_apart() {
     let (devnet, wallet) = world().await;
-    let short = wallet.build(request(50 * COIN, FeePayer::Pool)).await.unwrap_err();
+    let short = wallet
+        .build(request(50 * COIN, FeePayer::Pool))
+        .await
+        .unwrap_err();
     assert_eq!(*short.kind(), WalletErrorKind::ShortOfFunds);
     let mut dear = request(10 * COIN, FeePayer::Pool);
     dear.fee_max = sats(10);
