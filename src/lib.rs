@@ -14,5 +14,6 @@ pub mod keys;
 pub mod miner;
 pub mod rpc;
 pub mod store;
+pub mod stratum;
 pub mod wallet;
 pub mod wiring;

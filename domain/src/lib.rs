@@ -23,6 +23,7 @@
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
 
 pub mod address;
+mod hex_digits;
 pub mod hotkey;
 pub mod ids;
 pub mod ledger;

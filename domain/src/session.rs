@@ -8,6 +8,7 @@ use std::fmt;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::hex_digits;
 use crate::hotkey::Hotkey;
 use crate::time::Timestamp;
 
@@ -73,8 +74,7 @@ impl SessionKey {
     /// # Errors
     /// If the pool never gave out this token, or it has expired.
     pub fn open(&self, token: &str, now: Timestamp) -> Result<Session, SessionError> {
-        let mut bytes = [0; LEN];
-        hex::decode_to_slice(token, &mut bytes).map_err(|_| SessionError::Invalid)?;
+        let bytes: [u8; LEN] = hex_digits::read(token).ok_or(SessionError::Invalid)?;
         let (fields, tag) = bytes.split_at(FIELDS_LEN);
         self.mac(fields)
             .verify_truncated_left(tag)

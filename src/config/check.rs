@@ -34,13 +34,7 @@ pub(super) fn check(config: &Config) -> Result<(), Complaint> {
             "source = \"emission\" needs emission_sats above 0",
         );
     }
-    if config.stratum.listen.is_some() {
-        return complain(
-            &[("stratum", "listen")],
-            "Stratum is not in this version yet; leave it empty (\"\")",
-        );
-    }
-    Ok(())
+    check_stratum(config)
 }
 
 fn check_chain(config: &Config) -> Result<(), Complaint> {
@@ -118,6 +112,29 @@ fn check_work(config: &Config) -> Result<(), Complaint> {
             &[("work", "job_lifetime_secs"), ("work", "template_refresh_secs")],
             "job_lifetime_secs must be above template_refresh_secs, or jobs end before the next ones come",
         );
+    }
+    Ok(())
+}
+
+fn check_stratum(config: &Config) -> Result<(), Complaint> {
+    for listener in &config.stratum.listeners {
+        let [start, min, max] = listener.difficulties(&config.work);
+        if min > max || !(min..=max).contains(&start) {
+            return complain(
+                &[("stratum", "listeners")],
+                format!(
+                    "{}: start_difficulty must lie between min_difficulty and max_difficulty; what is not given \
+                     is that of [work]",
+                    listener.listen
+                ),
+            );
+        }
+        if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
+            return complain(
+                &[("stratum", "listeners")],
+                format!("{}: tls_certificate and tls_key go together", listener.listen),
+            );
+        }
     }
     Ok(())
 }

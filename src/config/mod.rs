@@ -17,7 +17,8 @@ mod values;
 pub use load::{ConfigError, FILE_NAME, Place};
 pub use sections::{
     Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, Config, FallbackNode, HttpConfig,
-    LimitsConfig, NodeUrl, PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig, WorkConfig,
+    LimitsConfig, NodeUrl, PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig,
+    StratumListenerConfig, WorkConfig,
 };
 
 #[cfg(test)]

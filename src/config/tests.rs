@@ -263,9 +263,19 @@ fn rules_between_keys_blame_the_key_that_was_set() {
             "above template",
         ),
         (
-            "[stratum]\nlisten = \"0.0.0.0:3333\"",
-            "config.toml:2:1: stratum.listen: ",
-            "not in this version",
+            "[[stratum.listeners]]\nlisten = \"0.0.0.0:3333\"\nmin_difficulty = 8",
+            "config.toml:1:11: stratum.listeners: 0.0.0.0:3333",
+            "start_difficulty",
+        ),
+        (
+            "[stratum]\nlisteners = [{ listen = \"0.0.0.0:3333\", tls_key = \"key.pem\" }]",
+            "config.toml:2:1: stratum.listeners: 0.0.0.0:3333",
+            "go together",
+        ),
+        (
+            "[stratum]\nlisteners = [{ listen = \"0.0.0.0:3333\", proxies = [\"10.0.0.0/64\"] }]",
+            "config.toml:2:",
+            "10.0.0.0/8",
         ),
     ];
     for (text, begins, contains) in cases {

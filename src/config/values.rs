@@ -20,6 +20,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 use super::sections::{Acknowledge, ChainKind, FallbackNode, NodeUrl};
+use crate::stratum::settings::Network;
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) fn whole<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>
@@ -173,6 +174,13 @@ pub(super) fn difficulty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<D
         what: "a difficulty",
     })?;
     Difficulty::from_f64(value).ok_or_else(|| D::Error::custom("expected a difficulty above 0"))
+}
+
+/// A difficulty that was given.
+pub(super) fn some_difficulty<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Difficulty>, D::Error> {
+    difficulty(deserializer).map(Some)
 }
 
 /// A text that `parse` understands.
@@ -369,26 +377,49 @@ pub(super) fn window_units<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 
 /// A list of hotkeys.
 pub(super) fn hotkeys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hotkey>, D::Error> {
-    struct HotkeysVisitor;
+    texts(deserializer, "a list of hotkeys, such as [\"5Grwva...\"]")
+}
 
-    impl<'de> Visitor<'de> for HotkeysVisitor {
-        type Value = Vec<Hotkey>;
+/// A list of addresses and networks.
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
+    texts(
+        deserializer,
+        "a list of addresses and networks, such as [\"10.0.0.0/8\"]",
+    )
+}
+
+/// A list of texts that stand for something.
+fn texts<'de, D, T>(deserializer: D, expected: &'static str) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    struct TextsVisitor<T> {
+        expected: &'static str,
+        result: PhantomData<T>,
+    }
+
+    impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for TextsVisitor<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of hotkeys, such as [\"5Grwva...\"]")
+            f.write_str(self.expected)
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Hotkey>, A::Error> {
-            let mut hotkeys = Vec::new();
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut values = Vec::new();
             while let Some(text) = list.next_element::<String>()? {
-                let hotkey = text
+                let value = text
                     .parse()
                     .map_err(|error| A::Error::custom(format!("{text:?}: {error}")))?;
-                hotkeys.push(hotkey);
+                values.push(value);
             }
-            Ok(hotkeys)
+            Ok(values)
         }
     }
 
-    deserializer.deserialize_seq(HotkeysVisitor)
+    deserializer.deserialize_seq(TextsVisitor {
+        expected,
+        result: PhantomData,
+    })
 }

@@ -1,7 +1,8 @@
 //! Bodies: read within their limits, parsed strictly, and answers written in one piece.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
@@ -29,7 +30,11 @@ pub async fn read(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> R
     if announced.is_some_and(|length| length > limits.body_bytes as u64) {
         return Err(too_large(limits.body_bytes));
     }
-    let collected = collect(payload.into_inner(), limits.body_bytes);
+    let mut collected = pin!(collect(payload.into_inner(), limits.body_bytes));
+    // Most bodies have arrived already, with the head: they need no timer.
+    if let Poll::Ready(body) = poll_fn(|cx| Poll::Ready(collected.as_mut().poll(cx))).await {
+        return body;
+    }
     tokio::time::timeout(limits.body_deadline, collected)
         .await
         .map_err(|_| {

@@ -14,8 +14,9 @@ pub const FILE_NAME: &str = "listen.json";
 ///
 /// # Errors
 /// If the file can not be written.
-pub fn write(data_dir: &Path, http: SocketAddr) -> io::Result<()> {
-    let document = json!({ "http": format!("http://{http}"), "stratum": [] });
+pub fn write(data_dir: &Path, http: SocketAddr, stratum: &[SocketAddr]) -> io::Result<()> {
+    let stratum: Vec<String> = stratum.iter().map(SocketAddr::to_string).collect();
+    let document = json!({ "http": format!("http://{http}"), "stratum": stratum });
     let beside = data_dir.join("listen.json.new");
     fs::write(&beside, format!("{document}\n"))?;
     fs::rename(beside, data_dir.join(FILE_NAME))
@@ -40,12 +41,13 @@ mod tests {
     fn the_file_says_where_and_is_gone_when_removed() {
         let folder = tempfile::tempdir().unwrap();
         remove(folder.path()).unwrap();
-        write(folder.path(), "127.0.0.1:8080".parse().unwrap()).unwrap();
+        let stratum = ["127.0.0.1:3333".parse().unwrap()];
+        write(folder.path(), "127.0.0.1:8080".parse().unwrap(), &stratum).unwrap();
         let text = fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             document,
-            json!({ "http": "http://127.0.0.1:8080", "stratum": [] })
+            json!({ "http": "http://127.0.0.1:8080", "stratum": ["127.0.0.1:3333"] })
         );
         remove(folder.path()).unwrap();
         assert!(!folder.path().join(FILE_NAME).exists());

@@ -5,6 +5,7 @@
 //! | `chain` | the chain that the configuration asks for |
 //! | `http_server` | the HTTP server and the handlers of its workers |
 //! | `settings` | the configuration, in the actors' terms |
+//! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
 //! | `halt` | the emergency stop |
@@ -44,11 +45,13 @@ pub mod listen_file;
 mod settings;
 
 pub mod signals;
+mod stratum;
 
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
 use http_server::{BoundServer, HandlerParts};
 pub use settings::devnet_params;
+use stratum::{BoundStratum, RunningStratum};
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
@@ -75,6 +78,22 @@ pub enum StartError {
         listen: SocketAddr,
         /// Why.
         source: io::Error,
+    },
+    /// An address for Stratum is taken or not this machine's.
+    #[error("can not listen on {listen} (stratum); is another pool running?")]
+    BindStratum {
+        /// The address.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A certificate or its key can not be used.
+    #[error("TLS for Stratum on {listen}: {detail}")]
+    StratumTls {
+        /// The listener's address.
+        listen: SocketAddr,
+        /// What is wrong.
+        detail: String,
     },
     /// A node that can not be mined on with these settings.
     #[error("{0}")]
@@ -114,12 +133,15 @@ pub enum StartError {
 pub struct RunningPool {
     /// Where it listens.
     pub http: SocketAddr,
+    /// Where it listens for Stratum.
+    pub stratum: Vec<SocketAddr>,
     /// Turns true when an admin wants the process to stop.
     pub stop_wanted: watch::Receiver<bool>,
     data_dir: PathBuf,
     stopping: watch::Sender<bool>,
     server: ServerHandle,
     served: actix_rt::task::JoinHandle<io::Result<()>>,
+    stratum_server: RunningStratum,
     stop: Port<Stop>,
     managers: Arbiter,
     chain: OpenChain,
@@ -169,6 +191,8 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
 pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, StartError> {
     let bound = BoundServer::bind(config.http.listen)?;
     let http = bound.address;
+    let bound_stratum = BoundStratum::bind(config)?;
+    let stratum = bound_stratum.addresses();
     let ground = open_ground(config, data_dir).await?;
     let script = &ground.chain.payout_script;
     let addresses = ground.chain.addresses;
@@ -218,15 +242,23 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         stopping: stopped,
     };
     let proof_of_work = proof_of_work(config.chain.algorithm)?;
+    let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
     let parts = handler_parts(config, &ground, &ports, proof_of_work);
     let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
     log::info!(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
     );
-    announce_when_ready(ports.read_pool.clone(), data_dir.to_owned(), http);
+    announce_when_ready(
+        ports.read_pool.clone(),
+        data_dir.to_owned(),
+        http,
+        stratum.clone(),
+    );
     Ok(RunningPool {
         http,
+        stratum,
+        stratum_server,
         stop_wanted,
         data_dir: data_dir.to_owned(),
         stopping,
@@ -268,7 +300,7 @@ fn handler_parts(
 }
 
 /// Writes `listen.json` once the pool has work and can write.
-fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr) {
+fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
     actix_rt::spawn(async move {
         loop {
             match pool.ask(ReadPool, ACTORS_DRAIN).await {
@@ -278,7 +310,7 @@ fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr
                 Err(_) => return,
             }
         }
-        match listen_file::write(&data_dir, http) {
+        match listen_file::write(&data_dir, http, &stratum) {
             Ok(()) => log::info!("ready for miners on http://{http}"),
             Err(error) => log::error!("{} can not be written: {error}", listen_file::FILE_NAME),
         }
@@ -295,16 +327,18 @@ impl RunningPool {
         }
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);
+        self.stratum_server.close().await;
         self.server.stop(true).await;
         let served = matches!(self.served.await, Ok(Ok(())));
         let drained = self.stop.ask(Stop, ACTORS_DRAIN).await;
         if let Err(error) = drained {
             log::error!("stopping overran: {error}");
         }
+        let stratum_joined = self.stratum_server.join();
         self.managers.stop();
         let joined = self.managers.join().is_ok();
         self.chain.close().await;
         log::info!("stopped");
-        served && drained.is_ok() && joined
+        served && drained.is_ok() && joined && stratum_joined
     }
 }

@@ -23,6 +23,9 @@ use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
 const JOBS_CACHED_MAX: usize = 50_000;
+/// How long the miner manager may take to judge shares before their requests are answered without verdicts: well
+/// beyond what a healthy disk needs, and together with the wait for the message before it within what clients bear.
+pub(super) const JUDGE_DEADLINE: Span = Span::from_secs(5);
 /// A block is followed until it is this many times as deep as a spendable one: deeper reorgs are not booked.
 const FORGET_AFTER_MATURITIES: u32 = 3;
 
@@ -123,7 +126,8 @@ pub(super) fn pool_settings(
             window: config.rewards.window_units,
             seed: u64::from_le_bytes(seed),
         },
-        miners_mailbox: config.limits.manager_mailbox,
+        // Each Stratum session asks one thing at a time; all may connect at once.
+        miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),
         ledger_mailbox: config.limits.ledger_mailbox,
         difficulty_range: (work.min_difficulty, work.max_difficulty),
         rewards: RewardSettings {
@@ -144,6 +148,15 @@ pub(super) fn pool_settings(
         payouts: payouts(config, addresses),
         acknowledge,
     })
+}
+
+/// How many Stratum sessions there may be.
+fn stratum_connections(config: &Config) -> usize {
+    if config.stratum.all_listeners().is_empty() {
+        0
+    } else {
+        config.stratum.max_connections
+    }
 }
 
 /// How signed requests are judged.
@@ -171,5 +184,6 @@ pub(super) fn submission(config: &Config) -> SubmissionLimits {
         waiting_max: config.http.max_connections,
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
+        judge_deadline: JUDGE_DEADLINE,
     }
 }

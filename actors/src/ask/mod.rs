@@ -105,6 +105,15 @@ impl<R: Request> Port<R> {
         }
     }
 
+    /// Sends `payload` and waits for the answer however long it takes: only for actors that themselves answer
+    /// every question within a deadline. It saves the timer that every [`Port::ask`] costs.
+    ///
+    /// # Errors
+    /// [`AskError::Busy`] or [`AskError::Gone`].
+    pub async fn ask_punctual(&self, payload: R) -> Result<R::Reply, AskError> {
+        self.post(payload)?.await.map_err(|_| AskError::Gone)
+    }
+
     /// Sends `payload` and waits for the answer, at most `deadline`.
     ///
     /// # Errors

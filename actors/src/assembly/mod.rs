@@ -22,7 +22,7 @@ use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{ReadMiner, ReadMiners};
+use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners};
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
@@ -141,10 +141,14 @@ pub enum StartError {
 /// The ways to the owners of state.
 #[derive(Clone)]
 pub struct PoolPorts {
+    /// Which life of the pool this is.
+    pub life: u32,
     /// For registration handlers.
     pub registration: RegistrationPeers,
     /// For submission handlers.
     pub submission: SubmissionPeers,
+    /// Lets workers into sessions.
+    pub join: Port<JoinWorker>,
     /// Takes an admin's message to its actor.
     pub deliver: Port<Deliver>,
     /// How the pool is.

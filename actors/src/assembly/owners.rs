@@ -72,6 +72,7 @@ pub(super) fn start(
         pool_paused,
     } = restored;
 
+    let life = stored.life;
     let parts = LedgerParts {
         store: world.store.clone(),
         halt: world.halt.clone(),
@@ -174,6 +175,8 @@ pub(super) fn start(
     let pool = placement.start(move || PoolManager::new(parts));
 
     PoolPorts {
+        life,
+        join: Port::new(&miners),
         registration: RegistrationPeers {
             nonces: Port::new(&miners),
             register: Port::new(&miners),

@@ -123,6 +123,7 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         waiting_max: 3,
         jobs_cached_max: 4,
         longpoll: Span::from_secs(5),
+        judge_deadline: Span::from_secs(10),
     };
     let worker = |_| {
         let peers = ports.submission.clone();

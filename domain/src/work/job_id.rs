@@ -15,6 +15,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use super::extranonce::ExtraNonce1;
+use crate::hex_digits;
 use crate::hotkey::Hotkey;
 use crate::ids::{ExtraNonce, TemplateId, WorkerId};
 use crate::target::CompactTarget;
@@ -223,13 +224,7 @@ impl FromStr for JobId {
     type Err = ParseJobIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut bytes = [0; LEN];
-        // One spelling only: upper case would make a second name of the same job.
-        if text.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(ParseJobIdError);
-        }
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseJobIdError)?;
-        Ok(Self(bytes))
+        hex_digits::read(text).map(Self).ok_or(ParseJobIdError)
     }
 }
 

@@ -108,7 +108,8 @@ pub async fn submit(
             .map(|Object(share)| share.into())
             .collect(),
     };
-    match state.ask(&state.worker().submit, question).await? {
+    // The submission handler answers every request within its own deadline.
+    match state.worker().submit.ask_punctual(question).await? {
         SubmitSharesReply::Verdicts(verdicts) => body::ok(&SubmitAnswer {
             results: verdicts.into_iter().map(ShareResult::from).collect(),
         }),

@@ -264,9 +264,9 @@ async fn an_actor_that_is_gone_or_slow_refuses_for_now() {
         .refuses(503, "stopping", None);
 
     let mut world = World::new();
-    world.worker.submit = stuck();
+    world.worker.fetch_work = stuck();
     world.limits.ask_deadline = std::time::Duration::from_millis(5);
-    let answer = ask_state(world.state(), request()).await;
+    let answer = ask_state(world.state(), in_session(get("/v1/work"))).await;
     answer.refuses(503, "busy", None);
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert!(

@@ -9,6 +9,7 @@
 //! | `open` | one process only, and the settings that the pool's promises need |
 //! | `schema` | versions of the schema; `migrations/` holds them |
 //! | `writer` | the writing thread and its transactions |
+//! | `log_mover` | the thread that moves the log to the database, beside the commits |
 //! | `tail` | what the writer keeps in memory |
 //! | `write` | each intent of writing as SQL |
 //! | `state` | the start of a life |
@@ -39,6 +40,7 @@ use tokio::sync::oneshot;
 mod batches;
 mod cells;
 mod error;
+mod log_mover;
 mod open;
 mod read;
 mod reader;
@@ -51,6 +53,7 @@ mod writer;
 
 pub use open::{OpenError, SqliteOptions};
 
+use log_mover::LogMover;
 use reader::Readers;
 use writer::{Order, Reply, Writer};
 
@@ -64,7 +67,8 @@ pub struct SqliteStore {
     // Dropped in this order: the readers first, so that the writer is the last to close and tidies the log.
     readers: Option<Readers>,
     orders: Option<SyncSender<Order>>,
-    writer: Option<JoinHandle<()>>,
+    /// The writer's thread, and the mover's, which ends with it.
+    threads: Vec<JoinHandle<()>>,
     /// Held as long as the database is open.
     _lock: File,
 }
@@ -77,8 +81,10 @@ impl SqliteStore {
     /// be written.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let lock = open::lock(path)?;
-        let connection = open::writer(path, options)?;
-        let writer = Writer::new(connection).map_err(|error| match error.kind() {
+        let mut connection = open::writer(path, options)?;
+        let (log_mover, mover) = LogMover::start(&mut connection, open::mover(path)?, open::LOG_PAGES)
+            .map_err(|error| OpenError::Database(error.to_string()))?;
+        let writer = Writer::new(connection, log_mover).map_err(|error| match error.kind() {
             StoreErrorKind::Corrupt => OpenError::Corrupt(error.to_string()),
             _ => OpenError::Database(error.to_string()),
         })?;
@@ -94,7 +100,7 @@ impl SqliteStore {
         Ok(Self {
             readers: Some(readers),
             orders: Some(orders),
-            writer: Some(writer),
+            threads: vec![writer, mover],
             _lock: lock,
         })
     }
@@ -135,10 +141,10 @@ impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.readers = None;
         self.orders = None;
-        if let Some(writer) = self.writer.take()
-            && writer.join().is_err()
-        {
-            log::error!("the store's writer panicked");
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("a thread of the store panicked");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::schema;
 /// How long another program (an operator's shell, a backup) may hold a lock before the pool gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the log before they move to the database: 32 MiB. More makes each move longer, fewer more often.
-const CHECKPOINT_PAGES: u32 = 8_192;
+pub(super) const LOG_PAGES: u32 = 8_192;
 /// The log is cut back to this after a move, in bytes.
 const LOG_SIZE_MAX: u32 = 64 * 1024 * 1024;
 /// Page cache of the writer in KiB.
@@ -128,7 +128,8 @@ fn set_up_writer(connection: &Connection, options: SqliteOptions) -> rusqlite::R
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    // No commit moves the log to the database: `log_mover` does.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_MAX, |_| Ok(()))?;
     if let Some(max_bytes) = options.max_bytes {
         let page_size: u32 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
@@ -146,6 +147,18 @@ fn sync_directory(path: &Path) -> Result<(), OpenError> {
     };
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| OpenError::of_io(directory, &error))
+}
+
+/// Opens the connection that moves the log to the database, beside the writer.
+pub(super) fn mover(path: &Path) -> Result<Connection, OpenError> {
+    let open = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", LOG_SIZE_MAX, |_| Ok(()))?;
+        Ok(connection)
+    };
+    open().map_err(|error| OpenError::of_sql(&error))
 }
 
 /// Opens a connection that only reads. There is no memory map on purpose: a failing disk under one is a

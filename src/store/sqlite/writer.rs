@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::{Outcome, commit_error};
+use super::log_mover::LogMover;
 use super::state;
 use super::tail::Known;
 use super::write::{self, Draft, prune};
@@ -28,11 +29,12 @@ pub(super) struct Writer {
     /// Set once nobody knows what is stored: only a new start can tell.
     unknown: Option<StoreError>,
     is_pruning: bool,
+    log_mover: LogMover,
 }
 
 impl Writer {
     /// Reads what must be known to go on writing, and checks that it fits together.
-    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn new(connection: Connection, log_mover: LogMover) -> Result<Self, StoreError> {
         let read = |connection| Ok((Known::load(connection)?, prune::is_pending(connection)?));
         let read: Outcome<_> = read(&connection);
         let (known, is_pruning) = read.map_err(|fail| fail.into_store_error("reading the ledger's end"))?;
@@ -41,6 +43,7 @@ impl Writer {
             known,
             unknown: None,
             is_pruning,
+            log_mover,
         })
     }
 
@@ -52,6 +55,7 @@ impl Writer {
                 Ok(order) => order,
                 Err(TryRecvError::Empty) if self.is_pruning => {
                     self.prune_piece();
+                    self.log_mover.tend(&self.connection);
                     continue;
                 }
                 Err(TryRecvError::Empty) => match orders.recv() {
@@ -75,6 +79,7 @@ impl Writer {
             if self.is_pruning {
                 self.prune_piece();
             }
+            self.log_mover.tend(&self.connection);
         }
     }
 

@@ -46,6 +46,9 @@ pub struct SubmissionLimits {
     pub jobs_cached_max: usize,
     /// How long a request waits for newer work.
     pub longpoll: Span,
+    /// How long a message to the miner manager may take before its requests are answered without verdicts.
+    /// A request waits for at most two: the one under way and its own.
+    pub judge_deadline: Span,
 }
 
 /// Whom the submission handler asks.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::share::{Candidate, Submission};
 use dwarves_domain::work::{FullExtraNonce, Job};
 
 use super::SubmissionHandler;
@@ -47,11 +47,7 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
 
 impl SubmissionHandler {
     fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Draft {
-        // The session may not have heard yet that the work is over.
-        let candidate = match self.work.template(job.template().id()) {
-            Some(_) => Candidate::rolled(&job, extranonce, submission),
-            None => Err(Rejection::Stale),
-        };
+        let candidate = Candidate::rolled(&job, extranonce, submission);
         Draft::new(job, candidate)
     }
 }

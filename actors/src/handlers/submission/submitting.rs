@@ -121,15 +121,19 @@ impl SubmissionHandler {
             }
         };
         self.is_judging = true;
-        ctx.spawn(
-            wrap_future::<_, Self>(judgements).map(move |judgements, this, ctx| {
-                this.is_judging = false;
-                let judgements =
-                    judgements.unwrap_or_else(|_| replies.iter().map(|_| Judgement::Unavailable).collect());
-                this.answer(replies, judgements);
-                this.judge_checked(ctx);
-            }),
-        );
+        // One timer for all of these requests: those who wait for them need none of their own.
+        let judged = tokio::time::timeout(self.limits.judge_deadline.to_std(), judgements);
+        ctx.spawn(wrap_future::<_, Self>(judged).map(move |judged, this, ctx| {
+            this.is_judging = false;
+            let judgements = match judged {
+                Ok(Ok(judgements)) => judgements,
+                // Whether the shares count is unknown; repeating the request tells.
+                Ok(Err(_)) | Err(_) => replies.iter().map(|_| Judgement::Unavailable).collect(),
+            };
+            // The next message goes first: the ledger should not wait while answers are written.
+            this.judge_checked(ctx);
+            this.answer(replies, judgements);
+        }));
     }
 
     fn answer(&mut self, replies: Vec<ReplyTo<SubmitSharesReply>>, judgements: Vec<Judgement>) {

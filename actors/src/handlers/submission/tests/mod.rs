@@ -28,6 +28,7 @@ const LIMITS: SubmissionLimits = SubmissionLimits {
     waiting_max: 3,
     jobs_cached_max: 4,
     longpoll: Span::from_secs(20),
+    judge_deadline: Span::from_secs(10),
 };
 
 struct Bench {

@@ -189,3 +189,18 @@ async fn a_bad_proof_is_counted_for_its_worker() {
     });
     assert_eq!(judging.payload.requests[0].shares, expected);
 }
+
+#[actix::test]
+async fn shares_that_are_not_judged_in_time_are_answered_and_the_next_go_on() {
+    let mut bench = Bench::new(&[1]).await;
+    let late = bench.submit(vec![None]);
+    let judging = bench.judging().await;
+    let next = bench.submit(vec![None, None]);
+    bench.pass(LIMITS.judge_deadline.to_std().as_secs() + 1).await;
+    assert_eq!(late.await, Ok(SubmitSharesReply::Unavailable));
+    // What comes too late finds nobody, and does not disturb those who came after it.
+    judging.reply.answer(vec![verdicts(1)]);
+    bench.judging().await.reply.answer(vec![verdicts(2)]);
+    let two = SubmitSharesReply::Verdicts(vec![ShareVerdict::OtherWorker; 2]);
+    assert_eq!(next.await, Ok(two));
+}

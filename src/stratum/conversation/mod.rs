@@ -1,0 +1,327 @@
+//! What one session says and is told, without sockets: the state of a miner's session and what each line does.
+//!
+//! Everything that takes time is a [`Step`] that the session's actor carries out: asking for an extranonce,
+//! letting a worker in, judging shares. The rest is decided here at once, so it can be tested line by line.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`pace`] | which difficulty the session issues |
+//! | [`rejects`] | when many refused requests are too many |
+//! | `lines` | what each method does |
+//! | `shares` | a submit becomes a share of a job |
+
+use std::sync::Arc;
+
+use dwarves_actors::handlers::submission::messages::ShareVerdict;
+use dwarves_actors::work_manager::messages::LiveWork;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
+use dwarves_domain::target::{CompactTarget, Difficulty};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::vardiff;
+use dwarves_domain::work::{Algorithm, ExtraNonce1, Job, JobKey, SessionJob, Template};
+
+use super::protocol::fault::Fault;
+use super::protocol::login::LoginRules;
+use super::protocol::notify::NotifyParts;
+use super::protocol::{reply, scale};
+
+mod lines;
+pub mod pace;
+pub mod rejects;
+mod shares;
+#[cfg(test)]
+mod tests;
+
+pub use lines::Step;
+use pace::Pace;
+use rejects::{Rejects, Rung};
+pub use shares::Attempt;
+
+/// Workers that one session may authorize. Proxies bring several over one connection.
+pub const MEMBERS_MAX: usize = 64;
+/// The version bits that BIP320 leaves to miners: what is agreed on before there is any work.
+const VERSION_MASK: u32 = 0x1fff_e000;
+
+/// What holds for all sessions of one listener.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Where sessions begin.
+    pub start: Difficulty,
+    /// Pace and limits of what sessions issue.
+    pub vardiff: vardiff::Settings,
+    /// How miners write difficulties.
+    pub algorithm: Algorithm,
+    /// Bytes that miners roll.
+    pub extranonce2_len: usize,
+    /// Which logins are taken.
+    pub logins: LoginRules,
+    /// When refused requests are too many.
+    pub rejects: rejects::Limits,
+}
+
+/// What a conversation may look at while it handles something.
+pub struct Scene<'a> {
+    /// What holds for its listener.
+    pub rules: &'a Rules,
+    /// Names jobs and sessions.
+    pub job_key: &'a JobKey,
+    /// The time.
+    pub now: Timestamp,
+    /// The live work.
+    pub work: &'a LiveWork,
+    /// The present template as it is told, if there is work.
+    pub parts: Option<&'a NotifyParts>,
+}
+
+/// A worker that was let in.
+#[derive(Debug)]
+struct Member {
+    user: Box<str>,
+    miner: Hotkey,
+    worker: WorkerId,
+}
+
+/// When work is told that the miner may know already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// Not at all: only if it or its difficulty is new.
+    IfNew,
+    /// So that the miner hears something.
+    Again,
+    /// So that the miner drops everything else.
+    Anew,
+}
+
+/// What was told last.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    template: TemplateId,
+    previous: HeaderHash,
+    wanted: Difficulty,
+    time: u32,
+    at: Timestamp,
+}
+
+/// The state of one session. Small: there may be very many.
+#[derive(Debug)]
+pub struct Conversation {
+    extranonce1: ExtraNonce1,
+    is_subscribed: bool,
+    is_resumed: bool,
+    /// The mask that the miner named in `mining.configure`.
+    miner_mask: Option<u32>,
+    /// The mask that it was told last.
+    told_mask: u32,
+    told_difficulty: f64,
+    told: Option<Told>,
+    pace: Pace,
+    members: Vec<Member>,
+    rejects: Rejects,
+    /// The job of the last share: the next one is likely to be of the same.
+    job: Option<(SessionJob, Arc<Job>)>,
+}
+
+impl Conversation {
+    /// A session that nothing was said in yet.
+    pub fn new(extranonce1: ExtraNonce1, rules: &Rules, now: Timestamp) -> Self {
+        Self {
+            extranonce1,
+            is_subscribed: false,
+            is_resumed: false,
+            miner_mask: None,
+            told_mask: 0,
+            told_difficulty: 0.0,
+            told: None,
+            pace: Pace::new(rules.start, now, &rules.vardiff),
+            members: Vec::new(),
+            rejects: Rejects::default(),
+            job: None,
+        }
+    }
+
+    /// The session's part of the extranonce.
+    pub fn extranonce1(&self) -> ExtraNonce1 {
+        self.extranonce1
+    }
+
+    /// Whether it subscribed and has a worker, so that it gets work.
+    pub fn is_mining(&self) -> bool {
+        self.is_subscribed && !self.members.is_empty()
+    }
+
+    /// Answers `mining.subscribe`. With `resumed` the session goes on as the one that had this extranonce.
+    pub fn subscribed(
+        &mut self,
+        id: &str,
+        resumed: Option<ExtraNonce1>,
+        scene: &Scene<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(extranonce1) = resumed {
+            self.extranonce1 = extranonce1;
+            self.is_resumed = true;
+            self.job = None;
+        }
+        self.is_subscribed = true;
+        let session = scene.job_key.seal_session_id(self.extranonce1);
+        let extranonce1 = self.extranonce1.to_string();
+        reply::subscribed(out, id, &session, &extranonce1, scene.rules.extranonce2_len);
+    }
+
+    /// Lets a worker in. `issued` is what its last session issued; one that is resumed goes on there.
+    pub fn joined(
+        &mut self,
+        user: &str,
+        (miner, worker): (Hotkey, WorkerId),
+        issued: Option<Difficulty>,
+        fixed: Option<Difficulty>,
+        scene: &Scene<'_>,
+    ) {
+        if self.members.is_empty()
+            && let Some(issued) = issued.filter(|_| self.is_resumed)
+        {
+            self.pace.begin_at(issued, scene.now, &scene.rules.vardiff);
+        }
+        self.pace.fix(fixed);
+        match self.members.iter_mut().find(|member| *member.user == *user) {
+            Some(member) => (member.miner, member.worker) = (miner, worker),
+            None => {
+                self.members.reserve_exact(1);
+                self.members.push(Member {
+                    user: user.into(),
+                    miner,
+                    worker,
+                });
+            }
+        }
+    }
+
+    /// Counts a login that was refused.
+    pub fn on_refused_login(&mut self) {
+        self.rejects.note(true);
+    }
+
+    /// Puts a worker out: it may not mine any more.
+    pub fn left(&mut self, user: &str) {
+        self.members.retain(|member| *member.user != *user);
+        self.job = None;
+    }
+
+    /// The user name of each worker, to ask again whether they are welcome.
+    pub fn users(&self) -> Vec<Box<str>> {
+        self.members.iter().map(|member| member.user.clone()).collect()
+    }
+
+    /// What the session issues, if it is mining.
+    pub fn issued(&self, rules: &Rules) -> Option<Difficulty> {
+        self.is_mining().then(|| self.pace.wanted(&rules.vardiff))
+    }
+
+    /// Tells the present work, if the session is mining.
+    pub fn tell_work(&mut self, telling: Telling, scene: &Scene<'_>, out: &mut Vec<u8>) {
+        let Some(parts) = scene.parts.filter(|_| self.is_mining()) else {
+            return;
+        };
+        let template = parts.template();
+        let wanted = self.pace.wanted(&scene.rules.vardiff);
+        let is_told = |told: Told| told.template == template.id() && told.wanted == wanted;
+        if telling == Telling::IfNew && self.told.is_some_and(is_told) {
+            return;
+        }
+        let (share_bits, difficulty) = share_target(wanted, template, scene.rules.algorithm);
+        let chain = template.chain();
+        if let Some(miner_mask) = self.miner_mask {
+            let mask = miner_mask & chain.version_mask;
+            if mask != self.told_mask {
+                self.told_mask = mask;
+                reply::set_version_mask(out, mask);
+            }
+        }
+        if difficulty != self.told_difficulty {
+            self.told_difficulty = difficulty;
+            reply::set_difficulty(out, difficulty);
+        }
+        let session_job = SessionJob {
+            template: template.id(),
+            share_bits,
+        };
+        let id = scene.job_key.seal_session_job(self.extranonce1, &session_job);
+        let is_new_tip = self.told.is_none_or(|told| told.previous != chain.previous);
+        let time = self.header_time(template, scene.now);
+        parts.write(out, &id, time, is_new_tip || telling == Telling::Anew);
+        self.job = None;
+        self.told = Some(Told {
+            template: template.id(),
+            previous: chain.previous,
+            wanted,
+            time,
+            at: scene.now,
+        });
+    }
+
+    /// The header's time for the next notify. A miner begins each job with the same extranonce2 and nonces, so
+    /// two notifies of one template must differ: by their time.
+    fn header_time(&self, template: &Template, now: Timestamp) -> u32 {
+        let chain = template.chain();
+        let age = u32::try_from(now.since(template.received_at()).secs()).unwrap_or(u32::MAX);
+        let time = chain.time.saturating_add(age);
+        let after_last = self
+            .told
+            .filter(|told| told.template == template.id())
+            .map_or(0, |told| told.time.saturating_add(1));
+        time.max(after_last).clamp(chain.time_min, chain.time_max)
+    }
+
+    /// When work was told last.
+    pub fn told_at(&self) -> Option<Timestamp> {
+        self.told.map(|told| told.at)
+    }
+
+    /// Notes the verdict on a share. Gives the fault to answer with, or none if it was accepted.
+    pub fn on_verdict(&mut self, verdict: &ShareVerdict, scene: &Scene<'_>) -> Option<Fault> {
+        match verdict {
+            ShareVerdict::Accepted { share_target, .. } => {
+                self.rejects.note(false);
+                self.pace
+                    .on_share(scene.now, share_target.difficulty(), &scene.rules.vardiff);
+                None
+            }
+            ShareVerdict::Rejected(reason) => {
+                let fault = Fault::from(*reason);
+                // A late share is the network's fault more than the miner's.
+                if fault != Fault::Stale {
+                    self.rejects.note(true);
+                }
+                Some(fault)
+            }
+            ShareVerdict::OtherWorker => Some(Fault::JobNotFound),
+        }
+    }
+
+    /// Looks whether the miner has been silent for too long for its difficulty.
+    pub fn on_idle(&mut self, scene: &Scene<'_>) {
+        if self.is_mining() {
+            self.pace.on_idle(scene.now, &scene.rules.vardiff);
+        }
+    }
+
+    /// What is to be done about the requests that were refused since this was last asked.
+    pub fn take_rung(&mut self, rules: &Rules) -> Option<Rung> {
+        self.rejects.take_rung(&rules.rejects)
+    }
+}
+
+/// The share target of a job of `template` that is wanted at this difficulty, and the difficulty that the miner
+/// is told: a share is never harder than the block itself, and never harder than what the miner was told.
+fn share_target(wanted: Difficulty, template: &Template, algorithm: Algorithm) -> (CompactTarget, f64) {
+    let network = template.network_target();
+    let target = wanted.target().no_harder_than(network);
+    let told = if target == network {
+        // A hair below, so that no rounding by the miner makes it throw a block away.
+        scale::to_wire(network.difficulty(), algorithm) * (1.0 - 1e-9)
+    } else {
+        scale::to_wire(wanted, algorithm)
+    };
+    (target.rounded_up_to_compact().to_compact(), told)
+}

@@ -1,0 +1,104 @@
+//! When many refused requests are too many: a ladder, climbed by ratio and never for a single refusal.
+//!
+//! Requests are counted in windows. A window with too many refusals climbs one rung: first the miner gets new
+//! work, in case it is lost; then it is asked to connect again; then it is put out. A window that is good
+//! enough begins at the bottom again. (Whoever is put out again and again is kept out for a while: that is the
+//! gate's to do, which sees more than one session.)
+
+/// When a window is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests of a window.
+    pub window: u16,
+    /// The most of them that may be refused, in percent.
+    pub percent_max: u16,
+}
+
+/// What is done about a bad window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// Tell the work again.
+    NewWork,
+    /// Ask to connect again.
+    Reconnect,
+    /// Put it out.
+    Disconnect,
+}
+
+/// The requests of the present window.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rejects {
+    judged: u16,
+    refused: u16,
+    bad_windows: u8,
+}
+
+impl Rejects {
+    /// Notes a request.
+    pub fn note(&mut self, is_refused: bool) {
+        self.judged = self.judged.saturating_add(1);
+        self.refused = self.refused.saturating_add(u16::from(is_refused));
+    }
+
+    /// Ends the window if it is full, and says what is to be done if it was bad.
+    pub fn take_rung(&mut self, limits: &Limits) -> Option<Rung> {
+        if self.judged < limits.window {
+            return None;
+        }
+        let is_bad = u32::from(self.refused) * 100 > u32::from(self.judged) * u32::from(limits.percent_max);
+        (self.judged, self.refused) = (0, 0);
+        if !is_bad {
+            self.bad_windows = 0;
+            return None;
+        }
+        self.bad_windows = self.bad_windows.saturating_add(1);
+        Some(match self.bad_windows {
+            1 => Rung::NewWork,
+            2 => Rung::Reconnect,
+            _ => Rung::Disconnect,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        window: 100,
+        percent_max: 50,
+    };
+
+    fn window(rejects: &mut Rejects, refused: u16) -> Option<Rung> {
+        let mut rung = None;
+        for n in 0..LIMITS.window {
+            rejects.note(n < refused);
+            rung = rung.or(rejects.take_rung(&LIMITS));
+        }
+        rung
+    }
+
+    #[test]
+    fn a_few_refusals_do_nothing_and_many_climb_the_ladder() {
+        let mut rejects = Rejects::default();
+        assert_eq!(window(&mut rejects, 50), None);
+        assert_eq!(window(&mut rejects, 51), Some(Rung::NewWork));
+        assert_eq!(window(&mut rejects, 100), Some(Rung::Reconnect));
+        assert_eq!(window(&mut rejects, 100), Some(Rung::Disconnect));
+    }
+
+    #[test]
+    fn a_good_window_forgives() {
+        let mut rejects = Rejects::default();
+        assert_eq!(window(&mut rejects, 100), Some(Rung::NewWork));
+        assert_eq!(window(&mut rejects, 0), None);
+        assert_eq!(window(&mut rejects, 100), Some(Rung::NewWork));
+    }
+
+    #[test]
+    fn one_refused_request_is_never_enough() {
+        let mut rejects = Rejects::default();
+        rejects.note(true);
+        assert_eq!(rejects.take_rung(&LIMITS), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! A submit becomes a share of a job.
+//!
+//! In the order of the protocol: is there a session, is the worker let in, is the job the session's, is it
+//! live. Ranges, proof of work and duplicates are judged by those who judge every other share.
+
+use std::sync::Arc;
+
+use dwarves_actors::handlers::submission::messages::RolledShare;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::target::Target;
+use dwarves_domain::work::{FullExtraNonce, Job, SessionJob, Template};
+
+use super::{Conversation, Scene};
+use crate::stratum::protocol::fault::Fault;
+use crate::stratum::protocol::params::{self, Submit};
+
+/// What a submit came to so far.
+#[derive(Debug)]
+pub enum Attempt {
+    /// To be judged, or at least counted, for this miner.
+    Share(Hotkey, RolledShare),
+    /// It is no share at all.
+    Fault(Fault),
+}
+
+impl Conversation {
+    pub(super) fn on_submit(&mut self, params: &str, scene: &Scene<'_>) -> Attempt {
+        let attempt = self.attempt(params, scene);
+        if let Attempt::Fault(_) = attempt {
+            self.rejects.note(true);
+        }
+        attempt
+    }
+
+    fn attempt(&mut self, params: &str, scene: &Scene<'_>) -> Attempt {
+        if !self.is_subscribed {
+            return Attempt::Fault(Fault::NotSubscribed);
+        }
+        let submit = match params::submit(params, scene.rules.extranonce2_len) {
+            Ok(submit) => submit,
+            Err(fault) => return Attempt::Fault(fault),
+        };
+        let Some(member) = self.members.iter().find(|member| *member.user == *submit.user) else {
+            return Attempt::Fault(Fault::UNAUTHORIZED);
+        };
+        let (miner, worker) = (member.miner, member.worker);
+        let share = match self.solution(&submit, (miner, worker), scene) {
+            Ok(share) => share,
+            Err(reason) => RolledShare::Rejected { reason, worker },
+        };
+        Attempt::Share(miner, share)
+    }
+
+    fn solution(
+        &mut self,
+        submit: &Submit<'_>,
+        (miner, worker): (Hotkey, dwarves_domain::ids::WorkerId),
+        scene: &Scene<'_>,
+    ) -> Result<RolledShare, Rejection> {
+        let id = submit.job.ok_or(Rejection::UnknownJob)?;
+        let session_job = scene
+            .job_key
+            .open_session_job(self.extranonce1, &id)
+            .ok_or(Rejection::UnknownJob)?;
+        // The pool gave it out; if its template is not live any more, its time is over.
+        let template = scene
+            .work
+            .template(session_job.template)
+            .ok_or(Rejection::Stale)?;
+        let version = self.version(submit.version_bits, template)?;
+        let extranonce = FullExtraNonce::rolled(self.extranonce1, submit.extranonce2.as_bytes())
+            .ok_or(Rejection::UnknownJob)?;
+        let known = self
+            .job
+            .as_ref()
+            .filter(|(of, job)| *of == session_job && job.worker() == worker && job.owner() == miner);
+        let job = match known {
+            Some((_, job)) => Arc::clone(job),
+            None => {
+                let target =
+                    Target::from_compact(session_job.share_bits).map_err(|_| Rejection::UnknownJob)?;
+                let extranonce = self.extranonce1.of_jobs();
+                let template = Arc::clone(template);
+                let job = Job::issue(scene.job_key, template, extranonce, miner, worker, target);
+                self.keep_job(session_job, Arc::new(job))
+            }
+        };
+        Ok(RolledShare::Solved {
+            submission: Submission {
+                job_id: job.id(),
+                nonce: submit.nonce,
+                time: Some(submit.time),
+                version,
+            },
+            job,
+            extranonce,
+        })
+    }
+
+    fn keep_job(&mut self, session_job: SessionJob, job: Arc<Job>) -> Arc<Job> {
+        self.job = Some((session_job, Arc::clone(&job)));
+        job
+    }
+
+    /// The header's version: the miner's bits where it may roll, the job's everywhere else (BIP310).
+    fn version(&self, bits: Option<u32>, template: &Template) -> Result<Option<u32>, Rejection> {
+        let Some(bits) = bits else {
+            return Ok(None);
+        };
+        let chain = template.chain();
+        let mask = self.miner_mask.unwrap_or(0) & chain.version_mask;
+        if bits & !mask != 0 {
+            return Err(Rejection::VersionOutOfMask);
+        }
+        Ok(Some(chain.version & !mask | bits & mask))
+    }
+}

@@ -1,0 +1,185 @@
+//! The front of one I/O thread: starts a session for each newcomer, and brings all of them the news.
+//!
+//! It owns the way to each session. New work is taken in once, then each session is poked to tell its own miner;
+//! and in turns, so that it never is all at once, each is poked to look at its own time-outs.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, Request};
+use dwarves_actors::clock::poke_every;
+use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
+use dwarves_domain::time::Span;
+
+use super::seats::{AddressSeat, Lease, Place};
+use super::session::{News, StratumSession};
+use super::thread::Thread;
+
+/// Newcomers that may wait in the mailbox.
+const MAILBOX_CAPACITY: usize = 4_096;
+/// How often some of the sessions are poked to look at themselves.
+const LOOK_EVERY: Span = Span::from_millis(500);
+/// A session is poked every so many times.
+const TURNS: usize = 10;
+/// How often it is looked whether every session has ended, when the pool stops.
+const LEAVING_EVERY: Span = Span::from_millis(50);
+
+/// A connection that was let in.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Newcomer {
+    /// The connection.
+    pub stream: std::net::TcpStream,
+    /// Where it comes from.
+    pub ip: IpAddr,
+    /// By which listener.
+    pub listener: usize,
+    /// Its place among all.
+    pub place: Place,
+    /// Its address's places; a proxy's connection has none until it told for whom it is.
+    pub address_seat: Option<AddressSeat>,
+    /// Its extranonce.
+    pub lease: Arc<Lease>,
+}
+
+/// Asks all sessions to end once what was submitted is answered. Answered when they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndSessions;
+
+impl Request for EndSessions {
+    type Reply = ();
+}
+
+/// The actor that owns the sessions of a thread.
+pub struct StratumFront {
+    thread: Rc<Thread>,
+    subscribe: Port<Subscribe>,
+    sessions: Vec<Outbox<News>>,
+    /// Sessions that did not take the last news of work, because their mailbox was full.
+    behind: Vec<Outbox<News>>,
+    turn: usize,
+    is_leaving: bool,
+}
+
+impl StratumFront {
+    /// A front without sessions.
+    pub fn new(thread: Thread, subscribe: Port<Subscribe>) -> Self {
+        Self {
+            thread: Rc::new(thread),
+            subscribe,
+            sessions: Vec::new(),
+            behind: Vec::new(),
+            turn: 0,
+            is_leaving: false,
+        }
+    }
+
+    fn subscribe(&mut self, ctx: &mut Context<Self>) {
+        let subscriber = Outbox::new(&ctx.address());
+        if let Err(AskError::Busy) = self.subscribe.post(Subscribe { subscriber }) {
+            ctx.run_later(LOOK_EVERY.to_std(), |this, ctx| this.subscribe(ctx));
+        }
+    }
+
+    /// Tells every session; those that are gone are forgotten.
+    fn tell_all(&mut self, news: News) {
+        let behind = &mut self.behind;
+        self.sessions.retain(|session| match session.tell(news) {
+            Ok(()) => true,
+            Err(AskError::Busy) => {
+                // It has something to do already; it is told at the next look.
+                behind.push(session.clone());
+                true
+            }
+            Err(_) => false,
+        });
+    }
+}
+
+impl Actor for StratumFront {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.subscribe(ctx);
+        let me = Outbox::new(&ctx.address());
+        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
+            me.tell(LookAtSessions) != Err(AskError::Gone)
+        })));
+    }
+}
+
+impl Handler<Newcomer> for StratumFront {
+    type Result = ();
+
+    fn handle(&mut self, newcomer: Newcomer, _: &mut Self::Context) {
+        if self.is_leaving {
+            return;
+        }
+        let ip = newcomer.ip;
+        match StratumSession::new(newcomer, Rc::clone(&self.thread)) {
+            Ok(session) => self.sessions.push(Outbox::new(&session.start())),
+            Err(error) => log::debug!("the connection of {ip} was lost: {error}"),
+        }
+    }
+}
+
+impl Handler<WorkChanged> for StratumFront {
+    type Result = ();
+
+    fn handle(&mut self, news: WorkChanged, _: &mut Self::Context) {
+        self.thread.set_work(news.0);
+        self.behind.clear();
+        self.tell_all(News::Work);
+    }
+}
+
+/// A hint that some sessions should look at themselves.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookAtSessions;
+
+impl Handler<LookAtSessions> for StratumFront {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAtSessions, _: &mut Self::Context) {
+        for session in std::mem::take(&mut self.behind) {
+            if session.tell(News::Work) == Err(AskError::Busy) {
+                self.behind.push(session);
+            }
+        }
+        self.turn = (self.turn + 1) % TURNS;
+        let turn = self.turn;
+        let mut at = 0;
+        self.sessions.retain(|session| {
+            at += 1;
+            // A full mailbox is as good: the session is not asleep.
+            at % TURNS != turn || session.tell(News::Look) != Err(AskError::Gone)
+        });
+        if self.sessions.is_empty() {
+            self.sessions.shrink_to_fit();
+        }
+    }
+}
+
+impl Handler<Ask<EndSessions>> for StratumFront {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<EndSessions>, ctx: &mut Self::Context) {
+        self.is_leaving = true;
+        self.end_sessions(ask.reply, ctx);
+    }
+}
+
+impl StratumFront {
+    fn end_sessions(&mut self, reply: ReplyTo<()>, ctx: &mut Context<Self>) {
+        self.tell_all(News::End);
+        if self.sessions.is_empty() || reply.is_abandoned() {
+            return reply.answer(());
+        }
+        ctx.run_later(LEAVING_EVERY.to_std(), |this, ctx| this.end_sessions(reply, ctx));
+    }
+}

@@ -1,0 +1,329 @@
+//! Who may connect, and as whom: connection caps, bans and the extranonces of open sessions.
+//!
+//! A connection holds its place by keeping parts of a shared count alive; whatever way it ends, dropping them
+//! gives the place back, without a message that could get lost.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::work::ExtraNonce1;
+
+/// Entries of a table, from which on those of closed connections are thrown out now and then.
+const TABLE_SLACK: usize = 1_024;
+/// Addresses whose misbehaviour is remembered.
+const OFFENDERS_MAX: usize = 10_000;
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// In all.
+    pub total: usize,
+    /// From one address (IPv4), or one network of 64 bits (IPv6).
+    pub per_address: usize,
+    /// From one network of 24 bits (IPv4) or 48 bits (IPv6).
+    pub per_subnet: usize,
+    /// For how long an address is kept out whose sessions were put out twice within this time.
+    pub ban: Span,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSeat {
+    /// The pool has as many connections as it may.
+    Total,
+    /// The address or its network has.
+    Address,
+    /// The address is kept out for a while.
+    Banned,
+}
+
+/// One of a number of places.
+pub type Place = Arc<()>;
+
+/// The places that an address takes.
+#[derive(Debug)]
+pub struct AddressSeat {
+    _address: Place,
+    _subnet: Place,
+}
+
+/// An extranonce that no other open session has.
+#[derive(Debug)]
+pub struct Lease {
+    extranonce1: ExtraNonce1,
+    is_over: AtomicBool,
+}
+
+impl Lease {
+    /// The extranonce.
+    pub fn extranonce1(&self) -> ExtraNonce1 {
+        self.extranonce1
+    }
+
+    /// Whether another connection took the session over.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+}
+
+/// What is known of open connections.
+#[derive(Debug)]
+pub struct Seats {
+    caps: Caps,
+    total: Place,
+    addresses: HashMap<IpAddr, Weak<()>>,
+    subnets: HashMap<IpAddr, Weak<()>>,
+    leases: HashMap<ExtraNonce1, Weak<Lease>>,
+    /// When sessions of an address were put out last, and until when it is kept out.
+    offenders: HashMap<IpAddr, Offender>,
+    next_extranonce: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Offender {
+    put_out_at: Timestamp,
+    banned_until: Timestamp,
+}
+
+/// Of an extranonce's number, the bits that count the sessions of one life of the pool. Those above are the
+/// life's: after a restart no new session gets the extranonce of one that may come back.
+const COUNTER_BITS: u32 = 22;
+
+impl Seats {
+    /// No connection yet, in this life of the pool.
+    pub fn new(caps: Caps, life: u32) -> Self {
+        Self {
+            caps,
+            total: Place::default(),
+            addresses: HashMap::new(),
+            subnets: HashMap::new(),
+            leases: HashMap::new(),
+            offenders: HashMap::new(),
+            next_extranonce: life << COUNTER_BITS,
+        }
+    }
+
+    /// How many connections there may be.
+    pub fn caps(&self) -> Caps {
+        self.caps
+    }
+
+    /// A place among all.
+    ///
+    /// # Errors
+    /// If there are as many connections as there may be.
+    pub fn take(&self) -> Result<Place, NoSeat> {
+        // One of the counts is our own.
+        if Arc::strong_count(&self.total) > self.caps.total {
+            return Err(NoSeat::Total);
+        }
+        Ok(Arc::clone(&self.total))
+    }
+
+    /// The places of this address.
+    ///
+    /// # Errors
+    /// If it or its network has as many as it may, or it is banned.
+    pub fn take_for(&mut self, ip: IpAddr, now: Timestamp) -> Result<AddressSeat, NoSeat> {
+        if self
+            .offenders
+            .get(&host(ip))
+            .is_some_and(|o| now < o.banned_until)
+        {
+            return Err(NoSeat::Banned);
+        }
+        let address = place_in(&mut self.addresses, host(ip), self.caps.per_address)?;
+        let subnet = place_in(&mut self.subnets, subnet(ip), self.caps.per_subnet)?;
+        Ok(AddressSeat {
+            _address: address,
+            _subnet: subnet,
+        })
+    }
+
+    /// An extranonce that no open session has.
+    pub fn lease(&mut self) -> Arc<Lease> {
+        loop {
+            let counter = self.next_extranonce.wrapping_add(1) & ((1 << COUNTER_BITS) - 1);
+            self.next_extranonce = self.next_extranonce >> COUNTER_BITS << COUNTER_BITS | counter;
+            let extranonce1 = ExtraNonce1::numbered(self.next_extranonce);
+            // Far fewer sessions can be open than there are numbers, so this ends soon.
+            if self
+                .leases
+                .get(&extranonce1)
+                .is_none_or(|old| old.strong_count() == 0)
+            {
+                return self.lease_out(extranonce1);
+            }
+        }
+    }
+
+    /// The extranonce of an earlier session, for one that goes on as it. Should it be open still (a line that
+    /// broke without a word), it is over.
+    pub fn resume(&mut self, extranonce1: ExtraNonce1) -> Arc<Lease> {
+        if let Some(open) = self.leases.get(&extranonce1).and_then(Weak::upgrade) {
+            open.is_over.store(true, Ordering::Relaxed);
+        }
+        self.lease_out(extranonce1)
+    }
+
+    fn lease_out(&mut self, extranonce1: ExtraNonce1) -> Arc<Lease> {
+        if self.leases.len() > 2 * self.caps.total + TABLE_SLACK {
+            self.leases.retain(|_, lease| lease.strong_count() > 0);
+        }
+        let lease = Arc::new(Lease {
+            extranonce1,
+            is_over: AtomicBool::new(false),
+        });
+        self.leases.insert(extranonce1, Arc::downgrade(&lease));
+        lease
+    }
+
+    /// A session of this address was put out. Returns whether the address is kept out from now on.
+    pub fn on_put_out(&mut self, ip: IpAddr, now: Timestamp) -> bool {
+        let ban = self.caps.ban;
+        if self.offenders.len() >= OFFENDERS_MAX {
+            let is_recent = |o: &Offender| now < o.banned_until || now.since(o.put_out_at) < ban;
+            self.offenders.retain(|_, offender| is_recent(offender));
+            if self.offenders.len() >= OFFENDERS_MAX {
+                // More at once than can be remembered: the caps must do.
+                return false;
+            }
+        }
+        let before = self.offenders.get(&host(ip)).map(|offender| offender.put_out_at);
+        let is_repeated = before.is_some_and(|before| now.since(before) < ban);
+        self.offenders.insert(
+            host(ip),
+            Offender {
+                put_out_at: now,
+                banned_until: if is_repeated { now.plus(ban) } else { now },
+            },
+        );
+        is_repeated
+    }
+}
+
+/// One more place under this key, if there are fewer than `cap`.
+fn place_in(table: &mut HashMap<IpAddr, Weak<()>>, key: IpAddr, cap: usize) -> Result<Place, NoSeat> {
+    if table.len() > TABLE_SLACK && table.len() == table.capacity() {
+        table.retain(|_, place| place.strong_count() > 0);
+    }
+    let taken = table.get(&key).map_or(0, Weak::strong_count);
+    if taken >= cap {
+        return Err(NoSeat::Address);
+    }
+    if let Some(place) = table.get(&key).and_then(Weak::upgrade) {
+        return Ok(place);
+    }
+    let place = Place::default();
+    table.insert(key, Arc::downgrade(&place));
+    Ok(place)
+}
+
+/// What one machine can have as many of as it likes counts as one.
+fn host(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(ip),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 64)),
+    }
+}
+
+fn subnet(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & u32::MAX << 8)),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 80)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    fn seats() -> Seats {
+        Seats::new(
+            Caps {
+                total: 3,
+                per_address: 2,
+                per_subnet: 3,
+                ban: Span::from_secs(60),
+            },
+            1,
+        )
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn places_are_counted_and_given_back_when_dropped() {
+        let seats = seats();
+        let mut taken: Vec<_> = (0..3).map(|_| seats.take().unwrap()).collect();
+        assert_eq!(seats.take().unwrap_err(), NoSeat::Total);
+        taken.pop();
+        assert!(seats.take().is_ok());
+    }
+
+    #[test]
+    fn an_address_and_its_network_have_their_own_caps() {
+        let mut seats = seats();
+        let first = seats.take_for(ip("192.0.2.1"), NOW).unwrap();
+        let _second = seats.take_for(ip("::ffff:192.0.2.1"), NOW).unwrap();
+        assert_eq!(seats.take_for(ip("192.0.2.1"), NOW).unwrap_err(), NoSeat::Address);
+        let _third = seats.take_for(ip("192.0.2.2"), NOW).unwrap();
+        assert_eq!(seats.take_for(ip("192.0.2.3"), NOW).unwrap_err(), NoSeat::Address);
+        assert!(seats.take_for(ip("192.0.3.3"), NOW).is_ok());
+        drop(first);
+        assert!(seats.take_for(ip("192.0.2.3"), NOW).is_ok());
+        // A machine with a network of its own can not take more places by changing its address.
+        let _six = [1, 2].map(|n| seats.take_for(ip(&format!("2001:db8::{n}")), NOW).unwrap());
+        assert!(seats.take_for(ip("2001:db8::3"), NOW).is_err());
+    }
+
+    #[test]
+    fn open_sessions_never_share_an_extranonce_across_wraps_and_lives() {
+        let mut seats = seats();
+        let kept = seats.lease();
+        seats.next_extranonce = (1 << COUNTER_BITS) | ((1 << COUNTER_BITS) - 3);
+        let leases: Vec<_> = (0..100).map(|_| seats.lease()).collect();
+        let all: HashSet<_> = leases
+            .iter()
+            .chain([&kept])
+            .map(|lease| lease.extranonce1())
+            .collect();
+        assert_eq!(all.len(), 101);
+        let mut next_life = Seats::new(seats.caps, 2);
+        assert!((0..100).all(|_| !all.contains(&next_life.lease().extranonce1())));
+    }
+
+    #[test]
+    fn a_session_that_is_resumed_ends_the_one_that_was_open() {
+        let mut seats = seats();
+        let old = seats.lease();
+        let new = seats.resume(old.extranonce1());
+        assert_eq!(new.extranonce1(), old.extranonce1());
+        assert!(old.is_over() && !new.is_over());
+    }
+
+    #[test]
+    fn who_is_put_out_twice_is_kept_out_for_a_while() {
+        let mut seats = seats();
+        let bad = ip("192.0.2.9");
+        assert!(!seats.on_put_out(bad, NOW));
+        assert!(seats.take_for(bad, NOW).is_ok(), "once may happen");
+        let again = NOW.plus(Span::from_secs(30));
+        assert!(seats.on_put_out(bad, again));
+        assert_eq!(seats.take_for(bad, again).unwrap_err(), NoSeat::Banned);
+        let later = again.plus(Span::from_secs(60));
+        assert!(seats.take_for(bad, later).is_ok());
+        assert!(
+            !seats.on_put_out(bad, later.plus(Span::from_secs(3_600))),
+            "long ago is forgotten"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! Answers that are waited for, in the order of their requests.
+//!
+//! Shares are answered when they are on disk; many may be on their way. Whatever was asked after them is
+//! answered after them.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context as Wake, Poll};
+
+use dwarves_actors::handlers::submission::messages::{ShareVerdict, SubmitSharesReply};
+use tokio::sync::oneshot;
+
+use super::StratumSession;
+use crate::stratum::conversation::Telling;
+use crate::stratum::protocol::fault::Fault;
+use crate::stratum::protocol::reply;
+
+/// What a submit is answered with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Slot {
+    /// The next verdict.
+    Judged,
+    /// This; it was no share.
+    Known(Fault),
+}
+
+/// The submits of one read.
+#[derive(Default)]
+pub(super) struct DueShares {
+    /// Their ids as JSON, one after the other.
+    ids: String,
+    /// Where each id ends, and what it is answered with.
+    slots: Vec<(u32, Slot)>,
+}
+
+impl DueShares {
+    pub(super) fn push(&mut self, id: &str, slot: Slot) {
+        self.ids.push_str(id);
+        let end = u32::try_from(self.ids.len()).expect("the ids of one read are shorter than the read");
+        self.slots.push((end, slot));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    fn each(&self, mut answer: impl FnMut(&str, Slot)) {
+        let mut begin = 0;
+        for (end, slot) in &self.slots {
+            let end = *end as usize;
+            answer(&self.ids[begin..end], *slot);
+            begin = end;
+        }
+    }
+
+    /// Answers every submit with its own fault; shares with `unjudged`, for there are no verdicts.
+    pub(super) fn write_faults(&self, unjudged: Option<Fault>, out: &mut Vec<u8>) {
+        self.each(|id, slot| match (slot, unjudged) {
+            (Slot::Known(fault), _) | (Slot::Judged, Some(fault)) => reply::fault(out, id, fault),
+            (Slot::Judged, None) => {}
+        });
+    }
+}
+
+/// One thing that is due.
+enum Due {
+    /// A text that is ready, but not its turn yet.
+    Text(Vec<u8>),
+    /// Shares that are being judged.
+    Shares(DueShares, oneshot::Receiver<SubmitSharesReply>),
+}
+
+/// Everything that is due.
+#[derive(Default)]
+pub(super) struct DueQueue(VecDeque<Due>);
+
+impl DueQueue {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn push_text(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            return;
+        }
+        match self.0.back_mut() {
+            Some(Due::Text(last)) => last.extend_from_slice(text),
+            _ => self.0.push_back(Due::Text(text.to_vec())),
+        }
+    }
+
+    pub(super) fn push_shares(&mut self, shares: DueShares, answer: oneshot::Receiver<SubmitSharesReply>) {
+        self.0.push_back(Due::Shares(shares, answer));
+    }
+}
+
+impl StratumSession {
+    /// Writes every answer whose turn it is. Returns whether there was one.
+    pub(super) fn poll_due(&mut self, wake: &mut Wake<'_>) -> bool {
+        let mut any = false;
+        while let Some(due) = self.due.0.front_mut() {
+            let answer = match due {
+                Due::Text(_) => None,
+                Due::Shares(_, answer) => match Pin::new(answer).poll(wake) {
+                    Poll::Pending => break,
+                    // The handler is gone: whether the shares count is unknown, and repeating is safe.
+                    Poll::Ready(answer) => Some(answer.unwrap_or(SubmitSharesReply::Unavailable)),
+                },
+            };
+            any = true;
+            match (self.due.0.pop_front(), answer) {
+                (Some(Due::Text(text)), _) => self.out.extend_from_slice(&text),
+                (Some(Due::Shares(shares, _)), Some(answer)) => self.answer_shares(&shares, answer),
+                _ => {}
+            }
+        }
+        if any {
+            if self.due.is_empty() {
+                self.due.0 = VecDeque::new();
+            }
+            self.tell_work(Telling::IfNew);
+        }
+        any
+    }
+
+    fn answer_shares(&mut self, shares: &DueShares, answer: SubmitSharesReply) {
+        let fault = match answer {
+            SubmitSharesReply::Verdicts(verdicts) => return self.write_verdicts(shares, &verdicts),
+            SubmitSharesReply::MinerUnknown => Fault::UNAUTHORIZED,
+            SubmitSharesReply::Banned { .. } => {
+                Fault::Unauthorized("Unauthorized worker: this miner is banned")
+            }
+            SubmitSharesReply::Paused => Fault::Other("The pool is paused, please try again later"),
+            SubmitSharesReply::Busy => Fault::Other("The pool is busy, please try again"),
+            SubmitSharesReply::Unavailable => {
+                Fault::Other("The pool can not store shares at present, please try again")
+            }
+        };
+        shares.write_faults(Some(fault), &mut self.out);
+    }
+
+    fn write_verdicts(&mut self, shares: &DueShares, verdicts: &[ShareVerdict]) {
+        let mut verdicts = verdicts.iter();
+        self.say(|talk, scene, out| {
+            shares.each(|id, slot| {
+                let fault = match slot {
+                    Slot::Known(fault) => Some(fault),
+                    Slot::Judged => {
+                        let verdict = verdicts.next().expect("every share gets a verdict");
+                        talk.on_verdict(verdict, scene)
+                    }
+                };
+                match fault {
+                    None => reply::ok(out, id),
+                    Some(fault) => reply::fault(out, id, fault),
+                }
+            });
+        });
+    }
+}

@@ -1,0 +1,311 @@
+//! Bytes become lines, lines become steps.
+
+use std::rc::Rc;
+use std::task::{Context as Wake, Poll};
+
+use dwarves_actors::ask::AskError;
+use dwarves_actors::handlers::submission::messages::{RolledShare, SubmitRolled};
+use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerName;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+use super::due::{DueShares, Slot};
+use super::{End, StratumSession};
+use crate::stratum::conversation::{Attempt, Step, Telling};
+use crate::stratum::gate::Resume;
+use crate::stratum::protocol::fault::Fault;
+use crate::stratum::protocol::line::{self, Split};
+use crate::stratum::protocol::reply;
+use crate::stratum::seats::Lease;
+
+/// Answers of one session that may be waited for; further lines wait in the socket.
+const DUE_MAX: usize = 128;
+/// Bytes that may wait to be written before more lines are read.
+const UNWRITTEN_SOFT_MAX: usize = 8_192;
+
+/// What must be known before the next line is handled.
+pub(super) enum Waiting {
+    /// `mining.subscribe` waits for the earlier session's extranonce.
+    Resumption {
+        id: Box<str>,
+        answer: oneshot::Receiver<Arc<Lease>>,
+    },
+    /// `mining.authorize` waits for the miner manager.
+    Joining {
+        id: Box<str>,
+        user: Box<str>,
+        answer: oneshot::Receiver<JoinWorkerReply>,
+    },
+}
+
+/// The shares of the present read, for one miner.
+#[derive(Default)]
+pub(super) struct Batch {
+    miner: Option<Hotkey>,
+    shares: Vec<RolledShare>,
+    answers: DueShares,
+}
+
+impl StratumSession {
+    /// Whether more lines may be handled now.
+    fn has_room(&self) -> bool {
+        self.waiting.is_none() && self.due.len() < DUE_MAX && self.unwritten() < UNWRITTEN_SOFT_MAX
+    }
+
+    /// Reads once, if there is room for what it may bring.
+    pub(super) fn poll_read(&mut self, wake: &mut Wake<'_>) -> Poll<Result<(), End>> {
+        if self.is_leaving || !self.has_room() {
+            return Poll::Pending;
+        }
+        let mut scratch = self.thread.take_scratch();
+        let read = self.transport.poll_read(wake, &mut scratch);
+        let result = match read {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(End::Gone)),
+            Poll::Ready(Ok(n)) => {
+                self.heard_at = self.thread.now();
+                Poll::Ready(self.take_bytes(&scratch[..n]))
+            }
+        };
+        self.thread.give_scratch_back(scratch);
+        result
+    }
+
+    fn take_bytes(&mut self, fresh: &[u8]) -> Result<(), End> {
+        if self.unread.is_empty() {
+            let left = self.take_lines(fresh)?;
+            self.unread.extend_from_slice(&fresh[fresh.len() - left..]);
+            return Ok(());
+        }
+        self.unread.extend_from_slice(fresh);
+        self.handle_lines()
+    }
+
+    /// Handles what was read before, as far as there is room now.
+    pub(super) fn handle_lines(&mut self) -> Result<(), End> {
+        if self.unread.is_empty() || !self.has_room() {
+            return Ok(());
+        }
+        let unread = std::mem::take(&mut self.unread);
+        let left = self.take_lines(&unread)?;
+        if left > 0 {
+            self.unread = unread[unread.len() - left..].to_vec();
+        }
+        Ok(())
+    }
+
+    /// Handles the whole lines of `bytes` and returns how many bytes are left.
+    fn take_lines(&mut self, bytes: &[u8]) -> Result<usize, End> {
+        let mut rest = bytes;
+        let result = loop {
+            if !self.has_room() {
+                break Ok(rest.len());
+            }
+            match line::split(rest) {
+                Split::Line(line, after) => {
+                    rest = after;
+                    if !line::may_be_request(line) {
+                        break Err(End::Foreign);
+                    }
+                    if !line.is_empty() {
+                        self.on_line(line);
+                    }
+                }
+                Split::Partial if line::may_be_request(rest) => break Ok(rest.len()),
+                Split::Partial => break Err(End::Foreign),
+                Split::TooLong => break Err(End::LineTooLong),
+            }
+        };
+        self.send_batch();
+        result
+    }
+
+    fn on_line(&mut self, line: &[u8]) {
+        let thread = Rc::clone(&self.thread);
+        let rules = &thread.listeners[self.listener].rules;
+        let mut text = Vec::new();
+        let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut text));
+        match step {
+            Step::Share { id, attempt } => return self.on_attempt(id, attempt),
+            Step::Done => {}
+            Step::Resume { id, extranonce1 } => {
+                let answer = thread.peers.resume.post(Resume(extranonce1));
+                match answer {
+                    Ok(answer) => {
+                        let id = id.into();
+                        self.waiting = Some(Box::new(Waiting::Resumption { id, answer }));
+                    }
+                    // It begins anew, which miners know how to do.
+                    Err(_) => {
+                        thread.on_stage(rules, |scene| self.talk.subscribed(id, None, scene, &mut text))
+                    }
+                }
+            }
+            Step::Join {
+                id,
+                user,
+                identity,
+                worker,
+            } => match self.ask_to_join(identity, worker) {
+                Ok(answer) => {
+                    self.waiting = Some(Box::new(Waiting::Joining {
+                        id: id.into(),
+                        user: user.into_owned().into(),
+                        answer,
+                    }));
+                }
+                Err(_) => reply::fault(&mut text, id, Fault::Other("The pool is busy, please try again")),
+            },
+        }
+        self.send_batch();
+        self.answer(&text);
+        self.tell_work(Telling::IfNew);
+    }
+
+    /// Answers, after all that was asked before.
+    fn answer(&mut self, text: &[u8]) {
+        if self.due.is_empty() {
+            self.out.extend_from_slice(text);
+        } else {
+            self.due.push_text(text);
+        }
+    }
+
+    pub(super) fn ask_to_join(
+        &mut self,
+        identity: Identity,
+        worker: WorkerName,
+    ) -> Result<oneshot::Receiver<JoinWorkerReply>, AskError> {
+        let issued = self.talk.issued(&self.listener().rules);
+        self.thread.peers.join.post(JoinWorker {
+            identity,
+            worker,
+            issued,
+        })
+    }
+
+    fn on_attempt(&mut self, id: &str, attempt: Attempt) {
+        match attempt {
+            Attempt::Fault(fault) => self.batch.answers.push(id, Slot::Known(fault)),
+            Attempt::Share(miner, share) => {
+                if self.batch.miner.is_some_and(|other| other != miner) {
+                    self.send_batch();
+                }
+                self.batch.miner = Some(miner);
+                self.batch.shares.push(share);
+                self.batch.answers.push(id, Slot::Judged);
+            }
+        }
+    }
+
+    /// Sends the shares of this read, in one message.
+    fn send_batch(&mut self) {
+        if self.batch.answers.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let Some(miner) = batch.miner else {
+            // Nothing in it is a share: it is answered at once, if nothing before it is waited for.
+            let mut text = Vec::new();
+            batch.answers.write_faults(None, &mut text);
+            return self.answer(&text);
+        };
+        let submit = SubmitRolled {
+            miner,
+            shares: batch.shares,
+        };
+        match self.thread.peers.submit.post(submit) {
+            Ok(answer) => self.due.push_shares(batch.answers, answer),
+            Err(_) => {
+                let mut text = Vec::new();
+                let busy = Fault::Other("The pool is busy, please try again");
+                batch.answers.write_faults(Some(busy), &mut text);
+                self.answer(&text);
+            }
+        }
+    }
+
+    /// Goes on once what was waited for is known. Returns whether it is.
+    pub(super) fn poll_waiting(&mut self, wake: &mut Wake<'_>) -> bool {
+        let Some(waiting) = &mut self.waiting else {
+            return false;
+        };
+        match waiting.as_mut() {
+            Waiting::Resumption { answer, .. } => {
+                let Poll::Ready(lease) = std::pin::Pin::new(answer).poll(wake) else {
+                    return false;
+                };
+                let Some(Waiting::Resumption { id, .. }) = self.waiting.take().map(|waiting| *waiting) else {
+                    return false;
+                };
+                let resumed = lease.ok().map(|lease| {
+                    self.lease = lease;
+                    self.lease.extranonce1()
+                });
+                let mut text = Vec::new();
+                self.say(|talk, scene, _| talk.subscribed(&id, resumed, scene, &mut text));
+                self.answer(&text);
+            }
+            Waiting::Joining { answer, .. } => {
+                let Poll::Ready(reply) = std::pin::Pin::new(answer).poll(wake) else {
+                    return false;
+                };
+                let Some(Waiting::Joining { id, user, .. }) = self.waiting.take().map(|waiting| *waiting)
+                else {
+                    return false;
+                };
+                self.on_join_reply(&id, &user, reply.unwrap_or(JoinWorkerReply::Unavailable));
+            }
+        }
+        self.tell_work(Telling::IfNew);
+        true
+    }
+
+    fn on_join_reply(&mut self, id: &str, user: &str, answer: JoinWorkerReply) {
+        let mut text = Vec::new();
+        match answer {
+            JoinWorkerReply::Joined {
+                miner,
+                worker,
+                fixed,
+                issued,
+            } => {
+                self.say(|talk, scene, _| talk.joined(user, (miner, worker), issued, fixed, scene));
+                self.checked_at = self.thread.now();
+                reply::ok(&mut text, id);
+            }
+            refused => {
+                log::debug!("login refused ip={} why={refused:?}", self.ip);
+                self.talk.on_refused_login();
+                reply::fault(&mut text, id, fault_of(&refused));
+            }
+        }
+        self.answer(&text);
+    }
+}
+
+/// In words that tell what would be right.
+fn fault_of(refused: &JoinWorkerReply) -> Fault {
+    use dwarves_actors::miner_manager::messages::Standing;
+    match refused {
+        JoinWorkerReply::Refused(Standing::Banned { .. }) => {
+            Fault::Unauthorized("Unauthorized worker: this miner is banned")
+        }
+        JoinWorkerReply::Refused(_) => {
+            Fault::Unauthorized("Unauthorized worker: this hotkey is not registered at this pool")
+        }
+        JoinWorkerReply::TooManyWorkers { .. } => {
+            Fault::Unauthorized("Unauthorized worker: this miner has as many workers as it may")
+        }
+        JoinWorkerReply::Closed => Fault::Unauthorized("Unauthorized worker: the pool takes no new miners"),
+        JoinWorkerReply::Full => {
+            Fault::Unauthorized("Unauthorized worker: the pool has no room for new miners")
+        }
+        JoinWorkerReply::Paused => Fault::Other("The pool is paused, please try again later"),
+        JoinWorkerReply::Unavailable | JoinWorkerReply::Joined { .. } => {
+            Fault::Other("The pool can not store anything at present, please try again later")
+        }
+    }
+}

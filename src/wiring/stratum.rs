@@ -1,0 +1,275 @@
+//! The Stratum server: its threads, and on each a front and a submission handler; the gate before them.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use actix_rt::Arbiter;
+use dwarves_actors::ask::{Outbox, Port};
+use dwarves_actors::assembly::PoolPorts;
+use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
+use dwarves_actors::proof_of_work::SharedProofOfWork;
+use dwarves_domain::time::Span;
+use dwarves_domain::vardiff;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::settings::JUDGE_DEADLINE;
+use super::{Ground, StartError};
+use crate::chain::devnet::ADDRESS_FORMAT;
+use crate::config::{Config, StratumListenerConfig};
+use crate::stratum::conversation::{Rules, rejects};
+use crate::stratum::front::{EndSessions, StratumFront};
+use crate::stratum::gate::{CloseGate, OpenGate, StratumGate};
+use crate::stratum::protocol::login::LoginRules;
+use crate::stratum::seats::{Caps, Seats};
+use crate::stratum::settings::{Listener, SessionLimits};
+use crate::stratum::thread::{Peers, Thread};
+
+/// Connections that may wait to be accepted: all miners come back at once after a restart.
+const BACKLOG: i32 = 4_096;
+/// Reads whose shares may be on their way, over the sessions of a thread.
+const READS_IN_FLIGHT_MAX: usize = 65_536;
+/// How long sessions may take to end when the pool stops.
+const SESSIONS_DRAIN: Duration = Duration::from_secs(5);
+
+/// Bound listeners that do not answer yet.
+pub(super) struct BoundStratum {
+    bound: Vec<TcpListener>,
+    listeners: Vec<Listener>,
+}
+
+/// The server at work.
+pub(super) struct RunningStratum {
+    gate: Option<Port<CloseGate>>,
+    fronts: Vec<Port<EndSessions>>,
+    threads: Vec<Arbiter>,
+}
+
+impl BoundStratum {
+    /// Binds all listeners and reads their certificates, so that what is wrong is reported before anything else
+    /// starts.
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        let mut bound = Vec::new();
+        let mut listeners = Vec::new();
+        for listener in config.stratum.all_listeners() {
+            let socket = bind(listener.listen).map_err(|source| StartError::BindStratum {
+                listen: listener.listen,
+                source,
+            })?;
+            let (socket, address) = socket;
+            bound.push(socket);
+            listeners.push(Listener {
+                address,
+                rules: rules(config, &listener)?,
+                tls: tls(&listener)?,
+                proxies: listener.proxies,
+            });
+        }
+        Ok(Self { bound, listeners })
+    }
+
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address).collect()
+    }
+
+    /// Begins to answer. Without listeners nothing is started.
+    pub(super) fn start(
+        self,
+        config: &Config,
+        ground: &Ground,
+        ports: &PoolPorts,
+        proof_of_work: &SharedProofOfWork,
+    ) -> RunningStratum {
+        let mut running = RunningStratum {
+            gate: None,
+            fronts: Vec::new(),
+            threads: Vec::new(),
+        };
+        if self.listeners.is_empty() {
+            return running;
+        }
+        let stratum = &config.stratum;
+        let listeners: Arc<[Listener]> = self.listeners.into();
+        let session = SessionLimits {
+            extranonce2_len: stratum.extranonce2_bytes,
+            unread_max: stratum.unread_output_bytes,
+            handshake: stratum.handshake_timeout,
+            idle: stratum.idle_timeout,
+        };
+        let caps = Caps {
+            total: stratum.max_connections,
+            per_address: stratum.max_connections_per_address,
+            per_subnet: stratum.max_connections_per_subnet,
+            ban: stratum.ban,
+        };
+        for _ in 0..thread_count(stratum.threads) {
+            running.threads.push(Arbiter::new());
+        }
+        let seats = Seats::new(caps, ports.life);
+        let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
+        let gate = StratumGate::start_in_arbiter(&running.threads[0].handle(), move |_| {
+            StratumGate::new(seats, clock, bound, behind)
+        });
+        let peers = ThreadPeers {
+            ports: ports.clone(),
+            gate: gate.clone(),
+            proof_of_work: Arc::clone(proof_of_work),
+        };
+        let mut newcomers = Vec::new();
+        for thread in &running.threads {
+            let peers = peers.on(thread, ground);
+            let listeners = Arc::clone(&listeners);
+            let (job_key, clock) = (ground.pool_key.job_key(), Arc::clone(&ground.clock));
+            let subscribe = ports.submission.subscribe.clone();
+            let front = StratumFront::start_in_arbiter(&thread.handle(), move |_| {
+                StratumFront::new(Thread::new(peers, session, listeners, job_key, clock), subscribe)
+            });
+            newcomers.push(Outbox::new(&front));
+            running.fronts.push(Port::new(&front));
+        }
+        // Nobody else can have filled this mailbox yet.
+        if Outbox::new(&gate).tell(OpenGate(newcomers)).is_err() {
+            log::error!("the Stratum gate does not open");
+        }
+        running.gate = Some(Port::new(&gate));
+        for listener in listeners.iter() {
+            let with_tls = if listener.tls.is_some() { " with TLS" } else { "" };
+            log::info!(
+                "listening on stratum+tcp://{}{with_tls} threads={}",
+                listener.address,
+                running.threads.len()
+            );
+        }
+        running
+    }
+}
+
+/// Whom the sessions of each thread ask.
+struct ThreadPeers {
+    ports: PoolPorts,
+    gate: Addr<StratumGate>,
+    proof_of_work: SharedProofOfWork,
+}
+
+impl ThreadPeers {
+    /// Starts the thread's submission handler.
+    fn on(&self, thread: &Arbiter, ground: &Ground) -> Peers {
+        let limits = SubmissionLimits {
+            mailbox_capacity: READS_IN_FLIGHT_MAX,
+            requests_in_flight_max: READS_IN_FLIGHT_MAX,
+            // Nobody fetches work from it: sessions make their own.
+            waiting_max: 0,
+            jobs_cached_max: 1,
+            longpoll: Span::from_secs(1),
+            judge_deadline: JUDGE_DEADLINE,
+        };
+        let (peers, job_key) = (self.ports.submission.clone(), ground.pool_key.job_key());
+        let clock = Arc::clone(&ground.clock);
+        let proof_of_work = Arc::clone(&self.proof_of_work);
+        let handler = SubmissionHandler::start_in_arbiter(&thread.handle(), move |_| {
+            SubmissionHandler::new(peers, limits, job_key, clock).with_proof_of_work(proof_of_work)
+        });
+        Peers {
+            join: self.ports.join.clone(),
+            submit: Port::new(&handler),
+            resume: Port::new(&self.gate),
+            admit: Port::new(&self.gate),
+            put_out: Outbox::new(&self.gate),
+        }
+    }
+}
+
+impl RunningStratum {
+    /// Lets nobody in any more, and lets sessions end once what was submitted is answered.
+    pub(super) async fn close(&self) {
+        if let Some(gate) = &self.gate
+            && let Err(error) = gate.ask(CloseGate, SESSIONS_DRAIN).await
+        {
+            log::warn!("the Stratum gate does not close: {error}");
+        }
+        for front in &self.fronts {
+            if let Err(error) = front.ask(EndSessions, SESSIONS_DRAIN).await {
+                log::warn!("Stratum sessions did not end in time: {error}");
+            }
+        }
+    }
+
+    /// Ends the threads. Returns whether they ended in good order.
+    pub(super) fn join(self) -> bool {
+        for thread in &self.threads {
+            thread.stop();
+        }
+        self.threads
+            .into_iter()
+            .map(|thread| thread.join().is_ok())
+            .fold(true, |all, joined| all && joined)
+    }
+}
+
+fn bind(listen: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for connections of the earlier life to be forgotten.
+    socket.set_reuse_address(true)?;
+    socket.bind(&listen.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    let listener = TcpListener::from(socket);
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn rules(config: &Config, listener: &StratumListenerConfig) -> Result<Rules, StartError> {
+    let [start, min, max] = listener.difficulties(&config.work);
+    let vardiff = vardiff::Settings::new(config.work.share_interval, min, max)
+        .map_err(|error| StartError::Settings(format!("[stratum]: {error}")))?;
+    Ok(Rules {
+        start,
+        vardiff,
+        algorithm: config.chain.algorithm,
+        extranonce2_len: config.stratum.extranonce2_bytes,
+        logins: LoginRules {
+            addresses: ADDRESS_FORMAT,
+            allow_address: config.stratum.allow_address_login,
+        },
+        rejects: rejects::Limits {
+            window: config.stratum.reject_window,
+            percent_max: config.stratum.reject_percent,
+        },
+    })
+}
+
+/// TLS with the listener's certificate, if it has one.
+fn tls(listener: &StratumListenerConfig) -> Result<Option<TlsAcceptor>, StartError> {
+    let (Some(certificate), Some(key)) = (&listener.tls_certificate, &listener.tls_key) else {
+        return Ok(None);
+    };
+    let failed = |what: &Path, error: &dyn std::fmt::Display| StartError::StratumTls {
+        listen: listener.listen,
+        detail: format!("{}: {error}", what.display()),
+    };
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| failed(certificate, &error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
+        .map_err(|error| failed(certificate, &error))?;
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+/// One less than there are cores, at least one, unless the configuration says otherwise.
+fn thread_count(configured: usize) -> usize {
+    if configured > 0 {
+        return configured;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.saturating_sub(1).max(1)
+}
