@@ -20,6 +20,9 @@ use crate::wiring::{devnet_params, listen_file};
 
 mod nodes;
 
+/// Payouts that are looked at; a pool follows no more.
+const PAYOUTS_MAX: u32 = 1_000;
+
 /// What was found, told as it is found.
 struct Findings<W: Write> {
     out: W,
@@ -162,7 +165,23 @@ async fn check_store<W: Write>(
         }
         Err(error) => findings.bad("ledger", error, "restore a backup")?,
     }
+    check_payouts(&store, findings).await?;
     Ok(false)
+}
+
+/// Tells which payouts are under way, and what is out of the ordinary about them.
+async fn check_payouts<W: Write>(store: &SqliteStore, findings: &mut Findings<W>) -> Result<(), Failure> {
+    let open = match store.watched_payouts(PAYOUTS_MAX).await {
+        Ok(open) => open,
+        Err(error) => return Ok(findings.bad("payouts", error, "restore a backup of the ledger")?),
+    };
+    for payout in open.iter().filter(|payout| !payout.note.is_empty()) {
+        let detail = format!("payout {} is {}: {}", payout.id, payout.state, payout.note);
+        findings.bad("payouts", detail, "see payouts in RUNBOOK.md")?;
+    }
+    let under_way = open.iter().filter(|payout| payout.state.is_in_flight()).count();
+    let detail = format!("{under_way} under way, {} followed in all", open.len());
+    Ok(findings.good("payouts", detail)?)
 }
 
 async fn check_devnet<W: Write>(
