@@ -25,6 +25,7 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
+use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::Problem;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
@@ -108,6 +109,8 @@ pub struct HttpDeps {
     pub chain_name: String,
     /// How the chain hashes.
     pub algorithm: Algorithm,
+    /// Work over JSON-RPC.
+    pub json_rpc: JsonRpcDeps,
     /// Which addresses are right on the chain.
     pub addresses: AddressFormat,
     /// How long and how large things may be.
@@ -122,6 +125,7 @@ pub struct HttpState {
     worker: WorkerPorts,
     /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
+    transactions: TransactionsCache,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -136,6 +140,7 @@ impl HttpState {
             deps,
             worker,
             totals: RefCell::new(None),
+            transactions: TransactionsCache::default(),
         })
     }
 
@@ -147,6 +152,11 @@ impl HttpState {
     /// This worker's handler actors.
     pub fn worker(&self) -> &WorkerPorts {
         &self.worker
+    }
+
+    /// The present template's transactions, as miners over JSON-RPC get them.
+    pub fn transactions(&self) -> &TransactionsCache {
+        &self.transactions
     }
 
     /// How long and how large things may be.
