@@ -1,6 +1,6 @@
 //! One miner's connection: an actor that owns its socket, its conversation and what is under way for it.
 //!
-//! Everything happens in one future ([`Pump`]), which the actor's context polls whenever the socket, an answer or
+//! Everything happens in one future (`Pump`), which the actor's context polls whenever the socket, an answer or
 //! a message wakes it: read what there is, handle whole lines, write what is due. What one read brought goes to
 //! the submission handler as one message, and what one commit answered goes out as one write. There are no
 //! buffers while there is nothing in them: reading goes through a place that the thread's sessions share.
