@@ -461,3 +461,21 @@ def test_thousands_of_sessions_take_little_memory_and_all_hear_of_new_work():
         for client in clients:
             client.close()
         eventually("the sockets are given back", lambda: pool.open_files() < 200)
+
+
+def test_a_miner_that_reads_late_gets_every_answer_and_soon():
+    count = 20_000
+    with Pool(**STEADY) as pool:
+        with mining(pool) as client:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            line = b'{"id":"late","method":"mining.ping","params":[]}\n'
+            with concurrent.futures.ThreadPoolExecutor(1) as threads:
+                sending = threads.submit(client.socket.sendall, line * count)
+                # More is on its way than the pool writes ahead: it stops reading, and goes on when this does.
+                time.sleep(1)
+                begin = time.monotonic()
+                for _ in range(count):
+                    assert client.answer("late")["result"] == "pong"
+                sending.result()
+            # Measured: below a second. A pool that forgot to go on would be reminded every five.
+            assert time.monotonic() - begin < 30

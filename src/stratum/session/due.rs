@@ -99,8 +99,8 @@ impl DueQueue {
 }
 
 impl StratumSession {
-    /// Writes every answer whose turn it is. Returns whether there was one.
-    pub(super) fn poll_due(&mut self, wake: &mut Wake<'_>) -> bool {
+    /// Writes every answer whose turn it is.
+    pub(super) fn poll_due(&mut self, wake: &mut Wake<'_>) {
         let mut any = false;
         while let Some(due) = self.due.0.front_mut() {
             let answer = match due {
@@ -124,7 +124,6 @@ impl StratumSession {
             }
             self.tell_work(Telling::IfNew);
         }
-        any
     }
 
     fn answer_shares(&mut self, shares: &DueShares, answer: SubmitSharesReply) {

@@ -185,7 +185,9 @@ impl StratumSession {
         for _ in 0..READS_PER_TURN {
             // Lines first: whatever they ask for is waited for right after.
             let handled = self.handle_lines();
-            let answered = self.poll_due(wake) | self.poll_waiting(wake);
+            let is_held = !self.unread.is_empty() && !self.has_room();
+            self.poll_due(wake);
+            self.poll_waiting(wake);
             self.poll_checking(wake);
             if let Err(end) = handled.and_then(|()| self.climb()) {
                 return Poll::Ready(self.last_words(end, wake));
@@ -199,8 +201,8 @@ impl StratumSession {
             match self.poll_read(wake) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(end)) => return Poll::Ready(self.last_words(end, wake)),
-                // An answer that arrived may have made room for what was read before.
-                Poll::Pending if answered && !self.unread.is_empty() => {}
+                // What was answered or written may have made room for lines that were read before.
+                Poll::Pending if is_held && self.has_room() => {}
                 Poll::Pending => return Poll::Pending,
             }
         }

@@ -51,7 +51,7 @@ pub(super) struct Batch {
 
 impl StratumSession {
     /// Whether more lines may be handled now.
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.waiting.is_none() && self.due.len() < DUE_MAX && self.unwritten() < UNWRITTEN_SOFT_MAX
     }
 
@@ -229,18 +229,18 @@ impl StratumSession {
         }
     }
 
-    /// Goes on once what was waited for is known. Returns whether it is.
-    pub(super) fn poll_waiting(&mut self, wake: &mut Wake<'_>) -> bool {
+    /// Goes on once what was waited for is known.
+    pub(super) fn poll_waiting(&mut self, wake: &mut Wake<'_>) {
         let Some(waiting) = &mut self.waiting else {
-            return false;
+            return;
         };
         match waiting.as_mut() {
             Waiting::Resumption { answer, .. } => {
                 let Poll::Ready(lease) = std::pin::Pin::new(answer).poll(wake) else {
-                    return false;
+                    return;
                 };
                 let Some(Waiting::Resumption { id, .. }) = self.waiting.take().map(|waiting| *waiting) else {
-                    return false;
+                    return;
                 };
                 let resumed = lease.ok().map(|lease| {
                     self.lease = lease;
@@ -252,17 +252,16 @@ impl StratumSession {
             }
             Waiting::Joining { answer, .. } => {
                 let Poll::Ready(reply) = std::pin::Pin::new(answer).poll(wake) else {
-                    return false;
+                    return;
                 };
                 let Some(Waiting::Joining { id, user, .. }) = self.waiting.take().map(|waiting| *waiting)
                 else {
-                    return false;
+                    return;
                 };
                 self.on_join_reply(&id, &user, reply.unwrap_or(JoinWorkerReply::Unavailable));
             }
         }
         self.tell_work(Telling::IfNew);
-        true
     }
 
     fn on_join_reply(&mut self, id: &str, user: &str, answer: JoinWorkerReply) {
