@@ -84,9 +84,13 @@ async fn credit(memory: &MemoryStore, round: u64, payable: [u64; 4]) {
     let mut postings = Postings::new();
     for (miner, amount) in (1..=4).zip(payable) {
         let account = Account::Miner(hotkey(miner), Balance::Payable);
-        postings.transfer(Account::Chain, account, sats(amount)).unwrap();
+        postings
+            .transfer(Account::Emission, account, sats(amount))
+            .unwrap();
     }
     closed.postings = postings;
+    closed.source = Source::Emission;
+    closed.reward = sats(payable.iter().sum());
     let write = Write::CloseRound {
         round: Box::new(closed),
         blocks: Vec::new(),

@@ -4,6 +4,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance, Postings};
 use dwarves_domain::payouts::{FeePayer, FeeRate, OutPoint, Part, Payout, PayoutState, Signed, Step, Txid};
+use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 
 use super::Backend;
@@ -19,9 +20,13 @@ async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
     let mut postings = Postings::new();
     for (miner, amount) in [(1, 1_000), (2, 500)] {
         let account = Account::Miner(key(miner), Balance::Payable);
-        postings.transfer(Account::Chain, account, sats(amount)).unwrap();
+        postings
+            .transfer(Account::Emission, account, sats(amount))
+            .unwrap();
     }
     round.postings = postings;
+    round.source = Source::Emission;
+    round.reward = sats(1_500);
     commit(&store, vec![close_round(round, &[], 0)]).await;
     store
 }
