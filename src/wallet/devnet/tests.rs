@@ -50,7 +50,7 @@ fn request(amount: u64, payer: FeePayer) -> BuildRequest {
     }
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_payout_is_signed_sent_mined_and_followed_through_a_reorganisation() {
     let (devnet, wallet) = world().await;
     assert_eq!(wallet.state().await.unwrap(), WalletState::Ready);
@@ -98,7 +98,7 @@ async fn a_payout_is_signed_sent_mined_and_followed_through_a_reorganisation() {
     );
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn the_signature_is_right_and_the_same_every_time() {
     let (_devnet, wallet) = world().await;
     let asked = request(10 * COIN, FeePayer::Miners);
@@ -124,7 +124,7 @@ async fn the_signature_is_right_and_the_same_every_time() {
     assert_eq!(checked, Ok(()));
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_rival_is_found_with_its_depth() {
     let (devnet, wallet) = world().await;
     let payout = wallet
@@ -151,7 +151,7 @@ async fn a_rival_is_found_with_its_depth() {
     assert_eq!(found, expected);
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn too_little_money_too_high_a_fee_and_a_closed_chain_are_told_apart() {
     let (devnet, wallet) = world().await;
     let short = wallet

@@ -65,7 +65,7 @@ fn with_coin(more: impl Fn(&Call) -> Act + Send + Sync + 'static) -> NodeWallet 
     })
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn amounts_go_out_as_exact_texts_and_every_sat_is_accounted_for() {
     let wallet = with_coin(|call| match call.method.as_str() {
         "createrawtransaction" => {
@@ -88,7 +88,7 @@ async fn amounts_go_out_as_exact_texts_and_every_sat_is_accounted_for() {
     assert_eq!(*unsigned.kind(), WalletErrorKind::Refused, "{unsigned}");
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_bad_address_is_told_apart_and_named() {
     let wallet =
         with_coin(|_| Act::Error(-5, "Invalid Litecoin address: mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"));
@@ -103,7 +103,7 @@ async fn a_bad_address_is_told_apart_and_named() {
     assert_eq!(*refused.kind(), WalletErrorKind::BadAddress(script));
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn every_state_of_the_wallet_is_seen() {
     let chain = |blocks: u32| {
         Act::Result(format!(
@@ -134,7 +134,7 @@ async fn every_state_of_the_wallet_is_seen() {
     }
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn errors_say_whether_to_wait_or_to_mend() {
     let kind = |code: i64, words: &'static str| async move {
         let wallet = wallet(move |_| Act::Error(code, words));
@@ -162,7 +162,7 @@ async fn errors_say_whether_to_wait_or_to_mend() {
     );
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_transaction_that_the_node_has_is_no_failure() {
     for (code, words) in [
         (-27, "Transaction already in block chain"),
@@ -179,7 +179,7 @@ async fn a_transaction_that_the_node_has_is_no_failure() {
     );
 }
 
-#[actix_rt::test]
+#[actix::test]
 async fn a_status_is_read_from_the_wallet_and_else_from_the_chain() {
     let txid: Txid = TXID.parse().unwrap();
     let status = |confirmations: &'static str, waits: bool| async move {
