@@ -2,10 +2,11 @@
 
 use actix_web::test::TestRequest;
 use dwarves_actors::handlers::registration::messages::{OpenSessionReply, RegisterReply};
-use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, StoreErrorKind};
+use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow, StoreErrorKind};
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, RoundId};
+use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId};
+use dwarves_domain::payouts::{PayoutState, Txid};
 use serde_json::json;
 
 use super::fakes::{NOW, STRANGER, World, port, sats};
@@ -171,6 +172,79 @@ async fn credits_come_in_pages() {
     let second = ask_state(state, miner_path(miner(), &rest)).await.json();
     assert_eq!(second["credits"][0]["round_id"], 1);
     assert_eq!(second["next_cursor"], json!(null));
+}
+
+fn payout(id: u64, txid: Option<[u8; 32]>) -> MinerPayoutRow {
+    MinerPayoutRow {
+        payout: PayoutId::new(id),
+        state: if txid.is_some() {
+            PayoutState::Broadcast
+        } else {
+            PayoutState::Cancelled
+        },
+        txid: txid.map(Txid::from_bytes),
+        confirmations: 2,
+        reserved_at: NOW,
+        sent_at: txid.map(|_| NOW),
+        address: "bcrt1example".to_owned(),
+        amount: sats(1_000),
+        fee: sats(30),
+        note: if txid.is_some() {
+            String::new()
+        } else {
+            "too large".to_owned()
+        },
+    }
+}
+
+#[actix_web::test]
+async fn payouts_come_in_pages_with_what_became_of_each() {
+    let mut world = World::new();
+    let mut txid = [0; 32];
+    txid[0] = 0xff;
+    world.store.payouts = vec![payout(2, Some(txid)), payout(1, None)];
+    let state = world.state();
+    let first = ask_state(state.clone(), miner_path(miner(), "/payouts?limit=1"))
+        .await
+        .json();
+    let sent = "2023-11-14T22:13:20.123Z";
+    assert_eq!(
+        first["payouts"],
+        json!([{"payout_id": 2, "state": "broadcast", "txid": format!("{}ff", "00".repeat(31)),
+                "confirmations": 2, "address": "bcrt1example", "amount_sats": 970, "fee_sats": 30,
+                "debited_sats": 1_000, "reserved_at": sent, "sent_at": sent, "note": null}])
+    );
+    let rest = format!(
+        "/payouts?limit=1&cursor={}",
+        first["next_cursor"].as_str().unwrap()
+    );
+    let second = ask_state(state, miner_path(miner(), &rest)).await.json();
+    assert_eq!(second["payouts"][0]["txid"], json!(null));
+    assert_eq!(second["payouts"][0]["note"], "too large");
+    assert_eq!(second["next_cursor"], json!(null));
+}
+
+#[actix_web::test]
+async fn a_miner_chooses_its_threshold_and_sees_it() {
+    let own = ask(signed_post("/v1/miners", r#"{"payout_threshold_sats":70000}"#)).await;
+    assert_eq!(own.json()["payout_threshold_sats"], 70_000);
+    let none = ask(signed_post("/v1/miners", "{}")).await;
+    assert_eq!(none.json().get("payout_threshold_sats"), None);
+    let mut world = World::new();
+    world.store.threshold = Some(sats(70_000));
+    let shown = ask_state(world.state(), miner_path(miner(), "")).await;
+    assert_eq!(shown.json()["payout_threshold_sats"], 70_000);
+    let mut world = World::new();
+    world.worker.register = port(|_| RegisterReply::ThresholdInvalid { least: sats(546) });
+    let low = ask_state(
+        world.state(),
+        signed_post("/v1/miners", r#"{"payout_threshold_sats":1}"#),
+    )
+    .await;
+    low.refuses(422, "payout_threshold_invalid", Some("payout_threshold_sats"));
+    let huge = r#"{"payout_threshold_sats":9223372036854775808}"#;
+    let huge = ask(signed_post("/v1/miners", huge)).await;
+    huge.refuses(422, "payout_threshold_invalid", Some("payout_threshold_sats"));
 }
 
 #[actix_web::test]

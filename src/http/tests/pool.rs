@@ -271,7 +271,7 @@ async fn the_figures_are_in_the_text_format_of_prometheus() {
 async fn withholding_is_for_admins_and_says_what_it_can_not_tell() {
     ask(get("/v1/admin/withholding"))
         .await
-        .refuses(401, "signature_missing", None);
+        .refuses(401, "signature_missing", Some("x-bittensor-signature"));
     let request =
         get("/v1/admin/withholding").insert_header(("Authorization", format!("Bearer {ADMIN_TOKEN}")));
     let answer = ask(request).await;

@@ -1,1 +1,211 @@
+//! The wallet against a node that answers as real ones do. Real nodes: `tests/payouts.rs`.
 
+use dwarves_domain::address::AddressFormat;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, Part};
+
+use super::*;
+use crate::rpc::scripted_node::{Act, Seen as Call, nobody, serve};
+
+const ADDRESS: &str = "rltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kw8fqyc";
+const TXID: &str = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
+
+fn wallet(script: impl Fn(&Call) -> Act + Send + Sync + 'static) -> NodeWallet {
+    let endpoint = Endpoint::new(&serve(script), None).unwrap();
+    NodeWallet::start(endpoint, Some("pool")).unwrap()
+}
+
+fn address() -> String {
+    AddressFormat::all_of(ADDRESS).first().map_or_else(
+        || "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn".to_owned(),
+        |_| ADDRESS.to_owned(),
+    )
+}
+
+fn request(amount: u64) -> BuildRequest {
+    let part = Part {
+        hotkey: Hotkey::from_bytes([1; 32]),
+        address: address(),
+        amount: Amount::from_sats(amount).unwrap(),
+        fee: Amount::ZERO,
+        borne: Amount::ZERO,
+    };
+    let batch = Batch::new(vec![part], FeePayer::Pool, AddressFormat::LitecoinRegtest).unwrap();
+    BuildRequest {
+        fee_max: batch.total(),
+        batch,
+        fee_rate: FeeRate::new(2).unwrap(),
+    }
+}
+
+/// A node with one coin of 1.00000001, one that is not safe and one of MWEB, that answers the rest by `more`.
+fn with_coin(more: impl Fn(&Call) -> Act + Send + Sync + 'static) -> NodeWallet {
+    wallet(move |call| {
+        assert_eq!(call.path, "/wallet/pool");
+        match call.method.as_str() {
+            "listunspent" => {
+                let script = format!("0014{}", "ab".repeat(20));
+                let coin = |amount: &str, safe: bool| {
+                    format!(
+                        "{{\"txid\":\"{TXID}\",\"vout\":1,\"amount\":{amount},\"scriptPubKey\":\"{script}\",\
+                         \"spendable\":true,\"safe\":{safe}}}"
+                    )
+                };
+                let mweb = "{\"address\":\"ltcmweb1x\",\"amount\":5.0,\"spendable\":true}";
+                Act::Result(format!(
+                    "[{},{},{mweb}]",
+                    coin("1.00000001", true),
+                    coin("7.0", false)
+                ))
+            }
+            "lockunspent" => Act::Result("true".to_owned()),
+            "getrawchangeaddress" => Act::Result(format!("\"{}\"", address())),
+            _ => more(call),
+        }
+    })
+}
+
+#[actix::test]
+async fn amounts_go_out_as_exact_texts_and_every_sat_is_accounted_for() {
+    let wallet = with_coin(|call| match call.method.as_str() {
+        "createrawtransaction" => {
+            assert_eq!(call.params[0][0]["sequence"], u32::MAX, "never replaced");
+            assert_eq!(call.params[1][0][address()], "0.10000003");
+            // 100,000,001 less 10,000,003 less the fee of 13 + 68 + 2 * 43 virtual bytes at 2.
+            assert_eq!(call.params[1][1][address()], "0.89999664");
+            Act::Result("\"00\"".to_owned())
+        }
+        "signrawtransactionwithwallet" => Act::Result("{\"hex\":\"00\",\"complete\":false}".to_owned()),
+        other => panic!("{other} is not called"),
+    });
+    assert_eq!(
+        wallet.spendable().await.unwrap().sats(),
+        100_000_001,
+        "nothing unsafe, nothing of MWEB"
+    );
+    assert_eq!(wallet.quote(request(10_000_003)).await.unwrap().fee.sats(), 334);
+    let unsigned = wallet.build(request(10_000_003)).await.unwrap_err();
+    assert_eq!(*unsigned.kind(), WalletErrorKind::Refused, "{unsigned}");
+}
+
+#[actix::test]
+async fn a_bad_address_is_told_apart_and_named() {
+    let wallet =
+        with_coin(|_| Act::Error(-5, "Invalid Litecoin address: mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"));
+    let mut asked = request(50_000);
+    let part = Part {
+        address: "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn".to_owned(),
+        ..asked.batch.parts()[0].clone()
+    };
+    asked.batch = Batch::new(vec![part], FeePayer::Pool, AddressFormat::LitecoinRegtest).unwrap();
+    let script = asked.batch.outputs()[0].script.clone();
+    let refused = wallet.build(asked).await.unwrap_err();
+    assert_eq!(*refused.kind(), WalletErrorKind::BadAddress(script));
+}
+
+#[actix::test]
+async fn every_state_of_the_wallet_is_seen() {
+    let chain = |blocks: u32| {
+        Act::Result(format!(
+            "{{\"blocks\":{blocks},\"headers\":100,\"initialblockdownload\":false}}"
+        ))
+    };
+    let state = |info: &'static str, blocks: u32| async move {
+        let wallet = wallet(move |call| match call.method.as_str() {
+            "getwalletinfo" => Act::Result(info.to_owned()),
+            _ => chain(blocks),
+        });
+        wallet.state().await.unwrap()
+    };
+    assert_eq!(state("{\"scanning\":false}", 100).await, WalletState::Ready);
+    assert_eq!(
+        state("{\"unlocked_until\":1900000000}", 100).await,
+        WalletState::Ready
+    );
+    assert_eq!(state("{\"unlocked_until\":0}", 100).await, WalletState::Locked);
+    assert!(matches!(state("{}", 90).await, WalletState::Syncing(_)));
+    assert!(matches!(
+        state("{\"scanning\":{\"progress\":0.5}}", 100).await,
+        WalletState::Syncing(_)
+    ));
+    for code in [-18, -19] {
+        let wallet = wallet(move |_| Act::Error(code, "Requested wallet does not exist or is not loaded"));
+        assert!(matches!(wallet.state().await.unwrap(), WalletState::NotLoaded(_)));
+    }
+}
+
+#[actix::test]
+async fn errors_say_whether_to_wait_or_to_mend() {
+    let kind = |code: i64, words: &'static str| async move {
+        let wallet = wallet(move |_| Act::Error(code, words));
+        wallet.spendable().await.unwrap_err().kind().clone()
+    };
+    assert_eq!(
+        kind(-13, "Please enter the wallet passphrase").await,
+        WalletErrorKind::Locked
+    );
+    assert_eq!(
+        kind(-6, "Insufficient funds").await,
+        WalletErrorKind::ShortOfFunds
+    );
+    assert_eq!(kind(-4, "Transaction too large").await, WalletErrorKind::TooLarge);
+    assert_eq!(kind(-28, "Loading wallet...").await, WalletErrorKind::Unreachable);
+    let hung_up = wallet(|_| Act::HangUp);
+    assert_eq!(
+        *hung_up.send(vec![1]).await.unwrap_err().kind(),
+        WalletErrorKind::TimedOut
+    );
+    let gone = NodeWallet::start(Endpoint::new(&nobody(), None).unwrap(), None).unwrap();
+    assert_eq!(
+        *gone.state().await.unwrap_err().kind(),
+        WalletErrorKind::Unreachable
+    );
+}
+
+#[actix::test]
+async fn a_transaction_that_the_node_has_is_no_failure() {
+    for (code, words) in [
+        (-27, "Transaction already in block chain"),
+        (-26, "txn-already-known"),
+    ] {
+        let wallet = wallet(move |_| Act::Error(code, words));
+        assert_eq!(wallet.send(vec![1]).await.unwrap(), SendOutcome::Known);
+    }
+    let refusing = wallet(|_| Act::Error(-25, "bad-txns-inputs-missingorspent"));
+    let refused = refusing.send(vec![1]).await.unwrap();
+    assert_eq!(
+        refused,
+        SendOutcome::Refused("bad-txns-inputs-missingorspent".to_owned())
+    );
+}
+
+#[actix::test]
+async fn a_status_is_read_from_the_wallet_and_else_from_the_chain() {
+    let txid: Txid = TXID.parse().unwrap();
+    let status = |confirmations: &'static str, waits: bool| async move {
+        let wallet = wallet(move |call| match call.method.as_str() {
+            "gettransaction" if confirmations.is_empty() => {
+                Act::Error(-5, "Invalid or non-wallet transaction id")
+            }
+            "gettransaction" => Act::Result(format!(
+                "{{\"confirmations\":{confirmations},\"walletconflicts\":[]}}"
+            )),
+            "getmempoolentry" if waits => Act::Result("{}".to_owned()),
+            "getmempoolentry" => Act::Error(-5, "Transaction not in mempool"),
+            "gettxout" if waits => Act::Result("{\"confirmations\":9}".to_owned()),
+            "gettxout" => Act::Result("null".to_owned()),
+            other => panic!("{other} is not called"),
+        });
+        wallet.status(txid).await.unwrap()
+    };
+    assert_eq!(status("7", false).await, Seen::Confirmed(7));
+    assert_eq!(status("-3", false).await, Seen::Conflicted);
+    assert_eq!(status("0", true).await, Seen::Mempool);
+    assert_eq!(status("0", false).await, Seen::Unknown);
+    assert_eq!(
+        status("", true).await,
+        Seen::Confirmed(9),
+        "of a wallet that forgot it"
+    );
+    assert_eq!(status("", false).await, Seen::Unknown);
+}

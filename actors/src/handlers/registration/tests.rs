@@ -278,6 +278,13 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
             is_wrong_network
         );
     }
+    let low = bench.post(Register {
+        hotkey: hotkey(1),
+        payout_address: None,
+        payout_threshold: Some(ThresholdChoice::Own(Amount::from_sats(545).unwrap())),
+    });
+    let least = Amount::from_sats(546).unwrap();
+    assert_eq!(low.await.unwrap(), RegisterReply::ThresholdInvalid { least });
     assert!(bench.register.try_recv().is_err());
     let answer = bench.post(Register {
         hotkey: hotkey(1),
