@@ -11,6 +11,10 @@ use std::fmt;
 use crate::hotkey::Hotkey;
 use crate::units::Amount;
 
+mod conservation;
+
+pub use conservation::{ConservationError, Holdings, Income};
+
 /// Which of a miner's balances an account holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Balance {

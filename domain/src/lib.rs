@@ -21,6 +21,7 @@
 //! | [`rounds`] | which reward round is due |
 //! | [`payouts`] | who is due, what a payout's transaction pays, and its way until it is final |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
+//! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
 mod hex_digits;
@@ -35,6 +36,7 @@ pub mod rounds;
 pub mod session;
 pub mod share;
 pub mod signature;
+pub mod statistics;
 pub mod target;
 pub mod time;
 pub mod units;

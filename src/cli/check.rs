@@ -18,6 +18,8 @@ use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
 use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::wiring::{devnet_params, listen_file};
 
+mod nodes;
+
 /// Payouts that are looked at; a pool follows no more.
 const PAYOUTS_MAX: u32 = 1_000;
 
@@ -72,6 +74,9 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         "settings",
         format!("scheme {scheme}, listening on {}", config.http.listen),
     )?;
+    if config.chain.kind == ChainKind::Node {
+        nodes::check(&config, findings).await?;
+    }
     let dir = args.data_dir.as_path();
     if !dir.exists() {
         let detail = format!("{} is not there yet; the first start makes it", dir.display());
@@ -80,7 +85,9 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     }
     check_keys(dir, findings)?;
     let is_running = check_store(&config, dir, findings).await?;
-    check_chain(&config, dir, is_running, findings).await?;
+    if config.chain.kind == ChainKind::Devnet {
+        check_devnet(&config, dir, is_running, findings).await?;
+    }
     Ok(())
 }
 
@@ -177,20 +184,12 @@ async fn check_payouts<W: Write>(store: &SqliteStore, findings: &mut Findings<W>
     Ok(findings.good("payouts", detail)?)
 }
 
-async fn check_chain<W: Write>(
+async fn check_devnet<W: Write>(
     config: &Config,
     dir: &Path,
     is_running: bool,
     findings: &mut Findings<W>,
 ) -> Result<(), Failure> {
-    if config.chain.kind == ChainKind::Node {
-        findings.bad(
-            "chain",
-            "chain.kind = \"node\" is not served by this version",
-            "use \"devnet\"",
-        )?;
-        return Ok(());
-    }
     let folder = dir.join("devnet");
     if !folder.exists() {
         findings.good("chain", "the devnet is not made yet; the first start makes it")?;

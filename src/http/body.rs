@@ -23,6 +23,14 @@ use super::wire::object::Object;
 /// `unsupported_media_type`, `body_too_large`, `body_timeout`, or `body_invalid` if it breaks off.
 pub async fn read(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> Result<Bytes, Problem> {
     check_media_type(req.headers())?;
+    read_any(req, payload, limits).await
+}
+
+/// As [`read`], whatever the media type: old miners send JSON as a form.
+///
+/// # Errors
+/// `body_too_large`, `body_timeout`, or `body_invalid` if it breaks off.
+pub async fn read_any(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> Result<Bytes, Problem> {
     let announced = req
         .headers()
         .get(CONTENT_LENGTH)

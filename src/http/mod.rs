@@ -15,6 +15,7 @@
 //! | [`admin_token`] | the operator's bearer token |
 //! | [`body`] | bodies, read within limits and parsed strictly |
 //! | [`query`] | query parameters, known by name |
+//! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
 //! | [`wire`] | the JSON of requests and answers |
 //! | [`problem`] | refusals and their codes |
 //! | [`openapi`] | the document that describes all of it |
@@ -23,6 +24,7 @@
 pub mod admin_token;
 pub mod auth;
 pub mod body;
+pub mod json_rpc;
 pub mod openapi;
 pub mod problem;
 pub mod query;

@@ -16,6 +16,7 @@ use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
 use dwarves_actors::work_manager::messages::ReadWork;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::{Span, Timestamp};
@@ -24,6 +25,7 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
+use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::Problem;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
@@ -107,6 +109,10 @@ pub struct HttpDeps {
     pub chain_name: String,
     /// How the chain hashes.
     pub algorithm: Algorithm,
+    /// Work over JSON-RPC.
+    pub json_rpc: JsonRpcDeps,
+    /// Which addresses are right on the chain.
+    pub addresses: AddressFormat,
     /// How long and how large things may be.
     pub limits: HttpLimits,
     /// Turns true when the pool stops: long polls are answered at once.
@@ -119,6 +125,7 @@ pub struct HttpState {
     worker: WorkerPorts,
     /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
+    transactions: TransactionsCache,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -133,6 +140,7 @@ impl HttpState {
             deps,
             worker,
             totals: RefCell::new(None),
+            transactions: TransactionsCache::default(),
         })
     }
 
@@ -144,6 +152,11 @@ impl HttpState {
     /// This worker's handler actors.
     pub fn worker(&self) -> &WorkerPorts {
         &self.worker
+    }
+
+    /// The present template's transactions, as miners over JSON-RPC get them.
+    pub fn transactions(&self) -> &TransactionsCache {
+        &self.transactions
     }
 
     /// How long and how large things may be.

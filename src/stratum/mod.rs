@@ -12,6 +12,7 @@
 //! | [`gate`] | accepts connections; owns caps, bans and extranonces, an actor |
 //! | [`seats`] | the gate's tables |
 //! | [`settings`] | how the server works |
+//! | [`fuzzing`] | entry points for fuzzing |
 //!
 //! Shares go to the thread's own submission handler and from there the same way as those over HTTP: the same
 //! duplicate sets, the same ledger, the same verdicts. A session derives its jobs by itself, from the template
@@ -19,6 +20,7 @@
 
 pub mod conversation;
 pub mod front;
+pub mod fuzzing;
 pub mod gate;
 pub mod protocol;
 pub mod proxy;

@@ -6,7 +6,6 @@ use dwarves_domain::time::Span;
 use tokio_rustls::TlsAcceptor;
 
 use super::conversation::Rules;
-use super::seats::Caps;
 
 /// A network of addresses, as operators write it: `10.0.0.0/8`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,17 +75,6 @@ pub struct SessionLimits {
     pub handshake: Span,
     /// The time for which a session may be silent.
     pub idle: Span,
-}
-
-/// How the server works.
-#[derive(Clone)]
-pub struct StratumSettings {
-    /// Threads that serve sessions.
-    pub threads: usize,
-    /// How many connections there may be.
-    pub caps: Caps,
-    /// What one session may hold.
-    pub session: SessionLimits,
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ use crate::wallet::{DevnetWallet, NodeWallet};
 /// address tells the network; otherwise it waits longer before it gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENCE_IF_NEEDED: Duration = Duration::from_secs(60);
+/// Confirmations from which a node's wallet spends a coinbase.
+const SPENDABLE_AT: u32 = 101;
 /// How often it is asked meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 /// How long one question may take.
@@ -88,6 +90,13 @@ impl OpenChain {
         let payout_script = PayoutAddress::parse(text, addresses)
             .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?
             .script();
+        let maturity = config.chain.maturity();
+        if maturity < SPENDABLE_AT {
+            log::warn!(
+                "chain.maturity_confirmations = {maturity}: rewards are payable before the wallet can spend them \
+                 ({SPENDABLE_AT} confirmations), so payouts need other coins in it"
+            );
+        }
         // Only one node can hold the wallet: the first.
         let wallet = nodes.first().cloned().ok_or_else(no_node)?;
         let wallet = NodeWallet::start(wallet, config.chain.wallet.as_deref()).map_err(StartError::Thread)?;

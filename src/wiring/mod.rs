@@ -20,10 +20,11 @@ use std::time::Duration;
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
-use dwarves_actors::ask::Port;
+use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
+use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
 use dwarves_actors::store::SharedStore;
@@ -34,9 +35,11 @@ use crate::chain::devnet;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::hashing::HashThreads;
+use crate::http::json_rpc::JsonRpcDeps;
 use crate::http::{self, HttpDeps, HttpLimits};
 use crate::keys::{AdminToken, PoolKey, SystemRandomness};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::stratum::protocol::login::LoginRules;
 
 mod chain;
 mod halt;
@@ -57,6 +60,8 @@ use stratum::{BoundStratum, RunningStratum};
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
 /// How long the actors may take to finish when the pool stops.
 const ACTORS_DRAIN: Duration = Duration::from_secs(35);
+/// Headers that were given out without a name and are remembered: two minutes of 500 miners who ask every second.
+const HEADERS_MAX: usize = 65_536;
 /// How often the pool is asked whether it is ready.
 const READY_EVERY: Duration = Duration::from_millis(25);
 
@@ -234,6 +239,8 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
+        json_rpc: json_rpc(config, &ground, &ports, &stratum),
+        addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
             long_poll: config.http.longpoll.to_std(),
@@ -268,6 +275,25 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         managers,
         chain: ground.chain,
     })
+}
+
+/// Work for miners that know no other way.
+fn json_rpc(config: &Config, ground: &Ground, ports: &PoolPorts, stratum: &[SocketAddr]) -> JsonRpcDeps {
+    let book = HeaderBook::new(HeaderBookLimits {
+        headers_max: HEADERS_MAX,
+        mailbox_capacity: config.limits.handler_mailbox,
+    })
+    .start();
+    JsonRpcDeps {
+        logins: LoginRules {
+            addresses: ground.chain.addresses,
+            allow_address: config.stratum.allow_address_login,
+        },
+        join: ports.join.clone(),
+        given: Outbox::new(&book),
+        find: Port::new(&book),
+        stratum_port: stratum.first().map(SocketAddr::port),
+    }
 }
 
 /// Hashes on threads of their own, one for each core, if one hash takes long.

@@ -11,6 +11,8 @@ use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::proof_of_work::SharedProofOfWork;
+use dwarves_domain::address::AddressFormat;
+use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -22,14 +24,13 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::settings::JUDGE_DEADLINE;
 use super::{Ground, StartError};
-use crate::chain::devnet::ADDRESS_FORMAT;
 use crate::config::{Config, StratumListenerConfig};
 use crate::stratum::conversation::{Rules, rejects};
 use crate::stratum::front::{EndSessions, StratumFront};
 use crate::stratum::gate::{CloseGate, OpenGate, StratumGate};
 use crate::stratum::protocol::login::LoginRules;
 use crate::stratum::seats::{Caps, Seats};
-use crate::stratum::settings::{Listener, SessionLimits};
+use crate::stratum::settings::{Listener, Network, SessionLimits};
 use crate::stratum::thread::{Peers, Thread};
 
 /// Connections that may wait to be accepted: all miners come back at once after a restart.
@@ -42,7 +43,16 @@ const SESSIONS_DRAIN: Duration = Duration::from_secs(5);
 /// Bound listeners that do not answer yet.
 pub(super) struct BoundStratum {
     bound: Vec<TcpListener>,
-    listeners: Vec<Listener>,
+    listeners: Vec<BoundListener>,
+}
+
+/// What is known of a listener before the chain is.
+struct BoundListener {
+    address: SocketAddr,
+    start: Difficulty,
+    vardiff: vardiff::Settings,
+    tls: Option<TlsAcceptor>,
+    proxies: Vec<Network>,
 }
 
 /// The server at work.
@@ -59,15 +69,18 @@ impl BoundStratum {
         let mut bound = Vec::new();
         let mut listeners = Vec::new();
         for listener in config.stratum.all_listeners() {
-            let socket = bind(listener.listen).map_err(|source| StartError::BindStratum {
+            let (socket, address) = bind(listener.listen).map_err(|source| StartError::BindStratum {
                 listen: listener.listen,
                 source,
             })?;
-            let (socket, address) = socket;
             bound.push(socket);
-            listeners.push(Listener {
+            let [start, min, max] = listener.difficulties(&config.work);
+            let vardiff = vardiff::Settings::new(config.work.share_interval, min, max)
+                .map_err(|error| StartError::Settings(format!("[stratum]: {error}")))?;
+            listeners.push(BoundListener {
                 address,
-                rules: rules(config, &listener)?,
+                start,
+                vardiff,
                 tls: tls(&listener)?,
                 proxies: listener.proxies,
             });
@@ -96,7 +109,11 @@ impl BoundStratum {
             return running;
         }
         let stratum = &config.stratum;
-        let listeners: Arc<[Listener]> = self.listeners.into();
+        let listeners: Arc<[Listener]> = self
+            .listeners
+            .into_iter()
+            .map(|bound| bound.with_rules(config, ground.chain.addresses))
+            .collect();
         let session = SessionLimits {
             extranonce2_len: stratum.extranonce2_bytes,
             unread_max: stratum.unread_output_bytes,
@@ -225,24 +242,28 @@ fn bind(listen: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-fn rules(config: &Config, listener: &StratumListenerConfig) -> Result<Rules, StartError> {
-    let [start, min, max] = listener.difficulties(&config.work);
-    let vardiff = vardiff::Settings::new(config.work.share_interval, min, max)
-        .map_err(|error| StartError::Settings(format!("[stratum]: {error}")))?;
-    Ok(Rules {
-        start,
-        vardiff,
-        algorithm: config.chain.algorithm,
-        extranonce2_len: config.stratum.extranonce2_bytes,
-        logins: LoginRules {
-            addresses: ADDRESS_FORMAT,
-            allow_address: config.stratum.allow_address_login,
-        },
-        rejects: rejects::Limits {
-            window: config.stratum.reject_window,
-            percent_max: config.stratum.reject_percent,
-        },
-    })
+impl BoundListener {
+    fn with_rules(self, config: &Config, addresses: AddressFormat) -> Listener {
+        Listener {
+            address: self.address,
+            rules: Rules {
+                start: self.start,
+                vardiff: self.vardiff,
+                algorithm: config.chain.algorithm,
+                extranonce2_len: config.stratum.extranonce2_bytes,
+                logins: LoginRules {
+                    addresses,
+                    allow_address: config.stratum.allow_address_login,
+                },
+                rejects: rejects::Limits {
+                    window: config.stratum.reject_window,
+                    percent_max: config.stratum.reject_percent,
+                },
+            },
+            tls: self.tls,
+            proxies: self.proxies,
+        }
+    }
 }
 
 /// TLS with the listener's certificate, if it has one.

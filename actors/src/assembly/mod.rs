@@ -12,9 +12,12 @@ use dwarves_domain::rounds::{Schedule, ScheduleError};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::JobKey;
+use dwarves_domain::work::coinbase::CoinbaseMark;
 use tokio::sync::watch;
 
 use crate::ask::Port;
+use crate::block_tracker::Recovery;
+use crate::block_tracker::messages::ReadBlocks;
 use crate::chain::SharedChain;
 use crate::clock::SharedClock;
 use crate::halt::SharedHalt;
@@ -32,7 +35,7 @@ use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
-use crate::store::{SharedStore, StoreError};
+use crate::store::{LedgerPosition, SharedStore, StoreError, StoredState};
 use crate::wallet::SharedWallet;
 use crate::work_manager::messages::ReadWork;
 
@@ -167,6 +170,8 @@ pub struct PoolPorts {
     pub read_work: Port<ReadWork>,
     /// When rounds are due, and on which terms.
     pub read_schedule: Port<ReadSchedule>,
+    /// How the found blocks are.
+    pub read_blocks: Port<ReadBlocks>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
 }
@@ -209,7 +214,9 @@ pub async fn start(
         stored.last_sequence,
         open_blocks.len()
     );
+    let recovery = recovery(&stored, &settings.work, &world);
     let restored = owners::Restored {
+        recovery,
         memory,
         open_blocks,
         terms,
@@ -220,4 +227,29 @@ pub async fn start(
         stored,
     };
     Ok(owners::start(settings, world, restored, placement))
+}
+
+/// How to find blocks that an earlier life lost in a crash; `None` in the first life.
+fn recovery(stored: &StoredState, work: &WorkSettings, world: &World) -> Option<Recovery> {
+    if stored.life <= 1 {
+        return None;
+    }
+    let present = CoinbaseMark {
+        payout_script: work.payout_script.clone(),
+        tag: work.tag.clone(),
+    };
+    // The settings may have changed since the crash; the live templates are those of before.
+    let before = stored.templates.iter().map(|template| CoinbaseMark {
+        payout_script: template.payout_script.clone(),
+        tag: template.tag.clone(),
+    });
+    Some(Recovery {
+        store: world.store.clone(),
+        marks: before.chain([present]).collect(),
+        place: LedgerPosition {
+            sequence: stored.last_sequence,
+            total: stored.total_units,
+        },
+        since: stored.created_at,
+    })
 }

@@ -5,7 +5,7 @@ use dwarves_domain::rounds::Schedule;
 
 use super::{Placement, PoolPorts, PoolSettings, World};
 use crate::ask::{Outbox, Port};
-use crate::block_tracker::{BlockTracker, BlockTrackerParts};
+use crate::block_tracker::{BlockTracker, BlockTrackerParts, Recovery};
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::messages::Commit;
@@ -23,6 +23,7 @@ pub(super) struct Restored {
     pub(super) stored: StoredState,
     pub(super) memory: MinerMemory,
     pub(super) open_blocks: Vec<BlockRow>,
+    pub(super) recovery: Option<Recovery>,
     pub(super) terms: Terms,
     pub(super) schedule: Schedule,
     pub(super) rounds_paused: bool,
@@ -65,6 +66,7 @@ pub(super) fn start(
         stored,
         memory,
         open_blocks,
+        recovery,
         terms,
         schedule,
         rounds_paused,
@@ -90,6 +92,7 @@ pub(super) fn start(
         maturity: blocks.maturity,
         forget_after: blocks.forget_after,
         open: open_blocks,
+        recovery,
     };
     let blocks = placement.start(move || BlockTracker::new(parts));
 
@@ -197,6 +200,7 @@ pub(super) fn start(
         read_miners: peers.read_miners,
         read_work: peers.read_work,
         read_schedule: peers.read_schedule,
+        read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
     }
 }

@@ -1,9 +1,19 @@
 //! The block tracker: owns found blocks until they are deep or orphaned.
 //!
-//! A found block goes to the chain at once, beside the commit of its share, and again until the chain has
-//! answered. Then the chain is asked what became of it whenever the tip moves; every change is written to the
-//! ledger, which the reward distributor reads. It is told by the miner manager and asks the chain and the
-//! ledger. It knows nothing of money.
+//! A found block goes to the chain at once and to the ledger beside it, and to the chain again until that has
+//! answered for good. Then the chain is asked what became of it whenever the tip moves; every change is written
+//! to the ledger, which the reward distributor reads. At start the newest blocks of the chain are searched for
+//! blocks of the pool that a crash kept from the ledger. It is told by the miner manager and asks the chain, the
+//! ledger and, at start, the store. It knows nothing of money.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`messages`] | what it is told and asked |
+//! | `submitting` | a block on its way to the chain, again and again |
+//! | `judging` | what became of the blocks, asked of a chain that is synced |
+//! | `noting` | each change on its way into the ledger |
+//! | `recovery` | blocks on the chain that the ledger does not know |
+//! | `state` | the rule that makes a state of the chain's answer |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,27 +23,33 @@ use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 
-use crate::ask::{AskError, Outbox, Port};
-use crate::chain::{BlockStatus, SharedChain, SubmitOutcome};
+use crate::ask::{Ask, AskError, Outbox, Port};
+use crate::chain::{ChainError, ChainFuture, SharedChain};
 use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockRow, BlockState, FoundBlock, Write};
+use crate::store::{BlockRow, BlockState, FoundBlock};
 use crate::work_manager::messages::WorkChanged;
 
+mod judging;
 pub mod messages;
+mod noting;
+mod recovery;
 mod state;
+mod submitting;
 #[cfg(test)]
 mod tests;
 
-use messages::{BlockFound, LookAtBlocks};
-use state::next_state;
+use messages::{BlockFound, BlocksView, LookAtBlocks, ReadBlocks};
+pub use recovery::{RECOVERY_DEPTH, Recovery};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 1_024;
+/// Blocks that are followed at once. A block beyond it displaces one whose fate is settled most.
+const OPEN_MAX: usize = 4_096;
 /// How often the open blocks are looked at when the tip does not move.
 const LOOK_EVERY: Span = Span::from_secs(5);
-/// How long the ledger may take to note a block's state.
-const LEDGER_DEADLINE: Duration = Duration::from_secs(20);
+/// How long the chain may take for an answer.
+const CHAIN_DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the block tracker is made with.
 pub struct BlockTrackerParts {
@@ -49,192 +65,118 @@ pub struct BlockTrackerParts {
     pub forget_after: u32,
     /// Blocks of an earlier life that still may change.
     pub open: Vec<BlockRow>,
+    /// How to find blocks that a crash kept from the ledger; `None` if there was no earlier life.
+    pub recovery: Option<Recovery>,
 }
+
+/// What is known of a block: its state and its confirmations.
+type Fate = (BlockState, u32);
 
 /// A block that still may change.
 struct Open {
     block: FoundBlock,
     found_at: Timestamp,
-    state: BlockState,
-    confirmations: u32,
-    /// A question to the chain or a note to the ledger about it is under way.
-    is_busy: bool,
+    /// As the ledger has it; `None` while it does not have the block.
+    noted: Option<Fate>,
+    /// As it is to be noted.
+    fate: Fate,
+    /// A note to the ledger is under way.
+    is_noting: bool,
+    /// A question about it to the chain is under way.
+    is_asking: bool,
+    /// The wait before it is submitted again.
+    retry_in: Duration,
+    /// The chain refused it: final if a synced chain does not know it.
+    is_refused: bool,
+    /// A synced chain does not know it, and it can not be submitted again.
+    is_missing: bool,
 }
 
 /// The actor that owns the found blocks.
 pub struct BlockTracker {
     parts: BlockTrackerParts,
     open: BTreeMap<HeaderHash, Open>,
+    /// The chain is being asked how far it has come.
+    is_asking_sync: bool,
+    is_recovering: bool,
+    /// The height of the chain's tip when it was last said to be synced.
+    tip: u32,
+    view: BlocksView,
 }
 
 impl BlockTracker {
     /// A block tracker with the blocks that the store remembers.
     pub fn new(mut parts: BlockTrackerParts) -> Self {
-        let open = parts
-            .open
-            .drain(..)
-            .map(|row| (row.hash, Open::from_row(row)))
-            .collect();
-        Self { parts, open }
-    }
-
-    fn submit(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
-        let Some(open) = self.open.get_mut(&hash).filter(|open| !open.is_busy) else {
-            return;
-        };
-        if open.block.bytes.is_empty() {
-            // A deep block's bytes are not kept. A chain that does not know it is not the chain that it was on,
-            // or has not read its blocks yet.
-            log::error!("the chain does not know block hash={hash}, which is deep");
-            return;
-        }
-        open.is_busy = true;
-        let submitted = wrap_future::<_, Self>(self.parts.chain.submit(open.block.bytes.clone()));
-        ctx.spawn(submitted.map(move |outcome, this, ctx| {
-            this.not_busy(hash);
-            match outcome {
-                Ok(SubmitOutcome::Accepted) => {
-                    log::info!("block accepted hash={hash}");
-                    this.note(hash, BlockState::Immature, 1, ctx);
-                }
-                Ok(SubmitOutcome::Inconclusive | SubmitOutcome::Duplicate) => {
-                    log::warn!("block hash={hash} is known to the chain, perhaps not as its best");
-                    this.known_to_chain(hash, ctx);
-                }
-                Ok(SubmitOutcome::Refused(why)) => {
-                    log::error!("block refused hash={hash} reason={why}");
-                    this.note(hash, BlockState::Refused, 0, ctx);
-                }
-                Ok(SubmitOutcome::NotYet(why)) => {
-                    log::warn!("block not taken yet, again soon hash={hash} reason={why}");
-                }
-                Err(error) => log::warn!("block hash={hash} could not be submitted, again soon: {error}"),
-            }
-        }));
-    }
-
-    /// The chain has the block; where, it says when it is asked. What it said before stays until then.
-    fn known_to_chain(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
-        match self.open.get(&hash).map(|open| open.state) {
-            Some(BlockState::Submitted) => self.note(hash, BlockState::Accepted, 0, ctx),
-            Some(_) => self.look_at(hash, ctx),
-            None => {}
+        let open = parts.open.drain(..);
+        let open = open.map(|row| (row.hash, Open::from_row(row))).collect();
+        Self {
+            parts,
+            open,
+            is_asking_sync: false,
+            is_recovering: false,
+            tip: 0,
+            view: BlocksView::default(),
         }
     }
 
-    fn not_busy(&mut self, hash: HeaderHash) {
-        if let Some(open) = self.open.get_mut(&hash) {
-            open.is_busy = false;
-        }
-    }
-
-    fn look_at(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
-        let Some(open) = self.open.get_mut(&hash).filter(|open| !open.is_busy) else {
-            return;
-        };
-        open.is_busy = true;
-        let status = wrap_future::<_, Self>(self.parts.chain.status(hash));
-        ctx.spawn(status.map(move |status, this, ctx| {
-            this.not_busy(hash);
-            match status {
-                Ok(status) => this.on_status(hash, status, ctx),
-                Err(error) => log::debug!("the chain does not say what became of hash={hash}: {error}"),
-            }
-        }));
-    }
-
-    fn on_status(&mut self, hash: HeaderHash, status: BlockStatus, ctx: &mut Context<Self>) {
-        let Some(open) = self.open.get(&hash) else {
-            return;
-        };
-        match next_state(open.state, status, self.parts.maturity) {
-            Some((state, confirmations)) => self.note(hash, state, confirmations, ctx),
-            // The chain has never seen it: the submission got lost.
-            None => self.submit(hash, ctx),
-        }
-    }
-
-    /// Notes a block's state in the ledger, and in memory once it is there.
-    fn note(&mut self, hash: HeaderHash, state: BlockState, confirmations: u32, ctx: &mut Context<Self>) {
-        let Some(open) = self.open.get_mut(&hash) else {
-            return;
-        };
-        if (open.state, open.confirmations) == (state, confirmations) || open.is_busy {
-            return;
-        }
-        open.is_busy = true;
-        let write = Write::SetBlockState {
-            hash,
-            state,
-            confirmations,
-            at: open.found_at,
-            block: Some(open.block.clone()),
-        };
-        let ledger = self.parts.ledger.clone();
-        let commit = Commit { writes: vec![write] };
-        let noted = async move { ledger.ask(commit, LEDGER_DEADLINE).await };
-        ctx.spawn(wrap_future::<_, Self>(noted).map(move |result, this, _| {
-            this.not_busy(hash);
-            match result {
-                Ok(Ok(_)) => this.noted(hash, state, confirmations),
-                // Noting it again is safe, and the next look does so.
-                Ok(Err(error)) => log::warn!("state of block hash={hash} not noted: {error}"),
-                Err(error) => log::warn!("state of block hash={hash} not noted: {error}"),
-            }
-        }));
-    }
-
-    fn noted(&mut self, hash: HeaderHash, state: BlockState, confirmations: u32) {
-        let Some(open) = self.open.get_mut(&hash) else {
-            return;
-        };
-        if open.state != state {
-            log::info!("block hash={hash} height={} state={state:?}", open.block.height);
-        }
-        open.state = state;
-        open.confirmations = confirmations;
-        if state == BlockState::Refused || confirmations >= self.parts.forget_after {
-            self.open.remove(&hash);
-        }
-    }
-
-    /// Forgets orphans so deep that nobody will bring them back.
-    fn forget_old_orphans(&mut self, height: u32) {
-        let deep = height.saturating_sub(self.parts.forget_after);
-        self.open
-            .retain(|_, open| open.state != BlockState::Orphaned || open.block.height > deep || open.is_busy);
-    }
-
-    fn look_at_all(&mut self, ctx: &mut Context<Self>) {
-        let all: Vec<HeaderHash> = self.open.keys().copied().collect();
-        for hash in all {
-            if self
-                .open
-                .get(&hash)
-                .is_some_and(|open| open.state == BlockState::Submitted)
-            {
-                self.submit(hash, ctx);
+    /// Follows a block from now on. Where there is no room, it takes that of the deepest or the lowest orphan.
+    fn follow(&mut self, hash: HeaderHash, open: Open) {
+        if self.open.len() >= OPEN_MAX && !self.open.contains_key(&hash) {
+            let is_settled = |open: &Open| matches!(open.fate.0, BlockState::Mature | BlockState::Orphaned);
+            let settled = self.open.iter().filter(|(_, open)| is_settled(open));
+            let lowest = settled.min_by_key(|(_, open)| open.block.height);
+            if let Some(hash) = lowest.map(|(hash, _)| *hash) {
+                self.open.remove(&hash);
             } else {
-                self.look_at(hash, ctx);
+                log::error!("{OPEN_MAX} blocks are undecided; until a restart nobody follows hash={hash}");
+                return;
             }
         }
+        self.open.entry(hash).or_insert(open);
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        self.note_all(ctx);
+        self.submit_all(ctx);
+        self.judge_all(ctx);
     }
 }
 
+/// The chain's answer, or that there was none in time.
+fn in_time<T: 'static>(answer: ChainFuture<T>) -> ChainFuture<T> {
+    Box::pin(async move {
+        let answered = tokio::time::timeout(CHAIN_DEADLINE, answer).await;
+        answered.unwrap_or_else(|_| {
+            let secs = CHAIN_DEADLINE.as_secs();
+            Err(ChainError::Unreachable(format!("no answer in {secs} s")))
+        })
+    })
+}
+
 impl Open {
-    fn from_row(row: BlockRow) -> Self {
+    fn new(block: FoundBlock, found_at: Timestamp, fate: Fate, noted: Option<Fate>) -> Self {
         Self {
-            block: FoundBlock {
-                height: row.height,
-                reward: row.reward,
-                finder: row.finder,
-                bytes: row.bytes,
-            },
-            found_at: row.found_at,
-            state: row.state,
-            confirmations: row.confirmations,
-            is_busy: false,
+            block,
+            found_at,
+            noted,
+            fate,
+            is_noting: false,
+            is_asking: false,
+            retry_in: submitting::RETRY_FIRST,
+            is_refused: false,
+            is_missing: false,
         }
+    }
+
+    fn from_row(row: BlockRow) -> Self {
+        let block = FoundBlock {
+            height: row.height,
+            reward: row.reward,
+            finder: row.finder,
+            bytes: row.bytes,
+        };
+        let fate = (row.state, row.confirmations);
+        Self::new(block, row.found_at, fate, Some(fate))
     }
 }
 
@@ -244,7 +186,7 @@ impl Actor for BlockTracker {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         let me = Outbox::new(&ctx.address());
-        self.look_at_all(ctx);
+        self.look(ctx);
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
             me.tell(LookAtBlocks) != Err(AskError::Gone)
         })));
@@ -259,16 +201,13 @@ impl Handler<BlockFound> for BlockTracker {
         log::info!(
             "block found height={} hash={hash} finder={}",
             block.height,
-            block.finder
+            block
+                .finder
+                .map_or_else(|| "unknown".to_owned(), |finder| finder.to_string())
         );
-        self.open.entry(hash).or_insert(Open {
-            block,
-            found_at: at,
-            state: BlockState::Submitted,
-            confirmations: 0,
-            is_busy: false,
-        });
+        self.follow(hash, Open::new(block, at, (BlockState::Submitted, 0), None));
         self.submit(hash, ctx);
+        self.note(hash, ctx);
     }
 }
 
@@ -276,17 +215,29 @@ impl Handler<LookAtBlocks> for BlockTracker {
     type Result = ();
 
     fn handle(&mut self, _: LookAtBlocks, ctx: &mut Self::Context) {
-        self.look_at_all(ctx);
+        self.look(ctx);
     }
 }
 
 impl Handler<WorkChanged> for BlockTracker {
     type Result = ();
 
-    fn handle(&mut self, news: WorkChanged, ctx: &mut Self::Context) {
-        if let Some(template) = &news.0.current {
-            self.forget_old_orphans(template.chain().height);
-        }
-        self.look_at_all(ctx);
+    fn handle(&mut self, _: WorkChanged, ctx: &mut Self::Context) {
+        self.look(ctx);
+    }
+}
+
+impl Handler<Ask<ReadBlocks>> for BlockTracker {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadBlocks>, _: &mut Self::Context) {
+        let count = |wanted: fn(&Open) -> bool| self.open.values().filter(|open| wanted(open)).count() as u64;
+        ask.reply.answer(BlocksView {
+            followed: self.open.len() as u64,
+            waiting: count(|open| open.fate.0 == BlockState::Submitted),
+            missing: count(|open| open.is_missing),
+            recovery_pending: self.parts.recovery.is_some(),
+            ..self.view.clone()
+        });
     }
 }

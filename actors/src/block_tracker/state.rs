@@ -1,14 +1,39 @@
-//! What a block's state becomes when the chain says where it is.
+//! What a block's state becomes when a synced chain says where it is.
 
 use crate::chain::BlockStatus;
 use crate::store::BlockState;
 
-/// The state and confirmations that follow from `status`; `None` if the chain does not know the block, which
-/// then must be submitted again.
-pub(super) fn next_state(old: BlockState, status: BlockStatus, maturity: u32) -> Option<(BlockState, u32)> {
+/// What follows from the chain's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The block is in this state, with so many confirmations.
+    Becomes(BlockState, u32),
+    /// The chain does not know it, and is to be told.
+    SubmitAgain,
+    /// The chain does not know it, can not be told, and should know it: it is deep.
+    Missing,
+}
+
+/// What follows from `status` for a block that was in the state `old`. `is_refused`: its last submission was
+/// refused. `has_bytes`: it can be submitted again.
+///
+/// | the chain says | then the block is |
+/// |---|---|
+/// | on the best chain, deep | mature |
+/// | on the best chain | immature, or mature if it was |
+/// | beside the best chain | orphaned |
+/// | not known, and refused | refused |
+/// | not known | submitted again; without bytes orphaned, or missing if it was mature |
+pub(super) fn verdict(
+    old: BlockState,
+    status: BlockStatus,
+    maturity: u32,
+    is_refused: bool,
+    has_bytes: bool,
+) -> Verdict {
     match status {
         BlockStatus::MainChain { confirmations } if confirmations >= maturity => {
-            Some((BlockState::Mature, confirmations))
+            Verdict::Becomes(BlockState::Mature, confirmations)
         }
         BlockStatus::MainChain { confirmations } => {
             // A deep reorg may leave a mature block with fewer confirmations. It was judged spendable when it
@@ -18,11 +43,15 @@ pub(super) fn next_state(old: BlockState, status: BlockStatus, maturity: u32) ->
             } else {
                 BlockState::Immature
             };
-            Some((state, confirmations))
+            Verdict::Becomes(state, confirmations)
         }
         // A block that was never on the best chain lost its race when it is still beside it at this look.
-        BlockStatus::SideChain => Some((BlockState::Orphaned, 0)),
-        BlockStatus::Unknown => None,
+        BlockStatus::SideChain => Verdict::Becomes(BlockState::Orphaned, 0),
+        BlockStatus::Unknown if is_refused => Verdict::Becomes(BlockState::Refused, 0),
+        BlockStatus::Unknown if has_bytes => Verdict::SubmitAgain,
+        // A chain that never saw it is not the chain that it became mature on: nothing is taken back by that.
+        BlockStatus::Unknown if old == BlockState::Mature => Verdict::Missing,
+        BlockStatus::Unknown => Verdict::Becomes(BlockState::Orphaned, 0),
     }
 }
 
@@ -36,27 +65,51 @@ mod tests {
         BlockStatus::MainChain { confirmations }
     }
 
+    fn next(old: BlockState, status: BlockStatus) -> Verdict {
+        verdict(old, status, MATURITY, false, true)
+    }
+
     #[test]
     fn a_block_matures_at_the_given_depth_and_not_before() {
-        let next = |confirmations| next_state(BlockState::Accepted, main_chain(confirmations), MATURITY);
-        assert_eq!(next(1), Some((BlockState::Immature, 1)));
-        assert_eq!(next(9), Some((BlockState::Immature, 9)));
-        assert_eq!(next(10), Some((BlockState::Mature, 10)));
+        let next = |confirmations| next(BlockState::Accepted, main_chain(confirmations));
+        assert_eq!(next(1), Verdict::Becomes(BlockState::Immature, 1));
+        assert_eq!(next(9), Verdict::Becomes(BlockState::Immature, 9));
+        assert_eq!(next(10), Verdict::Becomes(BlockState::Mature, 10));
     }
 
     #[test]
     fn a_block_beside_the_best_chain_is_orphaned_and_may_come_back() {
-        let gone = next_state(BlockState::Immature, BlockStatus::SideChain, MATURITY);
-        assert_eq!(gone, Some((BlockState::Orphaned, 0)));
-        let back = next_state(BlockState::Orphaned, main_chain(2), MATURITY);
-        assert_eq!(back, Some((BlockState::Immature, 2)));
+        let gone = next(BlockState::Immature, BlockStatus::SideChain);
+        assert_eq!(gone, Verdict::Becomes(BlockState::Orphaned, 0));
+        let back = next(BlockState::Orphaned, main_chain(2));
+        assert_eq!(back, Verdict::Becomes(BlockState::Immature, 2));
+        let shallow = next(BlockState::Mature, main_chain(2));
+        assert_eq!(shallow, Verdict::Becomes(BlockState::Mature, 2));
     }
 
     #[test]
-    fn a_block_that_the_chain_does_not_know_has_no_state() {
+    fn a_block_that_the_chain_does_not_know_is_submitted_again_if_it_can_be() {
+        let unknown = |old, has_bytes| verdict(old, BlockStatus::Unknown, MATURITY, false, has_bytes);
+        for old in BlockState::ALL {
+            assert_eq!(unknown(old, true), Verdict::SubmitAgain);
+        }
+        let orphaned = Verdict::Becomes(BlockState::Orphaned, 0);
+        assert_eq!(unknown(BlockState::Immature, false), orphaned);
+        assert_eq!(unknown(BlockState::Orphaned, false), orphaned);
+        assert_eq!(unknown(BlockState::Mature, false), Verdict::Missing);
+    }
+
+    #[test]
+    fn a_refusal_counts_only_if_the_chain_has_the_block_nowhere() {
+        let refused = |status| verdict(BlockState::Submitted, status, MATURITY, true, true);
         assert_eq!(
-            next_state(BlockState::Submitted, BlockStatus::Unknown, MATURITY),
-            None
+            refused(BlockStatus::Unknown),
+            Verdict::Becomes(BlockState::Refused, 0)
+        );
+        assert_eq!(refused(main_chain(1)), Verdict::Becomes(BlockState::Immature, 1));
+        assert_eq!(
+            refused(BlockStatus::SideChain),
+            Verdict::Becomes(BlockState::Orphaned, 0)
         );
     }
 }

@@ -4,6 +4,7 @@
 //! signatures and proofs of work are checked in parallel. They own nothing that could not be lost.
 
 pub mod admin;
+pub mod header_book;
 mod rate;
 pub mod registration;
 pub mod submission;

@@ -5,7 +5,7 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
-use dwarves_domain::miners::{RecentShares, Registry, ShareClaim};
+use dwarves_domain::miners::{CountedShare, RecentShares, Registry, ShareClaim};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
@@ -129,7 +129,7 @@ impl Batch {
                     let block = proof.is_block.then(|| FoundBlock {
                         height: chain.height,
                         reward: chain.coinbase_value,
-                        finder: miner,
+                        finder: Some(miner),
                         bytes: job.template().block(&proof.header, proof.extranonce),
                     });
                     self.claimed.push(Claimed {
@@ -191,7 +191,12 @@ impl Batch {
         };
         for (row, claimed) in self.claimed.iter().enumerate() {
             recent.confirm(claimed.template, claimed.hash, sequence_of(row));
-            registry.on_accepted(claimed.worker, self.received_at, claimed.share_target);
+            let share = CountedShare {
+                issued: claimed.share_target,
+                units: claimed.units,
+                is_block: claimed.is_block,
+            };
+            registry.on_accepted(claimed.worker, self.received_at, &share);
             record(claimed.miner, claimed.units);
         }
         let claimed = &self.claimed;

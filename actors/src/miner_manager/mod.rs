@@ -196,6 +196,8 @@ fn row_of(counters: &Counters) -> CounterRow {
     CounterRow {
         accepted: counters.accepted,
         rejected: counters.rejected,
+        units: counters.units,
+        blocks: counters.blocks,
         last_share_at: counters.last_share_at,
     }
 }

@@ -46,6 +46,8 @@ pub fn restore(
         let counters = Counters {
             accepted: counters.accepted,
             rejected: counters.rejected,
+            units: counters.units,
+            blocks: counters.blocks,
             last_share_at: counters.last_share_at,
         };
         registry.note_worker(worker.id, worker.hotkey, worker.name.clone(), counters, now);

@@ -230,7 +230,10 @@ async fn weights_of(store: &SharedStore, block: &BlockRow, terms: &Terms) -> Res
             let after = before.map_or(Sequence::new(0), |before| before.sequence);
             store.weights_between(after, block.sequence).await
         }
-        Scheme::Solo => Ok(Weights::sum([(block.finder, block.units.raw() * 2)]).map_err(broken)?),
+        Scheme::Solo => {
+            let finder = block.finder.map(|finder| (finder, block.units.raw() * 2));
+            Ok(Weights::sum(finder).map_err(broken)?)
+        }
         Scheme::Pps | Scheme::Fpps => Ok(Weights::new()),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -129,6 +129,14 @@ impl Store for FaultyStore {
 
     fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         self.inner.block_before(hash)
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.inner.block(hash)
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.inner.owner_of(extranonce)
     }
 
     fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {

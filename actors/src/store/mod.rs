@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -93,6 +93,12 @@ pub trait Store: Send + Sync + 'static {
     /// The last found block before the block `hash` that was not refused, if any: where a proportional round
     /// began.
     fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
+
+    /// A found block, if it is stored.
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
+
+    /// Whose worker got the job with this extranonce, if a share of it is stored.
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>>;
 
     /// What a block's acceptance credited.
     fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>>;

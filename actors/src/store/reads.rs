@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
+use super::block_state::BlockState;
 use super::rows::{CounterRow, MinerRow, TemplateRow, WorkerRow};
 
 /// Where a page begins: after the row with this number (lists run from the newest to the oldest).
@@ -43,10 +45,20 @@ pub struct MinerBalances {
 }
 
 /// Sums over the whole ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolTotals {
     /// The sum over all accounts: always 0.
     pub ledger_sum: i128,
+    /// Where the accounts stand, by what they are for.
+    pub holdings: Holdings,
+    /// What blocks and emissions brought. The holdings match it at every commit.
+    pub income: Income,
+    /// How many blocks are in each state.
+    pub blocks_by_state: BTreeMap<BlockState, u64>,
+    /// How many blocks were lost after they were deep and are still lost.
+    pub blocks_lost: u64,
+    /// Units of all shares.
+    pub units: Units,
     /// Shares in the ledger, ever.
     pub shares: u64,
     /// Blocks that are not orphaned or refused.

@@ -53,6 +53,10 @@ pub struct CounterRow {
     pub accepted: u64,
     /// Rejected shares by [`dwarves_domain::share::Rejection::index`].
     pub rejected: [u64; 6],
+    /// Work of the accepted shares.
+    pub units: Units,
+    /// Blocks among the accepted shares, whatever became of them.
+    pub blocks: u64,
     /// When the last share was accepted.
     pub last_share_at: Option<Timestamp>,
 }
@@ -92,8 +96,8 @@ pub struct FoundBlock {
     pub height: u32,
     /// What its coinbase pays the pool.
     pub reward: Amount,
-    /// Whose worker found it.
-    pub finder: Hotkey,
+    /// Whose worker found it; `None` if a crash lost it.
+    pub finder: Option<Hotkey>,
     /// The serialized block, kept until it is deep, so that it can be submitted again.
     pub bytes: Vec<u8>,
 }
@@ -107,8 +111,8 @@ pub struct BlockRow {
     pub height: u32,
     /// What its coinbase pays the pool.
     pub reward: Amount,
-    /// Who found it.
-    pub finder: Hotkey,
+    /// Who found it; `None` if a crash lost it.
+    pub finder: Option<Hotkey>,
     /// The share that is this block.
     pub sequence: Sequence,
     /// Units of all shares before that share.
@@ -203,7 +207,56 @@ pub struct RoundRow {
     pub digest: [u8; 32],
 }
 
-/// A miner's part of a round.
+/// Why a miner's credits changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CreditKind {
+    /// A part of what a round split.
+    Credit,
+    /// A credit taken back, because its block was orphaned while it was immature.
+    Reversal,
+    /// A credit that was taken back and is given again, because its block came back.
+    Return,
+}
+
+impl CreditKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Credit, Self::Reversal, Self::Return];
+
+    /// The name in storage and HTTP.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Credit => "credit",
+            Self::Reversal => "reversal",
+            Self::Return => "return",
+        }
+    }
+
+    /// What a round that moved a block to this accounting enters for each of the block's credits; `None` if
+    /// miners' credits do not change. What was mature stays with the miners: the reserve bears its loss.
+    pub const fn of_change(is_orphaned: bool, booked: Accounting) -> Option<Self> {
+        match (is_orphaned, booked) {
+            (true, Accounting::Reversed) => Some(Self::Reversal),
+            (false, Accounting::Credited) => Some(Self::Return),
+            _ => None,
+        }
+    }
+}
+
+impl std::str::FromStr for CreditKind {
+    type Err = ParseCreditKindError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let named = Self::ALL.into_iter().find(|kind| kind.name() == text);
+        named.ok_or(ParseCreditKindError)
+    }
+}
+
+/// Why a text names no kind of credit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a kind of credit: credit, reversal or return")]
+pub struct ParseCreditKindError;
+
+/// A change of a miner's credits: a part of a round, or what became of it since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreditRow {
     /// The round.
@@ -214,9 +267,11 @@ pub struct CreditRow {
     pub hotkey: Hotkey,
     /// For which work: an exact decimal number of units.
     pub units: String,
-    /// How much.
+    /// How much; a reversal takes it.
     pub amount: Amount,
-    /// The block that was split, if the round split just one.
+    /// Why.
+    pub kind: CreditKind,
+    /// The block that was split, if the round split just one; the block that was orphaned or came back.
     pub block: Option<HeaderHash>,
 }
 

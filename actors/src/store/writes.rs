@@ -8,7 +8,9 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::block_state::{Accounting, BlockState};
-use super::rows::{AuditRow, BanRow, CounterRow, FoundBlock, ShareRow, TemplateRow, WorkerRow};
+use super::rows::{
+    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
+};
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,8 +78,23 @@ pub enum Write {
         /// What it is, in case it is not stored.
         block: Option<FoundBlock>,
     },
-    /// Books a round: the round's row, its credits, postings, carried remainders and the blocks' new
-    /// accounting. The same round with the same digest again changes nothing. Any other content under its
+    /// Stores a block that the chain has and the ledger does not know, as immature, at a place in the ledger
+    /// that was its end when the pool crashed. What is known of a known block does not change, but one that
+    /// was refused is immature again: the chain has it after all. A place beyond the ledger's end contradicts
+    /// what is stored.
+    RecoverBlock {
+        /// Which.
+        hash: HeaderHash,
+        /// What it is; it has no bytes.
+        block: FoundBlock,
+        /// Its place: the last share before it, and the units up to that one.
+        place: LedgerPosition,
+        /// The time in its header.
+        found_at: Timestamp,
+    },
+    /// Books a round: the round's row, its credits, the credits that it takes back or gives again, postings,
+    /// carried remainders and the blocks' new accounting. Afterwards the books must hold exactly what blocks
+    /// and emissions brought ([`dwarves_domain::ledger::Holdings::check`]), or nothing of it is stored. The same round with the same digest again changes nothing. Any other content under its
     /// number, a number or `through` before the last round's, a `through` beyond the last share, and a block
     /// that is not stored contradict what is stored.
     CloseRound {

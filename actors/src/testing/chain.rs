@@ -47,6 +47,7 @@ struct State {
     tip: Tip,
     bits: CompactTarget,
     is_down: bool,
+    is_unsound: bool,
     is_synced: bool,
     submissions: Submissions,
     submitted: Vec<HeaderHash>,
@@ -79,6 +80,7 @@ impl TestChain {
             },
             bits: CompactTarget::from_bits(bits),
             is_down: false,
+            is_unsound: false,
             is_synced: true,
             submissions: Submissions::Arrive,
             submitted: Vec::new(),
@@ -95,6 +97,11 @@ impl TestChain {
     /// Makes the chain unreachable, or reachable again.
     pub fn set_down(&self, is_down: bool) {
         self.0.send_modify(|state| state.is_down = is_down);
+    }
+
+    /// Makes the chain refuse the pool's blocks for good, or take them again.
+    pub fn set_unsound(&self, is_unsound: bool) {
+        self.0.send_modify(|state| state.is_unsound = is_unsound);
     }
 
     /// Says whether the chain has all blocks that there are. While it has not, it still answers what it knows.
@@ -225,7 +232,7 @@ impl State {
 
     fn coinbase_at(&self, height: u32) -> Option<MinedCoinbase> {
         let mut hash = self.tip.hash;
-        while self.blocks[&hash].height > height {
+        while self.blocks[&hash].height > height && hash != GENESIS {
             hash = self.blocks[&hash].previous;
         }
         let block = &self.blocks[&hash];
@@ -275,6 +282,10 @@ impl State {
 impl Chain for TestChain {
     fn template(&self) -> ChainFuture<ChainTemplate> {
         self.0.send_modify(|state| state.templates += 1);
+        if self.0.borrow().is_unsound {
+            let refused = ChainError::Unsound("bad-cb-amount".to_owned());
+            return Box::pin(std::future::ready(Err(refused)));
+        }
         self.answer(|state| {
             let mut template = build::chain_template(state.tip.height + 1, state.tip.hash);
             template.bits = state.bits;

@@ -6,6 +6,8 @@
 //! | [`build`] | templates, jobs and mined shares, and settings of a small pool |
 //! | [`chain`] | a chain in memory that reorganises, stalls and loses answers as it is told |
 //! | [`clock`] | a clock that is set by hand, and one that follows the runtime's (virtual) time |
+//! | [`crash`] | a moment at which the process is killed |
+//! | [`faulty_chain`] | a chain of which one call fails, in every way that calls fail |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`pace`] | a store whose commits wait for a gate, or for a while |
 //! | [`prng`] | numbers that look random and follow from a seed |
@@ -16,6 +18,8 @@
 pub mod build;
 pub mod chain;
 pub mod clock;
+pub mod crash;
+pub mod faulty_chain;
 pub mod faulty_wallet;
 pub mod halt;
 pub mod pace;
@@ -25,6 +29,8 @@ pub mod wallet;
 
 pub use chain::TestChain;
 pub use clock::{ManualClock, SimClock};
+pub use crash::CrashPoint;
+pub use faulty_chain::{ChainFault, FaultyChain};
 pub use faulty_wallet::{FaultyWallet, WalletFault};
 pub use halt::RecordingHalt;
 pub use pace::{Gate, PacedStore};

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -154,6 +154,14 @@ impl Store for PacedStore {
 
     fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         self.read(move |store| store.block_before(hash))
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.read(move |store| store.block(hash))
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.read(move |store| store.owner_of(extranonce))
     }
 
     fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {

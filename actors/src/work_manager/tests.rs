@@ -222,6 +222,33 @@ async fn a_chain_that_fails_leaves_the_last_work_and_is_asked_again_more_and_mor
 }
 
 #[actix::test]
+async fn a_chain_that_would_not_take_a_block_ends_the_giving_out_of_work_and_not_the_taking_of_shares() {
+    let bench = Bench::new().await;
+    let mut news = bench.subscribe().await;
+    bench.chain.set_unsound(true);
+    bench.pass(REFRESH).await;
+    let view = bench.view().await;
+    assert_eq!(view.work.current, None);
+    assert_eq!(
+        view.work.live.len(),
+        1,
+        "shares of jobs that miners have still count"
+    );
+    assert!(view.trouble.unwrap().contains("bad-cb-amount"));
+    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    let mut last = news.try_recv().unwrap().0;
+    while let Ok(newer) = news.try_recv() {
+        last = newer.0;
+    }
+    assert_eq!(last.current, None, "everybody is told");
+
+    bench.chain.set_unsound(false);
+    bench.pass(Span::from_secs(16)).await;
+    assert!(matches!(bench.issue().await, IssueJobReply::Issued { .. }));
+    assert_eq!(bench.view().await.trouble, None);
+}
+
+#[actix::test]
 async fn a_long_outage_does_not_pile_up_questions_for_when_it_ends() {
     let bench = Bench::new().await;
     bench.chain.set_down(true);

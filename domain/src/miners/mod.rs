@@ -17,5 +17,5 @@ pub mod replay;
 pub use hashrate::Hashrate;
 pub use performance::Performance;
 pub use recent::{RecentShares, ShareClaim};
-pub use registry::{Ban, Counters, Miner, Registry, RegistryLimits, Standing, Worker};
+pub use registry::{Ban, CountedShare, Counters, Miner, Registry, RegistryLimits, Standing, Worker};
 pub use replay::{NonceClaim, ReplayGuard};

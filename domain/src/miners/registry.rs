@@ -10,6 +10,7 @@ use crate::ids::{WorkerId, WorkerName};
 use crate::share::Rejection;
 use crate::target::{Difficulty, Target};
 use crate::time::Timestamp;
+use crate::units::Units;
 use crate::vardiff::{self, Vardiff};
 
 /// How much the registry may hold.
@@ -65,8 +66,23 @@ pub struct Counters {
     pub accepted: u64,
     /// Rejected shares by [`Rejection::index`].
     pub rejected: [u64; Rejection::REASONS.len()],
+    /// Work of the accepted shares.
+    pub units: Units,
+    /// Blocks among the accepted shares, whatever became of them.
+    pub blocks: u64,
     /// When the last share was accepted.
     pub last_share_at: Option<Timestamp>,
+}
+
+/// An accepted share as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedShare {
+    /// The target that was issued with its job.
+    pub issued: Target,
+    /// What it counts for.
+    pub units: Units,
+    /// Whether it is a block.
+    pub is_block: bool,
 }
 
 /// A worker of a miner.
@@ -318,13 +334,18 @@ impl Registry {
         }
     }
 
-    /// Counts an accepted share that was issued at `issued` and received at `now`.
-    pub fn on_accepted(&mut self, id: WorkerId, now: Timestamp, issued: Target) {
+    /// Counts an accepted share that was received at `now`.
+    pub fn on_accepted(&mut self, id: WorkerId, now: Timestamp, share: &CountedShare) {
+        let issued = share.issued;
         let settings = self.vardiff;
         let hashes = issued.expected_hashes();
         self.hashrate.record(now, hashes);
         if let Some(worker) = self.worker_mut(id) {
             worker.counters.accepted += 1;
+            // Work of a pool's life fits; a display need not fail if it ever does not.
+            let units = worker.counters.units;
+            worker.counters.units = units.checked_add(share.units).unwrap_or(units);
+            worker.counters.blocks += u64::from(share.is_block);
             worker.counters.last_share_at = Some(now);
             worker.hashrate.record(now, hashes);
             worker.vardiff.on_share(now, issued.difficulty(), &settings);

@@ -46,8 +46,8 @@ pub struct BlockReward {
     pub height: u32,
     /// What its coinbase pays the pool: subsidy and fees.
     pub reward: Amount,
-    /// The miner whose share it was.
-    pub finder: Hotkey,
+    /// The miner whose share it was; `None` if that was lost in a crash, which `solo` then keeps.
+    pub finder: Option<Hotkey>,
     /// The work that the block pays, as the scheme has it: the window for `pplns`, the stretch for
     /// `proportional`. `solo` pays the finder whatever is here and shows the finder's work; the others ignore it.
     pub weights: Weights,

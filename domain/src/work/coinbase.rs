@@ -13,6 +13,10 @@ use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use super::extranonce::{EXTRANONCE_LEN, FullExtraNonce};
 use crate::units::Amount;
 
+mod recognise;
+
+pub use recognise::{CoinbaseMark, OwnCoinbase};
+
 /// The longest tag: with height and extranonce the script stays below its limit of 100 bytes.
 pub const TAG_LEN_MAX: usize = 64;
 /// BIP141's witness reserved value, which a coinbase carries if the block has a witness commitment.

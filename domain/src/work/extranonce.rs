@@ -6,6 +6,7 @@
 //! first byte says which of the two it is, so neither can ever make a coinbase of the other.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::ids::ExtraNonce;
 
@@ -52,6 +53,17 @@ impl ExtraNonce1 {
     }
 }
 
+/// All extranonces, as the ledger keeps them, that were given to whoever was given this one: a job's is its worker's
+/// alone, and of a session's the miner rolled the last four bytes.
+pub fn kin(extranonce: ExtraNonce) -> RangeInclusive<ExtraNonce> {
+    let head = extranonce.get();
+    let session = head >> 32;
+    if session & u64::from(SESSION_BIT) == 0 {
+        return extranonce..=extranonce;
+    }
+    ExtraNonce::new(session << 32)..=ExtraNonce::new(session << 32 | u64::from(u32::MAX))
+}
+
 impl fmt::Display for ExtraNonce1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
@@ -79,6 +91,11 @@ impl FullExtraNonce {
             .get_mut(..rolled.len())?
             .copy_from_slice(rolled);
         Some(Self(bytes))
+    }
+
+    /// The extranonce with these bytes.
+    pub const fn from_bytes(bytes: [u8; EXTRANONCE_LEN]) -> Self {
+        Self(bytes)
     }
 
     /// The bytes as they stand in the coinbase.
@@ -126,6 +143,11 @@ mod tests {
             prop_assert_ne!(theirs, FullExtraNonce::from(ours));
             prop_assert_eq!(ExtraNonce1::from_bytes(life.to_be_bytes()), None);
             prop_assert!(i64::try_from(theirs.head().get()).is_ok());
+            prop_assert_eq!(kin(ours), ours..=ours);
+            let own = kin(theirs.head());
+            prop_assert!(own.contains(&session.of_jobs()) && own.contains(&theirs.head()));
+            let next = ExtraNonce1::numbered(number.wrapping_add(1)).of_jobs();
+            prop_assert!(!own.contains(&ours) && !own.contains(&next));
         }
     }
 

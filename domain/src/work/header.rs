@@ -66,6 +66,13 @@ impl Header {
         u32::from_le_bytes([self.0[0], self.0[1], self.0[2], self.0[3]])
     }
 
+    /// The merkle root, in hash byte order.
+    pub fn merkle_root(&self) -> [u8; 32] {
+        let mut root = [0; 32];
+        root.copy_from_slice(&self.0[36..68]);
+        root
+    }
+
     /// The time in Unix seconds.
     pub fn time(&self) -> u32 {
         u32::from_le_bytes([self.0[68], self.0[69], self.0[70], self.0[71]])

@@ -4,11 +4,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
+use dwarves_actors::chain::Tip;
 use tokio::time::MissedTickBehavior;
 
 use super::engine::Engine;
 use super::network::Network;
-use super::one_node::{Node, NodeError, Progress};
+use super::one_node::{Heard, Node, NodeError, Progress};
 use super::proposal::Proposal;
 use crate::clock::Stopwatch;
 
@@ -83,9 +84,19 @@ impl Engine {
     }
 
     fn note_proposal(&self, node: &Node, proposal: Proposal) {
+        let tip = proposal.tip();
+        node.heard(|heard| heard.fresh = Some((proposal, Stopwatch::start())));
+        // A node that refuses the pool's own block is in order only once it takes it.
+        let is_refusing = |heard: &mut Heard| matches!(heard.trouble, Some(NodeError::SelfTest(_)));
+        if !node.heard(is_refusing) {
+            self.note_work(node, tip);
+        }
+    }
+
+    /// Notes that a node has work on this tip.
+    pub(super) fn note_work(&self, node: &Node, tip: Tip) {
         let recovered = node.heard(|heard| {
-            heard.tip = Some(proposal.tip());
-            heard.fresh = Some((proposal, Stopwatch::start()));
+            heard.tip = Some(tip);
             heard.trouble.take()
         });
         if let Some(trouble) = recovered {

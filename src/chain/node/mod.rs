@@ -50,8 +50,9 @@ pub use network::{Coin, Network};
 
 use engine::{Engine, Job, View};
 
-/// How many calls may be under way. One more is answered [`ChainError::Unreachable`] at once.
-const CALLS_MAX: usize = 256;
+/// How many calls may be under way, those about blocks that wait for their turn included. One more is answered
+/// [`ChainError::Unreachable`] at once.
+const CALLS_MAX: usize = 1_024;
 
 /// What the chain is made with.
 #[derive(Clone, Debug)]

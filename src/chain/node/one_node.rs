@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use dwarves_actors::chain::{BlockStatus, ChainError, MinedCoinbase, SyncState, Tip};
 use dwarves_domain::ids::HeaderHash;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::network::Network;
 use super::proposal::{Proposal, ProposalError, Rules};
@@ -16,6 +18,10 @@ use crate::rpc::{Endpoint, RpcClient, RpcError};
 /// How long a long poll may last. Nodes end it a minute after a change of their mempool. Giving up sooner would
 /// cost the node one of its few RPC threads each time, since it goes on waiting for the tip.
 const LONG_POLL_MAX: Duration = Duration::from_secs(3_600);
+/// Calls about blocks that wait for each other at most; more wait for their turn before they are sent.
+const READS_MAX: usize = 16;
+/// How long an ordinary call may take; then the next node is asked.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// How long a node may take to judge a block.
 const JUDGE_MAX: Duration = Duration::from_secs(60);
 /// Headers that a synced node may have without their blocks: a new block's header comes first.
@@ -107,9 +113,16 @@ pub(super) struct Heard {
 
 /// One node. A client each for what must not wait for the rest.
 pub(super) struct Node {
+    /// Long polls.
     polls: RpcClient,
-    calls: RpcClient,
+    /// Templates, and how far the node is.
+    work: RpcClient,
+    /// What became of blocks.
+    reads: RpcClient,
+    /// Blocks to submit and to judge.
     blocks: RpcClient,
+    /// Turns on `reads`: many blocks are asked for at once when the tip moves.
+    read_turns: Semaphore,
     heard: RefCell<Heard>,
 }
 
@@ -120,15 +133,17 @@ impl Node {
         };
         Ok(Self {
             polls: client("node-poll", LONG_POLL_MAX)?,
-            calls: RpcClient::start(endpoint.clone(), "node-calls")?,
+            work: client("node-work", ANSWER_MAX)?,
+            reads: client("node-reads", ANSWER_MAX)?,
             blocks: client("node-blocks", JUDGE_MAX)?,
+            read_turns: Semaphore::new(READS_MAX),
             heard: RefCell::default(),
         })
     }
 
     /// Its address, without login.
     pub(super) fn name(&self) -> &str {
-        self.calls.address()
+        self.work.address()
     }
 
     /// Looks at what was heard, or changes it. `look` must not call anything that does the same.
@@ -141,11 +156,11 @@ impl Node {
     }
 
     pub(super) async fn ask_genesis(&self) -> Result<String, RpcError> {
-        self.calls.call("getblockhash", json!([0])).await
+        self.work.call("getblockhash", json!([0])).await
     }
 
     pub(super) async fn chain_info(&self) -> Result<ChainInfoJson, RpcError> {
-        self.calls.call("getblockchaininfo", json!([])).await
+        self.work.call("getblockchaininfo", json!([])).await
     }
 
     pub(super) async fn progress(&self) -> Result<Progress, RpcError> {
@@ -163,7 +178,7 @@ impl Node {
     /// A template at once.
     pub(super) async fn proposal(&self, network: Network) -> Result<Proposal, NodeError> {
         let request = json!([{ "rules": network.rules() }]);
-        let json: TemplateJson = self.calls.call("getblocktemplate", request).await?;
+        let json: TemplateJson = self.work.call("getblocktemplate", request).await?;
         Ok(Proposal::read(json)?)
     }
 
@@ -197,7 +212,7 @@ impl Node {
     }
 
     pub(super) async fn status(&self, hash: HeaderHash) -> Result<BlockStatus, RpcError> {
-        let header = self.calls.call("getblockheader", json!([hash.to_string()])).await;
+        let header = self.read("getblockheader", json!([hash.to_string()])).await;
         match header {
             Ok(HeaderJson { confirmations }) => Ok(match u32::try_from(confirmations) {
                 Ok(confirmations) => BlockStatus::MainChain { confirmations },
@@ -208,20 +223,28 @@ impl Node {
         }
     }
 
+    /// One call about blocks, when its turn has come.
+    async fn read<T>(&self, method: &'static str, params: Value) -> Result<T, RpcError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let _turn = self.read_turns.acquire().await;
+        self.reads.call(method, params).await
+    }
+
     pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, RpcError> {
-        let hash: String = match self.calls.call("getblockhash", json!([height])).await {
+        let hash: String = match self.read("getblockhash", json!([height])).await {
             Err(RpcError::Refused {
                 code: OUT_OF_RANGE, ..
             }) => return Ok(None),
             answer => answer?,
         };
-        let block: BlockJson = self.calls.call("getblock", json!([hash, 1])).await?;
+        let block: BlockJson = self.read("getblock", json!([hash, 1])).await?;
         let wrong = |what: &str| RpcError::Unknown(format!("block {hash} {what}"));
         let first = block.tx.first().ok_or_else(|| wrong("has no transactions"))?;
         // With the block's hash it is found without an index of transactions.
         let coinbase: String = self
-            .calls
-            .call("getrawtransaction", json!([first, false, hash]))
+            .read("getrawtransaction", json!([first, false, hash]))
             .await?;
         Ok(Some(MinedCoinbase {
             block: hash.parse().map_err(|_| wrong("has no such hash"))?,

@@ -69,6 +69,7 @@ impl Engine {
                 }
             }
         }
+        self.note_work(node, proposal.tip());
         Ok(proposal.template)
     }
 

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::registration::messages::{Register, RegisterReply, ThresholdChoice};
 use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner};
+use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
 
@@ -102,11 +103,15 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
     }
 }
 
-/// The hotkey in a request's path. What is no hotkey is nobody's: the refusal says what is wrong with it.
-fn hotkey_in_path(req: &HttpRequest) -> Result<Hotkey, Problem> {
+/// The miner in a request's path: a hotkey, or the payout address with which a miner logs in over Stratum. What is
+/// neither is nobody's: the refusal says what is wrong with it as a hotkey.
+fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
     let text = req.match_info().query("hotkey");
-    text.parse().map_err(|error: ParseHotkeyError| {
-        Problem::new(Code::MinerUnknown, format!("hotkey: {error}")).of_field("hotkey")
+    text.parse().or_else(|error: ParseHotkeyError| {
+        let address = PayoutAddress::parse(text, state.deps().addresses);
+        address
+            .map(|address| address.identity())
+            .map_err(|_| Problem::new(Code::MinerUnknown, format!("hotkey: {error}")).of_field("hotkey"))
     })
 }
 
@@ -120,7 +125,7 @@ async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Pro
 /// A miner: its work, its workers and what it is owed.
 #[utoipa::path(
     get, path = "/v1/miners/{hotkey}", operation_id = "read_miner", tag = "miners",
-    params(("hotkey" = String, Path, description = "The miner's hotkey in SS58")),
+    params(("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum")),
     responses(
         (status = 200, description = "The miner", body = MinerStatus),
         (status = "default", description = "Refused; codes: miner_unknown", body = ProblemBody, content_type = "application/problem+json"),
@@ -128,7 +133,7 @@ async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Pro
 )]
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
-    let hotkey = hotkey_in_path(&req)?;
+    let hotkey = hotkey_in_path(&req, &state)?;
     let view = known_miner(&state, hotkey).await?;
     let balances = state.read(|store| store.miner_balances(hotkey)).await?;
     let threshold = state.read(|store| store.payout_threshold(hotkey)).await?;
@@ -139,7 +144,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
 #[utoipa::path(
     get, path = "/v1/miners/{hotkey}/credits", operation_id = "list_miner_credits", tag = "miners",
     params(
-        ("hotkey" = String, Path, description = "The miner's hotkey in SS58"),
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
@@ -150,7 +155,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
 )]
 pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     let page = Params::of(&req)?.page()?;
-    let hotkey = hotkey_in_path(&req)?;
+    let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
     let page = state.read(|store| store.miner_credits(hotkey, page)).await?;
     body::ok(&MinerCredits {
@@ -163,7 +168,7 @@ pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<Ht
 #[utoipa::path(
     get, path = "/v1/miners/{hotkey}/payouts", operation_id = "list_miner_payouts", tag = "miners",
     params(
-        ("hotkey" = String, Path, description = "The miner's hotkey in SS58"),
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
@@ -174,7 +179,7 @@ pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<Ht
 )]
 pub async fn payouts(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     let page = Params::of(&req)?.page()?;
-    let hotkey = hotkey_in_path(&req)?;
+    let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
     let page = state.read(|store| store.miner_payouts(hotkey, page)).await?;
     body::ok(&MinerPayouts {

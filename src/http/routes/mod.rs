@@ -14,8 +14,8 @@
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 use dwarves_actors::store::Cursor;
 
-use super::openapi;
 use super::problem::{Code, Problem};
+use super::{json_rpc, openapi};
 
 pub mod admin;
 pub mod blocks;
@@ -86,6 +86,7 @@ macro_rules! routes {
                         $(.route($method().to($module::$handler)))+,
                 );
             )+
+            json_rpc::configure(cfg);
             cfg.default_service(web::to(not_found));
         }
 

@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler};
 use actix_web::web;
-use dwarves_actors::ask::{Ask, Port, ReplyTo, Request};
+use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::clock::Clock;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
+use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::registration::messages::{
     Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply,
 };
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
-use dwarves_actors::miner_manager::messages::{MinerView, MinersView, WorkerView};
+use dwarves_actors::miner_manager::messages::{
+    JoinWorker, JoinWorkerReply, MinerView, MinersView, WorkerView,
+};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::rewards::{Scheme, Source};
@@ -30,7 +34,9 @@ use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::work::{Algorithm, ChainTemplate, Job, JobKey, Template};
 
 use super::store::ReadStore;
+use crate::http::json_rpc::JsonRpcDeps;
 use crate::http::{AdminToken, HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
+use crate::stratum::protocol::login::LoginRules;
 
 /// The time in all tests: 2023-11-14T22:13:20.123Z.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -286,12 +292,37 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
     }
 }
 
+/// Work over JSON-RPC with a real header book, for the test miner and for addresses.
+fn json_rpc() -> JsonRpcDeps {
+    let book = HeaderBook::new(HeaderBookLimits {
+        headers_max: 100,
+        mailbox_capacity: 100,
+    })
+    .start();
+    JsonRpcDeps {
+        logins: LoginRules {
+            addresses: AddressFormat::BitcoinRegtest,
+            allow_address: true,
+        },
+        join: port(|question: JoinWorker| JoinWorkerReply::Joined {
+            miner: question.identity.hotkey(),
+            worker: WorkerId::new(1),
+            fixed: None,
+            issued: None,
+        }),
+        given: Outbox::new(&book),
+        find: Port::new(&book),
+        stratum_port: None,
+    }
+}
+
 /// Everything in good order.
 pub(super) struct World {
     pub(super) ports: PoolPorts,
     pub(super) worker: WorkerPorts,
     pub(super) store: ReadStore,
     pub(super) limits: HttpLimits,
+    pub(super) json_rpc: JsonRpcDeps,
 }
 
 impl World {
@@ -355,6 +386,7 @@ impl World {
             worker,
             store: ReadStore::default(),
             limits: HttpLimits::default(),
+            json_rpc: json_rpc(),
         }
     }
 
@@ -369,6 +401,8 @@ impl World {
             pool_name: "Test pool".to_owned(),
             chain_name: "devnet".to_owned(),
             algorithm: Algorithm::Sha256d,
+            json_rpc: self.json_rpc,
+            addresses: AddressFormat::BitcoinRegtest,
             limits: self.limits,
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
             stopping: tokio::sync::watch::channel(false).1,

@@ -2,7 +2,7 @@
 
 use actix_web::test::TestRequest;
 use dwarves_actors::handlers::registration::messages::{OpenSessionReply, RegisterReply};
-use dwarves_actors::store::{CreditRow, MinerBalances, MinerPayoutRow, StoreErrorKind};
+use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow, StoreErrorKind};
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId};
@@ -137,6 +137,11 @@ fn credit(round: u64, block: Option<HeaderHash>) -> CreditRow {
         hotkey: miner(),
         units: "0.5".to_owned(),
         amount: sats(round),
+        kind: if round == 2 {
+            CreditKind::Reversal
+        } else {
+            CreditKind::Credit
+        },
         block,
     }
 }
@@ -155,10 +160,12 @@ async fn credits_come_in_pages() {
         .json();
     assert_eq!(
         first["credits"][0],
-        json!({"round_id": 3, "closed_at": "2023-11-14T22:13:20.123Z", "units": "0.5", "amount_sats": 3,
+        json!({"round_id": 3, "closed_at": "2023-11-14T22:13:20.123Z", "units": "0.5", "amount_sats": 3, "kind": "credit",
                "block": "01".repeat(32)})
     );
     assert_eq!(first["credits"][1]["block"], json!(null));
+    assert_eq!(first["credits"][1]["amount_sats"], json!(-2));
+    assert_eq!(first["credits"][1]["kind"], json!("reversal"));
     let cursor = first["next_cursor"].as_str().unwrap();
     let rest = format!("/credits?limit=2&cursor={cursor}");
     let second = ask_state(state, miner_path(miner(), &rest)).await.json();

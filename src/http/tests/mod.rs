@@ -19,6 +19,7 @@ mod bodies;
 mod document;
 mod fakes;
 mod hostile;
+mod json_rpc;
 mod miners;
 mod pool;
 mod server;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dwarves_actors::pool_manager::messages::LifeState;
-use dwarves_actors::store::{Accounting, BlockRow, BlockState, CreditRow, RoundRow};
+use dwarves_actors::store::{Accounting, BlockRow, BlockState, CreditKind, CreditRow, RoundRow};
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Scheme, Source};
@@ -56,7 +56,7 @@ fn block(state: BlockState) -> BlockRow {
         hash: HeaderHash::from_bytes([2; 32]),
         height: 101,
         reward: sats(5_000_000_000),
-        finder: miner(),
+        finder: Some(miner()),
         sequence: Sequence::new(1),
         total_before: Units::ZERO,
         units: Units::ONE,
@@ -114,6 +114,7 @@ fn world_with_rounds(count: u64) -> World {
         hotkey: miner(),
         units: "0.5".to_owned(),
         amount: sats(97),
+        kind: CreditKind::Credit,
         block: None,
     }];
     world

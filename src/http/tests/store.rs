@@ -8,7 +8,7 @@ use dwarves_actors::store::{
     ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -94,6 +94,14 @@ impl Store for ReadStore {
         self.never()
     }
 
+    fn block(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.never()
+    }
+
+    fn owner_of(&self, _: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.never()
+    }
+
     fn block_credits(&self, _: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
         self.never()
     }
@@ -148,10 +156,11 @@ impl Store for ReadStore {
 
     fn totals(&self) -> StoreFuture<PoolTotals> {
         self.answer(PoolTotals {
-            ledger_sum: 0,
             shares: 20,
             blocks: self.found,
+            units: self.units,
             units_to_last_block: self.units,
+            ..PoolTotals::default()
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Registration, sessions, a miner and its credits.
 
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
-use dwarves_actors::store::{CreditRow, MinerBalances, MinerPayoutRow};
+use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow};
 use dwarves_domain::payouts::PayoutState;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::units::Amount;
@@ -205,7 +205,30 @@ impl MinerStatus {
     }
 }
 
-/// A miner's part of a round.
+/// Why a miner's credits changed.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CreditKind)]
+pub enum CreditKindName {
+    /// A part of what a round split.
+    Credit,
+    /// A credit taken back, because its block was orphaned.
+    Reversal,
+    /// A credit given again, because its block came back.
+    Return,
+}
+
+impl From<CreditKind> for CreditKindName {
+    fn from(kind: CreditKind) -> Self {
+        match kind {
+            CreditKind::Credit => Self::Credit,
+            CreditKind::Reversal => Self::Reversal,
+            CreditKind::Return => Self::Return,
+        }
+    }
+}
+
+/// A miner's part of a round, or what became of it since.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MinerCredit {
     /// The round, as in `/v1/rounds/{id}`.
@@ -214,19 +237,26 @@ pub struct MinerCredit {
     pub closed_at: Instant,
     /// For which work, an exact decimal number of units.
     pub units: String,
-    /// How much.
-    pub amount_sats: u64,
-    /// The block that was split, if it was one.
+    /// How much; below zero for a reversal. All of a miner's credits together are what it was given.
+    pub amount_sats: i64,
+    /// Why.
+    pub kind: CreditKindName,
+    /// The block that was split, if it was one; the block that was orphaned or came back.
     pub block: Option<Hash>,
 }
 
 impl From<CreditRow> for MinerCredit {
     fn from(row: CreditRow) -> Self {
+        let sats = i64::try_from(row.amount.sats()).expect("an amount fits a signed 64-bit number");
         Self {
             round_id: row.round.get(),
             closed_at: Instant(row.closed_at),
             units: row.units,
-            amount_sats: row.amount.sats(),
+            amount_sats: match row.kind {
+                CreditKind::Credit | CreditKind::Return => sats,
+                CreditKind::Reversal => -sats,
+            },
+            kind: row.kind.into(),
             block: row.block.map(Hash),
         }
     }

@@ -111,8 +111,8 @@ pub struct Block {
     pub state: BlockStateName,
     /// What its coinbase pays the pool.
     pub reward_sats: u64,
-    /// The miner whose worker found it, in SS58.
-    pub found_by: String,
+    /// The miner whose worker found it, in SS58; null if a crash lost it.
+    pub found_by: Option<String>,
     /// When it was found.
     pub found_at: Instant,
     /// Confirmations when last looked at.
@@ -160,7 +160,7 @@ impl From<BlockRow> for Block {
             height: row.height,
             state: row.state.into(),
             reward_sats: row.reward.sats(),
-            found_by: row.finder.to_string(),
+            found_by: row.finder.map(|finder| finder.to_string()),
             found_at: Instant(row.found_at),
             confirmations: row.confirmations,
             effort: row.effort.to_f64(),

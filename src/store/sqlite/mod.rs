@@ -15,6 +15,7 @@
 //! | `state` | the start of a life |
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
+//! | `books` | whether the books hold exactly what came in |
 //! | `batches` | places in the ledger, found by halving |
 //! | `rows`, `cells` | rows and cells as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
@@ -30,7 +31,7 @@ use dwarves_actors::store::{
     ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -38,6 +39,7 @@ use dwarves_domain::units::{Amount, Units};
 use tokio::sync::oneshot;
 
 mod batches;
+mod books;
 mod cells;
 mod error;
 mod log_mover;
@@ -196,6 +198,14 @@ impl Store for SqliteStore {
 
     fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         self.read("block before", move |c| read::blocks::before(c, &hash))
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.read("block", move |c| read::blocks::one(c, &hash))
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.read("owner of", move |c| read::windows::owner_of(c, extranonce))
     }
 
     fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {

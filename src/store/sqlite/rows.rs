@@ -17,7 +17,7 @@ pub(super) const BLOCK_COLUMNS: &str = "id, hash, height, reward, finder, sequen
 /// Columns of a credit, of `credits` joined with `rounds`.
 pub(super) const CREDIT_COLUMNS: &str = "credits.id AS id, credits.round AS round, \
      rounds.closed_at AS closed_at, credits.hotkey AS hotkey, credits.units AS units, \
-     credits.amount AS amount, credits.block AS block";
+     credits.amount AS amount, credits.kind AS kind, credits.block AS block";
 
 /// A block without its bytes.
 pub(super) fn block(row: &Row<'_>) -> Outcome<BlockRow> {
@@ -26,7 +26,11 @@ pub(super) fn block(row: &Row<'_>) -> Outcome<BlockRow> {
         hash: cells.hash("hash")?,
         height: cells.u32("height")?,
         reward: cells.amount("reward")?,
-        finder: cells.hotkey("finder")?,
+        // An empty finder: nobody remembers it.
+        finder: match cells.blob("finder")? {
+            [] => None,
+            _ => Some(cells.hotkey("finder")?),
+        },
         sequence: cells.sequence("sequence")?,
         total_before: cells.units("total_before")?,
         units: cells.units("units")?,
@@ -129,6 +133,7 @@ pub(super) fn credit(row: &Row<'_>) -> Outcome<CreditRow> {
         hotkey: cells.hotkey("hotkey")?,
         units: cells.text("units")?.to_owned(),
         amount: cells.amount("amount")?,
+        kind: cells.named("kind")?,
         block: cells.optional("block", |cells, column| cells.hash(column))?,
     })
 }

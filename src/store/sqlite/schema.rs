@@ -7,10 +7,15 @@ use super::open::OpenError;
 /// "dwrv": how the file is told from another program's database.
 const APPLICATION_ID: i32 = 0x6477_7276;
 
-/// What brings the schema from one version to the next; the first from an empty file to version 1.
-const MIGRATIONS: &[&str] = &[
-    include_str!("migrations/0001_begin.sql"),
-    include_str!("migrations/0020_payouts.sql"),
+/// A version, and what brings the schema to it from the one before.
+type Migration = (u32, &'static str);
+
+/// The versions in order, the first from an empty file. Numbers may be left out, and none is ever added below one
+/// that was released.
+const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("migrations/0001_begin.sql")),
+    (10, include_str!("migrations/0010_blocks.sql")),
+    (20, include_str!("migrations/0020_payouts.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.
@@ -21,7 +26,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     migrate_by(connection, MIGRATIONS)
 }
 
-fn migrate_by(connection: &mut Connection, migrations: &[&str]) -> Result<(), OpenError> {
+fn migrate_by(connection: &mut Connection, migrations: &[Migration]) -> Result<(), OpenError> {
     let version: u32 = read(connection, "PRAGMA user_version")?;
     let application: i32 = read(connection, "PRAGMA application_id")?;
     let tables: u32 = read(connection, "SELECT COUNT(*) FROM sqlite_schema")?;
@@ -29,14 +34,14 @@ fn migrate_by(connection: &mut Connection, migrations: &[&str]) -> Result<(), Op
     if !is_ours {
         return Err(OpenError::NotOurs);
     }
-    let known = u32::try_from(migrations.len()).expect("there are few migrations");
+    let known = migrations.last().map_or(0, |(version, _)| *version);
     if version > known {
         return Err(OpenError::NewerSchema {
             found: version,
             known,
         });
     }
-    for (migration, to) in migrations.iter().zip(1_u32..).filter(|(_, to)| *to > version) {
+    for (to, migration) in migrations.iter().filter(|(to, _)| *to > version) {
         let mut step = || -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
             transaction.execute_batch(migration)?;
@@ -63,15 +68,20 @@ mod tests {
     }
 
     #[test]
+    fn versions_go_up() {
+        assert!(MIGRATIONS.is_sorted_by(|(before, _), (after, _)| before < after));
+    }
+
+    #[test]
     fn an_empty_file_goes_through_every_version_and_a_later_start_through_the_new_ones_only() {
         let mut connection = Connection::open_in_memory().unwrap();
         let first = "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);";
-        migrate_by(&mut connection, &[first]).unwrap();
+        migrate_by(&mut connection, &[(1, first)]).unwrap();
         assert_eq!(version(&connection), 1);
         let second = "UPDATE a SET x = x + 1";
-        migrate_by(&mut connection, &[first, second]).unwrap();
-        migrate_by(&mut connection, &[first, second]).unwrap();
-        assert_eq!(version(&connection), 2);
+        migrate_by(&mut connection, &[(1, first), (7, second)]).unwrap();
+        migrate_by(&mut connection, &[(1, first), (7, second)]).unwrap();
+        assert_eq!(version(&connection), 7);
         assert_eq!(read::<i64>(&connection, "SELECT x FROM a").unwrap(), 2);
     }
 
@@ -79,9 +89,9 @@ mod tests {
     fn a_migration_that_fails_leaves_the_version_before() {
         let mut connection = Connection::open_in_memory().unwrap();
         let first = "CREATE TABLE a (x INTEGER) STRICT;";
-        migrate_by(&mut connection, &[first]).unwrap();
+        migrate_by(&mut connection, &[(1, first)]).unwrap();
         let broken = "INSERT INTO a VALUES (7); INSERT INTO b VALUES (1);";
-        let failed = migrate_by(&mut connection, &[first, broken]);
+        let failed = migrate_by(&mut connection, &[(1, first), (2, broken)]);
         assert!(matches!(failed, Err(OpenError::Database(_))), "{failed:?}");
         assert_eq!(version(&connection), 1);
         assert_eq!(read::<i64>(&connection, "SELECT COUNT(*) FROM a").unwrap(), 0);
@@ -90,8 +100,8 @@ mod tests {
     #[test]
     fn a_newer_schema_and_another_programs_database_are_refused() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate_by(&mut connection, &["SELECT 1", "SELECT 1"]).unwrap();
-        let refused = migrate_by(&mut connection, &["SELECT 1"]);
+        migrate_by(&mut connection, &[(1, "SELECT 1"), (2, "SELECT 1")]).unwrap();
+        let refused = migrate_by(&mut connection, &[(1, "SELECT 1")]);
         assert!(matches!(
             refused,
             Err(OpenError::NewerSchema { found: 2, known: 1 })

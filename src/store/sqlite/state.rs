@@ -8,6 +8,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::cells::Cells;
@@ -90,15 +91,25 @@ fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
 /// All workers: what was saved, and what the shares since then add.
 fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
     // Folded here and not by SQL, which would sort all of them first.
-    let mut later: HashMap<WorkerId, (u64, Timestamp)> = HashMap::new();
-    let mut select =
-        connection.prepare("SELECT worker, received_at FROM shares WHERE sequence > ?1 ORDER BY sequence")?;
+    let mut later: HashMap<WorkerId, CounterRow> = HashMap::new();
+    let mut select = connection
+        .prepare("SELECT worker, received_at, units FROM shares WHERE sequence > ?1 ORDER BY sequence")?;
     let mut rows = select.query([super::cells::int(counted.get())])?;
     while let Some(row) = rows.next()? {
         let cells = Cells::new(row, "shares");
-        let (accepted, last_share_at) = later.entry(cells.worker(0)?).or_default();
-        *accepted += 1;
-        *last_share_at = cells.time(1)?;
+        let counter = later.entry(cells.worker(0)?).or_default();
+        counter.accepted += 1;
+        counter.last_share_at = Some(cells.time(1)?);
+        counter.units = sum_of(counter.units, cells.units(2)?)?;
+    }
+    let sql = "SELECT shares.worker AS worker FROM blocks
+               JOIN shares ON shares.sequence = blocks.sequence AND shares.hash = blocks.hash
+               WHERE blocks.sequence > ?1";
+    let finders = all(connection, sql, [super::cells::int(counted.get())], |row| {
+        Cells::new(row, "shares").worker("worker")
+    })?;
+    for finder in finders {
+        later.entry(finder).or_default().blocks += 1;
     }
     let workers = all(connection, "SELECT * FROM workers ORDER BY id", [], |row| {
         let cells = Cells::new(row, "workers");
@@ -110,14 +121,18 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
         let mut counter = CounterRow {
             accepted: cells.u64("accepted")?,
             rejected: [0; 6],
+            units: cells.units("units")?,
+            blocks: cells.u64("blocks")?,
             last_share_at: cells.optional("last_share_at", |cells, column| cells.time(column))?,
         };
         for (count, reason) in counter.rejected.iter_mut().zip(Rejection::REASONS) {
             *count = cells.u64(format!("rejected_{reason}").as_str())?;
         }
-        if let Some((accepted, last_share_at)) = later.remove(&worker.id) {
-            counter.accepted += accepted;
-            counter.last_share_at = Some(last_share_at);
+        if let Some(more) = later.remove(&worker.id) {
+            counter.accepted += more.accepted;
+            counter.units = sum_of(counter.units, more.units)?;
+            counter.blocks += more.blocks;
+            counter.last_share_at = more.last_share_at;
         }
         Ok((worker, counter))
     })?;
@@ -125,6 +140,11 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
         Some(worker) => Err(corrupt(format!("shares.worker: worker {worker} is not known"))),
         None => Ok(workers),
     }
+}
+
+fn sum_of(units: Units, more: Units) -> Outcome<Units> {
+    let sum = units.checked_add(more);
+    sum.ok_or_else(|| corrupt("the units of a worker's shares do not fit 128 bits"))
 }
 
 fn nonces(connection: &Connection, now: Timestamp) -> Outcome<Vec<(Hotkey, u64, Timestamp)>> {

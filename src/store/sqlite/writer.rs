@@ -7,6 +7,7 @@ use dwarves_domain::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::books;
 use super::error::{Outcome, commit_error};
 use super::log_mover::LogMover;
 use super::state;
@@ -35,7 +36,10 @@ pub(super) struct Writer {
 impl Writer {
     /// Reads what must be known to go on writing, and checks that it fits together.
     pub(super) fn new(connection: Connection, log_mover: LogMover) -> Result<Self, StoreError> {
-        let read = |connection| Ok((Known::load(connection)?, prune::is_pending(connection)?));
+        let read = |connection| {
+            books::check_all(connection)?;
+            Ok((Known::load(connection)?, prune::is_pending(connection)?))
+        };
         let read: Outcome<_> = read(&connection);
         let (known, is_pruning) = read.map_err(|fail| fail.into_store_error("reading the ledger's end"))?;
         Ok(Self {

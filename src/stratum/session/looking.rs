@@ -7,6 +7,7 @@ use dwarves_actors::miner_manager::messages::JoinWorkerReply;
 use dwarves_domain::time::Span;
 use tokio::sync::oneshot;
 
+use super::reading::as_reported;
 use super::{End, StratumSession};
 use crate::stratum::conversation::Telling;
 use crate::stratum::protocol::login::parse_user;
@@ -48,11 +49,31 @@ impl StratumSession {
             .told_at()
             .is_some_and(|told_at| now.since(told_at) > TELL_EVERY);
         self.tell_work(if is_silent { Telling::Again } else { Telling::IfNew });
-        if self.checking.is_none() && now.since(self.checked_at) > CHECK_EVERY {
+        // What is issued is remembered for the worker's next session, so a change is told soon.
+        let is_unreported = as_reported(self.talk.issued(&self.listener().rules)) != self.reported;
+        if self.checking.is_none() && (is_unreported || now.since(self.checked_at) > CHECK_EVERY) {
             self.checked_at = now;
             self.check_next(self.talk.users());
         }
         None
+    }
+
+    /// Tells what was issued last, for the worker's next session. Nobody waits for the answer.
+    pub(super) fn report(&mut self) {
+        let rules = &self.thread.listeners[self.listener].rules;
+        if as_reported(self.talk.issued(rules)) == self.reported {
+            return;
+        }
+        let login = self
+            .talk
+            .users()
+            .first()
+            .map(|user| parse_user(user, rules.logins));
+        if let Some(Ok((identity, worker))) = login
+            && self.ask_to_join(identity, worker).is_err()
+        {
+            log::debug!("the miner manager is busy; the next session begins where the last report was");
+        }
     }
 
     fn check_next(&mut self, mut users: Vec<Box<str>>) {

@@ -108,6 +108,8 @@ pub struct StratumSession {
     heard_at: Timestamp,
     wrote_at: Timestamp,
     checked_at: Timestamp,
+    /// The difficulty that the miner manager knows of; as a float, which is small and only compared.
+    reported: f32,
     is_leaving: bool,
 }
 
@@ -148,6 +150,7 @@ impl StratumSession {
             heard_at: now,
             wrote_at: now,
             checked_at: now,
+            reported: 0.0,
             is_leaving: false,
             thread,
         })
@@ -270,6 +273,10 @@ impl Actor for StratumSession {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         ctx.spawn(Pump);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.report();
     }
 }
 

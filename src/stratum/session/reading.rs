@@ -8,6 +8,7 @@ use dwarves_actors::handlers::submission::messages::{RolledShare, SubmitRolled};
 use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::target::Difficulty;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -179,6 +180,7 @@ impl StratumSession {
         worker: WorkerName,
     ) -> Result<oneshot::Receiver<JoinWorkerReply>, AskError> {
         let issued = self.talk.issued(&self.listener().rules);
+        self.reported = as_reported(issued);
         self.thread.peers.join.post(JoinWorker {
             identity,
             worker,
@@ -284,6 +286,11 @@ impl StratumSession {
         }
         self.answer(&text);
     }
+}
+
+/// A difficulty as it is remembered that it was reported.
+pub(super) fn as_reported(issued: Option<Difficulty>) -> f32 {
+    issued.map_or(0.0, Difficulty::to_f64) as f32
 }
 
 /// In words that tell what would be right.

@@ -85,29 +85,23 @@ impl SubmissionHandler {
         if self.proof_of_work.algorithm() == Algorithm::Sha256d {
             return self.enqueue(drafts.judged(Candidate::hash), reply, ctx);
         }
-        let unknown: Vec<Candidate> = drafts
-            .shares
-            .iter()
-            .filter_map(|share| match share {
-                Draft::Unproven(_, candidate) if !self.hashed.contains_key(&candidate.hash()) => {
-                    Some(*candidate)
+        let mut hashed = HashMap::new();
+        let mut unknown = Vec::new();
+        for share in &drafts.shares {
+            if let Draft::Unproven(_, candidate) = share {
+                match self.hashed.get(&candidate.hash()) {
+                    Some(pow_hash) => drop(hashed.insert(candidate.hash(), *pow_hash)),
+                    None => unknown.push(*candidate),
                 }
-                _ => None,
-            })
-            .collect();
+            }
+        }
+        if unknown.is_empty() {
+            return self.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), reply, ctx);
+        }
         let headers = unknown.iter().map(|candidate| *candidate.header()).collect();
         let Ok(hashes) = self.proof_of_work.hash(headers) else {
             return reply.answer(SubmitSharesReply::Busy);
         };
-        let known: HashMap<HeaderHash, HeaderHash> = drafts
-            .shares
-            .iter()
-            .filter_map(|share| match share {
-                Draft::Unproven(_, candidate) => self.hashed.get_key_value(&candidate.hash()),
-                Draft::Judged(_) => None,
-            })
-            .map(|(hash, pow_hash)| (*hash, *pow_hash))
-            .collect();
         self.requests_in_flight += 1;
         ctx.spawn(wrap_future::<_, Self>(hashes).map(move |hashes, this, ctx| {
             this.requests_in_flight -= 1;
@@ -115,18 +109,18 @@ impl SubmissionHandler {
                 return reply.answer(SubmitSharesReply::Unavailable);
             };
             assert_eq!(hashes.len(), unknown.len(), "every header gets a hash");
-            let mut hashed = known;
-            hashed.extend(unknown.iter().map(Candidate::hash).zip(hashes));
-            this.remember(&hashed);
+            let fresh: Vec<_> = unknown.iter().map(Candidate::hash).zip(hashes).collect();
+            this.remember(&fresh);
+            hashed.extend(fresh);
             this.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), reply, ctx);
         }));
     }
 
-    fn remember(&mut self, hashed: &HashMap<HeaderHash, HeaderHash>) {
-        if self.hashed.len() + hashed.len() > HASHED_MAX {
+    fn remember(&mut self, fresh: &[(HeaderHash, HeaderHash)]) {
+        if self.hashed.len() + fresh.len() > HASHED_MAX {
             // Rare, and cheap to make good: what comes again is hashed again.
             self.hashed.clear();
         }
-        self.hashed.extend(hashed);
+        self.hashed.extend(fresh.iter().copied());
     }
 }

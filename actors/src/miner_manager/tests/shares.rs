@@ -239,7 +239,7 @@ async fn a_block_is_told_at_once_beside_the_commit() {
     settle().await;
     let found = bench.blocks.try_recv().unwrap();
     assert_eq!(found.hash, proof.hash);
-    assert_eq!(found.block.finder, hotkey(1));
+    assert_eq!(found.block.finder, Some(hotkey(1)));
     assert_eq!(found.block.reward, build::sats(build::COINBASE_SATS));
     assert_eq!(
         found.block.bytes,

@@ -211,7 +211,7 @@ impl Bench {
         let found = |_| FoundBlock {
             height: 101,
             reward: sats(REWARD),
-            finder: hotkey(miner),
+            finder: Some(hotkey(miner)),
             bytes: vec![1],
         };
         let row = ShareRow {

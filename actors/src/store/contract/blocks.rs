@@ -1,13 +1,16 @@
 //! Found blocks.
 
+use dwarves_domain::ids::ExtraNonce;
 use dwarves_domain::units::Units;
 
 use super::Backend;
 use super::fixtures::{
-    append, at, became, block_share, close_round, commit, empty_round, found, furnished, hash, key, page,
+    append, at, became, block_share, booked_round, close_round, commit, found, furnished, hash, key, page,
     refused, sats, seq, share,
 };
-use crate::store::{Accounting, BlockRow, BlockState, SharedStore, StoreErrorKind, Write};
+use crate::store::{
+    Accounting, BlockRow, BlockState, FoundBlock, LedgerPosition, SharedStore, StoreErrorKind, Write,
+};
 
 /// All blocks, oldest first, without their bytes.
 async fn all(store: &SharedStore) -> Vec<BlockRow> {
@@ -32,7 +35,7 @@ pub async fn a_share_that_is_a_block_is_stored_with_its_place_and_effort<B: Back
         hash: hash(2),
         height: 101,
         reward: sats(1_000),
-        finder: key(1),
+        finder: Some(key(1)),
         sequence: seq(2),
         total_before: Units::from_raw(40),
         units: Units::from_raw(5),
@@ -82,7 +85,10 @@ pub async fn a_block_state_is_kept_and_a_mature_block_loses_its_bytes<B: Backend
     let store = backend.open();
     let block = store.open_blocks(10).await.unwrap().remove(0);
     assert_eq!((block.state, block.confirmations), (BlockState::Immature, 3));
-    assert_eq!((block.height, block.found_at, block.finder), (101, at(1), key(1)));
+    assert_eq!(
+        (block.height, block.found_at, block.finder),
+        (101, at(1), Some(key(1)))
+    );
     assert_eq!(block.bytes, found(101, 1).bytes);
     commit(&store, vec![became(1, BlockState::Mature)]).await;
     let block = store.open_blocks(10).await.unwrap().remove(0);
@@ -111,7 +117,7 @@ pub async fn a_block_without_its_share_is_added_at_the_ledgers_end<B: Backend>(b
     assert_eq!((block.units, block.effort), (Units::ZERO, Units::from_raw(40)));
     assert_eq!(
         (block.finder, block.found_at, block.height),
-        (key(2), at(50), 107)
+        (Some(key(2)), at(50), 107)
     );
     assert_eq!(block.bytes, found(107, 2).bytes);
 }
@@ -128,7 +134,11 @@ pub async fn a_block_that_was_quicker_than_its_share_moves_to_its_place<B: Backe
         block: Some(found(101, 1)),
     };
     commit(&store, vec![told(3), told(5)]).await;
-    let book = close_round(empty_round(1), &[(5, Accounting::Credited)], 1);
+    let book = close_round(
+        booked_round(1, Accounting::Credited),
+        &[(5, Accounting::Credited)],
+        1,
+    );
     commit(&store, vec![book]).await;
     let shares = vec![
         share(2, 1, 2),
@@ -157,7 +167,7 @@ pub async fn blocks_are_due_until_their_books_follow<B: Backend>(backend: B) {
         for accounting in Accounting::ALL {
             (n, round) = (n + 1, round + 1);
             let block = Write::AppendShares(vec![block_share(n, 1, 1, 100)]);
-            let book = close_round(empty_round(round), &[(n, accounting)], 0);
+            let book = close_round(booked_round(round, accounting), &[(n, accounting)], 0);
             commit(&store, vec![block, became(n, state), book]).await;
             if state.is_due(accounting) {
                 expected.push((hash(n), state, accounting));
@@ -240,4 +250,64 @@ pub async fn blocks_are_read_newest_first_page_by_page<B: Backend>(backend: B) {
         }
     }
     assert_eq!(read, [5, 4, 3, 2, 1].map(hash));
+}
+
+/// It is credited like others, at the place where the ledger ended when its share was lost.
+pub async fn a_recovered_block_takes_its_place_and_is_due_once<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    append(&store, vec![share(1, 1, 40), share(2, 2, 5), share(3, 1, 9)]).await;
+    let recover = |n, sequence, total| Write::RecoverBlock {
+        hash: hash(n),
+        block: FoundBlock {
+            bytes: Vec::new(),
+            finder: None,
+            ..found(103, 1)
+        },
+        place: LedgerPosition {
+            sequence: seq(sequence),
+            total: Units::from_raw(total),
+        },
+        found_at: at(2),
+    };
+    let too_far = recover(9, 4, 60);
+    assert_eq!(refused(&store, vec![too_far]).await, StoreErrorKind::Conflict);
+    commit(&store, vec![recover(9, 2, 45), recover(9, 3, 54)]).await;
+    drop(store);
+    let store = backend.open();
+    let block = store.block(hash(9)).await.unwrap().unwrap();
+    assert_eq!(
+        (block.sequence, block.total_before, block.units),
+        (seq(2), Units::from_raw(45), Units::ZERO)
+    );
+    assert_eq!(
+        (block.state, block.accounting, block.finder),
+        (BlockState::Immature, Accounting::None, None)
+    );
+    assert_eq!((block.found_at, block.effort), (at(2), Units::from_raw(45)));
+    assert_eq!(
+        store.blocks_to_account(9).await.unwrap(),
+        std::slice::from_ref(&block)
+    );
+    assert_eq!(store.open_blocks(9).await.unwrap(), [block]);
+    // One that the chain refused and has after all.
+    append(&store, vec![block_share(4, 1, 1, 104)]).await;
+    commit(&store, vec![became(4, BlockState::Refused)]).await;
+    assert_eq!(store.open_blocks(9).await.unwrap().len(), 1);
+    commit(&store, vec![recover(4, 2, 45)]).await;
+    let back = store.block(hash(4)).await.unwrap().unwrap();
+    assert_eq!(
+        (back.state, back.sequence, back.finder),
+        (BlockState::Immature, seq(4), Some(key(1)))
+    );
+    assert_eq!(store.block(hash(77)).await.unwrap(), None);
+}
+
+/// An extranonce is one worker's.
+pub async fn the_owner_of_an_extranonce_is_who_sent_a_share_with_it<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    append(&store, vec![share(1, 1, 1), share(2, 2, 1), share(3, 3, 1)]).await;
+    let owner = |n: u64| store.owner_of(ExtraNonce::new(n << 32 | 7));
+    assert_eq!(owner(1).await.unwrap(), Some(key(1)));
+    assert_eq!(owner(2).await.unwrap(), Some(key(2)));
+    assert_eq!(owner(9).await.unwrap(), None);
 }

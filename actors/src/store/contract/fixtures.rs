@@ -2,6 +2,7 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ledger::Account;
 use dwarves_domain::rewards::{ClosedRound, RoundInput, Scheme, Source, close};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
@@ -106,7 +107,7 @@ pub(super) fn found(height: u32, finder: u8) -> FoundBlock {
     FoundBlock {
         height,
         reward: sats(1_000),
-        finder: key(finder),
+        finder: Some(key(finder)),
         bytes: vec![0xb1; 300],
     }
 }
@@ -154,6 +155,21 @@ pub(super) fn round_input(id: u64, scheme: Scheme) -> RoundInput {
 
 pub(super) fn empty_round(id: u64) -> ClosedRound {
     close(&round_input(id, Scheme::Pplns)).unwrap()
+}
+
+/// A round that books a block of [`found`] so, all of it to the reserve.
+pub(super) fn booked_round(id: u64, accounting: Accounting) -> ClosedRound {
+    let mut round = empty_round(id);
+    let to = match accounting {
+        Accounting::Credited => Account::ReserveImmature,
+        Accounting::Matured => Account::Reserve,
+        Accounting::None | Accounting::Reversed | Accounting::ReversedMature => return round,
+    };
+    round
+        .postings
+        .transfer(Account::Chain, to, found(1, 1).reward)
+        .unwrap();
+    round
 }
 
 pub(super) fn close_round(round: ClosedRound, blocks: &[(u64, Accounting)], through: u64) -> Write {

@@ -85,6 +85,10 @@ macro_rules! store_contract {
             a_round_that_contradicts_the_ledger_is_a_conflict
             balances_follow_a_block_from_acceptance_to_maturity
             a_reversed_block_takes_its_credits_back
+            a_block_lost_after_it_was_deep_is_the_reserves_loss
+            books_that_do_not_match_the_blocks_are_refused
+            a_recovered_block_takes_its_place_and_is_due_once
+            the_owner_of_an_extranonce_is_who_sent_a_share_with_it
             a_balance_below_zero_is_refused_and_leaves_nothing
             the_last_round_comes_back_with_what_it_carried
             credits_and_rounds_are_read_newest_first_page_by_page

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::ledger::{Account, Balance, Postings};
 use dwarves_domain::rewards::{
-    BlockReward, ClosedRound, OrphanedBlock, Scheme, SettledBlock, ShareValue, Weights, close, pps,
+    BlockReward, ClosedRound, OrphanedBlock, Scheme, SettledBlock, ShareValue, Source, Weights, close, pps,
 };
 use dwarves_domain::units::Units;
 
@@ -15,8 +15,8 @@ use super::fixtures::{
     round_input, sats, seq, share, start,
 };
 use crate::store::{
-    Accounting, BlockCredits, BlockState, CreditRow, MinerBalances, PoolTotals, SharedStore, StoreErrorKind,
-    Written,
+    Accounting, BlockCredits, BlockState, CreditKind, CreditRow, MinerBalances, PoolTotals, SharedStore,
+    StoreErrorKind, Written,
 };
 
 /// A block of 1,000 sats for which miner 1 did three times the work of miner 2.
@@ -25,7 +25,7 @@ fn reward(n: u64) -> BlockReward {
         hash: hash(n),
         height: 100,
         reward: sats(1_000),
-        finder: key(1),
+        finder: Some(key(1)),
         weights: Weights::sum([(key(1), 6), (key(2), 2)]).unwrap(),
     }
 }
@@ -78,13 +78,17 @@ pub async fn a_round_is_applied_exactly_once<B: Backend>(backend: B) {
     drop(store);
     let store = backend.open();
     // Even if what the blocks became has changed since.
+    let credits = store.block_credits(hash(1)).await.unwrap().unwrap();
+    let mut input = round_input(2, Scheme::Pplns);
+    input.matured = vec![settled(credits, 1)];
+    let maturing = close(&input).unwrap();
     commit(
         &store,
-        vec![close_round(empty_round(2), &[(1, Accounting::Matured)], 3), write],
+        vec![close_round(maturing, &[(1, Accounting::Matured)], 3), write],
     )
     .await;
-    assert_eq!(balances(&store, 1).await, [743, 0, 0, 0]);
-    assert_eq!(balances(&store, 2).await, [247, 0, 0, 0]);
+    assert_eq!(balances(&store, 1).await, [0, 743, 0, 0]);
+    assert_eq!(balances(&store, 2).await, [0, 247, 0, 0]);
     assert_eq!(balances(&store, 9).await, [0; 4]);
     assert_eq!(
         store
@@ -192,7 +196,7 @@ pub async fn a_reversed_block_takes_its_credits_back<B: Backend>(backend: B) {
         &store,
         vec![close_round(
             crediting(1, &[1, 2]),
-            &[(1, Accounting::Credited)],
+            &[(1, Accounting::Credited), (2, Accounting::Credited)],
             3,
         )],
     )
@@ -213,6 +217,113 @@ pub async fn a_reversed_block_takes_its_credits_back<B: Backend>(backend: B) {
     assert_eq!(balances(&store, 1).await, [743, 0, 0, 0]);
     assert_eq!(balances(&store, 2).await, [247, 0, 0, 0]);
     assert_eq!(ledger_sum(&store).await, 0);
+    // It comes back, and the miner sees every step of it.
+    let credits = store.block_credits(hash(2)).await.unwrap().unwrap();
+    let mut input = round_input(3, Scheme::Pplns);
+    input.returned = vec![OrphanedBlock {
+        settled: settled(credits, 2),
+        was_mature: false,
+    }];
+    let returning = close(&input).unwrap();
+    let write = close_round(returning, &[(2, Accounting::Credited)], 3);
+    commit(&store, vec![write.clone(), write]).await;
+    assert_eq!(balances(&store, 2).await, [494, 0, 0, 0]);
+    let page = store.miner_credits(key(2), page(None, 9)).await.unwrap();
+    let seen = page
+        .rows
+        .iter()
+        .map(|row| (row.round.get(), row.kind, row.amount, row.block));
+    assert_eq!(
+        seen.collect::<Vec<_>>(),
+        [
+            (3, CreditKind::Return, sats(247), Some(hash(2))),
+            (2, CreditKind::Reversal, sats(247), Some(hash(2))),
+            (1, CreditKind::Credit, sats(494), None),
+        ]
+    );
+    // They are no part of what these rounds split.
+    for id in [2, 3] {
+        let (_, credits) = store.round(RoundId::new(id)).await.unwrap().unwrap();
+        assert_eq!(credits, []);
+    }
+}
+
+/// Deep means paid, perhaps: the reserve bears the loss, and no miner's credits change.
+pub async fn a_block_lost_after_it_was_deep_is_the_reserves_loss<B: Backend>(backend: B) {
+    let store = with_blocks(&backend).await;
+    commit(
+        &store,
+        vec![close_round(crediting(1, &[1]), &[(1, Accounting::Credited)], 3)],
+    )
+    .await;
+    let credits = store.block_credits(hash(1)).await.unwrap().unwrap();
+    let block = settled(credits, 1);
+    let mut input = round_input(2, Scheme::Pplns);
+    input.matured = vec![block.clone()];
+    let maturing = close(&input).unwrap();
+    commit(
+        &store,
+        vec![close_round(maturing, &[(1, Accounting::Matured)], 3)],
+    )
+    .await;
+    let totals = store.totals().await.unwrap();
+    assert_eq!(
+        (
+            totals.income.matured,
+            totals.holdings.payable,
+            totals.holdings.fee
+        ),
+        (1_000, 990, 10)
+    );
+
+    let mut input = round_input(3, Scheme::Pplns);
+    input.orphaned = vec![OrphanedBlock {
+        settled: block,
+        was_mature: true,
+    }];
+    let losing = close(&input).unwrap();
+    commit(
+        &store,
+        vec![close_round(losing, &[(1, Accounting::ReversedMature)], 3)],
+    )
+    .await;
+    assert_eq!(balances(&store, 1).await, [0, 743, 0, 0]);
+    let credits = store.miner_credits(key(1), page(None, 9)).await.unwrap().rows;
+    assert!(credits.iter().all(|row| row.kind == CreditKind::Credit));
+    drop(store);
+    let totals = backend.open().totals().await.unwrap();
+    assert_eq!((totals.blocks_lost, totals.income.lost), (1, 1_000));
+    assert_eq!((totals.income.confirmed(), totals.holdings.reserve), (0, -1_000));
+    assert_eq!(totals.holdings.check(&totals.income), Ok(()));
+}
+
+/// A round whose money does not come from the blocks that it books leaves nothing behind.
+pub async fn books_that_do_not_match_the_blocks_are_refused<B: Backend>(backend: B) {
+    let store = with_blocks(&backend).await;
+    let credited_but_not_booked = close_round(crediting(1, &[1]), &[], 3);
+    let booked_but_not_credited = close_round(empty_round(1), &[(1, Accounting::Credited)], 3);
+    let mut too_much = reward(1);
+    too_much.reward = sats(1_001);
+    let mut input = round_input(1, Scheme::Pplns);
+    input.accepted = vec![too_much];
+    let more_than_the_block = close_round(close(&input).unwrap(), &[(1, Accounting::Credited)], 3);
+    for write in [
+        credited_but_not_booked,
+        booked_but_not_credited,
+        more_than_the_block,
+    ] {
+        assert_eq!(refused(&store, vec![write]).await, StoreErrorKind::Corrupt);
+        assert_eq!(balances(&store, 1).await, [0; 4]);
+        assert_eq!(store.round(RoundId::new(1)).await.unwrap(), None);
+        assert_eq!(store.blocks_to_account(9).await.unwrap().len(), 2);
+    }
+    let mut input = round_input(1, Scheme::Pplns);
+    input.source = Source::Emission;
+    input.emission = Some((sats(500), Weights::sum([(key(1), 2)]).unwrap()));
+    commit(&store, vec![close_round(close(&input).unwrap(), &[], 3)]).await;
+    let totals = store.totals().await.unwrap();
+    assert_eq!((totals.income.emitted, totals.holdings.payable), (500, 495));
+    assert_eq!(totals.holdings.check(&totals.income), Ok(()));
 }
 
 /// Money that is not there can not be moved, whoever says so.
@@ -309,6 +420,7 @@ pub async fn credits_and_rounds_are_read_newest_first_page_by_page<B: Backend>(b
         hotkey: key(miner),
         units: units.to_owned(),
         amount: sats(amount),
+        kind: CreditKind::Credit,
         block: Some(hash(block)),
     };
     let (three, one) = ("0.0000000000000000000000000003", "0.0000000000000000000000000001");

@@ -153,10 +153,12 @@ pub async fn a_total_of_units_that_does_not_fit_is_refused_and_leaves_nothing<B:
 /// What was saved, and what later shares add.
 pub async fn counters_are_exact_after_opening_again<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
-    append(&store, vec![share(1, 1, 1), share(2, 2, 1), share(3, 1, 1)]).await;
+    append(&store, vec![share(1, 1, 10), share(2, 2, 10), share(3, 1, 10)]).await;
     let saved = |accepted, stale, last: i64| CounterRow {
         accepted,
         rejected: [6, stale, 4, 3, 2, 1],
+        units: Units::from_raw(u128::from(accepted) * 10),
+        blocks: accepted / 3,
         last_share_at: Some(at(last)),
     };
     // As of share 2, worker 1 has one share; worker 2 did not change since it was saved last.
@@ -169,17 +171,24 @@ pub async fn counters_are_exact_after_opening_again<B: Backend>(backend: B) {
         counters,
     };
     commit(&store, vec![save]).await;
-    append(&store, vec![share(4, 1, 1), share(5, 3, 1)]).await;
+    append(
+        &store,
+        vec![share(4, 1, 10), block_share(5, 1, 10, 101), share(6, 3, 7)],
+    )
+    .await;
     drop(store);
 
     let state = start(&backend.open()).await;
     let of_third = CounterRow {
         accepted: 1,
         rejected: [0; 6],
-        last_share_at: Some(at(5)),
+        units: Units::from_raw(7),
+        blocks: 0,
+        last_share_at: Some(at(6)),
     };
     let expected = vec![
-        (worker(1, 1), saved(3, 5, 4)),
+        // Share 3 counts 10 steps like the others, and share 5 is a block.
+        (worker(1, 1), saved(4, 5, 5)),
         (worker(2, 2), saved(1, 0, 2)),
         (worker(3, 1), of_third),
     ];
@@ -199,6 +208,7 @@ pub async fn older_counters_change_nothing<B: Backend>(backend: B) {
                 accepted,
                 rejected: [0, stale, 0, 0, 0, 0],
                 last_share_at: Some(at(1)),
+                ..CounterRow::default()
             },
         )],
     };

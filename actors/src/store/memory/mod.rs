@@ -12,7 +12,7 @@
 //! | `questions` | the reads |
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -107,6 +107,14 @@ impl Store for MemoryStore {
 
     fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         ready(Ok(self.state.borrow().block_before(hash)))
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        ready(Ok(self.state.borrow().block(hash)))
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        ready(Ok(self.state.borrow().owner_of(extranonce)))
     }
 
     fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {

@@ -1,12 +1,15 @@
 //! Blocks, rounds and balances in memory.
 
 use dwarves_domain::ids::{HeaderHash, Sequence};
+use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::rewards::{ClosedRound, Source};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 
-use super::state::{State, StoredRound, conflict, corrupt};
-use crate::store::rows::{BlockCredits, BlockRow, CreditRow, FoundBlock, RoundRow, ShareRow};
+use super::state::{Rest, State, StoredRound, conflict, corrupt};
+use crate::store::rows::{
+    BlockCredits, BlockRow, CreditKind, CreditRow, FoundBlock, LedgerPosition, RoundRow, ShareRow,
+};
 use crate::store::{Accounting, BlockState, StoreError};
 
 impl State {
@@ -106,6 +109,42 @@ impl State {
         Ok(())
     }
 
+    pub(super) fn recover_block(
+        &mut self,
+        hash: HeaderHash,
+        block: &FoundBlock,
+        place: LedgerPosition,
+        found_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if let Some(known) = self.rest.blocks.iter_mut().find(|b| b.hash == hash) {
+            if known.state == BlockState::Refused {
+                known.state = BlockState::Immature;
+            }
+            return Ok(());
+        }
+        if place.sequence > self.rest.last_share() {
+            return Err(conflict(format!(
+                "block {hash} was found at a place that is not there"
+            )));
+        }
+        self.rest.blocks.push(BlockRow {
+            hash,
+            height: block.height,
+            reward: block.reward,
+            finder: block.finder,
+            sequence: place.sequence,
+            total_before: place.total,
+            units: Units::ZERO,
+            found_at,
+            state: BlockState::Immature,
+            confirmations: 0,
+            accounting: Accounting::None,
+            effort: self.effort(place.sequence, hash, place.total),
+            bytes: Vec::new(),
+        });
+        Ok(())
+    }
+
     pub(super) fn close_round(
         &mut self,
         round: &ClosedRound,
@@ -158,8 +197,10 @@ impl State {
                 hotkey: credit.hotkey,
                 units: credit.units.to_string(),
                 amount: credit.amount,
+                kind: CreditKind::Credit,
                 block,
             }));
+        self.enter_changes(round, blocks);
         self.rest.rounds.push(StoredRound {
             row: RoundRow {
                 id,
@@ -176,7 +217,56 @@ impl State {
             through,
         });
         self.rest.carried = round.carried.clone();
-        Ok(())
+        self.check_books(&format!("round {id}"))
+    }
+
+    /// Refuses a commit after which the books would not hold exactly what came in.
+    pub(super) fn check_books(&self, what: &str) -> Result<(), StoreError> {
+        Holdings::of(self.rest.balances.iter())
+            .check(&self.rest.income())
+            .map_err(|error| corrupt(format!("{what}: {error}")))
+    }
+
+    /// Enters what orphaned blocks take from miners' credits, and what those that came back give again.
+    fn enter_changes(&mut self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) {
+        let orphaned = round.orphaned.iter().map(|hash| (hash, true));
+        let changed = orphaned.chain(round.returned.iter().map(|hash| (hash, false)));
+        for (hash, is_orphaned) in changed {
+            let booked = blocks.iter().find(|(block, _)| block == hash);
+            let kind = booked.and_then(|(_, booked)| CreditKind::of_change(is_orphaned, *booked));
+            let (Some(kind), Some(settled)) = (kind, self.rest.settled.get(hash)) else {
+                continue;
+            };
+            let entries = settled.credits.iter().map(|credit| CreditRow {
+                round: round.id,
+                closed_at: round.closed_at,
+                hotkey: credit.hotkey,
+                units: "0".to_owned(),
+                amount: credit.amount,
+                kind,
+                block: Some(*hash),
+            });
+            self.rest.credits.extend(entries);
+        }
+    }
+}
+
+impl Rest {
+    /// What blocks and emissions brought.
+    pub(super) fn income(&self) -> Income {
+        let mut income = Income::default();
+        for block in &self.blocks {
+            let reward = i128::from(block.reward.sats());
+            match block.accounting {
+                Accounting::None | Accounting::Reversed => {}
+                Accounting::Credited => income.immature += reward,
+                Accounting::Matured => income.matured += reward,
+                Accounting::ReversedMature => income.lost += reward,
+            }
+        }
+        let emitted = self.rounds.iter().filter(|r| r.row.source == Source::Emission);
+        income.emitted = emitted.map(|round| i128::from(round.row.reward.sats())).sum();
+        income
     }
 }
 

@@ -52,6 +52,7 @@ impl State {
             .apply(&postings)
             .map_err(|error| corrupt(format!("payout {id}: {error}")))?;
         self.rest.payouts.insert(id, payout.clone());
+        self.check_books(&format!("payout {id}"))?;
         Ok(Written::Done)
     }
 
@@ -66,7 +67,7 @@ impl State {
             .apply(&stepped.postings)
             .map_err(|error| corrupt(format!("payout {id}: {error}")))?;
         self.rest.payouts.insert(id, stepped.payout);
-        Ok(())
+        self.check_books(&format!("payout {id}"))
     }
 
     pub(super) fn set_payout_threshold(

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, RoundId, Sequence, TemplateId};
-use dwarves_domain::ledger::{Account, Balance};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId};
+use dwarves_domain::ledger::{Account, Balance, Holdings};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::work::extranonce::kin;
 
 use super::money::end_of;
 use super::state::{Batch, State, StoredShare, corrupt};
 use crate::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
 use crate::store::rows::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditKind, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
 };
-use crate::store::{BlockState, StoreError};
+use crate::store::{Accounting, BlockState, StoreError};
 
 /// One page of numbered rows that come oldest first.
 pub(super) fn page<T>(rows: impl DoubleEndedIterator<Item = (Cursor, T)>, request: PageRequest) -> Page<T> {
@@ -158,6 +159,17 @@ impl State {
         self.last_block_before(block.sequence, hash).map(without_bytes)
     }
 
+    pub(super) fn block(&self, hash: HeaderHash) -> Option<BlockRow> {
+        let block = self.rest.blocks.iter().find(|block| block.hash == hash);
+        block.map(without_bytes)
+    }
+
+    pub(super) fn owner_of(&self, extranonce: ExtraNonce) -> Option<Hotkey> {
+        let kin = kin(extranonce);
+        let share = self.shares.iter().rev().find(|s| kin.contains(&s.row.extranonce));
+        share.map(|share| self.hotkey_of(share))
+    }
+
     pub(super) fn block_credits(&self, hash: HeaderHash) -> Option<BlockCredits> {
         self.rest.settled.get(&hash).cloned()
     }
@@ -196,7 +208,8 @@ impl State {
 
     pub(super) fn round(&self, id: RoundId) -> Option<(RoundRow, Vec<CreditRow>)> {
         let round = self.rest.rounds.iter().find(|round| round.row.id == id)?;
-        let credits = self.rest.credits.iter().filter(|credit| credit.round == id);
+        let of_round = |credit: &&CreditRow| credit.round == id && credit.kind == CreditKind::Credit;
+        let credits = self.rest.credits.iter().filter(of_round);
         Some((round.row.clone(), credits.cloned().collect()))
     }
 
@@ -206,8 +219,18 @@ impl State {
 
     pub(super) fn totals(&self) -> Result<PoolTotals, StoreError> {
         let found: Vec<&BlockRow> = self.rest.blocks.iter().filter(|b| b.state.is_found()).collect();
+        let mut blocks_by_state = BTreeMap::new();
+        for block in &self.rest.blocks {
+            *blocks_by_state.entry(block.state).or_default() += 1;
+        }
+        let lost = |block: &&BlockRow| block.accounting == Accounting::ReversedMature;
         Ok(PoolTotals {
             ledger_sum: self.rest.balances.sum(),
+            holdings: Holdings::of(self.rest.balances.iter()),
+            income: self.rest.income(),
+            blocks_by_state,
+            blocks_lost: self.rest.blocks.iter().filter(lost).count() as u64,
+            units: self.rest.total,
             shares: self.rest.last_share().get(),
             blocks: found.len() as u64,
             units_to_last_block: found.iter().map(|b| end_of(b)).max().unwrap_or_default(),

@@ -168,6 +168,12 @@ impl State {
                 at,
                 block,
             } => self.set_block_state(*hash, *state, *confirmations, *at, block.as_ref())?,
+            Write::RecoverBlock {
+                hash,
+                block,
+                place,
+                found_at,
+            } => self.recover_block(*hash, block, *place, *found_at)?,
             Write::CloseRound {
                 round,
                 blocks,

@@ -5,7 +5,7 @@ use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 
 use super::state::{State, StoredShare, StoredTemplate, conflict, corrupt};
-use crate::store::rows::{CounterRow, ShareRow, TemplateRow, WorkerRow};
+use crate::store::rows::{BlockRow, CounterRow, ShareRow, TemplateRow, WorkerRow};
 use crate::store::{StoreError, Written};
 
 impl State {
@@ -160,6 +160,11 @@ impl State {
                 .get_mut(&share.row.worker)
                 .expect("a share of an unknown worker is refused");
             counter.accepted += 1;
+            let units = counter.units.checked_add(share.row.units);
+            counter.units = units.expect("the sum of a worker's units is part of the total, which fits");
+            let is_its_block =
+                |block: &&BlockRow| block.sequence == share.sequence && block.hash == share.row.hash;
+            counter.blocks += self.rest.blocks.iter().filter(is_its_block).count() as u64;
             counter.last_share_at = Some(share.row.received_at);
         }
         workers.into_values().collect()

@@ -1,5 +1,6 @@
 use super::*;
 use crate::time::Span;
+use crate::units::Units;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -32,6 +33,15 @@ fn registry() -> Registry {
     let mut registry = Registry::new(limits, settings.unwrap(), difficulty(1.0), NOW);
     registry.note_miner(miner(1), NOW, Some("address".to_owned()));
     registry
+}
+
+/// A share of one unit that is a block.
+fn counted(issued: Target) -> CountedShare {
+    CountedShare {
+        issued,
+        units: Units::ONE,
+        is_block: true,
+    }
 }
 
 #[test]
@@ -105,6 +115,8 @@ fn numbers_with_gaps_are_restored_and_not_given_again() {
     let counters = Counters {
         accepted: 7,
         rejected: [1, 0, 0, 0, 0, 2],
+        units: Units::ONE,
+        blocks: 1,
         last_share_at: Some(NOW),
     };
     registry.note_worker(WorkerId::new(5), miner(1), name("old"), counters, NOW);
@@ -131,7 +143,7 @@ fn shares_are_counted_and_each_change_is_taken_once() {
     assert!(registry.take_changed().is_empty());
     let target = difficulty(1.0).target();
     let at = NOW.plus(Span::from_secs(10));
-    registry.on_accepted(worker, at, target);
+    registry.on_accepted(worker, at, &counted(target));
     registry.on_rejected(&miner(1), Some(worker), Rejection::Stale);
     registry.on_rejected(&miner(1), None, Rejection::UnknownJob);
     // Another miner's name for this worker: it is that miner's own fault.
@@ -142,6 +154,8 @@ fn shares_are_counted_and_each_change_is_taken_once() {
     let expected = Counters {
         accepted: 1,
         rejected: [0, 1, 0, 0, 0, 0],
+        units: Units::ONE,
+        blocks: 1,
         last_share_at: Some(at),
     };
     assert_eq!(registry.take_changed(), [(worker, expected)]);
@@ -194,7 +208,7 @@ fn vardiff_follows_the_shares_of_a_worker_and_its_silence() {
     for _ in 0..20 {
         now = now.plus(Span::from_millis(500));
         let issued = registry.next_difficulty(worker, now).target();
-        registry.on_accepted(worker, now, issued);
+        registry.on_accepted(worker, now, &counted(issued));
     }
     let fast = registry.next_difficulty(worker, now);
     assert!(fast > difficulty(1.0), "twenty shares in the time of one");

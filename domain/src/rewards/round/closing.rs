@@ -161,8 +161,11 @@ impl Tally {
     /// Splits a block's reward by the scheme.
     fn split_block(&mut self, block: &BlockReward, input: &RoundInput) -> Result<SettledBlock, RoundError> {
         let parts = if input.scheme == Scheme::Solo {
-            let finder_alone = Weights::sum([(block.finder, block.weights.get(&block.finder))])?;
-            let parts = parts(block.reward, input.fee, |rest| solo::credits(rest, block.finder));
+            let finder = block.finder;
+            let finder_alone = Weights::sum(finder.map(|finder| (finder, block.weights.get(&finder))))?;
+            let parts = parts(block.reward, input.fee, |rest| {
+                finder.map_or_else(Vec::new, |finder| solo::credits(rest, finder))
+            });
             self.count(block.reward, &parts, &finder_alone)?;
             parts
         } else {

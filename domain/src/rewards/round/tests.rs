@@ -30,7 +30,7 @@ fn block(number: u32, reward: u64, finder: u8, work: &[(u8, u128)]) -> BlockRewa
         hash: hash(number),
         height: number,
         reward: sats(reward),
-        finder: key(finder),
+        finder: Some(key(finder)),
         weights: Weights::sum(work.iter().map(|&(byte, w)| (key(byte), w))).unwrap(),
     }
 }
@@ -142,6 +142,11 @@ fn solo_pays_the_finder_and_shows_the_finders_work() {
     input.accepted = vec![block(7, 1_000, 3, &[(1, 30)])];
     let round = close(&input).unwrap();
     assert_eq!((round.credited, round.kept), (sats(980), Amount::ZERO));
+    // A finder that nobody remembers can not be paid: the reserve keeps it.
+    input.accepted[0].finder = None;
+    let round = close(&input).unwrap();
+    assert_eq!((round.credited, round.kept), (Amount::ZERO, sats(980)));
+    assert_eq!(round.credits, []);
 }
 
 #[test]

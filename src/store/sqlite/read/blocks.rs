@@ -60,6 +60,15 @@ pub(in crate::store::sqlite) fn before(
         .transpose()
 }
 
+pub(in crate::store::sqlite) fn one(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<BlockRow>> {
+    let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks WHERE hash = ?1");
+    connection
+        .prepare_cached(&sql)?
+        .query_row([hash.as_bytes()], |row| Ok(rows::block(row)))
+        .optional()?
+        .transpose()
+}
+
 pub(in crate::store::sqlite) fn credits(
     connection: &Connection,
     hash: &HeaderHash,

@@ -1,7 +1,9 @@
 //! Questions about money: balances, credits, rounds, sums; and the audit trail.
 
+use std::collections::BTreeMap;
+
 use dwarves_actors::store::{
-    AuditRow, BlockState, CreditRow, MinerBalances, Page, PageRequest, PoolTotals, RoundRow,
+    Accounting, AuditRow, BlockState, CreditRow, MinerBalances, Page, PageRequest, PoolTotals, RoundRow,
 };
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId};
@@ -10,11 +12,11 @@ use dwarves_domain::units::{Amount, Units};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
-use crate::store::sqlite::batches;
 use crate::store::sqlite::cells::{Cells, int};
 use crate::store::sqlite::error::{Outcome, corrupt};
 use crate::store::sqlite::rows::{self, CREDIT_COLUMNS};
 use crate::store::sqlite::state::all;
+use crate::store::sqlite::{batches, books};
 
 pub(in crate::store::sqlite) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<MinerBalances> {
     let mut select =
@@ -80,7 +82,7 @@ pub(in crate::store::sqlite) fn round(
     };
     let sql = format!(
         "SELECT {CREDIT_COLUMNS} FROM credits JOIN rounds ON rounds.id = credits.round
-         WHERE credits.round = ?1 ORDER BY credits.id"
+         WHERE credits.round = ?1 AND credits.kind = 'credit' ORDER BY credits.id"
     );
     let credits = all(connection, &sql, [int(id.get())], rows::credit)?;
     Ok(Some((round, credits)))
@@ -101,24 +103,38 @@ pub(in crate::store::sqlite) fn totals(connection: &Connection) -> Outcome<PoolT
     })?;
     let blocks = all(
         connection,
-        "SELECT state, total_before, units FROM blocks",
+        "SELECT state, accounting, total_before, units FROM blocks",
         [],
         |row| {
             let cells = Cells::new(row, "blocks");
             let end = cells.units("total_before")?.checked_add(cells.units("units")?);
             let end = end.ok_or_else(|| corrupt("blocks.units do not fit behind total_before"))?;
-            Ok((cells.named::<BlockState>("state")?, end))
+            let booked: Accounting = cells.named("accounting")?;
+            Ok((cells.named::<BlockState>("state")?, end, booked))
         },
     )?;
-    let found = || blocks.iter().filter(|(state, _)| state.is_found());
+    let found = || blocks.iter().filter(|(state, ..)| state.is_found());
+    let mut blocks_by_state = BTreeMap::new();
+    for (state, ..) in &blocks {
+        *blocks_by_state.entry(*state).or_default() += 1;
+    }
+    let lost = blocks
+        .iter()
+        .filter(|(.., booked)| *booked == Accounting::ReversedMature);
+    let (holdings, income) = books::read(connection)?;
     let last = match batches::range(connection)? {
         Some((_, last)) => batches::get(connection, last)?,
         None => None,
     };
     Ok(PoolTotals {
         ledger_sum: balances.into_iter().map(i128::from).sum(),
+        holdings,
+        income,
+        blocks_by_state,
+        blocks_lost: lost.count() as u64,
+        units: last.as_ref().map_or(Units::ZERO, |last| last.total_after),
         shares: last.map_or(0, |last| last.last.get()),
         blocks: found().count() as u64,
-        units_to_last_block: found().map(|(_, end)| *end).max().unwrap_or(Units::ZERO),
+        units_to_last_block: found().map(|(_, end, _)| *end).max().unwrap_or(Units::ZERO),
     })
 }

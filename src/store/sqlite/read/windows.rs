@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 
 use dwarves_actors::store::{LedgerPosition, ValuedUnits};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{ExtraNonce, Sequence, TemplateId, WorkerId};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::work::extranonce::kin;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::store::sqlite::batches;
@@ -201,4 +202,22 @@ fn end_before(connection: &Connection, is_past: impl Fn(&batches::Batch) -> bool
             total: last.total_after,
         },
     ))
+}
+
+/// Who sent the last share with this extranonce, or with one that was given to the same session. No index is kept for it, because it is asked only for a block
+/// whose share was lost in a crash: all shares are read, the newest first.
+pub(in crate::store::sqlite) fn owner_of(
+    connection: &Connection,
+    extranonce: ExtraNonce,
+) -> Outcome<Option<Hotkey>> {
+    let kin = kin(extranonce);
+    let sql = "SELECT hotkey FROM workers WHERE id =
+               (SELECT worker FROM shares WHERE extranonce BETWEEN ?1 AND ?2 ORDER BY sequence DESC LIMIT 1)";
+    connection
+        .prepare_cached(sql)?
+        .query_row([kin.start(), kin.end()].map(|e| e.get().cast_signed()), |row| {
+            Ok(Cells::new(row, "workers").hotkey("hotkey"))
+        })
+        .optional()?
+        .transpose()
 }

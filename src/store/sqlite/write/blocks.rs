@@ -1,11 +1,12 @@
 //! Found blocks.
 
-use dwarves_actors::store::{Accounting, BlockState, FoundBlock, ShareRow};
+use dwarves_actors::store::{Accounting, BlockState, FoundBlock, LedgerPosition, ShareRow};
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use rusqlite::{OptionalExtension, params};
 
+use super::rounds::owner;
 use super::{Draft, total_overflow};
 use crate::store::sqlite::cells::{Cells, int, units};
 use crate::store::sqlite::error::{Outcome, conflict};
@@ -112,6 +113,46 @@ impl Draft<'_> {
         Ok(())
     }
 
+    pub(super) fn recover_block(
+        &mut self,
+        hash: &HeaderHash,
+        block: &FoundBlock,
+        place: LedgerPosition,
+        found_at: Timestamp,
+    ) -> Outcome<()> {
+        let known = self
+            .statement("SELECT state FROM blocks WHERE hash = ?1")?
+            .query_row([hash.as_bytes()], |row| {
+                Ok(Cells::new(row, "blocks").named::<BlockState>("state"))
+            })
+            .optional()?
+            .transpose()?;
+        match known {
+            Some(BlockState::Refused) => {
+                self.statement("UPDATE blocks SET state = ?2 WHERE hash = ?1")?
+                    .execute(params![hash.as_bytes(), BlockState::Immature.name()])?;
+                return Ok(());
+            }
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        if place.sequence > self.known.tail.sequence {
+            return Err(conflict(format!(
+                "block {hash} was found at a place that is not there"
+            )));
+        }
+        self.insert_block(&NewBlock {
+            hash,
+            block,
+            sequence: place.sequence,
+            total_before: place.total,
+            units: Units::ZERO,
+            found_at,
+            state: BlockState::Immature,
+            confirmations: 0,
+        })
+    }
+
     fn insert_block(&mut self, new: &NewBlock<'_>) -> Outcome<()> {
         let effort = self.effort(new.hash, new.sequence, new.total_before, new.units)?;
         self.statement(
@@ -123,7 +164,7 @@ impl Draft<'_> {
             new.hash.as_bytes(),
             new.block.height,
             int(new.block.reward.sats()),
-            new.block.finder.as_bytes(),
+            owner(new.block.finder.as_ref()),
             int(new.sequence.get()),
             units(new.total_before),
             units(new.units),

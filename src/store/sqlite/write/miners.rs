@@ -7,7 +7,7 @@ use dwarves_domain::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Draft, expect_stored};
-use crate::store::sqlite::cells::{Cells, int};
+use crate::store::sqlite::cells::{Cells, int, units};
 use crate::store::sqlite::error::{Outcome, conflict};
 
 impl Draft<'_> {
@@ -123,7 +123,7 @@ impl Draft<'_> {
         let mut update = self.statement(
             "UPDATE workers SET accepted = ?2, last_share_at = ?3, rejected_unknown_job = ?4,
                  rejected_stale = ?5, rejected_duplicate = ?6, rejected_low_difficulty = ?7,
-                 rejected_time_out_of_range = ?8, rejected_version_out_of_mask = ?9
+                 rejected_time_out_of_range = ?8, rejected_version_out_of_mask = ?9, units = ?10, blocks = ?11
              WHERE id = ?1",
         )?;
         for (id, counter) in counters {
@@ -138,6 +138,8 @@ impl Draft<'_> {
                 low,
                 time,
                 version,
+                units(counter.units),
+                int(counter.blocks),
             ])?;
             expect_stored(changed, || format!("worker {id}, whose counters are saved,"))?;
         }

@@ -4,6 +4,7 @@ use dwarves_actors::store::{StoreError, Write, Written};
 use dwarves_domain::ids::TemplateId;
 use rusqlite::{CachedStatement, Connection, params};
 
+use super::books;
 use super::error::{Fail, Outcome, conflict};
 use super::tail::Known;
 
@@ -22,6 +23,8 @@ pub(super) struct Draft<'a> {
     pub(super) known: &'a mut Known,
     /// Templates that this transaction's shares refer to, and whether each is retired.
     templates: Vec<(TemplateId, bool)>,
+    /// Whether this transaction changed the books or what is booked for a block.
+    books_changed: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -30,6 +33,7 @@ impl<'a> Draft<'a> {
             connection,
             known,
             templates: Vec::new(),
+            books_changed: false,
         }
     }
 
@@ -63,6 +67,12 @@ impl<'a> Draft<'a> {
                 at,
                 block,
             } => self.set_block_state(hash, *state, *confirmations, *at, block.as_ref())?,
+            Write::RecoverBlock {
+                hash,
+                block,
+                place,
+                found_at,
+            } => self.recover_block(hash, block, *place, *found_at)?,
             Write::CloseRound {
                 round,
                 blocks,
@@ -122,6 +132,9 @@ pub(super) fn apply_all(draft: &mut Draft<'_>, writes: &[Write]) -> Outcome<Vec<
         );
     }
     draft.end_batch(&batch)?;
+    if draft.books_changed {
+        books::check(draft.connection)?;
+    }
     Ok(written)
 }
 
@@ -137,6 +150,7 @@ fn in_write(fail: Fail, write: &Write) -> Fail {
         Write::SaveTemplate(_) => "save template",
         Write::RetireTemplates { .. } => "retire templates",
         Write::SetBlockState { .. } => "set block state",
+        Write::RecoverBlock { .. } => "recover block",
         Write::CloseRound { .. } => "close round",
         Write::ReservePayout(_) => "reserve payout",
         Write::StepPayout { .. } => "step payout",

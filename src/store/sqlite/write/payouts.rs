@@ -137,7 +137,7 @@ impl Draft<'_> {
     }
 
     /// Books the postings; what they promise by their type is checked again where it becomes durable.
-    fn book_payout(&self, id: PayoutId, step: &str, at: Timestamp, postings: &Postings) -> Outcome<()> {
+    fn book_payout(&mut self, id: PayoutId, step: &str, at: Timestamp, postings: &Postings) -> Outcome<()> {
         let mut insert = self.statement(
             "INSERT INTO payout_entries (payout, step, at, account, hotkey, delta) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;

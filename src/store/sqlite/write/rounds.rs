@@ -1,6 +1,6 @@
 //! Closing a round: its row, its credits, the books and the blocks, all or nothing.
 
-use dwarves_actors::store::Accounting;
+use dwarves_actors::store::{Accounting, CreditKind};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::ledger::Account;
@@ -8,6 +8,7 @@ use dwarves_domain::rewards::{ClosedRound, Source};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Draft, expect_stored};
+use crate::store::sqlite::books;
 use crate::store::sqlite::cells::{Cells, int};
 use crate::store::sqlite::error::{Outcome, conflict, corrupt};
 
@@ -43,6 +44,11 @@ impl Draft<'_> {
         self.book(round)?;
         self.set_accounting(round, blocks)?;
         self.insert_credits(round)?;
+        self.enter_changes(round, blocks)?;
+        if round.source == Source::Emission {
+            self.books_changed = true;
+            books::change(self.connection, books::EMITTED, int(round.reward.sats()))?;
+        }
         self.carry(round)
     }
 
@@ -90,7 +96,7 @@ impl Draft<'_> {
 
     /// Books the postings. What the postings promise by their type is checked again here, because this is
     /// where it becomes durable.
-    fn book(&self, round: &ClosedRound) -> Outcome<()> {
+    fn book(&mut self, round: &ClosedRound) -> Outcome<()> {
         let id = round.id;
         let mut insert =
             self.statement("INSERT INTO entries (round, account, hotkey, delta) VALUES (?1, ?2, ?3, ?4)")?;
@@ -111,7 +117,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    pub(super) fn change_balance(&self, account: Account, owner: &[u8], delta: i64) -> Outcome<()> {
+    pub(super) fn change_balance(&mut self, account: Account, owner: &[u8], delta: i64) -> Outcome<()> {
         let before = self
             .statement("SELECT amount FROM balances WHERE account = ?1 AND hotkey = ?2")?
             .query_row(params![account.code(), owner], |row| {
@@ -129,14 +135,49 @@ impl Draft<'_> {
              ON CONFLICT (account, hotkey) DO UPDATE SET amount = excluded.amount",
         )?
         .execute(params![account.code(), owner, after])?;
+        self.books_changed = true;
+        books::change(self.connection, &books::of_account(&account), delta)
+    }
+
+    fn set_accounting(&mut self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
+        let mut select = self.statement("SELECT accounting, reward FROM blocks WHERE hash = ?1")?;
+        let mut update = self.statement("UPDATE blocks SET accounting = ?2 WHERE hash = ?1")?;
+        for (hash, accounting) in blocks {
+            let before = select
+                .query_row([hash.as_bytes()], |row| {
+                    let cells = Cells::new(row, "blocks");
+                    let read = || -> Outcome<_> {
+                        Ok((cells.named::<Accounting>("accounting")?, cells.int("reward")?))
+                    };
+                    Ok(read())
+                })
+                .optional()?
+                .transpose()?;
+            let changed = update.execute(params![hash.as_bytes(), accounting.name()])?;
+            expect_stored(changed, || format!("block {hash} of round {}", round.id))?;
+            if let Some((before, reward)) = before {
+                self.books_changed = true;
+                books::change(self.connection, &books::of_blocks(before), -reward)?;
+                books::change(self.connection, &books::of_blocks(*accounting), reward)?;
+            }
+        }
         Ok(())
     }
 
-    fn set_accounting(&self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
-        let mut update = self.statement("UPDATE blocks SET accounting = ?2 WHERE hash = ?1")?;
-        for (hash, accounting) in blocks {
-            let changed = update.execute(params![hash.as_bytes(), accounting.name()])?;
-            expect_stored(changed, || format!("block {hash} of round {}", round.id))?;
+    /// Enters what orphaned blocks take from miners' credits, and what those that came back give again.
+    fn enter_changes(&self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
+        let mut insert = self.statement(
+            "INSERT INTO credits (round, hotkey, units, amount, block, kind)
+             SELECT ?2, hotkey, '0', amount, hash, ?3 FROM block_credits WHERE hash = ?1 ORDER BY hotkey",
+        )?;
+        let orphaned = round.orphaned.iter().map(|hash| (hash, true));
+        let changed = orphaned.chain(round.returned.iter().map(|hash| (hash, false)));
+        for (hash, is_orphaned) in changed {
+            let booked = blocks.iter().find(|(block, _)| block == hash);
+            let kind = booked.and_then(|(_, booked)| CreditKind::of_change(is_orphaned, *booked));
+            if let Some(kind) = kind {
+                insert.execute(params![hash.as_bytes(), int(round.id.get()), kind.name()])?;
+            }
         }
         Ok(())
     }

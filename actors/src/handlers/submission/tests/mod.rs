@@ -19,6 +19,7 @@ use crate::testing::{Inbox, ManualClock, recorded_port, settle};
 use crate::work_manager::messages::IssueJobReply;
 
 mod fetching;
+mod hashing;
 mod mailbox;
 mod submitting;
 
@@ -43,6 +44,11 @@ struct Bench {
 impl Bench {
     /// A handler that knows the templates with these numbers; the last is the current one.
     async fn new(live: &[u32]) -> Self {
+        Self::with(live, Arc::new(HashHere(Algorithm::Sha256d))).await
+    }
+
+    /// The same on a chain whose headers are hashed like this.
+    async fn with(live: &[u32], proof_of_work: SharedProofOfWork) -> Self {
         tokio::time::pause();
         let (assign, assign_inbox) = recorded_port();
         let (judge, judge_inbox) = recorded_port();
@@ -55,7 +61,9 @@ impl Bench {
             subscribe,
         };
         let clock = ManualClock::at(BEGIN);
-        let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone())).start();
+        let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone()))
+            .with_proof_of_work(proof_of_work)
+            .start();
         settle().await;
         let bench = Self {
             clock,

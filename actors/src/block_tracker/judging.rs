@@ -1,0 +1,109 @@
+//! What became of the blocks, asked of the chain once it says that it is synced: before that it may know neither
+//! a block nor the chain that the block is on.
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::ids::HeaderHash;
+
+use super::state::{Verdict, verdict};
+use super::{BlockTracker, Open, in_time};
+use crate::chain::{BlockStatus, ChainError, SyncState};
+use crate::store::BlockState;
+
+/// Whether the chain has said anything about a block, so that it can say what became of it.
+fn is_judged(open: &Open) -> bool {
+    open.fate.0 != BlockState::Submitted || open.is_refused
+}
+
+impl BlockTracker {
+    /// Asks how far the chain has come, and then about every block.
+    pub(super) fn judge_all(&mut self, ctx: &mut Context<Self>) {
+        let is_needed = self.parts.recovery.is_some() || self.open.values().any(is_judged);
+        if self.is_asking_sync || !is_needed {
+            return;
+        }
+        self.is_asking_sync = true;
+        let state = in_time(self.parts.chain.sync_state());
+        ctx.spawn(wrap_future::<_, Self>(state).map(|state, this, ctx| {
+            this.is_asking_sync = false;
+            this.on_sync_state(state, ctx);
+        }));
+    }
+
+    fn on_sync_state(&mut self, state: Result<SyncState, ChainError>, ctx: &mut Context<Self>) {
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => return log::debug!("the chain does not say how far it has come: {error}"),
+        };
+        let before = self.view.is_synced.replace(state.is_synced);
+        if !state.is_synced {
+            if before != Some(false) {
+                log::warn!("the chain is not synced: blocks are not judged until it is");
+            }
+            return;
+        }
+        self.tip = state.tip.height;
+        self.recover(state.tip.height, ctx);
+        let all = self.open.iter().filter(|(_, open)| is_judged(open));
+        let all: Vec<HeaderHash> = all.map(|(hash, _)| *hash).collect();
+        for hash in all {
+            self.judge(hash, ctx);
+        }
+    }
+
+    /// Asks what became of one block.
+    fn judge(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
+        let Some(open) = self.open.get_mut(&hash).filter(|open| !open.is_asking) else {
+            return;
+        };
+        open.is_asking = true;
+        let status = in_time(self.parts.chain.status(hash));
+        ctx.spawn(wrap_future::<_, Self>(status).map(move |status, this, ctx| {
+            if let Some(open) = this.open.get_mut(&hash) {
+                open.is_asking = false;
+            }
+            match status {
+                Ok(status) => this.on_status(hash, status, ctx),
+                Err(error) => log::debug!("the chain does not say what became of hash={hash}: {error}"),
+            }
+        }));
+    }
+
+    fn on_status(&mut self, hash: HeaderHash, status: BlockStatus, ctx: &mut Context<Self>) {
+        let Some(open) = self.open.get_mut(&hash) else {
+            return;
+        };
+        let is_refused = std::mem::take(&mut open.is_refused);
+        let has_bytes = !open.block.bytes.is_empty();
+        match verdict(open.fate.0, status, self.parts.maturity, is_refused, has_bytes) {
+            Verdict::Becomes(state, confirmations) => {
+                open.is_missing = false;
+                open.fate = (state, confirmations);
+                self.note(hash, ctx);
+                self.forget_if_deep(hash);
+            }
+            Verdict::SubmitAgain => self.submit(hash, ctx),
+            Verdict::Missing => {
+                if !std::mem::replace(&mut open.is_missing, true) {
+                    log::error!(
+                        "ALARM the chain does not know block hash={hash} height={}, which is deep: is it \
+                         another chain?",
+                        open.block.height
+                    );
+                }
+            }
+        }
+    }
+
+    /// Forgets an orphan so deep that nobody will bring it back, if the chain has just said that it still is one.
+    fn forget_if_deep(&mut self, hash: HeaderHash) {
+        let deep = self.tip.saturating_sub(self.parts.forget_after);
+        if let Some(open) = self.open.get(&hash)
+            && open.block.height <= deep
+            && open.noted == Some(open.fate)
+            && open.fate.0 == BlockState::Orphaned
+        {
+            self.open.remove(&hash);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Blocks on the chain that the ledger does not know: found, and then the pool crashed before the share's commit.
+//!
+//! The newest blocks of the chain are searched for coinbases with the pool's mark. One that the ledger does not
+//! know is stored at the place where the ledger ended when this life began, which is where the crash cut it off,
+//! and is then credited like any other, from the shares that are durable. Blocks older than the ledger are left
+//! alone: no crash of it lost them.
+
+use std::collections::BTreeSet;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::work::coinbase::{CoinbaseMark, OwnCoinbase};
+
+use super::{BlockTracker, Open, in_time};
+use crate::chain::{MinedCoinbase, SharedChain};
+use crate::ledger::messages::Commit;
+use crate::store::{BlockState, FoundBlock, LedgerPosition, SharedStore, Write};
+
+/// Blocks below the tip that are searched, the tip included.
+pub const RECOVERY_DEPTH: u32 = 200;
+
+/// How to find blocks that a crash kept from the ledger.
+#[derive(Clone)]
+pub struct Recovery {
+    /// What the ledger knows.
+    pub store: SharedStore,
+    /// What the pool's coinbases carry: the present mark and those of templates that are still live.
+    pub marks: BTreeSet<CoinbaseMark>,
+    /// Where the ledger ended when this life began.
+    pub place: LedgerPosition,
+    /// When the ledger began.
+    pub since: Timestamp,
+}
+
+/// A block of the pool that the ledger does not know.
+struct Lost {
+    hash: HeaderHash,
+    block: FoundBlock,
+    found_at: Timestamp,
+}
+
+impl Recovery {
+    /// What a coinbase says, if it is the pool's and not older than its ledger.
+    fn read(&self, mined: &MinedCoinbase) -> Option<OwnCoinbase> {
+        if i64::from(mined.time) < self.since.secs() {
+            return None;
+        }
+        self.marks.iter().find_map(|mark| mark.read(&mined.transaction))
+    }
+
+    /// Searches the chain up to a tip of this height. Any failure fails the search, which is then made again.
+    async fn search(self, chain: SharedChain, tip: u32) -> Result<Vec<Lost>, String> {
+        let mut lost = Vec::new();
+        for height in tip.saturating_sub(RECOVERY_DEPTH - 1)..=tip {
+            let mined = in_time(chain.coinbase_at(height)).await;
+            let Some(mined) = mined.map_err(|error| error.to_string())? else {
+                // The chain became shorter meanwhile.
+                continue;
+            };
+            let Some(own) = self.read(&mined) else {
+                continue;
+            };
+            let known = self.store.block(mined.block).await.map_err(|e| e.to_string())?;
+            if known.is_some_and(|known| known.state != BlockState::Refused) {
+                continue;
+            }
+            let finder = match own.extranonce {
+                Some(extranonce) => self.store.owner_of(extranonce).await.map_err(|e| e.to_string())?,
+                None => None,
+            };
+            lost.push(Lost {
+                hash: mined.block,
+                block: FoundBlock {
+                    height,
+                    reward: own.reward,
+                    finder,
+                    bytes: Vec::new(),
+                },
+                found_at: Timestamp::from_secs(i64::from(mined.time)),
+            });
+        }
+        Ok(lost)
+    }
+}
+
+impl BlockTracker {
+    /// Searches the chain, once in a life; again if it failed.
+    pub(super) fn recover(&mut self, tip: u32, ctx: &mut Context<Self>) {
+        if self.is_recovering {
+            return;
+        }
+        let Some(recovery) = self.parts.recovery.clone() else {
+            return;
+        };
+        self.is_recovering = true;
+        let found = recovery.search(self.parts.chain.clone(), tip);
+        ctx.spawn(wrap_future::<_, Self>(found).map(|found, this, ctx| match found {
+            Ok(lost) => this.store_lost(lost, ctx),
+            Err(error) => {
+                this.is_recovering = false;
+                log::warn!("the chain could not be searched for lost blocks, again soon: {error}");
+            }
+        }));
+    }
+
+    fn store_lost(&mut self, mut lost: Vec<Lost>, ctx: &mut Context<Self>) {
+        // Blocks of this life are on their way into the ledger by themselves.
+        lost.retain(|lost| !self.open.contains_key(&lost.hash));
+        let Some(recovery) = self.parts.recovery.as_ref().filter(|_| !lost.is_empty()) else {
+            self.parts.recovery = None;
+            self.is_recovering = false;
+            return;
+        };
+        let place = recovery.place;
+        let write = |lost: &Lost| Write::RecoverBlock {
+            hash: lost.hash,
+            block: lost.block.clone(),
+            place,
+            found_at: lost.found_at,
+        };
+        let commit = Commit {
+            writes: lost.iter().map(write).collect(),
+        };
+        let answer = match self.parts.ledger.post(commit) {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.is_recovering = false;
+                return;
+            }
+        };
+        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, ctx| {
+            this.is_recovering = false;
+            match result {
+                Ok(Ok(_)) => this.recovered(lost, ctx),
+                Ok(Err(error)) => log::warn!("lost blocks could not be stored, again soon: {error}"),
+                Err(error) => log::warn!("lost blocks could not be stored, again soon: {error}"),
+            }
+        }));
+    }
+
+    fn recovered(&mut self, lost: Vec<Lost>, ctx: &mut Context<Self>) {
+        self.parts.recovery = None;
+        for Lost {
+            hash,
+            block,
+            found_at,
+        } in lost
+        {
+            log::warn!(
+                "block recovered: it is on the chain and a crash kept it from the ledger height={} hash={hash} \
+                 reward_sats={}",
+                block.height,
+                block.reward
+            );
+            self.view.recovered += 1;
+            let fate = (BlockState::Immature, 0);
+            self.follow(hash, Open::new(block, found_at, fate, Some(fate)));
+        }
+        self.judge_all(ctx);
+    }
+}

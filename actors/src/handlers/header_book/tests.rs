@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use super::*;
+use crate::ask::{Outbox, Port};
+
+const LIMITS: HeaderBookLimits = HeaderBookLimits {
+    headers_max: 3,
+    mailbox_capacity: 16,
+};
+
+fn miner(n: u8) -> Hotkey {
+    Hotkey::from_bytes([n; 32])
+}
+
+fn job(n: u8) -> JobId {
+    format!("{n:02x}").repeat(28).parse().unwrap()
+}
+
+fn root(n: u8) -> MerkleRoot {
+    MerkleRoot([n; 32])
+}
+
+async fn found(book: &Addr<HeaderBook>, n: u8, owner: u8) -> Option<JobId> {
+    let question = FindJob {
+        root: root(n),
+        owner: miner(owner),
+    };
+    let answer = Port::new(book).ask(question, Duration::from_secs(5)).await;
+    answer.unwrap()
+}
+
+#[actix::test]
+async fn a_header_is_found_by_the_miner_that_it_was_given_to_until_newer_ones_need_its_room() {
+    let book = HeaderBook::new(LIMITS).start();
+    let give = |n: u8| {
+        let given = HeaderGiven {
+            root: root(n),
+            job: job(n),
+            owner: miner(1),
+        };
+        Outbox::new(&book).tell(given).unwrap();
+    };
+    for n in [1, 2, 2, 3] {
+        give(n);
+    }
+    assert_eq!(found(&book, 1, 1).await, Some(job(1)));
+    assert_eq!(found(&book, 1, 2).await, None, "it was given to another miner");
+    assert_eq!(found(&book, 9, 1).await, None);
+    give(4);
+    assert_eq!(found(&book, 1, 1).await, None, "the oldest has made room");
+    for n in [2, 3, 4] {
+        assert_eq!(found(&book, n, 1).await, Some(job(n)));
+    }
+}

@@ -1,0 +1,115 @@
+//! Shares of a chain whose hash is slow: hashed elsewhere, after the cheap checks, and refused if too many wait.
+
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::work::Header;
+
+use super::*;
+use crate::proof_of_work::{HashesFuture, ProofOfWork, TooMany};
+
+/// Headers that were handed over, and who waits for their hashes.
+type Handed = (Vec<Header>, oneshot::Sender<Vec<HeaderHash>>);
+
+/// Hashing that the test does itself; one batch may wait.
+struct ByHand(tokio::sync::mpsc::Sender<Handed>);
+
+impl ProofOfWork for ByHand {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Scrypt
+    }
+
+    fn hash(&self, headers: Vec<Header>) -> Result<HashesFuture, TooMany> {
+        let (reply, hashes) = oneshot::channel();
+        self.0.try_send((headers, reply)).map_err(|_| TooMany)?;
+        Ok(Box::pin(async move { hashes.await.ok() }))
+    }
+}
+
+async fn bench() -> (Bench, tokio::sync::mpsc::Receiver<Handed>) {
+    let (sender, handed) = tokio::sync::mpsc::channel(1);
+    (Bench::with(&[1], Arc::new(ByHand(sender))).await, handed)
+}
+
+const MET: HeaderHash = HeaderHash::from_bytes([0; 32]);
+const MISSED: HeaderHash = HeaderHash::from_bytes([0xff; 32]);
+
+#[actix::test]
+async fn what_fails_the_cheap_checks_is_not_hashed_and_hashes_decide_over_the_rest() {
+    let (mut bench, mut handed) = bench().await;
+    let job = build::job_at(&template(1), 1, hotkey(1), 0, Difficulty::from_f64(1.0).unwrap());
+    let early = Submission {
+        time: Some(0),
+        ..submission(&job, 1)
+    };
+    let answer = bench.submit(vec![
+        Some(submission(&job, 1)),
+        Some(early),
+        None,
+        Some(submission(&job, 2)),
+    ]);
+    settle().await;
+    assert!(bench.judge.try_recv().is_err(), "not before it is hashed");
+    let (headers, reply) = handed.try_recv().unwrap();
+    assert_eq!(headers.iter().map(Header::nonce).collect::<Vec<_>>(), [1, 2]);
+    reply.send(vec![MET, MISSED]).unwrap();
+    let judging = bench.judging().await;
+    let expected = [
+        Ok(()),
+        Err(Rejection::TimeOutOfRange),
+        Err(Rejection::UnknownJob),
+        Err(Rejection::LowDifficulty),
+    ];
+    assert_eq!(found(&judging.payload), [expected]);
+    judging.reply.answer(vec![verdicts(4)]);
+    assert!(matches!(answer.await.unwrap(), SubmitSharesReply::Verdicts(_)));
+}
+
+#[actix::test]
+async fn a_share_that_comes_again_is_not_hashed_again() {
+    let (mut bench, mut handed) = bench().await;
+    let job = job(&template(1), 1, hotkey(1), 0);
+    for round in 0..2 {
+        let answer = bench.submit(vec![Some(submission(&job, 1))]);
+        settle().await;
+        if round == 0 {
+            let (_, reply) = handed.try_recv().unwrap();
+            reply.send(vec![MET]).unwrap();
+        }
+        assert!(handed.try_recv().is_err());
+        let judging = bench.judging().await;
+        assert_eq!(
+            found(&judging.payload),
+            [[Ok(())]],
+            "whether it is a duplicate is decided elsewhere"
+        );
+        judging.reply.answer(vec![verdicts(1)]);
+        answer.await.unwrap();
+    }
+}
+
+#[actix::test]
+async fn too_much_to_hash_is_busy_and_hashing_that_ended_is_unavailable() {
+    let (bench, mut handed) = bench().await;
+    let job = job(&template(1), 1, hotkey(1), 0);
+    let first = bench.submit(vec![Some(submission(&job, 1))]);
+    settle().await;
+    let second = bench.submit(vec![Some(submission(&job, 2))]);
+    assert_eq!(second.await.unwrap(), SubmitSharesReply::Busy);
+    drop(handed.try_recv().unwrap());
+    assert_eq!(first.await.unwrap(), SubmitSharesReply::Unavailable);
+}
+
+#[actix::test]
+async fn requests_that_are_being_hashed_are_in_flight() {
+    let (bench, mut handed) = bench().await;
+    let job = job(&template(1), 1, hotkey(1), 0);
+    let mut hashing = Vec::new();
+    let mut answers = Vec::new();
+    for nonce in 0..LIMITS.requests_in_flight_max as u32 {
+        answers.push(bench.submit(vec![Some(submission(&job, nonce))]));
+        settle().await;
+        hashing.push(handed.try_recv().unwrap());
+    }
+    let one_more = bench.submit(vec![Some(submission(&job, 1_000))]);
+    assert_eq!(one_more.await.unwrap(), SubmitSharesReply::Busy);
+    assert!(handed.try_recv().is_err(), "it is refused before it is hashed");
+}

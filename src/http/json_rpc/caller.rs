@@ -1,0 +1,109 @@
+//! Who is calling: the user name of Basic authorization.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dwarves_actors::ask::{Outbox, Port};
+use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
+use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerName;
+
+use super::call::Failure;
+use crate::http::problem::{Code, Problem};
+use crate::http::state::HttpState;
+use crate::stratum::protocol::login::{LoginRules, parse_user};
+
+/// The longest `Authorization` header that is decoded.
+const AUTHORIZATION_LEN_MAX: usize = 1_024;
+
+/// What JSON-RPC knows beyond what all routes know.
+pub struct JsonRpcDeps {
+    /// What user names are taken.
+    pub logins: LoginRules,
+    /// Lets a payout address mine that nobody has registered.
+    pub join: Port<JoinWorker>,
+    /// Writes down which job a header was made of.
+    pub given: Outbox<HeaderGiven>,
+    /// Finds it again.
+    pub find: Port<FindJob>,
+    /// Where Stratum is served, if it is.
+    pub stratum_port: Option<u16>,
+}
+
+/// A miner and one of its machines.
+pub(super) struct Caller {
+    pub(super) miner: Hotkey,
+    pub(super) worker: WorkerName,
+}
+
+impl Caller {
+    /// Who a request says it comes from.
+    pub(super) async fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
+        let deps = &state.deps().json_rpc;
+        let user = user_name(req)?;
+        let (identity, worker) =
+            parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
+        if let Identity::Address(_) = identity {
+            join(state, identity.clone(), worker.clone()).await?;
+        }
+        Ok(Self {
+            miner: identity.hotkey(),
+            worker,
+        })
+    }
+}
+
+fn user_name(req: &HttpRequest) -> Result<String, Failure> {
+    let missing = || {
+        Failure::unauthorized(
+            "expected Authorization: Basic with the user HOTKEY.worker, as in -u HOTKEY.worker -p x",
+        )
+    };
+    let header = req.headers().get(AUTHORIZATION).ok_or_else(missing)?;
+    if header.len() > AUTHORIZATION_LEN_MAX {
+        return Err(missing());
+    }
+    let text = header.to_str().map_err(|_| missing())?;
+    let (scheme, credentials) = text.split_once(' ').ok_or_else(missing)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(missing());
+    }
+    let credentials = STANDARD.decode(credentials.trim()).map_err(|_| missing())?;
+    let credentials = String::from_utf8(credentials).map_err(|_| missing())?;
+    let user = credentials.split(':').next().unwrap_or_default();
+    Ok(user.to_owned())
+}
+
+/// Makes sure that a payout address is known. One that is already known stays as it is.
+async fn join(state: &HttpState, identity: Identity, worker: WorkerName) -> Result<(), Failure> {
+    let question = JoinWorker {
+        identity,
+        worker,
+        issued: None,
+    };
+    match state.ask(&state.deps().json_rpc.join, question).await? {
+        JoinWorkerReply::Joined { .. } => Ok(()),
+        JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
+        JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
+        JoinWorkerReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
+        JoinWorkerReply::Closed => Err(Problem::new(
+            Code::RegistrationClosed,
+            "this address is new, and the operator takes no new miners at present",
+        )
+        .into()),
+        JoinWorkerReply::Full => Err(Problem::busy().into()),
+        JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
+        JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
+    }
+}
+
+/// The refusal of one more worker.
+pub(super) fn too_many_workers(limit: u32) -> Failure {
+    Problem::new(
+        Code::TooManyWorkers,
+        format!("a miner may have at most {limit} workers; use the name of one that there is"),
+    )
+    .into()
+}

@@ -1,0 +1,137 @@
+//! Work over JSON-RPC, for miners that know no other way: `getblocktemplate` as a pool gives it (BIP22, BIP23), and
+//! `getwork` before it. Their shares take the same way as `POST /v1/work`.
+//!
+//! `POST /` and `POST /rpc` take one call each; who mines is the user of Basic authorization, `HOTKEY[.worker]` or,
+//! if Stratum takes them too, `PAYOUT_ADDRESS[.worker]`. The password does not matter: whoever mines for another one
+//! gives work away. Errors have the form that makes `minerd` do the right thing: it tries again after a status
+//! that is no success, and falls back from `getblocktemplate` to `getwork` only after status 200 with an error.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `call` | a call, and the forms of its answers |
+//! | `caller` | who is calling |
+//! | `block_template` | `getblocktemplate` and `submitblock` |
+//! | `getwork` | `getwork` and its long poll |
+//! | `share` | one share on its way, and BIP22's words for what came of it |
+
+use actix_web::http::header::{HOST, HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::Value;
+
+use super::body;
+use super::state::HttpState;
+
+mod block_template;
+mod call;
+mod caller;
+mod getwork;
+mod share;
+
+pub use block_template::TransactionsCache;
+pub use caller::JsonRpcDeps;
+
+use call::{Call, Failure};
+use caller::Caller;
+
+/// Where calls go.
+const PATHS: [&str; 2] = ["/", "/rpc"];
+/// Where `getwork` waits for newer work.
+const LONG_POLL_PATH: &str = "/rpc/longpoll";
+
+static X_STRATUM: HeaderName = HeaderName::from_static("x-stratum");
+static X_LONG_POLLING: HeaderName = HeaderName::from_static("x-long-polling");
+static X_REJECT_REASON: HeaderName = HeaderName::from_static("x-reject-reason");
+
+/// Mounts the paths of JSON-RPC.
+pub fn configure(cfg: &mut web::ServiceConfig) {
+    for path in PATHS {
+        cfg.service(web::resource(path).route(web::post().to(answer)));
+    }
+    cfg.service(
+        web::resource(LONG_POLL_PATH)
+            .route(web::post().to(answer_later))
+            .route(web::get().to(answer_later)),
+    );
+}
+
+async fn answer(req: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> HttpResponse {
+    let response = respond(&req, &state, payload).await;
+    with_stratum(response, &req, &state)
+}
+
+/// The long poll of `getwork`. Some miners ask with GET and without a body.
+async fn answer_later(req: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> HttpResponse {
+    let waited = async {
+        let caller = Caller::of(&req, &state).await?;
+        let body = read(&req, payload, &state).await?;
+        if body.is_empty() {
+            return Ok((getwork::wait(&state, &caller).await?, Value::Null));
+        }
+        let call = Call::parse(&body)?;
+        let id = call.id.clone();
+        let result = match call.method.as_str() {
+            "getwork" => getwork::wait(&state, &caller).await,
+            _ => dispatch(&state, &caller, &call).await,
+        };
+        result
+            .map(|given| (given, id.clone()))
+            .map_err(|failure| failure.to_call(id))
+    };
+    let response = match waited.await {
+        Ok((given, id)) => given.into_response(id),
+        Err(failure) => failure.into_response(),
+    };
+    with_stratum(response, &req, &state)
+}
+
+async fn respond(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> HttpResponse {
+    let answered = async {
+        let caller = Caller::of(req, state).await?;
+        let body = read(req, payload, state).await?;
+        let call = Call::parse(&body)?;
+        let given = dispatch(state, &caller, &call).await;
+        given
+            .map(|given| given.into_response(call.id.clone()))
+            .map_err(|failure| failure.to_call(call.id))
+    };
+    answered.await.unwrap_or_else(Failure::into_response)
+}
+
+async fn read(req: &HttpRequest, payload: web::Payload, state: &HttpState) -> Result<web::Bytes, Failure> {
+    Ok(body::read_any(req, payload, state.limits()).await?)
+}
+
+async fn dispatch(state: &HttpState, caller: &Caller, call: &Call) -> Result<Given, Failure> {
+    match (call.method.as_str(), call.params.as_slice()) {
+        ("getblocktemplate", params) => block_template::get(state, caller, params).await,
+        ("submitblock", params) => block_template::submit(state, caller, params).await,
+        ("getwork", []) => getwork::get(state, caller).await,
+        ("getwork", params) => getwork::submit(state, caller, params).await,
+        (method, _) => Err(Failure::unknown_method(method)),
+    }
+}
+
+/// What a call came to.
+struct Given {
+    result: Box<serde_json::value::RawValue>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Tells miners that know the header where they are served better.
+fn with_stratum(mut response: HttpResponse, req: &HttpRequest, state: &HttpState) -> HttpResponse {
+    if let Some(port) = state.deps().json_rpc.stratum_port
+        && let Some(host) = req.headers().get(HOST).and_then(|host| host.to_str().ok())
+        && let Ok(url) = HeaderValue::from_str(&format!("stratum+tcp://{}:{port}", without_port(host)))
+    {
+        response.headers_mut().insert(X_STRATUM.clone(), url);
+    }
+    response
+}
+
+/// A `Host` header without its port. An IPv6 address has colons inside its brackets.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => name,
+        _ => host,
+    }
+}

@@ -1,0 +1,118 @@
+//! One share on its way, and BIP22's words for what came of it.
+
+use std::sync::Arc;
+
+use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven, MerkleRoot};
+use dwarves_actors::handlers::submission::messages::{
+    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
+};
+use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::work::{Header, Job, JobId};
+
+use super::call::Failure;
+use super::caller::{Caller, too_many_workers};
+use crate::http::problem::{Code, Problem};
+use crate::http::state::HttpState;
+
+/// A job for the caller, newer than `newer_than` if that is given, and until when it is good at the latest. Its
+/// header is written down, so that it is known without its name.
+pub(super) async fn fetch(
+    state: &HttpState,
+    caller: &Caller,
+    newer_than: Option<JobId>,
+) -> Result<(Arc<Job>, Timestamp), Failure> {
+    let question = FetchWork {
+        miner: caller.miner,
+        worker: caller.worker.clone(),
+        newer_than,
+    };
+    let port = &state.worker().fetch_work;
+    let reply = if newer_than.is_some() {
+        state.ask_long(port, question).await?
+    } else {
+        state.ask(port, question).await?
+    };
+    match reply {
+        FetchWorkReply::Work { job, expires_at } => {
+            let given = HeaderGiven {
+                root: MerkleRoot::of(&job),
+                job: job.id(),
+                owner: caller.miner,
+            };
+            state.deps().json_rpc.given.tell(given)?;
+            Ok((job, expires_at))
+        }
+        // With 401 a miner tells its owner that something is wrong with the user name.
+        FetchWorkReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
+        FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason).into()),
+        FetchWorkReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
+        FetchWorkReply::NoWork => Err(Problem::new(
+            Code::NoWork,
+            "the chain gives no work at present, or the operator paused the pool",
+        )
+        .into()),
+        FetchWorkReply::Busy => Err(Problem::busy().into()),
+        FetchWorkReply::Unavailable => Err(Problem::unavailable().into()),
+    }
+}
+
+/// What came of a share: `None` if it counts and is on disk, or BIP22's word for why not.
+pub(super) type Outcome = Option<&'static str>;
+
+/// Submits a header that was solved. `named` is the job's name, if the miner sent it along; the header's merkle root
+/// is as good.
+pub(super) async fn submit(
+    state: &HttpState,
+    caller: &Caller,
+    header: &Header,
+    named: Option<JobId>,
+) -> Result<Outcome, Failure> {
+    let question = FindJob {
+        root: MerkleRoot(header.merkle_root()),
+        owner: caller.miner,
+    };
+    let written_down = state.ask(&state.deps().json_rpc.find, question).await?;
+    let Some(job_id) = written_down.or(named) else {
+        return Ok(Some("unknown-work"));
+    };
+    let question = SubmitShares {
+        miner: caller.miner,
+        worker: None,
+        // Everything else in the header is the job's: what differs there makes another hash, which does not do.
+        shares: vec![Some(Submission {
+            job_id,
+            nonce: header.nonce(),
+            time: Some(header.time()),
+            version: Some(header.version()),
+        })],
+    };
+    match state.worker().submit.ask_punctual(question).await? {
+        SubmitSharesReply::Verdicts(verdicts) => Ok(verdicts.first().and_then(word)),
+        SubmitSharesReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
+        SubmitSharesReply::Banned { reason } => Err(Problem::banned(&reason).into()),
+        SubmitSharesReply::Paused => Err(Problem::new(
+            Code::Paused,
+            "the operator paused the pool, or it is stopping; the share was not judged",
+        )
+        .into()),
+        SubmitSharesReply::Busy => Err(Problem::busy().into()),
+        SubmitSharesReply::Unavailable => Err(Problem::unavailable().into()),
+    }
+}
+
+/// BIP22's word for a verdict.
+fn word(verdict: &ShareVerdict) -> Outcome {
+    match verdict {
+        ShareVerdict::Accepted { .. } => None,
+        ShareVerdict::OtherWorker => Some("unknown-work"),
+        ShareVerdict::Rejected(rejection) => Some(match rejection {
+            Rejection::UnknownJob => "unknown-work",
+            Rejection::Stale => "stale-work",
+            Rejection::Duplicate(_) => "duplicate",
+            Rejection::LowDifficulty => "high-hash",
+            Rejection::TimeOutOfRange => "time-invalid",
+            Rejection::VersionOutOfMask => "bad-version",
+        }),
+    }
+}
