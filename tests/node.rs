@@ -103,8 +103,7 @@ fn a_pool_on_two_litecoinds_mines_across_the_activation_of_the_extension_blocks(
         });
     }
     wait_until("the node's refusal shows", || {
-        let ready = pool.get("/readyz");
-        format!("{ready:?}").contains("bad-txns-vin-empty")
+        pool.readiness().1.contains("bad-txns-vin-empty")
     });
     pool.assert_alive();
     let private: String = network.first.call("getnewaddress", json!(["m", "mweb"]));
@@ -129,6 +128,42 @@ fn a_pool_on_two_litecoinds_mines_across_the_activation_of_the_extension_blocks(
     old_work_is_stale(&network, &mut miners[1]);
     let [miner, _] = miners;
     new_work_comes_at_once(&network, miner);
+    pool.assert_alive();
+}
+
+#[test]
+#[ignore = "needs litecoind"]
+fn a_pool_waits_for_its_nodes_outlives_them_and_keeps_what_is_found_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut network = Network::start(dir.path());
+    network.stop();
+    let mut pool = Pool::launch(dir.path(), &network);
+    wait_until("the pool says what it lacks", || {
+        pool.assert_alive();
+        let (is_ready, said) = pool.readiness();
+        !is_ready && said.contains("can not be reached")
+    });
+    network.launch();
+    wait_until("the pool is ready", || pool.readiness().0);
+    let mut miner = Miner::new(&pool, 1);
+    let height = miner.mine().max(miner.mine());
+    wait_until("the node has the blocks", || network.first.height() == height);
+
+    let work = miner.next_work();
+    network.stop();
+    wait_until(
+        "the pool says that the nodes are gone, and goes on with its last work",
+        || {
+            let (is_ready, said) = pool.readiness();
+            is_ready && said.contains("can not be reached")
+        },
+    );
+    let verdict = miner.submit(Miner::solve(&work));
+    assert_eq!(verdict, Verdict::Accepted { block: true });
+    network.launch();
+    wait_until("the block is on the chain", || network.first.height() > height);
+    miner.mine();
+    assert!(pool.readiness().0);
     pool.assert_alive();
 }
 

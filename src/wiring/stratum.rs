@@ -37,6 +37,8 @@ use crate::stratum::thread::{Peers, Thread};
 const BACKLOG: i32 = 4_096;
 /// Reads whose shares may be on their way, over the sessions of a thread.
 const READS_IN_FLIGHT_MAX: usize = 65_536;
+/// Open files beside connections: the ledger, the chain, logs, what the runtime needs.
+const OTHER_FILES_MAX: usize = 256;
 /// How long sessions may take to end when the pool stops.
 const SESSIONS_DRAIN: Duration = Duration::from_secs(5);
 
@@ -109,6 +111,7 @@ impl BoundStratum {
             return running;
         }
         let stratum = &config.stratum;
+        allow_files(stratum.max_connections + config.http.max_connections);
         let listeners: Arc<[Listener]> = self
             .listeners
             .into_iter()
@@ -223,10 +226,26 @@ impl RunningStratum {
         for thread in &self.threads {
             thread.stop();
         }
-        self.threads
+        // All of them are waited for, also if one did not end well.
+        let joined: Vec<bool> = self
+            .threads
             .into_iter()
             .map(|thread| thread.join().is_ok())
-            .fold(true, |all, joined| all && joined)
+            .collect();
+        joined.into_iter().all(|is_joined| is_joined)
+    }
+}
+
+/// Each connection is an open file, of which many systems allow a process 1,024 unless it asks for more.
+fn allow_files(connections: usize) {
+    let wanted = (connections + OTHER_FILES_MAX) as u64;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed >= wanted => {}
+        Ok(allowed) => log::warn!(
+            "the system allows {allowed} open files, too few for every connection that the settings allow ({wanted}); \
+             raise the limit (ulimit -n, systemd's LimitNOFILE)"
+        ),
+        Err(error) => log::warn!("the limit of open files can not be raised: {error}"),
     }
 }
 

@@ -190,6 +190,20 @@ impl Network {
         });
     }
 
+    /// Stops the pool's nodes.
+    pub(crate) fn stop(&mut self) {
+        self.first.stop();
+        self.second.stop();
+    }
+
+    /// Starts the pool's nodes again.
+    pub(crate) fn launch(&mut self) {
+        self.second.launch();
+        self.first.launch();
+        let _loaded: Value = self.first.call("loadwallet", json!(["pool"]));
+        self.connect();
+    }
+
     pub(crate) fn wait_for_agreement(&self) {
         wait_until("both nodes have the same tip", || {
             let tip = |node: &Litecoin| node.call::<String>("getbestblockhash", json!([]));

@@ -16,7 +16,7 @@ use dwarves_domain::target::Target;
 use serde_json::Value;
 use ureq::http::Method;
 
-use super::litecoin::{Network, wait_until};
+use super::litecoin::{Network, free_port, wait_until};
 
 /// How long the pool may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,10 +30,15 @@ pub(crate) struct Pool {
 
 /// Writes the settings of a pool on these nodes and returns their file.
 pub(crate) fn settings(dir: &Path, network: &Network) -> PathBuf {
+    settings_on(dir, network, 0)
+}
+
+/// The same with HTTP on this port; 0: a free one.
+fn settings_on(dir: &Path, network: &Network, port: u16) -> PathBuf {
     let file = dir.join("pool.toml");
     let cookie = |path: PathBuf| path.display().to_string();
     let text = format!(
-        "[http]\nlisten = \"127.0.0.1:0\"\n[chain]\nkind = \"node\"\nalgorithm = \"scrypt\"\nurl = {:?}\n\
+        "[http]\nlisten = \"127.0.0.1:{port}\"\n[chain]\nkind = \"node\"\nalgorithm = \"scrypt\"\nurl = {:?}\n\
          cookie_file = {:?}\nfallbacks = [{{ url = {:?}, cookie_file = {:?} }}]\npayout_address = {:?}\n\
          poll_interval_secs = 2.0\n[rewards]\nrun_interval_secs = 1\n[work]\ntemplate_refresh_secs = 2\n",
         network.first.url(),
@@ -63,33 +68,41 @@ pub(crate) fn check(settings: &Path, data_dir: &Path) -> (bool, String) {
 impl Pool {
     /// Starts it and waits until it is ready.
     pub(crate) fn start(dir: &Path, network: &Network) -> Self {
-        let data = dir.join("data");
+        let mut pool = Self::launch(dir, network);
+        wait_until("the pool is ready", || {
+            pool.assert_alive();
+            dir.join("data/listen.json").exists()
+        });
+        pool
+    }
+
+    /// Starts it; it may have to wait for its nodes.
+    pub(crate) fn launch(dir: &Path, network: &Network) -> Self {
+        let port = free_port();
         let log = fs::File::options()
             .create(true)
             .append(true)
             .open(dir.join("pool.log"))
             .unwrap();
-        let process = dwarves("serve", &settings(dir, network), &data)
+        let process = dwarves("serve", &settings_on(dir, network, port), &dir.join("data"))
             .env("RUST_LOG", "info")
             .stderr(log)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let mut pool = Self {
+        Self {
             dir: dir.to_owned(),
             process,
-            url: String::new(),
-        };
-        wait_until("the pool is ready", || {
-            pool.assert_alive();
-            let Ok(text) = fs::read_to_string(data.join("listen.json")) else {
-                return false;
-            };
-            let listen: Value = serde_json::from_str(&text).unwrap();
-            pool.url = listen["http"].as_str().unwrap().to_owned();
-            true
-        });
-        pool
+            url: format!("http://127.0.0.1:{port}"),
+        }
+    }
+
+    /// What `/readyz` says, ready or not.
+    pub(crate) fn readiness(&self) -> (bool, String) {
+        match self.get("/readyz") {
+            Ok(ready) => (true, ready.to_string()),
+            Err(error) => (false, error.to_string()),
+        }
     }
 
     pub(crate) fn log(&self) -> String {

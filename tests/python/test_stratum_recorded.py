@@ -176,7 +176,7 @@ def test_miners_are_understood(pool, name, in_pieces):
                 "X2": extranonce2,
                 "TIME": time,
                 "NONCE": nonce,
-                "SHORT": nonce.lstrip("0"),
+                "SHORT": nonce.lstrip("0") or "0",
                 "BITS": f"{bits:08x}",
             }
             (answer,) = send(client, conversation["submit"], [conversation["id"]], in_pieces, **words)

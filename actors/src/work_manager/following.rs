@@ -15,6 +15,8 @@ use crate::store::{TemplateRow, Write};
 /// The wait before the chain is asked again after it failed: doubled each time from the first to the last.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(15);
+/// The longest wait before the chain is asked for its tip again.
+const TIP_RETRY_LAST: Duration = Duration::from_secs(1);
 /// How long the ledger may take to keep a template.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -35,7 +37,8 @@ impl WorkManager {
             }
             Err(error) => {
                 let wait = this.on_chain_error(&error);
-                ctx.run_later(wait, |this, ctx| this.follow_tip(ctx));
+                // Asking for the tip is cheap, and a new one ends the waiting for work.
+                ctx.run_later(wait.min(TIP_RETRY_LAST), |this, ctx| this.follow_tip(ctx));
                 // The tip may be the same when the chain is back: its work is what shows that it is.
                 this.fetch_later(wait, ctx);
             }

@@ -15,7 +15,7 @@ use crate::clock::Stopwatch;
 
 /// The wait before a node that failed is tried again: doubled each time from the first to the last.
 const RETRY_FIRST: Duration = Duration::from_millis(200);
-const RETRY_LAST: Duration = Duration::from_secs(10);
+const RETRY_LAST: Duration = Duration::from_secs(3);
 
 type LongPoll = Pin<Box<dyn Future<Output = Result<Proposal, NodeError>>>>;
 

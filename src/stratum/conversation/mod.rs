@@ -19,7 +19,7 @@ use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
 use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::vardiff;
-use dwarves_domain::work::{Algorithm, ExtraNonce1, Job, JobKey, SessionJob, Template};
+use dwarves_domain::work::{Algorithm, ExtraNonce1, Job, JobKey, SessionJob, SessionJobId, Template};
 
 use super::protocol::fault::Fault;
 use super::protocol::login::LoginRules;
@@ -118,8 +118,8 @@ pub struct Conversation {
     pace: Pace,
     members: Vec<Member>,
     rejects: Rejects,
-    /// The job of the last share: the next one is likely to be of the same.
-    job: Option<(SessionJob, Arc<Job>)>,
+    /// The job of the last share, by the name that the session gave it: the next one is likely to be of the same.
+    job: Option<(SessionJobId, Arc<Job>)>,
 }
 
 impl Conversation {

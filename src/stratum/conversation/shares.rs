@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use dwarves_actors::handlers::submission::messages::RolledShare;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerId;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
-use dwarves_domain::work::{FullExtraNonce, Job, SessionJob, Template};
+use dwarves_domain::work::{FullExtraNonce, Job, SessionJobId, Template};
 
 use super::{Conversation, Scene};
 use crate::stratum::protocol::fault::Fault;
@@ -55,37 +56,20 @@ impl Conversation {
     fn solution(
         &mut self,
         submit: &Submit<'_>,
-        (miner, worker): (Hotkey, dwarves_domain::ids::WorkerId),
+        (miner, worker): (Hotkey, WorkerId),
         scene: &Scene<'_>,
     ) -> Result<RolledShare, Rejection> {
         let id = submit.job.ok_or(Rejection::UnknownJob)?;
-        let session_job = scene
-            .job_key
-            .open_session_job(self.extranonce1, &id)
-            .ok_or(Rejection::UnknownJob)?;
+        let job = match self.known_job(&id, (miner, worker)) {
+            Some(job) => job,
+            None => self.make_job(id, (miner, worker), scene)?,
+        };
+        let template = job.template();
         // The pool gave it out; if its template is not live any more, its time is over.
-        let template = scene
-            .work
-            .template(session_job.template)
-            .ok_or(Rejection::Stale)?;
+        scene.work.template(template.id()).ok_or(Rejection::Stale)?;
         let version = self.version(submit.version_bits, template)?;
         let extranonce = FullExtraNonce::rolled(self.extranonce1, submit.extranonce2.as_bytes())
             .ok_or(Rejection::UnknownJob)?;
-        let known = self
-            .job
-            .as_ref()
-            .filter(|(of, job)| *of == session_job && job.worker() == worker && job.owner() == miner);
-        let job = match known {
-            Some((_, job)) => Arc::clone(job),
-            None => {
-                let target =
-                    Target::from_compact(session_job.share_bits).map_err(|_| Rejection::UnknownJob)?;
-                let extranonce = self.extranonce1.of_jobs();
-                let template = Arc::clone(template);
-                let job = Job::issue(scene.job_key, template, extranonce, miner, worker, target);
-                self.keep_job(session_job, Arc::new(job))
-            }
-        };
         Ok(RolledShare::Solved {
             submission: Submission {
                 job_id: job.id(),
@@ -98,9 +82,40 @@ impl Conversation {
         })
     }
 
-    fn keep_job(&mut self, session_job: SessionJob, job: Arc<Job>) -> Arc<Job> {
-        self.job = Some((session_job, Arc::clone(&job)));
-        job
+    /// The job of the last share, if it is this one. It is the pool's: its tag was checked when it was made.
+    fn known_job(&self, id: &SessionJobId, (miner, worker): (Hotkey, WorkerId)) -> Option<Arc<Job>> {
+        let (known, job) = self.job.as_ref()?;
+        let is_it = known == id && job.worker() == worker && job.owner() == miner;
+        is_it.then(|| Arc::clone(job))
+    }
+
+    fn make_job(
+        &mut self,
+        id: SessionJobId,
+        (miner, worker): (Hotkey, WorkerId),
+        scene: &Scene<'_>,
+    ) -> Result<Arc<Job>, Rejection> {
+        let session_job = scene
+            .job_key
+            .open_session_job(self.extranonce1, &id)
+            .ok_or(Rejection::UnknownJob)?;
+        let template = scene
+            .work
+            .template(session_job.template)
+            .ok_or(Rejection::Stale)?;
+        let target = Target::from_compact(session_job.share_bits).map_err(|_| Rejection::UnknownJob)?;
+        let extranonce = self.extranonce1.of_jobs();
+        let template = Arc::clone(template);
+        let job = Arc::new(Job::issue(
+            scene.job_key,
+            template,
+            extranonce,
+            miner,
+            worker,
+            target,
+        ));
+        self.job = Some((id, Arc::clone(&job)));
+        Ok(job)
     }
 
     /// The header's version: the miner's bits where it may roll, the job's everywhere else (BIP310).

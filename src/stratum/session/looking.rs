@@ -110,7 +110,7 @@ impl StratumSession {
                     self.say(|talk, scene, _| talk.joined(&user, (miner, worker), None, fixed, scene));
                 }
                 Ok(JoinWorkerReply::Refused(standing)) => {
-                    log::info!("worker put out user={} why={standing:?}", checking.user);
+                    log::info!("worker put out user={:?} why={standing:?}", checking.user);
                     self.talk.left(&checking.user);
                     if !self.talk.is_mining() {
                         self.is_leaving = true;

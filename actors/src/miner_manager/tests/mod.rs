@@ -23,6 +23,7 @@ use crate::testing::build::{
 use crate::testing::{Gate, Inbox, ManualClock, PacedStore, RecordingHalt, recorded_outbox, settle};
 
 mod controlling;
+mod joining;
 mod mailbox;
 mod registering;
 mod restarting;
