@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use actix_web::web;
 use dwarves_actors::ask::{AskError, Port, Request};
+use dwarves_actors::block_tracker::messages::ReadBlocks;
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::messages::{Authorize, Control};
 use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, Register};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
-use dwarves_actors::miner_manager::messages::{ReadMiner, ReadMiners};
+use dwarves_actors::miner_manager::messages::{ReadMiner, ReadMiners, ReadRecords};
+use dwarves_actors::paymaster::messages::ReadPayouts;
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
@@ -43,6 +45,12 @@ pub struct PoolPorts {
     pub schedule: Port<ReadSchedule>,
     /// The work manager: reads the present work.
     pub work: Port<ReadWork>,
+    /// The miner manager: reads which miners find fewer blocks than their work should.
+    pub records: Port<ReadRecords>,
+    /// The block tracker: reads how the found blocks are.
+    pub blocks: Port<ReadBlocks>,
+    /// The paymaster: reads how payouts are.
+    pub payouts: Port<ReadPayouts>,
     /// The pool manager: reads how the pool is.
     pub pool: Port<ReadPool>,
 }

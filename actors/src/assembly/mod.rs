@@ -25,7 +25,7 @@ use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners};
+use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords};
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
@@ -170,6 +170,8 @@ pub struct PoolPorts {
     pub read_work: Port<ReadWork>,
     /// When rounds are due, and on which terms.
     pub read_schedule: Port<ReadSchedule>,
+    /// Which miners find fewer blocks than their work should.
+    pub read_records: Port<ReadRecords>,
     /// How the found blocks are.
     pub read_blocks: Port<ReadBlocks>,
     /// How payouts are.

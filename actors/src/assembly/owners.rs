@@ -200,6 +200,7 @@ pub(super) fn start(
         read_miners: peers.read_miners,
         read_work: peers.read_work,
         read_schedule: peers.read_schedule,
+        read_records: Port::new(&miners),
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
     }

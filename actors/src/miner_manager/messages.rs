@@ -6,6 +6,7 @@ use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
 use dwarves_domain::share::{Proof, Rejection};
+use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{Difficulty, Target};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -277,6 +278,8 @@ pub struct MinerView {
     pub units: Units,
     /// The size of the window.
     pub window: Units,
+    /// Blocks among its shares, and how many were to be expected of its work.
+    pub record: Record,
     /// Its machines.
     pub workers: Vec<WorkerView>,
 }
@@ -315,6 +318,8 @@ pub struct MinersView {
     pub workers_active: u64,
     /// Hashes per second of all.
     pub hashrate: f64,
+    /// One standard deviation of that by chance alone, as a part of it; `None` before the first share.
+    pub hashrate_error: Option<f64>,
     /// Accepted shares.
     pub accepted: u64,
     /// Rejected shares by [`Rejection::index`].
@@ -325,6 +330,17 @@ pub struct MinersView {
 
 impl Request for ReadMiners {
     type Reply = MinersView;
+}
+
+/// The miners who found the fewest blocks for their work, the least likely first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRecords {
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Request for ReadRecords {
+    type Reply = Vec<(Hotkey, Record)>;
 }
 
 /// An admin's message to the miner manager.

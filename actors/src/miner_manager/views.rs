@@ -1,10 +1,11 @@
 //! What others may see of the miners.
 
 use actix::prelude::*;
+use dwarves_domain::statistics::Record;
 use dwarves_domain::time::{Span, Timestamp};
 
 use super::MinerManager;
-use super::messages::{MinerView, MinersView, ReadMiner, ReadMiners, WorkerView};
+use super::messages::{MinerView, MinersView, ReadMiner, ReadMiners, ReadRecords, WorkerView};
 use crate::ask::Ask;
 
 /// A worker whose last share is younger is active.
@@ -43,6 +44,10 @@ impl MinerManager {
             rejected,
             units: self.memory.performance.of(&wanted.hotkey),
             window: self.memory.performance.window(),
+            record: Record {
+                found: workers.iter().map(|worker| worker.counters.blocks).sum(),
+                expected: workers.iter().map(|worker| worker.counters.units.to_f64()).sum(),
+            },
             workers: workers
                 .into_iter()
                 .map(|worker| WorkerView {
@@ -68,6 +73,7 @@ impl Handler<Ask<ReadMiners>> for MinerManager {
             workers: 0,
             workers_active: 0,
             hashrate: registry.hashrate(now),
+            hashrate_error: registry.hashrate_error(),
             accepted: 0,
             rejected: Default::default(),
             registration_open: registry.registration_open,
@@ -87,5 +93,16 @@ impl Handler<Ask<ReadMiners>> for MinerManager {
             }
         }
         ask.reply.answer(view);
+    }
+}
+
+impl Handler<Ask<ReadRecords>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadRecords>, _: &mut Self::Context) {
+        let mut records: Vec<_> = self.memory.registry.records().collect();
+        records.sort_by(|(_, a), (_, b)| a.p_value().total_cmp(&b.p_value()));
+        records.truncate(ask.payload.limit as usize);
+        ask.reply.answer(records);
     }
 }

@@ -346,6 +346,7 @@ async fn the_status_sums_up_what_the_others_say() {
         workers: 4,
         workers_active: 2,
         hashrate: 1.0,
+        hashrate_error: None,
         accepted: 7,
         rejected: [0; 6],
         registration_open: true,

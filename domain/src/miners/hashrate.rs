@@ -1,7 +1,14 @@
 //! Hashrate from the difficulty of accepted shares: an estimate for display, so floats are right here.
 //!
 //! Work is averaged with exponentially falling weight; the bias of a young average is divided out, so a miner
-//! that just began sees its rate at once. With n shares in the average the relative error is about 1/√n.
+//! that just began sees its rate at once.
+//!
+//! ```text
+//! hashrate       = Σ wᵢ hᵢ / Σ time weights     (hᵢ: hashes that a share of the issued difficulty takes on average)
+//! relative error = √(Σ (wᵢ hᵢ)²) / Σ wᵢ hᵢ      (1/√n for n shares of one difficulty and one age)
+//! ```
+//!
+//! The error is one standard deviation by chance alone, because shares come as a Poisson process.
 
 use crate::time::Timestamp;
 
@@ -15,6 +22,8 @@ const SPAN_SECS_MIN: f64 = 10.0;
 pub struct Hashrate {
     /// Hashes, weighted by age as of `last`.
     weighted: f64,
+    /// The sum of their squares, weighted likewise.
+    squares: f64,
     began: Timestamp,
     last: Timestamp,
 }
@@ -24,6 +33,7 @@ impl Hashrate {
     pub fn new(now: Timestamp) -> Self {
         Self {
             weighted: 0.0,
+            squares: 0.0,
             began: now,
             last: now,
         }
@@ -35,8 +45,15 @@ impl Hashrate {
 
     /// Notes an accepted share that took `hashes` on average.
     pub fn record(&mut self, now: Timestamp, hashes: f64) {
-        self.weighted = self.weighted * (-Self::secs_between(self.last, now) / DECAY_SECS).exp() + hashes;
+        let decay = (-Self::secs_between(self.last, now) / DECAY_SECS).exp();
+        self.weighted = self.weighted * decay + hashes;
+        self.squares = self.squares * decay * decay + hashes * hashes;
         self.last = self.last.max(now);
+    }
+
+    /// One standard deviation of the rate by chance alone, as a part of it; `None` before the first share.
+    pub fn relative_error(&self) -> Option<f64> {
+        (self.weighted > 0.0).then(|| self.squares.sqrt() / self.weighted)
     }
 
     /// Hashes per second as of `now`.
@@ -75,6 +92,50 @@ mod tests {
         }
         assert!(rate.per_sec(at(900)) < 450.0);
         assert!(rate.per_sec(at(600 + 3_600)) < 1.0);
+    }
+
+    #[test]
+    fn the_error_is_that_of_the_number_of_shares() {
+        let mut rate = Hashrate::new(at(0));
+        assert_eq!(rate.relative_error(), None);
+        for _ in 0..100 {
+            rate.record(at(5), 7.0);
+        }
+        let error = rate.relative_error().unwrap();
+        assert!((error - 0.1).abs() < 1e-12, "{error}");
+        // One share of the work of all before makes it far less certain.
+        rate.record(at(5), 700.0);
+        assert!(rate.relative_error().unwrap() > 0.5);
+    }
+
+    #[test]
+    fn the_shown_error_is_how_far_estimates_of_the_same_miner_spread() {
+        // Shares at random moments, one a second on average, from a fixed little generator.
+        let mut state = 7_u64;
+        let mut random = move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
+        };
+        let (mut rates, mut errors) = (Vec::new(), Vec::new());
+        for _ in 0..400 {
+            let mut rate = Hashrate::new(at(0));
+            let mut time = 0.0;
+            loop {
+                time += -f64::ln(random());
+                if time > 1_500.0 {
+                    break;
+                }
+                rate.record(Timestamp::from_millis((time * 1_000.0) as i64), 1.0);
+            }
+            rates.push(rate.per_sec(at(1_500)));
+            errors.push(rate.relative_error().unwrap());
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let squares: Vec<f64> = rates.iter().map(|rate| (rate - 1.0).powi(2)).collect();
+        let (spread, shown) = (mean(&squares).sqrt(), mean(&errors));
+        assert!((spread / shown - 1.0).abs() < 0.15, "{spread} {shown}");
     }
 
     #[test]

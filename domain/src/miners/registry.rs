@@ -8,6 +8,7 @@ use super::hashrate::Hashrate;
 use crate::hotkey::Hotkey;
 use crate::ids::{WorkerId, WorkerName};
 use crate::share::Rejection;
+use crate::statistics::Record;
 use crate::target::{Difficulty, Target};
 use crate::time::Timestamp;
 use crate::units::Units;
@@ -383,6 +384,27 @@ impl Registry {
     /// Hashes per second of all miners as of `now`.
     pub fn hashrate(&self, now: Timestamp) -> f64 {
         self.hashrate.per_sec(now)
+    }
+
+    /// One standard deviation of that by chance alone, as a part of it; `None` before the first share.
+    pub fn hashrate_error(&self) -> Option<f64> {
+        self.hashrate.relative_error()
+    }
+
+    /// What each miner's work should have brought and what it brought, by hotkey.
+    pub fn records(&self) -> impl Iterator<Item = (Hotkey, Record)> + '_ {
+        self.miners.iter().map(|(hotkey, miner)| {
+            let workers = miner.workers.values().filter_map(|id| self.worker(*id));
+            let nothing = Record {
+                found: 0,
+                expected: 0.0,
+            };
+            let record = workers.fold(nothing, |sum, worker| Record {
+                found: sum.found + worker.counters.blocks,
+                expected: sum.expected + worker.counters.units.to_f64(),
+            });
+            (*hotkey, record)
+        })
     }
 
     /// Bans a registered miner, or lifts its ban. Returns whether there is such a miner.

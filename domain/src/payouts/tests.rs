@@ -391,7 +391,7 @@ fn a_transaction_that_pays_others_or_less_is_seen() {
         Ok(())
     );
     assert!(matches!(
-        seen(&[ours.clone()]).check_pays(&outputs(701)),
+        seen(std::slice::from_ref(&ours)).check_pays(&outputs(701)),
         Err(TransactionError::NotPaid { .. })
     ));
     let extra = seen(&[ours.clone(), change.clone(), change]).check_pays(&outputs(700));

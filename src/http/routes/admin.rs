@@ -2,12 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::admin::messages::{Authorize, Control, ControlReply};
+use dwarves_actors::miner_manager::messages::ReadRecords;
 
 use super::next_cursor;
 use crate::http::problem::{Code, Problem, ProblemBody};
 use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
 use crate::http::wire::control::ControlBody;
+use crate::http::wire::miners::{Withholding, WithholdingRecord};
 use crate::http::wire::pool::{Audit, AuditEntry};
 use crate::http::{auth, body};
 
@@ -101,5 +103,42 @@ pub async fn audit(
     body::ok(&Audit {
         audit: page.rows.into_iter().map(AuditEntry::from).collect(),
         next_cursor: next_cursor(page.next),
+    })
+}
+
+/// Miners in the list of those who found the fewest blocks for their work.
+const RECORDS_MAX: u32 = 100;
+
+/// The miners who found the fewest blocks for their work, the least likely first.
+#[utoipa::path(
+    get, path = "/v1/admin/withholding", operation_id = "list_withholding", tag = "admin",
+    responses(
+        (status = 200, description = "At most 100 miners", body = Withholding),
+        (status = "default", description = "Refused; codes: forbidden, query_invalid, busy", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("admin" = []), ("signature" = [])),
+)]
+pub async fn withholding(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let claim = auth::admin(&req, &state)?;
+    let sent = body::read(&req, payload, state.limits()).await?;
+    let caller = claim.settle(&req, &state, &sent).await?;
+    if !state
+        .ask(&state.deps().ports.authorize, Authorize { caller })
+        .await?
+    {
+        return Err(forbidden());
+    }
+    query::none(&req)?;
+    let question = ReadRecords { limit: RECORDS_MAX };
+    let records = state.ask(&state.deps().ports.records, question).await?;
+    let records = records.into_iter();
+    body::ok(&Withholding {
+        miners: records
+            .map(|(hotkey, record)| WithholdingRecord::new(hotkey, record))
+            .collect(),
     })
 }

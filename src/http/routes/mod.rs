@@ -9,6 +9,7 @@
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
 //! | [`admin`] | control messages and the audit trail |
+//! | [`metrics`] | figures for Prometheus |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
 
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
@@ -20,6 +21,7 @@ use super::{json_rpc, openapi};
 pub mod admin;
 pub mod blocks;
 pub mod health;
+pub mod metrics;
 pub mod miners;
 pub mod pool;
 pub mod rounds;
@@ -111,6 +113,8 @@ routes! {
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }
     "/v1/admin/audit" { get => admin::audit }
+    "/v1/admin/withholding" { get => admin::withholding }
+    "/metrics" { get => metrics::read }
     "/healthz" { get => health::alive }
     "/readyz" { get => health::ready }
     "/openapi.json" { get => openapi::serve }

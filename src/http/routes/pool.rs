@@ -6,6 +6,7 @@ use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::PoolTotals;
 use dwarves_actors::work_manager::messages::ReadWork;
+use dwarves_domain::statistics::Luck;
 
 use crate::http::problem::{Problem, ProblemBody};
 use crate::http::state::HttpState;
@@ -14,10 +15,18 @@ use crate::http::wire::pool::Pool;
 use crate::http::wire::scalars::Instant;
 use crate::http::{body, query};
 
-/// Blocks found over blocks to be expected, once there is one.
-fn luck(totals: &PoolTotals) -> Option<f64> {
-    let expected = totals.units_to_last_block.to_f64();
-    (totals.blocks > 0 && expected > 0.0).then(|| totals.blocks as f64 / expected)
+/// Blocks found and blocks to be expected from the work up to the last one, once there is one.
+pub(super) fn luck(totals: &PoolTotals) -> Option<Luck> {
+    let luck = Luck {
+        blocks: totals.blocks,
+        expected: totals.units_to_last_block.to_f64(),
+    };
+    (luck.blocks > 0 && luck.expected > 0.0).then_some(luck)
+}
+
+/// Work since the last block.
+pub(super) fn round_effort(totals: &PoolTotals) -> f64 {
+    totals.units.saturating_sub(totals.units_to_last_block).to_f64()
 }
 
 /// The pool: its hotkey, its terms, its miners and its luck.
@@ -37,6 +46,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
     let totals = state.totals().await?;
     let template = work.work.current.as_deref();
+    let luck = luck(&totals);
     body::ok(&Pool {
         name: deps.pool_name.clone(),
         hotkey: deps.pool_hotkey.to_string(),
@@ -50,12 +60,16 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         workers: miners.workers,
         workers_active: miners.workers_active,
         hashrate: miners.hashrate,
+        hashrate_error: miners.hashrate_error,
         registration_open: miners.registration_open,
         scheme: schedule.scheme.into(),
         fee_bps: schedule.fee.get(),
         run_interval_secs: schedule.run_interval.secs(),
         next_round_at: Instant(schedule.next_round_at),
-        luck: luck(&totals),
+        luck: luck.and_then(|luck| luck.ratio()),
+        luck_error: luck.and_then(|luck| luck.standard_error()),
+        luck_percentile: luck.map(|luck| luck.percentile()),
+        round_effort: round_effort(&totals),
         shares: ShareCounts {
             accepted: miners.accepted,
             rejected: miners.rejected.into(),

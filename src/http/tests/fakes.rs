@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::{Actor, AsyncContext, Context, Handler};
 use actix_web::web;
 use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
+use dwarves_actors::block_tracker::messages::BlocksView;
 use dwarves_actors::clock::Clock;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
@@ -16,8 +17,9 @@ use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
 use dwarves_actors::miner_manager::messages::{
-    JoinWorker, JoinWorkerReply, MinerView, MinersView, WorkerView,
+    JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
 };
+use dwarves_actors::paymaster::messages::PayoutsView;
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
@@ -28,6 +30,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::session::{Session, SessionKey};
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::signature::SignedRequest;
+use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -272,6 +275,10 @@ pub(super) fn miner_view(hotkey: Hotkey) -> MinerView {
         rejected: [1, 2, 3, 4, 5, 6],
         units: "0.0625".parse().unwrap(),
         window: "2".parse().unwrap(),
+        record: Record {
+            found: 2,
+            expected: 2.5,
+        },
         workers: vec![WorkerView {
             name: "rig1".parse().unwrap(),
             hashrate: 1_000.5,
@@ -338,10 +345,27 @@ impl World {
                 workers: 3,
                 workers_active: 1,
                 hashrate: 2_000.0,
+                hashrate_error: Some(0.25),
                 accepted: 20,
                 rejected: [1, 2, 3, 4, 5, 6],
                 registration_open: true,
             }),
+            records: port(|question: ReadRecords| {
+                assert_eq!(question.limit, 100);
+                let record = |found, expected| Record { found, expected };
+                vec![
+                    (hotkey_of(&keypair(1)), record(0, 7.0)),
+                    (STRANGER, record(3, 2.0)),
+                ]
+            }),
+            blocks: port(|_| BlocksView {
+                is_synced: Some(true),
+                followed: 4,
+                waiting: 1,
+                deep_reorgs: 2,
+                ..BlocksView::default()
+            }),
+            payouts: port(|_| PayoutsView::default()),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
                 source: Source::Blocks,

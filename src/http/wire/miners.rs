@@ -2,8 +2,10 @@
 
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
 use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow};
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::payouts::PayoutState;
 use dwarves_domain::share::Rejection;
+use dwarves_domain::statistics::{Record, power};
 use dwarves_domain::units::Amount;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -113,6 +115,58 @@ pub struct Performance {
     pub window_units: String,
 }
 
+/// Blocks that a miner found, and those to be expected of its work.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BlockRecord {
+    /// Blocks among its accepted shares, whatever became of them.
+    pub found: u64,
+    /// Units of its accepted shares.
+    pub expected: f64,
+}
+
+/// What a miner's work should have brought, for those who look for withheld blocks. A small p-value is a reason to
+/// look and not a proof: of 1,000 honest miners one is below 0.001.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WithholdingRecord {
+    /// Who, in SS58.
+    pub hotkey: String,
+    /// Blocks among its accepted shares, whatever became of them.
+    pub found: u64,
+    /// Units of its accepted shares: the blocks to be expected.
+    pub expected: f64,
+    /// How often an honest miner finds so few or fewer: P(Poisson(expected) <= found).
+    pub p_value: f64,
+    /// The chance that a miner who hides every block would have a p-value of 0.001 or less by now. Where it is 0,
+    /// the p-value says nothing.
+    pub power_all: f64,
+    /// The same for a miner who hides half of its blocks.
+    pub power_half: f64,
+}
+
+/// The p-value that the power is told for.
+const WITHHOLDING_LEVEL: f64 = 0.001;
+
+impl WithholdingRecord {
+    /// What a record says.
+    pub fn new(hotkey: Hotkey, record: Record) -> Self {
+        Self {
+            hotkey: hotkey.to_string(),
+            found: record.found,
+            expected: record.expected,
+            p_value: record.p_value(),
+            power_all: power(record.expected, 1.0, WITHHOLDING_LEVEL),
+            power_half: power(record.expected, 0.5, WITHHOLDING_LEVEL),
+        }
+    }
+}
+
+/// The miners who found the fewest blocks for their work, the least likely first, at most 100.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Withholding {
+    /// The miners.
+    pub miners: Vec<WithholdingRecord>,
+}
+
 /// A miner's balances in sats.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Balances {
@@ -156,6 +210,8 @@ pub struct MinerStatus {
     pub shares: ShareCounts,
     /// Its work in the reward window.
     pub performance: Performance,
+    /// The blocks that it found.
+    pub blocks: BlockRecord,
     /// From which balance it wants to be paid; absent if it chose none and the pool's threshold holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payout_threshold_sats: Option<u64>,
@@ -192,6 +248,10 @@ impl MinerStatus {
             performance: Performance {
                 units: view.units.to_string(),
                 window_units: view.window.to_string(),
+            },
+            blocks: BlockRecord {
+                found: view.record.found,
+                expected: view.record.expected,
             },
             payout_threshold_sats: threshold.map(Amount::sats),
             balance_sats: Balances {

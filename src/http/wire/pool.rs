@@ -79,8 +79,10 @@ pub struct Pool {
     pub workers: u64,
     /// Workers with a share accepted in the last ten minutes.
     pub workers_active: u64,
-    /// Hashes per second of all, estimated from accepted shares.
+    /// Hashes per second of all, estimated from the issued difficulty of accepted shares.
     pub hashrate: f64,
+    /// One standard deviation of it by chance alone, as a part of it; null before the first share.
+    pub hashrate_error: Option<f64>,
     /// Whether new miners are taken.
     pub registration_open: bool,
     /// How rewards are split.
@@ -93,6 +95,13 @@ pub struct Pool {
     pub next_round_at: Instant,
     /// Blocks found over blocks to be expected from the work up to the last one; null before the first.
     pub luck: Option<f64>,
+    /// One standard deviation of luck by chance alone: 1 / sqrt(blocks to be expected).
+    pub luck_error: Option<f64>,
+    /// The chance to be as unlucky as this or more so: P(Poisson(blocks to be expected) <= blocks found).
+    pub luck_percentile: Option<f64>,
+    /// Work since the last block, in blocks to be expected: the effort of the round that goes on. It passes x with
+    /// the chance exp(-x).
+    pub round_effort: f64,
     /// All shares.
     pub shares: ShareCounts,
     /// The sum over all accounts of the ledger: always 0.

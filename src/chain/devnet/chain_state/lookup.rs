@@ -43,7 +43,7 @@ impl DevnetState {
         if self.mempool.waiting().iter().any(|waiting| waiting.txid == txid) {
             return TransactionStatus::Waiting;
         }
-        let found = self.from_tip().find(|(_, block)| {
+        let found = self.blocks_from_tip().find(|(_, block)| {
             let mut ids = block.txdata.iter().map(Transaction::compute_txid);
             ids.any(|id| id == txid)
         });
@@ -58,14 +58,14 @@ impl DevnetState {
             let mut inputs = transaction.input.iter().map(|input| &input.previous_output);
             inputs.any(|place| coins.contains(place)) && transaction.compute_txid() != but
         };
-        self.from_tip().find_map(|(confirmations, block)| {
+        self.blocks_from_tip().find_map(|(confirmations, block)| {
             let spender = block.txdata.iter().find(spends)?;
             Some((spender.compute_txid(), confirmations))
         })
     }
 
     /// The blocks of the best chain with their confirmations, from the tip down.
-    fn from_tip(&self) -> impl Iterator<Item = (u32, &Block)> {
+    fn blocks_from_tip(&self) -> impl Iterator<Item = (u32, &Block)> {
         let tip = self.tree.tip().height;
         (0..=tip).rev().filter_map(move |height| {
             let block = self.block_at(height)?;
