@@ -25,9 +25,8 @@ use dwarves_actors::testing::{FaultyWallet, ManualClock, RecordingHalt, WalletFa
 use dwarves_actors::wallet::{SharedWallet, Wallet, WalletState};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::{PayoutId, RoundId, Sequence};
-use dwarves_domain::ledger::{Account, Balance, Postings};
 use dwarves_domain::payouts::{FeePayer, FeeRate, PayoutState};
-use dwarves_domain::rewards::{RoundInput, Scheme, Source, close};
+use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints};
 use serde::de::DeserializeOwned;
@@ -107,7 +106,8 @@ impl Node {
 }
 
 fn run(directory: &Path, arguments: &[&str]) -> Child {
-    let mut command = Command::new(LITECOIND);
+    let named = std::env::var_os("LITECOIND").unwrap_or_else(|| LITECOIND.into());
+    let mut command = Command::new(named);
     command
         .arg(format!("-datadir={}", directory.display()))
         .args(arguments);
@@ -309,28 +309,28 @@ impl World {
     /// Makes so many sats of each miner payable.
     async fn credit(&mut self, amounts: [u64; MINERS as usize]) {
         self.rounds += 1;
+        let work = (1..)
+            .zip(amounts)
+            .map(|(miner, amount)| (hotkey(miner), amount.into()));
+        let weights = Weights::sum(work).unwrap();
         let input = RoundInput {
             id: RoundId::new(self.rounds),
             closed_at: BEGIN,
             scheme: Scheme::Pplns,
             fee: BasisPoints::default(),
-            source: Source::Blocks,
+            source: Source::Emission,
             accepted: Vec::new(),
             matured: Vec::new(),
             orphaned: Vec::new(),
             returned: Vec::new(),
             shares: Vec::new(),
             carried: BTreeMap::new(),
-            emission: None,
+            emission: Some((sats(amounts.iter().sum()), weights)),
         };
-        let mut closed = close(&input).unwrap();
-        let mut postings = Postings::new();
-        for ((miner, amount), sum) in (1..).zip(amounts).zip(&mut self.credited) {
-            let account = Account::Miner(hotkey(miner), Balance::Payable);
-            postings.transfer(Account::Chain, account, sats(amount)).unwrap();
+        let closed = close(&input).unwrap();
+        for (sum, amount) in self.credited.iter_mut().zip(amounts) {
             *sum += amount;
         }
-        closed.postings = postings;
         let write = Write::CloseRound {
             round: Box::new(closed),
             blocks: Vec::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dwarves_actors::chain::BlockStatus;
 use dwarves_actors::store::memory::MemoryStore;
 use dwarves_actors::store::{Accounting, BlockRow, BlockState, CreditKind, PageRequest, Store, StoreError};
+use dwarves_actors::testing::TestChain;
 use dwarves_actors::testing::build::{COINBASE_SATS, hotkey};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::{Weights, split};
@@ -45,9 +46,12 @@ pub(crate) fn books(store: &MemoryStore) {
     }
 }
 
-/// Whether every block is decided and booked.
-pub(crate) fn is_at_rest(store: &MemoryStore) -> bool {
-    let decided = |block: &BlockRow| matches!(block.state, BlockState::Mature | BlockState::Orphaned);
+/// Whether every block is what the chain says, and booked.
+pub(crate) fn is_at_rest(store: &MemoryStore, chain: &TestChain) -> bool {
+    let decided = |block: &BlockRow| match chain.status_of(block.hash) {
+        BlockStatus::MainChain { .. } => block.state == BlockState::Mature,
+        BlockStatus::SideChain | BlockStatus::Unknown => block.state == BlockState::Orphaned,
+    };
     now(store.blocks_to_account(u32::MAX)).is_empty() && store.found_blocks().iter().all(decided)
 }
 
@@ -85,7 +89,7 @@ fn parts(store: &MemoryStore, block: &BlockRow) -> BTreeMap<Hotkey, u64> {
 /// In the end: every block of the pool is known, is what the chain says, and paid each miner once.
 pub(crate) fn end(story: &Story) {
     let store = story.store();
-    assert!(is_at_rest(store), "{:?}", store.found_blocks());
+    assert!(is_at_rest(store, story.chain()), "{:?}", store.found_blocks());
     let blocks = store.found_blocks();
     for hash in story.chain().submitted() {
         let stored = blocks.iter().filter(|block| block.hash == hash).count();

@@ -228,7 +228,7 @@ impl Story {
                 self.chain.others_find(25);
                 for _ in 0..PATIENCE {
                     sleep(6).await;
-                    if check::is_at_rest(&self.memory) {
+                    if check::is_at_rest(&self.memory, &self.chain) {
                         return;
                     }
                 }

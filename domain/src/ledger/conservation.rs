@@ -164,8 +164,11 @@ mod tests {
         Account::Miner(Hotkey::from_bytes([1; 32]), balance)
     }
 
-    /// Every movement of money that the pool makes, and what it does to the income.
-    fn moves() -> [(Account, Account, fn(&mut Income, i128)); 12] {
+    /// From where to where, and what it does to the income.
+    type Move = (Account, Account, fn(&mut Income, i128));
+
+    /// Every movement of money that the pool makes.
+    fn moves() -> [Move; 12] {
         let keep: fn(&mut Income, i128) = |_, _| {};
         [
             (Account::Chain, miner(Balance::Immature), |i, s| i.immature += s),

@@ -105,6 +105,7 @@ async fn a_miner_is_shown_with_its_work_and_what_it_is_owed() {
                 "time_out_of_range": 5, "version_out_of_mask": 6,
             }},
             "performance": {"units": "0.0625", "window_units": "2"},
+            "blocks": {"found": 2, "expected": 2.5},
             "balance_sats": {"immature": 1, "payable": 2, "in_flight": 3, "paid": 4},
             "workers": [{"name": "rig1", "hashrate": 1000.5, "share_difficulty": 0.5,
                          "last_share_at": null, "shares": 10}],

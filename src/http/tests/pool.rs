@@ -10,7 +10,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::units::Units;
 use serde_json::{Value, json};
 
-use super::fakes::{NOW, POOL, World, pool_view, port, sats};
+use super::fakes::{ADMIN_TOKEN, NOW, POOL, World, pool_view, port, sats};
 use super::{ask, ask_state, get, miner};
 
 #[actix_web::test]
@@ -20,12 +20,22 @@ async fn the_pool_shows_its_terms_and_its_state() {
     world.store.units = "1.5".parse().unwrap();
     let answer = ask_state(world.state(), get("/v1/pool")).await;
     assert_eq!(answer.status, 200);
+    let mut pool = answer.json();
+    // 3 blocks where 1.5 were to be expected.
+    for (field, expected) in [("luck_error", 0.8165), ("luck_percentile", 0.9344)] {
+        let value = pool.as_object_mut().unwrap().remove(field).unwrap();
+        assert!(
+            (value.as_f64().unwrap() - expected).abs() < 1e-4,
+            "{field} {value}"
+        );
+    }
     assert_eq!(
-        answer.json(),
+        pool,
         json!({
             "name": "Test pool", "hotkey": POOL.to_string(), "chain": "devnet", "algorithm": "sha256d",
             "state": "running", "height": 100, "network_difficulty": 1.0,
-            "miners": 2, "workers": 3, "workers_active": 1, "hashrate": 2000.0, "registration_open": true,
+            "miners": 2, "workers": 3, "workers_active": 1, "hashrate": 2000.0, "hashrate_error": 0.25,
+            "registration_open": true, "round_effort": 0.0,
             "scheme": "pplns", "fee_bps": 100, "run_interval_secs": 60,
             "next_round_at": "2023-11-14T22:13:20.123Z", "luck": 2.0,
             "shares": {"accepted": 20, "rejected": {
@@ -46,7 +56,13 @@ async fn without_work_or_blocks_the_pool_has_no_height_and_no_luck() {
     });
     world.store.units = Units::ONE;
     let pool = ask_state(world.state(), get("/v1/pool")).await.json();
-    for field in ["height", "network_difficulty", "luck"] {
+    for field in [
+        "height",
+        "network_difficulty",
+        "luck",
+        "luck_error",
+        "luck_percentile",
+    ] {
         assert_eq!(pool[field], Value::Null, "{field}");
     }
 }
@@ -194,4 +210,77 @@ async fn a_pool_that_is_not_ready_says_what_hinders_it() {
     let answer = hindrance(|view| view.hindrances.push("the node is slow".to_owned())).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["hindrances"], json!(["the node is slow"]));
+}
+
+/// The value of a figure without labels, or with these.
+fn figure(page: &str, name: &str) -> f64 {
+    let line = page.lines().find(|line| line.split(' ').next() == Some(name));
+    let value = line.and_then(|line| line.split(' ').nth(1));
+    value
+        .unwrap_or_else(|| panic!("{name} is missing"))
+        .parse()
+        .unwrap()
+}
+
+#[actix_web::test]
+async fn the_figures_are_in_the_text_format_of_prometheus() {
+    let mut world = World::new();
+    world.store.found = 3;
+    world.store.units = "1.5".parse().unwrap();
+    let answer = ask_state(world.state(), get("/metrics")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let page = String::from_utf8(answer.body).unwrap();
+    for (name, value) in [
+        ("dwarves_running", 1.0),
+        ("dwarves_miners", 2.0),
+        ("dwarves_shares_accepted_total", 20.0),
+        ("dwarves_shares_rejected_total{reason=\"stale\"}", 2.0),
+        ("dwarves_blocks{state=\"mature\"}", 0.0),
+        ("dwarves_blocks_waiting", 1.0),
+        ("dwarves_deep_reorgs_total", 2.0),
+        ("dwarves_chain_synced", 1.0),
+        ("dwarves_ledger_difference_sats", 0.0),
+        ("dwarves_ledger_conserved", 1.0),
+        ("dwarves_luck_ratio", 2.0),
+    ] {
+        assert_eq!(figure(&page, name), value, "{name}");
+    }
+    // Every sample belongs to a figure that was announced with its help and its type, once.
+    let mut announced = std::collections::BTreeSet::new();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(announced.insert(name.to_owned()), "{name} twice");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
+            assert!(page.contains(&format!("# HELP {name} ")), "{name}");
+        } else if !line.starts_with('#') {
+            let (sample, value) = line.split_once(' ').unwrap();
+            let name = sample.split('{').next().unwrap();
+            assert!(announced.contains(name), "{name} was not announced");
+            value.parse::<f64>().unwrap();
+        }
+    }
+    assert!(page.ends_with('\n'));
+}
+
+#[actix_web::test]
+async fn withholding_is_for_admins_and_says_what_it_can_not_tell() {
+    ask(get("/v1/admin/withholding"))
+        .await
+        .refuses(401, "signature_missing", Some("x-bittensor-signature"));
+    let request =
+        get("/v1/admin/withholding").insert_header(("Authorization", format!("Bearer {ADMIN_TOKEN}")));
+    let answer = ask(request).await;
+    assert_eq!(answer.status, 200);
+    let miners = answer.json()["miners"].clone();
+    let number = |miner: usize, field: &str| miners[miner][field].as_f64().unwrap();
+    assert!((number(0, "p_value") - 0.000_912).abs() < 1e-6);
+    assert_eq!(number(0, "power_all"), 1.0);
+    assert!(number(0, "power_half") < 0.05);
+    // Two blocks to be expected: nothing could be told of any miner.
+    assert_eq!((number(1, "found"), number(1, "power_all")), (3.0, 0.0));
 }

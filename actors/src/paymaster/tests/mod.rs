@@ -6,9 +6,9 @@ use std::time::Duration;
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::RoundId;
-use dwarves_domain::ledger::{Account, Balance, Postings};
+use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::payouts::{Payout, PayoutState, Signed};
-use dwarves_domain::rewards::{RoundInput, Scheme, Source, close};
+use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
 use tokio::sync::oneshot;
 
 use super::control::StoredPayoutSettings;
@@ -66,31 +66,25 @@ async fn rich(payable: [u64; 4]) -> MemoryStore {
 
 /// Books a round that makes so many sats of each miner payable.
 async fn credit(memory: &MemoryStore, round: u64, payable: [u64; 4]) {
+    let work = (1..=4)
+        .zip(payable)
+        .map(|(miner, amount)| (hotkey(miner), amount.into()));
+    let weights = Weights::sum(work).unwrap();
     let input = RoundInput {
         id: RoundId::new(round),
         closed_at: at(round),
         scheme: Scheme::Pplns,
         fee: BasisPoints::default(),
-        source: Source::Blocks,
+        source: Source::Emission,
         accepted: Vec::new(),
         matured: Vec::new(),
         orphaned: Vec::new(),
         returned: Vec::new(),
         shares: Vec::new(),
         carried: std::collections::BTreeMap::new(),
-        emission: None,
+        emission: Some((sats(payable.iter().sum()), weights)),
     };
-    let mut closed = close(&input).unwrap();
-    let mut postings = Postings::new();
-    for (miner, amount) in (1..=4).zip(payable) {
-        let account = Account::Miner(hotkey(miner), Balance::Payable);
-        postings
-            .transfer(Account::Emission, account, sats(amount))
-            .unwrap();
-    }
-    closed.postings = postings;
-    closed.source = Source::Emission;
-    closed.reward = sats(payable.iter().sum());
+    let closed = close(&input).unwrap();
     let write = Write::CloseRound {
         round: Box::new(closed),
         blocks: Vec::new(),

@@ -2,32 +2,25 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::ledger::{Account, Balance, Postings};
 use dwarves_domain::payouts::{FeePayer, FeeRate, OutPoint, Part, Payout, PayoutState, Signed, Step, Txid};
-use dwarves_domain::rewards::Source;
-use dwarves_domain::units::Amount;
+use dwarves_domain::rewards::{Scheme, Source, Weights, close};
+use dwarves_domain::units::{Amount, BasisPoints};
 
 use super::Backend;
 use super::fixtures::{
-    at, close_round, commit, empty_round, furnished, key, page, refused, register, sats, start,
+    at, close_round, commit, furnished, key, page, refused, register, round_input, sats, start,
 };
 use crate::store::{SharedStore, StoreErrorKind, Write, Written};
 
 /// A store in which miners 1 and 2 have 1,000 and 500 sats payable.
 async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
     let store = furnished(backend).await;
-    let mut round = empty_round(1);
-    let mut postings = Postings::new();
-    for (miner, amount) in [(1, 1_000), (2, 500)] {
-        let account = Account::Miner(key(miner), Balance::Payable);
-        postings
-            .transfer(Account::Emission, account, sats(amount))
-            .unwrap();
-    }
-    round.postings = postings;
-    round.source = Source::Emission;
-    round.reward = sats(1_500);
-    commit(&store, vec![close_round(round, &[], 0)]).await;
+    let mut input = round_input(1, Scheme::Pplns);
+    input.source = Source::Emission;
+    input.fee = BasisPoints::default();
+    let weights = Weights::sum([(key(1), 1_000), (key(2), 500)]).unwrap();
+    input.emission = Some((sats(1_500), weights));
+    commit(&store, vec![close_round(close(&input).unwrap(), &[], 0)]).await;
     store
 }
 

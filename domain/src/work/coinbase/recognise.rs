@@ -106,7 +106,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_coinbase_of_the_pool_is_found_again(
-            height in 0u32..8_000_000, extranonce in any::<u64>(), sats in 0u64..21_000_000_0000_0000,
+            height in 0u32..8_000_000, extranonce in any::<u64>(), sats in 0u64..2_100_000_000_000_000,
             witness in any::<bool>(), tag in "[a-z/]{0,64}",
         ) {
             let commitment = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
