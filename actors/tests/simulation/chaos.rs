@@ -88,7 +88,7 @@ impl Chaos {
 
     fn reorganise(&mut self) {
         // Rarely deeper than a coinbase needs to mature.
-        let depth = if self.prng.chance(10) { 12 } else { 3 };
+        let depth = if self.prng.chance(20) { 12 } else { 3 };
         let depth = 1 + self.prng.below(depth) as u32;
         self.chain.reorganise(depth);
         self.event(&format!("reorganisation depth={depth}"));
