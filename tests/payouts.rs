@@ -4,6 +4,10 @@
 //! mined past the activation of MWEB, so that payouts are made as on today's Litecoin. Needs Debian's package
 //! `litecoind`; run with `cargo test --test payouts -- --ignored`.
 #![allow(clippy::unwrap_used, reason = "these are tests, and helpers of tests")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests that wait for a program must give up some time"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -149,7 +149,7 @@ impl Failure {
     }
 
     /// The same, as the answer to the call with this id.
-    pub(super) fn to_call(mut self, id: Value) -> Self {
+    pub(super) fn answering(mut self, id: Value) -> Self {
         self.id = id;
         self
     }

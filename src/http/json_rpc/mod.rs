@@ -75,7 +75,7 @@ async fn answer_later(req: HttpRequest, state: web::Data<HttpState>, payload: we
         };
         result
             .map(|given| (given, id.clone()))
-            .map_err(|failure| failure.to_call(id))
+            .map_err(|failure| failure.answering(id))
     };
     let response = match waited.await {
         Ok((given, id)) => given.into_response(id),
@@ -92,7 +92,7 @@ async fn respond(req: &HttpRequest, state: &HttpState, payload: web::Payload) ->
         let given = dispatch(state, &caller, &call).await;
         given
             .map(|given| given.into_response(call.id.clone()))
-            .map_err(|failure| failure.to_call(call.id))
+            .map_err(|failure| failure.answering(call.id))
     };
     answered.await.unwrap_or_else(Failure::into_response)
 }
