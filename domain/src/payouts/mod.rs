@@ -6,7 +6,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`plan`] | who is due, and who waits and why |
+//! | [mod@plan] | who is due, and who waits and why |
 //! | [`batch`] | what a payout's transaction pays: one output an address, and the network's fee |
 //! | [`coins`] | which coins pay for it, for wallets that choose themselves |
 //! | [`transaction`] | whether a signed transaction pays just that |
