@@ -1,6 +1,6 @@
 //! Which difficulty a session issues.
 //!
-//! The rule is the domain's [`vardiff`](dwarves_domain::vardiff), with what only sessions have: the miner's own wishes, which may raise
+//! The rule is the domain's `vardiff`, with what only sessions have: the miner's own wishes, which may raise
 //! what is issued and never lower it below the listener's least, and an operator's choice, which beats all.
 //! What vardiff finds is issued as the nearest power of two: its target is exact in compact form, old firmware
 //! reads it best, and small changes of pace change nothing.

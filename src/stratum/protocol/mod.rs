@@ -2,7 +2,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [mod@line] | where one line ends and the next begins |
+//! | [`mod@line`] | where one line ends and the next begins |
 //! | [`request`] | a line becomes a call with its id |
 //! | [`params`] | each method's params become values |
 //! | [`login`] | who a user name and a password stand for |
