@@ -19,6 +19,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
 use super::body;
+use super::routes::{get, post, resource};
 use super::state::HttpState;
 
 mod block_template;
@@ -45,12 +46,12 @@ static X_REJECT_REASON: HeaderName = HeaderName::from_static("x-reject-reason");
 /// Mounts the paths of JSON-RPC.
 pub fn configure(cfg: &mut web::ServiceConfig) {
     for path in PATHS {
-        cfg.service(web::resource(path).route(web::post().to(answer)));
+        cfg.service(resource(path, &["post"]).route(post().to(answer)));
     }
     cfg.service(
-        web::resource(LONG_POLL_PATH)
-            .route(web::post().to(answer_later))
-            .route(web::get().to(answer_later)),
+        resource(LONG_POLL_PATH, &["get", "post"])
+            .route(post().to(answer_later))
+            .route(get().to(answer_later)),
     );
 }
 

@@ -38,11 +38,11 @@ pub struct Endpoint {
 }
 
 /// A route for GET, which answers HEAD too.
-fn get() -> Route {
+pub(super) fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-fn post() -> Route {
+pub(super) fn post() -> Route {
     web::post()
 }
 
@@ -56,7 +56,7 @@ const fn allow(methods: &[&str]) -> &'static str {
 }
 
 /// A path that refuses the methods it does not take.
-fn resource(path: &'static str, methods: &'static [&'static str]) -> Resource {
+pub(super) fn resource(path: &'static str, methods: &'static [&'static str]) -> Resource {
     let allowed = allow(methods);
     web::resource(path).default_service(web::to(move |req: HttpRequest| async move {
         let detail = format!("this path takes {allowed}, not {}", req.method());

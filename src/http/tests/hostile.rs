@@ -5,7 +5,10 @@ use actix_web::App;
 use actix_web::body::to_bytes;
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::fakes::{ADMIN_TOKEN, NOW, World, job, token};
 use super::{Answer, NONCE, Signing, miner};
@@ -50,6 +53,18 @@ fn valid() -> Vec<Sent> {
         "/readyz",
         "/openapi.json",
     ];
+    let calls = [
+        json!({"method": "getblocktemplate", "params": [{"rules": ["segwit"]}], "id": 0}),
+        json!({"method": "submitblock", "params": ["00".repeat(180), {"workid": job().id().to_string()}], "id": 0}),
+        json!({"method": "getwork", "params": ["00".repeat(128)], "id": 0}),
+    ];
+    let user = format!("Basic {}", STANDARD.encode(format!("{}.rig1:x", miner())));
+    let calls = calls.map(|call| Sent {
+        method: Method::POST,
+        path: "/rpc".to_owned(),
+        headers: vec![("Authorization".to_owned(), user.clone().into_bytes())],
+        body: call.to_string().into_bytes(),
+    });
     let posts = posts.map(|(path, body)| (Method::POST, path.to_owned(), body.as_bytes().to_vec()));
     let gets = gets.map(|path| (Method::GET, path.to_owned(), Vec::new()));
     posts
@@ -81,6 +96,7 @@ fn valid() -> Vec<Sent> {
                 body: body.clone(),
             })
         })
+        .chain(calls)
         .collect()
 }
 
@@ -240,7 +256,12 @@ fn holds(cases: u32, strategy: impl Strategy<Value = Sent>) {
                 body: to_bytes(response.into_body()).await.unwrap().to_vec(),
             }
         });
-        if !answer.status.is_success() {
+        let is_call = sent.method == Method::POST && answer.header("content-type") == Some("application/json");
+        if is_call && !answer.status.is_success() {
+            // Whatever path the change made of it, it was one of JSON-RPC.
+            prop_assert!(answer.json()["error"]["message"].is_string());
+            prop_assert!(!answer.status.is_server_error());
+        } else if !answer.status.is_success() {
             let code = answer.code();
             prop_assert!(
                 !answer.status.is_server_error() || answer.status == StatusCode::SERVICE_UNAVAILABLE,

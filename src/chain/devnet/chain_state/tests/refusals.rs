@@ -40,7 +40,7 @@ fn rerooted(state: &DevnetState, change: impl FnOnce(&mut Vec<Transaction>)) -> 
 
 fn assert_refused(state: &mut DevnetState, bytes: &[u8], word: &str) {
     let before = fingerprint(state);
-    assert_eq!(state.accept(bytes, NOW), SubmitOutcome::Refused(word.to_owned()));
+    assert_eq!(state.accept(bytes, NOW), SubmitOutcome::from_bip22(Some(word)));
     assert_eq!(fingerprint(state), before, "{word} left a trace");
 }
 
