@@ -59,7 +59,12 @@ fn a_pool_on_two_litecoinds_mines_across_the_activation_of_the_extension_blocks(
 
     let mut pool = Pool::start(dir.path(), &network);
     assert_eq!(pool.get("/v1/pool").unwrap()["chain"], "litecoin");
-    let mut miners = [Miner::new(&pool, 1), Miner::new(&pool, 2)];
+    let _made: Value = network.second.call("createwallet", json!(["miners"]));
+    let addresses: [String; 2] = [1, 2].map(|_| network.second.call("getnewaddress", json!([])));
+    let mut miners = [
+        Miner::new(&pool, 1, Some(&addresses[0])),
+        Miner::new(&pool, 2, Some(&addresses[1])),
+    ];
     let watch = Stopwatch::start();
     while miners[0].mine() < 110 {}
     println!("110 blocks in {:?}", watch.elapsed());
@@ -126,6 +131,7 @@ fn a_pool_on_two_litecoinds_mines_across_the_activation_of_the_extension_blocks(
     every_block_is_known(&network, &pool);
     a_block_that_is_orphaned_and_comes_back(&network, &pool, &mut miners[0]);
     old_work_is_stale(&network, &mut miners[1]);
+    payouts_are_on_the_chain_and_equal_the_books(&network, &pool, &mut miners, &addresses);
     let [miner, _] = miners;
     new_work_comes_at_once(&network, miner);
     pool.assert_alive();
@@ -145,7 +151,7 @@ fn a_pool_waits_for_its_nodes_outlives_them_and_keeps_what_is_found_meanwhile() 
     });
     network.launch();
     wait_until("the pool is ready", || pool.readiness().0);
-    let mut miner = Miner::new(&pool, 1);
+    let mut miner = Miner::new(&pool, 1, None);
     let height = miner.mine().max(miner.mine());
     wait_until("the node has the blocks", || network.first.height() == height);
 
@@ -224,6 +230,49 @@ fn a_block_that_is_orphaned_and_comes_back(network: &Network, pool: &Pool, miner
         miner.start_over();
         miner.next_work().height == network.first.height() + 1
     });
+}
+
+/// What the miners' addresses received is what the books say was paid, to the last unit.
+fn payouts_are_on_the_chain_and_equal_the_books(
+    network: &Network,
+    pool: &Pool,
+    miners: &mut [Miner; 2],
+    addresses: &[String; 2],
+) {
+    pool.admin("paymaster", "set_threshold", &["threshold_sats=100000"]);
+    pool.admin("paymaster", "pay_now", &[]);
+    let names = [0, 1].map(|at: usize| miners[at].hotkey().to_owned());
+    let payouts = |name: &str| {
+        let page = pool.get(&format!("/v1/miners/{name}/payouts")).unwrap();
+        page["payouts"].as_array().unwrap().clone()
+    };
+    let all_are = |state: &str| {
+        names.iter().all(|name| {
+            let payouts = payouts(name);
+            !payouts.is_empty() && payouts.iter().all(|payout| payout["state"] == state)
+        })
+    };
+    wait_until("every miner has a payout on the network", || all_are("broadcast"));
+    wait_until("the payouts are deep", || {
+        miners[0].mine();
+        all_are("confirmed")
+    });
+    network.wait_for_agreement();
+    for (name, address) in names.iter().zip(addresses) {
+        let payouts = payouts(name);
+        let sum = |field: &str| -> u64 { payouts.iter().map(|payout| payout[field].as_u64().unwrap()).sum() };
+        let received: f64 = network.second.call("getreceivedbyaddress", json!([address]));
+        // Below 2^53 units a float holds eight decimals exactly once it is rounded to them.
+        assert_eq!((received * 1e8).round() as u64, sum("amount_sats"), "{payouts:?}");
+        let miner = pool.get(&format!("/v1/miners/{name}")).unwrap();
+        assert_eq!(
+            miner["balance_sats"]["paid"].as_u64().unwrap(),
+            sum("debited_sats")
+        );
+        assert_eq!(miner["balance_sats"]["in_flight"], 0);
+        assert!(sum("amount_sats") > 0);
+    }
+    assert_eq!(pool.get("/v1/pool").unwrap()["ledger_sum_sats"], 0);
 }
 
 /// Work on a tip that is over is refused as stale.

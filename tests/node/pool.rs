@@ -40,7 +40,8 @@ fn settings_on(dir: &Path, network: &Network, port: u16) -> PathBuf {
     let text = format!(
         "[http]\nlisten = \"127.0.0.1:{port}\"\n[chain]\nkind = \"node\"\nalgorithm = \"scrypt\"\nurl = {:?}\n\
          cookie_file = {:?}\nfallbacks = [{{ url = {:?}, cookie_file = {:?} }}]\npayout_address = {:?}\n\
-         poll_interval_secs = 2.0\n[rewards]\nrun_interval_secs = 1\n[work]\ntemplate_refresh_secs = 2\n",
+         poll_interval_secs = 2.0\n[rewards]\nrun_interval_secs = 1\n[work]\ntemplate_refresh_secs = 2\n\
+         [payouts]\nthreshold_sats = 100000000000000\nconfirmations = 3\n",
         network.first.url(),
         cookie(network.first.cookie_file()),
         network.second.url(),
@@ -114,6 +115,19 @@ impl Pool {
         assert!(ended.is_none(), "the pool ended: {ended:?}\n{}", self.log());
     }
 
+    /// Sends a control message as an operator does.
+    pub(crate) fn admin(&self, actor: &str, message: &str, fields: &[&str]) {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_dwarves"));
+        program.args(["admin", actor, message]).args(fields);
+        program.arg("--data-dir").arg(self.dir.join("data"));
+        let Output { status, stderr, .. } = program.output().unwrap();
+        assert!(
+            status.success(),
+            "{actor} {message}: {}",
+            String::from_utf8_lossy(&stderr)
+        );
+    }
+
     /// A GET request: the status and the body, also of a refusal.
     pub(crate) fn get(&self, path: &str) -> Result<Value, ApiError> {
         let transport = Transport::new(&self.url).unwrap();
@@ -151,15 +165,24 @@ impl Drop for Pool {
 /// A miner that hands in one block at a time, as one does who has a node's difficulty to beat.
 pub(crate) struct Miner {
     client: PoolClient,
+    hotkey: String,
     last: Option<Work>,
 }
 
 impl Miner {
-    pub(crate) fn new(pool: &Pool, seed: u8) -> Self {
+    /// One that registers, and is paid to this address.
+    pub(crate) fn new(pool: &Pool, seed: u8, payout_address: Option<&str>) -> Self {
         let key = Arc::new(HotkeyFile::from_seed([seed; 32]));
-        let mut client = PoolClient::new(&pool.url, key, None).unwrap();
+        let hotkey = key.hotkey().to_string();
+        let mut client = PoolClient::new(&pool.url, key, payout_address.map(str::to_owned)).unwrap();
         client.register().unwrap();
-        Self { client, last: None }
+        let last = None;
+        Self { client, hotkey, last }
+    }
+
+    /// Its name.
+    pub(crate) fn hotkey(&self) -> &str {
+        &self.hotkey
     }
 
     /// The height of the last work.
