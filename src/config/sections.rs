@@ -2,22 +2,25 @@
 //!
 //! `config.toml` says what each is for; here are types and ranges.
 
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::payouts::{FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::Algorithm;
 use serde::Deserialize;
 
 use super::values;
-use crate::rpc::{Endpoint, EndpointError};
-use crate::stratum::settings::Network;
+
+mod chain;
+mod payouts;
+mod stratum;
+
+pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
+pub use payouts::PayoutsConfig;
+pub use stratum::{StratumConfig, StratumListenerConfig};
 
 /// Every setting.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -207,144 +210,6 @@ impl Default for StoreConfig {
     }
 }
 
-/// Where the chain is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ChainKind {
-    /// In this process.
-    #[default]
-    Devnet,
-    /// A node, asked over JSON-RPC.
-    Node,
-}
-
-/// A node's JSON-RPC address. It may hold a password, which `Debug` and `Display` leave out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct NodeUrl(String);
-
-impl NodeUrl {
-    /// From a text that begins with `http://` or `https://`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let rest = text
-            .strip_prefix("http://")
-            .or_else(|| text.strip_prefix("https://"))?;
-        let plain = !rest.is_empty() && rest.chars().all(|c| !c.is_whitespace() && !c.is_control());
-        plain.then(|| Self(text.to_owned()))
-    }
-
-    /// The address with its password.
-    pub fn with_credentials(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for NodeUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.split_once("://"), self.0.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, host))) => write!(f, "{scheme}://***@{host}"),
-            _ => f.write_str(&self.0),
-        }
-    }
-}
-
-impl fmt::Debug for NodeUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NodeUrl({self})")
-    }
-}
-
-/// Another node of the same chain.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FallbackNode {
-    /// Its JSON-RPC address.
-    #[serde(deserialize_with = "values::some_node_url")]
-    pub url: NodeUrl,
-    /// Its cookie file.
-    #[serde(default, deserialize_with = "values::optional_path")]
-    pub cookie_file: Option<PathBuf>,
-}
-
-/// `[chain]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ChainConfig {
-    /// Where the chain is.
-    #[serde(deserialize_with = "values::chain_kind")]
-    pub kind: ChainKind,
-    /// Its proof of work.
-    #[serde(deserialize_with = "values::algorithm")]
-    pub algorithm: Algorithm,
-    /// The node's JSON-RPC address.
-    #[serde(deserialize_with = "values::node_url")]
-    pub url: Option<NodeUrl>,
-    /// The node's cookie file.
-    #[serde(deserialize_with = "values::optional_path")]
-    pub cookie_file: Option<PathBuf>,
-    /// Nodes that stand in for the first, in order.
-    #[serde(deserialize_with = "values::fallbacks")]
-    pub fallbacks: Vec<FallbackNode>,
-    /// How often each node is looked at beside the long poll.
-    #[serde(rename = "poll_interval_secs", deserialize_with = "values::poll_interval")]
-    pub poll_interval: Span,
-    /// The node's wallet.
-    #[serde(deserialize_with = "values::optional_text")]
-    pub wallet: Option<String>,
-    /// Where coinbases pay, as text: which addresses are right depends on the chain. It was checked when the
-    /// settings were loaded, as far as that can be done without asking a node.
-    #[serde(deserialize_with = "values::optional_text")]
-    pub payout_address: Option<String>,
-    /// Confirmations from which a block's reward is payable, as configured; 0 stands for
-    /// [`ChainConfig::maturity`]'s choice.
-    #[serde(deserialize_with = "values::whole::<_, _, 0, 10_000>")]
-    pub maturity_confirmations: u32,
-    /// Hashes that a block of the devnet takes on average.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000_000_000_000>")]
-    pub devnet_block_hashes: u64,
-}
-
-impl ChainConfig {
-    /// Confirmations from which a block's reward is payable: by default 10 on the devnet, where a newcomer is
-    /// to see a reward within minutes, and 101 on a node, where wallets spend coinbases from then on.
-    pub fn maturity(&self) -> u32 {
-        match (self.maturity_confirmations, self.kind) {
-            (0, ChainKind::Devnet) => 10,
-            (0, ChainKind::Node) => 101,
-            (chosen, _) => chosen,
-        }
-    }
-
-    /// The nodes, the preferred one first; none on the devnet.
-    ///
-    /// # Errors
-    /// If an address is none of a node.
-    pub fn endpoints(&self) -> Result<Vec<Endpoint>, EndpointError> {
-        let first = self.url.as_ref().map(|url| (url, &self.cookie_file));
-        let others = self.fallbacks.iter().map(|node| (&node.url, &node.cookie_file));
-        first
-            .into_iter()
-            .chain(others)
-            .map(|(url, cookie)| Endpoint::new(url.with_credentials(), cookie.as_deref()))
-            .collect()
-    }
-}
-
-impl Default for ChainConfig {
-    fn default() -> Self {
-        Self {
-            kind: ChainKind::Devnet,
-            algorithm: Algorithm::Sha256d,
-            url: None,
-            cookie_file: None,
-            fallbacks: Vec::new(),
-            poll_interval: Span::from_secs(1),
-            wallet: None,
-            payout_address: None,
-            maturity_confirmations: 0,
-            devnet_block_hashes: 15_000_000,
-        }
-    }
-}
-
 /// `[work]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -429,73 +294,6 @@ impl Default for RewardsConfig {
     }
 }
 
-/// `[payouts]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PayoutsConfig {
-    /// Least balance that is paid out.
-    #[serde(rename = "threshold_sats", deserialize_with = "values::amount")]
-    pub threshold: Amount,
-    /// Least threshold that a miner may choose; zero: the dust limit.
-    #[serde(rename = "threshold_min_sats", deserialize_with = "values::amount")]
-    pub threshold_min: Amount,
-    /// Confirmations after which a payout counts as paid.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
-    pub confirmations: u32,
-    /// Time between two payouts.
-    #[serde(
-        rename = "interval_secs",
-        deserialize_with = "values::secs::<_, 1, 2_592_000>"
-    )]
-    pub interval: Span,
-    /// Who pays the network's fee.
-    #[serde(deserialize_with = "values::fee_payer")]
-    pub fee_payer: FeePayer,
-    /// What the network is offered.
-    #[serde(rename = "fee_rate_sats_per_vbyte", deserialize_with = "values::fee_rate")]
-    pub fee_rate: FeeRate,
-    /// The most that the network may take of what is paid.
-    #[serde(rename = "fee_max_bps", deserialize_with = "values::fee_max")]
-    pub fee_max: BasisPoints,
-    /// Outputs of one transaction, not counting the change.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 2_000>")]
-    pub outputs_max: usize,
-    /// Least output that the network carries, as configured; zero stands for [`PayoutsConfig::dust_on`]'s choice.
-    #[serde(rename = "dust_sats", deserialize_with = "values::amount")]
-    pub dust: Amount,
-}
-
-impl PayoutsConfig {
-    /// The least output that the network carries: by default what nodes of the algorithm's great chain relay,
-    /// 546 sats on Bitcoin and 5,460 on Litecoin.
-    pub fn dust_on(&self, algorithm: Algorithm) -> Amount {
-        if self.dust > Amount::ZERO {
-            return self.dust;
-        }
-        let sats = match algorithm {
-            Algorithm::Sha256d => 546,
-            Algorithm::Scrypt => 5_460,
-        };
-        Amount::from_sats(sats).expect("a few thousand sats are an amount")
-    }
-}
-
-impl Default for PayoutsConfig {
-    fn default() -> Self {
-        Self {
-            threshold: Amount::from_sats(100_000).expect("a thousandth of a coin is an amount"),
-            threshold_min: Amount::ZERO,
-            confirmations: 6,
-            interval: Span::from_secs(600),
-            fee_payer: FeePayer::Pool,
-            fee_rate: FeeRate::new(10).expect("ten sats are a rate"),
-            fee_max: BasisPoints::new(500).expect("five percent are a part of the whole"),
-            outputs_max: 2_000,
-            dust: Amount::ZERO,
-        }
-    }
-}
-
 /// `[admin]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -543,132 +341,5 @@ impl Default for LimitsConfig {
             recent_shares: 2_000_000,
             used_nonces: 100_000,
         }
-    }
-}
-
-/// `[stratum]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StratumConfig {
-    /// Where to listen, with the difficulties of `[work]`; `None`: only `listeners`.
-    #[serde(deserialize_with = "values::optional_address")]
-    pub listen: Option<SocketAddr>,
-    /// Listeners with settings of their own.
-    pub listeners: Vec<StratumListenerConfig>,
-    /// Whether a payout address is enough to mine.
-    pub allow_address_login: bool,
-    /// Bytes of the extranonce that miners roll.
-    #[serde(deserialize_with = "values::whole::<_, _, 4, 8>")]
-    pub extranonce2_bytes: usize,
-    /// Threads that serve sessions, as configured; 0 stands for one less than there are cores.
-    #[serde(deserialize_with = "values::whole::<_, _, 0, 1024>")]
-    pub threads: usize,
-    /// Open connections over all listeners.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
-    pub max_connections: usize,
-    /// Open connections of one address.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
-    pub max_connections_per_address: usize,
-    /// Open connections of one network.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
-    pub max_connections_per_subnet: usize,
-    /// Time until a session has subscribed and authorized.
-    #[serde(
-        rename = "handshake_timeout_secs",
-        deserialize_with = "values::secs::<_, 1, 3600>"
-    )]
-    pub handshake_timeout: Span,
-    /// Time for which a session may be silent.
-    #[serde(
-        rename = "idle_timeout_secs",
-        deserialize_with = "values::secs::<_, 1, 86_400>"
-    )]
-    pub idle_timeout: Span,
-    /// Bytes that wait for a miner that does not read.
-    #[serde(deserialize_with = "values::whole::<_, _, 16_384, 16_777_216>")]
-    pub unread_output_bytes: usize,
-    /// Requests after which a session's refusals are looked at.
-    #[serde(deserialize_with = "values::whole::<_, _, 10, 10_000>")]
-    pub reject_window: u16,
-    /// The most of them that may be refused, in percent.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
-    pub reject_percent: u16,
-    /// How long an address is kept out that was put out twice within this time.
-    #[serde(rename = "ban_secs", deserialize_with = "values::secs::<_, 1, 86_400>")]
-    pub ban: Span,
-}
-
-impl Default for StratumConfig {
-    fn default() -> Self {
-        Self {
-            listen: None,
-            listeners: Vec::new(),
-            allow_address_login: true,
-            extranonce2_bytes: 8,
-            threads: 0,
-            max_connections: 20_000,
-            max_connections_per_address: 5_000,
-            max_connections_per_subnet: 10_000,
-            handshake_timeout: Span::from_secs(30),
-            idle_timeout: Span::from_secs(900),
-            unread_output_bytes: 65_536,
-            reject_window: 100,
-            reject_percent: 50,
-            ban: Span::from_secs(600),
-        }
-    }
-}
-
-impl StratumConfig {
-    /// Every listener: the one of `listen`, then the others.
-    pub fn all_listeners(&self) -> Vec<StratumListenerConfig> {
-        let simple = self.listen.map(|listen| StratumListenerConfig {
-            listen,
-            start_difficulty: None,
-            min_difficulty: None,
-            max_difficulty: None,
-            tls_certificate: None,
-            tls_key: None,
-            proxies: Vec::new(),
-        });
-        simple.into_iter().chain(self.listeners.iter().cloned()).collect()
-    }
-}
-
-/// `[[stratum.listeners]]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StratumListenerConfig {
-    /// Where to listen.
-    #[serde(deserialize_with = "values::address")]
-    pub listen: SocketAddr,
-    /// Difficulty of a new session; `None`: as `[work]` says.
-    #[serde(default, deserialize_with = "values::some_difficulty")]
-    pub start_difficulty: Option<Difficulty>,
-    /// Least difficulty; `None`: as `[work]` says.
-    #[serde(default, deserialize_with = "values::some_difficulty")]
-    pub min_difficulty: Option<Difficulty>,
-    /// Greatest difficulty; `None`: as `[work]` says.
-    #[serde(default, deserialize_with = "values::some_difficulty")]
-    pub max_difficulty: Option<Difficulty>,
-    /// The certificate chain for TLS, as PEM; `None`: no TLS.
-    #[serde(default, deserialize_with = "values::optional_path")]
-    pub tls_certificate: Option<PathBuf>,
-    /// Its private key, as PEM.
-    #[serde(default, deserialize_with = "values::optional_path")]
-    pub tls_key: Option<PathBuf>,
-    /// Proxies that begin each connection with a PROXY protocol header.
-    #[serde(default, deserialize_with = "values::networks")]
-    pub proxies: Vec<Network>,
-}
-
-impl StratumListenerConfig {
-    /// Its start, least and greatest difficulty.
-    pub fn difficulties(&self, work: &WorkConfig) -> [Difficulty; 3] {
-        [
-            self.start_difficulty.unwrap_or(work.start_difficulty),
-            self.min_difficulty.unwrap_or(work.min_difficulty),
-            self.max_difficulty.unwrap_or(work.max_difficulty),
-        ]
     }
 }

@@ -1,0 +1,149 @@
+//! `[chain]`: which chain, and whose nodes.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use dwarves_domain::time::Span;
+use dwarves_domain::work::Algorithm;
+use serde::Deserialize;
+
+use crate::config::values;
+use crate::rpc::{Endpoint, EndpointError};
+
+/// Where the chain is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChainKind {
+    /// In this process.
+    #[default]
+    Devnet,
+    /// A node, asked over JSON-RPC.
+    Node,
+}
+
+/// A node's JSON-RPC address. It may hold a password, which `Debug` and `Display` leave out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeUrl(String);
+
+impl NodeUrl {
+    /// From a text that begins with `http://` or `https://`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let rest = text
+            .strip_prefix("http://")
+            .or_else(|| text.strip_prefix("https://"))?;
+        let plain = !rest.is_empty() && rest.chars().all(|c| !c.is_whitespace() && !c.is_control());
+        plain.then(|| Self(text.to_owned()))
+    }
+
+    /// The address with its password.
+    pub fn with_credentials(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.split_once("://"), self.0.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => write!(f, "{scheme}://***@{host}"),
+            _ => f.write_str(&self.0),
+        }
+    }
+}
+
+impl fmt::Debug for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeUrl({self})")
+    }
+}
+
+/// Another node of the same chain.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FallbackNode {
+    /// Its JSON-RPC address.
+    #[serde(deserialize_with = "values::some_node_url")]
+    pub url: NodeUrl,
+    /// Its cookie file.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub cookie_file: Option<PathBuf>,
+}
+
+/// `[chain]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ChainConfig {
+    /// Where the chain is.
+    #[serde(deserialize_with = "values::chain_kind")]
+    pub kind: ChainKind,
+    /// Its proof of work.
+    #[serde(deserialize_with = "values::algorithm")]
+    pub algorithm: Algorithm,
+    /// The node's JSON-RPC address.
+    #[serde(deserialize_with = "values::node_url")]
+    pub url: Option<NodeUrl>,
+    /// The node's cookie file.
+    #[serde(deserialize_with = "values::optional_path")]
+    pub cookie_file: Option<PathBuf>,
+    /// Nodes that stand in for the first, in order.
+    #[serde(deserialize_with = "values::fallbacks")]
+    pub fallbacks: Vec<FallbackNode>,
+    /// How often each node is looked at beside the long poll.
+    #[serde(rename = "poll_interval_secs", deserialize_with = "values::poll_interval")]
+    pub poll_interval: Span,
+    /// The node's wallet.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub wallet: Option<String>,
+    /// Where coinbases pay, as text: which addresses are right depends on the chain. It was checked when the
+    /// settings were loaded, as far as that can be done without asking a node.
+    #[serde(deserialize_with = "values::optional_text")]
+    pub payout_address: Option<String>,
+    /// Confirmations from which a block's reward is payable, as configured; 0 stands for
+    /// [`ChainConfig::maturity`]'s choice.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 10_000>")]
+    pub maturity_confirmations: u32,
+    /// Hashes that a block of the devnet takes on average.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000_000_000_000>")]
+    pub devnet_block_hashes: u64,
+}
+
+impl ChainConfig {
+    /// Confirmations from which a block's reward is payable: by default 10 on the devnet, where a newcomer is
+    /// to see a reward within minutes, and 101 on a node, where wallets spend coinbases from then on.
+    pub fn maturity(&self) -> u32 {
+        match (self.maturity_confirmations, self.kind) {
+            (0, ChainKind::Devnet) => 10,
+            (0, ChainKind::Node) => 101,
+            (chosen, _) => chosen,
+        }
+    }
+
+    /// The nodes, the preferred one first; none on the devnet.
+    ///
+    /// # Errors
+    /// If an address is none of a node.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>, EndpointError> {
+        let first = self.url.as_ref().map(|url| (url, &self.cookie_file));
+        let others = self.fallbacks.iter().map(|node| (&node.url, &node.cookie_file));
+        first
+            .into_iter()
+            .chain(others)
+            .map(|(url, cookie)| Endpoint::new(url.with_credentials(), cookie.as_deref()))
+            .collect()
+    }
+}
+
+impl Default for ChainConfig {
+    fn default() -> Self {
+        Self {
+            kind: ChainKind::Devnet,
+            algorithm: Algorithm::Sha256d,
+            url: None,
+            cookie_file: None,
+            fallbacks: Vec::new(),
+            poll_interval: Span::from_secs(1),
+            wallet: None,
+            payout_address: None,
+            maturity_confirmations: 0,
+            devnet_block_hashes: 15_000_000,
+        }
+    }
+}

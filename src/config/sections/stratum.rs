@@ -1,0 +1,139 @@
+//! `[stratum]`: its listeners and the limits of their connections.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
+use serde::Deserialize;
+
+use super::WorkConfig;
+use crate::config::values;
+use crate::stratum::settings::Network;
+
+/// `[stratum]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StratumConfig {
+    /// Where to listen, with the difficulties of `[work]`; `None`: only `listeners`.
+    #[serde(deserialize_with = "values::optional_address")]
+    pub listen: Option<SocketAddr>,
+    /// Listeners with settings of their own.
+    pub listeners: Vec<StratumListenerConfig>,
+    /// Whether a payout address is enough to mine.
+    pub allow_address_login: bool,
+    /// Bytes of the extranonce that miners roll.
+    #[serde(deserialize_with = "values::whole::<_, _, 4, 8>")]
+    pub extranonce2_bytes: usize,
+    /// Threads that serve sessions, as configured; 0 stands for one less than there are cores.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 1024>")]
+    pub threads: usize,
+    /// Open connections over all listeners.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub max_connections: usize,
+    /// Open connections of one address.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub max_connections_per_address: usize,
+    /// Open connections of one network.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    pub max_connections_per_subnet: usize,
+    /// Time until a session has subscribed and authorized.
+    #[serde(
+        rename = "handshake_timeout_secs",
+        deserialize_with = "values::secs::<_, 1, 3600>"
+    )]
+    pub handshake_timeout: Span,
+    /// Time for which a session may be silent.
+    #[serde(
+        rename = "idle_timeout_secs",
+        deserialize_with = "values::secs::<_, 1, 86_400>"
+    )]
+    pub idle_timeout: Span,
+    /// Bytes that wait for a miner that does not read.
+    #[serde(deserialize_with = "values::whole::<_, _, 16_384, 16_777_216>")]
+    pub unread_output_bytes: usize,
+    /// Requests after which a session's refusals are looked at.
+    #[serde(deserialize_with = "values::whole::<_, _, 10, 10_000>")]
+    pub reject_window: u16,
+    /// The most of them that may be refused, in percent.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    pub reject_percent: u16,
+    /// How long an address is kept out that was put out twice within this time.
+    #[serde(rename = "ban_secs", deserialize_with = "values::secs::<_, 1, 86_400>")]
+    pub ban: Span,
+}
+
+impl Default for StratumConfig {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            listeners: Vec::new(),
+            allow_address_login: true,
+            extranonce2_bytes: 8,
+            threads: 0,
+            max_connections: 20_000,
+            max_connections_per_address: 5_000,
+            max_connections_per_subnet: 10_000,
+            handshake_timeout: Span::from_secs(30),
+            idle_timeout: Span::from_secs(900),
+            unread_output_bytes: 65_536,
+            reject_window: 100,
+            reject_percent: 50,
+            ban: Span::from_secs(600),
+        }
+    }
+}
+
+impl StratumConfig {
+    /// Every listener: the one of `listen`, then the others.
+    pub fn all_listeners(&self) -> Vec<StratumListenerConfig> {
+        let simple = self.listen.map(|listen| StratumListenerConfig {
+            listen,
+            start_difficulty: None,
+            min_difficulty: None,
+            max_difficulty: None,
+            tls_certificate: None,
+            tls_key: None,
+            proxies: Vec::new(),
+        });
+        simple.into_iter().chain(self.listeners.iter().cloned()).collect()
+    }
+}
+
+/// `[[stratum.listeners]]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StratumListenerConfig {
+    /// Where to listen.
+    #[serde(deserialize_with = "values::address")]
+    pub listen: SocketAddr,
+    /// Difficulty of a new session; `None`: as `[work]` says.
+    #[serde(default, deserialize_with = "values::some_difficulty")]
+    pub start_difficulty: Option<Difficulty>,
+    /// Least difficulty; `None`: as `[work]` says.
+    #[serde(default, deserialize_with = "values::some_difficulty")]
+    pub min_difficulty: Option<Difficulty>,
+    /// Greatest difficulty; `None`: as `[work]` says.
+    #[serde(default, deserialize_with = "values::some_difficulty")]
+    pub max_difficulty: Option<Difficulty>,
+    /// The certificate chain for TLS, as PEM; `None`: no TLS.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key, as PEM.
+    #[serde(default, deserialize_with = "values::optional_path")]
+    pub tls_key: Option<PathBuf>,
+    /// Proxies that begin each connection with a PROXY protocol header.
+    #[serde(default, deserialize_with = "values::networks")]
+    pub proxies: Vec<Network>,
+}
+
+impl StratumListenerConfig {
+    /// Its start, least and greatest difficulty.
+    pub fn difficulties(&self, work: &WorkConfig) -> [Difficulty; 3] {
+        [
+            self.start_difficulty.unwrap_or(work.start_difficulty),
+            self.min_difficulty.unwrap_or(work.min_difficulty),
+            self.max_difficulty.unwrap_or(work.max_difficulty),
+        ]
+    }
+}
