@@ -454,10 +454,23 @@ def test_nobody_elses_words_are_in_the_trail(own_pool):
 # paymaster
 
 
-@pytest.mark.parametrize(
-    "message, fields",
-    [("pause", {}), ("resume", {}), ("pay_now", {"dry_run": True}), ("set_threshold", {"threshold_sats": 5})],
-)
-def test_the_paymaster_is_refused_by_name_while_there_is_none(pool, message, fields):
-    answer = pool.control("paymaster", message, **fields)
-    problem(answer, 422, "control_unknown", "actor")
+def test_payouts_are_paused_and_resumed_and_stay_so_over_a_restart(own_pool):
+    assert own_pool.must_control("paymaster", "pause") == {"paused": True}
+    own_pool.restart(kill=True)
+    assert own_pool.must_control("pool_manager", "status")["payouts"]["paused"] is True
+    assert own_pool.must_control("paymaster", "resume") == {"paused": False}
+
+
+def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(own_pool, uri):
+    miner = own_pool.miner(uri)
+    plan = own_pool.must_control("paymaster", "pay_now", dry_run=True)
+    assert plan["dry_run"] is True and plan["total_sats"] == 0 and plan["outputs"] == []
+    answer = own_pool.get(f"/v1/miners/{miner.hotkey}/payouts")
+    assert answer.json == {"payouts": [], "next_cursor": None}
+
+
+def test_a_threshold_is_never_below_what_the_network_carries(own_pool):
+    problem(own_pool.control("paymaster", "set_threshold", threshold_sats=5), 409, "control_refused")
+    own_pool.must_control("paymaster", "set_threshold", threshold_sats=250_000)
+    problem(own_pool.control("paymaster", "set_threshold"), 422, "control_field_invalid", "threshold_sats")
+    problem(own_pool.control("paymaster", "empty_the_wallet"), 422, "control_unknown", "message")
