@@ -89,21 +89,28 @@ pub async fn audit(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let claim = auth::admin(&req, &state)?;
-    let sent = body::read(&req, payload, state.limits()).await?;
-    let caller = claim.settle(&req, &state, &sent).await?;
-    if !state
-        .ask(&state.deps().ports.authorize, Authorize { caller })
-        .await?
-    {
-        return Err(forbidden());
-    }
+    let_admins_only(&req, &state, payload).await?;
     let page = Params::of(&req)?.page()?;
     let page = state.read(|store| store.audit(page)).await?;
     body::ok(&Audit {
         audit: page.rows.into_iter().map(AuditEntry::from).collect(),
         next_cursor: next_cursor(page.next),
     })
+}
+
+/// Refuses whoever is not an admin, on routes that only read.
+async fn let_admins_only(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> Result<(), Problem> {
+    let claim = auth::admin(req, state)?;
+    let sent = body::read(req, payload, state.limits()).await?;
+    let caller = claim.settle(req, state, &sent).await?;
+    if state
+        .ask(&state.deps().ports.authorize, Authorize { caller })
+        .await?
+    {
+        Ok(())
+    } else {
+        Err(forbidden())
+    }
 }
 
 /// Miners in the list of those who found the fewest blocks for their work.
@@ -123,15 +130,7 @@ pub async fn withholding(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let claim = auth::admin(&req, &state)?;
-    let sent = body::read(&req, payload, state.limits()).await?;
-    let caller = claim.settle(&req, &state, &sent).await?;
-    if !state
-        .ask(&state.deps().ports.authorize, Authorize { caller })
-        .await?
-    {
-        return Err(forbidden());
-    }
+    let_admins_only(&req, &state, payload).await?;
     query::none(&req)?;
     let question = ReadRecords { limit: RECORDS_MAX };
     let records = state.ask(&state.deps().ports.records, question).await?;
