@@ -310,6 +310,12 @@ pub struct LimitsConfig {
     /// Registered miners.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000_000>")]
     pub miners: u32,
+    /// The part of them that may be payout addresses, in percent.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 100>")]
+    pub address_miners_percent: u32,
+    /// New payout addresses that one client address may bring in an hour.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
+    pub new_addresses_per_hour: u32,
     /// Workers of one miner.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub workers_per_miner: u32,
@@ -334,6 +340,8 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             miners: 100_000,
+            address_miners_percent: 50,
+            new_addresses_per_hour: 60,
             workers_per_miner: 1_000,
             handler_mailbox: 1_024,
             manager_mailbox: 4_096,
@@ -341,5 +349,12 @@ impl Default for LimitsConfig {
             recent_shares: 2_000_000,
             used_nonces: 100_000,
         }
+    }
+}
+
+impl LimitsConfig {
+    /// Registered miners that may be payout addresses.
+    pub fn address_miners(&self) -> usize {
+        (u64::from(self.miners) * u64::from(self.address_miners_percent)).div_ceil(100) as usize
     }
 }

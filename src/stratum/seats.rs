@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
+use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::ExtraNonce1;
 
@@ -220,14 +221,6 @@ fn place_in(table: &mut HashMap<IpAddr, Weak<()>>, key: IpAddr, cap: usize) -> R
     let place = Place::default();
     table.insert(key, Arc::downgrade(&place));
     Ok(place)
-}
-
-/// What one machine can have as many of as it likes counts as one.
-fn host(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 64)),
-    }
 }
 
 fn subnet(ip: IpAddr) -> IpAddr {

@@ -117,8 +117,11 @@ pub(super) fn pool_settings(
         miners: MemorySettings {
             limits: RegistryLimits {
                 miners: config.limits.miners as usize,
+                address_miners: config.limits.address_miners(),
                 workers_per_miner: config.limits.workers_per_miner,
             },
+            new_addresses_per_hour: config.limits.new_addresses_per_hour,
+            addresses,
             vardiff,
             start_difficulty: work.start_difficulty,
             nonces_max: config.limits.used_nonces,

@@ -12,6 +12,7 @@ import time
 import pytest
 from harness import Pool, eventually
 from stratum import Client, Closed
+from test_json_rpc import call
 from test_stratum import ADDRESS, STEADY, address_of, port
 
 FREE = {**STEADY, "work.min_difficulty": "0.000000005", "work.max_difficulty": "1000"}
@@ -423,6 +424,53 @@ def test_without_address_login_only_registered_miners_get_in():
         mining(pool, f"{miner.hotkey}.rig").close()
         with Client(port(pool)).subscribe() as client:
             assert client.refused("mining.authorize", f"{ADDRESS}.rig", "x")[0] == 24
+
+
+def refused_addresses(pool):
+    """How many logins of new addresses were refused, by reason."""
+    lines = pool.get("/metrics").body.decode().splitlines()
+    name = "dwarves_new_addresses_refused_total"
+    return {line.split('"')[1]: int(line.split()[-1]) for line in lines if line.startswith(name)}
+
+
+def test_one_place_brings_so_many_new_addresses_and_known_ones_always_get_in():
+    settings = {**STEADY, "limits.new_addresses_per_hour": "5", "limits.miners": "20", "limits.address_miners_percent": "40"}
+    with Pool(**settings) as pool, Client(port(pool)).subscribe() as flood:
+        known = [address_of(1_000 + number)[0] for number in range(5)]
+        for address in known:
+            # Several machines of one newcomer are one newcomer.
+            for worker in "ab":
+                flood.authorize(f"{address}.{worker}")
+        for number in range(5, 10):
+            code, text = flood.refused("mining.authorize", f"{address_of(1_000 + number)[0]}.rig", "x")
+            assert code == 24
+            assert text == "Unauthorized worker: too many new addresses from here, please try again in 12 minutes"
+        assert refused_addresses(pool) == {"rate_limit": 5, "no_room": 0}
+        # The same holds over JSON-RPC, and for whoever opens more connections.
+        answer = call(pool, f"{address_of(1_010)[0]}.rig", "getwork", [])
+        assert answer.status == 429 and 0 < int(answer.headers["retry-after"]) <= 720, answer
+        with Client(port(pool)).subscribe() as again:
+            assert again.refused("mining.authorize", f"{address_of(1_011)[0]}.rig", "x")[0] == 24
+        # Who is known, or registered, mines on.
+        with mining(pool, f"{known[0]}.c") as client:
+            client.accepted(client.work.find())
+        assert call(pool, f"{known[1]}.d", "getwork", []).status == 200
+        miner = pool.miner("//Registered")
+        with mining(pool, f"{miner.hotkey}.rig") as client:
+            client.accepted(client.work.find())
+
+        pool.settings["limits.new_addresses_per_hour"] = "1000"
+        pool.restart()
+        with Client(port(pool)).subscribe() as flood:
+            # Addresses may have eight of the twenty places, of which five are taken; that outlives a restart.
+            for number in range(20, 23):
+                flood.authorize(f"{address_of(1_000 + number)[0]}.rig")
+            code, text = flood.refused("mining.authorize", f"{address_of(1_030)[0]}.rig", "x")
+            assert code == 24 and "register a hotkey" in text
+            assert call(pool, f"{address_of(1_031)[0]}.rig", "getwork", []).status == 403
+            assert refused_addresses(pool) == {"rate_limit": 0, "no_room": 2}
+            flood.authorize(f"{known[4]}.rig")
+        pool.miner("//RegisteredLater")
 
 
 def test_stratum_is_off_unless_it_is_asked_for():

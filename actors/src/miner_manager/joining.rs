@@ -4,6 +4,7 @@
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
+use dwarves_domain::miners::TooManyNew;
 use dwarves_domain::target::Difficulty;
 
 use super::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
@@ -29,14 +30,11 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
         match (standing, &join.identity) {
             (None, _) => self.join(join, reply, ctx),
             (Some(Standing::Unknown), Identity::Address(address)) => {
-                if !registry.registration_open {
-                    return reply.answer(JoinWorkerReply::Closed);
-                }
-                if !registry.has_room() {
-                    return reply.answer(JoinWorkerReply::Full);
-                }
                 let address = address.to_string();
-                self.register_address(address, join, reply, ctx);
+                match self.admit_newcomer(&join) {
+                    Ok(()) => self.register_address(address, join, reply, ctx),
+                    Err(refusal) => reply.answer(refusal),
+                }
             }
             (Some(standing), _) => reply.answer(JoinWorkerReply::Refused(standing)),
         }
@@ -44,6 +42,34 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
 }
 
 impl MinerManager {
+    /// Whether an address that nobody knows yet may be registered.
+    fn admit_newcomer(&mut self, join: &JoinWorker) -> Result<(), JoinWorkerReply> {
+        let registry = &self.memory.registry;
+        if !registry.registration_open {
+            return Err(JoinWorkerReply::Closed);
+        }
+        if self.registering.contains(&join.identity.hotkey()) {
+            return Ok(());
+        }
+        let pending = self.registering.len();
+        if !registry.has_room_for_address(pending) {
+            self.addresses_refused.no_room += 1;
+            return Err(if registry.has_room() {
+                JoinWorkerReply::AddressesFull
+            } else {
+                JoinWorkerReply::Full
+            });
+        }
+        let now = self.now();
+        self.memory
+            .newcomers
+            .admit(join.from, now)
+            .map_err(|TooManyNew { try_again }| {
+                self.addresses_refused.rate += 1;
+                JoinWorkerReply::TooManyNew { try_again }
+            })
+    }
+
     fn register_address(
         &mut self,
         address: String,
@@ -57,7 +83,9 @@ impl MinerManager {
             payout_address: Some(address),
             at: self.now(),
         };
+        let is_first = self.registering.insert(hotkey);
         self.commit(vec![write], ctx, move |this, result, ctx| {
+            this.registering.remove(&hotkey);
             match result.map(|written| written.into_iter().next()) {
                 Ok(Some(Written::Miner {
                     is_new,
@@ -69,9 +97,15 @@ impl MinerManager {
                     }
                     let registry = &mut this.memory.registry;
                     registry.note_miner(hotkey, registered_at, payout_address);
+                    registry.note_is_address(&hotkey);
                     this.join(join, reply, ctx);
                 }
-                Ok(_) | Err(_) => reply.answer(JoinWorkerReply::Unavailable),
+                Ok(_) | Err(_) => {
+                    if is_first {
+                        this.memory.newcomers.give_back(join.from);
+                    }
+                    reply.answer(JoinWorkerReply::Unavailable);
+                }
             }
         });
     }

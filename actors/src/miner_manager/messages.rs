@@ -1,5 +1,6 @@
 //! What the miner manager is asked and told.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dwarves_domain::address::PayoutAddress;
@@ -8,7 +9,7 @@ use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
 use dwarves_domain::share::{Proof, Rejection};
 use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{Difficulty, Target};
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Units;
 use dwarves_domain::work::Job;
 
@@ -149,6 +150,8 @@ pub struct JoinWorker {
     pub worker: WorkerName,
     /// What the session issues at present; `None` at the beginning.
     pub issued: Option<Difficulty>,
+    /// From where it connects: so many new addresses may come from one place.
+    pub from: IpAddr,
 }
 
 /// What came of joining.
@@ -176,6 +179,13 @@ pub enum JoinWorkerReply {
     Closed,
     /// The address is new, and the pool has as many miners as it may.
     Full,
+    /// The address is new, and addresses have as much of the pool's room as they may.
+    AddressesFull,
+    /// The address is new, and too many new ones came from the same place.
+    TooManyNew {
+        /// After which time one more may come.
+        try_again: Span,
+    },
     /// The pool is paused or stopping.
     Paused,
     /// The store can not note a new miner or worker at present.
@@ -312,6 +322,10 @@ pub struct ReadMiners;
 pub struct MinersView {
     /// Registered miners.
     pub miners: u64,
+    /// Those of them that are payout addresses.
+    pub address_miners: u64,
+    /// Logins of new addresses that were refused since the start.
+    pub addresses_refused: AddressesRefused,
     /// Known workers.
     pub workers: u64,
     /// Workers that had a share accepted in the last ten minutes.
@@ -326,6 +340,15 @@ pub struct MinersView {
     pub rejected: [u64; 6],
     /// Whether new miners are taken.
     pub registration_open: bool,
+}
+
+/// Logins of new payout addresses that were refused since the start, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddressesRefused {
+    /// Too many new ones came from the same place.
+    pub rate: u64,
+    /// There was no room for more of them.
+    pub no_room: u64,
 }
 
 impl Request for ReadMiners {

@@ -4,13 +4,13 @@
 //! decided at once; what must be stored is stored, then noted in memory, then answered. It knows nothing of
 //! HTTP, of templates beyond their numbers, or of money.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
-use dwarves_domain::miners::{Ban, Counters, Performance, RecentShares, Registry, ReplayGuard};
+use dwarves_domain::miners::{Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
@@ -32,7 +32,7 @@ pub mod restore;
 mod tests;
 mod views;
 
-use messages::Standing;
+use messages::{AddressesRefused, Standing};
 
 /// How often counters are saved: what a crash loses of them is counted again from the shares.
 const SAVE_COUNTERS_EVERY: Span = Span::from_secs(10);
@@ -57,6 +57,8 @@ pub struct MinerManagerParts {
 pub struct MinerMemory {
     /// Miners and workers.
     pub registry: Registry,
+    /// How many new addresses may come from one place.
+    pub newcomers: Newcomers,
     /// Used nonces.
     pub replay: ReplayGuard,
     /// Accepted headers.
@@ -73,6 +75,9 @@ pub struct MinerManager {
     memory: MinerMemory,
     oldest_live: TemplateId,
     paused: bool,
+    /// New addresses that are being stored. All machines of one miner may log in at once: it is new only once.
+    registering: BTreeSet<Hotkey>,
+    addresses_refused: AddressesRefused,
     /// Commits that the ledger has not answered yet, in the order in which it got them.
     under_way: VecDeque<UnderWay>,
     is_waiting: bool,
@@ -94,6 +99,8 @@ impl MinerManager {
             memory,
             oldest_live: TemplateId::new(0),
             paused: false,
+            registering: BTreeSet::new(),
+            addresses_refused: AddressesRefused::default(),
             under_way: VecDeque::new(),
             is_waiting: false,
         }

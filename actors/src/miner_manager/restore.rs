@@ -1,6 +1,9 @@
 //! The miner manager's memory, rebuilt from the store.
 
-use dwarves_domain::miners::{Counters, Performance, RecentShares, Registry, RegistryLimits, ReplayGuard};
+use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::miners::{
+    Counters, Newcomers, Performance, RecentShares, Registry, RegistryLimits, ReplayGuard,
+};
 use dwarves_domain::rewards::Weights;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
@@ -8,12 +11,19 @@ use dwarves_domain::units::Units;
 use dwarves_domain::vardiff;
 
 use super::{MinerMemory, ban_of, control};
-use crate::store::StoredState;
+use crate::store::{MinerRow, StoredState};
+
+/// Client addresses whose new payout addresses are counted one by one, as much as a few hundred kilobytes hold.
+const NEWCOMERS_HOSTS_MAX: usize = 10_000;
 
 /// How the memory is to be.
 pub struct MemorySettings {
     /// How many miners and workers there may be.
     pub limits: RegistryLimits,
+    /// New payout addresses that one client address may bring in an hour.
+    pub new_addresses_per_hour: u32,
+    /// Which payout addresses are right.
+    pub addresses: AddressFormat,
     /// How share difficulty follows hashrate.
     pub vardiff: vardiff::Settings,
     /// Where new workers begin.
@@ -38,6 +48,9 @@ pub fn restore(
     let mut registry = Registry::new(settings.limits, settings.vardiff, settings.start_difficulty, now);
     for miner in &stored.miners {
         registry.note_miner(miner.hotkey, miner.registered_at, miner.payout_address.clone());
+        if is_address(miner, settings.addresses) {
+            registry.note_is_address(&miner.hotkey);
+        }
         if let Some(ban) = &miner.ban {
             registry.set_ban(&miner.hotkey, Some(ban_of(ban.clone())));
         }
@@ -72,9 +85,18 @@ pub fn restore(
     }
     MinerMemory {
         registry,
+        newcomers: Newcomers::new(settings.new_addresses_per_hour, NEWCOMERS_HOSTS_MAX),
         replay,
         recent,
         performance,
         last_sequence: stored.last_sequence,
     }
+}
+
+/// Whether a miner is the identity of the address that it is paid to: nobody can have another one's 32 bytes.
+fn is_address(miner: &MinerRow, format: AddressFormat) -> bool {
+    let address = miner.payout_address.as_deref();
+    address
+        .and_then(|text| PayoutAddress::parse(text, format).ok())
+        .is_some_and(|address| address.identity() == miner.hotkey)
 }

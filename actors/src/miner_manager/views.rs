@@ -70,6 +70,8 @@ impl Handler<Ask<ReadMiners>> for MinerManager {
         let registry = &self.memory.registry;
         let mut view = MinersView {
             miners: registry.miners().count() as u64,
+            address_miners: registry.address_miners() as u64,
+            addresses_refused: self.addresses_refused,
             workers: 0,
             workers_active: 0,
             hashrate: registry.hashrate(now),

@@ -10,7 +10,7 @@ use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
 use crate::ledger::messages::LedgerView;
-use crate::miner_manager::messages::MinersView;
+use crate::miner_manager::messages::{AddressesRefused, MinersView};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::store::{StoreError, StoreErrorKind, Written};
@@ -343,6 +343,8 @@ async fn the_status_sums_up_what_the_others_say() {
     bench.answer_reads(true, None).await;
     bench.read_miners.try_recv().unwrap().reply.answer(MinersView {
         miners: 3,
+        address_miners: 1,
+        addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
         workers: 4,
         workers_active: 2,
         hashrate: 1.0,

@@ -206,8 +206,11 @@ pub fn memory_settings() -> MemorySettings {
     MemorySettings {
         limits: RegistryLimits {
             miners: 100,
+            address_miners: 100,
             workers_per_miner: 10,
         },
+        new_addresses_per_hour: 100,
+        addresses: AddressFormat::BitcoinRegtest,
         vardiff: vardiff::Settings::new(Span::from_secs(1), Difficulty::MIN, hardest)
             .expect("the limits are in order"),
         start_difficulty: Difficulty::MIN,

@@ -19,6 +19,8 @@ use crate::vardiff::{self, Vardiff};
 pub struct RegistryLimits {
     /// Registered miners.
     pub miners: usize,
+    /// Those of them that are payout addresses.
+    pub address_miners: usize,
     /// Workers of one miner.
     pub workers_per_miner: u32,
 }
@@ -50,6 +52,8 @@ pub struct Miner {
     pub registered_at: Timestamp,
     /// Where payouts go.
     pub payout_address: Option<String>,
+    /// Whether it is a payout address's own identity.
+    pub is_address: bool,
     /// The last ban that was not lifted; it may be over.
     pub ban: Option<Ban>,
     /// A share difficulty that an operator fixed for all of its workers.
@@ -118,6 +122,7 @@ pub struct Registry {
     vardiff: vardiff::Settings,
     start_difficulty: Difficulty,
     miners: BTreeMap<Hotkey, Miner>,
+    address_miners: usize,
     workers: Vec<Option<Worker>>,
     changed: BTreeSet<WorkerId>,
     issued_changed: BTreeSet<WorkerId>,
@@ -139,6 +144,7 @@ impl Registry {
             vardiff,
             start_difficulty,
             miners: BTreeMap::new(),
+            address_miners: 0,
             workers: Vec::new(),
             changed: BTreeSet::new(),
             issued_changed: BTreeSet::new(),
@@ -152,12 +158,22 @@ impl Registry {
         let miner = self.miners.entry(hotkey).or_insert_with(|| Miner {
             registered_at,
             payout_address: None,
+            is_address: false,
             ban: None,
             fixed_difficulty: None,
             workers: BTreeMap::new(),
             rejected: Default::default(),
         });
         miner.payout_address = payout_address;
+    }
+
+    /// Notes that a miner that was noted is a payout address's own identity.
+    pub fn note_is_address(&mut self, hotkey: &Hotkey) {
+        if let Some(miner) = self.miners.get_mut(hotkey)
+            && !std::mem::replace(&mut miner.is_address, true)
+        {
+            self.address_miners += 1;
+        }
     }
 
     /// Notes a worker that the store has.
@@ -192,6 +208,18 @@ impl Registry {
     /// Whether there is room for one more miner.
     pub fn has_room(&self) -> bool {
         self.miners.len() < self.limits.miners
+    }
+
+    /// Miners that are payout addresses.
+    pub fn address_miners(&self) -> usize {
+        self.address_miners
+    }
+
+    /// Whether payout addresses have room for one more miner, while `pending` of them are being stored. They may
+    /// not take all the room, or names that cost nothing would keep everybody else out.
+    pub fn has_room_for_address(&self, pending: usize) -> bool {
+        self.address_miners + pending < self.limits.address_miners
+            && self.miners.len() + pending < self.limits.miners
     }
 
     /// Whether this hotkey may mine at `now`.

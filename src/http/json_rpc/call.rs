@@ -3,12 +3,14 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use dwarves_domain::time::Span;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Given;
 use crate::http::problem::{Code, Problem};
+use crate::stratum::protocol::fault::Fault;
 
 /// How a caller may say who it is.
 const CHALLENGE: &str = "Basic realm=\"dwarves\"";
@@ -107,6 +109,8 @@ pub(super) struct Failure {
     code: i32,
     message: String,
     id: Value,
+    /// Seconds after which to try again.
+    retry_after: Option<u64>,
 }
 
 impl Failure {
@@ -116,6 +120,7 @@ impl Failure {
             code,
             message: message.into(),
             id: Value::Null,
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         }
     }
 
@@ -138,6 +143,16 @@ impl Failure {
     /// Nobody known, and what would be right.
     pub(super) fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code::OTHER, message)
+    }
+
+    /// Too many new payout addresses came from the caller's address; after this time one more may come.
+    pub(super) fn too_many_new(try_again: Span) -> Self {
+        let text = Fault::TooManyNew { try_again }.text();
+        let failure = Self::new(StatusCode::TOO_MANY_REQUESTS, code::OTHER, text);
+        Self {
+            retry_after: Some(try_again.millis().div_ceil(1_000)),
+            ..failure
+        }
     }
 
     /// With status 200 a miner falls back to what else it knows; with another it asks for the same for ever.
@@ -171,8 +186,8 @@ impl Failure {
                 CHALLENGE.parse().expect("plain text is a header's value"),
             );
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, 1.into());
+        if let Some(secs) = self.retry_after {
+            headers.insert(RETRY_AFTER, secs.into());
         }
         response
     }

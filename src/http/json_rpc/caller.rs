@@ -1,5 +1,7 @@
 //! Who is calling: the user name of Basic authorization.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine;
@@ -46,7 +48,17 @@ impl Caller {
         let (identity, worker) =
             parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
         if let Identity::Address(_) = identity {
-            join(state, identity.clone(), worker.clone()).await?;
+            // Without a socket there is no address either, which tests alone see.
+            let from = req
+                .peer_addr()
+                .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+            let question = JoinWorker {
+                identity: identity.clone(),
+                worker: worker.clone(),
+                issued: None,
+                from,
+            };
+            join(state, question).await?;
         }
         Ok(Self {
             miner: identity.hotkey(),
@@ -77,12 +89,7 @@ fn user_name(req: &HttpRequest) -> Result<String, Failure> {
 }
 
 /// Makes sure that a payout address is known. One that is already known stays as it is.
-async fn join(state: &HttpState, identity: Identity, worker: WorkerName) -> Result<(), Failure> {
-    let question = JoinWorker {
-        identity,
-        worker,
-        issued: None,
-    };
+async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
     match state.ask(&state.deps().json_rpc.join, question).await? {
         JoinWorkerReply::Joined { .. } => Ok(()),
         JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
@@ -94,6 +101,12 @@ async fn join(state: &HttpState, identity: Identity, worker: WorkerName) -> Resu
         )
         .into()),
         JoinWorkerReply::Full => Err(Problem::busy().into()),
+        JoinWorkerReply::AddressesFull => Err(Problem::new(
+            Code::RegistrationClosed,
+            "this address is new, and the pool has no room for more of them; register a hotkey",
+        )
+        .into()),
+        JoinWorkerReply::TooManyNew { try_again } => Err(Failure::too_many_new(try_again)),
         JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
         JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
     }

@@ -107,6 +107,15 @@ impl Page {
 
     fn miners(&mut self, view: &MinersView) {
         self.gauge("dwarves_miners", "Registered miners.", view.miners);
+        let help = "Registered miners that are payout addresses.";
+        self.gauge("dwarves_address_miners", help, view.address_miners);
+        let name = "dwarves_new_addresses_refused_total";
+        let help = "Logins of new payout addresses that were refused, since the start, by reason.";
+        self.begin(name, Kind::Counter, help);
+        let refused = view.addresses_refused;
+        for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
+            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
+        }
         self.gauge("dwarves_workers", "Known workers.", view.workers);
         self.gauge(
             "dwarves_workers_active",

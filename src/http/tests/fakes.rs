@@ -17,7 +17,7 @@ use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
 use dwarves_actors::miner_manager::messages::{
-    JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
+    AddressesRefused, JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
 };
 use dwarves_actors::paymaster::messages::PayoutsView;
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
@@ -342,6 +342,8 @@ impl World {
             }),
             miners: port(|_| MinersView {
                 miners: 2,
+                address_miners: 1,
+                addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
                 workers: 3,
                 workers_active: 1,
                 hashrate: 2_000.0,

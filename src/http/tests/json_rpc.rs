@@ -6,6 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bitcoin::hashes::{Hash, sha256d};
 use dwarves_actors::handlers::submission::messages::{FetchWorkReply, SubmitSharesReply};
+use dwarves_actors::miner_manager::messages::JoinWorkerReply;
+use dwarves_domain::time::Span;
 use serde_json::{Value, json};
 
 use super::fakes::{STRANGER, World, job, port, template};
@@ -205,6 +207,23 @@ async fn callers_are_miners_or_addresses_by_basic_authorization() {
     let answer = ask_state(world.state(), as_user(post("/", body), &STRANGER.to_string())).await;
     let message = failure(&answer, 401, -1);
     assert!(message.contains("not registered"), "{message}");
+}
+
+#[actix_web::test]
+async fn a_new_address_is_told_when_to_try_again_or_what_else_to_do() {
+    let body = r#"{"method":"getwork","params":[],"id":7}"#;
+    let refused_with = async |reply: JoinWorkerReply| {
+        let mut world = World::new();
+        world.json_rpc.join = port(move |_| reply.clone());
+        ask_state(world.state(), as_user(post("/", body), &format!("{ADDRESS}.rig"))).await
+    };
+    let try_again = Span::from_millis(90_500);
+    let answer = refused_with(JoinWorkerReply::TooManyNew { try_again }).await;
+    let message = failure(&answer, 429, -1);
+    assert!(message.ends_with("please try again in 2 minutes"), "{message}");
+    assert_eq!(answer.header("retry-after"), Some("91"));
+    let message = failure(&refused_with(JoinWorkerReply::AddressesFull).await, 403, -1);
+    assert!(message.contains("register a hotkey"), "{message}");
 }
 
 #[actix_web::test]

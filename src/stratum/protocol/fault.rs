@@ -1,6 +1,9 @@
 //! The errors, with the codes and texts that mining software and proxies match.
 
+use std::borrow::Cow;
+
 use dwarves_domain::share::Rejection;
+use dwarves_domain::time::Span;
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,11 @@ pub enum Fault {
     LowDifficulty,
     /// The worker is not authorized, or may not be.
     Unauthorized(&'static str),
+    /// The address is new, and too many new ones came from the same place.
+    TooManyNew {
+        /// After which time one more may come.
+        try_again: Span,
+    },
     /// There was no `mining.subscribe`.
     NotSubscribed,
 }
@@ -32,21 +40,35 @@ impl Fault {
             Self::JobNotFound | Self::Stale => 21,
             Self::Duplicate => 22,
             Self::LowDifficulty => 23,
-            Self::Unauthorized(_) => 24,
+            Self::Unauthorized(_) | Self::TooManyNew { .. } => 24,
             Self::NotSubscribed => 25,
         }
     }
 
     /// The text in the answer. Plain ASCII without quotes, so that it stands in JSON as it is.
-    pub const fn text(self) -> &'static str {
-        match self {
+    pub fn text(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Other(text) | Self::Unauthorized(text) => text,
             Self::JobNotFound => "Job not found",
             Self::Stale => "Stale share",
             Self::Duplicate => "Duplicate share",
             Self::LowDifficulty => "Low difficulty share",
             Self::NotSubscribed => "Not subscribed",
-        }
+            Self::TooManyNew { try_again } => {
+                return Cow::Owned(format!(
+                    "Unauthorized worker: too many new addresses from here, please try again in {}",
+                    minutes(try_again)
+                ));
+            }
+        })
+    }
+}
+
+/// A time to wait in whole minutes, for people: never less than it is.
+pub fn minutes(span: Span) -> String {
+    match span.secs().div_ceil(60).max(1) {
+        1 => "1 minute".to_owned(),
+        minutes => format!("{minutes} minutes"),
     }
 }
 
@@ -60,5 +82,35 @@ impl From<Rejection> for Fault {
             Rejection::TimeOutOfRange => Self::Other("Ntime out of range"),
             Rejection::VersionOutOfMask => Self::Other("Invalid version mask"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_must_wait_is_told_for_how_long() {
+        let text = |millis| {
+            let fault = Fault::TooManyNew {
+                try_again: Span::from_millis(millis),
+            };
+            assert_eq!(fault.code(), 24);
+            fault.text().into_owned()
+        };
+        let said = "Unauthorized worker: too many new addresses from here, please try again in ";
+        for (millis, wait) in [
+            (1, "1 minute"),
+            (60_000, "1 minute"),
+            (61_000, "2 minutes"),
+            (3_600_000, "60 minutes"),
+        ] {
+            assert_eq!(text(millis), format!("{said}{wait}"));
+        }
+        assert!(
+            text(1)
+                .bytes()
+                .all(|byte| byte.is_ascii() && byte != b'"' && byte != b'\\')
+        );
     }
 }

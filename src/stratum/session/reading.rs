@@ -185,6 +185,7 @@ impl StratumSession {
             identity,
             worker,
             issued,
+            from: self.ip,
         })
     }
 
@@ -309,6 +310,12 @@ fn fault_of(refused: &JoinWorkerReply) -> Fault {
         JoinWorkerReply::Full => {
             Fault::Unauthorized("Unauthorized worker: the pool has no room for new miners")
         }
+        JoinWorkerReply::AddressesFull => Fault::Unauthorized(
+            "Unauthorized worker: the pool has no room for new addresses, please register a hotkey",
+        ),
+        JoinWorkerReply::TooManyNew { try_again } => Fault::TooManyNew {
+            try_again: *try_again,
+        },
         JoinWorkerReply::Paused => Fault::Other("The pool is paused, please try again later"),
         JoinWorkerReply::Unavailable | JoinWorkerReply::Joined { .. } => {
             Fault::Other("The pool can not store anything at present, please try again later")

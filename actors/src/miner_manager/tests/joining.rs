@@ -1,11 +1,15 @@
 //! Workers of sessions that steer their own difficulty: who is let in, and what is remembered of them.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::target::Difficulty;
 
 use super::*;
 use crate::pool_manager::messages::ControlOutcome;
 
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 
 fn address() -> PayoutAddress {
@@ -21,6 +25,7 @@ fn by_hotkey(n: u8, issued: Option<f64>) -> JoinWorker {
         identity: Identity::Hotkey(hotkey(n)),
         worker: worker_name("rig"),
         issued: issued.map(difficulty),
+        from: HERE,
     }
 }
 
@@ -29,6 +34,7 @@ fn by_address(worker: &str) -> JoinWorker {
         identity: Identity::Address(address()),
         worker: worker_name(worker),
         issued: None,
+        from: HERE,
     }
 }
 
@@ -109,6 +115,118 @@ async fn a_full_registry_takes_no_new_address() {
     settings.limits.miners = 2;
     let bench = Bench::with(settings).await;
     assert_eq!(bench.ask(by_address("a")).await, JoinWorkerReply::Full);
+}
+
+/// Addresses that nobody knows yet, as many as there are numbers.
+fn by_new_address(n: u8, worker: &str) -> JoinWorker {
+    let text = bitcoin_address(n);
+    JoinWorker {
+        identity: Identity::Address(PayoutAddress::parse(&text, AddressFormat::BitcoinRegtest).unwrap()),
+        ..by_address(worker)
+    }
+}
+
+fn bitcoin_address(n: u8) -> String {
+    let key = bitcoin::PubkeyHash::from_byte_array([n; 20]);
+    bitcoin::Address::p2pkh(key, bitcoin::Network::Regtest).to_string()
+}
+
+fn is_joined(reply: &JoinWorkerReply) -> bool {
+    matches!(reply, JoinWorkerReply::Joined { .. })
+}
+
+#[actix::test]
+async fn so_many_new_addresses_come_from_one_place_and_known_ones_always() {
+    let mut settings = memory_settings();
+    settings.new_addresses_per_hour = 2;
+    let bench = Bench::with(settings).await;
+    for n in 1..=2 {
+        assert!(is_joined(&bench.ask(by_new_address(n, "a")).await));
+    }
+    let refused = JoinWorkerReply::TooManyNew {
+        try_again: Span::from_secs(1_800),
+    };
+    assert_eq!(bench.ask(by_new_address(3, "a")).await, refused);
+    // The known ones come and go as they like, with as many machines as they like; hotkeys, too.
+    for worker in ["a", "b", "c"] {
+        assert!(is_joined(&bench.ask(by_new_address(1, worker)).await));
+    }
+    assert!(is_joined(&bench.ask(by_hotkey(1, None)).await));
+    // From another place, and a while later.
+    let elsewhere = JoinWorker {
+        from: "192.0.2.2".parse().unwrap(),
+        ..by_new_address(3, "a")
+    };
+    assert!(is_joined(&bench.ask(elsewhere).await));
+    bench.clock.advance(Span::from_secs(1_800));
+    assert!(is_joined(&bench.ask(by_new_address(4, "a")).await));
+    let miners = bench.miners().await;
+    assert_eq!((miners.miners, miners.address_miners), (6, 4));
+    let refused = AddressesRefused { rate: 1, no_room: 0 };
+    assert_eq!(miners.addresses_refused, refused);
+}
+
+#[actix::test]
+async fn all_machines_of_a_new_address_may_come_at_once() {
+    tokio::time::pause();
+    let mut settings = memory_settings();
+    settings.new_addresses_per_hour = 1;
+    settings.limits.address_miners = 1;
+    let bench = Bench::on(prepared().await, FaultPlan::default(), settings).await;
+    let answers = ["a", "b", "c"].map(|worker| bench.post(by_new_address(1, worker)));
+    let other = bench.post(by_new_address(2, "a"));
+    settle().await;
+    bench.gate.open();
+    for answer in answers {
+        assert!(is_joined(&answer.await.unwrap()));
+    }
+    assert_eq!(other.await.unwrap(), JoinWorkerReply::AddressesFull);
+}
+
+#[actix::test]
+async fn addresses_leave_room_for_those_who_register_also_after_a_restart() {
+    let mut settings = memory_settings();
+    (settings.limits.miners, settings.limits.address_miners) = (5, 1);
+    let bench = Bench::with(settings).await;
+    assert!(is_joined(&bench.ask(by_address("a")).await));
+    // A hotkey that is paid to the same address is another account, and none of the addresses.
+    let register = RegisterMiner {
+        hotkey: hotkey(3),
+        payout_address: Some(ADDRESS.to_owned()),
+        payout_threshold: None,
+    };
+    bench.ask(register).await;
+    assert_eq!(
+        bench.ask(by_new_address(1, "a")).await,
+        JoinWorkerReply::AddressesFull
+    );
+    assert!(is_joined(&bench.ask(by_address("b")).await));
+    assert_eq!(bench.miners().await.addresses_refused.no_room, 1);
+    let bench = bench.restarted().await;
+    let miners = bench.miners().await;
+    assert_eq!((miners.miners, miners.address_miners), (4, 1));
+}
+
+#[actix::test]
+async fn an_address_that_could_not_be_stored_uses_up_no_allowance() {
+    tokio::time::pause();
+    let mut settings = memory_settings();
+    settings.new_addresses_per_hour = 1;
+    let plan = FaultPlan {
+        at: vec![(1, Fault::Refuse)],
+        disk_full: None,
+    };
+    let bench = Bench::on(prepared().await, plan, settings).await;
+    bench.gate.open();
+    assert_eq!(
+        bench.ask(by_new_address(1, "a")).await,
+        JoinWorkerReply::Unavailable
+    );
+    assert!(is_joined(&bench.ask(by_new_address(2, "a")).await));
+    assert!(matches!(
+        bench.ask(by_new_address(3, "a")).await,
+        JoinWorkerReply::TooManyNew { .. }
+    ));
 }
 
 #[actix::test]

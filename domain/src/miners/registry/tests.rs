@@ -27,6 +27,7 @@ fn ban(until: Option<Timestamp>) -> Option<Ban> {
 fn registry() -> Registry {
     let limits = RegistryLimits {
         miners: 2,
+        address_miners: 1,
         workers_per_miner: 2,
     };
     let settings = vardiff::Settings::new(Span::from_secs(10), difficulty(0.01), difficulty(100.0));
@@ -57,6 +58,25 @@ fn a_miner_keeps_its_date_and_takes_its_new_address() {
     assert!(!registry.has_room());
     let hotkeys: Vec<_> = registry.miners().map(|(hotkey, _)| *hotkey).collect();
     assert_eq!(hotkeys, [miner(1), miner(2)]);
+}
+
+#[test]
+fn addresses_have_room_of_their_own_and_are_counted_once() {
+    let mut registry = registry();
+    assert!(registry.has_room_for_address(0));
+    assert!(
+        !registry.has_room_for_address(1),
+        "one that is being stored counts"
+    );
+    registry.note_miner(miner(2), NOW, Some("address".to_owned()));
+    assert!(!registry.has_room_for_address(0), "the others took the room");
+    for _ in 0..2 {
+        registry.note_is_address(&miner(2));
+        registry.note_miner(miner(2), NOW, Some("address".to_owned()));
+    }
+    registry.note_is_address(&miner(3));
+    assert_eq!(registry.address_miners(), 1);
+    assert!(!registry.has_room_for_address(0));
 }
 
 #[test]
