@@ -1,4 +1,4 @@
-//! `dwarves check`: looks at settings, keys, ledger and chain, and says what is wrong and how to mend it.
+//! `dwarves check`: looks at settings, listeners, keys, ledger and chain, and says what is wrong and how to mend it.
 //!
 //! It changes nothing that is there already, and works while the pool runs (then it says so).
 
@@ -18,6 +18,7 @@ use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
 use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::wiring::{devnet_params, listen_file};
 
+mod listening;
 mod nodes;
 
 /// Payouts that are looked at; a pool follows no more.
@@ -81,10 +82,11 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     if !dir.exists() {
         let detail = format!("{} is not there yet; the first start makes it", dir.display());
         findings.good("data", detail)?;
-        return Ok(());
+        return Ok(listening::check(&config, false, findings)?);
     }
     check_keys(dir, findings)?;
     let is_running = check_store(&config, dir, findings).await?;
+    listening::check(&config, is_running, findings)?;
     if config.chain.kind == ChainKind::Devnet {
         check_devnet(&config, dir, is_running, findings).await?;
     }

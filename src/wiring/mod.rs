@@ -85,19 +85,21 @@ pub enum StartError {
         source: io::Error,
     },
     /// An address for Stratum is taken or not this machine's.
-    #[error("can not listen on {listen} (stratum); is another pool running?")]
+    #[error("can not listen on {listen} ({setting}); is another pool running?")]
     BindStratum {
+        /// The setting that names it.
+        setting: String,
         /// The address.
         listen: SocketAddr,
         /// Why.
         source: io::Error,
     },
     /// A certificate or its key can not be used.
-    #[error("TLS for Stratum on {listen}: {detail}")]
+    #[error("{setting}: {detail}")]
     StratumTls {
-        /// The listener's address.
-        listen: SocketAddr,
-        /// What is wrong.
+        /// The setting that names the file.
+        setting: String,
+        /// Which file, and what is wrong.
         detail: String,
     },
     /// A node that can not be mined on with these settings.
@@ -278,6 +280,26 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         managers,
         chain: ground.chain,
     })
+}
+
+/// Opens every listener as [`start`] does, all at once, and closes them again. Gives the setting of each and what came
+/// of it. If a pool is running on these settings its ports are taken: then everything but the binding is tried.
+pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<String, StartError>)> {
+    let mut open = Vec::new();
+    let mut tried = Vec::new();
+    let listen = config.http.listen;
+    let http = if is_running {
+        Ok(format!("{listen}, in use by the running pool"))
+    } else {
+        BoundServer::bind(listen).map(|bound| {
+            let detail = bound.address.to_string();
+            open.push(bound);
+            detail
+        })
+    };
+    tried.push(("http.listen".to_owned(), http));
+    tried.extend(stratum::try_listeners(config, is_running));
+    tried
 }
 
 /// Work for miners that know no other way.

@@ -17,10 +17,10 @@ use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::settings::JUDGE_DEADLINE;
 use super::{Ground, StartError};
@@ -51,6 +51,11 @@ pub(super) struct BoundStratum {
 /// What is known of a listener before the chain is.
 struct BoundListener {
     address: SocketAddr,
+    prepared: PreparedListener,
+}
+
+/// What is known of a listener before it is bound.
+struct PreparedListener {
     start: Difficulty,
     vardiff: vardiff::Settings,
     tls: Option<TlsAcceptor>,
@@ -70,22 +75,11 @@ impl BoundStratum {
     pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
         let mut bound = Vec::new();
         let mut listeners = Vec::new();
-        for listener in config.stratum.all_listeners() {
-            let (socket, address) = bind(listener.listen).map_err(|source| StartError::BindStratum {
-                listen: listener.listen,
-                source,
-            })?;
+        for (setting, listener) in config.stratum.named_listeners() {
+            let (socket, address) = bind(&setting, listener.listen)?;
             bound.push(socket);
-            let [start, min, max] = listener.difficulties(&config.work);
-            let vardiff = vardiff::Settings::new(config.work.share_interval, min, max)
-                .map_err(|error| StartError::Settings(format!("[stratum]: {error}")))?;
-            listeners.push(BoundListener {
-                address,
-                start,
-                vardiff,
-                tls: tls(&listener)?,
-                proxies: listener.proxies,
-            });
+            let prepared = prepare(&setting, listener, config)?;
+            listeners.push(BoundListener { address, prepared });
         }
         Ok(Self { bound, listeners })
     }
@@ -249,7 +243,52 @@ fn allow_files(connections: usize) {
     }
 }
 
-fn bind(listen: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+/// Opens every listener and closes it again; see [`super::try_listeners`].
+pub(super) fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<String, StartError>)> {
+    let mut open = Vec::new();
+    let listeners = config.stratum.named_listeners().into_iter();
+    let tried = listeners.map(|(setting, listener)| {
+        let listen = listener.listen;
+        let outcome = prepare(&setting, listener, config).and_then(|prepared| {
+            let with_tls = if prepared.tls.is_some() { " with TLS" } else { "" };
+            if is_running {
+                return Ok(format!("{listen}{with_tls}, in use by the running pool"));
+            }
+            let (socket, address) = bind(&setting, listen)?;
+            open.push(socket);
+            Ok(format!("{address}{with_tls}"))
+        });
+        (format!("{setting}.listen"), outcome)
+    });
+    tried.collect()
+}
+
+/// Reads what a listener needs beside its port.
+fn prepare(
+    setting: &str,
+    listener: StratumListenerConfig,
+    config: &Config,
+) -> Result<PreparedListener, StartError> {
+    let [start, min, max] = listener.difficulties(&config.work);
+    let vardiff = vardiff::Settings::new(config.work.share_interval, min, max)
+        .map_err(|error| StartError::Settings(format!("{setting}: {error}")))?;
+    Ok(PreparedListener {
+        start,
+        vardiff,
+        tls: tls(setting, &listener)?,
+        proxies: listener.proxies,
+    })
+}
+
+fn bind(setting: &str, listen: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    bind_to(listen).map_err(|source| StartError::BindStratum {
+        setting: format!("{setting}.listen"),
+        listen,
+        source,
+    })
+}
+
+fn bind_to(listen: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for connections of the earlier life to be forgotten.
     socket.set_reuse_address(true)?;
@@ -266,8 +305,8 @@ impl BoundListener {
         Listener {
             address: self.address,
             rules: Rules {
-                start: self.start,
-                vardiff: self.vardiff,
+                start: self.prepared.start,
+                vardiff: self.prepared.vardiff,
                 algorithm: config.chain.algorithm,
                 extranonce2_len: config.stratum.extranonce2_bytes,
                 logins: LoginRules {
@@ -279,29 +318,38 @@ impl BoundListener {
                     percent_max: config.stratum.reject_percent,
                 },
             },
-            tls: self.tls,
-            proxies: self.proxies,
+            tls: self.prepared.tls,
+            proxies: self.prepared.proxies,
         }
     }
 }
 
 /// TLS with the listener's certificate, if it has one.
-fn tls(listener: &StratumListenerConfig) -> Result<Option<TlsAcceptor>, StartError> {
+fn tls(setting: &str, listener: &StratumListenerConfig) -> Result<Option<TlsAcceptor>, StartError> {
     let (Some(certificate), Some(key)) = (&listener.tls_certificate, &listener.tls_key) else {
         return Ok(None);
     };
-    let failed = |what: &Path, error: &dyn std::fmt::Display| StartError::StratumTls {
-        listen: listener.listen,
-        detail: format!("{}: {error}", what.display()),
+    let failed = |name: &str, file: &Path, error: &dyn std::fmt::Display| StartError::StratumTls {
+        setting: format!("{setting}.{name}"),
+        detail: format!("{}: {error}", file.display()),
     };
+    let bad_chain = |error: &dyn std::fmt::Display| failed("tls_certificate", certificate, error);
+    let bad_key = |error: &dyn std::fmt::Display| failed("tls_key", key, error);
     let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect)
-        .map_err(|error| failed(certificate, &error))?;
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| failed(key, &error))?;
+        .map_err(|error| bad_chain(&error))?;
+    if chain.is_empty() {
+        return Err(bad_chain(&"there is no certificate in it"));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| bad_key(&error))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, secret))
-        .map_err(|error| failed(certificate, &error))?;
+        .map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => bad_key(&"it is not the key of the certificate"),
+            rustls::Error::InvalidCertificate(_) => bad_chain(&error),
+            _ => bad_key(&error),
+        })?;
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from bittensor.keyfiles import Keyfile, Keypair
-from harness import Pool, binary, environment, eventually
+from harness import ROOT, Pool, binary, environment, eventually
 
 
 def run(*arguments, cwd, stdin=None, **settings):
@@ -214,6 +214,34 @@ def test_check_says_what_is_right_and_wrong(tmp_path):
     assert done.returncode == 0, done
     done = run("check", "--data-dir", tmp_path / "data", cwd=tmp_path, rewards__fee_bps="x")
     assert done.returncode == 1 and "FEE_BPS" in done.stdout + done.stderr, done
+
+
+def test_check_tries_every_listener_and_its_certificate(tmp_path):
+    tls = ROOT / "tests/fixtures/tls"
+    config = tmp_path / "pool.toml"
+
+    def check(data_dir, key="key.pem", **settings):
+        config.write_text(
+            '[[stratum.listeners]]\nlisten = "127.0.0.1:0"\n'
+            f'tls_certificate = "{tls / "chain.pem"}"\ntls_key = "{tls / key}"\n'
+        )
+        return run("check", "--data-dir", data_dir, "--config", config, cwd=tmp_path, **settings)
+
+    with Pool(data_dir=tmp_path / "data", **{"stratum.listen": "127.0.0.1:0"}) as pool:
+        taken = {"http__listen": pool.url.removeprefix("http://"), "stratum__listen": pool.listen["stratum"][0]}
+        done = check(pool.data_dir, **taken)
+        assert done.returncode == 0 and "stratum.listen: " + taken["stratum__listen"] in done.stdout, done
+        assert done.stdout.count(", in use by the running pool") == 3, done
+        # To another pool the ports are taken; both are told.
+        done = check(tmp_path / "other", **taken)
+        assert done.returncode == 1 and "2 things are wrong" in done.stderr, done
+        assert "(http.listen)" in done.stdout and "(stratum.listen)" in done.stdout, done
+        # A certificate is looked at in any case: it may be there for the next start.
+        done = check(pool.data_dir, key="other-key.pem", **taken)
+        assert done.returncode == 1 and f"stratum.listeners[0].tls_key: {tls / 'other-key.pem'}" in done.stdout, done
+    free = {"http__listen": "127.0.0.1:0"}
+    assert check(tmp_path / "other", **free).returncode == 0
+    assert check(tmp_path / "other", key="none.pem", **free).returncode == 1
 
 
 def test_help_and_version_are_told(tmp_path):

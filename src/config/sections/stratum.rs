@@ -85,6 +85,17 @@ impl Default for StratumConfig {
 }
 
 impl StratumConfig {
+    /// Every listener and the setting that it comes from: the one of `listen`, then the others.
+    pub fn named_listeners(&self) -> Vec<(String, StratumListenerConfig)> {
+        let number = |at| format!("stratum.listeners[{at}]");
+        let names = self
+            .listen
+            .map(|_| "stratum".to_owned())
+            .into_iter()
+            .chain((0..).map(number));
+        names.zip(self.all_listeners()).collect()
+    }
+
     /// Every listener: the one of `listen`, then the others.
     pub fn all_listeners(&self) -> Vec<StratumListenerConfig> {
         let simple = self.listen.map(|listen| StratumListenerConfig {
