@@ -8,6 +8,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;
+#[cfg(test)]
+mod fuzz_corpus;
 pub mod hashing;
 pub mod http;
 pub mod keys;

@@ -1,6 +1,6 @@
 //! Entry points for fuzzing: whatever bytes come in, nothing may panic, and nothing may grow beyond what came.
 //!
-//! The fuzz targets in `fuzz/` (cargo-fuzz, nightly) and the test below, which runs on stable with every
+//! The fuzz targets in `fuzz/` (cargo-fuzz) and the test below, which runs on stable with every
 //! `cargo test`, go through the same functions and share one corpus.
 
 use super::protocol::line::{self, LINE_LEN_MAX, Split};
@@ -79,40 +79,8 @@ pub fn proxy_header(bytes: &[u8]) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::path::Path;
 
-    /// The corpus that the fuzz targets begin with.
-    fn corpus(target: &str) -> Vec<Vec<u8>> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fuzz/corpus")
-            .join(target);
-        let files = std::fs::read_dir(folder).unwrap();
-        let corpus: Vec<_> = files
-            .map(|file| std::fs::read(file.unwrap().path()).unwrap())
-            .collect();
-        assert!(!corpus.is_empty());
-        corpus
-    }
-
-    /// A piece of the corpus, changed in a few places, cut, or joined with another.
-    fn mutated(target: &str) -> impl Strategy<Value = Vec<u8>> {
-        let corpus = corpus(target);
-        let one = proptest::sample::select(corpus.clone());
-        let other = proptest::sample::select(corpus);
-        let changes = proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..6);
-        let cut = any::<proptest::sample::Index>();
-        (one, other, changes, cut).prop_map(|(mut bytes, other, changes, cut)| {
-            for (at, byte) in changes {
-                let at = at.index(bytes.len().max(1));
-                if let Some(place) = bytes.get_mut(at) {
-                    *place = byte;
-                }
-            }
-            bytes.truncate(cut.index(bytes.len() + 1).max(bytes.len() / 2));
-            bytes.extend(other);
-            bytes
-        })
-    }
+    use crate::fuzz_corpus::{corpus, mutated};
 
     #[test]
     fn the_corpus_is_handled() {

@@ -104,7 +104,7 @@ fn reversed_hex(mut hash: [u8; 32]) -> String {
 }
 
 /// What a long poll waits to see change: the tip, and the job that the miner has.
-struct LongPollId {
+pub(super) struct LongPollId {
     tip: String,
     job: JobId,
 }
@@ -129,19 +129,21 @@ fn text_field<'a>(params: &'a [Value], at: usize, name: &str) -> Result<Option<&
     value.as_str().map(Some).ok_or_else(wrong)
 }
 
-/// Gives a template, or waits for a newer one if the caller has one already.
-pub(super) async fn get(state: &HttpState, caller: &Caller, params: &[Value]) -> Result<Given, Failure> {
+/// What the caller of `getblocktemplate` has already, if it waits for newer.
+pub(super) fn known_of(params: &[Value]) -> Result<Option<LongPollId>, Failure> {
     if text_field(params, 0, "mode")?.is_some_and(|mode| mode != "template") {
         return Err(Failure::param("params[0].mode: only template is served here"));
     }
     let known = text_field(params, 0, "longpollid")?;
-    let known = known
-        .map(|id| {
-            LongPollId::parse(id).ok_or_else(|| {
-                Failure::param("params[0].longpollid: expected one that getblocktemplate gave")
-            })
-        })
-        .transpose()?;
+    let wrong = || Failure::param("params[0].longpollid: expected one that getblocktemplate gave");
+    known
+        .map(|id| LongPollId::parse(id).ok_or_else(wrong))
+        .transpose()
+}
+
+/// Gives a template, or waits for a newer one if the caller has one already.
+pub(super) async fn get(state: &HttpState, caller: &Caller, params: &[Value]) -> Result<Given, Failure> {
+    let known = known_of(params)?;
     let (job, expires_at) = share::fetch(state, caller, known.as_ref().map(|known| known.job)).await?;
     let remaining = expires_at.since(state.deps().clock.now()).millis() / 1_000;
     template_of(state, &job, known.as_ref(), remaining)
@@ -205,12 +207,18 @@ fn header_of(block: &str) -> Result<Header, Failure> {
     Ok(Header::from_bytes(bytes))
 }
 
-/// Takes a solved template: `null` if it counts, or BIP22's word for why not.
-pub(super) async fn submit(state: &HttpState, caller: &Caller, params: &[Value]) -> Result<Given, Failure> {
+/// What `submitblock` brings: a header, and the name of its job if the miner sent it along.
+pub(super) fn submission_of(params: &[Value]) -> Result<(Header, Option<JobId>), Failure> {
     let block = params.first().and_then(Value::as_str);
     let block = block.ok_or_else(|| Failure::param("params[0]: expected a string"))?;
     let header = header_of(block)?;
     let named = text_field(params, 1, "workid")?.and_then(|id| id.parse().ok());
+    Ok((header, named))
+}
+
+/// Takes a solved template: `null` if it counts, or BIP22's word for why not.
+pub(super) async fn submit(state: &HttpState, caller: &Caller, params: &[Value]) -> Result<Given, Failure> {
+    let (header, named) = submission_of(params)?;
     Given::new(&share::submit(state, caller, &header, named).await?)
 }
 

@@ -15,6 +15,9 @@ use crate::stratum::protocol::fault::Fault;
 /// How a caller may say who it is.
 const CHALLENGE: &str = "Basic realm=\"dwarves\"";
 
+/// The longest message of an error, in characters: some quote what was sent.
+pub(super) const MESSAGE_LEN_MAX: usize = 500;
+
 /// Codes of errors, as JSON-RPC and Bitcoin's nodes use them.
 pub(super) mod code {
     /// The body is not JSON.
@@ -118,7 +121,7 @@ impl Failure {
         Self {
             status,
             code,
-            message: message.into(),
+            message: message.into().chars().take(MESSAGE_LEN_MAX).collect(),
             id: Value::Null,
             retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1),
         }

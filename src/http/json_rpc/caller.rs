@@ -73,19 +73,25 @@ fn user_name(req: &HttpRequest) -> Result<String, Failure> {
             "expected Authorization: Basic with the user HOTKEY.worker, as in -u HOTKEY.worker -p x",
         )
     };
-    let header = req.headers().get(AUTHORIZATION).ok_or_else(missing)?;
+    let header = req.headers().get(AUTHORIZATION);
+    header
+        .and_then(|header| user_of(header.to_str().ok()?))
+        .ok_or_else(missing)
+}
+
+/// The user name in an `Authorization` header.
+pub(super) fn user_of(header: &str) -> Option<String> {
     if header.len() > AUTHORIZATION_LEN_MAX {
-        return Err(missing());
+        return None;
     }
-    let text = header.to_str().map_err(|_| missing())?;
-    let (scheme, credentials) = text.split_once(' ').ok_or_else(missing)?;
+    let (scheme, credentials) = header.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(missing());
+        return None;
     }
-    let credentials = STANDARD.decode(credentials.trim()).map_err(|_| missing())?;
-    let credentials = String::from_utf8(credentials).map_err(|_| missing())?;
+    let credentials = STANDARD.decode(credentials.trim()).ok()?;
+    let credentials = String::from_utf8(credentials).ok()?;
     let user = credentials.split(':').next().unwrap_or_default();
-    Ok(user.to_owned())
+    Some(user.to_owned())
 }
 
 /// Makes sure that a payout address is known. One that is already known stays as it is.

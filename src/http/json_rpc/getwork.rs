@@ -27,7 +27,7 @@ fn words_turned(bytes: &mut [u8]) {
     }
 }
 
-fn data_of(header: &Header) -> String {
+pub(super) fn data_of(header: &Header) -> String {
     let mut data = [0; DATA_LEN];
     data[..Header::LEN].copy_from_slice(header.as_bytes());
     data[Header::LEN] = 0x80;
@@ -73,11 +73,16 @@ pub(super) async fn wait(state: &HttpState, caller: &Caller) -> Result<Given, Fa
     work_of(&job)
 }
 
-/// Takes a solved header: `true` if it counts.
-pub(super) async fn submit(state: &HttpState, caller: &Caller, params: &[Value]) -> Result<Given, Failure> {
+/// The solved header that `getwork` brings.
+pub(super) fn solution_of(params: &[Value]) -> Result<Header, Failure> {
     let data = params.first().and_then(Value::as_str);
     let data = data.ok_or_else(|| Failure::param("params[0]: expected a string"))?;
-    let reason = share::submit(state, caller, &header_of(data)?, None).await?;
+    header_of(data)
+}
+
+/// Takes a solved header: `true` if it counts.
+pub(super) async fn submit(state: &HttpState, caller: &Caller, params: &[Value]) -> Result<Given, Failure> {
+    let reason = share::submit(state, caller, &solution_of(params)?, None).await?;
     let mut given = Given::new(&reason.is_none())?;
     if let Some(reason) = reason {
         let reason = HeaderValue::from_static(reason);

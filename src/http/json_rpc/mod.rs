@@ -12,6 +12,7 @@
 //! | `caller` | who is calling |
 //! | `block_template` | `getblocktemplate` and `submitblock` |
 //! | `getwork` | `getwork` and its long poll |
+//! | [`fuzzing`] | entry points for fuzzing |
 //! | `share` | one share on its way, and BIP22's words for what came of it |
 
 use actix_web::http::header::{HOST, HeaderName, HeaderValue};
@@ -25,6 +26,7 @@ use super::state::HttpState;
 mod block_template;
 mod call;
 mod caller;
+pub mod fuzzing;
 mod getwork;
 mod share;
 

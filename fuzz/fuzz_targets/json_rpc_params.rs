@@ -1,0 +1,6 @@
+//! A text, as the params of every method over JSON-RPC.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    dwarves::http::json_rpc::fuzzing::all_params(text);
+});
