@@ -22,7 +22,7 @@ use super::thread::Thread;
 const MAILBOX_CAPACITY: usize = 4_096;
 /// How often some of the sessions are poked to look at themselves.
 const LOOK_EVERY: Span = Span::from_millis(500);
-/// A session is poked every so many times.
+/// The turns in which sessions are poked: each of them every so many looks.
 const TURNS: usize = 10;
 /// How often it is looked whether every session has ended, when the pool stops.
 const LEAVING_EVERY: Span = Span::from_millis(50);
@@ -57,9 +57,13 @@ impl Request for EndSessions {
 pub struct StratumFront {
     thread: Rc<Thread>,
     subscribe: Port<Subscribe>,
-    sessions: Vec<Outbox<News>>,
+    /// By the turn in which each is poked. A session keeps its turn, whoever else leaves: else it could be passed
+    /// over again and again while many leave.
+    sessions: [Vec<Outbox<News>>; TURNS],
     /// Sessions that did not take the last news of work, because their mailbox was full.
     behind: Vec<Outbox<News>>,
+    /// The turn that the next newcomer gets.
+    newcomers_turn: usize,
     turn: usize,
     is_leaving: bool,
 }
@@ -70,8 +74,9 @@ impl StratumFront {
         Self {
             thread: Rc::new(thread),
             subscribe,
-            sessions: Vec::new(),
+            sessions: std::array::from_fn(|_| Vec::new()),
             behind: Vec::new(),
+            newcomers_turn: 0,
             turn: 0,
             is_leaving: false,
         }
@@ -87,15 +92,22 @@ impl StratumFront {
     /// Tells every session; those that are gone are forgotten.
     fn tell_all(&mut self, news: News) {
         let behind = &mut self.behind;
-        self.sessions.retain(|session| match session.tell(news) {
-            Ok(()) => true,
-            Err(AskError::Busy) => {
-                // It has something to do already; it is told at the next look.
-                behind.push(session.clone());
-                true
-            }
-            Err(_) => false,
-        });
+        for sessions in &mut self.sessions {
+            sessions.retain(|session| match session.tell(news) {
+                Ok(()) => true,
+                Err(AskError::Busy) => {
+                    // It has something to do already; it is told at the next look.
+                    behind.push(session.clone());
+                    true
+                }
+                Err(_) => false,
+            });
+        }
+    }
+
+    fn admit(&mut self, session: Outbox<News>) {
+        self.sessions[self.newcomers_turn].push(session);
+        self.newcomers_turn = (self.newcomers_turn + 1) % TURNS;
     }
 }
 
@@ -121,7 +133,7 @@ impl Handler<Newcomer> for StratumFront {
         }
         let ip = newcomer.ip;
         match StratumSession::new(newcomer, Rc::clone(&self.thread)) {
-            Ok(session) => self.sessions.push(Outbox::new(&session.start())),
+            Ok(session) => self.admit(Outbox::new(&session.start())),
             Err(error) => log::debug!("the connection of {ip} was lost: {error}"),
         }
     }
@@ -152,15 +164,11 @@ impl Handler<LookAtSessions> for StratumFront {
             }
         }
         self.turn = (self.turn + 1) % TURNS;
-        let turn = self.turn;
-        let mut at = 0;
-        self.sessions.retain(|session| {
-            at += 1;
-            // A full mailbox is as good: the session is not asleep.
-            at % TURNS != turn || session.tell(News::Look) != Err(AskError::Gone)
-        });
-        if self.sessions.is_empty() {
-            self.sessions.shrink_to_fit();
+        let sessions = &mut self.sessions[self.turn];
+        // A full mailbox is as good: the session is not asleep.
+        sessions.retain(|session| session.tell(News::Look) != Err(AskError::Gone));
+        if sessions.is_empty() {
+            sessions.shrink_to_fit();
         }
     }
 }
@@ -177,7 +185,7 @@ impl Handler<Ask<EndSessions>> for StratumFront {
 impl StratumFront {
     fn end_sessions(&mut self, reply: ReplyTo<()>, ctx: &mut Context<Self>) {
         self.tell_all(News::End);
-        if self.sessions.is_empty() || reply.is_abandoned() {
+        if self.sessions.iter().all(Vec::is_empty) || reply.is_abandoned() {
             return reply.answer(());
         }
         ctx.run_later(LEAVING_EVERY.to_std(), |this, ctx| this.end_sessions(reply, ctx));
