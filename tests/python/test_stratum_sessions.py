@@ -377,6 +377,7 @@ def half_open(hello):
     return [
         (plain, b""),
         (plain, b'{"id":1,"meth'),
+        (plain, b'{"id":1,' + b" " * 10_000),
         (plain, subscribe),
         (plain, subscribe + authorize),
         (tls, b""),
@@ -462,16 +463,17 @@ def test_thousands_of_half_open_connections_cost_little_and_end_while_others_min
             mined = len(steady.waits)
             cost = (pool.rss_bytes() - memory) / count
         eventually("all are put out", lambda: pool.open_files() <= files, handshake + 12, 0.1)
-        lasted = time.monotonic() - opened
-        assert lasted > handshake, "nobody is put out before the time is over"
+        assert time.monotonic() - opened > handshake, "nobody is put out before the time is over"
         assert all(was_closed(connection) for connection in connections)
         for connection in connections:
             connection.close()
         steady.stop()
         assert len(steady.waits) > mined + 50, "the honest miner went on"
         assert sorted(steady.waits)[len(steady.waits) * 9 // 10] < 0.5, "and hardly noticed"
-        print("MEASURED", cost, (pool.rss_bytes() - memory) / count, lasted, len(steady.waits), max(steady.waits))
+        # Measured: 6.5 kB. A TLS greeting under way takes 14 kB, a line just short of its limit the same, silence 3.
         assert cost < 12_000, cost
+        # The allocator keeps some of it for the next ones.
+        assert pool.rss_bytes() < memory + count * 12_000
         assert can_mine(pool)
 
 
