@@ -341,7 +341,7 @@ impl Default for LimitsConfig {
         Self {
             miners: 100_000,
             address_miners_percent: 50,
-            new_addresses_per_hour: 60,
+            new_addresses_per_hour: 200,
             workers_per_miner: 1_000,
             handler_mailbox: 1_024,
             manager_mailbox: 4_096,
