@@ -90,7 +90,7 @@ pub(super) fn template(id: u32) -> TemplateRow {
 pub(super) fn share(n: u64, of: u32, units: u128) -> ShareRow {
     ShareRow {
         template: TemplateId::new(1),
-        extranonce: ExtraNonce::new(n << 32 | 7),
+        extranonce: ExtraNonce::new(n << 32 | 7).into(),
         worker: WorkerId::new(of),
         share_bits: CompactTarget::from_bits(0x1f00_ffff),
         units: Units::from_raw(units),
