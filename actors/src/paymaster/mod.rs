@@ -8,7 +8,9 @@
 //! | module | its one job |
 //! |---|---|
 //! | `messages` | what it is asked and told |
-//! | `machine` | one look: follow, send, sign, plan |
+//! | `machine` | one look: what is done in which order, and how steps are booked |
+//! | `following` | payouts that are signed: sending, watching, who spends their inputs |
+//! | `making` | payouts that are to be: planned, set aside, signed |
 //! | `signing` | what the wallet is asked to sign, and whether it did |
 //! | `dry_run` | what would be sent now |
 //! | `control` | what admins may tell it, and what it shows |
@@ -34,7 +36,9 @@ use crate::wallet::SharedWallet;
 
 pub mod control;
 mod dry_run;
+mod following;
 mod machine;
+mod making;
 pub mod messages;
 mod signing;
 #[cfg(test)]
@@ -80,7 +84,7 @@ pub struct PaymasterSettings {
 
 impl PaymasterSettings {
     /// The time after which a payout without a block is an alarm, unless something else is wanted.
-    pub const STUCK_AFTER: Span = machine::STUCK_AFTER;
+    pub const STUCK_AFTER: Span = following::STUCK_AFTER;
 
     /// By which rules payouts are planned.
     pub fn rules(&self) -> PlanRules {
