@@ -12,12 +12,13 @@ use dwarves_actors::store::contract::Backend;
 use dwarves_actors::store::{
     CounterRow, ShareRow, SharedStore, Store, StoreErrorKind, TemplateRow, WorkerRow, Write, Written,
 };
+use dwarves_actors::testing::build::quiet_round;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId, WorkerId};
-use dwarves_domain::rewards::{RoundInput, Scheme, Source, close};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::rewards::{Scheme, close};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::work::{ChainTemplate, ExtraNonce1, FullExtraNonce};
 
 struct OnDisk {
@@ -355,20 +356,7 @@ fn a_full_disk_refuses_whole_commits_and_goes_on_once_there_is_room() {
     assert_eq!(again, Err(StoreErrorKind::Unavailable));
 
     // What is over makes room: the pool goes on by itself.
-    let input = RoundInput {
-        id: RoundId::new(1),
-        closed_at: Timestamp::EPOCH,
-        scheme: Scheme::Pplns,
-        fee: BasisPoints::default(),
-        source: Source::Blocks,
-        accepted: Vec::new(),
-        matured: Vec::new(),
-        orphaned: Vec::new(),
-        returned: Vec::new(),
-        shares: Vec::new(),
-        carried: std::collections::BTreeMap::new(),
-        emission: None,
-    };
+    let input = quiet_round(1, Timestamp::EPOCH, Scheme::Pplns);
     let round = Write::CloseRound {
         round: Box::new(close(&input).unwrap()),
         blocks: Vec::new(),
