@@ -2,14 +2,10 @@
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{Act, Payout, PayoutState, Rival, Step, next_act, rival_act};
-use dwarves_domain::time::Span;
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
 use crate::wallet::{SendOutcome, WalletError};
-
-/// How long a payout may wait for its first block before it is said to be stuck.
-pub(super) const STUCK_AFTER: Span = Span::from_secs(24 * 3_600);
 
 impl Machine {
     /// Asks what became of a signed payout and does what follows. A wallet that fails for one payout may answer

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Payout, PayoutState, Signed};
+use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState, Signed};
 use tokio::sync::oneshot;
 
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
