@@ -9,7 +9,7 @@ use std::path::Path;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 
-use crate::Error;
+use crate::{Error, child};
 
 /// As in the pool.
 const BODY_MAX: usize = 1_048_576;
@@ -44,11 +44,7 @@ async fn submit(answer: web::Data<String>, submission: web::Json<Submission>) ->
 /// Serves until killed, or until the generator is gone.
 pub(crate) fn serve(answer: &Path, listen_file: &Path) -> Result<(), Error> {
     let answer = web::Data::new(std::fs::read_to_string(answer)?);
-    // The generator holds the other end and never writes: an end means that it is gone.
-    std::thread::spawn(|| {
-        let ended = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(i32::from(ended.is_err()));
-    });
+    child::end_with_the_generator();
     actix_web::rt::System::new().block_on(async {
         let server = HttpServer::new(move || {
             App::new()
@@ -59,9 +55,8 @@ pub(crate) fn serve(answer: &Path, listen_file: &Path) -> Result<(), Error> {
         .workers(workers())
         .bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = server.addrs().first().copied().ok_or("no address was bound")?;
-        let unfinished = listen_file.with_extension("part");
-        std::fs::write(&unfinished, format!("{{\"http\":\"http://{address}\"}}"))?;
-        std::fs::rename(unfinished, listen_file)?;
+        let listening = serde_json::json!({ "http": format!("http://{address}") });
+        child::tell_address(listen_file, &listening)?;
         Ok(server.run().await?)
     })
 }

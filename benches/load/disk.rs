@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::load::median_of;
+use crate::report::median_of;
 
 /// Bytes of one append: a page of the store's log.
 const APPENDED: usize = 4096;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::client::{Answer, Client};
+use crate::report::Figures;
 use crate::shares::Miner;
 use crate::{Error, proc};
 
@@ -49,6 +50,18 @@ pub(crate) struct Outcome {
     pub(crate) acknowledged: u64,
     /// Their sequence numbers, if answers were read in full.
     pub(crate) sequences: Vec<u64>,
+}
+
+impl From<&Outcome> for Figures {
+    fn from(outcome: &Outcome) -> Self {
+        Self::new(
+            outcome.shares,
+            outcome.elapsed,
+            &outcome.latency,
+            [outcome.server_cpu, outcome.generator_cpu],
+            outcome.peak_memory,
+        )
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -249,15 +262,4 @@ pub(crate) fn check_answer(
         }
     }
     Ok(results.iter().map(|result| result.sequence).collect())
-}
-
-/// The median; the mean of the two in the middle if there is none. The values are sorted.
-pub(crate) fn median_of(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        odd if odd % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
 }

@@ -25,11 +25,16 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 mod bare;
+#[path = "../common/child.rs"]
+mod child;
+#[path = "../common/client.rs"]
 mod client;
 mod disk;
 mod load;
 mod pool;
+#[path = "../common/proc.rs"]
 mod proc;
+#[path = "../common/report.rs"]
 mod report;
 mod scenario;
 mod server;

@@ -1,14 +1,16 @@
 //! Figures of runs, their medians, and the table.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use crate::load::{Outcome, median_of};
+use hdrhistogram::Histogram;
+
 use crate::proc;
 
 /// The figures of one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
-    /// Accepted shares a second.
+    /// Shares answered a second.
     pub(crate) rate: f64,
     /// Percentiles of the acknowledgement in milliseconds: the 50th, the 99th, the 99.9th.
     pub(crate) latency_ms: [f64; 3],
@@ -20,16 +22,23 @@ pub(crate) struct Figures {
     pub(crate) peak_mib: f64,
 }
 
-impl From<&Outcome> for Figures {
-    fn from(outcome: &Outcome) -> Self {
-        let shares = outcome.shares as f64;
-        let percentile = |q| outcome.latency.value_at_quantile(q) as f64 / 1_000.0;
+impl Figures {
+    /// The figures of a run in which so much was answered.
+    pub(crate) fn new(
+        answers: u64,
+        elapsed: Duration,
+        latency_micros: &Histogram<u64>,
+        [server_cpu, generator_cpu]: [Duration; 2],
+        peak_memory: u64,
+    ) -> Self {
+        let answers = answers as f64;
+        let percentile = |q| latency_micros.value_at_quantile(q) as f64 / 1_000.0;
         Self {
-            rate: shares / outcome.elapsed.as_secs_f64(),
+            rate: answers / elapsed.as_secs_f64(),
             latency_ms: [percentile(0.5), percentile(0.99), percentile(0.999)],
-            server_cpu: outcome.server_cpu.as_secs_f64() * 1e6 / shares,
-            generator_cpu: outcome.generator_cpu.as_secs_f64() * 1e6 / shares,
-            peak_mib: outcome.peak_memory as f64 / f64::from(1 << 20),
+            server_cpu: server_cpu.as_secs_f64() * 1e6 / answers,
+            generator_cpu: generator_cpu.as_secs_f64() * 1e6 / answers,
+            peak_mib: peak_memory as f64 / f64::from(1 << 20),
         }
     }
 }
@@ -132,5 +141,16 @@ impl Report {
                 "", "median", self.ratios
             );
         }
+    }
+}
+
+/// The median; the mean of the two in the middle if there is none. The values are sorted.
+pub(crate) fn median_of(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
     }
 }

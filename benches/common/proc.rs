@@ -20,19 +20,29 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration, Error> {
 
 /// The most memory that a process held, in bytes (VmHWM).
 pub(crate) fn peak_memory(pid: u32) -> Result<u64, Error> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let kib: u64 = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .and_then(|value| value.trim().strip_suffix("kB"))
-        .ok_or("no VmHWM in /proc/PID/status")?
-        .trim()
-        .parse()?;
-    Ok(kib * 1024)
+    status(pid, "VmHWM:")
 }
 
 /// The kernel's release.
 pub(crate) fn kernel() -> String {
     std::fs::read_to_string("/proc/sys/kernel/osrelease")
         .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+}
+
+/// The memory that is a process's own at present, in bytes (RssAnon): without its program and files.
+#[allow(dead_code, reason = "not every benchmark asks for it")]
+pub(crate) fn own_memory(pid: u32) -> Result<u64, Error> {
+    status(pid, "RssAnon:")
+}
+
+fn status(pid: u32, field: &str) -> Result<u64, Error> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kib: u64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .and_then(|value| value.trim().strip_suffix("kB"))
+        .ok_or_else(|| format!("no {field} in /proc/PID/status"))?
+        .trim()
+        .parse()?;
+    Ok(kib * 1024)
 }

@@ -1,0 +1,149 @@
+//! Measures the Stratum server under load: `cargo bench --bench stratum -- [options]`, `--help` for the options.
+//!
+//! It starts the pool's own binary on a stand-in for a node, whose templates are as mainnet's, opens sessions and
+//! submits: shares that are accepted, each on disk before it is answered, and such that are refused for their
+//! difficulty. Every answer is checked, and at the end the pool's own count of accepted shares must be what was
+//! answered. Submits are made before a run, each with an extranonce of its own, as big machines send them.
+//!
+//! Machines differ, and one machine differs from minute to minute. So each figure stands next to the same run against a
+//! *bare* server, measured in turns with it, that parses each line and answers that all is well. The ratio to it is
+//! what can be compared between machines. The generator runs on one thread of the same machine.
+//!
+//! With `--quick`, and when cargo runs it as a test, it is a smoke test of about 30 seconds that fails only on what
+//! does not depend on the clock: the answers, their order, the totals before and after a crash, and the bytes that a
+//! waiting session takes.
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+mod bare;
+#[path = "../common/child.rs"]
+mod child;
+#[path = "../common/client.rs"]
+mod client;
+mod flood;
+mod many;
+mod pool;
+#[path = "../common/proc.rs"]
+mod proc;
+#[path = "../common/report.rs"]
+mod report;
+mod scenario;
+mod session;
+mod standin;
+mod work;
+
+/// As in the pool, so that the bare server has the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What can go wrong here: nobody handles it, everybody reads it.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Loads a pool's Stratum port and measures it against a bare server.
+#[derive(Debug, Parser)]
+struct Options {
+    /// A smoke test of about 30 seconds that judges no time.
+    #[arg(long)]
+    quick: bool,
+    /// What to measure; everything if absent.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+    /// Connections of the scenario `flood`.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    connections: u16,
+    /// Submits that each of them has on the way.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=100))]
+    in_flight: u16,
+    /// Sessions of the scenario `many`.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u16).range(1..=19_000))]
+    sessions: u16,
+    /// Rounds that count, of which the medians are taken; one before them is dropped.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rounds: u16,
+    /// Measured seconds of one flood. At most 20: its lines are made before it, and their work lives for 120.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Submits a second for which lines are made before a flood of the pool.
+    #[arg(long, default_value_t = 300_000.0)]
+    greatest: f64,
+    /// The same for the bare server.
+    #[arg(long, default_value_t = 900_000.0)]
+    greatest_bare: f64,
+    /// Another build of the pool, measured in turns with this one.
+    #[arg(long, value_name = "BINARY")]
+    against: Option<PathBuf>,
+    /// The pool's binary.
+    #[arg(long, value_name = "BINARY", default_value = env!("CARGO_BIN_EXE_dwarves"))]
+    binary: PathBuf,
+    /// Where the data directories are made; it should be on the disk that matters.
+    #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
+    dir: PathBuf,
+    /// Be the bare server.
+    #[arg(long, hide = true, requires = "listen_file")]
+    bare: bool,
+    /// Where the bare server writes its address.
+    #[arg(long, value_name = "FILE", hide = true)]
+    listen_file: Option<PathBuf>,
+    /// What `cargo bench` passes; without it cargo runs this as a test.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// A scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// As many answers as there can be, of shares that are accepted and of such that are refused.
+    Flood,
+    /// 1,000 shares a second over 1,000 sessions.
+    Steady,
+    /// Very many sessions that wait: their memory, and when they hear of a block.
+    Many,
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    fn measured(&self) -> Result<Duration, Error> {
+        if !(0.05..=20.0).contains(&self.seconds) {
+            return Err("--seconds must be from 0.05 to 20".into());
+        }
+        Ok(Duration::from_secs_f64(self.seconds))
+    }
+}
+
+fn run(options: &Options) -> Result<(), Error> {
+    // Each connection is an open file, here as there.
+    rlimit::increase_nofile_limit(u64::from(options.sessions) + 1_000)?;
+    if options.bare
+        && let Some(listen_file) = &options.listen_file
+    {
+        return bare::serve(listen_file);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // All connections run on this one thread and share what they note.
+    let local = tokio::task::LocalSet::new();
+    if options.quick || !options.bench {
+        local.block_on(&runtime, scenario::quick(options))
+    } else {
+        local.block_on(&runtime, scenario::full(options))
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stratum: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Very many sessions that wait: what each holds of the server's memory, and when the last hears of a block.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::session::{Line, Session};
+use crate::standin::StandIn;
+use crate::{Error, proc};
+
+/// Sessions that are opened at the same time.
+const OPENED_AT_ONCE: usize = 64;
+/// How long the server gets to come to rest before its memory is read.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How long the last session may wait for a block that everybody else heard of.
+const HEARD_WITHIN: Duration = Duration::from_secs(30);
+/// What a notify that ends all earlier work ends with, and what tells it from an answer.
+const CLEAN: &[u8] = b",true]}";
+
+/// What is known of many sessions.
+pub(crate) struct Crowd {
+    /// Bytes of the server's own memory for each session that has its work.
+    pub(crate) idle_bytes: f64,
+    /// The same after the blocks.
+    pub(crate) told_bytes: f64,
+    /// For each block, when half of the sessions and when the last had heard, in milliseconds.
+    pub(crate) heard_ms: Vec<[f64; 2]>,
+}
+
+/// What the sessions note. They share one thread.
+#[derive(Default)]
+struct Hearing {
+    heard: Vec<Instant>,
+}
+
+/// Opens `users.len()` sessions at the pool, then finds `blocks` blocks.
+///
+/// # Errors
+/// If any session is not let in or does not hear of every block.
+pub(crate) async fn at_pool(
+    address: SocketAddr,
+    pid: u32,
+    node: &StandIn,
+    users: Vec<String>,
+    blocks: usize,
+) -> Result<Crowd, Error> {
+    let count = users.len();
+    let before = proc::own_memory(pid)?;
+    let mut lines = Vec::with_capacity(count);
+    let mut opening = JoinSet::new();
+    let mut users = users.into_iter();
+    loop {
+        while opening.len() < OPENED_AT_ONCE
+            && let Some(user) = users.next()
+        {
+            opening.spawn_local(async move { Ok::<_, Error>(Session::open(address, user).await?.line) });
+        }
+        match opening.join_next().await {
+            Some(opened) => lines.push(opened??),
+            None => break,
+        }
+    }
+    tokio::time::sleep(SETTLE).await;
+    let idle = proc::own_memory(pid)?;
+    let mut heard_ms = Vec::with_capacity(blocks);
+    let (hearing, _listening) = listen(lines);
+    for _ in 0..blocks {
+        let found_at = node.find_block();
+        heard_ms.push(wait_for_all(&hearing, count, found_at).await?);
+        tokio::time::sleep(SETTLE).await;
+    }
+    let told = proc::own_memory(pid)?;
+    let each = |memory: u64| memory.saturating_sub(before) as f64 / count as f64;
+    Ok(Crowd {
+        idle_bytes: each(idle),
+        told_bytes: each(told),
+        heard_ms,
+    })
+}
+
+/// The same at the bare server, which is asked `blocks` times to write `text` to everybody: when half and all had it.
+pub(crate) async fn at_bare(
+    address: SocketAddr,
+    count: usize,
+    text: &str,
+    blocks: usize,
+) -> Result<Vec<[f64; 2]>, Error> {
+    let mut lines = Vec::with_capacity(count);
+    for _ in 0..count {
+        lines.push(Line::connect(address).await?);
+    }
+    let asking = Line::connect(address).await?;
+    let ask = json!({ "id": 1, "method": "bare.broadcast", "params": [text] });
+    let (hearing, _listening) = listen(lines);
+    let mut heard_ms = Vec::with_capacity(blocks);
+    for _ in 0..blocks {
+        tokio::time::sleep(SETTLE).await;
+        let at = Instant::now();
+        asking.send(format!("{ask}\n").as_bytes()).await?;
+        heard_ms.push(wait_for_all(&hearing, count, at).await?);
+    }
+    Ok(heard_ms)
+}
+
+/// Lets every connection note when it hears of a block. Dropping the set closes them.
+fn listen(lines: Vec<Line>) -> (Rc<RefCell<Hearing>>, JoinSet<()>) {
+    let hearing = Rc::new(RefCell::new(Hearing::default()));
+    let mut listening = JoinSet::new();
+    for mut line in lines {
+        let hearing = Rc::clone(&hearing);
+        listening.spawn_local(async move {
+            let note = |text: &[u8]| {
+                if text.ends_with(CLEAN) {
+                    hearing.borrow_mut().heard.push(Instant::now());
+                }
+                Ok(())
+            };
+            // A connection that breaks hears nothing any more, which is noticed.
+            while line.receive(note).await.is_ok() {}
+        });
+    }
+    (hearing, listening)
+}
+
+async fn wait_for_all(hearing: &RefCell<Hearing>, count: usize, since: Instant) -> Result<[f64; 2], Error> {
+    let begin = Instant::now();
+    while hearing.borrow().heard.len() < count {
+        if begin.elapsed() > HEARD_WITHIN {
+            let heard = hearing.borrow().heard.len();
+            return Err(format!("{heard} of {count} sessions heard of a block").into());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let heard = std::mem::take(&mut hearing.borrow_mut().heard);
+    if heard.len() > count {
+        return Err("a block was told more than once".into());
+    }
+    let millis = |at: usize| (heard[at] - since).as_secs_f64() * 1_000.0;
+    Ok([millis(count / 2), millis(count - 1)])
+}

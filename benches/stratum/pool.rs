@@ -1,0 +1,175 @@
+//! A running pool on the stand-in's chain, and the count of what it answered.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use bitcoin::hashes::Hash;
+use bitcoin::{Address, Network, ScriptBuf, WPubkeyHash};
+
+use crate::Error;
+use crate::child::{Child, new_dir};
+use crate::client::Client;
+use crate::flood::{Expect, Load, Outcome, Script};
+use crate::session::Session;
+use crate::standin::StandIn;
+
+/// What the pool is started with, beside `config.toml`.
+///
+/// No round closes meanwhile, nobody is put out, and the pool remembers all shares of a whole run, as it would at
+/// its own pace.
+const POOL_SETTINGS: [(&str, &str); 4] = [
+    ("DWARVES__HTTP__LISTEN", "127.0.0.1:0"),
+    ("DWARVES__REWARDS__RUN_INTERVAL_SECS", "86400"),
+    ("DWARVES__LIMITS__RECENT_SHARES", "200000000"),
+    ("DWARVES__WORK__MIN_DIFFICULTY", "0.000000001"),
+];
+/// Payout addresses over which the sessions are spread, each a worker.
+const MINERS: usize = 100;
+
+/// A pool under load.
+pub(crate) struct Pool {
+    /// What it is called in the report.
+    pub(crate) name: String,
+    child: Child,
+    /// The shares that it accepted and refused, over all runs.
+    accepted: u64,
+    refused: u64,
+}
+
+impl Pool {
+    /// Starts a pool in a new data directory.
+    pub(crate) fn start(name: &str, binary: &Path, parent: &Path, node: &StandIn) -> Result<Self, Error> {
+        let dir = new_dir(parent)?;
+        std::fs::write(dir.path().join("config.toml"), configuration(node))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child: Child::pool(binary, dir, &POOL_SETTINGS)?,
+            accepted: 0,
+            refused: 0,
+        })
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Where about every fourth nonce is a share, or where none is.
+    pub(crate) fn address(&self, expect: Expect) -> Result<SocketAddr, Error> {
+        let number = match expect {
+            Expect::Accepted => 0,
+            Expect::Refused => 1,
+        };
+        let address = self.child.listening["stratum"][number].as_str();
+        Ok(address.ok_or("a pool without a Stratum port")?.parse()?)
+    }
+
+    /// Opens sessions and writes their scripts, of `count` lines each.
+    pub(crate) async fn scripts(
+        &self,
+        sessions: usize,
+        count: usize,
+        expect: Expect,
+    ) -> Result<Vec<Script>, Error> {
+        let address = self.address(expect)?;
+        let mut scripts = Vec::with_capacity(sessions);
+        for user in users(sessions) {
+            scripts.push(Script::write(Session::open(address, user).await?, count, expect)?);
+        }
+        Ok(scripts)
+    }
+
+    /// Runs `load` with these scripts.
+    pub(crate) async fn run(
+        &mut self,
+        scripts: Vec<Script>,
+        load: &Load,
+        expect: Expect,
+    ) -> Result<Outcome, Error> {
+        let outcome = crate::flood::run(self.pid(), scripts, load, expect)
+            .await
+            .map_err(|error| format!("{}: {error}", self.name))?;
+        match expect {
+            Expect::Accepted => self.accepted += outcome.all_answered,
+            Expect::Refused => self.refused += outcome.all_answered,
+        }
+        Ok(outcome)
+    }
+
+    /// Kills the pool and starts it again.
+    pub(crate) fn crash_and_restart(self, binary: &Path) -> Result<Self, Error> {
+        let child = self.child.crash_and_restart(binary, &POOL_SETTINGS)?;
+        Ok(Self { child, ..self })
+    }
+
+    /// Compares what the pool counted as accepted with what it answered.
+    pub(crate) async fn check_totals(&self) -> Result<(), Error> {
+        let url = self.child.listening["http"].as_str().unwrap_or_default();
+        let address = url
+            .strip_prefix("http://")
+            .ok_or("a pool without HTTP")?
+            .parse()?;
+        let mut client = Client::connect(address).await?;
+        // The pool's own sums may be half a second old.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let answer = client.request("GET", "/v1/pool", "", b"").await?;
+        let pool: serde_json::Value = serde_json::from_str(answer.body)?;
+        let counted = pool["shares"]["accepted"].as_u64();
+        if answer.status != 200 || counted != Some(self.accepted) {
+            let (name, accepted) = (&self.name, self.accepted);
+            return Err(
+                format!("{name}: {accepted} shares were accepted, the pool counted {counted:?}").into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// How much was answered in all.
+    pub(crate) fn totals(&self) -> String {
+        format!("{} shares accepted, {} refused", self.accepted, self.refused)
+    }
+}
+
+/// As many user names as there are sessions: addresses of mainnet, with a worker each.
+pub(crate) fn users(sessions: usize) -> Vec<String> {
+    let address = |number: usize| {
+        let mut hash = [0x6d; 20];
+        hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let script = ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array(hash));
+        Address::from_script(&script, Network::Bitcoin).expect("a script of a known kind has an address")
+    };
+    (0..sessions)
+        .map(|number| format!("{}.rig{}", address(number % MINERS), number / MINERS))
+        .collect()
+}
+
+fn configuration(node: &StandIn) -> String {
+    let payout_address = users(1).remove(0);
+    let payout_address = payout_address.split('.').next().unwrap_or_default();
+    format!(
+        r#"
+[chain]
+kind = "node"
+url = "http://user:password@{}"
+payout_address = "{payout_address}"
+
+[stratum]
+max_connections_per_address = 20000
+max_connections_per_subnet = 20000
+reject_percent = 100
+
+[[stratum.listeners]]
+listen = "127.0.0.1:0"
+start_difficulty = 0.000000001
+min_difficulty = 0.000000001
+max_difficulty = 0.000000001
+
+[[stratum.listeners]]
+listen = "127.0.0.1:0"
+start_difficulty = 1000000.0
+min_difficulty = 1000000.0
+max_difficulty = 1000000.0
+"#,
+        node.address
+    )
+}
