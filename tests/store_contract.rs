@@ -12,13 +12,14 @@ use dwarves_actors::store::contract::Backend;
 use dwarves_actors::store::{
     CounterRow, ShareRow, SharedStore, Store, StoreErrorKind, TemplateRow, WorkerRow, Write, Written,
 };
+use dwarves_actors::testing::build::quiet_round;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId, WorkerId};
-use dwarves_domain::rewards::{RoundInput, Scheme, Source, close};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::rewards::{Scheme, close};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::ChainTemplate;
+use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::work::{ChainTemplate, ExtraNonce1, FullExtraNonce};
 
 struct OnDisk {
     directory: tempfile::TempDir,
@@ -38,6 +39,33 @@ impl Backend for OnDisk {
 
     fn open(&self) -> SharedStore {
         Arc::new(open(&self.path()))
+    }
+
+    fn share(&self, sequence: Sequence) -> ShareRow {
+        let sqlite = rusqlite::Connection::open(self.path()).unwrap();
+        let sql =
+            "SELECT template, extranonce, extranonce_tail, worker, share_bits, units, hash, version, time,
+                   nonce, received_at FROM shares WHERE sequence = ?1";
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(ShareRow {
+                template: TemplateId::new(row.get(0)?),
+                extranonce: FullExtraNonce::from_parts(
+                    ExtraNonce::new(row.get::<_, i64>(1)?.cast_unsigned()),
+                    row.get(2)?,
+                ),
+                worker: WorkerId::new(row.get(3)?),
+                share_bits: CompactTarget::from_bits(row.get(4)?),
+                units: Units::from_raw(u128::from_be_bytes(row.get(5)?)),
+                hash: HeaderHash::from_bytes(row.get(6)?),
+                version: row.get(7)?,
+                time: row.get(8)?,
+                nonce: row.get(9)?,
+                received_at: Timestamp::from_millis(row.get(10)?),
+                block: None,
+            })
+        };
+        let sequence = sequence.get().cast_signed();
+        sqlite.query_row(sql, [sequence], row).unwrap()
     }
 }
 
@@ -111,7 +139,7 @@ fn furnish(store: &SqliteStore) {
 fn shares(count: usize) -> Write {
     let share = ShareRow {
         template: TemplateId::new(1),
-        extranonce: ExtraNonce::new(u64::MAX),
+        extranonce: FullExtraNonce::from_bytes([0xff; 12]),
         worker: WorkerId::new(1),
         share_bits: CompactTarget::from_bits(0x207f_ffff),
         units: Units::ONE,
@@ -328,20 +356,7 @@ fn a_full_disk_refuses_whole_commits_and_goes_on_once_there_is_room() {
     assert_eq!(again, Err(StoreErrorKind::Unavailable));
 
     // What is over makes room: the pool goes on by itself.
-    let input = RoundInput {
-        id: RoundId::new(1),
-        closed_at: Timestamp::EPOCH,
-        scheme: Scheme::Pplns,
-        fee: BasisPoints::default(),
-        source: Source::Blocks,
-        accepted: Vec::new(),
-        matured: Vec::new(),
-        orphaned: Vec::new(),
-        returned: Vec::new(),
-        shares: Vec::new(),
-        carried: std::collections::BTreeMap::new(),
-        emission: None,
-    };
+    let input = quiet_round(1, Timestamp::EPOCH, Scheme::Pplns);
     let round = Write::CloseRound {
         round: Box::new(close(&input).unwrap()),
         blocks: Vec::new(),
@@ -419,6 +434,73 @@ fn a_database_of_version_zero_is_brought_up_to_date() {
         )
         .unwrap();
     assert_eq!(strict, 0, "every table is strict");
+}
+
+/// A database as the program before the whole extranonce was kept left it: one miner, a template, a share of a job,
+/// one of a session, and one more of the same.
+fn database_of_version_20(path: &Path) {
+    let sqlite = rusqlite::Connection::open(path).unwrap();
+    for migration in [
+        include_str!("../src/store/sqlite/migrations/0001_begin.sql"),
+        include_str!("../src/store/sqlite/migrations/0010_blocks.sql"),
+        include_str!("../src/store/sqlite/migrations/0020_payouts.sql"),
+    ] {
+        sqlite.execute_batch(migration).unwrap();
+    }
+    sqlite.pragma_update(None, "application_id", 0x6477_7276).unwrap();
+    sqlite.pragma_update(None, "user_version", 20).unwrap();
+    let rows = "UPDATE pool SET created_at = 1, life = 3;
+        INSERT INTO miners VALUES (zeroblob(32), 1, NULL);
+        INSERT INTO workers (id, hotkey, name) VALUES (1, zeroblob(32), 'rig'), (2, zeroblob(32), 'rig-2');
+        INSERT INTO templates VALUES (1, 1, 100, zeroblob(32), 1, 0, 0x207fffff, 0, 0, 0, 50, 50, NULL, x'51', '/t/',
+            0, 1, 0, x'', x'');
+        INSERT INTO shares VALUES
+            (1, 1, 0x0000000300000007, 1, 0x207fffff, 1, 0, 5, 10, zeroblob(16), zeroblob(16), zeroblob(32)),
+            (2, 1, 0x4000000901020304, 2, 0x207fffff, 1, 0, 6, 11, zeroblob(16), zeroblob(16), zeroblob(32)),
+            (3, 1, 0x40000009ffffffff, 2, 0x207fffff, 1, 0, 7, 12, zeroblob(16), zeroblob(16), zeroblob(32));
+        INSERT INTO batches VALUES (1, 1, 3, 12, zeroblob(16), zeroblob(16));";
+    sqlite.execute_batch(rows).unwrap();
+}
+
+#[test]
+fn a_database_without_the_last_bytes_of_extranonces_goes_on_and_invents_none() {
+    let backend = OnDisk::fresh();
+    database_of_version_20(&backend.path());
+    let store = open(&backend.path());
+    let state = block_on(store.start(Timestamp::EPOCH)).unwrap();
+    assert_eq!(state.life, 4);
+    assert_eq!(state.recent_shares.len(), 3);
+    let accepted: Vec<u64> = state
+        .workers
+        .iter()
+        .map(|(_, counter)| counter.accepted)
+        .collect();
+    assert_eq!(accepted, [1, 2]);
+    let session = ExtraNonce1::numbered(9);
+    for head in [ExtraNonce::new(3 << 32 | 7), session.of_jobs()] {
+        let owner = block_on(store.owner_of(head)).unwrap();
+        assert_eq!(owner, Some(Hotkey::from_bytes([0; 32])), "{head}");
+    }
+    let Write::AppendShares(mut rows) = shares(1) else {
+        panic!("shares")
+    };
+    rows[0].extranonce = FullExtraNonce::rolled(session, &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    let new = rows[0].clone();
+    let written = commit(&store, vec![Write::AppendShares(rows)]).unwrap();
+    assert!(matches!(written[0], Written::Shares { first, .. } if first.get() == 4));
+    drop(store);
+
+    drop(open(&backend.path()));
+    assert_eq!(backend.share(Sequence::new(4)), new);
+    let sqlite = rusqlite::Connection::open(backend.path()).unwrap();
+    let of_job = "extranonce_tail IS NULL AND extranonce < 0x4000000000000000";
+    let of_session = "extranonce_tail IS NULL AND extranonce >= 0x4000000000000000";
+    let kept = "extranonce_tail IS NOT NULL";
+    for (which, expected) in [(of_job, "1"), (of_session, "2,3"), (kept, "4")] {
+        let sql = format!("SELECT group_concat(sequence) FROM shares WHERE {which}");
+        let found: String = sqlite.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, expected, "{which}");
+    }
 }
 
 /// Changes the database behind the pool's back.

@@ -9,7 +9,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use dwarves_domain::payouts::{Batch, FeeRate, OutPoint, Rival, Seen, Signed, Txid};
+use dwarves_domain::payouts::{
+    Batch, ChooseError, Chosen, FeeRate, OutPoint, Rival, Seen, Signed, Sizes, Txid, choose,
+};
 use dwarves_domain::units::Amount;
 
 /// An answer of the wallet that is still to come.
@@ -135,6 +137,34 @@ pub struct BuildRequest {
     pub fee_rate: FeeRate,
     /// The most that the network may take.
     pub fee_max: Amount,
+}
+
+impl BuildRequest {
+    /// Chooses of `coins`, which the wallet may spend, those that pay it. Change below `dust` goes to the network.
+    ///
+    /// # Errors
+    /// [`WalletErrorKind::ShortOfFunds`] or [`WalletErrorKind::FeeTooHigh`]; [`WalletErrorKind::Refused`] if the
+    /// numbers do not fit an amount.
+    pub fn choose_from(
+        &self,
+        coins: Vec<(OutPoint, Amount)>,
+        sizes: Sizes,
+        dust: Amount,
+    ) -> Result<Chosen, WalletError> {
+        let chosen = choose(coins, &self.batch, self.fee_rate, sizes, dust).map_err(|error| {
+            let kind = match error {
+                ChooseError::Short { .. } => WalletErrorKind::ShortOfFunds,
+                ChooseError::Overflow => WalletErrorKind::Refused,
+            };
+            WalletError::new(kind, error.to_string())
+        })?;
+        if chosen.fee > self.fee_max {
+            let kind = WalletErrorKind::FeeTooHigh { fee: chosen.fee };
+            let detail = format!("{} sats, at most {} are allowed", chosen.fee, self.fee_max);
+            return Err(WalletError::new(kind, detail));
+        }
+        Ok(chosen)
+    }
 }
 
 /// A transaction that was built and signed.

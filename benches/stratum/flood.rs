@@ -61,6 +61,8 @@ pub(crate) struct Script {
     lines: Vec<u8>,
     /// Where each line ends.
     ends: Vec<usize>,
+    /// Whether it may begin again at its end: the bare server does not know what it has had before.
+    is_endless: bool,
 }
 
 impl Script {
@@ -76,16 +78,32 @@ impl Script {
             line: session.line,
             lines: lines.into_bytes(),
             ends,
+            is_endless: false,
         })
     }
 
-    /// The same lines through another connection.
+    /// The same lines, over and over, through a connection to the bare server.
     pub(crate) fn through(self, line: Line) -> Self {
-        Self { line, ..self }
+        Self {
+            line,
+            is_endless: true,
+            ..self
+        }
     }
 
-    /// The lines from number `from` to, but without, number `to`.
+    /// Up to which line may be sent at once, if all before `sent` are and no more than `wanted` should be.
+    fn until(&self, sent: usize, wanted: usize) -> Result<usize, Error> {
+        let count = self.ends.len();
+        if wanted > count && !self.is_endless {
+            return Err("a server was faster than lines had been made for; raise --greatest".into());
+        }
+        Ok(wanted.min((sent / count + 1) * count))
+    }
+
+    /// The lines from number `from` to, but without, number `to`, which [`Self::until`] gave.
     fn part(&self, from: usize, to: usize) -> &[u8] {
+        let (from, count) = (from % self.ends.len(), to - from);
+        let to = from + count;
         let begin = from.checked_sub(1).map_or(0, |before| self.ends[before]);
         let end = to.checked_sub(1).map_or(0, |last| self.ends[last]);
         &self.lines[begin..end]
@@ -212,11 +230,8 @@ async fn keep_in_flight(
     let mut sendings: VecDeque<(Instant, usize)> = VecDeque::new();
     loop {
         let phase = tally.borrow().phase;
-        let until = answered + depth;
-        if phase != Phase::Over && until > sent {
-            if until > script.ends.len() {
-                return Err("a server was faster than lines had been made for; raise --greatest".into());
-            }
+        if phase != Phase::Over && answered + depth > sent {
+            let until = script.until(sent, answered + depth)?;
             sendings.push_back((Instant::now(), until));
             script.line.send(script.part(sent, until)).await?;
             sent = until;
@@ -225,9 +240,10 @@ async fn keep_in_flight(
             return Ok(());
         }
         let before = answered;
+        let count = script.ends.len();
         script
             .line
-            .receive(|line| count_answer(line, expect, &mut answered))
+            .receive(|line| count_answer(line, expect, count, &mut answered))
             .await?;
         let mut tally = tally.borrow_mut();
         tally.answered += (answered - before) as u64;
@@ -261,16 +277,14 @@ async fn submit_every(
         if tally.borrow().phase == Phase::Over {
             return Ok(());
         }
-        let number = answered;
-        if number == script.ends.len() {
-            return Err("a script was too short".into());
-        }
+        let (number, count) = (answered, script.ends.len());
+        script.until(number, number + 1)?;
         let sent_at = Instant::now();
         script.line.send(script.part(number, number + 1)).await?;
         while answered == number {
             script
                 .line
-                .receive(|line| count_answer(line, expect, &mut answered))
+                .receive(|line| count_answer(line, expect, count, &mut answered))
                 .await?;
         }
         let mut tally = tally.borrow_mut();
@@ -283,8 +297,9 @@ async fn submit_every(
     }
 }
 
-/// Counts an answer, which must be the next and as expected. The server's own messages are passed over.
-fn count_answer(line: &[u8], expect: Expect, answered: &mut usize) -> Result<(), Error> {
+/// Counts an answer, which must be the next and as expected. The server's own messages are passed over. Ids are the
+/// lines' numbers in a script of `count`.
+fn count_answer(line: &[u8], expect: Expect, count: usize, answered: &mut usize) -> Result<(), Error> {
     let unexpected = || -> Error { format!("{}", String::from_utf8_lossy(line)).into() };
     let rest = line.strip_prefix(ANSWER).ok_or_else(unexpected)?;
     if rest.starts_with(NO_ANSWER) {
@@ -298,7 +313,7 @@ fn count_answer(line: &[u8], expect: Expect, answered: &mut usize) -> Result<(),
         Expect::Accepted => &rest[digits..] == ACCEPTED,
         Expect::Refused => rest[digits..].starts_with(REFUSED),
     };
-    if id != *answered || !is_expected {
+    if id != *answered % count || !is_expected {
         return Err(format!("answer {answered} is {}", unexpected()).into());
     }
     *answered += 1;

@@ -68,12 +68,9 @@ struct Options {
     /// Measured seconds of one flood. At most 20: its lines are made before it, and their work lives for 120.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Submits a second for which lines are made before a flood of the pool.
+    /// Submits a second for which lines are made before a flood.
     #[arg(long, default_value_t = 300_000.0)]
     greatest: f64,
-    /// The same for the bare server.
-    #[arg(long, default_value_t = 900_000.0)]
-    greatest_bare: f64,
     /// Another build of the pool, measured in turns with this one.
     #[arg(long, value_name = "BINARY")]
     against: Option<PathBuf>,

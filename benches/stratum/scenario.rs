@@ -110,7 +110,7 @@ async fn flood_in_turns(
             let outcome = match pools.get_mut(index / 2) {
                 Some(pool) => run_pool(pool, load, kind, options.greatest).await?,
                 None => {
-                    let count = lines_needed(load, options.greatest_bare);
+                    let count = lines_needed(load, options.greatest);
                     let scripts = pools[0].scripts(load.sessions, count, Expect::Refused).await?;
                     bare.run(scripts, load).await?
                 }
@@ -328,11 +328,7 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
         );
     }
     let scripts = pool
-        .scripts(
-            SESSIONS,
-            lines_needed(&load, options.greatest_bare),
-            Expect::Refused,
-        )
+        .scripts(SESSIONS, lines_needed(&load, options.greatest), Expect::Refused)
         .await?;
     note("bare", &bare.run(scripts, &load).await?);
     pool.check_totals().await?;

@@ -34,6 +34,7 @@ pub mod pow;
 pub mod rewards;
 pub mod rounds;
 pub mod session;
+mod sha256d;
 pub mod share;
 pub mod signature;
 pub mod statistics;

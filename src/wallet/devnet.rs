@@ -16,7 +16,7 @@ use bitcoin::{Network, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use dwarves_actors::wallet::{
     BuildRequest, Built, Quote, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
 };
-use dwarves_domain::payouts::{ChooseError, Chosen, OutPoint, Rival, Seen, Signed, Sizes, Txid, choose};
+use dwarves_domain::payouts::{Chosen, OutPoint, Rival, Seen, Signed, Sizes, Txid};
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
@@ -86,19 +86,7 @@ impl DevnetWallet {
             .iter()
             .filter_map(|(place, coin)| Some((ours(place), Amount::from_sats(coin.value.to_sat())?)));
         let dust = Amount::from_sats(DUST_SATS).unwrap_or(Amount::ZERO);
-        let chosen = choose(priced.collect(), &request.batch, request.fee_rate, SIZES, dust);
-        let chosen = chosen.map_err(|error| {
-            let kind = match error {
-                ChooseError::Short { .. } => WalletErrorKind::ShortOfFunds,
-                ChooseError::Overflow => WalletErrorKind::Refused,
-            };
-            WalletError::new(kind, error.to_string())
-        })?;
-        if chosen.fee > request.fee_max {
-            let detail = format!("{} sats, at most {} are allowed", chosen.fee, request.fee_max);
-            let kind = WalletErrorKind::FeeTooHigh { fee: chosen.fee };
-            return Err(WalletError::new(kind, detail));
-        }
+        let chosen = request.choose_from(priced.collect(), SIZES, dust)?;
         Ok((chosen, coins))
     }
 

@@ -16,9 +16,7 @@ use std::time::Duration;
 use dwarves_actors::wallet::{
     BuildRequest, Built, Quote, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
 };
-use dwarves_domain::payouts::{
-    ChooseError, Chosen, OutPoint, Output, Rival, Seen, Signed, Txid, choose, read_transaction,
-};
+use dwarves_domain::payouts::{Chosen, OutPoint, Output, Rival, Seen, Signed, Txid, read_transaction};
 use dwarves_domain::units::Amount;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -128,20 +126,7 @@ impl NodeWallet {
             .iter()
             .filter_map(|coin| Some((coin.place()?, coin.amount.amount()?)));
         let least = Amount::from_sats(CHANGE_MIN_SATS).unwrap_or(Amount::ZERO);
-        let chosen = choose(priced.collect(), &request.batch, request.fee_rate, sizes, least);
-        let chosen = chosen.map_err(|error| {
-            let kind = match error {
-                ChooseError::Short { .. } => WalletErrorKind::ShortOfFunds,
-                ChooseError::Overflow => WalletErrorKind::Refused,
-            };
-            WalletError::new(kind, error.to_string())
-        })?;
-        if chosen.fee > request.fee_max {
-            let kind = WalletErrorKind::FeeTooHigh { fee: chosen.fee };
-            let detail = format!("{} sats, at most {} are allowed", chosen.fee, request.fee_max);
-            return Err(WalletError::new(kind, detail));
-        }
-        Ok(chosen)
+        request.choose_from(priced.collect(), sizes, least)
     }
 
     async fn build_and_sign(&self, request: BuildRequest) -> Result<Built, WalletError> {

@@ -103,7 +103,7 @@ fn shares(first_nonce: u32, count: u32) -> Write {
         nonce = found + 1;
         ShareRow {
             template: job.template().id(),
-            extranonce: job.extranonce(),
+            extranonce: job.extranonce().into(),
             worker: job.worker(),
             share_bits: job.share_target().to_compact(),
             units: job.units(),

@@ -143,7 +143,7 @@ impl Batch {
                     });
                     self.rows.push(ShareRow {
                         template,
-                        extranonce: proof.extranonce.head(),
+                        extranonce: proof.extranonce,
                         worker: job.worker(),
                         share_bits: job.share_target().to_compact(),
                         units: job.units(),

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::Paymaster;
 use super::machine::Report;
 use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts};
-use crate::ask::{Ask, ReplyTo};
+use crate::ask::{Ask, Port, ReplyTo};
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::Write;
+use crate::pool_manager::setting::HasSettings;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";
@@ -136,34 +136,17 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
     }
 }
 
-impl Paymaster {
-    fn store_then(
-        &mut self,
-        key: &str,
-        value: String,
-        reply: ReplyTo<ControlOutcome>,
-        ctx: &mut Context<Self>,
-        apply: impl FnOnce(&mut Self) -> Value + 'static,
-    ) {
-        let write = Write::SaveSetting {
-            key: key.to_owned(),
-            value: Some(value),
-        };
-        let answer = match self.parts.ledger.post(Commit { writes: vec![write] }) {
-            Ok(answer) => answer,
-            Err(_) => return reply.answer(ControlOutcome::Busy),
-        };
-        ctx.spawn(
-            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
-                Ok(Ok(_)) => {
-                    reply.answer(ControlOutcome::Done(apply(this)));
-                    this.look(ctx);
-                }
-                Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),
-            }),
-        );
+impl HasSettings for Paymaster {
+    fn ledger(&self) -> &Port<Commit> {
+        &self.parts.ledger
     }
 
+    fn setting_changed(&mut self, ctx: &mut Context<Self>) {
+        self.look(ctx);
+    }
+}
+
+impl Paymaster {
     fn pay_now(&mut self, dry_run: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         let refuse = |why: &str| ControlOutcome::Refused(why.to_owned());
         if self.is_draining {

@@ -8,9 +8,12 @@
 //! | module | its one job |
 //! |---|---|
 //! | `messages` | what it is asked and told |
-//! | `machine` | one look: follow, send, sign, plan |
+//! | `machine` | one look: what is done in which order, and how steps are booked |
+//! | `following` | payouts that are signed: sending, watching, who spends their inputs |
+//! | `making` | payouts that are to be: planned, set aside, signed |
 //! | `signing` | what the wallet is asked to sign, and whether it did |
 //! | `dry_run` | what would be sent now |
+//! | `settings` | how payouts are made |
 //! | `control` | what admins may tell it, and what it shows |
 //! | `trouble` | what can hinder payouts, with remedies |
 
@@ -18,11 +21,8 @@ use std::collections::BTreeSet;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Depths, FeePayer, FeeRate, PlanRules};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::{Amount, BasisPoints};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::clock::{SharedClock, poke_every};
@@ -34,8 +34,11 @@ use crate::wallet::SharedWallet;
 
 pub mod control;
 mod dry_run;
+mod following;
 mod machine;
+mod making;
 pub mod messages;
+mod settings;
 mod signing;
 #[cfg(test)]
 mod tests;
@@ -43,59 +46,12 @@ pub mod trouble;
 
 use machine::{Errand, Machine, Report};
 use messages::{PayoutsView, Poke};
+pub use settings::PaymasterSettings;
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 64;
 /// The wait before a payout that could not be planned or made is tried again.
 const RETRY_AFTER: Span = Span::from_secs(30);
-
-/// How payouts are made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PaymasterSettings {
-    /// The least balance that is paid, for miners who chose none.
-    pub threshold: Amount,
-    /// The least threshold that a miner may choose.
-    pub threshold_min: Amount,
-    /// The least output that the network carries.
-    pub dust: Amount,
-    /// Who pays the network's fee.
-    pub payer: FeePayer,
-    /// What the network is offered.
-    pub fee_rate: FeeRate,
-    /// The most that the network may take of what is paid.
-    pub fee_max: BasisPoints,
-    /// Outputs of one transaction, not counting the change.
-    pub outputs_max: usize,
-    /// How deep payouts must be to count as paid, and to be looked at no longer.
-    pub depths: Depths,
-    /// The time between two payouts.
-    pub interval: Span,
-    /// The time between two looks at the open payouts.
-    pub look_every: Span,
-    /// How long a payout may wait for its first block before that is an alarm.
-    pub stuck_after: Span,
-    /// Which addresses are right.
-    pub addresses: AddressFormat,
-}
-
-impl PaymasterSettings {
-    /// The time after which a payout without a block is an alarm, unless something else is wanted.
-    pub const STUCK_AFTER: Span = machine::STUCK_AFTER;
-
-    /// By which rules payouts are planned.
-    pub fn rules(&self) -> PlanRules {
-        PlanRules {
-            threshold: self.threshold,
-            threshold_min: self.threshold_min,
-            dust: self.dust,
-            payer: self.payer,
-            fee_max: self.fee_max,
-            outputs_max: self.outputs_max,
-            addresses: self.addresses,
-            refused: BTreeSet::new(),
-        }
-    }
-}
 
 /// What the paymaster is made with.
 pub struct PaymasterParts {

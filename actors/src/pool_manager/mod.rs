@@ -23,6 +23,7 @@ use crate::work_manager::messages::{ReadWork, WorkControl};
 
 pub mod messages;
 mod reading;
+pub(crate) mod setting;
 #[cfg(test)]
 mod tests;
 

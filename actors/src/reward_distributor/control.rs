@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::BasisPoints;
@@ -10,10 +9,10 @@ use serde_json::json;
 
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::{Cause, RewardDistributor};
-use crate::ask::{Ask, ReplyTo};
+use crate::ask::{Ask, Port, ReplyTo};
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::Write;
+use crate::pool_manager::setting::HasSettings;
 
 const RUN_INTERVAL: &str = "rewards.run_interval_millis";
 const FEE: &str = "rewards.fee_bps";
@@ -91,34 +90,17 @@ impl Handler<Ask<DistributorControl>> for RewardDistributor {
     }
 }
 
-impl RewardDistributor {
-    fn store_then(
-        &mut self,
-        key: &str,
-        value: String,
-        reply: ReplyTo<ControlOutcome>,
-        ctx: &mut Context<Self>,
-        apply: impl FnOnce(&mut Self) -> serde_json::Value + 'static,
-    ) {
-        let write = Write::SaveSetting {
-            key: key.to_owned(),
-            value: Some(value),
-        };
-        let answer = match self.parts.ledger.post(Commit { writes: vec![write] }) {
-            Ok(answer) => answer,
-            Err(_) => return reply.answer(ControlOutcome::Busy),
-        };
-        ctx.spawn(
-            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
-                Ok(Ok(_)) => {
-                    reply.answer(ControlOutcome::Done(apply(this)));
-                    this.poke(ctx);
-                }
-                Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),
-            }),
-        );
+impl HasSettings for RewardDistributor {
+    fn ledger(&self) -> &Port<Commit> {
+        &self.parts.ledger
     }
 
+    fn setting_changed(&mut self, ctx: &mut Context<Self>) {
+        self.poke(ctx);
+    }
+}
+
+impl RewardDistributor {
     fn distribute_now(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         if self.is_draining {
             return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));

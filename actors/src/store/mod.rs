@@ -97,7 +97,7 @@ pub trait Store: Send + Sync + 'static {
     /// A found block, if it is stored.
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
 
-    /// Whose worker got the job with this extranonce, if a share of it is stored.
+    /// Whose worker got the job or the session whose extranonces begin so, if a share of it is stored.
     fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>>;
 
     /// What a block's acceptance credited.

@@ -1,15 +1,13 @@
 //! What is stored, as the actors see it.
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{
-    ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName,
-};
+use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::payouts::{PayoutState, Txid};
 use dwarves_domain::rewards::{Credit, Scheme, Source};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
-use dwarves_domain::work::ChainTemplate;
+use dwarves_domain::work::{ChainTemplate, FullExtraNonce};
 
 use super::block_state::{Accounting, BlockState};
 
@@ -62,13 +60,20 @@ pub struct CounterRow {
 }
 
 /// An accepted share on its way into the ledger. The store gives it its sequence and running total.
+///
+/// With the [`TemplateRow`] of its template a row suffices to build the share's 80 bytes of header again, and so to
+/// find its hash: the template's coinbase with [`ShareRow::extranonce`] gives the merkle root, previous hash and bits
+/// are the template's; version, time and nonce stand here. That holds as long as the template is live. A retired
+/// template's row has lost its transactions, so what its shares' merkle branch was is known only if there were none,
+/// or from the chain if one of them became a block. Rows of databases from before the whole extranonce was kept lack
+/// the last four bytes: a job's were zeros, what a session's miner rolled there is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShareRow {
     /// The template it was mined on.
     pub template: TemplateId,
-    /// Its job's extranonce, which with the template names the job; if the miner rolled it, its first eight
-    /// bytes.
-    pub extranonce: ExtraNonce,
+    /// The whole extranonce in its coinbase. With the template its first eight bytes name the job, and its first
+    /// four the session if the miner rolled the others.
+    pub extranonce: FullExtraNonce,
     /// Who mined it.
     pub worker: WorkerId,
     /// The share target that was issued with the job.

@@ -1,13 +1,14 @@
 //! Templates, jobs and mined shares, and the settings of a small pool. Everything is easy to mine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId, WorkerId, WorkerName};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::miners::RegistryLimits;
 use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
-use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::rewards::{RoundInput, Scheme, Source};
 use dwarves_domain::share::{self, Proof, Rejection, Submission};
 use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::{Span, Timestamp};
@@ -183,6 +184,24 @@ pub fn checked(job: &Arc<Job>, from: u32) -> CheckedShare {
     CheckedShare::Proven {
         job: Arc::clone(job),
         proof: mine(job, from, false).1,
+    }
+}
+
+/// A round in which nothing happened, without a fee.
+pub fn quiet_round(id: u64, closed_at: Timestamp, scheme: Scheme) -> RoundInput {
+    RoundInput {
+        id: RoundId::new(id),
+        closed_at,
+        scheme,
+        fee: BasisPoints::default(),
+        source: Source::Blocks,
+        accepted: Vec::new(),
+        matured: Vec::new(),
+        orphaned: Vec::new(),
+        returned: Vec::new(),
+        shares: Vec::new(),
+        carried: BTreeMap::new(),
+        emission: None,
     }
 }
 

@@ -10,6 +10,7 @@
 //! | [`faulty_chain`] | a chain of which one call fails, in every way that calls fail |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`pace`] | a store whose commits wait for a gate, or for a while |
+//! | [`payouts`] | balances that are due, and a paymaster that pays them |
 //! | [`prng`] | numbers that look random and follow from a seed |
 //! | [`wallet`] | a wallet with a little chain behind it |
 //! | [`faulty_wallet`] | a wallet that fails as it is told |
@@ -23,6 +24,7 @@ pub mod faulty_chain;
 pub mod faulty_wallet;
 pub mod halt;
 pub mod pace;
+pub mod payouts;
 pub mod prng;
 pub mod recorder;
 pub mod wallet;

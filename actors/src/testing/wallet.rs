@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_domain::payouts::{
-    ChooseError, Chosen, OutPoint, Rival, Seen, Signed, Sizes, Transaction, Txid, choose, read_transaction,
+    Chosen, OutPoint, Rival, Seen, Signed, Sizes, Transaction, Txid, read_transaction,
 };
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
@@ -147,22 +147,7 @@ impl Inner {
         if outputs.len() > self.outputs_max {
             return Err(WalletError::new(WalletErrorKind::TooLarge, ""));
         }
-        let chosen = choose(
-            self.free_coins(),
-            &request.batch,
-            request.fee_rate,
-            SIZES,
-            sats(DUST),
-        );
-        let chosen = chosen.map_err(|error| match error {
-            ChooseError::Short { .. } => WalletError::new(WalletErrorKind::ShortOfFunds, error.to_string()),
-            ChooseError::Overflow => WalletError::new(WalletErrorKind::Refused, error.to_string()),
-        })?;
-        if chosen.fee > request.fee_max {
-            let kind = WalletErrorKind::FeeTooHigh { fee: chosen.fee };
-            return Err(WalletError::new(kind, ""));
-        }
-        Ok(chosen)
+        request.choose_from(self.free_coins(), SIZES, sats(DUST))
     }
 
     fn build(&mut self, request: &BuildRequest) -> Result<Built, WalletError> {

@@ -20,7 +20,7 @@ pub const EXTRANONCE2_LEN_MAX: usize = EXTRANONCE_LEN - EXTRANONCE1_LEN;
 /// Set in every session's extranonce and in no job's: a job's begins with the number of the pool's life, and no
 /// pool is started a billion times.
 const SESSION_BIT: u32 = 0x4000_0000;
-/// The bit above it stays clear, so that the ledger can keep the first eight bytes as a signed number.
+/// The bit above it stays clear, so that the ledger can compare the first eight bytes as a signed number.
 const SESSION_MASK: u32 = 0x3fff_ffff;
 
 /// A Stratum session's part of the extranonce: no two sessions that are open have the same.
@@ -53,8 +53,8 @@ impl ExtraNonce1 {
     }
 }
 
-/// All extranonces, as the ledger keeps them, that were given to whoever was given this one: a job's is its worker's
-/// alone, and of a session's the miner rolled the last four bytes.
+/// The first eight bytes of all extranonces that were given to whoever was given one that begins with these: a job's
+/// are its worker's alone, and of a session's the miner rolled the last four.
 pub fn kin(extranonce: ExtraNonce) -> RangeInclusive<ExtraNonce> {
     let head = extranonce.get();
     let session = head >> 32;
@@ -103,19 +103,34 @@ impl FullExtraNonce {
         &self.0
     }
 
-    /// Its first eight bytes, which is what the ledger keeps of it: all of a job's, and of a session's the
-    /// part that miners roll first.
+    /// The extranonce of these two parts: see [`FullExtraNonce::head`] and [`FullExtraNonce::tail`].
+    pub const fn from_parts(head: ExtraNonce, tail: u32) -> Self {
+        // Twelve bytes, of which the first eight are the number's highest.
+        let all = (head.get() as u128) << 64 | (tail as u128) << 32;
+        let bytes = all.to_be_bytes();
+        let (bytes, _) = bytes
+            .split_first_chunk()
+            .expect("sixteen bytes begin with twelve");
+        Self(*bytes)
+    }
+
+    /// Its first eight bytes, by which the ledger finds whose it is: all that the pool gave of a job's, and of a
+    /// session's its own part and what miners roll first.
     pub fn head(&self) -> ExtraNonce {
         let (head, _) = self.0.split_first_chunk().expect("twelve bytes begin with eight");
         ExtraNonce::new(u64::from_be_bytes(*head))
+    }
+
+    /// Its last four bytes: zeros in a job's, and in a session's what miners roll last.
+    pub fn tail(&self) -> u32 {
+        let (_, tail) = self.0.split_last_chunk().expect("twelve bytes end with four");
+        u32::from_be_bytes(*tail)
     }
 }
 
 impl From<ExtraNonce> for FullExtraNonce {
     fn from(extranonce: ExtraNonce) -> Self {
-        let mut bytes = [0; EXTRANONCE_LEN];
-        bytes[..8].copy_from_slice(&extranonce.get().to_be_bytes());
-        Self(bytes)
+        Self::from_parts(extranonce, 0)
     }
 }
 
@@ -143,6 +158,8 @@ mod tests {
             prop_assert_ne!(theirs, FullExtraNonce::from(ours));
             prop_assert_eq!(ExtraNonce1::from_bytes(life.to_be_bytes()), None);
             prop_assert!(i64::try_from(theirs.head().get()).is_ok());
+            prop_assert_eq!(FullExtraNonce::from_parts(theirs.head(), theirs.tail()), theirs);
+            prop_assert_eq!(FullExtraNonce::from_parts(ours, 0), FullExtraNonce::from(ours));
             prop_assert_eq!(kin(ours), ours..=ours);
             let own = kin(theirs.head());
             prop_assert!(own.contains(&session.of_jobs()) && own.contains(&theirs.head()));

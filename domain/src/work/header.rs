@@ -1,8 +1,7 @@
 //! The 80 bytes of a block header, which is what miners hash.
 
-use bitcoin::hashes::{Hash, sha256d};
-
 use crate::ids::HeaderHash;
+use crate::sha256d;
 use crate::target::CompactTarget;
 
 /// A block header in its serialized form.
@@ -85,7 +84,7 @@ impl Header {
 
     /// SHA-256d over the 80 bytes: the block's name, and for `sha256d` chains its proof of work.
     pub fn hash(&self) -> HeaderHash {
-        HeaderHash::from_bytes(sha256d::Hash::hash(&self.0).to_byte_array())
+        HeaderHash::from_bytes(sha256d::of_header(&self.0))
     }
 }
 

@@ -1,16 +1,9 @@
 //! Merkle branches and roots over transaction ids, in the byte order in which SHA-256d gives them.
 
-use bitcoin::hashes::{Hash, HashEngine, sha256d};
+use crate::sha256d;
 
 /// A node of a merkle tree: a transaction id or the hash of two nodes.
 pub type Node = [u8; 32];
-
-fn parent(left: &Node, right: &Node) -> Node {
-    let mut engine = sha256d::Hash::engine();
-    engine.input(left);
-    engine.input(right);
-    sha256d::Hash::from_engine(engine).to_byte_array()
-}
 
 /// The branch that leads from the first transaction (the coinbase) to the root, given all the others.
 ///
@@ -30,7 +23,7 @@ pub fn branch_of_first(others: &[Node]) -> Vec<Node> {
         }
         level = rest
             .chunks_exact(2)
-            .map(|pair| parent(&pair[0], &pair[1]))
+            .map(|pair| sha256d::of_pair(&pair[0], &pair[1]))
             .collect();
     }
     branch
@@ -38,7 +31,9 @@ pub fn branch_of_first(others: &[Node]) -> Vec<Node> {
 
 /// The root, from the first transaction's id and its branch.
 pub fn root_from_branch(first: Node, branch: &[Node]) -> Node {
-    branch.iter().fold(first, |node, sibling| parent(&node, sibling))
+    branch
+        .iter()
+        .fold(first, |node, sibling| sha256d::of_pair(&node, sibling))
 }
 
 #[cfg(test)]
@@ -52,7 +47,7 @@ mod tests {
             if level.len() % 2 == 1 {
                 level.push(*level.last().unwrap());
             }
-            level = level.chunks(2).map(|p| parent(&p[0], &p[1])).collect();
+            level = level.chunks(2).map(|p| sha256d::of_pair(&p[0], &p[1])).collect();
         }
         level[0]
     }

@@ -16,6 +16,7 @@ const MIGRATIONS: &[Migration] = &[
     (1, include_str!("migrations/0001_begin.sql")),
     (10, include_str!("migrations/0010_blocks.sql")),
     (20, include_str!("migrations/0020_payouts.sql")),
+    (30, include_str!("migrations/0030_extranonces.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.

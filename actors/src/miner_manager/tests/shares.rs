@@ -1,7 +1,8 @@
 //! Verdicts on shares: what counts, what counts once, and what does not.
 
-use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{Rejection, check_rolled};
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::work::{Algorithm, ExtraNonce1, FullExtraNonce};
 
 use super::*;
 
@@ -307,6 +308,29 @@ async fn vardiff_moves_the_next_job_and_does_not_reprice_issued_ones() {
     ));
     let stored = bench.stored_shares();
     assert!(stored.iter().all(|(_, row)| row.units == job.units()));
+}
+
+#[actix::test]
+async fn a_share_is_stored_with_all_that_its_miner_rolled() {
+    let bench = Bench::gated().await;
+    bench.gate.open();
+    let session = ExtraNonce1::numbered(1);
+    let job = build::job(&template(1), session.of_jobs().get(), hotkey(1), 0);
+    let rolled = FullExtraNonce::rolled(session, &[8, 7, 6, 5, 4, 3, 2, 1]).unwrap();
+    let of_header = build::submission(&job, 0);
+    let proof = check_rolled(&job, rolled, &of_header, Algorithm::Sha256d, |header| {
+        header.hash()
+    });
+    let share = CheckedShare::Proven {
+        job: job.clone(),
+        proof: proof.unwrap(),
+    };
+    let judgements = bench.ask(judge_one(share)).await;
+    assert_eq!(words(&judgements), ["accepted 1"]);
+    let row = &bench.stored_shares()[0].1;
+    assert_eq!(row.extranonce, rolled);
+    let rebuilt = job.template().header(row.extranonce);
+    assert_eq!(rebuilt.rolled(row.version, row.time, row.nonce).hash(), row.hash);
 }
 
 impl Bench {

@@ -3,23 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::RoundId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Payout, PayoutState, Signed};
-use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
+use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState, Signed};
 use tokio::sync::oneshot;
 
-use super::control::StoredPayoutSettings;
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{SharedStore, Store, Write};
 use crate::testing::build::{BEGIN, hotkey, payout_settings, sats};
+use crate::testing::payouts::{crediting_round, start_paymaster};
 use crate::testing::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
 use crate::wallet::WalletState;
 
@@ -66,30 +63,7 @@ async fn rich(payable: [u64; 4]) -> MemoryStore {
 
 /// Books a round that makes so many sats of each miner payable.
 async fn credit(memory: &MemoryStore, round: u64, payable: [u64; 4]) {
-    let work = (1..=4)
-        .zip(payable)
-        .map(|(miner, amount)| (hotkey(miner), amount.into()));
-    let weights = Weights::sum(work).unwrap();
-    let input = RoundInput {
-        id: RoundId::new(round),
-        closed_at: at(round),
-        scheme: Scheme::Pplns,
-        fee: BasisPoints::default(),
-        source: Source::Emission,
-        accepted: Vec::new(),
-        matured: Vec::new(),
-        orphaned: Vec::new(),
-        returned: Vec::new(),
-        shares: Vec::new(),
-        carried: std::collections::BTreeMap::new(),
-        emission: Some((sats(payable.iter().sum()), weights)),
-    };
-    let closed = close(&input).unwrap();
-    let write = Write::CloseRound {
-        round: Box::new(closed),
-        blocks: Vec::new(),
-        through: dwarves_domain::ids::Sequence::new(0),
-    };
+    let write = crediting_round(round, at(round), &payable);
     memory.commit(vec![write]).await.unwrap();
 }
 
@@ -215,31 +189,9 @@ async fn live(
     memory: &MemoryStore,
     store: SharedStore,
     wallet: SharedWallet,
-    mut settings: PaymasterSettings,
+    settings: PaymasterSettings,
     clock: &ManualClock,
 ) -> (Addr<Paymaster>, RecordingHalt) {
-    let halt = RecordingHalt::default();
     let stored = memory.start(BEGIN).await.unwrap();
-    let changed = StoredPayoutSettings::read(&stored.settings);
-    settings.threshold = changed.threshold.unwrap_or(settings.threshold);
-    let ledger = Ledger::new(LedgerParts {
-        mailbox_capacity: 1_024,
-        store: store.clone(),
-        halt: halt.shared(),
-        acknowledge: Acknowledge::Durable,
-        position: (stored.last_sequence, stored.total_units),
-    })
-    .start();
-    let paymaster = Paymaster::new(PaymasterParts {
-        wallet,
-        ledger: Port::new(&ledger),
-        store,
-        clock: Arc::new(clock.clone()),
-        halt: halt.shared(),
-        settings,
-        last_payout: stored.last_payout,
-        paused: changed.paused,
-    })
-    .start();
-    (paymaster, halt)
+    start_paymaster(&stored, store, wallet, settings, clock)
 }

@@ -216,7 +216,7 @@ impl Bench {
         };
         let row = ShareRow {
             template: TemplateId::new(1),
-            extranonce: ExtraNonce::new(1),
+            extranonce: ExtraNonce::new(1).into(),
             worker: WorkerId::new(u32::from(miner)),
             share_bits: CompactTarget::from_bits(build::EASY_BITS),
             units: Units::from_raw(Units::ONE.raw() / 100 * hundredths),

@@ -2,6 +2,7 @@
 
 use dwarves_domain::ids::ExtraNonce;
 use dwarves_domain::units::Units;
+use dwarves_domain::work::{ExtraNonce1, FullExtraNonce};
 
 use super::Backend;
 use super::fixtures::{
@@ -9,7 +10,8 @@ use super::fixtures::{
     refused, sats, seq, share,
 };
 use crate::store::{
-    Accounting, BlockRow, BlockState, FoundBlock, LedgerPosition, SharedStore, StoreErrorKind, Write,
+    Accounting, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, StoreErrorKind,
+    Write,
 };
 
 /// All blocks, oldest first, without their bytes.
@@ -302,7 +304,7 @@ pub async fn a_recovered_block_takes_its_place_and_is_due_once<B: Backend>(backe
     assert_eq!(store.block(hash(77)).await.unwrap(), None);
 }
 
-/// An extranonce is one worker's.
+/// A job's extranonce is one worker's, and so are all of a session's.
 pub async fn the_owner_of_an_extranonce_is_who_sent_a_share_with_it<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
     append(&store, vec![share(1, 1, 1), share(2, 2, 1), share(3, 3, 1)]).await;
@@ -310,4 +312,18 @@ pub async fn the_owner_of_an_extranonce_is_who_sent_a_share_with_it<B: Backend>(
     assert_eq!(owner(1).await.unwrap(), Some(key(1)));
     assert_eq!(owner(2).await.unwrap(), Some(key(2)));
     assert_eq!(owner(9).await.unwrap(), None);
+    // A session's is its first four bytes, whatever its miner rolled.
+    let session = ExtraNonce1::numbered(5);
+    let rolled = |bytes: [u8; 8]| FullExtraNonce::rolled(session, &bytes).unwrap();
+    let of_session = ShareRow {
+        extranonce: rolled([0xff, 0, 0, 0, 1, 2, 3, 4]),
+        ..share(4, 2, 1)
+    };
+    append(&store, vec![of_session]).await;
+    for sent_or_not in [[0xff, 0, 0, 0, 1, 2, 3, 4], [0; 8], [0xff; 8]] {
+        let found = store.owner_of(rolled(sent_or_not).head()).await;
+        assert_eq!(found.unwrap(), Some(key(2)));
+    }
+    let other = ExtraNonce1::numbered(6).of_jobs();
+    assert_eq!(store.owner_of(other).await.unwrap(), None);
 }

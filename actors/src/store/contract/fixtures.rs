@@ -1,9 +1,9 @@
 //! A small pool's data, and short ways to write and read it.
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::ledger::Account;
-use dwarves_domain::rewards::{ClosedRound, RoundInput, Scheme, Source, close};
+use dwarves_domain::rewards::{ClosedRound, RoundInput, Scheme, close};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -15,6 +15,7 @@ use crate::store::{
     Accounting, BlockState, FoundBlock, PageRequest, ShareRow, SharedStore, StoreErrorKind, StoredState,
     TemplateRow, WorkerRow, Write, Written,
 };
+use crate::testing::build::quiet_round;
 
 pub(super) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
 
@@ -90,7 +91,7 @@ pub(super) fn template(id: u32) -> TemplateRow {
 pub(super) fn share(n: u64, of: u32, units: u128) -> ShareRow {
     ShareRow {
         template: TemplateId::new(1),
-        extranonce: ExtraNonce::new(n << 32 | 7),
+        extranonce: ExtraNonce::new(n << 32 | 7).into(),
         worker: WorkerId::new(of),
         share_bits: CompactTarget::from_bits(0x1f00_ffff),
         units: Units::from_raw(units),
@@ -138,18 +139,8 @@ pub(super) fn page(cursor: Option<u64>, limit: u32) -> PageRequest {
 /// A round in which nothing happened yet.
 pub(super) fn round_input(id: u64, scheme: Scheme) -> RoundInput {
     RoundInput {
-        id: RoundId::new(id),
-        closed_at: at(i64::try_from(id).unwrap() * 60),
-        scheme,
         fee: BasisPoints::new(100).unwrap(),
-        source: Source::Blocks,
-        accepted: Vec::new(),
-        matured: Vec::new(),
-        orphaned: Vec::new(),
-        returned: Vec::new(),
-        shares: Vec::new(),
-        carried: std::collections::BTreeMap::new(),
-        emission: None,
+        ..quiet_round(id, at(i64::try_from(id).unwrap() * 60), scheme)
     }
 }
 

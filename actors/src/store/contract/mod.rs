@@ -4,7 +4,9 @@
 //! each case for it. The cases are plain async functions, in one module an idea.
 #![allow(clippy::unwrap_used, reason = "these are tests, which other packages run")]
 
-use super::SharedStore;
+use dwarves_domain::ids::Sequence;
+
+use super::{ShareRow, SharedStore};
 
 mod blocks;
 mod fixtures;
@@ -32,6 +34,13 @@ pub trait Backend: Sized {
 
     /// Opens the store. What was opened before has been dropped: it is a restart.
     fn open(&self) -> SharedStore;
+
+    /// The row of a share that was committed, without what is kept of its block. It is read past the store, which
+    /// has no such question because no part of the pool asks for one share.
+    ///
+    /// # Panics
+    /// If there is no such share.
+    fn share(&self, sequence: Sequence) -> ShareRow;
 }
 
 /// Runs one case on a fresh backend.
@@ -57,6 +66,7 @@ macro_rules! store_contract {
             counters_are_exact_after_opening_again
             older_counters_change_nothing
             extreme_numbers_survive_storing
+            a_share_of_a_living_template_is_rebuilt_from_the_rows
             a_life_is_counted_at_every_start
             a_miner_is_registered_once_and_keeps_its_address
             a_worker_is_numbered_once

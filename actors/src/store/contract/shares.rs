@@ -3,6 +3,7 @@
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
+use dwarves_domain::work::FullExtraNonce;
 
 use super::Backend;
 use super::fixtures::{
@@ -236,7 +237,7 @@ pub async fn extreme_numbers_survive_storing<B: Backend>(backend: B) {
     last_template.chain.coinbase_value = dwarves_domain::units::Amount::MAX;
     let extreme = ShareRow {
         template: last_template.id,
-        extranonce: dwarves_domain::ids::ExtraNonce::new(u64::MAX),
+        extranonce: FullExtraNonce::from_bytes([0xff; 12]),
         worker: largest,
         version: u32::MAX,
         nonce: u32::MAX,
@@ -270,4 +271,5 @@ pub async fn extreme_numbers_survive_storing<B: Backend>(backend: B) {
     assert_eq!(state.workers[0].0, owner);
     assert_eq!(state.workers[0].1.last_share_at, Some(far));
     assert_eq!(state.next_template.get(), u32::MAX);
+    assert_eq!(backend.share(seq(1)), extreme);
 }

@@ -1,11 +1,14 @@
 //! Templates: whole while blocks may be made of them.
 
 use dwarves_domain::ids::TemplateId;
+use dwarves_domain::share::{Proof, Submission, check, check_rolled};
 use dwarves_domain::units::Units;
+use dwarves_domain::work::{Algorithm, ExtraNonce1, FullExtraNonce, Job};
 
 use super::Backend;
 use super::fixtures::{append, commit, furnished, hash, key, refused, seq, share, start, template};
 use crate::store::{ShareRow, StoreErrorKind, TemplateRow, ValuedUnits, Write};
+use crate::testing::build;
 
 fn save(row: TemplateRow) -> Write {
     Write::SaveTemplate(Box::new(row))
@@ -47,6 +50,64 @@ pub async fn the_shares_of_living_templates_come_back_at_the_start<B: Backend>(b
     ];
     assert_eq!(state.recent_shares, expected);
     assert_eq!(state.next_template, TemplateId::new(4));
+}
+
+/// Nothing but the ledger is needed to find a share's hash again, whoever filled its extranonce.
+pub async fn a_share_of_a_living_template_is_rebuilt_from_the_rows<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let live = build::template_of(&template(1));
+    let session = ExtraNonce1::numbered(3);
+    let submission = |job: &Job, nonce| Submission {
+        job_id: job.id(),
+        nonce,
+        time: Some(live.chain().time_max),
+        version: Some(live.chain().version ^ 0x2000),
+    };
+    let over_http = |nonce| {
+        let job = build::job(&live, 1 << 32 | 7, key(1), 1);
+        check(&job, &submission(&job, nonce), Algorithm::Sha256d, |header| {
+            header.hash()
+        })
+        .unwrap()
+    };
+    let over_stratum = |rolled: &[u8], nonce| {
+        let job = build::job(&live, session.of_jobs().get(), key(1), 1);
+        let full = FullExtraNonce::rolled(session, rolled).unwrap();
+        let of_header = submission(&job, nonce);
+        check_rolled(&job, full, &of_header, Algorithm::Sha256d, |header| header.hash()).unwrap()
+    };
+    let proofs = [
+        over_http(1),
+        over_stratum(&[1, 2, 3, 4, 5, 6, 7, 8], 2),
+        over_stratum(&[0, 0, 0, 0, 0, 0, 0, 1], 3),
+        over_stratum(&[0xff; 8], u32::MAX),
+        over_stratum(&[9, 8, 7], 5),
+    ];
+    let row = |(n, proof): (u64, &Proof)| ShareRow {
+        extranonce: proof.extranonce,
+        hash: proof.hash,
+        version: proof.header.version(),
+        time: proof.header.time(),
+        nonce: proof.header.nonce(),
+        ..share(n, 1, 1)
+    };
+    append(&store, (1..).zip(&proofs).map(row).collect()).await;
+    drop(store);
+
+    let mut state = start(&backend.open()).await;
+    let stored = build::template_of(&state.templates.remove(0));
+    for (n, proof) in (1..).zip(&proofs) {
+        let row = backend.share(seq(n));
+        let rebuilt = stored
+            .header(row.extranonce)
+            .rolled(row.version, row.time, row.nonce);
+        assert_eq!(rebuilt.as_bytes(), proof.header.as_bytes(), "share {n}");
+        assert_eq!(rebuilt.hash(), row.hash, "share {n}");
+        // What was kept before the tail was: enough for a job's share and for a miner that rolls little.
+        let of_head = stored.header(row.extranonce.head());
+        let is_enough = of_head.rolled(row.version, row.time, row.nonce).hash() == row.hash;
+        assert_eq!(is_enough, row.extranonce.tail() == 0, "share {n}");
+    }
 }
 
 /// What its shares are worth is still known.

@@ -166,7 +166,8 @@ impl State {
 
     pub(super) fn owner_of(&self, extranonce: ExtraNonce) -> Option<Hotkey> {
         let kin = kin(extranonce);
-        let share = self.shares.iter().rev().find(|s| kin.contains(&s.row.extranonce));
+        let mut newest_first = self.shares.iter().rev();
+        let share = newest_first.find(|s| kin.contains(&s.row.extranonce.head()));
         share.map(|share| self.hotkey_of(share))
     }
 

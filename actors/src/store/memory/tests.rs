@@ -1,6 +1,6 @@
 use super::*;
-use crate::store::SharedStore;
 use crate::store::contract::Backend;
+use crate::store::{ShareRow, SharedStore};
 use std::sync::Arc;
 
 struct InMemory(MemoryStore);
@@ -12,6 +12,11 @@ impl Backend for InMemory {
 
     fn open(&self) -> SharedStore {
         Arc::new(self.0.clone())
+    }
+
+    fn share(&self, sequence: Sequence) -> ShareRow {
+        let mut shares = self.0.shares().into_iter();
+        shares.find(|(stored, _)| *stored == sequence).unwrap().1
     }
 }
 

@@ -23,7 +23,7 @@ pub struct CoinbaseMark {
 /// What a coinbase of the pool says of its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnCoinbase {
-    /// The extranonce of the job that it comes from, as the ledger keeps it; `None` if there is none of the
+    /// The first eight bytes of its extranonce, by which the ledger finds whose it is; `None` if there is none of the
     /// pool's length.
     pub extranonce: Option<ExtraNonce>,
     /// What it pays the pool.

@@ -204,8 +204,9 @@ fn end_before(connection: &Connection, is_past: impl Fn(&batches::Batch) -> bool
     ))
 }
 
-/// Who sent the last share with this extranonce, or with one that was given to the same session. No index is kept for it, because it is asked only for a block
-/// whose share was lost in a crash: all shares are read, the newest first.
+/// Who sent the last share whose extranonce begins so, or with one that was given to the same session. No index is
+/// kept for it, because it is asked only for a block whose share was lost in a crash: all shares are read, the newest
+/// first.
 pub(in crate::store::sqlite) fn owner_of(
     connection: &Connection,
     extranonce: ExtraNonce,

@@ -30,8 +30,8 @@ impl Draft<'_> {
         let first = self.known.tail.sequence.next();
         let mut insert = self.statement(
             "INSERT INTO shares (sequence, template, extranonce, worker, share_bits, version, time, nonce,
-                                 received_at, units, total, hash)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                                 received_at, units, total, hash, extranonce_tail)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?;
         for share in shares {
             let before = self.known.tail;
@@ -44,7 +44,7 @@ impl Draft<'_> {
             let total = before.total.checked_add(share.units).ok_or_else(total_overflow)?;
             insert.raw_bind_parameter(1, int(sequence.get()))?;
             insert.raw_bind_parameter(2, share.template.get())?;
-            insert.raw_bind_parameter(3, share.extranonce.get().cast_signed())?;
+            insert.raw_bind_parameter(3, share.extranonce.head().get().cast_signed())?;
             insert.raw_bind_parameter(4, share.worker.get())?;
             insert.raw_bind_parameter(5, share.share_bits.bits())?;
             insert.raw_bind_parameter(6, share.version)?;
@@ -54,6 +54,7 @@ impl Draft<'_> {
             insert.raw_bind_parameter(10, units(share.units))?;
             insert.raw_bind_parameter(11, units(total))?;
             insert.raw_bind_parameter(12, share.hash.as_bytes())?;
+            insert.raw_bind_parameter(13, share.extranonce.tail())?;
             insert.raw_execute()?;
             self.known.tail.sequence = sequence;
             self.known.tail.total = total;

@@ -1,0 +1,48 @@
+//! Settings that admins change by a control message: stored before they hold.
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use serde_json::Value;
+
+use super::messages::ControlOutcome;
+use crate::ask::{Port, ReplyTo};
+use crate::ledger::messages::Commit;
+use crate::store::Write;
+
+/// An actor with settings that admins change.
+pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
+    /// Where its settings are stored.
+    fn ledger(&self) -> &Port<Commit>;
+
+    /// Goes on once a changed setting holds and the admin was answered.
+    fn setting_changed(&mut self, ctx: &mut Context<Self>);
+
+    /// Stores `value` as the setting `key`; once that is durable, lets `apply` put it into force and answers what it
+    /// tells. Whatever fails, the setting before holds.
+    fn store_then(
+        &mut self,
+        key: &str,
+        value: String,
+        reply: ReplyTo<ControlOutcome>,
+        ctx: &mut Context<Self>,
+        apply: impl FnOnce(&mut Self) -> Value + 'static,
+    ) {
+        let write = Write::SaveSetting {
+            key: key.to_owned(),
+            value: Some(value),
+        };
+        let answer = match self.ledger().post(Commit { writes: vec![write] }) {
+            Ok(answer) => answer,
+            Err(_) => return reply.answer(ControlOutcome::Busy),
+        };
+        ctx.spawn(
+            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
+                Ok(Ok(_)) => {
+                    reply.answer(ControlOutcome::Done(apply(this)));
+                    this.setting_changed(ctx);
+                }
+                Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),
+            }),
+        );
+    }
+}

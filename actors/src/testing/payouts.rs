@@ -1,0 +1,71 @@
+//! Balances that are due, and a paymaster that pays them.
+
+use std::sync::Arc;
+
+use actix::{Actor, Addr};
+use dwarves_domain::ids::Sequence;
+use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
+use dwarves_domain::time::Timestamp;
+
+use super::build::{hotkey, quiet_round, sats};
+use super::{ManualClock, RecordingHalt};
+use crate::ask::Port;
+use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::paymaster::control::StoredPayoutSettings;
+use crate::paymaster::{Paymaster, PaymasterParts, PaymasterSettings};
+use crate::store::{SharedStore, StoredState, Write};
+use crate::wallet::SharedWallet;
+
+/// A round of emission that makes so many sats payable of miners 1, 2, 3, …
+///
+/// # Panics
+/// If they come to more than an amount holds.
+pub fn crediting_round(id: u64, closed_at: Timestamp, payable: &[u64]) -> Write {
+    let work = (1..).zip(payable);
+    let work = work.map(|(miner, amount)| (hotkey(miner), u128::from(*amount)));
+    let weights = Weights::sum(work).expect("tests use amounts that fit");
+    let input = RoundInput {
+        source: Source::Emission,
+        emission: Some((sats(payable.iter().sum()), weights)),
+        ..quiet_round(id, closed_at, Scheme::Pplns)
+    };
+    Write::CloseRound {
+        round: Box::new(close(&input).expect("tests close rounds that can be closed")),
+        blocks: Vec::new(),
+        through: Sequence::new(0),
+    }
+}
+
+/// Starts a ledger on `store`, and on it a paymaster that goes on from what `stored` says, with the settings that an
+/// admin changed before.
+pub fn start_paymaster(
+    stored: &StoredState,
+    store: SharedStore,
+    wallet: SharedWallet,
+    mut settings: PaymasterSettings,
+    clock: &ManualClock,
+) -> (Addr<Paymaster>, RecordingHalt) {
+    let halt = RecordingHalt::default();
+    let changed = StoredPayoutSettings::read(&stored.settings);
+    settings.threshold = changed.threshold.unwrap_or(settings.threshold);
+    let ledger = Ledger::new(LedgerParts {
+        mailbox_capacity: 1_024,
+        store: store.clone(),
+        halt: halt.shared(),
+        acknowledge: Acknowledge::Durable,
+        position: (stored.last_sequence, stored.total_units),
+    })
+    .start();
+    let paymaster = Paymaster::new(PaymasterParts {
+        wallet,
+        ledger: Port::new(&ledger),
+        store,
+        clock: Arc::new(clock.clone()),
+        halt: halt.shared(),
+        settings,
+        last_payout: stored.last_payout,
+        paused: changed.paused,
+    })
+    .start();
+    (paymaster, halt)
+}
