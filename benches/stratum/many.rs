@@ -27,8 +27,8 @@ pub(crate) struct Crowd {
     pub(crate) idle_bytes: f64,
     /// The same after the blocks.
     pub(crate) told_bytes: f64,
-    /// For each block, when half of the sessions and when the last had heard, in milliseconds.
-    pub(crate) heard_ms: Vec<[f64; 2]>,
+    /// For each block, when the first, half of the sessions and the last had heard, in milliseconds.
+    pub(crate) heard_ms: Vec<[f64; 3]>,
 }
 
 /// What the sessions note. They share one thread.
@@ -82,13 +82,13 @@ pub(crate) async fn at_pool(
     })
 }
 
-/// The same at the bare server, which is asked `blocks` times to write `text` to everybody: when half and all had it.
+/// The same at the bare server, which is asked `blocks` times to write `text` to everybody: when the first, half and all had it.
 pub(crate) async fn at_bare(
     address: SocketAddr,
     count: usize,
     text: &str,
     blocks: usize,
-) -> Result<Vec<[f64; 2]>, Error> {
+) -> Result<Vec<[f64; 3]>, Error> {
     let mut lines = Vec::with_capacity(count);
     for _ in 0..count {
         lines.push(Line::connect(address).await?);
@@ -126,7 +126,7 @@ fn listen(lines: Vec<Line>) -> (Rc<RefCell<Hearing>>, JoinSet<()>) {
     (hearing, listening)
 }
 
-async fn wait_for_all(hearing: &RefCell<Hearing>, count: usize, since: Instant) -> Result<[f64; 2], Error> {
+async fn wait_for_all(hearing: &RefCell<Hearing>, count: usize, since: Instant) -> Result<[f64; 3], Error> {
     let begin = Instant::now();
     while hearing.borrow().heard.len() < count {
         if begin.elapsed() > HEARD_WITHIN {
@@ -140,5 +140,5 @@ async fn wait_for_all(hearing: &RefCell<Hearing>, count: usize, since: Instant) 
         return Err("a block was told more than once".into());
     }
     let millis = |at: usize| (heard[at] - since).as_secs_f64() * 1_000.0;
-    Ok([millis(count / 2), millis(count - 1)])
+    Ok([millis(0), millis(count / 2), millis(count - 1)])
 }

@@ -23,7 +23,7 @@ const BLOCK_LEN: usize = 64;
 type Block = [u8; BLOCK_LEN];
 
 /// The hash of 64 bytes that stand in two halves: the parent of two nodes.
-pub fn of_pair(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+pub(crate) fn of_pair(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     const PADDING: Block = padding(&[], 2 * 32);
     let mut block = [0; BLOCK_LEN];
     block[..32].copy_from_slice(left);
@@ -32,7 +32,7 @@ pub fn of_pair(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
 }
 
 /// The hash of a header's 80 bytes.
-pub fn of_header(header: &[u8; 80]) -> [u8; 32] {
+pub(crate) fn of_header(header: &[u8; 80]) -> [u8; 32] {
     const PADDING: Block = padding(&[0; 16], 80);
     let mut blocks = [[0; BLOCK_LEN], PADDING];
     blocks[0].copy_from_slice(&header[..BLOCK_LEN]);

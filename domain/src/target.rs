@@ -139,13 +139,6 @@ impl Target {
         Difficulty::saturating_from(scaled / U512::from(self.0))
     }
 
-    /// The hashes that find a header meeting this target on average, 2^256 / (target + 1), rounded down.
-    /// At least 1.
-    pub fn expected_hashes(self) -> f64 {
-        let numerator = U512::ONE << 256;
-        f64::from(numerator / (U512::from(self.0) + U512::ONE))
-    }
-
     /// What a share issued at this target counts for while the network's target is `network`:
     /// `network / self` in fixed point, rounded down, at most one unit.
     ///
@@ -246,6 +239,13 @@ impl Difficulty {
     /// The nearest float, for display only.
     pub fn to_f64(self) -> f64 {
         self.0 as f64 / Self::SCALE
+    }
+
+    /// The hashes that find a header of this difficulty on average: 2^256 over the target. A float, for hashrates.
+    pub fn expected_hashes(self) -> f64 {
+        // Difficulty 1 is the target 0xffff << 208.
+        const OF_DIFFICULTY_ONE: f64 = (1_u64 << 48) as f64 / 65_535.0;
+        self.to_f64() * OF_DIFFICULTY_ONE
     }
 
     /// This difficulty times `numerator / denominator`, rounded down, within what a difficulty can be.

@@ -5,9 +5,9 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
-use dwarves_domain::miners::{CountedShare, RecentShares, Registry, ShareClaim};
+use dwarves_domain::miners::{CountedShare, RecentShares, Registry, ShareClaim, Slot};
 use dwarves_domain::share::Rejection;
-use dwarves_domain::target::Target;
+use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 
@@ -38,7 +38,8 @@ struct Claimed {
     hash: HeaderHash,
     miner: Hotkey,
     worker: WorkerId,
-    share_target: Target,
+    slot: Slot,
+    share_difficulty: Difficulty,
     units: Units,
     is_block: bool,
 }
@@ -123,7 +124,7 @@ impl Batch {
                     self.give_back_from(first_row, recent);
                     return Request::Refused(Judgement::Busy);
                 }
-                ShareClaim::New => {
+                ShareClaim::New(slot) => {
                     shares.push(Pending::Row(self.rows.len()));
                     let chain = job.template().chain();
                     let block = proof.is_block.then(|| FoundBlock {
@@ -137,7 +138,8 @@ impl Batch {
                         hash: proof.hash,
                         miner,
                         worker: job.worker(),
-                        share_target: job.share_target(),
+                        slot,
+                        share_difficulty: job.share_difficulty(),
                         units: job.units(),
                         is_block: proof.is_block,
                     });
@@ -190,9 +192,9 @@ impl Batch {
             Sequence::new(first.get() + row as u64)
         };
         for (row, claimed) in self.claimed.iter().enumerate() {
-            recent.confirm(claimed.template, claimed.hash, sequence_of(row));
+            recent.confirm(claimed.template, claimed.slot, sequence_of(row));
             let share = CountedShare {
-                issued: claimed.share_target,
+                issued: claimed.share_difficulty,
                 units: claimed.units,
                 is_block: claimed.is_block,
             };
@@ -205,7 +207,7 @@ impl Batch {
                 let share = &claimed[row];
                 Some(ShareVerdict::Accepted {
                     hash: share.hash,
-                    share_target: share.share_target,
+                    share_difficulty: share.share_difficulty,
                     sequence: sequence_of(row),
                     is_block: share.is_block,
                 })

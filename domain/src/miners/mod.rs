@@ -19,6 +19,6 @@ pub mod replay;
 pub use hashrate::Hashrate;
 pub use newcomers::{Newcomers, TooManyNew};
 pub use performance::Performance;
-pub use recent::{RecentShares, ShareClaim};
+pub use recent::{RecentShares, ShareClaim, Slot};
 pub use registry::{Ban, CountedShare, Counters, Miner, Registry, RegistryLimits, Standing, Worker};
 pub use replay::{NonceClaim, ReplayGuard};

@@ -3,6 +3,7 @@
 //! One set per live template. A header's hash covers everything that a miner may change, so it names the share
 //! whatever job or way in it came by. Only accepted shares enter, so filling the sets costs proof of work.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 
@@ -11,11 +12,25 @@ use crate::ids::{HeaderHash, Sequence, TemplateId};
 /// The accepted headers of the live templates. Bounded.
 #[derive(Clone, Debug)]
 pub struct RecentShares {
-    sets: BTreeMap<TemplateId, HashMap<HeaderHash, Seen, SeededHashes>>,
+    sets: BTreeMap<TemplateId, Set>,
     seed: u64,
     len: usize,
     capacity: usize,
 }
+
+/// The headers of one template. What is known of each stands apart from the table that finds it, in the order in
+/// which they were claimed: a batch is confirmed without looking anything up.
+#[derive(Clone, Debug)]
+struct Set {
+    slots: HashMap<HeaderHash, Slot, SeededHashes>,
+    seen: Vec<Seen>,
+    /// Slots of headers that were released, for the next ones.
+    free: Vec<Slot>,
+}
+
+/// The place of a claimed header among those of its template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(u32);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
@@ -24,11 +39,25 @@ enum Seen {
     Committed(Sequence),
 }
 
+impl Set {
+    fn new(seed: u64) -> Self {
+        Self {
+            slots: HashMap::with_hasher(SeededHashes(seed)),
+            seen: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    fn seen(&self, slot: Slot) -> Seen {
+        self.seen[slot.0 as usize]
+    }
+}
+
 /// What the sets say to a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShareClaim {
-    /// Never seen; it is claimed now and must be confirmed or released.
-    New,
+    /// Never seen; it is claimed now, in this slot, and must be confirmed or released.
+    New(Slot),
     /// Claimed before; its commit is still under way.
     Pending,
     /// Accepted before.
@@ -52,26 +81,39 @@ impl RecentShares {
     /// Claims a header of a live template.
     pub fn claim(&mut self, template: TemplateId, hash: HeaderHash) -> ShareClaim {
         let seed = self.seed;
-        let set = self
-            .sets
-            .entry(template)
-            .or_insert_with(|| HashMap::with_hasher(SeededHashes(seed)));
-        match set.get(&hash) {
-            Some(Seen::Pending) => ShareClaim::Pending,
-            Some(Seen::Committed(sequence)) => ShareClaim::Duplicate(*sequence),
-            None if self.len >= self.capacity => ShareClaim::Full,
-            None => {
-                set.insert(hash, Seen::Pending);
+        let set = self.sets.entry(template).or_insert_with(|| Set::new(seed));
+        match set.slots.entry(hash) {
+            Entry::Occupied(known) => match set.seen[known.get().0 as usize] {
+                Seen::Pending => ShareClaim::Pending,
+                Seen::Committed(sequence) => ShareClaim::Duplicate(sequence),
+            },
+            Entry::Vacant(place) => {
+                if self.len >= self.capacity {
+                    return ShareClaim::Full;
+                }
+                let slot = match set.free.pop() {
+                    Some(slot) => slot,
+                    None => match u32::try_from(set.seen.len()) {
+                        Ok(next) => {
+                            set.seen.push(Seen::Pending);
+                            Slot(next)
+                        }
+                        Err(_) => return ShareClaim::Full,
+                    },
+                };
+                set.seen[slot.0 as usize] = Seen::Pending;
+                place.insert(slot);
                 self.len += 1;
-                ShareClaim::New
+                ShareClaim::New(slot)
             }
         }
     }
 
-    /// The claimed header is in the ledger, as `sequence`.
-    pub fn confirm(&mut self, template: TemplateId, hash: HeaderHash, sequence: Sequence) {
+    /// The header that was claimed in this slot is in the ledger, as `sequence`.
+    pub fn confirm(&mut self, template: TemplateId, slot: Slot, sequence: Sequence) {
         // The template may have retired while its last shares were being committed.
-        if let Some(seen) = self.sets.get_mut(&template).and_then(|set| set.get_mut(&hash)) {
+        let set = self.sets.get_mut(&template);
+        if let Some(seen) = set.and_then(|set| set.seen.get_mut(slot.0 as usize)) {
             *seen = Seen::Committed(sequence);
         }
     }
@@ -79,23 +121,25 @@ impl RecentShares {
     /// The claimed header could not be stored: it was never seen.
     pub fn release(&mut self, template: TemplateId, hash: HeaderHash) {
         if let Some(set) = self.sets.get_mut(&template)
-            && set.remove(&hash).is_some()
+            && let Some(slot) = set.slots.remove(&hash)
         {
+            set.free.push(slot);
             self.len -= 1;
         }
     }
 
     /// Takes in a header that the store knows.
     pub fn restore(&mut self, template: TemplateId, hash: HeaderHash, sequence: Sequence) {
-        if self.claim(template, hash) == ShareClaim::New {
-            self.confirm(template, hash, sequence);
+        if let ShareClaim::New(slot) = self.claim(template, hash) {
+            self.confirm(template, slot, sequence);
         }
     }
 
     /// The place in the ledger of a header that was claimed, if it has one by now.
     pub fn sequence_of(&self, template: TemplateId, hash: &HeaderHash) -> Option<Sequence> {
-        match self.sets.get(&template)?.get(hash)? {
-            Seen::Committed(sequence) => Some(*sequence),
+        let set = self.sets.get(&template)?;
+        match set.seen(*set.slots.get(hash)?) {
+            Seen::Committed(sequence) => Some(sequence),
             Seen::Pending => None,
         }
     }
@@ -104,7 +148,7 @@ impl RecentShares {
     pub fn retire_before(&mut self, oldest: TemplateId) {
         let live = self.sets.split_off(&oldest);
         let retired = std::mem::replace(&mut self.sets, live);
-        self.len -= retired.values().map(HashMap::len).sum::<usize>();
+        self.len -= retired.values().map(|set| set.slots.len()).sum::<usize>();
     }
 
     /// How many headers are kept.
@@ -160,22 +204,30 @@ mod tests {
         HeaderHash::from_bytes([n; 32])
     }
 
+    fn claim(recent: &mut RecentShares, template: TemplateId, n: u8) -> Slot {
+        match recent.claim(template, hash(n)) {
+            ShareClaim::New(slot) => slot,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn a_header_counts_once_and_tells_where() {
         let mut recent = RecentShares::new(10, 1);
-        assert_eq!(recent.claim(T1, hash(1)), ShareClaim::New);
+        let slot = claim(&mut recent, T1, 1);
         assert_eq!(recent.claim(T1, hash(1)), ShareClaim::Pending);
-        recent.confirm(T1, hash(1), Sequence::new(5));
+        recent.confirm(T1, slot, Sequence::new(5));
         assert_eq!(recent.claim(T1, hash(1)), ShareClaim::Duplicate(Sequence::new(5)));
     }
 
     #[test]
     fn a_header_that_could_not_be_stored_may_come_again() {
         let mut recent = RecentShares::new(10, 1);
-        assert_eq!(recent.claim(T1, hash(1)), ShareClaim::New);
+        let first = claim(&mut recent, T1, 1);
         recent.release(T1, hash(1));
         assert!(recent.is_empty());
-        assert_eq!(recent.claim(T1, hash(1)), ShareClaim::New);
+        assert_eq!(claim(&mut recent, T1, 2), first, "its slot is free again");
+        assert_ne!(claim(&mut recent, T1, 1), first);
     }
 
     #[test]
@@ -186,25 +238,51 @@ mod tests {
         assert_eq!(recent.claim(T2, hash(3)), ShareClaim::Full);
         recent.retire_before(T2);
         assert_eq!(recent.len(), 1);
-        assert_eq!(recent.claim(T2, hash(3)), ShareClaim::New);
+        claim(&mut recent, T2, 3);
         assert_eq!(recent.claim(T2, hash(2)), ShareClaim::Duplicate(Sequence::new(2)));
     }
 
     proptest! {
+        /// Against a plain map that does not know of slots.
         #[test]
-        fn the_length_is_the_number_of_kept_headers(
-            steps in proptest::collection::vec((0u8..4, 1u32..5, any::<u8>()), 0..200),
+        fn it_says_what_a_plain_map_says(
+            steps in proptest::collection::vec((0u8..5, 1u32..5, 0u8..80), 0..200),
         ) {
             let mut recent = RecentShares::new(50, 7);
-            for (step, template, n) in steps {
+            let mut plain: BTreeMap<(TemplateId, u8), Option<Sequence>> = BTreeMap::new();
+            for (at, (step, template, n)) in steps.into_iter().enumerate() {
                 let template = TemplateId::new(template);
+                let key = (template, n);
                 match step {
-                    0 | 1 => { recent.claim(template, hash(n)); }
-                    2 => recent.release(template, hash(n)),
-                    _ => recent.retire_before(template),
+                    0..=2 => match (recent.claim(template, hash(n)), plain.get(&key)) {
+                        (ShareClaim::New(slot), None) => {
+                            let sequence = Sequence::new(at as u64);
+                            let is_confirmed = step > 0;
+                            plain.insert(key, is_confirmed.then_some(sequence));
+                            if is_confirmed {
+                                recent.confirm(template, slot, sequence);
+                            }
+                        }
+                        (ShareClaim::Pending, Some(None)) => {}
+                        (ShareClaim::Duplicate(first), Some(Some(sequence))) => prop_assert_eq!(first, *sequence),
+                        (ShareClaim::Full, None) => prop_assert_eq!(plain.len(), 50),
+                        (said, known) => prop_assert!(false, "{said:?} of {known:?}"),
+                    },
+                    3 => {
+                        recent.release(template, hash(n));
+                        plain.remove(&key);
+                    }
+                    _ => {
+                        recent.retire_before(template);
+                        plain.retain(|(of, _), _| *of >= template);
+                    }
                 }
-                prop_assert!(recent.len() <= 50);
-                prop_assert_eq!(recent.len(), recent.sets.values().map(HashMap::len).sum::<usize>());
+                prop_assert_eq!(recent.len(), plain.len());
+                let seen = plain.get(&key).copied().flatten();
+                prop_assert_eq!(recent.sequence_of(template, &hash(n)), seen);
+                let slots: usize = recent.sets.values().map(|set| set.seen.len()).sum();
+                let free: usize = recent.sets.values().map(|set| set.free.len()).sum();
+                prop_assert_eq!(slots, plain.len() + free);
             }
         }
     }

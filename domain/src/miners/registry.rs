@@ -9,7 +9,7 @@ use crate::hotkey::Hotkey;
 use crate::ids::{WorkerId, WorkerName};
 use crate::share::Rejection;
 use crate::statistics::Record;
-use crate::target::{Difficulty, Target};
+use crate::target::Difficulty;
 use crate::time::Timestamp;
 use crate::units::Units;
 use crate::vardiff::{self, Vardiff};
@@ -82,8 +82,8 @@ pub struct Counters {
 /// An accepted share as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CountedShare {
-    /// The target that was issued with its job.
-    pub issued: Target,
+    /// The difficulty that was issued with its job.
+    pub issued: Difficulty,
     /// What it counts for.
     pub units: Units,
     /// Whether it is a block.
@@ -377,7 +377,7 @@ impl Registry {
             worker.counters.blocks += u64::from(share.is_block);
             worker.counters.last_share_at = Some(now);
             worker.hashrate.record(now, hashes);
-            worker.vardiff.on_share(now, issued.difficulty(), &settings);
+            worker.vardiff.on_share(now, issued, &settings);
             self.changed.insert(id);
         }
     }

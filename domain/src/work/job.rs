@@ -7,7 +7,7 @@ use super::job_id::{JobFields, JobId, JobKey};
 use super::template::Template;
 use crate::hotkey::Hotkey;
 use crate::ids::{ExtraNonce, WorkerId};
-use crate::target::{Target, TargetError};
+use crate::target::{Difficulty, Target, TargetError};
 use crate::units::Units;
 
 /// Work that was given to one worker. Shared as `Arc<Job>`; nothing in it ever changes.
@@ -19,6 +19,7 @@ pub struct Job {
     worker: WorkerId,
     extranonce: ExtraNonce,
     share_target: Target,
+    share_difficulty: Difficulty,
     header: Header,
     units: Units,
 }
@@ -74,6 +75,7 @@ impl Job {
             worker: fields.worker,
             extranonce: fields.extranonce,
             share_target,
+            share_difficulty: share_target.difficulty(),
             header: template.header(fields.extranonce),
             units: share_target.units(template.network_target()),
             template,
@@ -108,6 +110,11 @@ impl Job {
     /// The target that its shares must meet.
     pub fn share_target(&self) -> Target {
         self.share_target
+    }
+
+    /// The difficulty of that target.
+    pub fn share_difficulty(&self) -> Difficulty {
+        self.share_difficulty
     }
 
     /// What each of its shares counts for.

@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn a_default_block_takes_fifteen_million_hashes() {
         let target = Target::from_compact(DevnetParams::default().bits).unwrap();
-        assert!((target.expected_hashes() / 15e6 - 1.0).abs() < 0.001);
+        assert!((target.difficulty().expected_hashes() / 15e6 - 1.0).abs() < 0.001);
     }
 
     #[test]

@@ -207,7 +207,7 @@ fn verdict(share: Option<Submission>) -> ShareVerdict {
         4 => ShareVerdict::OtherWorker,
         nonce => ShareVerdict::Accepted {
             hash: HeaderHash::from_bytes([1; 32]),
-            share_target: job().share_target(),
+            share_difficulty: job().share_difficulty(),
             sequence: Sequence::new(u64::from(nonce)),
             is_block: share.version == Some(5),
         },

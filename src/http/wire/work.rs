@@ -105,7 +105,7 @@ impl Work {
             time_min: chain.time_min,
             time_max: chain.time_max,
             share_target: job.share_target(),
-            share_difficulty: job.share_target().difficulty().to_f64(),
+            share_difficulty: job.share_difficulty().to_f64(),
             network_target: job.template().network_target(),
             expires_at: Instant(expires_at),
         }
@@ -187,12 +187,12 @@ impl From<ShareVerdict> for ShareResult {
         match verdict {
             ShareVerdict::Accepted {
                 hash,
-                share_target,
+                share_difficulty,
                 sequence,
                 is_block,
             } => Self::Accepted {
                 share_id: Hash(hash),
-                share_difficulty: share_target.difficulty().to_f64(),
+                share_difficulty: share_difficulty.to_f64(),
                 sequence: sequence.get(),
                 block: is_block,
             },

@@ -281,10 +281,10 @@ impl Conversation {
     /// Notes the verdict on a share. Gives the fault to answer with, or none if it was accepted.
     pub fn on_verdict(&mut self, verdict: &ShareVerdict, scene: &Scene<'_>) -> Option<Fault> {
         match verdict {
-            ShareVerdict::Accepted { share_target, .. } => {
+            ShareVerdict::Accepted { share_difficulty, .. } => {
                 self.rejects.note(false);
                 self.pace
-                    .on_share(scene.now, share_target.difficulty(), &scene.rules.vardiff);
+                    .on_share(scene.now, *share_difficulty, &scene.rules.vardiff);
                 None
             }
             ShareVerdict::Rejected(reason) => {

@@ -17,7 +17,7 @@ pub enum Split<'a> {
 /// Splits the first line off. Lines end with `\n`; a `\r` before it is a blank.
 pub fn split(bytes: &[u8]) -> Split<'_> {
     let seen = &bytes[..bytes.len().min(LINE_LEN_MAX + 1)];
-    match seen.iter().position(|&byte| byte == b'\n') {
+    match memchr::memchr(b'\n', seen) {
         Some(end) => Split::Line(bytes[..end].trim_ascii(), &bytes[end + 1..]),
         None if bytes.len() > LINE_LEN_MAX => Split::TooLong,
         None => Split::Partial,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`mod@line`] | where one line ends and the next begins |
 //! | [`request`] | a line becomes a call with its id |
+//! | [`plain`] | the JSON that nearly every line is, read quickly |
 //! | [`params`] | each method's params become values |
 //! | [`login`] | who a user name and a password stand for |
 //! | [`fault`] | the errors, with the codes and texts that mining software matches |
@@ -19,6 +20,7 @@ pub mod line;
 pub mod login;
 pub mod notify;
 pub mod params;
+pub mod plain;
 pub mod reply;
 pub mod request;
 pub mod scale;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::fault::Fault;
+use super::plain;
 
 /// The longest user name, password or agent, in bytes. Mining firmware cuts its own at 63 to 191.
 pub const TEXT_LEN_MAX: usize = 256;
@@ -112,6 +113,14 @@ impl<'de, const N: usize> Visitor<'de> for Texts<N> {
 }
 
 fn texts<const N: usize>(params: &str) -> Result<([Text<'_>; N], usize), Fault> {
+    if let Some((texts, count)) = plain::texts::<N>(params) {
+        return Ok((texts.map(|text| Text(Cow::Borrowed(text))), count));
+    }
+    general_texts(params)
+}
+
+/// The texts of whatever JSON the params may be.
+fn general_texts<const N: usize>(params: &str) -> Result<([Text<'_>; N], usize), Fault> {
     let mut json = serde_json::Deserializer::from_str(params);
     Texts::<N>
         .deserialize(&mut json)

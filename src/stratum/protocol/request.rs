@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::plain;
+
 /// The longest id that is echoed, in bytes of JSON.
 pub const ID_LEN_MAX: usize = 64;
 /// How an id is echoed that is missing or none.
@@ -51,21 +53,36 @@ struct Envelope<'a> {
 
 /// Reads one line.
 pub fn parse(line: &[u8]) -> Message<'_> {
+    if let Some(plain) = plain::request(line) {
+        return message([plain.id, plain.method, plain.params]);
+    }
+    parse_general(line)
+}
+
+/// Reads a line as whatever JSON it may be.
+fn parse_general(line: &[u8]) -> Message<'_> {
     // A list would be read as the fields in their order, which nobody means.
     let envelope = Some(line).filter(|line| line.first() == Some(&b'{'));
     let envelope = envelope.and_then(|line| serde_json::from_slice::<Envelope<'_>>(line).ok());
     let Some(envelope) = envelope else {
         return Message::Malformed { id: NO_ID };
     };
-    let id = envelope.id.map_or(NO_ID, |raw| checked_id(raw.get()));
-    let Some(method) = envelope.method else {
+    message([envelope.id, envelope.method, envelope.params].map(|raw| raw.map(RawValue::get)))
+}
+
+/// What a line with these members is, each as its JSON.
+fn message(members: [Option<&str>; 3]) -> Message<'_> {
+    // A member that is null is as good as none.
+    let [id, method, params] = members.map(|member| member.filter(|json| *json != "null"));
+    let id = id.map_or(NO_ID, checked_id);
+    let Some(method) = method else {
         return Message::Answer;
     };
-    match text(method.get()) {
+    match text(method) {
         Some(method) => Message::Request(Request {
             id,
             method,
-            params: envelope.params.map_or("[]", RawValue::get),
+            params: params.unwrap_or("[]"),
         }),
         None => Message::Malformed { id },
     }
@@ -94,6 +111,41 @@ pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn piece() -> impl Strategy<Value = &'static str> {
+        let all = [
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            " ",
+            "\t",
+            "\"id\"",
+            "\"method\"",
+            "\"params\"",
+            "\"id\":",
+            "\"method\":",
+            "\"params\":",
+            "null",
+            "0",
+            "7",
+            "42",
+            "-1",
+            "1e3",
+            "\"a.b\"",
+            "\"\\u0041\"",
+            "\"\"",
+            "\"\u{e9}\"",
+            "\"",
+            "[\"a\",\"b\"]",
+            "[]",
+            "\n",
+            "true",
+        ];
+        proptest::sample::select(all.to_vec())
+    }
 
     fn request(line: &str) -> (String, String, String) {
         match parse(line.as_bytes()) {
@@ -149,6 +201,31 @@ mod tests {
     }
 
     proptest! {
+        /// Lines of the pieces that requests are made of, right or wrong: it makes no difference who reads them.
+        #[test]
+        fn plain_lines_mean_the_same_to_general_json(pieces in proptest::collection::vec(piece(), 0..24)) {
+            for line in [pieces.concat(), format!("{{{}}}", pieces.concat())] {
+                if let Some(plain) = plain::request(line.as_bytes()) {
+                    let members = [plain.id, plain.method, plain.params];
+                    prop_assert_eq!(message(members), parse_general(line.as_bytes()), "{}", line);
+                }
+            }
+        }
+
+        #[test]
+        fn plain_requests_mean_the_same_to_general_json(
+            id in prop_oneof![Just("null".to_owned()), "[0-9]{1,20}", "\"[ -~]{0,70}\""],
+            method in "\"[a-z.\\\\_]{0,20}\"|null|7",
+            params in "\\[( ?\"[ -~]{0,9}\"){0,1}(, ?\"[^\"]{0,9}\" ?){0,6}\\]",
+            order in 0..3_usize,
+            blank in " {0,2}\t?",
+        ) {
+            let mut members = [format!("\"id\":{blank}{id}"), format!("\"method\"{blank}:{method}"), format!("\"params\":{params}{blank}")];
+            members.rotate_left(order);
+            let line = format!("{{{blank}{}}}", members.join(","));
+            prop_assert_eq!(parse(line.as_bytes()), parse_general(line.as_bytes()), "{}", line);
+        }
+
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _message = parse(&bytes);

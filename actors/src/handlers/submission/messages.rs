@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId, WorkerName};
 use dwarves_domain::share::{Rejection, Submission};
-use dwarves_domain::target::Target;
+use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{FullExtraNonce, Job, JobId};
 
@@ -128,8 +128,8 @@ pub enum ShareVerdict {
     Accepted {
         /// The header's hash, which names the share.
         hash: HeaderHash,
-        /// The target that it was issued with.
-        share_target: Target,
+        /// The difficulty that it was issued with.
+        share_difficulty: Difficulty,
         /// Its place in the ledger.
         sequence: Sequence,
         /// Whether it is a block.

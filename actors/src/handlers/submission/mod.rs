@@ -30,6 +30,9 @@ mod tests;
 
 use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
 
+/// Messages to the miner manager that may be under way: one whose shares are being written, and one that is judged
+/// meanwhile, so that the ledger's writer never waits for the next.
+const JUDGING_MAX: usize = 2;
 /// How often requests that wait for newer work are looked at: some give up, some have waited long enough.
 const LOOK_AT_WAITING_EVERY: Span = Span::from_secs(1);
 
@@ -86,7 +89,7 @@ pub struct SubmissionHandler {
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, ReplyTo<SubmitSharesReply>)>,
     requests_in_flight: usize,
-    is_judging: bool,
+    judging: usize,
     is_flush_due: bool,
 }
 
@@ -110,7 +113,7 @@ impl SubmissionHandler {
             waiting: Vec::new(),
             checked: Vec::new(),
             requests_in_flight: 0,
-            is_judging: false,
+            judging: 0,
             is_flush_due: false,
         }
     }

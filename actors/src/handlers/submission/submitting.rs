@@ -8,9 +8,9 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::share::{Candidate, Rejection, Submission};
 use dwarves_domain::work::Job;
 
-use super::SubmissionHandler;
 use super::hashing::{Draft, Drafts};
 use super::messages::{SubmitShares, SubmitSharesReply};
+use super::{JUDGING_MAX, SubmissionHandler};
 use crate::ask::{Ask, AskError, ReplyTo};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
 
@@ -55,7 +55,7 @@ impl SubmissionHandler {
     ) {
         self.requests_in_flight += 1;
         self.checked.push((checked, reply));
-        if !self.is_judging && !self.is_flush_due {
+        if self.judging < JUDGING_MAX && !self.is_flush_due {
             self.is_flush_due = true;
             // Other requests that this thread is about to read join the message: give them one turn.
             ctx.spawn(
@@ -120,11 +120,11 @@ impl SubmissionHandler {
                 return self.answer(replies, all);
             }
         };
-        self.is_judging = true;
+        self.judging += 1;
         // One timer for all of these requests: those who wait for them need none of their own.
         let judged = tokio::time::timeout(self.limits.judge_deadline.to_std(), judgements);
         ctx.spawn(wrap_future::<_, Self>(judged).map(move |judged, this, ctx| {
-            this.is_judging = false;
+            this.judging -= 1;
             let judgements = match judged {
                 Ok(Ok(judgements)) => judgements,
                 // Whether the shares count is unknown; repeating the request tells.

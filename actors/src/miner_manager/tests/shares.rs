@@ -27,12 +27,17 @@ async fn a_share_is_stored_before_it_is_acknowledged_and_numbered_in_order() {
         panic!("verdicts")
     };
     let ShareVerdict::Accepted {
-        hash, share_target, ..
+        hash,
+        share_difficulty,
+        ..
     } = verdicts[1]
     else {
         panic!("accepted")
     };
-    assert_eq!((hash, share_target), (stored[1].1.hash, job.share_target()));
+    assert_eq!(
+        (hash, share_difficulty),
+        (stored[1].1.hash, job.share_difficulty())
+    );
     assert_eq!(stored[1].1.units, job.units());
     assert_eq!(bench.miner(1).await.units.raw(), 2 * job.units().raw());
 }
@@ -304,7 +309,7 @@ async fn vardiff_moves_the_next_job_and_does_not_reprice_issued_ones() {
     };
     assert!(matches!(
         verdicts[0],
-        ShareVerdict::Accepted { share_target, .. } if share_target == job.share_target()
+        ShareVerdict::Accepted { share_difficulty, .. } if share_difficulty == job.share_difficulty()
     ));
     let stored = bench.stored_shares();
     assert!(stored.iter().all(|(_, row)| row.units == job.units()));

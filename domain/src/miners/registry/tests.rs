@@ -39,7 +39,7 @@ fn registry() -> Registry {
 /// A share of one unit that is a block.
 fn counted(issued: Target) -> CountedShare {
     CountedShare {
-        issued,
+        issued: issued.difficulty(),
         units: Units::ONE,
         is_block: true,
     }
@@ -188,7 +188,7 @@ fn shares_are_counted_and_each_change_is_taken_once() {
     );
     assert_eq!(registry.miner(&miner(1)).unwrap().rejected, [1, 0, 0, 0, 0, 0]);
     assert_eq!(registry.miner(&miner(2)).unwrap().rejected, [0, 0, 0, 1, 0, 0]);
-    let hashes = target.expected_hashes() / 10.0;
+    let hashes = target.difficulty().expected_hashes() / 10.0;
     for shown in [
         registry.hashrate(at),
         registry.worker(worker).unwrap().hashrate(at),

@@ -130,3 +130,10 @@ proptest! {
         let _ = (suggest_difficulty(&params), suggest_target(&params));
     }
 }
+
+proptest! {
+    #[test]
+    fn plain_lists_mean_the_same_to_general_json(list in "\\[?( ?\"[ -~]{0,9}\"){0,1}(, ?(\"[^\"]{0,9}\"|7|null) ?){0,7}\\]?") {
+        prop_assert_eq!(texts::<6>(&list), general_texts::<6>(&list), "{}", list);
+    }
+}
