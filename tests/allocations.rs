@@ -1,8 +1,9 @@
-//! What a Stratum share costs in allocations of memory, from its line to its answer: a number that no clock changes.
+//! What Stratum takes of memory: the allocations of a share from its line to its answer, and the bytes that a session
+//! holds. Numbers that no clock changes.
 //!
 //! The sessions, the submission handler and the owners of state run on the one thread whose allocations are counted.
-//! The miner has a thread of its own, and so has the ledger's writer, whose work is the disk's. Two runs of different
-//! length are compared, so that what is made once does not count.
+//! Miners have a thread of their own, and so has the ledger's writer, whose work is the disk's.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -33,42 +34,65 @@ use tokio::sync::{oneshot, watch};
 
 /// Submits that one packet brings.
 const AT_ONCE: usize = 16;
-/// The most allocations of a share that is accepted, on its way through the actors. Measured: 11.5, of which a
+/// The most allocations of a share that is accepted, on its way through the actors. Measured: 3.2, of which a
 /// packet's own are a 16th each.
-const ACCEPTED_MAX: f64 = 14.0;
-/// The same for one that is refused for its difficulty. Measured: 9.5.
-const REFUSED_MAX: f64 = 12.0;
+const ACCEPTED_MAX: f64 = 4.0;
+/// The same for one that is refused for its difficulty. Measured: 2.1.
+const REFUSED_MAX: f64 = 2.75;
+/// The most bytes that a session holds while it waits. Measured: 1,830.
+const WAITING_MAX: f64 = 2_500.0;
+/// The same when it has heard of a block. Measured: 1,850.
+const AFTER_BLOCK_MAX: f64 = 2_500.0;
 /// A user name that is a payout address.
 const USER: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig";
 /// Bits of a chain whose blocks no test finds.
 const HARD: u32 = 0x1900_ffff;
 
-/// How many allocations `packets` packets of submits take, and what comes before them.
-fn allocations(difficulty: f64, packets: usize) -> u64 {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger.sqlite3");
-    let counted = allocation_counter::measure(|| {
-        actix::System::new().block_on(async {
-            let store = Arc::new(SqliteStore::open(&path, SqliteOptions::default()).unwrap());
-            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = listener.local_addr().unwrap();
-            start_pool(store, listener, difficulty).await;
-            let (done, is_done) = oneshot::channel();
-            let is_share = difficulty < 1.0;
-            let miner = std::thread::spawn(move || {
-                mine(address, packets, is_share);
-                // The pool waits for this.
-                done.send(()).unwrap();
-            });
-            is_done.await.unwrap();
-            miner.join().unwrap();
+/// A pool on this thread, and the miners' way to it.
+struct Pool {
+    system: actix::SystemRunner,
+    chain: TestChain,
+    address: SocketAddr,
+    _folder: tempfile::TempDir,
+}
+
+impl Pool {
+    fn start(difficulty: f64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let system = actix::System::new();
+        let store =
+            SqliteStore::open(&folder.path().join("ledger.sqlite3"), SqliteOptions::default()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let chain = TestChain::new(HARD);
+        system.block_on(start_pool(Arc::new(store), chain.clone(), listener, difficulty));
+        Self {
+            system,
+            chain,
+            address,
+            _folder: folder,
+        }
+    }
+
+    /// Lets miners do something on a thread of their own, and tells what this thread took of memory meanwhile.
+    fn while_miners<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> T + Send + 'static,
+    ) -> (allocation_counter::AllocationInfo, T) {
+        let (done, is_done) = oneshot::channel();
+        let miners = std::thread::spawn(move || {
+            let result = act();
+            // The pool runs until it is told.
+            done.send(()).unwrap();
+            result
         });
-    });
-    counted.count_total
+        let info = allocation_counter::measure(|| self.system.block_on(is_done).unwrap());
+        (info, miners.join().unwrap())
+    }
 }
 
 /// Starts a whole pool on this thread, whose Stratum port has sessions of this difficulty.
-async fn start_pool(store: Arc<SqliteStore>, bound: TcpListener, difficulty: f64) {
+async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListener, difficulty: f64) {
     let clock: SharedClock = Arc::new(SystemClock);
     let difficulty = Difficulty::from_f64(difficulty).unwrap();
     let vardiff = dwarves_domain::vardiff::Settings::new(Span::from_secs(1), difficulty, difficulty).unwrap();
@@ -78,7 +102,7 @@ async fn start_pool(store: Arc<SqliteStore>, bound: TcpListener, difficulty: f64
     let (stop, _) = watch::channel(false);
     let world = World {
         store,
-        chain: Arc::new(TestChain::new(HARD)),
+        chain: Arc::new(chain),
         wallet: Arc::new(TestWallet::default()),
         clock: Arc::clone(&clock),
         halt: RecordingHalt::default().shared(),
@@ -105,9 +129,9 @@ async fn start_pool(store: Arc<SqliteStore>, bound: TcpListener, difficulty: f64
         proxies: Vec::new(),
     }]);
     let caps = Caps {
-        total: 10,
-        per_address: 10,
-        per_subnet: 10,
+        total: 1_000,
+        per_address: 1_000,
+        per_subnet: 1_000,
         ban: Span::from_secs(1),
     };
     bound.set_nonblocking(true).unwrap();
@@ -143,55 +167,89 @@ async fn start_pool(store: Arc<SqliteStore>, bound: TcpListener, difficulty: f64
         .unwrap();
 }
 
-/// A miner that sends a packet, waits for all of its answers, and sends the next.
-fn mine(address: SocketAddr, packets: usize, is_share: bool) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let mut lines = BufReader::new(stream.try_clone().unwrap());
-    let mut next = || -> Value {
+/// A miner's end of a connection.
+struct Miner {
+    stream: TcpStream,
+    lines: BufReader<TcpStream>,
+    /// The params of the last notify.
+    work: Value,
+}
+
+impl Miner {
+    /// Connects, logs in and waits for work.
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let lines = BufReader::with_capacity(8_192, stream.try_clone().unwrap());
+        let work = Value::Null;
+        let mut miner = Self { stream, lines, work };
+        let login = format!(
+            "{{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}}\n\
+             {{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"{USER}\",\"x\"]}}\n"
+        );
+        miner.stream.write_all(login.as_bytes()).unwrap();
+        miner.wait_for_work();
+        miner
+    }
+
+    fn next(&mut self) -> Value {
         let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
+        self.lines.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
-    };
-    let login = format!(
-        "{{\"id\":1,\"method\":\"mining.subscribe\",\"params\":[]}}\n\
-         {{\"id\":2,\"method\":\"mining.authorize\",\"params\":[\"{USER}\",\"x\"]}}\n"
-    );
-    stream.write_all(login.as_bytes()).unwrap();
-    let work = loop {
-        let message = next();
-        assert!(message["error"].is_null(), "{message}");
-        if message["method"] == "mining.notify" {
-            break message["params"].clone();
+    }
+
+    fn wait_for_work(&mut self) {
+        loop {
+            let message = self.next();
+            assert!(message["error"].is_null(), "{message}");
+            if message["method"] == "mining.notify" {
+                self.work = message["params"].clone();
+                return;
+            }
         }
-    };
-    let (job, time) = (work[0].as_str().unwrap(), work[7].as_str().unwrap());
-    for packet in 0..packets {
-        let mut text = String::new();
-        for number in 0..AT_ONCE {
-            let extranonce2 = packet * AT_ONCE + number;
-            text.push_str(&format!(
-                "{{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"{USER}\",\"{job}\",\"{extranonce2:016x}\",\
-                 \"{time}\",\"00000000\"]}}\n"
-            ));
-        }
-        stream.write_all(text.as_bytes()).unwrap();
-        let mut answered = 0;
-        while answered < AT_ONCE {
-            let message = next();
-            if message["id"] == 4 {
-                answered += 1;
-                assert_eq!(message["result"] == true, is_share, "{message}");
+    }
+
+    /// Sends a packet, waits for all of its answers, and sends the next.
+    fn submit(&mut self, packets: std::ops::Range<usize>, is_share: bool) {
+        let (job, time) = (self.work[0].as_str().unwrap(), self.work[7].as_str().unwrap());
+        let texts = packets.map(|packet| {
+            let mut text = String::new();
+            for extranonce2 in packet * AT_ONCE..(packet + 1) * AT_ONCE {
+                text.push_str(&format!(
+                    "{{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"{USER}\",\"{job}\",\
+                     \"{extranonce2:016x}\",\"{time}\",\"00000000\"]}}\n"
+                ));
+            }
+            text
+        });
+        for text in texts.collect::<Vec<_>>() {
+            self.stream.write_all(text.as_bytes()).unwrap();
+            let mut answered = 0;
+            while answered < AT_ONCE {
+                let message = self.next();
+                if message["id"] == 4 {
+                    answered += 1;
+                    assert_eq!(message["result"] == true, is_share, "{message}");
+                }
             }
         }
     }
 }
 
-/// Allocations of one share.
+/// Allocations of one share, once everything that is made once is made.
 fn of_a_share(difficulty: f64) -> f64 {
-    let (few, many) = (50, 250);
-    let (short, long) = (allocations(difficulty, few), allocations(difficulty, many));
-    (long - short) as f64 / ((many - few) * AT_ONCE) as f64
+    const WARM_UP: usize = 50;
+    const COUNTED: usize = 200;
+    let is_share = difficulty < 1.0;
+    let pool = Pool::start(difficulty);
+    let address = pool.address;
+    let (_, mut miner) = pool.while_miners(move || {
+        let mut miner = Miner::connect(address);
+        miner.submit(0..WARM_UP, is_share);
+        miner
+    });
+    let (info, ()) = pool.while_miners(move || miner.submit(WARM_UP..WARM_UP + COUNTED, is_share));
+    info.count_total as f64 / (COUNTED * AT_ONCE) as f64
 }
 
 /// At the least difficulty that can be written every hash is a share.
@@ -207,4 +265,27 @@ fn a_refused_share_takes_few_allocations() {
     let each = of_a_share(1_000_000.0);
     println!("allocations of a refused share: {each:.2}");
     assert!(each > 0.0 && each <= REFUSED_MAX, "{each} allocations a share");
+}
+
+#[test]
+fn a_session_holds_few_bytes_before_and_after_a_block() {
+    const WARM_UP: usize = 20;
+    const SESSIONS: usize = 200;
+    let pool = Pool::start(1_000_000.0);
+    let address = pool.address;
+    let connect = move |count: usize| (0..count).map(|_| Miner::connect(address)).collect::<Vec<_>>();
+    let (_, first) = pool.while_miners(move || connect(WARM_UP));
+    let (opened, mut miners) = pool.while_miners(move || connect(SESSIONS));
+    let waiting = opened.bytes_current as f64 / SESSIONS as f64;
+    let chain = pool.chain.clone();
+    let (block, everybody) = pool.while_miners(move || {
+        chain.others_find(1);
+        miners.iter_mut().for_each(Miner::wait_for_work);
+        (first, miners)
+    });
+    drop(everybody);
+    let after = waiting + block.bytes_current as f64 / SESSIONS as f64;
+    println!("bytes of a session: {waiting:.0}, after a block: {after:.0}");
+    assert!(waiting > 0.0 && waiting <= WAITING_MAX, "{waiting} bytes");
+    assert!(after <= AFTER_BLOCK_MAX, "{after} bytes after a block");
 }

@@ -10,8 +10,8 @@
 //! what can be compared between machines. The generator runs on one thread of the same machine.
 //!
 //! With `--quick`, and when cargo runs it as a test, it is a smoke test of about 30 seconds that fails only on what
-//! does not depend on the clock: the answers, their order, the totals before and after a crash, and the bytes that a
-//! waiting session takes.
+//! does not depend on the clock: the answers, their order, the totals before and after a crash. What a share and a
+//! session take of memory, the test `allocations` counts exactly.
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::path::PathBuf;

@@ -23,12 +23,24 @@ const CLEAN: &[u8] = b",true]}";
 
 /// What is known of many sessions.
 pub(crate) struct Crowd {
-    /// Bytes of the server's own memory for each session that has its work.
-    pub(crate) idle_bytes: f64,
+    /// How many there are.
+    count: usize,
+    /// Bytes of the server's own memory when all have their work.
+    idle: u64,
     /// The same after the blocks.
-    pub(crate) told_bytes: f64,
+    told: u64,
     /// For each block, when the first, half of the sessions and the last had heard, in milliseconds.
     pub(crate) heard_ms: Vec<[f64; 3]>,
+}
+
+impl Crowd {
+    /// Bytes of each session, before the blocks and after them. `few` is what was seen at a server of its own with few
+    /// sessions and as many blocks: what the server holds by itself is not the sessions'.
+    pub(crate) fn bytes_each(&self, few: &Self) -> [f64; 2] {
+        let count = self.count.saturating_sub(few.count) as f64;
+        [(self.idle, few.idle), (self.told, few.told)]
+            .map(|(all, few)| all.saturating_sub(few) as f64 / count)
+    }
 }
 
 /// What the sessions note. They share one thread.
@@ -49,7 +61,6 @@ pub(crate) async fn at_pool(
     blocks: usize,
 ) -> Result<Crowd, Error> {
     let count = users.len();
-    let before = proc::own_memory(pid)?;
     let mut lines = Vec::with_capacity(count);
     let mut opening = JoinSet::new();
     let mut users = users.into_iter();
@@ -74,10 +85,10 @@ pub(crate) async fn at_pool(
         tokio::time::sleep(SETTLE).await;
     }
     let told = proc::own_memory(pid)?;
-    let each = |memory: u64| memory.saturating_sub(before) as f64 / count as f64;
     Ok(Crowd {
-        idle_bytes: each(idle),
-        told_bytes: each(told),
+        count,
+        idle,
+        told,
         heard_ms,
     })
 }

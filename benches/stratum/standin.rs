@@ -22,8 +22,8 @@ const GENESIS: &str = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60
 const BITS: &str = "17026c0b";
 /// A height of that time.
 const HEIGHT: u32 = 900_000;
-/// Transactions of a template.
-const TRANSACTIONS: usize = 2_500;
+/// Transactions of a template on mainnet.
+pub(crate) const MAINNET_TRANSACTIONS: usize = 2_500;
 /// Bytes of a transaction: 1.7 MB of JSON in all, as mainnet's templates have.
 const TRANSACTION_LEN: usize = 250;
 /// A request's body is a proposal of the pool's block at the most.
@@ -52,12 +52,12 @@ struct Call {
 }
 
 impl StandIn {
-    /// Starts it on a thread of its own.
-    pub(crate) fn start() -> Result<Self, Error> {
+    /// Starts it on a thread of its own, with so many transactions in its templates.
+    pub(crate) fn start(transaction_count: usize) -> Result<Self, Error> {
         let (height, heights) = watch::channel(HEIGHT);
         let node = web::Data::new(Node {
             height: heights,
-            transactions: transactions(),
+            transactions: transactions(transaction_count),
         });
         let (tell, told) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -163,8 +163,8 @@ fn hash_at(height: u32) -> String {
 }
 
 /// The transactions are not real ones, but as long, each with an id of its own.
-fn transactions() -> String {
-    let entries: Vec<String> = (0..TRANSACTIONS)
+fn transactions(count: usize) -> String {
+    let entries: Vec<String> = (0..count)
         .map(|number| {
             let id = hex::encode(Sha256::digest(format!("transaction {number}")));
             let data = id.repeat(TRANSACTION_LEN / 32 + 1);

@@ -1,9 +1,10 @@
 //! The JSON of the calls in use. Fields that the pool does not need are left alone.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use dwarves_domain::ids::HeaderHash;
-use serde::de::Error as _;
+use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A text that `T` is read from.
@@ -14,10 +15,24 @@ fn parsed<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display
     text.parse().map_err(D::Error::custom)
 }
 
-/// Bytes in hex, of any length.
+/// Bytes in hex, of any length. A template has megabytes of them and miners wait for it, so they are decoded where
+/// they stand in the answer.
 fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    hex::decode(text.as_bytes()).map_err(D::Error::custom)
+    struct HexVisitor;
+    impl Visitor<'_> for HexVisitor {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes in hex")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
+            let mut bytes = vec![0; text.len() / 2];
+            hex::decode_to_slice(text, &mut bytes).map_err(E::custom)?;
+            Ok(bytes)
+        }
+    }
+    deserializer.deserialize_str(HexVisitor)
 }
 
 fn optional_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<u8>>, D::Error> {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::target::Target;
 use crate::time::Span;
 use crate::units::Units;
 
