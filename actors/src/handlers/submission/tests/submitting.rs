@@ -3,27 +3,32 @@
 use super::*;
 
 #[actix::test]
-async fn requests_that_arrive_together_go_in_one_message_and_what_comes_meanwhile_in_the_next() {
+async fn requests_that_arrive_together_go_in_one_message_and_what_comes_while_two_are_under_way_in_the_next()
+{
     let mut bench = Bench::new(&[1]).await;
     let job = job(&template(1), 1, hotkey(1), 0);
     let first: Vec<_> = (0..3).map(|n| bench.submit(vec![good(&job, n * 100)])).collect();
     let judging = bench.judging().await;
     assert_eq!(judging.payload.requests.len(), 3);
     assert_eq!(judging.payload.received_at, BEGIN);
+    let meanwhile = bench.submit(vec![good(&job, 500)]);
+    let second = bench.judging().await;
+    assert_eq!(second.payload.requests.len(), 1);
     let later = [
         bench.submit(vec![good(&job, 1_000), good(&job, 2_000)]),
         bench.submit(vec![good(&job, 3_000)]),
     ];
     settle().await;
-    assert!(bench.judge.try_recv().is_err(), "one message at a time");
+    assert!(bench.judge.try_recv().is_err(), "two messages at a time");
     judging
         .reply
         .answer(vec![verdicts(1), Judgement::Busy, verdicts(1)]);
     let next = bench.judging().await;
     assert_eq!(found(&next.payload), [vec![Ok(()), Ok(())], vec![Ok(())]]);
     next.reply.answer(vec![verdicts(2), Judgement::Paused]);
+    second.reply.answer(vec![Judgement::Unavailable]);
     let mut replies = Vec::new();
-    for answer in first.into_iter().chain(later) {
+    for answer in first.into_iter().chain(later).chain([meanwhile]) {
         replies.push(answer.await.unwrap());
     }
     let one = SubmitSharesReply::Verdicts(vec![ShareVerdict::OtherWorker]);
@@ -34,6 +39,7 @@ async fn requests_that_arrive_together_go_in_one_message_and_what_comes_meanwhil
         one,
         two,
         SubmitSharesReply::Paused,
+        SubmitSharesReply::Unavailable,
     ];
     assert_eq!(replies, expected);
 }
@@ -193,13 +199,18 @@ async fn a_bad_proof_is_counted_for_its_worker() {
 #[actix::test]
 async fn shares_that_are_not_judged_in_time_are_answered_and_the_next_go_on() {
     let mut bench = Bench::new(&[1]).await;
-    let late = bench.submit(vec![None]);
-    let judging = bench.judging().await;
+    let mut under_way = Vec::new();
+    for _ in 0..2 {
+        let late = bench.submit(vec![None]);
+        under_way.push((late, bench.judging().await));
+    }
     let next = bench.submit(vec![None, None]);
     bench.pass(LIMITS.judge_deadline.to_std().as_secs() + 1).await;
-    assert_eq!(late.await, Ok(SubmitSharesReply::Unavailable));
-    // What comes too late finds nobody, and does not disturb those who came after it.
-    judging.reply.answer(vec![verdicts(1)]);
+    for (late, judging) in under_way {
+        assert_eq!(late.await, Ok(SubmitSharesReply::Unavailable));
+        // What comes too late finds nobody, and does not disturb those who came after it.
+        judging.reply.answer(vec![verdicts(1)]);
+    }
     bench.judging().await.reply.answer(vec![verdicts(2)]);
     let two = SubmitSharesReply::Verdicts(vec![ShareVerdict::OtherWorker; 2]);
     assert_eq!(next.await, Ok(two));
