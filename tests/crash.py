@@ -24,6 +24,7 @@ import http.client
 import json
 import pathlib
 import random
+import re
 import shutil
 import sqlite3
 import sys
@@ -186,8 +187,16 @@ def ledger_of(pool, into):
     return sqlite3.connect(into / "dwarves.db")
 
 
-def check_ledger(db, clients, problems):
-    """Compares the ledger with what the miners were told. Gives the number of checks."""
+def cuts_of(log):
+    """Where the ledger ended when each life of the pool began, by its log."""
+    return {int(shares) for shares in re.findall(r"the pool's life begins life=\d+ miners=\d+ shares=(\d+)", log)}
+
+
+def check_ledger(db, clients, cuts, problems):
+    """Compares the ledger with what the miners were told. Gives the number of checks.
+
+    `cuts` are the sequences with which the ledger ended when a life of the pool began.
+    """
     checks = 0
     rows = lambda sql: db.execute(sql).fetchall()  # noqa: E731
     integrity = rows("PRAGMA integrity_check")
@@ -249,7 +258,13 @@ def check_ledger(db, clients, problems):
     credited = rows("SELECT hash FROM credited_blocks")
     checks += check("no block is credited twice", len(credited) == len(set(credited)), problems)
     places = {share_id: found[0] for share_id, found in by_hash.items()}
-    misplaced = [block for block in blocks if places.get(block[0][::-1].hex()) != block[5]]
+    # A block goes to the chain beside its share's commit. If a crash falls between the two, the share was never
+    # acknowledged, and the block is found on the chain again: its place is where the crash cut the ledger off.
+    recovered = [block for block in blocks if block[0][::-1].hex() not in places and block[5] in cuts]
+    misplaced = [
+        block for block in blocks if block not in recovered and places.get(block[0][::-1].hex()) != block[5]
+    ]
+    print(f"     {len(recovered)} blocks were found again on the chain after a crash kept them from the ledger")
     checks += check("every block is the share that it says it is", not misplaced, problems, misplaced[:3])
     paid = {r: (reward, fee, kept, credit) for r, reward, fee, kept, credit in rows(
         "SELECT id, reward, fee, kept, credited FROM rounds WHERE reward > 0")}
@@ -334,7 +349,7 @@ def main():
         told = pool.pool()["shares"]["accepted"]
         pool.kill()
         with contextlib.closing(ledger_of(pool, folder)) as db:
-            checks += check_ledger(db, clients, problems)
+            checks += check_ledger(db, clients, cuts_of(pool.log()), problems)
             (stored,) = db.execute("SELECT COUNT(*) FROM shares").fetchone()
         checks += check("GET /v1/pool told as many shares as the ledger has", told == stored, problems, (told, stored))
         if problems:
