@@ -69,25 +69,13 @@ impl Client {
             body.len()
         )?;
         self.out.extend_from_slice(body);
-        self.send().await?;
+        send_all(&self.stream, &self.out).await?;
         let extent = self.receive().await?;
         let body = std::str::from_utf8(&self.buffer[extent.body_start..extent.body_end])?;
         Ok(Answer {
             status: extent.status,
             body,
         })
-    }
-
-    async fn send(&self) -> Result<(), Error> {
-        let mut rest = self.out.as_slice();
-        while !rest.is_empty() {
-            match self.stream.try_write(rest) {
-                Ok(written) => rest = &rest[written..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.stream.writable().await?,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 
     async fn receive(&mut self) -> Result<Extent, Error> {
@@ -121,6 +109,19 @@ impl Client {
             }
         }
     }
+}
+
+/// Writes all of `bytes`.
+pub(crate) async fn send_all(stream: &TcpStream, bytes: &[u8]) -> Result<(), Error> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match stream.try_write(rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Reads status and length, if the whole head is there.

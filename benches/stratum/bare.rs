@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::client::send_all;
 use crate::{Error, child};
 
 /// Bytes of one read.
@@ -63,14 +64,7 @@ async fn converse(stream: &TcpStream, everybody: &Everybody) -> Result<(), Error
         if read_once(stream, &mut rest, &mut out, everybody)? {
             return Ok(());
         }
-        let mut written = 0;
-        while written < out.len() {
-            match stream.try_write(&out[written..]) {
-                Ok(n) => written += n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => stream.writable().await?,
-                Err(error) => return Err(error.into()),
-            }
-        }
+        send_all(stream, &out).await?;
         out.clear();
     }
 }

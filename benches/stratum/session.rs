@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::Error;
+use crate::client::send_all;
 use crate::work::Work;
 
 /// Bytes of one read.
@@ -30,15 +31,7 @@ impl Line {
 
     /// Writes all of `bytes`.
     pub(crate) async fn send(&self, bytes: &[u8]) -> Result<(), Error> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match self.stream.try_write(rest) {
-                Ok(written) => rest = &rest[written..],
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.stream.writable().await?,
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+        send_all(&self.stream, bytes).await
     }
 
     /// Waits for something to come and gives every whole line of it to `each`.

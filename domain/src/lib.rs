@@ -14,6 +14,7 @@
 //! | [`address`] | payout addresses, checked for the chain in use |
 //! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
 //! | [`work`] | templates, jobs, coinbases, merkle branches, headers |
+//! | [`sha256d`] | the double SHA-256 of nodes and headers |
 //! | [`share`] | a submission and its verdict |
 //! | [`vardiff`] | which difficulty a worker should have |
 //! | [`miners`] | the registry's core: miners, workers, bans, replay guard, recent shares |
@@ -34,7 +35,7 @@ pub mod pow;
 pub mod rewards;
 pub mod rounds;
 pub mod session;
-mod sha256d;
+pub mod sha256d;
 pub mod share;
 pub mod signature;
 pub mod statistics;

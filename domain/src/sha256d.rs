@@ -7,7 +7,7 @@ use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
 
 /// The state that SHA-256 begins with (FIPS 180-4, section 5.3.3).
-const INITIAL: [u32; 8] = [
+pub const INITIAL: [u32; 8] = [
     0x6a09_e667,
     0xbb67_ae85,
     0x3c6e_f372,
@@ -23,7 +23,7 @@ const BLOCK_LEN: usize = 64;
 type Block = [u8; BLOCK_LEN];
 
 /// The hash of 64 bytes that stand in two halves: the parent of two nodes.
-pub(crate) fn of_pair(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+pub fn of_pair(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
     const PADDING: Block = padding(&[], 2 * 32);
     let mut block = [0; BLOCK_LEN];
     block[..32].copy_from_slice(left);
@@ -32,7 +32,7 @@ pub(crate) fn of_pair(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
 }
 
 /// The hash of a header's 80 bytes.
-pub(crate) fn of_header(header: &[u8; 80]) -> [u8; 32] {
+pub fn of_header(header: &[u8; 80]) -> [u8; 32] {
     const PADDING: Block = padding(&[0; 16], 80);
     let mut blocks = [[0; BLOCK_LEN], PADDING];
     blocks[0].copy_from_slice(&header[..BLOCK_LEN]);

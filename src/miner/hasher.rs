@@ -4,6 +4,7 @@
 //! midstate): each nonce costs two compressions instead of three. scrypt has no such shortcut.
 
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::sha256d::INITIAL;
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{Algorithm, Header};
 use sha2::compress256;
@@ -11,18 +12,6 @@ use sha2::digest::generic_array::GenericArray;
 use sha2::digest::generic_array::typenum::U64;
 
 type Block = GenericArray<u8, U64>;
-
-/// SHA-256's initial state (FIPS 180-4, 5.3.3).
-const INITIAL: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
 
 /// A header whose nonces are searched.
 #[derive(Clone, Debug)]
