@@ -238,6 +238,12 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 2, 86_400>"
     )]
     pub job_lifetime: Span,
+    /// Time without live work after which miners are let go.
+    #[serde(
+        rename = "let_go_after_secs",
+        deserialize_with = "values::secs::<_, 1, 86_400>"
+    )]
+    pub let_go_after: Span,
 }
 
 impl Default for WorkConfig {
@@ -250,6 +256,7 @@ impl Default for WorkConfig {
             max_difficulty: difficulty(1e12),
             template_refresh: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            let_go_after: Span::from_secs(30),
         }
     }
 }

@@ -113,6 +113,7 @@ pub(super) fn pool_settings(
             tag: config.pool.tag.clone(),
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
             limits: RegistryLimits {

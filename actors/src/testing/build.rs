@@ -276,6 +276,7 @@ pub fn pool_settings() -> PoolSettings {
             tag: "/test/".to_owned(),
             refresh_every: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            let_go_after: Span::from_secs(30),
         },
         miners: memory_settings(),
         miners_mailbox: 1_024,

@@ -70,6 +70,7 @@ impl Talk {
             current: live.last().cloned(),
             live: live.to_vec(),
             since: self.now,
+            lack: None,
         };
         self.tell(Telling::IfNew);
     }
@@ -80,6 +81,7 @@ impl Talk {
             rules: &self.rules,
             job_key: &job_key(),
             now: self.now,
+            template_age: self.now.since(BEGIN),
             work: &self.work,
             parts: parts.as_ref(),
         };
