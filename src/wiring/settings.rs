@@ -111,6 +111,7 @@ pub(super) fn pool_settings(
         work: WorkSettings {
             payout_script: payout_script.to_vec(),
             tag: config.pool.tag.clone(),
+            front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
         },

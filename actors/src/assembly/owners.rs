@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 use dwarves_domain::rounds::Schedule;
+use dwarves_domain::work::JobExtraNonces;
 
 use super::{Placement, PoolPorts, PoolSettings, World};
 use crate::ask::{Outbox, Port};
@@ -115,7 +116,7 @@ pub(super) fn start(
         tag: work.tag,
         refresh_every: work.refresh_every,
         job_lifetime: work.job_lifetime,
-        life: stored.life,
+        extranonces: JobExtraNonces::new(work.front_end, stored.life),
         next_template: stored.next_template,
         stored: stored.templates,
     };

@@ -15,7 +15,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::template::TemplateTransaction;
-use dwarves_domain::work::{Algorithm, ChainTemplate, Job, JobKey, Template};
+use dwarves_domain::work::{Algorithm, ChainTemplate, FrontEnd, Job, JobKey, Template};
 
 use crate::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use crate::ledger::Acknowledge;
@@ -274,6 +274,7 @@ pub fn pool_settings() -> PoolSettings {
         work: WorkSettings {
             payout_script: vec![0x51],
             tag: "/test/".to_owned(),
+            front_end: FrontEnd::default(),
             refresh_every: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
         },
