@@ -13,7 +13,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::{JobKey, Template};
+use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
 use crate::chain::SharedChain;
@@ -60,8 +60,8 @@ pub struct WorkManagerParts {
     pub job_lifetime: Span,
     /// After how long without live work miners are let go.
     pub let_go_after: Span,
-    /// Which life of the pool this is: the upper half of every extranonce.
-    pub life: u32,
+    /// What gives jobs their extranonces.
+    pub extranonces: JobExtraNonces,
     /// The number of the next template.
     pub next_template: TemplateId,
     /// Templates of an earlier life whose jobs may still be live, oldest first.
@@ -78,7 +78,8 @@ pub struct WorkManager {
     had_work: bool,
     tip: Option<HeaderHash>,
     subscribers: Vec<Subscriber>,
-    jobs_issued: u32,
+    /// The jobs of live templates have every extranonce that there is.
+    is_exhausted: bool,
     trouble: Option<String>,
     retry_in: Duration,
     fetching: bool,
@@ -104,7 +105,7 @@ impl WorkManager {
             had_work: false,
             tip: None,
             subscribers: Vec::new(),
-            jobs_issued: 0,
+            is_exhausted: false,
             trouble: None,
             retry_in: RETRY_FIRST,
             fetching: false,
@@ -222,11 +223,21 @@ impl WorkManager {
         template.received_at().plus(self.parts.job_lifetime)
     }
 
-    /// An extranonce that no job of this or an earlier life has.
-    fn next_extranonce(&mut self) -> Option<ExtraNonce> {
-        let low = self.jobs_issued;
-        self.jobs_issued = low.checked_add(1)?;
-        Some(ExtraNonce::new(u64::from(self.parts.life) << 32 | u64::from(low)))
+    /// An extranonce that no job of a live template has.
+    fn next_extranonce(&mut self, template: TemplateId) -> Option<ExtraNonce> {
+        let oldest = self.work.live.first().map_or(template, |oldest| oldest.id());
+        let given = self.parts.extranonces.next(template, oldest.min(template));
+        if given.is_none() != self.is_exhausted {
+            self.is_exhausted = given.is_none();
+            if self.is_exhausted {
+                log::warn!(
+                    "the jobs of live templates have every extranonce; new ones wait until one is over"
+                );
+            } else {
+                log::info!("jobs are given out again");
+            }
+        }
+        given
     }
 }
 
