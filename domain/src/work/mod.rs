@@ -22,4 +22,4 @@ pub use extranonce::{ExtraNonce1, FullExtraNonce};
 pub use header::Header;
 pub use job::Job;
 pub use job_id::{JobId, JobKey, SessionJob, SessionJobId};
-pub use template::{Algorithm, ChainTemplate, Template};
+pub use template::{Algorithm, BareTemplate, ChainTemplate, Template};
