@@ -10,6 +10,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::work::FrontEnd;
 use serde::Deserialize;
 
 use super::values;
@@ -60,6 +61,9 @@ pub struct PoolConfig {
     /// Text in the pool's coinbases, at most 64 bytes.
     #[serde(deserialize_with = "values::tag")]
     pub tag: String,
+    /// Which of several pools on one ledger this is.
+    #[serde(deserialize_with = "values::front_end")]
+    pub front_end: FrontEnd,
 }
 
 impl Default for PoolConfig {
@@ -67,6 +71,7 @@ impl Default for PoolConfig {
         Self {
             name: "Dwarves".to_owned(),
             tag: "/Dwarves/".to_owned(),
+            front_end: FrontEnd::default(),
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -14,7 +13,7 @@ use dwarves_actors::clock::poke_every;
 use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
 use dwarves_domain::time::Span;
 
-use super::seats::{AddressSeat, Lease, Place};
+use super::seats::{AddressSeat, Place};
 use super::session::{News, StratumSession};
 use super::thread::Thread;
 
@@ -41,8 +40,6 @@ pub struct Newcomer {
     pub place: Place,
     /// Its address's places; a proxy's connection has none until it told for whom it is.
     pub address_seat: Option<AddressSeat>,
-    /// Its extranonce.
-    pub lease: Arc<Lease>,
 }
 
 /// Asks all sessions to end once what was submitted is answered. Answered when they have.

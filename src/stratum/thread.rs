@@ -13,7 +13,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobKey;
 
 use super::conversation::{Rules, Scene};
-use super::gate::{Admit, PutOut, Resume};
+use super::gate::{Admit, PutOut, TakeExtraNonce};
 use super::protocol::notify::NotifyParts;
 use super::settings::{Listener, SessionLimits};
 
@@ -27,8 +27,8 @@ pub struct Peers {
     pub join: Port<JoinWorker>,
     /// Judges shares. One for each thread.
     pub submit: Port<SubmitRolled>,
-    /// Gives an earlier session's extranonce back.
-    pub resume: Port<Resume>,
+    /// Gives a session its extranonce.
+    pub extranonce: Port<TakeExtraNonce>,
     /// Gives an address its place once a proxy has told it.
     pub admit: Port<Admit>,
     /// Is told of sessions that were put out.

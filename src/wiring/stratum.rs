@@ -126,7 +126,7 @@ impl BoundStratum {
         for _ in 0..thread_count(stratum.threads) {
             running.threads.push(Arbiter::new());
         }
-        let seats = Seats::new(caps, ports.life);
+        let seats = Seats::new(caps, config.pool.front_end, ports.life);
         let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
         let gate = StratumGate::start_in_arbiter(&running.threads[0].handle(), move |_| {
             StratumGate::new(seats, clock, bound, behind)
@@ -193,7 +193,7 @@ impl ThreadPeers {
         Peers {
             join: self.ports.join.clone(),
             submit: Port::new(&handler),
-            resume: Port::new(&self.gate),
+            extranonce: Port::new(&self.gate),
             admit: Port::new(&self.gate),
             put_out: Outbox::new(&self.gate),
         }

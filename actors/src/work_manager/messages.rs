@@ -76,6 +76,8 @@ pub enum IssueJobReply {
     },
     /// There is no work at present.
     NoWork,
+    /// The jobs of live templates have every extranonce that there is. When the oldest is over, there are some.
+    Exhausted,
 }
 
 impl Request for IssueJob {

@@ -12,7 +12,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::{JobKey, Template};
+use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
 use crate::chain::SharedChain;
@@ -56,8 +56,8 @@ pub struct WorkManagerParts {
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
-    /// Which life of the pool this is: the upper half of every extranonce.
-    pub life: u32,
+    /// What gives jobs their extranonces.
+    pub extranonces: JobExtraNonces,
     /// The number of the next template.
     pub next_template: TemplateId,
     /// Templates of an earlier life whose jobs may still be live, oldest first.
@@ -70,7 +70,8 @@ pub struct WorkManager {
     work: Arc<LiveWork>,
     tip: Option<HeaderHash>,
     subscribers: Vec<Subscriber>,
-    jobs_issued: u32,
+    /// The jobs of live templates have every extranonce that there is.
+    is_exhausted: bool,
     trouble: Option<String>,
     retry_in: Duration,
     fetching: bool,
@@ -94,7 +95,7 @@ impl WorkManager {
             work: Arc::new(LiveWork::none()),
             tip: None,
             subscribers: Vec::new(),
-            jobs_issued: 0,
+            is_exhausted: false,
             trouble: None,
             retry_in: RETRY_FIRST,
             fetching: false,
@@ -209,11 +210,21 @@ impl WorkManager {
         template.received_at().plus(self.parts.job_lifetime)
     }
 
-    /// An extranonce that no job of this or an earlier life has.
-    fn next_extranonce(&mut self) -> Option<ExtraNonce> {
-        let low = self.jobs_issued;
-        self.jobs_issued = low.checked_add(1)?;
-        Some(ExtraNonce::new(u64::from(self.parts.life) << 32 | u64::from(low)))
+    /// An extranonce that no job of a live template has.
+    fn next_extranonce(&mut self, template: TemplateId) -> Option<ExtraNonce> {
+        let oldest = self.work.live.first().map_or(template, |oldest| oldest.id());
+        let given = self.parts.extranonces.next(template, oldest.min(template));
+        if given.is_none() != self.is_exhausted {
+            self.is_exhausted = given.is_none();
+            if self.is_exhausted {
+                log::warn!(
+                    "the jobs of live templates have every extranonce; new ones wait until one is over"
+                );
+            } else {
+                log::info!("jobs are given out again");
+            }
+        }
+        given
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::work::FrontEnd;
 
 use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkControl, WorkView};
 use super::*;
@@ -41,6 +42,16 @@ impl Bench {
 
     /// A new life on this chain and store, with the gate closed.
     async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+        Self::with_extranonces(chain, memory, faults, None).await
+    }
+
+    /// The same with these extranonces in place of a life's own.
+    async fn with_extranonces(
+        chain: TestChain,
+        memory: MemoryStore,
+        faults: &[(u64, Fault)],
+        extranonces: Option<JobExtraNonces>,
+    ) -> Self {
         let clock = ManualClock::at(BEGIN);
         let gate = Gate::default();
         let plan = FaultPlan {
@@ -68,7 +79,7 @@ impl Bench {
             tag: "/test/".to_owned(),
             refresh_every: REFRESH,
             job_lifetime: LIFETIME,
-            life: stored.life,
+            extranonces: extranonces.unwrap_or_else(|| JobExtraNonces::new(FrontEnd::default(), stored.life)),
             next_template: stored.next_template,
             stored: stored.templates,
         })
@@ -331,6 +342,30 @@ async fn extranonces_never_repeat_across_jobs_and_lives() {
         bench.gate.open();
         settle().await;
     }
+}
+
+#[actix::test]
+async fn when_live_jobs_have_every_extranonce_it_is_said_and_a_new_tip_brings_them_back() {
+    let few = JobExtraNonces::new(FrontEnd::default(), 1).limited_to(5);
+    tokio::time::pause();
+    let (chain, memory) = (TestChain::new(EASY_BITS), MemoryStore::new());
+    let bench = Bench::with_extranonces(chain, memory, &[], Some(few)).await;
+    bench.gate.open();
+    settle().await;
+    let mut seen = BTreeSet::new();
+    for _ in 0..5 {
+        let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+            panic!("there are extranonces")
+        };
+        seen.insert(job.extranonce());
+    }
+    assert_eq!(bench.issue().await, IssueJobReply::Exhausted);
+    bench.chain.others_find(1);
+    settle().await;
+    let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+        panic!("those of the old tip are free")
+    };
+    assert!(seen.contains(&job.extranonce()));
 }
 
 #[actix::test]

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
+use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::store::{BlockState, PoolTotals};
@@ -187,6 +188,12 @@ impl Page {
             "Whether an admin paused payouts.",
             view.paused,
         );
+        let name = "dwarves_payouts_held";
+        self.begin(name, Kind::Gauge, "Whether payouts are held, by ground.");
+        for hold in Hold::ALL {
+            let is_set = u8::from(view.holds.contains(hold));
+            self.value(name, &format!("{{hold=\"{hold}\"}}"), is_set);
+        }
         self.gauge(
             "dwarves_payouts_open",
             "Payouts that still may change.",

@@ -19,7 +19,7 @@ use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
 use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::vardiff;
-use dwarves_domain::work::{Algorithm, ExtraNonce1, Job, JobKey, SessionJob, SessionJobId, Template};
+use dwarves_domain::work::{Algorithm, Job, JobKey, SessionJob, SessionJobId, SessionSeat, Template};
 
 use super::protocol::fault::Fault;
 use super::protocol::login::LoginRules;
@@ -106,8 +106,8 @@ struct Told {
 /// The state of one session. Small: there may be very many.
 #[derive(Debug)]
 pub struct Conversation {
-    extranonce1: ExtraNonce1,
-    is_subscribed: bool,
+    /// Its extranonce, and that it has subscribed.
+    seat: Option<SessionSeat>,
     is_resumed: bool,
     /// The mask that the miner named in `mining.configure`.
     miner_mask: Option<u32>,
@@ -124,10 +124,9 @@ pub struct Conversation {
 
 impl Conversation {
     /// A session that nothing was said in yet.
-    pub fn new(extranonce1: ExtraNonce1, rules: &Rules, now: Timestamp) -> Self {
+    pub fn new(rules: &Rules, now: Timestamp) -> Self {
         Self {
-            extranonce1,
-            is_subscribed: false,
+            seat: None,
             is_resumed: false,
             miner_mask: None,
             told_mask: 0,
@@ -140,32 +139,24 @@ impl Conversation {
         }
     }
 
-    /// The session's part of the extranonce.
-    pub fn extranonce1(&self) -> ExtraNonce1 {
-        self.extranonce1
-    }
-
     /// Whether it subscribed and has a worker, so that it gets work.
     pub fn is_mining(&self) -> bool {
-        self.is_subscribed && !self.members.is_empty()
+        self.seat.is_some() && !self.members.is_empty()
     }
 
-    /// Answers `mining.subscribe`. With `resumed` the session goes on as the one that had this extranonce.
+    /// Answers `mining.subscribe`: the session has this seat, and may be an earlier one that goes on.
     pub fn subscribed(
         &mut self,
         id: &str,
-        resumed: Option<ExtraNonce1>,
+        seat: SessionSeat,
+        is_resumed: bool,
         scene: &Scene<'_>,
         out: &mut Vec<u8>,
     ) {
-        if let Some(extranonce1) = resumed {
-            self.extranonce1 = extranonce1;
-            self.is_resumed = true;
-            self.job = None;
-        }
-        self.is_subscribed = true;
-        let session = scene.job_key.seal_session_id(self.extranonce1);
-        let extranonce1 = self.extranonce1.to_string();
+        self.seat = Some(seat);
+        self.is_resumed = is_resumed;
+        let session = scene.job_key.seal_session_id(seat);
+        let extranonce1 = seat.extranonce1.to_string();
         reply::subscribed(out, id, &session, &extranonce1, scene.rules.extranonce2_len);
     }
 
@@ -223,6 +214,9 @@ impl Conversation {
         let Some(parts) = scene.parts.filter(|_| self.is_mining()) else {
             return;
         };
+        let Some(SessionSeat { extranonce1, .. }) = self.seat else {
+            return;
+        };
         let template = parts.template();
         let wanted = self.pace.wanted(&scene.rules.vardiff);
         let is_told = |told: Told| told.template == template.id() && told.wanted == wanted;
@@ -246,7 +240,7 @@ impl Conversation {
             template: template.id(),
             share_bits,
         };
-        let id = scene.job_key.seal_session_job(self.extranonce1, &session_job);
+        let id = scene.job_key.seal_session_job(extranonce1, &session_job);
         let is_new_tip = self.told.is_none_or(|told| told.previous != chain.previous);
         let time = self.header_time(template, scene.now);
         parts.write(out, &id, time, is_new_tip || telling == Telling::Anew);

@@ -88,7 +88,8 @@ pub struct StratumSession {
     thread: Rc<Thread>,
     listener: usize,
     ip: IpAddr,
-    lease: Arc<Lease>,
+    /// Its extranonce, once it has subscribed.
+    lease: Option<Arc<Lease>>,
     _place: Place,
     address_seat: Option<AddressSeat>,
     transport: Transport,
@@ -123,7 +124,7 @@ impl StratumSession {
         opening::set_options(&stream)?;
         let now = thread.now();
         let listener = &thread.listeners[newcomer.listener];
-        let talk = Conversation::new(newcomer.lease.extranonce1(), &listener.rules, now);
+        let talk = Conversation::new(&listener.rules, now);
         let mut transport = Transport::Plain(stream);
         let opening = if newcomer.address_seat.is_none() {
             Opening::proxy()
@@ -133,7 +134,7 @@ impl StratumSession {
         Ok(Self {
             listener: newcomer.listener,
             ip: newcomer.ip,
-            lease: newcomer.lease,
+            lease: None,
             _place: newcomer.place,
             address_seat: newcomer.address_seat,
             transport,
@@ -170,13 +171,18 @@ impl StratumSession {
         thread.on_stage(rules, |scene| act(&mut self.talk, scene, &mut self.out))
     }
 
+    /// Whether another connection goes on as this session.
+    fn is_taken_over(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.is_over())
+    }
+
     fn tell_work(&mut self, telling: Telling) {
         self.say(|talk, scene, out| talk.tell_work(telling, scene, out));
     }
 
     /// Does what there is to do, until only others can wake it.
     fn pump(&mut self, wake: &mut Wake<'_>) -> Poll<End> {
-        if self.lease.is_over() {
+        if self.is_taken_over() {
             return Poll::Ready(End::TakenOver);
         }
         if let Err(end) = ready!(self.poll_opening(wake)) {

@@ -97,6 +97,6 @@ async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> FetchWorkReply 
     {
         Ok(IssueJobReply::Issued { job, expires_at }) => FetchWorkReply::Work { job, expires_at },
         Ok(IssueJobReply::NoWork) => FetchWorkReply::NoWork,
-        Err(_) => FetchWorkReply::Busy,
+        Ok(IssueJobReply::Exhausted) | Err(_) => FetchWorkReply::Busy,
     }
 }
