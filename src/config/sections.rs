@@ -243,6 +243,9 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 2, 86_400>"
     )]
     pub job_lifetime: Span,
+    /// Time for which blocks are taken on a tip that was replaced.
+    #[serde(rename = "previous_tip_secs", deserialize_with = "values::secs::<_, 0, 3600>")]
+    pub previous_tip: Span,
     /// Time without live work after which miners are let go.
     #[serde(
         rename = "let_go_after_secs",
@@ -261,6 +264,7 @@ impl Default for WorkConfig {
             max_difficulty: difficulty(1e12),
             template_refresh: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            previous_tip: Span::from_secs(60),
             let_go_after: Span::from_secs(30),
         }
     }
@@ -343,6 +347,12 @@ pub struct LimitsConfig {
     /// Shares remembered against duplicates, over all live jobs.
     #[serde(deserialize_with = "values::whole::<_, _, 1000, 1_000_000_000>")]
     pub recent_shares: usize,
+    /// Templates kept for the blocks that may still be found on them.
+    #[serde(deserialize_with = "values::whole::<_, _, 32, 100_000>")]
+    pub past_templates: usize,
+    /// Found blocks of one height that are kept.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000>")]
+    pub block_candidates: usize,
     /// Nonces remembered against replay.
     #[serde(deserialize_with = "values::whole::<_, _, 100, 100_000_000>")]
     pub used_nonces: usize,
@@ -359,6 +369,8 @@ impl Default for LimitsConfig {
             manager_mailbox: 4_096,
             ledger_mailbox: 1_024,
             recent_shares: 2_000_000,
+            past_templates: 256,
+            block_candidates: 8,
             used_nonces: 100_000,
         }
     }

@@ -115,6 +115,8 @@ pub(super) fn pool_settings(
             front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            previous_tip: work.previous_tip,
+            past_templates_max: config.limits.past_templates,
             let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
@@ -150,6 +152,7 @@ pub(super) fn pool_settings(
         blocks: BlockSettings {
             maturity: config.chain.maturity(),
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
+            candidates_max: config.limits.block_candidates,
         },
         payouts: payouts(config, addresses),
         payout_holds: payout_holds(config),

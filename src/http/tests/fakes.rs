@@ -384,6 +384,7 @@ impl World {
                     current: Some(template()),
                     live: vec![template()],
                     since: NOW,
+                    kept: Arc::default(),
                     lack: None,
                 }),
                 trouble: None,

@@ -97,6 +97,7 @@ impl Bench {
     async fn tell_work(&self, live: &[u32], lack: Option<NoWork>) {
         let live: Vec<Arc<Template>> = live.iter().map(|id| template(*id)).collect();
         let work = LiveWork {
+            kept: live.iter().map(|template| Arc::new(template.bare())).collect(),
             current: live.last().cloned(),
             live,
             since: BEGIN,
