@@ -9,6 +9,7 @@
 //! | [`header`] | the 80 bytes that are hashed |
 //! | [`job`] | immutable work with its target, given to one worker |
 //! | [`job_id`] | a job's name, from which the pool can build the job again |
+//! | [`version`] | the bits of the version that miners may roll |
 
 pub mod coinbase;
 pub mod extranonce;
@@ -17,9 +18,12 @@ pub mod job;
 pub mod job_id;
 pub mod merkle;
 pub mod template;
+pub mod version;
 
+pub use coinbase::CoinbaseForm;
 pub use extranonce::{ExtraNonce1, FullExtraNonce};
 pub use header::Header;
 pub use job::Job;
 pub use job_id::{JobId, JobKey, SessionJob, SessionJobId};
 pub use template::{Algorithm, ChainTemplate, Template};
+pub use version::VersionRolling;
