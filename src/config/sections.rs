@@ -10,7 +10,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::VersionRolling;
+use dwarves_domain::work::{FrontEnd, VersionRolling};
 use serde::Deserialize;
 
 use super::values;
@@ -61,6 +61,9 @@ pub struct PoolConfig {
     /// Text in the pool's coinbases, at most 64 bytes.
     #[serde(deserialize_with = "values::tag")]
     pub tag: String,
+    /// Which of several pools on one ledger this is.
+    #[serde(deserialize_with = "values::front_end")]
+    pub front_end: FrontEnd,
 }
 
 impl Default for PoolConfig {
@@ -68,6 +71,7 @@ impl Default for PoolConfig {
         Self {
             name: "Dwarves".to_owned(),
             tag: "/Dwarves/".to_owned(),
+            front_end: FrontEnd::default(),
         }
     }
 }
@@ -242,6 +246,12 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 2, 86_400>"
     )]
     pub job_lifetime: Span,
+    /// Time without live work after which miners are let go.
+    #[serde(
+        rename = "let_go_after_secs",
+        deserialize_with = "values::secs::<_, 1, 86_400>"
+    )]
+    pub let_go_after: Span,
 }
 
 impl Default for WorkConfig {
@@ -255,6 +265,7 @@ impl Default for WorkConfig {
             template_refresh: Span::from_secs(30),
             version_rolling: VersionRolling::Bip323,
             job_lifetime: Span::from_secs(120),
+            let_go_after: Span::from_secs(30),
         }
     }
 }
