@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -13,7 +14,7 @@ use dwarves_actors::clock::poke_every;
 use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
 use dwarves_domain::time::Span;
 
-use super::seats::{AddressSeat, Place};
+use super::seats::{AddressSeat, Lease, Place};
 use super::session::{News, StratumSession};
 use super::thread::Thread;
 
@@ -23,9 +24,6 @@ const MAILBOX_CAPACITY: usize = 4_096;
 const LOOK_EVERY: Span = Span::from_millis(500);
 /// The turns in which sessions are poked: each of them every so many looks.
 const TURNS: usize = 10;
-/// Sessions that are let go at once, and how long after them the next are: closing thousands must keep nobody waiting.
-const LET_GO_AT_ONCE: usize = 250;
-const LET_GO_EVERY: Span = Span::from_millis(25);
 /// How often it is looked whether every session has ended, when the pool stops.
 const LEAVING_EVERY: Span = Span::from_millis(50);
 
@@ -43,6 +41,8 @@ pub struct Newcomer {
     pub place: Place,
     /// Its address's places; a proxy's connection has none until it told for whom it is.
     pub address_seat: Option<AddressSeat>,
+    /// Its extranonce.
+    pub lease: Arc<Lease>,
 }
 
 /// Asks all sessions to end once what was submitted is answered. Answered when they have.
@@ -66,8 +66,6 @@ pub struct StratumFront {
     newcomers_turn: usize,
     turn: usize,
     is_leaving: bool,
-    /// Sessions are being let go, some at a time.
-    is_letting_go: bool,
 }
 
 impl StratumFront {
@@ -81,7 +79,6 @@ impl StratumFront {
             newcomers_turn: 0,
             turn: 0,
             is_leaving: false,
-            is_letting_go: false,
         }
     }
 
@@ -131,8 +128,7 @@ impl Handler<Newcomer> for StratumFront {
     type Result = ();
 
     fn handle(&mut self, newcomer: Newcomer, _: &mut Self::Context) {
-        // Whoever is closed at once goes to another pool.
-        if self.is_leaving || self.thread.lets_go() {
+        if self.is_leaving {
             return;
         }
         let ip = newcomer.ip;
@@ -146,14 +142,10 @@ impl Handler<Newcomer> for StratumFront {
 impl Handler<WorkChanged> for StratumFront {
     type Result = ();
 
-    fn handle(&mut self, news: WorkChanged, ctx: &mut Self::Context) {
+    fn handle(&mut self, news: WorkChanged, _: &mut Self::Context) {
         self.thread.set_work(news.0);
         self.behind.clear();
-        if !self.thread.lets_go() {
-            self.tell_all(News::Work);
-        } else if !std::mem::replace(&mut self.is_letting_go, true) {
-            self.let_go(ctx);
-        }
+        self.tell_all(News::Work);
     }
 }
 
@@ -177,30 +169,6 @@ impl Handler<LookAtSessions> for StratumFront {
         sessions.retain(|session| session.tell(News::Look) != Err(AskError::Gone));
         if sessions.is_empty() {
             sessions.shrink_to_fit();
-        }
-    }
-}
-
-impl StratumFront {
-    /// Lets some sessions go, and then the next, unless there is work again.
-    fn let_go(&mut self, ctx: &mut Context<Self>) {
-        let mut told = 0;
-        for sessions in &mut self.sessions {
-            let from = sessions.len().saturating_sub(LET_GO_AT_ONCE - told);
-            told += sessions.len() - from;
-            let mut busy = sessions.split_off(from);
-            // It ends with this word. One that has something to do already hears it the next time.
-            busy.retain(|session| session.tell(News::LetGo) == Err(AskError::Busy));
-            sessions.append(&mut busy);
-        }
-        self.is_letting_go = self.thread.lets_go() && self.sessions.iter().any(|turn| !turn.is_empty());
-        if self.is_letting_go {
-            ctx.run_later(LET_GO_EVERY.to_std(), |this, ctx| {
-                this.is_letting_go = this.thread.lets_go();
-                if this.is_letting_go {
-                    this.let_go(ctx);
-                }
-            });
         }
     }
 }

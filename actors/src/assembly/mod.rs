@@ -11,8 +11,8 @@ use dwarves_domain::rewards::pplns::{Window, WindowError};
 use dwarves_domain::rounds::{Schedule, ScheduleError};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
+use dwarves_domain::work::JobKey;
 use dwarves_domain::work::coinbase::CoinbaseMark;
-use dwarves_domain::work::{FrontEnd, JobKey};
 use tokio::sync::watch;
 
 use crate::ask::{Outbox, Port};
@@ -30,7 +30,7 @@ use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
-use crate::paymaster::messages::{HoldPayouts, ReadPayouts};
+use crate::paymaster::messages::{HoldPayouts, ReadPayouts, ReadWaiting};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
@@ -77,14 +77,10 @@ pub struct WorkSettings {
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,
-    /// Which of the pools on this ledger it is.
-    pub front_end: FrontEnd,
     /// How often a new template is fetched on the same tip.
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
-    /// After how long without live work miners are let go.
-    pub let_go_after: Span,
 }
 
 /// How rewards are split, and how often.
@@ -183,6 +179,8 @@ pub struct PoolPorts {
     pub read_blocks: Port<ReadBlocks>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
+    /// The paymaster: reads whether a miner's balance is due and waits.
+    pub read_waiting: Port<ReadWaiting>,
     /// Holds payouts, for those outside who know a ground.
     pub hold_payouts: Outbox<HoldPayouts>,
 }

@@ -2,7 +2,6 @@
 
 use actix::prelude::*;
 use dwarves_domain::rounds::Schedule;
-use dwarves_domain::work::JobExtraNonces;
 
 use super::{Placement, PoolPorts, PoolSettings, World};
 use crate::ask::{Outbox, Port};
@@ -133,8 +132,7 @@ pub(super) fn start(
         tag: work.tag,
         refresh_every: work.refresh_every,
         job_lifetime: work.job_lifetime,
-        let_go_after: work.let_go_after,
-        extranonces: JobExtraNonces::new(work.front_end, stored.life),
+        life: stored.life,
         next_template: stored.next_template,
         stored: stored.templates,
     };
@@ -169,7 +167,6 @@ pub(super) fn start(
         read_miners: Port::new(&miners),
         work: Port::new(&work),
         read_work: Port::new(&work),
-        hold_work: Port::new(&work),
         rewards: Port::new(&rewards),
         drain_rounds: Port::new(&rewards),
         read_schedule: Port::new(&rewards),
@@ -211,6 +208,7 @@ pub(super) fn start(
         read_records: Port::new(&miners),
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
+        read_waiting: Port::new(&payouts),
         hold_payouts: Outbox::new(&payouts),
     }
 }

@@ -47,8 +47,7 @@ pub(super) fn start(
     std::thread::Builder::new()
         .name("nodes".to_owned())
         .spawn(move || {
-            let start = |endpoint| Node::start(endpoint, settings.reading.clone());
-            let nodes = settings.nodes.iter().map(start);
+            let nodes = settings.nodes.iter().map(Node::start);
             let nodes = match nodes.collect::<std::io::Result<Vec<Node>>>() {
                 Ok(nodes) => nodes.into_iter().map(Rc::new).collect(),
                 Err(error) => {
