@@ -122,7 +122,9 @@ fn meaning_of(version: WitnessVersion, program: &[u8], is_litecoin: bool) -> Opt
         WitnessVersion::V8 if is_litecoin => {
             Some("witness version 8 is the script of Litecoin's own MWEB transaction (HogEx)")
         }
-        WitnessVersion::V9 if is_litecoin => Some("witness version 9 is the script of Litecoin's peg-ins to MWEB"),
+        WitnessVersion::V9 if is_litecoin => {
+            Some("witness version 9 is the script of Litecoin's peg-ins to MWEB")
+        }
         _ => None,
     }
 }
@@ -140,7 +142,8 @@ impl PayoutAddress {
     pub fn parse(text: &str, format: AddressFormat) -> Result<Self, ParseAddressError> {
         let expected = format.example();
         let begins_with = |begin: &str| {
-            text.get(..begin.len()).is_some_and(|first| first.eq_ignore_ascii_case(begin))
+            text.get(..begin.len())
+                .is_some_and(|first| first.eq_ignore_ascii_case(begin))
         };
         if format.is_litecoin() && Self::MWEB_BEGIN.into_iter().any(begins_with) {
             return Err(ParseAddressError::Mweb { expected });

@@ -11,6 +11,7 @@ use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
+use crate::paymaster::holds::Holds;
 use crate::paymaster::{Paymaster, PaymasterParts};
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
@@ -28,6 +29,7 @@ pub(super) struct Restored {
     pub(super) schedule: Schedule,
     pub(super) rounds_paused: bool,
     pub(super) payouts_paused: bool,
+    pub(super) payout_holds: Holds,
     pub(super) pool_paused: bool,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn start(
         schedule,
         rounds_paused,
         payouts_paused,
+        payout_holds,
         pool_paused,
     } = restored;
 
@@ -84,6 +87,20 @@ pub(super) fn start(
     };
     let ledger = placement.start(move || Ledger::new(parts));
     let commit: Port<Commit> = Port::new(&ledger);
+
+    // Early, so that those after it can hold payouts; it asks only the ledger.
+    let parts = PaymasterParts {
+        wallet: world.wallet.clone(),
+        ledger: commit.clone(),
+        store: world.store.clone(),
+        clock: world.clock.clone(),
+        halt: world.halt.clone(),
+        settings: payouts,
+        last_payout: stored.last_payout,
+        paused: payouts_paused,
+        holds: payout_holds,
+    };
+    let payouts = placement.start(move || Paymaster::new(parts));
 
     let parts = BlockTrackerParts {
         chain: world.chain.clone(),
@@ -140,18 +157,6 @@ pub(super) fn start(
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
 
-    let parts = PaymasterParts {
-        wallet: world.wallet,
-        ledger: commit.clone(),
-        store: world.store,
-        clock: world.clock.clone(),
-        halt: world.halt,
-        settings: payouts,
-        last_payout: stored.last_payout,
-        paused: payouts_paused,
-    };
-    let payouts = placement.start(move || Paymaster::new(parts));
-
     let peers = PoolPeers {
         ledger: Port::new(&ledger),
         commit: commit.clone(),
@@ -203,5 +208,7 @@ pub(super) fn start(
         read_records: Port::new(&miners),
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
+        read_waiting: Port::new(&payouts),
+        hold_payouts: Outbox::new(&payouts),
     }
 }

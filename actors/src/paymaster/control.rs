@@ -9,8 +9,9 @@ use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
 use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
+use super::holds::Hold;
 use super::machine::{Machine, Report};
-use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
+use super::messages::{DrainPayouts, HoldPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
 use super::{Paymaster, WISHES_MAX, Wish};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::ledger::messages::Commit;
@@ -76,6 +77,7 @@ impl PayoutsView {
     pub fn to_json(&self) -> Value {
         json!({
             "paused": self.paused,
+            "holds": self.holds.to_json(),
             "threshold_sats": self.threshold.sats(),
             "next_plan_at_millis": self.next_plan_at.millis(),
             "last_payout": self.last_payout.map(|id| id.get()),
@@ -111,11 +113,13 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
             PaymasterControl::Pause => self.store_then(PAUSED, "true".to_owned(), reply, ctx, |this| {
                 log::warn!("payouts paused");
                 this.view.paused = true;
+                this.set_gate();
                 json!({ "paused": true })
             }),
             PaymasterControl::Resume => self.store_then(PAUSED, "false".to_owned(), reply, ctx, |this| {
                 log::warn!("payouts resumed");
                 this.view.paused = false;
+                this.set_gate();
                 json!({ "paused": false })
             }),
             PaymasterControl::SetThreshold(threshold) => {
@@ -139,6 +143,7 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
             PaymasterControl::PayNow { dry_run: true } => self.wish(Wish::DryRun(reply), ctx),
             PaymasterControl::PayNow { dry_run: false } => self.pay_now(reply, ctx),
             PaymasterControl::Cancel(id) => self.wish(Wish::Cancel(id, reply), ctx),
+            PaymasterControl::Release(hold) => self.release(hold, reply, ctx),
         }
     }
 }
@@ -161,6 +166,9 @@ impl Paymaster {
         }
         if self.view.paused {
             return reply.answer(refuse("payouts are paused; resume them first"));
+        }
+        if let Some(held) = self.view.holds.lines().next() {
+            return reply.answer(ControlOutcome::Refused(format!("payouts are held by {held}")));
         }
         if self.asked_now.is_some() {
             return reply.answer(refuse("a payout is being made; ask again"));
@@ -188,9 +196,10 @@ impl Paymaster {
     pub(super) fn grant(&mut self, wish: Wish, ctx: &mut Context<Self>) {
         self.is_looking = true;
         let machine = self.machine(self.errand.clone());
+        let holds = self.view.holds.clone();
         let granted = async move {
             match wish {
-                Wish::DryRun(reply) => reply.answer(machine.dry_run().await),
+                Wish::DryRun(reply) => reply.answer(machine.dry_run(holds).await),
                 Wish::Cancel(id, reply) => reply.answer(machine.cancel(id).await),
             }
         };
@@ -243,8 +252,29 @@ impl Handler<Ask<ReadWaiting>> for Paymaster {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadWaiting>, _: &mut Self::Context) {
-        ask.reply
-            .answer(self.waiting.get(&ask.payload.hotkey).copied());
+        ask.reply.answer(self.waiting.get(&ask.payload.hotkey).copied());
+    }
+}
+
+impl Paymaster {
+    /// Lifts a hold by an operator's order.
+    fn release(&mut self, hold: Hold, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        if !self.view.holds.contains(hold) {
+            let why = format!("payouts are not held by {hold}");
+            return reply.answer(ControlOutcome::Refused(why));
+        }
+        if !hold.may_be_released() {
+            let why = format!("{hold} can not be lifted by hand: {}", hold.remedy());
+            return reply.answer(ControlOutcome::Refused(why));
+        }
+        let lifted = HoldPayouts { hold, detail: None };
+        self.view.holds.apply(lifted);
+        self.set_gate();
+        let left = self.view.holds.to_json();
+        reply.answer(ControlOutcome::Done(
+            json!({ "released": hold.name(), "holds": left }),
+        ));
+        self.look(ctx);
     }
 }
 

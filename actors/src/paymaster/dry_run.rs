@@ -7,6 +7,7 @@ use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
 use super::control::held;
+use super::holds::Holds;
 use super::machine::{Machine, patiently};
 use super::making::Planned;
 use super::signing::build_request;
@@ -19,14 +20,16 @@ const WAITING_MAX: usize = 1_000;
 
 impl Machine {
     /// Tells what would be sent.
-    pub(super) async fn dry_run(mut self) -> ControlOutcome {
+    pub(super) async fn dry_run(mut self, holds: Holds) -> ControlOutcome {
         let (funds, mut troubles) = match self.look_into_wallet().await {
             Ok(funds) => (Some(funds), Vec::new()),
             Err(trouble) => (None, vec![trouble]),
         };
         // Without a wallet it still tells whom it would pay, from a purse that has enough.
         let is_real = funds.is_some();
-        let planned = self.plan_with(funds.unwrap_or_else(plenty), &BTreeSet::new()).await;
+        let planned = self
+            .plan_with(funds.unwrap_or_else(plenty), &BTreeSet::new())
+            .await;
         let Ok(planned) = planned else {
             return ControlOutcome::Unavailable;
         };
@@ -42,7 +45,7 @@ impl Machine {
                 troubles.extend(checked.err().map(|error| Trouble::of_wallet(&error)));
             }
         }
-        ControlOutcome::Done(describe(&planned, payer, &batch, is_real, &troubles))
+        ControlOutcome::Done(describe(&planned, &holds, payer, &batch, is_real, &troubles))
     }
 
     /// The wallet's coins, if it can be asked.
@@ -71,13 +74,24 @@ fn plenty() -> Funds {
 }
 
 /// The plan as the admin sees it: `outputs` are what the transaction would pay, after the fee if miners pay it.
-fn describe(planned: &Planned, payer: FeePayer, batch: &Batch, is_real: bool, troubles: &[Trouble]) -> Value {
+fn describe(
+    planned: &Planned,
+    holds: &Holds,
+    payer: FeePayer,
+    batch: &Batch,
+    is_real: bool,
+    troubles: &[Trouble],
+) -> Value {
     let Planned { plan, purse, .. } = planned;
     let price = plan.price.filter(|_| is_real);
     let borne = price.map_or(Amount::ZERO, |price| price.borne);
     let outputs = batch.outputs_after(borne).unwrap_or_default();
     let parts = batch.parts_after(borne).unwrap_or_default();
-    let left_of = |hotkey| plan.waiting.get(hotkey).map_or(0, |waiting| waiting.amount.sats());
+    let left_of = |hotkey| {
+        plan.waiting
+            .get(hotkey)
+            .map_or(0, |waiting| waiting.amount.sats())
+    };
     let troubles: Vec<String> = troubles.iter().map(ToString::to_string).collect();
     json!({
         "dry_run": true,
@@ -101,6 +115,7 @@ fn describe(planned: &Planned, payer: FeePayer, batch: &Batch, is_real: bool, tr
         })).collect::<Vec<_>>(),
         "held": held(&plan.held),
         "waiting": waiting(plan),
+        "holds": holds.to_json(),
         "trouble": (!troubles.is_empty()).then(|| troubles.join("; ")),
     })
 }

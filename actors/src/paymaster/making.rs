@@ -45,10 +45,15 @@ impl Machine {
         let mut suspected = BTreeSet::new();
         for _ in 0..PLANS_MAX {
             let planned = self.plan(&suspected).await?;
-            self.report.troubles.extend(planned.hindrances(&self.report.errand));
+            self.report
+                .troubles
+                .extend(planned.hindrances(&self.report.errand));
             let plan = planned.plan;
             self.report.plan = Some(plan.clone());
             if plan.parts.is_empty() {
+                return Ok(());
+            }
+            if !self.may_send() {
                 return Ok(());
             }
             let batch = self.batch(&plan)?;
@@ -57,7 +62,9 @@ impl Machine {
                 Err(error) if error.action() == WalletAction::Replan => {
                     suspected.extend(self.learn(&batch, error).await?);
                     // The next plan finds anew what hinders it.
-                    self.report.troubles.retain(|trouble| !trouble.kind.is_of_planning());
+                    self.report
+                        .troubles
+                        .retain(|trouble| !trouble.kind.is_of_planning());
                 }
                 Err(error) => return Err(Ended::Trouble(Trouble::of_wallet(&error))),
             }
@@ -72,6 +79,9 @@ impl Machine {
     }
 
     async fn reserve_and_make(&mut self, plan: Plan, watched: &[Payout]) -> Result<(), Ended> {
+        if !self.may_send() {
+            return Ok(());
+        }
         let last = self.report.errand.last_payout;
         let id = last.map_or(PayoutId::new(1), PayoutId::next);
         let (payer, rate) = (self.settings.payer, self.settings.fee_rate);
@@ -150,6 +160,9 @@ impl Machine {
                 return self.give_up(id, error).await;
             }
         };
+        if !self.may_send() {
+            return Ok(Made::Done);
+        }
         let built = match patiently(self.wallet.build(build_request(&batch, self.terms()))).await {
             Ok(built) => built,
             Err(error) if error.action() == WalletAction::Replan => return self.give_up(id, error).await,
@@ -235,7 +248,9 @@ impl Planned {
         let plan = &self.plan;
         let named = |why: WhyHeld| {
             let mut of_reason = plan.waiting.iter().filter(|(_, waiting)| waiting.why == why);
-            of_reason.next().map_or_else(String::new, |(hotkey, _)| hotkey.to_string())
+            of_reason
+                .next()
+                .map_or_else(String::new, |(hotkey, _)| hotkey.to_string())
         };
         let mut tell = |kind, why: WhyHeld, more: String| {
             let held = plan.held_for(why);

@@ -118,7 +118,10 @@ impl Machine {
                 borne: Amount::ZERO,
             }
         };
-        let parts = outputs.iter().zip(0..).map(|(output, number)| part(output, number));
+        let parts = outputs
+            .iter()
+            .zip(0..)
+            .map(|(output, number)| part(output, number));
         let batch = Batch::new(parts.collect(), FeePayer::Pool, self.settings.addresses);
         let batch = match batch {
             Ok(batch) => batch,
@@ -133,7 +136,9 @@ impl Machine {
             Ok(()) => Ok(None),
             Err(error) => match error.kind() {
                 WalletErrorKind::Refused | WalletErrorKind::BadAddress(_) => Ok(Some(error.to_string())),
-                _ if error.action() == WalletAction::Replan => Err(Ended::Trouble(Trouble::of_wallet(&error))),
+                _ if error.action() == WalletAction::Replan => {
+                    Err(Ended::Trouble(Trouble::of_wallet(&error)))
+                }
                 _ => Err(error.into()),
             },
         }

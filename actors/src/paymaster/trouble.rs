@@ -70,7 +70,11 @@ impl TroubleKind {
     pub const fn is_of_planning(self) -> bool {
         matches!(
             self,
-            Self::WalletRefused | Self::ShortOfFunds | Self::FeeTooHigh | Self::AddressRefused | Self::TooLarge
+            Self::WalletRefused
+                | Self::ShortOfFunds
+                | Self::FeeTooHigh
+                | Self::AddressRefused
+                | Self::TooLarge
         )
     }
 

@@ -74,6 +74,9 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
     // What hinders payouts hinders no miner: it is told, but the pool stays ready.
     match peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await {
         Ok(payouts) => {
+            let holds = payouts.holds.lines();
+            view.hindrances
+                .extend(holds.map(|hold| format!("payouts are held by {hold}")));
             let troubles = payouts.troubles.iter();
             view.hindrances
                 .extend(troubles.map(|trouble| format!("payouts: {trouble}")));

@@ -22,6 +22,7 @@ use crate::ledger::Acknowledge;
 use crate::miner_manager::messages::CheckedShare;
 use crate::miner_manager::restore::MemorySettings;
 use crate::paymaster::PaymasterSettings;
+use crate::paymaster::holds::Holds;
 use crate::reward_distributor::Terms;
 use crate::store::TemplateRow;
 
@@ -292,6 +293,7 @@ pub fn pool_settings() -> PoolSettings {
             forget_after: 20,
         },
         payouts: payout_settings(),
+        payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }
 }

@@ -8,8 +8,8 @@ use dwarves_domain::payouts::{Funds, OutPoint, Rival, Seen, Txid};
 use tokio::sync::watch;
 
 use crate::wallet::{
-    BuildRequest, Built, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind,
-    WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind, WalletFuture,
+    WalletState,
 };
 
 /// How a call of the wallet fails.

@@ -40,6 +40,8 @@ struct Inner {
     refuses: Option<String>,
     bad_scripts: BTreeSet<Vec<u8>>,
     refused_scripts: BTreeSet<Vec<u8>>,
+    /// Why it signs nothing for anybody, if it does not.
+    signs_nothing: Option<String>,
     in_mweb: u64,
     checks: u32,
     outputs_max: usize,
@@ -61,6 +63,7 @@ impl Default for TestWallet {
             refuses: None,
             bad_scripts: BTreeSet::new(),
             refused_scripts: BTreeSet::new(),
+            signs_nothing: None,
             in_mweb: 0,
             checks: 0,
             outputs_max: usize::MAX,
@@ -152,6 +155,9 @@ impl Inner {
     fn choose(&self, request: &BuildRequest) -> Result<Chosen, WalletError> {
         if self.state == WalletState::Locked {
             return Err(WalletError::new(WalletErrorKind::Locked, ""));
+        }
+        if let Some(why) = &self.signs_nothing {
+            return Err(WalletError::new(WalletErrorKind::Refused, why.clone()));
         }
         let outputs = request.batch.outputs();
         if let Some(bad) = outputs
@@ -360,6 +366,11 @@ impl TestWallet {
     /// Refuses whatever pays this script from now on, and does not say which output is the wrong one.
     pub fn refuse_in_silence(&self, script: Vec<u8>) {
         self.change(|inner| inner.refused_scripts.insert(script));
+    }
+
+    /// Refuses to sign anything, for this reason.
+    pub fn refuse_to_sign(&self, why: Option<&str>) {
+        self.change(|inner| inner.signs_nothing = why.map(str::to_owned));
     }
 
     /// Pays every script again.

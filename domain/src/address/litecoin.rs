@@ -149,11 +149,7 @@ mod tests {
                 "{text}: {error}"
             );
         }
-        for text in [
-            "ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n8",
-            "",
-            "LLLL",
-        ] {
+        for text in ["ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n8", "", "LLLL"] {
             let error = PayoutAddress::parse(text, AddressFormat::Litecoin).unwrap_err();
             assert!(
                 matches!(error, ParseAddressError::NotAnAddress { .. }),

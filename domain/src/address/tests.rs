@@ -79,7 +79,10 @@ fn every_witness_version_and_length_is_taken_or_refused_as_its_chain_means_it() 
             }
         }
         let anchor = PayoutAddress::parse(&witness(part, 1, &[0x4e, 0x73]), format);
-        assert!(matches!(anchor, Err(ParseAddressError::NobodysProgram { .. })), "{format:?}");
+        assert!(
+            matches!(anchor, Err(ParseAddressError::NobodysProgram { .. })),
+            "{format:?}"
+        );
     }
     assert_eq!(witness("bc", 1, &[0x4e, 0x73]), "bc1pfeessrawgf");
 }

@@ -161,7 +161,8 @@ impl Purse {
         let mut coins = funds.coins.clone();
         coins.sort_unstable_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
         let input = terms.rate.fee_of(funds.sizes.input);
-        let worth_it = coins.partition_point(|(_, value)| input.is_some_and(|cost| cost <= value.fee(terms.fee_max)));
+        let worth_it =
+            coins.partition_point(|(_, value)| input.is_some_and(|cost| cost <= value.fee(terms.fee_max)));
         let left = coins.split_off(worth_it);
         let left_sum = Amount::checked_sum(left.iter().map(|(_, value)| *value));
         let mut sums = vec![Amount::ZERO];
@@ -282,7 +283,10 @@ impl Purse {
                     vbytes,
                 });
             }
-            refused = Some(refused.unwrap_or(TooDear { fee, at_most: fee_max }));
+            refused = Some(refused.unwrap_or(TooDear {
+                fee,
+                at_most: fee_max,
+            }));
             if !is_burnt {
                 break;
             }
@@ -309,7 +313,9 @@ impl Purse {
         let by_size = low < self.coins.len();
         let most = match payer {
             FeePayer::Miners => Some(self.sums[low]),
-            FeePayer::Pool => self.fee(low, outputs).and_then(|fee| self.sums[low].checked_sub(fee)),
+            FeePayer::Pool => self
+                .fee(low, outputs)
+                .and_then(|fee| self.sums[low].checked_sub(fee)),
         };
         (most.unwrap_or(Amount::ZERO), by_size)
     }

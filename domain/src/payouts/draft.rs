@@ -83,6 +83,8 @@ pub(super) struct Draft<'a> {
     outputs: Outputs,
     total: Amount,
     price: Option<Price>,
+    /// Why those wait that come after the first that did not fit.
+    why_full: WhyHeld,
 }
 
 impl<'a> Draft<'a> {
@@ -95,9 +97,9 @@ impl<'a> Draft<'a> {
             outputs: Outputs::default(),
             total: Amount::ZERO,
             price: None,
+            why_full: WhyHeld::NextBatch,
         };
-        let mut left_out = draft.fill();
-        draft.leave_out_until_cheap(&mut left_out);
+        let left_out = draft.fill_until_cheap();
         if draft.total == Amount::ZERO {
             draft.take_one(&left_out);
         }
@@ -106,11 +108,40 @@ impl<'a> Draft<'a> {
         draft
     }
 
-    /// Takes the smallest balances whole, as far as coins and size go, and a part of the first that does not fit.
-    /// Returns those that can not pay for their own outputs.
-    fn fill(&mut self) -> Vec<usize> {
+    /// Takes the smallest balances, and while the network would take too much of it all, leaves the smallest of them
+    /// out again and takes larger ones for them. Returns those that are left out.
+    fn fill_until_cheap(&mut self) -> Vec<usize> {
         let mut left_out = Vec::new();
-        for place in 0..self.due.len() {
+        let (mut next, mut smallest) = (0, 0);
+        loop {
+            next = self.fill(next, &mut left_out);
+            if self.total == Amount::ZERO || self.priced(self.total, self.outputs).is_ok() {
+                break;
+            }
+            while self.due[smallest].paid == Amount::ZERO {
+                smallest += 1;
+            }
+            self.give_back(smallest);
+            self.due[smallest].why = WhyHeld::FeeTooHigh;
+            left_out.push(smallest);
+            if smallest == next {
+                // It was paid in part.
+                next += 1;
+            } else if next < self.due.len() && self.due[next].paid > Amount::ZERO {
+                // More of it fits now.
+                self.give_back(next);
+            }
+        }
+        for later in self.due.iter_mut().skip(next) {
+            later.why = self.why_full;
+        }
+        left_out
+    }
+
+    /// Takes balances whole from `next` on, as far as coins and size go, and a part of the first that does not fit.
+    /// Returns which that is, and notes those that can not pay for their own outputs.
+    fn fill(&mut self, next: usize, left_out: &mut Vec<usize>) -> usize {
+        for place in next..self.due.len() {
             let payable = self.due[place].payable;
             if !self.pays_for(payable, OUTPUT_VBYTES_MIN) {
                 self.due[place].why = WhyHeld::FeeTooHigh;
@@ -120,7 +151,8 @@ impl<'a> Draft<'a> {
             // A full transaction takes nobody any more, not even to an address that it pays already: so no more
             // addresses are read than one transaction has, however many miners are due.
             if self.scripts.len() >= self.rules.outputs_max {
-                break;
+                self.why_full = WhyHeld::NextBatch;
+                return place;
             }
             let target = match self.due[place].read(self.rules) {
                 Ok(target) => target,
@@ -143,7 +175,7 @@ impl<'a> Draft<'a> {
                 continue;
             }
             let (most, by_size) = self.purse.most(outputs, payer);
-            let why = if by_size {
+            self.why_full = if by_size {
                 WhyHeld::NextBatch
             } else {
                 WhyHeld::ShortOfFunds
@@ -153,12 +185,9 @@ impl<'a> Draft<'a> {
             if let Some(part) = part.filter(|part| self.pays_for(*part, output.vbytes)) {
                 self.take(place, part);
             }
-            for larger in &mut self.due[place..] {
-                larger.why = why;
-            }
-            break;
+            return place;
         }
-        left_out
+        self.due.len()
     }
 
     /// Whether an output of this size costs no more of an amount than the network may take.
@@ -204,7 +233,6 @@ impl<'a> Draft<'a> {
         let Some(target) = &due.target else { return };
         self.total = self.total.checked_sub(due.paid).unwrap_or(Amount::ZERO);
         due.paid = Amount::ZERO;
-        due.why = WhyHeld::FeeTooHigh;
         if let Some(count) = self.scripts.get_mut(&target.script) {
             *count -= 1;
             if *count == 0 {
@@ -221,19 +249,6 @@ impl<'a> Draft<'a> {
         let terms = self.rules.terms;
         self.purse
             .price(total, outputs, self.rules.payer, total.fee(terms.fee_max))
-    }
-
-    /// While the network would take too much, leaves the smallest out.
-    fn leave_out_until_cheap(&mut self, left_out: &mut Vec<usize>) {
-        for place in 0..self.due.len() {
-            if self.total == Amount::ZERO || self.priced(self.total, self.outputs).is_ok() {
-                return;
-            }
-            if self.due[place].paid > Amount::ZERO {
-                self.give_back(place);
-                left_out.push(place);
-            }
-        }
     }
 
     /// Takes the smallest that can be paid alone, if everything together was too dear.

@@ -7,9 +7,11 @@ use std::fmt::Write;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
+use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::store::{BlockState, PoolTotals};
+use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
 use super::pool::{luck, round_effort};
@@ -187,11 +189,24 @@ impl Page {
             "Whether an admin paused payouts.",
             view.paused,
         );
+        let name = "dwarves_payouts_held";
+        self.begin(name, Kind::Gauge, "Whether payouts are held, by ground.");
+        for hold in Hold::ALL {
+            let is_set = u8::from(view.holds.contains(hold));
+            self.value(name, &format!("{{hold=\"{hold}\"}}"), is_set);
+        }
+        self.gauge("dwarves_payouts_open", "Payouts under way.", view.open.len());
         self.gauge(
-            "dwarves_payouts_open",
-            "Payouts that still may change.",
-            view.open.len(),
+            "dwarves_payouts_settled",
+            "Payouts confirmed or returned and still watched for reorganisations.",
+            view.settled,
         );
+        let name = "dwarves_payouts_waiting_sats";
+        self.begin(name, Kind::Gauge, "Balances that the last plan left, by reason.");
+        for why in WhyHeld::ALL {
+            let held = view.held.get(&why).copied().unwrap_or_default();
+            self.value(name, &format!("{{reason=\"{why}\"}}"), held.amount);
+        }
         self.gauge(
             "dwarves_payout_troubles",
             "What hinders payouts.",

@@ -42,7 +42,7 @@ const ACTORS: [(&str, &[&str]); 5] = [
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "cancel", "set_threshold"],
+        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
     ),
 ];
 
@@ -110,6 +110,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = Amount::from_sats(sats);
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
+        }
+        ("paymaster", "release") => {
+            ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))
         }
         _ => {
             return Err(ControlReply::UnknownMessage {
