@@ -84,6 +84,7 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
     Ok(DevnetParams {
         bits: difficulty.target().to_compact(),
         coinbase_maturity: config.chain.maturity(),
+        version_mask: config.work.version_rolling.mask(),
         ..DevnetParams::default()
     })
 }
@@ -115,8 +116,10 @@ pub(super) fn pool_settings(
         work: WorkSettings {
             payout_script: payout_script.to_vec(),
             tag: config.pool.tag.clone(),
+            front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
             limits: RegistryLimits {

@@ -11,8 +11,8 @@ use dwarves_domain::rewards::pplns::{Window, WindowError};
 use dwarves_domain::rounds::{Schedule, ScheduleError};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
-use dwarves_domain::work::JobKey;
 use dwarves_domain::work::coinbase::CoinbaseMark;
+use dwarves_domain::work::{FrontEnd, JobKey};
 use tokio::sync::watch;
 
 use crate::ask::{Outbox, Port};
@@ -77,10 +77,14 @@ pub struct WorkSettings {
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,
+    /// Which of the pools on this ledger it is.
+    pub front_end: FrontEnd,
     /// How often a new template is fetched on the same tip.
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// After how long without live work miners are let go.
+    pub let_go_after: Span,
 }
 
 /// How rewards are split, and how often.

@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 use dwarves_domain::rounds::Schedule;
+use dwarves_domain::work::JobExtraNonces;
 
 use super::{Placement, PoolPorts, PoolSettings, World};
 use crate::ask::{Outbox, Port};
@@ -132,7 +133,8 @@ pub(super) fn start(
         tag: work.tag,
         refresh_every: work.refresh_every,
         job_lifetime: work.job_lifetime,
-        life: stored.life,
+        let_go_after: work.let_go_after,
+        extranonces: JobExtraNonces::new(work.front_end, stored.life),
         next_template: stored.next_template,
         stored: stored.templates,
     };
@@ -167,6 +169,7 @@ pub(super) fn start(
         read_miners: Port::new(&miners),
         work: Port::new(&work),
         read_work: Port::new(&work),
+        hold_work: Port::new(&work),
         rewards: Port::new(&rewards),
         drain_rounds: Port::new(&rewards),
         read_schedule: Port::new(&rewards),
