@@ -83,7 +83,7 @@ pub struct BlocksView {
     pub left_out: u64,
     /// Blocks that were settled as orphaned because another one of the pool has their height.
     pub settled: u64,
-    /// Whether the chain had all blocks when it was last asked; `None` before its first answer.
+    /// Whether the chain had all blocks when it was last asked; `None` if it gave no answer, or none yet.
     pub is_synced: Option<bool>,
     /// Blocks that are followed.
     pub followed: u64,

@@ -143,6 +143,8 @@ pub struct BlockTracker {
     submitting: (usize, usize),
     /// The chain is being asked how far it has come.
     is_asking_sync: bool,
+    /// The log was told that the chain is not synced, and not yet that it is again.
+    is_unsynced_told: bool,
     is_recovering: bool,
     /// The height of the chain's tip when it was last said to be synced.
     tip: u32,
@@ -168,6 +170,7 @@ impl BlockTracker {
             voice: voice::Voice::default(),
             submitting: (0, 0),
             is_asking_sync: false,
+            is_unsynced_told: false,
             is_recovering: false,
             tip: 0,
             view: BlocksView::default(),

@@ -11,6 +11,7 @@ use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::store::{BlockState, PoolTotals};
+use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
 use super::pool::{luck, round_effort};
@@ -151,13 +152,10 @@ impl Page {
     }
 
     fn blocks(&mut self, view: &BlocksView) {
-        let synced = view
-            .is_synced
-            .map_or(f64::NAN, |is_synced| f64::from(u8::from(is_synced)));
-        self.gauge(
+        self.flag(
             "dwarves_chain_synced",
-            "Whether the chain has all blocks; NaN before it said.",
-            Figure(synced),
+            "Whether the chain says that it has all blocks: 0 while it does not answer.",
+            view.is_synced == Some(true),
         );
         self.gauge(
             "dwarves_blocks_followed",
@@ -205,11 +203,18 @@ impl Page {
             let is_set = u8::from(view.holds.contains(hold));
             self.value(name, &format!("{{hold=\"{hold}\"}}"), is_set);
         }
+        self.gauge("dwarves_payouts_open", "Payouts under way.", view.open.len());
         self.gauge(
-            "dwarves_payouts_open",
-            "Payouts that still may change.",
-            view.open.len(),
+            "dwarves_payouts_settled",
+            "Payouts confirmed or returned and still watched for reorganisations.",
+            view.settled,
         );
+        let name = "dwarves_payouts_waiting_sats";
+        self.begin(name, Kind::Gauge, "Balances that the last plan left, by reason.");
+        for why in WhyHeld::ALL {
+            let held = view.held.get(&why).copied().unwrap_or_default();
+            self.value(name, &format!("{{reason=\"{why}\"}}"), held.amount);
+        }
         self.gauge(
             "dwarves_payout_troubles",
             "What hinders payouts.",
