@@ -5,6 +5,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use dwarves_actors::source::SharedLimit;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
@@ -14,6 +15,7 @@ use dwarves_domain::work::FrontEnd;
 use serde::Deserialize;
 
 use super::values;
+use crate::stratum::settings::Network;
 
 mod chain;
 mod payouts;
@@ -113,6 +115,9 @@ pub struct HttpConfig {
     /// Requests at once of one worker.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub requests_in_flight: usize,
+    /// Proxies whose word for a client's address is taken.
+    #[serde(deserialize_with = "values::networks")]
+    pub proxies: Vec<Network>,
     /// Signed requests a second of one worker.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub signed_requests_per_sec: u32,
@@ -139,7 +144,8 @@ impl Default for HttpConfig {
             keep_alive: Span::from_secs(75),
             max_connections: 10_000,
             longpoll: Span::from_secs(60),
-            requests_in_flight: 1_000,
+            requests_in_flight: 2_400,
+            proxies: Vec::new(),
             signed_requests_per_sec: 2_000,
         }
     }
@@ -336,6 +342,15 @@ pub struct LimitsConfig {
     /// Shares remembered against duplicates, over all live jobs.
     #[serde(deserialize_with = "values::whole::<_, _, 1000, 1_000_000_000>")]
     pub recent_shares: usize,
+    /// The part in percent that one client may take of what clients share.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    pub client_share_percent: u32,
+    /// Headers that wait to be hashed.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 10_000_000>")]
+    pub hashing_queue: usize,
+    /// Headers given out without a name that are remembered.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 100_000_000>")]
+    pub headers: usize,
     /// Nonces remembered against replay.
     #[serde(deserialize_with = "values::whole::<_, _, 100, 100_000_000>")]
     pub used_nonces: usize,
@@ -352,12 +367,26 @@ impl Default for LimitsConfig {
             manager_mailbox: 4_096,
             ledger_mailbox: 1_024,
             recent_shares: 2_000_000,
+            client_share_percent: 25,
+            hashing_queue: 16_384,
+            headers: 65_536,
             used_nonces: 100_000,
         }
     }
 }
 
 impl LimitsConfig {
+    /// So many places, of which one client may take its share.
+    pub fn shared(&self, total: usize) -> SharedLimit {
+        SharedLimit::shared(total, self.client_share_percent as usize)
+    }
+
+    /// One client's share of so many, at least one.
+    pub fn share_of(&self, total: u32) -> u32 {
+        let share = (u64::from(total) * u64::from(self.client_share_percent)).div_ceil(100);
+        u32::try_from(share).unwrap_or(total).max(1)
+    }
+
     /// Registered miners that may be payout addresses.
     pub fn address_miners(&self) -> usize {
         (u64::from(self.miners) * u64::from(self.address_miners_percent)).div_ceil(100) as usize

@@ -1,6 +1,7 @@
 //! The configuration in the actors' terms.
 
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
+use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
@@ -184,7 +185,10 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
             .rules()
             .floor()
             .max(config.payouts.threshold_min),
-        signatures_per_sec: config.http.signed_requests_per_sec,
+        signatures_per_sec: SharedRate {
+            total: config.http.signed_requests_per_sec,
+            per_client: config.limits.share_of(config.http.signed_requests_per_sec),
+        },
         mailbox_capacity: config.limits.handler_mailbox,
     }
 }
@@ -193,8 +197,8 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
 pub(super) fn submission(config: &Config) -> SubmissionLimits {
     SubmissionLimits {
         mailbox_capacity: config.limits.handler_mailbox,
-        requests_in_flight_max: config.http.requests_in_flight,
-        waiting_max: config.http.max_connections,
+        requests_in_flight: config.limits.shared(config.http.requests_in_flight),
+        waiting: config.limits.shared(config.http.max_connections),
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
         judge_deadline: JUDGE_DEADLINE,
