@@ -164,7 +164,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         handshake: Span::from_secs(60),
         idle: Span::from_secs(600),
     };
-    let thread = Thread::new(peers, limits, listeners, job_key(), clock);
+    let thread = Thread::new(peers, limits, listeners, job_key(), &clock);
     let front = StratumFront::new(thread, ports.submission.subscribe.clone()).start();
     Outbox::new(&gate)
         .tell(OpenGate(vec![Outbox::new(&front)]))

@@ -9,6 +9,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, Outbox, Request};
 use dwarves_actors::clock::SharedClock;
+use dwarves_actors::work_manager::messages::WorkChanged;
 use dwarves_domain::work::SessionSeat;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -64,6 +65,8 @@ pub struct StratumGate {
     fronts: Vec<Outbox<Newcomer>>,
     next_front: usize,
     accepting: Vec<SpawnHandle>,
+    /// There has been no live work for too long: whoever comes is sent away, so that it can work elsewhere.
+    is_shut: bool,
 }
 
 impl StratumGate {
@@ -82,6 +85,7 @@ impl StratumGate {
             fronts: Vec::new(),
             next_front: 0,
             accepting: Vec::new(),
+            is_shut: false,
         }
     }
 
@@ -193,9 +197,21 @@ impl Handler<Arrived> for StratumGate {
 
     fn handle(&mut self, arrived: Arrived, _: &mut Self::Context) {
         let ip = arrived.ip;
+        if self.is_shut {
+            log::debug!("{ip} is sent away: there is no work");
+            return;
+        }
         if let Err(why) = self.let_in(arrived) {
             log::debug!("{ip} is not let in: {why:?}");
         }
+    }
+}
+
+impl Handler<WorkChanged> for StratumGate {
+    type Result = ();
+
+    fn handle(&mut self, news: WorkChanged, _: &mut Self::Context) {
+        self.is_shut = news.0.lets_go();
     }
 }
 

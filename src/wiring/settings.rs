@@ -82,6 +82,7 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
     Ok(DevnetParams {
         bits: difficulty.target().to_compact(),
         coinbase_maturity: config.chain.maturity(),
+        version_mask: config.work.version_rolling.mask(),
         ..DevnetParams::default()
     })
 }
@@ -116,6 +117,7 @@ pub(super) fn pool_settings(
             front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
             limits: RegistryLimits {

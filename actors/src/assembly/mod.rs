@@ -83,6 +83,8 @@ pub struct WorkSettings {
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// After how long without live work miners are let go.
+    pub let_go_after: Span,
 }
 
 /// How rewards are split, and how often.

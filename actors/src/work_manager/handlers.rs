@@ -22,6 +22,7 @@ impl Handler<LookAtWork> for WorkManager {
     fn handle(&mut self, _: LookAtWork, ctx: &mut Self::Context) {
         self.tell_those_behind();
         self.end_what_is_over();
+        self.let_go_if_due();
         if self.tip.is_none() || self.fetching || self.retry_planned {
             return;
         }
@@ -58,8 +59,8 @@ impl Handler<Ask<IssueJob>> for WorkManager {
         let now = self.parts.clock.now();
         let current = self
             .work
-            .current
-            .clone()
+            .given()
+            .cloned()
             .filter(|template| now < self.expiry(template));
         let Some(template) = current else {
             return ask.reply.answer(IssueJobReply::NoWork);

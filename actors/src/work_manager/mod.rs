@@ -5,6 +5,7 @@
 //! with an extranonce that no other job ever had. It is asked by the submission handlers and asks the chain and
 //! the ledger. It knows nothing of miners beyond the names that it puts into jobs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,12 +24,13 @@ use crate::store::{TemplateRow, Write};
 
 mod following;
 mod handlers;
+mod lacking;
 pub mod messages;
 #[cfg(test)]
 mod tests;
 
 use following::RETRY_FIRST;
-use messages::{LiveWork, WorkChanged};
+use messages::{LackOfWork, LiveWork, WorkChanged};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 8_192;
@@ -56,6 +58,8 @@ pub struct WorkManagerParts {
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// After how long without live work miners are let go.
+    pub let_go_after: Span,
     /// What gives jobs their extranonces.
     pub extranonces: JobExtraNonces,
     /// The number of the next template.
@@ -68,6 +72,10 @@ pub struct WorkManagerParts {
 pub struct WorkManager {
     parts: WorkManagerParts,
     work: Arc<LiveWork>,
+    /// Reasons that others have to keep work from being given out.
+    holds: BTreeSet<LackOfWork>,
+    /// Whether the chain has given any work in this life.
+    had_work: bool,
     tip: Option<HeaderHash>,
     subscribers: Vec<Subscriber>,
     /// The jobs of live templates have every extranonce that there is.
@@ -93,6 +101,8 @@ impl WorkManager {
         Self {
             parts,
             work: Arc::new(LiveWork::none()),
+            holds: BTreeSet::new(),
+            had_work: false,
             tip: None,
             subscribers: Vec::new(),
             is_exhausted: false,
@@ -137,15 +147,18 @@ impl WorkManager {
             template.chain().height
         );
         let oldest = live[0].id();
+        self.had_work = true;
         self.publish(LiveWork {
             current: Some(template),
             live,
             since: now,
+            lack: self.work.lack.clone(),
         });
         self.retire_before(oldest);
     }
 
-    fn publish(&mut self, work: LiveWork) {
+    fn publish(&mut self, mut work: LiveWork) {
+        self.note_lack(&mut work);
         self.work = Arc::new(work);
         for subscriber in &mut self.subscribers {
             subscriber.is_behind = true;
@@ -168,16 +181,20 @@ impl WorkManager {
         });
     }
 
-    /// Ends work whose time is over, which happens only while the chain gives no new one.
+    /// Ends work whose time is over: older templates of the tip one by one, the present one while the chain gives no
+    /// new one.
     fn end_what_is_over(&mut self) {
         let now = self.parts.clock.now();
         if self.work.live.iter().all(|template| now < self.expiry(template)) {
             return;
         }
-        log::warn!("work is over and the chain gives no new one");
         let mut work = LiveWork::clone(&self.work);
         work.live.retain(|template| now < self.expiry(template));
         work.current = work.current.filter(|template| now < self.expiry(template));
+        // Older templates of a tip that lasts end one by one while all is well.
+        if work.current.is_none() && self.work.current.is_some() {
+            log::warn!("work is over and the chain gives no new one");
+        }
         let oldest = work.live.first().map_or(self.parts.next_template, |t| t.id());
         self.publish(work);
         self.retire_before(oldest);
@@ -199,7 +216,7 @@ impl WorkManager {
             log::debug!("the miner manager is busy; templates before {oldest} retire later");
         }
         let retire = Commit {
-            writes: vec![Write::RetireTemplates { before: oldest }],
+            writes: vec![Write::DropTemplates { before: oldest }],
         };
         if self.parts.ledger.post(retire).is_err() {
             log::debug!("the ledger is busy; templates before {oldest} retire later");
@@ -244,6 +261,7 @@ impl Actor for WorkManager {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.publish(LiveWork::none());
         self.follow_tip(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {

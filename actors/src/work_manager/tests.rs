@@ -18,8 +18,11 @@ use crate::testing::{
     Gate, Inbox, ManualClock, PacedStore, RecordingHalt, TestChain, recorded_outbox, settle,
 };
 
+mod lacking;
+
 const REFRESH: Span = Span::from_secs(30);
 const LIFETIME: Span = Span::from_secs(120);
+const LET_GO_AFTER: Span = Span::from_secs(30);
 
 /// A work manager on a chain and a store that do as they are told.
 struct Bench {
@@ -79,6 +82,7 @@ impl Bench {
             tag: "/test/".to_owned(),
             refresh_every: REFRESH,
             job_lifetime: LIFETIME,
+            let_go_after: LET_GO_AFTER,
             extranonces: extranonces.unwrap_or_else(|| JobExtraNonces::new(FrontEnd::default(), stored.life)),
             next_template: stored.next_template,
             stored: stored.templates,
@@ -154,7 +158,12 @@ async fn a_template_is_stored_before_it_is_published() {
     let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
     let mut news = bench.subscribe().await;
     settle().await;
-    assert_eq!(*news.try_recv().unwrap().0, LiveWork::none());
+    let before = news.try_recv().unwrap().0;
+    assert!(before.live.is_empty() && before.current.is_none());
+    assert_eq!(
+        before.lack.as_ref().map(|lack| lack.why),
+        Some(LackOfWork::Starting)
+    );
     assert_eq!(bench.issue().await, IssueJobReply::NoWork);
     bench.gate.open();
     settle().await;
@@ -427,6 +436,7 @@ fn a_live_template_is_found_by_its_number() {
         current: Some(Arc::clone(&template)),
         live: vec![template],
         since: BEGIN,
+        lack: None,
     };
     assert!(work.template(TemplateId::new(4)).is_some());
     assert!(work.template(TemplateId::new(5)).is_none());

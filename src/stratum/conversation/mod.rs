@@ -17,7 +17,7 @@ use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
 use dwarves_domain::target::{CompactTarget, Difficulty};
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::{Algorithm, Job, JobKey, SessionJob, SessionJobId, SessionSeat, Template};
 
@@ -66,8 +66,10 @@ pub struct Scene<'a> {
     pub rules: &'a Rules,
     /// Names jobs and sessions.
     pub job_key: &'a JobKey,
-    /// The time.
+    /// The time, which only passes.
     pub now: Timestamp,
+    /// How long the present template has been known.
+    pub template_age: Span,
     /// The live work.
     pub work: &'a LiveWork,
     /// The present template as it is told, if there is work.
@@ -242,7 +244,7 @@ impl Conversation {
         };
         let id = scene.job_key.seal_session_job(extranonce1, &session_job);
         let is_new_tip = self.told.is_none_or(|told| told.previous != chain.previous);
-        let time = self.header_time(template, scene.now);
+        let time = self.header_time(template, scene.template_age);
         parts.write(out, &id, time, is_new_tip || telling == Telling::Anew);
         self.job = None;
         self.told = Some(Told {
@@ -256,9 +258,9 @@ impl Conversation {
 
     /// The header's time for the next notify. A miner begins each job with the same extranonce2 and nonces, so
     /// two notifies of one template must differ: by their time.
-    fn header_time(&self, template: &Template, now: Timestamp) -> u32 {
+    fn header_time(&self, template: &Template, age: Span) -> u32 {
         let chain = template.chain();
-        let age = u32::try_from(now.since(template.received_at()).secs()).unwrap_or(u32::MAX);
+        let age = u32::try_from(age.secs()).unwrap_or(u32::MAX);
         let time = chain.time.saturating_add(age);
         let after_last = self
             .told

@@ -58,6 +58,8 @@ pub enum News {
     Look,
     /// Answer what was asked, and end.
     End,
+    /// There is no work: end, so that the miner can work elsewhere.
+    LetGo,
 }
 
 /// Why a session ends.
@@ -81,6 +83,8 @@ enum End {
     NoSeat,
     /// The pool stops.
     Stopping,
+    /// There has been no live work for too long.
+    NoWork,
 }
 
 /// The actor of one connection.
@@ -112,6 +116,7 @@ pub struct StratumSession {
     /// The difficulty that the miner manager knows of; as a float, which is small and only compared.
     reported: f32,
     is_leaving: bool,
+    is_let_go: bool,
 }
 
 impl StratumSession {
@@ -153,6 +158,7 @@ impl StratumSession {
             checked_at: now,
             reported: 0.0,
             is_leaving: false,
+            is_let_go: false,
             thread,
         })
     }
@@ -184,6 +190,10 @@ impl StratumSession {
     fn pump(&mut self, wake: &mut Wake<'_>) -> Poll<End> {
         if self.is_taken_over() {
             return Poll::Ready(End::TakenOver);
+        }
+        if self.is_let_go {
+            self.poll_due(wake);
+            return Poll::Ready(self.take_leave(wake));
         }
         if let Err(end) = ready!(self.poll_opening(wake)) {
             return Poll::Ready(end);
@@ -268,6 +278,18 @@ impl StratumSession {
         self.out.len() - self.written
     }
 
+    /// Tells the miner why it is let go. No `client.reconnect`: that would lead back here.
+    fn take_leave(&mut self, wake: &mut Wake<'_>) -> End {
+        if matches!(self.opening, Opening::Open) {
+            reply::show_message(
+                &mut self.out,
+                "There is no work at this pool at present: please mine elsewhere for a while",
+            );
+            return self.last_words(End::NoWork, wake);
+        }
+        End::NoWork
+    }
+
     /// The answers that are there still go out, as far as the socket takes them now.
     fn last_words(&mut self, end: End, wake: &mut Wake<'_>) -> End {
         let _as_well_as_it_goes = self.poll_flush(wake);
@@ -321,6 +343,7 @@ impl Handler<News> for StratumSession {
                 }
             }
             News::End => self.is_leaving = true,
+            News::LetGo => self.is_let_go = true,
         }
     }
 }

@@ -70,10 +70,7 @@ impl StratumSession {
         let result = match read {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(End::Gone)),
-            Poll::Ready(Ok(n)) => {
-                self.heard_at = self.thread.now();
-                Poll::Ready(self.take_bytes(&scratch[..n]))
-            }
+            Poll::Ready(Ok(n)) => Poll::Ready(self.take_bytes(&scratch[..n])),
         };
         self.thread.give_scratch_back(scratch);
         result
@@ -134,6 +131,7 @@ impl StratumSession {
         let mut text = Vec::new();
         let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut text));
         match step {
+            // What it is worth tells whether the miner is any good here: see `write_verdicts`.
             Step::Share { id, attempt } => return self.on_attempt(id, attempt),
             Step::Done => {}
             Step::Subscribe { id, earlier } => match thread.peers.extranonce.post(TakeExtraNonce { earlier })
@@ -160,6 +158,7 @@ impl StratumSession {
                 Err(_) => reply::fault(&mut text, id, POOL_BUSY),
             },
         }
+        self.heard_at = self.thread.now();
         self.send_batch();
         self.answer(&text);
         self.tell_work(Telling::IfNew);

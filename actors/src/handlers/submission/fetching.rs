@@ -24,6 +24,9 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
             reply,
         } = ask;
         if !self.has_newer(&fetch) {
+            if self.work.lets_go() {
+                return reply.answer(FetchWorkReply::NoWork);
+            }
             if !self.waiting_places.take(host(fetch.from)) {
                 return reply.answer(FetchWorkReply::Busy);
             }
@@ -41,7 +44,7 @@ impl SubmissionHandler {
         let known = fetch
             .newer_than
             .and_then(|id| self.job_key.open(&id, &fetch.miner));
-        match (known, &self.work.current) {
+        match (known, self.work.given()) {
             (Some(known), Some(current)) => known.template < current.id(),
             // There is no work at all: wait for some.
             (Some(_), None) => false,
