@@ -211,6 +211,7 @@ pub(super) fn start(
         read_records: Port::new(&miners),
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
+        read_waiting: Port::new(&payouts),
         hold_payouts: Outbox::new(&payouts),
     }
 }
