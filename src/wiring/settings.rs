@@ -143,12 +143,14 @@ pub(super) fn pool_settings(
             },
             run_interval: config.rewards.run_interval,
             retention: Some(config.store.retention),
+            missed_per_minute: config.rewards.missed_rounds_per_minute,
         },
         blocks: BlockSettings {
             maturity: config.chain.maturity(),
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
         payouts: payouts(config, addresses),
+        clock: config.clock.rules(),
         acknowledge,
     })
 }

@@ -35,7 +35,7 @@ impl Machine {
             .last_payout
             .map_or(PayoutId::new(1), PayoutId::next);
         let (payer, rate) = (self.settings.payer, self.settings.fee_rate);
-        let payout = Payout::reserve(id, self.clock.now(), parts, payer, rate);
+        let payout = Payout::reserve(id, self.clock.date(), parts, payer, rate);
         log::info!("payout={id} is begun miners={} sats={total}", payout.parts.len());
         let write = Write::ReservePayout(Box::new(payout));
         let written = self.commit(vec![write]).await?;

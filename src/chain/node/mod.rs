@@ -30,6 +30,7 @@ use dwarves_actors::chain::{
 };
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Algorithm, ChainTemplate};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -152,6 +153,10 @@ impl Chain for NodeChain {
 
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.ask(move |engine| async move { engine.coinbase_at(height).await })
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        self.ask(|engine| async move { engine.best_header_time().await })
     }
 }
 

@@ -214,11 +214,20 @@ impl Node {
     pub(super) async fn status(&self, hash: HeaderHash) -> Result<BlockStatus, RpcError> {
         let header = self.read("getblockheader", json!([hash.to_string()])).await;
         match header {
-            Ok(HeaderJson { confirmations }) => Ok(match u32::try_from(confirmations) {
+            Ok(HeaderJson { confirmations, .. }) => Ok(match u32::try_from(confirmations) {
                 Ok(confirmations) => BlockStatus::MainChain { confirmations },
                 Err(_) => BlockStatus::SideChain,
             }),
             Err(RpcError::Refused { code: NOT_FOUND, .. }) => Ok(BlockStatus::Unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The time in a header, in Unix seconds; `None` if the node can not tell.
+    pub(super) async fn header_time(&self, hash: HeaderHash) -> Result<Option<u32>, RpcError> {
+        match self.read("getblockheader", json!([hash.to_string()])).await {
+            Ok(HeaderJson { time, .. }) => Ok(time),
+            Err(RpcError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -111,6 +111,9 @@ pub(super) struct ChainInfoJson {
 pub(super) struct HeaderJson {
     /// -1: not on the best chain.
     pub(super) confirmations: i64,
+    /// The header's time in Unix seconds.
+    #[serde(default)]
+    pub(super) time: Option<u32>,
 }
 
 /// The answer of `getblock` with the ids of its transactions.

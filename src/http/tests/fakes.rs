@@ -368,6 +368,7 @@ impl World {
                 ..BlocksView::default()
             }),
             payouts: port(|_| PayoutsView::default()),
+            clock: port(|_| dwarves_actors::time_keeper::messages::ClockView::default()),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
                 source: Source::Blocks,
@@ -377,6 +378,7 @@ impl World {
                 next_round_at: NOW,
                 last_round: None,
                 paused: false,
+                missed: 0,
             }),
             work: port(|_| WorkView {
                 work: Arc::new(LiveWork {
