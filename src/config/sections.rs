@@ -10,6 +10,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::work::FrontEnd;
 use serde::Deserialize;
 
 use super::values;
@@ -64,6 +65,9 @@ pub struct PoolConfig {
     /// Text in the pool's coinbases, at most 64 bytes.
     #[serde(deserialize_with = "values::tag")]
     pub tag: String,
+    /// Which of several pools on one ledger this is.
+    #[serde(deserialize_with = "values::front_end")]
+    pub front_end: FrontEnd,
 }
 
 impl Default for PoolConfig {
@@ -71,6 +75,7 @@ impl Default for PoolConfig {
         Self {
             name: "Dwarves".to_owned(),
             tag: "/Dwarves/".to_owned(),
+            front_end: FrontEnd::default(),
         }
     }
 }
@@ -242,6 +247,12 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 2, 86_400>"
     )]
     pub job_lifetime: Span,
+    /// Time without live work after which miners are let go.
+    #[serde(
+        rename = "let_go_after_secs",
+        deserialize_with = "values::secs::<_, 1, 86_400>"
+    )]
+    pub let_go_after: Span,
 }
 
 impl Default for WorkConfig {
@@ -254,6 +265,7 @@ impl Default for WorkConfig {
             max_difficulty: difficulty(1e12),
             template_refresh: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            let_go_after: Span::from_secs(30),
         }
     }
 }

@@ -15,7 +15,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::{Algorithm, coinbase};
+use dwarves_domain::work::{Algorithm, FrontEnd, coinbase};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
@@ -265,6 +265,12 @@ pub(super) fn tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
         fits.then(|| found.to_owned())
             .ok_or_else(|| format!("expected {expected}"))
     })
+}
+
+/// The number of a front end.
+pub(super) fn front_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FrontEnd, D::Error> {
+    let number = whole::<_, u8, 0, { FrontEnd::COUNT as i64 - 1 }>(deserializer)?;
+    FrontEnd::new(number).ok_or_else(|| D::Error::custom("there are fewer front ends"))
 }
 
 const ADDRESS: &str = "an IP address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";

@@ -6,6 +6,7 @@ use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
 use dwarves_actors::paymaster::PaymasterSettings;
+use dwarves_actors::paymaster::holds::{Hold, Holds};
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
@@ -18,7 +19,7 @@ use dwarves_domain::work::Algorithm;
 
 use super::StartError;
 use crate::chain::devnet::DevnetParams;
-use crate::config::{self, Config};
+use crate::config::{self, ChainKind, Config};
 use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
@@ -111,8 +112,10 @@ pub(super) fn pool_settings(
         work: WorkSettings {
             payout_script: payout_script.to_vec(),
             tag: config.pool.tag.clone(),
+            front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
             limits: RegistryLimits {
@@ -151,8 +154,19 @@ pub(super) fn pool_settings(
         },
         payouts: payouts(config, addresses),
         clock: config.clock.rules(),
+        payout_holds: payout_holds(config),
         acknowledge,
     })
+}
+
+/// What holds payouts from the start.
+fn payout_holds(config: &Config) -> Holds {
+    let detail = "the pool was started with payouts held".to_owned();
+    let start = config.payouts.start_held.then_some((Hold::Start, detail));
+    // Lifted as soon as the node has told its best header's time, or can not tell it.
+    let unchecked = "the clock is not compared with the chain yet".to_owned();
+    let clock = (config.chain.kind == ChainKind::Node).then_some((Hold::Clock, unchecked));
+    start.into_iter().chain(clock).collect()
 }
 
 /// How many Stratum sessions there may be.

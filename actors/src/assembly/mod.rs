@@ -11,11 +11,11 @@ use dwarves_domain::rewards::pplns::{Window, WindowError};
 use dwarves_domain::rounds::{Schedule, ScheduleError};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
-use dwarves_domain::work::JobKey;
 use dwarves_domain::work::coinbase::CoinbaseMark;
+use dwarves_domain::work::{FrontEnd, JobKey};
 use tokio::sync::watch;
 
-use crate::ask::Port;
+use crate::ask::{Outbox, Port};
 use crate::block_tracker::Recovery;
 use crate::block_tracker::messages::ReadBlocks;
 use crate::chain::SharedChain;
@@ -29,7 +29,8 @@ use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadReco
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
-use crate::paymaster::messages::ReadPayouts;
+use crate::paymaster::holds::Holds;
+use crate::paymaster::messages::{HoldPayouts, ReadPayouts};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
@@ -66,6 +67,8 @@ pub struct PoolSettings {
     pub payouts: PaymasterSettings,
     /// How much the machine's clock is believed.
     pub clock: dwarves_domain::timekeeping::Rules,
+    /// What holds payouts from the start, besides what the pool finds out by itself.
+    pub payout_holds: Holds,
     /// When shares are acknowledged.
     pub acknowledge: Acknowledge,
 }
@@ -77,10 +80,14 @@ pub struct WorkSettings {
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,
+    /// Which of the pools on this ledger it is.
+    pub front_end: FrontEnd,
     /// How often a new template is fetched on the same tip.
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// After how long without live work miners are let go.
+    pub let_go_after: Span,
 }
 
 /// How rewards are split, and how often.
@@ -183,6 +190,8 @@ pub struct PoolPorts {
     pub read_payouts: Port<ReadPayouts>,
     /// How the machine's clock is.
     pub read_clock: Port<ReadClock>,
+    /// Holds payouts, for those outside who know a ground.
+    pub hold_payouts: Outbox<HoldPayouts>,
 }
 
 /// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.
@@ -243,6 +252,7 @@ pub async fn start(
         last_seen,
         rounds_paused: changed.paused,
         payouts_paused: payouts.paused,
+        payout_holds: settings.payout_holds.clone(),
         pool_paused: is_paused(&stored.settings),
         stored,
     };

@@ -15,13 +15,14 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::template::TemplateTransaction;
-use dwarves_domain::work::{Algorithm, ChainTemplate, Job, JobKey, Template};
+use dwarves_domain::work::{Algorithm, ChainTemplate, FrontEnd, Job, JobKey, Template};
 
 use crate::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use crate::ledger::Acknowledge;
 use crate::miner_manager::messages::CheckedShare;
 use crate::miner_manager::restore::MemorySettings;
 use crate::paymaster::PaymasterSettings;
+use crate::paymaster::holds::Holds;
 use crate::reward_distributor::Terms;
 use crate::store::TemplateRow;
 
@@ -274,8 +275,10 @@ pub fn pool_settings() -> PoolSettings {
         work: WorkSettings {
             payout_script: vec![0x51],
             tag: "/test/".to_owned(),
+            front_end: FrontEnd::default(),
             refresh_every: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            let_go_after: Span::from_secs(30),
         },
         miners: memory_settings(),
         miners_mailbox: 1_024,
@@ -296,6 +299,7 @@ pub fn pool_settings() -> PoolSettings {
             tolerance: Span::from_secs(7_200),
             settle: Span::from_secs(60),
         },
+        payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }
 }

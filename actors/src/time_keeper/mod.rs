@@ -13,6 +13,8 @@ use dwarves_domain::timekeeping::{Readings, Rules, Timekeeping};
 use crate::ask::{Ask, AskError, Outbox};
 use crate::chain::{ChainError, SharedChain};
 use crate::clock::{SharedClock, poke_every};
+use crate::paymaster::holds::Hold;
+use crate::paymaster::messages::HoldPayouts;
 
 pub mod messages;
 #[cfg(test)]
@@ -39,6 +41,8 @@ pub struct TimeKeeperParts {
     pub last_seen: Timestamp,
     /// Who closes rounds.
     pub rounds: Outbox<ClockNews>,
+    /// Who pays.
+    pub payouts: Outbox<HoldPayouts>,
 }
 
 /// The time in the best header, and when it was heard of.
@@ -180,10 +184,21 @@ impl TimeKeeper {
         self.hindrance = Some(hindrance);
     }
 
+    /// Tells those who move money, at every look: what did not fit into a full mailbox is said again in a second.
     fn tell(&self) {
         let state = self.keeping.state();
+        let refused = self.hindrance.clone().filter(|_| state.is_refused);
+        if self.was_answered {
+            let told = self.parts.payouts.tell(HoldPayouts {
+                hold: Hold::Clock,
+                detail: refused.clone(),
+            });
+            if told == Err(AskError::Busy) {
+                log::debug!("the paymaster is busy; it is told of the clock at the next look");
+            }
+        }
         let news = ClockNews {
-            refused: self.hindrance.clone().filter(|_| state.is_refused),
+            refused,
             is_confirmed: state.is_confirmed && self.was_answered && !state.is_refused,
             steps: self.steps,
         };

@@ -21,6 +21,7 @@ struct Bench {
     chain: TestChain,
     keeper: Addr<TimeKeeper>,
     rounds: Inbox<ClockNews>,
+    payouts: Inbox<HoldPayouts>,
 }
 
 impl Bench {
@@ -29,13 +30,15 @@ impl Bench {
         let clock = ManualClock::at(BEGIN.moved(wrong));
         let chain = TestChain::new(EASY_BITS);
         chain.set_header_time(has_header.then_some(BEGIN));
-        let (outbox, rounds) = recorded_outbox_of(10_000);
+        let (outbox, rounds) = recorded_outbox_of(100_000);
+        let (payouts, payouts_inbox) = recorded_outbox_of(100_000);
         let keeper = TimeKeeper::new(TimeKeeperParts {
             clock: Arc::new(clock.clone()),
             chain: Arc::new(chain.clone()),
             rules: RULES,
             last_seen: BEGIN.moved(-HOUR),
             rounds: outbox,
+            payouts,
         })
         .start();
         settle().await;
@@ -44,6 +47,7 @@ impl Bench {
             chain,
             keeper,
             rounds,
+            payouts: payouts_inbox,
         }
     }
 
@@ -76,6 +80,16 @@ impl Bench {
         }
         last.expect("it is told at every look")
     }
+
+    /// Whether payouts are held, as the paymaster was told last.
+    fn are_payouts_held(&mut self) -> bool {
+        let mut last = None;
+        while let Ok(told) = self.payouts.try_recv() {
+            assert_eq!(told.hold, Hold::Clock);
+            last = Some(told.detail.is_some());
+        }
+        last.expect("it is told at every look")
+    }
 }
 
 #[actix::test]
@@ -105,6 +119,7 @@ async fn a_clock_that_the_chain_contradicts_is_refused_from_the_start_until_it_i
         );
         let told = bench.told();
         assert!(told.refused.is_some() && !told.is_confirmed, "{wrong}: {told:?}");
+        assert!(bench.are_payouts_held(), "{wrong}");
         let before = bench.view().await.hindrance;
         bench.seconds(5).await;
         assert_eq!(bench.view().await.hindrance, before, "its words do not change");
@@ -113,6 +128,7 @@ async fn a_clock_that_the_chain_contradicts_is_refused_from_the_start_until_it_i
         bench.seconds(1).await;
         let told = bench.told();
         assert!(told.refused.is_none() && told.is_confirmed, "{wrong}: {told:?}");
+        assert!(!bench.are_payouts_held(), "{wrong}");
         assert_eq!(
             told.steps, 1,
             "the date follows at once: the chain refused the old one"
@@ -130,6 +146,7 @@ async fn without_a_chain_jumps_are_seen_and_followed_when_they_last() {
         bench.seconds(6).await;
         assert_eq!(bench.hindrance().await.as_deref(), Some("clock_jumped"), "{jump}");
         assert_eq!(bench.clock.date(), bench.clock.now(), "{jump}");
+        assert!(!bench.are_payouts_held(), "time passes as before: {jump}");
         bench.clock.jump_wall(-jump);
         bench.seconds(1).await;
         assert_eq!(bench.hindrance().await, None, "{jump}");
@@ -168,7 +185,8 @@ async fn a_long_time_away_is_confirmed_by_the_chain_or_by_waiting() {
     for has_header in [false, true] {
         let mut bench = Bench::new(0, has_header).await;
         let clock = bench.clock.clone();
-        let (outbox, rounds) = recorded_outbox_of(10_000);
+        let (outbox, rounds) = recorded_outbox_of(100_000);
+        let (payouts, _inbox) = recorded_outbox_of(100_000);
         bench.rounds = rounds;
         bench.keeper = TimeKeeper::new(TimeKeeperParts {
             clock: Arc::new(clock),
@@ -176,6 +194,7 @@ async fn a_long_time_away_is_confirmed_by_the_chain_or_by_waiting() {
             rules: RULES,
             last_seen: BEGIN.moved(-YEAR),
             rounds: outbox,
+            payouts,
         })
         .start();
         settle().await;

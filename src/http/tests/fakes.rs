@@ -295,6 +295,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         started_at: NOW,
         ledger_writes: true,
         has_work: true,
+        no_work: None,
         hindrances: Vec::new(),
     }
 }
@@ -385,6 +386,7 @@ impl World {
                     current: Some(template()),
                     live: vec![template()],
                     since: NOW,
+                    lack: None,
                 }),
                 trouble: None,
             }),
