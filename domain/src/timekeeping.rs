@@ -22,6 +22,17 @@ pub struct Rules {
     pub settle: Span,
 }
 
+/// What is known of the time in the best header of the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BestHeader {
+    /// Its time, as a chain that is synced told it last.
+    Time(Timestamp),
+    /// The chain has headers with times, but nobody could tell yet.
+    Unheard,
+    /// The chain has no time of its own.
+    Timeless,
+}
+
 /// What the clocks show at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readings {
@@ -31,8 +42,8 @@ pub struct Readings {
     pub date: Timestamp,
     /// The wall clock.
     pub wall: Timestamp,
-    /// The time in the best header that was heard of last from a synced chain; `None` if there is no such chain.
-    pub header: Option<Timestamp>,
+    /// The best header.
+    pub header: BestHeader,
 }
 
 /// A jump of the wall clock that is not taken on (yet).
@@ -53,8 +64,9 @@ pub struct WallState {
     pub from_header: Option<i64>,
     /// It is further from the best header than it may be: nothing that moves money relies on it.
     pub is_refused: bool,
-    /// What the wall said of the time in which the process did not run is believed: either the chain confirmed it,
-    /// or it was little, or the wall has stood by it for long enough.
+    /// The date with which the process began is believed, so that it can be written down: the chain confirmed it, or it
+    /// is near what was written down last. A chain without times can not help: there it is believed if it is before
+    /// that, which shows that the last one was wrong, or once the wall has stood by it for long enough.
     pub is_confirmed: bool,
 }
 
@@ -63,8 +75,8 @@ pub struct WallState {
 pub struct Timekeeping {
     rules: Rules,
     began: Timestamp,
-    /// By how much the wall was ahead of what was last written down, when the process began.
-    gap: Span,
+    /// By how many milliseconds the wall was ahead of what was last written down, when the process began.
+    gap: i64,
     state: WallState,
 }
 
@@ -75,7 +87,7 @@ impl Timekeeping {
         Self {
             rules,
             began: now,
-            gap: now.since(last_seen),
+            gap: now.ahead_of(last_seen),
             state: WallState::default(),
         }
     }
@@ -93,33 +105,40 @@ impl Timekeeping {
             wall,
             header,
         } = readings;
-        self.state.from_header = header.map(|header| wall.ahead_of(header));
+        let time = match header {
+            BestHeader::Time(time) => Some(time),
+            BestHeader::Unheard | BestHeader::Timeless => None,
+        };
+        self.state.from_header = time.map(|time| wall.ahead_of(time));
         let tolerance = self.rules.tolerance.millis();
         self.state.is_refused = self
             .state
             .from_header
             .is_some_and(|millis| millis.unsigned_abs() > tolerance);
         // A date that the chain refuses gives way at once to a wall that it does not refuse.
-        let is_date_refused = header.is_some_and(|header| date.ahead_of(header).unsigned_abs() > tolerance);
+        let is_date_refused = time.is_some_and(|time| date.ahead_of(time).unsigned_abs() > tolerance);
         let patience = if is_date_refused {
             Span::default()
         } else {
             self.rules.settle
         };
-        let step = self.step(now, wall.ahead_of(date), patience);
-        self.confirm(now);
+        let millis = wall.ahead_of(date);
+        let is_believed =
+            !self.state.is_refused && (header != BestHeader::Unheard || millis.unsigned_abs() <= tolerance);
+        let step = self.step(now, millis, is_believed.then_some(patience));
+        self.confirm(now, header);
         step
     }
 
-    /// What to do about the wall being ahead of the date by so much.
-    fn step(&mut self, now: Timestamp, millis: i64, patience: Span) -> Option<i64> {
+    /// What to do about the wall being ahead of the date by so much; without `patience` it is not followed.
+    fn step(&mut self, now: Timestamp, millis: i64, patience: Option<Span>) -> Option<i64> {
         if millis.unsigned_abs() <= STEP_MAX.millis() {
             self.state.jump = None;
             return (millis != 0).then_some(millis);
         }
         let is_same = |jump: &Jump| jump.millis.abs_diff(millis) <= STEP_MAX.millis();
         let since = self.state.jump.filter(is_same).map_or(now, |jump| jump.since);
-        if now.since(since) >= patience && !self.state.is_refused {
+        if patience.is_some_and(|patience| now.since(since) >= patience) {
             self.state.jump = None;
             return Some(millis);
         }
@@ -127,13 +146,15 @@ impl Timekeeping {
         None
     }
 
-    fn confirm(&mut self, now: Timestamp) {
+    fn confirm(&mut self, now: Timestamp, header: BestHeader) {
         let state = &mut self.state;
         if state.is_confirmed || state.is_refused || state.jump.is_some() {
             return;
         }
-        let has_stood = now.since(self.began) >= self.rules.settle;
-        state.is_confirmed = state.from_header.is_some() || self.gap <= self.rules.tolerance || has_stood;
+        let has_stood = self.gap < 0 || now.since(self.began) >= self.rules.settle;
+        let stands_alone = header == BestHeader::Timeless && has_stood;
+        let is_near = self.gap.unsigned_abs() <= self.rules.tolerance.millis();
+        state.is_confirmed = state.from_header.is_some() || is_near || stands_alone;
     }
 }
 

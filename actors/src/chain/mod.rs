@@ -103,7 +103,7 @@ pub trait Chain: Send + Sync + 'static {
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>>;
 
     /// The time in the header of the best chain's tip, by which a machine's clock can be judged; `None` if the chain
-    /// is not synced, or has no time of its own.
+    /// has no time of its own. A chain that is not synced can not tell, which is an error.
     fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
         Box::pin(std::future::ready(Ok(None)))
     }

@@ -149,6 +149,11 @@ impl RewardDistributor {
         if let Some(refused) = &self.news.refused {
             return reply.answer(ControlOutcome::Refused(refused.clone()));
         }
+        if !self.news.is_confirmed {
+            return reply.answer(ControlOutcome::Refused(
+                "the clock is not confirmed yet after the start; ask again in a minute".to_owned(),
+            ));
+        }
         match self.parts.schedule.now(self.parts.clock.now()) {
             Ok(round) => self.close_round(round, Cause::Admin(reply), ctx),
             Err(error) => reply.answer(ControlOutcome::Refused(error.to_string())),

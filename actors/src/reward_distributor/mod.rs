@@ -2,7 +2,8 @@
 //!
 //! A tick is only a poke: the schedule says which round is due by the clock, and the ledger's unique round is
 //! the guard. It counts in the pool's running time, so no jump of the machine's clock makes a round due or keeps one
-//! from it; missed rounds are those of real time away, so many a minute. While the clock is refused no round closes.
+//! from it; missed rounds are those of real time away, so many a minute. While the clock is refused, or its date not
+//! confirmed after the start, no round closes.
 //! One round is in flight at a time; it is gathered from the store, closed by the pure rules, and
 //! committed until the ledger has answered. It asks the ledger and the store's reading side, and is asked by
 //! the pool manager. It knows nothing of shares on their way or of the chain.
@@ -127,7 +128,10 @@ impl RewardDistributor {
     }
 
     fn poke(&mut self, ctx: &mut Context<Self>) {
-        if self.parts.paused || self.is_draining || self.is_closing || self.news.refused.is_some() {
+        if self.parts.paused || self.is_draining || self.is_closing {
+            return;
+        }
+        if self.news.refused.is_some() || !self.news.is_confirmed {
             return;
         }
         let now = self.parts.clock.now();
@@ -141,9 +145,6 @@ impl RewardDistributor {
 
     /// Whether a missed round may be closed now; if so it is counted.
     fn may_close_missed(&mut self, now: Timestamp) -> bool {
-        if !self.news.is_confirmed {
-            return false;
-        }
         let new_ones = MINUTE.millis() / self.parts.schedule.interval().millis();
         let most = u64::from(self.parts.missed_per_minute).max(CATCH_UP_LEAST * new_ones);
         let (began, count) = self.missed;

@@ -11,7 +11,7 @@ use crate::ask::Request;
 pub struct ClockNews {
     /// Why the wall clock is not believed; `None`: it is.
     pub refused: Option<String>,
-    /// What it says of the time in which the process did not run is believed.
+    /// The date with which the process began is believed.
     pub is_confirmed: bool,
     /// How often the date took on a jump of the wall clock in this life.
     pub steps: u64,

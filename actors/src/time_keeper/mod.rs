@@ -8,7 +8,7 @@
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::timekeeping::{Readings, Rules, Timekeeping};
+use dwarves_domain::timekeeping::{BestHeader, Readings, Rules, Timekeeping};
 
 use crate::ask::{Ask, AskError, Outbox};
 use crate::chain::{ChainError, SharedChain};
@@ -45,18 +45,13 @@ pub struct TimeKeeperParts {
     pub payouts: Outbox<HoldPayouts>,
 }
 
-/// The time in the best header, and when it was heard of.
-#[derive(Clone, Copy, Debug)]
-struct Header {
-    time: Timestamp,
-    heard_at: Timestamp,
-}
-
 /// The actor that owns what is known of the wall clock.
 pub struct TimeKeeper {
     parts: TimeKeeperParts,
     keeping: Timekeeping,
-    header: Option<Header>,
+    header: BestHeader,
+    /// When it was heard of.
+    heard_at: Timestamp,
     /// When the chain was asked last; an answer may be on its way.
     asked_at: Option<Timestamp>,
     is_asking: bool,
@@ -73,7 +68,8 @@ impl TimeKeeper {
         Self {
             parts,
             keeping,
-            header: None,
+            header: BestHeader::Unheard,
+            heard_at: Timestamp::EPOCH,
             asked_at: None,
             is_asking: false,
             was_answered: false,
@@ -90,10 +86,11 @@ impl TimeKeeper {
             now,
             date: clock.date_of(now),
             wall: clock.wall(),
-            // While the chain does not answer, time passes there too.
-            header: self
-                .header
-                .map(|header| header.time.plus(now.since(header.heard_at))),
+            header: match self.header {
+                // While the chain does not answer, time passes there too.
+                BestHeader::Time(time) => BestHeader::Time(time.plus(now.since(self.heard_at))),
+                unknown => unknown,
+            },
         };
         if let Some(millis) = self.keeping.look(readings) {
             clock.correct(millis);
@@ -126,8 +123,8 @@ impl TimeKeeper {
         let is_first = !std::mem::replace(&mut self.was_answered, true);
         match answer {
             Ok(time) => {
-                let heard_at = self.parts.clock.now();
-                self.header = time.map(|time| Header { time, heard_at });
+                self.heard_at = self.parts.clock.now();
+                self.header = time.map_or(BestHeader::Timeless, BestHeader::Time);
             }
             // What was heard before still holds; a chain that was never heard says nothing.
             Err(error) => log::debug!("the chain does not tell its best header's time: {error}"),

@@ -175,7 +175,7 @@ async fn a_chain_that_does_not_answer_leaves_the_verdict_as_it_was() {
     assert_eq!(
         bench.hindrance().await,
         None,
-        "a chain that is not synced says nothing"
+        "a chain without times says nothing"
     );
 }
 

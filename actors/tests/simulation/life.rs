@@ -181,6 +181,8 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
         halt: halt.shared(),
         stop: watch::Sender::new(false),
     };
+    sim.chain.set_header_time(Some(sim.now));
+    actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
     let ports = assembly::start(sim.settings(), world, &Placement::Here)
         .await
         .expect("a memory store can always be read");
@@ -196,7 +198,6 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
     );
 
     let doors = open_doors(&ports, clock);
-    actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
     for state in &sim.miners {
         let task = miner::mine(state.clone(), doors.clone(), clock.clone(), sim.notes.clone());
         actix::spawn(task);

@@ -27,6 +27,14 @@ fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(BEGIN + millis)
 }
 
+fn header(is_there: bool, millis: i64) -> BestHeader {
+    if is_there {
+        BestHeader::Time(at(millis))
+    } else {
+        BestHeader::Timeless
+    }
+}
+
 /// A machine whose true time is the running time, with a wall that is wrong by `wrong`.
 struct Machine {
     keeping: Timekeeping,
@@ -55,7 +63,7 @@ impl Machine {
             now: at(self.passed),
             date: at(self.passed + self.correction),
             wall: at(self.passed + self.wrong),
-            header: self.has_header.then(|| at(self.passed)),
+            header: header(self.has_header, self.passed),
         });
         self.correction += step.unwrap_or_default();
     }
@@ -113,7 +121,7 @@ fn a_wall_that_was_wrong_from_the_start_is_refused_by_the_chain_at_once() {
     for jump in JUMPS {
         let wall = at(jump);
         let mut keeping = Timekeeping::new(RULES, wall, at(-10_000));
-        let header = Some(at(0));
+        let header = BestHeader::Time(at(0));
         let step = keeping.look(Readings {
             now: wall,
             date: wall,
@@ -139,7 +147,7 @@ fn a_date_that_the_chain_refuses_gives_way_at_once_to_a_wall_that_is_right() {
                     now: running,
                     date: running.moved(correction),
                     wall,
-                    header: has_header.then(|| at(0)),
+                    header: header(has_header, 0),
                 });
                 correction += step.unwrap_or_default();
                 assert_eq!(correction, expected);
@@ -151,14 +159,22 @@ fn a_date_that_the_chain_refuses_gives_way_at_once_to_a_wall_that_is_right() {
 
 #[test]
 fn a_long_time_away_is_believed_when_the_wall_has_stood_by_it_and_a_short_one_at_once() {
-    for (away, at_once) in [(0, true), (HOUR, true), (3 * HOUR, false), (YEAR, false)] {
+    for (away, at_once) in [
+        (0, true),
+        (HOUR, true),
+        (-HOUR, true),
+        (3 * HOUR, false),
+        (YEAR, false),
+        // The last date that was written down lies in the future: that one was wrong.
+        (-YEAR, true),
+    ] {
         let mut keeping = Timekeeping::new(RULES, at(0), at(-away));
         for millis in (0..=60_000).step_by(1_000) {
             keeping.look(Readings {
                 now: at(millis),
                 date: at(millis),
                 wall: at(millis),
-                header: None,
+                header: BestHeader::Timeless,
             });
             let has_stood = millis >= 60_000;
             assert_eq!(
@@ -167,6 +183,26 @@ fn a_long_time_away_is_believed_when_the_wall_has_stood_by_it_and_a_short_one_at
                 "{away} {millis}"
             );
         }
+    }
+}
+
+#[test]
+fn while_the_chain_was_not_heard_nothing_beyond_the_tolerance_is_believed() {
+    for wrong in JUMPS {
+        let mut keeping = Timekeeping::new(RULES, at(0), at(-wrong));
+        let mut correction = 0;
+        for millis in (0..=600_000).step_by(1_000) {
+            let step = keeping.look(Readings {
+                now: at(millis),
+                date: at(millis + correction),
+                wall: at(millis + wrong),
+                header: BestHeader::Unheard,
+            });
+            correction += step.unwrap_or_default();
+        }
+        let is_far = wrong.unsigned_abs() > RULES.tolerance.millis();
+        assert_eq!(correction, if is_far { 0 } else { wrong }, "{wrong}");
+        assert_eq!(keeping.state().is_confirmed, !is_far, "{wrong}");
     }
 }
 
@@ -184,7 +220,8 @@ fn a_wall_that_does_not_stand_still_is_never_taken_on() {
 fn clocks_at_the_ends_of_time_break_nothing() {
     for wall in [i64::MIN, 0, i64::MAX] {
         let mut keeping = Timekeeping::new(RULES, at(0), Timestamp::from_millis(i64::MAX));
-        for header in [None, Some(Timestamp::from_millis(i64::MIN))] {
+        let earliest = BestHeader::Time(Timestamp::from_millis(i64::MIN));
+        for header in [BestHeader::Timeless, BestHeader::Unheard, earliest] {
             keeping.look(Readings {
                 now: at(0),
                 date: at(0),

@@ -104,7 +104,7 @@ impl Engine {
         let node = self.reader()?;
         let progress = node.progress().await.map_err(|error| reading(&node, error))?;
         if !progress.is_synced() {
-            return Ok(None);
+            return Err(ChainError::NotReady(format!("{} is not synced", node.name())));
         }
         let time = node.header_time(progress.tip.hash).await;
         let time = time.map_err(|error| reading(&node, error))?;

@@ -156,13 +156,15 @@ async fn missed_rounds_wait_until_the_clock_is_confirmed_and_come_so_many_a_minu
 }
 
 #[actix::test]
-async fn an_unconfirmed_clock_closes_no_missed_round() {
+async fn a_clock_that_is_not_confirmed_closes_nothing() {
     let bench = Bench::new().await;
     tell(&bench, ClockNews::default());
-    bench.tick_at(19).await;
-    assert_eq!(bench.closings().await, [10], "that one was not missed");
     bench.tick_at(45).await;
-    assert_eq!(bench.closings().await, [10]);
+    assert_eq!(bench.closings().await, [0; 0]);
+    match bench.ask(DistributorControl::DistributeNow).await {
+        ControlOutcome::Refused(why) => assert!(why.contains("not confirmed"), "{why}"),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
     tell(&bench, right(0));
     settle().await;
     assert_eq!(bench.closings().await, [10, 20, 30, 40]);
