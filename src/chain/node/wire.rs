@@ -111,7 +111,7 @@ pub(super) struct ChainInfoJson {
 pub(super) struct HeaderJson {
     /// -1: not on the best chain.
     pub(super) confirmations: i64,
-    /// The header's time in Unix seconds.
+    /// Its time in Unix seconds; every real node names it.
     #[serde(default)]
     pub(super) time: Option<u32>,
 }
