@@ -235,6 +235,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
             blocks: ports.read_blocks.clone(),
             payouts: ports.read_payouts.clone(),
             clock: ports.read_clock.clone(),
+            waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
         },
         store: Arc::clone(&ground.store),

@@ -49,6 +49,7 @@ pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSet
         fee_rate: payouts.fee_rate,
         fee_max: payouts.fee_max,
         outputs_max: payouts.outputs_max,
+        vbytes_max: payouts.vbytes_max,
         depths: Depths {
             confirm: payouts.confirmations,
             forget: payouts
@@ -61,9 +62,11 @@ pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSet
         stuck_after: PaymasterSettings::STUCK_AFTER,
         addresses,
     };
-    let floor = settings.rules().floor();
-    if payouts.threshold < floor {
-        log::warn!("payouts.threshold_sats is below what can be paid; {floor} holds instead");
+    let threshold = settings.rules().threshold_of(None);
+    if payouts.threshold < threshold {
+        log::warn!(
+            "payouts.threshold_sats is below what pays for its own output within fee_max_bps; {threshold} holds instead"
+        );
     }
     settings
 }
@@ -187,10 +190,7 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
         window_ahead: config.auth.window_ahead,
         session: config.auth.session,
         addresses,
-        threshold_least: payouts(config, addresses)
-            .rules()
-            .floor()
-            .max(config.payouts.threshold_min),
+        threshold_least: payouts(config, addresses).rules().least(),
         signatures_per_sec: config.http.signed_requests_per_sec,
         mailbox_capacity: config.limits.handler_mailbox,
     }

@@ -30,7 +30,7 @@ use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
-use crate::paymaster::messages::{HoldPayouts, ReadPayouts};
+use crate::paymaster::messages::{HoldPayouts, ReadPayouts, ReadWaiting};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
@@ -190,6 +190,8 @@ pub struct PoolPorts {
     pub read_payouts: Port<ReadPayouts>,
     /// How the machine's clock is.
     pub read_clock: Port<ReadClock>,
+    /// The paymaster: reads whether a miner's balance is due and waits.
+    pub read_waiting: Port<ReadWaiting>,
     /// Holds payouts, for those outside who know a ground.
     pub hold_payouts: Outbox<HoldPayouts>,
 }

@@ -230,6 +230,7 @@ pub(super) fn start(
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
         read_clock: peers.read_clock,
+        read_waiting: Port::new(&payouts),
         hold_payouts: Outbox::new(&payouts),
     }
 }

@@ -255,6 +255,7 @@ pub fn payout_settings() -> PaymasterSettings {
         fee_rate: FeeRate::new(1).expect("a rate"),
         fee_max: BasisPoints::new(5_000).expect("a half is a part"),
         outputs_max: 100,
+        vbytes_max: 99_000,
         depths: Depths {
             confirm: 3,
             forget: 9,

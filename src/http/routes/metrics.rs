@@ -13,6 +13,7 @@ use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{BlockState, PoolTotals};
 use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
+use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
 use super::pool::{luck, round_effort};
@@ -228,11 +229,18 @@ impl Page {
             let is_set = u8::from(view.holds.contains(hold));
             self.value(name, &format!("{{hold=\"{hold}\"}}"), is_set);
         }
+        self.gauge("dwarves_payouts_open", "Payouts under way.", view.open.len());
         self.gauge(
-            "dwarves_payouts_open",
-            "Payouts that still may change.",
-            view.open.len(),
+            "dwarves_payouts_settled",
+            "Payouts confirmed or returned and still watched for reorganisations.",
+            view.settled,
         );
+        let name = "dwarves_payouts_waiting_sats";
+        self.begin(name, Kind::Gauge, "Balances that the last plan left, by reason.");
+        for why in WhyHeld::ALL {
+            let held = view.held.get(&why).copied().unwrap_or_default();
+            self.value(name, &format!("{{reason=\"{why}\"}}"), held.amount);
+        }
         self.gauge(
             "dwarves_payout_troubles",
             "What hinders payouts.",

@@ -19,7 +19,7 @@ use dwarves_actors::handlers::submission::messages::{
 use dwarves_actors::miner_manager::messages::{
     AddressesRefused, JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
 };
-use dwarves_actors::paymaster::messages::PayoutsView;
+use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
@@ -371,6 +371,7 @@ impl World {
             }),
             payouts: port(|_| PayoutsView::default()),
             clock: port(|_| dwarves_actors::time_keeper::messages::ClockView::default()),
+            waiting: port(|_: ReadWaiting| None),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
                 source: Source::Blocks,

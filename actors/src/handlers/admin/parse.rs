@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use dwarves_domain::ids::PayoutId;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints};
@@ -48,7 +49,7 @@ const ACTORS: [(&str, &[&str]); 5] = [
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "set_threshold", "release"],
+        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
     ),
 ];
 
@@ -110,6 +111,10 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("paymaster", "pay_now") => ControlMessage::Payouts(PaymasterControl::PayNow {
             dry_run: fields.flag("dry_run")?,
         }),
+        ("paymaster", "cancel") => {
+            let payout = fields.number("payout", 1, Amount::MAX.sats())?;
+            ControlMessage::Payouts(PaymasterControl::Cancel(PayoutId::new(payout)))
+        }
         ("paymaster", "set_threshold") => {
             let sats = fields.number("threshold_sats", 1, Amount::MAX.sats())?;
             let threshold = Amount::from_sats(sats);
