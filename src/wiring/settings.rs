@@ -20,7 +20,7 @@ use dwarves_domain::work::Algorithm;
 
 use super::StartError;
 use crate::chain::devnet::DevnetParams;
-use crate::config::{self, Config};
+use crate::config::{self, ChainKind, Config};
 use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
@@ -151,12 +151,14 @@ pub(super) fn pool_settings(
             },
             run_interval: config.rewards.run_interval,
             retention: Some(config.store.retention),
+            missed_per_minute: config.rewards.missed_rounds_per_minute,
         },
         blocks: BlockSettings {
             maturity: config.chain.maturity(),
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
         payouts: payouts(config, addresses),
+        clock: config.clock.rules(),
         payout_holds: payout_holds(config),
         acknowledge,
     })
@@ -166,7 +168,10 @@ pub(super) fn pool_settings(
 fn payout_holds(config: &Config) -> Holds {
     let detail = "the pool was started with payouts held".to_owned();
     let start = config.payouts.start_held.then_some((Hold::Start, detail));
-    start.into_iter().collect()
+    // Lifted as soon as the node has told its best header's time, or can not tell it.
+    let unchecked = "the clock is not compared with the chain yet".to_owned();
+    let clock = (config.chain.kind == ChainKind::Node).then_some((Hold::Clock, unchecked));
+    start.into_iter().chain(clock).collect()
 }
 
 /// How many Stratum sessions there may be.

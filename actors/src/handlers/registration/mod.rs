@@ -94,7 +94,7 @@ impl RegistrationHandler {
 
     /// Everything about a signed request that can be judged without its nonce's history.
     fn judge(&mut self, request: &Authenticate) -> Result<UseNonce, AuthenticateReply> {
-        let now = self.clock.now();
+        let now = self.clock.date();
         if request.receiver != self.settings.pool {
             return Err(AuthenticateReply::WrongReceiver);
         }
@@ -106,7 +106,9 @@ impl RegistrationHandler {
         {
             return Err(AuthenticateReply::Stale);
         }
-        if !self.rate.allows(request.from, now) {
+        // By time that passes, not by the wall's.
+        let passed = self.clock.now();
+        if !self.rate.allows(request.from, passed) {
             return Err(AuthenticateReply::Busy);
         }
         let signed = SignedRequest {
@@ -119,7 +121,7 @@ impl RegistrationHandler {
             receiver: request.receiver,
         };
         if !signed.is_signed_by(&request.signature) {
-            self.rate.charge(request.from, FAILED_COST - 1, now);
+            self.rate.charge(request.from, FAILED_COST - 1, passed);
             return Err(AuthenticateReply::SignatureInvalid);
         }
         Ok(UseNonce {
@@ -204,7 +206,7 @@ impl Handler<Ask<OpenSession>> for RegistrationHandler {
 
     fn handle(&mut self, ask: Ask<OpenSession>, ctx: &mut Self::Context) {
         let hotkey = ask.payload.hotkey;
-        let expires_at = self.clock.now().plus(self.settings.session);
+        let expires_at = self.clock.date().plus(self.settings.session);
         let session = Session { hotkey, expires_at };
         let token = self.sessions.seal(&session);
         let port = self.peers.standing.clone();
