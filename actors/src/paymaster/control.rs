@@ -282,7 +282,11 @@ impl Handler<Ask<ReadPayouts>> for Paymaster {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadPayouts>, _: &mut Self::Context) {
-        ask.reply.answer(self.view.clone());
+        // Plans are made in running time; a date is what others want to see.
+        ask.reply.answer(PayoutsView {
+            next_plan_at: self.parts.clock.date_of(self.view.next_plan_at),
+            ..self.view.clone()
+        });
     }
 }
 

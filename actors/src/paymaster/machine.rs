@@ -230,7 +230,7 @@ impl Machine {
     }
 
     pub(super) async fn take(&mut self, id: PayoutId, steps: Vec<Step>) -> Result<(), Ended> {
-        let at = self.clock.now();
+        let at = self.clock.date();
         for step in &steps {
             self.tell(id, step);
         }

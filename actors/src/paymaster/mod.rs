@@ -117,9 +117,11 @@ impl Paymaster {
     /// A paymaster that goes on from what the store has.
     pub fn new(parts: PaymasterParts) -> Self {
         let begun_at = parts.last_payout.map(|(_, at)| at);
+        let now = parts.clock.now();
         let next_plan_at = match begun_at {
-            Some(at) => at.plus(parts.settings.interval),
-            None => parts.clock.now(),
+            // One that lies in the future was dated by a clock that was wrong.
+            Some(at) => at.min(now).plus(parts.settings.interval),
+            None => now,
         };
         let last_payout = parts.last_payout.map(|(id, _)| id);
         let (gate, _) = watch::channel(!parts.paused && parts.holds.is_empty());

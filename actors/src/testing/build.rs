@@ -292,6 +292,7 @@ pub fn pool_settings() -> PoolSettings {
             terms: terms(),
             run_interval: Span::from_secs(10),
             retention: None,
+            missed_per_minute: 1_000,
         },
         blocks: BlockSettings {
             maturity: 10,
@@ -299,6 +300,10 @@ pub fn pool_settings() -> PoolSettings {
             candidates_max: 8,
         },
         payouts: payout_settings(),
+        clock: dwarves_domain::timekeeping::Rules {
+            tolerance: Span::from_secs(7_200),
+            settle: Span::from_secs(60),
+        },
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }

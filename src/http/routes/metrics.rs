@@ -10,7 +10,9 @@ use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
+use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{BlockState, PoolTotals};
+use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
 use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
@@ -38,6 +40,10 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     page.miners(&state.ask(&ports.miners, ReadMiners).await?);
     page.blocks(&state.ask(&ports.blocks, ReadBlocks).await?);
     page.payouts(&state.ask(&ports.payouts, ReadPayouts).await?);
+    page.clock(
+        &state.ask(&ports.clock, ReadClock).await?,
+        state.ask(&ports.schedule, ReadSchedule).await?.missed,
+    );
     page.ledger(&state.totals().await?);
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(page.0))
 }
@@ -116,6 +122,26 @@ impl Page {
             "What troubles the pool, as /readyz tells it.",
             hindrances,
         );
+    }
+
+    fn clock(&mut self, view: &ClockView, missed: u64) {
+        let secs = |millis: i64| millis as f64 / 1_000.0;
+        self.flag(
+            "dwarves_clock_refused",
+            "Whether the machine's clock is too far from the chain's best header: no round closes, no payout begins.",
+            view.wall.is_refused,
+        );
+        self.gauge(
+            "dwarves_clock_jump_seconds",
+            "By how much the machine's clock jumped and is not followed (yet); 0: it did not.",
+            secs(view.wall.jump.map_or(0, |jump| jump.millis)),
+        );
+        if let Some(millis) = view.wall.from_header {
+            let help = "By how much the machine's clock is ahead of the chain's best header.";
+            self.gauge("dwarves_clock_ahead_of_best_header_seconds", help, secs(millis));
+        }
+        let help = "Reward rounds that were missed and are still to be closed.";
+        self.gauge("dwarves_rounds_missed", help, missed);
     }
 
     fn miners(&mut self, view: &MinersView) {

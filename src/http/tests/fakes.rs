@@ -370,6 +370,7 @@ impl World {
                 ..BlocksView::default()
             }),
             payouts: port(|_| PayoutsView::default()),
+            clock: port(|_| dwarves_actors::time_keeper::messages::ClockView::default()),
             waiting: port(|_: ReadWaiting| None),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
@@ -380,6 +381,7 @@ impl World {
                 next_round_at: NOW,
                 last_round: None,
                 paused: false,
+                missed: 0,
             }),
             work: port(|_| WorkView {
                 work: Arc::new(LiveWork {
@@ -423,6 +425,7 @@ impl World {
 
     pub(super) fn state(self) -> web::Data<HttpState> {
         let deps = HttpDeps {
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
             ports: self.ports,
             store: Arc::new(self.store),
             clock: Arc::new(FixedClock),

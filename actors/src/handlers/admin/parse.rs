@@ -38,7 +38,14 @@ const ACTORS: [(&str, &[&str]); 5] = [
     ("work_manager", &["refresh"]),
     (
         "reward_distributor",
-        &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
+        &[
+            "set_run_interval",
+            "distribute_now",
+            "pause",
+            "resume",
+            "set_fee",
+            "reset_schedule",
+        ],
     ),
     (
         "paymaster",
@@ -87,6 +94,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         }
         ("reward_distributor", "distribute_now") => {
             ControlMessage::Rewards(DistributorControl::DistributeNow)
+        }
+        ("reward_distributor", "reset_schedule") => {
+            ControlMessage::Rewards(DistributorControl::ResetSchedule)
         }
         ("reward_distributor", "pause") => ControlMessage::Rewards(DistributorControl::Pause),
         ("reward_distributor", "resume") => ControlMessage::Rewards(DistributorControl::Resume),
