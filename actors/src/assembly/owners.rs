@@ -109,6 +109,7 @@ pub(super) fn start(
     };
     let payouts = placement.start(move || Paymaster::new(parts));
 
+    let candidates_max = blocks.candidates_max;
     let parts = BlockTrackerParts {
         chain: world.chain.clone(),
         ledger: commit.clone(),
@@ -116,7 +117,7 @@ pub(super) fn start(
         maturity: blocks.maturity,
         forget_after: blocks.forget_after,
         store: world.store.clone(),
-        candidates_max: blocks.candidates_max,
+        candidates_max,
         open: open_blocks,
         recovery,
     };
@@ -126,6 +127,7 @@ pub(super) fn start(
         clock: world.clock.clone(),
         ledger: commit.clone(),
         blocks: Outbox::new(&blocks),
+        candidates_max,
         mailbox_capacity: miners_mailbox,
         difficulty_range,
     };
@@ -221,6 +223,7 @@ pub(super) fn start(
             judge: Port::new(&miners),
             issue: Port::new(&work),
             subscribe,
+            blocks: Port::new(&blocks),
         },
         deliver: Port::new(&pool),
         read_pool: Port::new(&pool),

@@ -323,6 +323,7 @@ impl Miner {
         };
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].1.ask(submit, self.patience()).await;
+        let reply = reply.map(|reply| reply.split().0);
         let mut state_of_request = "again later";
         match reply {
             Ok(SubmitSharesReply::Verdicts(verdicts)) => {
@@ -345,7 +346,8 @@ impl Miner {
                 SubmitSharesReply::Banned { .. }
                 | SubmitSharesReply::Paused
                 | SubmitSharesReply::Busy
-                | SubmitSharesReply::Unavailable,
+                | SubmitSharesReply::Unavailable
+                | SubmitSharesReply::WithBlocks { .. },
             )
             | Err(_) => {
                 MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::object::Object;
 use super::scalars::{Hash, Instant, JobName, Reason, Word, Worker, serialize_hex};
+use crate::http::problem::BLOCK_SUBMITTED;
 
 /// What one request brings.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -166,7 +167,14 @@ pub enum ShareResult {
 
 /// Why a share does not count, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub struct Detail {
+    why: Why,
+    /// It is a block, which was submitted all the same.
+    is_block: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
     /// As the rejection says.
     Rejection(Rejection),
     /// Its job was given to another worker of this miner.
@@ -175,15 +183,21 @@ pub enum Detail {
 
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejection(rejection) => rejection.fmt(f),
-            Self::OtherWorker => f.write_str("the job was given to another worker of this miner"),
+        match self.why {
+            Why::Rejection(rejection) => rejection.fmt(f)?,
+            Why::OtherWorker => f.write_str("the job was given to another worker of this miner")?,
         }
+        if self.is_block {
+            write!(f, "; {BLOCK_SUBMITTED}")?;
+        }
+        Ok(())
     }
 }
 
-impl From<ShareVerdict> for ShareResult {
-    fn from(verdict: ShareVerdict) -> Self {
+impl ShareResult {
+    /// What became of a share. `is_block`: it does not count, and is a block that was submitted all the same.
+    pub fn new(verdict: ShareVerdict, is_block: bool) -> Self {
+        let detail = |why| Detail { why, is_block };
         match verdict {
             ShareVerdict::Accepted {
                 hash,
@@ -198,7 +212,7 @@ impl From<ShareVerdict> for ShareResult {
             },
             ShareVerdict::Rejected(rejection) => Self::Rejected {
                 reason: Reason(rejection.reason()),
-                detail: Detail::Rejection(rejection),
+                detail: detail(Why::Rejection(rejection)),
                 sequence: match rejection {
                     Rejection::Duplicate(first) => Some(first.get()),
                     _ => None,
@@ -206,7 +220,7 @@ impl From<ShareVerdict> for ShareResult {
             },
             ShareVerdict::OtherWorker => Self::Rejected {
                 reason: Reason(Rejection::UnknownJob.reason()),
-                detail: Detail::OtherWorker,
+                detail: detail(Why::OtherWorker),
                 sequence: None,
             },
         }

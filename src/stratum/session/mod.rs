@@ -41,7 +41,7 @@ mod reading;
 use due::DueQueue;
 use looking::Checking;
 use opening::Opening;
-use reading::{Batch, Waiting};
+use reading::{Batch, Knocking, Waiting};
 
 /// News that may wait for one session: it has little to say to it.
 const MAILBOX_CAPACITY: usize = 2;
@@ -104,6 +104,7 @@ pub struct StratumSession {
     /// The shares of the present read.
     batch: Batch,
     waiting: Option<Box<Waiting>>,
+    knocking: Option<Box<Knocking>>,
     due: DueQueue,
     checking: Option<Box<Checking>>,
     /// What is to be written, and how much of it was.
@@ -148,6 +149,7 @@ impl StratumSession {
             unread: Vec::new(),
             batch: Batch::default(),
             waiting: None,
+            knocking: None,
             due: DueQueue::default(),
             checking: None,
             out: Vec::new(),
@@ -202,6 +204,7 @@ impl StratumSession {
             // Lines first: whatever they ask for is waited for right after.
             let handled = self.handle_lines();
             let is_held = !self.unread.is_empty() && !self.has_room();
+            self.poll_knocking(wake);
             self.poll_due(wake);
             self.poll_waiting(wake);
             self.poll_checking(wake);
@@ -211,7 +214,12 @@ impl StratumSession {
             if let Err(end) = self.poll_flush(wake) {
                 return Poll::Ready(end);
             }
-            if self.is_leaving && self.due.is_empty() && self.waiting.is_none() && self.out.is_empty() {
+            if self.is_leaving
+                && self.due.is_empty()
+                && self.knocking.is_none()
+                && self.waiting.is_none()
+                && self.out.is_empty()
+            {
                 return Poll::Ready(End::Stopping);
             }
             match self.poll_read(wake) {
