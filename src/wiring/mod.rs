@@ -255,9 +255,10 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         stopping: stopped,
     };
     let proof_of_work = proof_of_work(config)?;
+    stratum::allow_files(config);
     let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
     let parts = handler_parts(config, &ground, &ports, proof_of_work);
-    let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
+    let (server, handle) = bound.start(config, Arc::new(deps), parts)?;
     log::info!(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)

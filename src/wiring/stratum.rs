@@ -107,7 +107,6 @@ impl BoundStratum {
             return running;
         }
         let stratum = &config.stratum;
-        allow_files(stratum.max_connections + config.http.max_connections);
         let listeners: Arc<[Listener]> = self
             .listeners
             .into_iter()
@@ -243,8 +242,14 @@ impl RunningStratum {
 }
 
 /// Each connection is an open file, of which many systems allow a process 1,024 unless it asks for more.
-fn allow_files(connections: usize) {
-    let wanted = (connections + OTHER_FILES_MAX) as u64;
+pub(super) fn allow_files(config: &Config) {
+    let http = config.http.max_connections + config.http.reserved_connections;
+    let stratum = if config.stratum.all_listeners().is_empty() {
+        0
+    } else {
+        config.stratum.max_connections
+    };
+    let wanted = (http + stratum + OTHER_FILES_MAX) as u64;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(allowed) if allowed >= wanted => {}
         Ok(allowed) => log::warn!(
