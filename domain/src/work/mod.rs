@@ -21,5 +21,5 @@ pub mod template;
 pub use extranonce::{ExtraNonce1, FullExtraNonce};
 pub use header::Header;
 pub use job::Job;
-pub use job_id::{JobId, JobKey, SessionJob, SessionJobId};
+pub use job_id::{JobId, JobKey, JobMark, SessionJob, SessionJobId};
 pub use template::{Algorithm, ChainTemplate, Template};

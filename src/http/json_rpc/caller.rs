@@ -1,7 +1,5 @@
 //! Who is calling: the user name of Basic authorization.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine;
@@ -11,9 +9,11 @@ use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
 use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::miners::Client;
 
 use super::call::Failure;
 use crate::http::problem::{Code, Problem};
+use crate::http::routes::peer;
 use crate::http::state::HttpState;
 use crate::stratum::protocol::login::{LoginRules, parse_user};
 
@@ -38,6 +38,8 @@ pub struct JsonRpcDeps {
 pub(super) struct Caller {
     pub(super) miner: Hotkey,
     pub(super) worker: WorkerName,
+    /// Where it is: whoever names a hotkey here need not be its owner.
+    pub(super) client: Client,
 }
 
 impl Caller {
@@ -47,11 +49,8 @@ impl Caller {
         let user = user_name(req)?;
         let (identity, worker) =
             parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
+        let from = peer(req);
         if let Identity::Address(_) = identity {
-            // Without a socket there is no address either, which tests alone see.
-            let from = req
-                .peer_addr()
-                .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
             let question = JoinWorker {
                 identity: identity.clone(),
                 worker: worker.clone(),
@@ -63,6 +62,7 @@ impl Caller {
         Ok(Self {
             miner: identity.hotkey(),
             worker,
+            client: Client::at(from),
         })
     }
 }
@@ -100,7 +100,6 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Joined { .. } => Ok(()),
         JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
         JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
-        JoinWorkerReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         JoinWorkerReply::Closed => Err(Problem::new(
             Code::RegistrationClosed,
             "this address is new, and the operator takes no new miners at present",
@@ -116,13 +115,4 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
         JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
     }
-}
-
-/// The refusal of one more worker.
-pub(super) fn too_many_workers(limit: u32) -> Failure {
-    Problem::new(
-        Code::TooManyWorkers,
-        format!("a miner may have at most {limit} workers; use the name of one that there is"),
-    )
-    .into()
 }

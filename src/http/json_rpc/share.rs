@@ -11,7 +11,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Header, Job, JobId};
 
 use super::call::Failure;
-use super::caller::{Caller, too_many_workers};
+use super::caller::Caller;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
 
@@ -25,6 +25,7 @@ pub(super) async fn fetch(
     let question = FetchWork {
         miner: caller.miner,
         worker: caller.worker.clone(),
+        client: caller.client,
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -46,7 +47,6 @@ pub(super) async fn fetch(
         // With 401 a miner tells its owner that something is wrong with the user name.
         FetchWorkReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason).into()),
-        FetchWorkReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
             "the chain gives no work at present, or the operator paused the pool",
@@ -97,6 +97,7 @@ pub(super) async fn submit(
         )
         .into()),
         SubmitSharesReply::Busy => Err(Problem::busy().into()),
+        SubmitSharesReply::MinerFull => Err(Problem::miner_full().into()),
         SubmitSharesReply::Unavailable => Err(Problem::unavailable().into()),
     }
 }
@@ -106,6 +107,8 @@ fn word(verdict: &ShareVerdict) -> Outcome {
     match verdict {
         ShareVerdict::Accepted { .. } => None,
         ShareVerdict::OtherWorker => Some("unknown-work"),
+        // It fetches new work then, which is harder.
+        ShareVerdict::JobFull { .. } => Some("stale-work"),
         ShareVerdict::Rejected(rejection) => Some(match rejection {
             Rejection::UnknownJob => "unknown-work",
             Rejection::Stale => "stale-work",

@@ -8,7 +8,7 @@ use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
 
-use super::next_cursor;
+use super::{next_cursor, peer};
 use crate::http::problem::{Code, Problem, ProblemBody};
 use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
@@ -25,7 +25,7 @@ use crate::http::{auth, body};
     responses(
         (status = 201, description = "Newly registered", body = Registration),
         (status = 200, description = "Known already", body = Registration),
-        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid, payout_threshold_invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid, payout_threshold_invalid, too_many_new_miners", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("signature" = [])),
 )]
@@ -46,6 +46,7 @@ pub async fn register(
         hotkey,
         payout_address,
         payout_threshold: payout_threshold_sats.map(threshold_choice).transpose()?,
+        from: peer(&req),
     };
     match state.ask(&state.worker().register, question).await? {
         RegisterReply::Registered {
@@ -75,6 +76,7 @@ pub async fn register(
             Code::RegistrationClosed,
             "the pool has as many miners as it may",
         )),
+        RegisterReply::TooManyNew { try_again } => Err(Problem::too_many_new(try_again)),
         RegisterReply::Banned { reason } => Err(Problem::banned(&reason)),
         RegisterReply::AddressInvalid(error) => Err(Problem::new(
             Code::PayoutAddressInvalid,

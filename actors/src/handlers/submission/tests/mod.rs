@@ -117,6 +117,7 @@ impl Bench {
             miner: hotkey(1),
             worker: worker_name("rig"),
             newer_than,
+            client: dwarves_domain::miners::Client::Earlier,
         })
     }
 
