@@ -6,6 +6,7 @@ use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
 use dwarves_actors::paymaster::PaymasterSettings;
+use dwarves_actors::paymaster::holds::{Hold, Holds};
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
@@ -80,6 +81,7 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
     Ok(DevnetParams {
         bits: difficulty.target().to_compact(),
         coinbase_maturity: config.chain.maturity(),
+        version_mask: config.work.version_rolling.mask(),
         ..DevnetParams::default()
     })
 }
@@ -111,8 +113,10 @@ pub(super) fn pool_settings(
         work: WorkSettings {
             payout_script: payout_script.to_vec(),
             tag: config.pool.tag.clone(),
+            front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
             limits: RegistryLimits {
@@ -153,6 +157,7 @@ pub(super) fn pool_settings(
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
         payouts: payouts(config, addresses),
+        payout_holds: payout_holds(config),
         acknowledge,
     })
 }
@@ -171,6 +176,13 @@ fn quotas(config: &Config) -> Quotas {
         of_job: (limits.recent_shares_per_job_times > 0)
             .then(|| u32::try_from(of_job).unwrap_or(u32::MAX).max(JOB_SHARES_LEAST)),
     }
+}
+
+/// What holds payouts from the start.
+fn payout_holds(config: &Config) -> Holds {
+    let detail = "the pool was started with payouts held".to_owned();
+    let start = config.payouts.start_held.then_some((Hold::Start, detail));
+    start.into_iter().collect()
 }
 
 /// How many Stratum sessions there may be.

@@ -9,8 +9,9 @@ use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
 use super::Paymaster;
+use super::holds::Hold;
 use super::machine::Report;
-use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts};
+use super::messages::{DrainPayouts, HoldPayouts, PaymasterControl, PayoutsView, ReadPayouts};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
@@ -74,6 +75,7 @@ impl PayoutsView {
     pub fn to_json(&self) -> Value {
         json!({
             "paused": self.paused,
+            "holds": self.holds.to_json(),
             "threshold_sats": self.threshold.sats(),
             "next_plan_at_millis": self.next_plan_at.millis(),
             "last_payout": self.last_payout.map(|id| id.get()),
@@ -108,11 +110,13 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
             PaymasterControl::Pause => self.store_then(PAUSED, "true".to_owned(), reply, ctx, |this| {
                 log::warn!("payouts paused");
                 this.view.paused = true;
+                this.set_gate();
                 json!({ "paused": true })
             }),
             PaymasterControl::Resume => self.store_then(PAUSED, "false".to_owned(), reply, ctx, |this| {
                 log::warn!("payouts resumed");
                 this.view.paused = false;
+                this.set_gate();
                 json!({ "paused": false })
             }),
             PaymasterControl::SetThreshold(threshold) => {
@@ -132,6 +136,7 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
                 });
             }
             PaymasterControl::PayNow { dry_run } => self.pay_now(dry_run, reply, ctx),
+            PaymasterControl::Release(hold) => self.release(hold, reply, ctx),
         }
     }
 }
@@ -154,17 +159,42 @@ impl Paymaster {
         }
         if dry_run {
             // It writes nothing, so it need not wait for a look that is under way.
-            let told = self.machine(self.errand.clone()).dry_run();
+            let told = self.machine(self.errand.clone()).dry_run(self.view.holds.clone());
             ctx.spawn(wrap_future(async move { reply.answer(told.await) }));
             return;
         }
         if self.view.paused {
             return reply.answer(refuse("payouts are paused; resume them first"));
         }
+        if let Some(held) = self.view.holds.lines().next() {
+            return reply.answer(ControlOutcome::Refused(format!("payouts are held by {held}")));
+        }
         if self.asked_now.is_some() {
             return reply.answer(refuse("a payout is being made; ask again"));
         }
         self.asked_now = Some(reply);
+        self.look(ctx);
+    }
+}
+
+impl Paymaster {
+    /// Lifts a hold by an operator's order.
+    fn release(&mut self, hold: Hold, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        if !self.view.holds.contains(hold) {
+            let why = format!("payouts are not held by {hold}");
+            return reply.answer(ControlOutcome::Refused(why));
+        }
+        if !hold.may_be_released() {
+            let why = format!("{hold} can not be lifted by hand: {}", hold.remedy());
+            return reply.answer(ControlOutcome::Refused(why));
+        }
+        let lifted = HoldPayouts { hold, detail: None };
+        self.view.holds.apply(lifted);
+        self.set_gate();
+        let left = self.view.holds.to_json();
+        reply.answer(ControlOutcome::Done(
+            json!({ "released": hold.name(), "holds": left }),
+        ));
         self.look(ctx);
     }
 }

@@ -5,6 +5,7 @@ use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
 use super::control::held;
+use super::holds::Holds;
 use super::machine::{Machine, patiently};
 use super::signing::build_request;
 use super::trouble::Trouble;
@@ -13,13 +14,13 @@ use crate::wallet::{Quote, WalletState};
 
 impl Machine {
     /// Tells what would be sent.
-    pub(super) async fn dry_run(mut self) -> ControlOutcome {
+    pub(super) async fn dry_run(mut self, holds: Holds) -> ControlOutcome {
         let plan = match self.plan().await {
             Ok(plan) => plan,
             Err(_) => return ControlOutcome::Unavailable,
         };
         if plan.parts.is_empty() {
-            return ControlOutcome::Done(describe(&plan, self.settings.payer, None, None, None));
+            return ControlOutcome::Done(describe(&plan, &holds, self.settings.payer, None, None, None));
         }
         let payer = self.settings.payer;
         let batch = match Batch::new(plan.parts.clone(), payer, self.settings.addresses) {
@@ -32,6 +33,7 @@ impl Machine {
         };
         ControlOutcome::Done(describe(
             &plan,
+            &holds,
             payer,
             quote.map(|quote| (&batch, quote)),
             spendable,
@@ -55,6 +57,7 @@ impl Machine {
 /// The plan as the admin sees it: `outputs` are what the transaction would pay, after the fee if miners pay it.
 fn describe(
     plan: &Plan,
+    holds: &Holds,
     payer: FeePayer,
     priced: Option<(&Batch, Quote)>,
     spendable: Option<Amount>,
@@ -81,6 +84,7 @@ fn describe(
             "amount_sats": part.net().sats(),
         })).collect::<Vec<_>>(),
         "held": held(&plan.held),
+        "holds": holds.to_json(),
         "trouble": trouble.map(|trouble| trouble.to_string()),
     })
 }

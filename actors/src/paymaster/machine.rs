@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
+use tokio::sync::watch;
 
 use super::PaymasterSettings;
 use super::messages::{OpenPayout, PayoutAlarms};
@@ -30,8 +31,10 @@ const WALLET_DEADLINE: Duration = Duration::from_secs(120);
 pub(super) struct Errand {
     /// Whether a payout is to be planned.
     pub(super) wants_plan: bool,
-    /// Whether new transactions may leave: not while payouts are paused.
+    /// Whether new transactions may leave: not while payouts are paused or held.
     pub(super) may_send: bool,
+    /// Whether what the wallet says of payouts is booked: not while this may be another chain than the ledger's.
+    pub(super) may_follow: bool,
     /// The last payout that is known of.
     pub(super) last_payout: Option<PayoutId>,
     /// Scripts that the wallet refused to pay.
@@ -76,6 +79,8 @@ pub(super) struct Machine {
     pub(super) clock: SharedClock,
     pub(super) halt: SharedHalt,
     pub(super) settings: PaymasterSettings,
+    /// Whether new transactions may leave, as of now.
+    pub(super) gate: watch::Receiver<bool>,
     pub(super) report: Report,
 }
 
@@ -117,14 +122,17 @@ impl Machine {
 
     async fn try_look(&mut self) -> Result<(), Ended> {
         let watched = self.watched().await?;
-        if watched.is_empty() && !(self.report.errand.wants_plan && self.report.errand.may_send) {
+        if watched.is_empty() && !(self.report.errand.wants_plan && self.may_send()) {
+            return Ok(());
+        }
+        if !self.report.errand.may_follow {
             return Ok(());
         }
         let is_unlocked = self.wallet_may_be_asked().await?;
         for payout in &watched {
             self.follow(payout).await?;
         }
-        if !is_unlocked || !self.report.errand.may_send {
+        if !is_unlocked || !self.may_send() {
             return Ok(());
         }
         // Read again: following may have given money back, or found that something is sent.
@@ -147,6 +155,12 @@ impl Machine {
             return Err(Ended::Trouble(Trouble::new(TroubleKind::TooManyOpen, detail)));
         }
         self.plan_and_make(&watched).await
+    }
+
+    /// Whether a new transaction may leave. Asked before each step that can not be undone, because payouts may be
+    /// paused or held while a look is under way.
+    pub(super) fn may_send(&self) -> bool {
+        self.report.errand.may_send && *self.gate.borrow()
     }
 
     async fn watched(&mut self) -> Result<Vec<Payout>, Ended> {

@@ -29,6 +29,9 @@ impl Machine {
             let detail = format!("{total} sats are due, the wallet can spend {spendable}");
             return Err(Ended::Trouble(Trouble::new(TroubleKind::ShortOfFunds, detail)));
         }
+        if !self.may_send() {
+            return Ok(());
+        }
         let id = self
             .report
             .errand
@@ -79,6 +82,9 @@ impl Machine {
             }
         };
         let request = build_request(&batch, self.settings.fee_rate, self.settings.fee_max);
+        if !self.may_send() {
+            return Ok(());
+        }
         let built = match patiently(self.wallet.build(request)).await {
             Ok(built) => built,
             Err(error) if error.action() == WalletAction::Replan => {

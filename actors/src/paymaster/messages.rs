@@ -7,6 +7,7 @@ use dwarves_domain::payouts::{Held, PayoutState, Txid, WhyHeld};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
+use super::holds::{Hold, Holds};
 use super::trouble::Trouble;
 use crate::ask::Request;
 use crate::pool_manager::messages::ControlOutcome;
@@ -15,6 +16,18 @@ use crate::pool_manager::messages::ControlOutcome;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
 #[rtype(result = "()")]
 pub struct Poke;
+
+/// Holds all payouts on a ground, or lifts it. Told by whoever knows; telling the same again changes nothing, so a
+/// teller whose news were refused (the mailbox is full) tells them again. It is in force once it is handled: a look
+/// that is under way stops before it sets aside, signs or sends anything new.
+#[derive(Clone, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct HoldPayouts {
+    /// On which ground.
+    pub hold: Hold,
+    /// What is known of it, in words (cut after 500 bytes); `None` lifts it.
+    pub detail: Option<String>,
+}
 
 /// Reads how payouts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +62,8 @@ pub struct PayoutAlarms {
 pub struct PayoutsView {
     /// Whether an admin paused them.
     pub paused: bool,
+    /// On which grounds they are held; none leaves while there is one.
+    pub holds: Holds,
     /// The balance from which miners are paid who chose none.
     pub threshold: Amount,
     /// When the next payout is planned.
@@ -83,6 +98,8 @@ pub enum PaymasterControl {
     },
     /// Changes the balance from which miners are paid who chose none.
     SetThreshold(Amount),
+    /// Lifts a hold that operators may lift.
+    Release(Hold),
 }
 
 impl Request for PaymasterControl {

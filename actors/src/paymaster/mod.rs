@@ -15,6 +15,7 @@
 //! | `dry_run` | what would be sent now |
 //! | `settings` | how payouts are made |
 //! | `control` | what admins may tell it, and what it shows |
+//! | [`holds`] | on which grounds nothing may leave at all |
 //! | `trouble` | what can hinder payouts, with remedies |
 
 use std::collections::BTreeSet;
@@ -31,10 +32,12 @@ use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
 use crate::store::SharedStore;
 use crate::wallet::SharedWallet;
+use tokio::sync::watch;
 
 pub mod control;
 mod dry_run;
 mod following;
+pub mod holds;
 mod machine;
 mod making;
 pub mod messages;
@@ -44,8 +47,9 @@ mod signing;
 mod tests;
 pub mod trouble;
 
+use holds::Holds;
 use machine::{Errand, Machine, Report};
-use messages::{PayoutsView, Poke};
+use messages::{HoldPayouts, PayoutsView, Poke};
 pub use settings::PaymasterSettings;
 
 /// Questions that may wait in the mailbox.
@@ -71,6 +75,8 @@ pub struct PaymasterParts {
     pub last_payout: Option<(PayoutId, Timestamp)>,
     /// Whether an admin paused payouts in an earlier life.
     pub paused: bool,
+    /// What holds payouts from the start.
+    pub holds: Holds,
 }
 
 /// The actor that owns payouts under way.
@@ -78,6 +84,8 @@ pub struct Paymaster {
     parts: PaymasterParts,
     errand: Errand,
     view: PayoutsView,
+    /// Whether new transactions may leave; a look under way reads it before each step that is not to be undone.
+    gate: watch::Sender<bool>,
     /// A look, or a dry run, is under way.
     is_looking: bool,
     /// An admin wants a payout now.
@@ -95,22 +103,26 @@ impl Paymaster {
             None => parts.clock.now(),
         };
         let last_payout = parts.last_payout.map(|(id, _)| id);
+        let (gate, _) = watch::channel(!parts.paused && parts.holds.is_empty());
         Self {
             errand: Errand {
                 wants_plan: false,
                 may_send: false,
+                may_follow: false,
                 last_payout,
                 refused: BTreeSet::new(),
                 outputs_max: parts.settings.outputs_max,
             },
             view: PayoutsView {
                 paused: parts.paused,
+                holds: parts.holds.clone(),
                 threshold: parts.settings.threshold,
                 next_plan_at,
                 last_payout,
                 ..PayoutsView::default()
             },
             parts,
+            gate,
             is_looking: false,
             asked_now: None,
             is_draining: false,
@@ -126,8 +138,19 @@ impl Paymaster {
             clock: self.parts.clock.clone(),
             halt: self.parts.halt.clone(),
             settings: self.parts.settings.clone(),
+            gate: self.gate.subscribe(),
             report: Report::of(errand),
         }
+    }
+
+    /// Whether new transactions may leave.
+    fn may_send(&self) -> bool {
+        !self.view.paused && self.view.holds.is_empty()
+    }
+
+    /// Lets a look that is under way know whether it may go on to send.
+    fn set_gate(&self) {
+        self.gate.send_replace(self.may_send());
     }
 
     /// Begins a look, unless one is under way.
@@ -139,7 +162,8 @@ impl Paymaster {
         let is_due = self.parts.clock.now() >= self.view.next_plan_at;
         let errand = Errand {
             wants_plan: is_due || self.asked_now.is_some(),
-            may_send: !self.view.paused,
+            may_send: self.may_send(),
+            may_follow: !self.view.holds.doubt_chain(),
             ..self.errand.clone()
         };
         let looked = wrap_future::<_, Self>(self.machine(errand).look());
@@ -197,7 +221,7 @@ impl Paymaster {
         match &report.plan {
             Some(plan) if plan.is_full() && report.troubles.is_empty() => now,
             Some(_) if report.troubles.is_empty() => now.plus(self.parts.settings.interval),
-            _ if self.view.paused => self.view.next_plan_at,
+            _ if !self.may_send() => self.view.next_plan_at,
             _ => now.plus(RETRY_AFTER.min(self.parts.settings.interval)),
         }
     }
@@ -242,6 +266,9 @@ impl Actor for Paymaster {
         if self.view.paused {
             log::warn!("payouts are paused, as an admin ordered");
         }
+        for line in self.view.holds.lines() {
+            log::warn!("payouts are held by {line}");
+        }
         self.look(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(
@@ -256,5 +283,16 @@ impl Handler<Poke> for Paymaster {
 
     fn handle(&mut self, _: Poke, ctx: &mut Self::Context) {
         self.look(ctx);
+    }
+}
+
+impl Handler<HoldPayouts> for Paymaster {
+    type Result = ();
+
+    fn handle(&mut self, told: HoldPayouts, ctx: &mut Self::Context) {
+        if self.view.holds.apply(told) {
+            self.set_gate();
+            self.look(ctx);
+        }
     }
 }

@@ -42,6 +42,8 @@ pub struct PayoutsConfig {
     /// Least output that the network carries, as configured; zero stands for [`PayoutsConfig::dust_on`]'s choice.
     #[serde(rename = "dust_sats", deserialize_with = "values::amount")]
     pub dust: Amount,
+    /// Whether payouts are held from each start until an admin releases them.
+    pub start_held: bool,
 }
 
 impl PayoutsConfig {
@@ -71,6 +73,7 @@ impl Default for PayoutsConfig {
             fee_max: BasisPoints::new(500).expect("five percent are a part of the whole"),
             outputs_max: 2_000,
             dust: Amount::ZERO,
+            start_held: false,
         }
     }
 }

@@ -41,7 +41,10 @@ const ACTORS: [(&str, &[&str]); 5] = [
         "reward_distributor",
         &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
     ),
-    ("paymaster", &["pause", "resume", "pay_now", "set_threshold"]),
+    (
+        "paymaster",
+        &["pause", "resume", "pay_now", "set_threshold", "release"],
+    ),
 ];
 
 /// Understands a control message.
@@ -111,6 +114,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = Amount::from_sats(sats);
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
+        }
+        ("paymaster", "release") => {
+            ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))
         }
         _ => {
             return Err(ControlReply::UnknownMessage {

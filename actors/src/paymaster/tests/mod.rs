@@ -22,6 +22,7 @@ use crate::wallet::WalletState;
 
 mod controlling;
 mod crashing;
+mod holding;
 mod paying;
 mod troubles;
 
