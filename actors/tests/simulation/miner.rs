@@ -341,6 +341,7 @@ impl Miner {
                 SubmitSharesReply::Banned { .. }
                 | SubmitSharesReply::Paused
                 | SubmitSharesReply::Busy
+                | SubmitSharesReply::MinerFull
                 | SubmitSharesReply::Unavailable,
             )
             | Err(_) => {
