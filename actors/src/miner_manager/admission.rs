@@ -130,7 +130,7 @@ impl MinerManager {
         let register = Write::RegisterMiner {
             hotkey,
             payout_address,
-            at: self.now(),
+            at: self.date(),
         };
         let writes = removal.into_iter().chain([register]).chain(more).collect();
         self.commit(writes, ctx, move |this, result, ctx| {

@@ -27,7 +27,7 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
             return reply.answer(JoinWorkerReply::Paused);
         }
         let registry = &self.memory.registry;
-        let standing = standing_of(registry, &join.identity.hotkey(), self.now());
+        let standing = standing_of(registry, &join.identity.hotkey(), self.date());
         match (standing, &join.identity) {
             (None, _) => self.join(join, reply, ctx),
             (Some(Standing::Unknown), Identity::Address(address)) => {

@@ -25,7 +25,7 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
         if self.paused {
             return ask.reply.answer(AssignWorkerReply::Paused);
         }
-        if let Some(standing) = standing_of(&self.memory.registry, &hotkey, now) {
+        if let Some(standing) = standing_of(&self.memory.registry, &hotkey, self.date()) {
             return ask.reply.answer(AssignWorkerReply::Refused(standing));
         }
         let AssignWorker { worker, client, .. } = &ask.payload;
@@ -55,8 +55,10 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
             return reply.answer(requests.iter().map(|_| Judgement::Paused).collect());
         }
         let memory = &mut self.memory;
+        let dated = self.parts.clock.date_of(received_at);
         let mut batch = Batch::judge(
             received_at,
+            dated,
             requests,
             &mut memory.registry,
             &mut memory.recent,
@@ -67,7 +69,7 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
                 let found = BlockFound {
                     hash: row.hash,
                     block: block.clone(),
-                    at: received_at,
+                    at: dated,
                 };
                 if self.parts.blocks.tell(found).is_err() {
                     // The block is in the batch too: the tracker finds it in the ledger.

@@ -36,7 +36,7 @@ impl MinerManager {
         then: impl FnOnce(&mut Self, bool) + 'static,
     ) {
         let mut writes = vec![Write::RetireWorkers {
-            workers: vec![(id, row_of(counters))],
+            workers: vec![(id, row_of(counters, &self.parts.clock))],
         }];
         if let Some(worker) = self.memory.registry.worker(id) {
             log::info!("worker goes hotkey={} worker={}", worker.hotkey, worker.name);
@@ -102,7 +102,7 @@ impl MinerManager {
         ctx: &mut Context<Self>,
     ) {
         let registry = &self.memory.registry;
-        let refusal = match registry.standing(&hotkey, self.now()) {
+        let refusal = match registry.standing(&hotkey, self.date()) {
             Standing::Unknown => Some(format!("no miner is registered with hotkey {hotkey}")),
             Standing::Banned(_) => {
                 Some("it is banned, and would be back as another; unban it first".to_owned())
