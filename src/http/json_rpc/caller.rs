@@ -1,5 +1,7 @@
 //! Who is calling: the user name of Basic authorization.
 
+use std::net::IpAddr;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine;
@@ -9,11 +11,10 @@ use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
 use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::miners::Client;
 
 use super::call::Failure;
+use crate::http::client;
 use crate::http::problem::{Code, Problem};
-use crate::http::routes::peer;
 use crate::http::state::HttpState;
 use crate::stratum::protocol::login::{LoginRules, parse_user};
 
@@ -37,9 +38,8 @@ pub struct JsonRpcDeps {
 /// A miner and one of its machines.
 pub(super) struct Caller {
     pub(super) miner: Hotkey,
+    pub(super) from: IpAddr,
     pub(super) worker: WorkerName,
-    /// Where it is: whoever names a hotkey here need not be its owner.
-    pub(super) client: Client,
 }
 
 impl Caller {
@@ -47,9 +47,9 @@ impl Caller {
     pub(super) async fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
         let deps = &state.deps().json_rpc;
         let user = user_name(req)?;
+        let from = client::address(req, state);
         let (identity, worker) =
             parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
-        let from = peer(req);
         if let Identity::Address(_) = identity {
             let question = JoinWorker {
                 identity: identity.clone(),
@@ -61,8 +61,8 @@ impl Caller {
         }
         Ok(Self {
             miner: identity.hotkey(),
+            from,
             worker,
-            client: Client::at(from),
         })
     }
 }

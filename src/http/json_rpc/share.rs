@@ -6,6 +6,7 @@ use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven, Merk
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Header, Job, JobId};
@@ -24,8 +25,10 @@ pub(super) async fn fetch(
 ) -> Result<(Arc<Job>, Timestamp), Failure> {
     let question = FetchWork {
         miner: caller.miner,
+        from: caller.from,
         worker: caller.worker.clone(),
-        client: caller.client,
+        // Whoever names a hotkey here need not be its owner.
+        client: Client::at(caller.from),
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -40,6 +43,7 @@ pub(super) async fn fetch(
                 root: MerkleRoot::of(&job),
                 job: job.id(),
                 owner: caller.miner,
+                from: caller.from,
             };
             state.deps().json_rpc.given.tell(given)?;
             Ok((job, expires_at))
@@ -78,6 +82,7 @@ pub(super) async fn submit(
     };
     let question = SubmitShares {
         miner: caller.miner,
+        from: caller.from,
         worker: None,
         // Everything else in the header is the job's: what differs there makes another hash, which does not do.
         shares: vec![Some(Submission {

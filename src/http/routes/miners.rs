@@ -9,7 +9,7 @@ use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
 
-use super::{next_cursor, peer};
+use super::next_cursor;
 use crate::http::problem::{Code, Problem, ProblemBody};
 use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
@@ -17,7 +17,7 @@ use crate::http::wire::miners::{
     MinerCredit, MinerCredits, MinerPayout, MinerPayouts, MinerStatus, RegisterBody, Registration,
 };
 use crate::http::wire::scalars::Instant;
-use crate::http::{auth, body};
+use crate::http::{auth, body, client};
 
 /// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
@@ -47,7 +47,7 @@ pub async fn register(
         hotkey,
         payout_address,
         payout_threshold: payout_threshold_sats.map(threshold_choice).transpose()?,
-        from: peer(&req),
+        from: client::address(&req, &state),
     };
     match state.ask(&state.worker().register, question).await? {
         RegisterReply::Registered {

@@ -12,8 +12,6 @@
 //! | [`metrics`] | figures for Prometheus |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 use dwarves_actors::store::Cursor;
 
@@ -64,12 +62,6 @@ pub(super) fn resource(path: &'static str, methods: &'static [&'static str]) -> 
         let detail = format!("this path takes {allowed}, not {}", req.method());
         Err::<HttpResponse, _>(Problem::new(Code::MethodNotAllowed, detail).allowing(allowed))
     }))
-}
-
-/// From which address a request comes. Without a socket there is none, which tests alone see.
-pub(super) fn peer(req: &HttpRequest) -> IpAddr {
-    req.peer_addr()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
