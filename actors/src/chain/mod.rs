@@ -100,4 +100,7 @@ pub trait Chain: Send + Sync + 'static {
 
     /// The coinbase of the best chain's block at this height; `None` above its tip.
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>>;
+
+    /// The hash of the best chain's block at this height; `None` above its tip.
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>>;
 }

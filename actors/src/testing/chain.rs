@@ -330,6 +330,13 @@ impl Chain for TestChain {
         })
     }
 
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.answer(move |state| match height {
+            0 => Some(GENESIS),
+            _ => state.coinbase_at(height).map(|coinbase| coinbase.block),
+        })
+    }
+
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.answer(move |state| state.coinbase_at(height))
     }

@@ -147,6 +147,10 @@ impl Chain for FaultyChain {
         })
     }
 
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.inner.hash_at(height)
+    }
+
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.call(move |chain| chain.coinbase_at(height), None)
     }

@@ -9,8 +9,8 @@ use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
 use crate::wallet::{
-    BuildRequest, Built, Quote, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind,
-    WalletFuture, WalletState,
+    BuildRequest, Built, Quote, SendOutcome, Sent, SharedWallet, Spends, Wallet, WalletError,
+    WalletErrorKind, WalletFuture, WalletState,
 };
 
 /// How a call of the wallet fails.
@@ -176,5 +176,13 @@ impl Wallet for FaultyWallet {
             move |memory| old(&memory.rivals, &txid),
             move |memory, rival| memory.rivals.entry(txid).or_default().push(*rival),
         )
+    }
+
+    fn spends(&self, mark: Option<String>) -> WalletFuture<Spends> {
+        self.call(move |wallet| wallet.spends(mark.clone()), |_| None, |_, _| {})
+    }
+
+    fn sent(&self, txid: Txid) -> WalletFuture<Option<Sent>> {
+        self.call(move |wallet| wallet.sent(txid), |_| None, |_, _| {})
     }
 }

@@ -12,8 +12,10 @@
 //! | [`transaction`] | whether a signed transaction pays just that |
 //! | [`payout`] | a payout's states, the steps between them and what each books |
 //! | [`follow`] | what to do about a payout by what the wallet says of its transaction |
+//! | [`adopt`] | what the wallet sent and the ledger does not know, made into a payout |
 //! | [`txid`] | names of transactions and outputs |
 
+pub mod adopt;
 pub mod batch;
 pub mod coins;
 pub mod follow;
@@ -25,6 +27,7 @@ pub mod txid;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::{AdoptError, Adopted, Payees, Spend};
 pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
 pub use coins::{ChooseError, Chosen, Sizes, choose};
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};

@@ -98,6 +98,11 @@ impl Engine {
         node.status(hash).await.map_err(|error| reading(&node, error))
     }
 
+    pub(super) async fn hash_at(&self, height: u32) -> Result<Option<HeaderHash>, ChainError> {
+        let node = self.reader()?;
+        node.hash_at(height).await.map_err(|error| reading(&node, error))
+    }
+
     pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, ChainError> {
         let node = self.reader()?;
         node.coinbase_at(height)

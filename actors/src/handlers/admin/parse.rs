@@ -41,7 +41,7 @@ const ACTORS: [(&str, &[&str]); 5] = [
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "set_threshold", "release"],
+        &["pause", "resume", "pay_now", "set_threshold", "adopt", "release"],
     ),
 ];
 
@@ -105,6 +105,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = Amount::from_sats(sats);
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
+        }
+        ("paymaster", "adopt") => {
+            ControlMessage::Payouts(PaymasterControl::Adopt(fields.parsed_optional("txid")?))
         }
         ("paymaster", "release") => {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))

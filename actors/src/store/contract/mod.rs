@@ -114,6 +114,7 @@ macro_rules! store_contract {
             a_step_that_contradicts_its_payout_is_a_conflict
             payouts_are_watched_until_they_are_forgotten
             candidates_are_miners_with_enough_payable
+            a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_covers
             a_miners_payouts_are_read_newest_first
         }
     };
