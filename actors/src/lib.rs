@@ -21,5 +21,6 @@ pub mod reward_distributor;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod time_keeper;
 pub mod wallet;
 pub mod work_manager;

@@ -16,10 +16,12 @@ use serde::Deserialize;
 use super::values;
 
 mod chain;
+mod clock;
 mod payouts;
 mod stratum;
 
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
+pub use clock::ClockConfig;
 pub use payouts::PayoutsConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
 
@@ -37,6 +39,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The chain that is mined.
     pub chain: ChainConfig,
+    /// How much the machine's clock is believed.
+    pub clock: ClockConfig,
     /// Jobs and their difficulty.
     pub work: WorkConfig,
     /// How rewards are split.
@@ -286,6 +290,9 @@ pub struct RewardsConfig {
         deserialize_with = "values::secs::<_, 1, 604_800>"
     )]
     pub run_interval: Span,
+    /// Missed rounds that are closed in a minute at most.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
+    pub missed_rounds_per_minute: u32,
     /// The operator's part.
     #[serde(rename = "fee_bps", deserialize_with = "values::basis_points")]
     pub fee: BasisPoints,
@@ -303,6 +310,7 @@ impl Default for RewardsConfig {
             scheme: Scheme::Pplns,
             source: Source::Blocks,
             run_interval: Span::from_secs(60),
+            missed_rounds_per_minute: 120,
             fee: BasisPoints::new(100).expect("one percent is a part of the whole"),
             window_units: Units::from_raw(2 * Units::ONE.raw()),
             emission: Amount::ZERO,

@@ -163,7 +163,7 @@ pub fn session(req: &HttpRequest, state: &HttpState) -> Result<Claim<Hotkey>, Pr
         let missing = "this route needs a session token (Authorization: Bearer ...) or a signed request";
         return signature_headers(req, deps.pool_hotkey, missing).map(Claim::Signed);
     };
-    match deps.sessions.open(token, deps.clock.now()) {
+    match deps.sessions.open(token, deps.clock.date()) {
         Ok(session) => Ok(Claim::Proven(session.hotkey)),
         Err(error) => {
             let code = match error {

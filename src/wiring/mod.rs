@@ -32,7 +32,7 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use crate::chain::devnet;
-use crate::clock::SystemClock;
+use crate::clock::PoolClock;
 use crate::config::Config;
 use crate::hashing::HashThreads;
 use crate::http::json_rpc::JsonRpcDeps;
@@ -175,7 +175,7 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
         source,
     };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = Arc::new(PoolClock::start());
     let path = data_dir.join(&config.store.path);
     pool_key::must_be_there(data_dir, &path)?;
     let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
@@ -240,6 +240,8 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
             records: ports.read_records.clone(),
             blocks: ports.read_blocks.clone(),
             payouts: ports.read_payouts.clone(),
+            clock: ports.read_clock.clone(),
+            waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
         },
         store: Arc::clone(&ground.store),

@@ -232,7 +232,7 @@ impl Miner {
 
     fn signed(&self) -> Authenticate {
         let mut state = self.state.borrow_mut();
-        let now = u64::try_from(self.clock.now().millis()).expect("after 1970") * 1_000_000;
+        let now = u64::try_from(self.clock.date().millis()).expect("after 1970") * 1_000_000;
         let nonce_nanos = now.max(state.last_signed_at + 1);
         state.last_signed_at = nonce_nanos;
         let request = SignedRequest {

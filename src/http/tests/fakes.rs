@@ -19,7 +19,7 @@ use dwarves_actors::handlers::submission::messages::{
 use dwarves_actors::miner_manager::messages::{
     AddressesRefused, JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
 };
-use dwarves_actors::paymaster::messages::PayoutsView;
+use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
@@ -370,6 +370,8 @@ impl World {
                 ..BlocksView::default()
             }),
             payouts: port(|_| PayoutsView::default()),
+            clock: port(|_| dwarves_actors::time_keeper::messages::ClockView::default()),
+            waiting: port(|_: ReadWaiting| None),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
                 source: Source::Blocks,
@@ -379,6 +381,7 @@ impl World {
                 next_round_at: NOW,
                 last_round: None,
                 paused: false,
+                missed: 0,
             }),
             work: port(|_| WorkView {
                 work: Arc::new(LiveWork {

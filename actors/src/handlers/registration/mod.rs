@@ -91,7 +91,7 @@ impl RegistrationHandler {
 
     /// Everything about a signed request that can be judged without its nonce's history.
     fn judge(&mut self, request: &Authenticate) -> Result<UseNonce, AuthenticateReply> {
-        let now = self.clock.now();
+        let now = self.clock.date();
         if request.receiver != self.settings.pool {
             return Err(AuthenticateReply::WrongReceiver);
         }
@@ -103,7 +103,7 @@ impl RegistrationHandler {
         {
             return Err(AuthenticateReply::Stale);
         }
-        if !self.rate.allows(now) {
+        if !self.rate.allows(self.clock.now()) {
             return Err(AuthenticateReply::Busy);
         }
         let signed = SignedRequest {
@@ -200,7 +200,7 @@ impl Handler<Ask<OpenSession>> for RegistrationHandler {
 
     fn handle(&mut self, ask: Ask<OpenSession>, ctx: &mut Self::Context) {
         let hotkey = ask.payload.hotkey;
-        let expires_at = self.clock.now().plus(self.settings.session);
+        let expires_at = self.clock.date().plus(self.settings.session);
         let session = Session { hotkey, expires_at };
         let token = self.sessions.seal(&session);
         let port = self.peers.standing.clone();
