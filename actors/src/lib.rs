@@ -18,6 +18,7 @@ pub mod paymaster;
 pub mod pool_manager;
 pub mod proof_of_work;
 pub mod reward_distributor;
+pub mod source;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

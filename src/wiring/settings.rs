@@ -1,6 +1,7 @@
 //! The configuration in the actors' terms.
 
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
+use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
@@ -119,6 +120,8 @@ pub(super) fn pool_settings(
             front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            previous_tip: work.previous_tip,
+            past_templates_max: config.limits.past_templates,
             let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
@@ -155,6 +158,7 @@ pub(super) fn pool_settings(
         blocks: BlockSettings {
             maturity: config.chain.maturity(),
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
+            candidates_max: config.limits.block_candidates,
         },
         payouts: payouts(config, addresses),
         clock: config.clock.rules(),
@@ -191,7 +195,10 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
         session: config.auth.session,
         addresses,
         threshold_least: payouts(config, addresses).rules().least(),
-        signatures_per_sec: config.http.signed_requests_per_sec,
+        signatures_per_sec: SharedRate {
+            total: config.http.signed_requests_per_sec,
+            per_client: config.limits.share_of(config.http.signed_requests_per_sec),
+        },
         mailbox_capacity: config.limits.handler_mailbox,
     }
 }
@@ -200,8 +207,8 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
 pub(super) fn submission(config: &Config) -> SubmissionLimits {
     SubmissionLimits {
         mailbox_capacity: config.limits.handler_mailbox,
-        requests_in_flight_max: config.http.requests_in_flight,
-        waiting_max: config.http.max_connections,
+        requests_in_flight: config.limits.shared(config.http.requests_in_flight),
+        waiting: config.limits.shared(config.http.max_connections),
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
         judge_deadline: JUDGE_DEADLINE,

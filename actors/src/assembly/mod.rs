@@ -90,6 +90,10 @@ pub struct WorkSettings {
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// How long blocks are taken on a tip that was replaced.
+    pub previous_tip: Span,
+    /// Templates that are kept for blocks that may still be found on them.
+    pub past_templates_max: usize,
     /// After how long without live work miners are let go.
     pub let_go_after: Span,
 }
@@ -114,6 +118,8 @@ pub struct BlockSettings {
     pub maturity: u32,
     /// Confirmations at which a block is no longer looked at.
     pub forget_after: u32,
+    /// Found blocks of one height that are kept.
+    pub candidates_max: usize,
 }
 
 /// What the pool meets outside of itself.
@@ -297,10 +303,14 @@ fn recovery(stored: &StoredState, work: &WorkSettings, world: &World) -> Option<
         tag: work.tag.clone(),
     };
     // The settings may have changed since the crash; the live templates are those of before.
-    let before = stored.templates.iter().map(|template| CoinbaseMark {
-        payout_script: template.payout_script.clone(),
-        tag: template.tag.clone(),
-    });
+    let before = stored
+        .past_templates
+        .iter()
+        .chain(&stored.templates)
+        .map(|template| CoinbaseMark {
+            payout_script: template.payout_script.clone(),
+            tag: template.tag.clone(),
+        });
     Some(Recovery {
         store: world.store.clone(),
         marks: before.chain([present]).collect(),

@@ -134,6 +134,8 @@ pub(super) fn start(
         clock: world.clock.clone(),
         maturity: blocks.maturity,
         forget_after: blocks.forget_after,
+        store: world.store.clone(),
+        candidates_max: blocks.candidates_max,
         open: open_blocks,
         recovery,
     };
@@ -162,6 +164,9 @@ pub(super) fn start(
         extranonces: JobExtraNonces::new(work.front_end, stored.life),
         next_template: stored.next_template,
         stored: stored.templates,
+        stored_past: stored.past_templates,
+        previous_tip: work.previous_tip,
+        past_templates_max: work.past_templates_max,
     };
     let work = placement.start(move || WorkManager::new(parts));
     let subscribe: Port<Subscribe> = Port::new(&work);

@@ -280,6 +280,8 @@ pub fn pool_settings() -> PoolSettings {
             front_end: FrontEnd::default(),
             refresh_every: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            previous_tip: Span::from_secs(60),
+            past_templates_max: 64,
             let_go_after: Span::from_secs(30),
         },
         miners: memory_settings(),
@@ -295,6 +297,7 @@ pub fn pool_settings() -> PoolSettings {
         blocks: BlockSettings {
             maturity: 10,
             forget_after: 20,
+            candidates_max: 8,
         },
         payouts: payout_settings(),
         clock: dwarves_domain::timekeeping::Rules {

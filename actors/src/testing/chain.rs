@@ -151,6 +151,18 @@ impl TestChain {
         });
     }
 
+    /// The tip's block turns out to be none: the one before it is the tip again.
+    pub fn invalidate_tip(&self) {
+        self.0.send_modify(|state| {
+            if let Some(block) = state.blocks.remove(&state.tip.hash) {
+                state.tip = Tip {
+                    hash: block.previous,
+                    height: block.height - 1,
+                };
+            }
+        });
+    }
+
     /// Others find blocks on `hash` until it is on the best chain again.
     pub fn bring_back(&self, hash: HeaderHash) {
         self.0.send_modify(|state| {

@@ -388,6 +388,7 @@ impl World {
                     current: Some(template()),
                     live: vec![template()],
                     since: NOW,
+                    kept: Arc::default(),
                     lack: None,
                 }),
                 trouble: None,
@@ -424,6 +425,7 @@ impl World {
 
     pub(super) fn state(self) -> web::Data<HttpState> {
         let deps = HttpDeps {
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
             ports: self.ports,
             store: Arc::new(self.store),
             clock: Arc::new(FixedClock),
