@@ -160,6 +160,10 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
+    /// Books a payout that was sent and is not stored ([`Payout::adopt`]): its row, its parts from payable to in
+    /// flight, and from the reserve what a miner has less than its part. A transaction that is stored already
+    /// changes nothing; another payout under its number contradicts what is stored.
+    AdoptPayout(Box<Payout>),
     /// Keeps the balance from which a registered miner wants to be paid; `None`: the pool's own.
     SetPayoutThreshold {
         /// Whose.

@@ -215,7 +215,7 @@ fn recent_shares(connection: &Connection) -> Outcome<Vec<RecentShare>> {
     })
 }
 
-fn settings(connection: &Connection) -> Outcome<BTreeMap<String, String>> {
+pub(super) fn settings(connection: &Connection) -> Outcome<BTreeMap<String, String>> {
     let settings = all(connection, "SELECT * FROM settings", [], |row| {
         let cells = Cells::new(row, "settings");
         Ok((cells.text("name")?.to_owned(), cells.text("value")?.to_owned()))

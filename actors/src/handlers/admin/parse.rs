@@ -51,7 +51,15 @@ const ACTORS: [(&str, &[&str]); 5] = [
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
+        &[
+            "pause",
+            "resume",
+            "pay_now",
+            "cancel",
+            "set_threshold",
+            "adopt",
+            "release",
+        ],
     ),
 ];
 
@@ -129,6 +137,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = Amount::from_sats(sats);
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
+        }
+        ("paymaster", "adopt") => {
+            ControlMessage::Payouts(PaymasterControl::Adopt(fields.parsed_optional("txid")?))
         }
         ("paymaster", "release") => {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))

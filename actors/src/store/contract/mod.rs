@@ -118,6 +118,7 @@ macro_rules! store_contract {
             payouts_are_watched_until_they_are_forgotten
             candidates_are_miners_with_enough_payable
             a_miner_with_money_is_not_removed
+            a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_covers
             a_miners_payouts_are_read_newest_first
         }
     };

@@ -217,6 +217,7 @@ impl State {
                 through,
             } => self.close_round(round, blocks, *through)?,
             Write::ReservePayout(payout) => return self.reserve_payout(payout),
+            Write::AdoptPayout(payout) => self.adopt_payout(payout)?,
             Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
             Write::SetPayoutThreshold { hotkey, threshold } => {
                 self.set_payout_threshold(*hotkey, *threshold)?

@@ -88,6 +88,7 @@ impl<'a> Draft<'a> {
                 through,
             } => self.close_round(round, blocks, *through)?,
             Write::ReservePayout(payout) => return self.reserve_payout(payout),
+            Write::AdoptPayout(payout) => self.adopt_payout(payout)?,
             Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
             Write::SetPayoutThreshold { hotkey, threshold } => {
                 self.set_payout_threshold(hotkey, *threshold)?;
@@ -168,6 +169,7 @@ fn in_write(fail: Fail, write: &Write) -> Fail {
         Write::RecoverBlock { .. } => "recover block",
         Write::CloseRound { .. } => "close round",
         Write::ReservePayout(_) => "reserve payout",
+        Write::AdoptPayout(_) => "adopt payout",
         Write::StepPayout { .. } => "step payout",
         Write::SetPayoutThreshold { .. } => "set payout threshold",
         Write::SaveSetting { .. } => "save setting",
