@@ -6,8 +6,8 @@ use dwarves_domain::units::Units;
 
 use super::Backend;
 use super::fixtures::{
-    NOW, append, at, close_round, commit, empty_round, furnished, key, page, refused, register, sats, seq, share,
-    start, worker,
+    NOW, append, at, close_round, commit, empty_round, furnished, key, page, refused, register, sats, seq,
+    share, start, worker,
 };
 use crate::store::{AuditRow, BanRow, CounterRow, StoreErrorKind, WorkerRow, Write, Written};
 
@@ -106,7 +106,9 @@ fn came_to(shares: u64) -> CounterRow {
 }
 
 fn retire(workers: &[(u32, u64)]) -> Write {
-    let workers = workers.iter().map(|(id, shares)| (WorkerId::new(*id), came_to(*shares)));
+    let workers = workers
+        .iter()
+        .map(|(id, shares)| (WorkerId::new(*id), came_to(*shares)));
     Write::RetireWorkers {
         workers: workers.collect(),
     }
@@ -115,7 +117,11 @@ fn retire(workers: &[(u32, u64)]) -> Write {
 /// Its name is free, its shares stay, and what it came to is its miner's, once.
 pub async fn a_worker_that_is_taken_out_leaves_its_work_to_its_miner<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
-    append(&store, vec![share(1, 1, 10), share(2, 2, 10), share(3, 1, 10), share(4, 3, 10)]).await;
+    append(
+        &store,
+        vec![share(1, 1, 10), share(2, 2, 10), share(3, 1, 10), share(4, 3, 10)],
+    )
+    .await;
     let failing = vec![retire(&[(1, 2)]), Write::AddWorker(worker(9, 9))];
     assert_eq!(refused(&store, failing).await, StoreErrorKind::Conflict);
     append(&store, vec![share(5, 1, 10)]).await;
@@ -123,7 +129,10 @@ pub async fn a_worker_that_is_taken_out_leaves_its_work_to_its_miner<B: Backend>
     commit(&store, vec![retire(&[(1, 3)])]).await;
     let late = Write::AppendShares(vec![share(6, 1, 10)]);
     assert_eq!(refused(&store, vec![late]).await, StoreErrorKind::Conflict);
-    assert_eq!(refused(&store, vec![Write::AddWorker(worker(1, 1))]).await, StoreErrorKind::Conflict);
+    assert_eq!(
+        refused(&store, vec![Write::AddWorker(worker(1, 1))]).await,
+        StoreErrorKind::Conflict
+    );
     let again = WorkerRow {
         id: WorkerId::new(8),
         ..worker(1, 1)
@@ -137,7 +146,10 @@ pub async fn a_worker_that_is_taken_out_leaves_its_work_to_its_miner<B: Backend>
     assert_eq!(ids, [2, 3, 8]);
     assert_eq!(state.workers_gone, [(WorkerId::new(1), key(1))]);
     assert_eq!(state.miners[0].gone, came_to(3));
-    assert_eq!(state.recent_shares.iter().filter(|s| s.worker.get() == 1).count(), 3);
+    assert_eq!(
+        state.recent_shares.iter().filter(|s| s.worker.get() == 1).count(),
+        3
+    );
     let weights = store.weights_between(seq(0), seq(5)).await.unwrap();
     assert_eq!(weights, Weights::sum([(key(1), 80), (key(2), 20)]).unwrap());
     // Another one of the same miner adds to it.
@@ -152,7 +164,12 @@ pub async fn a_worker_that_is_taken_out_leaves_its_work_to_its_miner<B: Backend>
     let before = TemplateId::new(2);
     let through = seq(5);
     let round = close_round(empty_round(1), &[], 5);
-    let writes = vec![Write::RetireTemplates { before }, count, round, Write::PruneShares { through }];
+    let writes = vec![
+        Write::RetireTemplates { before },
+        count,
+        round,
+        Write::PruneShares { through },
+    ];
     commit(&store, writes).await;
     assert_eq!(start(&store).await.workers_gone, []);
 }
@@ -182,7 +199,11 @@ pub async fn a_miner_is_removed_only_if_nothing_is_owed<B: Backend>(backend: B) 
     let state = start(&store).await;
     let hotkeys: Vec<_> = state.miners.iter().map(|miner| miner.hotkey).collect();
     assert!(!hotkeys.contains(&key(1)));
-    let gone: Vec<_> = state.workers_gone.iter().map(|(id, of)| (id.get(), *of)).collect();
+    let gone: Vec<_> = state
+        .workers_gone
+        .iter()
+        .map(|(id, of)| (id.get(), *of))
+        .collect();
     assert_eq!(gone, [(1, key(1)), (3, key(1))]);
     let weights = store.weights_between(seq(0), seq(2)).await.unwrap();
     assert_eq!(weights, Weights::sum([(key(1), 20), (key(2), 20)]).unwrap());
@@ -190,7 +211,12 @@ pub async fn a_miner_is_removed_only_if_nothing_is_owed<B: Backend>(backend: B) 
     let again = commit(&store, vec![register(1)]).await;
     assert!(matches!(again[0], Written::Miner { is_new: true, .. }));
     let state = start(&store).await;
-    assert!(state.miners.iter().any(|miner| miner.hotkey == key(1) && miner.ban.is_some()));
+    assert!(
+        state
+            .miners
+            .iter()
+            .any(|miner| miner.hotkey == key(1) && miner.ban.is_some())
+    );
     assert!(state.workers.iter().all(|(worker, _)| worker.hotkey != key(1)));
 }
 

@@ -45,7 +45,11 @@ pub async fn a_miner_with_money_is_not_removed<B: Backend>(backend: B) {
     let step = Step::Forget;
     commit(&store, vec![Write::StepPayout { id, step, at }]).await;
     assert_eq!(commit(&store, vec![remove(1)]).await, [Written::Done]);
-    assert_eq!(store.miner_balances(key(1)).await.unwrap().paid, sats(980), "the books stay");
+    assert_eq!(
+        store.miner_balances(key(1)).await.unwrap().paid,
+        sats(980),
+        "the books stay"
+    );
 }
 
 fn part(miner: u8, amount: u64) -> Part {
