@@ -11,12 +11,14 @@ pub mod chain;
 pub mod clock;
 pub mod halt;
 pub mod handlers;
+pub mod identity;
 pub mod ledger;
 pub mod miner_manager;
 pub mod paymaster;
 pub mod pool_manager;
 pub mod proof_of_work;
 pub mod reward_distributor;
+pub mod source;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

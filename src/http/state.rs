@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use super::admin_token::AdminToken;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::Problem;
+use crate::stratum::settings::Network;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
 #[derive(Clone, Debug)]
@@ -110,6 +111,8 @@ pub struct HttpDeps {
     pub store: SharedStore,
     /// The clock.
     pub clock: SharedClock,
+    /// Proxies whose word for a client's address is taken.
+    pub proxies: Vec<Network>,
     /// Opens session tokens.
     pub sessions: SessionKey,
     /// The bearer token of the operator.

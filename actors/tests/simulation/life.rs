@@ -10,6 +10,7 @@ use dwarves_actors::ask::Port;
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::chain::Chain;
 use dwarves_actors::clock::Clock;
+use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::messages::Authenticate;
 use dwarves_actors::handlers::registration::messages::Register;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationSettings};
@@ -17,6 +18,7 @@ use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::miner_manager::messages::ReadMiners;
 use dwarves_actors::pool_manager::messages::Stop;
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::store::faulty::FaultyStore;
 use dwarves_actors::testing::build::{hotkey, job_key};
 use dwarves_actors::testing::pace::{Pace, Pause};
@@ -106,7 +108,10 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
         threshold_least: Amount::ZERO,
-        signatures_per_sec: 1_000,
+        signatures_per_sec: SharedRate {
+            total: 1_000,
+            per_client: 1_000,
+        },
         mailbox_capacity: 64,
     };
     let sessions = SessionKey::new(&[8; 32]);
@@ -119,8 +124,8 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
     .start();
     let limits = SubmissionLimits {
         mailbox_capacity: 64,
-        requests_in_flight_max: 1_000,
-        waiting_max: 3,
+        requests_in_flight: SharedLimit::unshared(1_000),
+        waiting: SharedLimit::unshared(3),
         jobs_cached_max: 4,
         longpoll: Span::from_secs(5),
         judge_deadline: Span::from_secs(10),
