@@ -21,7 +21,9 @@ impl Handler<LookAtWork> for WorkManager {
 
     fn handle(&mut self, _: LookAtWork, ctx: &mut Self::Context) {
         self.tell_those_behind();
+        self.look_at_standing();
         self.end_what_is_over();
+        self.end_work_on_old_tip_if_late();
         self.let_go_if_due();
         if self.tip.is_none() || self.fetching || self.retry_planned {
             return;
@@ -91,6 +93,7 @@ impl Handler<Ask<ReadWork>> for WorkManager {
         ask.reply.answer(WorkView {
             work: Arc::clone(&self.work),
             trouble: self.trouble.clone(),
+            standing: Arc::clone(&self.standing),
         });
     }
 }
