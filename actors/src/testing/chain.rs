@@ -8,6 +8,7 @@ use bitcoin::consensus::encode::{Decodable, serialize};
 use bitcoin::{Transaction, VarInt};
 use dwarves_domain::ids::{ExtraNonce, HeaderHash};
 use dwarves_domain::target::{CompactTarget, Target};
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::coinbase::{Coinbase, CoinbaseForm, CoinbaseSpec};
 use dwarves_domain::work::header::HeaderFields;
@@ -52,6 +53,7 @@ struct State {
     is_templateless: bool,
     standing: Standing,
     is_synced: bool,
+    header_time: Option<Timestamp>,
     submissions: Submissions,
     submitted: Vec<HeaderHash>,
     templates: u64,
@@ -87,6 +89,7 @@ impl TestChain {
             is_templateless: false,
             standing: Standing::trusted(),
             is_synced: true,
+            header_time: None,
             submissions: Submissions::Arrive,
             submitted: Vec::new(),
             templates: 0,
@@ -125,6 +128,11 @@ impl TestChain {
         self.0.send_modify(|state| state.is_synced = is_synced);
     }
 
+    /// Says which time the best header has; at first the chain has no time of its own.
+    pub fn set_header_time(&self, time: Option<Timestamp>) {
+        self.0.send_modify(|state| state.header_time = time);
+    }
+
     /// Says what goes wrong with submissions from now on.
     pub fn set_submissions(&self, submissions: Submissions) {
         self.0.send_modify(|state| state.submissions = submissions);
@@ -156,6 +164,18 @@ impl TestChain {
                 fork = state.blocks[&fork].previous;
             }
             state.extend(fork, depth + 1);
+        });
+    }
+
+    /// The tip's block turns out to be none: the one before it is the tip again.
+    pub fn invalidate_tip(&self) {
+        self.0.send_modify(|state| {
+            if let Some(block) = state.blocks.remove(&state.tip.hash) {
+                state.tip = Tip {
+                    hash: block.previous,
+                    height: block.height - 1,
+                };
+            }
         });
     }
 
@@ -352,6 +372,10 @@ impl Chain for TestChain {
             tip: state.tip,
             is_synced: state.is_synced,
         })
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        self.answer(|state| state.header_time)
     }
 
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {

@@ -6,7 +6,7 @@ use actix::prelude::*;
 use dwarves_domain::work::Job;
 use serde_json::json;
 
-use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkControl, WorkView};
+use super::messages::{IssueJob, IssueJobReply, LiveWork, ReadWork, Subscribe, WorkControl, WorkView};
 use super::{Subscriber, WorkManager};
 use crate::ask::Ask;
 use crate::pool_manager::messages::ControlOutcome;
@@ -24,6 +24,9 @@ impl Handler<LookAtWork> for WorkManager {
         self.look_at_standing();
         self.end_what_is_over();
         self.end_work_on_old_tip_if_late();
+        if self.drop_kept() {
+            self.publish(LiveWork::clone(&self.work));
+        }
         self.let_go_if_due();
         if self.tip.is_none() || self.fetching || self.retry_planned {
             return;
