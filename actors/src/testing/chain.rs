@@ -374,6 +374,13 @@ impl Chain for TestChain {
         })
     }
 
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.answer(move |state| match height {
+            0 => Some(GENESIS),
+            _ => state.coinbase_at(height).map(|coinbase| coinbase.block),
+        })
+    }
+
     fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
         self.answer(|state| state.header_time)
     }

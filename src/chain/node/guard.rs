@@ -162,12 +162,14 @@ async fn look_at_pins(node: &Node, settings: &GuardSettings, height: u32) -> (Pi
     let mut is_silent = false;
     for pin in settings.pins.iter().filter(|pin| pin.height <= height) {
         match node.hash_at(pin.height).await {
-            Ok(hash) if hash == pin.hash => found = if found == Pins::Differ { found } else { Pins::Match },
-            Ok(hash) => {
+            Ok(Some(hash)) if hash == pin.hash => {
+                found = if found == Pins::Differ { found } else { Pins::Match }
+            }
+            Ok(Some(hash)) => {
                 found = Pins::Differ;
                 said.push(format!("block {} is {hash} and not the pinned one", pin.height));
             }
-            Err(_) => is_silent = true,
+            Ok(None) | Err(_) => is_silent = true,
         }
     }
     if is_silent && found != Pins::Differ {
@@ -237,7 +239,7 @@ async fn compare(nodes: &[Rc<Node>], findings: &mut [Option<Finding>], fork_dept
             nodes[best].hash_at(height).await,
             nodes[place].hash_at(height).await,
         );
-        let (Ok(mine), Ok(theirs)) = (mine, theirs) else {
+        let (Ok(Some(mine)), Ok(Some(theirs))) = (mine, theirs) else {
             continue;
         };
         let is_less = match (&first.work, &other.work) {
