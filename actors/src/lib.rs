@@ -11,6 +11,7 @@ pub mod chain;
 pub mod clock;
 pub mod halt;
 pub mod handlers;
+pub mod identity;
 pub mod ledger;
 pub mod miner_manager;
 pub mod paymaster;
