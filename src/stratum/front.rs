@@ -10,6 +10,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::clock::poke_every;
+use dwarves_actors::miner_manager::messages::{MinerChanged, WatchMiners};
 use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
 use dwarves_domain::time::Span;
 
@@ -57,6 +58,7 @@ impl Request for EndSessions {
 pub struct StratumFront {
     thread: Rc<Thread>,
     subscribe: Port<Subscribe>,
+    watch: Port<WatchMiners>,
     /// By the turn in which each is poked. A session keeps its turn, whoever else leaves: else it could be passed
     /// over again and again while many leave.
     sessions: [Vec<Outbox<News>>; TURNS],
@@ -72,10 +74,11 @@ pub struct StratumFront {
 
 impl StratumFront {
     /// A front without sessions.
-    pub fn new(thread: Thread, subscribe: Port<Subscribe>) -> Self {
+    pub fn new(thread: Thread, subscribe: Port<Subscribe>, watch: Port<WatchMiners>) -> Self {
         Self {
             thread: Rc::new(thread),
             subscribe,
+            watch,
             sessions: std::array::from_fn(|_| Vec::new()),
             behind: Vec::new(),
             newcomers_turn: 0,
@@ -89,6 +92,14 @@ impl StratumFront {
         let subscriber = Outbox::new(&ctx.address());
         if let Err(AskError::Busy) = self.subscribe.post(Subscribe { subscriber }) {
             ctx.run_later(LOOK_EVERY.to_std(), |this, ctx| this.subscribe(ctx));
+        }
+    }
+
+    /// Asks to be told what operators decide about miners.
+    fn watch(&mut self, ctx: &mut Context<Self>) {
+        let watcher = Outbox::new(&ctx.address());
+        if let Err(AskError::Busy) = self.watch.post(WatchMiners { watcher }) {
+            ctx.run_later(LOOK_EVERY.to_std(), |this, ctx| this.watch(ctx));
         }
     }
 
@@ -120,6 +131,7 @@ impl Actor for StratumFront {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         self.subscribe(ctx);
+        self.watch(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
             me.tell(LookAtSessions) != Err(AskError::Gone)
@@ -153,6 +165,17 @@ impl Handler<WorkChanged> for StratumFront {
             self.tell_all(News::Work);
         } else if !std::mem::replace(&mut self.is_letting_go, true) {
             self.let_go(ctx);
+        }
+    }
+}
+
+impl Handler<MinerChanged> for StratumFront {
+    type Result = ();
+
+    fn handle(&mut self, news: MinerChanged, _: &mut Self::Context) {
+        for session in self.sessions.iter().flatten() {
+            // One that has no room for it asks by itself within a minute.
+            let _told = session.tell(News::Recheck(news.0));
         }
     }
 }

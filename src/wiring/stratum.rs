@@ -148,8 +148,9 @@ impl BoundStratum {
             let listeners = Arc::clone(&listeners);
             let (job_key, clock) = (ground.pool_key.job_key(), Arc::clone(&ground.clock));
             let subscribe = ports.submission.subscribe.clone();
+            let watch = ports.watch_miners.clone();
             let front = StratumFront::start_in_arbiter(&thread.handle(), move |_| {
-                StratumFront::new(Thread::new(peers, session, listeners, job_key, &clock), subscribe)
+                StratumFront::new(Thread::new(peers, session, listeners, job_key, &clock), subscribe, watch)
             });
             newcomers.push(Outbox::new(&front));
             running.fronts.push(Port::new(&front));
@@ -319,6 +320,7 @@ impl BoundListener {
                     addresses,
                     allow_address: config.stratum.allow_address_login,
                 },
+                workers_max: config.stratum.workers_per_connection,
                 rejects: rejects::Limits {
                     window: config.stratum.reject_window,
                     percent_max: config.stratum.reject_percent,

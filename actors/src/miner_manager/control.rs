@@ -123,8 +123,8 @@ impl MinerManager {
         if difficulty.is_some_and(|difficulty| difficulty < min || difficulty > max) {
             let detail = format!(
                 "difficulty must lie between {} and {}",
-                min.to_f64(),
-                max.to_f64()
+                min.shown(),
+                max.shown()
             );
             return reply.answer(ControlOutcome::Refused(detail));
         }
@@ -134,12 +134,12 @@ impl MinerManager {
         };
         let write = Write::SaveSetting {
             key,
-            value: difficulty.map(|d| d.to_f64().to_string()),
+            value: difficulty.map(|d| d.shown().to_string()),
         };
         let done = json!({
             "hotkey": hotkey.to_string(),
             "worker": worker.as_ref().map(WorkerName::as_str),
-            "difficulty": difficulty.map(Difficulty::to_f64),
+            "difficulty": difficulty.map(Difficulty::shown),
         });
         self.store_then(write, done, reply, ctx, move |registry| {
             registry.fix_difficulty(&hotkey, worker.as_ref(), difficulty);

@@ -78,6 +78,8 @@ pub struct MinerManager {
     /// New addresses that are being stored. All machines of one miner may log in at once: it is new only once.
     registering: BTreeSet<Hotkey>,
     addresses_refused: AddressesRefused,
+    /// Those who are told of what operators decide about miners.
+    watchers: Vec<Outbox<MinerChanged>>,
     /// Commits that the ledger has not answered yet, in the order in which it got them.
     under_way: VecDeque<UnderWay>,
     is_waiting: bool,
@@ -101,6 +103,7 @@ impl MinerManager {
             paused: false,
             registering: BTreeSet::new(),
             addresses_refused: AddressesRefused::default(),
+            watchers: Vec::new(),
             under_way: VecDeque::new(),
             is_waiting: false,
         }

@@ -16,7 +16,7 @@ use dwarves_actors::handlers::submission::messages::ShareVerdict;
 use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
-use dwarves_domain::target::{CompactTarget, Difficulty};
+use dwarves_domain::target::{CompactTarget, Difficulty, shortest_decimal};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::{Algorithm, Job, JobKey, SessionJob, SessionJobId, SessionSeat, Template};
@@ -38,8 +38,6 @@ use pace::Pace;
 use rejects::{Rejects, Rung};
 pub use shares::Attempt;
 
-/// Workers that one session may authorize. Proxies bring several over one connection.
-pub const MEMBERS_MAX: usize = 64;
 /// The version bits that BIP320 leaves to miners: what is agreed on before there is any work.
 const VERSION_MASK: u32 = 0x1fff_e000;
 
@@ -56,6 +54,8 @@ pub struct Rules {
     pub extranonce2_len: usize,
     /// Which logins are taken.
     pub logins: LoginRules,
+    /// Workers that one session may authorize. Proxies bring several over one connection.
+    pub workers_max: usize,
     /// When refused requests are too many.
     pub rejects: rejects::Limits,
 }
@@ -82,6 +82,8 @@ struct Member {
     user: Box<str>,
     miner: Hotkey,
     worker: WorkerId,
+    /// The difficulty that its last accepted share was issued with.
+    proven: Option<Difficulty>,
 }
 
 /// When work is told that the miner may know already.
@@ -101,6 +103,11 @@ struct Told {
     template: TemplateId,
     previous: HeaderHash,
     wanted: Difficulty,
+    /// What that came to: never harder than the block itself.
+    issued: Difficulty,
+    share_bits: CompactTarget,
+    /// How often template and share target were told before.
+    telling: u8,
     time: u32,
     at: Timestamp,
 }
@@ -185,6 +192,7 @@ impl Conversation {
                     user: user.into(),
                     miner,
                     worker,
+                    proven: None,
                 });
             }
         }
@@ -206,9 +214,23 @@ impl Conversation {
         self.members.iter().map(|member| member.user.clone()).collect()
     }
 
+    /// The user name of each worker of this miner.
+    pub fn users_of(&self, miner: &Hotkey) -> Vec<Box<str>> {
+        let members = self.members.iter().filter(|member| member.miner == *miner);
+        members.map(|member| member.user.clone()).collect()
+    }
+
     /// What the session issues, if it is mining.
-    pub fn issued(&self, rules: &Rules) -> Option<Difficulty> {
-        self.is_mining().then(|| self.pace.wanted(&rules.vardiff))
+    pub fn issued(&self) -> Option<Difficulty> {
+        let told = self.told.filter(|_| self.is_mining())?;
+        Some(told.issued)
+    }
+
+    /// The difficulty that a worker's shares speak for; `None` before its first. What its session only asked for is
+    /// not in it: it is remembered for whoever comes back under this name.
+    pub fn earned(&self, user: &str) -> Option<Difficulty> {
+        let member = self.members.iter().find(|member| *member.user == *user)?;
+        Some(self.pace.earned(member.proven?))
     }
 
     /// Tells the present work, if the session is mining.
@@ -221,11 +243,17 @@ impl Conversation {
         };
         let template = parts.template();
         let wanted = self.pace.wanted(&scene.rules.vardiff);
-        let is_told = |told: Told| told.template == template.id() && told.wanted == wanted;
-        if telling == Telling::IfNew && self.told.is_some_and(is_told) {
+        let same_template = self.told.filter(|told| told.template == template.id());
+        if telling == Telling::IfNew && same_template.is_some_and(|told| told.wanted == wanted) {
             return;
         }
-        let (share_bits, difficulty) = share_target(wanted, template, scene.rules.algorithm);
+        let (share_bits, issued, difficulty) = share_target(wanted, template, scene.rules.algorithm);
+        let before = same_template.filter(|told| told.share_bits == share_bits);
+        if let (Some(told), Telling::IfNew) = (before, telling) {
+            // Another wish beyond the block's own difficulty comes to the same work.
+            self.told = Some(Told { wanted, ..told });
+            return;
+        }
         let chain = template.chain();
         if let Some(miner_mask) = self.miner_mask {
             let mask = miner_mask & chain.version_mask;
@@ -238,9 +266,11 @@ impl Conversation {
             self.told_difficulty = difficulty;
             reply::set_difficulty(out, difficulty);
         }
+        let telling_again = before.map_or(0, |told| told.telling.wrapping_add(1));
         let session_job = SessionJob {
             template: template.id(),
             share_bits,
+            telling: telling_again,
         };
         let id = scene.job_key.seal_session_job(extranonce1, &session_job);
         let is_new_tip = self.told.is_none_or(|told| told.previous != chain.previous);
@@ -251,6 +281,9 @@ impl Conversation {
             template: template.id(),
             previous: chain.previous,
             wanted,
+            issued,
+            share_bits,
+            telling: telling_again,
             time,
             at: scene.now,
         });
@@ -274,11 +307,20 @@ impl Conversation {
         self.told.map(|told| told.at)
     }
 
-    /// Notes the verdict on a share. Gives the fault to answer with, or none if it was accepted.
-    pub fn on_verdict(&mut self, verdict: &ShareVerdict, scene: &Scene<'_>) -> Option<Fault> {
+    /// Notes the verdict on a share of this worker. Gives the fault to answer with, or none if it was accepted.
+    pub fn on_verdict(
+        &mut self,
+        verdict: &ShareVerdict,
+        worker: WorkerId,
+        scene: &Scene<'_>,
+    ) -> Option<Fault> {
         match verdict {
             ShareVerdict::Accepted { share_difficulty, .. } => {
                 self.rejects.note(false);
+                let members = self.members.iter_mut();
+                for member in members.filter(|member| member.worker == worker) {
+                    member.proven = Some(*share_difficulty);
+                }
                 self.pace
                     .on_share(scene.now, *share_difficulty, &scene.rules.vardiff);
                 None
@@ -308,16 +350,25 @@ impl Conversation {
     }
 }
 
-/// The share target of a job of `template` that is wanted at this difficulty, and the difficulty that the miner
-/// is told: a share is never harder than the block itself, and never harder than what the miner was told.
-fn share_target(wanted: Difficulty, template: &Template, algorithm: Algorithm) -> (CompactTarget, f64) {
+/// The share target of a job of `template` that is wanted at this difficulty, the difficulty that is issued so, and
+/// how the miner is told it: a share is never harder than the block itself, and never harder than what the miner was
+/// told.
+fn share_target(
+    wanted: Difficulty,
+    template: &Template,
+    algorithm: Algorithm,
+) -> (CompactTarget, Difficulty, f64) {
     let network = template.network_target();
     let target = wanted.target().no_harder_than(network);
-    let told = if target == network {
+    let bits = target.rounded_up_to_compact().to_compact();
+    if target == network {
         // A hair below, so that no rounding by the miner makes it throw a block away.
-        scale::to_wire(network.difficulty(), algorithm) * (1.0 - 1e-9)
-    } else {
-        scale::to_wire(wanted, algorithm)
-    };
-    (target.rounded_up_to_compact().to_compact(), told)
+        let issued = network.difficulty();
+        return (bits, issued, scale::to_wire(issued, algorithm) * (1.0 - 1e-9));
+    }
+    let told = shortest_decimal(scale::to_wire(wanted, algorithm), |wire| {
+        let meant = scale::from_wire(wire, algorithm);
+        meant.is_some_and(|meant| meant.target().rounded_up_to_compact().to_compact() == bits)
+    });
+    (bits, wanted, told)
 }

@@ -12,7 +12,7 @@ use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce, Job, SessionJobId, SessionSeat, Template};
 
-use super::{Conversation, Scene};
+use super::{Conversation, Member, Scene};
 use crate::stratum::protocol::fault::Fault;
 use crate::stratum::protocol::params::{self, Submit};
 
@@ -42,7 +42,7 @@ impl Conversation {
             Ok(submit) => submit,
             Err(fault) => return Attempt::Fault(fault),
         };
-        let Some(member) = self.members.iter().find(|member| *member.user == *submit.user) else {
+        let Some(member) = self.member(&submit.user) else {
             return Attempt::Fault(Fault::UNAUTHORIZED);
         };
         let (miner, worker) = (member.miner, member.worker);
@@ -51,6 +51,17 @@ impl Conversation {
             Err(reason) => RolledShare::Rejected { reason, worker },
         };
         Attempt::Share(miner, share)
+    }
+
+    /// The worker that submits under this name: the one that logged in so, or, for software that leaves the worker's
+    /// name away when it submits, the first of this miner.
+    fn member(&self, user: &str) -> Option<&Member> {
+        let exact = self.members.iter().find(|member| *member.user == *user);
+        let is_first_of = |member: &&Member| {
+            let rest = member.user.strip_prefix(user);
+            !user.is_empty() && !user.contains(['.', '_']) && rest.is_some_and(|rest| rest.starts_with(['.', '_']))
+        };
+        exact.or_else(|| self.members.iter().find(is_first_of))
     }
 
     fn solution(

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
 use dwarves_actors::miner_manager::messages::JoinWorkerReply;
-use dwarves_domain::time::Span;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
 use super::reading::as_reported;
@@ -50,7 +51,7 @@ impl StratumSession {
             .is_some_and(|told_at| now.since(told_at) > TELL_EVERY);
         self.tell_work(if is_silent { Telling::Again } else { Telling::IfNew });
         // What is issued is remembered for the worker's next session, so a change is told soon.
-        let is_unreported = as_reported(self.talk.issued(&self.listener().rules)) != self.reported;
+        let is_unreported = as_reported(self.talk.issued()) != self.reported;
         if self.checking.is_none() && (is_unreported || now.since(self.checked_at) > CHECK_EVERY) {
             self.checked_at = now;
             self.check_next(self.talk.users());
@@ -60,19 +61,32 @@ impl StratumSession {
 
     /// Tells what was issued last, for the worker's next session. Nobody waits for the answer.
     pub(super) fn report(&mut self) {
-        let rules = &self.thread.listeners[self.listener].rules;
-        if as_reported(self.talk.issued(rules)) == self.reported {
+        let logins = self.listener().rules.logins;
+        if as_reported(self.talk.issued()) == self.reported {
             return;
         }
-        let login = self
-            .talk
-            .users()
-            .first()
-            .map(|user| parse_user(user, rules.logins));
-        if let Some(Ok((identity, worker))) = login
-            && self.ask_to_join(identity, worker).is_err()
+        let Some(user) = self.talk.users().into_iter().next() else {
+            return;
+        };
+        let earned = self.talk.earned(&user);
+        if let Ok((identity, worker)) = parse_user(&user, logins)
+            && self.ask_to_join(identity, worker, earned).is_err()
         {
             log::debug!("the miner manager is busy; the next session begins where the last report was");
+        }
+    }
+
+    /// An operator decided something about this miner: what holds for its workers is asked at once.
+    pub(super) fn recheck(&mut self, miner: &Hotkey) {
+        let users = self.talk.users_of(miner);
+        if users.is_empty() {
+            return;
+        }
+        if self.checking.is_some() {
+            // What is under way may have been asked before: it is asked again at the next look.
+            self.checked_at = Timestamp::EPOCH;
+        } else {
+            self.check_next(users);
         }
     }
 
@@ -84,7 +98,8 @@ impl StratumSession {
             return;
         };
         // If the pool is busy, it is asked again in a while.
-        if let Ok(answer) = self.ask_to_join(identity, worker) {
+        let earned = self.talk.earned(&user);
+        if let Ok(answer) = self.ask_to_join(identity, worker, earned) {
             self.checking = Some(Box::new(Checking {
                 user,
                 answer,

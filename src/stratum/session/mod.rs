@@ -20,6 +20,7 @@ use std::task::{Context as Wake, Poll, ready};
 
 use actix::fut::ActorFuture;
 use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
 
@@ -58,6 +59,8 @@ pub enum News {
     Look,
     /// Answer what was asked, and end.
     End,
+    /// An operator decided something about this miner.
+    Recheck(Hotkey),
     /// There is no work: end, so that the miner can work elsewhere.
     LetGo,
 }
@@ -344,6 +347,7 @@ impl Handler<News> for StratumSession {
             }
             News::End => self.is_leaving = true,
             News::LetGo => self.is_let_go = true,
+            News::Recheck(miner) => self.recheck(&miner),
         }
     }
 }

@@ -147,7 +147,7 @@ impl StratumSession {
                 user,
                 identity,
                 worker,
-            } => match self.ask_to_join(identity, worker) {
+            } => match self.ask_to_join(identity, worker, None) {
                 Ok(answer) => {
                     self.waiting = Some(Box::new(Waiting::Joining {
                         id: id.into(),
@@ -173,17 +173,20 @@ impl StratumSession {
         }
     }
 
+    /// Asks whether a worker may mine, and tells what its session issues and what its shares have earned.
     pub(super) fn ask_to_join(
         &mut self,
         identity: Identity,
         worker: WorkerName,
+        earned: Option<Difficulty>,
     ) -> Result<oneshot::Receiver<JoinWorkerReply>, AskError> {
-        let issued = self.talk.issued(&self.listener().rules);
+        let issued = self.talk.issued();
         self.reported = as_reported(issued);
         self.thread.peers.join.post(JoinWorker {
             identity,
             worker,
             issued,
+            earned,
             from: self.ip,
         })
     }
@@ -196,8 +199,12 @@ impl StratumSession {
                     self.send_batch();
                 }
                 self.batch.miner = Some(miner);
+                let worker = match &share {
+                    RolledShare::Solved { job, .. } => job.worker(),
+                    RolledShare::Rejected { worker, .. } => *worker,
+                };
                 self.batch.shares.push(share);
-                self.batch.answers.push(id, Slot::Judged);
+                self.batch.answers.push(id, Slot::Judged(worker));
             }
         }
     }
