@@ -212,7 +212,7 @@ impl WorkManager {
             log::debug!("the miner manager is busy; templates before {oldest} retire later");
         }
         let retire = Commit {
-            writes: vec![Write::RetireTemplates { before: oldest }],
+            writes: vec![Write::DropTemplates { before: oldest }],
         };
         if self.parts.ledger.post(retire).is_err() {
             log::debug!("the ledger is busy; templates before {oldest} retire later");

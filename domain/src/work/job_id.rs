@@ -96,14 +96,23 @@ impl JobKey {
         mac.update(&id.0[..FIELDS_LEN]);
         mac.update(owner.as_bytes());
         mac.verify_truncated_left(&id.0[FIELDS_LEN..]).ok()?;
-        let word = |at: usize| u32::from_be_bytes([id.0[at], id.0[at + 1], id.0[at + 2], id.0[at + 3]]);
+        Some(id.claims())
+    }
+}
+
+impl JobId {
+    /// What this name says that it stands for, whoever made it. Nothing may be credited by that; but a header built
+    /// of it that meets the network's target is a block of the pool, for no name can make it one.
+    pub fn claims(&self) -> JobFields {
+        let word =
+            |at: usize| u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]]);
         let extranonce = u64::from(word(4)) << 32 | u64::from(word(8));
-        Some(JobFields {
+        JobFields {
             template: TemplateId::new(word(0)),
             extranonce: ExtraNonce::new(extranonce),
             share_bits: CompactTarget::from_bits(word(12)),
             worker: WorkerId::new(word(16)),
-        })
+        }
     }
 }
 
@@ -268,6 +277,7 @@ mod tests {
             let id: JobId = key.seal(&fields, &owner).to_string().parse().unwrap();
             prop_assert_eq!(key.open(&id, &owner), Some(fields));
             prop_assert_eq!(key.open(&id, &Hotkey::from_bytes(other)), None);
+            prop_assert_eq!(id.claims(), fields);
             prop_assert_eq!(JobKey::new(&[3; 32]).open(&id, &owner), None);
         }
 

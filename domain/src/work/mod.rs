@@ -25,4 +25,4 @@ pub use header::Header;
 pub use job::Job;
 pub use job_id::{JobId, JobKey, SessionJob, SessionJobId};
 pub use job_space::JobExtraNonces;
-pub use template::{Algorithm, ChainTemplate, Template};
+pub use template::{Algorithm, BareTemplate, ChainTemplate, Template};

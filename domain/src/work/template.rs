@@ -204,5 +204,87 @@ impl Template {
     }
 }
 
+impl Template {
+    /// The same without its transactions.
+    pub fn bare(&self) -> BareTemplate {
+        BareTemplate {
+            id: self.id,
+            height: self.chain.height,
+            previous: self.chain.previous,
+            version: self.chain.version,
+            bits: self.chain.bits,
+            time: self.chain.time,
+            coinbase_value: self.chain.coinbase_value,
+            network_target: self.network_target,
+            coinbase: self.coinbase.clone(),
+            branch: self.branch.clone(),
+        }
+    }
+}
+
+/// A template without its transactions: every header of it can be built, but no block. About a kilobyte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BareTemplate {
+    id: TemplateId,
+    height: u32,
+    previous: HeaderHash,
+    version: u32,
+    bits: CompactTarget,
+    time: u32,
+    coinbase_value: Amount,
+    network_target: Target,
+    coinbase: Coinbase,
+    branch: Vec<merkle::Node>,
+}
+
+impl BareTemplate {
+    /// The pool's number for this template.
+    pub fn id(&self) -> TemplateId {
+        self.id
+    }
+
+    /// The height of its blocks.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// The tip on which its blocks build.
+    pub fn previous(&self) -> HeaderHash {
+        self.previous
+    }
+
+    /// The version that its jobs have.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The time that its jobs over HTTP have.
+    pub fn time(&self) -> u32 {
+        self.time
+    }
+
+    /// What its coinbase pays.
+    pub fn coinbase_value(&self) -> Amount {
+        self.coinbase_value
+    }
+
+    /// The target that a block must meet.
+    pub fn network_target(&self) -> Target {
+        self.network_target
+    }
+
+    /// The header with this extranonce, with nonce 0.
+    pub fn header(&self, extranonce: impl Into<FullExtraNonce>) -> Header {
+        Header::new(&HeaderFields {
+            version: self.version,
+            previous: self.previous,
+            merkle_root: merkle::root_from_branch(self.coinbase.txid(extranonce), &self.branch),
+            time: self.time,
+            bits: self.bits,
+            nonce: 0,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests;

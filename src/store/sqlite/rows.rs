@@ -49,7 +49,7 @@ pub(super) fn whole_block(row: &Row<'_>) -> Outcome<BlockRow> {
     Ok(BlockRow { bytes, ..block(row)? })
 }
 
-/// A template, and whether it is retired.
+/// A template, and whether its transactions are gone.
 pub(super) fn template(row: &Row<'_>) -> Outcome<(TemplateRow, bool)> {
     let cells = Cells::new(row, "templates");
     let commitment = cells.optional("witness_commitment", |cells, column| cells.blob(column))?;

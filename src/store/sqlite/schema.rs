@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = &[
     (10, include_str!("migrations/0010_blocks.sql")),
     (20, include_str!("migrations/0020_payouts.sql")),
     (30, include_str!("migrations/0030_extranonces.sql")),
+    (40, include_str!("migrations/0040_past_templates.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.

@@ -17,9 +17,9 @@ impl Draft<'_> {
             .query_row([row.id.get()], |cells| Ok(rows::template(cells)))
             .optional()?
             .transpose()?;
-        if let Some((known, is_retired)) = known {
+        if let Some((known, is_dropped)) = known {
             let mut row = row.clone();
-            if is_retired {
+            if is_dropped {
                 row.chain.transactions.clear();
                 row.chain.trailer.clear();
             }
@@ -64,6 +64,13 @@ impl Draft<'_> {
     }
 
     pub(super) fn retire_templates(&mut self, before: TemplateId) -> Outcome<()> {
+        self.statement("UPDATE pool SET live_from = ?1 WHERE live_from < ?1")?
+            .execute([before.get()])?;
+        Ok(())
+    }
+
+    pub(super) fn drop_templates(&mut self, before: TemplateId) -> Outcome<()> {
+        self.retire_templates(before)?;
         self.statement(
             "UPDATE templates SET retired = 1, last_share = ?2, trailer = x'', transactions = x''
              WHERE retired = 0 AND id < ?1",
