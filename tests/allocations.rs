@@ -116,6 +116,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
             vardiff,
             algorithm: Algorithm::Sha256d,
             extranonce2_len: 8,
+            workers_max: 16,
             logins: LoginRules {
                 addresses: AddressFormat::BitcoinRegtest,
                 allow_address: true,
@@ -161,7 +162,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         idle: Span::from_secs(600),
     };
     let thread = Thread::new(peers, limits, listeners, job_key(), &clock);
-    let front = StratumFront::new(thread, ports.submission.subscribe.clone()).start();
+    let front = StratumFront::new(thread, ports.submission.subscribe.clone(), ports.watch_miners.clone()).start();
     Outbox::new(&gate)
         .tell(OpenGate(vec![Outbox::new(&front)]))
         .unwrap();

@@ -250,6 +250,17 @@ fn allow_files(connections: usize) {
     }
 }
 
+/// The port to which miners may be sent that come over HTTP: of a listener without TLS and PROXY headers that is open
+/// wherever HTTP is.
+pub(super) fn plain_port(config: &Config, http: SocketAddr, bound: &[SocketAddr]) -> Option<u16> {
+    let listeners = config.stratum.all_listeners();
+    let plain = listeners.iter().zip(bound).find(|(listener, bound)| {
+        let is_plain = listener.tls_certificate.is_none() && listener.proxies.is_empty();
+        is_plain && (bound.ip().is_unspecified() || bound.ip() == http.ip())
+    });
+    plain.map(|(_, bound)| bound.port())
+}
+
 /// Opens every listener and closes it again; see [`super::try_listeners`].
 pub(super) fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<String, StartError>)> {
     let mut open = Vec::new();
@@ -368,4 +379,35 @@ fn thread_count(configured: usize) -> usize {
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     cores.saturating_sub(1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_to(listeners: &str, http: &str) -> Option<u16> {
+        let config: Config = toml::from_str(listeners).expect("the test's settings are right");
+        let bound: Vec<_> = config.stratum.all_listeners().iter().map(|l| l.listen).collect();
+        plain_port(&config, http.parse().expect("an address"), &bound)
+    }
+
+    #[test]
+    fn miners_are_sent_to_a_plain_listener_that_is_open_where_http_is_or_nowhere() {
+        let tls = "{ listen = '0.0.0.0:1', tls_certificate = 'c', tls_key = 'k' }";
+        let proxy = "{ listen = '0.0.0.0:2', proxies = ['127.0.0.1'] }";
+        let local = "{ listen = '127.0.0.1:3' }";
+        let plain = "{ listen = '0.0.0.0:4' }";
+        for (listeners, http, port) in [
+            (vec![], "0.0.0.0:8080", None),
+            (vec![tls, proxy], "0.0.0.0:8080", None),
+            (vec![tls, proxy, plain], "0.0.0.0:8080", Some(4)),
+            (vec![tls, proxy, plain], "127.0.0.1:8080", Some(4)),
+            (vec![local, plain], "0.0.0.0:8080", Some(4)),
+            (vec![local], "0.0.0.0:8080", None),
+            (vec![local, plain], "127.0.0.1:8080", Some(3)),
+        ] {
+            let text = format!("[stratum]\nlisteners = [{}]", listeners.join(", "));
+            assert_eq!(sent_to(&text, http), port, "{text} {http}");
+        }
+    }
 }

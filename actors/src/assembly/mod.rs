@@ -25,7 +25,7 @@ use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords};
+use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
@@ -169,6 +169,8 @@ pub struct PoolPorts {
     pub commit: Port<Commit>,
     /// Whether the ledger writes.
     pub read_ledger: Port<ReadLedger>,
+    /// Tells what operators decide about miners.
+    pub watch_miners: Port<WatchMiners>,
     /// One miner.
     pub read_miner: Port<ReadMiner>,
     /// All miners together.

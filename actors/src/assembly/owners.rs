@@ -204,6 +204,7 @@ pub(super) fn start(
         stop: Port::new(&pool),
         commit,
         read_ledger: peers.ledger,
+        watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,

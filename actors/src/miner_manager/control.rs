@@ -7,7 +7,7 @@ use dwarves_domain::miners::Registry;
 use dwarves_domain::target::Difficulty;
 use serde_json::json;
 
-use super::joining::ISSUED_DIFFICULTY;
+use super::joining::EARNED_DIFFICULTY;
 use super::messages::MinerControl;
 use super::{MinerManager, ban_of};
 use crate::ask::{Ask, ReplyTo};
@@ -39,7 +39,7 @@ impl Handler<Ask<MinerControl>> for MinerManager {
                     ban: ban.clone(),
                 };
                 let done = json!({ "hotkey": hotkey.to_string(), "banned": true });
-                self.store_then(write, done, reply, ctx, move |registry| {
+                self.store_then(write, Some(hotkey), done, reply, ctx, move |registry| {
                     log::warn!("miner banned hotkey={hotkey} reason={:?}", ban.reason);
                     registry.set_ban(&hotkey, Some(ban_of(ban)));
                 });
@@ -49,7 +49,7 @@ impl Handler<Ask<MinerControl>> for MinerManager {
                     return reply.answer(unknown(&hotkey));
                 }
                 let done = json!({ "hotkey": hotkey.to_string(), "banned": false });
-                self.store_then(Write::Unban { hotkey }, done, reply, ctx, move |registry| {
+                self.store_then(Write::Unban { hotkey }, Some(hotkey), done, reply, ctx, move |registry| {
                     log::warn!("ban lifted hotkey={hotkey}");
                     registry.set_ban(&hotkey, None);
                 });
@@ -72,9 +72,12 @@ fn unknown(hotkey: &Hotkey) -> ControlOutcome {
 }
 
 impl MinerManager {
+    /// Stores a decision (about this miner, if it is about one), then notes it, tells those whom it concerns, and
+    /// answers.
     fn store_then(
         &mut self,
         write: Write,
+        whose: Option<Hotkey>,
         done: serde_json::Value,
         reply: ReplyTo<ControlOutcome>,
         ctx: &mut Context<Self>,
@@ -83,6 +86,9 @@ impl MinerManager {
         self.commit(vec![write], ctx, move |this, result, _| match result {
             Ok(_) => {
                 note(&mut this.memory.registry);
+                if let Some(hotkey) = whose {
+                    this.tell_watchers(hotkey);
+                }
                 reply.answer(ControlOutcome::Done(done));
             }
             Err(_) => reply.answer(ControlOutcome::Unavailable),
@@ -95,7 +101,7 @@ impl MinerManager {
             value: Some(open.to_string()),
         };
         let done = json!({ "registration_open": open });
-        self.store_then(write, done, reply, ctx, move |registry| {
+        self.store_then(write, None, done, reply, ctx, move |registry| {
             log::info!("registration open={open}");
             registry.registration_open = open;
         });
@@ -141,7 +147,7 @@ impl MinerManager {
             "worker": worker.as_ref().map(WorkerName::as_str),
             "difficulty": difficulty.map(Difficulty::shown),
         });
-        self.store_then(write, done, reply, ctx, move |registry| {
+        self.store_then(write, Some(hotkey), done, reply, ctx, move |registry| {
             registry.fix_difficulty(&hotkey, worker.as_ref(), difficulty);
         });
     }
@@ -153,12 +159,12 @@ pub(super) fn restore_setting(registry: &mut Registry, key: &str, value: &str) {
         registry.registration_open = value != "false";
         return;
     }
-    if let Some(whose) = key.strip_prefix(ISSUED_DIFFICULTY) {
+    if let Some(whose) = key.strip_prefix(EARNED_DIFFICULTY) {
         if let Some((hotkey, worker)) = whose.split_once('/')
             && let (Ok(hotkey), Ok(worker)) = (hotkey.parse(), worker.parse())
         {
             let difficulty = value.parse().ok().and_then(Difficulty::from_f64);
-            registry.restore_issued(&hotkey, &worker, difficulty);
+            registry.restore_earned(&hotkey, &worker, difficulty);
         }
         return;
     }

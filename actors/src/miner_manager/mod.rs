@@ -15,7 +15,7 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::ask::{AskError, Outbox, Port};
+use crate::ask::{Ask, AskError, Outbox, Port};
 use crate::block_tracker::messages::BlockFound;
 use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
@@ -32,7 +32,7 @@ pub mod restore;
 mod tests;
 mod views;
 
-use messages::{AddressesRefused, Standing};
+use messages::{AddressesRefused, MinerChanged, Standing, WatchMiners};
 
 /// How often counters are saved: what a crash loses of them is counted again from the shares.
 const SAVE_COUNTERS_EVERY: Span = Span::from_secs(10);
@@ -107,6 +107,13 @@ impl MinerManager {
             under_way: VecDeque::new(),
             is_waiting: false,
         }
+    }
+
+    /// Tells those who have this miner in a session that an operator decided something about it. One that is busy
+    /// asks by itself before long.
+    fn tell_watchers(&mut self, hotkey: Hotkey) {
+        self.watchers
+            .retain(|watcher| watcher.tell(MinerChanged(hotkey)) != Err(AskError::Gone));
     }
 
     fn now(&self) -> Timestamp {
@@ -248,11 +255,20 @@ impl Actor for MinerManager {
     }
 }
 
+impl Handler<Ask<WatchMiners>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<WatchMiners>, _: &mut Self::Context) {
+        self.watchers.push(ask.payload.watcher);
+        ask.reply.answer(());
+    }
+}
+
 impl Handler<SaveCountersDue> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, _: SaveCountersDue, ctx: &mut Self::Context) {
         self.save_counters(ctx);
-        self.save_issued(ctx);
+        self.save_earned(ctx);
     }
 }

@@ -101,8 +101,10 @@ pub struct Worker {
     pub counters: Counters,
     /// A share difficulty that an operator fixed.
     pub fixed_difficulty: Option<Difficulty>,
-    /// The difficulty that the worker's session last issued, if it mines in one that steers by itself.
+    /// The difficulty that the worker's session last issued, if it mines in one that steers by itself. To be shown.
     pub issued: Option<Difficulty>,
+    /// The difficulty that the worker's accepted shares in such sessions speak for: where its next one goes on.
+    pub earned: Option<Difficulty>,
     vardiff: Vardiff,
     hashrate: Hashrate,
     is_saved: bool,
@@ -125,7 +127,7 @@ pub struct Registry {
     address_miners: usize,
     workers: Vec<Option<Worker>>,
     changed: BTreeSet<WorkerId>,
-    issued_changed: BTreeSet<WorkerId>,
+    earned_changed: BTreeSet<WorkerId>,
     hashrate: Hashrate,
     /// Whether new miners are taken.
     pub registration_open: bool,
@@ -147,7 +149,7 @@ impl Registry {
             address_miners: 0,
             workers: Vec::new(),
             changed: BTreeSet::new(),
-            issued_changed: BTreeSet::new(),
+            earned_changed: BTreeSet::new(),
             hashrate: Hashrate::new(now),
             registration_open: true,
         }
@@ -199,6 +201,7 @@ impl Registry {
             counters,
             fixed_difficulty: None,
             issued: None,
+            earned: None,
             vardiff: Vardiff::new(self.start_difficulty, now, &self.vardiff),
             hashrate: Hashrate::new(now),
             is_saved: true,
@@ -333,33 +336,40 @@ impl Registry {
 
     /// Notes what a worker's session issues from now on.
     pub fn note_issued(&mut self, id: WorkerId, difficulty: Difficulty) {
-        if let Some(worker) = self.worker_mut(id)
-            && worker.issued != Some(difficulty)
-        {
+        if let Some(worker) = self.worker_mut(id) {
             worker.issued = Some(difficulty);
-            self.issued_changed.insert(id);
         }
     }
 
-    /// The workers whose sessions issue another difficulty since this was last asked.
-    pub fn take_issued(&mut self) -> Vec<WorkerId> {
-        std::mem::take(&mut self.issued_changed).into_iter().collect()
+    /// Notes the difficulty that a worker's accepted shares in a session speak for.
+    pub fn note_earned(&mut self, id: WorkerId, difficulty: Difficulty) {
+        if let Some(worker) = self.worker_mut(id)
+            && worker.earned != Some(difficulty)
+        {
+            worker.earned = Some(difficulty);
+            self.earned_changed.insert(id);
+        }
     }
 
-    /// Gives back workers whose issued difficulty could not be saved: they count as changed again.
-    pub fn keep_issued(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
-        self.issued_changed.extend(workers);
+    /// The workers that earned another difficulty since this was last asked.
+    pub fn take_earned(&mut self) -> Vec<WorkerId> {
+        std::mem::take(&mut self.earned_changed).into_iter().collect()
     }
 
-    /// Puts a saved issued difficulty back.
-    pub fn restore_issued(&mut self, hotkey: &Hotkey, worker: &WorkerName, difficulty: Option<Difficulty>) {
+    /// Gives back workers whose earned difficulty could not be saved: they count as changed again.
+    pub fn keep_earned(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
+        self.earned_changed.extend(workers);
+    }
+
+    /// Puts a saved earned difficulty back.
+    pub fn restore_earned(&mut self, hotkey: &Hotkey, worker: &WorkerName, difficulty: Option<Difficulty>) {
         let id = self
             .miners
             .get(hotkey)
             .and_then(|miner| miner.workers.get(worker))
             .copied();
         if let Some(worker) = id.and_then(|id| self.worker_mut(id)) {
-            worker.issued = difficulty;
+            worker.earned = difficulty;
         }
     }
 

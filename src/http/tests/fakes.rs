@@ -10,6 +10,7 @@ use dwarves_actors::block_tracker::messages::BlocksView;
 use dwarves_actors::clock::Clock;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
+use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::handlers::registration::messages::{
     Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply,
 };
@@ -307,6 +308,12 @@ fn json_rpc() -> JsonRpcDeps {
         mailbox_capacity: 100,
     })
     .start();
+    let last = LastJobs::new(LastJobLimits {
+        workers_max: 100,
+        workers_of_one_max: 10,
+        mailbox_capacity: 100,
+    })
+    .start();
     JsonRpcDeps {
         logins: LoginRules {
             addresses: AddressFormat::BitcoinRegtest,
@@ -320,6 +327,8 @@ fn json_rpc() -> JsonRpcDeps {
         }),
         given: Outbox::new(&book),
         find: Port::new(&book),
+        job_given: Outbox::new(&last),
+        last_job: Port::new(&last),
         stratum_port: None,
     }
 }

@@ -169,19 +169,19 @@ impl Conversation {
         reply::subscribed(out, id, &session, &extranonce1, scene.rules.extranonce2_len);
     }
 
-    /// Lets a worker in. `issued` is what its last session issued; one that is resumed goes on there.
+    /// Lets a worker in. `earned` is what its shares had earned in earlier sessions; one that is resumed goes on there.
     pub fn joined(
         &mut self,
         user: &str,
         (miner, worker): (Hotkey, WorkerId),
-        issued: Option<Difficulty>,
+        earned: Option<Difficulty>,
         fixed: Option<Difficulty>,
         scene: &Scene<'_>,
     ) {
         if self.members.is_empty()
-            && let Some(issued) = issued.filter(|_| self.is_resumed)
+            && let Some(earned) = earned.filter(|_| self.is_resumed)
         {
-            self.pace.begin_at(issued, scene.now, &scene.rules.vardiff);
+            self.pace.begin_at(earned, scene.now, &scene.rules.vardiff);
         }
         self.pace.fix(fixed);
         match self.members.iter_mut().find(|member| *member.user == *user) {
@@ -212,6 +212,11 @@ impl Conversation {
     /// The user name of each worker, to ask again whether they are welcome.
     pub fn users(&self) -> Vec<Box<str>> {
         self.members.iter().map(|member| member.user.clone()).collect()
+    }
+
+    /// The user name of the first worker.
+    pub fn first_user(&self) -> Option<&str> {
+        self.members.first().map(|member| &*member.user)
     }
 
     /// The user name of each worker of this miner.

@@ -8,7 +8,6 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
-use super::reading::as_reported;
 use super::{End, StratumSession};
 use crate::stratum::conversation::Telling;
 use crate::stratum::protocol::login::parse_user;
@@ -51,7 +50,7 @@ impl StratumSession {
             .is_some_and(|told_at| now.since(told_at) > TELL_EVERY);
         self.tell_work(if is_silent { Telling::Again } else { Telling::IfNew });
         // What is issued is remembered for the worker's next session, so a change is told soon.
-        let is_unreported = as_reported(self.talk.issued()) != self.reported;
+        let is_unreported = self.to_report() != self.reported;
         if self.checking.is_none() && (is_unreported || now.since(self.checked_at) > CHECK_EVERY) {
             self.checked_at = now;
             self.check_next(self.talk.users());
@@ -62,7 +61,7 @@ impl StratumSession {
     /// Tells what was issued last, for the worker's next session. Nobody waits for the answer.
     pub(super) fn report(&mut self) {
         let logins = self.listener().rules.logins;
-        if as_reported(self.talk.issued()) == self.reported {
+        if self.to_report() == self.reported {
             return;
         }
         let Some(user) = self.talk.users().into_iter().next() else {

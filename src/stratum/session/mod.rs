@@ -116,8 +116,8 @@ pub struct StratumSession {
     heard_at: Timestamp,
     wrote_at: Timestamp,
     checked_at: Timestamp,
-    /// The difficulty that the miner manager knows of; as a float, which is small and only compared.
-    reported: f32,
+    /// What the miner manager knows of the session's difficulties.
+    reported: [f32; 2],
     is_leaving: bool,
     is_let_go: bool,
 }
@@ -159,7 +159,7 @@ impl StratumSession {
             heard_at: now,
             wrote_at: now,
             checked_at: now,
-            reported: 0.0,
+            reported: [0.0; 2],
             is_leaving: false,
             is_let_go: false,
             thread,

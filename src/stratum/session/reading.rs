@@ -181,7 +181,7 @@ impl StratumSession {
         earned: Option<Difficulty>,
     ) -> Result<oneshot::Receiver<JoinWorkerReply>, AskError> {
         let issued = self.talk.issued();
-        self.reported = as_reported(issued);
+        self.reported = self.to_report();
         self.thread.peers.join.post(JoinWorker {
             identity,
             worker,
@@ -284,9 +284,9 @@ impl StratumSession {
                 miner,
                 worker,
                 fixed,
-                issued,
+                earned,
             } => {
-                self.say(|talk, scene, _| talk.joined(user, (miner, worker), issued, fixed, scene));
+                self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
                 reply::ok(&mut text, id);
             }
@@ -300,9 +300,13 @@ impl StratumSession {
     }
 }
 
-/// A difficulty as it is remembered that it was reported.
-pub(super) fn as_reported(issued: Option<Difficulty>) -> f32 {
-    issued.map_or(0.0, Difficulty::to_f64) as f32
+impl StratumSession {
+    /// What there is to tell the miner manager: what is issued, and what the first worker has earned. As floats, which
+    /// are small and only compared.
+    pub(super) fn to_report(&self) -> [f32; 2] {
+        let earned = self.talk.first_user().and_then(|user| self.talk.earned(user));
+        [self.talk.issued(), earned].map(|known| known.map_or(0.0, Difficulty::to_f64) as f32)
+    }
 }
 
 /// In words that tell what would be right.
