@@ -9,6 +9,7 @@ pub mod assembly;
 pub mod block_tracker;
 pub mod chain;
 pub mod clock;
+pub mod gate;
 pub mod halt;
 pub mod handlers;
 pub mod ledger;
@@ -20,5 +21,6 @@ pub mod reward_distributor;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod wall_time;
 pub mod wallet;
 pub mod work_manager;

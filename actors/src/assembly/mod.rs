@@ -20,6 +20,7 @@ use crate::block_tracker::Recovery;
 use crate::block_tracker::messages::ReadBlocks;
 use crate::chain::SharedChain;
 use crate::clock::SharedClock;
+use crate::gate::AttachGate;
 use crate::halt::SharedHalt;
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
@@ -161,6 +162,8 @@ pub struct PoolPorts {
     pub join: Port<JoinWorker>,
     /// Takes an admin's message to its actor.
     pub deliver: Port<Deliver>,
+    /// Tells the pool manager of the gate before the Stratum listeners.
+    pub attach_gate: Port<AttachGate>,
     /// How the pool is.
     pub read_pool: Port<ReadPool>,
     /// Stops everything in order.

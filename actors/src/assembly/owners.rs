@@ -200,6 +200,7 @@ pub(super) fn start(
             subscribe,
         },
         deliver: Port::new(&pool),
+        attach_gate: Port::new(&pool),
         read_pool: Port::new(&pool),
         stop: Port::new(&pool),
         commit,

@@ -4,6 +4,7 @@ use dwarves_domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::ask::Request;
+use crate::gate::{GateControl, GateView};
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
@@ -47,6 +48,8 @@ pub enum ControlMessage {
     Rewards(DistributorControl),
     /// To the paymaster.
     Payouts(PaymasterControl),
+    /// To the gate before the Stratum listeners.
+    Gate(GateControl),
 }
 
 /// An admin's message to the pool manager.
@@ -102,6 +105,8 @@ pub struct PoolView {
     pub has_work: bool,
     /// Why no work is given out, and since when, if none is.
     pub no_work: Option<NoWork>,
+    /// How the gate before the Stratum listeners is, if there are any.
+    pub gate: Option<GateView>,
     /// What hinders it, in words, if anything.
     pub hindrances: Vec<String>,
 }

@@ -8,6 +8,7 @@ use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::{Map, Value};
 
 use super::messages::{Control, ControlReply};
+use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::{ControlMessage, PoolControl};
@@ -19,7 +20,7 @@ const RUN_INTERVAL_SECS_MAX: u64 = 366 * 24 * 3_600;
 /// The longest reason for a ban, in bytes.
 const REASON_LEN_MAX: usize = 500;
 
-const ACTORS: [(&str, &[&str]); 5] = [
+const ACTORS: [(&str, &[&str]); 6] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown"],
@@ -35,6 +36,7 @@ const ACTORS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("work_manager", &["refresh"]),
+    ("stratum_gate", &["status", "lift"]),
     (
         "reward_distributor",
         &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
@@ -79,6 +81,8 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
                 difficulty: fields.difficulty()?,
             })
         }
+        ("stratum_gate", "status") => ControlMessage::Gate(GateControl::Status),
+        ("stratum_gate", "lift") => ControlMessage::Gate(GateControl::Lift(fields.parsed("address")?)),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
         ("reward_distributor", "set_run_interval") => {
             let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;
