@@ -323,7 +323,7 @@ fn json_rpc() -> JsonRpcDeps {
             miner: question.identity.hotkey(),
             worker: WorkerId::new(1),
             fixed: None,
-            issued: None,
+            earned: None,
         }),
         given: Outbox::new(&book),
         find: Port::new(&book),
