@@ -8,7 +8,6 @@ use dwarves_domain::target::Difficulty;
 
 use super::*;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::testing::recorded_outbox;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
