@@ -21,7 +21,7 @@ use dwarves::stratum::settings::{Listener, SessionLimits};
 use dwarves::stratum::thread::{Peers, Thread};
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::{self, Placement, World};
-use dwarves_actors::clock::SharedClock;
+use dwarves_actors::clock::{SharedClock, SteadyClock};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::testing::build::{job_key, memory_settings, pool_settings};
 use dwarves_actors::testing::{RecordingHalt, TestChain, TestWallet};
@@ -124,6 +124,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
             rejects: rejects::Limits {
                 window: 100,
                 percent_max: 100,
+                keep_out: Span::from_secs(1),
             },
         },
         tls: None,
@@ -137,7 +138,10 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
     };
     bound.set_nonblocking(true).unwrap();
     let seats = Seats::new(caps, FrontEnd::default(), ports.life);
-    let gate = StratumGate::new(seats, Arc::clone(&clock), vec![bound], Arc::clone(&listeners)).start();
+    let steady = SteadyClock::starting_at(clock.now());
+    let (sender, kept_out) = watch::channel(Arc::default());
+    let (wall, behind) = (Arc::clone(&clock), Arc::clone(&listeners));
+    let gate = StratumGate::new(seats, wall, steady, sender, vec![bound], behind).start();
     let limits = SubmissionLimits {
         mailbox_capacity: 1_024,
         requests_in_flight_max: 1_024,
@@ -154,6 +158,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         extranonce: Port::new(&gate),
         admit: Port::new(&gate),
         put_out: Outbox::new(&gate),
+        let_go: Outbox::new(&gate),
     };
     let limits = SessionLimits {
         extranonce2_len: 8,
@@ -161,7 +166,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         handshake: Span::from_secs(60),
         idle: Span::from_secs(600),
     };
-    let thread = Thread::new(peers, limits, listeners, job_key(), &clock);
+    let thread = Thread::new(peers, limits, listeners, job_key(), kept_out, steady);
     let front = StratumFront::new(thread, ports.submission.subscribe.clone(), ports.watch_miners.clone()).start();
     Outbox::new(&gate)
         .tell(OpenGate(vec![Outbox::new(&front)]))

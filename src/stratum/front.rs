@@ -14,6 +14,7 @@ use dwarves_actors::miner_manager::messages::{MinerChanged, WatchMiners};
 use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
 use dwarves_domain::time::Span;
 
+use super::gate::LetGo;
 use super::seats::{AddressSeat, Place};
 use super::session::{News, StratumSession};
 use super::thread::Thread;
@@ -207,14 +208,23 @@ impl Handler<LookAtSessions> for StratumFront {
 impl StratumFront {
     /// Lets some sessions go, and then the next, unless there is work again.
     fn let_go(&mut self, ctx: &mut Context<Self>) {
-        let mut told = 0;
+        let (mut told, mut let_go) = (0, 0);
         for sessions in &mut self.sessions {
             let from = sessions.len().saturating_sub(LET_GO_AT_ONCE - told);
             told += sessions.len() - from;
             let mut busy = sessions.split_off(from);
             // It ends with this word. One that has something to do already hears it the next time.
-            busy.retain(|session| session.tell(News::LetGo) == Err(AskError::Busy));
+            busy.retain(|session| match session.tell(News::LetGo) {
+                Ok(()) => {
+                    let_go += 1;
+                    false
+                }
+                Err(error) => error == AskError::Busy,
+            });
             sessions.append(&mut busy);
+        }
+        if self.thread.peers.let_go.tell(LetGo(let_go)).is_err() {
+            log::debug!("the gate is busy; {let_go} sessions that were let go are not counted");
         }
         self.is_letting_go = self.thread.lets_go() && self.sessions.iter().any(|turn| !turn.is_empty());
         if self.is_letting_go {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use actix_rt::Arbiter;
 use dwarves_actors::ask::{Outbox, Port};
+use dwarves_actors::clock::SteadyClock;
+use dwarves_actors::gate::AttachGate;
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::proof_of_work::SharedProofOfWork;
@@ -17,6 +19,7 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -129,9 +132,19 @@ impl BoundStratum {
         }
         let seats = Seats::new(caps, config.pool.front_end, ports.life);
         let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
+        // Sessions and gate measure by the same clock, which only passes.
+        let steady = SteadyClock::starting_at(clock.now());
+        let (kept_out_sender, kept_out) = watch::channel(Arc::default());
         let gate = StratumGate::start_in_arbiter(&running.threads[0].handle(), move |_| {
-            StratumGate::new(seats, clock, bound, behind)
+            StratumGate::new(seats, clock, steady, kept_out_sender, bound, behind)
         });
+        let attach = AttachGate {
+            read: Port::new(&gate),
+            control: Port::new(&gate),
+        };
+        if ports.attach_gate.post(attach).is_err() {
+            log::error!("the pool manager does not know the Stratum gate; admins can not reach it");
+        }
         // The gate shuts when there is no work. Should the work manager be busy now, the fronts see to it alone.
         let subscriber = Outbox::new(&gate);
         if ports.submission.subscribe.post(Subscribe { subscriber }).is_err() {
@@ -146,11 +159,12 @@ impl BoundStratum {
         for thread in &running.threads {
             let peers = peers.on(thread, ground);
             let listeners = Arc::clone(&listeners);
-            let (job_key, clock) = (ground.pool_key.job_key(), Arc::clone(&ground.clock));
+            let (job_key, kept_out) = (ground.pool_key.job_key(), kept_out.clone());
             let subscribe = ports.submission.subscribe.clone();
             let watch = ports.watch_miners.clone();
             let front = StratumFront::start_in_arbiter(&thread.handle(), move |_| {
-                StratumFront::new(Thread::new(peers, session, listeners, job_key, &clock), subscribe, watch)
+                let thread = Thread::new(peers, session, listeners, job_key, kept_out, steady);
+                StratumFront::new(thread, subscribe, watch)
             });
             newcomers.push(Outbox::new(&front));
             running.fronts.push(Port::new(&front));
@@ -203,6 +217,7 @@ impl ThreadPeers {
             extranonce: Port::new(&self.gate),
             admit: Port::new(&self.gate),
             put_out: Outbox::new(&self.gate),
+            let_go: Outbox::new(&self.gate),
         }
     }
 }
@@ -335,6 +350,7 @@ impl BoundListener {
                 rejects: rejects::Limits {
                     window: config.stratum.reject_window,
                     percent_max: config.stratum.reject_percent,
+                    keep_out: config.stratum.ban,
                 },
             },
             tls: self.prepared.tls,

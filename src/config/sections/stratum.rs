@@ -61,7 +61,7 @@ pub struct StratumConfig {
     /// The most of them that may be refused, in percent.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
     pub reject_percent: u16,
-    /// How long an address is kept out that was put out twice within this time.
+    /// How long a worker is kept out that was put out twice within this time.
     #[serde(rename = "ban_secs", deserialize_with = "values::secs::<_, 1, 86_400>")]
     pub ban: Span,
 }

@@ -297,6 +297,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         ledger_writes: true,
         has_work: true,
         no_work: None,
+        gate: None,
         hindrances: Vec::new(),
     }
 }

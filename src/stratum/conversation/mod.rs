@@ -84,6 +84,9 @@ struct Member {
     worker: WorkerId,
     /// The difficulty that its last accepted share was issued with.
     proven: Option<Difficulty>,
+    rejects: Rejects,
+    /// Its shares are not looked at until then.
+    kept_out_until: Option<Timestamp>,
 }
 
 /// When work is told that the miner may know already.
@@ -126,7 +129,10 @@ pub struct Conversation {
     told: Option<Told>,
     pace: Pace,
     members: Vec<Member>,
+    /// Of what belongs to no worker.
     rejects: Rejects,
+    /// A worker in good standing had a share accepted.
+    is_honest: bool,
     /// The job of the last share, by the name that the session gave it: the next one is likely to be of the same.
     job: Option<(SessionJobId, Arc<Job>)>,
 }
@@ -144,6 +150,7 @@ impl Conversation {
             pace: Pace::new(rules.start, now, &rules.vardiff),
             members: Vec::new(),
             rejects: Rejects::default(),
+            is_honest: false,
             job: None,
         }
     }
@@ -193,6 +200,8 @@ impl Conversation {
                     miner,
                     worker,
                     proven: None,
+                    rejects: Rejects::default(),
+                    kept_out_until: None,
                 });
             }
         }
@@ -321,10 +330,11 @@ impl Conversation {
     ) -> Option<Fault> {
         match verdict {
             ShareVerdict::Accepted { share_difficulty, .. } => {
-                self.rejects.note(false);
-                let members = self.members.iter_mut();
-                for member in members.filter(|member| member.worker == worker) {
+                self.note(worker, false);
+                let member = self.members.iter_mut().find(|member| member.worker == worker);
+                if let Some(member) = member {
                     member.proven = Some(*share_difficulty);
+                    self.is_honest |= member.rejects.is_in_good_standing();
                 }
                 self.pace
                     .on_share(scene.now, *share_difficulty, &scene.rules.vardiff);
@@ -334,12 +344,25 @@ impl Conversation {
                 let fault = Fault::from(*reason);
                 // A late share is the network's fault more than the miner's.
                 if fault != Fault::Stale {
-                    self.rejects.note(true);
+                    self.note(worker, true);
                 }
                 Some(fault)
             }
             ShareVerdict::OtherWorker => Some(Fault::JobNotFound),
         }
+    }
+
+    /// Counts a share of this worker.
+    fn note(&mut self, worker: WorkerId, is_refused: bool) {
+        match self.members.iter_mut().find(|member| member.worker == worker) {
+            Some(member) => member.rejects.note(is_refused),
+            None => self.rejects.note(is_refused),
+        }
+    }
+
+    /// Whether a worker in good standing had a share accepted since this was last asked.
+    pub fn take_honest(&mut self) -> bool {
+        std::mem::take(&mut self.is_honest)
     }
 
     /// Looks whether the miner has been silent for too long for its difficulty.
@@ -349,9 +372,34 @@ impl Conversation {
         }
     }
 
-    /// What is to be done about the requests that were refused since this was last asked.
-    pub fn take_rung(&mut self, rules: &Rules) -> Option<Rung> {
-        self.rejects.take_rung(&rules.rejects)
+    /// What is to be done about the requests that were refused since this was last asked, and about whose: the user
+    /// name of a worker, or nobody's.
+    pub fn take_rung(&mut self, rules: &Rules) -> Option<(Rung, Option<Box<str>>)> {
+        if let Some(rung) = self.rejects.take_rung(&rules.rejects) {
+            return Some((rung, None));
+        }
+        let of_member = |member: &mut Member| {
+            let rung = member.rejects.take_rung(&rules.rejects)?;
+            Some((rung, Some(member.user.clone())))
+        };
+        self.members.iter_mut().find_map(of_member)
+    }
+
+    /// Keeps a worker out for a while, if the session goes on for others. Returns whether it does.
+    pub fn keep_out(&mut self, user: &str, scene: &Scene<'_>) -> bool {
+        let until = scene.now.plus(scene.rules.rejects.keep_out);
+        let is_out = |member: &Member| member.kept_out_until.is_some_and(|until| scene.now < until);
+        let goes_on = self.members.iter().any(|member| *member.user != *user && !is_out(member));
+        if let Some(member) = self.members.iter_mut().find(|member| *member.user == *user) {
+            member.kept_out_until = Some(until);
+            member.rejects = Rejects::default();
+        }
+        goes_on
+    }
+
+    /// Whether the session has this worker alone, or none.
+    pub fn is_of_one(&self) -> bool {
+        self.members.len() <= 1
     }
 }
 

@@ -28,7 +28,10 @@ pub enum Attempt {
 impl Conversation {
     pub(super) fn on_submit(&mut self, params: &str, scene: &Scene<'_>) -> Attempt {
         let attempt = self.attempt(params, scene);
-        if let Attempt::Fault(_) = attempt {
+        // A worker that is kept out has been counted, and costs nothing any more.
+        if let Attempt::Fault(fault) = &attempt
+            && !matches!(fault, Fault::KeptOut { .. })
+        {
             self.rejects.note(true);
         }
         attempt
@@ -46,6 +49,12 @@ impl Conversation {
             return Attempt::Fault(Fault::UNAUTHORIZED);
         };
         let (miner, worker) = (member.miner, member.worker);
+        if let Some(until) = member.kept_out_until
+            && scene.now < until
+        {
+            let try_again = until.since(scene.now);
+            return Attempt::Fault(Fault::KeptOut { try_again });
+        }
         let share = match self.solution(&submit, extranonce1, (miner, worker), scene) {
             Ok(share) => share,
             Err(reason) => RolledShare::Rejected { reason, worker },

@@ -151,7 +151,7 @@ impl StratumSession {
             self.heard_at = self.thread.now();
         }
         let mut verdicts = verdicts.iter();
-        self.say(|talk, scene, out| {
+        let is_honest = self.say(|talk, scene, out| {
             shares.each(|id, slot| {
                 let fault = match slot {
                     Slot::Known(fault) => Some(fault),
@@ -165,6 +165,10 @@ impl StratumSession {
                     Some(fault) => reply::fault(out, id, fault),
                 }
             });
+            talk.take_honest()
         });
+        if let Some(seat) = self.address_seat.as_ref().filter(|_| is_honest) {
+            seat.signs().note(self.thread.now());
+        }
     }
 }

@@ -127,7 +127,7 @@ impl StratumSession {
                     log::info!("worker put out user={:?} why={standing:?}", checking.user);
                     self.talk.left(&checking.user);
                     if !self.talk.is_mining() {
-                        self.is_leaving = true;
+                        self.leaving = Some(End::PutOut);
                     }
                 }
                 // The pool is paused, busy or stopping: that says nothing of the worker.

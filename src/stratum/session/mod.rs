@@ -28,6 +28,7 @@ use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
 use super::front::Newcomer;
 use super::gate::PutOut;
+use super::protocol::login::parse_user;
 use super::protocol::reply;
 use super::seats::{AddressSeat, Lease, Place};
 use super::settings::Listener;
@@ -84,6 +85,8 @@ enum End {
     PutOut,
     /// Its address has too many connections, or is kept out.
     NoSeat,
+    /// Its worker is kept out.
+    KeptOut,
     /// The pool stops.
     Stopping,
     /// There has been no live work for too long.
@@ -118,7 +121,8 @@ pub struct StratumSession {
     checked_at: Timestamp,
     /// What the miner manager knows of the session's difficulties.
     reported: [f32; 2],
-    is_leaving: bool,
+    /// Why it ends once everything is answered.
+    leaving: Option<End>,
     is_let_go: bool,
 }
 
@@ -160,7 +164,7 @@ impl StratumSession {
             wrote_at: now,
             checked_at: now,
             reported: [0.0; 2],
-            is_leaving: false,
+            leaving: None,
             is_let_go: false,
             thread,
         })
@@ -214,8 +218,9 @@ impl StratumSession {
             if let Err(end) = self.poll_flush(wake) {
                 return Poll::Ready(end);
             }
-            if self.is_leaving && self.due.is_empty() && self.waiting.is_none() && self.out.is_empty() {
-                return Poll::Ready(End::Stopping);
+            let is_quiet = self.due.is_empty() && self.waiting.is_none() && self.out.is_empty();
+            if let Some(end) = self.leaving.filter(|_| is_quiet) {
+                return Poll::Ready(end);
             }
             match self.poll_read(wake) {
                 Poll::Ready(Ok(())) => {}
@@ -230,27 +235,43 @@ impl StratumSession {
         Poll::Pending
     }
 
-    /// Does what the ladder of refused requests says.
+    /// Does what the ladders of refused requests say.
     fn climb(&mut self) -> Result<(), End> {
         let thread = Rc::clone(&self.thread);
-        match self.talk.take_rung(&thread.listeners[self.listener].rules) {
-            None => {}
-            Some(Rung::NewWork) => self.tell_work(Telling::Anew),
-            Some(Rung::Reconnect) => {
-                reply::show_message(
-                    &mut self.out,
-                    "Most of your shares are refused: please check your miner",
-                );
-                reply::reconnect(&mut self.out);
-            }
-            Some(Rung::Disconnect) => {
-                if thread.peers.put_out.tell(PutOut(self.ip)).is_err() {
-                    log::debug!("the gate is busy; {} is not remembered", self.ip);
+        let rules = &thread.listeners[self.listener].rules;
+        while let Some((rung, user)) = self.talk.take_rung(rules) {
+            match rung {
+                Rung::NewWork => self.tell_work(Telling::Anew),
+                Rung::Reconnect => {
+                    reply::show_message(
+                        &mut self.out,
+                        "Most of your shares are refused: please check your miner",
+                    );
+                    // The others of a proxy need not suffer for one of them.
+                    if user.is_none() || self.talk.is_of_one() {
+                        reply::reconnect(&mut self.out);
+                    }
                 }
-                return Err(End::PutOut);
+                Rung::Disconnect => self.put_out(user.as_deref())?,
             }
         }
         Ok(())
+    }
+
+    /// Puts a worker out, and the session if it has no other; without a name, whoever this is.
+    fn put_out(&mut self, user: Option<&str>) -> Result<(), End> {
+        let logins = self.listener().rules.logins;
+        let worker = user.and_then(|user| parse_user(user, logins).ok());
+        log::info!("put out for refused shares ip={} user={user:?}", self.ip);
+        let news = PutOut {
+            ip: self.ip,
+            worker: worker.map(|(identity, name)| (identity.hotkey(), name)),
+        };
+        if self.thread.peers.put_out.tell(news).is_err() {
+            log::debug!("the gate is busy; {} is not remembered", self.ip);
+        }
+        let goes_on = user.is_some_and(|user| self.say(|talk, scene, _| talk.keep_out(user, scene)));
+        if goes_on { Ok(()) } else { Err(End::PutOut) }
     }
 
     /// Writes what there is to write.
@@ -345,7 +366,7 @@ impl Handler<News> for StratumSession {
                     ctx.stop();
                 }
             }
-            News::End => self.is_leaving = true,
+            News::End => self.leaving = Some(End::Stopping),
             News::LetGo => self.is_let_go = true,
             News::Recheck(miner) => self.recheck(&miner),
         }

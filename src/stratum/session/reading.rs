@@ -62,7 +62,7 @@ impl StratumSession {
 
     /// Reads once, if there is room for what it may bring.
     pub(super) fn poll_read(&mut self, wake: &mut Wake<'_>) -> Poll<Result<(), End>> {
-        if self.is_leaving || !self.has_room() {
+        if self.leaving.is_some() || !self.has_room() {
             return Poll::Pending;
         }
         let mut scratch = self.thread.take_scratch();
@@ -142,6 +142,18 @@ impl StratumSession {
                 }
                 Err(_) => reply::fault(&mut text, id, POOL_BUSY),
             },
+            Step::Join {
+                id,
+                identity,
+                worker,
+                ..
+            } if let Some(try_again) = thread.kept_out(self.ip, &identity, &worker) => {
+                reply::fault(&mut text, id, Fault::KeptOut { try_again });
+                // A proxy may have others to bring.
+                if !self.talk.is_mining() {
+                    self.leaving = Some(End::KeptOut);
+                }
+            }
             Step::Join {
                 id,
                 user,

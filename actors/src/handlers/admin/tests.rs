@@ -14,6 +14,7 @@ use crate::reward_distributor::messages::DistributorControl;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, hotkey, sats, worker_name};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::gate::GateControl;
 use crate::work_manager::messages::WorkControl;
 
 struct Bench {
@@ -168,6 +169,13 @@ async fn every_message_is_understood_and_delivered() {
             fixed(None, None),
         ),
         ("work_manager", "refresh", json!({}), Work(WorkControl::Refresh)),
+        ("stratum_gate", "status", json!({}), Gate(GateControl::Status)),
+        (
+            "stratum_gate",
+            "lift",
+            json!({ "address": "2001:db8::1" }),
+            Gate(GateControl::Lift("2001:db8::1".parse().unwrap())),
+        ),
         (
             "reward_distributor",
             "set_run_interval",
@@ -303,6 +311,7 @@ async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
             "pool_manager",
             "miner_manager",
             "work_manager",
+            "stratum_gate",
             "reward_distributor",
             "paymaster"
         ]
