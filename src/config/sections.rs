@@ -10,7 +10,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::FrontEnd;
+use dwarves_domain::work::{FrontEnd, VersionRolling};
 use serde::Deserialize;
 
 use super::values;
@@ -237,6 +237,9 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 1, 3600>"
     )]
     pub template_refresh: Span,
+    /// The bits of the version that miners may roll.
+    #[serde(deserialize_with = "values::version_rolling")]
+    pub version_rolling: VersionRolling,
     /// Time for which a job's shares are taken while its tip lasts.
     #[serde(
         rename = "job_lifetime_secs",
@@ -260,6 +263,7 @@ impl Default for WorkConfig {
             min_difficulty: difficulty(0.000_001),
             max_difficulty: difficulty(1e12),
             template_refresh: Span::from_secs(30),
+            version_rolling: VersionRolling::Bip323,
             job_lifetime: Span::from_secs(120),
             let_go_after: Span::from_secs(30),
         }

@@ -81,6 +81,7 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
     Ok(DevnetParams {
         bits: difficulty.target().to_compact(),
         coinbase_maturity: config.chain.maturity(),
+        version_mask: config.work.version_rolling.mask(),
         ..DevnetParams::default()
     })
 }

@@ -15,7 +15,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::template::TemplateTransaction;
-use dwarves_domain::work::{Algorithm, ChainTemplate, FrontEnd, Job, JobKey, Template};
+use dwarves_domain::work::{Algorithm, ChainTemplate, CoinbaseForm, FrontEnd, Job, JobKey, Template};
 
 use crate::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use crate::ledger::Acknowledge;
@@ -74,6 +74,7 @@ pub fn chain_template(height: u32, previous: HeaderHash) -> ChainTemplate {
         time_max: 1_700_007_200,
         subsidy: sats(SUBSIDY_SATS),
         coinbase_value: sats(COINBASE_SATS),
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: None,
         transactions: vec![TemplateTransaction {
             data: vec![0x11; 40],

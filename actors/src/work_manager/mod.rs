@@ -181,16 +181,20 @@ impl WorkManager {
         });
     }
 
-    /// Ends work whose time is over, which happens only while the chain gives no new one.
+    /// Ends work whose time is over: older templates of the tip one by one, the present one while the chain gives no
+    /// new one.
     fn end_what_is_over(&mut self) {
         let now = self.parts.clock.now();
         if self.work.live.iter().all(|template| now < self.expiry(template)) {
             return;
         }
-        log::warn!("work is over and the chain gives no new one");
         let mut work = LiveWork::clone(&self.work);
         work.live.retain(|template| now < self.expiry(template));
         work.current = work.current.filter(|template| now < self.expiry(template));
+        // Older templates of a tip that lasts end one by one while all is well.
+        if work.current.is_none() && self.work.current.is_some() {
+            log::warn!("work is over and the chain gives no new one");
+        }
         let oldest = work.live.first().map_or(self.parts.next_template, |t| t.id());
         self.publish(work);
         self.retire_before(oldest);

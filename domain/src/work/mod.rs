@@ -10,6 +10,7 @@
 //! | [`header`] | the 80 bytes that are hashed |
 //! | [`job`] | immutable work with its target, given to one worker |
 //! | [`job_id`] | a job's name, from which the pool can build the job again |
+//! | [`version`] | the bits of the version that miners may roll |
 
 pub mod coinbase;
 pub mod extranonce;
@@ -19,10 +20,13 @@ pub mod job_id;
 pub mod job_space;
 pub mod merkle;
 pub mod template;
+pub mod version;
 
+pub use coinbase::CoinbaseForm;
 pub use extranonce::{ExtraNonce1, FrontEnd, FullExtraNonce, SessionSeat};
 pub use header::Header;
 pub use job::Job;
 pub use job_id::{JobId, JobKey, SessionJob, SessionJobId};
 pub use job_space::JobExtraNonces;
 pub use template::{Algorithm, BareTemplate, ChainTemplate, Template};
+pub use version::VersionRolling;

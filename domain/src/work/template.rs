@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::coinbase::{Coinbase, CoinbaseError, CoinbaseSpec};
+use super::coinbase::{Coinbase, CoinbaseError, CoinbaseForm, CoinbaseSpec};
 use super::extranonce::FullExtraNonce;
 use super::header::{Header, HeaderFields};
 use super::merkle;
@@ -73,7 +73,8 @@ pub struct ChainTemplate {
     pub previous: HeaderHash,
     /// Block version.
     pub version: u32,
-    /// Version bits that miners may roll (BIP320), already without those that the chain uses.
+    /// Version bits that miners may roll (BIP320, BIP323): none that the chain votes with, and none that is set in
+    /// `version`, so that bits that are put in and bits that are flipped give the same header.
     pub version_mask: u32,
     /// The network's target in compact form.
     pub bits: CompactTarget,
@@ -87,6 +88,8 @@ pub struct ChainTemplate {
     pub subsidy: Amount,
     /// What the coinbase may pay: subsidy and fees.
     pub coinbase_value: Amount,
+    /// How the coinbase's lock time and sequence are set.
+    pub coinbase_form: CoinbaseForm,
     /// The script of the witness commitment output.
     pub witness_commitment: Option<Vec<u8>>,
     /// The transactions after the coinbase, in order.
@@ -132,6 +135,7 @@ impl Template {
         let network_target = Target::from_compact(chain.bits)?;
         let coinbase = Coinbase::new(&CoinbaseSpec {
             height: chain.height,
+            form: chain.coinbase_form,
             tag,
             payout_script,
             value: chain.coinbase_value,

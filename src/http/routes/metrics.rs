@@ -174,13 +174,10 @@ impl Page {
     }
 
     fn blocks(&mut self, view: &BlocksView) {
-        let synced = view
-            .is_synced
-            .map_or(f64::NAN, |is_synced| f64::from(u8::from(is_synced)));
-        self.gauge(
+        self.flag(
             "dwarves_chain_synced",
-            "Whether the chain has all blocks; NaN before it said.",
-            Figure(synced),
+            "Whether the chain says that it has all blocks: 0 while it does not answer.",
+            view.is_synced == Some(true),
         );
         self.gauge(
             "dwarves_blocks_followed",

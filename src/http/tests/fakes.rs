@@ -35,7 +35,7 @@ use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::{Algorithm, ChainTemplate, Job, JobKey, Template};
+use dwarves_domain::work::{Algorithm, ChainTemplate, CoinbaseForm, Job, JobKey, Template};
 
 use super::store::ReadStore;
 use crate::http::json_rpc::JsonRpcDeps;
@@ -177,6 +177,7 @@ pub(super) fn template() -> Arc<Template> {
         time_max: 1_700_007_200,
         subsidy: sats(5_000_000_000),
         coinbase_value: sats(5_000_000_000),
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: None,
         transactions: Vec::new(),
         trailer: Vec::new(),

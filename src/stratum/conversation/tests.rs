@@ -4,7 +4,7 @@ use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::share::{self, Rejection};
 use dwarves_domain::time::Span;
-use dwarves_domain::work::ExtraNonce1;
+use dwarves_domain::work::{ExtraNonce1, VersionRolling};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -406,6 +406,27 @@ fn the_version_is_the_miners_within_the_mask_and_the_jobs_outside() {
             .version,
         None
     );
+}
+
+#[test]
+fn bits_put_in_and_bits_flipped_give_the_same_version() {
+    // A node whose operator set a bit by hand: it is told, and not rolled.
+    let mut row = template_row(1, 101, HeaderHash::from_bytes([9; 32]));
+    row.chain.version = 0x2080_0000;
+    row.chain.version_mask = VersionRolling::Bip323.mask_for(row.chain.version, []);
+    let mut talk = Talk::mining_on(template_of(&row));
+    talk.answer(
+        "mining.configure",
+        json!([["version-rolling"], {"version-rolling.mask": "1fffe000"}]),
+    );
+    talk.tell(Telling::Again);
+    let job = job_of(talk.notified().unwrap());
+    let wanted = 0x20ff_e000;
+    // BIP310 puts bits in; ESP-Miner sends what it flipped: rolled XOR told.
+    for bits in [wanted & 0x1f7f_e000, wanted ^ row.chain.version] {
+        let share = talk.submit(&job, &["65432100", "00000001", &format!("{bits:08x}")]);
+        assert_eq!(share.unwrap().submission.version, Some(wanted));
+    }
 }
 
 #[test]

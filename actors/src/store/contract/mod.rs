@@ -67,6 +67,7 @@ macro_rules! store_contract {
             older_counters_change_nothing
             extreme_numbers_survive_storing
             a_share_of_a_living_template_is_rebuilt_from_the_rows
+            a_template_keeps_the_form_of_its_coinbase
             a_life_is_counted_at_every_start
             a_miner_is_registered_once_and_keeps_its_address
             a_worker_is_numbered_once

@@ -3,7 +3,7 @@
 use dwarves_domain::ids::TemplateId;
 use dwarves_domain::share::{Proof, Submission, check, check_rolled};
 use dwarves_domain::units::Units;
-use dwarves_domain::work::{Algorithm, ExtraNonce1, FullExtraNonce, Job};
+use dwarves_domain::work::{Algorithm, CoinbaseForm, ExtraNonce1, FullExtraNonce, Job};
 
 use super::Backend;
 use super::fixtures::{append, commit, furnished, hash, key, refused, seq, share, start, template};
@@ -56,6 +56,20 @@ pub async fn the_shares_of_living_templates_come_back_at_the_start<B: Backend>(b
     ];
     assert_eq!(state.recent_shares, expected);
     assert_eq!(state.next_template, TemplateId::new(4));
+}
+
+/// A job is built again as it was given out, in whichever form its coinbase was.
+pub async fn a_template_keeps_the_form_of_its_coinbase<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let mut rows = vec![template(1)];
+    for (id, form) in [(2, CoinbaseForm::Plain), (3, CoinbaseForm::Bip54)] {
+        let mut row = template(id);
+        row.chain.coinbase_form = form;
+        rows.push(row.clone());
+        commit(&store, vec![save(row)]).await;
+    }
+    drop(store);
+    assert_eq!(start(&backend.open()).await.templates, rows);
 }
 
 /// Nothing but the ledger is needed to find a share's hash again, whoever filled its extranonce.

@@ -36,6 +36,7 @@ fn core_template() -> (ChainTemplate, serde_json::Value) {
         time_max: number("curtime") + 7_200,
         subsidy: value,
         coinbase_value: value,
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: Some(bytes(&json["default_witness_commitment"])),
         transactions,
         trailer: Vec::new(),

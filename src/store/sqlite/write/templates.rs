@@ -36,8 +36,8 @@ impl Draft<'_> {
         self.statement(
             "INSERT INTO templates (id, received_at, height, previous, version, version_mask, bits, time,
                  time_min, time_max, subsidy, coinbase_value, witness_commitment, payout_script, tag, retired,
-                 first_share, last_share, trailer, transactions)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17, ?18, ?19)",
+                 first_share, last_share, trailer, transactions, coinbase_form)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             row.id.get(),
@@ -59,6 +59,7 @@ impl Draft<'_> {
             int(last_share.get()),
             chain.trailer,
             rows::encode_transactions(&chain.transactions),
+            chain.coinbase_form.as_str(),
         ])?;
         Ok(())
     }
