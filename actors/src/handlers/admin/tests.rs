@@ -94,7 +94,7 @@ impl Bench {
 
 #[actix::test]
 async fn every_message_is_understood_and_delivered() {
-    use ControlMessage::{Miners, Payouts, Pool, Rewards, Work};
+    use ControlMessage::{Gate, Miners, Payouts, Pool, Rewards, Work};
     let key = hotkey(2);
     let until = Timestamp::from_secs(1_900_000_000);
     let fixed = |worker: Option<&str>, difficulty: Option<f64>| {
