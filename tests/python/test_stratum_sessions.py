@@ -256,6 +256,32 @@ def test_a_thousand_sessions_come_back_after_kill_9_and_nothing_acknowledged_is_
             client.close()
 
 
+def test_a_thousand_sessions_are_let_go_and_nobody_waits_for_it():
+    with Pool(**{**STEADY, "work.let_go_after_secs": "1"}) as pool:
+        with concurrent.futures.ThreadPoolExecutor(32) as threads:
+            clients = list(threads.map(lambda at: mining(pool, f"{ADDRESS}.{at % 50}"), range(1_000)))
+            gate = pool.must_control("stratum_gate", "status")
+            assert (gate["connections"], gate["let_go"]) == (1_000, 0), gate
+            pool.must_control("pool_manager", "pause")
+            closed = [threads.submit(client.is_closed) for client in clients]
+            slowest = 0
+            while not all(one.done() for one in closed):
+                begin = time.monotonic()
+                assert pool.get("/healthz").status == 200
+                slowest = max(slowest, time.monotonic() - begin)
+            assert all(one.result() for one in closed)
+        assert slowest < 3, slowest
+        told = [client.messages[-1] for client in clients]
+        assert all(message["method"] == "client.show_message" for message in told)
+        gate = pool.must_control("stratum_gate", "status")
+        assert (gate["connections"], gate["let_go"]) == (0, 1_000), gate
+        with Client(port(pool)) as newcomer:
+            assert newcomer.is_closed()
+        assert pool.must_control("stratum_gate", "status")["sent_away"] == 1
+        pool.must_control("pool_manager", "resume")
+        eventually("miners are taken back", lambda: can_mine(pool), 5, 0.1)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
