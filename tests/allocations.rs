@@ -167,7 +167,12 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         idle: Span::from_secs(600),
     };
     let thread = Thread::new(peers, limits, listeners, job_key(), kept_out, steady);
-    let front = StratumFront::new(thread, ports.submission.subscribe.clone(), ports.watch_miners.clone()).start();
+    let front = StratumFront::new(
+        thread,
+        ports.submission.subscribe.clone(),
+        ports.watch_miners.clone(),
+    )
+    .start();
     Outbox::new(&gate)
         .tell(OpenGate(vec![Outbox::new(&front)]))
         .unwrap();

@@ -259,10 +259,17 @@ mod tests {
             // However often it comes back.
             let kept_out = offenders.on_put_out(ip(), worker(1), at(secs));
             assert_eq!(kept_out.len(), 1);
-            assert_eq!((&kept_out[0].worker, kept_out[0].until), (&worker(1), at(secs + 60)));
+            assert_eq!(
+                (&kept_out[0].worker, kept_out[0].until),
+                (&worker(1), at(secs + 60))
+            );
         }
         assert!(!offenders.is_address_kept_out(ip(), at(20)));
-        let names: Vec<_> = offenders.workers().into_keys().map(|key| key.2.to_string()).collect();
+        let names: Vec<_> = offenders
+            .workers()
+            .into_keys()
+            .map(|key| key.2.to_string())
+            .collect();
         assert_eq!(names, ["rig1"]);
         assert_eq!(offenders.expire(at(78)), []);
         let over = offenders.expire(at(79));
@@ -329,7 +336,10 @@ mod tests {
         }
         assert_eq!(offenders.workers.len(), OFFENDERS_MAX);
         assert_eq!(offenders.addresses.len(), OFFENDERS_MAX);
-        assert!(offenders.signs.len() < OFFENDERS_MAX, "without work and sessions nothing stays");
+        assert!(
+            offenders.signs.len() < OFFENDERS_MAX,
+            "without work and sessions nothing stays"
+        );
         offenders.expire(at(60));
         assert!(offenders.workers.is_empty() && offenders.addresses.is_empty());
     }

@@ -18,8 +18,8 @@ use tokio::sync::watch;
 
 use super::conversation::{Rules, Scene};
 use super::gate::{Admit, LetGo, PutOut, TakeExtraNonce};
-use super::protocol::notify::NotifyParts;
 use super::offenders::KeptOutWorkers;
+use super::protocol::notify::NotifyParts;
 use super::settings::{Listener, SessionLimits};
 
 /// Bytes that one read takes at most.

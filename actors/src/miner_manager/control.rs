@@ -49,10 +49,17 @@ impl Handler<Ask<MinerControl>> for MinerManager {
                     return reply.answer(unknown(&hotkey));
                 }
                 let done = json!({ "hotkey": hotkey.to_string(), "banned": false });
-                self.store_then(Write::Unban { hotkey }, Some(hotkey), done, reply, ctx, move |registry| {
-                    log::warn!("ban lifted hotkey={hotkey}");
-                    registry.set_ban(&hotkey, None);
-                });
+                self.store_then(
+                    Write::Unban { hotkey },
+                    Some(hotkey),
+                    done,
+                    reply,
+                    ctx,
+                    move |registry| {
+                        log::warn!("ban lifted hotkey={hotkey}");
+                        registry.set_ban(&hotkey, None);
+                    },
+                );
             }
             MinerControl::OpenRegistration => self.set_registration(true, reply, ctx),
             MinerControl::CloseRegistration => self.set_registration(false, reply, ctx),
@@ -127,11 +134,7 @@ impl MinerManager {
         }
         let (min, max) = self.parts.difficulty_range;
         if difficulty.is_some_and(|difficulty| difficulty < min || difficulty > max) {
-            let detail = format!(
-                "difficulty must lie between {} and {}",
-                min.shown(),
-                max.shown()
-            );
+            let detail = format!("difficulty must lie between {} and {}", min.shown(), max.shown());
             return reply.answer(ControlOutcome::Refused(detail));
         }
         let key = match &worker {

@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn what_was_chosen_is_shown_as_it_was_chosen() {
-        for chosen in [0.000_001, 0.000_25, 0.1, 0.3, 0.002, 16.0, 1_000.0, 524_288.0, 1e12, 1_234.5] {
+        for chosen in [
+            0.000_001, 0.000_25, 0.1, 0.3, 0.002, 16.0, 1_000.0, 524_288.0, 1e12, 1_234.5,
+        ] {
             let set = difficulty(chosen);
             assert_eq!(set.shown(), chosen);
             // As it is read off the target that was issued for it.

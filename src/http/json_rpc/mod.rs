@@ -126,7 +126,10 @@ const FOLLOWS_X_STRATUM: &str = "cpuminer/";
 /// Tells miners that are known to follow the header where they are served better. They never come back, so only one
 /// that is served here is told.
 fn with_stratum(mut response: HttpResponse, req: &HttpRequest, state: &HttpState) -> HttpResponse {
-    let agent = req.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    let agent = req
+        .headers()
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
     let is_told = response.status().is_success() && agent.is_some_and(|a| a.starts_with(FOLLOWS_X_STRATUM));
     if is_told
         && let Some(port) = state.deps().json_rpc.stratum_port

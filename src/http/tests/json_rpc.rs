@@ -285,11 +285,22 @@ async fn miners_are_told_of_stratum_where_it_is_served() {
             .insert_header(("User-Agent", agent))
     };
     // Others do not know the header; one of them crashes on it.
-    for agent in ["cpuminer-opt-26.1-linux", "cpuminer-multi/1.3.7", "bfgminer/5.5.0", "cgminer 4.11.1", ""] {
+    for agent in [
+        "cpuminer-opt-26.1-linux",
+        "cpuminer-multi/1.3.7",
+        "bfgminer/5.5.0",
+        "cgminer 4.11.1",
+        "",
+    ] {
         let answer = ask_state(state.clone(), as_agent(agent)).await;
         assert_eq!(answer.header("x-stratum"), None, "{agent}");
     }
-    assert_eq!(ask_state(state, call("getwork", json!([]))).await.header("x-stratum"), None);
+    assert_eq!(
+        ask_state(state, call("getwork", json!([])))
+            .await
+            .header("x-stratum"),
+        None
+    );
     // Nobody is sent away from a refusal, and nobody to where nothing is served.
     let mut world = World::new();
     world.json_rpc.stratum_port = Some(3_333);

@@ -389,7 +389,10 @@ impl Conversation {
     pub fn keep_out(&mut self, user: &str, scene: &Scene<'_>) -> bool {
         let until = scene.now.plus(scene.rules.rejects.keep_out);
         let is_out = |member: &Member| member.kept_out_until.is_some_and(|until| scene.now < until);
-        let goes_on = self.members.iter().any(|member| *member.user != *user && !is_out(member));
+        let goes_on = self
+            .members
+            .iter()
+            .any(|member| *member.user != *user && !is_out(member));
         if let Some(member) = self.members.iter_mut().find(|member| *member.user == *user) {
             member.kept_out_until = Some(until);
             member.rejects = Rejects::default();

@@ -68,7 +68,9 @@ impl Conversation {
         let exact = self.members.iter().find(|member| *member.user == *user);
         let is_first_of = |member: &&Member| {
             let rest = member.user.strip_prefix(user);
-            !user.is_empty() && !user.contains(['.', '_']) && rest.is_some_and(|rest| rest.starts_with(['.', '_']))
+            !user.is_empty()
+                && !user.contains(['.', '_'])
+                && rest.is_some_and(|rest| rest.starts_with(['.', '_']))
         };
         exact.or_else(|| self.members.iter().find(is_first_of))
     }

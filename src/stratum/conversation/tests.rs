@@ -503,7 +503,10 @@ fn refused_requests_climb_the_ladder_and_late_shares_do_not() {
         for _ in 0..10 {
             talk.verdict(&ShareVerdict::Rejected(Rejection::LowDifficulty), 1);
         }
-        assert_eq!(talk.conversation.take_rung(&rules), Some((rung, Some(USER.into()))));
+        assert_eq!(
+            talk.conversation.take_rung(&rules),
+            Some((rung, Some(USER.into())))
+        );
     }
     assert_eq!(talk.conversation.take_rung(&rules), None);
 }
@@ -536,9 +539,16 @@ fn one_broken_rig_behind_a_proxy_is_put_out_and_the_others_stay() {
     let share = ["65432100", "00000001"];
     for _ in 0..100 {
         let refused = talk.submit(&job, &share).unwrap_err();
-        assert!(matches!(refused, Refused::Fault(Fault::KeptOut { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Refused::Fault(Fault::KeptOut { .. })),
+            "{refused:?}"
+        );
     }
-    assert_eq!(talk.conversation.take_rung(&rules), None, "that is not held against the session");
+    assert_eq!(
+        talk.conversation.take_rung(&rules),
+        None,
+        "that is not held against the session"
+    );
     let params = json!([good, job, "0000000000000001", "65432100", "00000001"]);
     let attempt = talk.line(&json!({"id": 9, "method": "mining.submit", "params": params}));
     assert!(matches!(attempt, Some(Attempt::Share(..))), "{attempt:?}");
@@ -618,12 +628,19 @@ fn difficulties_are_told_as_they_were_chosen() {
             talk.joined(USER, worker, None, Some(difficulty(chosen)), scene);
             talk.tell_work(Telling::IfNew, scene, out);
         });
-        let sent = talk.sent.iter().find(|sent| sent["method"] == "mining.set_difficulty");
+        let sent = talk
+            .sent
+            .iter()
+            .find(|sent| sent["method"] == "mining.set_difficulty");
         let number = sent.unwrap()["params"][0].as_f64().unwrap();
         assert_eq!(number.to_string(), told);
         // A miner that works by it finds nothing that is too easy.
         let job = job_of(talk.notified().unwrap());
-        let judged = talk.submit(&job, &["65432100", "00000001"]).unwrap().job.share_target();
+        let judged = talk
+            .submit(&job, &["65432100", "00000001"])
+            .unwrap()
+            .job
+            .share_target();
         assert!(difficulty(number).target() <= judged);
     }
 }
@@ -645,9 +662,16 @@ fn what_a_session_asked_for_is_not_remembered_and_what_a_workers_shares_earned_i
         talk.tell(Telling::IfNew);
         assert_eq!(talk.conversation.earned(USER), None, "{wish}");
     }
-    assert!(talk.conversation.issued().unwrap() > difficulty(1_000.0), "it is issued all the same");
+    assert!(
+        talk.conversation.issued().unwrap() > difficulty(1_000.0),
+        "it is issued all the same"
+    );
     talk.accepted(2f64.powi(-10), 2);
-    assert_eq!(talk.conversation.earned(USER), None, "it was another worker's share");
+    assert_eq!(
+        talk.conversation.earned(USER),
+        None,
+        "it was another worker's share"
+    );
     let earned = talk.conversation.earned(&other).unwrap();
     assert!(earned <= difficulty(2f64.powi(-7)), "one step of vardiff at most");
 }
@@ -656,7 +680,10 @@ fn what_a_session_asked_for_is_not_remembered_and_what_a_workers_shares_earned_i
 fn a_wish_without_an_id_is_taken_and_not_answered() {
     let mut talk = Talk::mining_on(template(1));
     for (method, params) in [
-        ("mining.suggest_target", json!(["00000000ffff0000000000000000000000000000000000000000000000000000"])),
+        (
+            "mining.suggest_target",
+            json!(["00000000ffff0000000000000000000000000000000000000000000000000000"]),
+        ),
         ("mining.suggest_difficulty", json!([5e-9])),
         ("mining.extranonce.subscribe", json!([])),
         ("mining.ping", json!([])),

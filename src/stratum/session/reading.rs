@@ -143,10 +143,7 @@ impl StratumSession {
                 Err(_) => reply::fault(&mut text, id, POOL_BUSY),
             },
             Step::Join {
-                id,
-                identity,
-                worker,
-                ..
+                id, identity, worker, ..
             } if let Some(try_again) = thread.kept_out(self.ip, &identity, &worker) => {
                 reply::fault(&mut text, id, Fault::KeptOut { try_again });
                 // A proxy may have others to bring.

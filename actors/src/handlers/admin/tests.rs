@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::PoolControl;
@@ -14,7 +15,6 @@ use crate::reward_distributor::messages::DistributorControl;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, hotkey, sats, worker_name};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
-use crate::gate::GateControl;
 use crate::work_manager::messages::WorkControl;
 
 struct Bench {
