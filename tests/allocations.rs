@@ -21,8 +21,9 @@ use dwarves::stratum::settings::{Listener, SessionLimits};
 use dwarves::stratum::thread::{Peers, Thread};
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::{self, Placement, World};
-use dwarves_actors::clock::{SharedClock, SteadyClock};
+use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::testing::build::{job_key, memory_settings, pool_settings};
 use dwarves_actors::testing::{RecordingHalt, TestChain, TestWallet};
 use dwarves_domain::address::AddressFormat;
@@ -138,14 +139,16 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
     };
     bound.set_nonblocking(true).unwrap();
     let seats = Seats::new(caps, FrontEnd::default(), ports.life);
-    let steady = SteadyClock::starting_at(clock.now());
     let (sender, kept_out) = watch::channel(Arc::default());
     let (wall, behind) = (Arc::clone(&clock), Arc::clone(&listeners));
-    let gate = StratumGate::new(seats, wall, steady, sender, vec![bound], behind).start();
+    let gate = StratumGate::new(seats, wall, sender, vec![bound], behind).start();
     let limits = SubmissionLimits {
         mailbox_capacity: 1_024,
-        requests_in_flight_max: 1_024,
-        waiting_max: 0,
+        requests_in_flight: SharedLimit::unshared(1_024),
+        waiting: SharedLimit {
+            total: 0,
+            per_client: 0,
+        },
         jobs_cached_max: 1,
         longpoll: Span::from_secs(1),
         judge_deadline: Span::from_secs(60),
@@ -166,7 +169,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         handshake: Span::from_secs(60),
         idle: Span::from_secs(600),
     };
-    let thread = Thread::new(peers, limits, listeners, job_key(), kept_out, steady);
+    let thread = Thread::new(peers, limits, listeners, job_key(), kept_out, Arc::clone(&clock));
     let front = StratumFront::new(
         thread,
         ports.submission.subscribe.clone(),

@@ -18,9 +18,11 @@ pub mod paymaster;
 pub mod pool_manager;
 pub mod proof_of_work;
 pub mod reward_distributor;
+pub mod source;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod time_keeper;
 mod wall_time;
 pub mod wallet;
 pub mod work_manager;

@@ -41,6 +41,7 @@ pub mod signature;
 pub mod statistics;
 pub mod target;
 pub mod time;
+pub mod timekeeping;
 pub mod units;
 pub mod vardiff;
 pub mod work;

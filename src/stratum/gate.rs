@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Request};
-use dwarves_actors::clock::{SharedClock, SteadyClock, poke_every};
+use dwarves_actors::clock::{SharedClock, poke_every};
 use dwarves_actors::gate::{GateControl, GateView, KeptOut, ReadGate};
 use dwarves_actors::pool_manager::messages::ControlOutcome;
 use dwarves_actors::work_manager::messages::WorkChanged;
@@ -79,10 +79,7 @@ impl Request for CloseGate {
 /// The actor that owns who may connect.
 pub struct StratumGate {
     seats: Seats,
-    /// The wall time, for people.
     clock: SharedClock,
-    /// The time that only passes.
-    steady: SteadyClock,
     /// Tells the threads which workers are kept out.
     kept_out: watch::Sender<Arc<KeptOutWorkers>>,
     /// What was counted since the start.
@@ -101,7 +98,6 @@ impl StratumGate {
     pub fn new(
         seats: Seats,
         clock: SharedClock,
-        steady: SteadyClock,
         kept_out: watch::Sender<Arc<KeptOutWorkers>>,
         bound: Vec<std::net::TcpListener>,
         listeners: Arc<[Listener]>,
@@ -109,7 +105,6 @@ impl StratumGate {
         Self {
             seats,
             clock,
-            steady,
             kept_out,
             counts: GateView::default(),
             bound,
@@ -164,7 +159,7 @@ impl StratumGate {
         let address_seat = if is_proxy {
             None
         } else {
-            Some(self.seats.take_for(arrived.ip, self.steady.now())?)
+            Some(self.seats.take_for(arrived.ip, self.clock.now())?)
         };
         let stream = match arrived.stream.into_std() {
             Ok(stream) => stream,
@@ -267,7 +262,7 @@ impl Handler<Ask<Admit>> for StratumGate {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<Admit>, _: &mut Self::Context) {
-        let seat = self.seats.take_for(ask.payload.0, self.steady.now());
+        let seat = self.seats.take_for(ask.payload.0, self.clock.now());
         self.counts.refused += u64::from(matches!(seat, Err(NoSeat::Banned)));
         ask.reply.answer(seat);
     }
@@ -277,7 +272,7 @@ impl Handler<PutOut> for StratumGate {
     type Result = ();
 
     fn handle(&mut self, news: PutOut, _: &mut Self::Context) {
-        let now = self.steady.now();
+        let now = self.clock.now();
         let kept_out = self.seats.offenders().on_put_out(news.ip, news.worker, now);
         for one in &kept_out {
             log::warn!("kept out for refused shares: {}", named(one));
@@ -305,7 +300,7 @@ impl Handler<LookAtOffenders> for StratumGate {
     type Result = ();
 
     fn handle(&mut self, _: LookAtOffenders, _: &mut Self::Context) {
-        let now = self.steady.now();
+        let now = self.clock.now();
         let over = self.seats.offenders().expire(now);
         for one in &over {
             log::info!("kept out no longer: {}", named(one));
@@ -323,10 +318,9 @@ impl StratumGate {
     }
 
     fn view(&mut self) -> GateView {
-        let (wall, now) = (self.clock.now(), self.steady.now());
         let mut kept_out = self.seats.offenders().kept_out();
         for one in &mut kept_out {
-            one.until = wall.plus(one.until.since(now));
+            one.until = self.clock.date_of(one.until);
         }
         GateView {
             connections: self.seats.connections(),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::clock::{Moment, SteadyClock};
+use dwarves_actors::clock::{Moment, SharedClock};
 use dwarves_actors::handlers::submission::messages::SubmitRolled;
 use dwarves_actors::miner_manager::messages::{Identity, JoinWorker};
 use dwarves_actors::work_manager::messages::LiveWork;
@@ -53,7 +53,7 @@ pub struct Thread {
     job_key: JobKey,
     /// The workers that are kept out, as the gate last said.
     kept_out: watch::Receiver<Arc<KeptOutWorkers>>,
-    clock: SteadyClock,
+    clock: SharedClock,
     work: RefCell<Arc<LiveWork>>,
     parts: RefCell<Option<Rc<NotifyParts>>>,
     /// When the present template came.
@@ -70,7 +70,7 @@ impl Thread {
         listeners: Arc<[Listener]>,
         job_key: JobKey,
         kept_out: watch::Receiver<Arc<KeptOutWorkers>>,
-        clock: SteadyClock,
+        clock: SharedClock,
     ) -> Self {
         Self {
             peers,

@@ -33,7 +33,7 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use crate::chain::devnet;
-use crate::clock::SystemClock;
+use crate::clock::PoolClock;
 use crate::config::Config;
 use crate::hashing::HashThreads;
 use crate::http::json_rpc::JsonRpcDeps;
@@ -61,8 +61,6 @@ use stratum::{BoundStratum, RunningStratum};
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
 /// How long the actors may take to finish when the pool stops.
 const ACTORS_DRAIN: Duration = Duration::from_secs(35);
-/// Headers that were given out without a name and are remembered: two minutes of 500 miners who ask every second.
-const HEADERS_MAX: usize = 65_536;
 /// Workers of `getwork` whose last job is remembered for their long polls, in all and of one miner.
 const LAST_JOBS_MAX: usize = 16_384;
 const LAST_JOBS_OF_ONE_MAX: usize = 256;
@@ -174,7 +172,7 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
         source,
     };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = Arc::new(PoolClock::start());
     let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
     let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
@@ -238,10 +236,13 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
             records: ports.read_records.clone(),
             blocks: ports.read_blocks.clone(),
             payouts: ports.read_payouts.clone(),
+            clock: ports.read_clock.clone(),
+            waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
         },
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),
+        proxies: config.http.proxies.clone(),
         sessions: ground.pool_key.session_key(),
         admin_token: http::AdminToken::new(ground.admin_token.text()),
         pool_hotkey: ground.pool_key.hotkey(),
@@ -257,7 +258,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         },
         stopping: stopped,
     };
-    let proof_of_work = proof_of_work(config.chain.algorithm)?;
+    let proof_of_work = proof_of_work(config)?;
     let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
     let parts = handler_parts(config, &ground, &ports, proof_of_work);
     let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
@@ -315,7 +316,7 @@ fn json_rpc(
     stratum: &[SocketAddr],
 ) -> JsonRpcDeps {
     let book = HeaderBook::new(HeaderBookLimits {
-        headers_max: HEADERS_MAX,
+        headers_max: config.limits.headers,
         mailbox_capacity: config.limits.handler_mailbox,
     })
     .start();
@@ -340,12 +341,14 @@ fn json_rpc(
 }
 
 /// Hashes on threads of their own, one for each core, if one hash takes long.
-fn proof_of_work(algorithm: Algorithm) -> Result<SharedProofOfWork, StartError> {
+fn proof_of_work(config: &Config) -> Result<SharedProofOfWork, StartError> {
+    let algorithm = config.chain.algorithm;
     Ok(match algorithm {
         Algorithm::Sha256d => Arc::new(HashHere(algorithm)),
         Algorithm::Scrypt => {
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            Arc::new(HashThreads::start(algorithm, cores).map_err(StartError::Thread)?)
+            let limit = config.limits.shared(config.limits.hashing_queue);
+            Arc::new(HashThreads::start(algorithm, cores, limit).map_err(StartError::Thread)?)
         }
     })
 }

@@ -1,6 +1,7 @@
 //! The configuration in the actors' terms.
 
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
+use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
@@ -19,7 +20,7 @@ use dwarves_domain::work::Algorithm;
 
 use super::StartError;
 use crate::chain::devnet::DevnetParams;
-use crate::config::{self, Config};
+use crate::config::{self, ChainKind, Config};
 use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
@@ -49,6 +50,7 @@ pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSet
         fee_rate: payouts.fee_rate,
         fee_max: payouts.fee_max,
         outputs_max: payouts.outputs_max,
+        vbytes_max: payouts.vbytes_max,
         depths: Depths {
             confirm: payouts.confirmations,
             forget: payouts
@@ -61,9 +63,11 @@ pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSet
         stuck_after: PaymasterSettings::STUCK_AFTER,
         addresses,
     };
-    let floor = settings.rules().floor();
-    if payouts.threshold < floor {
-        log::warn!("payouts.threshold_sats is below what can be paid; {floor} holds instead");
+    let threshold = settings.rules().threshold_of(None);
+    if payouts.threshold < threshold {
+        log::warn!(
+            "payouts.threshold_sats is below what pays for its own output within fee_max_bps; {threshold} holds instead"
+        );
     }
     settings
 }
@@ -147,12 +151,14 @@ pub(super) fn pool_settings(
             },
             run_interval: config.rewards.run_interval,
             retention: Some(config.store.retention),
+            missed_per_minute: config.rewards.missed_rounds_per_minute,
         },
         blocks: BlockSettings {
             maturity: config.chain.maturity(),
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
         payouts: payouts(config, addresses),
+        clock: config.clock.rules(),
         payout_holds: payout_holds(config),
         acknowledge,
     })
@@ -162,7 +168,10 @@ pub(super) fn pool_settings(
 fn payout_holds(config: &Config) -> Holds {
     let detail = "the pool was started with payouts held".to_owned();
     let start = config.payouts.start_held.then_some((Hold::Start, detail));
-    start.into_iter().collect()
+    // Lifted as soon as the node has told its best header's time, or can not tell it.
+    let unchecked = "the clock is not compared with the chain yet".to_owned();
+    let clock = (config.chain.kind == ChainKind::Node).then_some((Hold::Clock, unchecked));
+    start.into_iter().chain(clock).collect()
 }
 
 /// How many Stratum sessions there may be.
@@ -182,11 +191,11 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
         window_ahead: config.auth.window_ahead,
         session: config.auth.session,
         addresses,
-        threshold_least: payouts(config, addresses)
-            .rules()
-            .floor()
-            .max(config.payouts.threshold_min),
-        signatures_per_sec: config.http.signed_requests_per_sec,
+        threshold_least: payouts(config, addresses).rules().least(),
+        signatures_per_sec: SharedRate {
+            total: config.http.signed_requests_per_sec,
+            per_client: config.limits.share_of(config.http.signed_requests_per_sec),
+        },
         mailbox_capacity: config.limits.handler_mailbox,
     }
 }
@@ -195,8 +204,8 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
 pub(super) fn submission(config: &Config) -> SubmissionLimits {
     SubmissionLimits {
         mailbox_capacity: config.limits.handler_mailbox,
-        requests_in_flight_max: config.http.requests_in_flight,
-        waiting_max: config.http.max_connections,
+        requests_in_flight: config.limits.shared(config.http.requests_in_flight),
+        waiting: config.limits.shared(config.http.max_connections),
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
         judge_deadline: JUDGE_DEADLINE,

@@ -9,10 +9,10 @@ use actix::prelude::*;
 use actix_rt::Arbiter;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
-use dwarves_actors::clock::SteadyClock;
 use dwarves_actors::gate::AttachGate;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::proof_of_work::SharedProofOfWork;
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::target::Difficulty;
@@ -132,11 +132,9 @@ impl BoundStratum {
         }
         let seats = Seats::new(caps, config.pool.front_end, ports.life);
         let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
-        // Sessions and gate measure by the same clock, which only passes.
-        let steady = SteadyClock::starting_at(clock.now());
         let (kept_out_sender, kept_out) = watch::channel(Arc::default());
         let gate = StratumGate::start_in_arbiter(&running.threads[0].handle(), move |_| {
-            StratumGate::new(seats, clock, steady, kept_out_sender, bound, behind)
+            StratumGate::new(seats, clock, kept_out_sender, bound, behind)
         });
         let attach = AttachGate {
             read: Port::new(&gate),
@@ -154,16 +152,18 @@ impl BoundStratum {
             ports: ports.clone(),
             gate: gate.clone(),
             proof_of_work: Arc::clone(proof_of_work),
+            reads_in_flight: config.limits.shared(READS_IN_FLIGHT_MAX),
         };
         let mut newcomers = Vec::new();
         for thread in &running.threads {
             let peers = peers.on(thread, ground);
             let listeners = Arc::clone(&listeners);
             let (job_key, kept_out) = (ground.pool_key.job_key(), kept_out.clone());
+            let clock = Arc::clone(&ground.clock);
             let subscribe = ports.submission.subscribe.clone();
             let watch = ports.watch_miners.clone();
             let front = StratumFront::start_in_arbiter(&thread.handle(), move |_| {
-                let thread = Thread::new(peers, session, listeners, job_key, kept_out, steady);
+                let thread = Thread::new(peers, session, listeners, job_key, kept_out, clock);
                 StratumFront::new(thread, subscribe, watch)
             });
             newcomers.push(Outbox::new(&front));
@@ -191,6 +191,7 @@ struct ThreadPeers {
     ports: PoolPorts,
     gate: Addr<StratumGate>,
     proof_of_work: SharedProofOfWork,
+    reads_in_flight: SharedLimit,
 }
 
 impl ThreadPeers {
@@ -198,9 +199,12 @@ impl ThreadPeers {
     fn on(&self, thread: &Arbiter, ground: &Ground) -> Peers {
         let limits = SubmissionLimits {
             mailbox_capacity: READS_IN_FLIGHT_MAX,
-            requests_in_flight_max: READS_IN_FLIGHT_MAX,
+            requests_in_flight: self.reads_in_flight,
             // Nobody fetches work from it: sessions make their own.
-            waiting_max: 0,
+            waiting: SharedLimit {
+                total: 0,
+                per_client: 0,
+            },
             jobs_cached_max: 1,
             longpoll: Span::from_secs(1),
             judge_deadline: JUDGE_DEADLINE,

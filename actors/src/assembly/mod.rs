@@ -31,13 +31,14 @@ use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
-use crate::paymaster::messages::{HoldPayouts, ReadPayouts};
+use crate::paymaster::messages::{HoldPayouts, ReadPayouts, ReadWaiting};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::store::{LedgerPosition, SharedStore, StoreError, StoredState};
+use crate::time_keeper::messages::ReadClock;
 use crate::wallet::SharedWallet;
 use crate::work_manager::messages::ReadWork;
 
@@ -65,6 +66,8 @@ pub struct PoolSettings {
     pub blocks: BlockSettings,
     /// How miners are paid.
     pub payouts: PaymasterSettings,
+    /// How much the machine's clock is believed.
+    pub clock: dwarves_domain::timekeeping::Rules,
     /// What holds payouts from the start, besides what the pool finds out by itself.
     pub payout_holds: Holds,
     /// When shares are acknowledged.
@@ -97,6 +100,8 @@ pub struct RewardSettings {
     pub run_interval: Span,
     /// How long shares are kept once every window has passed them; `None`: for ever.
     pub retention: Option<Span>,
+    /// Missed rounds that are closed in a minute at most.
+    pub missed_per_minute: u32,
 }
 
 /// How long found blocks are followed.
@@ -188,6 +193,10 @@ pub struct PoolPorts {
     pub read_blocks: Port<ReadBlocks>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
+    /// How the machine's clock is.
+    pub read_clock: Port<ReadClock>,
+    /// The paymaster: reads whether a miner's balance is due and waits.
+    pub read_waiting: Port<ReadWaiting>,
     /// Holds payouts, for those outside who know a ground.
     pub hold_payouts: Outbox<HoldPayouts>,
 }
@@ -213,7 +222,17 @@ pub async fn start(
     settings.payouts.threshold = payouts.threshold.unwrap_or(settings.payouts.threshold);
     let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));
     let run_interval = changed.run_interval.unwrap_or(settings.rewards.run_interval);
-    let schedule = Schedule::new(stored.created_at, last_closed, run_interval)?;
+    let mut schedule = Schedule::new(stored.created_at, last_closed, run_interval)?;
+    let last_seen = last_closed.map_or(stored.created_at, |(_, closed_at)| closed_at);
+    if let Some(reset_at) = changed.reset_at.filter(|at| (last_seen..=now).contains(at)) {
+        schedule.reset(reset_at);
+    }
+    if last_seen > now {
+        log::warn!(
+            "the last round lies in the future, by a clock that was wrong; the next one is due in an interval"
+        );
+    }
+    let schedule = schedule.not_after(now);
 
     let window = Window::ending_now(stored.total_units, terms.window)?;
     let weights = world.store.weights_in_window(window, stored.last_sequence);
@@ -237,6 +256,7 @@ pub async fn start(
         open_blocks,
         terms,
         schedule,
+        last_seen,
         rounds_paused: changed.paused,
         payouts_paused: payouts.paused,
         payout_holds: settings.payout_holds.clone(),

@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 use dwarves_domain::rounds::Schedule;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobExtraNonces;
 
 use super::{Placement, PoolPorts, PoolSettings, World};
@@ -17,6 +18,7 @@ use crate::paymaster::{Paymaster, PaymasterParts};
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
 use crate::store::{BlockRow, StoredState};
+use crate::time_keeper::{TimeKeeper, TimeKeeperParts};
 use crate::work_manager::messages::Subscribe;
 use crate::work_manager::{WorkManager, WorkManagerParts};
 
@@ -28,6 +30,8 @@ pub(super) struct Restored {
     pub(super) recovery: Option<Recovery>,
     pub(super) terms: Terms,
     pub(super) schedule: Schedule,
+    /// The latest date that an earlier life wrote down.
+    pub(super) last_seen: Timestamp,
     pub(super) rounds_paused: bool,
     pub(super) payouts_paused: bool,
     pub(super) payout_holds: Holds,
@@ -62,6 +66,7 @@ pub(super) fn start(
         rewards,
         blocks,
         payouts,
+        clock: clock_rules,
         acknowledge,
         ..
     } = settings;
@@ -72,6 +77,7 @@ pub(super) fn start(
         recovery,
         terms,
         schedule,
+        last_seen,
         rounds_paused,
         payouts_paused,
         payout_holds,
@@ -124,7 +130,7 @@ pub(super) fn start(
     let miners = placement.start(move || MinerManager::new(parts, memory));
 
     let parts = WorkManagerParts {
-        chain: world.chain,
+        chain: world.chain.clone(),
         clock: world.clock.clone(),
         ledger: commit.clone(),
         miners: Outbox::new(&miners),
@@ -156,8 +162,19 @@ pub(super) fn start(
         last_round: stored.last_round,
         paused: rounds_paused,
         retention: rewards.retention,
+        missed_per_minute: rewards.missed_per_minute,
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
+
+    let parts = TimeKeeperParts {
+        clock: world.clock.clone(),
+        chain: world.chain,
+        rules: clock_rules,
+        last_seen,
+        rounds: Outbox::new(&rewards),
+        payouts: Outbox::new(&payouts),
+    };
+    let clock = placement.start(move || TimeKeeper::new(parts));
 
     let peers = PoolPeers {
         ledger: Port::new(&ledger),
@@ -176,6 +193,7 @@ pub(super) fn start(
         payouts: Port::new(&payouts),
         drain_payouts: Port::new(&payouts),
         read_payouts: Port::new(&payouts),
+        read_clock: Port::new(&clock),
     };
     let parts = PoolManagerParts {
         peers: peers.clone(),
@@ -213,6 +231,8 @@ pub(super) fn start(
         read_records: Port::new(&miners),
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
+        read_clock: peers.read_clock,
+        read_waiting: Port::new(&payouts),
         hold_payouts: Outbox::new(&payouts),
     }
 }

@@ -6,6 +6,6 @@
 pub mod admin;
 pub mod header_book;
 pub mod last_job;
-mod rate;
+pub mod rate;
 pub mod registration;
 pub mod submission;

@@ -28,7 +28,7 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
             return reply.answer(JoinWorkerReply::Paused);
         }
         let registry = &self.memory.registry;
-        let standing = standing_of(registry, &join.identity.hotkey(), self.now());
+        let standing = standing_of(registry, &join.identity.hotkey(), self.date());
         match (standing, &join.identity) {
             (None, _) => self.join(join, reply, ctx),
             (Some(Standing::Unknown), Identity::Address(address)) => {
@@ -83,7 +83,7 @@ impl MinerManager {
         let write = Write::RegisterMiner {
             hotkey,
             payout_address: Some(address),
-            at: self.now(),
+            at: self.date(),
         };
         let is_first = self.registering.insert(hotkey);
         self.commit(vec![write], ctx, move |this, result, ctx| {

@@ -48,7 +48,9 @@ struct Claimed {
 pub(super) struct Batch {
     requests: Vec<Request>,
     claimed: Vec<Claimed>,
+    /// When they came: in running time, and as a date.
     received_at: Timestamp,
+    dated: Timestamp,
     /// The rows to be stored.
     pub(super) rows: Vec<ShareRow>,
 }
@@ -57,6 +59,7 @@ impl Batch {
     /// Judges `requests`: claims new headers, and decides everything that can be decided now.
     pub(super) fn judge(
         received_at: Timestamp,
+        dated: Timestamp,
         requests: Vec<CheckedShares>,
         registry: &Registry,
         recent: &mut RecentShares,
@@ -66,6 +69,7 @@ impl Batch {
             requests: Vec::with_capacity(requests.len()),
             claimed: Vec::new(),
             received_at,
+            dated,
             rows: Vec::new(),
         };
         for request in requests {
@@ -83,7 +87,7 @@ impl Batch {
         oldest_live: TemplateId,
     ) -> Request {
         let miner = request.miner;
-        if let Some(standing) = standing_of(registry, &miner, self.received_at) {
+        if let Some(standing) = standing_of(registry, &miner, self.dated) {
             return Request::Refused(Judgement::Refused(standing));
         }
         let first_row = self.rows.len();
@@ -153,7 +157,7 @@ impl Batch {
                         version: proof.header.version(),
                         time: proof.header.time(),
                         nonce: proof.header.nonce(),
-                        received_at: self.received_at,
+                        received_at: self.dated,
                         block,
                     });
                 }

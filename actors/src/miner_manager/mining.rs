@@ -21,7 +21,7 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
         if self.paused {
             return reply.answer(AssignWorkerReply::Paused);
         }
-        if let Some(standing) = standing_of(&self.memory.registry, &hotkey, now) {
+        if let Some(standing) = standing_of(&self.memory.registry, &hotkey, self.date()) {
             return reply.answer(AssignWorkerReply::Refused(standing));
         }
         let (worker, is_saved) = match self.memory.registry.find_or_number(hotkey, &name, now) {
@@ -65,8 +65,10 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
             return reply.answer(requests.iter().map(|_| Judgement::Paused).collect());
         }
         let memory = &mut self.memory;
+        let dated = self.parts.clock.date_of(received_at);
         let mut batch = Batch::judge(
             received_at,
+            dated,
             requests,
             &memory.registry,
             &mut memory.recent,
@@ -77,7 +79,7 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
                 let found = BlockFound {
                     hash: row.hash,
                     block: block.clone(),
-                    at: received_at,
+                    at: dated,
                 };
                 if self.parts.blocks.tell(found).is_err() {
                     // The block is in the batch too: the tracker finds it in the ledger.

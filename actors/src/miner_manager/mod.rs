@@ -116,8 +116,14 @@ impl MinerManager {
             .retain(|watcher| watcher.tell(MinerChanged(hotkey)) != Err(AskError::Gone));
     }
 
+    /// The running time. All that is kept in memory is told in it.
     fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// The date, for what is written down or shown, and for what others date: bans and signed requests.
+    fn date(&self) -> Timestamp {
+        self.parts.clock.date()
     }
 
     /// Commits `writes` and then calls `then` with what came of it, back in the actor. There is no deadline:
@@ -171,10 +177,11 @@ impl MinerManager {
             return;
         }
         let through = self.memory.last_sequence;
+        let clock = &self.parts.clock;
         let of_part = |part: &[(WorkerId, Counters)]| {
             let counters = part
                 .iter()
-                .map(|(id, counters)| (*id, row_of(counters)))
+                .map(|(id, counters)| (*id, row_of(counters, clock)))
                 .collect();
             Write::SaveCounters { through, counters }
         };
@@ -209,13 +216,13 @@ impl CommitError {
     }
 }
 
-fn row_of(counters: &Counters) -> CounterRow {
+fn row_of(counters: &Counters, clock: &SharedClock) -> CounterRow {
     CounterRow {
         accepted: counters.accepted,
         rejected: counters.rejected,
         units: counters.units,
         blocks: counters.blocks,
-        last_share_at: counters.last_share_at,
+        last_share_at: counters.last_share_at.map(|at| clock.date_of(at)),
     }
 }
 

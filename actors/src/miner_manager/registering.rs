@@ -13,7 +13,7 @@ impl Handler<Ask<UseNonce>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<UseNonce>, ctx: &mut Self::Context) {
-        let now = self.now();
+        let now = self.date();
         let UseNonce {
             hotkey,
             nonce_nanos,
@@ -50,7 +50,7 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<RegisterMiner>, ctx: &mut Self::Context) {
-        let now = self.now();
+        let now = self.date();
         let RegisterMiner {
             hotkey,
             payout_address,
@@ -104,7 +104,7 @@ impl Handler<Ask<ReadStanding>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadStanding>, _: &mut Self::Context) {
-        let standing = standing_of(&self.memory.registry, &ask.payload.hotkey, self.now());
+        let standing = standing_of(&self.memory.registry, &ask.payload.hotkey, self.date());
         ask.reply.answer(standing.unwrap_or(Standing::Good));
     }
 }

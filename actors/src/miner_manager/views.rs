@@ -54,7 +54,10 @@ impl MinerManager {
                     name: worker.name.clone(),
                     hashrate: worker.hashrate(now),
                     share_difficulty: registry.shown_difficulty(worker),
-                    last_share_at: worker.counters.last_share_at,
+                    last_share_at: worker
+                        .counters
+                        .last_share_at
+                        .map(|at| self.parts.clock.date_of(at)),
                     shares: worker.counters.accepted,
                 })
                 .collect(),

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Held, PayoutState, Txid, WhyHeld};
+use dwarves_domain::payouts::{Held, PayoutState, Txid, Waiting, WhyHeld};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
@@ -33,7 +34,7 @@ pub struct HoldPayouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadPayouts;
 
-/// A payout that still may change.
+/// A payout that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPayout {
     /// Which.
@@ -70,8 +71,10 @@ pub struct PayoutsView {
     pub next_plan_at: Timestamp,
     /// The last payout, if there ever was one.
     pub last_payout: Option<PayoutId>,
-    /// Payouts that still may change, oldest first.
+    /// Payouts that are under way, oldest first.
     pub open: Vec<OpenPayout>,
+    /// Payouts that are confirmed or returned and still watched: a reorganisation may change them.
+    pub settled: u64,
     /// What hinders payouts; empty if nothing does.
     pub troubles: Vec<Trouble>,
     /// Balances that the last plan left where they are, by reason.
@@ -82,6 +85,18 @@ pub struct PayoutsView {
 
 impl Request for ReadPayouts {
     type Reply = PayoutsView;
+}
+
+/// Reads whether a miner's balance is due and waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadWaiting {
+    /// Whose.
+    pub hotkey: Hotkey,
+}
+
+impl Request for ReadWaiting {
+    /// As of the last plan; `None`: it is not due, or it is paid.
+    type Reply = Option<Waiting>;
 }
 
 /// An admin's message to the paymaster.
@@ -96,6 +111,8 @@ pub enum PaymasterControl {
         /// Only tells what would be sent.
         dry_run: bool,
     },
+    /// Gives a payout up that is set aside and not signed: its balances are payable again.
+    Cancel(PayoutId),
     /// Changes the balance from which miners are paid who chose none.
     SetThreshold(Amount),
     /// Lifts a hold that operators may lift.

@@ -10,7 +10,8 @@
 //! | `messages` | what it is asked and told |
 //! | `machine` | one look: what is done in which order, and how steps are booked |
 //! | `following` | payouts that are signed: sending, watching, who spends their inputs |
-//! | `making` | payouts that are to be: planned, set aside, signed |
+//! | `making` | payouts that are to be: planned, tried, set aside, signed |
+//! | `refusals` | which addresses the node refuses to pay, if it does not say so itself |
 //! | `signing` | what the wallet is asked to sign, and whether it did |
 //! | `dry_run` | what would be sent now |
 //! | `settings` | how payouts are made |
@@ -18,11 +19,13 @@
 //! | [`holds`] | on which grounds nothing may leave at all |
 //! | `trouble` | what can hinder payouts, with remedies |
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, VecDeque};
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
+use dwarves_domain::payouts::Waiting;
 use dwarves_domain::time::{Span, Timestamp};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
@@ -41,6 +44,7 @@ pub mod holds;
 mod machine;
 mod making;
 pub mod messages;
+mod refusals;
 mod settings;
 mod signing;
 #[cfg(test)]
@@ -56,6 +60,17 @@ pub use settings::PaymasterSettings;
 const MAILBOX_CAPACITY: usize = 64;
 /// The wait before a payout that could not be planned or made is tried again.
 const RETRY_AFTER: Span = Span::from_secs(30);
+
+/// Wishes of admins that may wait for the end of a look.
+const WISHES_MAX: usize = 16;
+
+/// What an admin wants that is done between two looks, so that neither sees what the other has half done.
+enum Wish {
+    /// To know what would be sent.
+    DryRun(ReplyTo<ControlOutcome>),
+    /// To give a payout up that is not signed.
+    Cancel(PayoutId, ReplyTo<ControlOutcome>),
+}
 
 /// What the paymaster is made with.
 pub struct PaymasterParts {
@@ -84,12 +99,16 @@ pub struct Paymaster {
     parts: PaymasterParts,
     errand: Errand,
     view: PayoutsView,
+    /// Who was due at the last plan and waits.
+    waiting: BTreeMap<Hotkey, Waiting>,
     /// Whether new transactions may leave; a look under way reads it before each step that is not to be undone.
     gate: watch::Sender<bool>,
     /// A look, or a dry run, is under way.
     is_looking: bool,
     /// An admin wants a payout now.
     asked_now: Option<ReplyTo<ControlOutcome>>,
+    /// What admins want besides, one after the other, between two looks.
+    wishes: VecDeque<Wish>,
     is_draining: bool,
     drained: Vec<ReplyTo<()>>,
 }
@@ -98,9 +117,11 @@ impl Paymaster {
     /// A paymaster that goes on from what the store has.
     pub fn new(parts: PaymasterParts) -> Self {
         let begun_at = parts.last_payout.map(|(_, at)| at);
+        let now = parts.clock.now();
         let next_plan_at = match begun_at {
-            Some(at) => at.plus(parts.settings.interval),
-            None => parts.clock.now(),
+            // One that lies in the future was dated by a clock that was wrong.
+            Some(at) => at.min(now).plus(parts.settings.interval),
+            None => now,
         };
         let last_payout = parts.last_payout.map(|(id, _)| id);
         let (gate, _) = watch::channel(!parts.paused && parts.holds.is_empty());
@@ -110,8 +131,9 @@ impl Paymaster {
                 may_send: false,
                 may_follow: false,
                 last_payout,
-                refused: BTreeSet::new(),
+                refused: BTreeMap::new(),
                 outputs_max: parts.settings.outputs_max,
+                vbytes_max: parts.settings.vbytes_max,
             },
             view: PayoutsView {
                 paused: parts.paused,
@@ -122,9 +144,11 @@ impl Paymaster {
                 ..PayoutsView::default()
             },
             parts,
+            waiting: BTreeMap::new(),
             gate,
             is_looking: false,
             asked_now: None,
+            wishes: VecDeque::new(),
             is_draining: false,
             drained: Vec::new(),
         }
@@ -181,11 +205,13 @@ impl Paymaster {
         alarms.returned += report.alarms.returned;
         alarms.revived += report.alarms.revived;
         self.view.last_payout = report.errand.last_payout;
-        if let Some(open) = &report.open {
+        if let Some((open, settled)) = &report.open {
             self.view.open.clone_from(open);
+            self.view.settled = *settled;
         }
-        if let Some(plan) = &report.plan {
+        if let Some(plan) = &mut report.plan {
             self.view.held.clone_from(&plan.held);
+            self.waiting = std::mem::take(&mut plan.waiting);
         }
         if report.errand.wants_plan
             && let Some(reply) = self.asked_now.take()
@@ -197,16 +223,18 @@ impl Paymaster {
         self.free(ctx);
     }
 
-    /// What hindered the last plan stands until the next one: the looks between do not try it.
+    /// What hindered the last plan stands until the next one: the looks between do not try it, and one that fails
+    /// before it plans found nothing new of it.
     fn keep_troubles_of_planning(&self, report: &mut Report) {
-        if report.errand.wants_plan {
+        if report.plan.is_some() {
             return;
         }
+        let wants_plan = report.errand.wants_plan;
         for known in self
             .view
             .troubles
             .iter()
-            .filter(|trouble| trouble.payout.is_none())
+            .filter(|trouble| trouble.payout.is_none() && (trouble.kind.is_of_planning() || !wants_plan))
         {
             if !report.troubles.iter().any(|trouble| trouble.kind == known.kind) {
                 report.troubles.push(known.clone());
@@ -214,14 +242,16 @@ impl Paymaster {
         }
     }
 
-    /// A full transaction leaves others that are due: they are next. What failed is tried again soon, and a
-    /// payout that a look was too early for waits for the next interval.
+    /// A full transaction leaves others that are due: they are next. Those that wait for something else are tried
+    /// again with the next payout. What failed is tried again soon, and a payout that a look was too early for waits
+    /// for the next interval.
     fn next_plan_after(&self, report: &Report) -> Timestamp {
         let now = self.parts.clock.now();
         match &report.plan {
-            Some(plan) if plan.is_full() && report.troubles.is_empty() => now,
-            Some(_) if report.troubles.is_empty() => now.plus(self.parts.settings.interval),
+            Some(plan) if plan.is_full() && report.begun.is_some() => now,
+            Some(_) if report.begun.is_some() => now.plus(self.parts.settings.interval),
             _ if !self.may_send() => self.view.next_plan_at,
+            Some(_) if report.troubles.is_empty() => now.plus(self.parts.settings.interval),
             _ => now.plus(RETRY_AFTER.min(self.parts.settings.interval)),
         }
     }
@@ -233,6 +263,8 @@ impl Paymaster {
             for reply in self.drained.drain(..) {
                 reply.answer(());
             }
+        } else if let Some(wish) = self.wishes.pop_front() {
+            self.grant(wish, ctx);
         } else if self.asked_now.is_some() {
             self.look(ctx);
         }

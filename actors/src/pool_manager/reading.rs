@@ -12,6 +12,7 @@ use crate::ledger::messages::ReadLedger;
 use crate::miner_manager::messages::ReadMiners;
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
+use crate::time_keeper::messages::{ClockView, ReadClock};
 use crate::wall_time::rfc3339;
 use crate::work_manager::messages::{NoWork, ReadWork};
 
@@ -37,6 +38,7 @@ impl PoolManager {
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
+            let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
             reply.answer(ControlOutcome::Done(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
@@ -48,6 +50,8 @@ impl PoolManager {
                 "shares_accepted": miners.as_ref().map(|m| m.accepted),
                 "registration_open": miners.as_ref().map(|m| m.registration_open),
                 "rounds_paused": schedule.as_ref().map(|s| s.paused),
+                "rounds_missed": schedule.as_ref().map(|s| s.missed),
+                "clock": clock.as_ref().map(ClockView::to_json),
                 "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
                 "payouts": payouts.as_ref().map(PayoutsView::to_json),
             })));
@@ -104,6 +108,13 @@ async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolVie
         Err(error) => view
             .hindrances
             .push(format!("the paymaster does not answer: {error}")),
+    }
+    // Nor does a clock that is wrong: miners go on by the time that passes.
+    match peers.read_clock.ask(ReadClock, ASK_DEADLINE).await {
+        Ok(clock) => view.hindrances.extend(clock.hindrance),
+        Err(error) => view
+            .hindrances
+            .push(format!("the time keeper does not answer: {error}")),
     }
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_domain::ids::RoundId;
@@ -18,10 +20,30 @@ use crate::reward_distributor::messages::ScheduleView;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, template};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::time_keeper::messages::ClockView;
 use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
+
+/// A time keeper that knows one hindrance at most.
+struct Keeper(Rc<Cell<Option<&'static str>>>);
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask<ReadClock>> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadClock>, _: &mut Self::Context) {
+        ask.reply.answer(ClockView {
+            hindrance: self.0.get().map(str::to_owned),
+            ..ClockView::default()
+        });
+    }
+}
 
 /// A pool manager whose peers the test plays itself.
 struct Bench {
+    clock_hindrance: Rc<Cell<Option<&'static str>>>,
     manager: Addr<PoolManager>,
     stop: watch::Receiver<bool>,
     ledger: Inbox<Ask<ReadLedger>>,
@@ -61,6 +83,7 @@ async fn bench(paused: bool) -> Bench {
     let (drain_payouts, drain_payouts_inbox) = recorded_port();
     let (read_payouts, read_payouts_inbox) = recorded_port();
     let (stop, stopped) = watch::channel(false);
+    let clock_hindrance = Rc::default();
     let manager = PoolManager::new(PoolManagerParts {
         peers: PoolPeers {
             ledger,
@@ -79,6 +102,7 @@ async fn bench(paused: bool) -> Bench {
             payouts,
             drain_payouts,
             read_payouts,
+            read_clock: Port::new(&Keeper(Rc::clone(&clock_hindrance)).start()),
         },
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
@@ -87,6 +111,7 @@ async fn bench(paused: bool) -> Bench {
     .start();
     settle().await;
     Bench {
+        clock_hindrance,
         manager,
         stop: stopped,
         ledger: ledger_inbox,
@@ -399,6 +424,15 @@ async fn the_view_names_everything_that_hinders() {
 }
 
 #[actix::test]
+async fn a_clock_that_is_wrong_is_named() {
+    let mut bench = bench(false).await;
+    bench.clock_hindrance.set(Some("clock_refused: a day ahead"));
+    let view = bench.view(true, None).await;
+    assert_eq!(view.hindrances, ["clock_refused: a day ahead"]);
+    assert!(view.has_work && view.ledger_writes, "miners go on");
+}
+
+#[actix::test]
 async fn the_status_sums_up_what_the_others_say() {
     let mut bench = bench(false).await;
     let answer = bench.deliver(PoolControl::Status);
@@ -430,6 +464,7 @@ async fn the_status_sums_up_what_the_others_say() {
             next_round_at: BEGIN,
             last_round: Some(RoundId::new(5)),
             paused: false,
+            missed: 2,
         });
     settle().await;
     let payouts = PayoutsView {
@@ -450,6 +485,7 @@ async fn the_status_sums_up_what_the_others_say() {
         json!({
             "state": "running", "ready": true, "hindrances": [], "no_work": null, "stratum": null, "miners": 3, "workers_active": 2,
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
+            "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),
         })
     );

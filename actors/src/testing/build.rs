@@ -255,6 +255,7 @@ pub fn payout_settings() -> PaymasterSettings {
         fee_rate: FeeRate::new(1).expect("a rate"),
         fee_max: BasisPoints::new(5_000).expect("a half is a part"),
         outputs_max: 100,
+        vbytes_max: 99_000,
         depths: Depths {
             confirm: 3,
             forget: 9,
@@ -289,12 +290,17 @@ pub fn pool_settings() -> PoolSettings {
             terms: terms(),
             run_interval: Span::from_secs(10),
             retention: None,
+            missed_per_minute: 1_000,
         },
         blocks: BlockSettings {
             maturity: 10,
             forget_after: 20,
         },
         payouts: payout_settings(),
+        clock: dwarves_domain::timekeeping::Rules {
+            tolerance: Span::from_secs(7_200),
+            settle: Span::from_secs(60),
+        },
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }

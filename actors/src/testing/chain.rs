@@ -8,6 +8,7 @@ use bitcoin::consensus::encode::{Decodable, serialize};
 use bitcoin::{Transaction, VarInt};
 use dwarves_domain::ids::{ExtraNonce, HeaderHash};
 use dwarves_domain::target::{CompactTarget, Target};
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::coinbase::{Coinbase, CoinbaseForm, CoinbaseSpec};
 use dwarves_domain::work::header::HeaderFields;
@@ -49,6 +50,7 @@ struct State {
     is_down: bool,
     is_unsound: bool,
     is_synced: bool,
+    header_time: Option<Timestamp>,
     submissions: Submissions,
     submitted: Vec<HeaderHash>,
     templates: u64,
@@ -82,6 +84,7 @@ impl TestChain {
             is_down: false,
             is_unsound: false,
             is_synced: true,
+            header_time: None,
             submissions: Submissions::Arrive,
             submitted: Vec::new(),
             templates: 0,
@@ -107,6 +110,11 @@ impl TestChain {
     /// Says whether the chain has all blocks that there are. While it has not, it still answers what it knows.
     pub fn set_synced(&self, is_synced: bool) {
         self.0.send_modify(|state| state.is_synced = is_synced);
+    }
+
+    /// Says which time the best header has; at first the chain has no time of its own.
+    pub fn set_header_time(&self, time: Option<Timestamp>) {
+        self.0.send_modify(|state| state.header_time = time);
     }
 
     /// Says what goes wrong with submissions from now on.
@@ -328,6 +336,10 @@ impl Chain for TestChain {
             tip: state.tip,
             is_synced: state.is_synced,
         })
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        self.answer(|state| state.header_time)
     }
 
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {

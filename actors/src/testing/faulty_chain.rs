@@ -147,6 +147,10 @@ impl Chain for FaultyChain {
         })
     }
 
+    fn best_header_time(&self) -> ChainFuture<Option<dwarves_domain::time::Timestamp>> {
+        self.inner.best_header_time()
+    }
+
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.call(move |chain| chain.coinbase_at(height), None)
     }

@@ -46,7 +46,7 @@ impl WorkManager {
                 log::log!(level, "no live work why={} ({})", why.as_str(), why.text());
                 Some(NoWork {
                     why,
-                    since: self.parts.clock.now(),
+                    since: self.parts.clock.date(),
                     began: Moment::now(),
                     lets_go: false,
                 })

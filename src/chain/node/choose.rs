@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use dwarves_actors::chain::{BlockStatus, ChainError, MinedCoinbase, SyncState, Tip};
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::Timestamp;
 
 use super::engine::{Engine, View};
 use super::one_node::Node;
@@ -96,6 +97,18 @@ impl Engine {
             return Err(ChainError::NotReady(text));
         }
         node.status(hash).await.map_err(|error| reading(&node, error))
+    }
+
+    /// The time in the best header of a node that is synced.
+    pub(super) async fn best_header_time(&self) -> Result<Option<Timestamp>, ChainError> {
+        let node = self.reader()?;
+        let progress = node.progress().await.map_err(|error| reading(&node, error))?;
+        if !progress.is_synced() {
+            return Err(ChainError::NotReady(format!("{} is not synced", node.name())));
+        }
+        let time = node.header_time(progress.tip.hash).await;
+        let time = time.map_err(|error| reading(&node, error))?;
+        Ok(time.map(|secs| Timestamp::from_secs(i64::from(secs))))
     }
 
     pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, ChainError> {

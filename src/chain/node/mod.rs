@@ -32,6 +32,7 @@ use dwarves_actors::chain::{
 use dwarves_actors::clock::SharedClock;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Algorithm, ChainTemplate, VersionRolling};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -69,7 +70,7 @@ pub struct Reading {
 impl Reading {
     /// Unix time in seconds.
     fn now(&self) -> u32 {
-        u32::try_from(self.clock.now().secs().max(0)).unwrap_or(u32::MAX)
+        u32::try_from(self.clock.date().secs().max(0)).unwrap_or(u32::MAX)
     }
 }
 
@@ -181,6 +182,10 @@ impl Chain for NodeChain {
 
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.ask(move |engine| async move { engine.coinbase_at(height).await })
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        self.ask(|engine| async move { engine.best_header_time().await })
     }
 }
 

@@ -254,6 +254,15 @@ impl Node {
         }
     }
 
+    /// The time in a header, in Unix seconds; `None` if the node can not tell.
+    pub(super) async fn header_time(&self, hash: HeaderHash) -> Result<Option<u32>, RpcError> {
+        match self.read("getblockheader", json!([hash.to_string()])).await {
+            Ok(HeaderJson { time, .. }) => Ok(time),
+            Err(RpcError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One call about blocks, when its turn has come.
     async fn read<T>(&self, method: &'static str, params: Value) -> Result<T, RpcError>
     where

@@ -1,6 +1,6 @@
 //! Who is calling: the user name of Basic authorization.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
@@ -14,6 +14,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 
 use super::call::Failure;
+use crate::http::client;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
 use crate::stratum::protocol::login::{LoginRules, parse_user};
@@ -42,6 +43,7 @@ pub struct JsonRpcDeps {
 /// A miner and one of its machines.
 pub(super) struct Caller {
     pub(super) miner: Hotkey,
+    pub(super) from: IpAddr,
     pub(super) worker: WorkerName,
 }
 
@@ -50,13 +52,10 @@ impl Caller {
     pub(super) async fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
         let deps = &state.deps().json_rpc;
         let user = user_name(req)?;
+        let from = client::address(req, state);
         let (identity, worker) =
             parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
         if let Identity::Address(_) = identity {
-            // Without a socket there is no address either, which tests alone see.
-            let from = req
-                .peer_addr()
-                .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
             let question = JoinWorker {
                 identity: identity.clone(),
                 worker: worker.clone(),
@@ -68,6 +67,7 @@ impl Caller {
         }
         Ok(Self {
             miner: identity.hotkey(),
+            from,
             worker,
         })
     }

@@ -24,6 +24,7 @@ pub(super) async fn fetch(
 ) -> Result<(Arc<Job>, Timestamp), Failure> {
     let question = FetchWork {
         miner: caller.miner,
+        from: caller.from,
         worker: caller.worker.clone(),
         newer_than,
     };
@@ -39,6 +40,7 @@ pub(super) async fn fetch(
                 root: MerkleRoot::of(&job),
                 job: job.id(),
                 owner: caller.miner,
+                from: caller.from,
             };
             state.deps().json_rpc.given.tell(given)?;
             Ok((job, expires_at))
@@ -78,6 +80,7 @@ pub(super) async fn submit(
     };
     let question = SubmitShares {
         miner: caller.miner,
+        from: caller.from,
         worker: None,
         // Everything else in the header is the job's: what differs there makes another hash, which does not do.
         shares: vec![Some(Submission {

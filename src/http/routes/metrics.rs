@@ -11,7 +11,10 @@ use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
+use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{BlockState, PoolTotals};
+use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
+use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
 use super::pool::{luck, round_effort};
@@ -38,6 +41,10 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     page.miners(&state.ask(&ports.miners, ReadMiners).await?);
     page.blocks(&state.ask(&ports.blocks, ReadBlocks).await?);
     page.payouts(&state.ask(&ports.payouts, ReadPayouts).await?);
+    page.clock(
+        &state.ask(&ports.clock, ReadClock).await?,
+        state.ask(&ports.schedule, ReadSchedule).await?.missed,
+    );
     page.ledger(&state.totals().await?);
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(page.0))
 }
@@ -140,6 +147,26 @@ impl Page {
         }
     }
 
+    fn clock(&mut self, view: &ClockView, missed: u64) {
+        let secs = |millis: i64| millis as f64 / 1_000.0;
+        self.flag(
+            "dwarves_clock_refused",
+            "Whether the machine's clock is too far from the chain's best header: no round closes, no payout begins.",
+            view.wall.is_refused,
+        );
+        self.gauge(
+            "dwarves_clock_jump_seconds",
+            "By how much the machine's clock jumped and is not followed (yet); 0: it did not.",
+            secs(view.wall.jump.map_or(0, |jump| jump.millis)),
+        );
+        if let Some(millis) = view.wall.from_header {
+            let help = "By how much the machine's clock is ahead of the chain's best header.";
+            self.gauge("dwarves_clock_ahead_of_best_header_seconds", help, secs(millis));
+        }
+        let help = "Reward rounds that were missed and are still to be closed.";
+        self.gauge("dwarves_rounds_missed", help, missed);
+    }
+
     fn miners(&mut self, view: &MinersView) {
         self.gauge("dwarves_miners", "Registered miners.", view.miners);
         let help = "Registered miners that are payout addresses.";
@@ -225,11 +252,18 @@ impl Page {
             let is_set = u8::from(view.holds.contains(hold));
             self.value(name, &format!("{{hold=\"{hold}\"}}"), is_set);
         }
+        self.gauge("dwarves_payouts_open", "Payouts under way.", view.open.len());
         self.gauge(
-            "dwarves_payouts_open",
-            "Payouts that still may change.",
-            view.open.len(),
+            "dwarves_payouts_settled",
+            "Payouts confirmed or returned and still watched for reorganisations.",
+            view.settled,
         );
+        let name = "dwarves_payouts_waiting_sats";
+        self.begin(name, Kind::Gauge, "Balances that the last plan left, by reason.");
+        for why in WhyHeld::ALL {
+            let held = view.held.get(&why).copied().unwrap_or_default();
+            self.value(name, &format!("{{reason=\"{why}\"}}"), held.amount);
+        }
         self.gauge(
             "dwarves_payout_troubles",
             "What hinders payouts.",

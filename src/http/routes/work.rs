@@ -12,7 +12,7 @@ use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
 use crate::http::wire::object::Object;
 use crate::http::wire::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
-use crate::http::{auth, body};
+use crate::http::{auth, body, client};
 
 /// Gives a worker a job that nobody else has.
 ///
@@ -43,6 +43,7 @@ pub async fn fetch(
     params.finish()?;
     let question = FetchWork {
         miner,
+        from: client::address(&req, &state),
         worker: worker.unwrap_or_else(WorkerName::unnamed),
         newer_than,
     };
@@ -101,6 +102,7 @@ pub async fn submit(
     }
     let question = SubmitShares {
         miner,
+        from: client::address(&req, &state),
         worker: submitted.worker.map(|worker| worker.0),
         shares: submitted
             .shares

@@ -20,7 +20,7 @@ use dwarves_actors::handlers::submission::messages::{
 use dwarves_actors::miner_manager::messages::{
     AddressesRefused, JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
 };
-use dwarves_actors::paymaster::messages::PayoutsView;
+use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
@@ -380,6 +380,8 @@ impl World {
                 ..BlocksView::default()
             }),
             payouts: port(|_| PayoutsView::default()),
+            clock: port(|_| dwarves_actors::time_keeper::messages::ClockView::default()),
+            waiting: port(|_: ReadWaiting| None),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
                 source: Source::Blocks,
@@ -389,6 +391,7 @@ impl World {
                 next_round_at: NOW,
                 last_round: None,
                 paused: false,
+                missed: 0,
             }),
             work: port(|_| WorkView {
                 work: Arc::new(LiveWork {
@@ -431,6 +434,7 @@ impl World {
 
     pub(super) fn state(self) -> web::Data<HttpState> {
         let deps = HttpDeps {
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
             ports: self.ports,
             store: Arc::new(self.store),
             clock: Arc::new(FixedClock),

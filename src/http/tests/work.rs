@@ -65,6 +65,7 @@ async fn the_worker_and_the_job_to_wait_for_are_handed_on() {
     let asked = asked.borrow();
     let expected = FetchWork {
         miner: miner(),
+        from: std::net::IpAddr::from([0, 0, 0, 0]),
         worker: "rig-1".parse().unwrap(),
         newer_than: Some(job().id()),
     };

@@ -232,6 +232,7 @@ impl StratumSession {
         };
         let submit = SubmitRolled {
             miner,
+            from: self.ip,
             shares: batch.shares,
         };
         match self.thread.peers.submit.post(submit) {

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use dwarves_domain::ids::PayoutId;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints};
@@ -39,11 +40,18 @@ const ACTORS: [(&str, &[&str]); 6] = [
     ("stratum_gate", &["status", "lift"]),
     (
         "reward_distributor",
-        &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
+        &[
+            "set_run_interval",
+            "distribute_now",
+            "pause",
+            "resume",
+            "set_fee",
+            "reset_schedule",
+        ],
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "set_threshold", "release"],
+        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
     ),
 ];
 
@@ -91,6 +99,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("reward_distributor", "distribute_now") => {
             ControlMessage::Rewards(DistributorControl::DistributeNow)
         }
+        ("reward_distributor", "reset_schedule") => {
+            ControlMessage::Rewards(DistributorControl::ResetSchedule)
+        }
         ("reward_distributor", "pause") => ControlMessage::Rewards(DistributorControl::Pause),
         ("reward_distributor", "resume") => ControlMessage::Rewards(DistributorControl::Resume),
         ("reward_distributor", "set_fee") => {
@@ -104,6 +115,10 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("paymaster", "pay_now") => ControlMessage::Payouts(PaymasterControl::PayNow {
             dry_run: fields.flag("dry_run")?,
         }),
+        ("paymaster", "cancel") => {
+            let payout = fields.number("payout", 1, Amount::MAX.sats())?;
+            ControlMessage::Payouts(PaymasterControl::Cancel(PayoutId::new(payout)))
+        }
         ("paymaster", "set_threshold") => {
             let sats = fields.number("threshold_sats", 1, Amount::MAX.sats())?;
             let threshold = Amount::from_sats(sats);

@@ -1,5 +1,7 @@
 //! What the registration handler is asked.
 
+use std::net::IpAddr;
+
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::signature::Scheme;
@@ -11,6 +13,8 @@ use crate::ask::Request;
 /// Checks a signed request (`btauth/1`) and uses up its nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authenticate {
+    /// The client that sent it.
+    pub from: IpAddr,
     /// The kind of signature.
     pub scheme: Scheme,
     /// The HTTP method in upper case.
@@ -42,7 +46,7 @@ pub enum AuthenticateReply {
     SignatureInvalid,
     /// Its nonce was used before.
     Replayed,
-    /// Too many signed requests at present.
+    /// Too many signed requests at present: of this client, or of all together.
     Busy,
     /// The store can not note the nonce at present.
     Unavailable,

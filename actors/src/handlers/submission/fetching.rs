@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::miners::newcomers::host;
 
 use super::messages::{FetchWork, FetchWorkReply};
 use super::{SubmissionHandler, SubmissionPeers, Waiting};
@@ -26,7 +27,7 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
             if self.work.lets_go() {
                 return reply.answer(FetchWorkReply::NoWork);
             }
-            if self.waiting.len() >= self.limits.waiting_max {
+            if !self.waiting_places.take(host(fetch.from)) {
                 return reply.answer(FetchWorkReply::Busy);
             }
             let until = self.clock.now().plus(self.limits.longpoll);

@@ -1,5 +1,6 @@
 //! What the submission handler is asked.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
@@ -16,6 +17,8 @@ use crate::ask::Request;
 pub struct FetchWork {
     /// Who.
     pub miner: Hotkey,
+    /// The client that asks.
+    pub from: IpAddr,
     /// For which of its machines.
     pub worker: WorkerName,
     /// Answer only when there is newer work than this job (or after the long poll's time).
@@ -61,6 +64,8 @@ impl Request for FetchWork {
 pub struct SubmitShares {
     /// Who.
     pub miner: Hotkey,
+    /// The client that sent it.
+    pub from: IpAddr,
     /// Which of its machines; if given it must be the one that the jobs were given to.
     pub worker: Option<WorkerName>,
     /// The shares; `None` stands for one whose job id is not even in the right form.
@@ -72,6 +77,8 @@ pub struct SubmitShares {
 pub struct SubmitRolled {
     /// Who.
     pub miner: Hotkey,
+    /// The client that sent it.
+    pub from: IpAddr,
     /// The shares, in order.
     pub shares: Vec<RolledShare>,
 }

@@ -1,5 +1,6 @@
 //! The submission handler, with a miner manager and a work manager that the test plays itself.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use dwarves_domain::ids::WorkerId;
@@ -26,8 +27,14 @@ mod submitting;
 
 const LIMITS: SubmissionLimits = SubmissionLimits {
     mailbox_capacity: 32,
-    requests_in_flight_max: 10,
-    waiting_max: 3,
+    requests_in_flight: SharedLimit {
+        total: 14,
+        per_client: 10,
+    },
+    waiting: SharedLimit {
+        total: 4,
+        per_client: 3,
+    },
     jobs_cached_max: 4,
     longpoll: Span::from_secs(20),
     judge_deadline: Span::from_secs(10),
@@ -116,8 +123,17 @@ impl Bench {
     }
 
     fn submit(&self, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SubmitSharesReply> {
+        self.submit_from(1, shares)
+    }
+
+    fn submit_from(
+        &self,
+        client: u8,
+        shares: Vec<Option<Submission>>,
+    ) -> oneshot::Receiver<SubmitSharesReply> {
         self.post(SubmitShares {
             miner: hotkey(1),
+            from: client_ip(client),
             worker: None,
             shares,
         })
@@ -130,8 +146,13 @@ impl Bench {
     }
 
     fn fetch(&self, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
+        self.fetch_from(1, newer_than)
+    }
+
+    fn fetch_from(&self, client: u8, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
         self.post(FetchWork {
             miner: hotkey(1),
+            from: client_ip(client),
             worker: worker_name("rig"),
             newer_than,
         })
@@ -165,6 +186,10 @@ impl Bench {
         }
         settle().await;
     }
+}
+
+fn client_ip(client: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, client])
 }
 
 /// A share that counts.
