@@ -42,7 +42,7 @@ def pool():
             "chain.payout_address": bech32("bcrt", bytes(20)),
             "chain.poll_interval_secs": "0.2",
             "work.template_refresh_secs": "1",
-            "work.job_lifetime_secs": "2",
+            "work.job_lifetime_secs": "5",
             "work.let_go_after_secs": str(LET_GO_SECS),
             "stratum.handshake_timeout_secs": "60",
         }

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import json
 import resource
 import socket
 import ssl
@@ -135,7 +134,6 @@ def test_what_an_operator_decides_reaches_open_sessions_at_once():
             begin = time.monotonic()
             pool.must_control("miner_manager", "set_share_difficulty", hotkey=identity, worker=None, difficulty=0.000001)
             assert client.next_work().difficulty == 0.000001
-            assert b"0.000001]" in json.dumps(client.messages).encode()
             client.ok("mining.ping")
             pool.must_control("miner_manager", "ban", hotkey=identity, reason="test")
             assert client.is_closed()
@@ -152,7 +150,7 @@ def test_what_a_stranger_asks_for_under_a_rigs_name_is_not_what_the_rig_gets():
             first = rig.difficulty
         with mining(pool, f"{ADDRESS}.rig1", password="d=1000000000000") as stranger:
             stranger.ok("mining.suggest_difficulty", 1e12)
-            assert stranger.next_work().difficulty > first
+            assert stranger.difficulty > first
         time.sleep(11)
         pool.restart(kill=True)
         with Client(port(pool)).subscribe(session=rig.session).authorize(f"{ADDRESS}.rig1") as again:
@@ -413,8 +411,8 @@ def test_the_ladder_climbs_by_ratio_and_keeps_the_worker_out_not_its_farm():
         misbehave()
         time.sleep(0.2)
         # It is over by itself, too.
-        eventually("it may come again", lambda: can_mine(pool), 10, 0.5)
-        assert pool.must_control("stratum_gate", "status")["kept_out"] == []
+        eventually("it may come again", lambda: pool.must_control("stratum_gate", "status")["kept_out"] == [], 20, 0.5)
+        mining(pool).close()
 
 
 def test_an_address_is_kept_out_only_if_nobody_honest_is_there():
@@ -423,7 +421,9 @@ def test_an_address_is_kept_out_only_if_nobody_honest_is_there():
         def misbehave(name):
             with mining(pool, f"{ADDRESS}.{name}") as client:
                 bad = client.work.find(above=True)
-                for _ in range(30):
+                for _ in range(20):
+                    client.rejected(bad)
+                for _ in range(10):
                     client.post("mining.submit", client.user, *bad)
                 assert client.is_closed()
 
@@ -635,8 +635,8 @@ def test_a_banned_miner_is_refused():
         miner = pool.miner("//Banned")
         with mining(pool, f"{miner.hotkey}.rig") as client:
             pool.must_control("miner_manager", "ban", hotkey=miner.hotkey, reason="for the test")
-            code, text = client.rejected(client.work.find())
-            assert code == 24 and "banned" in text
+            assert client.is_closed(), "at once, not within a minute"
+            assert client.messages[-1]["method"] == "client.show_message"
         with Client(port(pool)).subscribe() as client:
             code, text = client.refused("mining.authorize", f"{miner.hotkey}.rig", "x")
             assert code == 24 and "banned" in text

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::{End, StratumSession};
 use crate::stratum::conversation::Telling;
 use crate::stratum::protocol::login::parse_user;
+use crate::stratum::protocol::reply;
 
 /// How long a miner may hear nothing: many give up on a pool that is silent for longer.
 const TELL_EVERY: Span = Span::from_secs(55);
@@ -127,6 +128,7 @@ impl StratumSession {
                     log::info!("worker put out user={:?} why={standing:?}", checking.user);
                     self.talk.left(&checking.user);
                     if !self.talk.is_mining() {
+                        reply::show_message(&mut self.out, "Your worker may not mine here any more");
                         self.leaving = Some(End::PutOut);
                     }
                 }
