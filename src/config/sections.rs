@@ -256,6 +256,9 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 2, 86_400>"
     )]
     pub job_lifetime: Span,
+    /// Time for which blocks are taken on a tip that was replaced.
+    #[serde(rename = "previous_tip_secs", deserialize_with = "values::secs::<_, 0, 3600>")]
+    pub previous_tip: Span,
     /// Time without live work after which miners are let go.
     #[serde(
         rename = "let_go_after_secs",
@@ -275,6 +278,7 @@ impl Default for WorkConfig {
             template_refresh: Span::from_secs(30),
             version_rolling: VersionRolling::Bip323,
             job_lifetime: Span::from_secs(120),
+            previous_tip: Span::from_secs(60),
             let_go_after: Span::from_secs(30),
         }
     }
@@ -346,9 +350,21 @@ pub struct LimitsConfig {
     /// New payout addresses that one client address may bring in an hour.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
     pub new_addresses_per_hour: u32,
-    /// Workers of one miner.
+    /// New hotkeys that one client address may register in an hour.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
+    pub new_miners_per_hour: u32,
+    /// Named workers of one miner.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub workers_per_miner: u32,
+    /// Time without a share after which a worker gives way to one that needs its place.
+    #[serde(
+        rename = "worker_idle_days",
+        deserialize_with = "values::days::<_, 1, 36_500>"
+    )]
+    pub worker_idle: Span,
+    /// Names of workers without work, of all miners together.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 10_000_000>")]
+    pub names_without_work: usize,
     /// Messages waiting for one handler.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub handler_mailbox: usize,
@@ -361,6 +377,18 @@ pub struct LimitsConfig {
     /// Shares remembered against duplicates, over all live jobs.
     #[serde(deserialize_with = "values::whole::<_, _, 1000, 1_000_000_000>")]
     pub recent_shares: usize,
+    /// How much of that room one miner may take while it is alone, in percent.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    pub recent_shares_per_miner_percent: u32,
+    /// How many times its due a job may bring; 0: any number.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 1_000_000>")]
+    pub recent_shares_per_job_times: u32,
+    /// Templates kept for the blocks that may still be found on them.
+    #[serde(deserialize_with = "values::whole::<_, _, 32, 100_000>")]
+    pub past_templates: usize,
+    /// Found blocks of one height that are kept.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000>")]
+    pub block_candidates: usize,
     /// The part in percent that one client may take of what clients share.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
     pub client_share_percent: u32,
@@ -381,11 +409,18 @@ impl Default for LimitsConfig {
             miners: 100_000,
             address_miners_percent: 50,
             new_addresses_per_hour: 200,
+            new_miners_per_hour: 200,
             workers_per_miner: 1_000,
+            worker_idle: Span::from_secs(30 * 86_400),
+            names_without_work: 20_000,
             handler_mailbox: 1_024,
             manager_mailbox: 4_096,
             ledger_mailbox: 1_024,
             recent_shares: 2_000_000,
+            recent_shares_per_miner_percent: 50,
+            recent_shares_per_job_times: 20,
+            past_templates: 256,
+            block_candidates: 8,
             client_share_percent: 25,
             hashing_queue: 16_384,
             headers: 65_536,

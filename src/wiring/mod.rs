@@ -38,7 +38,7 @@ use crate::config::Config;
 use crate::hashing::HashThreads;
 use crate::http::json_rpc::JsonRpcDeps;
 use crate::http::{self, HttpDeps, HttpLimits};
-use crate::keys::{AdminToken, PoolKey, SystemRandomness};
+use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::stratum::protocol::login::LoginRules;
 
@@ -47,6 +47,7 @@ mod halt;
 mod http_server;
 pub mod listen_file;
 mod settings;
+mod sides;
 
 pub mod signals;
 mod stratum;
@@ -55,6 +56,7 @@ use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
 use http_server::{BoundServer, HandlerParts};
 pub use settings::devnet_params;
+pub use sides::{OpenSides, open_sides};
 use stratum::{BoundStratum, RunningStratum};
 
 /// How long requests that were begun may take to finish when the pool stops.
@@ -113,6 +115,9 @@ pub enum StartError {
     /// The pool's key can not be read or made.
     #[error("the pool's key can not be used")]
     PoolKey(#[from] crate::keys::hotkey_file::HotkeyFileError),
+    /// The pool's key is missing beside a ledger.
+    #[error(transparent)]
+    KeyMissing(#[from] pool_key::KeyMissing),
     /// The admin's token can not be read or made.
     #[error("the admin's token can not be used")]
     AdminToken(#[from] crate::keys::admin_token::AdminTokenError),
@@ -173,12 +178,13 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
     let clock: SharedClock = Arc::new(PoolClock::start());
+    let path = data_dir.join(&config.store.path);
+    pool_key::must_be_there(data_dir, &path)?;
     let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
     let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
         log::warn!("{warning}");
     }
-    let path = data_dir.join(&config.store.path);
     let store = SqliteStore::open(&path, SqliteOptions::default())
         .map_err(|source| StartError::OpenStore { path, source })?;
     // Only now is it sure that no other pool runs here, whose file it would be.

@@ -24,13 +24,14 @@ use crate::gate::AttachGate;
 use crate::halt::SharedHalt;
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
+use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
 use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
-use crate::paymaster::holds::Holds;
+use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::messages::{HoldPayouts, ReadPayouts, ReadWaiting};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
@@ -45,6 +46,9 @@ use crate::work_manager::messages::ReadWork;
 mod owners;
 #[cfg(test)]
 mod tests;
+
+/// How often the chain is asked at the start whether it is the ledger's.
+const IDENTITY_TRIES: u32 = 8;
 
 /// How the pool works, from the configuration. What admins changed while running overrides it.
 pub struct PoolSettings {
@@ -87,6 +91,10 @@ pub struct WorkSettings {
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// How long blocks are taken on a tip that was replaced.
+    pub previous_tip: Span,
+    /// Templates that are kept for blocks that may still be found on them.
+    pub past_templates_max: usize,
     /// After how long without live work miners are let go.
     pub let_go_after: Span,
 }
@@ -111,6 +119,8 @@ pub struct BlockSettings {
     pub maturity: u32,
     /// Confirmations at which a block is no longer looked at.
     pub forget_after: u32,
+    /// Found blocks of one height that are kept.
+    pub candidates_max: usize,
 }
 
 /// What the pool meets outside of itself.
@@ -152,6 +162,9 @@ pub enum StartError {
     /// The rounds can not be scheduled.
     #[error("rewards.run_interval_secs: {0}")]
     Schedule(#[from] ScheduleError),
+    /// The ledger is of another chain.
+    #[error("this is not the ledger's chain: {0}; {remedy}", remedy = crate::identity::REMEDY)]
+    OtherChain(String),
 }
 
 /// The ways to the owners of state.
@@ -218,6 +231,22 @@ pub async fn start(
     let changed = StoredTerms::read(&stored.settings);
     let mut terms = settings.rewards.terms;
     terms.fee = changed.fee.unwrap_or(terms.fee);
+    let identity = Identity::read(&stored.settings);
+    let sides = Sides {
+        chain: world.chain.clone(),
+        store: world.store.clone(),
+        depth: settings.blocks.maturity,
+        is_private: settings.payouts.addresses.is_private(),
+    };
+    // A first life has nothing to compare; a later one waits a moment for its node, which may just be starting.
+    let patience = if stored.life > 1 { IDENTITY_TRIES } else { 1 };
+    let belonging = identity::ask_patiently(&sides, identity, patience).await?;
+    let mut payout_holds = settings.payout_holds.clone();
+    match belonging {
+        Belonging::Ours => {}
+        Belonging::NotYet(why) => payout_holds.set(Hold::Identity, why),
+        Belonging::Other(why) => return Err(StartError::OtherChain(why)),
+    }
     let payouts = StoredPayoutSettings::read(&stored.settings);
     settings.payouts.threshold = payouts.threshold.unwrap_or(settings.payouts.threshold);
     let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));
@@ -259,7 +288,10 @@ pub async fn start(
         last_seen,
         rounds_paused: changed.paused,
         payouts_paused: payouts.paused,
-        payout_holds: settings.payout_holds.clone(),
+        compared: payouts.compared,
+        payout_holds,
+        identity,
+        sides,
         pool_paused: is_paused(&stored.settings),
         stored,
     };
@@ -276,10 +308,14 @@ fn recovery(stored: &StoredState, work: &WorkSettings, world: &World) -> Option<
         tag: work.tag.clone(),
     };
     // The settings may have changed since the crash; the live templates are those of before.
-    let before = stored.templates.iter().map(|template| CoinbaseMark {
-        payout_script: template.payout_script.clone(),
-        tag: template.tag.clone(),
-    });
+    let before = stored
+        .past_templates
+        .iter()
+        .chain(&stored.templates)
+        .map(|template| CoinbaseMark {
+            payout_script: template.payout_script.clone(),
+            tag: template.tag.clone(),
+        });
     Some(Recovery {
         store: world.store.clone(),
         marks: before.chain([present]).collect(),

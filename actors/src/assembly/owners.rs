@@ -10,10 +10,12 @@ use crate::ask::{Outbox, Port};
 use crate::block_tracker::{BlockTracker, BlockTrackerParts, Recovery};
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
+use crate::identity::{Identity, IdentityKeeper, IdentityKeeperParts, Sides};
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
-use crate::paymaster::holds::Holds;
+use crate::paymaster::comparing::Compared;
+use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::{Paymaster, PaymasterParts};
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
@@ -35,6 +37,9 @@ pub(super) struct Restored {
     pub(super) rounds_paused: bool,
     pub(super) payouts_paused: bool,
     pub(super) payout_holds: Holds,
+    pub(super) compared: Option<Compared>,
+    pub(super) identity: Option<Identity>,
+    pub(super) sides: Sides,
     pub(super) pool_paused: bool,
 }
 
@@ -81,6 +86,9 @@ pub(super) fn start(
         rounds_paused,
         payouts_paused,
         payout_holds,
+        compared,
+        identity,
+        sides,
         pool_paused,
     } = restored;
 
@@ -106,8 +114,19 @@ pub(super) fn start(
         last_payout: stored.last_payout,
         paused: payouts_paused,
         holds: payout_holds,
+        compared,
     };
+    let is_held = parts.holds.contains(Hold::Identity);
     let payouts = placement.start(move || Paymaster::new(parts));
+    let parts = IdentityKeeperParts {
+        sides,
+        ledger: commit.clone(),
+        payouts: Outbox::new(&payouts),
+        halt: world.halt.clone(),
+        identity,
+        is_held,
+    };
+    let _keeper = placement.start(move || IdentityKeeper::new(parts));
 
     let parts = BlockTrackerParts {
         chain: world.chain.clone(),
@@ -115,6 +134,8 @@ pub(super) fn start(
         clock: world.clock.clone(),
         maturity: blocks.maturity,
         forget_after: blocks.forget_after,
+        store: world.store.clone(),
+        candidates_max: blocks.candidates_max,
         open: open_blocks,
         recovery,
     };
@@ -143,6 +164,9 @@ pub(super) fn start(
         extranonces: JobExtraNonces::new(work.front_end, stored.life),
         next_template: stored.next_template,
         stored: stored.templates,
+        stored_past: stored.past_templates,
+        previous_tip: work.previous_tip,
+        past_templates_max: work.past_templates_max,
     };
     let work = placement.start(move || WorkManager::new(parts));
     let subscribe: Port<Subscribe> = Port::new(&work);

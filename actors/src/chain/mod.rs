@@ -102,6 +102,9 @@ pub trait Chain: Send + Sync + 'static {
     /// The coinbase of the best chain's block at this height; `None` above its tip.
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>>;
 
+    /// The hash of the best chain's block at this height; `None` above its tip.
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>>;
+
     /// The time in the header of the best chain's tip, by which a machine's clock can be judged; `None` if the chain
     /// has no time of its own. A chain that is not synced can not tell, which is an error.
     fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {

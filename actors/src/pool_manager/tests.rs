@@ -14,7 +14,7 @@ use crate::ask::Request;
 use crate::clock::Moment;
 use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
-use crate::miner_manager::messages::{AddressesRefused, MinersView};
+use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::store::{StoreError, StoreErrorKind, Written};
@@ -440,7 +440,15 @@ async fn the_status_sums_up_what_the_others_say() {
     bench.read_miners.try_recv().unwrap().reply.answer(MinersView {
         miners: 3,
         address_miners: 1,
-        addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
+        addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+        registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+        gave_way: GaveWay {
+            miners: 8,
+            workers: 9,
+        },
+        names_waiting: 10,
+        recent_shares: (11, 12),
+        recent_shares_nearly_full: false,
         workers: 4,
         workers_active: 2,
         hashrate: 1.0,

@@ -151,6 +151,18 @@ impl TestChain {
         });
     }
 
+    /// The tip's block turns out to be none: the one before it is the tip again.
+    pub fn invalidate_tip(&self) {
+        self.0.send_modify(|state| {
+            if let Some(block) = state.blocks.remove(&state.tip.hash) {
+                state.tip = Tip {
+                    hash: block.previous,
+                    height: block.height - 1,
+                };
+            }
+        });
+    }
+
     /// Others find blocks on `hash` until it is on the best chain again.
     pub fn bring_back(&self, hash: HeaderHash) {
         self.0.send_modify(|state| {
@@ -335,6 +347,13 @@ impl Chain for TestChain {
         self.answer(|state| SyncState {
             tip: state.tip,
             is_synced: state.is_synced,
+        })
+    }
+
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.answer(move |state| match height {
+            0 => Some(GENESIS),
+            _ => state.coinbase_at(height).map(|coinbase| coinbase.block),
         })
     }
 

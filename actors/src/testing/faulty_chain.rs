@@ -147,6 +147,10 @@ impl Chain for FaultyChain {
         })
     }
 
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.inner.hash_at(height)
+    }
+
     fn best_header_time(&self) -> ChainFuture<Option<dwarves_domain::time::Timestamp>> {
         self.inner.best_header_time()
     }

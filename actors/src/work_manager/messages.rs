@@ -6,7 +6,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId};
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::work::{Job, Template};
+use dwarves_domain::work::{BareTemplate, Job, Template};
 
 use crate::ask::{Outbox, Request};
 use crate::clock::Moment;
@@ -22,6 +22,9 @@ pub struct LiveWork {
     pub since: Timestamp,
     /// Why no work is given out, if none is: while the pool is paused there may be a current template all the same.
     pub lack: Option<NoWork>,
+    /// Every template of which blocks are still taken, by its number: the live ones, those that were live before on
+    /// the present tip, and those of a tip that was replaced a moment ago.
+    pub kept: Arc<[Arc<BareTemplate>]>,
 }
 
 impl LiveWork {
@@ -32,6 +35,7 @@ impl LiveWork {
             live: Vec::new(),
             since: Timestamp::EPOCH,
             lack: None,
+            kept: Arc::default(),
         }
     }
 
@@ -43,6 +47,12 @@ impl LiveWork {
     /// Whether miners are to be let go, because there has been no live work for too long.
     pub fn lets_go(&self) -> bool {
         self.lack.as_ref().is_some_and(|lack| lack.lets_go)
+    }
+
+    /// The template with this number, if blocks of it are still taken.
+    pub fn kept(&self, id: TemplateId) -> Option<&Arc<BareTemplate>> {
+        let place = self.kept.binary_search_by_key(&id, |template| template.id());
+        self.kept.get(place.ok()?)
     }
 
     /// The live template with this number.

@@ -24,12 +24,14 @@ use crate::store::{TemplateRow, Write};
 
 mod following;
 mod handlers;
+mod keeping;
 mod lacking;
 pub mod messages;
 #[cfg(test)]
 mod tests;
 
 use following::RETRY_FIRST;
+use keeping::Kept;
 use messages::{LackOfWork, LiveWork, WorkChanged};
 
 /// Questions that may wait in the mailbox.
@@ -66,12 +68,19 @@ pub struct WorkManagerParts {
     pub next_template: TemplateId,
     /// Templates of an earlier life whose jobs may still be live, oldest first.
     pub stored: Vec<TemplateRow>,
+    /// Templates of an earlier life on which at most a block can be found, without their transactions.
+    pub stored_past: Vec<TemplateRow>,
+    /// How long blocks are taken on a tip that was replaced.
+    pub previous_tip: Span,
+    /// Templates that are kept for blocks that may still be found on them.
+    pub past_templates_max: usize,
 }
 
 /// The actor that owns the present work.
 pub struct WorkManager {
     parts: WorkManagerParts,
     work: Arc<LiveWork>,
+    kept: Kept,
     /// Reasons that others have to keep work from being given out.
     holds: BTreeSet<LackOfWork>,
     /// Whether the chain has given any work in this life.
@@ -98,8 +107,10 @@ struct Subscriber {
 impl WorkManager {
     /// A work manager that has no work yet.
     pub fn new(parts: WorkManagerParts) -> Self {
+        let kept = Kept::of_rows(parts.stored_past.iter().chain(&parts.stored), parts.next_template);
         Self {
             parts,
+            kept,
             work: Arc::new(LiveWork::none()),
             holds: BTreeSet::new(),
             had_work: false,
@@ -148,17 +159,21 @@ impl WorkManager {
         );
         let oldest = live[0].id();
         self.had_work = true;
+        self.kept.add(template.bare());
+        self.drop_kept();
         self.publish(LiveWork {
             current: Some(template),
             live,
             since: now,
             lack: self.work.lack.clone(),
+            kept: self.kept.told(),
         });
         self.retire_before(oldest);
     }
 
     fn publish(&mut self, mut work: LiveWork) {
         self.note_lack(&mut work);
+        work.kept = self.kept.told();
         self.work = Arc::new(work);
         for subscriber in &mut self.subscribers {
             subscriber.is_behind = true;
@@ -211,12 +226,13 @@ impl WorkManager {
     }
 
     fn retire_before(&mut self, oldest: TemplateId) {
-        // Both may be busy: retiring only frees space, and the next template says it again.
+        // Both may be busy: retiring only frees space, and the next template says it again. What is retired is kept for
+        // blocks.
         if self.parts.miners.tell(WorkRetired { oldest }).is_err() {
             log::debug!("the miner manager is busy; templates before {oldest} retire later");
         }
         let retire = Commit {
-            writes: vec![Write::DropTemplates { before: oldest }],
+            writes: vec![Write::RetireTemplates { before: oldest }],
         };
         if self.parts.ledger.post(retire).is_err() {
             log::debug!("the ledger is busy; templates before {oldest} retire later");

@@ -99,6 +99,11 @@ impl Engine {
         node.status(hash).await.map_err(|error| reading(&node, error))
     }
 
+    pub(super) async fn hash_at(&self, height: u32) -> Result<Option<HeaderHash>, ChainError> {
+        let node = self.reader()?;
+        node.hash_at(height).await.map_err(|error| reading(&node, error))
+    }
+
     /// The time in the best header of a node that is synced.
     pub(super) async fn best_header_time(&self) -> Result<Option<Timestamp>, ChainError> {
         let node = self.reader()?;

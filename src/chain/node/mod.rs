@@ -180,6 +180,10 @@ impl Chain for NodeChain {
         self.ask(|engine| async move { engine.sync_state().await })
     }
 
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.ask(move |engine| async move { engine.hash_at(height).await })
+    }
+
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.ask(move |engine| async move { engine.coinbase_at(height).await })
     }

@@ -272,13 +272,23 @@ impl Node {
         self.reads.call(method, params).await
     }
 
-    pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, RpcError> {
+    pub(super) async fn hash_at(&self, height: u32) -> Result<Option<HeaderHash>, RpcError> {
         let hash: String = match self.read("getblockhash", json!([height])).await {
             Err(RpcError::Refused {
                 code: OUT_OF_RANGE, ..
             }) => return Ok(None),
             answer => answer?,
         };
+        let hash = hash.parse();
+        hash.map(Some)
+            .map_err(|_| RpcError::Unknown("getblockhash gave no hash".to_owned()))
+    }
+
+    pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, RpcError> {
+        let Some(hash) = self.hash_at(height).await? else {
+            return Ok(None);
+        };
+        let hash = hash.to_string();
         let block: BlockJson = self.read("getblock", json!([hash, 1])).await?;
         let wrong = |what: &str| RpcError::Unknown(format!("block {hash} {what}"));
         let first = block.tx.first().ok_or_else(|| wrong("has no transactions"))?;

@@ -178,6 +178,24 @@ impl Page {
         for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
             self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
         }
+        let name = "dwarves_new_miners_refused_total";
+        let help = "Registrations of new hotkeys that were refused, since the start, by reason.";
+        self.begin(name, Kind::Counter, help);
+        let refused = view.registrations_refused;
+        for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
+            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
+        }
+        let help = "Miners without work that gave way to others, since the start.";
+        self.counter("dwarves_miners_gave_way_total", help, view.gave_way.miners);
+        let help = "Workers without a share for long that gave way to others, since the start.";
+        self.counter("dwarves_workers_gave_way_total", help, view.gave_way.workers);
+        let help = "Names of workers that had no share accepted yet.";
+        self.gauge("dwarves_names_without_work", help, view.names_waiting);
+        let (recent, recent_max) = view.recent_shares;
+        let help = "Live shares that are remembered against duplicates.";
+        self.gauge("dwarves_recent_shares", help, recent);
+        let help = "For how many of them there is room (limits.recent_shares).";
+        self.gauge("dwarves_recent_shares_max", help, recent_max);
         self.gauge("dwarves_workers", "Known workers.", view.workers);
         self.gauge(
             "dwarves_workers_active",

@@ -18,7 +18,7 @@ use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
 use dwarves_actors::miner_manager::messages::{
-    AddressesRefused, JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
+    GaveWay, JoinWorker, JoinWorkerReply, MinerView, MinersView, NewcomersRefused, ReadRecords, WorkerView,
 };
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
@@ -355,7 +355,15 @@ impl World {
             miners: port(|_| MinersView {
                 miners: 2,
                 address_miners: 1,
-                addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
+                addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+                registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+                gave_way: GaveWay {
+                    miners: 8,
+                    workers: 9,
+                },
+                names_waiting: 10,
+                recent_shares: (11, 12),
+                recent_shares_nearly_full: false,
                 workers: 3,
                 workers_active: 1,
                 hashrate: 2_000.0,
@@ -398,6 +406,7 @@ impl World {
                     current: Some(template()),
                     live: vec![template()],
                     since: NOW,
+                    kept: Arc::default(),
                     lack: None,
                 }),
                 trouble: None,

@@ -34,6 +34,8 @@ const ACTORS: [(&str, &[&str]); 6] = [
             "open_registration",
             "close_registration",
             "set_share_difficulty",
+            "remove_worker",
+            "remove_miner",
         ],
     ),
     ("work_manager", &["refresh"]),
@@ -51,7 +53,15 @@ const ACTORS: [(&str, &[&str]); 6] = [
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
+        &[
+            "pause",
+            "resume",
+            "pay_now",
+            "cancel",
+            "set_threshold",
+            "adopt",
+            "release",
+        ],
     ),
 ];
 
@@ -89,6 +99,13 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
                 difficulty: fields.difficulty()?,
             })
         }
+        ("miner_manager", "remove_worker") => ControlMessage::Miners(MinerControl::RemoveWorker {
+            hotkey: fields.parsed("hotkey")?,
+            worker: fields.parsed("worker")?,
+        }),
+        ("miner_manager", "remove_miner") => ControlMessage::Miners(MinerControl::RemoveMiner {
+            hotkey: fields.parsed("hotkey")?,
+        }),
         ("stratum_gate", "status") => ControlMessage::Gate(GateControl::Status),
         ("stratum_gate", "lift") => ControlMessage::Gate(GateControl::Lift(fields.parsed("address")?)),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
@@ -124,6 +141,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = Amount::from_sats(sats);
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
+        }
+        ("paymaster", "adopt") => {
+            ControlMessage::Payouts(PaymasterControl::Adopt(fields.parsed_optional("txid")?))
         }
         ("paymaster", "release") => {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))

@@ -104,6 +104,7 @@ impl Bench {
     async fn tell_work(&self, live: &[u32], lack: Option<NoWork>) {
         let live: Vec<Arc<Template>> = live.iter().map(|id| template(*id)).collect();
         let work = LiveWork {
+            kept: live.iter().map(|template| Arc::new(template.bare())).collect(),
             current: live.last().cloned(),
             live,
             since: BEGIN,
@@ -155,6 +156,7 @@ impl Bench {
             from: client_ip(client),
             worker: worker_name("rig"),
             newer_than,
+            client: dwarves_domain::miners::Client::Earlier,
         })
     }
 
