@@ -1,9 +1,12 @@
 //! What the pool manager is asked: the pool's life, and control messages on their way to their actor.
 
+use std::sync::Arc;
+
 use dwarves_domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::ask::Request;
+use crate::chain::Standing;
 use crate::gate::{GateControl, GateView};
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
@@ -107,6 +110,8 @@ pub struct PoolView {
     pub no_work: Option<NoWork>,
     /// How the gate before the Stratum listeners is, if there are any.
     pub gate: Option<GateView>,
+    /// Which chain its nodes are on; `None` if the work manager did not say.
+    pub standing: Option<Arc<Standing>>,
     /// What hinders it, in words, if anything.
     pub hindrances: Vec<String>,
 }

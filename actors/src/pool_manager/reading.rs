@@ -26,6 +26,7 @@ impl PoolManager {
             has_work: true,
             no_work: None,
             gate: None,
+            standing: None,
             hindrances: Vec::new(),
         }
     }
@@ -43,6 +44,7 @@ impl PoolManager {
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
                 "hindrances": view.hindrances,
+                "chain": view.standing.as_ref().map(|standing| standing.to_json()),
                 "no_work": view.no_work.as_ref().map(no_work_json),
                 "stratum": view.gate.as_ref().map(GateView::to_json),
                 "miners": miners.as_ref().map(|m| m.miners),
@@ -88,6 +90,10 @@ async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolVie
             view.hindrances
                 .extend(view.no_work.as_ref().map(NoWork::to_string));
             view.hindrances.extend(work.trouble);
+            let doubt = work.standing.trouble.iter();
+            view.hindrances
+                .extend(doubt.map(|trouble| format!("chain {}: {trouble}", work.standing.verdict)));
+            view.standing = Some(work.standing);
         }
         Err(error) => {
             view.has_work = false;

@@ -7,6 +7,7 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use actix_web::web;
 use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::block_tracker::messages::BlocksView;
+use dwarves_actors::chain::Standing;
 use dwarves_actors::clock::Clock;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
@@ -299,6 +300,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         has_work: true,
         no_work: None,
         gate: None,
+        standing: Some(Arc::new(Standing::trusted())),
         hindrances: Vec::new(),
     }
 }
@@ -410,6 +412,7 @@ impl World {
                     lack: None,
                 }),
                 trouble: None,
+                standing: Arc::new(Standing::trusted()),
             }),
             pool: port(|_| pool_view(LifeState::Running)),
         };
