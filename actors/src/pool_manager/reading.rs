@@ -5,6 +5,7 @@ use actix::prelude::*;
 use dwarves_domain::time::Timestamp;
 use serde_json::json;
 
+use super::effective;
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
@@ -31,12 +32,15 @@ impl PoolManager {
     pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         let peers = self.parts.peers.clone();
         let view = self.own_view();
+        let (store, configured) = (self.parts.store.clone(), self.parts.effective.clone());
         ctx.spawn(wrap_future(async move {
             let view = complete(&peers, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
             let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
+            let stored = store.settings().await.ok();
+            let settings = stored.map(|stored| effective::to_json(&effective::merge(&configured, &stored)));
             reply.answer(ControlOutcome::Done(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
@@ -50,6 +54,7 @@ impl PoolManager {
                 "rounds_missed": schedule.as_ref().map(|s| s.missed),
                 "clock": clock.as_ref().map(ClockView::to_json),
                 "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
+                "settings": settings,
                 "payouts": payouts.as_ref().map(PayoutsView::to_json),
             })));
         }));
