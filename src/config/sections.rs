@@ -350,9 +350,21 @@ pub struct LimitsConfig {
     /// New payout addresses that one client address may bring in an hour.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
     pub new_addresses_per_hour: u32,
-    /// Workers of one miner.
+    /// New hotkeys that one client address may register in an hour.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
+    pub new_miners_per_hour: u32,
+    /// Named workers of one miner.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub workers_per_miner: u32,
+    /// Time without a share after which a worker gives way to one that needs its place.
+    #[serde(
+        rename = "worker_idle_days",
+        deserialize_with = "values::days::<_, 1, 36_500>"
+    )]
+    pub worker_idle: Span,
+    /// Names of workers without work, of all miners together.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 10_000_000>")]
+    pub names_without_work: usize,
     /// Messages waiting for one handler.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub handler_mailbox: usize,
@@ -365,6 +377,12 @@ pub struct LimitsConfig {
     /// Shares remembered against duplicates, over all live jobs.
     #[serde(deserialize_with = "values::whole::<_, _, 1000, 1_000_000_000>")]
     pub recent_shares: usize,
+    /// How much of that room one miner may take while it is alone, in percent.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    pub recent_shares_per_miner_percent: u32,
+    /// How many times its due a job may bring; 0: any number.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 1_000_000>")]
+    pub recent_shares_per_job_times: u32,
     /// Templates kept for the blocks that may still be found on them.
     #[serde(deserialize_with = "values::whole::<_, _, 32, 100_000>")]
     pub past_templates: usize,
@@ -391,11 +409,16 @@ impl Default for LimitsConfig {
             miners: 100_000,
             address_miners_percent: 50,
             new_addresses_per_hour: 200,
+            new_miners_per_hour: 200,
             workers_per_miner: 1_000,
+            worker_idle: Span::from_secs(30 * 86_400),
+            names_without_work: 20_000,
             handler_mailbox: 1_024,
             manager_mailbox: 4_096,
             ledger_mailbox: 1_024,
             recent_shares: 2_000_000,
+            recent_shares_per_miner_percent: 50,
+            recent_shares_per_job_times: 20,
             past_templates: 256,
             block_candidates: 8,
             client_share_percent: 25,

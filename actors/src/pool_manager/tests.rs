@@ -11,9 +11,10 @@ use tokio::sync::oneshot;
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
+use crate::chain::Standing;
 use crate::clock::Moment;
 use crate::ledger::messages::LedgerView;
-use crate::miner_manager::messages::{AddressesRefused, MinersView};
+use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::store::memory::MemoryStore;
@@ -178,6 +179,7 @@ impl Bench {
         self.read_work.try_recv().unwrap().reply.answer(WorkView {
             work: Arc::new(work),
             trouble: None,
+            standing: Arc::new(Standing::trusted()),
         });
         settle().await;
         let payouts = self.read_payouts.try_recv().unwrap();
@@ -422,7 +424,15 @@ async fn the_status_sums_up_what_the_others_say() {
     bench.read_miners.try_recv().unwrap().reply.answer(MinersView {
         miners: 3,
         address_miners: 1,
-        addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
+        addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+        registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+        gave_way: GaveWay {
+            miners: 8,
+            workers: 9,
+        },
+        names_waiting: 10,
+        recent_shares: (11, 12),
+        recent_shares_nearly_full: false,
         workers: 4,
         workers_active: 2,
         hashrate: 1.0,
@@ -465,9 +475,9 @@ async fn the_status_sums_up_what_the_others_say() {
     assert_eq!(
         status,
         json!({
-            "state": "running", "ready": true, "hindrances": [], "no_work": null, "miners": 3, "workers_active": 2,
-            "shares_accepted": 7, "registration_open": true, "rounds_paused": false,
-            "settings": [], "last_round": 5,
+            "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
+            "no_work": null, "miners": 3, "workers_active": 2, "settings": [],
+            "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
             "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),
         })

@@ -100,7 +100,6 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Joined { .. } => Ok(()),
         JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
         JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
-        JoinWorkerReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         JoinWorkerReply::Closed => Err(Problem::new(
             Code::RegistrationClosed,
             "this address is new, and the operator takes no new miners at present",
@@ -116,13 +115,4 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
         JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
     }
-}
-
-/// The refusal of one more worker.
-pub(super) fn too_many_workers(limit: u32) -> Failure {
-    Problem::new(
-        Code::TooManyWorkers,
-        format!("a miner may have at most {limit} workers; use the name of one that there is"),
-    )
-    .into()
 }

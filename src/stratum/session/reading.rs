@@ -309,9 +309,6 @@ fn fault_of(refused: &JoinWorkerReply) -> Fault {
         JoinWorkerReply::Refused(_) => {
             Fault::Unauthorized("Unauthorized worker: this hotkey is not registered at this pool")
         }
-        JoinWorkerReply::TooManyWorkers { .. } => {
-            Fault::Unauthorized("Unauthorized worker: this miner has as many workers as it may")
-        }
         JoinWorkerReply::Closed => Fault::Unauthorized("Unauthorized worker: the pool takes no new miners"),
         JoinWorkerReply::Full => {
             Fault::Unauthorized("Unauthorized worker: the pool has no room for new miners")

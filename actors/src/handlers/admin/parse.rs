@@ -35,6 +35,8 @@ const ACTORS: [(&str, &[&str]); 5] = [
             "open_registration",
             "close_registration",
             "set_share_difficulty",
+            "remove_worker",
+            "remove_miner",
         ],
     ),
     ("work_manager", &["refresh"]),
@@ -100,6 +102,13 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
                 difficulty: fields.difficulty()?,
             })
         }
+        ("miner_manager", "remove_worker") => ControlMessage::Miners(MinerControl::RemoveWorker {
+            hotkey: fields.parsed("hotkey")?,
+            worker: fields.parsed("worker")?,
+        }),
+        ("miner_manager", "remove_miner") => ControlMessage::Miners(MinerControl::RemoveMiner {
+            hotkey: fields.parsed("hotkey")?,
+        }),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
         ("reward_distributor", "set_run_interval") => {
             let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;

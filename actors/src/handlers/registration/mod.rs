@@ -172,6 +172,7 @@ impl Handler<Ask<Register>> for RegistrationHandler {
             hotkey,
             payout_address,
             payout_threshold,
+            from,
         } = ask.payload;
         let reply = ask.reply;
         if let Some(text) = &payout_address
@@ -191,6 +192,7 @@ impl Handler<Ask<Register>> for RegistrationHandler {
                 hotkey,
                 payout_address,
                 payout_threshold,
+                from,
             };
             reply.answer(match port.ask(register, ASK_DEADLINE).await {
                 Ok(registered) => registered,

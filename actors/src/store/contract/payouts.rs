@@ -26,6 +26,32 @@ async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
     store
 }
 
+/// With what it is owed, and with a payout that may still change, whatever its state is.
+pub async fn a_miner_with_money_is_not_removed<B: Backend>(backend: B) {
+    let store = with_payable(&backend).await;
+    let remove = |miner: u8| Write::RemoveMiner { hotkey: key(miner) };
+    let kept = |written: Vec<Written>| written == [Written::MinerKept];
+    assert!(kept(commit(&store, vec![remove(1)]).await), "payable");
+    let all = payout(1, &[(1, 1_000), (2, 500)], FeePayer::Miners);
+    commit(&store, vec![reserve(&all)]).await;
+    assert!(kept(commit(&store, vec![remove(1)]).await), "in flight");
+    let (id, at) = (all.id, at(9));
+    let fees = vec![sats(20), sats(10)];
+    let signed = signed(1, 30);
+    for step in [Step::Sign { signed, fees }, Step::Send, Step::Confirm(6)] {
+        commit(&store, vec![Write::StepPayout { id, step, at }]).await;
+        assert!(kept(commit(&store, vec![remove(1)]).await), "watched");
+    }
+    let step = Step::Forget;
+    commit(&store, vec![Write::StepPayout { id, step, at }]).await;
+    assert_eq!(commit(&store, vec![remove(1)]).await, [Written::Done]);
+    assert_eq!(
+        store.miner_balances(key(1)).await.unwrap().paid,
+        sats(980),
+        "the books stay"
+    );
+}
+
 fn part(miner: u8, amount: u64) -> Part {
     Part {
         hotkey: key(miner),
