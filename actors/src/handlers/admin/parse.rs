@@ -9,6 +9,7 @@ use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::{Map, Value};
 
 use super::messages::{Control, ControlReply};
+use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::{ControlMessage, PoolControl};
@@ -22,7 +23,7 @@ const REASON_LEN_MAX: usize = 500;
 /// The longest name of a setting, in bytes: that of a worker's difficulty.
 const SETTING_LEN_MAX: usize = 250;
 
-const ACTORS: [(&str, &[&str]); 5] = [
+const ACTORS: [(&str, &[&str]); 6] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],
@@ -40,6 +41,7 @@ const ACTORS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("work_manager", &["refresh"]),
+    ("stratum_gate", &["status", "lift"]),
     (
         "reward_distributor",
         &[
@@ -109,6 +111,8 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("miner_manager", "remove_miner") => ControlMessage::Miners(MinerControl::RemoveMiner {
             hotkey: fields.parsed("hotkey")?,
         }),
+        ("stratum_gate", "status") => ControlMessage::Gate(GateControl::Status),
+        ("stratum_gate", "lift") => ControlMessage::Gate(GateControl::Lift(fields.parsed("address")?)),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
         ("reward_distributor", "set_run_interval") => {
             let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;
