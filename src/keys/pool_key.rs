@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::SessionKey;
+use dwarves_domain::signature::Scheme;
 use dwarves_domain::work::JobKey;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -70,7 +71,14 @@ impl PoolKey {
             }
         }
         // Read back what is on disk in every case: that is the key after the next restart.
-        HotkeyFile::read(&path).map(Self)
+        let key = HotkeyFile::read(&path)?;
+        if key.scheme() != Scheme::Sr25519 {
+            return Err(HotkeyFileError::Format {
+                path: path.display().to_string(),
+                what: "cryptoType: a pool's key is sr25519".to_owned(),
+            });
+        }
+        Ok(Self(key))
     }
 
     /// The pool's hotkey: the receiver of signed requests.

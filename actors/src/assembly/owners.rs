@@ -155,6 +155,7 @@ pub(super) fn start(
         clock: world.clock.clone(),
         ledger: commit.clone(),
         miners: Outbox::new(&miners),
+        payouts: Outbox::new(&payouts),
         job_key,
         payout_script: work.payout_script,
         tag: work.tag,

@@ -24,6 +24,7 @@ impl PoolManager {
             ledger_writes: true,
             has_work: true,
             no_work: None,
+            standing: None,
             hindrances: Vec::new(),
         }
     }
@@ -41,6 +42,7 @@ impl PoolManager {
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
                 "hindrances": view.hindrances,
+                "chain": view.standing.as_ref().map(|standing| standing.to_json()),
                 "no_work": view.no_work.as_ref().map(no_work_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
@@ -87,6 +89,10 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
             view.hindrances
                 .extend(view.no_work.as_ref().map(NoWork::to_string));
             view.hindrances.extend(work.trouble);
+            let doubt = work.standing.trouble.iter();
+            view.hindrances
+                .extend(doubt.map(|trouble| format!("chain {}: {trouble}", work.standing.verdict)));
+            view.standing = Some(work.standing);
         }
         Err(error) => {
             view.has_work = false;

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
+use crate::chain::Standing;
 use crate::clock::Moment;
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
@@ -172,6 +173,7 @@ impl Bench {
         self.read_work.try_recv().unwrap().reply.answer(WorkView {
             work: Arc::new(work),
             trouble: None,
+            standing: Arc::new(Standing::trusted()),
         });
         settle().await;
         let payouts = self.read_payouts.try_recv().unwrap();
@@ -491,7 +493,8 @@ async fn the_status_sums_up_what_the_others_say() {
     assert_eq!(
         status,
         json!({
-            "state": "running", "ready": true, "hindrances": [], "no_work": null, "miners": 3, "workers_active": 2,
+            "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
+            "no_work": null, "miners": 3, "workers_active": 2,
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
             "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),

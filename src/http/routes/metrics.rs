@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
+use dwarves_actors::chain::Standing;
 use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
@@ -13,6 +14,7 @@ use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{BlockState, PoolTotals};
 use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
+use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
@@ -116,12 +118,41 @@ impl Page {
             "Whether the last commit was written.",
             view.ledger_writes,
         );
+        if let Some(standing) = &view.standing {
+            self.chain(standing);
+        }
         let hindrances = view.hindrances.len();
         self.gauge(
             "dwarves_hindrances",
             "What troubles the pool, as /readyz tells it.",
             hindrances,
         );
+    }
+
+    fn chain(&mut self, standing: &Standing) {
+        let name = "dwarves_chain_verdict";
+        let help =
+            "Which chain the working node is on: 1 for the present verdict. Minority stops work and payouts.";
+        self.begin(name, Kind::Gauge, help);
+        for verdict in Verdict::ALL {
+            let is_it = u8::from(standing.verdict == verdict);
+            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), is_it);
+        }
+        let name = "dwarves_chain_nodes";
+        self.begin(name, Kind::Gauge, "Nodes by verdict; none on the devnet.");
+        for verdict in Verdict::ALL {
+            let count = standing
+                .nodes
+                .iter()
+                .filter(|node| node.verdict == verdict)
+                .count();
+            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), count);
+        }
+        let help = "Whether an operator has to look which chain the nodes are on.";
+        self.flag("dwarves_chain_in_doubt", help, standing.trouble.is_some());
+        let age = standing.tip_age_secs.map_or(f64::NAN, |secs| secs as f64);
+        let help = "Age of the working node's tip by its header; NaN if the node does not tell.";
+        self.gauge("dwarves_chain_tip_age_seconds", help, Figure(age));
     }
 
     fn clock(&mut self, view: &ClockView, missed: u64) {

@@ -7,6 +7,7 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use actix_web::web;
 use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::block_tracker::messages::BlocksView;
+use dwarves_actors::chain::Standing;
 use dwarves_actors::clock::Clock;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
@@ -297,6 +298,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         ledger_writes: true,
         has_work: true,
         no_work: None,
+        standing: Some(Arc::new(Standing::trusted())),
         hindrances: Vec::new(),
     }
 }
@@ -400,6 +402,7 @@ impl World {
                     lack: None,
                 }),
                 trouble: None,
+                standing: Arc::new(Standing::trusted()),
             }),
             pool: port(|_| pool_view(LifeState::Running)),
         };
