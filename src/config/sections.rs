@@ -133,6 +133,15 @@ pub struct HttpConfig {
     /// Open connections over all workers.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub max_connections: usize,
+    /// More connections over all workers, for operators alone.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
+    pub reserved_connections: usize,
+    /// How long an answer may wait for a client that does not read on.
+    #[serde(
+        rename = "unread_output_secs",
+        deserialize_with = "values::secs::<_, 1, 3600>"
+    )]
+    pub unread_output: Span,
     /// Longest wait of a long poll.
     #[serde(rename = "longpoll_secs", deserialize_with = "values::secs::<_, 1, 60>")]
     pub longpoll: Span,
@@ -167,6 +176,8 @@ impl Default for HttpConfig {
             disconnect_timeout: Span::from_secs(5),
             keep_alive: Span::from_secs(75),
             max_connections: 10_000,
+            reserved_connections: 32,
+            unread_output: Span::from_secs(60),
             longpoll: Span::from_secs(60),
             requests_in_flight: 2_400,
             proxies: Vec::new(),

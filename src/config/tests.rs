@@ -177,6 +177,16 @@ fn a_mistake_in_the_file_is_told_with_line_key_and_what_would_be_right() {
             "admin.hotkeys: \"5x\": a hotkey is",
         ),
         (
+            "[stratum]\nextranonce2_bytes = 6",
+            "config.toml:2:21: stratum.extranonce2_bytes: ",
+            "set 8",
+        ),
+        (
+            "[stratum]\nextranonce2_bytes = 9",
+            "config.toml:2:21: stratum.extranonce2_bytes: ",
+            "expected 4 or 8",
+        ),
+        (
             "[work]\nstart_difficulty = nan",
             "config.toml:2:20: work.start_difficulty: ",
             "a difficulty from",

@@ -61,6 +61,18 @@ impl Visitor<'_> for WholeVisitor {
     }
 }
 
+/// 4 or 8: the parsers of small miners know no sizes between them.
+pub(super) fn extranonce2_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let bytes = whole::<D, usize, { i64::MIN }, { i64::MAX }>(deserializer);
+    match bytes {
+        Ok(bytes @ (4 | 8)) => Ok(bytes),
+        Ok(bytes @ 5..=7) => Err(D::Error::custom(format!(
+            "{bytes} bytes break NerdMiner and its kin; set 8, which every proxy can share out, or 4"
+        ))),
+        Ok(_) | Err(_) => Err(D::Error::custom("expected 4 or 8")),
+    }
+}
+
 /// Whole seconds.
 pub(super) fn secs<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
     deserializer: D,

@@ -1,6 +1,8 @@
 """Every limit is a visible refusal: 503 `busy` with Retry-After, and what was refused did not happen."""
 
+import socket
 import threading
+import time
 
 from harness import Miner, Pool, eventually, problem
 
@@ -149,3 +151,46 @@ def test_tiny_queues_refuse_and_lose_nothing(uri):
         eventually("the pool counts them", lambda: pool.get("/v1/pool").status == 200)
         assert pool.pool()["shares"]["accepted"] == 12 * 90
         assert statuses.get(503, 0) > 0, "queues of 1 were never full"
+
+
+def test_a_client_that_asks_ahead_and_never_reads_holds_less_than_a_megabyte():
+    with Pool(http__workers=1) as pool:
+        host, port = pool.url.split("//")[1].split(":")
+
+        def held():
+            with open(f"/proc/{pool.process.pid}/status") as status:
+                return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+        assert pool.get("/openapi.json").status == 200
+        before, lines = held(), []
+        for path in ["/openapi.json", "/v1/pool"] * 5:
+            line = socket.create_connection((host, int(port)))
+            line.setblocking(False)
+            ahead = memoryview(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 40_000)
+            until = time.monotonic() + 0.5
+            while ahead and time.monotonic() < until:
+                try:
+                    ahead = ahead[line.send(ahead[:65536]):]
+                except BlockingIOError:
+                    time.sleep(0.02)
+            lines.append(line)
+        assert (held() - before) / len(lines) < 1024
+        assert pool.get("/healthz").status == 200
+        for line in lines:
+            line.close()
+
+
+def test_idle_connections_hold_neither_health_nor_the_operator_out():
+    with Pool(http__max_connections=20, http__workers=1) as pool:
+        host, port = pool.url.split("//")[1].split(":")
+        lines = []
+        for _ in range(60):
+            line = socket.create_connection((host, int(port)), timeout=5)
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            lines.append(line)
+        for _ in range(5):
+            assert pool.get("/healthz").status == 200
+            assert pool.must_control("pool_manager", "status")
+            assert pool.get("/v1/pool").status == 200
+        for line in lines:
+            line.close()

@@ -20,13 +20,14 @@ use crate::block_tracker::Recovery;
 use crate::block_tracker::messages::ReadBlocks;
 use crate::chain::SharedChain;
 use crate::clock::SharedClock;
+use crate::gate::AttachGate;
 use crate::halt::SharedHalt;
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords};
+use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
@@ -179,6 +180,8 @@ pub struct PoolPorts {
     pub join: Port<JoinWorker>,
     /// Takes an admin's message to its actor.
     pub deliver: Port<Deliver>,
+    /// Tells the pool manager of the gate before the Stratum listeners.
+    pub attach_gate: Port<AttachGate>,
     /// How the pool is.
     pub read_pool: Port<ReadPool>,
     /// Stops everything in order.
@@ -187,6 +190,8 @@ pub struct PoolPorts {
     pub commit: Port<Commit>,
     /// Whether the ledger writes.
     pub read_ledger: Port<ReadLedger>,
+    /// Tells what operators decide about miners.
+    pub watch_miners: Port<WatchMiners>,
     /// One miner.
     pub read_miner: Port<ReadMiner>,
     /// All miners together.

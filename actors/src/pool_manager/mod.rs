@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::clock::SharedClock;
+use crate::gate::AttachGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
@@ -100,6 +101,8 @@ pub struct PoolManager {
     parts: PoolManagerParts,
     state: LifeState,
     started_at: Timestamp,
+    /// The gate before the Stratum listeners, once it is open.
+    gate: Option<AttachGate>,
 }
 
 impl PoolManager {
@@ -110,6 +113,7 @@ impl PoolManager {
             parts,
             state: LifeState::Starting,
             started_at,
+            gate: None,
         }
     }
 
@@ -266,10 +270,27 @@ impl Handler<Ask<Deliver>> for PoolManager {
             ControlMessage::Rewards(control) => {
                 ctx.spawn(wrap_future(forward(peers.rewards.clone(), control, reply)));
             }
+            ControlMessage::Gate(control) => match &self.gate {
+                Some(gate) => {
+                    ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
+                }
+                None => reply.answer(ControlOutcome::Refused(
+                    "no Stratum listener is open; set stratum.listen".to_owned(),
+                )),
+            },
             ControlMessage::Payouts(control) => {
                 ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));
             }
         }
+    }
+}
+
+impl Handler<Ask<AttachGate>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachGate>, _: &mut Self::Context) {
+        self.gate = Some(ask.payload);
+        ask.reply.answer(());
     }
 }
 

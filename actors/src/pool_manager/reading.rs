@@ -2,17 +2,18 @@
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::time::Timestamp;
 use serde_json::json;
 
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
+use crate::gate::{AttachGate, GateView, ReadGate};
 use crate::ledger::messages::ReadLedger;
 use crate::miner_manager::messages::{MinersView, ReadMiners};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::time_keeper::messages::{ClockView, ReadClock};
+use crate::wall_time::rfc3339;
 use crate::work_manager::messages::{NoWork, ReadWork};
 
 impl PoolManager {
@@ -24,16 +25,17 @@ impl PoolManager {
             ledger_writes: true,
             has_work: true,
             no_work: None,
+            gate: None,
             standing: None,
             hindrances: Vec::new(),
         }
     }
 
     pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
-        let peers = self.parts.peers.clone();
+        let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
         let view = self.own_view();
         ctx.spawn(wrap_future(async move {
-            let view = complete(&peers, view).await;
+            let view = complete(&peers, gate, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
@@ -44,6 +46,7 @@ impl PoolManager {
                 "hindrances": view.hindrances,
                 "chain": view.standing.as_ref().map(|standing| standing.to_json()),
                 "no_work": view.no_work.as_ref().map(no_work_json),
+                "stratum": view.gate.as_ref().map(GateView::to_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
                 "shares_accepted": miners.as_ref().map(|m| m.accepted),
@@ -69,13 +72,11 @@ fn no_work_json(lack: &NoWork) -> serde_json::Value {
     })
 }
 
-fn rfc3339(at: Timestamp) -> Option<String> {
-    let at = chrono::DateTime::from_timestamp_millis(at.millis())?;
-    Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
-}
-
 /// Asks the work manager and the ledger how they are.
-async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
+async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolView) -> PoolView {
+    if let Some(gate) = gate {
+        view.gate = gate.read.ask(ReadGate, ASK_DEADLINE).await.ok();
+    }
     match view.state {
         LifeState::Running => {}
         LifeState::Starting => view.hindrances.push("the pool is starting".to_owned()),
@@ -160,10 +161,10 @@ impl Handler<Ask<ReadPool>> for PoolManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadPool>, ctx: &mut Self::Context) {
-        let peers = self.parts.peers.clone();
+        let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
         let view = self.own_view();
         ctx.spawn(wrap_future(async move {
-            ask.reply.answer(complete(&peers, view).await);
+            ask.reply.answer(complete(&peers, gate, view).await);
         }));
     }
 }

@@ -13,6 +13,7 @@ use super::*;
 use crate::ask::Request;
 use crate::chain::Standing;
 use crate::clock::Moment;
+use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
@@ -410,6 +411,31 @@ async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
 }
 
 #[actix::test]
+async fn the_gate_is_asked_once_there_is_one() {
+    let mut bench = bench(false).await;
+    let lift = || Deliver(ControlMessage::Gate(GateControl::Lift([192, 0, 2, 1].into())));
+    assert!(matches!(bench.post(lift()).await, Ok(ControlOutcome::Refused(_))));
+    let (read, mut read_inbox) = recorded_port();
+    let (control, mut control_inbox) = recorded_port();
+    bench.post(AttachGate { read, control }).await.unwrap();
+    let lifted = bench.post(lift());
+    settle().await;
+    let asked = control_inbox.try_recv().unwrap();
+    assert_eq!(asked.payload, GateControl::Lift([192, 0, 2, 1].into()));
+    asked.reply.answer(ControlOutcome::Done(json!({})));
+    assert_eq!(lifted.await, Ok(ControlOutcome::Done(json!({}))));
+    let answer = bench.post(ReadPool);
+    settle().await;
+    let gate = GateView {
+        let_go: 7,
+        ..GateView::default()
+    };
+    read_inbox.try_recv().unwrap().reply.answer(gate.clone());
+    bench.answer_reads(true, None).await;
+    assert_eq!(answer.await.unwrap().gate, Some(gate));
+}
+
+#[actix::test]
 async fn the_view_names_everything_that_hinders() {
     let mut bench = bench(false).await;
     let view = bench.view(false, Some("disk full")).await;
@@ -494,7 +520,7 @@ async fn the_status_sums_up_what_the_others_say() {
         status,
         json!({
             "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
-            "no_work": null, "miners": 3, "workers_active": 2,
+            "no_work": null, "stratum": null, "miners": 3, "workers_active": 2,
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
             "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),

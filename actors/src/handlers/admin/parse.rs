@@ -9,6 +9,7 @@ use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::{Map, Value};
 
 use super::messages::{Control, ControlReply};
+use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::{ControlMessage, PoolControl};
@@ -20,7 +21,7 @@ const RUN_INTERVAL_SECS_MAX: u64 = 366 * 24 * 3_600;
 /// The longest reason for a ban, in bytes.
 const REASON_LEN_MAX: usize = 500;
 
-const ACTORS: [(&str, &[&str]); 5] = [
+const ACTORS: [(&str, &[&str]); 6] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown"],
@@ -38,6 +39,7 @@ const ACTORS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("work_manager", &["refresh"]),
+    ("stratum_gate", &["status", "lift"]),
     (
         "reward_distributor",
         &[
@@ -104,6 +106,8 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("miner_manager", "remove_miner") => ControlMessage::Miners(MinerControl::RemoveMiner {
             hotkey: fields.parsed("hotkey")?,
         }),
+        ("stratum_gate", "status") => ControlMessage::Gate(GateControl::Status),
+        ("stratum_gate", "lift") => ControlMessage::Gate(GateControl::Lift(fields.parsed("address")?)),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
         ("reward_distributor", "set_run_interval") => {
             let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;
