@@ -25,7 +25,8 @@ const DEFAULT_POOL: &str = "http://127.0.0.1:8080";
   pool_manager         status | pause | resume | drain | shutdown |
                        forget_setting setting=
   miner_manager        ban hotkey= reason= [until=] | unban hotkey= | open_registration |
-                       close_registration | set_share_difficulty hotkey= [worker=] difficulty=
+                       close_registration | set_share_difficulty hotkey= [worker=] difficulty= |
+                       remove_worker hotkey= worker= | remove_miner hotkey=
   work_manager         refresh
   stratum_gate         status | lift address=
   reward_distributor   set_run_interval run_interval_secs= | distribute_now | pause | resume |

@@ -10,7 +10,7 @@ use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
 use crate::gate::{AttachGate, GateView, ReadGate};
 use crate::ledger::messages::ReadLedger;
-use crate::miner_manager::messages::ReadMiners;
+use crate::miner_manager::messages::{MinersView, ReadMiners};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::time_keeper::messages::{ClockView, ReadClock};
@@ -127,6 +127,12 @@ async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolVie
             .hindrances
             .push(format!("the time keeper does not answer: {error}")),
     }
+    match peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await {
+        Ok(miners) => view.hindrances.extend(recent_shares(&miners)),
+        Err(error) => view
+            .hindrances
+            .push(format!("the miner manager does not answer: {error}")),
+    }
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {
             view.ledger_writes = ledger.trouble.is_none();
@@ -143,6 +149,17 @@ async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolVie
         }
     }
     view
+}
+
+/// What is to be said of the room for live shares, if it is nearly full.
+fn recent_shares(miners: &MinersView) -> Option<String> {
+    let (recent, room) = miners.recent_shares;
+    miners.recent_shares_nearly_full.then(|| {
+        format!(
+            "recent_shares is nearly full: {recent} of {room} live shares are remembered, and when it is full shares \
+             are refused"
+        )
+    })
 }
 
 impl Handler<Ask<ReadPool>> for PoolManager {

@@ -55,6 +55,7 @@ struct Bench {
     set_paused: Inbox<Ask<SetPaused>>,
     drain_miners: Inbox<Ask<DrainMiners>>,
     read_miners: Inbox<Ask<ReadMiners>>,
+    is_nearly_full: bool,
     work: Inbox<Ask<WorkControl>>,
     read_work: Inbox<Ask<ReadWork>>,
     hold_work: Inbox<Ask<HoldWork>>,
@@ -130,6 +131,7 @@ async fn bench(paused: bool) -> Bench {
         set_paused: set_paused_inbox,
         drain_miners: drain_miners_inbox,
         read_miners: read_miners_inbox,
+        is_nearly_full: false,
         work: work_inbox,
         read_work: read_work_inbox,
         hold_work: hold_work_inbox,
@@ -186,6 +188,12 @@ impl Bench {
         let payouts = self.read_payouts.try_recv().unwrap();
         payouts.reply.answer(PayoutsView::default());
         settle().await;
+        let miners = self.read_miners.try_recv().unwrap();
+        miners.reply.answer(MinersView {
+            recent_shares_nearly_full: self.is_nearly_full,
+            ..miners_view()
+        });
+        settle().await;
         self.ledger.try_recv().unwrap().reply.answer(LedgerView {
             trouble: trouble.map(str::to_owned),
             commits: 1,
@@ -215,6 +223,29 @@ impl Bench {
         };
         assert_eq!(commit.payload.writes, [expected]);
         answer.await.unwrap()
+    }
+}
+
+fn miners_view() -> MinersView {
+    MinersView {
+        miners: 3,
+        address_miners: 1,
+        addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+        registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+        gave_way: GaveWay {
+            miners: 8,
+            workers: 9,
+        },
+        names_waiting: 10,
+        recent_shares: (11, 12),
+        recent_shares_nearly_full: false,
+        workers: 4,
+        workers_active: 2,
+        hashrate: 1.0,
+        hashrate_error: None,
+        accepted: 7,
+        rejected: [0; 6],
+        registration_open: true,
     }
 }
 
@@ -430,7 +461,21 @@ async fn the_view_names_everything_that_hinders() {
     tokio::time::sleep(ASK_DEADLINE * 3).await;
     let view = answer.await.unwrap();
     assert!(!view.has_work && !view.ledger_writes);
-    assert_eq!(view.hindrances.len(), 3);
+    assert_eq!(view.hindrances.len(), 4);
+}
+
+#[actix::test]
+async fn a_room_for_shares_that_is_nearly_full_is_named_and_the_pool_is_ready_all_the_same() {
+    let mut bench = bench(false).await;
+    bench.is_nearly_full = true;
+    let view = bench.view(true, None).await;
+    assert!(
+        view.hindrances[0].starts_with("recent_shares is nearly full: 11 of 12"),
+        "{view:?}"
+    );
+    assert!(view.has_work && view.ledger_writes);
+    bench.is_nearly_full = false;
+    assert_eq!(bench.view(true, None).await.hindrances, [""; 0]);
 }
 
 #[actix::test]
@@ -447,26 +492,7 @@ async fn the_status_sums_up_what_the_others_say() {
     let mut bench = bench(false).await;
     let answer = bench.deliver(PoolControl::Status);
     bench.answer_reads(true, None).await;
-    bench.read_miners.try_recv().unwrap().reply.answer(MinersView {
-        miners: 3,
-        address_miners: 1,
-        addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
-        registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
-        gave_way: GaveWay {
-            miners: 8,
-            workers: 9,
-        },
-        names_waiting: 10,
-        recent_shares: (11, 12),
-        recent_shares_nearly_full: false,
-        workers: 4,
-        workers_active: 2,
-        hashrate: 1.0,
-        hashrate_error: None,
-        accepted: 7,
-        rejected: [0; 6],
-        registration_open: true,
-    });
+    bench.read_miners.try_recv().unwrap().reply.answer(miners_view());
     settle().await;
     bench
         .read_schedule
