@@ -225,6 +225,23 @@ pub(super) fn difficulty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<D
     Difficulty::from_f64(value).ok_or_else(|| D::Error::custom("expected a difficulty above 0"))
 }
 
+/// A difficulty (bdiff), or 0 for none.
+pub(super) fn difficulty_or_zero<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Difficulty>, D::Error> {
+    let value = deserializer.deserialize_f64(NumberVisitor {
+        min: 0.0,
+        max: 1e18,
+        what: "a difficulty",
+    })?;
+    if value == 0.0 {
+        return Ok(None);
+    }
+    let difficulty = Difficulty::from_f64(value).filter(|_| value >= 1e-9);
+    let wrong = || D::Error::custom("expected a difficulty from 0.000000001 on, or 0 for that of the chain");
+    difficulty.map(Some).ok_or_else(wrong)
+}
+
 /// A difficulty that was given.
 pub(super) fn some_difficulty<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -311,7 +311,7 @@ fn prepare(
     listener: StratumListenerConfig,
     config: &Config,
 ) -> Result<PreparedListener, StartError> {
-    let [start, min, max] = listener.difficulties(&config.work);
+    let [start, min, max] = listener.difficulties(config.difficulties());
     let vardiff = vardiff::Settings::new(config.work.share_interval, min, max)
         .map_err(|error| StartError::Settings(format!("{setting}: {error}")))?;
     Ok(PreparedListener {

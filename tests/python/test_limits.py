@@ -65,6 +65,39 @@ def test_more_live_shares_than_are_remembered_are_refused_whole(uri):
         assert verdict["reason"] == "duplicate"
 
 
+def test_a_job_that_brings_far_too_much_is_over_and_the_next_is_harder(uri):
+    settings = {"limits__recent_shares_per_job_times": 1, "work__share_interval_secs": "120", "chain__devnet_block_hashes": 10**9}
+    with Pool(**settings) as pool:
+        miner = pool.miner(uri)
+        job = miner.job()
+        said = []
+        for _ in range(11):
+            said += miner.verdicts(*(job.find(block=False)[0] for _ in range(100)))
+        assert [v["verdict"] for v in said[:1000]] == ["accepted"] * 1000
+        assert {v["reason"] for v in said[1000:]} == {"stale"} and "recent_shares_per_job_times" in said[-1]["detail"]
+        assert miner.job().work["share_difficulty"] > 19 * job.work["share_difficulty"]
+        # Others are not touched, and neither is the miner itself with its next job.
+        pool.miner(f"{uri}//other").accepted(block=False)
+        miner.accepted(block=False)
+
+
+def test_one_miner_can_not_fill_the_room_for_shares(uri):
+    settings = {"limits__recent_shares": 1000, "limits__recent_shares_per_miner_percent": 50, "chain__devnet_block_hashes": 10**9}
+    with Pool(**settings) as pool:
+        miner = pool.miner(uri)
+        pool.must_control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, difficulty=1e-9)
+        job = miner.job()
+        for _ in range(5):
+            assert {v["verdict"] for v in miner.verdicts(*(job.find(block=False)[0] for _ in range(100)))} == {"accepted"}
+        answer = miner.submit(job.find(block=False)[0])
+        busy(answer)
+        assert "recent_shares_per_miner_percent" in answer.json["detail"], answer
+        pool.miner(f"{uri}//other").accepted(block=False)
+        pool.restart(kill=True)
+        busy(miner.submit(job.find(block=False)[0]))
+        pool.miner(f"{uri}//third").accepted(block=False)
+
+
 def test_tiny_queues_refuse_and_lose_nothing(uri):
     small = {
         "limits__handler_mailbox": 1,

@@ -4,12 +4,13 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use serde_json::json;
 
+use super::effective;
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
 use crate::gate::{AttachGate, GateView, ReadGate};
 use crate::ledger::messages::ReadLedger;
-use crate::miner_manager::messages::ReadMiners;
+use crate::miner_manager::messages::{MinersView, ReadMiners};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::time_keeper::messages::{ClockView, ReadClock};
@@ -21,7 +22,7 @@ impl PoolManager {
     fn own_view(&self) -> PoolView {
         PoolView {
             state: self.state,
-            started_at: self.started_at,
+            started_at: self.parts.clock.date_of(self.started_at),
             ledger_writes: true,
             has_work: true,
             no_work: None,
@@ -34,12 +35,15 @@ impl PoolManager {
     pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
         let view = self.own_view();
+        let (store, configured) = (self.parts.store.clone(), self.parts.effective.clone());
         ctx.spawn(wrap_future(async move {
             let view = complete(&peers, gate, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
             let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
+            let stored = store.settings().await.ok();
+            let settings = stored.map(|stored| effective::to_json(&effective::merge(&configured, &stored)));
             reply.answer(ControlOutcome::Done(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
@@ -55,6 +59,7 @@ impl PoolManager {
                 "rounds_missed": schedule.as_ref().map(|s| s.missed),
                 "clock": clock.as_ref().map(ClockView::to_json),
                 "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
+                "settings": settings,
                 "payouts": payouts.as_ref().map(PayoutsView::to_json),
             })));
         }));
@@ -122,6 +127,12 @@ async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolVie
             .hindrances
             .push(format!("the time keeper does not answer: {error}")),
     }
+    match peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await {
+        Ok(miners) => view.hindrances.extend(recent_shares(&miners)),
+        Err(error) => view
+            .hindrances
+            .push(format!("the miner manager does not answer: {error}")),
+    }
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {
             view.ledger_writes = ledger.trouble.is_none();
@@ -138,6 +149,17 @@ async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolVie
         }
     }
     view
+}
+
+/// What is to be said of the room for live shares, if it is nearly full.
+fn recent_shares(miners: &MinersView) -> Option<String> {
+    let (recent, room) = miners.recent_shares;
+    miners.recent_shares_nearly_full.then(|| {
+        format!(
+            "recent_shares is nearly full: {recent} of {room} live shares are remembered, and when it is full shares \
+             are refused"
+        )
+    })
 }
 
 impl Handler<Ask<ReadPool>> for PoolManager {

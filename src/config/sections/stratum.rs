@@ -143,12 +143,14 @@ pub struct StratumListenerConfig {
 }
 
 impl StratumListenerConfig {
-    /// Its start, least and greatest difficulty.
-    pub fn difficulties(&self, work: &WorkConfig) -> [Difficulty; 3] {
+    /// Its start, least and greatest difficulty: what is not given is as elsewhere ([`Config::difficulties`]).
+    ///
+    /// [`Config::difficulties`]: super::Config::difficulties
+    pub fn difficulties(&self, [start, min, max]: [Difficulty; 3]) -> [Difficulty; 3] {
         [
-            self.start_difficulty.unwrap_or(work.start_difficulty),
-            self.min_difficulty.unwrap_or(work.min_difficulty),
-            self.max_difficulty.unwrap_or(work.max_difficulty),
+            self.start_difficulty.unwrap_or(start),
+            self.min_difficulty.unwrap_or(min),
+            self.max_difficulty.unwrap_or(max),
         ]
     }
 }
