@@ -25,6 +25,7 @@
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
+pub mod chain_guard;
 mod hex_digits;
 pub mod hotkey;
 pub mod ids;

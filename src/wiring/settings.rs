@@ -11,7 +11,7 @@ use dwarves_actors::paymaster::holds::{Hold, Holds};
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::miners::{Quotas, RegistryLimits};
 use dwarves_domain::payouts::Depths;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
@@ -101,7 +101,8 @@ pub(super) fn pool_settings(
     let mut seed = [0; 8];
     randomness.fill(&mut seed)?;
     let work = &config.work;
-    let vardiff = vardiff::Settings::new(work.share_interval, work.min_difficulty, work.max_difficulty)
+    let [start_difficulty, min, max] = config.difficulties();
+    let vardiff = vardiff::Settings::new(work.share_interval, min, max)
         .map_err(|error| StartError::Settings(format!("[work]: {error}")))?;
     let acknowledge = match config.store.acknowledge {
         config::Acknowledge::Durable => Acknowledge::Durable,
@@ -129,20 +130,24 @@ pub(super) fn pool_settings(
                 miners: config.limits.miners as usize,
                 address_miners: config.limits.address_miners(),
                 workers_per_miner: config.limits.workers_per_miner,
+                worker_idle: config.limits.worker_idle,
+                names_waiting: config.limits.names_without_work,
             },
             new_addresses_per_hour: config.limits.new_addresses_per_hour,
+            new_miners_per_hour: config.limits.new_miners_per_hour,
             addresses,
             vardiff,
-            start_difficulty: work.start_difficulty,
+            start_difficulty,
             nonces_max: config.limits.used_nonces,
             recent_shares_max: config.limits.recent_shares,
+            quotas: quotas(config),
             window: config.rewards.window_units,
             seed: u64::from_le_bytes(seed),
         },
         // Each Stratum session asks one thing at a time; all may connect at once.
         miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),
         ledger_mailbox: config.limits.ledger_mailbox,
-        difficulty_range: (work.min_difficulty, work.max_difficulty),
+        difficulty_range: (min, max),
         rewards: RewardSettings {
             terms: Terms {
                 scheme: config.rewards.scheme,
@@ -162,9 +167,26 @@ pub(super) fn pool_settings(
         },
         payouts: payouts(config, addresses),
         clock: config.clock.rules(),
+        effective: Vec::new(),
         payout_holds: payout_holds(config),
         acknowledge,
     })
+}
+
+/// The fewest shares that a job may bring, whatever is its due: as many as one request brings.
+const JOB_SHARES_LEAST: u32 = 1_000;
+
+/// How many live shares a miner and a job may have.
+fn quotas(config: &Config) -> Quotas {
+    let limits = &config.limits;
+    let work = &config.work;
+    let due = work.job_lifetime.millis() / work.share_interval.millis().max(1);
+    let of_job = u64::from(limits.recent_shares_per_job_times).saturating_mul(due);
+    Quotas {
+        miner_percent: limits.recent_shares_per_miner_percent,
+        of_job: (limits.recent_shares_per_job_times > 0)
+            .then(|| u32::try_from(of_job).unwrap_or(u32::MAX).max(JOB_SHARES_LEAST)),
+    }
 }
 
 /// What holds payouts from the start.

@@ -10,11 +10,14 @@ use crate::ask::{Outbox, Port};
 use crate::block_tracker::{BlockTracker, BlockTrackerParts, Recovery};
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
+use crate::identity::{Identity, IdentityKeeper, IdentityKeeperParts, Sides};
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
-use crate::paymaster::holds::Holds;
+use crate::paymaster::comparing::Compared;
+use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::{Paymaster, PaymasterParts};
+use crate::pool_manager::effective::Configured;
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
 use crate::store::{BlockRow, StoredState};
@@ -35,6 +38,10 @@ pub(super) struct Restored {
     pub(super) rounds_paused: bool,
     pub(super) payouts_paused: bool,
     pub(super) payout_holds: Holds,
+    pub(super) compared: Option<Compared>,
+    pub(super) identity: Option<Identity>,
+    pub(super) sides: Sides,
+    pub(super) configured: Configured,
     pub(super) pool_paused: bool,
 }
 
@@ -57,7 +64,9 @@ pub(super) fn start(
     restored: Restored,
     placement: &Placement,
 ) -> PoolPorts {
+    let read_store = world.store.clone();
     let PoolSettings {
+        effective,
         job_key,
         work,
         miners_mailbox,
@@ -81,6 +90,10 @@ pub(super) fn start(
         rounds_paused,
         payouts_paused,
         payout_holds,
+        compared,
+        identity,
+        sides,
+        configured,
         pool_paused,
     } = restored;
 
@@ -106,8 +119,19 @@ pub(super) fn start(
         last_payout: stored.last_payout,
         paused: payouts_paused,
         holds: payout_holds,
+        compared,
     };
+    let is_held = parts.holds.contains(Hold::Identity);
     let payouts = placement.start(move || Paymaster::new(parts));
+    let parts = IdentityKeeperParts {
+        sides,
+        ledger: commit.clone(),
+        payouts: Outbox::new(&payouts),
+        halt: world.halt.clone(),
+        identity,
+        is_held,
+    };
+    let _keeper = placement.start(move || IdentityKeeper::new(parts));
 
     let candidates_max = blocks.candidates_max;
     let parts = BlockTrackerParts {
@@ -138,6 +162,7 @@ pub(super) fn start(
         clock: world.clock.clone(),
         ledger: commit.clone(),
         miners: Outbox::new(&miners),
+        payouts: Outbox::new(&payouts),
         job_key,
         payout_script: work.payout_script,
         tag: work.tag,
@@ -207,6 +232,9 @@ pub(super) fn start(
         clock: world.clock,
         stop: world.stop,
         paused: pool_paused,
+        store: read_store,
+        effective,
+        configured,
     };
     let pool = placement.start(move || PoolManager::new(parts));
 
@@ -226,10 +254,12 @@ pub(super) fn start(
             blocks: Port::new(&blocks),
         },
         deliver: Port::new(&pool),
+        attach_gate: Port::new(&pool),
         read_pool: Port::new(&pool),
         stop: Port::new(&pool),
         commit,
         read_ledger: peers.ledger,
+        watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,

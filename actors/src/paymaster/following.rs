@@ -30,7 +30,7 @@ impl Machine {
             }
         }
         self.look_for_stuck(payout);
-        if payout.state == PayoutState::Broadcast && !payout.note.is_empty() {
+        if payout.state == PayoutState::Broadcast && !payout.note.is_empty() && !payout.is_adopted() {
             let trouble = Trouble::new(TroubleKind::Reorged, payout.note.clone()).of(payout.id);
             self.report.troubles.push(trouble);
         }

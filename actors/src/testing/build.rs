@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId, WorkerName};
-use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::miners::{Quotas, RegistryLimits};
 use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
 use dwarves_domain::rewards::{RoundInput, Scheme, Source};
 use dwarves_domain::share::{self, Proof, Rejection, Submission};
@@ -229,14 +229,18 @@ pub fn memory_settings() -> MemorySettings {
             miners: 100,
             address_miners: 100,
             workers_per_miner: 10,
+            worker_idle: Span::from_secs(30 * 86_400),
+            names_waiting: 100,
         },
         new_addresses_per_hour: 100,
+        new_miners_per_hour: 100,
         addresses: AddressFormat::BitcoinRegtest,
         vardiff: vardiff::Settings::new(Span::from_secs(1), Difficulty::MIN, hardest)
             .expect("the limits are in order"),
         start_difficulty: Difficulty::MIN,
         nonces_max: 1_000,
         recent_shares_max: 100_000,
+        quotas: Quotas::NONE,
         window: Units::ONE,
         seed: 1,
     }
@@ -304,6 +308,7 @@ pub fn pool_settings() -> PoolSettings {
             tolerance: Span::from_secs(7_200),
             settle: Span::from_secs(60),
         },
+        effective: Vec::new(),
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::build;
 use crate::chain::{
-    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SubmitOutcome, SyncState, Tip,
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, Standing, SubmitOutcome, SyncState, Tip,
 };
 
 /// What goes wrong with submissions.
@@ -49,6 +49,9 @@ struct State {
     bits: CompactTarget,
     is_down: bool,
     is_unsound: bool,
+    /// Templates fail, though the chain moves on.
+    is_templateless: bool,
+    standing: Standing,
     is_synced: bool,
     header_time: Option<Timestamp>,
     submissions: Submissions,
@@ -83,6 +86,8 @@ impl TestChain {
             bits: CompactTarget::from_bits(bits),
             is_down: false,
             is_unsound: false,
+            is_templateless: false,
+            standing: Standing::trusted(),
             is_synced: true,
             header_time: None,
             submissions: Submissions::Arrive,
@@ -105,6 +110,17 @@ impl TestChain {
     /// Makes the chain refuse the pool's blocks for good, or take them again.
     pub fn set_unsound(&self, is_unsound: bool) {
         self.0.send_modify(|state| state.is_unsound = is_unsound);
+    }
+
+    /// Makes templates fail, though the chain moves on, or come again.
+    pub fn set_templateless(&self, is_templateless: bool) {
+        self.0
+            .send_modify(|state| state.is_templateless = is_templateless);
+    }
+
+    /// Says which chain this is.
+    pub fn set_standing(&self, standing: Standing) {
+        self.0.send_modify(|state| state.standing = standing);
     }
 
     /// Says whether the chain has all blocks that there are. While it has not, it still answers what it knows.
@@ -306,6 +322,10 @@ impl Chain for TestChain {
             let refused = ChainError::Unsound("bad-cb-amount".to_owned());
             return Box::pin(std::future::ready(Err(refused)));
         }
+        if self.0.borrow().is_templateless {
+            let failed = ChainError::NotReady("bad-txns-vin-empty".to_owned());
+            return Box::pin(std::future::ready(Err(failed)));
+        }
         self.answer(|state| {
             let mut template = build::chain_template(state.tip.height + 1, state.tip.hash);
             template.bits = state.bits;
@@ -339,6 +359,10 @@ impl Chain for TestChain {
         }
     }
 
+    fn standing(&self) -> Standing {
+        self.0.borrow().standing.clone()
+    }
+
     fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
         self.answer(|state| state.status(hash))
     }
@@ -347,6 +371,13 @@ impl Chain for TestChain {
         self.answer(|state| SyncState {
             tip: state.tip,
             is_synced: state.is_synced,
+        })
+    }
+
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.answer(move |state| match height {
+            0 => Some(GENESIS),
+            _ => state.coinbase_at(height).map(|coinbase| coinbase.block),
         })
     }
 

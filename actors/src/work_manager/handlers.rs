@@ -21,7 +21,9 @@ impl Handler<LookAtWork> for WorkManager {
 
     fn handle(&mut self, _: LookAtWork, ctx: &mut Self::Context) {
         self.tell_those_behind();
+        self.look_at_standing();
         self.end_what_is_over();
+        self.end_work_on_old_tip_if_late();
         if self.drop_kept() {
             self.publish(LiveWork::clone(&self.work));
         }
@@ -94,6 +96,7 @@ impl Handler<Ask<ReadWork>> for WorkManager {
         ask.reply.answer(WorkView {
             work: Arc::clone(&self.work),
             trouble: self.trouble.clone(),
+            standing: Arc::clone(&self.standing),
         });
     }
 }

@@ -9,6 +9,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{BareTemplate, Job, Template};
 
 use crate::ask::{Outbox, Request};
+use crate::chain::Standing;
 use crate::clock::Moment;
 
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
@@ -94,6 +95,8 @@ pub enum LackOfWork {
     Draining,
     /// An admin paused the pool.
     Paused,
+    /// The nodes are on another chain than the one that the pool is to mine on.
+    WrongChain,
     /// The chain gave work before and gives none now: its node is away, or its templates fail.
     NoTemplate,
     /// The chain has not given any work since the pool's start.
@@ -106,6 +109,7 @@ impl LackOfWork {
         match self {
             Self::Draining => "draining",
             Self::Paused => "paused",
+            Self::WrongChain => "wrong_chain",
             Self::NoTemplate => "no_template",
             Self::Starting => "starting",
         }
@@ -116,6 +120,7 @@ impl LackOfWork {
         match self {
             Self::Draining => "the pool is draining",
             Self::Paused => "an admin paused the pool",
+            Self::WrongChain => "the nodes are on another chain than the one to mine on",
             Self::NoTemplate => "the last work is over and the chain gives no new one",
             Self::Starting => "the chain has not given any since the pool's start",
         }
@@ -194,6 +199,8 @@ pub struct WorkView {
     pub work: Arc<LiveWork>,
     /// What the chain last complained about, if it gives no work.
     pub trouble: Option<String>,
+    /// Which chain its nodes are on.
+    pub standing: Arc<Standing>,
 }
 
 impl Request for ReadWork {

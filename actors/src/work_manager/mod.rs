@@ -16,13 +16,15 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
-use crate::chain::SharedChain;
-use crate::clock::{SharedClock, poke_every};
+use crate::chain::{SharedChain, Standing};
+use crate::clock::{Moment, SharedClock, poke_every};
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
+use crate::paymaster::messages::HoldPayouts;
 use crate::store::{TemplateRow, Write};
 
 mod following;
+mod guarding;
 mod handlers;
 mod keeping;
 mod lacking;
@@ -50,6 +52,8 @@ pub struct WorkManagerParts {
     pub ledger: Port<Commit>,
     /// Is told which templates are over.
     pub miners: Outbox<WorkRetired>,
+    /// Is told when the chain is not one to pay on.
+    pub payouts: Outbox<HoldPayouts>,
     /// Names jobs.
     pub job_key: JobKey,
     /// What coinbases pay.
@@ -86,6 +90,12 @@ pub struct WorkManager {
     /// Whether the chain has given any work in this life.
     had_work: bool,
     tip: Option<HeaderHash>,
+    /// When the tip moved away from under the work, which was not renewed since.
+    moved: Option<Moment>,
+    /// Which chain the nodes were on at the last look.
+    standing: Arc<Standing>,
+    /// Why payouts are held, as the paymaster was told last.
+    told_hold: Option<String>,
     subscribers: Vec<Subscriber>,
     /// The jobs of live templates have every extranonce that there is.
     is_exhausted: bool,
@@ -115,6 +125,9 @@ impl WorkManager {
             holds: BTreeSet::new(),
             had_work: false,
             tip: None,
+            moved: None,
+            standing: Arc::new(Standing::trusted()),
+            told_hold: None,
             subscribers: Vec::new(),
             is_exhausted: false,
             trouble: None,
@@ -130,6 +143,7 @@ impl WorkManager {
             log::info!("the chain gives work again");
         }
         self.retry_in = RETRY_FIRST;
+        self.moved = None;
         let now = self.parts.clock.now();
         let stored: Vec<_> = self
             .parts

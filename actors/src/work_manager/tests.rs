@@ -18,6 +18,7 @@ use crate::testing::{
     Gate, Inbox, ManualClock, PacedStore, RecordingHalt, TestChain, recorded_outbox, settle,
 };
 
+mod guarding;
 mod lacking;
 
 const REFRESH: Span = Span::from_secs(30);
@@ -32,6 +33,7 @@ struct Bench {
     gate: Gate,
     manager: Addr<WorkManager>,
     retired: Inbox<WorkRetired>,
+    payouts: Inbox<HoldPayouts>,
 }
 
 impl Bench {
@@ -72,11 +74,13 @@ impl Bench {
         })
         .start();
         let (miners, retired) = recorded_outbox();
+        let (payouts, holds) = recorded_outbox();
         let manager = WorkManager::new(WorkManagerParts {
             chain: Arc::new(chain.clone()),
             clock: Arc::new(clock.clone()),
             ledger: Port::new(&ledger),
             miners,
+            payouts,
             job_key: job_key(),
             payout_script: vec![0x51],
             tag: "/test/".to_owned(),
@@ -99,6 +103,7 @@ impl Bench {
             gate,
             manager,
             retired,
+            payouts: holds,
         }
     }
 

@@ -277,6 +277,7 @@ impl Miner {
             hotkey: sender,
             payout_address: None,
             payout_threshold: None,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
         };
         let reply = self.doors.register.ask(register, self.patience()).await;
         self.event(&format!("registered: {reply:?}"));
@@ -297,6 +298,7 @@ impl Miner {
             from: CLIENT,
             worker: worker_name(worker),
             newer_than: known.filter(|_| self.below(3) == 0),
+            client: dwarves_domain::miners::Client::Earlier,
         };
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].0.ask(fetch, self.patience()).await;
@@ -346,6 +348,7 @@ impl Miner {
                 SubmitSharesReply::Banned { .. }
                 | SubmitSharesReply::Paused
                 | SubmitSharesReply::Busy
+                | SubmitSharesReply::MinerFull
                 | SubmitSharesReply::Unavailable
                 | SubmitSharesReply::WithBlocks { .. },
             )

@@ -151,6 +151,14 @@ impl Engine {
         })
     }
 
+    pub(super) fn hash_at(&self, height: u32) -> Result<Option<HeaderHash>, ChainError> {
+        self.ensure_running()?;
+        let tip = self.state.tip().height;
+        Ok(tip
+            .checked_sub(height)
+            .and_then(|depth| self.state.below_tip(depth)))
+    }
+
     pub(super) fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, ChainError> {
         self.ensure_running()?;
         Ok(self.state.coinbase_at(height))

@@ -14,6 +14,7 @@
 //! | `one_node` | the calls to one node, and what was last heard of it |
 //! | `follow` | following one node's tip |
 //! | `choose` | which node is asked |
+//! | `guard` | which chain each node is on |
 //! | `work` | a template for the work manager, tested by the node before any miner gets it |
 //! | `submit` | a found block, to all nodes |
 //! | `engine` | the thread on which all of this lives |
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_actors::chain::{
-    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SubmitOutcome, SyncState, Tip,
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, Standing, SubmitOutcome, SyncState, Tip,
 };
 use dwarves_actors::clock::SharedClock;
 use dwarves_domain::address::AddressFormat;
@@ -41,6 +42,7 @@ use crate::rpc::Endpoint;
 mod choose;
 mod engine;
 mod follow;
+mod guard;
 pub mod inspect;
 mod network;
 mod one_node;
@@ -50,6 +52,7 @@ mod times;
 mod wire;
 mod work;
 
+pub use guard::GuardSettings;
 pub use network::{Coin, Network};
 
 use engine::{Engine, Job, View};
@@ -97,6 +100,8 @@ pub struct NodeSettings {
     pub tag: String,
     /// How templates are read.
     pub reading: Reading,
+    /// What the operator knows of the chain.
+    pub guard: GuardSettings,
     /// How often each node is looked at beside the long poll.
     pub poll_every: Duration,
 }
@@ -106,6 +111,7 @@ pub struct NodeSettings {
 pub struct NodeChain {
     jobs: mpsc::Sender<Job>,
     view: watch::Receiver<View>,
+    standing: watch::Receiver<Standing>,
     calls: Arc<Semaphore>,
 }
 
@@ -115,10 +121,11 @@ impl NodeChain {
     /// # Errors
     /// If a thread can not be started.
     pub fn start(settings: NodeSettings) -> std::io::Result<Self> {
-        let (jobs, view) = engine::start(settings, CALLS_MAX)?;
+        let (jobs, view, standing) = engine::start(settings, CALLS_MAX)?;
         Ok(Self {
             jobs,
             view,
+            standing,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
         })
     }
@@ -158,10 +165,13 @@ impl Chain for NodeChain {
                 View::Starting => false,
                 View::Trouble(_) => true,
                 View::Tip(tip) => Some(tip.hash) != known,
+                View::Over(..) => true,
             };
             let view = view.wait_for(wanted).await.map_err(|_| closed())?.clone();
             match view {
                 View::Tip(tip) => Ok(tip),
+                View::Over(tip, _) if Some(tip.hash) != known => Ok(tip),
+                View::Over(_, error) => Err(error),
                 View::Trouble(error) => Err(error),
                 View::Starting => unreachable!("nobody waits for the nodes to be starting"),
             }
@@ -172,12 +182,20 @@ impl Chain for NodeChain {
         self.ask(|engine| async move { engine.submit(&block).await })
     }
 
+    fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
     fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
         self.ask(move |engine| async move { engine.status(hash).await })
     }
 
     fn sync_state(&self) -> ChainFuture<SyncState> {
         self.ask(|engine| async move { engine.sync_state().await })
+    }
+
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.ask(move |engine| async move { engine.hash_at(height).await })
     }
 
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
+use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
@@ -31,7 +32,11 @@ pub struct JsonRpcDeps {
     pub given: Outbox<HeaderGiven>,
     /// Finds it again.
     pub find: Port<FindJob>,
-    /// Where Stratum is served, if it is.
+    /// Writes down which job a worker was given last.
+    pub job_given: Outbox<JobGiven>,
+    /// Finds it again.
+    pub last_job: Port<ReadLastJob>,
+    /// Where Stratum is served as miners that are sent there speak it, without TLS and without a PROXY header.
     pub stratum_port: Option<u16>,
 }
 
@@ -69,6 +74,7 @@ impl Caller {
             identity: self.identity.clone(),
             worker: self.worker.clone(),
             issued: None,
+            earned: None,
             from: self.from,
         };
         join(state, question).await
@@ -108,7 +114,6 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Joined { .. } => Ok(()),
         JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
         JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
-        JoinWorkerReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         JoinWorkerReply::Closed => Err(Problem::new(
             Code::RegistrationClosed,
             "this address is new, and the operator takes no new miners at present",
@@ -124,13 +129,4 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
         JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
     }
-}
-
-/// The refusal of one more worker.
-pub(super) fn too_many_workers(limit: u32) -> Failure {
-    Problem::new(
-        Code::TooManyWorkers,
-        format!("a miner may have at most {limit} workers; use the name of one that there is"),
-    )
-    .into()
 }

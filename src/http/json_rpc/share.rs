@@ -7,12 +7,13 @@ use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven, Merk
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Header, Job, JobId};
 
 use super::call::Failure;
-use super::caller::{Caller, too_many_workers};
+use super::caller::Caller;
 use crate::http::problem::{BLOCK_SUBMITTED, Code, Problem};
 use crate::http::state::HttpState;
 
@@ -28,6 +29,8 @@ pub(super) async fn fetch(
         miner: caller.miner,
         from: caller.from,
         worker: caller.worker.clone(),
+        // Whoever names a hotkey here need not be its owner.
+        client: Client::at(caller.from),
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -49,7 +52,6 @@ pub(super) async fn fetch(
         // With 401 a miner tells its owner that something is wrong with the user name.
         FetchWorkReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason).into()),
-        FetchWorkReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
             "the chain gives no work at present, or the operator paused the pool",
@@ -121,6 +123,7 @@ fn outcome(answer: SubmitSharesReply) -> Result<Option<&'static str>, Failure> {
         )
         .into()),
         SubmitSharesReply::Busy => Err(Problem::busy().into()),
+        SubmitSharesReply::MinerFull => Err(Problem::miner_full().into()),
         SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
             Err(Problem::unavailable().into())
         }
@@ -132,6 +135,8 @@ fn word(verdict: &ShareVerdict) -> Option<&'static str> {
     match verdict {
         ShareVerdict::Accepted { .. } => None,
         ShareVerdict::OtherWorker => Some("unknown-work"),
+        // It fetches new work then, which is harder.
+        ShareVerdict::JobFull { .. } => Some("stale-work"),
         ShareVerdict::Rejected(rejection) => Some(match rejection {
             Rejection::UnknownJob => "unknown-work",
             Rejection::Stale => "stale-work",

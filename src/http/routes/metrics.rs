@@ -6,6 +6,8 @@ use std::fmt::Write;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
+use dwarves_actors::chain::Standing;
+use dwarves_actors::gate::GateView;
 use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
@@ -13,6 +15,7 @@ use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{BlockState, PoolTotals};
 use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
+use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
@@ -116,12 +119,63 @@ impl Page {
             "Whether the last commit was written.",
             view.ledger_writes,
         );
+        if let Some(gate) = &view.gate {
+            self.gate(gate);
+        }
+        if let Some(standing) = &view.standing {
+            self.chain(standing);
+        }
         let hindrances = view.hindrances.len();
         self.gauge(
             "dwarves_hindrances",
             "What troubles the pool, as /readyz tells it.",
             hindrances,
         );
+    }
+
+    fn gate(&mut self, view: &GateView) {
+        let help = "Open Stratum connections.";
+        self.gauge("dwarves_stratum_connections", help, view.connections);
+        let help = "Stratum sessions that were let go for want of work, since the start.";
+        self.counter("dwarves_stratum_let_go_total", help, view.let_go);
+        let help = "Stratum connections that were sent away for want of work, since the start.";
+        self.counter("dwarves_stratum_sent_away_total", help, view.sent_away);
+        let help = "Stratum connections of addresses that are kept out, since the start.";
+        self.counter("dwarves_stratum_refused_total", help, view.refused);
+        let name = "dwarves_stratum_kept_out";
+        let help = "Workers and addresses that are kept out for refused shares.";
+        self.begin(name, Kind::Gauge, help);
+        for (kind, of_worker) in [("worker", true), ("address", false)] {
+            let kept_out = view.kept_out.iter();
+            let count = kept_out.filter(|one| one.worker.is_some() == of_worker).count();
+            self.value(name, &format!("{{kind=\"{kind}\"}}"), count);
+        }
+    }
+
+    fn chain(&mut self, standing: &Standing) {
+        let name = "dwarves_chain_verdict";
+        let help =
+            "Which chain the working node is on: 1 for the present verdict. Minority stops work and payouts.";
+        self.begin(name, Kind::Gauge, help);
+        for verdict in Verdict::ALL {
+            let is_it = u8::from(standing.verdict == verdict);
+            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), is_it);
+        }
+        let name = "dwarves_chain_nodes";
+        self.begin(name, Kind::Gauge, "Nodes by verdict; none on the devnet.");
+        for verdict in Verdict::ALL {
+            let count = standing
+                .nodes
+                .iter()
+                .filter(|node| node.verdict == verdict)
+                .count();
+            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), count);
+        }
+        let help = "Whether an operator has to look which chain the nodes are on.";
+        self.flag("dwarves_chain_in_doubt", help, standing.trouble.is_some());
+        let age = standing.tip_age_secs.map_or(f64::NAN, |secs| secs as f64);
+        let help = "Age of the working node's tip by its header; NaN if the node does not tell.";
+        self.gauge("dwarves_chain_tip_age_seconds", help, Figure(age));
     }
 
     fn clock(&mut self, view: &ClockView, missed: u64) {
@@ -155,6 +209,24 @@ impl Page {
         for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
             self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
         }
+        let name = "dwarves_new_miners_refused_total";
+        let help = "Registrations of new hotkeys that were refused, since the start, by reason.";
+        self.begin(name, Kind::Counter, help);
+        let refused = view.registrations_refused;
+        for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
+            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
+        }
+        let help = "Miners without work that gave way to others, since the start.";
+        self.counter("dwarves_miners_gave_way_total", help, view.gave_way.miners);
+        let help = "Workers without a share for long that gave way to others, since the start.";
+        self.counter("dwarves_workers_gave_way_total", help, view.gave_way.workers);
+        let help = "Names of workers that had no share accepted yet.";
+        self.gauge("dwarves_names_without_work", help, view.names_waiting);
+        let (recent, recent_max) = view.recent_shares;
+        let help = "Live shares that are remembered against duplicates.";
+        self.gauge("dwarves_recent_shares", help, recent);
+        let help = "For how many of them there is room (limits.recent_shares).";
+        self.gauge("dwarves_recent_shares_max", help, recent_max);
         self.gauge("dwarves_workers", "Known workers.", view.workers);
         self.gauge(
             "dwarves_workers_active",
@@ -262,6 +334,8 @@ impl Page {
             let count = totals.blocks_by_state.get(&state).copied().unwrap_or(0);
             self.value(name, &format!("{{state=\"{state}\"}}"), count);
         }
+        let help = "Bytes of the log of writes beside the database; it grows while somebody reads the ledger for long.";
+        self.gauge("dwarves_store_wal_bytes", help, totals.log_bytes);
         let (held, income) = (&totals.holdings, &totals.income);
         let help =
             "Rewards of deep blocks and emissions: the equation's left side, added up apart from the books.";

@@ -5,6 +5,7 @@ use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, SubmitShares, SubmitSharesReply,
 };
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::miners::Client;
 use dwarves_domain::work::JobId;
 
 use crate::http::problem::{Code, Problem, ProblemBody};
@@ -25,7 +26,7 @@ use crate::http::{auth, body, client};
     ),
     responses(
         (status = 200, description = "Work, ready to hash", body = Work),
-        (status = "default", description = "Refused; codes: banned, miner_unknown, too_many_workers, no_work, paused", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: banned, miner_unknown, no_work, paused", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("session" = []), ("signature" = [])),
 )]
@@ -45,6 +46,7 @@ pub async fn fetch(
         miner,
         from: client::address(&req, &state),
         worker: worker.unwrap_or_else(WorkerName::unnamed),
+        client: Client::Owner(miner),
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -59,11 +61,6 @@ pub async fn fetch(
         }
         FetchWorkReply::MinerUnknown => Err(Problem::miner_unknown()),
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason)),
-        FetchWorkReply::TooManyWorkers { limit } => Err(Problem::new(
-            Code::TooManyWorkers,
-            format!("a miner may have at most {limit} workers; use the name of one that there is"),
-        )
-        .of_field("worker")),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
             "the chain gives no work at present, or the operator paused the pool",
@@ -141,6 +138,7 @@ fn answer_of(answer: SubmitSharesReply, blocks: &[usize]) -> Result<HttpResponse
             "the operator paused the pool, or it is stopping; no share was judged",
         )),
         SubmitSharesReply::Busy => Err(Problem::busy()),
+        SubmitSharesReply::MinerFull => Err(Problem::miner_full()),
         SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => Err(Problem::unavailable()),
     }
 }

@@ -106,7 +106,7 @@ impl Work {
             time_min: chain.time_min,
             time_max: chain.time_max,
             share_target: job.share_target(),
-            share_difficulty: job.share_difficulty().to_f64(),
+            share_difficulty: job.share_difficulty().shown(),
             network_target: job.template().network_target(),
             expires_at: Instant(expires_at),
         }
@@ -179,6 +179,8 @@ enum Why {
     Rejection(Rejection),
     /// Its job was given to another worker of this miner.
     OtherWorker,
+    /// The job brought as many shares as one may.
+    JobFull,
 }
 
 impl fmt::Display for Detail {
@@ -186,6 +188,9 @@ impl fmt::Display for Detail {
         match self.why {
             Why::Rejection(rejection) => rejection.fmt(f)?,
             Why::OtherWorker => f.write_str("the job was given to another worker of this miner")?,
+            Why::JobFull => f.write_str(
+                "the job is over: it brought as many shares as one may (limits.recent_shares_per_job_times); new work is harder",
+            )?,
         }
         if self.is_block {
             write!(f, "; {BLOCK_SUBMITTED}")?;
@@ -206,7 +211,7 @@ impl ShareResult {
                 is_block,
             } => Self::Accepted {
                 share_id: Hash(hash),
-                share_difficulty: share_difficulty.to_f64(),
+                share_difficulty: share_difficulty.shown(),
                 sequence: sequence.get(),
                 block: is_block,
             },
@@ -217,6 +222,11 @@ impl ShareResult {
                     Rejection::Duplicate(first) => Some(first.get()),
                     _ => None,
                 },
+            },
+            ShareVerdict::JobFull { .. } => Self::Rejected {
+                reason: Reason(Rejection::Stale.reason()),
+                detail: detail(Why::JobFull),
+                sequence: None,
             },
             ShareVerdict::OtherWorker => Self::Rejected {
                 reason: Reason(Rejection::UnknownJob.reason()),

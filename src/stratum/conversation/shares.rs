@@ -12,7 +12,7 @@ use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce, Job, SessionJobId, SessionSeat, Template};
 
-use super::{Conversation, Scene, VERSION_MASK};
+use super::{Conversation, Member, Scene, VERSION_MASK};
 use crate::stratum::protocol::fault::Fault;
 use crate::stratum::protocol::login::parse_user;
 use crate::stratum::protocol::params::{self, Submit};
@@ -31,7 +31,10 @@ pub enum Attempt {
 impl Conversation {
     pub(super) fn on_submit(&mut self, params: &str, scene: &Scene<'_>) -> Attempt {
         let attempt = self.attempt(params, scene);
-        if let Attempt::Fault(_) | Attempt::Stray(..) = attempt {
+        // A worker that is kept out has been counted.
+        if let Attempt::Fault(fault) | Attempt::Stray(_, _, fault) = &attempt
+            && !matches!(fault, Fault::KeptOut { .. })
+        {
             self.rejects.note(true);
         }
         attempt
@@ -45,10 +48,22 @@ impl Conversation {
             Ok(submit) => submit,
             Err(fault) => return Attempt::Fault(fault),
         };
-        let Some(member) = self.members.iter().find(|member| *member.user == *submit.user) else {
+        let Some(member) = self.member(&submit.user) else {
             return self.stray(&submit, extranonce1, scene);
         };
         let (miner, worker) = (member.miner, member.worker);
+        if let Some(until) = member.kept_out_until
+            && scene.now < until
+        {
+            let fault = Fault::KeptOut {
+                try_again: until.since(scene.now),
+            };
+            let refused = self.refused(&submit, extranonce1, (Rejection::UnknownJob, miner, None), scene);
+            return match refused {
+                Some(share) => Attempt::Stray(miner, share, fault),
+                None => Attempt::Fault(fault),
+            };
+        }
         let share = match self.solution(&submit, extranonce1, (miner, worker), scene) {
             Ok(share) => share,
             Err(reason) => self
@@ -112,6 +127,19 @@ impl Conversation {
         versions.sort_unstable();
         versions.dedup();
         versions
+    }
+
+    /// The worker that submits under this name: the one that logged in so, or, for software that leaves the worker's
+    /// name away when it submits, the first of this miner.
+    fn member(&self, user: &str) -> Option<&Member> {
+        let exact = self.members.iter().find(|member| *member.user == *user);
+        let is_first_of = |member: &&Member| {
+            let rest = member.user.strip_prefix(user);
+            !user.is_empty()
+                && !user.contains(['.', '_'])
+                && rest.is_some_and(|rest| rest.starts_with(['.', '_']))
+        };
+        exact.or_else(|| self.members.iter().find(is_first_of))
     }
 
     fn solution(

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
 use dwarves_actors::handlers::submission::messages::{ShareVerdict, SubmitSharesReply};
+use dwarves_domain::ids::WorkerId;
 use dwarves_domain::share::Rejection;
 use tokio::sync::oneshot;
 
@@ -19,8 +20,8 @@ use crate::stratum::protocol::reply;
 /// What a submit is answered with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
-    /// The next verdict.
-    Judged,
+    /// The next verdict, on a share of this worker.
+    Judged(WorkerId),
     /// This, whatever the next verdict says: it was looked at only because it may be a block.
     Stray(Fault),
     /// This; it was no share.
@@ -54,7 +55,7 @@ impl DueShares {
         for (end, slot) in &self.slots {
             let end = *end as usize;
             let place = match slot {
-                Slot::Judged | Slot::Stray(_) => places.next(),
+                Slot::Judged(_) | Slot::Stray(_) => places.next(),
                 Slot::Known(_) => None,
             };
             answer(&self.ids[begin..end], *slot, place);
@@ -66,10 +67,10 @@ impl DueShares {
     /// places `blocks` are blocks.
     pub(super) fn write_faults(&self, unjudged: Option<Fault>, blocks: &[usize], out: &mut Vec<u8>) {
         self.each(|id, slot, place| match (slot, unjudged) {
-            (Slot::Known(fault) | Slot::Stray(fault), _) | (Slot::Judged, Some(fault)) => {
+            (Slot::Known(fault) | Slot::Stray(fault), _) | (Slot::Judged(_), Some(fault)) => {
                 write_fault(out, id, fault, place.is_some_and(|place| blocks.contains(&place)));
             }
-            (Slot::Judged, None) => {}
+            (Slot::Judged(_), None) => {}
         });
     }
 }
@@ -156,6 +157,9 @@ impl StratumSession {
             }
             SubmitSharesReply::Paused => Fault::Other("The pool is paused, please try again later"),
             SubmitSharesReply::Busy => Fault::Other("The pool is busy, please try again"),
+            SubmitSharesReply::MinerFull => {
+                Fault::Other("This miner has as many live shares as one may have, please try again")
+            }
             SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
                 Fault::Other("The pool can not store shares at present, please try again")
             }
@@ -170,12 +174,12 @@ impl StratumSession {
             self.heard_at = self.thread.now();
         }
         let mut verdicts = verdicts.iter();
-        self.say(|talk, scene, out| {
+        let is_honest = self.say(|talk, scene, out| {
             shares.each(|id, slot, place| {
                 let mut verdict = || verdicts.next().expect("every share gets a verdict");
                 let fault = match slot {
                     Slot::Known(fault) => Some(fault),
-                    Slot::Judged => talk.on_verdict(verdict(), scene),
+                    Slot::Judged(worker) => talk.on_verdict(verdict(), worker, scene),
                     Slot::Stray(fault) => {
                         verdict();
                         Some(fault)
@@ -188,6 +192,10 @@ impl StratumSession {
                     }
                 }
             });
+            talk.take_honest()
         });
+        if let Some(seat) = self.address_seat.as_ref().filter(|_| is_honest) {
+            seat.signs().note(self.thread.now());
+        }
     }
 }

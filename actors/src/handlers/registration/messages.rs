@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::signature::Scheme;
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 
 use crate::ask::Request;
@@ -74,6 +74,8 @@ pub struct Register {
     pub payout_address: Option<String>,
     /// From which balance the miner wants to be paid; `None` leaves it as it is.
     pub payout_threshold: Option<ThresholdChoice>,
+    /// From where it asks.
+    pub from: IpAddr,
 }
 
 /// What came of a registration.
@@ -104,6 +106,11 @@ pub enum RegisterReply {
     },
     /// The pool has as many miners as it may.
     Full,
+    /// Too many new miners came from the same place.
+    TooManyNew {
+        /// After which time one more may come.
+        try_again: Span,
+    },
     /// The pool is busy.
     Busy,
     /// The store can not note it at present.

@@ -224,13 +224,13 @@ async fn refusals_come_in_order_from_the_cheapest_to_the_dearest() {
         bench.authenticate(all_wrong.clone()).await,
         AuthenticateReply::Stale
     );
-    // Neither has cost an allowance: there are all five left.
-    for _ in 0..PER_SEC.per_client {
+    // Neither has cost an allowance: there are all five left, and one that a signer has who was right before.
+    for _ in 0..=PER_SEC.per_client {
         let good = bench.authenticate(ed25519(BEGIN)).await;
         assert_eq!(good, AuthenticateReply::Authentic);
     }
-    let sixth = bench.authenticate(ed25519(BEGIN)).await;
-    assert_eq!(sixth, AuthenticateReply::Busy, "it is not even checked");
+    let one_more = bench.authenticate(ed25519(BEGIN)).await;
+    assert_eq!(one_more, AuthenticateReply::Busy, "it is not even checked");
     bench.clock.advance(Span::from_millis(200));
     let good = bench.authenticate(ed25519(BEGIN)).await;
     assert_eq!(good, AuthenticateReply::Authentic);
@@ -301,6 +301,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
             hotkey: hotkey(1),
             payout_address: Some(text.to_owned()),
             payout_threshold: None,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
         });
         let RegisterReply::AddressInvalid(error) = reply.await.unwrap() else {
             panic!("it is not an address of this chain")
@@ -314,6 +315,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         hotkey: hotkey(1),
         payout_address: None,
         payout_threshold: Some(ThresholdChoice::Own(Amount::from_sats(545).unwrap())),
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
     });
     let least = Amount::from_sats(546).unwrap();
     assert_eq!(low.await.unwrap(), RegisterReply::ThresholdInvalid { least });
@@ -322,6 +324,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         hotkey: hotkey(1),
         payout_address: None,
         payout_threshold: None,
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
     });
     settle().await;
     let register = bench.register.try_recv().unwrap();
@@ -332,6 +335,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         hotkey: hotkey(1),
         payout_address: None,
         payout_threshold: None,
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
     });
     settle().await;
     drop(bench.register.try_recv().unwrap());

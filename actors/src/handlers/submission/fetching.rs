@@ -74,6 +74,7 @@ async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> FetchWorkReply 
     let assign = AssignWorker {
         hotkey: owner,
         worker: fetch.worker,
+        client: fetch.client,
     };
     let (worker, share_target) = match peers.assign.ask(assign, ASK_DEADLINE).await {
         Ok(AssignWorkerReply::Assigned { worker, share_target }) => (worker, share_target),
@@ -81,7 +82,6 @@ async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> FetchWorkReply 
             return FetchWorkReply::Banned { reason };
         }
         Ok(AssignWorkerReply::Refused(_)) => return FetchWorkReply::MinerUnknown,
-        Ok(AssignWorkerReply::TooManyWorkers { limit }) => return FetchWorkReply::TooManyWorkers { limit },
         Ok(AssignWorkerReply::Paused) => return FetchWorkReply::NoWork,
         Ok(AssignWorkerReply::Unavailable) => return FetchWorkReply::Unavailable,
         Err(AskError::Busy) => return FetchWorkReply::Busy,

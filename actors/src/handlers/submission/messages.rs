@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId, WorkerName};
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
@@ -21,6 +22,8 @@ pub struct FetchWork {
     pub from: IpAddr,
     /// For which of its machines.
     pub worker: WorkerName,
+    /// Who asks.
+    pub client: Client,
     /// Answer only when there is newer work than this job (or after the long poll's time).
     pub newer_than: Option<JobId>,
 }
@@ -41,11 +44,6 @@ pub enum FetchWorkReply {
     Banned {
         /// Why, in the operator's words.
         reason: String,
-    },
-    /// This miner has as many workers as it may.
-    TooManyWorkers {
-        /// How many it may have.
-        limit: u32,
     },
     /// The chain gives no work at present, or the operator paused the pool.
     NoWork,
@@ -143,6 +141,8 @@ pub enum SubmitSharesReply {
     Paused,
     /// The pool is busy; nothing was judged.
     Busy,
+    /// The miner holds as much of the room for live shares as one may; nothing counts.
+    MinerFull,
     /// The store can not take shares at present; nothing counts.
     Unavailable,
     /// The answer, and some of the shares that do not count are blocks: what met the network's target was stored and
@@ -183,6 +183,11 @@ pub enum ShareVerdict {
     Rejected(Rejection),
     /// It does not count: its job was given to another worker of this miner.
     OtherWorker,
+    /// It does not count: its job brought as many shares as one may. New work is harder.
+    JobFull {
+        /// The difficulty that the job was issued with.
+        issued: Difficulty,
+    },
 }
 
 impl Request for SubmitShares {

@@ -162,6 +162,7 @@ impl SubmissionHandler {
                 Judgement::Refused(Standing::Unknown | Standing::Good) => SubmitSharesReply::MinerUnknown,
                 Judgement::Paused => SubmitSharesReply::Paused,
                 Judgement::Busy => SubmitSharesReply::Busy,
+                Judgement::MinerFull => SubmitSharesReply::MinerFull,
                 Judgement::Unavailable => SubmitSharesReply::Unavailable,
             };
             self.answer_one(asker, reply, ctx);

@@ -39,10 +39,6 @@ async fn each_refusal_is_told_as_what_it_is() {
             AssignWorkerReply::Refused(Standing::Unknown),
             FetchWorkReply::MinerUnknown,
         ),
-        (
-            AssignWorkerReply::TooManyWorkers { limit: 3 },
-            FetchWorkReply::TooManyWorkers { limit: 3 },
-        ),
         (AssignWorkerReply::Paused, FetchWorkReply::NoWork),
         (AssignWorkerReply::Unavailable, FetchWorkReply::Unavailable),
     ];

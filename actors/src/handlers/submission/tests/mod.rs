@@ -160,6 +160,7 @@ impl Bench {
             from: client_ip(client),
             worker: worker_name("rig"),
             newer_than,
+            client: dwarves_domain::miners::Client::Earlier,
         })
     }
 
