@@ -28,7 +28,7 @@ use dwarves_actors::testing::{RecordingHalt, TestChain, TestWallet};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
-use dwarves_domain::work::Algorithm;
+use dwarves_domain::work::{Algorithm, FrontEnd};
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
@@ -135,7 +135,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         ban: Span::from_secs(1),
     };
     bound.set_nonblocking(true).unwrap();
-    let seats = Seats::new(caps, ports.life);
+    let seats = Seats::new(caps, FrontEnd::default(), ports.life);
     let gate = StratumGate::new(seats, Arc::clone(&clock), vec![bound], Arc::clone(&listeners)).start();
     let limits = SubmissionLimits {
         mailbox_capacity: 1_024,
@@ -150,7 +150,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
     let peers = Peers {
         join: ports.join.clone(),
         submit: Port::new(&handler),
-        resume: Port::new(&gate),
+        extranonce: Port::new(&gate),
         admit: Port::new(&gate),
         put_out: Outbox::new(&gate),
     };
@@ -160,7 +160,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         handshake: Span::from_secs(60),
         idle: Span::from_secs(600),
     };
-    let thread = Thread::new(peers, limits, listeners, job_key(), clock);
+    let thread = Thread::new(peers, limits, listeners, job_key(), &clock);
     let front = StratumFront::new(thread, ports.submission.subscribe.clone()).start();
     Outbox::new(&gate)
         .tell(OpenGate(vec![Outbox::new(&front)]))

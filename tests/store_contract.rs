@@ -19,7 +19,7 @@ use dwarves_domain::rewards::{Scheme, close};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
-use dwarves_domain::work::{ChainTemplate, ExtraNonce1, FullExtraNonce};
+use dwarves_domain::work::{ChainTemplate, CoinbaseForm, ExtraNonce1, FullExtraNonce};
 
 struct OnDisk {
     directory: tempfile::TempDir,
@@ -112,6 +112,7 @@ fn furnish(store: &SqliteStore) {
         time_max: 0,
         subsidy: Amount::ZERO,
         coinbase_value: Amount::ZERO,
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: None,
         transactions: Vec::new(),
         trailer: Vec::new(),

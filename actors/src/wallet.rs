@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::payouts::{
-    Batch, ChooseError, Chosen, FeeRate, OutPoint, Rival, Seen, Signed, Sizes, Txid, choose,
+    Batch, ChooseError, Chosen, FeeTerms, Funds, OutPoint, Purse, Rival, Seen, Signed, Txid,
 };
 use dwarves_domain::units::Amount;
 
@@ -66,7 +66,7 @@ pub enum WalletAction {
     Retry,
     /// Ask the same again once an operator has mended it.
     Mend,
-    /// Give the payout up before it is signed, and plan another without what was wrong.
+    /// Give the payout up before it is signed, and plan another by what is known now.
     Replan,
 }
 
@@ -95,12 +95,12 @@ impl WalletError {
     pub fn action(&self) -> WalletAction {
         match self.kind {
             WalletErrorKind::Unreachable | WalletErrorKind::TimedOut => WalletAction::Retry,
-            WalletErrorKind::Locked
-            | WalletErrorKind::NotLoaded
-            | WalletErrorKind::ShortOfFunds
+            WalletErrorKind::Locked | WalletErrorKind::NotLoaded => WalletAction::Mend,
+            WalletErrorKind::ShortOfFunds
             | WalletErrorKind::FeeTooHigh { .. }
-            | WalletErrorKind::Refused => WalletAction::Mend,
-            WalletErrorKind::BadAddress(_) | WalletErrorKind::TooLarge => WalletAction::Replan,
+            | WalletErrorKind::BadAddress(_)
+            | WalletErrorKind::TooLarge
+            | WalletErrorKind::Refused => WalletAction::Replan,
         }
     }
 }
@@ -133,37 +133,29 @@ impl std::error::Error for WalletError {}
 pub struct BuildRequest {
     /// Whom it pays, and who bears the fee.
     pub batch: Batch,
-    /// What the network is offered.
-    pub fee_rate: FeeRate,
+    /// What the network is offered, and how much it may carry.
+    pub terms: FeeTerms,
     /// The most that the network may take.
     pub fee_max: Amount,
 }
 
 impl BuildRequest {
-    /// Chooses of `coins`, which the wallet may spend, those that pay it. Change below `dust` goes to the network.
+    /// Chooses of the wallet's `funds` the coins that pay it.
     ///
     /// # Errors
-    /// [`WalletErrorKind::ShortOfFunds`] or [`WalletErrorKind::FeeTooHigh`]; [`WalletErrorKind::Refused`] if the
-    /// numbers do not fit an amount.
-    pub fn choose_from(
-        &self,
-        coins: Vec<(OutPoint, Amount)>,
-        sizes: Sizes,
-        dust: Amount,
-    ) -> Result<Chosen, WalletError> {
-        let chosen = choose(coins, &self.batch, self.fee_rate, sizes, dust).map_err(|error| {
+    /// [`WalletErrorKind::ShortOfFunds`], [`WalletErrorKind::FeeTooHigh`] or [`WalletErrorKind::TooLarge`];
+    /// [`WalletErrorKind::Refused`] if the numbers do not fit an amount.
+    pub fn choose_from(&self, funds: &Funds) -> Result<Chosen, WalletError> {
+        let purse = Purse::new(funds, self.terms);
+        purse.choose(&self.batch, self.fee_max).map_err(|error| {
             let kind = match error {
                 ChooseError::Short { .. } => WalletErrorKind::ShortOfFunds,
+                ChooseError::TooLarge { .. } => WalletErrorKind::TooLarge,
+                ChooseError::TooDear { fee, .. } => WalletErrorKind::FeeTooHigh { fee },
                 ChooseError::Overflow => WalletErrorKind::Refused,
             };
             WalletError::new(kind, error.to_string())
-        })?;
-        if chosen.fee > self.fee_max {
-            let kind = WalletErrorKind::FeeTooHigh { fee: chosen.fee };
-            let detail = format!("{} sats, at most {} are allowed", chosen.fee, self.fee_max);
-            return Err(WalletError::new(kind, detail));
-        }
-        Ok(chosen)
+        })
     }
 }
 
@@ -173,15 +165,6 @@ pub struct Built {
     /// The transaction.
     pub signed: Signed,
     /// What of the network's fee the miners bear; zero if the pool pays.
-    pub borne: Amount,
-}
-
-/// What the network would take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quote {
-    /// In all.
-    pub fee: Amount,
-    /// What of it the miners would bear; zero if the pool pays.
     pub borne: Amount,
 }
 
@@ -201,14 +184,19 @@ pub trait Wallet: Send + Sync + 'static {
     /// How it is.
     fn state(&self) -> WalletFuture<WalletState>;
 
-    /// The coins that can be spent now.
-    fn spendable(&self) -> WalletFuture<Amount>;
+    /// What it can pay with now.
+    fn funds(&self) -> WalletFuture<Funds>;
+
+    /// An address of its own, which it can pay as well as any: to tell a refused address from a wallet that can pay
+    /// nobody.
+    fn own_address(&self) -> WalletFuture<String>;
 
     /// Locks exactly these coins for payouts that are signed, and releases all others.
     fn hold(&self, inputs: Vec<OutPoint>) -> WalletFuture<()>;
 
-    /// What the network would take for this transaction. Nothing is signed or locked.
-    fn quote(&self, request: BuildRequest) -> WalletFuture<Quote>;
+    /// Whether the network would take this transaction: it is built and signed as [`Wallet::build`] does it, but no
+    /// coin is locked, and nothing of it is kept.
+    fn check(&self, request: BuildRequest) -> WalletFuture<()>;
 
     /// Builds and signs a transaction of coins that are not locked, and locks them. It is not sent.
     fn build(&self, request: BuildRequest) -> WalletFuture<Built>;

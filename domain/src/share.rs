@@ -130,7 +130,9 @@ impl Candidate {
         ))
     }
 
-    fn of(header: Header, extranonce: FullExtraNonce) -> Self {
+    /// A header of which nothing was checked, with the extranonce in its coinbase: to find out whether it is a block,
+    /// whatever becomes of its share.
+    pub fn of(header: Header, extranonce: FullExtraNonce) -> Self {
         Self {
             header,
             hash: header.hash(),
@@ -146,6 +148,11 @@ impl Candidate {
     /// The SHA-256d of the header, which names the share.
     pub fn hash(&self) -> HeaderHash {
         self.hash
+    }
+
+    /// The extranonce in its coinbase.
+    pub fn extranonce(&self) -> FullExtraNonce {
+        self.extranonce
     }
 
     /// Judges by the header's proof-of-work hash.

@@ -28,7 +28,8 @@ const DEFAULT_POOL: &str = "http://127.0.0.1:8080";
   work_manager         refresh
   reward_distributor   set_run_interval run_interval_secs= | distribute_now | pause | resume |
                        set_fee fee_bps=
-  paymaster            pause | resume | pay_now [dry_run=] | set_threshold threshold_sats=
+  paymaster            pause | resume | pay_now [dry_run=] | cancel payout= |
+                       set_threshold threshold_sats= | release hold=
 
 A value is read as JSON if it is JSON, and as a text otherwise.
 

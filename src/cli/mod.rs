@@ -44,14 +44,14 @@ pub struct Cli {
     pub command: Option<Command>,
     /// Arguments of `serve` when it is left out.
     #[command(flatten)]
-    pub serve: PoolArgs,
+    pub serve: ServeArgs,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the pool (what `dwarves` alone does)
-    Serve(PoolArgs),
+    Serve(ServeArgs),
     /// Run a pool with some miners in one process and watch rewards come in
     Demo(demo::DemoArgs),
     /// Mine on a pool with this machine's CPU
@@ -62,6 +62,17 @@ pub enum Command {
     Admin(admin::AdminArgs),
     /// Check settings, store, chain and wallet, and say how to mend what is wrong
     Check(PoolArgs),
+}
+
+/// Arguments of `dwarves serve`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct ServeArgs {
+    /// Where it finds its settings and its data.
+    #[command(flatten)]
+    pub pool: PoolArgs,
+    /// Send no payout until `dwarves admin paymaster release hold=start` (as payouts.start_held = true does)
+    #[arg(long)]
+    pub payouts_held: bool,
 }
 
 /// Where a pool finds its settings and its data.

@@ -1,6 +1,6 @@
 //! `dwarves serve`: runs the pool.
 
-use super::{Failure, PoolArgs};
+use super::{Failure, ServeArgs};
 use crate::config::Config;
 use crate::wiring::{self, signals};
 
@@ -8,8 +8,13 @@ use crate::wiring::{self, signals};
 ///
 /// # Errors
 /// If it can not start, or a step of stopping overran.
-pub fn run(args: PoolArgs) -> Result<(), Failure> {
-    let config = Config::load(args.config.as_deref())?;
+pub fn run(args: ServeArgs) -> Result<(), Failure> {
+    let ServeArgs {
+        pool: args,
+        payouts_held,
+    } = args;
+    let mut config = Config::load(args.config.as_deref())?;
+    config.payouts.start_held |= payouts_held;
     actix_rt::System::new().block_on(async move {
         let pool = wiring::start(&config, &args.data_dir).await?;
         let why = signals::stop_wanted(pool.stop_wanted.clone()).await?;

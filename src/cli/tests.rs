@@ -22,7 +22,10 @@ fn serve_may_be_left_out() {
         panic!("not serve");
     };
     assert_eq!(args, cli.serve);
-    assert_eq!(parse("dwarves").unwrap().serve.data_dir, PathBuf::from("data"));
+    assert_eq!(
+        parse("dwarves").unwrap().serve.pool.data_dir,
+        PathBuf::from("data")
+    );
 }
 
 #[test]

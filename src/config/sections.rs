@@ -10,6 +10,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::work::{FrontEnd, VersionRolling};
 use serde::Deserialize;
 
 use super::values;
@@ -60,6 +61,9 @@ pub struct PoolConfig {
     /// Text in the pool's coinbases, at most 64 bytes.
     #[serde(deserialize_with = "values::tag")]
     pub tag: String,
+    /// Which of several pools on one ledger this is.
+    #[serde(deserialize_with = "values::front_end")]
+    pub front_end: FrontEnd,
 }
 
 impl Default for PoolConfig {
@@ -67,6 +71,7 @@ impl Default for PoolConfig {
         Self {
             name: "Dwarves".to_owned(),
             tag: "/Dwarves/".to_owned(),
+            front_end: FrontEnd::default(),
         }
     }
 }
@@ -232,12 +237,21 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 1, 3600>"
     )]
     pub template_refresh: Span,
+    /// The bits of the version that miners may roll.
+    #[serde(deserialize_with = "values::version_rolling")]
+    pub version_rolling: VersionRolling,
     /// Time for which a job's shares are taken while its tip lasts.
     #[serde(
         rename = "job_lifetime_secs",
         deserialize_with = "values::secs::<_, 2, 86_400>"
     )]
     pub job_lifetime: Span,
+    /// Time without live work after which miners are let go.
+    #[serde(
+        rename = "let_go_after_secs",
+        deserialize_with = "values::secs::<_, 1, 86_400>"
+    )]
+    pub let_go_after: Span,
 }
 
 impl Default for WorkConfig {
@@ -249,7 +263,9 @@ impl Default for WorkConfig {
             min_difficulty: difficulty(0.000_001),
             max_difficulty: difficulty(1e12),
             template_refresh: Span::from_secs(30),
+            version_rolling: VersionRolling::Bip323,
             job_lifetime: Span::from_secs(120),
+            let_go_after: Span::from_secs(30),
         }
     }
 }

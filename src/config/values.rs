@@ -15,7 +15,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::{Algorithm, coinbase};
+use dwarves_domain::work::{Algorithm, FrontEnd, VersionRolling, coinbase};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
@@ -267,6 +267,12 @@ pub(super) fn tag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
     })
 }
 
+/// The number of a front end.
+pub(super) fn front_end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FrontEnd, D::Error> {
+    let number = whole::<_, u8, 0, { FrontEnd::COUNT as i64 - 1 }>(deserializer)?;
+    FrontEnd::new(number).ok_or_else(|| D::Error::custom("there are fewer front ends"))
+}
+
 const ADDRESS: &str = "an IP address and a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"";
 
 fn parse_address(found: &str) -> Result<SocketAddr, String> {
@@ -320,6 +326,14 @@ pub(super) fn chain_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<C
 pub(super) fn algorithm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Algorithm, D::Error> {
     let words = [("sha256d", Algorithm::Sha256d), ("scrypt", Algorithm::Scrypt)];
     word(deserializer, "\"sha256d\" or \"scrypt\"", &words)
+}
+
+/// The bits of the version that miners may roll.
+pub(super) fn version_rolling<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<VersionRolling, D::Error> {
+    let words = VersionRolling::ALL.map(|rolling| (rolling.as_str(), rolling));
+    word(deserializer, "\"bip323\", \"bip320\" or \"off\"", &words)
 }
 
 /// A reward scheme.

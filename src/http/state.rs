@@ -13,7 +13,7 @@ use dwarves_actors::handlers::admin::messages::{Authorize, Control};
 use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, Register};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::miner_manager::messages::{ReadMiner, ReadMiners, ReadRecords};
-use dwarves_actors::paymaster::messages::ReadPayouts;
+use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
@@ -51,6 +51,8 @@ pub struct PoolPorts {
     pub blocks: Port<ReadBlocks>,
     /// The paymaster: reads how payouts are.
     pub payouts: Port<ReadPayouts>,
+    /// The paymaster: reads whether a miner's balance is due and waits.
+    pub waiting: Port<ReadWaiting>,
     /// The pool manager: reads how the pool is.
     pub pool: Port<ReadPool>,
 }

@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -14,7 +13,7 @@ use dwarves_actors::clock::poke_every;
 use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
 use dwarves_domain::time::Span;
 
-use super::seats::{AddressSeat, Lease, Place};
+use super::seats::{AddressSeat, Place};
 use super::session::{News, StratumSession};
 use super::thread::Thread;
 
@@ -24,6 +23,9 @@ const MAILBOX_CAPACITY: usize = 4_096;
 const LOOK_EVERY: Span = Span::from_millis(500);
 /// The turns in which sessions are poked: each of them every so many looks.
 const TURNS: usize = 10;
+/// Sessions that are let go at once, and how long after them the next are: closing thousands must keep nobody waiting.
+const LET_GO_AT_ONCE: usize = 250;
+const LET_GO_EVERY: Span = Span::from_millis(25);
 /// How often it is looked whether every session has ended, when the pool stops.
 const LEAVING_EVERY: Span = Span::from_millis(50);
 
@@ -41,8 +43,6 @@ pub struct Newcomer {
     pub place: Place,
     /// Its address's places; a proxy's connection has none until it told for whom it is.
     pub address_seat: Option<AddressSeat>,
-    /// Its extranonce.
-    pub lease: Arc<Lease>,
 }
 
 /// Asks all sessions to end once what was submitted is answered. Answered when they have.
@@ -66,6 +66,8 @@ pub struct StratumFront {
     newcomers_turn: usize,
     turn: usize,
     is_leaving: bool,
+    /// Sessions are being let go, some at a time.
+    is_letting_go: bool,
 }
 
 impl StratumFront {
@@ -79,6 +81,7 @@ impl StratumFront {
             newcomers_turn: 0,
             turn: 0,
             is_leaving: false,
+            is_letting_go: false,
         }
     }
 
@@ -128,7 +131,8 @@ impl Handler<Newcomer> for StratumFront {
     type Result = ();
 
     fn handle(&mut self, newcomer: Newcomer, _: &mut Self::Context) {
-        if self.is_leaving {
+        // Whoever is closed at once goes to another pool.
+        if self.is_leaving || self.thread.lets_go() {
             return;
         }
         let ip = newcomer.ip;
@@ -142,10 +146,14 @@ impl Handler<Newcomer> for StratumFront {
 impl Handler<WorkChanged> for StratumFront {
     type Result = ();
 
-    fn handle(&mut self, news: WorkChanged, _: &mut Self::Context) {
+    fn handle(&mut self, news: WorkChanged, ctx: &mut Self::Context) {
         self.thread.set_work(news.0);
         self.behind.clear();
-        self.tell_all(News::Work);
+        if !self.thread.lets_go() {
+            self.tell_all(News::Work);
+        } else if !std::mem::replace(&mut self.is_letting_go, true) {
+            self.let_go(ctx);
+        }
     }
 }
 
@@ -169,6 +177,30 @@ impl Handler<LookAtSessions> for StratumFront {
         sessions.retain(|session| session.tell(News::Look) != Err(AskError::Gone));
         if sessions.is_empty() {
             sessions.shrink_to_fit();
+        }
+    }
+}
+
+impl StratumFront {
+    /// Lets some sessions go, and then the next, unless there is work again.
+    fn let_go(&mut self, ctx: &mut Context<Self>) {
+        let mut told = 0;
+        for sessions in &mut self.sessions {
+            let from = sessions.len().saturating_sub(LET_GO_AT_ONCE - told);
+            told += sessions.len() - from;
+            let mut busy = sessions.split_off(from);
+            // It ends with this word. One that has something to do already hears it the next time.
+            busy.retain(|session| session.tell(News::LetGo) == Err(AskError::Busy));
+            sessions.append(&mut busy);
+        }
+        self.is_letting_go = self.thread.lets_go() && self.sessions.iter().any(|turn| !turn.is_empty());
+        if self.is_letting_go {
+            ctx.run_later(LET_GO_EVERY.to_std(), |this, ctx| {
+                this.is_letting_go = this.thread.lets_go();
+                if this.is_letting_go {
+                    this.let_go(ctx);
+                }
+            });
         }
     }
 }

@@ -9,7 +9,8 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, Outbox, Request};
 use dwarves_actors::clock::SharedClock;
-use dwarves_domain::work::ExtraNonce1;
+use dwarves_actors::work_manager::messages::WorkChanged;
+use dwarves_domain::work::SessionSeat;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::front::Newcomer;
@@ -21,11 +22,16 @@ const ARRIVING_MAX: usize = 1_024;
 /// The wait after accepting failed, for want of file handles for example.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Asks to go on as an earlier session.
+/// Asks for an extranonce: that of an earlier session, if its miner showed its id, or else a new one. It is asked
+/// for when a miner subscribes: a connection alone takes none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resume(pub ExtraNonce1);
+pub struct TakeExtraNonce {
+    /// The session to go on as.
+    pub earlier: Option<SessionSeat>,
+}
 
-impl Request for Resume {
+impl Request for TakeExtraNonce {
+    /// Of the earlier session's seat, or a new one if it is another's by now.
     type Reply = Arc<Lease>;
 }
 
@@ -59,6 +65,8 @@ pub struct StratumGate {
     fronts: Vec<Outbox<Newcomer>>,
     next_front: usize,
     accepting: Vec<SpawnHandle>,
+    /// There has been no live work for too long: whoever comes is sent away, so that it can work elsewhere.
+    is_shut: bool,
 }
 
 impl StratumGate {
@@ -77,6 +85,7 @@ impl StratumGate {
             fronts: Vec::new(),
             next_front: 0,
             accepting: Vec::new(),
+            is_shut: false,
         }
     }
 
@@ -138,7 +147,6 @@ impl StratumGate {
             listener: arrived.listener,
             place,
             address_seat,
-            lease: self.seats.lease(),
         };
         self.next_front = (self.next_front + 1) % self.fronts.len().max(1);
         if let Some(front) = self.fronts.get(self.next_front)
@@ -189,17 +197,30 @@ impl Handler<Arrived> for StratumGate {
 
     fn handle(&mut self, arrived: Arrived, _: &mut Self::Context) {
         let ip = arrived.ip;
+        if self.is_shut {
+            log::debug!("{ip} is sent away: there is no work");
+            return;
+        }
         if let Err(why) = self.let_in(arrived) {
             log::debug!("{ip} is not let in: {why:?}");
         }
     }
 }
 
-impl Handler<Ask<Resume>> for StratumGate {
+impl Handler<WorkChanged> for StratumGate {
     type Result = ();
 
-    fn handle(&mut self, ask: Ask<Resume>, _: &mut Self::Context) {
-        let lease = self.seats.resume(ask.payload.0);
+    fn handle(&mut self, news: WorkChanged, _: &mut Self::Context) {
+        self.is_shut = news.0.lets_go();
+    }
+}
+
+impl Handler<Ask<TakeExtraNonce>> for StratumGate {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<TakeExtraNonce>, _: &mut Self::Context) {
+        let earlier = ask.payload.earlier.and_then(|seat| self.seats.resume(seat));
+        let lease = earlier.unwrap_or_else(|| self.seats.lease());
         ask.reply.answer(lease);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::ExtraNonce1;
+use dwarves_domain::work::{ExtraNonce1, FrontEnd, SessionSeat};
 
 /// Entries of a table, from which on those of closed connections are thrown out now and then.
 const TABLE_SLACK: usize = 1_024;
@@ -51,17 +51,17 @@ pub struct AddressSeat {
     _subnet: Place,
 }
 
-/// An extranonce that no other open session has.
+/// A session's extranonce, which no other open session has.
 #[derive(Debug)]
 pub struct Lease {
-    extranonce1: ExtraNonce1,
+    seat: SessionSeat,
     is_over: AtomicBool,
 }
 
 impl Lease {
-    /// The extranonce.
-    pub fn extranonce1(&self) -> ExtraNonce1 {
-        self.extranonce1
+    /// Which session's.
+    pub fn seat(&self) -> SessionSeat {
+        self.seat
     }
 
     /// Whether another connection took the session over.
@@ -80,7 +80,10 @@ pub struct Seats {
     leases: HashMap<ExtraNonce1, Weak<Lease>>,
     /// When sessions of an address were put out last, and until when it is kept out.
     offenders: HashMap<IpAddr, Offender>,
-    next_extranonce: u32,
+    front_end: FrontEnd,
+    life: u32,
+    /// Seats that were given out or passed over in this life.
+    numbered: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,13 +92,9 @@ struct Offender {
     banned_until: Timestamp,
 }
 
-/// Of an extranonce's number, the bits that count the sessions of one life of the pool. Those above are the
-/// life's: after a restart no new session gets the extranonce of one that may come back.
-const COUNTER_BITS: u32 = 22;
-
 impl Seats {
-    /// No connection yet, in this life of the pool.
-    pub fn new(caps: Caps, life: u32) -> Self {
+    /// No connection yet, of this front end in this life of the pool.
+    pub fn new(caps: Caps, front_end: FrontEnd, life: u32) -> Self {
         Self {
             caps,
             total: Place::default(),
@@ -103,7 +102,9 @@ impl Seats {
             subnets: HashMap::new(),
             leases: HashMap::new(),
             offenders: HashMap::new(),
-            next_extranonce: life << COUNTER_BITS,
+            front_end,
+            life,
+            numbered: 0,
         }
     }
 
@@ -144,41 +145,48 @@ impl Seats {
         })
     }
 
-    /// An extranonce that no open session has.
+    /// The extranonce of a new session. No open session has it, and none that may still come back on a live
+    /// template had it: before it is given again, millions of others are.
     pub fn lease(&mut self) -> Arc<Lease> {
         loop {
-            let counter = self.next_extranonce.wrapping_add(1) & ((1 << COUNTER_BITS) - 1);
-            self.next_extranonce = self.next_extranonce >> COUNTER_BITS << COUNTER_BITS | counter;
-            let extranonce1 = ExtraNonce1::numbered(self.next_extranonce);
-            // Far fewer sessions can be open than there are numbers, so this ends soon.
-            if self
-                .leases
-                .get(&extranonce1)
-                .is_none_or(|old| old.strong_count() == 0)
-            {
-                return self.lease_out(extranonce1);
+            let seat = SessionSeat::numbered(self.front_end, self.life, self.numbered);
+            self.numbered += 1;
+            // Far fewer sessions can be open than there are slots, so this ends soon.
+            if self.open(seat.extranonce1).is_none() {
+                return self.lease_out(seat);
             }
         }
     }
 
-    /// The extranonce of an earlier session, for one that goes on as it. Should it be open still (a line that
-    /// broke without a word), it is over.
-    pub fn resume(&mut self, extranonce1: ExtraNonce1) -> Arc<Lease> {
-        if let Some(open) = self.leases.get(&extranonce1).and_then(Weak::upgrade) {
+    /// The seat of an earlier session, for one that goes on as it. Should it be open still (a line that broke
+    /// without a word), it is over. `None` if its extranonce is another session's by now, or another front end's.
+    pub fn resume(&mut self, seat: SessionSeat) -> Option<Arc<Lease>> {
+        if seat.extranonce1.front_end() != self.front_end {
+            return None;
+        }
+        if let Some(open) = self.open(seat.extranonce1) {
+            if open.seat != seat {
+                return None;
+            }
             open.is_over.store(true, Ordering::Relaxed);
         }
-        self.lease_out(extranonce1)
+        Some(self.lease_out(seat))
     }
 
-    fn lease_out(&mut self, extranonce1: ExtraNonce1) -> Arc<Lease> {
+    /// The open session that has this extranonce.
+    fn open(&self, extranonce1: ExtraNonce1) -> Option<Arc<Lease>> {
+        self.leases.get(&extranonce1).and_then(Weak::upgrade)
+    }
+
+    fn lease_out(&mut self, seat: SessionSeat) -> Arc<Lease> {
         if self.leases.len() > 2 * self.caps.total + TABLE_SLACK {
             self.leases.retain(|_, lease| lease.strong_count() > 0);
         }
         let lease = Arc::new(Lease {
-            extranonce1,
+            seat,
             is_over: AtomicBool::new(false),
         });
-        self.leases.insert(extranonce1, Arc::downgrade(&lease));
+        self.leases.insert(seat.extranonce1, Arc::downgrade(&lease));
         lease
     }
 
@@ -245,6 +253,7 @@ mod tests {
                 per_subnet: 3,
                 ban: Span::from_secs(60),
             },
+            FrontEnd::default(),
             1,
         )
     }
@@ -278,29 +287,65 @@ mod tests {
         assert!(seats.take_for(ip("2001:db8::3"), NOW).is_err());
     }
 
+    fn slots_from_here(seats: &Seats) -> u64 {
+        u64::from(ExtraNonce1::SLOTS) - seats.numbered
+    }
+
     #[test]
     fn open_sessions_never_share_an_extranonce_across_wraps_and_lives() {
         let mut seats = seats();
         let kept = seats.lease();
-        seats.next_extranonce = (1 << COUNTER_BITS) | ((1 << COUNTER_BITS) - 3);
+        // Everything but a few was given out and came back.
+        seats.numbered += slots_from_here(&seats) - 3;
         let leases: Vec<_> = (0..100).map(|_| seats.lease()).collect();
         let all: HashSet<_> = leases
             .iter()
             .chain([&kept])
-            .map(|lease| lease.extranonce1())
+            .map(|lease| lease.seat().extranonce1)
             .collect();
         assert_eq!(all.len(), 101);
-        let mut next_life = Seats::new(seats.caps, 2);
-        assert!((0..100).all(|_| !all.contains(&next_life.lease().extranonce1())));
+        let mut next_life = Seats::new(seats.caps, FrontEnd::default(), 2);
+        assert!((0..100).all(|_| !all.contains(&next_life.lease().seat().extranonce1)));
     }
 
     #[test]
     fn a_session_that_is_resumed_ends_the_one_that_was_open() {
         let mut seats = seats();
         let old = seats.lease();
-        let new = seats.resume(old.extranonce1());
-        assert_eq!(new.extranonce1(), old.extranonce1());
+        let new = seats.resume(old.seat()).unwrap();
+        assert_eq!(new.seat(), old.seat());
         assert!(old.is_over() && !new.is_over());
+        drop((old, new));
+        let seat = seats.lease().seat();
+        assert!(seats.resume(seat).is_some(), "it was free");
+    }
+
+    /// Every state of a seat and everybody who may show the id of one.
+    #[test]
+    fn an_old_id_never_ends_a_session_that_is_not_its_own() {
+        let mut seats = seats();
+        let first = seats.lease();
+        let old = first.seat();
+        drop(first);
+        // All slots once round: the same extranonce is a stranger's now.
+        seats.numbered += slots_from_here(&seats);
+        let stranger = seats.lease();
+        assert_eq!(stranger.seat().extranonce1, old.extranonce1);
+        assert!(seats.resume(old).is_none());
+        assert!(!stranger.is_over());
+        // Nor does an id of another life's, or of another front end.
+        let of_another_life = SessionSeat {
+            turn: old.turn ^ 1 << 31,
+            ..old
+        };
+        let elsewhere = SessionSeat::numbered(FrontEnd::new(1).unwrap(), 1, 0);
+        assert!(seats.resume(of_another_life).is_none() && seats.resume(elsewhere).is_none());
+        assert!(!stranger.is_over());
+        // Once the stranger is gone, who comes back first goes on, and the other begins anew.
+        let stranger_seat = stranger.seat();
+        drop(stranger);
+        let back = seats.resume(old).unwrap();
+        assert!(seats.resume(stranger_seat).is_none() && !back.is_over());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::clock::SharedClock;
+use dwarves_actors::clock::{Moment, SharedClock, SteadyClock};
 use dwarves_actors::handlers::submission::messages::SubmitRolled;
 use dwarves_actors::miner_manager::messages::JoinWorker;
 use dwarves_actors::work_manager::messages::LiveWork;
@@ -13,7 +13,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobKey;
 
 use super::conversation::{Rules, Scene};
-use super::gate::{Admit, PutOut, Resume};
+use super::gate::{Admit, PutOut, TakeExtraNonce};
 use super::protocol::notify::NotifyParts;
 use super::settings::{Listener, SessionLimits};
 
@@ -27,8 +27,8 @@ pub struct Peers {
     pub join: Port<JoinWorker>,
     /// Judges shares. One for each thread.
     pub submit: Port<SubmitRolled>,
-    /// Gives an earlier session's extranonce back.
-    pub resume: Port<Resume>,
+    /// Gives a session its extranonce.
+    pub extranonce: Port<TakeExtraNonce>,
     /// Gives an address its place once a proxy has told it.
     pub admit: Port<Admit>,
     /// Is told of sessions that were put out.
@@ -44,9 +44,11 @@ pub struct Thread {
     /// The listeners, by their numbers.
     pub listeners: Arc<[Listener]>,
     job_key: JobKey,
-    clock: SharedClock,
+    clock: SteadyClock,
     work: RefCell<Arc<LiveWork>>,
     parts: RefCell<Option<Rc<NotifyParts>>>,
+    /// When the present template came.
+    came: Cell<Moment>,
     /// Empty while somebody reads into it.
     scratch: Cell<Vec<u8>>,
 }
@@ -58,21 +60,22 @@ impl Thread {
         limits: SessionLimits,
         listeners: Arc<[Listener]>,
         job_key: JobKey,
-        clock: SharedClock,
+        clock: &SharedClock,
     ) -> Self {
         Self {
             peers,
             limits,
             listeners,
             job_key,
-            clock,
+            clock: SteadyClock::starting_at(clock.now()),
             work: RefCell::new(Arc::new(LiveWork::none())),
             parts: RefCell::new(None),
+            came: Cell::new(Moment::now()),
             scratch: Cell::new(Vec::new()),
         }
     }
 
-    /// The time.
+    /// The time, which only passes: sessions measure their time-outs by it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -80,7 +83,7 @@ impl Thread {
     /// Takes new work in, and writes its notify once for all sessions.
     pub fn set_work(&self, work: Arc<LiveWork>) {
         let known = self.parts.borrow().as_ref().map(|parts| parts.template().id());
-        let current = work.current.as_ref();
+        let current = work.given();
         if current.map(|template| template.id()) != known {
             let parts = current.map(|template| {
                 Rc::new(NotifyParts::new(
@@ -89,8 +92,14 @@ impl Thread {
                 ))
             });
             *self.parts.borrow_mut() = parts;
+            self.came.set(Moment::now());
         }
         *self.work.borrow_mut() = work;
+    }
+
+    /// Whether miners are to be let go, because there has been no live work for too long.
+    pub fn lets_go(&self) -> bool {
+        self.work.borrow().lets_go()
     }
 
     /// Lets `act` look at what is common to the sessions of a listener.
@@ -101,6 +110,7 @@ impl Thread {
             rules,
             job_key: &self.job_key,
             now: self.now(),
+            template_age: self.came.get().elapsed(),
             work: &work,
             parts: parts.as_deref(),
         })

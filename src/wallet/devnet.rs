@@ -14,20 +14,19 @@ use bitcoin::sighash::{EcdsaSighashType, SighashCache};
 use bitcoin::transaction::Version;
 use bitcoin::{Network, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use dwarves_actors::wallet::{
-    BuildRequest, Built, Quote, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
 };
-use dwarves_domain::payouts::{Chosen, OutPoint, Rival, Seen, Signed, Sizes, Txid};
+use dwarves_domain::payouts::{Chosen, Funds, OutPoint, Rival, Seen, Signed, Sizes, Txid};
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
 use crate::chain::devnet::{Coin, CommandError, Devnet, TransactionStatus};
 
-/// Virtual bytes of a transaction that spends outputs to key hashes (BIP141); outputs as large as the largest
-/// usual ones, those to taproot keys.
+/// Virtual bytes of a transaction that spends outputs to key hashes (BIP141), with its change to one.
 const SIZES: Sizes = Sizes {
     base: 11,
     input: 68,
-    output: 43,
+    change: 31,
 };
 /// Change below this, in sats, goes to the network.
 const DUST_SATS: u64 = 546;
@@ -82,11 +81,7 @@ impl DevnetWallet {
 
     async fn choose(&self, request: &BuildRequest) -> Result<(Chosen, Coins), WalletError> {
         let coins = self.free_coins().await?;
-        let priced = coins
-            .iter()
-            .filter_map(|(place, coin)| Some((ours(place), Amount::from_sats(coin.value.to_sat())?)));
-        let dust = Amount::from_sats(DUST_SATS).unwrap_or(Amount::ZERO);
-        let chosen = request.choose_from(priced.collect(), SIZES, dust)?;
+        let chosen = request.choose_from(&funds_of(&coins))?;
         Ok((chosen, coins))
     }
 
@@ -159,6 +154,18 @@ impl DevnetWallet {
     }
 }
 
+fn funds_of(coins: &Coins) -> Funds {
+    let priced = coins
+        .iter()
+        .filter_map(|(place, coin)| Some((ours(place), Amount::from_sats(coin.value.to_sat())?)));
+    Funds {
+        coins: priced.collect(),
+        sizes: SIZES,
+        change_min: Amount::from_sats(DUST_SATS).unwrap_or(Amount::ZERO),
+        in_mweb: Amount::ZERO,
+    }
+}
+
 fn input_of(place: bitcoin::OutPoint) -> TxIn {
     TxIn {
         previous_output: place,
@@ -198,16 +205,14 @@ impl Wallet for DevnetWallet {
         Box::pin(async move { this.free_coins().await.map(|_| WalletState::Ready) })
     }
 
-    fn spendable(&self) -> WalletFuture<Amount> {
+    fn funds(&self) -> WalletFuture<Funds> {
         let this = self.clone();
-        Box::pin(async move {
-            let coins = this.free_coins().await?;
-            let values = coins
-                .iter()
-                .map(|(_, coin)| Amount::from_sats(coin.value.to_sat()));
-            let sum = values.collect::<Option<Vec<_>>>().and_then(Amount::checked_sum);
-            Ok(sum.unwrap_or(Amount::MAX))
-        })
+        Box::pin(async move { Ok(funds_of(&this.free_coins().await?)) })
+    }
+
+    fn own_address(&self) -> WalletFuture<String> {
+        let address = bitcoin::Address::p2wpkh(&self.public, Network::Regtest);
+        Box::pin(std::future::ready(Ok(address.to_string())))
     }
 
     fn hold(&self, inputs: Vec<OutPoint>) -> WalletFuture<()> {
@@ -215,15 +220,10 @@ impl Wallet for DevnetWallet {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    fn quote(&self, request: BuildRequest) -> WalletFuture<Quote> {
+    fn check(&self, request: BuildRequest) -> WalletFuture<()> {
+        // The devnet pays every address that the pool takes.
         let this = self.clone();
-        Box::pin(async move {
-            let (chosen, _) = this.choose(&request).await?;
-            Ok(Quote {
-                fee: chosen.fee,
-                borne: chosen.borne,
-            })
-        })
+        Box::pin(async move { this.choose(&request).await.map(|_| ()) })
     }
 
     fn build(&self, request: BuildRequest) -> WalletFuture<Built> {

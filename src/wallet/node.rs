@@ -14,9 +14,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dwarves_actors::wallet::{
-    BuildRequest, Built, Quote, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
 };
-use dwarves_domain::payouts::{Chosen, OutPoint, Output, Rival, Seen, Signed, Txid, read_transaction};
+use dwarves_domain::payouts::{Chosen, Funds, OutPoint, Output, Rival, Seen, Signed, Txid, read_transaction};
 use dwarves_domain::units::Amount;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -113,38 +113,30 @@ impl NodeWallet {
         })
     }
 
-    /// Coins that are confirmed, mature, not locked and the wallet's to sign for.
-    async fn coins(&self) -> Result<Vec<Unspent>, WalletError> {
+    /// Coins that are confirmed, mature, not locked and the wallet's to sign for; and what it has in MWEB.
+    async fn read_funds(&self) -> Result<Funds, WalletError> {
         let unspent: Vec<Unspent> = self.call("listunspent", json!([1])).await?;
-        Ok(unspent.into_iter().filter(Unspent::is_ours).collect())
-    }
-
-    async fn choose(&self, request: &BuildRequest) -> Result<Chosen, WalletError> {
-        let coins = self.coins().await?;
-        let sizes = sizes_of(&coins);
+        let in_mweb = unspent.iter().filter(|coin| coin.is_in_mweb());
+        let in_mweb = Amount::checked_sum(in_mweb.filter_map(|coin| coin.amount.amount()));
+        let coins: Vec<Unspent> = unspent.into_iter().filter(Unspent::is_ours).collect();
         let priced = coins
             .iter()
             .filter_map(|coin| Some((coin.place()?, coin.amount.amount()?)));
-        let least = Amount::from_sats(CHANGE_MIN_SATS).unwrap_or(Amount::ZERO);
-        request.choose_from(priced.collect(), sizes, least)
+        Ok(Funds {
+            coins: priced.collect(),
+            sizes: sizes_of(&coins),
+            change_min: Amount::from_sats(CHANGE_MIN_SATS).unwrap_or(Amount::ZERO),
+            in_mweb: in_mweb.unwrap_or(Amount::MAX),
+        })
     }
 
     async fn build_and_sign(&self, request: BuildRequest) -> Result<Built, WalletError> {
-        let chosen = self.choose(&request).await?;
-        let outputs = request.batch.outputs_after(chosen.borne);
-        let outputs = outputs.map_err(|error| refused(error.to_string()))?;
+        let chosen = request.choose_from(&self.read_funds().await?)?;
         // Locked first: whoever else asks the wallet for coins from now on gets others.
         let places: Vec<PlaceJson> = chosen.inputs.iter().map(PlaceJson::of).collect();
         let _locked: bool = self.call("lockunspent", json!([false, places])).await?;
-        let unsigned = self.write_transaction(&chosen, &outputs).await?;
-        let signed: SignedHex = self
-            .call("signrawtransactionwithwallet", json!([unsigned]))
-            .await?;
-        if !signed.complete {
-            return Err(refused("it can not sign for all of its own coins"));
-        }
-        self.ask_acceptance(&signed.hex).await?;
-        let bytes = hex::decode(&signed.hex).map_err(|_| refused("the signed transaction is not hex"))?;
+        let hex = self.sign(&request, &chosen).await?;
+        let bytes = hex::decode(&hex).map_err(|_| refused("the signed transaction is not hex"))?;
         let transaction = read_transaction(&bytes).map_err(|error| refused(error.to_string()))?;
         Ok(Built {
             signed: Signed {
@@ -155,6 +147,27 @@ impl NodeWallet {
             },
             borne: chosen.borne,
         })
+    }
+
+    /// Whether the node would take the transaction of this request. Nothing of it is locked or kept.
+    async fn try_out(&self, request: BuildRequest) -> Result<(), WalletError> {
+        let chosen = request.choose_from(&self.read_funds().await?)?;
+        self.sign(&request, &chosen).await.map(|_| ())
+    }
+
+    /// The signed transaction in hex, once the node said that it would take it.
+    async fn sign(&self, request: &BuildRequest, chosen: &Chosen) -> Result<String, WalletError> {
+        let outputs = request.batch.outputs_after(chosen.borne);
+        let outputs = outputs.map_err(|error| refused(error.to_string()))?;
+        let unsigned = self.write_transaction(chosen, &outputs).await?;
+        let signed: SignedHex = self
+            .call("signrawtransactionwithwallet", json!([unsigned]))
+            .await?;
+        if !signed.complete {
+            return Err(refused("it can not sign for all of its own coins"));
+        }
+        self.ask_acceptance(&signed.hex).await?;
+        Ok(signed.hex)
     }
 
     /// The transaction in hex, without signatures.
@@ -259,6 +272,17 @@ impl NodeWallet {
         }
     }
 
+    /// What the wallet knows of a transaction, and what it spends in the node's own words: a transaction of MWEB has
+    /// a form that only its node reads.
+    async fn transaction_with_inputs(&self, txid: Txid) -> Result<Option<TransactionInfo>, WalletError> {
+        let params = json!([txid.to_string(), true, true]);
+        match self.wallet.call("gettransaction", params).await {
+            Ok(info) => Ok(Some(info)),
+            Err(RpcError::Refused { code: NOT_FOUND, .. }) => Ok(None),
+            Err(error) => Err(failed("gettransaction", &error)),
+        }
+    }
+
     /// What the wallet knows of a transaction.
     async fn transaction(&self, txid: Txid) -> Result<Option<TransactionInfo>, WalletError> {
         let params = json!([txid.to_string(), true]);
@@ -323,7 +347,7 @@ impl NodeWallet {
             if by == txid || !asked.insert(by) {
                 continue;
             }
-            let Some(info) = self.transaction(by).await? else {
+            let Some(info) = self.transaction_with_inputs(by).await? else {
                 continue;
             };
             let Ok(confirmations) = u32::try_from(info.confirmations) else {
@@ -372,13 +396,14 @@ impl Wallet for NodeWallet {
         Box::pin(async move { this.read_state().await })
     }
 
-    fn spendable(&self) -> WalletFuture<Amount> {
+    fn funds(&self) -> WalletFuture<Funds> {
         let this = self.clone();
-        Box::pin(async move {
-            let coins = this.coins().await?;
-            let sum = Amount::checked_sum(coins.iter().filter_map(|coin| coin.amount.amount()));
-            Ok(sum.unwrap_or(Amount::MAX))
-        })
+        Box::pin(async move { this.read_funds().await })
+    }
+
+    fn own_address(&self) -> WalletFuture<String> {
+        let this = self.clone();
+        Box::pin(async move { this.call("getrawchangeaddress", json!(["bech32"])).await })
     }
 
     fn hold(&self, inputs: Vec<OutPoint>) -> WalletFuture<()> {
@@ -386,15 +411,9 @@ impl Wallet for NodeWallet {
         Box::pin(async move { this.hold_exactly(inputs).await })
     }
 
-    fn quote(&self, request: BuildRequest) -> WalletFuture<Quote> {
+    fn check(&self, request: BuildRequest) -> WalletFuture<()> {
         let this = self.clone();
-        Box::pin(async move {
-            let chosen = this.choose(&request).await?;
-            Ok(Quote {
-                fee: chosen.fee,
-                borne: chosen.borne,
-            })
-        })
+        Box::pin(async move { this.try_out(request).await })
     }
 
     fn build(&self, request: BuildRequest) -> WalletFuture<Built> {

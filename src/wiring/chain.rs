@@ -15,7 +15,7 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use super::{StartError, settings};
 use crate::chain::devnet::{ADDRESS_FORMAT, Devnet};
 use crate::chain::node::inspect::{AddressFinding, Inspector};
-use crate::chain::node::{Coin, NodeChain, NodeSettings};
+use crate::chain::node::{Coin, NodeChain, NodeSettings, Reading};
 use crate::clock::Stopwatch;
 use crate::config::{ChainConfig, ChainKind, Config};
 use crate::keys::PoolKey;
@@ -61,7 +61,7 @@ impl OpenChain {
     ) -> Result<Self, StartError> {
         match config.chain.kind {
             ChainKind::Devnet => Self::open_devnet(config, data_dir, key, clock),
-            ChainKind::Node => Self::open_node(config).await,
+            ChainKind::Node => Self::open_node(config, clock).await,
         }
     }
 
@@ -83,10 +83,14 @@ impl OpenChain {
         })
     }
 
-    async fn open_node(config: &Config) -> Result<Self, StartError> {
+    async fn open_node(config: &Config, clock: &SharedClock) -> Result<Self, StartError> {
+        let reading = Reading {
+            rolling: config.work.version_rolling,
+            clock: Arc::clone(clock),
+        };
         let nodes = node_endpoints(&config.chain)?;
         let (text, formats) = payout_address(&config.chain)?;
-        let addresses = address_format(&config.chain, &nodes, text, &formats).await?;
+        let addresses = address_format(&config.chain, &nodes, &reading, text, &formats).await?;
         let payout_script = PayoutAddress::parse(text, addresses)
             .map_err(|error| StartError::Settings(format!("chain.payout_address is {error}")))?
             .script();
@@ -106,6 +110,7 @@ impl OpenChain {
             addresses,
             payout_script: payout_script.clone(),
             tag: config.pool.tag.clone(),
+            reading,
             poll_every: config.chain.poll_interval.to_std(),
         })
         .map_err(StartError::Thread)?;
@@ -176,6 +181,7 @@ pub fn payout_address(chain: &ChainConfig) -> Result<(&str, Vec<AddressFormat>),
 async fn address_format(
     chain: &ChainConfig,
     nodes: &[Endpoint],
+    reading: &Reading,
     text: &str,
     formats: &[AddressFormat],
 ) -> Result<AddressFormat, StartError> {
@@ -187,7 +193,8 @@ async fn address_format(
     let watch = Stopwatch::start();
     let mut inspectors = Vec::new();
     for endpoint in nodes {
-        inspectors.push(Inspector::new(endpoint, chain.wallet.as_deref()).map_err(StartError::Thread)?);
+        let inspector = Inspector::new(endpoint, chain.wallet.as_deref(), reading.clone());
+        inspectors.push(inspector.map_err(StartError::Thread)?);
     }
     loop {
         let mut trouble = None;

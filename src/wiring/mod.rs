@@ -234,6 +234,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
             records: ports.read_records.clone(),
             blocks: ports.read_blocks.clone(),
             payouts: ports.read_payouts.clone(),
+            waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
         },
         store: Arc::clone(&ground.store),

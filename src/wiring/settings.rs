@@ -6,6 +6,7 @@ use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
 use dwarves_actors::paymaster::PaymasterSettings;
+use dwarves_actors::paymaster::holds::{Hold, Holds};
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
@@ -48,6 +49,7 @@ pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSet
         fee_rate: payouts.fee_rate,
         fee_max: payouts.fee_max,
         outputs_max: payouts.outputs_max,
+        vbytes_max: payouts.vbytes_max,
         depths: Depths {
             confirm: payouts.confirmations,
             forget: payouts
@@ -60,9 +62,11 @@ pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSet
         stuck_after: PaymasterSettings::STUCK_AFTER,
         addresses,
     };
-    let floor = settings.rules().floor();
-    if payouts.threshold < floor {
-        log::warn!("payouts.threshold_sats is below what can be paid; {floor} holds instead");
+    let threshold = settings.rules().threshold_of(None);
+    if payouts.threshold < threshold {
+        log::warn!(
+            "payouts.threshold_sats is below what pays for its own output within fee_max_bps; {threshold} holds instead"
+        );
     }
     settings
 }
@@ -80,6 +84,7 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
     Ok(DevnetParams {
         bits: difficulty.target().to_compact(),
         coinbase_maturity: config.chain.maturity(),
+        version_mask: config.work.version_rolling.mask(),
         ..DevnetParams::default()
     })
 }
@@ -111,8 +116,10 @@ pub(super) fn pool_settings(
         work: WorkSettings {
             payout_script: payout_script.to_vec(),
             tag: config.pool.tag.clone(),
+            front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
             limits: RegistryLimits {
@@ -149,8 +156,16 @@ pub(super) fn pool_settings(
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
         },
         payouts: payouts(config, addresses),
+        payout_holds: payout_holds(config),
         acknowledge,
     })
+}
+
+/// What holds payouts from the start.
+fn payout_holds(config: &Config) -> Holds {
+    let detail = "the pool was started with payouts held".to_owned();
+    let start = config.payouts.start_held.then_some((Hold::Start, detail));
+    start.into_iter().collect()
 }
 
 /// How many Stratum sessions there may be.
@@ -170,10 +185,7 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
         window_ahead: config.auth.window_ahead,
         session: config.auth.session,
         addresses,
-        threshold_least: payouts(config, addresses)
-            .rules()
-            .floor()
-            .max(config.payouts.threshold_min),
+        threshold_least: payouts(config, addresses).rules().least(),
         signatures_per_sec: config.http.signed_requests_per_sec,
         mailbox_capacity: config.limits.handler_mailbox,
     }

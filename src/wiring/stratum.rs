@@ -11,6 +11,7 @@ use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::proof_of_work::SharedProofOfWork;
+use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
@@ -126,11 +127,16 @@ impl BoundStratum {
         for _ in 0..thread_count(stratum.threads) {
             running.threads.push(Arbiter::new());
         }
-        let seats = Seats::new(caps, ports.life);
+        let seats = Seats::new(caps, config.pool.front_end, ports.life);
         let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
         let gate = StratumGate::start_in_arbiter(&running.threads[0].handle(), move |_| {
             StratumGate::new(seats, clock, bound, behind)
         });
+        // The gate shuts when there is no work. Should the work manager be busy now, the fronts see to it alone.
+        let subscriber = Outbox::new(&gate);
+        if ports.submission.subscribe.post(Subscribe { subscriber }).is_err() {
+            log::warn!("the Stratum gate is not told of work");
+        }
         let peers = ThreadPeers {
             ports: ports.clone(),
             gate: gate.clone(),
@@ -143,7 +149,7 @@ impl BoundStratum {
             let (job_key, clock) = (ground.pool_key.job_key(), Arc::clone(&ground.clock));
             let subscribe = ports.submission.subscribe.clone();
             let front = StratumFront::start_in_arbiter(&thread.handle(), move |_| {
-                StratumFront::new(Thread::new(peers, session, listeners, job_key, clock), subscribe)
+                StratumFront::new(Thread::new(peers, session, listeners, job_key, &clock), subscribe)
             });
             newcomers.push(Outbox::new(&front));
             running.fronts.push(Port::new(&front));
@@ -193,7 +199,7 @@ impl ThreadPeers {
         Peers {
             join: self.ports.join.clone(),
             submit: Port::new(&handler),
-            resume: Port::new(&self.gate),
+            extranonce: Port::new(&self.gate),
             admit: Port::new(&self.gate),
             put_out: Outbox::new(&self.gate),
         }

@@ -11,11 +11,11 @@ use dwarves_domain::rewards::pplns::{Window, WindowError};
 use dwarves_domain::rounds::{Schedule, ScheduleError};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
-use dwarves_domain::work::JobKey;
 use dwarves_domain::work::coinbase::CoinbaseMark;
+use dwarves_domain::work::{FrontEnd, JobKey};
 use tokio::sync::watch;
 
-use crate::ask::Port;
+use crate::ask::{Outbox, Port};
 use crate::block_tracker::Recovery;
 use crate::block_tracker::messages::ReadBlocks;
 use crate::chain::SharedChain;
@@ -29,7 +29,8 @@ use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadReco
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
-use crate::paymaster::messages::ReadPayouts;
+use crate::paymaster::holds::Holds;
+use crate::paymaster::messages::{HoldPayouts, ReadPayouts, ReadWaiting};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
@@ -63,6 +64,8 @@ pub struct PoolSettings {
     pub blocks: BlockSettings,
     /// How miners are paid.
     pub payouts: PaymasterSettings,
+    /// What holds payouts from the start, besides what the pool finds out by itself.
+    pub payout_holds: Holds,
     /// When shares are acknowledged.
     pub acknowledge: Acknowledge,
 }
@@ -74,10 +77,14 @@ pub struct WorkSettings {
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,
+    /// Which of the pools on this ledger it is.
+    pub front_end: FrontEnd,
     /// How often a new template is fetched on the same tip.
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// After how long without live work miners are let go.
+    pub let_go_after: Span,
 }
 
 /// How rewards are split, and how often.
@@ -176,6 +183,10 @@ pub struct PoolPorts {
     pub read_blocks: Port<ReadBlocks>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
+    /// The paymaster: reads whether a miner's balance is due and waits.
+    pub read_waiting: Port<ReadWaiting>,
+    /// Holds payouts, for those outside who know a ground.
+    pub hold_payouts: Outbox<HoldPayouts>,
 }
 
 /// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.
@@ -225,6 +236,7 @@ pub async fn start(
         schedule,
         rounds_paused: changed.paused,
         payouts_paused: payouts.paused,
+        payout_holds: settings.payout_holds.clone(),
         pool_paused: is_paused(&stored.settings),
         stored,
     };

@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 use dwarves_domain::rounds::Schedule;
+use dwarves_domain::work::JobExtraNonces;
 
 use super::{Placement, PoolPorts, PoolSettings, World};
 use crate::ask::{Outbox, Port};
@@ -11,6 +12,7 @@ use crate::handlers::submission::SubmissionPeers;
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
+use crate::paymaster::holds::Holds;
 use crate::paymaster::{Paymaster, PaymasterParts};
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
@@ -28,6 +30,7 @@ pub(super) struct Restored {
     pub(super) schedule: Schedule,
     pub(super) rounds_paused: bool,
     pub(super) payouts_paused: bool,
+    pub(super) payout_holds: Holds,
     pub(super) pool_paused: bool,
 }
 
@@ -71,6 +74,7 @@ pub(super) fn start(
         schedule,
         rounds_paused,
         payouts_paused,
+        payout_holds,
         pool_paused,
     } = restored;
 
@@ -84,6 +88,20 @@ pub(super) fn start(
     };
     let ledger = placement.start(move || Ledger::new(parts));
     let commit: Port<Commit> = Port::new(&ledger);
+
+    // Early, so that those after it can hold payouts; it asks only the ledger.
+    let parts = PaymasterParts {
+        wallet: world.wallet.clone(),
+        ledger: commit.clone(),
+        store: world.store.clone(),
+        clock: world.clock.clone(),
+        halt: world.halt.clone(),
+        settings: payouts,
+        last_payout: stored.last_payout,
+        paused: payouts_paused,
+        holds: payout_holds,
+    };
+    let payouts = placement.start(move || Paymaster::new(parts));
 
     let parts = BlockTrackerParts {
         chain: world.chain.clone(),
@@ -115,7 +133,8 @@ pub(super) fn start(
         tag: work.tag,
         refresh_every: work.refresh_every,
         job_lifetime: work.job_lifetime,
-        life: stored.life,
+        let_go_after: work.let_go_after,
+        extranonces: JobExtraNonces::new(work.front_end, stored.life),
         next_template: stored.next_template,
         stored: stored.templates,
     };
@@ -140,18 +159,6 @@ pub(super) fn start(
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
 
-    let parts = PaymasterParts {
-        wallet: world.wallet,
-        ledger: commit.clone(),
-        store: world.store,
-        clock: world.clock.clone(),
-        halt: world.halt,
-        settings: payouts,
-        last_payout: stored.last_payout,
-        paused: payouts_paused,
-    };
-    let payouts = placement.start(move || Paymaster::new(parts));
-
     let peers = PoolPeers {
         ledger: Port::new(&ledger),
         commit: commit.clone(),
@@ -162,6 +169,7 @@ pub(super) fn start(
         read_miners: Port::new(&miners),
         work: Port::new(&work),
         read_work: Port::new(&work),
+        hold_work: Port::new(&work),
         rewards: Port::new(&rewards),
         drain_rounds: Port::new(&rewards),
         read_schedule: Port::new(&rewards),
@@ -203,5 +211,7 @@ pub(super) fn start(
         read_records: Port::new(&miners),
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
+        read_waiting: Port::new(&payouts),
+        hold_payouts: Outbox::new(&payouts),
     }
 }

@@ -16,10 +16,9 @@ fn is_judged(open: &Open) -> bool {
 }
 
 impl BlockTracker {
-    /// Asks how far the chain has come, and then about every block.
+    /// Asks how far the chain has come, which is also told when there is no block to judge, and then about every block.
     pub(super) fn judge_all(&mut self, ctx: &mut Context<Self>) {
-        let is_needed = self.parts.recovery.is_some() || self.open.values().any(is_judged);
-        if self.is_asking_sync || !is_needed {
+        if self.is_asking_sync {
             return;
         }
         self.is_asking_sync = true;
@@ -33,15 +32,20 @@ impl BlockTracker {
     fn on_sync_state(&mut self, state: Result<SyncState, ChainError>, ctx: &mut Context<Self>) {
         let state = match state {
             Ok(state) => state,
-            Err(error) => return log::debug!("the chain does not say how far it has come: {error}"),
+            Err(error) => {
+                // What it said before may be over.
+                self.view.is_synced = None;
+                return log::debug!("the chain does not say how far it has come: {error}");
+            }
         };
-        let before = self.view.is_synced.replace(state.is_synced);
+        self.view.is_synced = Some(state.is_synced);
         if !state.is_synced {
-            if before != Some(false) {
+            if !std::mem::replace(&mut self.is_unsynced_told, true) {
                 log::warn!("the chain is not synced: blocks are not judged until it is");
             }
             return;
         }
+        self.is_unsynced_told = false;
         self.tip = state.tip.height;
         self.recover(state.tip.height, ctx);
         let all = self.open.iter().filter(|(_, open)| is_judged(open));

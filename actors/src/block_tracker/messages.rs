@@ -34,7 +34,7 @@ impl Request for ReadBlocks {
 /// How the blocks are. The counts are of this life of the pool.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlocksView {
-    /// Whether the chain had all blocks when it was last asked; `None` before its first answer.
+    /// Whether the chain had all blocks when it was last asked; `None` if it gave no answer, or none yet.
     pub is_synced: Option<bool>,
     /// Blocks that are followed.
     pub followed: u64,

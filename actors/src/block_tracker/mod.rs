@@ -98,6 +98,8 @@ pub struct BlockTracker {
     open: BTreeMap<HeaderHash, Open>,
     /// The chain is being asked how far it has come.
     is_asking_sync: bool,
+    /// The log was told that the chain is not synced, and not yet that it is again.
+    is_unsynced_told: bool,
     is_recovering: bool,
     /// The height of the chain's tip when it was last said to be synced.
     tip: u32,
@@ -113,6 +115,7 @@ impl BlockTracker {
             parts,
             open,
             is_asking_sync: false,
+            is_unsynced_told: false,
             is_recovering: false,
             tip: 0,
             view: BlocksView::default(),

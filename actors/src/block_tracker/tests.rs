@@ -149,6 +149,32 @@ async fn news_of_a_new_tip_are_a_reason_to_look_and_so_is_time() {
 }
 
 #[actix::test]
+async fn whether_the_chain_is_synced_is_asked_with_and_without_blocks() {
+    let bench = Bench::new().await;
+    for has_block in [false, true] {
+        if has_block {
+            bench.find().await;
+        }
+        for (is_down, is_synced, expected) in [
+            (false, true, Some(true)),
+            (false, false, Some(false)),
+            (true, true, None),
+            (false, true, Some(true)),
+        ] {
+            bench.chain.set_down(is_down);
+            bench.chain.set_synced(is_synced);
+            bench.look().await;
+            let view = Port::<ReadBlocks>::new(&bench.tracker);
+            let view = view
+                .ask(ReadBlocks, std::time::Duration::from_secs(1))
+                .await
+                .unwrap();
+            assert_eq!(view.is_synced, expected, "{has_block} {is_down} {is_synced}");
+        }
+    }
+}
+
+#[actix::test]
 async fn a_block_that_lost_its_race_is_accepted_then_orphaned_and_may_win_after_all() {
     let bench = Bench::new().await;
     let job = bench.job();

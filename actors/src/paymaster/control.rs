@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::payouts::{Held, WhyHeld};
+use dwarves_domain::ids::PayoutId;
+use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
 use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
-use super::Paymaster;
-use super::machine::Report;
-use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts};
+use super::holds::Hold;
+use super::machine::{Machine, Report};
+use super::messages::{DrainPayouts, HoldPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
+use super::{Paymaster, WISHES_MAX, Wish};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
@@ -55,7 +57,8 @@ pub(super) fn paid_now(report: &Report) -> ControlOutcome {
         return ControlOutcome::Refused(troubles.join("; "));
     }
     let begun = report.begun;
-    let open = report.open.iter().flatten().find(|open| Some(open.id) == begun);
+    let open = report.open.iter().flat_map(|(open, _)| open);
+    let open = open.into_iter().find(|open| Some(open.id) == begun);
     let plan = report.plan.as_ref();
     ControlOutcome::Done(json!({
         "dry_run": false,
@@ -74,6 +77,7 @@ impl PayoutsView {
     pub fn to_json(&self) -> Value {
         json!({
             "paused": self.paused,
+            "holds": self.holds.to_json(),
             "threshold_sats": self.threshold.sats(),
             "next_plan_at_millis": self.next_plan_at.millis(),
             "last_payout": self.last_payout.map(|id| id.get()),
@@ -83,6 +87,7 @@ impl PayoutsView {
                 "txid": open.txid.map(|txid| txid.to_string()),
                 "confirmations": open.confirmations,
             })).collect::<Vec<_>>(),
+            "settled": self.settled,
             "troubles": self.troubles.iter().map(|trouble| json!({
                 "kind": trouble.kind.name(),
                 "payout": trouble.payout.map(|id| id.get()),
@@ -108,18 +113,22 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
             PaymasterControl::Pause => self.store_then(PAUSED, "true".to_owned(), reply, ctx, |this| {
                 log::warn!("payouts paused");
                 this.view.paused = true;
+                this.set_gate();
                 json!({ "paused": true })
             }),
             PaymasterControl::Resume => self.store_then(PAUSED, "false".to_owned(), reply, ctx, |this| {
                 log::warn!("payouts resumed");
                 this.view.paused = false;
+                this.set_gate();
                 json!({ "paused": false })
             }),
             PaymasterControl::SetThreshold(threshold) => {
-                let floor = self.parts.settings.rules().floor();
-                if threshold < floor {
+                let rules = self.parts.settings.rules();
+                let least = PlanRules { threshold, ..rules }.threshold_of(None);
+                if threshold < least {
                     let why = format!(
-                        "threshold_sats must be at least {floor}: less would be dust, which the network does not carry"
+                        "threshold_sats must be at least {least}: less would be dust, which the network does not \
+                         carry, or cost more than payouts.fee_max_bps of itself to be paid"
                     );
                     return reply.answer(ControlOutcome::Refused(why));
                 }
@@ -131,7 +140,10 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
                     json!({ "threshold_sats": threshold.sats() })
                 });
             }
-            PaymasterControl::PayNow { dry_run } => self.pay_now(dry_run, reply, ctx),
+            PaymasterControl::PayNow { dry_run: true } => self.wish(Wish::DryRun(reply), ctx),
+            PaymasterControl::PayNow { dry_run: false } => self.pay_now(reply, ctx),
+            PaymasterControl::Cancel(id) => self.wish(Wish::Cancel(id, reply), ctx),
+            PaymasterControl::Release(hold) => self.release(hold, reply, ctx),
         }
     }
 }
@@ -147,24 +159,121 @@ impl HasSettings for Paymaster {
 }
 
 impl Paymaster {
-    fn pay_now(&mut self, dry_run: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn pay_now(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         let refuse = |why: &str| ControlOutcome::Refused(why.to_owned());
         if self.is_draining {
             return reply.answer(refuse("the pool is draining"));
         }
-        if dry_run {
-            // It writes nothing, so it need not wait for a look that is under way.
-            let told = self.machine(self.errand.clone()).dry_run();
-            ctx.spawn(wrap_future(async move { reply.answer(told.await) }));
-            return;
-        }
         if self.view.paused {
             return reply.answer(refuse("payouts are paused; resume them first"));
+        }
+        if let Some(held) = self.view.holds.lines().next() {
+            return reply.answer(ControlOutcome::Refused(format!("payouts are held by {held}")));
         }
         if self.asked_now.is_some() {
             return reply.answer(refuse("a payout is being made; ask again"));
         }
         self.asked_now = Some(reply);
+        self.look(ctx);
+    }
+
+    /// Grants a wish once no look is under way.
+    fn wish(&mut self, wish: Wish, ctx: &mut Context<Self>) {
+        if self.is_draining {
+            return wish.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+        }
+        if self.wishes.len() >= WISHES_MAX {
+            return wish.answer(ControlOutcome::Busy);
+        }
+        if self.is_looking {
+            self.wishes.push_back(wish);
+        } else {
+            self.grant(wish, ctx);
+        }
+    }
+
+    /// Grants a wish; no look begins meanwhile.
+    pub(super) fn grant(&mut self, wish: Wish, ctx: &mut Context<Self>) {
+        self.is_looking = true;
+        let machine = self.machine(self.errand.clone());
+        let holds = self.view.holds.clone();
+        let granted = async move {
+            match wish {
+                Wish::DryRun(reply) => reply.answer(machine.dry_run(holds).await),
+                Wish::Cancel(id, reply) => reply.answer(machine.cancel(id).await),
+            }
+        };
+        let granted = wrap_future::<_, Self>(granted);
+        ctx.spawn(granted.map(|(), this, ctx| {
+            this.free(ctx);
+            this.look(ctx);
+        }));
+    }
+}
+
+impl Wish {
+    pub(super) fn answer(self, outcome: ControlOutcome) {
+        match self {
+            Self::DryRun(reply) | Self::Cancel(_, reply) => reply.answer(outcome),
+        }
+    }
+}
+
+impl Machine {
+    /// Gives a payout up that is set aside and not signed.
+    async fn cancel(mut self, id: PayoutId) -> ControlOutcome {
+        let payout = match self.store.payout(id).await {
+            Ok(Some(payout)) => payout,
+            Ok(None) => return ControlOutcome::Refused(format!("there is no payout {id}")),
+            Err(_) => return ControlOutcome::Unavailable,
+        };
+        match payout.state {
+            PayoutState::Reserved | PayoutState::Cancelled => {}
+            state => {
+                return ControlOutcome::Refused(format!(
+                    "payout {id} is {state}: what is signed may be in anybody's hands, so it is never given up; its \
+                     money returns once another transaction that spends its coins is deep"
+                ));
+            }
+        }
+        let note = "given up by an admin".to_owned();
+        if self.take(id, vec![Step::Cancel(note)]).await.is_err() {
+            return ControlOutcome::Unavailable;
+        }
+        ControlOutcome::Done(json!({
+            "payout": id.get(),
+            "state": PayoutState::Cancelled.name(),
+            "returned_sats": payout.total().sats(),
+        }))
+    }
+}
+
+impl Handler<Ask<ReadWaiting>> for Paymaster {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadWaiting>, _: &mut Self::Context) {
+        ask.reply.answer(self.waiting.get(&ask.payload.hotkey).copied());
+    }
+}
+
+impl Paymaster {
+    /// Lifts a hold by an operator's order.
+    fn release(&mut self, hold: Hold, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        if !self.view.holds.contains(hold) {
+            let why = format!("payouts are not held by {hold}");
+            return reply.answer(ControlOutcome::Refused(why));
+        }
+        if !hold.may_be_released() {
+            let why = format!("{hold} can not be lifted by hand: {}", hold.remedy());
+            return reply.answer(ControlOutcome::Refused(why));
+        }
+        let lifted = HoldPayouts { hold, detail: None };
+        self.view.holds.apply(lifted);
+        self.set_gate();
+        let left = self.view.holds.to_json();
+        reply.answer(ControlOutcome::Done(
+            json!({ "released": hold.name(), "holds": left }),
+        ));
         self.look(ctx);
     }
 }
@@ -184,6 +293,9 @@ impl Handler<Ask<DrainPayouts>> for Paymaster {
         self.is_draining = true;
         if let Some(reply) = self.asked_now.take() {
             reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+        }
+        for wish in self.wishes.drain(..) {
+            wish.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
         }
         if self.is_looking {
             self.drained.push(ask.reply);

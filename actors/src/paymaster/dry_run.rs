@@ -1,86 +1,134 @@
-//! What would be sent now: planned and priced like a payout, but nothing is set aside, signed or locked.
+//! What would be sent now: planned, priced and tried like a payout, but nothing is set aside, locked or kept.
 
-use dwarves_domain::payouts::{Batch, FeePayer, Plan};
+use std::collections::BTreeSet;
+
+use dwarves_domain::payouts::{Batch, FeePayer, Funds, OutPoint, Plan, Sizes, Txid};
 use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
 use super::control::held;
+use super::holds::Holds;
 use super::machine::{Machine, patiently};
+use super::making::Planned;
 use super::signing::build_request;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, TroubleKind};
 use crate::pool_manager::messages::ControlOutcome;
-use crate::wallet::{Quote, WalletState};
+use crate::wallet::WalletState;
+
+/// Miners who wait that are told by name.
+const WAITING_MAX: usize = 1_000;
 
 impl Machine {
     /// Tells what would be sent.
-    pub(super) async fn dry_run(mut self) -> ControlOutcome {
-        let plan = match self.plan().await {
-            Ok(plan) => plan,
-            Err(_) => return ControlOutcome::Unavailable,
+    pub(super) async fn dry_run(mut self, holds: Holds) -> ControlOutcome {
+        let (funds, mut troubles) = match self.look_into_wallet().await {
+            Ok(funds) => (Some(funds), Vec::new()),
+            Err(trouble) => (None, vec![trouble]),
         };
-        if plan.parts.is_empty() {
-            return ControlOutcome::Done(describe(&plan, self.settings.payer, None, None, None));
-        }
+        // Without a wallet it still tells whom it would pay, from a purse that has enough.
+        let is_real = funds.is_some();
+        let planned = self
+            .plan_with(funds.unwrap_or_else(plenty), &BTreeSet::new())
+            .await;
+        let Ok(planned) = planned else {
+            return ControlOutcome::Unavailable;
+        };
         let payer = self.settings.payer;
-        let batch = match Batch::new(plan.parts.clone(), payer, self.settings.addresses) {
+        let batch = match Batch::new(planned.plan.parts.clone(), payer, self.settings.addresses) {
             Ok(batch) => batch,
             Err(error) => return ControlOutcome::Refused(error.to_string()),
         };
-        let (quote, spendable, trouble) = match self.price(&batch).await {
-            Ok((quote, spendable)) => (Some(quote), Some(spendable), None),
-            Err(trouble) => (None, None, Some(trouble)),
-        };
-        ControlOutcome::Done(describe(
-            &plan,
-            payer,
-            quote.map(|quote| (&batch, quote)),
-            spendable,
-            trouble,
-        ))
+        if is_real {
+            troubles.extend(planned.hindrances(&self.report.errand));
+            if !planned.plan.parts.is_empty() {
+                let checked = patiently(self.wallet.check(build_request(&batch, self.terms()))).await;
+                troubles.extend(checked.err().map(|error| Trouble::of_wallet(&error)));
+            }
+        }
+        ControlOutcome::Done(describe(&planned, &holds, payer, &batch, is_real, &troubles))
     }
 
-    /// The network's fee and the wallet's coins.
-    async fn price(&mut self, batch: &Batch) -> Result<(Quote, Amount), Trouble> {
+    /// The wallet's coins, if it can be asked.
+    async fn look_into_wallet(&mut self) -> Result<Funds, Trouble> {
         let of_wallet = |error| Trouble::of_wallet(&error);
         if let WalletState::NotLoaded(detail) = patiently(self.wallet.state()).await.map_err(of_wallet)? {
-            return Err(Trouble::new(super::trouble::TroubleKind::WalletNotLoaded, detail));
+            return Err(Trouble::new(TroubleKind::WalletNotLoaded, detail));
         }
-        let spendable = patiently(self.wallet.spendable()).await.map_err(of_wallet)?;
-        let request = build_request(batch, self.settings.fee_rate, self.settings.fee_max);
-        let quote = patiently(self.wallet.quote(request)).await.map_err(of_wallet)?;
-        Ok((quote, spendable))
+        patiently(self.wallet.funds()).await.map_err(of_wallet)
+    }
+}
+
+/// More than anybody is owed.
+fn plenty() -> Funds {
+    let txid = Txid::from_bytes([0; 32]);
+    Funds {
+        coins: vec![(OutPoint { txid, vout: 0 }, Amount::MAX)],
+        sizes: Sizes {
+            base: 0,
+            input: 0,
+            change: 0,
+        },
+        change_min: Amount::ZERO,
+        in_mweb: Amount::ZERO,
     }
 }
 
 /// The plan as the admin sees it: `outputs` are what the transaction would pay, after the fee if miners pay it.
 fn describe(
-    plan: &Plan,
+    planned: &Planned,
+    holds: &Holds,
     payer: FeePayer,
-    priced: Option<(&Batch, Quote)>,
-    spendable: Option<Amount>,
-    trouble: Option<Trouble>,
+    batch: &Batch,
+    is_real: bool,
+    troubles: &[Trouble],
 ) -> Value {
-    let outputs = priced.and_then(|(batch, quote)| batch.outputs_after(quote.borne).ok());
-    let parts = priced.and_then(|(batch, quote)| batch.parts_after(quote.borne).ok());
-    let parts = parts.as_ref().unwrap_or(&plan.parts);
+    let Planned { plan, purse, .. } = planned;
+    let price = plan.price.filter(|_| is_real);
+    let borne = price.map_or(Amount::ZERO, |price| price.borne);
+    let outputs = batch.outputs_after(borne).unwrap_or_default();
+    let parts = batch.parts_after(borne).unwrap_or_default();
+    let left_of = |hotkey| {
+        plan.waiting
+            .get(hotkey)
+            .map_or(0, |waiting| waiting.amount.sats())
+    };
+    let troubles: Vec<String> = troubles.iter().map(ToString::to_string).collect();
     json!({
         "dry_run": true,
         "total_sats": plan.total.sats(),
         "fee_payer": payer.name(),
-        "fee_sats": priced.map(|(_, quote)| quote.fee.sats()),
-        "spendable_sats": spendable.map(Amount::sats),
-        "outputs": outputs.map(|outputs| outputs.iter().map(|output| json!({
+        "fee_sats": price.map(|price| price.fee.sats()),
+        "inputs": price.map(|price| price.inputs),
+        "vbytes": price.map(|price| price.vbytes),
+        "spendable_sats": is_real.then(|| purse.total().sats()),
+        "outputs": outputs.iter().filter(|_| is_real).map(|output| json!({
             "address": output.address,
             "amount_sats": output.amount.sats(),
-        })).collect::<Vec<_>>()).unwrap_or_default(),
+        })).collect::<Vec<_>>(),
         "miners": parts.iter().map(|part| json!({
             "hotkey": part.hotkey.to_string(),
             "address": part.address,
             "debited_sats": part.amount.sats(),
             "fee_sats": part.fee.sats(),
             "amount_sats": part.net().sats(),
+            "left_sats": left_of(&part.hotkey),
         })).collect::<Vec<_>>(),
         "held": held(&plan.held),
-        "trouble": trouble.map(|trouble| trouble.to_string()),
+        "waiting": waiting(plan),
+        "holds": holds.to_json(),
+        "trouble": (!troubles.is_empty()).then(|| troubles.join("; ")),
     })
+}
+
+/// Who is due and waits, and why.
+fn waiting(plan: &Plan) -> Vec<Value> {
+    let waiting = plan.waiting.iter().take(WAITING_MAX);
+    let waiting = waiting.map(|(hotkey, waiting)| {
+        json!({
+            "hotkey": hotkey.to_string(),
+            "reason": waiting.why.name(),
+            "amount_sats": waiting.amount.sats(),
+        })
+    });
+    waiting.collect()
 }

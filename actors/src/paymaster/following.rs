@@ -59,11 +59,7 @@ impl Machine {
     /// asked already.
     pub(super) async fn send(&mut self, payout: &Payout, may_ask_rival: bool) -> Result<(), Ended> {
         let is_first = payout.state == PayoutState::Signed;
-        let Some(signed) = payout
-            .signed
-            .as_ref()
-            .filter(|_| !is_first || self.report.errand.may_send)
-        else {
+        let Some(signed) = payout.signed.as_ref().filter(|_| !is_first || self.may_send()) else {
             return Ok(());
         };
         match patiently(self.wallet.send(signed.bytes.clone())).await {

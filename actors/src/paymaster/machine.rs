@@ -4,14 +4,17 @@
 //! other. The order is what keeps the money safe: set aside, sign, store the signed bytes, only then send; and
 //! the same bytes again until they are deep.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
+use tokio::sync::watch;
 
 use super::PaymasterSettings;
+use super::making::Made;
 use super::messages::{OpenPayout, PayoutAlarms};
+use super::refusals::Refusal;
 use super::trouble::{Trouble, TroubleKind};
 use crate::ask::Port;
 use crate::clock::SharedClock;
@@ -30,14 +33,18 @@ const WALLET_DEADLINE: Duration = Duration::from_secs(120);
 pub(super) struct Errand {
     /// Whether a payout is to be planned.
     pub(super) wants_plan: bool,
-    /// Whether new transactions may leave: not while payouts are paused.
+    /// Whether new transactions may leave: not while payouts are paused or held.
     pub(super) may_send: bool,
+    /// Whether what the wallet says of payouts is booked: not while this may be another chain than the ledger's.
+    pub(super) may_follow: bool,
     /// The last payout that is known of.
     pub(super) last_payout: Option<PayoutId>,
     /// Scripts that the wallet refused to pay.
-    pub(super) refused: BTreeSet<Vec<u8>>,
+    pub(super) refused: BTreeMap<Vec<u8>, Refusal>,
     /// Outputs of one transaction: fewer than configured once the wallet found one too large.
     pub(super) outputs_max: usize,
+    /// Virtual bytes of one transaction: fewer than configured once the wallet found one too large.
+    pub(super) vbytes_max: u64,
 }
 
 /// What a look found and did.
@@ -45,8 +52,9 @@ pub(super) struct Errand {
 pub(super) struct Report {
     pub(super) errand: Errand,
     pub(super) troubles: Vec<Trouble>,
-    /// As they are after the look; `None`: they could not be read.
-    pub(super) open: Option<Vec<OpenPayout>>,
+    /// As they are after the look, and how many are only watched for reorganisations; `None`: they could not be
+    /// read.
+    pub(super) open: Option<(Vec<OpenPayout>, u64)>,
     pub(super) alarms: PayoutAlarms,
     /// What was planned, if anything was.
     pub(super) plan: Option<Plan>,
@@ -76,6 +84,8 @@ pub(super) struct Machine {
     pub(super) clock: SharedClock,
     pub(super) halt: SharedHalt,
     pub(super) settings: PaymasterSettings,
+    /// Whether new transactions may leave, as of now.
+    pub(super) gate: watch::Receiver<bool>,
     pub(super) report: Report,
 }
 
@@ -109,44 +119,61 @@ impl Machine {
         if let Err(Ended::Trouble(trouble)) = self.try_look().await {
             self.report.troubles.push(trouble);
         }
-        if let Ok(open) = self.watched().await {
-            self.report.open = Some(open.iter().map(OpenPayout::of).collect());
+        if let Ok(watched) = self.watched().await {
+            let (open, settled): (Vec<&Payout>, Vec<&Payout>) =
+                watched.iter().partition(|payout| payout.state.is_in_flight());
+            let open = open.into_iter().map(OpenPayout::of).collect();
+            self.report.open = Some((open, settled.len() as u64));
         }
         self.report
     }
 
     async fn try_look(&mut self) -> Result<(), Ended> {
         let watched = self.watched().await?;
-        if watched.is_empty() && !(self.report.errand.wants_plan && self.report.errand.may_send) {
+        if watched.is_empty() && !(self.report.errand.wants_plan && self.may_send()) {
+            return Ok(());
+        }
+        if !self.report.errand.may_follow {
             return Ok(());
         }
         let is_unlocked = self.wallet_may_be_asked().await?;
         for payout in &watched {
             self.follow(payout).await?;
         }
-        if !is_unlocked || !self.report.errand.may_send {
+        if !is_unlocked || !self.may_send() {
             return Ok(());
         }
         // Read again: following may have given money back, or found that something is sent.
         let watched = self.watched().await?;
-        // Coins of a transaction that was built and never stored are locked in vain: only those of stored ones
-        // stay locked, and no other payout can take them.
-        let wants_coins =
-            self.report.errand.wants_plan || watched.iter().any(|p| p.state == PayoutState::Reserved);
-        if wants_coins {
-            patiently(self.wallet.hold(in_flight_inputs(&watched).collect())).await?;
-        }
         if let Some(reserved) = watched.iter().find(|p| p.state == PayoutState::Reserved) {
-            return self.make(reserved.id, &watched).await;
+            self.release_strays(&watched).await?;
+            if matches!(self.make(reserved.id, &watched).await?, Made::Done) {
+                return Ok(());
+            }
+            // It was due, and its money is free again: it is planned anew at once.
+            self.report.errand.wants_plan = true;
         }
         if !self.report.errand.wants_plan {
             return Ok(());
         }
+        self.release_strays(&watched).await?;
         if watched.len() >= OPEN_MAX as usize {
             let detail = format!("{} payouts are open, as many as are followed", watched.len());
             return Err(Ended::Trouble(Trouble::new(TroubleKind::TooManyOpen, detail)));
         }
         self.plan_and_make(&watched).await
+    }
+
+    /// Coins of a transaction that was built and never stored are locked in vain: only those of stored ones stay
+    /// locked, and no other payout can take them.
+    async fn release_strays(&self, watched: &[Payout]) -> Result<(), Ended> {
+        Ok(patiently(self.wallet.hold(in_flight_inputs(watched).collect())).await?)
+    }
+
+    /// Whether a new transaction may leave. Asked before each step that can not be undone, because payouts may be
+    /// paused or held while a look is under way.
+    pub(super) fn may_send(&self) -> bool {
+        self.report.errand.may_send && *self.gate.borrow()
     }
 
     async fn watched(&mut self) -> Result<Vec<Payout>, Ended> {

@@ -1,42 +1,97 @@
-//! Payouts that are to be: planned, set aside, signed, stored, and only then sent.
+//! Payouts that are to be: planned, tried, set aside, signed, stored, and only then sent.
+//!
+//! What a payout costs, and whether the node takes it, is known before any money is set aside. What is learnt from a
+//! refusal is kept for the plans after it.
 
 use std::collections::BTreeSet;
 
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Batch, BatchError, OutPoint, Payout, PayoutState, Plan, Step, Txid, plan};
+use dwarves_domain::payouts::{
+    Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Step, Txid, WhyHeld, plan,
+};
 use dwarves_domain::units::Amount;
 
-use super::machine::{Ended, Machine, patiently};
+use super::machine::{Ended, Errand, Machine, patiently};
+use super::refusals::Refusal;
 use super::signing::{build_request, check_signed};
 use super::trouble::{Trouble, TroubleKind};
 use crate::store::{Write, Written};
 use crate::wallet::{WalletAction, WalletError, WalletErrorKind};
 
-/// Outputs below which a transaction that is too large is not split any further.
-const OUTPUTS_MIN: usize = 1;
+/// Plans of one look: after each but the last something was learnt from the wallet's refusal.
+const PLANS_MAX: u32 = 8;
+/// Virtual bytes below which a transaction that is too large is not made any smaller.
+const VBYTES_MIN: u64 = 300;
+
+/// What became of making a payout.
+pub(super) enum Made {
+    /// It was signed, or there is nothing to be done any more.
+    Done,
+    /// The wallet can not make it: its money is payable again.
+    GivenUp(WalletError),
+}
+
+/// What is paid next, and the coins that it is paid from.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) purse: Purse,
+    pub(super) funds: Funds,
+}
 
 impl Machine {
-    /// Plans a payout, sets its money aside and makes it.
+    /// Plans a payout, asks whether the network takes it, sets its money aside and makes it.
     pub(super) async fn plan_and_make(&mut self, watched: &[Payout]) -> Result<(), Ended> {
-        let plan = self.plan().await?;
-        let (total, parts) = (plan.total, plan.parts.clone());
-        self.report.plan = Some(plan);
-        if parts.is_empty() {
+        self.forget_old_refusals();
+        let mut suspected = BTreeSet::new();
+        for _ in 0..PLANS_MAX {
+            let planned = self.plan(&suspected).await?;
+            self.report
+                .troubles
+                .extend(planned.hindrances(&self.report.errand));
+            let plan = planned.plan;
+            self.report.plan = Some(plan.clone());
+            if plan.parts.is_empty() {
+                return Ok(());
+            }
+            if !self.may_send() {
+                return Ok(());
+            }
+            let batch = self.batch(&plan)?;
+            match patiently(self.wallet.check(build_request(&batch, self.terms()))).await {
+                Ok(()) => return self.reserve_and_make(plan, watched).await,
+                Err(error) if error.action() == WalletAction::Replan => {
+                    suspected.extend(self.learn(&batch, error).await?);
+                    // The next plan finds anew what hinders it.
+                    self.report
+                        .troubles
+                        .retain(|trouble| !trouble.kind.is_of_planning());
+                }
+                Err(error) => return Err(Ended::Trouble(Trouble::of_wallet(&error))),
+            }
+        }
+        let detail = format!("{PLANS_MAX} plans were refused, one after the other; it goes on soon");
+        Err(Ended::Trouble(Trouble::new(TroubleKind::WalletRefused, detail)))
+    }
+
+    pub(super) fn batch(&self, plan: &Plan) -> Result<Batch, Ended> {
+        let batch = Batch::new(plan.parts.clone(), self.settings.payer, self.settings.addresses);
+        batch.map_err(|error| Ended::Trouble(Trouble::new(TroubleKind::AddressRefused, error.to_string())))
+    }
+
+    async fn reserve_and_make(&mut self, plan: Plan, watched: &[Payout]) -> Result<(), Ended> {
+        if !self.may_send() {
             return Ok(());
         }
-        let spendable = patiently(self.wallet.spendable()).await?;
-        if spendable < total {
-            let detail = format!("{total} sats are due, the wallet can spend {spendable}");
-            return Err(Ended::Trouble(Trouble::new(TroubleKind::ShortOfFunds, detail)));
-        }
-        let id = self
-            .report
-            .errand
-            .last_payout
-            .map_or(PayoutId::new(1), PayoutId::next);
+        let last = self.report.errand.last_payout;
+        let id = last.map_or(PayoutId::new(1), PayoutId::next);
         let (payer, rate) = (self.settings.payer, self.settings.fee_rate);
-        let payout = Payout::reserve(id, self.clock.now(), parts, payer, rate);
-        log::info!("payout={id} is begun miners={} sats={total}", payout.parts.len());
+        let payout = Payout::reserve(id, self.clock.now(), plan.parts, payer, rate);
+        log::info!(
+            "payout={id} is begun miners={} sats={} fee_sats={}",
+            payout.parts.len(),
+            plan.total,
+            plan.price.map_or(Amount::ZERO, |price| price.fee)
+        );
         let write = Write::ReservePayout(Box::new(payout));
         let written = self.commit(vec![write]).await?;
         if written.first() == Some(&Written::PayoutRefused) {
@@ -45,45 +100,72 @@ impl Machine {
         }
         self.report.errand.last_payout = Some(id);
         self.report.begun = Some(id);
-        self.make(id, watched).await
+        match self.make(id, watched).await? {
+            Made::Done => Ok(()),
+            Made::GivenUp(error) => {
+                self.report.begun = None;
+                Err(Ended::Trouble(Trouble::of_wallet(&error)))
+            }
+        }
     }
 
-    /// Who would be paid now.
-    pub(super) async fn plan(&mut self) -> Result<Plan, Ended> {
+    /// Who would be paid now, and from what.
+    pub(super) async fn plan(&mut self, suspected: &BTreeSet<Vec<u8>>) -> Result<Planned, Ended> {
+        let funds = patiently(self.wallet.funds()).await?;
+        self.plan_with(funds, suspected).await
+    }
+
+    /// Who would be paid now from these funds.
+    pub(super) async fn plan_with(
+        &mut self,
+        funds: Funds,
+        suspected: &BTreeSet<Vec<u8>>,
+    ) -> Result<Planned, Ended> {
         let one = Amount::from_sats(1).unwrap_or(Amount::ZERO);
         let candidates = self.store.payout_candidates(one).await;
         let candidates = candidates.map_err(|error| self.store_failed(&error))?;
         let mut rules = self.settings.rules();
+        rules.terms = self.terms();
         rules.outputs_max = self.report.errand.outputs_max;
-        rules.refused.clone_from(&self.report.errand.refused);
-        plan(candidates, &rules).map_err(|error| {
+        rules.refused = self.report.errand.refused.keys().cloned().collect();
+        rules.suspected.clone_from(suspected);
+        let purse = Purse::new(&funds, rules.terms);
+        let plan = plan(candidates, &rules, &purse).map_err(|error| {
             self.halt
                 .halt(&format!("payouts can not be planned from the ledger: {error}"));
             Ended::Trouble(Trouble::new(TroubleKind::Ledger, error.to_string()))
-        })
+        })?;
+        Ok(Planned { plan, purse, funds })
+    }
+
+    /// What the network is offered, and how much of it it carries, as far as that is known.
+    pub(super) fn terms(&self) -> FeeTerms {
+        FeeTerms {
+            vbytes_max: self.report.errand.vbytes_max,
+            ..self.settings.terms()
+        }
     }
 
     /// Builds, signs, stores and sends a reserved payout.
-    pub(super) async fn make(&mut self, id: PayoutId, watched: &[Payout]) -> Result<(), Ended> {
+    pub(super) async fn make(&mut self, id: PayoutId, watched: &[Payout]) -> Result<Made, Ended> {
         let payout = self.store.payout(id).await;
         let payout = payout.map_err(|error| self.store_failed(&error))?;
         let Some(payout) = payout.filter(|payout| payout.state == PayoutState::Reserved) else {
-            return Ok(());
+            return Ok(Made::Done);
         };
         let batch = match Batch::new(payout.parts.clone(), payout.payer, self.settings.addresses) {
             Ok(batch) => batch,
-            Err(error @ (BatchError::Address { .. } | BatchError::Fee { .. } | BatchError::Overflow)) => {
-                return self
-                    .give_up(id, &error.to_string(), TroubleKind::AddressRefused)
-                    .await;
+            Err(error) => {
+                let error = WalletError::new(WalletErrorKind::Refused, error.to_string());
+                return self.give_up(id, error).await;
             }
         };
-        let request = build_request(&batch, self.settings.fee_rate, self.settings.fee_max);
-        let built = match patiently(self.wallet.build(request)).await {
+        if !self.may_send() {
+            return Ok(Made::Done);
+        }
+        let built = match patiently(self.wallet.build(build_request(&batch, self.terms()))).await {
             Ok(built) => built,
-            Err(error) if error.action() == WalletAction::Replan => {
-                return self.replan(id, &batch, &error).await;
-            }
+            Err(error) if error.action() == WalletAction::Replan => return self.give_up(id, error).await,
             Err(error) => return Err(Ended::Trouble(Trouble::of_wallet(&error).of(id))),
         };
         let known: BTreeSet<Txid> = watched
@@ -111,28 +193,120 @@ impl Machine {
             signed: Some(signed),
             ..payout
         };
-        self.send(&payout, true).await
+        self.send(&payout, true).await?;
+        Ok(Made::Done)
     }
 
-    /// Gives a payout up that the wallet can not make, and keeps in mind what was wrong with it.
-    async fn replan(&mut self, id: PayoutId, batch: &Batch, error: &WalletError) -> Result<(), Ended> {
-        let errand = &mut self.report.errand;
-        let kind = match error.kind() {
+    /// Gives a payout up that the wallet can not make: nothing of it was ever sent, so its money is payable again.
+    async fn give_up(&mut self, id: PayoutId, error: WalletError) -> Result<Made, Ended> {
+        self.take(id, vec![Step::Cancel(error.to_string())]).await?;
+        Ok(Made::GivenUp(error))
+    }
+
+    /// Keeps in mind what was wrong with a batch that the wallet refused. Returns scripts that have to wait while it
+    /// is not known which of them is wrong.
+    async fn learn(&mut self, batch: &Batch, error: WalletError) -> Result<BTreeSet<Vec<u8>>, Ended> {
+        let none = BTreeSet::new();
+        match error.kind() {
             WalletErrorKind::BadAddress(script) => {
-                errand.refused.insert(script.clone());
-                TroubleKind::AddressRefused
+                self.refuse(script.clone(), error.to_string());
+                Ok(none)
             }
-            _ => {
-                errand.outputs_max = (batch.outputs().len() / 2).max(OUTPUTS_MIN);
-                TroubleKind::TooLarge
+            WalletErrorKind::TooLarge => {
+                let vbytes = self.report.plan.as_ref().and_then(|plan| plan.price);
+                let vbytes = vbytes.map_or(VBYTES_MIN, |price| price.vbytes * 3 / 4);
+                let errand = &mut self.report.errand;
+                if batch.outputs().len() > 1 {
+                    errand.outputs_max = batch.outputs().len() / 2;
+                } else if vbytes < VBYTES_MIN {
+                    return Err(Ended::Trouble(Trouble::of_wallet(&error)));
+                } else {
+                    errand.vbytes_max = vbytes;
+                }
+                log::warn!("payouts: {error}: it is made smaller");
+                Ok(none)
+            }
+            WalletErrorKind::Refused => self.find_refused(batch, &error).await,
+            // The coins are others than a moment ago; the next plan sees it.
+            _ => Ok(none),
+        }
+    }
+
+    pub(super) fn refuse(&mut self, script: Vec<u8>, why: String) {
+        let refusal = Refusal {
+            why,
+            at: self.clock.now(),
+        };
+        self.report.errand.refused.insert(script, refusal);
+    }
+}
+
+impl Planned {
+    /// What hinders those who are due and wait.
+    pub(super) fn hindrances(&self, errand: &Errand) -> Vec<Trouble> {
+        let mut found = Vec::new();
+        let plan = &self.plan;
+        let named = |why: WhyHeld| {
+            let mut of_reason = plan.waiting.iter().filter(|(_, waiting)| waiting.why == why);
+            of_reason
+                .next()
+                .map_or_else(String::new, |(hotkey, _)| hotkey.to_string())
+        };
+        let mut tell = |kind, why: WhyHeld, more: String| {
+            let held = plan.held_for(why);
+            if held.miners > 0 {
+                let detail = format!("{} of {} miners wait{more}", held.amount, held.miners);
+                found.push(Trouble::new(kind, detail));
             }
         };
-        self.give_up(id, &error.to_string(), kind).await
+        let why = errand.refused.values().next().map_or("", |refusal| &refusal.why);
+        let whose = named(WhyHeld::AddressRefused);
+        let more = format!(", among them {whose}: {why}");
+        tell(TroubleKind::AddressRefused, WhyHeld::AddressRefused, more);
+        let more = format!(
+            ", among them {}: no address that this chain can pay",
+            named(WhyHeld::AddressInvalid)
+        );
+        tell(TroubleKind::AddressRefused, WhyHeld::AddressInvalid, more);
+        let more = format!(
+            "; {} are paid now, and the wallet can spend {}{}",
+            plan.total,
+            self.purse.total(),
+            self.elsewhere()
+        );
+        tell(TroubleKind::ShortOfFunds, WhyHeld::ShortOfFunds, more);
+        let terms = self.purse.terms();
+        let more = format!(
+            ": at {} sats a virtual byte they would cost more than {} basis points{}",
+            terms.rate.sats_per_vbyte(),
+            terms.fee_max.get(),
+            self.elsewhere()
+        );
+        tell(TroubleKind::FeeTooHigh, WhyHeld::FeeTooHigh, more);
+        if plan.parts.is_empty() {
+            let more = format!(": none of it fits into {} virtual bytes", terms.vbytes_max);
+            tell(TroubleKind::TooLarge, WhyHeld::NextBatch, more);
+        }
+        found
     }
 
-    async fn give_up(&mut self, id: PayoutId, why: &str, kind: TroubleKind) -> Result<(), Ended> {
-        self.take(id, vec![Step::Cancel(why.to_owned())]).await?;
-        Err(Ended::Trouble(Trouble::new(kind, why).of(id)))
+    /// Coins that are the wallet's and that no payout can spend.
+    fn elsewhere(&self) -> String {
+        let mut told = String::new();
+        let (coins, left_out) = self.purse.left_out();
+        if coins > 0 {
+            told.push_str(&format!(
+                "; {coins} coins of {left_out} more cost too much of themselves to be spent"
+            ));
+        }
+        if self.funds.in_mweb > Amount::ZERO {
+            told.push_str(&format!(
+                "; {} more sit in MWEB, where payouts can not be made from: sendtoaddress to a bech32 address of the \
+                 wallet brings them back after six blocks",
+                self.funds.in_mweb
+            ));
+        }
+        told
     }
 }
 

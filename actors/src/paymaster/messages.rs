@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Held, PayoutState, Txid, WhyHeld};
+use dwarves_domain::payouts::{Held, PayoutState, Txid, Waiting, WhyHeld};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
+use super::holds::{Hold, Holds};
 use super::trouble::Trouble;
 use crate::ask::Request;
 use crate::pool_manager::messages::ControlOutcome;
@@ -16,11 +18,23 @@ use crate::pool_manager::messages::ControlOutcome;
 #[rtype(result = "()")]
 pub struct Poke;
 
+/// Holds all payouts on a ground, or lifts it. Told by whoever knows; telling the same again changes nothing, so a
+/// teller whose news were refused (the mailbox is full) tells them again. It is in force once it is handled: a look
+/// that is under way stops before it sets aside, signs or sends anything new.
+#[derive(Clone, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct HoldPayouts {
+    /// On which ground.
+    pub hold: Hold,
+    /// What is known of it, in words (cut after 500 bytes); `None` lifts it.
+    pub detail: Option<String>,
+}
+
 /// Reads how payouts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadPayouts;
 
-/// A payout that still may change.
+/// A payout that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPayout {
     /// Which.
@@ -49,14 +63,18 @@ pub struct PayoutAlarms {
 pub struct PayoutsView {
     /// Whether an admin paused them.
     pub paused: bool,
+    /// On which grounds they are held; none leaves while there is one.
+    pub holds: Holds,
     /// The balance from which miners are paid who chose none.
     pub threshold: Amount,
     /// When the next payout is planned.
     pub next_plan_at: Timestamp,
     /// The last payout, if there ever was one.
     pub last_payout: Option<PayoutId>,
-    /// Payouts that still may change, oldest first.
+    /// Payouts that are under way, oldest first.
     pub open: Vec<OpenPayout>,
+    /// Payouts that are confirmed or returned and still watched: a reorganisation may change them.
+    pub settled: u64,
     /// What hinders payouts; empty if nothing does.
     pub troubles: Vec<Trouble>,
     /// Balances that the last plan left where they are, by reason.
@@ -67,6 +85,18 @@ pub struct PayoutsView {
 
 impl Request for ReadPayouts {
     type Reply = PayoutsView;
+}
+
+/// Reads whether a miner's balance is due and waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadWaiting {
+    /// Whose.
+    pub hotkey: Hotkey,
+}
+
+impl Request for ReadWaiting {
+    /// As of the last plan; `None`: it is not due, or it is paid.
+    type Reply = Option<Waiting>;
 }
 
 /// An admin's message to the paymaster.
@@ -81,8 +111,12 @@ pub enum PaymasterControl {
         /// Only tells what would be sent.
         dry_run: bool,
     },
+    /// Gives a payout up that is set aside and not signed: its balances are payable again.
+    Cancel(PayoutId),
     /// Changes the balance from which miners are paid who chose none.
     SetThreshold(Amount),
+    /// Lifts a hold that operators may lift.
+    Release(Hold),
 }
 
 impl Request for PaymasterControl {

@@ -10,18 +10,22 @@
 //! | `messages` | what it is asked and told |
 //! | `machine` | one look: what is done in which order, and how steps are booked |
 //! | `following` | payouts that are signed: sending, watching, who spends their inputs |
-//! | `making` | payouts that are to be: planned, set aside, signed |
+//! | `making` | payouts that are to be: planned, tried, set aside, signed |
+//! | `refusals` | which addresses the node refuses to pay, if it does not say so itself |
 //! | `signing` | what the wallet is asked to sign, and whether it did |
 //! | `dry_run` | what would be sent now |
 //! | `settings` | how payouts are made |
 //! | `control` | what admins may tell it, and what it shows |
+//! | [`holds`] | on which grounds nothing may leave at all |
 //! | `trouble` | what can hinder payouts, with remedies |
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, VecDeque};
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
+use dwarves_domain::payouts::Waiting;
 use dwarves_domain::time::{Span, Timestamp};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
@@ -31,27 +35,42 @@ use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
 use crate::store::SharedStore;
 use crate::wallet::SharedWallet;
+use tokio::sync::watch;
 
 pub mod control;
 mod dry_run;
 mod following;
+pub mod holds;
 mod machine;
 mod making;
 pub mod messages;
+mod refusals;
 mod settings;
 mod signing;
 #[cfg(test)]
 mod tests;
 pub mod trouble;
 
+use holds::Holds;
 use machine::{Errand, Machine, Report};
-use messages::{PayoutsView, Poke};
+use messages::{HoldPayouts, PayoutsView, Poke};
 pub use settings::PaymasterSettings;
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 64;
 /// The wait before a payout that could not be planned or made is tried again.
 const RETRY_AFTER: Span = Span::from_secs(30);
+
+/// Wishes of admins that may wait for the end of a look.
+const WISHES_MAX: usize = 16;
+
+/// What an admin wants that is done between two looks, so that neither sees what the other has half done.
+enum Wish {
+    /// To know what would be sent.
+    DryRun(ReplyTo<ControlOutcome>),
+    /// To give a payout up that is not signed.
+    Cancel(PayoutId, ReplyTo<ControlOutcome>),
+}
 
 /// What the paymaster is made with.
 pub struct PaymasterParts {
@@ -71,6 +90,8 @@ pub struct PaymasterParts {
     pub last_payout: Option<(PayoutId, Timestamp)>,
     /// Whether an admin paused payouts in an earlier life.
     pub paused: bool,
+    /// What holds payouts from the start.
+    pub holds: Holds,
 }
 
 /// The actor that owns payouts under way.
@@ -78,10 +99,16 @@ pub struct Paymaster {
     parts: PaymasterParts,
     errand: Errand,
     view: PayoutsView,
+    /// Who was due at the last plan and waits.
+    waiting: BTreeMap<Hotkey, Waiting>,
+    /// Whether new transactions may leave; a look under way reads it before each step that is not to be undone.
+    gate: watch::Sender<bool>,
     /// A look, or a dry run, is under way.
     is_looking: bool,
     /// An admin wants a payout now.
     asked_now: Option<ReplyTo<ControlOutcome>>,
+    /// What admins want besides, one after the other, between two looks.
+    wishes: VecDeque<Wish>,
     is_draining: bool,
     drained: Vec<ReplyTo<()>>,
 }
@@ -95,24 +122,31 @@ impl Paymaster {
             None => parts.clock.now(),
         };
         let last_payout = parts.last_payout.map(|(id, _)| id);
+        let (gate, _) = watch::channel(!parts.paused && parts.holds.is_empty());
         Self {
             errand: Errand {
                 wants_plan: false,
                 may_send: false,
+                may_follow: false,
                 last_payout,
-                refused: BTreeSet::new(),
+                refused: BTreeMap::new(),
                 outputs_max: parts.settings.outputs_max,
+                vbytes_max: parts.settings.vbytes_max,
             },
             view: PayoutsView {
                 paused: parts.paused,
+                holds: parts.holds.clone(),
                 threshold: parts.settings.threshold,
                 next_plan_at,
                 last_payout,
                 ..PayoutsView::default()
             },
             parts,
+            waiting: BTreeMap::new(),
+            gate,
             is_looking: false,
             asked_now: None,
+            wishes: VecDeque::new(),
             is_draining: false,
             drained: Vec::new(),
         }
@@ -126,8 +160,19 @@ impl Paymaster {
             clock: self.parts.clock.clone(),
             halt: self.parts.halt.clone(),
             settings: self.parts.settings.clone(),
+            gate: self.gate.subscribe(),
             report: Report::of(errand),
         }
+    }
+
+    /// Whether new transactions may leave.
+    fn may_send(&self) -> bool {
+        !self.view.paused && self.view.holds.is_empty()
+    }
+
+    /// Lets a look that is under way know whether it may go on to send.
+    fn set_gate(&self) {
+        self.gate.send_replace(self.may_send());
     }
 
     /// Begins a look, unless one is under way.
@@ -139,7 +184,8 @@ impl Paymaster {
         let is_due = self.parts.clock.now() >= self.view.next_plan_at;
         let errand = Errand {
             wants_plan: is_due || self.asked_now.is_some(),
-            may_send: !self.view.paused,
+            may_send: self.may_send(),
+            may_follow: !self.view.holds.doubt_chain(),
             ..self.errand.clone()
         };
         let looked = wrap_future::<_, Self>(self.machine(errand).look());
@@ -157,11 +203,13 @@ impl Paymaster {
         alarms.returned += report.alarms.returned;
         alarms.revived += report.alarms.revived;
         self.view.last_payout = report.errand.last_payout;
-        if let Some(open) = &report.open {
+        if let Some((open, settled)) = &report.open {
             self.view.open.clone_from(open);
+            self.view.settled = *settled;
         }
-        if let Some(plan) = &report.plan {
+        if let Some(plan) = &mut report.plan {
             self.view.held.clone_from(&plan.held);
+            self.waiting = std::mem::take(&mut plan.waiting);
         }
         if report.errand.wants_plan
             && let Some(reply) = self.asked_now.take()
@@ -173,16 +221,18 @@ impl Paymaster {
         self.free(ctx);
     }
 
-    /// What hindered the last plan stands until the next one: the looks between do not try it.
+    /// What hindered the last plan stands until the next one: the looks between do not try it, and one that fails
+    /// before it plans found nothing new of it.
     fn keep_troubles_of_planning(&self, report: &mut Report) {
-        if report.errand.wants_plan {
+        if report.plan.is_some() {
             return;
         }
+        let wants_plan = report.errand.wants_plan;
         for known in self
             .view
             .troubles
             .iter()
-            .filter(|trouble| trouble.payout.is_none())
+            .filter(|trouble| trouble.payout.is_none() && (trouble.kind.is_of_planning() || !wants_plan))
         {
             if !report.troubles.iter().any(|trouble| trouble.kind == known.kind) {
                 report.troubles.push(known.clone());
@@ -190,14 +240,16 @@ impl Paymaster {
         }
     }
 
-    /// A full transaction leaves others that are due: they are next. What failed is tried again soon, and a
-    /// payout that a look was too early for waits for the next interval.
+    /// A full transaction leaves others that are due: they are next. Those that wait for something else are tried
+    /// again with the next payout. What failed is tried again soon, and a payout that a look was too early for waits
+    /// for the next interval.
     fn next_plan_after(&self, report: &Report) -> Timestamp {
         let now = self.parts.clock.now();
         match &report.plan {
-            Some(plan) if plan.is_full() && report.troubles.is_empty() => now,
+            Some(plan) if plan.is_full() && report.begun.is_some() => now,
+            Some(_) if report.begun.is_some() => now.plus(self.parts.settings.interval),
+            _ if !self.may_send() => self.view.next_plan_at,
             Some(_) if report.troubles.is_empty() => now.plus(self.parts.settings.interval),
-            _ if self.view.paused => self.view.next_plan_at,
             _ => now.plus(RETRY_AFTER.min(self.parts.settings.interval)),
         }
     }
@@ -209,6 +261,8 @@ impl Paymaster {
             for reply in self.drained.drain(..) {
                 reply.answer(());
             }
+        } else if let Some(wish) = self.wishes.pop_front() {
+            self.grant(wish, ctx);
         } else if self.asked_now.is_some() {
             self.look(ctx);
         }
@@ -242,6 +296,9 @@ impl Actor for Paymaster {
         if self.view.paused {
             log::warn!("payouts are paused, as an admin ordered");
         }
+        for line in self.view.holds.lines() {
+            log::warn!("payouts are held by {line}");
+        }
         self.look(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(
@@ -256,5 +313,16 @@ impl Handler<Poke> for Paymaster {
 
     fn handle(&mut self, _: Poke, ctx: &mut Self::Context) {
         self.look(ctx);
+    }
+}
+
+impl Handler<HoldPayouts> for Paymaster {
+    type Result = ();
+
+    fn handle(&mut self, told: HoldPayouts, ctx: &mut Self::Context) {
+        if self.view.holds.apply(told) {
+            self.set_gate();
+            self.look(ctx);
+        }
     }
 }

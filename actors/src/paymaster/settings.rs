@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::payouts::{Depths, FeePayer, FeeRate, PlanRules};
+use dwarves_domain::payouts::{Depths, FeePayer, FeeRate, FeeTerms, PlanRules};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints};
 
@@ -12,7 +12,7 @@ use dwarves_domain::units::{Amount, BasisPoints};
 pub struct PaymasterSettings {
     /// The least balance that is paid, for miners who chose none.
     pub threshold: Amount,
-    /// The least threshold that a miner may choose.
+    /// The least threshold that a miner may choose; zero: what pays for its own output.
     pub threshold_min: Amount,
     /// The least output that the network carries.
     pub dust: Amount,
@@ -24,6 +24,8 @@ pub struct PaymasterSettings {
     pub fee_max: BasisPoints,
     /// Outputs of one transaction, not counting the change.
     pub outputs_max: usize,
+    /// The most virtual bytes of one transaction.
+    pub vbytes_max: u64,
     /// How deep payouts must be to count as paid, and to be looked at no longer.
     pub depths: Depths,
     /// The time between two payouts.
@@ -40,6 +42,15 @@ impl PaymasterSettings {
     /// The time after which a payout without a block is an alarm, unless something else is wanted.
     pub const STUCK_AFTER: Span = Span::from_secs(24 * 3_600);
 
+    /// What the network is offered, and how much it may take and carry.
+    pub fn terms(&self) -> FeeTerms {
+        FeeTerms {
+            rate: self.fee_rate,
+            fee_max: self.fee_max,
+            vbytes_max: self.vbytes_max,
+        }
+    }
+
     /// By which rules payouts are planned.
     pub fn rules(&self) -> PlanRules {
         PlanRules {
@@ -47,10 +58,11 @@ impl PaymasterSettings {
             threshold_min: self.threshold_min,
             dust: self.dust,
             payer: self.payer,
-            fee_max: self.fee_max,
+            terms: self.terms(),
             outputs_max: self.outputs_max,
             addresses: self.addresses,
             refused: BTreeSet::new(),
+            suspected: BTreeSet::new(),
         }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, OutPoint, Txid, read_transaction};
+use dwarves_domain::payouts::{Batch, FeePayer, FeeTerms, OutPoint, Txid, read_transaction};
 use dwarves_domain::units::{Amount, BasisPoints};
 
 use crate::wallet::{BuildRequest, Built};
 
-/// The request for a batch: the network may take at most `fee_max` of what is paid.
-pub(super) fn build_request(batch: &Batch, fee_rate: FeeRate, fee_max: BasisPoints) -> BuildRequest {
+/// The request for a batch: the network may take at most `terms.fee_max` of what is paid.
+pub(super) fn build_request(batch: &Batch, terms: FeeTerms) -> BuildRequest {
     BuildRequest {
         batch: batch.clone(),
-        fee_rate,
-        fee_max: batch.total().fee(fee_max),
+        terms,
+        fee_max: batch.total().fee(terms.fee_max),
     }
 }
 

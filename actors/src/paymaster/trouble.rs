@@ -66,6 +66,18 @@ impl TroubleKind {
         }
     }
 
+    /// Whether a plan finds it, so that it stands until another plan does not.
+    pub const fn is_of_planning(self) -> bool {
+        matches!(
+            self,
+            Self::WalletRefused
+                | Self::ShortOfFunds
+                | Self::FeeTooHigh
+                | Self::AddressRefused
+                | Self::TooLarge
+        )
+    }
+
     /// What an operator can do.
     pub const fn remedy(self) -> &'static str {
         match self {
@@ -81,17 +93,17 @@ impl TroubleKind {
             Self::WalletTimedOut => "look at the node's load and log; the pool asks again by itself",
             Self::WalletRefused => "see the message and the node's log; the pool asks again by itself",
             Self::ShortOfFunds => {
-                "send coins to the pool's wallet, or wait until the pool's blocks are spendable; balances stay \
-                 where they are"
+                "send coins to the pool's wallet, or wait until the pool's blocks and the change of its payouts are \
+                 spendable; the smallest balances are paid first"
             }
             Self::FeeTooHigh => {
-                "lower payouts.fee_rate_sats_per_vbyte, raise payouts.fee_max_bps, or raise the threshold so \
-                 that payouts are larger"
+                "lower payouts.fee_rate_sats_per_vbyte, raise payouts.fee_max_bps, or raise \
+                 payouts.threshold_min_sats so that payouts are larger; the others are paid without them"
             }
             Self::AddressRefused => {
                 "ask the miner to register another address; the others are paid without it"
             }
-            Self::TooLarge => "lower payouts.outputs_max, or join the wallet's small coins into large ones",
+            Self::TooLarge => "raise payouts.vbytes_max, or join the wallet's small coins into large ones",
             Self::TransactionRefused => {
                 "see the node's reason: for a low fee raise the node's limits or wait; the same transaction is \
                  offered again until it is taken or its inputs are spent deep in the chain"

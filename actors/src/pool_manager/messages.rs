@@ -7,7 +7,7 @@ use crate::ask::Request;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
-use crate::work_manager::messages::WorkControl;
+use crate::work_manager::messages::{NoWork, WorkControl};
 
 /// Where the pool is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +100,8 @@ pub struct PoolView {
     pub ledger_writes: bool,
     /// Whether there is work to give out.
     pub has_work: bool,
+    /// Why no work is given out, and since when, if none is.
+    pub no_work: Option<NoWork>,
     /// What hinders it, in words, if anything.
     pub hindrances: Vec<String>,
 }

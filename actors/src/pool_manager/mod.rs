@@ -19,7 +19,7 @@ use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetP
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
 use crate::store::Write;
-use crate::work_manager::messages::{ReadWork, WorkControl};
+use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
 
 pub mod messages;
 mod reading;
@@ -64,6 +64,8 @@ pub struct PoolPeers {
     pub work: Port<WorkControl>,
     /// The present work.
     pub read_work: Port<ReadWork>,
+    /// Keeps work from being given out.
+    pub hold_work: Port<HoldWork>,
     /// Takes control messages for rewards.
     pub rewards: Port<DistributorControl>,
     /// Closes the round in flight and no more.
@@ -140,17 +142,20 @@ impl PoolManager {
             value: Some(paused.to_string()),
         };
         let peers = self.parts.peers.clone();
+        let hold = HoldWork {
+            why: LackOfWork::Paused,
+            holds: paused,
+        };
         let done = async move {
             match peers
                 .commit
                 .ask(Commit { writes: vec![write] }, ASK_DEADLINE)
                 .await
             {
-                Ok(Ok(_)) => peers
-                    .set_paused
-                    .ask(SetPaused(paused), ASK_DEADLINE)
-                    .await
-                    .is_ok(),
+                Ok(Ok(_)) => {
+                    let told = peers.set_paused.ask(SetPaused(paused), ASK_DEADLINE).await;
+                    told.is_ok() && peers.hold_work.ask(hold, ASK_DEADLINE).await.is_ok()
+                }
                 Ok(Err(_)) | Err(_) => false,
             }
         };
@@ -179,6 +184,11 @@ impl PoolManager {
         ctx.spawn(wrap_future(async move {
             let shares = peers.set_paused.ask(SetPaused(true), DRAIN_STEP_DEADLINE).await;
             report("the shares", shares);
+            let hold = HoldWork {
+                why: LackOfWork::Draining,
+                holds: true,
+            };
+            report("the work", peers.hold_work.ask(hold, DRAIN_STEP_DEADLINE).await);
             let rounds = peers.drain_rounds.ask(DrainRounds, DRAIN_STEP_DEADLINE).await;
             report("the round in flight", rounds);
             let payouts = peers.drain_payouts.ask(DrainPayouts, DRAIN_STEP_DEADLINE).await;
@@ -227,8 +237,12 @@ impl Actor for PoolManager {
         }
         self.state = LifeState::Paused;
         log::warn!("the pool is paused, as an admin ordered");
-        // Its mailbox is empty: it was started just before this actor.
+        // Their mailboxes are empty: they were started just before this actor.
         let _told = self.parts.peers.set_paused.post(SetPaused(true));
+        let _told = self.parts.peers.hold_work.post(HoldWork {
+            why: LackOfWork::Paused,
+            holds: true,
+        });
     }
 }
 

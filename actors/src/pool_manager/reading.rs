@@ -2,6 +2,7 @@
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::time::Timestamp;
 use serde_json::json;
 
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
@@ -11,7 +12,7 @@ use crate::ledger::messages::ReadLedger;
 use crate::miner_manager::messages::ReadMiners;
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
-use crate::work_manager::messages::ReadWork;
+use crate::work_manager::messages::{NoWork, ReadWork};
 
 impl PoolManager {
     /// The view of the pool as far as this actor knows it, to be completed by those that it asks.
@@ -21,6 +22,7 @@ impl PoolManager {
             started_at: self.started_at,
             ledger_writes: true,
             has_work: true,
+            no_work: None,
             hindrances: Vec::new(),
         }
     }
@@ -37,6 +39,7 @@ impl PoolManager {
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
                 "hindrances": view.hindrances,
+                "no_work": view.no_work.as_ref().map(no_work_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
                 "shares_accepted": miners.as_ref().map(|m| m.accepted),
@@ -47,6 +50,22 @@ impl PoolManager {
             })));
         }));
     }
+}
+
+/// Why no work is given out, as `status` shows it.
+fn no_work_json(lack: &NoWork) -> serde_json::Value {
+    json!({
+        "why": lack.why.as_str(),
+        "detail": lack.why.text(),
+        "since": rfc3339(lack.since),
+        "secs": lack.began.elapsed().secs(),
+        "miners_let_go": lack.lets_go,
+    })
+}
+
+fn rfc3339(at: Timestamp) -> Option<String> {
+    let at = chrono::DateTime::from_timestamp_millis(at.millis())?;
+    Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
 }
 
 /// Asks the work manager and the ledger how they are.
@@ -60,9 +79,9 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
     match peers.read_work.ask(ReadWork, ASK_DEADLINE).await {
         Ok(work) => {
             view.has_work = work.work.current.is_some();
-            if !view.has_work {
-                view.hindrances.push("there is no work yet".to_owned());
-            }
+            view.no_work = work.work.lack.clone();
+            view.hindrances
+                .extend(view.no_work.as_ref().map(NoWork::to_string));
             view.hindrances.extend(work.trouble);
         }
         Err(error) => {
@@ -74,6 +93,9 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
     // What hinders payouts hinders no miner: it is told, but the pool stays ready.
     match peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await {
         Ok(payouts) => {
+            let holds = payouts.holds.lines();
+            view.hindrances
+                .extend(holds.map(|hold| format!("payouts are held by {hold}")));
             let troubles = payouts.troubles.iter();
             view.hindrances
                 .extend(troubles.map(|trouble| format!("payouts: {trouble}")));

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
+use crate::clock::Moment;
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{AddressesRefused, MinersView};
 use crate::paymaster::messages::PayoutsView;
@@ -16,7 +17,7 @@ use crate::reward_distributor::messages::ScheduleView;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, template};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
-use crate::work_manager::messages::{LiveWork, WorkView};
+use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
 
 /// A pool manager whose peers the test plays itself.
 struct Bench {
@@ -31,6 +32,7 @@ struct Bench {
     read_miners: Inbox<Ask<ReadMiners>>,
     work: Inbox<Ask<WorkControl>>,
     read_work: Inbox<Ask<ReadWork>>,
+    hold_work: Inbox<Ask<HoldWork>>,
     rewards: Inbox<Ask<DistributorControl>>,
     drain_rounds: Inbox<Ask<DrainRounds>>,
     read_schedule: Inbox<Ask<ReadSchedule>>,
@@ -50,6 +52,7 @@ async fn bench(paused: bool) -> Bench {
     let (read_miners, read_miners_inbox) = recorded_port();
     let (work, work_inbox) = recorded_port();
     let (read_work, read_work_inbox) = recorded_port();
+    let (hold_work, hold_work_inbox) = recorded_port();
     let (rewards, rewards_inbox) = recorded_port();
     let (drain_rounds, drain_rounds_inbox) = recorded_port();
     let (read_schedule, read_schedule_inbox) = recorded_port();
@@ -68,6 +71,7 @@ async fn bench(paused: bool) -> Bench {
             read_miners,
             work,
             read_work,
+            hold_work,
             rewards,
             drain_rounds,
             read_schedule,
@@ -93,6 +97,7 @@ async fn bench(paused: bool) -> Bench {
         read_miners: read_miners_inbox,
         work: work_inbox,
         read_work: read_work_inbox,
+        hold_work: hold_work_inbox,
         rewards: rewards_inbox,
         drain_rounds: drain_rounds_inbox,
         read_schedule: read_schedule_inbox,
@@ -121,11 +126,21 @@ impl Bench {
         answer.await.unwrap()
     }
 
+    /// The work manager is told of this hold, and notes it.
+    fn hold(&mut self, why: LackOfWork, holds: bool) {
+        let told = self.hold_work.try_recv().unwrap();
+        assert_eq!(told.payload, HoldWork { why, holds });
+        told.reply.answer(());
+    }
+
     async fn answer_reads(&mut self, has_work: bool, trouble: Option<&str>) {
         settle().await;
         let mut work = LiveWork::none();
         if has_work {
             work.current = Some(template(1));
+        }
+        if !has_work {
+            work.lack = Some(no_work());
         }
         self.read_work.try_recv().unwrap().reply.answer(WorkView {
             work: Arc::new(work),
@@ -156,12 +171,23 @@ impl Bench {
         let told = self.set_paused.try_recv().unwrap();
         assert_eq!(told.payload, SetPaused(control == PoolControl::Pause));
         told.reply.answer(());
+        settle().await;
+        self.hold(LackOfWork::Paused, control == PoolControl::Pause);
         let expected = Write::SaveSetting {
             key: PAUSED.to_owned(),
             value: Some((control == PoolControl::Pause).to_string()),
         };
         assert_eq!(commit.payload.writes, [expected]);
         answer.await.unwrap()
+    }
+}
+
+fn no_work() -> NoWork {
+    NoWork {
+        why: LackOfWork::Starting,
+        since: BEGIN,
+        began: Moment::now(),
+        lets_go: true,
     }
 }
 
@@ -206,6 +232,7 @@ async fn a_pause_outlives_a_restart() {
         SetPaused(true),
         "before anybody else can ask the miner manager"
     );
+    bench.hold(LackOfWork::Paused, true);
     assert_eq!(bench.view(true, None).await.state, LifeState::Paused);
     assert_eq!(bench.pause(PoolControl::Resume).await, state("running"));
 }
@@ -220,6 +247,10 @@ async fn stopping_has_one_order_and_each_step_waits_for_the_one_before() {
     let paused = bench.set_paused.try_recv().unwrap();
     assert_eq!(paused.payload, SetPaused(true));
     paused.reply.answer(());
+    settle().await;
+    // No more work.
+    assert!(bench.drain_rounds.try_recv().is_err());
+    bench.hold(LackOfWork::Draining, true);
     settle().await;
     // The round in flight.
     assert!(bench.drain_miners.try_recv().is_err());
@@ -249,7 +280,7 @@ async fn stopping_has_one_order_and_each_step_waits_for_the_one_before() {
 async fn a_step_that_overruns_does_not_keep_the_pool_from_stopping() {
     let mut bench = bench(false).await;
     let stopped = bench.post(Stop);
-    tokio::time::sleep(DRAIN_STEP_DEADLINE * 5).await;
+    tokio::time::sleep(DRAIN_STEP_DEADLINE * 6).await;
     assert!(stopped.await.is_ok());
     assert!(bench.close_ledger.try_recv().is_ok(), "every step was tried");
 }
@@ -260,6 +291,8 @@ async fn a_drained_pool_keeps_its_ledger_open_and_is_not_resumed() {
     assert_eq!(bench.deliver(PoolControl::Drain).await, Ok(state("draining")));
     settle().await;
     bench.set_paused.try_recv().unwrap().reply.answer(());
+    settle().await;
+    bench.hold(LackOfWork::Draining, true);
     settle().await;
     bench.drain_rounds.try_recv().unwrap().reply.answer(());
     settle().await;
@@ -326,7 +359,10 @@ async fn the_view_names_everything_that_hinders() {
     assert_eq!(view.started_at, BEGIN);
     assert_eq!(
         view.hindrances,
-        ["there is no work yet", "the ledger can not write: disk full"]
+        [
+            "no live work (starting): the chain has not given any since the pool's start; miners are let go",
+            "the ledger can not write: disk full"
+        ]
     );
     // Actors that do not answer are a hindrance too.
     let answer = bench.post(ReadPool);
@@ -386,7 +422,7 @@ async fn the_status_sums_up_what_the_others_say() {
     assert_eq!(
         status,
         json!({
-            "state": "running", "ready": true, "hindrances": [], "miners": 3, "workers_active": 2,
+            "state": "running", "ready": true, "hindrances": [], "no_work": null, "miners": 3, "workers_active": 2,
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
             "payouts": payouts.to_json(),
         })

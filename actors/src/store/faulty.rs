@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -13,7 +13,8 @@ use dwarves_domain::units::{Amount, Units};
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use super::rows::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, TemplateRow,
+    ValuedUnits,
 };
 use super::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
 
@@ -133,6 +134,10 @@ impl Store for FaultyStore {
 
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         self.inner.block(hash)
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        self.inner.template(id)
     }
 
     fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {

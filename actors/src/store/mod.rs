@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -96,6 +96,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// A found block, if it is stored.
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
+
+    /// A template with its transactions, unless they were dropped.
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>>;
 
     /// Whose worker got the job or the session whose extranonces begin so, if a share of it is stored.
     fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>>;

@@ -86,7 +86,10 @@ pub struct StoredState {
     pub nonces: Vec<(dwarves_domain::hotkey::Hotkey, u64, Timestamp)>,
     /// Templates that are not retired, oldest first.
     pub templates: Vec<TemplateRow>,
-    /// The shares of those templates.
+    /// Templates that are retired and still whole, oldest first. The data of their transactions is left out: it may be
+    /// much, and is needed only if a block of one of them is found.
+    pub past_templates: Vec<TemplateRow>,
+    /// The shares of `templates`.
     pub recent_shares: Vec<(TemplateId, HeaderHash, Sequence)>,
     /// Settings that were changed while running.
     pub settings: BTreeMap<String, String>,

@@ -63,8 +63,8 @@ pub struct CounterRow {
 ///
 /// With the [`TemplateRow`] of its template a row suffices to build the share's 80 bytes of header again, and so to
 /// find its hash: the template's coinbase with [`ShareRow::extranonce`] gives the merkle root, previous hash and bits
-/// are the template's; version, time and nonce stand here. That holds as long as the template is live. A retired
-/// template's row has lost its transactions, so what its shares' merkle branch was is known only if there were none,
+/// are the template's; version, time and nonce stand here. That holds as long as the template is whole.
+/// Later its row has lost its transactions, so what its shares' merkle branch was is known only if there were none,
 /// or from the chain if one of them became a block. Rows of databases from before the whole extranonce was kept lack
 /// the last four bytes: a job's were zeros, what a session's miner rolled there is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]

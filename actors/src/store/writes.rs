@@ -58,11 +58,30 @@ pub enum Write {
     /// Keeps a template, so that its jobs outlive a restart. Its content never changes: the same number with
     /// other content contradicts what is stored.
     SaveTemplate(Box<TemplateRow>),
-    /// Drops the transactions of templates before this one: no block will be made of them any more.
+    /// Shares of templates before this one are not credited any more. They stay whole until
+    /// [`Write::DropTemplates`]: a header of theirs may still be a block.
     RetireTemplates {
+        /// The first whose shares still count.
+        before: TemplateId,
+    },
+    /// Drops the transactions of templates before this one, and retires them: no block will be made of them any more.
+    DropTemplates {
         /// The first that stays whole.
         before: TemplateId,
     },
+    /// Stores a header that meets the network's target, before anybody knows what becomes of it: as submitted, at the
+    /// ledger's end, with no units of its own. If it is stored already, nothing changes. Answered with
+    /// [`Written::Candidate`].
+    RecordCandidate {
+        /// Which.
+        hash: HeaderHash,
+        /// What it is.
+        block: FoundBlock,
+        /// When it was found.
+        at: Timestamp,
+    },
+    /// Drops the bytes of these blocks: nobody will submit them any more.
+    DropBlockBytes(Vec<HeaderHash>),
     /// Says what became of a block. If its share was never stored, the block is added at the ledger's end,
     /// with no units of its own; without `block` that can not be done and contradicts what is stored.
     /// What is stored of a known block does not change otherwise, but a mature block's bytes are dropped.
@@ -147,7 +166,7 @@ pub enum Write {
     },
     /// Deletes shares whose window is long over: those up to `through`. Whatever is asked, it keeps what the
     /// last round has not passed, what is not counted in saved counters and what was mined on a template
-    /// that is not retired. Retired templates go with their last share.
+    /// that is not retired. Templates whose transactions were dropped go with their last share.
     PruneShares {
         /// The last share to delete.
         through: Sequence,
@@ -165,6 +184,13 @@ pub enum Written {
         first: Sequence,
         /// Units of all shares up to and including the last.
         total: Units,
+    },
+    /// The header is stored.
+    Candidate {
+        /// What is known of the block.
+        state: BlockState,
+        /// Its confirmations.
+        confirmations: u32,
     },
     /// The miner is registered.
     Miner {

@@ -15,13 +15,14 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::template::TemplateTransaction;
-use dwarves_domain::work::{Algorithm, ChainTemplate, Job, JobKey, Template};
+use dwarves_domain::work::{Algorithm, ChainTemplate, CoinbaseForm, FrontEnd, Job, JobKey, Template};
 
 use crate::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use crate::ledger::Acknowledge;
 use crate::miner_manager::messages::CheckedShare;
 use crate::miner_manager::restore::MemorySettings;
 use crate::paymaster::PaymasterSettings;
+use crate::paymaster::holds::Holds;
 use crate::reward_distributor::Terms;
 use crate::store::TemplateRow;
 
@@ -73,6 +74,7 @@ pub fn chain_template(height: u32, previous: HeaderHash) -> ChainTemplate {
         time_max: 1_700_007_200,
         subsidy: sats(SUBSIDY_SATS),
         coinbase_value: sats(COINBASE_SATS),
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: None,
         transactions: vec![TemplateTransaction {
             data: vec![0x11; 40],
@@ -253,6 +255,7 @@ pub fn payout_settings() -> PaymasterSettings {
         fee_rate: FeeRate::new(1).expect("a rate"),
         fee_max: BasisPoints::new(5_000).expect("a half is a part"),
         outputs_max: 100,
+        vbytes_max: 99_000,
         depths: Depths {
             confirm: 3,
             forget: 9,
@@ -274,8 +277,10 @@ pub fn pool_settings() -> PoolSettings {
         work: WorkSettings {
             payout_script: vec![0x51],
             tag: "/test/".to_owned(),
+            front_end: FrontEnd::default(),
             refresh_every: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            let_go_after: Span::from_secs(30),
         },
         miners: memory_settings(),
         miners_mailbox: 1_024,
@@ -291,6 +296,7 @@ pub fn pool_settings() -> PoolSettings {
             forget_after: 20,
         },
         payouts: payout_settings(),
+        payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }
 }

@@ -9,7 +9,7 @@ use bitcoin::{Transaction, VarInt};
 use dwarves_domain::ids::{ExtraNonce, HeaderHash};
 use dwarves_domain::target::{CompactTarget, Target};
 use dwarves_domain::units::Amount;
-use dwarves_domain::work::coinbase::{Coinbase, CoinbaseSpec};
+use dwarves_domain::work::coinbase::{Coinbase, CoinbaseForm, CoinbaseSpec};
 use dwarves_domain::work::header::HeaderFields;
 use dwarves_domain::work::{ChainTemplate, Header};
 use tokio::sync::watch;
@@ -347,6 +347,7 @@ fn coinbase_of(block: &[u8]) -> Option<Vec<u8>> {
 fn nobodys_coinbase() -> Vec<u8> {
     let coinbase = Coinbase::new(&CoinbaseSpec {
         height: 1,
+        form: CoinbaseForm::Bip54,
         tag: "",
         payout_script: &[],
         value: Amount::ZERO,

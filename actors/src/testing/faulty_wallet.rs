@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 
-use dwarves_domain::payouts::{OutPoint, Rival, Seen, Txid};
-use dwarves_domain::units::Amount;
+use dwarves_domain::payouts::{Funds, OutPoint, Rival, Seen, Txid};
 use tokio::sync::watch;
 
 use crate::wallet::{
-    BuildRequest, Built, Quote, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind,
-    WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind, WalletFuture,
+    WalletState,
 };
 
 /// How a call of the wallet fails.
@@ -138,16 +137,20 @@ impl Wallet for FaultyWallet {
         self.call(|wallet| wallet.state(), |_| None, |_, _| {})
     }
 
-    fn spendable(&self) -> WalletFuture<Amount> {
-        self.call(|wallet| wallet.spendable(), |_| None, |_, _| {})
+    fn funds(&self) -> WalletFuture<Funds> {
+        self.call(|wallet| wallet.funds(), |_| None, |_, _| {})
+    }
+
+    fn own_address(&self) -> WalletFuture<String> {
+        self.call(|wallet| wallet.own_address(), |_| None, |_, _| {})
     }
 
     fn hold(&self, inputs: Vec<OutPoint>) -> WalletFuture<()> {
         self.call(move |wallet| wallet.hold(inputs.clone()), |_| None, |_, ()| {})
     }
 
-    fn quote(&self, request: BuildRequest) -> WalletFuture<Quote> {
-        self.call(move |wallet| wallet.quote(request.clone()), |_| None, |_, _| {})
+    fn check(&self, request: BuildRequest) -> WalletFuture<()> {
+        self.call(move |wallet| wallet.check(request.clone()), |_| None, |_, ()| {})
     }
 
     fn build(&self, request: BuildRequest) -> WalletFuture<Built> {

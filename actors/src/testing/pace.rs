@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -14,8 +14,8 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, ValuedUnits, Write,
-    Written,
+    PageRequest, PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, TemplateRow,
+    ValuedUnits, Write, Written,
 };
 
 /// A wait that is still to come.
@@ -158,6 +158,10 @@ impl Store for PacedStore {
 
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         self.read(move |store| store.block(hash))
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        self.read(move |store| store.template(id))
     }
 
     fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {

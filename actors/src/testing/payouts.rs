@@ -12,6 +12,7 @@ use super::{ManualClock, RecordingHalt};
 use crate::ask::Port;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::paymaster::control::StoredPayoutSettings;
+use crate::paymaster::holds::Holds;
 use crate::paymaster::{Paymaster, PaymasterParts, PaymasterSettings};
 use crate::store::{SharedStore, StoredState, Write};
 use crate::wallet::SharedWallet;
@@ -65,6 +66,7 @@ pub fn start_paymaster(
         settings,
         last_payout: stored.last_payout,
         paused: changed.paused,
+        holds: Holds::default(),
     })
     .start();
     (paymaster, halt)

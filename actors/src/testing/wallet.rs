@@ -7,24 +7,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_domain::payouts::{
-    Chosen, OutPoint, Rival, Seen, Signed, Sizes, Transaction, Txid, read_transaction,
+    Chosen, Funds, OutPoint, Output, Rival, Seen, Signed, Sizes, Transaction, Txid, read_transaction,
 };
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
 use super::build::sats;
 use crate::wallet::{
-    BuildRequest, Built, Quote, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
 };
 
 /// The script that change goes to.
 const CHANGE: [u8; 2] = [0x51, 0x51];
+/// An address of its own on regtest.
+const OWN_ADDRESS: &str = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry";
 /// Change below this goes to the network.
 const DUST: u64 = 546;
 const SIZES: Sizes = Sizes {
     base: 11,
     input: 68,
-    output: 34,
+    change: 34,
 };
 
 #[derive(Clone, Debug)]
@@ -37,6 +39,11 @@ struct Inner {
     blocks: Vec<Vec<Transaction>>,
     refuses: Option<String>,
     bad_scripts: BTreeSet<Vec<u8>>,
+    refused_scripts: BTreeSet<Vec<u8>>,
+    /// Why it signs nothing for anybody, if it does not.
+    signs_nothing: Option<String>,
+    in_mweb: u64,
+    checks: u32,
     outputs_max: usize,
     made: u32,
 }
@@ -55,6 +62,10 @@ impl Default for TestWallet {
             blocks: Vec::new(),
             refuses: None,
             bad_scripts: BTreeSet::new(),
+            refused_scripts: BTreeSet::new(),
+            signs_nothing: None,
+            in_mweb: 0,
+            checks: 0,
             outputs_max: usize::MAX,
             made: 0,
         }))
@@ -132,9 +143,21 @@ impl Inner {
             .collect()
     }
 
+    fn funds(&self) -> Funds {
+        Funds {
+            coins: self.free_coins(),
+            sizes: SIZES,
+            change_min: sats(DUST),
+            in_mweb: sats(self.in_mweb),
+        }
+    }
+
     fn choose(&self, request: &BuildRequest) -> Result<Chosen, WalletError> {
         if self.state == WalletState::Locked {
             return Err(WalletError::new(WalletErrorKind::Locked, ""));
+        }
+        if let Some(why) = &self.signs_nothing {
+            return Err(WalletError::new(WalletErrorKind::Refused, why.clone()));
         }
         let outputs = request.batch.outputs();
         if let Some(bad) = outputs
@@ -147,7 +170,15 @@ impl Inner {
         if outputs.len() > self.outputs_max {
             return Err(WalletError::new(WalletErrorKind::TooLarge, ""));
         }
-        request.choose_from(self.free_coins(), SIZES, sats(DUST))
+        let chosen = request.choose_from(&self.funds())?;
+        let refused = |output: &&Output| self.refused_scripts.contains(&output.script);
+        match outputs.iter().find(refused) {
+            Some(_) => Err(WalletError::new(
+                WalletErrorKind::Refused,
+                "pegin-count-mismatch, or whatever a node says that names no output",
+            )),
+            None => Ok(chosen),
+        }
     }
 
     fn build(&mut self, request: &BuildRequest) -> Result<Built, WalletError> {
@@ -332,6 +363,34 @@ impl TestWallet {
         self.change(|inner| inner.bad_scripts.insert(script));
     }
 
+    /// Refuses whatever pays this script from now on, and does not say which output is the wrong one.
+    pub fn refuse_in_silence(&self, script: Vec<u8>) {
+        self.change(|inner| inner.refused_scripts.insert(script));
+    }
+
+    /// Refuses to sign anything, for this reason.
+    pub fn refuse_to_sign(&self, why: Option<&str>) {
+        self.change(|inner| inner.signs_nothing = why.map(str::to_owned));
+    }
+
+    /// Pays every script again.
+    pub fn forgive(&self) {
+        self.change(|inner| {
+            inner.refused_scripts.clear();
+            inner.bad_scripts.clear();
+        });
+    }
+
+    /// How often it was asked whether the network would take a transaction.
+    pub fn checks(&self) -> u32 {
+        self.0.borrow().checks
+    }
+
+    /// Has so many sats in an extension block.
+    pub fn keep_in_mweb(&self, sats: u64) {
+        self.change(|inner| inner.in_mweb = sats);
+    }
+
     /// Makes no transaction with more outputs than this.
     pub fn limit_outputs(&self, outputs_max: usize) {
         self.change(|inner| inner.outputs_max = outputs_max);
@@ -387,10 +446,12 @@ impl Wallet for TestWallet {
         answer(Ok(self.0.borrow().state.clone()))
     }
 
-    fn spendable(&self) -> WalletFuture<Amount> {
-        let coins = self.0.borrow().free_coins();
-        let sum = Amount::checked_sum(coins.into_iter().map(|(_, value)| value));
-        answer(Ok(sum.unwrap_or(Amount::MAX)))
+    fn funds(&self) -> WalletFuture<Funds> {
+        answer(Ok(self.0.borrow().funds()))
+    }
+
+    fn own_address(&self) -> WalletFuture<String> {
+        answer(Ok(OWN_ADDRESS.to_owned()))
     }
 
     fn hold(&self, inputs: Vec<OutPoint>) -> WalletFuture<()> {
@@ -398,11 +459,10 @@ impl Wallet for TestWallet {
         answer(Ok(()))
     }
 
-    fn quote(&self, request: BuildRequest) -> WalletFuture<Quote> {
-        let chosen = self.0.borrow().choose(&request);
-        answer(chosen.map(|chosen| Quote {
-            fee: chosen.fee,
-            borne: chosen.borne,
+    fn check(&self, request: BuildRequest) -> WalletFuture<()> {
+        answer(self.change(|inner| {
+            inner.checks += 1;
+            inner.choose(&request).map(|_| ())
         }))
     }
 

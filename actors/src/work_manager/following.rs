@@ -15,6 +15,8 @@ use crate::store::{TemplateRow, Write};
 /// The wait before the chain is asked again after it failed: doubled each time from the first to the last.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_LAST: Duration = Duration::from_secs(15);
+/// The longest wait while there is no work at all: miners are away or about to leave.
+const RETRY_LAST_WITHOUT_WORK: Duration = Duration::from_secs(1);
 /// The longest wait before the chain is asked for its tip again.
 const TIP_RETRY_LAST: Duration = Duration::from_secs(1);
 /// How long the ledger may take to keep a template.
@@ -61,8 +63,13 @@ impl WorkManager {
 
     fn on_trouble(&mut self, trouble: String) -> Duration {
         self.trouble = Some(trouble);
-        let wait = self.retry_in;
-        self.retry_in = (wait * 2).min(RETRY_LAST);
+        let last = if self.work.current.is_some() {
+            RETRY_LAST
+        } else {
+            RETRY_LAST_WITHOUT_WORK
+        };
+        let wait = self.retry_in.min(last);
+        self.retry_in = (wait * 2).min(last);
         wait
     }
 

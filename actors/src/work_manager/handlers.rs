@@ -22,6 +22,7 @@ impl Handler<LookAtWork> for WorkManager {
     fn handle(&mut self, _: LookAtWork, ctx: &mut Self::Context) {
         self.tell_those_behind();
         self.end_what_is_over();
+        self.let_go_if_due();
         if self.tip.is_none() || self.fetching || self.retry_planned {
             return;
         }
@@ -58,26 +59,28 @@ impl Handler<Ask<IssueJob>> for WorkManager {
         let now = self.parts.clock.now();
         let current = self
             .work
-            .current
-            .clone()
+            .given()
+            .cloned()
             .filter(|template| now < self.expiry(template));
-        let issued = current.and_then(|template| {
-            let expires_at = self.expiry(&template);
-            let extranonce = self.next_extranonce()?;
-            let job = Job::issue(
-                &self.parts.job_key,
-                template,
-                extranonce,
-                owner,
-                worker,
-                share_target,
-            );
-            Some(IssueJobReply::Issued {
-                job: Arc::new(job),
-                expires_at,
-            })
+        let Some(template) = current else {
+            return ask.reply.answer(IssueJobReply::NoWork);
+        };
+        let expires_at = self.expiry(&template);
+        let Some(extranonce) = self.next_extranonce(template.id()) else {
+            return ask.reply.answer(IssueJobReply::Exhausted);
+        };
+        let job = Job::issue(
+            &self.parts.job_key,
+            template,
+            extranonce,
+            owner,
+            worker,
+            share_target,
+        );
+        ask.reply.answer(IssueJobReply::Issued {
+            job: Arc::new(job),
+            expires_at,
         });
-        ask.reply.answer(issued.unwrap_or(IssueJobReply::NoWork));
     }
 }
 

@@ -9,6 +9,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Job, Template};
 
 use crate::ask::{Outbox, Request};
+use crate::clock::Moment;
 
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,22 +20,110 @@ pub struct LiveWork {
     pub live: Vec<Arc<Template>>,
     /// When the current one came.
     pub since: Timestamp,
+    /// Why no work is given out, if none is: while the pool is paused there may be a current template all the same.
+    pub lack: Option<NoWork>,
 }
 
 impl LiveWork {
-    /// No work at all.
+    /// No work at all, and nothing known of why.
     pub fn none() -> Self {
         Self {
             current: None,
             live: Vec::new(),
             since: Timestamp::EPOCH,
+            lack: None,
         }
+    }
+
+    /// The template that miners get jobs of at present.
+    pub fn given(&self) -> Option<&Arc<Template>> {
+        self.current.as_ref().filter(|_| self.lack.is_none())
+    }
+
+    /// Whether miners are to be let go, because there has been no live work for too long.
+    pub fn lets_go(&self) -> bool {
+        self.lack.as_ref().is_some_and(|lack| lack.lets_go)
     }
 
     /// The live template with this number.
     pub fn template(&self, id: TemplateId) -> Option<&Arc<Template>> {
         self.live.iter().find(|t| t.id() == id)
     }
+}
+
+/// There is no live work: nothing that a miner could do counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoWork {
+    /// The present reason.
+    pub why: LackOfWork,
+    /// When it began, whatever the reasons since were. By the wall clock, for people.
+    pub since: Timestamp,
+    /// The same moment, to measure by.
+    pub began: Moment,
+    /// It has lasted so long that miners are let go: sessions end, new ones are refused, waiting requests are
+    /// answered.
+    pub lets_go: bool,
+}
+
+impl std::fmt::Display for NoWork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let end = if self.lets_go { "; miners are let go" } else { "" };
+        write!(
+            f,
+            "no live work ({}): {}{end}",
+            self.why.as_str(),
+            self.why.text()
+        )
+    }
+}
+
+/// Why there is no live work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LackOfWork {
+    /// The pool drains.
+    Draining,
+    /// An admin paused the pool.
+    Paused,
+    /// The chain gave work before and gives none now: its node is away, or its templates fail.
+    NoTemplate,
+    /// The chain has not given any work since the pool's start.
+    Starting,
+}
+
+impl LackOfWork {
+    /// Its name in `status`, `/readyz`, figures and the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Paused => "paused",
+            Self::NoTemplate => "no_template",
+            Self::Starting => "starting",
+        }
+    }
+
+    /// The same in words.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Draining => "the pool is draining",
+            Self::Paused => "an admin paused the pool",
+            Self::NoTemplate => "the last work is over and the chain gives no new one",
+            Self::Starting => "the chain has not given any since the pool's start",
+        }
+    }
+}
+
+/// Keeps work from being given out for this reason (`true`), or does so no more. Jobs that are out stay known, so
+/// that a block found with one still reaches the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldWork {
+    /// Why.
+    pub why: LackOfWork,
+    /// Whether it holds from now on.
+    pub holds: bool,
+}
+
+impl Request for HoldWork {
+    type Reply = ();
 }
 
 /// The live work has changed.
@@ -76,6 +165,8 @@ pub enum IssueJobReply {
     },
     /// There is no work at present.
     NoWork,
+    /// The jobs of live templates have every extranonce that there is. When the oldest is over, there are some.
+    Exhausted,
 }
 
 impl Request for IssueJob {

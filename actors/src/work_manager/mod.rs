@@ -5,6 +5,7 @@
 //! with an extranonce that no other job ever had. It is asked by the submission handlers and asks the chain and
 //! the ledger. It knows nothing of miners beyond the names that it puts into jobs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::{JobKey, Template};
+use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
 use crate::chain::SharedChain;
@@ -23,12 +24,13 @@ use crate::store::{TemplateRow, Write};
 
 mod following;
 mod handlers;
+mod lacking;
 pub mod messages;
 #[cfg(test)]
 mod tests;
 
 use following::RETRY_FIRST;
-use messages::{LiveWork, WorkChanged};
+use messages::{LackOfWork, LiveWork, WorkChanged};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 8_192;
@@ -56,8 +58,10 @@ pub struct WorkManagerParts {
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
-    /// Which life of the pool this is: the upper half of every extranonce.
-    pub life: u32,
+    /// After how long without live work miners are let go.
+    pub let_go_after: Span,
+    /// What gives jobs their extranonces.
+    pub extranonces: JobExtraNonces,
     /// The number of the next template.
     pub next_template: TemplateId,
     /// Templates of an earlier life whose jobs may still be live, oldest first.
@@ -68,9 +72,14 @@ pub struct WorkManagerParts {
 pub struct WorkManager {
     parts: WorkManagerParts,
     work: Arc<LiveWork>,
+    /// Reasons that others have to keep work from being given out.
+    holds: BTreeSet<LackOfWork>,
+    /// Whether the chain has given any work in this life.
+    had_work: bool,
     tip: Option<HeaderHash>,
     subscribers: Vec<Subscriber>,
-    jobs_issued: u32,
+    /// The jobs of live templates have every extranonce that there is.
+    is_exhausted: bool,
     trouble: Option<String>,
     retry_in: Duration,
     fetching: bool,
@@ -92,9 +101,11 @@ impl WorkManager {
         Self {
             parts,
             work: Arc::new(LiveWork::none()),
+            holds: BTreeSet::new(),
+            had_work: false,
             tip: None,
             subscribers: Vec::new(),
-            jobs_issued: 0,
+            is_exhausted: false,
             trouble: None,
             retry_in: RETRY_FIRST,
             fetching: false,
@@ -136,15 +147,18 @@ impl WorkManager {
             template.chain().height
         );
         let oldest = live[0].id();
+        self.had_work = true;
         self.publish(LiveWork {
             current: Some(template),
             live,
             since: now,
+            lack: self.work.lack.clone(),
         });
         self.retire_before(oldest);
     }
 
-    fn publish(&mut self, work: LiveWork) {
+    fn publish(&mut self, mut work: LiveWork) {
+        self.note_lack(&mut work);
         self.work = Arc::new(work);
         for subscriber in &mut self.subscribers {
             subscriber.is_behind = true;
@@ -167,16 +181,20 @@ impl WorkManager {
         });
     }
 
-    /// Ends work whose time is over, which happens only while the chain gives no new one.
+    /// Ends work whose time is over: older templates of the tip one by one, the present one while the chain gives no
+    /// new one.
     fn end_what_is_over(&mut self) {
         let now = self.parts.clock.now();
         if self.work.live.iter().all(|template| now < self.expiry(template)) {
             return;
         }
-        log::warn!("work is over and the chain gives no new one");
         let mut work = LiveWork::clone(&self.work);
         work.live.retain(|template| now < self.expiry(template));
         work.current = work.current.filter(|template| now < self.expiry(template));
+        // Older templates of a tip that lasts end one by one while all is well.
+        if work.current.is_none() && self.work.current.is_some() {
+            log::warn!("work is over and the chain gives no new one");
+        }
         let oldest = work.live.first().map_or(self.parts.next_template, |t| t.id());
         self.publish(work);
         self.retire_before(oldest);
@@ -198,7 +216,7 @@ impl WorkManager {
             log::debug!("the miner manager is busy; templates before {oldest} retire later");
         }
         let retire = Commit {
-            writes: vec![Write::RetireTemplates { before: oldest }],
+            writes: vec![Write::DropTemplates { before: oldest }],
         };
         if self.parts.ledger.post(retire).is_err() {
             log::debug!("the ledger is busy; templates before {oldest} retire later");
@@ -209,11 +227,21 @@ impl WorkManager {
         template.received_at().plus(self.parts.job_lifetime)
     }
 
-    /// An extranonce that no job of this or an earlier life has.
-    fn next_extranonce(&mut self) -> Option<ExtraNonce> {
-        let low = self.jobs_issued;
-        self.jobs_issued = low.checked_add(1)?;
-        Some(ExtraNonce::new(u64::from(self.parts.life) << 32 | u64::from(low)))
+    /// An extranonce that no job of a live template has.
+    fn next_extranonce(&mut self, template: TemplateId) -> Option<ExtraNonce> {
+        let oldest = self.work.live.first().map_or(template, |oldest| oldest.id());
+        let given = self.parts.extranonces.next(template, oldest.min(template));
+        if given.is_none() != self.is_exhausted {
+            self.is_exhausted = given.is_none();
+            if self.is_exhausted {
+                log::warn!(
+                    "the jobs of live templates have every extranonce; new ones wait until one is over"
+                );
+            } else {
+                log::info!("jobs are given out again");
+            }
+        }
+        given
     }
 }
 
@@ -233,6 +261,7 @@ impl Actor for WorkManager {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.publish(LiveWork::none());
         self.follow_tip(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {

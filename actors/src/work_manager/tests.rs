@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::work::FrontEnd;
 
 use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkControl, WorkView};
 use super::*;
@@ -17,8 +18,11 @@ use crate::testing::{
     Gate, Inbox, ManualClock, PacedStore, RecordingHalt, TestChain, recorded_outbox, settle,
 };
 
+mod lacking;
+
 const REFRESH: Span = Span::from_secs(30);
 const LIFETIME: Span = Span::from_secs(120);
+const LET_GO_AFTER: Span = Span::from_secs(30);
 
 /// A work manager on a chain and a store that do as they are told.
 struct Bench {
@@ -41,6 +45,16 @@ impl Bench {
 
     /// A new life on this chain and store, with the gate closed.
     async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+        Self::with_extranonces(chain, memory, faults, None).await
+    }
+
+    /// The same with these extranonces in place of a life's own.
+    async fn with_extranonces(
+        chain: TestChain,
+        memory: MemoryStore,
+        faults: &[(u64, Fault)],
+        extranonces: Option<JobExtraNonces>,
+    ) -> Self {
         let clock = ManualClock::at(BEGIN);
         let gate = Gate::default();
         let plan = FaultPlan {
@@ -68,7 +82,8 @@ impl Bench {
             tag: "/test/".to_owned(),
             refresh_every: REFRESH,
             job_lifetime: LIFETIME,
-            life: stored.life,
+            let_go_after: LET_GO_AFTER,
+            extranonces: extranonces.unwrap_or_else(|| JobExtraNonces::new(FrontEnd::default(), stored.life)),
             next_template: stored.next_template,
             stored: stored.templates,
         })
@@ -143,7 +158,12 @@ async fn a_template_is_stored_before_it_is_published() {
     let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
     let mut news = bench.subscribe().await;
     settle().await;
-    assert_eq!(*news.try_recv().unwrap().0, LiveWork::none());
+    let before = news.try_recv().unwrap().0;
+    assert!(before.live.is_empty() && before.current.is_none());
+    assert_eq!(
+        before.lack.as_ref().map(|lack| lack.why),
+        Some(LackOfWork::Starting)
+    );
     assert_eq!(bench.issue().await, IssueJobReply::NoWork);
     bench.gate.open();
     settle().await;
@@ -334,6 +354,30 @@ async fn extranonces_never_repeat_across_jobs_and_lives() {
 }
 
 #[actix::test]
+async fn when_live_jobs_have_every_extranonce_it_is_said_and_a_new_tip_brings_them_back() {
+    let few = JobExtraNonces::new(FrontEnd::default(), 1).limited_to(5);
+    tokio::time::pause();
+    let (chain, memory) = (TestChain::new(EASY_BITS), MemoryStore::new());
+    let bench = Bench::with_extranonces(chain, memory, &[], Some(few)).await;
+    bench.gate.open();
+    settle().await;
+    let mut seen = BTreeSet::new();
+    for _ in 0..5 {
+        let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+            panic!("there are extranonces")
+        };
+        seen.insert(job.extranonce());
+    }
+    assert_eq!(bench.issue().await, IssueJobReply::Exhausted);
+    bench.chain.others_find(1);
+    settle().await;
+    let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+        panic!("those of the old tip are free")
+    };
+    assert!(seen.contains(&job.extranonce()));
+}
+
+#[actix::test]
 async fn a_subscriber_whose_mailbox_was_full_is_told_as_soon_as_it_has_room() {
     let bench = Bench::new().await;
     let (subscriber, mut inbox) = recorded_outbox_of::<WorkChanged>(1);
@@ -392,6 +436,7 @@ fn a_live_template_is_found_by_its_number() {
         current: Some(Arc::clone(&template)),
         live: vec![template],
         since: BEGIN,
+        lack: None,
     };
     assert!(work.template(TemplateId::new(4)).is_some());
     assert!(work.template(TemplateId::new(5)).is_none());

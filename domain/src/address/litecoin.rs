@@ -2,14 +2,14 @@
 //!
 //! Source: `chainparams.cpp` of Litecoin Core 0.21. A script hash has two prefixes: the one that Bitcoin uses
 //! too, which Litecoin had at first, and its own. Addresses of the extension blocks (`ltcmweb1...`) are none that
-//! a coinbase or a payout on the main chain can pay.
+//! a coinbase or a payout on the main chain can pay, and witness programs of versions 8 and 9 are Litecoin's own.
 
 use bitcoin::base58;
 use bitcoin::bech32::segwit;
 use bitcoin::hashes::Hash;
 use bitcoin::{PubkeyHash, ScriptBuf, ScriptHash, WitnessProgram, WitnessVersion};
 
-use super::{Fault, PayoutAddress};
+use super::{Fault, PayoutAddress, meaning_of};
 
 /// Every human-readable part in use on Litecoin's and Bitcoin's networks.
 const KNOWN_PARTS: [&str; 6] = ["ltc", "tltc", "rltc", "bc", "tb", "bcrt"];
@@ -53,6 +53,9 @@ impl Prefixes {
                     });
                 }
                 let version = WitnessVersion::try_from(version).map_err(|_| Fault::NotAnAddress)?;
+                if let Some(meaning) = meaning_of(version, &program, true) {
+                    return Err(Fault::NobodysProgram(meaning));
+                }
                 let program = WitnessProgram::new(version, &program).map_err(|_| Fault::NotAnAddress)?;
                 Ok(PayoutAddress {
                     text: text.to_lowercase(),
@@ -146,12 +149,7 @@ mod tests {
                 "{text}: {error}"
             );
         }
-        for text in [
-            "ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n8",
-            "",
-            "LLLL",
-            "ltcmweb1qqxyz",
-        ] {
+        for text in ["ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n8", "", "LLLL"] {
             let error = PayoutAddress::parse(text, AddressFormat::Litecoin).unwrap_err();
             assert!(
                 matches!(error, ParseAddressError::NotAnAddress { .. }),

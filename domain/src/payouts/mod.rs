@@ -7,8 +7,9 @@
 //! | module | its one job |
 //! |---|---|
 //! | [mod@plan] | who is due, and who waits and why |
+//! | `draft` | who of them is paid by the next transaction: coins, size and fee |
 //! | [`batch`] | what a payout's transaction pays: one output an address, and the network's fee |
-//! | [`coins`] | which coins pay for it, for wallets that choose themselves |
+//! | [`coins`] | which coins pay for it, and what that costs |
 //! | [`transaction`] | whether a signed transaction pays just that |
 //! | [`payout`] | a payout's states, the steps between them and what each books |
 //! | [`follow`] | what to do about a payout by what the wallet says of its transaction |
@@ -16,6 +17,7 @@
 
 pub mod batch;
 pub mod coins;
+mod draft;
 pub mod follow;
 pub mod payout;
 pub mod plan;
@@ -26,9 +28,9 @@ pub mod txid;
 mod tests;
 
 pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
-pub use coins::{ChooseError, Chosen, Sizes, choose};
+pub use coins::{ChooseError, Chosen, FeeTerms, Funds, Outputs, Price, Purse, Sizes};
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};
 pub use payout::{Payout, PayoutState, Signed, Step, StepError, Stepped};
-pub use plan::{Candidate, Held, Plan, PlanError, PlanRules, WhyHeld, plan};
+pub use plan::{Candidate, Held, Plan, PlanError, PlanRules, Waiting, WhyHeld, plan};
 pub use transaction::{Transaction, TransactionError, read_transaction};
 pub use txid::{OutPoint, ParseTxidError, Txid};

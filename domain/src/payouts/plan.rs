@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::address::{AddressFormat, PayoutAddress};
+use crate::address::AddressFormat;
 use crate::hotkey::Hotkey;
 use crate::units::{Amount, BasisPoints};
 
 use super::batch::{FeePayer, Part};
+use super::coins::{FeeTerms, Price, Purse};
+use super::draft::{Draft, Due};
+
+/// Virtual bytes of the largest usual output, to a taproot key or a script's hash: by it the least threshold is set.
+const OUTPUT_VBYTES: u64 = 43;
 
 /// A miner with money that is payable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,20 +32,22 @@ pub struct Candidate {
 pub struct PlanRules {
     /// The least balance that is paid, for miners who chose none.
     pub threshold: Amount,
-    /// The least threshold that a miner's own may bring about.
+    /// The least threshold that a miner's own may bring about; zero: what pays for its own output.
     pub threshold_min: Amount,
     /// The least output that the network carries.
     pub dust: Amount,
     /// Who pays the network's fee.
     pub payer: FeePayer,
-    /// The most that the network's fee may be of what is paid.
-    pub fee_max: BasisPoints,
+    /// What the network is offered, and the most that it may take of what is paid.
+    pub terms: FeeTerms,
     /// Outputs of one transaction, not counting the change.
     pub outputs_max: usize,
     /// Which addresses are right.
     pub addresses: AddressFormat,
     /// Scripts that the wallet refused to pay.
     pub refused: BTreeSet<Vec<u8>>,
+    /// Scripts that wait while it is found out which of them the wallet refuses to pay.
+    pub suspected: BTreeSet<Vec<u8>>,
 }
 
 impl PlanRules {
@@ -51,7 +58,7 @@ impl PlanRules {
             FeePayer::Pool => dust,
             FeePayer::Miners => {
                 let whole = u128::from(BasisPoints::WHOLE);
-                let left = whole.saturating_sub(self.fee_max.get().into()).max(1);
+                let left = whole.saturating_sub(self.terms.fee_max.get().into()).max(1);
                 // One sat more for the rounding of the floor, and one for a left-over sat of the split.
                 dust * whole / left + 2
             }
@@ -60,10 +67,29 @@ impl PlanRules {
         least.unwrap_or(Amount::MAX)
     }
 
+    /// The least balance that is paid to whoever wants the least: by default one whose own output costs no more of it
+    /// than the network may take, so that nobody's small payouts are at the cost of others'.
+    pub fn least(&self) -> Amount {
+        let of_its_own = if self.threshold_min == Amount::ZERO {
+            let cost = u128::from(OUTPUT_VBYTES) * u128::from(self.terms.rate.sats_per_vbyte());
+            let share = u128::from(self.terms.fee_max.get()).max(1);
+            let least = (cost * u128::from(BasisPoints::WHOLE)).div_ceil(share);
+            let least = u64::try_from(least).ok().and_then(Amount::from_sats);
+            least.unwrap_or(Amount::MAX)
+        } else {
+            self.threshold_min
+        };
+        of_its_own.max(self.floor())
+    }
+
     /// The balance from which a miner is paid.
     pub fn threshold_of(&self, own: Option<Amount>) -> Amount {
-        let wanted = own.map_or(self.threshold, |own| own.max(self.threshold_min));
-        wanted.max(self.floor())
+        match own {
+            Some(own) => own.max(self.least()),
+            // The operator's own may be below what it lets miners choose.
+            None if self.threshold_min > Amount::ZERO => self.threshold.max(self.floor()),
+            None => self.threshold.max(self.least()),
+        }
     }
 }
 
@@ -78,11 +104,41 @@ pub enum WhyHeld {
     AddressInvalid,
     /// The wallet refused to pay the miner's address.
     AddressRefused,
-    /// The transaction is full: the next one takes it.
+    /// The transaction is full: the next one takes it, or what is left of it.
     NextBatch,
+    /// The wallet's coins do not go so far: smaller balances are paid first.
+    ShortOfFunds,
+    /// Paying it would cost more of it than the network may take.
+    FeeTooHigh,
 }
 
 impl WhyHeld {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::BelowThreshold,
+        Self::NoAddress,
+        Self::AddressInvalid,
+        Self::AddressRefused,
+        Self::NextBatch,
+        Self::ShortOfFunds,
+        Self::FeeTooHigh,
+    ];
+
+    /// What it means, for the miner.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::BelowThreshold => "the balance has not reached its threshold",
+            Self::NoAddress => "no payout address was named: register one",
+            Self::AddressInvalid => "the payout address is none that this chain can pay: register another",
+            Self::AddressRefused => "the node refuses to pay the payout address: register another",
+            Self::NextBatch => "the transaction is full; the next one takes it, or what is left of it",
+            Self::ShortOfFunds => {
+                "the pool's spendable coins do not go so far; smaller balances are paid first"
+            }
+            Self::FeeTooHigh => "paying it would cost more of it than the pool lets the network take",
+        }
+    }
+
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,6 +147,8 @@ impl WhyHeld {
             Self::AddressInvalid => "address_invalid",
             Self::AddressRefused => "address_refused",
             Self::NextBatch => "next_batch",
+            Self::ShortOfFunds => "short_of_funds",
+            Self::FeeTooHigh => "fee_too_high",
         }
     }
 }
@@ -110,21 +168,49 @@ pub struct Held {
     pub amount: Amount,
 }
 
+/// A balance that is due and waits, or what is left of one that is paid in parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Why.
+    pub why: WhyHeld,
+    /// How much.
+    pub amount: Amount,
+}
+
 /// What is paid next, and what waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The payout's parts, the largest balances first, equal ones in the order of hotkeys. Empty: nobody is due.
+    /// The payout's parts, the largest first, equal ones in the order of hotkeys. Empty: nobody is paid.
     pub parts: Vec<Part>,
     /// What the parts come to.
     pub total: Amount,
+    /// What paying them costs; `None` if nobody is paid.
+    pub price: Option<Price>,
     /// Everything else, by reason.
     pub held: BTreeMap<WhyHeld, Held>,
+    /// Who has reached the threshold and still waits, or waits for the rest of a balance that is paid in parts.
+    pub waiting: BTreeMap<Hotkey, Waiting>,
 }
 
 impl Plan {
     /// Whether there is more to pay than one transaction takes.
     pub fn is_full(&self) -> bool {
         self.held.contains_key(&WhyHeld::NextBatch)
+    }
+
+    /// How many balances wait for a reason, and what they come to.
+    pub fn held_for(&self, why: WhyHeld) -> Held {
+        self.held.get(&why).copied().unwrap_or_default()
+    }
+
+    pub(super) fn hold(&mut self, hotkey: Hotkey, why: WhyHeld, amount: Amount) -> Result<(), PlanError> {
+        let held = self.held.entry(why).or_default();
+        held.miners += 1;
+        held.amount = held.amount.checked_add(amount).ok_or(PlanError::Overflow)?;
+        if why != WhyHeld::BelowThreshold {
+            self.waiting.insert(hotkey, Waiting { why, amount });
+        }
+        Ok(())
     }
 }
 
@@ -139,65 +225,39 @@ pub enum PlanError {
     Overflow,
 }
 
-/// Plans the next payout: every miner whose balance has reached its threshold, as many as one transaction takes.
+/// Plans the next payout: every miner whose balance has reached its threshold, as far as the purse goes and one
+/// transaction takes, so that nobody waits because of another.
+///
+/// The smallest balances come first, equal ones in the order of hotkeys; the first that does not fit whole is paid in
+/// part, and what is larger waits. If the network would take too much of it all, the smallest are left out, one by
+/// one, and the largest of them ride along as far as the others' room for fees goes.
 ///
 /// # Errors
 /// If the candidates are not what a ledger holds.
-pub fn plan(mut candidates: Vec<Candidate>, rules: &PlanRules) -> Result<Plan, PlanError> {
-    candidates.sort_by(|a, b| b.payable.cmp(&a.payable).then(a.hotkey.cmp(&b.hotkey)));
+pub fn plan(candidates: Vec<Candidate>, rules: &PlanRules, purse: &Purse) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     let mut miners = BTreeSet::new();
-    let mut scripts: BTreeSet<Vec<u8>> = BTreeSet::new();
+    let mut sum = Amount::ZERO;
+    let mut due = Vec::new();
     for candidate in candidates {
         if !miners.insert(candidate.hotkey) {
             return Err(PlanError::Twice(candidate.hotkey));
         }
-        if candidate.payable == Amount::ZERO {
-            continue;
-        }
-        match judge(&candidate, rules, &mut scripts) {
-            Ok(address) => {
-                let total = plan.total.checked_add(candidate.payable);
-                plan.total = total.ok_or(PlanError::Overflow)?;
-                plan.parts.push(Part {
-                    hotkey: candidate.hotkey,
-                    address,
-                    amount: candidate.payable,
-                    fee: Amount::ZERO,
-                    borne: Amount::ZERO,
-                });
-            }
-            Err(why) => {
-                let held = plan.held.entry(why).or_default();
-                held.miners += 1;
-                let sum = held.amount.checked_add(candidate.payable);
-                held.amount = sum.ok_or(PlanError::Overflow)?;
-            }
+        let Candidate {
+            hotkey,
+            payable,
+            address,
+            threshold,
+        } = candidate;
+        sum = sum.checked_add(payable).ok_or(PlanError::Overflow)?;
+        let threshold = rules.threshold_of(threshold);
+        match address {
+            _ if payable == Amount::ZERO => {}
+            _ if payable < threshold => plan.hold(hotkey, WhyHeld::BelowThreshold, payable)?,
+            None => plan.hold(hotkey, WhyHeld::NoAddress, payable)?,
+            Some(address) => due.push(Due::new(hotkey, payable, threshold, address)),
         }
     }
-    Ok(plan)
-}
-
-/// The address that a candidate is paid to, or why it is not.
-fn judge(
-    candidate: &Candidate,
-    rules: &PlanRules,
-    scripts: &mut BTreeSet<Vec<u8>>,
-) -> Result<String, WhyHeld> {
-    if candidate.payable < rules.threshold_of(candidate.threshold) {
-        return Err(WhyHeld::BelowThreshold);
-    }
-    let text = candidate.address.as_ref().ok_or(WhyHeld::NoAddress)?;
-    // A full transaction takes nobody any more, not even to an address that it pays already: so no more
-    // addresses are read than one transaction has, however many miners are due.
-    if scripts.len() >= rules.outputs_max {
-        return Err(WhyHeld::NextBatch);
-    }
-    let address = PayoutAddress::parse(text, rules.addresses).map_err(|_| WhyHeld::AddressInvalid)?;
-    let script = address.script();
-    if rules.refused.contains(&script) {
-        return Err(WhyHeld::AddressRefused);
-    }
-    scripts.insert(script);
-    Ok(address.to_string())
+    due.sort_unstable_by(|a, b| a.payable.cmp(&b.payable).then(a.hotkey.cmp(&b.hotkey)));
+    Draft::of(due, rules, purse).write_into(plan)
 }

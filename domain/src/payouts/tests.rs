@@ -14,6 +14,14 @@ use crate::ledger::{Account, Balance, Balances, Postings};
 use crate::time::Timestamp;
 use crate::units::{Amount, BasisPoints};
 
+mod planning;
+
+const SIZES: Sizes = Sizes {
+    base: 11,
+    input: 68,
+    change: 31,
+};
+
 const ADDRESSES: [&str; 4] = [
     "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
     "BCRT1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KYGT080",
@@ -41,11 +49,50 @@ fn rules(payer: FeePayer, outputs_max: usize) -> PlanRules {
         threshold_min: sats(1_000),
         dust: sats(546),
         payer,
-        fee_max: BasisPoints::new(500).unwrap(),
+        terms: FeeTerms {
+            rate: FeeRate::new(1).unwrap(),
+            fee_max: BasisPoints::new(500).unwrap(),
+            vbytes_max: 100_000,
+        },
         outputs_max,
         addresses: AddressFormat::BitcoinRegtest,
         refused: BTreeSet::new(),
+        suspected: BTreeSet::new(),
     }
+}
+
+fn coins(values: &[u64]) -> Vec<(OutPoint, Amount)> {
+    let place = |vout| OutPoint {
+        txid: Txid::from_bytes([7; 32]),
+        vout,
+    };
+    (0..)
+        .zip(values)
+        .map(|(vout, &value)| (place(vout), sats(value)))
+        .collect()
+}
+
+fn funds(values: &[u64]) -> Funds {
+    Funds {
+        coins: coins(values),
+        sizes: SIZES,
+        change_min: sats(546),
+        in_mweb: Amount::ZERO,
+    }
+}
+
+/// More than anybody is owed in these tests, where nothing but outputs costs anything.
+fn plenty(rules: &PlanRules) -> Purse {
+    let sizes = Sizes {
+        base: 0,
+        input: 0,
+        change: 0,
+    };
+    let all = Funds {
+        sizes,
+        ..funds(&[1 << 50])
+    };
+    Purse::new(&all, rules.terms)
 }
 
 fn any_candidates() -> impl Strategy<Value = Vec<Candidate>> {
@@ -95,7 +142,7 @@ proptest! {
         candidates in any_candidates(), payer in any_payer(), outputs_max in 1usize..5,
     ) {
         let rules = rules(payer, outputs_max);
-        let planned = plan(candidates.clone(), &rules).unwrap();
+        let planned = plan(candidates.clone(), &rules, &plenty(&rules)).unwrap();
         let parts: BTreeMap<Hotkey, Amount> = planned.parts.iter().map(|p| (p.hotkey, p.amount)).collect();
         prop_assert_eq!(parts.len(), planned.parts.len(), "nobody twice");
         let outputs: BTreeSet<Vec<u8>> = planned.parts.iter().map(|p| script(&p.address)).collect();
@@ -122,7 +169,7 @@ proptest! {
         let mut left = candidates.clone();
         let mut paid: BTreeSet<Hotkey> = BTreeSet::new();
         for _ in 0..=candidates.len() {
-            let planned = plan(left.clone(), &rules).unwrap();
+            let planned = plan(left.clone(), &rules, &plenty(&rules)).unwrap();
             for part in &planned.parts {
                 prop_assert!(paid.insert(part.hotkey), "nobody twice");
                 left.retain(|candidate| candidate.hotkey != part.hotkey);
@@ -187,7 +234,7 @@ proptest! {
             borne: Amount::ZERO,
         }).collect();
         let batch = Batch::new(parts, FeePayer::Miners, AddressFormat::BitcoinRegtest).unwrap();
-        for part in batch.parts_after(batch.total().fee(rules.fee_max)).unwrap() {
+        for part in batch.parts_after(batch.total().fee(rules.terms.fee_max)).unwrap() {
             prop_assert!(part.net() >= rules.dust, "{} of {}", part.net(), part.amount);
         }
     }
@@ -197,18 +244,21 @@ proptest! {
         coins in proptest::collection::vec(1u64..100_000, 0..12), amount in 1_000u64..300_000,
         rate in 1u32..50, payer in any_payer(),
     ) {
-        let sizes = Sizes { base: 11, input: 68, output: 34 };
         let part = Part {
             hotkey: key(1), address: ADDRESSES[0].to_owned(), amount: sats(amount),
             fee: Amount::ZERO, borne: Amount::ZERO,
         };
         let batch = Batch::new(vec![part], payer, AddressFormat::BitcoinRegtest).unwrap();
-        let places: Vec<(OutPoint, Amount)> = coins.iter().zip(0u32..).map(|(&value, vout)| {
-            (OutPoint { txid: Txid::from_bytes([7; 32]), vout }, sats(value))
-        }).collect();
-        let chosen = choose(places.clone(), &batch, FeeRate::new(rate).unwrap(), sizes, sats(546));
+        let terms = FeeTerms {
+            rate: FeeRate::new(rate).unwrap(),
+            fee_max: BasisPoints::new(BasisPoints::WHOLE).unwrap(),
+            vbytes_max: u64::MAX,
+        };
+        let all = funds(&coins);
+        let purse = Purse::new(&all, terms);
+        let chosen = purse.choose(&batch, Amount::MAX);
         let worth = |inputs: &[OutPoint]| -> u64 {
-            places.iter().filter(|(place, _)| inputs.contains(place)).map(|(_, value)| value.sats()).sum()
+            all.coins.iter().filter(|(place, _)| inputs.contains(place)).map(|(_, value)| value.sats()).sum()
         };
         match chosen {
             Ok(chosen) => {
@@ -216,15 +266,16 @@ proptest! {
                 let paid = i128::from(batch.total().sats()) - i128::from(chosen.borne.sats());
                 let spent = i128::from(chosen.fee.sats()) + i128::from(chosen.change.sats());
                 prop_assert_eq!(i128::from(worth(&chosen.inputs)), paid + spent);
-                let vbytes = 11 + 68 * chosen.inputs.len() as u64 + 34 * 2;
+                let vbytes = 11 + 68 * chosen.inputs.len() as u64 + 31 * 2;
                 prop_assert!(chosen.fee.sats() >= vbytes * u64::from(rate), "never below the rate");
                 prop_assert!(chosen.change == Amount::ZERO || chosen.change >= sats(546));
             }
             Err(ChooseError::Short { has, needs }) => {
-                prop_assert_eq!(has.sats(), coins.iter().sum::<u64>());
+                let worth_it = coins.iter().filter(|&&value| value >= 68 * u64::from(rate));
+                prop_assert_eq!(has.sats(), worth_it.sum::<u64>());
                 prop_assert!(has < needs);
             }
-            Err(ChooseError::Overflow) => prop_assert!(false, "nothing overflows here"),
+            Err(error) => prop_assert!(false, "{}", error),
         }
     }
 }

@@ -1,7 +1,11 @@
 //! The coinbase transaction, cut around its extranonce so that a job only fills in a few bytes.
 //!
 //! Its script holds the height (BIP34), the extranonce and the pool's tag; its outputs are the pool's payout
-//! and, if the template has one, the witness commitment (BIP141).
+//! and, if the template has one, the witness commitment (BIP141). Its lock time is that of BIP54, which no two
+//! heights share, so that no coinbase can be the copy of another.
+
+use std::fmt;
+use std::str::FromStr;
 
 use bitcoin::absolute::LockTime;
 use bitcoin::consensus::encode::serialize;
@@ -22,11 +26,70 @@ pub const TAG_LEN_MAX: usize = 64;
 /// BIP141's witness reserved value, which a coinbase carries if the block has a witness commitment.
 const WITNESS_RESERVED: [u8; 32] = [0; 32];
 
+/// How a coinbase's lock time and sequence are set. Both are final under the rules of today.
+///
+/// It belongs to the template: the jobs of a template that an older pool stored are built again as they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CoinbaseForm {
+    /// Lock time 0, sequence final: how pools made them before BIP54.
+    Plain,
+    /// BIP54: the lock time is the height before, and the sequence lets it count. No template says when a chain begins
+    /// to demand it, so it is the form of every new template.
+    #[default]
+    Bip54,
+}
+
+impl CoinbaseForm {
+    /// Its name in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Bip54 => "bip54",
+        }
+    }
+
+    /// The lock time of a coinbase at this height, and the sequence of its input.
+    fn locks(self, height: u32) -> (LockTime, Sequence) {
+        match self {
+            Self::Plain => (LockTime::ZERO, Sequence::MAX),
+            Self::Bip54 => (
+                LockTime::from_consensus(height.saturating_sub(1)),
+                Sequence::ENABLE_LOCKTIME_NO_RBF,
+            ),
+        }
+    }
+}
+
+impl fmt::Display for CoinbaseForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a text names no form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected plain or bip54")]
+pub struct ParseCoinbaseFormError;
+
+impl FromStr for CoinbaseForm {
+    type Err = ParseCoinbaseFormError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "plain" => Ok(Self::Plain),
+            "bip54" => Ok(Self::Bip54),
+            _ => Err(ParseCoinbaseFormError),
+        }
+    }
+}
+
 /// What a coinbase is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoinbaseSpec<'a> {
     /// The height of the block, pushed first (BIP34).
     pub height: u32,
+    /// How its lock time and sequence are set.
+    pub form: CoinbaseForm,
     /// Text by which the pool finds its own blocks again, at most [`TAG_LEN_MAX`] bytes.
     pub tag: &'a str,
     /// The script that is paid.
@@ -80,13 +143,14 @@ impl Coinbase {
                 script_pubkey: ScriptBuf::from_bytes(script.to_vec()),
             });
         }
+        let (lock_time, sequence) = spec.form.locks(spec.height);
         let bytes = serialize(&Transaction {
             version: Version::TWO,
-            lock_time: LockTime::ZERO,
+            lock_time,
             input: vec![TxIn {
                 previous_output: OutPoint::null(),
                 script_sig,
-                sequence: Sequence::MAX,
+                sequence,
                 witness: Witness::new(),
             }],
             output,
@@ -150,6 +214,7 @@ mod tests {
     fn spec(height: u32, commitment: Option<&[u8]>) -> CoinbaseSpec<'_> {
         CoinbaseSpec {
             height,
+            form: CoinbaseForm::Bip54,
             tag: "/Dwarves/",
             payout_script: &[0x51],
             value: Amount::from_sats(5_000_000_000).unwrap(),
@@ -169,6 +234,30 @@ mod tests {
         assert_eq!(script(17)[..2], [1, 17]);
         assert_eq!(script(128)[..3], [2, 128, 0]);
         assert_eq!(script(840_000)[..4], [3, 0x40, 0xd1, 0x0c]);
+    }
+
+    #[test]
+    fn the_lock_time_is_that_of_the_form_and_final_at_every_height() {
+        for form in [CoinbaseForm::Plain, CoinbaseForm::Bip54] {
+            // Below 500 million a lock time is a height.
+            for height in [1, 2, 16, 17, 840_000, 499_999_999] {
+                let coinbase = Coinbase::new(&CoinbaseSpec {
+                    form,
+                    ..spec(height, None)
+                });
+                let bytes = coinbase.unwrap().transaction(ExtraNonce::new(1));
+                let tx: Transaction = deserialize(&bytes).unwrap();
+                let is_final = !tx.is_lock_time_enabled() || tx.lock_time.to_consensus_u32() < height;
+                assert!(is_final, "{form:?} {height}");
+                let (lock_time, sequence) = match form {
+                    CoinbaseForm::Plain => (0, 0xffff_ffff),
+                    CoinbaseForm::Bip54 => (height - 1, 0xffff_fffe),
+                };
+                assert_eq!(tx.lock_time.to_consensus_u32(), lock_time);
+                assert_eq!(tx.input[0].sequence.0, sequence);
+                assert!(bytes.ends_with(&lock_time.to_le_bytes()));
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@
 //! A Stratum session knows its owner, worker and extranonce, so the names that it gives its jobs
 //! ([`SessionJobId`]) hold only template and share target, and a tag for this session alone. They are half as
 //! long: some mining firmware keeps job ids in small buffers.
+//!
+//! Which front end gave a job out stands in its extranonce (see [`super::extranonce`]), of which a job id holds all
+//! and a session its own part; so job ids need no field for it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +17,7 @@ use std::str::FromStr;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::extranonce::ExtraNonce1;
+use super::extranonce::{ExtraNonce1, SessionSeat};
 use crate::hex_digits;
 use crate::hotkey::Hotkey;
 use crate::ids::{ExtraNonce, TemplateId, WorkerId};
@@ -93,14 +96,23 @@ impl JobKey {
         mac.update(&id.0[..FIELDS_LEN]);
         mac.update(owner.as_bytes());
         mac.verify_truncated_left(&id.0[FIELDS_LEN..]).ok()?;
-        let word = |at: usize| u32::from_be_bytes([id.0[at], id.0[at + 1], id.0[at + 2], id.0[at + 3]]);
+        Some(id.claims())
+    }
+}
+
+impl JobId {
+    /// What this name says that it stands for, whoever made it. Nothing may be credited by that; but a header built
+    /// of it that meets the network's target is a block of the pool, for no name can make it one.
+    pub fn claims(&self) -> JobFields {
+        let word =
+            |at: usize| u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]]);
         let extranonce = u64::from(word(4)) << 32 | u64::from(word(8));
-        Some(JobFields {
+        JobFields {
             template: TemplateId::new(word(0)),
             extranonce: ExtraNonce::new(extranonce),
             share_bits: CompactTarget::from_bits(word(12)),
             worker: WorkerId::new(word(16)),
-        })
+        }
     }
 }
 
@@ -151,22 +163,31 @@ impl JobKey {
         })
     }
 
-    /// The text with which a session's miner can later ask for the same extranonce again.
-    pub fn seal_session_id(&self, session: ExtraNonce1) -> String {
-        let tag = self.mac_of(b"session id", session, &[]).finalize().into_bytes();
-        format!("{session}{}", hex::encode(&tag[..RESUME_TAG_LEN]))
+    /// The text with which a session's miner can later ask for the same seat again. It holds the seat's turn, so
+    /// that nobody gets with it what is another's by then.
+    pub fn seal_session_id(&self, seat: SessionSeat) -> String {
+        let turn = seat.turn.to_be_bytes();
+        let tag = self.mac_of(b"session id", seat.extranonce1, &turn);
+        let tag = tag.finalize().into_bytes();
+        let (session, turn) = (seat.extranonce1, seat.turn);
+        format!("{session}{turn:08x}{}", hex::encode(&tag[..RESUME_TAG_LEN]))
     }
 
-    /// The extranonce of the session that `text` names, if the pool named it so.
-    pub fn open_session_id(&self, text: &str) -> Option<ExtraNonce1> {
-        let mut bytes = [0; 4 + RESUME_TAG_LEN];
+    /// The seat of the session that `text` names, if the pool named it so. (Pools that knew no turns named
+    /// sessions with less: whoever shows such a name begins anew.)
+    pub fn open_session_id(&self, text: &str) -> Option<SessionSeat> {
+        let mut bytes = [0; 8 + RESUME_TAG_LEN];
         hex::decode_to_slice(text, &mut bytes).ok()?;
-        let (session, tag) = bytes.split_first_chunk::<4>()?;
-        let session = ExtraNonce1::from_bytes(*session)?;
-        self.mac_of(b"session id", session, &[])
+        let (session, rest) = bytes.split_first_chunk::<4>()?;
+        let (turn, tag) = rest.split_first_chunk::<4>()?;
+        let extranonce1 = ExtraNonce1::from_bytes(*session)?;
+        self.mac_of(b"session id", extranonce1, turn)
             .verify_truncated_left(tag)
             .ok()?;
-        Some(session)
+        Some(SessionSeat {
+            extranonce1,
+            turn: u32::from_be_bytes(*turn),
+        })
     }
 }
 
@@ -230,6 +251,7 @@ impl FromStr for JobId {
 
 #[cfg(test)]
 mod tests {
+    use super::super::extranonce::FrontEnd;
     use super::*;
     use proptest::prelude::*;
 
@@ -250,6 +272,7 @@ mod tests {
             let id: JobId = key.seal(&fields, &owner).to_string().parse().unwrap();
             prop_assert_eq!(key.open(&id, &owner), Some(fields));
             prop_assert_eq!(key.open(&id, &Hotkey::from_bytes(other)), None);
+            prop_assert_eq!(id.claims(), fields);
             prop_assert_eq!(JobKey::new(&[3; 32]).open(&id, &owner), None);
         }
 
@@ -275,17 +298,21 @@ mod tests {
         }
 
         #[test]
-        fn a_session_id_gives_its_extranonce_back_and_no_other_text_does(
-            number in any::<u32>(), at in 0usize..24, digit in "[0-9a-f]", junk in ".{0,40}",
+        fn a_session_id_gives_its_seat_back_and_no_other_text_does(
+            life in any::<u32>(), number in any::<u64>(), at in 0usize..32, digit in "[0-9a-f]", junk in ".{0,40}",
         ) {
             let key = JobKey::new(&[1; 32]);
-            let session = ExtraNonce1::numbered(number);
-            let id = key.seal_session_id(session);
-            prop_assert_eq!(key.open_session_id(&id), Some(session));
+            let seat = SessionSeat::numbered(FrontEnd::default(), life, number);
+            let id = key.seal_session_id(seat);
+            prop_assert_eq!(key.open_session_id(&id), Some(seat));
             let mut changed = id.clone();
             changed.replace_range(at..=at, &digit);
             prop_assert_eq!(key.open_session_id(&changed).is_some(), changed == id);
             prop_assert_eq!(key.open_session_id(&junk), None);
+            // As a pool before this one named its sessions.
+            let tag = key.mac_of(b"session id", seat.extranonce1, &[]).finalize().into_bytes();
+            let before = format!("{}{}", seat.extranonce1, hex::encode(&tag[..RESUME_TAG_LEN]));
+            prop_assert_eq!(key.open_session_id(&before), None);
         }
 
         #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::coinbase::{Coinbase, CoinbaseError, CoinbaseSpec};
+use super::coinbase::{Coinbase, CoinbaseError, CoinbaseForm, CoinbaseSpec};
 use super::extranonce::FullExtraNonce;
 use super::header::{Header, HeaderFields};
 use super::merkle;
@@ -73,7 +73,8 @@ pub struct ChainTemplate {
     pub previous: HeaderHash,
     /// Block version.
     pub version: u32,
-    /// Version bits that miners may roll (BIP320), already without those that the chain uses.
+    /// Version bits that miners may roll (BIP320, BIP323): none that the chain votes with, and none that is set in
+    /// `version`, so that bits that are put in and bits that are flipped give the same header.
     pub version_mask: u32,
     /// The network's target in compact form.
     pub bits: CompactTarget,
@@ -87,6 +88,8 @@ pub struct ChainTemplate {
     pub subsidy: Amount,
     /// What the coinbase may pay: subsidy and fees.
     pub coinbase_value: Amount,
+    /// How the coinbase's lock time and sequence are set.
+    pub coinbase_form: CoinbaseForm,
     /// The script of the witness commitment output.
     pub witness_commitment: Option<Vec<u8>>,
     /// The transactions after the coinbase, in order.
@@ -132,6 +135,7 @@ impl Template {
         let network_target = Target::from_compact(chain.bits)?;
         let coinbase = Coinbase::new(&CoinbaseSpec {
             height: chain.height,
+            form: chain.coinbase_form,
             tag,
             payout_script,
             value: chain.coinbase_value,
@@ -201,6 +205,88 @@ impl Template {
         }
         bytes.extend_from_slice(&self.chain.trailer);
         bytes
+    }
+}
+
+impl Template {
+    /// The same without its transactions.
+    pub fn bare(&self) -> BareTemplate {
+        BareTemplate {
+            id: self.id,
+            height: self.chain.height,
+            previous: self.chain.previous,
+            version: self.chain.version,
+            bits: self.chain.bits,
+            time: self.chain.time,
+            coinbase_value: self.chain.coinbase_value,
+            network_target: self.network_target,
+            coinbase: self.coinbase.clone(),
+            branch: self.branch.clone(),
+        }
+    }
+}
+
+/// A template without its transactions: every header of it can be built, but no block. About a kilobyte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BareTemplate {
+    id: TemplateId,
+    height: u32,
+    previous: HeaderHash,
+    version: u32,
+    bits: CompactTarget,
+    time: u32,
+    coinbase_value: Amount,
+    network_target: Target,
+    coinbase: Coinbase,
+    branch: Vec<merkle::Node>,
+}
+
+impl BareTemplate {
+    /// The pool's number for this template.
+    pub fn id(&self) -> TemplateId {
+        self.id
+    }
+
+    /// The height of its blocks.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// The tip on which its blocks build.
+    pub fn previous(&self) -> HeaderHash {
+        self.previous
+    }
+
+    /// The version that its jobs have.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The time that its jobs over HTTP have.
+    pub fn time(&self) -> u32 {
+        self.time
+    }
+
+    /// What its coinbase pays.
+    pub fn coinbase_value(&self) -> Amount {
+        self.coinbase_value
+    }
+
+    /// The target that a block must meet.
+    pub fn network_target(&self) -> Target {
+        self.network_target
+    }
+
+    /// The header with this extranonce, with nonce 0.
+    pub fn header(&self, extranonce: impl Into<FullExtraNonce>) -> Header {
+        Header::new(&HeaderFields {
+            version: self.version,
+            previous: self.previous,
+            merkle_root: merkle::root_from_branch(self.coinbase.txid(extranonce), &self.branch),
+            time: self.time,
+            bits: self.bits,
+            nonce: 0,
+        })
     }
 }
 

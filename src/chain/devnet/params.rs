@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::target::{CompactTarget, Target, TargetError};
 use dwarves_domain::units::Amount;
+use dwarves_domain::work::VersionRolling;
 
 /// How addresses of the devnet are written: as those of Bitcoin's regtest (`bcrt1...`).
 pub const ADDRESS_FORMAT: AddressFormat = AddressFormat::BitcoinRegtest;
@@ -18,7 +19,7 @@ pub struct DevnetParams {
     pub subsidy: Amount,
     /// A coinbase of height `h` may be spent in a block of height `h + coinbase_maturity` or later.
     pub coinbase_maturity: u32,
-    /// The version bits that miners may roll (BIP320).
+    /// The version bits that miners may roll. The devnet votes with none.
     pub version_mask: u32,
 }
 
@@ -29,7 +30,7 @@ impl Default for DevnetParams {
             bits: CompactTarget::from_bits(0x1e01_1e54),
             subsidy: Amount::from_sats(5_000_000_000).expect("50 coins are below the limit of an amount"),
             coinbase_maturity: 10,
-            version_mask: 0x1fff_e000,
+            version_mask: VersionRolling::Bip323.mask(),
         }
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn start(
     std::thread::Builder::new()
         .name("nodes".to_owned())
         .spawn(move || {
-            let nodes = settings.nodes.iter().map(Node::start);
+            let start = |endpoint| Node::start(endpoint, settings.reading.clone());
+            let nodes = settings.nodes.iter().map(start);
             let nodes = match nodes.collect::<std::io::Result<Vec<Node>>>() {
                 Ok(nodes) => nodes.into_iter().map(Rc::new).collect(),
                 Err(error) => {

@@ -1,13 +1,14 @@
 //! A look at one node for the start and for `dwarves check`: it follows nothing and keeps nothing.
 
 use dwarves_actors::chain::SyncState;
-use dwarves_domain::work::ChainTemplate;
+use dwarves_domain::work::{ChainTemplate, VersionRolling};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::Reading;
 use super::network::Network;
 use super::one_node::Node;
-use super::work::own_block;
+use super::work::{Tested, test};
 use crate::rpc::{Endpoint, RpcClient, RpcError};
 
 /// What a node says of the address that coinbases pay.
@@ -42,6 +43,8 @@ pub struct WorkFinding {
     pub rules: String,
     /// What it says to the pool's own block: `Ok(None)` is good; `Err` if it judges none.
     pub judgement: Result<Option<String>, String>,
+    /// The version bits that it takes in such a block, if it judged one and takes it.
+    pub rolling: Option<VersionRolling>,
 }
 
 /// Looks at one node.
@@ -61,14 +64,14 @@ struct OwnJson {
 }
 
 impl Inspector {
-    /// An inspector of the node at `endpoint` and its wallet of this name.
+    /// An inspector of the node at `endpoint` and its wallet of this name, which reads templates like this.
     ///
     /// # Errors
     /// If a thread can not be started.
-    pub fn new(endpoint: &Endpoint, wallet: Option<&str>) -> std::io::Result<Self> {
+    pub fn new(endpoint: &Endpoint, wallet: Option<&str>, reading: Reading) -> std::io::Result<Self> {
         let client = RpcClient::start(endpoint.clone(), "node-inspect")?;
         Ok(Self {
-            node: Node::start(endpoint)?,
+            node: Node::start(endpoint, reading)?,
             wallet: match wallet {
                 Some(wallet) => client.with_wallet(wallet),
                 None => client,
@@ -132,15 +135,23 @@ impl Inspector {
         payout_script: &[u8],
         tag: &str,
     ) -> Result<WorkFinding, String> {
-        let proposal = self
+        let mut proposal = self
             .node
             .proposal(network)
             .await
             .map_err(|error| error.to_string())?;
+        let mut rolling = None;
         let judgement = if proposal.can_be_tested {
-            let block = own_block(&proposal.template, payout_script, tag)?;
-            let judged = self.node.judge(network, &block).await;
-            Ok(judged.map_err(|error| error.to_string())?)
+            let judged = test(&self.node, network, &proposal, payout_script, tag).await;
+            match judged.map_err(|error| error.to_string())? {
+                Tested::Good(taken) => {
+                    proposal.template.version_mask &= taken.mask();
+                    rolling = Some(taken);
+                    Ok(None)
+                }
+                Tested::Bad(why) => Ok(Some(why)),
+                Tested::TipMoved => Err("its tip moved meanwhile; check again".to_owned()),
+            }
         } else {
             Err("it does not judge proposals".to_owned())
         };
@@ -148,6 +159,7 @@ impl Inspector {
             rules: proposal.rules.to_string(),
             template: proposal.template,
             judgement,
+            rolling,
         })
     }
 }

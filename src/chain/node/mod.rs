@@ -10,6 +10,7 @@
 //! | `network` | which network a node is on, and what follows from it: rules, addresses, algorithm |
 //! | `wire` | the JSON of the calls in use |
 //! | `proposal` | `getblocktemplate`'s answer, in the pool's own types |
+//! | `times` | which times a header may have |
 //! | `one_node` | the calls to one node, and what was last heard of it |
 //! | `follow` | following one node's tip |
 //! | `choose` | which node is asked |
@@ -28,9 +29,10 @@ use std::time::Duration;
 use dwarves_actors::chain::{
     BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SubmitOutcome, SyncState, Tip,
 };
+use dwarves_actors::clock::SharedClock;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::HeaderHash;
-use dwarves_domain::work::{Algorithm, ChainTemplate};
+use dwarves_domain::work::{Algorithm, ChainTemplate, VersionRolling};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::rpc::Endpoint;
@@ -43,6 +45,7 @@ mod network;
 mod one_node;
 mod proposal;
 mod submit;
+mod times;
 mod wire;
 mod work;
 
@@ -53,6 +56,30 @@ use engine::{Engine, Job, View};
 /// How many calls may be under way, those about blocks that wait for their turn included. One more is answered
 /// [`ChainError::Unreachable`] at once.
 const CALLS_MAX: usize = 1_024;
+
+/// How templates are read.
+#[derive(Clone)]
+pub struct Reading {
+    /// The version bits that miners may roll, as far as the node takes them.
+    pub rolling: VersionRolling,
+    /// The pool's clock.
+    pub clock: SharedClock,
+}
+
+impl Reading {
+    /// Unix time in seconds.
+    fn now(&self) -> u32 {
+        u32::try_from(self.clock.now().secs().max(0)).unwrap_or(u32::MAX)
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading")
+            .field("rolling", &self.rolling)
+            .finish_non_exhaustive()
+    }
+}
 
 /// What the chain is made with.
 #[derive(Clone, Debug)]
@@ -67,6 +94,8 @@ pub struct NodeSettings {
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,
+    /// How templates are read.
+    pub reading: Reading,
     /// How often each node is looked at beside the long poll.
     pub poll_every: Duration,
 }

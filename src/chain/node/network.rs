@@ -97,6 +97,26 @@ const GENESIS: [(&str, Coin, &str); 8] = [
     ),
 ];
 
+/// A test network's rule: a block whose time is more than this after the one before has these bits, the easiest that
+/// there are; any other has the usual ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowBlocks {
+    /// Seconds after the block before that are still in time.
+    pub after_secs: u32,
+    /// The bits of a late block.
+    pub bits: u32,
+}
+
+impl SlowBlocks {
+    /// Blocks from one calculation of the difficulty to the next.
+    const PERIOD: u32 = 2_016;
+
+    /// Whether it holds for a block of this height: not for one whose difficulty is calculated.
+    pub fn holds_at(&self, height: u32) -> bool {
+        !height.is_multiple_of(Self::PERIOD)
+    }
+}
+
 /// One network of a coin, by the name that `getblockchaininfo` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
@@ -128,6 +148,22 @@ impl Network {
         }
     }
 
+    /// The rule of test networks on blocks that come late; `None` where there is none, or where it changes nothing
+    /// (regtest). Sources: `chainparams.cpp` and `pow.cpp` of Bitcoin Core 31 and Litecoin Core 0.21.
+    pub fn slow_blocks(self) -> Option<SlowBlocks> {
+        match (self.coin, self.name) {
+            (Coin::Bitcoin, "test" | "testnet4") => Some(SlowBlocks {
+                after_secs: 1_200,
+                bits: 0x1d00_ffff,
+            }),
+            (Coin::Litecoin, "test") => Some(SlowBlocks {
+                after_secs: 300,
+                bits: 0x1e0f_ffff,
+            }),
+            _ => None,
+        }
+    }
+
     /// The rules that a client of `getblocktemplate` must know (BIP9, BIP145), or the node gives none.
     pub fn rules(self) -> &'static [&'static str] {
         match (self.coin, self.name) {
@@ -156,6 +192,8 @@ mod tests {
             assert_eq!(network, Network { coin, name });
             assert_eq!(network.rules().contains(&"mweb"), coin == Coin::Litecoin);
             assert!(network.rules().contains(&"segwit"));
+            let is_test = name.starts_with("test");
+            assert_eq!(network.slow_blocks().is_some(), is_test, "{network}");
         }
         assert_eq!(Network::of_genesis(&"0".repeat(64)), None);
         let formats: Vec<_> = GENESIS.iter().filter_map(|g| Network::of_genesis(g.0)).collect();

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use dwarves_actors::chain::{BlockStatus, ChainError, MinedCoinbase, SyncState, Tip};
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::work::VersionRolling;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::Reading;
 use super::network::Network;
 use super::proposal::{Proposal, ProposalError, Rules};
 use super::wire::{BlockJson, ChainInfoJson, HeaderJson, TemplateJson};
@@ -107,8 +109,10 @@ pub(super) struct Heard {
     pub(super) network: Option<Network>,
     /// A proposal that came unasked, and when.
     pub(super) fresh: Option<(Proposal, Stopwatch)>,
-    /// The rules under which it took the pool's own block.
-    pub(super) tested: Option<Rules>,
+    /// The rules under which it took the pool's own block, and the version bits that it took in it.
+    pub(super) tested: Option<(Rules, VersionRolling)>,
+    /// The time of a block, which templates on it depend on.
+    pub(super) block_time: Option<(HeaderHash, u32)>,
 }
 
 /// One node. A client each for what must not wait for the rest.
@@ -124,10 +128,11 @@ pub(super) struct Node {
     /// Turns on `reads`: many blocks are asked for at once when the tip moves.
     read_turns: Semaphore,
     heard: RefCell<Heard>,
+    reading: Reading,
 }
 
 impl Node {
-    pub(super) fn start(endpoint: &Endpoint) -> std::io::Result<Self> {
+    pub(super) fn start(endpoint: &Endpoint, reading: Reading) -> std::io::Result<Self> {
         let client = |name, timeout| {
             RpcClient::start(endpoint.clone(), name).map(|client| client.with_timeout(timeout))
         };
@@ -138,6 +143,7 @@ impl Node {
             blocks: client("node-blocks", JUDGE_MAX)?,
             read_turns: Semaphore::new(READS_MAX),
             heard: RefCell::default(),
+            reading,
         })
     }
 
@@ -179,7 +185,32 @@ impl Node {
     pub(super) async fn proposal(&self, network: Network) -> Result<Proposal, NodeError> {
         let request = json!([{ "rules": network.rules() }]);
         let json: TemplateJson = self.work.call("getblocktemplate", request).await?;
-        Ok(Proposal::read(json)?)
+        self.read_proposal(network, json).await
+    }
+
+    /// A template in the pool's own types, with what its network demands of the header's time.
+    async fn read_proposal(&self, network: Network, json: TemplateJson) -> Result<Proposal, NodeError> {
+        let mut proposal = Proposal::read(json, self.reading.rolling, self.reading.now())?;
+        if let Some(rule) = network.slow_blocks()
+            && let Some(time) = self.time_of(proposal.tip().hash).await?
+        {
+            proposal.keep_to(&rule, time);
+        }
+        Ok(proposal)
+    }
+
+    /// The time of a block; `None` if the node does not name it.
+    async fn time_of(&self, hash: HeaderHash) -> Result<Option<u32>, RpcError> {
+        let known = self.heard(|heard| heard.block_time);
+        if let Some((_, time)) = known.filter(|(block, _)| *block == hash) {
+            return Ok(Some(time));
+        }
+        let header: HeaderJson = self
+            .work
+            .call("getblockheader", json!([hash.to_string()]))
+            .await?;
+        self.heard(|heard| heard.block_time = header.time.map(|time| (hash, time)));
+        Ok(header.time)
     }
 
     /// A template when the tip is another than that of `longpollid`, or the mempool changed long ago.
@@ -190,7 +221,7 @@ impl Node {
     ) -> Result<Proposal, NodeError> {
         let request = json!([{ "rules": network.rules(), "longpollid": longpollid }]);
         let json: TemplateJson = self.polls.call("getblocktemplate", request).await?;
-        Ok(Proposal::read(json)?)
+        self.read_proposal(network, json).await
     }
 
     /// What the node says to a block whose proof of work it does not check (BIP23): `None` is good.
@@ -214,7 +245,7 @@ impl Node {
     pub(super) async fn status(&self, hash: HeaderHash) -> Result<BlockStatus, RpcError> {
         let header = self.read("getblockheader", json!([hash.to_string()])).await;
         match header {
-            Ok(HeaderJson { confirmations }) => Ok(match u32::try_from(confirmations) {
+            Ok(HeaderJson { confirmations, .. }) => Ok(match u32::try_from(confirmations) {
                 Ok(confirmations) => BlockStatus::MainChain { confirmations },
                 Err(_) => BlockStatus::SideChain,
             }),

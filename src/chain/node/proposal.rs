@@ -3,18 +3,13 @@
 use dwarves_actors::chain::Tip;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::Amount;
-use dwarves_domain::work::ChainTemplate;
 use dwarves_domain::work::template::TemplateTransaction;
+use dwarves_domain::work::{ChainTemplate, CoinbaseForm, VersionRolling};
 
+use super::network::SlowBlocks;
+use super::times::Times;
 use super::wire::TemplateJson;
 
-/// The version bits that miners may roll (BIP320).
-const ROLLABLE: u32 = 0x1fff_e000;
-/// How a version begins whose other bits are votes (BIP9).
-const VOTING_PREFIX: u32 = 0b001;
-/// How far ahead of the node's clock miners may set the time, in seconds: within the two hours that the
-/// network allows, with some minutes to spare for a clock that is set back.
-const FUTURE_SECS: u32 = 7_000;
 /// What stands before an extension block in a serialized block: it is there.
 const EXTENSION_BLOCK_PRESENT: u8 = 1;
 
@@ -59,7 +54,8 @@ pub(super) enum ProposalError {
 }
 
 impl Proposal {
-    pub(super) fn read(json: TemplateJson) -> Result<Self, ProposalError> {
+    /// Reads a template at `now` by the pool's clock (Unix seconds); miners may roll the bits of `rolling`.
+    pub(super) fn read(json: TemplateJson, rolling: VersionRolling, now: u32) -> Result<Self, ProposalError> {
         if json.height == 0 {
             return Err(ProposalError::Height);
         }
@@ -83,17 +79,19 @@ impl Proposal {
         let trailer = json.mweb.map_or_else(Vec::new, |extension_block| {
             [vec![EXTENSION_BLOCK_PRESENT], extension_block].concat()
         });
+        let times = Times::of_template(json.time, json.time_min, now);
         let template = ChainTemplate {
             height: json.height,
             previous: json.previous,
             version: json.version,
-            version_mask: version_mask(json.version, json.vbavailable.values().copied()),
+            version_mask: rolling.mask_for(json.version, json.vbavailable.values().copied()),
             bits: CompactTarget::from_bits(json.bits),
-            time: json.time.max(json.time_min),
-            time_min: json.time_min,
-            time_max: json.time.max(json.time_min).saturating_add(FUTURE_SECS),
+            time: times.time,
+            time_min: times.min,
+            time_max: times.max,
             subsidy,
             coinbase_value,
+            coinbase_form: CoinbaseForm::Bip54,
             witness_commitment: json.witness_commitment,
             transactions: json
                 .transactions
@@ -113,6 +111,18 @@ impl Proposal {
         })
     }
 
+    /// Keeps the header's times to what the test network's rule allows on a block of this time.
+    pub(super) fn keep_to(&mut self, rule: &SlowBlocks, previous_time: u32) {
+        let template = &mut self.template;
+        let times = Times {
+            time: template.time,
+            min: template.time_min,
+            max: template.time_max,
+        };
+        let times = times.on(rule, template.height, template.bits.bits(), previous_time);
+        (template.time, template.time_min, template.time_max) = (times.time, times.min, times.max);
+    }
+
     /// The tip on which the proposed block builds.
     pub(super) fn tip(&self) -> Tip {
         Tip {
@@ -120,16 +130,6 @@ impl Proposal {
             height: self.template.height - 1,
         }
     }
-}
-
-/// The bits that miners may roll: BIP320's, without those with which the network votes.
-fn version_mask(version: u32, votes: impl Iterator<Item = u8>) -> u32 {
-    if version >> 29 != VOTING_PREFIX {
-        return 0;
-    }
-    votes.fold(ROLLABLE, |mask, bit| {
-        mask & !1_u32.checked_shl(u32::from(bit)).unwrap_or(0)
-    })
 }
 
 #[cfg(test)]

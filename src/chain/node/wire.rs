@@ -111,6 +111,9 @@ pub(super) struct ChainInfoJson {
 pub(super) struct HeaderJson {
     /// -1: not on the best chain.
     pub(super) confirmations: i64,
+    /// Its time in Unix seconds; every real node names it.
+    #[serde(default)]
+    pub(super) time: Option<u32>,
 }
 
 /// The answer of `getblock` with the ids of its transactions.

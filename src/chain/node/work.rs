@@ -9,7 +9,7 @@ use std::time::Duration;
 use dwarves_actors::chain::ChainError;
 use dwarves_domain::ids::{ExtraNonce, TemplateId};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::work::{ChainTemplate, Template};
+use dwarves_domain::work::{ChainTemplate, Template, VersionRolling};
 
 use super::engine::Engine;
 use super::network::Network;
@@ -53,12 +53,21 @@ impl Engine {
             Some((proposal, _)) => proposal,
             None => node.proposal(network).await?,
         };
-        let is_tested =
-            |proposal: &Proposal| node.heard(|heard| heard.tested.as_ref() == Some(&proposal.rules));
+        let tested_with = |proposal: &Proposal| {
+            node.heard(|heard| match &heard.tested {
+                Some((rules, rolling)) if *rules == proposal.rules => Some(*rolling),
+                _ => None,
+            })
+        };
         let mut tests = 0;
-        while !is_tested(&proposal) {
+        let rolling = loop {
+            if let Some(rolling) = tested_with(&proposal) {
+                break rolling;
+            }
             match self.test(node, network, &proposal).await? {
-                Tested::Good => node.heard(|heard| heard.tested = Some(proposal.rules.clone())),
+                Tested::Good(rolling) => {
+                    node.heard(|heard| heard.tested = Some((proposal.rules.clone(), rolling)));
+                }
                 Tested::Bad(why) => return Err(NodeError::SelfTest(why)),
                 Tested::TipMoved => {
                     tests += 1;
@@ -68,53 +77,86 @@ impl Engine {
                     proposal = node.proposal(network).await?;
                 }
             }
-        }
+        };
+        proposal.template.version_mask &= rolling.mask();
         self.note_work(node, proposal.tip());
         Ok(proposal.template)
     }
 
-    /// Offers the pool's own block to the node.
+    /// Offers the pool's own block to the node, and tells the log what came of it.
     async fn test(&self, node: &Node, network: Network, proposal: &Proposal) -> Result<Tested, NodeError> {
         if !proposal.can_be_tested {
             log::warn!(
                 "node {} does not judge proposals; the pool's blocks go untested",
                 node.name()
             );
-            return Ok(Tested::Good);
+            return Ok(Tested::Good(VersionRolling::Bip320));
         }
-        let block = match own_block(
-            &proposal.template,
-            &self.settings.payout_script,
-            &self.settings.tag,
-        ) {
-            Ok(block) => block,
-            Err(error) => return Ok(Tested::Bad(error)),
-        };
-        Ok(match node.judge(network, &block).await?.as_deref() {
-            None => {
-                log::info!(
-                    "node {} takes the pool's blocks under rules {}",
-                    node.name(),
-                    proposal.rules
-                );
-                Tested::Good
-            }
-            Some(TIP_MOVED) => Tested::TipMoved,
-            Some(why) => Tested::Bad(why.to_owned()),
-        })
+        let settings = &self.settings;
+        let tested = test(node, network, proposal, &settings.payout_script, &settings.tag).await?;
+        if let Tested::Good(rolling) = &tested {
+            log::info!(
+                "node {} takes the pool's blocks under rules {}, version bits {rolling}",
+                node.name(),
+                proposal.rules
+            );
+        }
+        Ok(tested)
     }
 }
 
 /// What came of a test.
-enum Tested {
-    Good,
+pub(super) enum Tested {
+    /// The node takes it, with these version bits rolled.
+    Good(VersionRolling),
+    /// The node refuses it, for this reason.
     Bad(String),
+    /// It was made on a tip that is over.
     TipMoved,
 }
 
-/// The pool's block, complete but for its proof of work.
-pub(super) fn own_block(
+/// Offers the pool's own block to the node, as different from the template as miners may make it: with every version
+/// bit that they may roll. If the node refuses that, with fewer of them, and at last with none.
+pub(super) async fn test(
+    node: &Node,
+    network: Network,
+    proposal: &Proposal,
+    payout_script: &[u8],
+    tag: &str,
+) -> Result<Tested, NodeError> {
+    let template = &proposal.template;
+    let mut refused = None;
+    let mut last_mask = None;
+    for rolling in VersionRolling::ALL {
+        let mask = template.version_mask & rolling.mask();
+        if last_mask.replace(mask) == Some(mask) {
+            continue;
+        }
+        let block = match own_block(template, mask, payout_script, tag) {
+            Ok(block) => block,
+            Err(error) => return Ok(Tested::Bad(error)),
+        };
+        match node.judge(network, &block).await?.as_deref() {
+            None => {
+                if let Some(why) = refused {
+                    log::warn!(
+                        "node {} refuses a block with more version bits than {rolling} ({why}); miners roll those alone",
+                        node.name()
+                    );
+                }
+                return Ok(Tested::Good(rolling));
+            }
+            Some(TIP_MOVED) => return Ok(Tested::TipMoved),
+            Some(why) => refused = Some(why.to_owned()),
+        }
+    }
+    Ok(Tested::Bad(refused.unwrap_or_default()))
+}
+
+/// The pool's block, complete but for its proof of work, with the version bits of `mask` flipped.
+fn own_block(
     template: &ChainTemplate,
+    mask: u32,
     payout_script: &[u8],
     tag: &str,
 ) -> Result<Vec<u8>, String> {
@@ -127,5 +169,7 @@ pub(super) fn own_block(
     )
     .map_err(|error| error.to_string())?;
     let extranonce = ExtraNonce::new(0);
-    Ok(template.block(&template.header(extranonce), extranonce))
+    let header = template.header(extranonce);
+    let header = header.rolled(header.version() ^ mask, header.time(), 0);
+    Ok(template.block(&header, extranonce))
 }

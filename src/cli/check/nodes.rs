@@ -3,14 +3,15 @@
 
 use std::future::Future;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_actors::clock::Clock;
 use dwarves_domain::address::PayoutAddress;
 
 use super::Findings;
-use crate::chain::node::Network;
 use crate::chain::node::inspect::{AddressFinding, Inspector};
+use crate::chain::node::{Network, Reading};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::rpc::{RpcError, WalletTrouble};
@@ -31,7 +32,11 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
     };
     for (place, endpoint) in nodes.iter().enumerate() {
         let wallet = config.chain.wallet.as_deref();
-        let inspector = match Inspector::new(endpoint, wallet) {
+        let reading = Reading {
+            rolling: config.work.version_rolling,
+            clock: Arc::new(SystemClock),
+        };
+        let inspector = match Inspector::new(endpoint, wallet, reading) {
             Ok(inspector) => inspector,
             Err(error) => return findings.bad("node", error, "let this user start more threads"),
         };
@@ -199,10 +204,27 @@ async fn check_work<W: Write>(
         ),
     )?;
     match work.judgement {
-        Ok(None) => findings.good(
-            "self-test",
-            "the node takes the pool's own block, but for its proof of work",
-        )?,
+        Ok(None) => {
+            let rolling = work.rolling.unwrap_or(config.work.version_rolling);
+            findings.good(
+                "self-test",
+                "the node takes the pool's own block (in BIP54's form), but for its proof of work",
+            )?;
+            let what = format!("{rolling}: miners may roll {:08x}", template.version_mask);
+            if rolling == config.work.version_rolling {
+                findings.good("version", what)?;
+            } else {
+                let what = format!(
+                    "{what}; the node refuses the rest of {}",
+                    config.work.version_rolling
+                );
+                findings.bad(
+                    "version",
+                    what,
+                    "set work.version_rolling to that, or update the node",
+                )?;
+            }
+        }
         Ok(Some(why)) => findings.bad(
             "self-test",
             format!("the node refuses the pool's own block: {why}"),

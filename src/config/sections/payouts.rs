@@ -15,7 +15,7 @@ pub struct PayoutsConfig {
     /// Least balance that is paid out.
     #[serde(rename = "threshold_sats", deserialize_with = "values::amount")]
     pub threshold: Amount,
-    /// Least threshold that a miner may choose; zero: the dust limit.
+    /// Least threshold that a miner may choose; zero: what pays for its own output within `fee_max`.
     #[serde(rename = "threshold_min_sats", deserialize_with = "values::amount")]
     pub threshold_min: Amount,
     /// Confirmations after which a payout counts as paid.
@@ -39,9 +39,14 @@ pub struct PayoutsConfig {
     /// Outputs of one transaction, not counting the change.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 2_000>")]
     pub outputs_max: usize,
+    /// Virtual bytes of one transaction.
+    #[serde(deserialize_with = "values::whole::<_, _, 1_000, 100_000>")]
+    pub vbytes_max: u64,
     /// Least output that the network carries, as configured; zero stands for [`PayoutsConfig::dust_on`]'s choice.
     #[serde(rename = "dust_sats", deserialize_with = "values::amount")]
     pub dust: Amount,
+    /// Whether payouts are held from each start until an admin releases them.
+    pub start_held: bool,
 }
 
 impl PayoutsConfig {
@@ -70,7 +75,9 @@ impl Default for PayoutsConfig {
             fee_rate: FeeRate::new(10).expect("ten sats are a rate"),
             fee_max: BasisPoints::new(500).expect("five percent are a part of the whole"),
             outputs_max: 2_000,
+            vbytes_max: 99_000,
             dust: Amount::ZERO,
+            start_held: false,
         }
     }
 }

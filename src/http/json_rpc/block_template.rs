@@ -43,9 +43,13 @@ struct BlockTemplate<'a> {
     capabilities: [&'static str; 0],
     version: u32,
     rules: &'static [&'static str],
+    /// BIP9: nothing that miners would have a say in. Without these two fields libblkmaker refuses a version of BIP9's
+    /// kind.
+    vbavailable: Nothing,
+    vbrequired: u32,
     previousblockhash: String,
     transactions: &'a RawValue,
-    coinbaseaux: Aux,
+    coinbaseaux: Nothing,
     coinbasetxn: CoinbaseTxn,
     coinbasevalue: u64,
     longpollid: String,
@@ -65,9 +69,9 @@ struct BlockTemplate<'a> {
     expires: u64,
 }
 
-/// Nothing is to be put into the coinbase.
+/// An empty object: nothing is to be put into the coinbase, and nothing is on vote.
 #[derive(Serialize)]
-struct Aux {}
+struct Nothing {}
 
 /// The transactions of the template that was asked for last, as they are written: many miners ask for the same ones.
 #[derive(Default)]
@@ -173,7 +177,9 @@ fn template_of(
             &["csv"]
         },
         transactions: &transactions,
-        coinbaseaux: Aux {},
+        vbavailable: Nothing {},
+        vbrequired: 0,
+        coinbaseaux: Nothing {},
         coinbasetxn: CoinbaseTxn {
             data: hex::encode([coinbase.prefix(), extranonce.as_bytes(), coinbase.suffix()].concat()),
             txid: reversed_hex(coinbase.txid(extranonce)),

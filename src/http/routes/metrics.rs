@@ -7,9 +7,11 @@ use std::fmt::Write;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
+use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::store::{BlockState, PoolTotals};
+use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
 use super::pool::{luck, round_effort};
@@ -92,6 +94,17 @@ impl Page {
             "Whether there is work to give out.",
             view.has_work,
         );
+        let lack = view.no_work.as_ref();
+        self.gauge(
+            "dwarves_no_work_seconds",
+            "For how long there has been no live work; 0 while there is.",
+            lack.map_or(0.0, |lack| lack.began.elapsed().millis() as f64 / 1_000.0),
+        );
+        self.flag(
+            "dwarves_miners_let_go",
+            "Whether miners are let go, because there has been no live work for too long.",
+            lack.is_some_and(|lack| lack.lets_go),
+        );
         self.flag(
             "dwarves_ledger_writable",
             "Whether the last commit was written.",
@@ -139,13 +152,10 @@ impl Page {
     }
 
     fn blocks(&mut self, view: &BlocksView) {
-        let synced = view
-            .is_synced
-            .map_or(f64::NAN, |is_synced| f64::from(u8::from(is_synced)));
-        self.gauge(
+        self.flag(
             "dwarves_chain_synced",
-            "Whether the chain has all blocks; NaN before it said.",
-            Figure(synced),
+            "Whether the chain says that it has all blocks: 0 while it does not answer.",
+            view.is_synced == Some(true),
         );
         self.gauge(
             "dwarves_blocks_followed",
@@ -187,11 +197,24 @@ impl Page {
             "Whether an admin paused payouts.",
             view.paused,
         );
+        let name = "dwarves_payouts_held";
+        self.begin(name, Kind::Gauge, "Whether payouts are held, by ground.");
+        for hold in Hold::ALL {
+            let is_set = u8::from(view.holds.contains(hold));
+            self.value(name, &format!("{{hold=\"{hold}\"}}"), is_set);
+        }
+        self.gauge("dwarves_payouts_open", "Payouts under way.", view.open.len());
         self.gauge(
-            "dwarves_payouts_open",
-            "Payouts that still may change.",
-            view.open.len(),
+            "dwarves_payouts_settled",
+            "Payouts confirmed or returned and still watched for reorganisations.",
+            view.settled,
         );
+        let name = "dwarves_payouts_waiting_sats";
+        self.begin(name, Kind::Gauge, "Balances that the last plan left, by reason.");
+        for why in WhyHeld::ALL {
+            let held = view.held.get(&why).copied().unwrap_or_default();
+            self.value(name, &format!("{{reason=\"{why}\"}}"), held.amount);
+        }
         self.gauge(
             "dwarves_payout_troubles",
             "What hinders payouts.",

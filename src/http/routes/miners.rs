@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::registration::messages::{Register, RegisterReply, ThresholdChoice};
 use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner};
+use dwarves_actors::paymaster::messages::ReadWaiting;
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
@@ -137,7 +138,10 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let view = known_miner(&state, hotkey).await?;
     let balances = state.read(|store| store.miner_balances(hotkey)).await?;
     let threshold = state.read(|store| store.payout_threshold(hotkey)).await?;
-    body::ok(&MinerStatus::new(view, balances, threshold))
+    let waiting = state
+        .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
+        .await?;
+    body::ok(&MinerStatus::new(view, balances, threshold, waiting))
 }
 
 /// A miner's credits, newest first.

@@ -19,7 +19,7 @@ use dwarves_actors::handlers::submission::messages::{
 use dwarves_actors::miner_manager::messages::{
     AddressesRefused, JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
 };
-use dwarves_actors::paymaster::messages::PayoutsView;
+use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
@@ -34,7 +34,7 @@ use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::{Algorithm, ChainTemplate, Job, JobKey, Template};
+use dwarves_domain::work::{Algorithm, ChainTemplate, CoinbaseForm, Job, JobKey, Template};
 
 use super::store::ReadStore;
 use crate::http::json_rpc::JsonRpcDeps;
@@ -176,6 +176,7 @@ pub(super) fn template() -> Arc<Template> {
         time_max: 1_700_007_200,
         subsidy: sats(5_000_000_000),
         coinbase_value: sats(5_000_000_000),
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: None,
         transactions: Vec::new(),
         trailer: Vec::new(),
@@ -295,6 +296,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         started_at: NOW,
         ledger_writes: true,
         has_work: true,
+        no_work: None,
         hindrances: Vec::new(),
     }
 }
@@ -368,6 +370,7 @@ impl World {
                 ..BlocksView::default()
             }),
             payouts: port(|_| PayoutsView::default()),
+            waiting: port(|_: ReadWaiting| None),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
                 source: Source::Blocks,
@@ -383,6 +386,7 @@ impl World {
                     current: Some(template()),
                     live: vec![template()],
                     since: NOW,
+                    lack: None,
                 }),
                 trouble: None,
             }),

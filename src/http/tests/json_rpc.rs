@@ -60,6 +60,11 @@ async fn a_template_has_a_coinbase_of_its_own_and_what_is_made_of_it_is_the_jobs
     assert_eq!(given["target"], job().share_target().to_string());
     assert_eq!(given["workid"], job().id().to_string());
     assert_eq!(given["transactions"], json!([]));
+    // libblkmaker takes no version of BIP9's kind without them.
+    assert_eq!(
+        (&given["vbavailable"], &given["vbrequired"]),
+        (&json!({}), &json!(0))
+    );
     assert!(
         given["mutable"]
             .as_array()

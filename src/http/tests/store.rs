@@ -5,10 +5,10 @@ use std::future::ready;
 use dwarves_actors::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
     PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
-    ValuedUnits, Write, Written,
+    TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -95,6 +95,10 @@ impl Store for ReadStore {
     }
 
     fn block(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.never()
+    }
+
+    fn template(&self, _: TemplateId) -> StoreFuture<Option<TemplateRow>> {
         self.never()
     }
 

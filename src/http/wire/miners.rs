@@ -3,7 +3,7 @@
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
 use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::payouts::PayoutState;
+use dwarves_domain::payouts::{PayoutState, Waiting, WhyHeld};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::statistics::{Record, power};
 use dwarves_domain::units::Amount;
@@ -195,6 +195,39 @@ pub struct WorkerStatus {
     pub shares: u64,
 }
 
+/// A balance that is due and waits.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PayoutHeld {
+    /// Why.
+    #[schema(schema_with = why_held_schema)]
+    pub reason: &'static str,
+    /// How much of it, in sats.
+    pub amount_sats: u64,
+    /// What that means, in words.
+    pub detail: &'static str,
+}
+
+impl From<Waiting> for PayoutHeld {
+    fn from(waiting: Waiting) -> Self {
+        Self {
+            reason: waiting.why.name(),
+            amount_sats: waiting.amount.sats(),
+            detail: waiting.why.meaning(),
+        }
+    }
+}
+
+fn why_held_schema() -> Schema {
+    let names = WhyHeld::ALL
+        .into_iter()
+        .filter(|why| *why != WhyHeld::BelowThreshold);
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(names.map(WhyHeld::name)))
+        .description(Some("Why the balance waits"))
+        .into()
+}
+
 /// A miner.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MinerStatus {
@@ -215,6 +248,9 @@ pub struct MinerStatus {
     /// From which balance it wants to be paid; absent if it chose none and the pool's threshold holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payout_threshold_sats: Option<u64>,
+    /// Why a balance that is due, or the rest of one, waits, as of the last plan; absent if none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payout_held: Option<PayoutHeld>,
     /// Its balances in sats.
     pub balance_sats: Balances,
     /// Its machines.
@@ -235,7 +271,12 @@ impl From<WorkerView> for WorkerStatus {
 
 impl MinerStatus {
     /// The miner as the miner manager and the ledger know it.
-    pub fn new(view: MinerView, balances: MinerBalances, threshold: Option<Amount>) -> Self {
+    pub fn new(
+        view: MinerView,
+        balances: MinerBalances,
+        threshold: Option<Amount>,
+        waiting: Option<Waiting>,
+    ) -> Self {
         Self {
             hotkey: view.hotkey.to_string(),
             registered_at: Instant(view.registered_at),
@@ -254,6 +295,7 @@ impl MinerStatus {
                 expected: view.record.expected,
             },
             payout_threshold_sats: threshold.map(Amount::sats),
+            payout_held: waiting.map(PayoutHeld::from),
             balance_sats: Balances {
                 immature: balances.immature.sats(),
                 payable: balances.payable.sats(),

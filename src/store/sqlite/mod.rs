@@ -28,10 +28,10 @@ use std::thread::JoinHandle;
 use dwarves_actors::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
     PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
-    ValuedUnits, Write, Written,
+    TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -202,6 +202,10 @@ impl Store for SqliteStore {
 
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         self.read("block", move |c| read::blocks::one(c, &hash))
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        self.read("template", move |c| read::templates::whole(c, id))
     }
 
     fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {

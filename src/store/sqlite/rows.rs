@@ -49,7 +49,7 @@ pub(super) fn whole_block(row: &Row<'_>) -> Outcome<BlockRow> {
     Ok(BlockRow { bytes, ..block(row)? })
 }
 
-/// A template, and whether it is retired.
+/// A template, and whether its transactions are gone.
 pub(super) fn template(row: &Row<'_>) -> Outcome<(TemplateRow, bool)> {
     let cells = Cells::new(row, "templates");
     let commitment = cells.optional("witness_commitment", |cells, column| cells.blob(column))?;
@@ -68,6 +68,7 @@ pub(super) fn template(row: &Row<'_>) -> Outcome<(TemplateRow, bool)> {
             time_max: cells.u32("time_max")?,
             subsidy: cells.amount("subsidy")?,
             coinbase_value: cells.amount("coinbase_value")?,
+            coinbase_form: cells.named("coinbase_form")?,
             witness_commitment: commitment.map(<[u8]>::to_vec),
             transactions: transactions
                 .ok_or_else(|| corrupt("templates.transactions must be a list of transactions"))?,

@@ -17,6 +17,8 @@ const MIGRATIONS: &[Migration] = &[
     (10, include_str!("migrations/0010_blocks.sql")),
     (20, include_str!("migrations/0020_payouts.sql")),
     (30, include_str!("migrations/0030_extranonces.sql")),
+    (40, include_str!("migrations/0040_past_templates.sql")),
+    (70, include_str!("migrations/0070_coinbase_form.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.
@@ -62,7 +64,11 @@ fn read<T: rusqlite::types::FromSql>(connection: &Connection, sql: &str) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use dwarves_domain::ids::ExtraNonce;
+    use dwarves_domain::work::Template;
+
     use super::*;
+    use crate::store::sqlite::rows;
 
     fn version(connection: &Connection) -> u32 {
         read(connection, "PRAGMA user_version").unwrap()
@@ -111,6 +117,32 @@ mod tests {
         let mut other = Connection::open_in_memory().unwrap();
         other.execute_batch("CREATE TABLE theirs (x)").unwrap();
         assert!(matches!(migrate(&mut other), Err(OpenError::NotOurs)));
+    }
+
+    #[test]
+    fn a_template_from_before_the_form_of_coinbases_makes_the_very_same_coinbase() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let before: Vec<_> = MIGRATIONS.iter().copied().filter(|(to, _)| *to < 70).collect();
+        migrate_by(&mut connection, &before).unwrap();
+        let row = "INSERT INTO templates (id, received_at, height, previous, version, version_mask, bits, time, time_min,
+                time_max, subsidy, coinbase_value, witness_commitment, payout_script, tag, retired, first_share,
+                last_share, trailer, transactions)
+            VALUES (5, 0, 122, zeroblob(32), 536870912, 536862720, 545259519, 9, 8, 10, 5, 6, NULL, x'51', '/t/', 0, 1,
+                0, x'', x'')";
+        connection.execute(row, []).unwrap();
+        migrate(&mut connection).unwrap();
+        let read = |cells: &rusqlite::Row<'_>| Ok(rows::template(cells).unwrap().0);
+        let row = connection.query_row("SELECT * FROM templates", [], read).unwrap();
+        let template =
+            Template::new(row.id, row.received_at, row.chain, &row.payout_script, &row.tag).unwrap();
+        // The very bytes that the version before made of it: lock time 0, and a final sequence.
+        let coinbase = "02000000010000000000000000000000000000000000000000000000000000000000000000ffffffff13017a\
+                        0c0000000000000007000000 00032f742fffffffff0106000000000000000151 00000000";
+        let coinbase: String = coinbase.split_whitespace().collect();
+        assert_eq!(
+            hex::encode(template.coinbase().transaction(ExtraNonce::new(7))),
+            coinbase
+        );
     }
 
     #[test]

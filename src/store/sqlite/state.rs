@@ -43,6 +43,7 @@ pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredStat
         workers: workers(connection, counted)?,
         nonces: nonces(connection, now)?,
         templates: templates(connection)?,
+        past_templates: past_templates(connection)?,
         recent_shares: recent_shares(connection)?,
         settings: settings(connection)?,
         last_round: last_round(connection)?,
@@ -162,14 +163,27 @@ fn nonces(connection: &Connection, now: Timestamp) -> Outcome<Vec<(Hotkey, u64, 
 }
 
 fn templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
-    let sql = "SELECT * FROM templates WHERE retired = 0 ORDER BY id";
+    let sql = "SELECT * FROM templates WHERE retired = 0 AND id >= (SELECT live_from FROM pool) ORDER BY id";
     all(connection, sql, [], |row| Ok(rows::template(row)?.0))
+}
+
+/// Those that are retired and still whole, one after the other without the data of their transactions.
+fn past_templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
+    let sql = "SELECT * FROM templates WHERE retired = 0 AND id < (SELECT live_from FROM pool) ORDER BY id";
+    all(connection, sql, [], |row| {
+        let mut row = rows::template(row)?.0;
+        for transaction in &mut row.chain.transactions {
+            transaction.data = Vec::new();
+        }
+        row.chain.trailer = Vec::new();
+        Ok(row)
+    })
 }
 
 fn recent_shares(connection: &Connection) -> Outcome<Vec<(TemplateId, HeaderHash, Sequence)>> {
     let sql = "SELECT shares.template AS template, hash, sequence FROM shares
-               WHERE sequence >= (SELECT MIN(first_share) FROM templates WHERE retired = 0)
-                 AND template IN (SELECT id FROM templates WHERE retired = 0)
+               WHERE sequence >= (SELECT MIN(first_share) FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
+                 AND template IN (SELECT templates.id FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
                ORDER BY sequence";
     all(connection, sql, params![], |row| {
         let cells = Cells::new(row, "shares");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use dwarves_actors::miner_manager::messages::Identity;
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::work::ExtraNonce1;
+use dwarves_domain::work::SessionSeat;
 
 use super::{Attempt, Conversation, MEMBERS_MAX, Scene, VERSION_MASK};
 use crate::stratum::protocol::fault::Fault;
@@ -19,12 +19,12 @@ use crate::stratum::protocol::{reply, scale};
 pub enum Step<'a> {
     /// Nothing: if there is an answer, it is written.
     Done,
-    /// To ask for the extranonce of an earlier session, and then answer `mining.subscribe`.
-    Resume {
+    /// To ask for an extranonce, and then answer `mining.subscribe`.
+    Subscribe {
         /// The id to answer with.
         id: &'a str,
-        /// The earlier session's.
-        extranonce1: ExtraNonce1,
+        /// The session that the miner wants to go on with.
+        earlier: Option<SessionSeat>,
     },
     /// To ask whether a worker may mine, and then answer `mining.authorize`.
     Join {
@@ -83,13 +83,13 @@ impl Conversation {
             }
             "mining.subscribe" => {
                 let [_agent, session] = params::subscribe(params)?;
-                let earlier = scene.job_key.open_session_id(&session);
-                if let Some(extranonce1) = earlier.filter(|earlier| *earlier != self.extranonce1)
-                    && !self.is_subscribed
-                {
-                    return Ok(Step::Resume { id, extranonce1 });
+                if let Some(seat) = self.seat {
+                    // Once more on one connection: it is the session that it is.
+                    self.subscribed(id, seat, self.is_resumed, scene, out);
+                } else {
+                    let earlier = scene.job_key.open_session_id(&session);
+                    return Ok(Step::Subscribe { id, earlier });
                 }
-                self.subscribed(id, None, scene, out);
             }
             "mining.authorize" => return self.on_authorize(id, params, scene),
             "mining.configure" => self.on_configure(id, params, scene, out)?,

@@ -17,9 +17,9 @@ use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
 use dwarves_domain::target::{CompactTarget, Difficulty};
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::vardiff;
-use dwarves_domain::work::{Algorithm, ExtraNonce1, Job, JobKey, SessionJob, SessionJobId, Template};
+use dwarves_domain::work::{Algorithm, Job, JobKey, SessionJob, SessionJobId, SessionSeat, Template};
 
 use super::protocol::fault::Fault;
 use super::protocol::login::LoginRules;
@@ -66,8 +66,10 @@ pub struct Scene<'a> {
     pub rules: &'a Rules,
     /// Names jobs and sessions.
     pub job_key: &'a JobKey,
-    /// The time.
+    /// The time, which only passes.
     pub now: Timestamp,
+    /// How long the present template has been known.
+    pub template_age: Span,
     /// The live work.
     pub work: &'a LiveWork,
     /// The present template as it is told, if there is work.
@@ -106,8 +108,8 @@ struct Told {
 /// The state of one session. Small: there may be very many.
 #[derive(Debug)]
 pub struct Conversation {
-    extranonce1: ExtraNonce1,
-    is_subscribed: bool,
+    /// Its extranonce, and that it has subscribed.
+    seat: Option<SessionSeat>,
     is_resumed: bool,
     /// The mask that the miner named in `mining.configure`.
     miner_mask: Option<u32>,
@@ -124,10 +126,9 @@ pub struct Conversation {
 
 impl Conversation {
     /// A session that nothing was said in yet.
-    pub fn new(extranonce1: ExtraNonce1, rules: &Rules, now: Timestamp) -> Self {
+    pub fn new(rules: &Rules, now: Timestamp) -> Self {
         Self {
-            extranonce1,
-            is_subscribed: false,
+            seat: None,
             is_resumed: false,
             miner_mask: None,
             told_mask: 0,
@@ -140,32 +141,24 @@ impl Conversation {
         }
     }
 
-    /// The session's part of the extranonce.
-    pub fn extranonce1(&self) -> ExtraNonce1 {
-        self.extranonce1
-    }
-
     /// Whether it subscribed and has a worker, so that it gets work.
     pub fn is_mining(&self) -> bool {
-        self.is_subscribed && !self.members.is_empty()
+        self.seat.is_some() && !self.members.is_empty()
     }
 
-    /// Answers `mining.subscribe`. With `resumed` the session goes on as the one that had this extranonce.
+    /// Answers `mining.subscribe`: the session has this seat, and may be an earlier one that goes on.
     pub fn subscribed(
         &mut self,
         id: &str,
-        resumed: Option<ExtraNonce1>,
+        seat: SessionSeat,
+        is_resumed: bool,
         scene: &Scene<'_>,
         out: &mut Vec<u8>,
     ) {
-        if let Some(extranonce1) = resumed {
-            self.extranonce1 = extranonce1;
-            self.is_resumed = true;
-            self.job = None;
-        }
-        self.is_subscribed = true;
-        let session = scene.job_key.seal_session_id(self.extranonce1);
-        let extranonce1 = self.extranonce1.to_string();
+        self.seat = Some(seat);
+        self.is_resumed = is_resumed;
+        let session = scene.job_key.seal_session_id(seat);
+        let extranonce1 = seat.extranonce1.to_string();
         reply::subscribed(out, id, &session, &extranonce1, scene.rules.extranonce2_len);
     }
 
@@ -223,6 +216,9 @@ impl Conversation {
         let Some(parts) = scene.parts.filter(|_| self.is_mining()) else {
             return;
         };
+        let Some(SessionSeat { extranonce1, .. }) = self.seat else {
+            return;
+        };
         let template = parts.template();
         let wanted = self.pace.wanted(&scene.rules.vardiff);
         let is_told = |told: Told| told.template == template.id() && told.wanted == wanted;
@@ -246,9 +242,9 @@ impl Conversation {
             template: template.id(),
             share_bits,
         };
-        let id = scene.job_key.seal_session_job(self.extranonce1, &session_job);
+        let id = scene.job_key.seal_session_job(extranonce1, &session_job);
         let is_new_tip = self.told.is_none_or(|told| told.previous != chain.previous);
-        let time = self.header_time(template, scene.now);
+        let time = self.header_time(template, scene.template_age);
         parts.write(out, &id, time, is_new_tip || telling == Telling::Anew);
         self.job = None;
         self.told = Some(Told {
@@ -262,9 +258,9 @@ impl Conversation {
 
     /// The header's time for the next notify. A miner begins each job with the same extranonce2 and nonces, so
     /// two notifies of one template must differ: by their time.
-    fn header_time(&self, template: &Template, now: Timestamp) -> u32 {
+    fn header_time(&self, template: &Template, age: Span) -> u32 {
         let chain = template.chain();
-        let age = u32::try_from(now.since(template.received_at()).secs()).unwrap_or(u32::MAX);
+        let age = u32::try_from(age.secs()).unwrap_or(u32::MAX);
         let time = chain.time.saturating_add(age);
         let after_last = self
             .told

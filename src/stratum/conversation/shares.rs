@@ -10,7 +10,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
-use dwarves_domain::work::{FullExtraNonce, Job, SessionJobId, Template};
+use dwarves_domain::work::{ExtraNonce1, FullExtraNonce, Job, SessionJobId, SessionSeat, Template};
 
 use super::{Conversation, Scene};
 use crate::stratum::protocol::fault::Fault;
@@ -35,9 +35,9 @@ impl Conversation {
     }
 
     fn attempt(&mut self, params: &str, scene: &Scene<'_>) -> Attempt {
-        if !self.is_subscribed {
+        let Some(SessionSeat { extranonce1, .. }) = self.seat else {
             return Attempt::Fault(Fault::NotSubscribed);
-        }
+        };
         let submit = match params::submit(params, scene.rules.extranonce2_len) {
             Ok(submit) => submit,
             Err(fault) => return Attempt::Fault(fault),
@@ -46,7 +46,7 @@ impl Conversation {
             return Attempt::Fault(Fault::UNAUTHORIZED);
         };
         let (miner, worker) = (member.miner, member.worker);
-        let share = match self.solution(&submit, (miner, worker), scene) {
+        let share = match self.solution(&submit, extranonce1, (miner, worker), scene) {
             Ok(share) => share,
             Err(reason) => RolledShare::Rejected { reason, worker },
         };
@@ -56,19 +56,20 @@ impl Conversation {
     fn solution(
         &mut self,
         submit: &Submit<'_>,
+        extranonce1: ExtraNonce1,
         (miner, worker): (Hotkey, WorkerId),
         scene: &Scene<'_>,
     ) -> Result<RolledShare, Rejection> {
         let id = submit.job.ok_or(Rejection::UnknownJob)?;
         let job = match self.known_job(&id, (miner, worker)) {
             Some(job) => job,
-            None => self.make_job(id, (miner, worker), scene)?,
+            None => self.make_job(id, extranonce1, (miner, worker), scene)?,
         };
         let template = job.template();
         // The pool gave it out; if its template is not live any more, its time is over.
         scene.work.template(template.id()).ok_or(Rejection::Stale)?;
         let version = self.version(submit.version_bits, template)?;
-        let extranonce = FullExtraNonce::rolled(self.extranonce1, submit.extranonce2.as_bytes())
+        let extranonce = FullExtraNonce::rolled(extranonce1, submit.extranonce2.as_bytes())
             .ok_or(Rejection::UnknownJob)?;
         Ok(RolledShare::Solved {
             submission: Submission {
@@ -92,19 +93,20 @@ impl Conversation {
     fn make_job(
         &mut self,
         id: SessionJobId,
+        extranonce1: ExtraNonce1,
         (miner, worker): (Hotkey, WorkerId),
         scene: &Scene<'_>,
     ) -> Result<Arc<Job>, Rejection> {
         let session_job = scene
             .job_key
-            .open_session_job(self.extranonce1, &id)
+            .open_session_job(extranonce1, &id)
             .ok_or(Rejection::UnknownJob)?;
         let template = scene
             .work
             .template(session_job.template)
             .ok_or(Rejection::Stale)?;
         let target = Target::from_compact(session_job.share_bits).map_err(|_| Rejection::UnknownJob)?;
-        let extranonce = self.extranonce1.of_jobs();
+        let extranonce = extranonce1.of_jobs();
         let template = Arc::clone(template);
         let job = Arc::new(Job::issue(
             scene.job_key,

@@ -4,6 +4,7 @@ use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::share::{self, Rejection};
 use dwarves_domain::time::Span;
+use dwarves_domain::work::{ExtraNonce1, VersionRolling};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -14,6 +15,14 @@ const USER: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig";
 
 fn difficulty(value: f64) -> Difficulty {
     Difficulty::from_f64(value).unwrap()
+}
+
+/// The seat of a pool's first life whose extranonce has this slot.
+fn seat(slot: u32) -> SessionSeat {
+    SessionSeat {
+        extranonce1: ExtraNonce1::numbered(slot),
+        turn: 1,
+    }
 }
 
 fn rules() -> Rules {
@@ -47,7 +56,7 @@ impl Talk {
     fn new() -> Self {
         let rules = rules();
         Self {
-            conversation: Conversation::new(ExtraNonce1::numbered(5), &rules, BEGIN),
+            conversation: Conversation::new(&rules, BEGIN),
             rules,
             work: LiveWork::none(),
             now: BEGIN,
@@ -70,6 +79,7 @@ impl Talk {
             current: live.last().cloned(),
             live: live.to_vec(),
             since: self.now,
+            lack: None,
         };
         self.tell(Telling::IfNew);
     }
@@ -80,6 +90,7 @@ impl Talk {
             rules: &self.rules,
             job_key: &job_key(),
             now: self.now,
+            template_age: self.now.since(BEGIN),
             work: &self.work,
             parts: parts.as_ref(),
         };
@@ -110,6 +121,10 @@ impl Talk {
         self.on_stage(
             |talk, scene, out| match talk.on_line(text.as_bytes(), scene, out) {
                 Step::Share { attempt, .. } => Some(attempt),
+                Step::Subscribe { id, .. } => {
+                    talk.subscribed(id, seat(5), false, scene, out);
+                    None
+                }
                 _ => None,
             },
         )
@@ -181,6 +196,22 @@ fn work_is_told_once_the_session_subscribed_and_has_a_worker_in_any_order() {
     let told = talk.sent.len();
     talk.tell(Telling::IfNew);
     assert_eq!(talk.sent.len(), told, "the same work is told once");
+}
+
+#[test]
+fn a_session_that_subscribes_again_stays_the_session_that_it_is() {
+    let mut talk = Talk::new();
+    assert!(
+        talk.conversation.seat.is_none(),
+        "a connection alone takes no extranonce"
+    );
+    talk.join(USER, 1);
+    assert!(talk.conversation.seat.is_none(), "nor does a login");
+    let id = job_key().seal_session_id(seat(99));
+    let first = talk.answer("mining.subscribe", json!(["miner", id]));
+    let again = talk.answer("mining.subscribe", json!(["miner", id]));
+    assert_eq!(first["result"], again["result"]);
+    assert_eq!(first["result"][1], ExtraNonce1::numbered(5).to_string());
 }
 
 #[test]
@@ -289,7 +320,7 @@ fn notifies_of_one_template_differ_in_their_time_alone() {
 fn a_miner_is_never_told_more_than_the_block_itself_takes() {
     let mut talk = Talk::new();
     talk.rules.start = difficulty(1000.0);
-    talk.conversation = Conversation::new(ExtraNonce1::numbered(5), &talk.rules, BEGIN);
+    talk.conversation = Conversation::new(&talk.rules, BEGIN);
     let template = template(1);
     talk.set_work(&[Arc::clone(&template)]);
     talk.line(&json!({"id": 1, "method": "mining.subscribe", "params": []}));
@@ -318,7 +349,7 @@ fn stale_forged_and_borrowed_jobs_are_told_apart() {
         Refused::Counted(Rejection::UnknownJob)
     );
     let mut other = Talk::mining_on(template(1));
-    other.conversation.extranonce1 = ExtraNonce1::numbered(6);
+    other.conversation.seat = Some(seat(6));
     assert_eq!(
         other.submit(&job, &share).unwrap_err(),
         Refused::Counted(Rejection::UnknownJob)
@@ -358,6 +389,27 @@ fn the_version_is_the_miners_within_the_mask_and_the_jobs_outside() {
             .version,
         None
     );
+}
+
+#[test]
+fn bits_put_in_and_bits_flipped_give_the_same_version() {
+    // A node whose operator set a bit by hand: it is told, and not rolled.
+    let mut row = template_row(1, 101, HeaderHash::from_bytes([9; 32]));
+    row.chain.version = 0x2080_0000;
+    row.chain.version_mask = VersionRolling::Bip323.mask_for(row.chain.version, []);
+    let mut talk = Talk::mining_on(template_of(&row));
+    talk.answer(
+        "mining.configure",
+        json!([["version-rolling"], {"version-rolling.mask": "1fffe000"}]),
+    );
+    talk.tell(Telling::Again);
+    let job = job_of(talk.notified().unwrap());
+    let wanted = 0x20ff_e000;
+    // BIP310 puts bits in; ESP-Miner sends what it flipped: rolled XOR told.
+    for bits in [wanted & 0x1f7f_e000, wanted ^ row.chain.version] {
+        let share = talk.submit(&job, &["65432100", "00000001", &format!("{bits:08x}")]);
+        assert_eq!(share.unwrap().submission.version, Some(wanted));
+    }
 }
 
 #[test]
@@ -401,10 +453,10 @@ fn scrypt_miners_are_told_difficulties_in_their_own_steps() {
 
 #[test]
 fn a_resumed_session_goes_on_at_its_difficulty_and_a_new_one_does_not() {
-    for (resumed, expected) in [(Some(ExtraNonce1::numbered(70)), 2f64.powi(-10)), (None, 1e-9)] {
+    for (is_resumed, expected) in [(true, 2f64.powi(-10)), (false, 1e-9)] {
         let mut talk = Talk::new();
         talk.on_stage(|talk, scene, out| {
-            talk.subscribed("1", resumed, scene, out);
+            talk.subscribed("1", seat(70), is_resumed, scene, out);
             let issued = Some(difficulty(2f64.powi(-10)));
             talk.joined(USER, (hotkey(1), WorkerId::new(1)), issued, None, scene);
         });

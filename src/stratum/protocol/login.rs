@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use dwarves_actors::miner_manager::messages::Identity;
-use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::address::{AddressFormat, ParseAddressError, PayoutAddress};
 use dwarves_domain::ids::WorkerName;
 
 use super::fault::Fault;
@@ -43,10 +43,18 @@ fn address(who: &str, rules: LoginRules) -> Result<PayoutAddress, Fault> {
             "Unauthorized worker: the user name must be HOTKEY.worker of a registered miner",
         ));
     }
-    PayoutAddress::parse(who, rules.addresses).map_err(|_| {
-        Fault::Unauthorized(
-            "Unauthorized worker: the user name must be HOTKEY.worker or ADDRESS.worker, an address of this chain",
-        )
+    PayoutAddress::parse(who, rules.addresses).map_err(|error| {
+        Fault::Unauthorized(match error {
+            ParseAddressError::Mweb { .. } => {
+                "Unauthorized worker: MWEB addresses can not be paid, give one of the main chain"
+            }
+            ParseAddressError::NobodysProgram { .. } => {
+                "Unauthorized worker: the chain itself uses such addresses, give one that your wallet made"
+            }
+            ParseAddressError::NotAnAddress { .. } | ParseAddressError::WrongNetwork { .. } => {
+                "Unauthorized worker: the user name must be HOTKEY.worker or ADDRESS.worker, an address of this chain"
+            }
+        })
     })
 }
 
@@ -182,6 +190,25 @@ mod tests {
         };
         assert!(parse_user(ADDRESS, strict).is_err());
         assert!(parse_user(ALICE, strict).is_ok());
+    }
+
+    #[test]
+    fn addresses_that_nobody_can_be_paid_to_are_named() {
+        let litecoin = LoginRules {
+            addresses: AddressFormat::LitecoinRegtest,
+            ..RULES
+        };
+        for (user, words) in [
+            ("tmweb1qqw2edst3f937cdjm9yttuh9utnp57cwjrp8pde.rig", "MWEB"),
+            (
+                "rltc1facy8g9ct0ahn9wxz4j2h83pg6dd4w5ns5e4h2lpvqxza90gfwxxsx23tr9.rig",
+                "the chain itself",
+            ),
+        ] {
+            let refused = parse_user(user, litecoin).unwrap_err();
+            assert_eq!(refused.code(), 24, "{user}");
+            assert!(refused.text().contains(words), "{}", refused.text());
+        }
     }
 
     #[test]

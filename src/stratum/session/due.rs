@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
 use dwarves_actors::handlers::submission::messages::{ShareVerdict, SubmitSharesReply};
+use dwarves_domain::share::Rejection;
 use tokio::sync::oneshot;
 
 use super::StratumSession;
@@ -143,6 +144,11 @@ impl StratumSession {
     }
 
     fn write_verdicts(&mut self, shares: &DueShares, verdicts: &[ShareVerdict]) {
+        // Late shares are no sign of life: a miner that sends nothing else is stuck on work that is over.
+        let is_late = |verdict: &ShareVerdict| matches!(verdict, ShareVerdict::Rejected(Rejection::Stale));
+        if !verdicts.iter().all(is_late) {
+            self.heard_at = self.thread.now();
+        }
         let mut verdicts = verdicts.iter();
         self.say(|talk, scene, out| {
             shares.each(|id, slot| {

@@ -31,7 +31,7 @@ impl StratumSession {
     pub(super) fn look(&mut self) -> Option<End> {
         let now = self.thread.now();
         let limits = self.thread.limits;
-        if self.lease.is_over() {
+        if self.is_taken_over() {
             return Some(End::TakenOver);
         }
         if !self.talk.is_mining() && now.since(self.began_at) > limits.handshake {

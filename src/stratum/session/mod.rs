@@ -58,6 +58,8 @@ pub enum News {
     Look,
     /// Answer what was asked, and end.
     End,
+    /// There is no work: end, so that the miner can work elsewhere.
+    LetGo,
 }
 
 /// Why a session ends.
@@ -81,6 +83,8 @@ enum End {
     NoSeat,
     /// The pool stops.
     Stopping,
+    /// There has been no live work for too long.
+    NoWork,
 }
 
 /// The actor of one connection.
@@ -88,7 +92,8 @@ pub struct StratumSession {
     thread: Rc<Thread>,
     listener: usize,
     ip: IpAddr,
-    lease: Arc<Lease>,
+    /// Its extranonce, once it has subscribed.
+    lease: Option<Arc<Lease>>,
     _place: Place,
     address_seat: Option<AddressSeat>,
     transport: Transport,
@@ -111,6 +116,7 @@ pub struct StratumSession {
     /// The difficulty that the miner manager knows of; as a float, which is small and only compared.
     reported: f32,
     is_leaving: bool,
+    is_let_go: bool,
 }
 
 impl StratumSession {
@@ -123,7 +129,7 @@ impl StratumSession {
         opening::set_options(&stream)?;
         let now = thread.now();
         let listener = &thread.listeners[newcomer.listener];
-        let talk = Conversation::new(newcomer.lease.extranonce1(), &listener.rules, now);
+        let talk = Conversation::new(&listener.rules, now);
         let mut transport = Transport::Plain(stream);
         let opening = if newcomer.address_seat.is_none() {
             Opening::proxy()
@@ -133,7 +139,7 @@ impl StratumSession {
         Ok(Self {
             listener: newcomer.listener,
             ip: newcomer.ip,
-            lease: newcomer.lease,
+            lease: None,
             _place: newcomer.place,
             address_seat: newcomer.address_seat,
             transport,
@@ -152,6 +158,7 @@ impl StratumSession {
             checked_at: now,
             reported: 0.0,
             is_leaving: false,
+            is_let_go: false,
             thread,
         })
     }
@@ -170,14 +177,23 @@ impl StratumSession {
         thread.on_stage(rules, |scene| act(&mut self.talk, scene, &mut self.out))
     }
 
+    /// Whether another connection goes on as this session.
+    fn is_taken_over(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.is_over())
+    }
+
     fn tell_work(&mut self, telling: Telling) {
         self.say(|talk, scene, out| talk.tell_work(telling, scene, out));
     }
 
     /// Does what there is to do, until only others can wake it.
     fn pump(&mut self, wake: &mut Wake<'_>) -> Poll<End> {
-        if self.lease.is_over() {
+        if self.is_taken_over() {
             return Poll::Ready(End::TakenOver);
+        }
+        if self.is_let_go {
+            self.poll_due(wake);
+            return Poll::Ready(self.take_leave(wake));
         }
         if let Err(end) = ready!(self.poll_opening(wake)) {
             return Poll::Ready(end);
@@ -262,6 +278,18 @@ impl StratumSession {
         self.out.len() - self.written
     }
 
+    /// Tells the miner why it is let go. No `client.reconnect`: that would lead back here.
+    fn take_leave(&mut self, wake: &mut Wake<'_>) -> End {
+        if matches!(self.opening, Opening::Open) {
+            reply::show_message(
+                &mut self.out,
+                "There is no work at this pool at present: please mine elsewhere for a while",
+            );
+            return self.last_words(End::NoWork, wake);
+        }
+        End::NoWork
+    }
+
     /// The answers that are there still go out, as far as the socket takes them now.
     fn last_words(&mut self, end: End, wake: &mut Wake<'_>) -> End {
         let _as_well_as_it_goes = self.poll_flush(wake);
@@ -315,6 +343,7 @@ impl Handler<News> for StratumSession {
                 }
             }
             News::End => self.is_leaving = true,
+            News::LetGo => self.is_let_go = true,
         }
     }
 }

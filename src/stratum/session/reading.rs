@@ -9,13 +9,14 @@ use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerRe
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::work::SessionSeat;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::due::{DueShares, Slot};
 use super::{End, StratumSession};
 use crate::stratum::conversation::{Attempt, Step, Telling};
-use crate::stratum::gate::Resume;
+use crate::stratum::gate::TakeExtraNonce;
 use crate::stratum::protocol::fault::Fault;
 use crate::stratum::protocol::line::{self, Split};
 use crate::stratum::protocol::reply;
@@ -26,11 +27,15 @@ const DUE_MAX: usize = 128;
 /// Bytes that may wait to be written before more lines are read.
 const UNWRITTEN_SOFT_MAX: usize = 8_192;
 
+/// The refusal when nobody can be asked at present.
+const POOL_BUSY: Fault = Fault::Other("The pool is busy, please try again");
+
 /// What must be known before the next line is handled.
 pub(super) enum Waiting {
-    /// `mining.subscribe` waits for the earlier session's extranonce.
-    Resumption {
+    /// `mining.subscribe` waits for an extranonce.
+    Subscribing {
         id: Box<str>,
+        earlier: Option<SessionSeat>,
         answer: oneshot::Receiver<Arc<Lease>>,
     },
     /// `mining.authorize` waits for the miner manager.
@@ -65,10 +70,7 @@ impl StratumSession {
         let result = match read {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(End::Gone)),
-            Poll::Ready(Ok(n)) => {
-                self.heard_at = self.thread.now();
-                Poll::Ready(self.take_bytes(&scratch[..n]))
-            }
+            Poll::Ready(Ok(n)) => Poll::Ready(self.take_bytes(&scratch[..n])),
         };
         self.thread.give_scratch_back(scratch);
         result
@@ -129,21 +131,17 @@ impl StratumSession {
         let mut text = Vec::new();
         let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut text));
         match step {
+            // What it is worth tells whether the miner is any good here: see `write_verdicts`.
             Step::Share { id, attempt } => return self.on_attempt(id, attempt),
             Step::Done => {}
-            Step::Resume { id, extranonce1 } => {
-                let answer = thread.peers.resume.post(Resume(extranonce1));
-                match answer {
-                    Ok(answer) => {
-                        let id = id.into();
-                        self.waiting = Some(Box::new(Waiting::Resumption { id, answer }));
-                    }
-                    // It begins anew, which miners know how to do.
-                    Err(_) => {
-                        thread.on_stage(rules, |scene| self.talk.subscribed(id, None, scene, &mut text))
-                    }
+            Step::Subscribe { id, earlier } => match thread.peers.extranonce.post(TakeExtraNonce { earlier })
+            {
+                Ok(answer) => {
+                    let id = id.into();
+                    self.waiting = Some(Box::new(Waiting::Subscribing { id, earlier, answer }));
                 }
-            }
+                Err(_) => reply::fault(&mut text, id, POOL_BUSY),
+            },
             Step::Join {
                 id,
                 user,
@@ -157,9 +155,10 @@ impl StratumSession {
                         answer,
                     }));
                 }
-                Err(_) => reply::fault(&mut text, id, Fault::Other("The pool is busy, please try again")),
+                Err(_) => reply::fault(&mut text, id, POOL_BUSY),
             },
         }
+        self.heard_at = self.thread.now();
         self.send_batch();
         self.answer(&text);
         self.tell_work(Telling::IfNew);
@@ -223,8 +222,7 @@ impl StratumSession {
             Ok(answer) => self.due.push_shares(batch.answers, answer),
             Err(_) => {
                 let mut text = Vec::new();
-                let busy = Fault::Other("The pool is busy, please try again");
-                batch.answers.write_faults(Some(busy), &mut text);
+                batch.answers.write_faults(Some(POOL_BUSY), &mut text);
                 self.answer(&text);
             }
         }
@@ -236,19 +234,26 @@ impl StratumSession {
             return;
         };
         match waiting.as_mut() {
-            Waiting::Resumption { answer, .. } => {
+            Waiting::Subscribing { answer, .. } => {
                 let Poll::Ready(lease) = std::pin::Pin::new(answer).poll(wake) else {
                     return;
                 };
-                let Some(Waiting::Resumption { id, .. }) = self.waiting.take().map(|waiting| *waiting) else {
+                let Some(Waiting::Subscribing { id, earlier, .. }) =
+                    self.waiting.take().map(|waiting| *waiting)
+                else {
                     return;
                 };
-                let resumed = lease.ok().map(|lease| {
-                    self.lease = lease;
-                    self.lease.extranonce1()
-                });
                 let mut text = Vec::new();
-                self.say(|talk, scene, _| talk.subscribed(&id, resumed, scene, &mut text));
+                match lease {
+                    Ok(lease) => {
+                        let seat = lease.seat();
+                        self.lease = Some(lease);
+                        let is_resumed = earlier == Some(seat);
+                        self.say(|talk, scene, _| talk.subscribed(&id, seat, is_resumed, scene, &mut text));
+                    }
+                    // The gate is gone: the pool stops.
+                    Err(_) => reply::fault(&mut text, &id, POOL_BUSY),
+                }
                 self.answer(&text);
             }
             Waiting::Joining { answer, .. } => {

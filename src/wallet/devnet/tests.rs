@@ -5,9 +5,10 @@ use std::sync::Arc;
 use dwarves_actors::testing::ManualClock;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, Part, read_transaction};
+use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, FeeTerms, Part, read_transaction};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::BasisPoints;
 
 use super::*;
 use crate::chain::devnet::DevnetParams;
@@ -34,6 +35,11 @@ async fn world() -> (Devnet, DevnetWallet) {
     (devnet, wallet)
 }
 
+async fn spendable(wallet: &DevnetWallet) -> Amount {
+    let coins = wallet.funds().await.unwrap().coins;
+    Amount::checked_sum(coins.into_iter().map(|(_, value)| value)).unwrap()
+}
+
 fn request(amount: u64, payer: FeePayer) -> BuildRequest {
     let part = Part {
         hotkey: Hotkey::from_bytes([1; 32]),
@@ -46,7 +52,11 @@ fn request(amount: u64, payer: FeePayer) -> BuildRequest {
     BuildRequest {
         fee_max: batch.total(),
         batch,
-        fee_rate: FeeRate::new(3).unwrap(),
+        terms: FeeTerms {
+            rate: FeeRate::new(3).unwrap(),
+            fee_max: BasisPoints::new(BasisPoints::WHOLE).unwrap(),
+            vbytes_max: 100_000,
+        },
     }
 }
 
@@ -54,20 +64,15 @@ fn request(amount: u64, payer: FeePayer) -> BuildRequest {
 async fn a_payout_is_signed_sent_mined_and_followed_through_a_reorganisation() {
     let (devnet, wallet) = world().await;
     assert_eq!(wallet.state().await.unwrap(), WalletState::Ready);
-    assert_eq!(wallet.spendable().await.unwrap(), sats(50 * COIN));
+    assert_eq!(spendable(&wallet).await, sats(50 * COIN));
     let asked = request(10 * COIN, FeePayer::Pool);
-    let quote = wallet.quote(asked.clone()).await.unwrap();
+    wallet.check(asked.clone()).await.unwrap();
     let built = wallet.build(asked.clone()).await.unwrap();
-    assert_eq!(quote.fee, built.signed.fee, "what was quoted is what is taken");
     let read = read_transaction(&built.signed.bytes).unwrap();
     assert_eq!(read.check_pays(&asked.batch.outputs()), Ok(()));
     let paid: u64 = read.outputs.iter().map(|(_, value)| value).sum();
     assert_eq!(paid + built.signed.fee.sats(), 50 * COIN);
-    assert_eq!(
-        wallet.spendable().await.unwrap(),
-        Amount::ZERO,
-        "its coin is locked"
-    );
+    assert_eq!(spendable(&wallet).await, Amount::ZERO, "its coin is locked");
     let txid = built.signed.txid;
     assert_eq!(
         wallet.status(txid).await.unwrap(),
@@ -83,7 +88,7 @@ async fn a_payout_is_signed_sent_mined_and_followed_through_a_reorganisation() {
     assert_eq!(wallet.status(txid).await.unwrap(), Seen::Confirmed(2));
     assert_eq!(send().await.unwrap(), SendOutcome::Known);
     assert_eq!(
-        wallet.spendable().await.unwrap().sats(),
+        spendable(&wallet).await.sats(),
         40 * COIN - built.signed.fee.sats()
     );
     devnet.reorg(2).await.unwrap();
@@ -164,6 +169,6 @@ async fn too_little_money_too_high_a_fee_and_a_closed_chain_are_told_apart() {
     let dear = wallet.build(dear).await.unwrap_err();
     assert!(matches!(dear.kind(), WalletErrorKind::FeeTooHigh { .. }));
     devnet.close().await;
-    let gone = wallet.spendable().await.unwrap_err();
+    let gone = wallet.funds().await.unwrap_err();
     assert_eq!(*gone.kind(), WalletErrorKind::Unreachable);
 }

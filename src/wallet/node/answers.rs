@@ -1,6 +1,6 @@
 //! The node's answers as far as they are read. What else is in them may change from node to node.
 
-use dwarves_domain::payouts::{OutPoint, Sizes, Txid, read_transaction};
+use dwarves_domain::payouts::{OutPoint, Sizes, Txid};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,7 +31,8 @@ pub(super) struct ChainInfo {
     pub(super) initialblockdownload: bool,
 }
 
-/// A line of `listunspent`. Litecoin's confidential (MWEB) coins have no script and are not read as coins.
+/// A line of `listunspent`. Litecoin's confidential (MWEB) coins have neither id nor script and are not read as
+/// coins.
 #[derive(Debug, Deserialize)]
 pub(super) struct Unspent {
     #[serde(default)]
@@ -74,6 +75,11 @@ impl Unspent {
         self.spendable && self.safe && self.place().is_some() && self.input_size().is_some()
     }
 
+    /// Whether it is a coin of Litecoin's extension blocks: those have no place on the main chain.
+    pub(super) fn is_in_mweb(&self) -> bool {
+        self.txid.is_empty()
+    }
+
     pub(super) fn place(&self) -> Option<OutPoint> {
         let txid: Txid = self.txid.parse().ok()?;
         Some(OutPoint {
@@ -88,7 +94,8 @@ pub(super) fn sizes_of(coins: &[Unspent]) -> Sizes {
     Sizes {
         base: 13,
         input: coins.iter().filter_map(Unspent::input_size).max().unwrap_or(148),
-        output: 43,
+        // Change goes to a key's hash with witness.
+        change: 31,
     }
 }
 
@@ -138,17 +145,38 @@ pub(super) struct TransactionInfo {
     pub(super) confirmations: i64,
     #[serde(default)]
     pub(super) walletconflicts: Vec<String>,
+    /// What it is made of, if that was asked.
+    decoded: Option<Decoded>,
+}
+
+/// `decoded` of `gettransaction`
+#[derive(Debug, Deserialize)]
+struct Decoded {
     #[serde(default)]
-    hex: String,
+    vin: Vec<InputJson>,
+}
+
+/// An input. Those of coinbases and of MWEB have no place on the main chain.
+#[derive(Debug, Deserialize)]
+struct InputJson {
+    #[serde(default)]
+    txid: String,
+    #[serde(default)]
+    vout: u32,
 }
 
 impl TransactionInfo {
     /// Whether it spends one of `inputs`.
     pub(super) fn spends(&self, inputs: &[OutPoint]) -> bool {
-        let transaction = hex::decode(&self.hex)
-            .ok()
-            .and_then(|bytes| read_transaction(&bytes).ok());
-        transaction.is_some_and(|transaction| transaction.inputs.iter().any(|input| inputs.contains(input)))
+        let spent = self.decoded.iter().flat_map(|decoded| &decoded.vin);
+        let mut spent = spent.filter_map(|input| {
+            let txid: Txid = input.txid.parse().ok()?;
+            Some(OutPoint {
+                txid,
+                vout: input.vout,
+            })
+        });
+        spent.any(|input| inputs.contains(&input))
     }
 }
 

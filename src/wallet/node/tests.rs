@@ -2,7 +2,8 @@
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, Part};
+use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, FeeTerms, Part};
+use dwarves_domain::units::BasisPoints;
 
 use super::*;
 use crate::rpc::scripted_node::{Act, Seen as Call, nobody, serve};
@@ -34,7 +35,11 @@ fn request(amount: u64) -> BuildRequest {
     BuildRequest {
         fee_max: batch.total(),
         batch,
-        fee_rate: FeeRate::new(2).unwrap(),
+        terms: FeeTerms {
+            rate: FeeRate::new(2).unwrap(),
+            fee_max: BasisPoints::new(BasisPoints::WHOLE).unwrap(),
+            vbytes_max: 100_000,
+        },
     }
 }
 
@@ -71,19 +76,19 @@ async fn amounts_go_out_as_exact_texts_and_every_sat_is_accounted_for() {
         "createrawtransaction" => {
             assert_eq!(call.params[0][0]["sequence"], u32::MAX, "never replaced");
             assert_eq!(call.params[1][0][address()], "0.10000003");
-            // 100,000,001 less 10,000,003 less the fee of 13 + 68 + 2 * 43 virtual bytes at 2.
-            assert_eq!(call.params[1][1][address()], "0.89999664");
+            // 100,000,001 less 10,000,003 less the fee of 13 + 68 + 34 + 31 virtual bytes at 2.
+            assert_eq!(call.params[1][1][address()], "0.89999706");
             Act::Result("\"00\"".to_owned())
         }
         "signrawtransactionwithwallet" => Act::Result("{\"hex\":\"00\",\"complete\":false}".to_owned()),
         other => panic!("{other} is not called"),
     });
-    assert_eq!(
-        wallet.spendable().await.unwrap().sats(),
-        100_000_001,
-        "nothing unsafe, nothing of MWEB"
-    );
-    assert_eq!(wallet.quote(request(10_000_003)).await.unwrap().fee.sats(), 334);
+    let funds = wallet.funds().await.unwrap();
+    let coins: Vec<u64> = funds.coins.iter().map(|(_, value)| value.sats()).collect();
+    assert_eq!(coins, [100_000_001], "nothing unsafe, nothing of MWEB");
+    assert_eq!(funds.in_mweb.sats(), 500_000_000);
+    let chosen = request(10_000_003).choose_from(&funds).unwrap();
+    assert_eq!(chosen.fee.sats(), 292);
     let unsigned = wallet.build(request(10_000_003)).await.unwrap_err();
     assert_eq!(*unsigned.kind(), WalletErrorKind::Refused, "{unsigned}");
 }
@@ -138,7 +143,7 @@ async fn every_state_of_the_wallet_is_seen() {
 async fn errors_say_whether_to_wait_or_to_mend() {
     let kind = |code: i64, words: &'static str| async move {
         let wallet = wallet(move |_| Act::Error(code, words));
-        wallet.spendable().await.unwrap_err().kind().clone()
+        wallet.funds().await.unwrap_err().kind().clone()
     };
     assert_eq!(
         kind(-13, "Please enter the wallet passphrase").await,
@@ -208,4 +213,45 @@ async fn a_status_is_read_from_the_wallet_and_else_from_the_chain() {
         "of a wallet that forgot it"
     );
     assert_eq!(status("", false).await, Seen::Unknown);
+}
+
+/// A rival of MWEB has a form that only its node reads: what it spends is asked of the node, not read from its bytes.
+#[actix::test]
+async fn a_rival_is_known_by_the_inputs_that_the_node_names() {
+    let by = "ab".repeat(32);
+    let spent = |place: u32| {
+        let by = "ab".repeat(32);
+        let wallet = wallet(move |call| match (call.method.as_str(), &call.params[0]) {
+            ("gettxout", _) => Act::Result("null".to_owned()),
+            ("gettransaction", id) if *id == TXID => Act::Result(format!(
+                "{{\"confirmations\":-8,\"walletconflicts\":[\"{by}\"],\"hex\":\"00\"}}"
+            )),
+            ("gettransaction", _) => {
+                assert_eq!(call.params[2], true, "with what it is made of");
+                let inputs = format!(
+                    "{{\"ismweb\":true,\"output_id\":\"00\"}},{{\"ismweb\":false,\"txid\":\"{}\",\"vout\":{place}}}",
+                    "cd".repeat(32)
+                );
+                Act::Result(format!(
+                    "{{\"confirmations\":8,\"walletconflicts\":[],\"hex\":\"0200000000090101\",\
+                     \"decoded\":{{\"vin\":[{inputs}]}}}}"
+                ))
+            }
+            ("listtransactions", _) => Act::Result("[]".to_owned()),
+            (other, _) => panic!("{other} is not called"),
+        });
+        async move {
+            let input = OutPoint {
+                txid: "cd".repeat(32).parse().unwrap(),
+                vout: 3,
+            };
+            wallet.rival(TXID.parse().unwrap(), vec![input]).await.unwrap()
+        }
+    };
+    let rival = Rival::Spent {
+        by: by.parse().unwrap(),
+        confirmations: 8,
+    };
+    assert_eq!(spent(3).await, rival);
+    assert_eq!(spent(4).await, Rival::None);
 }

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use dwarves_domain::ids::PayoutId;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints};
@@ -39,7 +40,10 @@ const ACTORS: [(&str, &[&str]); 5] = [
         "reward_distributor",
         &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
     ),
-    ("paymaster", &["pause", "resume", "pay_now", "set_threshold"]),
+    (
+        "paymaster",
+        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
+    ),
 ];
 
 /// Understands a control message.
@@ -97,11 +101,18 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("paymaster", "pay_now") => ControlMessage::Payouts(PaymasterControl::PayNow {
             dry_run: fields.flag("dry_run")?,
         }),
+        ("paymaster", "cancel") => {
+            let payout = fields.number("payout", 1, Amount::MAX.sats())?;
+            ControlMessage::Payouts(PaymasterControl::Cancel(PayoutId::new(payout)))
+        }
         ("paymaster", "set_threshold") => {
             let sats = fields.number("threshold_sats", 1, Amount::MAX.sats())?;
             let threshold = Amount::from_sats(sats);
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
+        }
+        ("paymaster", "release") => {
+            ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))
         }
         _ => {
             return Err(ControlReply::UnknownMessage {

@@ -23,6 +23,9 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
             reply,
         } = ask;
         if !self.has_newer(&fetch) {
+            if self.work.lets_go() {
+                return reply.answer(FetchWorkReply::NoWork);
+            }
             if self.waiting.len() >= self.limits.waiting_max {
                 return reply.answer(FetchWorkReply::Busy);
             }
@@ -40,7 +43,7 @@ impl SubmissionHandler {
         let known = fetch
             .newer_than
             .and_then(|id| self.job_key.open(&id, &fetch.miner));
-        match (known, &self.work.current) {
+        match (known, self.work.given()) {
             (Some(known), Some(current)) => known.template < current.id(),
             // There is no work at all: wait for some.
             (Some(_), None) => false,
@@ -97,6 +100,6 @@ async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> FetchWorkReply 
     {
         Ok(IssueJobReply::Issued { job, expires_at }) => FetchWorkReply::Work { job, expires_at },
         Ok(IssueJobReply::NoWork) => FetchWorkReply::NoWork,
-        Err(_) => FetchWorkReply::Busy,
+        Ok(IssueJobReply::Exhausted) | Err(_) => FetchWorkReply::Busy,
     }
 }

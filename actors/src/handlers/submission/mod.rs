@@ -167,8 +167,12 @@ impl Handler<WorkChanged> for SubmissionHandler {
         let work = Arc::clone(&self.work);
         self.jobs
             .retain(|_, job| work.template(job.template().id()).is_some());
+        let lets_go = self.work.lets_go();
         for waiting in std::mem::take(&mut self.waiting) {
-            if self.has_newer(&waiting.fetch) {
+            if lets_go {
+                // It need not wait here any longer: it may have another pool to work for.
+                waiting.reply.answer(FetchWorkReply::NoWork);
+            } else if self.has_newer(&waiting.fetch) {
                 self.fetch_now(waiting.fetch, waiting.reply, ctx);
             } else {
                 self.waiting.push(waiting);

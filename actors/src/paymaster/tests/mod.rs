@@ -7,6 +7,7 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState, Signed};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
@@ -22,7 +23,10 @@ use crate::wallet::WalletState;
 
 mod controlling;
 mod crashing;
+mod holding;
 mod paying;
+mod refusing;
+mod releasing;
 mod troubles;
 
 /// Addresses on regtest, one for each of miners 1 to 4; miners 3 and 4 share theirs.
@@ -151,6 +155,21 @@ impl Bench {
     async fn troubles(&self) -> Vec<&'static str> {
         let view = self.view().await;
         view.troubles.iter().map(|trouble| trouble.kind.name()).collect()
+    }
+
+    /// What the last plan left for this reason, in sats.
+    async fn held(&self, why: &str) -> u64 {
+        let held = self.view().await.held;
+        let held = held.into_iter().find(|(known, _)| known.name() == why);
+        held.map_or(0, |(_, held)| held.amount.sats())
+    }
+
+    /// What would be sent now.
+    async fn dry_run(&self) -> Value {
+        match self.ask(PaymasterControl::PayNow { dry_run: true }).await {
+            ControlOutcome::Done(told) => told,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn payout(&self, number: usize) -> Payout {

@@ -1,7 +1,7 @@
 //! Everything that can hinder payouts: each is seen, nothing is lost, and it goes on once it is mended.
 
 use super::*;
-use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Signed as IsSigned};
+use PayoutState::{Broadcast, Confirmed, Reserved, Signed as IsSigned};
 
 #[actix::test]
 async fn a_locked_or_missing_wallet_reserves_nothing_and_is_followed_by_a_payout() {
@@ -44,71 +44,115 @@ async fn what_was_sent_is_followed_while_the_wallet_is_locked() {
 }
 
 #[actix::test]
-async fn a_wallet_short_of_funds_reserves_nothing() {
-    let wallet = TestWallet::with_coins(&[49_999]);
+async fn too_few_coins_go_to_the_smallest_balances_first_and_the_rest_is_told() {
+    let wallet = TestWallet::with_coins(&[62_000]);
+    wallet.keep_in_mweb(7_000_000);
+    let bench = Bench::with(rich([50_000, 20_000, 0, 0]).await, wallet, payout_settings()).await;
+    assert_eq!(bench.states(), [Broadcast]);
+    assert_eq!(
+        bench.of_miners(Balance::Payable),
+        [10_000, 0, 0, 0],
+        "what is left is at its threshold"
+    );
+    assert_eq!(bench.held("short_of_funds").await, 10_000);
+    for secs in 105..155 {
+        bench.look_at(secs).await;
+        assert_eq!(
+            bench.troubles().await,
+            ["short_of_funds"],
+            "also between two plans"
+        );
+    }
+    let detail = bench.view().await.troubles[0].detail.clone();
+    assert!(detail.contains("10000 of 1 miners wait"), "{detail}");
+    assert!(detail.contains("7000000 more sit in MWEB"), "{detail}");
+    bench.wallet.give(10_500);
+    bench.look_at(161).await;
+    assert_eq!(bench.states(), [Broadcast, Broadcast]);
+    assert_eq!(bench.troubles().await, [""; 0]);
+    assert_eq!(bench.of_miners(Balance::InFlight), [50_000, 20_000, 0, 0]);
+}
+
+#[actix::test]
+async fn without_any_coins_nothing_is_set_aside() {
+    let wallet = TestWallet::default();
     let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, payout_settings()).await;
     assert_eq!(bench.troubles().await, ["short_of_funds"]);
-    assert_eq!(bench.of_miners(Balance::Payable), [50_000, 0, 0, 0]);
-    bench.wallet.give(10_000);
+    assert_eq!(bench.states(), []);
+    bench.wallet.give(60_000);
     bench.look_at(131).await;
     assert_eq!(bench.states(), [Broadcast]);
 }
 
 #[actix::test]
-async fn funds_that_cover_the_payout_but_not_the_fee_leave_it_reserved_until_they_do() {
-    let wallet = TestWallet::with_coins(&[50_000]);
-    let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, payout_settings()).await;
-    assert_eq!(bench.troubles().await, ["short_of_funds"]);
-    assert_eq!(bench.states(), [Reserved]);
-    bench.look_at(140).await;
-    assert_eq!(bench.states(), [Reserved], "no second payout beside it");
-    bench.wallet.give(10_000);
-    bench.look_at(150).await;
-    assert_eq!(bench.states(), [Broadcast]);
-}
-
-#[actix::test]
-async fn a_fee_above_the_cap_leaves_the_payout_reserved() {
+async fn a_fee_above_the_cap_is_known_before_anything_is_set_aside() {
     let settings = PaymasterSettings {
-        fee_rate: FeeRate::new(1_000).unwrap(),
+        fee_rate: FeeRate::new(200).unwrap(),
         ..payout_settings()
     };
-    let wallet = TestWallet::with_coins(&[5_000_000]);
+    let wallet = TestWallet::with_coins(&[50_000_000]);
     let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, settings).await;
-    assert_eq!(bench.troubles().await, ["fee_too_high"]);
-    assert_eq!(bench.states(), [Reserved]);
-    assert_eq!(bench.of_miners(Balance::InFlight), [50_000, 0, 0, 0]);
+    for secs in 100..200 {
+        bench.look_at(secs).await;
+        assert_eq!(bench.troubles().await, ["fee_too_high"]);
+    }
+    assert_eq!(bench.states(), []);
+    assert_eq!(bench.of_miners(Balance::Payable), [50_000, 0, 0, 0]);
+    // Somebody whose payout carries the fee is paid, and takes the other along.
+    credit(&bench.memory, 2, [0, 60_000, 0, 0]).await;
+    bench.look_at(231).await;
+    assert_eq!(bench.of_miners(Balance::InFlight), [50_000, 60_000, 0, 0]);
+    assert_eq!(bench.troubles().await, [""; 0]);
 }
 
 #[actix::test]
-async fn an_address_that_the_wallet_refuses_holds_up_nobody_else() {
-    let wallet = TestWallet::with_coins(&[500_000, 500_000]);
-    wallet.refuse_script(script_of(1));
-    let bench = Bench::with(rich([50_000, 20_000, 0, 0]).await, wallet, payout_settings()).await;
-    assert_eq!(bench.troubles().await, ["address_refused"]);
-    assert_eq!(bench.states(), [Cancelled]);
-    assert_eq!(bench.of_miners(Balance::Payable), [50_000, 20_000, 0, 0]);
-    bench.look_at(131).await;
-    assert_eq!(bench.states(), [Cancelled, Broadcast]);
-    assert_eq!(bench.of_miners(Balance::InFlight), [0, 20_000, 0, 0]);
-    let held = bench.view().await.held;
-    assert_eq!(
-        held[&dwarves_domain::payouts::WhyHeld::AddressRefused].amount,
-        sats(50_000)
-    );
-}
-
-#[actix::test]
-async fn a_transaction_that_is_too_large_is_split() {
+async fn a_transaction_that_the_wallet_finds_too_large_is_split() {
     let wallet = TestWallet::with_coins(&[500_000, 500_000, 500_000]);
     wallet.limit_outputs(1);
     let bench = Bench::with(rich([50_000, 20_000, 0, 0]).await, wallet, payout_settings()).await;
-    assert_eq!(bench.troubles().await, ["transaction_too_large"]);
-    for secs in [131, 132, 200] {
-        bench.look_at(secs).await;
-    }
-    assert_eq!(bench.states(), [Cancelled, Broadcast, Broadcast]);
+    assert_eq!(bench.troubles().await, [""; 0]);
+    bench.look_at(101).await;
+    assert_eq!(bench.states(), [Broadcast, Broadcast]);
     assert_eq!(bench.of_miners(Balance::InFlight), [50_000, 20_000, 0, 0]);
+}
+
+#[actix::test]
+async fn a_balance_that_needs_more_inputs_than_fit_is_paid_in_parts_and_nobody_waits_for_it() {
+    let settings = PaymasterSettings {
+        vbytes_max: 1_000,
+        ..payout_settings()
+    };
+    // A dozen coins fit into a transaction.
+    let wallet = TestWallet::with_coins(&[10_000; 80]);
+    let bench = Bench::with(rich([400_000, 12_000, 13_000, 14_000]).await, wallet, settings).await;
+    assert_eq!(bench.troubles().await, [""; 0]);
+    assert_eq!(bench.payout(1).parts.len(), 4);
+    assert_eq!(bench.of_miners(Balance::Payable)[1..], [0; 3], "nobody waits");
+    let told = bench.dry_run().await;
+    assert_eq!(told["miners"][0]["hotkey"], hotkey(1).to_string());
+    assert!(
+        told["miners"][0]["left_sats"].as_u64().unwrap() > 100_000,
+        "{told}"
+    );
+    assert_eq!(told["held"]["next_batch"]["miners"], 1, "{told}");
+    assert!(told["vbytes"].as_u64().unwrap() <= 1_000, "{told}");
+    for secs in 101..110 {
+        bench.look_at(secs).await;
+        assert_eq!(bench.troubles().await, [""; 0]);
+    }
+    assert_eq!(
+        bench.of_miners(Balance::Payable),
+        [0; 4],
+        "one transaction after the other"
+    );
+    assert_eq!(
+        bench.of_miners(Balance::InFlight),
+        [400_000, 12_000, 13_000, 14_000]
+    );
+    bench.wallet.mine(3);
+    bench.look_at(111).await;
+    assert_eq!(bench.of_miners(Balance::Paid), [400_000, 12_000, 13_000, 14_000]);
+    assert_eq!(bench.wallet.paid()[&script_of(1)], 400_000, "to the last sat");
 }
 
 #[actix::test]

@@ -7,8 +7,8 @@ use dwarves_domain::rewards::{ClosedRound, RoundInput, Scheme, close};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::ChainTemplate;
 use dwarves_domain::work::template::TemplateTransaction;
+use dwarves_domain::work::{ChainTemplate, CoinbaseForm};
 
 use super::Backend;
 use crate::store::{
@@ -78,6 +78,7 @@ pub(super) fn template(id: u32) -> TemplateRow {
             time_max: 1_700_007_000,
             subsidy: sats(5_000_000_000),
             coinbase_value: sats(5_000_000_000 + u64::from(id)),
+            coinbase_form: CoinbaseForm::Bip54,
             witness_commitment: Some(vec![0x6a, 0x24, 0xaa]).filter(|_| id % 2 == 1),
             transactions: vec![transaction(1), transaction(2)],
             trailer: vec![9; 3],

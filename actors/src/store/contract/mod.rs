@@ -67,6 +67,7 @@ macro_rules! store_contract {
             older_counters_change_nothing
             extreme_numbers_survive_storing
             a_share_of_a_living_template_is_rebuilt_from_the_rows
+            a_template_keeps_the_form_of_its_coinbase
             a_life_is_counted_at_every_start
             a_miner_is_registered_once_and_keeps_its_address
             a_worker_is_numbered_once
@@ -75,6 +76,7 @@ macro_rules! store_contract {
             settings_are_kept_until_they_are_forgotten
             the_audit_trail_is_read_newest_first_page_by_page
             the_shares_of_living_templates_come_back_at_the_start
+            a_retired_template_stays_whole_until_its_transactions_are_dropped
             a_retired_template_keeps_its_terms_without_its_transactions
             a_template_never_changes_and_its_number_never_comes_again
             pruning_keeps_what_is_still_needed
@@ -86,6 +88,8 @@ macro_rules! store_contract {
             a_block_state_is_kept_and_a_mature_block_loses_its_bytes
             a_block_without_its_share_is_added_at_the_ledgers_end
             a_block_that_was_quicker_than_its_share_moves_to_its_place
+            a_candidate_is_stored_once_and_never_changes_what_is_known
+            bytes_that_nobody_will_submit_are_dropped
             blocks_are_due_until_their_books_follow
             open_blocks_are_those_that_may_change
             the_block_before_is_the_last_one_that_was_not_refused

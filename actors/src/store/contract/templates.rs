@@ -3,7 +3,7 @@
 use dwarves_domain::ids::TemplateId;
 use dwarves_domain::share::{Proof, Submission, check, check_rolled};
 use dwarves_domain::units::Units;
-use dwarves_domain::work::{Algorithm, ExtraNonce1, FullExtraNonce, Job};
+use dwarves_domain::work::{Algorithm, CoinbaseForm, ExtraNonce1, FullExtraNonce, Job};
 
 use super::Backend;
 use super::fixtures::{append, commit, furnished, hash, key, refused, seq, share, start, template};
@@ -16,6 +16,12 @@ fn save(row: TemplateRow) -> Write {
 
 fn retire(before: u32) -> Write {
     Write::RetireTemplates {
+        before: TemplateId::new(before),
+    }
+}
+
+fn forget(before: u32) -> Write {
+    Write::DropTemplates {
         before: TemplateId::new(before),
     }
 }
@@ -50,6 +56,20 @@ pub async fn the_shares_of_living_templates_come_back_at_the_start<B: Backend>(b
     ];
     assert_eq!(state.recent_shares, expected);
     assert_eq!(state.next_template, TemplateId::new(4));
+}
+
+/// A job is built again as it was given out, in whichever form its coinbase was.
+pub async fn a_template_keeps_the_form_of_its_coinbase<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let mut rows = vec![template(1)];
+    for (id, form) in [(2, CoinbaseForm::Plain), (3, CoinbaseForm::Bip54)] {
+        let mut row = template(id);
+        row.chain.coinbase_form = form;
+        rows.push(row.clone());
+        commit(&store, vec![save(row)]).await;
+    }
+    drop(store);
+    assert_eq!(start(&backend.open()).await.templates, rows);
 }
 
 /// Nothing but the ledger is needed to find a share's hash again, whoever filled its extranonce.
@@ -110,11 +130,53 @@ pub async fn a_share_of_a_living_template_is_rebuilt_from_the_rows<B: Backend>(b
     }
 }
 
+/// A header of theirs may still be a block; what is needed for that stays until it is dropped.
+pub async fn a_retired_template_stays_whole_until_its_transactions_are_dropped<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let seen = append(&store, vec![share(1, 1, 1)]).await;
+    commit(&store, vec![save(template(2)), save(template(3)), retire(3)]).await;
+    drop((store, seen));
+
+    let store = backend.open();
+    let state = start(&store).await;
+    assert_eq!(state.templates, [template(3)]);
+    assert_eq!(state.recent_shares, []);
+    let without_data = |id| {
+        let mut row = template(id);
+        for transaction in &mut row.chain.transactions {
+            transaction.data.clear();
+        }
+        row.chain.trailer.clear();
+        row
+    };
+    assert_eq!(state.past_templates, [without_data(1), without_data(2)]);
+    let bare = build::template_of(&state.past_templates[1]).bare();
+    assert_eq!(bare, build::template_of(&template(2)).bare());
+    let whole = async |id| store.template(TemplateId::new(id)).await.unwrap();
+    for id in 1..=3 {
+        assert_eq!(whole(id).await, Some(template(id)));
+    }
+    assert_eq!(whole(4).await, None);
+
+    commit(&store, vec![forget(2), retire(1)]).await;
+    assert_eq!((whole(1).await, whole(2).await), (None, Some(template(2))));
+    let state = start(&store).await;
+    assert_eq!(
+        (state.past_templates, state.templates),
+        (vec![without_data(2)], vec![template(3)])
+    );
+    // What is dropped is retired too.
+    commit(&store, vec![forget(4), save(template(2))]).await;
+    let state = start(&store).await;
+    assert_eq!((state.past_templates, state.templates), (Vec::new(), Vec::new()));
+    assert_eq!(whole(3).await, None);
+}
+
 /// What its shares are worth is still known.
 pub async fn a_retired_template_keeps_its_terms_without_its_transactions<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
     append(&store, vec![share(1, 1, 7)]).await;
-    commit(&store, vec![save(template(2)), retire(3)]).await;
+    commit(&store, vec![save(template(2)), forget(3)]).await;
     append(&store, vec![on(2, share(2, 2, 9))]).await;
     let state = start(&store).await;
     assert_eq!((state.templates, state.recent_shares), (Vec::new(), Vec::new()));
@@ -127,7 +189,7 @@ pub async fn a_retired_template_keeps_its_terms_without_its_transactions<B: Back
     let values = store.values_between(seq(0), seq(2)).await.unwrap();
     assert_eq!(values, [valued(1, 1, 7), valued(2, 2, 9)]);
     // Repeating is safe also now that the transactions are gone.
-    commit(&store, vec![save(template(1)), retire(3), retire(1)]).await;
+    commit(&store, vec![save(template(1)), forget(3), retire(1)]).await;
     assert_eq!(start(&store).await.templates, []);
 }
 
@@ -142,7 +204,7 @@ pub async fn a_template_never_changes_and_its_number_never_comes_again<B: Backen
     for other in [other_tag, other_transactions] {
         assert_eq!(refused(&store, vec![save(other)]).await, StoreErrorKind::Conflict);
     }
-    commit(&store, vec![save(template(8)), retire(9)]).await;
+    commit(&store, vec![save(template(8)), forget(9)]).await;
     drop(store);
     assert_eq!(start(&backend.open()).await.next_template, TemplateId::new(9));
 }

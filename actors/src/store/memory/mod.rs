@@ -12,7 +12,7 @@
 //! | `questions` | the reads |
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Candidate, Payout};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -21,7 +21,8 @@ use tokio::sync::watch;
 
 use super::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use super::rows::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, TemplateRow,
+    ValuedUnits,
 };
 use super::{Store, StoreError, StoreFuture, Write, Written};
 
@@ -111,6 +112,10 @@ impl Store for MemoryStore {
 
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
         ready(Ok(self.state.borrow().block(hash)))
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        ready(Ok(self.state.borrow().whole_template(id)))
     }
 
     fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {

@@ -10,7 +10,7 @@ use super::state::{Rest, State, StoredRound, conflict, corrupt};
 use crate::store::rows::{
     BlockCredits, BlockRow, CreditKind, CreditRow, FoundBlock, LedgerPosition, RoundRow, ShareRow,
 };
-use crate::store::{Accounting, BlockState, StoreError};
+use crate::store::{Accounting, BlockState, StoreError, Written};
 
 impl State {
     /// The last other block that was not refused, of those before a place in the ledger.
@@ -67,6 +67,38 @@ impl State {
             effort,
             bytes: block.bytes.clone(),
         });
+    }
+
+    /// Stores a header that meets the network's target, unless it is there.
+    pub(super) fn record_candidate(
+        &mut self,
+        hash: HeaderHash,
+        block: &FoundBlock,
+        at: Timestamp,
+    ) -> Written {
+        let known = self.rest.blocks.iter().find(|b| b.hash == hash);
+        let fate = known.map(|known| (known.state, known.confirmations));
+        let (state, confirmations) = fate.unwrap_or_else(|| {
+            let (sequence, total) = (self.rest.last_share(), self.rest.total);
+            let effort = self.effort(sequence, hash, total);
+            self.rest.blocks.push(BlockRow {
+                hash,
+                height: block.height,
+                reward: block.reward,
+                finder: block.finder,
+                sequence,
+                total_before: total,
+                units: Units::ZERO,
+                found_at: at,
+                state: BlockState::Submitted,
+                confirmations: 0,
+                accounting: Accounting::None,
+                effort,
+                bytes: block.bytes.clone(),
+            });
+            (BlockState::Submitted, 0)
+        });
+        Written::Candidate { state, confirmations }
     }
 
     pub(super) fn set_block_state(

@@ -45,10 +45,11 @@ pub(super) struct Batch {
 #[derive(Clone)]
 pub(super) struct StoredTemplate {
     pub(super) row: TemplateRow,
-    pub(super) is_retired: bool,
+    /// Its transactions are gone.
+    pub(super) is_dropped: bool,
     /// No share of it comes before this one.
     pub(super) first_share: Sequence,
-    /// If it is retired: no share of it comes after this one.
+    /// If its transactions are gone: no share of it comes after this one.
     pub(super) last_share: Sequence,
 }
 
@@ -71,6 +72,8 @@ pub(super) struct Rest {
     pub(super) counters_through: Option<Sequence>,
     pub(super) nonces: BTreeMap<(Hotkey, u64), Timestamp>,
     pub(super) templates: BTreeMap<TemplateId, StoredTemplate>,
+    /// Templates before this one are retired.
+    pub(super) live_from: Option<TemplateId>,
     pub(super) blocks: Vec<BlockRow>,
     pub(super) rounds: Vec<StoredRound>,
     pub(super) credits: Vec<CreditRow>,
@@ -93,7 +96,21 @@ pub(super) fn corrupt(detail: impl Into<String>) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, detail)
 }
 
+/// A template without the data of its transactions.
+fn without_data(mut row: TemplateRow) -> TemplateRow {
+    for transaction in &mut row.chain.transactions {
+        transaction.data.clear();
+    }
+    row.chain.trailer.clear();
+    row
+}
+
 impl Rest {
+    /// Whether shares of this template count.
+    pub(super) fn is_live(&self, id: TemplateId) -> bool {
+        Some(id) >= self.live_from && self.templates.get(&id).is_some_and(|t| !t.is_dropped)
+    }
+
     /// The last share; 0 before the first.
     pub(super) fn last_share(&self) -> Sequence {
         self.last_sequence.unwrap_or(Sequence::new(0))
@@ -160,7 +177,19 @@ impl State {
                 self.rest.bans.remove(hotkey);
             }
             Write::SaveTemplate(row) => self.save_template(row)?,
-            Write::RetireTemplates { before } => self.retire_templates(*before),
+            Write::RetireTemplates { before } => {
+                self.rest.live_from = self.rest.live_from.max(Some(*before));
+            }
+            Write::DropTemplates { before } => self.drop_templates(*before),
+            Write::RecordCandidate { hash, block, at } => {
+                return Ok(self.record_candidate(*hash, block, *at));
+            }
+            Write::DropBlockBytes(hashes) => {
+                let dropped = self.rest.blocks.iter_mut();
+                for block in dropped.filter(|block| hashes.contains(&block.hash)) {
+                    block.bytes.clear();
+                }
+            }
             Write::SetBlockState {
                 hash,
                 state,
@@ -218,14 +247,16 @@ impl State {
             carried: rest.carried.clone(),
         });
         let nonces = rest.nonces.iter().filter(|&(_, &expires_at)| expires_at >= now);
-        let live = |template: &TemplateId| rest.templates.get(template).is_some_and(|t| !t.is_retired);
+        let live = |template: &TemplateId| rest.is_live(*template);
         let miners = rest.miners.iter().map(|(&hotkey, (at, address))| MinerRow {
             hotkey,
             registered_at: *at,
             payout_address: address.clone(),
             ban: rest.bans.get(&hotkey).cloned(),
         });
-        let live_templates = rest.templates.values().filter(|t| !t.is_retired);
+        let whole = || rest.templates.values().filter(|t| !t.is_dropped).map(|t| &t.row);
+        let (live_templates, past_templates): (Vec<_>, Vec<_>) =
+            whole().cloned().partition(|row| Some(row.id) >= rest.live_from);
         Ok(StoredState {
             life: rest.life,
             next_template: last_template.map_or(TemplateId::new(1), TemplateId::next),
@@ -236,7 +267,8 @@ impl State {
             nonces: nonces
                 .map(|(&(hotkey, nonce), &at)| (hotkey, nonce, at))
                 .collect(),
-            templates: live_templates.map(|t| t.row.clone()).collect(),
+            templates: live_templates,
+            past_templates: past_templates.into_iter().map(without_data).collect(),
             recent_shares: self
                 .shares
                 .iter()

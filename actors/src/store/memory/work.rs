@@ -104,7 +104,7 @@ impl State {
         let Some(known) = self.rest.templates.get(&row.id) else {
             let stored = StoredTemplate {
                 row: row.clone(),
-                is_retired: false,
+                is_dropped: false,
                 first_share: self.rest.last_share().next(),
                 last_share: self.rest.last_share(),
             };
@@ -112,7 +112,7 @@ impl State {
             return Ok(());
         };
         let mut row = row.clone();
-        if known.is_retired {
+        if known.is_dropped {
             drop_transactions(&mut row);
         }
         if known.row != row {
@@ -124,13 +124,20 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn retire_templates(&mut self, before: TemplateId) {
+    pub(super) fn drop_templates(&mut self, before: TemplateId) {
+        self.rest.live_from = self.rest.live_from.max(Some(before));
         for template in self.rest.templates.range_mut(..before).map(|(_, t)| t) {
-            if !template.is_retired {
-                template.is_retired = true;
+            if !template.is_dropped {
+                template.is_dropped = true;
                 drop_transactions(&mut template.row);
             }
         }
+    }
+
+    /// A template, unless its transactions were dropped.
+    pub(super) fn whole_template(&self, id: TemplateId) -> Option<TemplateRow> {
+        let stored = self.rest.templates.get(&id).filter(|t| !t.is_dropped);
+        stored.map(|stored| stored.row.clone())
     }
 
     pub(super) fn save_counters(
@@ -172,7 +179,8 @@ impl State {
 
     pub(super) fn prune(&mut self, asked: Sequence) {
         let passed = self.rest.rounds.last().map(|round| round.through);
-        let live = self.rest.templates.values().filter(|t| !t.is_retired);
+        let live = self.rest.templates.values();
+        let live = live.filter(|t| !t.is_dropped && Some(t.row.id) >= self.rest.live_from);
         let before_live = live.map(|t| Sequence::new(t.first_share.get() - 1)).min();
         let Some(through) = passed.zip(self.rest.counters_through).map(|(passed, counted)| {
             let bounds = [asked, passed, counted].into_iter();
@@ -188,7 +196,7 @@ impl State {
         let newest = self.rest.templates.keys().next_back().copied();
         self.rest
             .templates
-            .retain(|id, t| !t.is_retired || t.last_share > through || Some(*id) == newest);
+            .retain(|id, t| !t.is_dropped || t.last_share > through || Some(*id) == newest);
     }
 }
 

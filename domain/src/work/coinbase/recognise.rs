@@ -67,7 +67,7 @@ impl CoinbaseMark {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Coinbase, CoinbaseSpec};
+    use super::super::{Coinbase, CoinbaseForm, CoinbaseSpec};
     use super::*;
     use proptest::prelude::*;
 
@@ -79,8 +79,20 @@ mod tests {
     }
 
     fn coinbase(height: u32, tag: &str, script: &[u8], sats: u64, commitment: Option<&[u8]>) -> Coinbase {
+        formed(CoinbaseForm::Bip54, height, tag, script, sats, commitment)
+    }
+
+    fn formed(
+        form: CoinbaseForm,
+        height: u32,
+        tag: &str,
+        script: &[u8],
+        sats: u64,
+        commitment: Option<&[u8]>,
+    ) -> Coinbase {
         Coinbase::new(&CoinbaseSpec {
             height,
+            form,
             tag,
             payout_script: script,
             value: Amount::from_sats(sats).unwrap(),
@@ -107,12 +119,13 @@ mod tests {
         #[test]
         fn a_coinbase_of_the_pool_is_found_again(
             height in 0u32..8_000_000, extranonce in any::<u64>(), sats in 0u64..2_100_000_000_000_000,
-            witness in any::<bool>(), tag in "[a-z/]{0,64}",
+            witness in any::<bool>(), is_plain in any::<bool>(), tag in "[a-z/]{0,64}",
         ) {
+            let form = if is_plain { CoinbaseForm::Plain } else { CoinbaseForm::Bip54 };
             let commitment = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
             let extranonce = ExtraNonce::new(extranonce);
             let script = [0x00, 0x14, 7, 7];
-            let own = coinbase(height, &tag, &script, sats, witness.then_some(&commitment[..]));
+            let own = formed(form, height, &tag, &script, sats, witness.then_some(&commitment[..]));
             let read = mark(&script, &tag).read(&own.transaction(extranonce));
             let expected = OwnCoinbase {
                 extranonce: Some(extranonce),

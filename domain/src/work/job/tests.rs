@@ -5,7 +5,7 @@ use crate::ids::{HeaderHash, TemplateId};
 use crate::target::{CompactTarget, Difficulty};
 use crate::time::Timestamp;
 use crate::units::Amount;
-use crate::work::ChainTemplate;
+use crate::work::{ChainTemplate, CoinbaseForm};
 
 /// A template of an empty chain whose every second hash is a block.
 pub(crate) fn easy_template(bits: u32) -> Arc<Template> {
@@ -21,6 +21,7 @@ pub(crate) fn easy_template(bits: u32) -> Arc<Template> {
         time_max: 1_700_007_200,
         subsidy: value,
         coinbase_value: value,
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: None,
         transactions: Vec::new(),
         trailer: Vec::new(),

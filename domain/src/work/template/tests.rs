@@ -36,6 +36,7 @@ fn core_template() -> (ChainTemplate, serde_json::Value) {
         time_max: number("curtime") + 7_200,
         subsidy: value,
         coinbase_value: value,
+        coinbase_form: CoinbaseForm::Bip54,
         witness_commitment: Some(bytes(&json["default_witness_commitment"])),
         transactions,
         trailer: Vec::new(),
@@ -94,4 +95,28 @@ fn the_trailer_follows_the_transactions_untouched() {
     let extranonce = ExtraNonce::new(1);
     let block = template.block(&template.header(extranonce), extranonce);
     assert!(block.ends_with(&[1, 0xab, 0xcd]));
+}
+
+#[test]
+fn a_bare_template_makes_the_same_headers() {
+    let whole = template();
+    let bare = whole.bare();
+    for extranonce in [0, 1, u64::MAX].map(ExtraNonce::new) {
+        assert_eq!(bare.header(extranonce), whole.header(extranonce));
+    }
+    assert_eq!(bare.id(), whole.id());
+    assert_eq!(bare.network_target(), whole.network_target());
+    let chain = whole.chain();
+    assert_eq!(
+        (bare.height(), bare.previous(), bare.version(), bare.time()),
+        (chain.height, chain.previous, chain.version, chain.time)
+    );
+    assert_eq!(bare.coinbase_value(), chain.coinbase_value);
+    // The branch needs only the ids of the transactions.
+    let mut of_ids = chain.clone();
+    for transaction in &mut of_ids.transactions {
+        transaction.data.clear();
+    }
+    let of_ids = Template::new(whole.id(), Timestamp::EPOCH, of_ids, &[0x51], "/Dwarves/");
+    assert_eq!(of_ids.unwrap().bare(), bare);
 }

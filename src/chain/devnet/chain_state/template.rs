@@ -6,8 +6,8 @@ use bitcoin::hashes::Hash;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
-use dwarves_domain::work::ChainTemplate;
 use dwarves_domain::work::template::TemplateTransaction;
+use dwarves_domain::work::{ChainTemplate, CoinbaseForm};
 
 use super::{DevnetState, position_on, unix_secs};
 use crate::chain::devnet::consensus::{commitment_script, header_hash};
@@ -73,6 +73,7 @@ impl DevnetState {
             time_max,
             subsidy: rules.subsidy,
             coinbase_value,
+            coinbase_form: CoinbaseForm::Bip54,
             witness_commitment: Some(commitment_script(waiting.iter().map(|tx| &tx.tx))),
             transactions: waiting
                 .iter()

@@ -16,15 +16,18 @@ const FIRST: &str = include_str!("../../../../tests/fixtures/templates/ltc-regte
 const EMPTY: &str = include_str!("../../../../tests/fixtures/templates/ltc-regtest-mweb-empty-h433.json");
 const FULL: &str = include_str!("../../../../tests/fixtures/templates/ltc-regtest-mweb-26tx-h536.json");
 
+/// Before every template here.
+const NOW: u32 = 1_700_000_000;
+
 fn read(text: &str) -> Proposal {
-    Proposal::read(serde_json::from_str(text).unwrap()).unwrap()
+    Proposal::read(serde_json::from_str(text).unwrap(), VersionRolling::Bip323, NOW).unwrap()
 }
 
 fn changed(text: &str, change: impl FnOnce(&mut Value)) -> Result<Proposal, String> {
     let mut json: Value = serde_json::from_str(text).unwrap();
     change(&mut json);
     let json = serde_json::from_str(&json.to_string()).map_err(|error| error.to_string())?;
-    Proposal::read(json).map_err(|error| error.to_string())
+    Proposal::read(json, VersionRolling::Bip323, NOW).map_err(|error| error.to_string())
 }
 
 fn block_of(proposal: &Proposal) -> Vec<u8> {
@@ -57,15 +60,19 @@ fn the_money_of_a_template_is_what_its_chain_mints_and_its_fees() {
 
 #[test]
 fn bits_that_the_network_votes_with_are_not_rolled() {
-    assert_eq!(read(BITCOIN).template.version_mask, 0x1fff_e000);
+    assert_eq!(read(BITCOIN).template.version_mask, 0x1fff_ffe0);
     // Bit 28 is on vote, and bit 4 is none that miners roll anyway.
-    assert_eq!(read(BEFORE).template.version_mask, 0x0fff_e000);
+    assert_eq!(read(BEFORE).template.version_mask, 0x0fff_ffe0);
     let old_version = changed(BITCOIN, |json| json["version"] = 4.into()).unwrap();
     assert_eq!(old_version.template.version_mask, 0);
     let odd = changed(BITCOIN, |json| {
         json["vbavailable"] = serde_json::json!({"odd": 200, "a": 13})
     });
-    assert_eq!(odd.unwrap().template.version_mask, 0x1fff_c000);
+    assert_eq!(odd.unwrap().template.version_mask, 0x1fff_dfe0);
+    // An operator's own bit (-blockversion), which is on no vote.
+    let by_hand = changed(BITCOIN, |json| json["version"] = 0x2080_0000.into()).unwrap();
+    assert_eq!(by_hand.template.version_mask, 0x1f7f_ffe0);
+    assert_eq!(by_hand.template.version, 0x2080_0000);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Found blocks.
 
-use dwarves_actors::store::{Accounting, BlockState, FoundBlock, LedgerPosition, ShareRow};
+use dwarves_actors::store::{Accounting, BlockState, FoundBlock, LedgerPosition, ShareRow, Written};
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -109,6 +109,50 @@ impl Draft<'_> {
         if state == BlockState::Mature {
             self.statement("UPDATE blocks SET bytes = x'' WHERE hash = ?1 AND bytes <> x''")?
                 .execute([hash.as_bytes()])?;
+        }
+        Ok(())
+    }
+
+    /// Stores a header that meets the network's target, unless it is there.
+    pub(super) fn record_candidate(
+        &mut self,
+        hash: &HeaderHash,
+        block: &FoundBlock,
+        at: Timestamp,
+    ) -> Outcome<Written> {
+        let known = self
+            .statement("SELECT state, confirmations FROM blocks WHERE hash = ?1")?
+            .query_row([hash.as_bytes()], |row| {
+                let cells = Cells::new(row, "blocks");
+                let read = || -> Outcome<_> {
+                    Ok((cells.named::<BlockState>("state")?, cells.u32("confirmations")?))
+                };
+                Ok(read())
+            })
+            .optional()?
+            .transpose()?;
+        if let Some((state, confirmations)) = known {
+            return Ok(Written::Candidate { state, confirmations });
+        }
+        let tail = self.known.tail;
+        let (state, confirmations) = (BlockState::Submitted, 0);
+        self.insert_block(&NewBlock {
+            hash,
+            block,
+            sequence: tail.sequence,
+            total_before: tail.total,
+            units: Units::ZERO,
+            found_at: at,
+            state,
+            confirmations,
+        })?;
+        Ok(Written::Candidate { state, confirmations })
+    }
+
+    pub(super) fn drop_block_bytes(&mut self, hashes: &[HeaderHash]) -> Outcome<()> {
+        let mut update = self.statement("UPDATE blocks SET bytes = x'' WHERE hash = ?1 AND bytes <> x''")?;
+        for hash in hashes {
+            update.execute([hash.as_bytes()])?;
         }
         Ok(())
     }

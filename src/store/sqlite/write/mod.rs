@@ -21,7 +21,7 @@ mod templates;
 pub(super) struct Draft<'a> {
     pub(super) connection: &'a Connection,
     pub(super) known: &'a mut Known,
-    /// Templates that this transaction's shares refer to, and whether each is retired.
+    /// Templates that this transaction's shares refer to, and whether the transactions of each are gone.
     templates: Vec<(TemplateId, bool)>,
     /// Whether this transaction changed the books or what is booked for a block.
     books_changed: bool,
@@ -60,6 +60,9 @@ impl<'a> Draft<'a> {
             Write::Unban { hotkey } => self.unban(hotkey)?,
             Write::SaveTemplate(row) => self.save_template(row)?,
             Write::RetireTemplates { before } => self.retire_templates(*before)?,
+            Write::DropTemplates { before } => self.drop_templates(*before)?,
+            Write::RecordCandidate { hash, block, at } => return self.record_candidate(hash, block, *at),
+            Write::DropBlockBytes(hashes) => self.drop_block_bytes(hashes)?,
             Write::SetBlockState {
                 hash,
                 state,
@@ -149,6 +152,9 @@ fn in_write(fail: Fail, write: &Write) -> Fail {
         Write::Unban { .. } => "unban",
         Write::SaveTemplate(_) => "save template",
         Write::RetireTemplates { .. } => "retire templates",
+        Write::DropTemplates { .. } => "drop templates",
+        Write::RecordCandidate { .. } => "record candidate",
+        Write::DropBlockBytes(_) => "drop block bytes",
         Write::SetBlockState { .. } => "set block state",
         Write::RecoverBlock { .. } => "recover block",
         Write::CloseRound { .. } => "close round",

@@ -17,7 +17,7 @@ pub(super) fn ask(connection: &Connection, through: Sequence) -> Outcome<()> {
         .prepare_cached(
             "UPDATE pool SET prune_through = MAX(prune_through, MIN(?1, counters_through,
                  COALESCE((SELECT through FROM rounds ORDER BY id DESC LIMIT 1), 0),
-                 COALESCE((SELECT MIN(first_share) - 1 FROM templates WHERE retired = 0), ?1)))",
+                 COALESCE((SELECT MIN(first_share) - 1 FROM templates WHERE retired = 0 AND id >= live_from), ?1)))",
         )?
         .execute([int(through.get())])?;
     // The first piece is part of the commit: small ledgers are pruned when it is answered.

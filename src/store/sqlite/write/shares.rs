@@ -75,17 +75,17 @@ impl Draft<'_> {
         if self.templates.iter().any(|(seen, _)| *seen == id) {
             return Ok(());
         }
-        let retired = self
+        let dropped = self
             .statement("SELECT retired FROM templates WHERE id = ?1")?
             .query_row([id.get()], |row| row.get(0))
             .optional()?;
-        let Some(is_retired) = retired else {
+        let Some(is_dropped) = dropped else {
             return Err(conflict(format!(
                 "share {}: template {id} is not known",
                 share.hash
             )));
         };
-        self.templates.push((id, is_retired));
+        self.templates.push((id, is_dropped));
         Ok(())
     }
 
@@ -110,8 +110,8 @@ impl Draft<'_> {
             units(before.total),
             units(tail.total),
         ])?;
-        // A share may be quicker than the news that its template retired.
-        let late = self.templates.iter().filter(|(_, is_retired)| *is_retired);
+        // A share may be quicker than the news that its template is over.
+        let late = self.templates.iter().filter(|(_, is_dropped)| *is_dropped);
         let late: Vec<TemplateId> = late.map(|(id, _)| *id).collect();
         for id in late {
             self.statement("UPDATE templates SET last_share = ?2 WHERE id = ?1")?

@@ -17,9 +17,9 @@ impl Draft<'_> {
             .query_row([row.id.get()], |cells| Ok(rows::template(cells)))
             .optional()?
             .transpose()?;
-        if let Some((known, is_retired)) = known {
+        if let Some((known, is_dropped)) = known {
             let mut row = row.clone();
-            if is_retired {
+            if is_dropped {
                 row.chain.transactions.clear();
                 row.chain.trailer.clear();
             }
@@ -36,8 +36,8 @@ impl Draft<'_> {
         self.statement(
             "INSERT INTO templates (id, received_at, height, previous, version, version_mask, bits, time,
                  time_min, time_max, subsidy, coinbase_value, witness_commitment, payout_script, tag, retired,
-                 first_share, last_share, trailer, transactions)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17, ?18, ?19)",
+                 first_share, last_share, trailer, transactions, coinbase_form)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             row.id.get(),
@@ -59,11 +59,19 @@ impl Draft<'_> {
             int(last_share.get()),
             chain.trailer,
             rows::encode_transactions(&chain.transactions),
+            chain.coinbase_form.as_str(),
         ])?;
         Ok(())
     }
 
     pub(super) fn retire_templates(&mut self, before: TemplateId) -> Outcome<()> {
+        self.statement("UPDATE pool SET live_from = ?1 WHERE live_from < ?1")?
+            .execute([before.get()])?;
+        Ok(())
+    }
+
+    pub(super) fn drop_templates(&mut self, before: TemplateId) -> Outcome<()> {
+        self.retire_templates(before)?;
         self.statement(
             "UPDATE templates SET retired = 1, last_share = ?2, trailer = x'', transactions = x''
              WHERE retired = 0 AND id < ?1",

@@ -128,3 +128,22 @@ async fn those_who_wait_are_bounded_and_those_who_gave_up_make_room() {
     assert!(bench.assign.try_recv().is_err());
     assert!(matches!(next.await, Ok(FetchWorkReply::Work { .. })));
 }
+
+#[actix::test]
+async fn who_waits_is_answered_when_miners_are_let_go_and_waits_again_when_there_is_work() {
+    let mut bench = Bench::new(&[1]).await;
+    let known = job(&template(1), 1, hotkey(1), 0).id();
+    let mut answer = bench.fetch(Some(known));
+    bench.lack(&[1], false).await;
+    assert!(answer.try_recv().is_err(), "it may be over in a moment");
+    bench.lack(&[1], true).await;
+    assert_eq!(answer.await, Ok(FetchWorkReply::NoWork));
+    assert_eq!(bench.fetch(Some(known)).await, Ok(FetchWorkReply::NoWork));
+    bench.work(&[1]).await;
+    let mut answer = bench.fetch(Some(known));
+    settle().await;
+    assert!(answer.try_recv().is_err());
+    // A newer template that nobody gets is no newer work.
+    bench.lack(&[2], false).await;
+    assert!(bench.assign.try_recv().is_err());
+}

@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 use super::messages::*;
 use super::*;
 use crate::ask::{Ask, Request};
+use crate::clock::Moment;
 use crate::miner_manager::messages::{AssignWorkerReply, CheckedShare, Judgement, Standing};
 use crate::testing::build::{
     self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
 };
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
-use crate::work_manager::messages::IssueJobReply;
+use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
 
 mod fetching;
 mod hashing;
@@ -79,11 +80,27 @@ impl Bench {
 
     /// The work changes.
     async fn work(&self, live: &[u32]) {
+        self.tell_work(live, None).await;
+    }
+
+    /// No work is given out, though there are these templates.
+    async fn lack(&self, live: &[u32], lets_go: bool) {
+        let lack = NoWork {
+            why: LackOfWork::Paused,
+            since: BEGIN,
+            began: Moment::now(),
+            lets_go,
+        };
+        self.tell_work(live, Some(lack)).await;
+    }
+
+    async fn tell_work(&self, live: &[u32], lack: Option<NoWork>) {
         let live: Vec<Arc<Template>> = live.iter().map(|id| template(*id)).collect();
         let work = LiveWork {
             current: live.last().cloned(),
             live,
             since: BEGIN,
+            lack,
         };
         Outbox::new(&self.handler)
             .tell(WorkChanged(Arc::new(work)))

@@ -1,0 +1,21 @@
+//! Questions about templates.
+
+use dwarves_actors::store::TemplateRow;
+use dwarves_domain::ids::TemplateId;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::store::sqlite::error::Outcome;
+use crate::store::sqlite::rows;
+
+/// A template, unless its transactions are gone.
+pub(in crate::store::sqlite) fn whole(
+    connection: &Connection,
+    id: TemplateId,
+) -> Outcome<Option<TemplateRow>> {
+    let row = connection
+        .prepare_cached("SELECT * FROM templates WHERE id = ?1 AND retired = 0")?
+        .query_row([id.get()], |row| Ok(rows::template(row)))
+        .optional()?
+        .transpose()?;
+    Ok(row.map(|(template, _)| template))
+}
