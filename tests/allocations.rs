@@ -23,6 +23,7 @@ use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::{self, Placement, World};
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::testing::build::{job_key, memory_settings, pool_settings};
 use dwarves_actors::testing::{RecordingHalt, TestChain, TestWallet};
 use dwarves_domain::address::AddressFormat;
@@ -139,8 +140,11 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
     let gate = StratumGate::new(seats, Arc::clone(&clock), vec![bound], Arc::clone(&listeners)).start();
     let limits = SubmissionLimits {
         mailbox_capacity: 1_024,
-        requests_in_flight_max: 1_024,
-        waiting_max: 0,
+        requests_in_flight: SharedLimit::unshared(1_024),
+        waiting: SharedLimit {
+            total: 0,
+            per_client: 0,
+        },
         jobs_cached_max: 1,
         longpoll: Span::from_secs(1),
         judge_deadline: Span::from_secs(60),

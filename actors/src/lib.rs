@@ -11,14 +11,17 @@ pub mod chain;
 pub mod clock;
 pub mod halt;
 pub mod handlers;
+pub mod identity;
 pub mod ledger;
 pub mod miner_manager;
 pub mod paymaster;
 pub mod pool_manager;
 pub mod proof_of_work;
 pub mod reward_distributor;
+pub mod source;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod time_keeper;
 pub mod wallet;
 pub mod work_manager;

@@ -25,6 +25,7 @@
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
+pub mod chain_guard;
 mod hex_digits;
 pub mod hotkey;
 pub mod ids;
@@ -41,6 +42,7 @@ pub mod signature;
 pub mod statistics;
 pub mod target;
 pub mod time;
+pub mod timekeeping;
 pub mod units;
 pub mod vardiff;
 pub mod work;

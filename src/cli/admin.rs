@@ -27,9 +27,9 @@ const DEFAULT_POOL: &str = "http://127.0.0.1:8080";
                        close_registration | set_share_difficulty hotkey= [worker=] difficulty=
   work_manager         refresh
   reward_distributor   set_run_interval run_interval_secs= | distribute_now | pause | resume |
-                       set_fee fee_bps=
+                       set_fee fee_bps= | reset_schedule
   paymaster            pause | resume | pay_now [dry_run=] | cancel payout= |
-                       set_threshold threshold_sats= | release hold=
+                       set_threshold threshold_sats= | adopt [txid=] | release hold=
 
 A value is read as JSON if it is JSON, and as a text otherwise.
 

@@ -20,6 +20,7 @@ use crate::wiring::{devnet_params, listen_file};
 
 mod listening;
 mod nodes;
+mod sides;
 
 /// Payouts that are looked at; a pool follows no more.
 const PAYOUTS_MAX: u32 = 1_000;
@@ -84,8 +85,9 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         findings.good("data", detail)?;
         return Ok(listening::check(&config, false, findings)?);
     }
-    check_keys(dir, findings)?;
+    check_keys(&config, dir, findings)?;
     let is_running = check_store(&config, dir, findings).await?;
+    sides::check(&config, dir, is_running, findings).await?;
     listening::check(&config, is_running, findings)?;
     if config.chain.kind == ChainKind::Devnet {
         check_devnet(&config, dir, is_running, findings).await?;
@@ -93,7 +95,12 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     Ok(())
 }
 
-fn check_keys<W: Write>(dir: &Path, findings: &mut Findings<W>) -> std::io::Result<()> {
+fn check_keys<W: Write>(config: &Config, dir: &Path, findings: &mut Findings<W>) -> std::io::Result<()> {
+    if let Err(missing) = pool_key::must_be_there(dir, &dir.join(&config.store.path)) {
+        let detail = missing.to_string();
+        let detail = detail.split(": ").next().unwrap_or_default();
+        return findings.bad("key", detail, pool_key::REMEDY);
+    }
     if !dir.join(pool_key::FILE_NAME).exists() {
         return findings.good("key", "not made yet; the first start makes it");
     }

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use dwarves_domain::chain_guard::Pin;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::payouts::{FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
@@ -164,6 +165,42 @@ pub(super) fn fallbacks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ve
 /// A node's address that may not be left out.
 pub(super) fn some_node_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeUrl, D::Error> {
     node_url(deserializer)?.ok_or_else(|| D::Error::custom("expected a node's address, found nothing"))
+}
+
+/// The most blocks that can be pinned: each is asked for at every look.
+const PINS_MAX: usize = 64;
+/// The most deployments that can be named.
+const DEPLOYMENTS_MAX: usize = 32;
+
+/// Blocks that must be on the chain.
+pub(super) fn pins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pin>, D::Error> {
+    let pins: Vec<Pin> = texts(deserializer, "a list of blocks, such as [\"961632:0000...\"]")?;
+    let mut heights: Vec<u32> = pins.iter().map(|pin| pin.height).collect();
+    heights.sort_unstable();
+    if let Some(twice) = heights.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(D::Error::custom(format!("height {} is pinned twice", twice[0])));
+    }
+    at_most(pins, PINS_MAX, "blocks")
+}
+
+/// Names of deployments.
+pub(super) fn deployments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names: Vec<String> = texts(deserializer, "a list of names, such as [\"testdummy\"]")?;
+    let is_name =
+        |name: &&String| name.is_empty() || name.len() > 64 || !name.chars().all(|c| c.is_ascii_graphic());
+    if let Some(wrong) = names.iter().find(is_name) {
+        return Err(D::Error::custom(format!(
+            "{wrong:?}: expected the name of a deployment, as getdeploymentinfo has it"
+        )));
+    }
+    at_most(names, DEPLOYMENTS_MAX, "names")
+}
+
+fn at_most<T, E: Error>(values: Vec<T>, max: usize, what: &str) -> Result<Vec<T>, E> {
+    if values.len() > max {
+        return Err(E::custom(format!("at most {max} {what}, found {}", values.len())));
+    }
+    Ok(values)
 }
 
 /// A difficulty (bdiff).

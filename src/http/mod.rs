@@ -12,6 +12,7 @@
 //! | [`routes`] | the routes, in one list |
 //! | [`state`] | what the routes know and whom they may ask |
 //! | [`auth`] | who is asking |
+//! | [`client`] | which client a request comes from |
 //! | [`admin_token`] | the operator's bearer token |
 //! | [`body`] | bodies, read within limits and parsed strictly |
 //! | [`query`] | query parameters, known by name |
@@ -24,6 +25,7 @@
 pub mod admin_token;
 pub mod auth;
 pub mod body;
+pub mod client;
 pub mod json_rpc;
 pub mod openapi;
 pub mod problem;

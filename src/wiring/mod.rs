@@ -32,12 +32,12 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use crate::chain::devnet;
-use crate::clock::SystemClock;
+use crate::clock::PoolClock;
 use crate::config::Config;
 use crate::hashing::HashThreads;
 use crate::http::json_rpc::JsonRpcDeps;
 use crate::http::{self, HttpDeps, HttpLimits};
-use crate::keys::{AdminToken, PoolKey, SystemRandomness};
+use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::stratum::protocol::login::LoginRules;
 
@@ -46,6 +46,7 @@ mod halt;
 mod http_server;
 pub mod listen_file;
 mod settings;
+mod sides;
 
 pub mod signals;
 mod stratum;
@@ -54,14 +55,13 @@ use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
 use http_server::{BoundServer, HandlerParts};
 pub use settings::devnet_params;
+pub use sides::{OpenSides, open_sides};
 use stratum::{BoundStratum, RunningStratum};
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
 /// How long the actors may take to finish when the pool stops.
 const ACTORS_DRAIN: Duration = Duration::from_secs(35);
-/// Headers that were given out without a name and are remembered: two minutes of 500 miners who ask every second.
-const HEADERS_MAX: usize = 65_536;
 /// How often the pool is asked whether it is ready.
 const READY_EVERY: Duration = Duration::from_millis(25);
 
@@ -111,6 +111,9 @@ pub enum StartError {
     /// The pool's key can not be read or made.
     #[error("the pool's key can not be used")]
     PoolKey(#[from] crate::keys::hotkey_file::HotkeyFileError),
+    /// The pool's key is missing beside a ledger.
+    #[error(transparent)]
+    KeyMissing(#[from] pool_key::KeyMissing),
     /// The admin's token can not be read or made.
     #[error("the admin's token can not be used")]
     AdminToken(#[from] crate::keys::admin_token::AdminTokenError),
@@ -170,13 +173,14 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
         source,
     };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = Arc::new(PoolClock::start());
+    let path = data_dir.join(&config.store.path);
+    pool_key::must_be_there(data_dir, &path)?;
     let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
     let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
         log::warn!("{warning}");
     }
-    let path = data_dir.join(&config.store.path);
     let store = SqliteStore::open(&path, SqliteOptions::default())
         .map_err(|source| StartError::OpenStore { path, source })?;
     // Only now is it sure that no other pool runs here, whose file it would be.
@@ -234,11 +238,13 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
             records: ports.read_records.clone(),
             blocks: ports.read_blocks.clone(),
             payouts: ports.read_payouts.clone(),
+            clock: ports.read_clock.clone(),
             waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
         },
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),
+        proxies: config.http.proxies.clone(),
         sessions: ground.pool_key.session_key(),
         admin_token: http::AdminToken::new(ground.admin_token.text()),
         pool_hotkey: ground.pool_key.hotkey(),
@@ -254,7 +260,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         },
         stopping: stopped,
     };
-    let proof_of_work = proof_of_work(config.chain.algorithm)?;
+    let proof_of_work = proof_of_work(config)?;
     let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
     let parts = handler_parts(config, &ground, &ports, proof_of_work);
     let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
@@ -306,7 +312,7 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
 /// Work for miners that know no other way.
 fn json_rpc(config: &Config, ground: &Ground, ports: &PoolPorts, stratum: &[SocketAddr]) -> JsonRpcDeps {
     let book = HeaderBook::new(HeaderBookLimits {
-        headers_max: HEADERS_MAX,
+        headers_max: config.limits.headers,
         mailbox_capacity: config.limits.handler_mailbox,
     })
     .start();
@@ -323,12 +329,14 @@ fn json_rpc(config: &Config, ground: &Ground, ports: &PoolPorts, stratum: &[Sock
 }
 
 /// Hashes on threads of their own, one for each core, if one hash takes long.
-fn proof_of_work(algorithm: Algorithm) -> Result<SharedProofOfWork, StartError> {
+fn proof_of_work(config: &Config) -> Result<SharedProofOfWork, StartError> {
+    let algorithm = config.chain.algorithm;
     Ok(match algorithm {
         Algorithm::Sha256d => Arc::new(HashHere(algorithm)),
         Algorithm::Scrypt => {
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            Arc::new(HashThreads::start(algorithm, cores).map_err(StartError::Thread)?)
+            let limit = config.limits.shared(config.limits.hashing_queue);
+            Arc::new(HashThreads::start(algorithm, cores, limit).map_err(StartError::Thread)?)
         }
     })
 }

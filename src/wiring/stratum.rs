@@ -11,6 +11,7 @@ use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::proof_of_work::SharedProofOfWork;
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::target::Difficulty;
@@ -141,6 +142,7 @@ impl BoundStratum {
             ports: ports.clone(),
             gate: gate.clone(),
             proof_of_work: Arc::clone(proof_of_work),
+            reads_in_flight: config.limits.shared(READS_IN_FLIGHT_MAX),
         };
         let mut newcomers = Vec::new();
         for thread in &running.threads {
@@ -176,6 +178,7 @@ struct ThreadPeers {
     ports: PoolPorts,
     gate: Addr<StratumGate>,
     proof_of_work: SharedProofOfWork,
+    reads_in_flight: SharedLimit,
 }
 
 impl ThreadPeers {
@@ -183,9 +186,12 @@ impl ThreadPeers {
     fn on(&self, thread: &Arbiter, ground: &Ground) -> Peers {
         let limits = SubmissionLimits {
             mailbox_capacity: READS_IN_FLIGHT_MAX,
-            requests_in_flight_max: READS_IN_FLIGHT_MAX,
+            requests_in_flight: self.reads_in_flight,
             // Nobody fetches work from it: sessions make their own.
-            waiting_max: 0,
+            waiting: SharedLimit {
+                total: 0,
+                per_client: 0,
+            },
             jobs_cached_max: 1,
             longpoll: Span::from_secs(1),
             judge_deadline: JUDGE_DEADLINE,

@@ -74,6 +74,7 @@ impl Bench {
             hotkey,
             payout_address: None,
             payout_threshold: None,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
         };
         let reply = ask(&self.ports.registration.register, register).await;
         assert!(matches!(reply, RegisterReply::Registered { .. }));
@@ -84,6 +85,7 @@ impl Bench {
         let assign = AssignWorker {
             hotkey,
             worker: worker_name("rig"),
+            client: dwarves_domain::miners::Client::Earlier,
         };
         let AssignWorkerReply::Assigned { worker, share_target } =
             ask(&self.ports.submission.assign, assign).await
@@ -163,6 +165,7 @@ async fn what_admins_changed_is_in_force_in_the_next_life() {
     let assign = AssignWorker {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
+        client: dwarves_domain::miners::Client::Earlier,
     };
     let paused = ask(&bench.ports.submission.assign, assign).await;
     assert_eq!(paused, AssignWorkerReply::Paused);

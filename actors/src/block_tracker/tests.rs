@@ -52,6 +52,8 @@ impl Bench {
             forget_after: FORGET_AFTER,
             open: memory.open_blocks(FORGET_AFTER).await.unwrap(),
             recovery: None,
+            store: Arc::new(memory.clone()),
+            candidates_max: 4,
         })
         .start();
         settle().await;
@@ -288,6 +290,8 @@ async fn telling_of_a_block_again_does_not_take_back_what_is_known_of_it() {
     bench.chain.others_find(2);
     // Its share could not be stored, and the miner sent it again.
     bench.tell_found(&job, proof).await;
+    assert_eq!(bench.chain.submitted().len(), 1);
+    bench.look().await;
     assert_eq!(bench.stored(proof.hash), Some((BlockState::Immature, 3)));
 }
 

@@ -5,6 +5,6 @@
 
 pub mod admin;
 pub mod header_book;
-mod rate;
+pub mod rate;
 pub mod registration;
 pub mod submission;

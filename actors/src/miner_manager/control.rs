@@ -63,6 +63,10 @@ impl Handler<Ask<MinerControl>> for MinerManager {
             } => {
                 self.fix_difficulty(hotkey, worker, difficulty, reply, ctx);
             }
+            MinerControl::RemoveWorker { hotkey, worker } => {
+                self.remove_worker(hotkey, &worker, reply, ctx);
+            }
+            MinerControl::RemoveMiner { hotkey } => self.remove_miner(hotkey, reply, ctx),
         }
     }
 }
@@ -147,30 +151,31 @@ impl MinerManager {
     }
 }
 
-/// Puts a stored setting back into force. Settings of other actors are left alone.
-pub(super) fn restore_setting(registry: &mut Registry, key: &str, value: &str) {
+/// Puts a stored setting back into force. Settings of other actors are left alone. Returns whether it is of anybody.
+pub(super) fn restore_setting(registry: &mut Registry, key: &str, value: &str) -> bool {
     if key == REGISTRATION_OPEN {
         registry.registration_open = value != "false";
-        return;
+        return true;
     }
     if let Some(whose) = key.strip_prefix(ISSUED_DIFFICULTY) {
         if let Some((hotkey, worker)) = whose.split_once('/')
             && let (Ok(hotkey), Ok(worker)) = (hotkey.parse(), worker.parse())
         {
             let difficulty = value.parse().ok().and_then(Difficulty::from_f64);
-            registry.restore_issued(&hotkey, &worker, difficulty);
+            return registry.restore_issued(&hotkey, &worker, difficulty);
         }
-        return;
+        return true;
     }
     let Some(whose) = key.strip_prefix(SHARE_DIFFICULTY) else {
-        return;
+        return true;
     };
     let (hotkey, worker) = match whose.split_once('/') {
         Some((hotkey, worker)) => (hotkey, worker.parse().ok()),
         None => (whose, None),
     };
     let difficulty = value.parse().ok().and_then(Difficulty::from_f64);
-    if let Ok(hotkey) = hotkey.parse() {
-        registry.fix_difficulty(&hotkey, worker.as_ref(), difficulty);
+    match hotkey.parse() {
+        Ok(hotkey) => registry.fix_difficulty(&hotkey, worker.as_ref(), difficulty),
+        Err(_) => true,
     }
 }

@@ -4,13 +4,14 @@
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
-use dwarves_domain::miners::TooManyNew;
+use dwarves_domain::miners::Client;
 use dwarves_domain::target::Difficulty;
 
+use super::admission::{Newcomer, Refusal, Registered};
 use super::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
 use super::{MinerManager, standing_of};
 use crate::ask::{Ask, ReplyTo};
-use crate::store::{WorkerRow, Write, Written};
+use crate::store::Write;
 
 /// The settings of what sessions issued begin so; hotkey and worker follow.
 pub(super) const ISSUED_DIFFICULTY: &str = "miners.issued_difficulty/";
@@ -26,14 +27,14 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
             return reply.answer(JoinWorkerReply::Paused);
         }
         let registry = &self.memory.registry;
-        let standing = standing_of(registry, &join.identity.hotkey(), self.now());
+        let standing = standing_of(registry, &join.identity.hotkey(), self.date());
         match (standing, &join.identity) {
             (None, _) => self.join(join, reply, ctx),
             (Some(Standing::Unknown), Identity::Address(address)) => {
                 let address = address.to_string();
-                match self.admit_newcomer(&join) {
-                    Ok(()) => self.register_address(address, join, reply, ctx),
-                    Err(refusal) => reply.answer(refusal),
+                match self.admit(join.identity.hotkey(), true, join.from) {
+                    Ok(newcomer) => self.register_address(newcomer, address, join, reply, ctx),
+                    Err(refusal) => reply.answer(refused(refusal)),
                 }
             }
             (Some(standing), _) => reply.answer(JoinWorkerReply::Refused(standing)),
@@ -41,83 +42,60 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
     }
 }
 
-impl MinerManager {
-    /// Whether an address that nobody knows yet may be registered.
-    fn admit_newcomer(&mut self, join: &JoinWorker) -> Result<(), JoinWorkerReply> {
-        let registry = &self.memory.registry;
-        if !registry.registration_open {
-            return Err(JoinWorkerReply::Closed);
-        }
-        if self.registering.contains(&join.identity.hotkey()) {
-            return Ok(());
-        }
-        let pending = self.registering.len();
-        if !registry.has_room_for_address(pending) {
-            self.addresses_refused.no_room += 1;
-            return Err(if registry.has_room() {
-                JoinWorkerReply::AddressesFull
-            } else {
-                JoinWorkerReply::Full
-            });
-        }
-        let now = self.now();
-        self.memory
-            .newcomers
-            .admit(join.from, now)
-            .map_err(|TooManyNew { try_again }| {
-                self.addresses_refused.rate += 1;
-                JoinWorkerReply::TooManyNew { try_again }
-            })
+fn refused(refusal: Refusal) -> JoinWorkerReply {
+    match refusal {
+        Refusal::Closed => JoinWorkerReply::Closed,
+        Refusal::Full => JoinWorkerReply::Full,
+        Refusal::AddressesFull => JoinWorkerReply::AddressesFull,
+        Refusal::TooManyNew { try_again } => JoinWorkerReply::TooManyNew { try_again },
     }
+}
 
+impl MinerManager {
     fn register_address(
         &mut self,
+        newcomer: Newcomer,
         address: String,
         join: JoinWorker,
         reply: ReplyTo<JoinWorkerReply>,
         ctx: &mut Context<Self>,
     ) {
-        let hotkey = join.identity.hotkey();
-        let write = Write::RegisterMiner {
-            hotkey,
-            payout_address: Some(address),
-            at: self.now(),
-        };
-        let is_first = self.registering.insert(hotkey);
-        self.commit(vec![write], ctx, move |this, result, ctx| {
-            this.registering.remove(&hotkey);
-            match result.map(|written| written.into_iter().next()) {
-                Ok(Some(Written::Miner {
-                    is_new,
-                    registered_at,
-                    payout_address,
-                })) => {
-                    if is_new {
-                        log::info!("address registered hotkey={hotkey} address={payout_address:?}");
-                    }
-                    let registry = &mut this.memory.registry;
-                    registry.note_miner(hotkey, registered_at, payout_address);
-                    registry.note_is_address(&hotkey);
-                    this.join(join, reply, ctx);
-                }
-                Ok(_) | Err(_) => {
-                    if is_first {
-                        this.memory.newcomers.give_back(join.from);
-                    }
-                    reply.answer(JoinWorkerReply::Unavailable);
-                }
+        let then = move |this: &mut Self, registered: Option<Registered>, ctx: &mut Context<Self>| {
+            let Some(Registered {
+                is_new,
+                payout_address,
+                ..
+            }) = registered
+            else {
+                return reply.answer(JoinWorkerReply::Unavailable);
+            };
+            if is_new {
+                log::info!(
+                    "address registered hotkey={} address={payout_address:?}",
+                    newcomer.hotkey
+                );
             }
-        });
+            this.join(join, reply, ctx);
+        };
+        self.register(newcomer, Some(address), None, ctx, then);
     }
 
-    /// Finds or numbers the worker of a miner that is welcome.
+    /// Finds or numbers the worker of a miner that is welcome. Only what had work is stored, so this needs no store
+    /// unless the numbers are used up.
     fn join(&mut self, join: JoinWorker, reply: ReplyTo<JoinWorkerReply>, ctx: &mut Context<Self>) {
         let now = self.now();
         let miner = join.identity.hotkey();
         let registry = &mut self.memory.registry;
-        let (worker, is_saved) = match registry.find_or_number(miner, &join.worker, now) {
-            Ok(found) => found,
-            Err(limit) => return reply.answer(JoinWorkerReply::TooManyWorkers { limit }),
+        if registry.miner(&miner).is_none() {
+            // It gave way between two commits.
+            return reply.answer(JoinWorkerReply::Refused(Standing::Unknown));
+        }
+        let client = Client::at(join.from);
+        let Ok(worker) = registry.find_or_number(miner, &join.worker, client, now) else {
+            return self.give_numbers_then(ctx, move |this, are_there, ctx| match are_there {
+                true => this.join(join, reply, ctx),
+                false => reply.answer(JoinWorkerReply::Unavailable),
+            });
         };
         let joined = JoinWorkerReply::Joined {
             miner,
@@ -128,23 +106,7 @@ impl MinerManager {
         if let Some(issued) = join.issued {
             registry.note_issued(worker, issued);
         }
-        if is_saved {
-            return reply.answer(joined);
-        }
-        let row = WorkerRow {
-            id: worker,
-            hotkey: miner,
-            name: join.worker,
-        };
-        self.commit(vec![Write::AddWorker(row)], ctx, move |this, result, _| {
-            reply.answer(match result {
-                Ok(_) => {
-                    this.memory.registry.worker_saved(worker);
-                    joined
-                }
-                Err(_) => JoinWorkerReply::Unavailable,
-            });
-        });
+        reply.answer(joined);
     }
 
     /// Saves what sessions issue, where it changed.
@@ -173,6 +135,6 @@ impl MinerManager {
     }
 }
 
-fn issued_key(hotkey: &Hotkey, worker: &str) -> String {
+pub(super) fn issued_key(hotkey: &Hotkey, worker: &str) -> String {
     format!("{ISSUED_DIFFICULTY}{hotkey}/{worker}")
 }

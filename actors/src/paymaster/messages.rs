@@ -115,6 +115,8 @@ pub enum PaymasterControl {
     Cancel(PayoutId),
     /// Changes the balance from which miners are paid who chose none.
     SetThreshold(Amount),
+    /// Books what the wallet sent and the ledger does not know: this transaction, or all that pay miners.
+    Adopt(Option<Txid>),
     /// Lifts a hold that operators may lift.
     Release(Hold),
 }

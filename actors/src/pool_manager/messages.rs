@@ -1,9 +1,12 @@
 //! What the pool manager is asked: the pool's life, and control messages on their way to their actor.
 
+use std::sync::Arc;
+
 use dwarves_domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::ask::Request;
+use crate::chain::Standing;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
@@ -102,6 +105,8 @@ pub struct PoolView {
     pub has_work: bool,
     /// Why no work is given out, and since when, if none is.
     pub no_work: Option<NoWork>,
+    /// Which chain its nodes are on; `None` if the work manager did not say.
+    pub standing: Option<Arc<Standing>>,
     /// What hinders it, in words, if anything.
     pub hindrances: Vec<String>,
 }

@@ -19,6 +19,7 @@ use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetP
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
 use crate::store::Write;
+use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
 
 pub mod messages;
@@ -78,6 +79,8 @@ pub struct PoolPeers {
     pub drain_payouts: Port<DrainPayouts>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
+    /// How the machine's clock is.
+    pub read_clock: Port<ReadClock>,
 }
 
 /// What the pool manager is made with.
@@ -102,7 +105,7 @@ pub struct PoolManager {
 impl PoolManager {
     /// A pool that is starting.
     pub fn new(parts: PoolManagerParts) -> Self {
-        let started_at = parts.clock.now();
+        let started_at = parts.clock.date();
         Self {
             parts,
             state: LifeState::Starting,

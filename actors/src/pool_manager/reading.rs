@@ -12,6 +12,7 @@ use crate::ledger::messages::ReadLedger;
 use crate::miner_manager::messages::ReadMiners;
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
+use crate::time_keeper::messages::{ClockView, ReadClock};
 use crate::work_manager::messages::{NoWork, ReadWork};
 
 impl PoolManager {
@@ -23,6 +24,7 @@ impl PoolManager {
             ledger_writes: true,
             has_work: true,
             no_work: None,
+            standing: None,
             hindrances: Vec::new(),
         }
     }
@@ -35,16 +37,20 @@ impl PoolManager {
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
+            let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
             reply.answer(ControlOutcome::Done(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
                 "hindrances": view.hindrances,
+                "chain": view.standing.as_ref().map(|standing| standing.to_json()),
                 "no_work": view.no_work.as_ref().map(no_work_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
                 "shares_accepted": miners.as_ref().map(|m| m.accepted),
                 "registration_open": miners.as_ref().map(|m| m.registration_open),
                 "rounds_paused": schedule.as_ref().map(|s| s.paused),
+                "rounds_missed": schedule.as_ref().map(|s| s.missed),
+                "clock": clock.as_ref().map(ClockView::to_json),
                 "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
                 "payouts": payouts.as_ref().map(PayoutsView::to_json),
             })));
@@ -83,6 +89,10 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
             view.hindrances
                 .extend(view.no_work.as_ref().map(NoWork::to_string));
             view.hindrances.extend(work.trouble);
+            let doubt = work.standing.trouble.iter();
+            view.hindrances
+                .extend(doubt.map(|trouble| format!("chain {}: {trouble}", work.standing.verdict)));
+            view.standing = Some(work.standing);
         }
         Err(error) => {
             view.has_work = false;
@@ -103,6 +113,13 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
         Err(error) => view
             .hindrances
             .push(format!("the paymaster does not answer: {error}")),
+    }
+    // Nor does a clock that is wrong: miners go on by the time that passes.
+    match peers.read_clock.ask(ReadClock, ASK_DEADLINE).await {
+        Ok(clock) => view.hindrances.extend(clock.hindrance),
+        Err(error) => view
+            .hindrances
+            .push(format!("the time keeper does not answer: {error}")),
     }
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {

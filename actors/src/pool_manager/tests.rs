@@ -1,3 +1,5 @@
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_domain::ids::RoundId;
@@ -9,18 +11,39 @@ use tokio::sync::oneshot;
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
+use crate::chain::Standing;
 use crate::clock::Moment;
 use crate::ledger::messages::LedgerView;
-use crate::miner_manager::messages::{AddressesRefused, MinersView};
+use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, template};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::time_keeper::messages::ClockView;
 use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
+
+/// A time keeper that knows one hindrance at most.
+struct Keeper(Rc<Cell<Option<&'static str>>>);
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask<ReadClock>> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadClock>, _: &mut Self::Context) {
+        ask.reply.answer(ClockView {
+            hindrance: self.0.get().map(str::to_owned),
+            ..ClockView::default()
+        });
+    }
+}
 
 /// A pool manager whose peers the test plays itself.
 struct Bench {
+    clock_hindrance: Rc<Cell<Option<&'static str>>>,
     manager: Addr<PoolManager>,
     stop: watch::Receiver<bool>,
     ledger: Inbox<Ask<ReadLedger>>,
@@ -60,6 +83,7 @@ async fn bench(paused: bool) -> Bench {
     let (drain_payouts, drain_payouts_inbox) = recorded_port();
     let (read_payouts, read_payouts_inbox) = recorded_port();
     let (stop, stopped) = watch::channel(false);
+    let clock_hindrance = Rc::default();
     let manager = PoolManager::new(PoolManagerParts {
         peers: PoolPeers {
             ledger,
@@ -78,6 +102,7 @@ async fn bench(paused: bool) -> Bench {
             payouts,
             drain_payouts,
             read_payouts,
+            read_clock: Port::new(&Keeper(Rc::clone(&clock_hindrance)).start()),
         },
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
@@ -86,6 +111,7 @@ async fn bench(paused: bool) -> Bench {
     .start();
     settle().await;
     Bench {
+        clock_hindrance,
         manager,
         stop: stopped,
         ledger: ledger_inbox,
@@ -145,6 +171,7 @@ impl Bench {
         self.read_work.try_recv().unwrap().reply.answer(WorkView {
             work: Arc::new(work),
             trouble: None,
+            standing: Arc::new(Standing::trusted()),
         });
         settle().await;
         let payouts = self.read_payouts.try_recv().unwrap();
@@ -373,6 +400,15 @@ async fn the_view_names_everything_that_hinders() {
 }
 
 #[actix::test]
+async fn a_clock_that_is_wrong_is_named() {
+    let mut bench = bench(false).await;
+    bench.clock_hindrance.set(Some("clock_refused: a day ahead"));
+    let view = bench.view(true, None).await;
+    assert_eq!(view.hindrances, ["clock_refused: a day ahead"]);
+    assert!(view.has_work && view.ledger_writes, "miners go on");
+}
+
+#[actix::test]
 async fn the_status_sums_up_what_the_others_say() {
     let mut bench = bench(false).await;
     let answer = bench.deliver(PoolControl::Status);
@@ -380,7 +416,15 @@ async fn the_status_sums_up_what_the_others_say() {
     bench.read_miners.try_recv().unwrap().reply.answer(MinersView {
         miners: 3,
         address_miners: 1,
-        addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
+        addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+        registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+        gave_way: GaveWay {
+            miners: 8,
+            workers: 9,
+        },
+        names_waiting: 10,
+        recent_shares: (11, 12),
+        recent_shares_nearly_full: false,
         workers: 4,
         workers_active: 2,
         hashrate: 1.0,
@@ -404,6 +448,7 @@ async fn the_status_sums_up_what_the_others_say() {
             next_round_at: BEGIN,
             last_round: Some(RoundId::new(5)),
             paused: false,
+            missed: 2,
         });
     settle().await;
     let payouts = PayoutsView {
@@ -422,8 +467,10 @@ async fn the_status_sums_up_what_the_others_say() {
     assert_eq!(
         status,
         json!({
-            "state": "running", "ready": true, "hindrances": [], "no_work": null, "miners": 3, "workers_active": 2,
+            "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
+            "no_work": null, "miners": 3, "workers_active": 2,
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
+            "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),
         })
     );

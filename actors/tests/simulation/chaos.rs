@@ -66,7 +66,7 @@ impl Chaos {
                 35..43 => self.reorganise(),
                 43..49 => self.chain_goes_down().await,
                 49..57 => self.submissions_get_lost().await,
-                57..62 => self.clock_jumps(),
+                57..62 => self.clock_jumps().await,
                 62..80 => self.operator_acts().await,
                 _ => {}
             }
@@ -117,12 +117,25 @@ impl Chaos {
         self.event("submissions arrive");
     }
 
-    fn clock_jumps(&mut self) {
-        let millis = self.prng.below(30_000) as i64;
+    /// The machine's clock is set wrong: by little, by hours or by a year. Mostly somebody sees it soon.
+    async fn clock_jumps(&mut self) {
+        let most = match self.prng.below(10) {
+            0..6 => 30_000,
+            6..8 => 3 * 3_600_000,
+            _ => 365 * 24 * 3_600_000,
+        };
+        let millis = self.prng.below(most) as i64;
         let millis = if self.prng.chance(50) { millis } else { -millis };
-        self.notes.clock_showed(self.clock.now());
+        self.notes.clock_showed(self.clock.date());
         self.clock.jump(millis);
         self.event(&format!("clock jumped by {millis} ms"));
+        if self.prng.chance(70) {
+            let wrong_for = self.prng.below(12_000);
+            tokio::time::sleep(Duration::from_millis(wrong_for)).await;
+            self.notes.clock_showed(self.clock.date());
+            self.clock.jump(-millis);
+            self.event("clock is right again");
+        }
     }
 
     async fn operator_acts(&mut self) {
@@ -146,7 +159,7 @@ impl Chaos {
                 ControlMessage::Miners(MinerControl::Ban {
                     hotkey,
                     reason: "by chance".to_owned(),
-                    until: Some(self.clock.now().plus(Span::from_secs(5))),
+                    until: Some(self.clock.date().plus(Span::from_secs(5))),
                 }),
                 None,
             ),
@@ -168,6 +181,9 @@ impl Chaos {
     }
 
     async fn act(&self, control: ControlMessage) {
+        if control == ControlMessage::Rewards(DistributorControl::DistributeNow) {
+            self.notes.round_ordered();
+        }
         let what = format!("{control:?}");
         let outcome = self.deliver.ask(Deliver(control), Duration::from_secs(30)).await;
         let word = match outcome {
@@ -180,8 +196,7 @@ impl Chaos {
         self.event(&format!("operator: {what}: {word}"));
     }
 
-    /// Others find blocks one by one until everything is deep, and then rounds close until nothing is due. (A
-    /// clock that jumped back must first reach the last closing again.)
+    /// Others find blocks one by one until everything is deep, and then rounds close until nothing is due.
     pub(crate) async fn bury_everything(&self, nothing_is_due: impl Fn() -> bool) {
         for _ in 0..BURIAL {
             self.chain.others_find(1);

@@ -22,6 +22,7 @@ struct Inner {
     duplicates: BTreeSet<(HeaderHash, Sequence)>,
     authentic: BTreeSet<(Hotkey, u64)>,
     latest: Timestamp,
+    rounds_ordered: u64,
 }
 
 impl Notes {
@@ -57,6 +58,15 @@ impl Notes {
         let too_old = inner.latest.minus(Span::from_secs(WINDOW_SECS + 1)).millis();
         let too_old = u64::try_from(too_old).unwrap_or(0) * 1_000_000;
         inner.authentic.retain(|(_, nonce)| *nonce >= too_old);
+    }
+
+    /// An operator ordered a round.
+    pub(crate) fn round_ordered(&self) {
+        self.0.borrow_mut().rounds_ordered += 1;
+    }
+
+    pub(crate) fn rounds_ordered(&self) -> u64 {
+        self.0.borrow().rounds_ordered
     }
 
     /// A signed request was taken. No nonce is good twice.

@@ -15,7 +15,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::extranonce::{ExtraNonce1, SessionSeat};
 use crate::hex_digits;
@@ -35,6 +35,37 @@ const LEN: usize = FIELDS_LEN + TAG_LEN;
 /// The name of a job.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId([u8; LEN]);
+
+/// A short stand-in for a job's name, where jobs are only told apart: its tag, which looks like chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JobMark(u64);
+
+impl JobMark {
+    /// The mark with these bits.
+    pub const fn new(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The mark that stands for all of a miner's jobs of an earlier life.
+    pub fn of_restored(miner: &Hotkey) -> Self {
+        let digest = Sha256::digest(miner.as_bytes());
+        Self(
+            digest
+                .iter()
+                .take(8)
+                .fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+        )
+    }
+}
+
+impl JobId {
+    /// What tells this job from all others.
+    pub fn mark(&self) -> JobMark {
+        let mut tag = [0; TAG_LEN];
+        tag.copy_from_slice(&self.0[LEN - TAG_LEN..]);
+        JobMark(u64::from_be_bytes(tag))
+    }
+}
 
 /// What a job id stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

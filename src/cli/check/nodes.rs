@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use dwarves_actors::clock::Clock;
 use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::chain_guard::Verdict;
 
 use super::Findings;
 use crate::chain::node::inspect::{AddressFinding, Inspector};
@@ -30,6 +31,8 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
         Ok(found) => found,
         Err(error) => return findings.bad("chain", error, "correct the key in [chain]"),
     };
+    let mut inspectors = Vec::new();
+    let mut on = None;
     for (place, endpoint) in nodes.iter().enumerate() {
         let wallet = config.chain.wallet.as_deref();
         let reading = Reading {
@@ -41,14 +44,52 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
             Err(error) => return findings.bad("node", error, "let this user start more threads"),
         };
         let Some(network) = check_network(config, &inspector, findings).await? else {
+            inspectors.push(inspector);
             continue;
         };
+        on = Some(network);
         check_sync(&inspector, findings).await?;
         if place == 0 {
             check_wallet(&inspector, findings).await?;
             check_address(&inspector, network, address, findings).await?;
         }
         check_work(config, &inspector, network, address, findings).await?;
+        inspectors.push(inspector);
+    }
+    check_chain(config, &inspectors, on, findings).await
+}
+
+/// Which chain the nodes are on.
+async fn check_chain<W: Write>(
+    config: &Config,
+    inspectors: &[Inspector],
+    network: Option<Network>,
+    findings: &mut Findings<W>,
+) -> std::io::Result<()> {
+    let guard = config.chain.guard();
+    let standings = Inspector::standings(inspectors, &guard, network).await;
+    for standing in standings.into_iter().flatten() {
+        let why = if standing.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", standing.why.join("; "))
+        };
+        let what = format!("{} is {}{why}", standing.name, standing.verdict);
+        match standing.verdict {
+            Verdict::Minority => findings.bad(
+                "verdict",
+                what,
+                "the node is on another chain than [chain] says: see The right chain in RUNBOOK.md",
+            )?,
+            Verdict::Stale => findings.bad("verdict", what, "give the node peers, and look at its log")?,
+            Verdict::Unknown if standing.why.is_empty() => {
+                findings.good(
+                    "verdict",
+                    format!("{what}: nothing in [chain] tells (pins, a second node)"),
+                )?;
+            }
+            Verdict::Majority | Verdict::Unknown => findings.good("verdict", what)?,
+        }
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Who is calling: the user name of Basic authorization.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
@@ -13,6 +13,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 
 use super::call::Failure;
+use crate::http::client;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
 use crate::stratum::protocol::login::{LoginRules, parse_user};
@@ -37,6 +38,7 @@ pub struct JsonRpcDeps {
 /// A miner and one of its machines.
 pub(super) struct Caller {
     pub(super) miner: Hotkey,
+    pub(super) from: IpAddr,
     pub(super) worker: WorkerName,
 }
 
@@ -45,13 +47,10 @@ impl Caller {
     pub(super) async fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
         let deps = &state.deps().json_rpc;
         let user = user_name(req)?;
+        let from = client::address(req, state);
         let (identity, worker) =
             parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
         if let Identity::Address(_) = identity {
-            // Without a socket there is no address either, which tests alone see.
-            let from = req
-                .peer_addr()
-                .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
             let question = JoinWorker {
                 identity: identity.clone(),
                 worker: worker.clone(),
@@ -62,6 +61,7 @@ impl Caller {
         }
         Ok(Self {
             miner: identity.hotkey(),
+            from,
             worker,
         })
     }
@@ -100,7 +100,6 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Joined { .. } => Ok(()),
         JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
         JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
-        JoinWorkerReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         JoinWorkerReply::Closed => Err(Problem::new(
             Code::RegistrationClosed,
             "this address is new, and the operator takes no new miners at present",
@@ -116,13 +115,4 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
         JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
     }
-}
-
-/// The refusal of one more worker.
-pub(super) fn too_many_workers(limit: u32) -> Failure {
-    Problem::new(
-        Code::TooManyWorkers,
-        format!("a miner may have at most {limit} workers; use the name of one that there is"),
-    )
-    .into()
 }

@@ -6,12 +6,13 @@ use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven, Merk
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Header, Job, JobId};
 
 use super::call::Failure;
-use super::caller::{Caller, too_many_workers};
+use super::caller::Caller;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
 
@@ -24,7 +25,10 @@ pub(super) async fn fetch(
 ) -> Result<(Arc<Job>, Timestamp), Failure> {
     let question = FetchWork {
         miner: caller.miner,
+        from: caller.from,
         worker: caller.worker.clone(),
+        // Whoever names a hotkey here need not be its owner.
+        client: Client::at(caller.from),
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -39,6 +43,7 @@ pub(super) async fn fetch(
                 root: MerkleRoot::of(&job),
                 job: job.id(),
                 owner: caller.miner,
+                from: caller.from,
             };
             state.deps().json_rpc.given.tell(given)?;
             Ok((job, expires_at))
@@ -46,7 +51,6 @@ pub(super) async fn fetch(
         // With 401 a miner tells its owner that something is wrong with the user name.
         FetchWorkReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason).into()),
-        FetchWorkReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
             "the chain gives no work at present, or the operator paused the pool",
@@ -78,6 +82,7 @@ pub(super) async fn submit(
     };
     let question = SubmitShares {
         miner: caller.miner,
+        from: caller.from,
         worker: None,
         // Everything else in the header is the job's: what differs there makes another hash, which does not do.
         shares: vec![Some(Submission {
@@ -97,6 +102,7 @@ pub(super) async fn submit(
         )
         .into()),
         SubmitSharesReply::Busy => Err(Problem::busy().into()),
+        SubmitSharesReply::MinerFull => Err(Problem::miner_full().into()),
         SubmitSharesReply::Unavailable => Err(Problem::unavailable().into()),
     }
 }
@@ -106,6 +112,8 @@ fn word(verdict: &ShareVerdict) -> Outcome {
     match verdict {
         ShareVerdict::Accepted { .. } => None,
         ShareVerdict::OtherWorker => Some("unknown-work"),
+        // It fetches new work then, which is harder.
+        ShareVerdict::JobFull { .. } => Some("stale-work"),
         ShareVerdict::Rejected(rejection) => Some(match rejection {
             Rejection::UnknownJob => "unknown-work",
             Rejection::Stale => "stale-work",

@@ -8,6 +8,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponseBuilder, ResponseError};
 use dwarves_actors::ask::AskError;
 use dwarves_actors::store::{StoreAction, StoreError};
+use dwarves_domain::time::Span;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,6 +29,7 @@ pub struct Problem {
     field: Option<Box<str>>,
     allow: Option<&'static str>,
     hindrances: Vec<String>,
+    retry_after: Option<Span>,
 }
 
 /// A refusal as the client sees it (RFC 9457).
@@ -66,6 +68,7 @@ impl Problem {
             field: None,
             allow: None,
             hindrances: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -109,6 +112,26 @@ impl Problem {
     /// The refusal when an actor's queue is full.
     pub fn busy() -> Self {
         Self::new(Code::Busy, "the pool is busy and did nothing; try again")
+    }
+
+    /// The refusal of a miner that holds as much of the room for live shares as one may.
+    pub fn miner_full() -> Self {
+        Self::new(
+            Code::Busy,
+            "this miner has as many live shares as one may have (limits.recent_shares_per_miner_percent); \
+             fetch new work, which is harder, and try again",
+        )
+    }
+
+    /// The refusal of one more new miner from the same place.
+    pub fn too_many_new(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::TooManyNew,
+                "too many new miners came from here (limits.new_miners_per_hour); known ones are never refused for it",
+            )
+        }
     }
 
     /// The refusal when the store can not write.
@@ -182,7 +205,8 @@ impl ResponseError for Problem {
         let code = self.code;
         let mut response = HttpResponseBuilder::new(code.status());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        if let Some(secs) = code.retry_after_secs() {
+        let wait = self.retry_after.map(|wait| wait.millis().div_ceil(1_000));
+        if let Some(secs) = wait.or(code.retry_after_secs().map(u64::from)) {
             response.insert_header((header::RETRY_AFTER, secs));
         }
         if code.status() == StatusCode::UNAUTHORIZED {

@@ -5,6 +5,7 @@ use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, SubmitShares, SubmitSharesReply,
 };
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::miners::Client;
 use dwarves_domain::work::JobId;
 
 use crate::http::problem::{Code, Problem, ProblemBody};
@@ -12,7 +13,7 @@ use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
 use crate::http::wire::object::Object;
 use crate::http::wire::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
-use crate::http::{auth, body};
+use crate::http::{auth, body, client};
 
 /// Gives a worker a job that nobody else has.
 ///
@@ -25,7 +26,7 @@ use crate::http::{auth, body};
     ),
     responses(
         (status = 200, description = "Work, ready to hash", body = Work),
-        (status = "default", description = "Refused; codes: banned, miner_unknown, too_many_workers, no_work, paused", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: banned, miner_unknown, no_work, paused", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("session" = []), ("signature" = [])),
 )]
@@ -43,7 +44,9 @@ pub async fn fetch(
     params.finish()?;
     let question = FetchWork {
         miner,
+        from: client::address(&req, &state),
         worker: worker.unwrap_or_else(WorkerName::unnamed),
+        client: Client::Owner(miner),
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -58,11 +61,6 @@ pub async fn fetch(
         }
         FetchWorkReply::MinerUnknown => Err(Problem::miner_unknown()),
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason)),
-        FetchWorkReply::TooManyWorkers { limit } => Err(Problem::new(
-            Code::TooManyWorkers,
-            format!("a miner may have at most {limit} workers; use the name of one that there is"),
-        )
-        .of_field("worker")),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
             "the chain gives no work at present, or the operator paused the pool",
@@ -101,6 +99,7 @@ pub async fn submit(
     }
     let question = SubmitShares {
         miner,
+        from: client::address(&req, &state),
         worker: submitted.worker.map(|worker| worker.0),
         shares: submitted
             .shares
@@ -120,6 +119,7 @@ pub async fn submit(
             "the operator paused the pool, or it is stopping; no share was judged",
         )),
         SubmitSharesReply::Busy => Err(Problem::busy()),
+        SubmitSharesReply::MinerFull => Err(Problem::miner_full()),
         SubmitSharesReply::Unavailable => Err(Problem::unavailable()),
     }
 }

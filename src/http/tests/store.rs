@@ -1,5 +1,6 @@
 //! A store that answers reads with what a test put in, and has nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_actors::store::{
@@ -9,7 +10,7 @@ use dwarves_actors::store::{
 };
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -121,6 +122,18 @@ impl Store for ReadStore {
     }
 
     fn payout_candidates(&self, _: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.never()
+    }
+
+    fn known_txids(&self, _: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.never()
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.never()
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
         self.never()
     }
 

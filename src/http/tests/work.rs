@@ -6,6 +6,7 @@ use std::rc::Rc;
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, SubmitShares, SubmitSharesReply,
 };
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::Submission;
 use serde_json::json;
 
@@ -65,7 +66,9 @@ async fn the_worker_and_the_job_to_wait_for_are_handed_on() {
     let asked = asked.borrow();
     let expected = FetchWork {
         miner: miner(),
+        from: std::net::IpAddr::from([0, 0, 0, 0]),
         worker: "rig-1".parse().unwrap(),
+        client: Client::Owner(miner()),
         newer_than: Some(job().id()),
     };
     assert_eq!(asked[0], expected);
@@ -95,15 +98,9 @@ async fn every_refusal_of_work_has_its_code() {
     let banned = || FetchWorkReply::Banned {
         reason: "hopping".to_owned(),
     };
-    let cases: [(FetchWorkReply, u16, &str, Option<&str>); 6] = [
+    let cases: [(FetchWorkReply, u16, &str, Option<&str>); 5] = [
         (FetchWorkReply::MinerUnknown, 404, "miner_unknown", None),
         (banned(), 403, "banned", None),
-        (
-            FetchWorkReply::TooManyWorkers { limit: 3 },
-            403,
-            "too_many_workers",
-            Some("worker"),
-        ),
         (FetchWorkReply::NoWork, 503, "no_work", None),
         (FetchWorkReply::Busy, 503, "busy", None),
         (FetchWorkReply::Unavailable, 503, "unavailable", None),

@@ -171,6 +171,8 @@ pub enum Detail {
     Rejection(Rejection),
     /// Its job was given to another worker of this miner.
     OtherWorker,
+    /// The job brought as many shares as one may.
+    JobFull,
 }
 
 impl fmt::Display for Detail {
@@ -178,6 +180,9 @@ impl fmt::Display for Detail {
         match self {
             Self::Rejection(rejection) => rejection.fmt(f),
             Self::OtherWorker => f.write_str("the job was given to another worker of this miner"),
+            Self::JobFull => f.write_str(
+                "the job is over: it brought as many shares as one may (limits.recent_shares_per_job_times); new work is harder",
+            ),
         }
     }
 }
@@ -203,6 +208,11 @@ impl From<ShareVerdict> for ShareResult {
                     Rejection::Duplicate(first) => Some(first.get()),
                     _ => None,
                 },
+            },
+            ShareVerdict::JobFull { .. } => Self::Rejected {
+                reason: Reason(Rejection::Stale.reason()),
+                detail: Detail::JobFull,
+                sequence: None,
             },
             ShareVerdict::OtherWorker => Self::Rejected {
                 reason: Reason(Rejection::UnknownJob.reason()),

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     (30, include_str!("migrations/0030_extranonces.sql")),
     (40, include_str!("migrations/0040_past_templates.sql")),
     (70, include_str!("migrations/0070_coinbase_form.sql")),
+    (85, include_str!("migrations/0085_names.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.

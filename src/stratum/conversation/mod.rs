@@ -292,6 +292,11 @@ impl Conversation {
                 Some(fault)
             }
             ShareVerdict::OtherWorker => Some(Fault::JobNotFound),
+            ShareVerdict::JobFull { issued } => {
+                // The next job is told right after, and no share of it is lost any more.
+                self.pace.raise(*issued, scene.now, &scene.rules.vardiff);
+                Some(Fault::Stale)
+            }
         }
     }
 

@@ -9,6 +9,9 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::vardiff::{Settings, Vardiff};
 
+/// A job that brought as many shares as one may is renewed so many times harder.
+const RAISED_BY: f64 = 20.0;
+
 /// The pace of one session.
 #[derive(Debug)]
 pub struct Pace {
@@ -67,6 +70,11 @@ impl Pace {
     pub fn on_share(&mut self, now: Timestamp, issued: Difficulty, settings: &Settings) {
         self.has_shares = true;
         self.vardiff.on_share(now, issued, settings);
+    }
+
+    /// A job that was issued at `issued` brought far more shares than is its due.
+    pub fn raise(&mut self, issued: Difficulty, now: Timestamp, settings: &Settings) {
+        self.vardiff.raise(now, issued, RAISED_BY, settings);
     }
 
     /// Lowers the difficulty of a miner that has been silent for too long.

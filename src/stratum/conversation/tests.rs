@@ -79,6 +79,7 @@ impl Talk {
             current: live.last().cloned(),
             live: live.to_vec(),
             since: self.now,
+            kept: live.iter().map(|template| Arc::new(template.bare())).collect(),
             lack: None,
         };
         self.tell(Telling::IfNew);

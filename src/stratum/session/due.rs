@@ -136,6 +136,9 @@ impl StratumSession {
             }
             SubmitSharesReply::Paused => Fault::Other("The pool is paused, please try again later"),
             SubmitSharesReply::Busy => Fault::Other("The pool is busy, please try again"),
+            SubmitSharesReply::MinerFull => {
+                Fault::Other("This miner has as many live shares as one may have, please try again")
+            }
             SubmitSharesReply::Unavailable => {
                 Fault::Other("The pool can not store shares at present, please try again")
             }

@@ -216,6 +216,7 @@ impl StratumSession {
         };
         let submit = SubmitRolled {
             miner,
+            from: self.ip,
             shares: batch.shares,
         };
         match self.thread.peers.submit.post(submit) {
@@ -307,9 +308,6 @@ fn fault_of(refused: &JoinWorkerReply) -> Fault {
         }
         JoinWorkerReply::Refused(_) => {
             Fault::Unauthorized("Unauthorized worker: this hotkey is not registered at this pool")
-        }
-        JoinWorkerReply::TooManyWorkers { .. } => {
-            Fault::Unauthorized("Unauthorized worker: this miner has as many workers as it may")
         }
         JoinWorkerReply::Closed => Fault::Unauthorized("Unauthorized worker: the pool takes no new miners"),
         JoinWorkerReply::Full => {

@@ -33,16 +33,33 @@ const ACTORS: [(&str, &[&str]); 5] = [
             "open_registration",
             "close_registration",
             "set_share_difficulty",
+            "remove_worker",
+            "remove_miner",
         ],
     ),
     ("work_manager", &["refresh"]),
     (
         "reward_distributor",
-        &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
+        &[
+            "set_run_interval",
+            "distribute_now",
+            "pause",
+            "resume",
+            "set_fee",
+            "reset_schedule",
+        ],
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
+        &[
+            "pause",
+            "resume",
+            "pay_now",
+            "cancel",
+            "set_threshold",
+            "adopt",
+            "release",
+        ],
     ),
 ];
 
@@ -80,6 +97,13 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
                 difficulty: fields.difficulty()?,
             })
         }
+        ("miner_manager", "remove_worker") => ControlMessage::Miners(MinerControl::RemoveWorker {
+            hotkey: fields.parsed("hotkey")?,
+            worker: fields.parsed("worker")?,
+        }),
+        ("miner_manager", "remove_miner") => ControlMessage::Miners(MinerControl::RemoveMiner {
+            hotkey: fields.parsed("hotkey")?,
+        }),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
         ("reward_distributor", "set_run_interval") => {
             let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;
@@ -87,6 +111,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         }
         ("reward_distributor", "distribute_now") => {
             ControlMessage::Rewards(DistributorControl::DistributeNow)
+        }
+        ("reward_distributor", "reset_schedule") => {
+            ControlMessage::Rewards(DistributorControl::ResetSchedule)
         }
         ("reward_distributor", "pause") => ControlMessage::Rewards(DistributorControl::Pause),
         ("reward_distributor", "resume") => ControlMessage::Rewards(DistributorControl::Resume),
@@ -110,6 +137,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = Amount::from_sats(sats);
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
+        }
+        ("paymaster", "adopt") => {
+            ControlMessage::Payouts(PaymasterControl::Adopt(fields.parsed_optional("txid")?))
         }
         ("paymaster", "release") => {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))

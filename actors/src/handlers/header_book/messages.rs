@@ -1,5 +1,7 @@
 //! What the header book is told and asked.
 
+use std::net::IpAddr;
+
 use actix::Message;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::work::{Job, JobId};
@@ -27,6 +29,8 @@ pub struct HeaderGiven {
     pub job: JobId,
     /// Whose.
     pub owner: Hotkey,
+    /// The client that it was sent to.
+    pub from: IpAddr,
 }
 
 /// Asks which job a header belongs to.

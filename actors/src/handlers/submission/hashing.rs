@@ -10,10 +10,10 @@ use dwarves_domain::ids::{HeaderHash, WorkerName};
 use dwarves_domain::share::{Candidate, Rejection};
 use dwarves_domain::work::{Algorithm, Job};
 
-use super::SubmissionHandler;
 use super::messages::SubmitSharesReply;
-use crate::ask::ReplyTo;
+use super::{Asker, SubmissionHandler};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares};
+use crate::proof_of_work::NotHashed;
 
 /// Slow hashes that are remembered, so that sending a share again costs no hashing again. 64 bytes each.
 const HASHED_MAX: usize = 65_536;
@@ -76,14 +76,9 @@ impl Drafts {
 
 impl SubmissionHandler {
     /// Hashes what is to be hashed and takes the request into the next message to the miner manager.
-    pub(super) fn prove(
-        &mut self,
-        drafts: Drafts,
-        reply: ReplyTo<SubmitSharesReply>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn prove(&mut self, drafts: Drafts, asker: Asker, ctx: &mut Context<Self>) {
         if self.proof_of_work.algorithm() == Algorithm::Sha256d {
-            return self.enqueue(drafts.judged(Candidate::hash), reply, ctx);
+            return self.enqueue(drafts.judged(Candidate::hash), asker, ctx);
         }
         let mut hashed = HashMap::new();
         let mut unknown = Vec::new();
@@ -96,23 +91,21 @@ impl SubmissionHandler {
             }
         }
         if unknown.is_empty() {
-            return self.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), reply, ctx);
+            return self.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), asker, ctx);
         }
         let headers = unknown.iter().map(|candidate| *candidate.header()).collect();
-        let Ok(hashes) = self.proof_of_work.hash(headers) else {
-            return reply.answer(SubmitSharesReply::Busy);
-        };
-        self.requests_in_flight += 1;
+        let hashes = self.proof_of_work.hash(asker.source, headers);
         ctx.spawn(wrap_future::<_, Self>(hashes).map(move |hashes, this, ctx| {
-            this.requests_in_flight -= 1;
-            let Some(hashes) = hashes else {
-                return reply.answer(SubmitSharesReply::Unavailable);
+            let hashes = match hashes {
+                Ok(hashes) => hashes,
+                Err(NotHashed::TooMany) => return this.answer_one(asker, SubmitSharesReply::Busy),
+                Err(NotHashed::Ended) => return this.answer_one(asker, SubmitSharesReply::Unavailable),
             };
             assert_eq!(hashes.len(), unknown.len(), "every header gets a hash");
             let fresh: Vec<_> = unknown.iter().map(Candidate::hash).zip(hashes).collect();
             this.remember(&fresh);
             hashed.extend(fresh);
-            this.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), reply, ctx);
+            this.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), asker, ctx);
         }));
     }
 

@@ -1,9 +1,11 @@
 //! What the submission handler is asked.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId, WorkerName};
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
@@ -16,8 +18,12 @@ use crate::ask::Request;
 pub struct FetchWork {
     /// Who.
     pub miner: Hotkey,
+    /// The client that asks.
+    pub from: IpAddr,
     /// For which of its machines.
     pub worker: WorkerName,
+    /// Who asks.
+    pub client: Client,
     /// Answer only when there is newer work than this job (or after the long poll's time).
     pub newer_than: Option<JobId>,
 }
@@ -39,11 +45,6 @@ pub enum FetchWorkReply {
         /// Why, in the operator's words.
         reason: String,
     },
-    /// This miner has as many workers as it may.
-    TooManyWorkers {
-        /// How many it may have.
-        limit: u32,
-    },
     /// The chain gives no work at present, or the operator paused the pool.
     NoWork,
     /// The pool is busy.
@@ -61,6 +62,8 @@ impl Request for FetchWork {
 pub struct SubmitShares {
     /// Who.
     pub miner: Hotkey,
+    /// The client that sent it.
+    pub from: IpAddr,
     /// Which of its machines; if given it must be the one that the jobs were given to.
     pub worker: Option<WorkerName>,
     /// The shares; `None` stands for one whose job id is not even in the right form.
@@ -72,6 +75,8 @@ pub struct SubmitShares {
 pub struct SubmitRolled {
     /// Who.
     pub miner: Hotkey,
+    /// The client that sent it.
+    pub from: IpAddr,
     /// The shares, in order.
     pub shares: Vec<RolledShare>,
 }
@@ -117,6 +122,8 @@ pub enum SubmitSharesReply {
     Paused,
     /// The pool is busy; nothing was judged.
     Busy,
+    /// The miner holds as much of the room for live shares as one may; nothing counts.
+    MinerFull,
     /// The store can not take shares at present; nothing counts.
     Unavailable,
 }
@@ -139,6 +146,11 @@ pub enum ShareVerdict {
     Rejected(Rejection),
     /// It does not count: its job was given to another worker of this miner.
     OtherWorker,
+    /// It does not count: its job brought as many shares as one may. New work is harder.
+    JobFull {
+        /// The difficulty that the job was issued with.
+        issued: Difficulty,
+    },
 }
 
 impl Request for SubmitShares {

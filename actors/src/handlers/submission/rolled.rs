@@ -7,18 +7,20 @@ use actix::prelude::*;
 use dwarves_domain::share::{Candidate, Submission};
 use dwarves_domain::work::{FullExtraNonce, Job};
 
-use super::SubmissionHandler;
 use super::hashing::{Draft, Drafts};
 use super::messages::{RolledShare, SubmitRolled, SubmitSharesReply};
+use super::{Asker, SubmissionHandler};
 use crate::ask::Ask;
 use crate::miner_manager::messages::CheckedShare;
+use crate::source::Source;
 
 impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<SubmitRolled>, ctx: &mut Self::Context) {
-        let SubmitRolled { miner, shares } = ask.payload;
-        if self.requests_in_flight >= self.limits.requests_in_flight_max {
+        let SubmitRolled { miner, from, shares } = ask.payload;
+        let source = Source::new(from, miner);
+        if !self.in_flight.take(source.client()) {
             return ask.reply.answer(SubmitSharesReply::Busy);
         }
         let shares = shares
@@ -41,7 +43,7 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
             worker: None,
             shares,
         };
-        self.prove(drafts, ask.reply, ctx);
+        self.prove(drafts, Asker::new(source, ask.reply), ctx);
     }
 }
 

@@ -10,9 +10,10 @@ use dwarves_domain::work::Job;
 
 use super::hashing::{Draft, Drafts};
 use super::messages::{SubmitShares, SubmitSharesReply};
-use super::{JUDGING_MAX, SubmissionHandler};
-use crate::ask::{Ask, AskError, ReplyTo};
+use super::{Asker, JUDGING_MAX, SubmissionHandler};
+use crate::ask::{Ask, AskError};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
+use crate::source::Source;
 
 impl Handler<Ask<SubmitShares>> for SubmissionHandler {
     type Result = ();
@@ -20,10 +21,12 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
     fn handle(&mut self, ask: Ask<SubmitShares>, ctx: &mut Self::Context) {
         let SubmitShares {
             miner,
+            from,
             worker,
             shares,
         } = ask.payload;
-        if self.requests_in_flight >= self.limits.requests_in_flight_max {
+        let source = Source::new(from, miner);
+        if !self.in_flight.take(source.client()) {
             return ask.reply.answer(SubmitSharesReply::Busy);
         }
         let shares = shares
@@ -41,20 +44,14 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
             worker,
             shares,
         };
-        self.prove(drafts, ask.reply, ctx);
+        self.prove(drafts, Asker::new(source, ask.reply), ctx);
     }
 }
 
 impl SubmissionHandler {
     /// Takes a checked request into the next message to the miner manager.
-    pub(super) fn enqueue(
-        &mut self,
-        checked: CheckedShares,
-        reply: ReplyTo<SubmitSharesReply>,
-        ctx: &mut Context<Self>,
-    ) {
-        self.requests_in_flight += 1;
-        self.checked.push((checked, reply));
+    pub(super) fn enqueue(&mut self, checked: CheckedShares, asker: Asker, ctx: &mut Context<Self>) {
+        self.checked.push((checked, asker));
         if self.judging < JUDGING_MAX && !self.is_flush_due {
             self.is_flush_due = true;
             // Other requests that this thread is about to read join the message: give them one turn.
@@ -103,7 +100,7 @@ impl SubmissionHandler {
         if self.checked.is_empty() {
             return;
         }
-        let (requests, replies): (Vec<_>, Vec<_>) = std::mem::take(&mut self.checked).into_iter().unzip();
+        let (requests, askers): (Vec<_>, Vec<_>) = std::mem::take(&mut self.checked).into_iter().unzip();
         let judge = JudgeShares {
             received_at: self.clock.now(),
             requests,
@@ -116,8 +113,8 @@ impl SubmissionHandler {
                 } else {
                     Judgement::Unavailable
                 };
-                let all = replies.iter().map(|_| judgement.clone()).collect();
-                return self.answer(replies, all);
+                let all = askers.iter().map(|_| judgement.clone()).collect();
+                return self.answer(askers, all);
             }
         };
         self.judging += 1;
@@ -128,26 +125,33 @@ impl SubmissionHandler {
             let judgements = match judged {
                 Ok(Ok(judgements)) => judgements,
                 // Whether the shares count is unknown; repeating the request tells.
-                Ok(Err(_)) | Err(_) => replies.iter().map(|_| Judgement::Unavailable).collect(),
+                Ok(Err(_)) | Err(_) => askers.iter().map(|_| Judgement::Unavailable).collect(),
             };
             // The next message goes first: the ledger should not wait while answers are written.
             this.judge_checked(ctx);
-            this.answer(replies, judgements);
+            this.answer(askers, judgements);
         }));
     }
 
-    fn answer(&mut self, replies: Vec<ReplyTo<SubmitSharesReply>>, judgements: Vec<Judgement>) {
-        self.requests_in_flight -= replies.len();
-        assert_eq!(replies.len(), judgements.len(), "every request gets a judgement");
-        for (reply, judgement) in replies.into_iter().zip(judgements) {
-            reply.answer(match judgement {
+    fn answer(&mut self, askers: Vec<Asker>, judgements: Vec<Judgement>) {
+        assert_eq!(askers.len(), judgements.len(), "every request gets a judgement");
+        for (asker, judgement) in askers.into_iter().zip(judgements) {
+            let reply = match judgement {
                 Judgement::Verdicts(verdicts) => SubmitSharesReply::Verdicts(verdicts),
                 Judgement::Refused(Standing::Banned { reason }) => SubmitSharesReply::Banned { reason },
                 Judgement::Refused(Standing::Unknown | Standing::Good) => SubmitSharesReply::MinerUnknown,
                 Judgement::Paused => SubmitSharesReply::Paused,
                 Judgement::Busy => SubmitSharesReply::Busy,
+                Judgement::MinerFull => SubmitSharesReply::MinerFull,
                 Judgement::Unavailable => SubmitSharesReply::Unavailable,
-            });
+            };
+            self.answer_one(asker, reply);
         }
+    }
+
+    /// Answers a request, which is not in flight any more.
+    pub(super) fn answer_one(&mut self, asker: Asker, reply: SubmitSharesReply) {
+        self.in_flight.give_back(asker.source.client());
+        asker.reply.answer(reply);
     }
 }

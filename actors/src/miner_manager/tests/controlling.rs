@@ -71,6 +71,7 @@ async fn a_workers_fixed_difficulty_goes_before_its_miners_and_both_before_vardi
     let assign = AssignWorker {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
+        client: dwarves_domain::miners::Client::Earlier,
     };
     let AssignWorkerReply::Assigned { share_target, .. } = bench.ask(assign).await else {
         panic!("expected a target")

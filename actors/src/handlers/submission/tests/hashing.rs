@@ -4,7 +4,8 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::work::Header;
 
 use super::*;
-use crate::proof_of_work::{HashesFuture, ProofOfWork, TooMany};
+use crate::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
+use crate::source::Source;
 
 /// Headers that were handed over, and who waits for their hashes.
 type Handed = (Vec<Header>, oneshot::Sender<Vec<HeaderHash>>);
@@ -17,10 +18,12 @@ impl ProofOfWork for ByHand {
         Algorithm::Scrypt
     }
 
-    fn hash(&self, headers: Vec<Header>) -> Result<HashesFuture, TooMany> {
+    fn hash(&self, _: Source, headers: Vec<Header>) -> HashesFuture {
         let (reply, hashes) = oneshot::channel();
-        self.0.try_send((headers, reply)).map_err(|_| TooMany)?;
-        Ok(Box::pin(async move { hashes.await.ok() }))
+        if self.0.try_send((headers, reply)).is_err() {
+            return Box::pin(std::future::ready(Err(NotHashed::TooMany)));
+        }
+        Box::pin(async move { hashes.await.map_err(|_| NotHashed::Ended) })
     }
 }
 
@@ -99,12 +102,12 @@ async fn too_much_to_hash_is_busy_and_hashing_that_ended_is_unavailable() {
 }
 
 #[actix::test]
-async fn requests_that_are_being_hashed_are_in_flight() {
-    let (bench, mut handed) = bench().await;
+async fn requests_that_are_being_hashed_are_in_flight_and_a_client_has_only_its_share_of_places() {
+    let (mut bench, mut handed) = bench().await;
     let job = job(&template(1), 1, hotkey(1), 0);
     let mut hashing = Vec::new();
     let mut answers = Vec::new();
-    for nonce in 0..LIMITS.requests_in_flight_max as u32 {
+    for nonce in 0..LIMITS.requests_in_flight.per_client as u32 {
         answers.push(bench.submit(vec![Some(submission(&job, nonce))]));
         settle().await;
         hashing.push(handed.try_recv().unwrap());
@@ -112,4 +115,20 @@ async fn requests_that_are_being_hashed_are_in_flight() {
     let one_more = bench.submit(vec![Some(submission(&job, 1_000))]);
     assert_eq!(one_more.await.unwrap(), SubmitSharesReply::Busy);
     assert!(handed.try_recv().is_err(), "it is refused before it is hashed");
+    // Another client's places are its own, and whoever is answered gives one back.
+    let elsewhere = bench.submit_from(2, vec![Some(submission(&job, 2_000))]);
+    settle().await;
+    let (_, reply) = handed.try_recv().unwrap();
+    reply.send(vec![MET]).unwrap();
+    let judging = bench.judging().await;
+    judging.reply.answer(vec![verdicts(1)]);
+    assert!(matches!(elsewhere.await.unwrap(), SubmitSharesReply::Verdicts(_)));
+    drop(hashing.pop());
+    assert_eq!(
+        answers.pop().unwrap().await.unwrap(),
+        SubmitSharesReply::Unavailable
+    );
+    let _again = bench.submit(vec![Some(submission(&job, 3_000))]);
+    settle().await;
+    assert!(handed.try_recv().is_ok());
 }
