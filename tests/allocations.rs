@@ -117,6 +117,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
             vardiff,
             algorithm: Algorithm::Sha256d,
             extranonce2_len: 8,
+            workers_max: 16,
             logins: LoginRules {
                 addresses: AddressFormat::BitcoinRegtest,
                 allow_address: true,
@@ -124,6 +125,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
             rejects: rejects::Limits {
                 window: 100,
                 percent_max: 100,
+                keep_out: Span::from_secs(1),
             },
         },
         tls: None,
@@ -137,7 +139,9 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
     };
     bound.set_nonblocking(true).unwrap();
     let seats = Seats::new(caps, FrontEnd::default(), ports.life);
-    let gate = StratumGate::new(seats, Arc::clone(&clock), vec![bound], Arc::clone(&listeners)).start();
+    let (sender, kept_out) = watch::channel(Arc::default());
+    let (wall, behind) = (Arc::clone(&clock), Arc::clone(&listeners));
+    let gate = StratumGate::new(seats, wall, sender, vec![bound], behind).start();
     let limits = SubmissionLimits {
         mailbox_capacity: 1_024,
         requests_in_flight: SharedLimit::unshared(1_024),
@@ -157,6 +161,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         extranonce: Port::new(&gate),
         admit: Port::new(&gate),
         put_out: Outbox::new(&gate),
+        let_go: Outbox::new(&gate),
     };
     let limits = SessionLimits {
         extranonce2_len: 8,
@@ -164,8 +169,13 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         handshake: Span::from_secs(60),
         idle: Span::from_secs(600),
     };
-    let thread = Thread::new(peers, limits, listeners, job_key(), &clock);
-    let front = StratumFront::new(thread, ports.submission.subscribe.clone()).start();
+    let thread = Thread::new(peers, limits, listeners, job_key(), kept_out, Arc::clone(&clock));
+    let front = StratumFront::new(
+        thread,
+        ports.submission.subscribe.clone(),
+        ports.watch_miners.clone(),
+    )
+    .start();
     Outbox::new(&gate)
         .tell(OpenGate(vec![Outbox::new(&front)]))
         .unwrap();

@@ -67,29 +67,6 @@ impl Moment {
     }
 }
 
-/// A clock that shows the wall time of when it was made, and from then on only passes. For time-outs of things
-/// that carry a [`Timestamp`]: it is good for differences alone.
-#[derive(Clone, Copy, Debug)]
-pub struct SteadyClock {
-    began: Moment,
-    base: Timestamp,
-}
-
-impl SteadyClock {
-    /// A clock that shows `wall` at this moment.
-    pub fn starting_at(wall: Timestamp) -> Self {
-        Self {
-            began: Moment::now(),
-            base: wall,
-        }
-    }
-
-    /// What it shows now.
-    pub fn now(&self) -> Timestamp {
-        self.base.plus(self.began.elapsed())
-    }
-}
-
 /// Calls `poke` again and again, `period` after the last call ended, as long as it returns `true`.
 ///
 /// Unlike actix's `run_interval` it never makes up for missed ticks in a burst. A poke is only a hint to

@@ -9,6 +9,7 @@ pub mod assembly;
 pub mod block_tracker;
 pub mod chain;
 pub mod clock;
+pub mod gate;
 pub mod halt;
 pub mod handlers;
 pub mod identity;
@@ -23,5 +24,6 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time_keeper;
+mod wall_time;
 pub mod wallet;
 pub mod work_manager;

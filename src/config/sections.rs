@@ -11,6 +11,7 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::work::Algorithm;
 use dwarves_domain::work::{FrontEnd, VersionRolling};
 use serde::Deserialize;
 
@@ -55,6 +56,25 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The Stratum server.
     pub stratum: StratumConfig,
+}
+
+impl Config {
+    /// Start, least and greatest difficulty. What is not given is fit for the chain's miners: on the devnet a CPU
+    /// thread's, else those of the machines that mine Bitcoin and Litecoin, with room below for the small ones.
+    pub fn difficulties(&self) -> [Difficulty; 3] {
+        let work = &self.work;
+        let (start, least) = match (self.chain.kind, self.chain.algorithm) {
+            (ChainKind::Devnet, _) => (0.000_25, 0.000_001),
+            (ChainKind::Node, Algorithm::Sha256d) => (64.0, 0.001),
+            (ChainKind::Node, Algorithm::Scrypt) => (0.062_5, 0.000_004),
+        };
+        let of_chain = |value| Difficulty::from_f64(value).expect("the chains' difficulties are in range");
+        let max = work.max_difficulty;
+        let given = work.start_difficulty.unwrap_or(max);
+        let min = work.min_difficulty.unwrap_or(of_chain(least).min(given).min(max));
+        let start = work.start_difficulty.unwrap_or(of_chain(start).max(min).min(max));
+        [start, min, max]
+    }
 }
 
 /// `[pool]`
@@ -113,6 +133,15 @@ pub struct HttpConfig {
     /// Open connections over all workers.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub max_connections: usize,
+    /// More connections over all workers, for operators alone.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
+    pub reserved_connections: usize,
+    /// How long an answer may wait for a client that does not read on.
+    #[serde(
+        rename = "unread_output_secs",
+        deserialize_with = "values::secs::<_, 1, 3600>"
+    )]
+    pub unread_output: Span,
     /// Longest wait of a long poll.
     #[serde(rename = "longpoll_secs", deserialize_with = "values::secs::<_, 1, 60>")]
     pub longpoll: Span,
@@ -147,6 +176,8 @@ impl Default for HttpConfig {
             disconnect_timeout: Span::from_secs(5),
             keep_alive: Span::from_secs(75),
             max_connections: 10_000,
+            reserved_connections: 32,
+            unread_output: Span::from_secs(60),
             longpoll: Span::from_secs(60),
             requests_in_flight: 2_400,
             proxies: Vec::new(),
@@ -232,12 +263,12 @@ pub struct WorkConfig {
     /// Time between two shares of a worker, which vardiff aims at.
     #[serde(rename = "share_interval_secs", deserialize_with = "values::share_interval")]
     pub share_interval: Span,
-    /// Difficulty of a new worker.
-    #[serde(deserialize_with = "values::difficulty")]
-    pub start_difficulty: Difficulty,
-    /// Least difficulty of vardiff.
-    #[serde(deserialize_with = "values::difficulty")]
-    pub min_difficulty: Difficulty,
+    /// Difficulty of a new worker; `None`: by the chain, see [`Config::difficulties`].
+    #[serde(deserialize_with = "values::difficulty_or_zero")]
+    pub start_difficulty: Option<Difficulty>,
+    /// Least difficulty of vardiff; `None`: by the chain.
+    #[serde(deserialize_with = "values::difficulty_or_zero")]
+    pub min_difficulty: Option<Difficulty>,
     /// Greatest difficulty of vardiff.
     #[serde(deserialize_with = "values::difficulty")]
     pub max_difficulty: Difficulty,
@@ -272,8 +303,8 @@ impl Default for WorkConfig {
         let difficulty = |value| Difficulty::from_f64(value).expect("the default difficulties are in range");
         Self {
             share_interval: Span::from_secs(1),
-            start_difficulty: difficulty(0.000_25),
-            min_difficulty: difficulty(0.000_001),
+            start_difficulty: None,
+            min_difficulty: None,
             max_difficulty: difficulty(1e12),
             template_refresh: Span::from_secs(30),
             version_rolling: VersionRolling::Bip323,

@@ -61,6 +61,18 @@ impl Visitor<'_> for WholeVisitor {
     }
 }
 
+/// 4 or 8: the parsers of small miners know no sizes between them.
+pub(super) fn extranonce2_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let bytes = whole::<D, usize, { i64::MIN }, { i64::MAX }>(deserializer);
+    match bytes {
+        Ok(bytes @ (4 | 8)) => Ok(bytes),
+        Ok(bytes @ 5..=7) => Err(D::Error::custom(format!(
+            "{bytes} bytes break NerdMiner and its kin; set 8, which every proxy can share out, or 4"
+        ))),
+        Ok(_) | Err(_) => Err(D::Error::custom("expected 4 or 8")),
+    }
+}
+
 /// Whole seconds.
 pub(super) fn secs<'de, D: Deserializer<'de>, const MIN: i64, const MAX: i64>(
     deserializer: D,
@@ -211,6 +223,23 @@ pub(super) fn difficulty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<D
         what: "a difficulty",
     })?;
     Difficulty::from_f64(value).ok_or_else(|| D::Error::custom("expected a difficulty above 0"))
+}
+
+/// A difficulty (bdiff), or 0 for none.
+pub(super) fn difficulty_or_zero<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Difficulty>, D::Error> {
+    let value = deserializer.deserialize_f64(NumberVisitor {
+        min: 0.0,
+        max: 1e18,
+        what: "a difficulty",
+    })?;
+    if value == 0.0 {
+        return Ok(None);
+    }
+    let difficulty = Difficulty::from_f64(value).filter(|_| value >= 1e-9);
+    let wrong = || D::Error::custom("expected a difficulty from 0.000000001 on, or 0 for that of the chain");
+    difficulty.map(Some).ok_or_else(wrong)
 }
 
 /// A difficulty that was given.

@@ -25,6 +25,8 @@ use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
+use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
+use dwarves_actors::pool_manager::effective::Effective;
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
 use dwarves_actors::store::SharedStore;
@@ -62,6 +64,9 @@ use stratum::{BoundStratum, RunningStratum};
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
 /// How long the actors may take to finish when the pool stops.
 const ACTORS_DRAIN: Duration = Duration::from_secs(35);
+/// Workers of `getwork` whose last job is remembered for their long polls, in all and of one miner.
+const LAST_JOBS_MAX: usize = 16_384;
+const LAST_JOBS_OF_ONE_MAX: usize = 256;
 /// How often the pool is asked whether it is ready.
 const READY_EVERY: Duration = Duration::from_millis(25);
 
@@ -195,11 +200,15 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     })
 }
 
-/// Starts the pool. It is ready for miners a moment later, when [`listen_file`] has been written.
+/// Starts the pool; `effective` are its settings with where each comes from, for `status`. It is ready for miners a moment later, when [`listen_file`] has been written.
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, StartError> {
+pub async fn start(
+    config: &Config,
+    data_dir: &Path,
+    effective: Vec<Effective>,
+) -> Result<RunningPool, StartError> {
     let bound = BoundServer::bind(config.http.listen)?;
     let http = bound.address;
     let bound_stratum = BoundStratum::bind(config)?;
@@ -207,7 +216,9 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     let ground = open_ground(config, data_dir).await?;
     let script = &ground.chain.payout_script;
     let addresses = ground.chain.addresses;
-    let settings = settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
+    let mut settings =
+        settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
+    settings.effective = effective;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
     let (stopping, stopped) = watch::channel(false);
@@ -251,7 +262,7 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
-        json_rpc: json_rpc(config, &ground, &ports, &stratum),
+        json_rpc: json_rpc(config, &ground, &ports, http, &stratum),
         addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
@@ -261,9 +272,10 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         stopping: stopped,
     };
     let proof_of_work = proof_of_work(config)?;
+    stratum::allow_files(config);
     let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
     let parts = handler_parts(config, &ground, &ports, proof_of_work);
-    let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
+    let (server, handle) = bound.start(config, Arc::new(deps), parts)?;
     log::info!(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
@@ -310,9 +322,21 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
 }
 
 /// Work for miners that know no other way.
-fn json_rpc(config: &Config, ground: &Ground, ports: &PoolPorts, stratum: &[SocketAddr]) -> JsonRpcDeps {
+fn json_rpc(
+    config: &Config,
+    ground: &Ground,
+    ports: &PoolPorts,
+    http: SocketAddr,
+    stratum: &[SocketAddr],
+) -> JsonRpcDeps {
     let book = HeaderBook::new(HeaderBookLimits {
         headers_max: config.limits.headers,
+        mailbox_capacity: config.limits.handler_mailbox,
+    })
+    .start();
+    let last = LastJobs::new(LastJobLimits {
+        workers_max: LAST_JOBS_MAX,
+        workers_of_one_max: LAST_JOBS_OF_ONE_MAX,
         mailbox_capacity: config.limits.handler_mailbox,
     })
     .start();
@@ -324,7 +348,9 @@ fn json_rpc(config: &Config, ground: &Ground, ports: &PoolPorts, stratum: &[Sock
         join: ports.join.clone(),
         given: Outbox::new(&book),
         find: Port::new(&book),
-        stratum_port: stratum.first().map(SocketAddr::port),
+        job_given: Outbox::new(&last),
+        last_job: Port::new(&last),
+        stratum_port: stratum::plain_port(config, http, stratum),
     }
 }
 

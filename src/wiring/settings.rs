@@ -101,7 +101,8 @@ pub(super) fn pool_settings(
     let mut seed = [0; 8];
     randomness.fill(&mut seed)?;
     let work = &config.work;
-    let vardiff = vardiff::Settings::new(work.share_interval, work.min_difficulty, work.max_difficulty)
+    let [start_difficulty, min, max] = config.difficulties();
+    let vardiff = vardiff::Settings::new(work.share_interval, min, max)
         .map_err(|error| StartError::Settings(format!("[work]: {error}")))?;
     let acknowledge = match config.store.acknowledge {
         config::Acknowledge::Durable => Acknowledge::Durable,
@@ -136,7 +137,7 @@ pub(super) fn pool_settings(
             new_miners_per_hour: config.limits.new_miners_per_hour,
             addresses,
             vardiff,
-            start_difficulty: work.start_difficulty,
+            start_difficulty,
             nonces_max: config.limits.used_nonces,
             recent_shares_max: config.limits.recent_shares,
             quotas: quotas(config),
@@ -146,7 +147,7 @@ pub(super) fn pool_settings(
         // Each Stratum session asks one thing at a time; all may connect at once.
         miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),
         ledger_mailbox: config.limits.ledger_mailbox,
-        difficulty_range: (work.min_difficulty, work.max_difficulty),
+        difficulty_range: (min, max),
         rewards: RewardSettings {
             terms: Terms {
                 scheme: config.rewards.scheme,
@@ -166,6 +167,7 @@ pub(super) fn pool_settings(
         },
         payouts: payouts(config, addresses),
         clock: config.clock.rules(),
+        effective: Vec::new(),
         payout_holds: payout_holds(config),
         acknowledge,
     })

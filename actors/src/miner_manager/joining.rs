@@ -1,5 +1,6 @@
-//! Workers join sessions that steer their own difficulty; what such sessions issue is remembered, so that a
-//! session that is resumed, also after a restart, goes on where it was.
+//! Workers join sessions that steer their own difficulty; what their shares earn there is remembered, so that a
+//! session that is resumed, also after a restart, goes on where it was. What a session merely asked for is not: a
+//! stranger could log in under the worker's name and ask for anything.
 
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
@@ -13,10 +14,11 @@ use super::{MinerManager, standing_of};
 use crate::ask::{Ask, ReplyTo};
 use crate::store::Write;
 
-/// The settings of what sessions issued begin so; hotkey and worker follow.
-pub(super) const ISSUED_DIFFICULTY: &str = "miners.issued_difficulty/";
+/// The settings of what workers earned in sessions begin so; hotkey and worker follow. (They are named after what
+/// sessions issue, which is what earlier versions kept there.)
+pub(super) const EARNED_DIFFICULTY: &str = "miners.issued_difficulty/";
 /// The most of them that one commit takes.
-const ISSUED_PER_COMMIT: usize = 1_000;
+const EARNED_PER_COMMIT: usize = 1_000;
 
 impl Handler<Ask<JoinWorker>> for MinerManager {
     type Result = ();
@@ -101,40 +103,43 @@ impl MinerManager {
             miner,
             worker,
             fixed: registry.fixed_difficulty(worker),
-            issued: registry.worker(worker).and_then(|worker| worker.issued),
+            earned: registry.worker(worker).and_then(|worker| worker.earned),
         };
         if let Some(issued) = join.issued {
             registry.note_issued(worker, issued);
         }
+        if let Some(earned) = join.earned {
+            registry.note_earned(worker, earned);
+        }
         reply.answer(joined);
     }
 
-    /// Saves what sessions issue, where it changed.
-    pub(super) fn save_issued(&mut self, ctx: &mut Context<Self>) {
-        let changed = self.memory.registry.take_issued();
-        for part in changed.chunks(ISSUED_PER_COMMIT) {
-            let writes: Vec<_> = part.iter().filter_map(|id| self.issued_setting(*id)).collect();
+    /// Saves what workers earned in sessions, where it changed.
+    pub(super) fn save_earned(&mut self, ctx: &mut Context<Self>) {
+        let changed = self.memory.registry.take_earned();
+        for part in changed.chunks(EARNED_PER_COMMIT) {
+            let writes: Vec<_> = part.iter().filter_map(|id| self.earned_setting(*id)).collect();
             let ids = part.to_vec();
             self.commit(writes, ctx, move |this, result, _| {
                 if let Err(error) = result {
-                    log::debug!("issued difficulties were not saved, next time: {error}");
-                    this.memory.registry.keep_issued(ids);
+                    log::debug!("earned difficulties were not saved, next time: {error}");
+                    this.memory.registry.keep_earned(ids);
                 }
             });
         }
     }
 
-    fn issued_setting(&self, id: WorkerId) -> Option<Write> {
+    fn earned_setting(&self, id: WorkerId) -> Option<Write> {
         let worker = self.memory.registry.worker(id)?;
         Some(Write::SaveSetting {
-            key: issued_key(&worker.hotkey, worker.name.as_str()),
+            key: earned_key(&worker.hotkey, worker.name.as_str()),
             value: worker
-                .issued
+                .earned
                 .map(|difficulty: Difficulty| difficulty.to_f64().to_string()),
         })
     }
 }
 
-pub(super) fn issued_key(hotkey: &Hotkey, worker: &str) -> String {
-    format!("{ISSUED_DIFFICULTY}{hotkey}/{worker}")
+pub(super) fn earned_key(hotkey: &Hotkey, worker: &str) -> String {
+    format!("{EARNED_DIFFICULTY}{hotkey}/{worker}")
 }

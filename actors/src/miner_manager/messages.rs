@@ -14,7 +14,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Units;
 use dwarves_domain::work::Job;
 
-use crate::ask::Request;
+use crate::ask::{Outbox, Request};
 use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
 use crate::handlers::submission::messages::ShareVerdict;
 
@@ -148,8 +148,10 @@ pub struct JoinWorker {
     pub identity: Identity,
     /// Its name.
     pub worker: WorkerName,
-    /// What the session issues at present; `None` at the beginning.
+    /// What the session issues at present, to be shown; `None` at the beginning.
     pub issued: Option<Difficulty>,
+    /// What this worker's accepted shares in the session speak for: it is remembered for its next session.
+    pub earned: Option<Difficulty>,
     /// From where it connects: so many new addresses may come from one place.
     pub from: IpAddr,
 }
@@ -165,8 +167,8 @@ pub enum JoinWorkerReply {
         worker: WorkerId,
         /// A difficulty that an operator fixed.
         fixed: Option<Difficulty>,
-        /// What its last session issued before this question.
-        issued: Option<Difficulty>,
+        /// What its shares in earlier sessions had earned before this question.
+        earned: Option<Difficulty>,
     },
     /// It may not mine.
     Refused(Standing),
@@ -189,6 +191,22 @@ pub enum JoinWorkerReply {
 
 impl Request for JoinWorker {
     type Reply = JoinWorkerReply;
+}
+
+/// An operator decided something about a miner: who has it in a session asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct MinerChanged(pub Hotkey);
+
+/// Asks to be told of what operators decide about miners.
+#[derive(Clone, Debug)]
+pub struct WatchMiners {
+    /// Who is to be told.
+    pub watcher: Outbox<MinerChanged>,
+}
+
+impl Request for WatchMiners {
+    type Reply = ();
 }
 
 /// A share that was checked by its job.

@@ -176,7 +176,7 @@ impl Handler<Ask<DrainMiners>> for MinerManager {
         // counters are whole.
         self.commit(Vec::new(), ctx, move |this, _, ctx| {
             this.save_counters(ctx);
-            this.save_issued(ctx);
+            this.save_earned(ctx);
             this.commit(Vec::new(), ctx, move |_, _, _| reply.answer(()));
         });
     }

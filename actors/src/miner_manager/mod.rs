@@ -15,7 +15,7 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::ask::{AskError, Outbox, Port};
+use crate::ask::{Ask, AskError, Outbox, Port};
 use crate::block_tracker::messages::BlockFound;
 use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
@@ -34,7 +34,7 @@ pub mod restore;
 mod tests;
 mod views;
 
-use messages::{GaveWay, NewcomersRefused, Standing};
+use messages::{GaveWay, MinerChanged, NewcomersRefused, Standing, WatchMiners};
 
 /// How often counters are saved: what a crash loses of them is counted again from the shares.
 const SAVE_COUNTERS_EVERY: Span = Span::from_secs(10);
@@ -88,6 +88,8 @@ pub struct MinerManager {
     registering: BTreeMap<Hotkey, bool>,
     addresses_refused: NewcomersRefused,
     registrations_refused: NewcomersRefused,
+    /// Those who are told of what operators decide about miners.
+    watchers: Vec<Outbox<MinerChanged>>,
     gave_way: GaveWay,
     /// Whether numbers for workers are being stored.
     is_numbering: bool,
@@ -117,12 +119,20 @@ impl MinerManager {
             registering: BTreeMap::new(),
             addresses_refused: NewcomersRefused::default(),
             registrations_refused: NewcomersRefused::default(),
+            watchers: Vec::new(),
             gave_way: GaveWay::default(),
             is_numbering: false,
             is_nearly_full: false,
             under_way: VecDeque::new(),
             is_waiting: false,
         }
+    }
+
+    /// Tells those who have this miner in a session that an operator decided something about it. One that is busy
+    /// asks by itself before long.
+    fn tell_watchers(&mut self, hotkey: Hotkey) {
+        self.watchers
+            .retain(|watcher| watcher.tell(MinerChanged(hotkey)) != Err(AskError::Gone));
     }
 
     /// The running time. All that is kept in memory is told in it.
@@ -271,12 +281,21 @@ impl Actor for MinerManager {
     }
 }
 
+impl Handler<Ask<WatchMiners>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<WatchMiners>, _: &mut Self::Context) {
+        self.watchers.push(ask.payload.watcher);
+        ask.reply.answer(());
+    }
+}
+
 impl Handler<SaveCountersDue> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, _: SaveCountersDue, ctx: &mut Self::Context) {
         self.save_counters(ctx);
-        self.save_issued(ctx);
+        self.save_earned(ctx);
         self.forget_orphans(ctx);
     }
 }

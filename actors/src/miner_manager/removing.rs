@@ -7,7 +7,7 @@ use dwarves_domain::miners::{Counters, Standing};
 use dwarves_domain::units::Units;
 use serde_json::json;
 
-use super::joining::issued_key;
+use super::joining::earned_key;
 use super::{MinerManager, row_of};
 use crate::ask::ReplyTo;
 use crate::pool_manager::messages::ControlOutcome;
@@ -40,8 +40,8 @@ impl MinerManager {
         }];
         if let Some(worker) = self.memory.registry.worker(id) {
             log::info!("worker goes hotkey={} worker={}", worker.hotkey, worker.name);
-            writes.extend(worker.issued.is_some().then(|| Write::SaveSetting {
-                key: issued_key(&worker.hotkey, worker.name.as_str()),
+            writes.extend(worker.earned.is_some().then(|| Write::SaveSetting {
+                key: earned_key(&worker.hotkey, worker.name.as_str()),
                 value: None,
             }));
         }
@@ -120,7 +120,7 @@ impl MinerManager {
             .miner(&hotkey)
             .into_iter()
             .flat_map(|miner| miner.workers.keys());
-        let orphans: Vec<_> = settings.map(|name| issued_key(&hotkey, name.as_str())).collect();
+        let orphans: Vec<_> = settings.map(|name| earned_key(&hotkey, name.as_str())).collect();
         self.memory.registry.begin_removing(&hotkey);
         let write = Write::RemoveMiner { hotkey };
         self.commit(vec![write], ctx, move |this, result, _| {

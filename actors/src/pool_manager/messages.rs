@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::ask::Request;
 use crate::chain::Standing;
+use crate::gate::{GateControl, GateView};
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
@@ -50,10 +51,12 @@ pub enum ControlMessage {
     Rewards(DistributorControl),
     /// To the paymaster.
     Payouts(PaymasterControl),
+    /// To the gate before the Stratum listeners.
+    Gate(GateControl),
 }
 
 /// An admin's message to the pool manager.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PoolControl {
     /// How the pool is.
     Status,
@@ -65,6 +68,8 @@ pub enum PoolControl {
     Drain,
     /// Drains, then stops the process.
     Shutdown,
+    /// Takes back a setting that an admin stored: what is configured holds again.
+    ForgetSetting(String),
 }
 
 /// What an actor says to an admin's message.
@@ -105,6 +110,8 @@ pub struct PoolView {
     pub has_work: bool,
     /// Why no work is given out, and since when, if none is.
     pub no_work: Option<NoWork>,
+    /// How the gate before the Stratum listeners is, if there are any.
+    pub gate: Option<GateView>,
     /// Which chain its nodes are on; `None` if the work manager did not say.
     pub standing: Option<Arc<Standing>>,
     /// What hinders it, in words, if anything.

@@ -153,8 +153,10 @@ pub struct Worker {
     pub name: WorkerName,
     /// What its shares came to.
     pub counters: Counters,
-    /// The difficulty that the worker's session last issued, if it mines in one that steers by itself.
+    /// The difficulty that the worker's session last issued, if it mines in one that steers by itself. To be shown.
     pub issued: Option<Difficulty>,
+    /// The difficulty that the worker's accepted shares in such sessions speak for: where its next one goes on.
+    pub earned: Option<Difficulty>,
     vardiff: Vardiff,
     hashrate: Hashrate,
     stage: Stage,
@@ -211,7 +213,7 @@ pub struct Registry {
     /// Miners that need room for one more name, and whether its owner asked for it.
     wanting_room: Vec<(Hotkey, bool)>,
     changed: BTreeSet<WorkerId>,
-    issued_changed: BTreeSet<WorkerId>,
+    earned_changed: BTreeSet<WorkerId>,
     hashrate: Hashrate,
     /// Whether new miners are taken.
     pub registration_open: bool,
@@ -237,7 +239,7 @@ impl Registry {
             unproven: [Places::default(), Places::default()],
             wanting_room: Vec::new(),
             changed: BTreeSet::new(),
-            issued_changed: BTreeSet::new(),
+            earned_changed: BTreeSet::new(),
             hashrate: Hashrate::new(now),
             registration_open: true,
         }
@@ -311,29 +313,36 @@ impl Registry {
 
     /// Notes what a worker's session issues from now on.
     pub fn note_issued(&mut self, id: WorkerId, difficulty: Difficulty) {
-        if let Some(worker) = self.worker_mut(id)
-            && worker.issued != Some(difficulty)
-        {
+        if let Some(worker) = self.worker_mut(id) {
             worker.issued = Some(difficulty);
-            // What a name without work was issued dies with it.
+        }
+    }
+
+    /// Notes the difficulty that a worker's accepted shares in a session speak for.
+    pub fn note_earned(&mut self, id: WorkerId, difficulty: Difficulty) {
+        if let Some(worker) = self.worker_mut(id)
+            && worker.earned != Some(difficulty)
+        {
+            worker.earned = Some(difficulty);
+            // What a name without work earned dies with it.
             if worker.is_stored() {
-                self.issued_changed.insert(id);
+                self.earned_changed.insert(id);
             }
         }
     }
 
-    /// The workers whose sessions issue another difficulty since this was last asked.
-    pub fn take_issued(&mut self) -> Vec<WorkerId> {
-        std::mem::take(&mut self.issued_changed).into_iter().collect()
+    /// The workers that earned another difficulty since this was last asked.
+    pub fn take_earned(&mut self) -> Vec<WorkerId> {
+        std::mem::take(&mut self.earned_changed).into_iter().collect()
     }
 
-    /// Gives back workers whose issued difficulty could not be saved: they count as changed again.
-    pub fn keep_issued(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
-        self.issued_changed.extend(workers);
+    /// Gives back workers whose earned difficulty could not be saved: they count as changed again.
+    pub fn keep_earned(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
+        self.earned_changed.extend(workers);
     }
 
-    /// Puts a saved issued difficulty back. Returns whether there is such a worker.
-    pub fn restore_issued(
+    /// Puts a saved earned difficulty back. Returns whether there is such a worker.
+    pub fn restore_earned(
         &mut self,
         hotkey: &Hotkey,
         worker: &WorkerName,
@@ -346,7 +355,7 @@ impl Registry {
             .copied();
         match id.and_then(|id| self.worker_mut(id)) {
             Some(worker) => {
-                worker.issued = difficulty;
+                worker.earned = difficulty;
                 true
             }
             None => false,

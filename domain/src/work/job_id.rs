@@ -5,8 +5,8 @@
 //! job, and jobs outlive a restart. A miner can not change the target it was issued: the tag would not hold.
 //!
 //! A Stratum session knows its owner, worker and extranonce, so the names that it gives its jobs
-//! ([`SessionJobId`]) hold only template and share target, and a tag for this session alone. They are half as
-//! long: some mining firmware keeps job ids in small buffers.
+//! ([`SessionJobId`]) hold only template, share target and how often the two were told, and a tag for this session
+//! alone. They are half as long: some mining firmware keeps job ids in small buffers.
 //!
 //! Which front end gave a job out stands in its extranonce (see [`super::extranonce`]), of which a job id holds all
 //! and a session its own part; so job ids need no field for it.
@@ -25,7 +25,7 @@ use crate::target::CompactTarget;
 
 const FIELDS_LEN: usize = 20;
 const TAG_LEN: usize = 8;
-const SESSION_FIELDS_LEN: usize = 8;
+const SESSION_FIELDS_LEN: usize = 9;
 const SESSION_TAG_LEN: usize = 6;
 const SESSION_LEN: usize = SESSION_FIELDS_LEN + SESSION_TAG_LEN;
 const RESUME_TAG_LEN: usize = 8;
@@ -158,6 +158,9 @@ pub struct SessionJob {
     pub template: TemplateId,
     /// The share target, in a form that holds it exactly.
     pub share_bits: CompactTarget,
+    /// How often the session told the two before: a job that is told again has another time, and some firmware
+    /// takes no notice of a job whose name it knows.
+    pub telling: u8,
 }
 
 impl JobKey {
@@ -174,6 +177,7 @@ impl JobKey {
         let mut bytes = [0; SESSION_LEN];
         bytes[0..4].copy_from_slice(&job.template.get().to_be_bytes());
         bytes[4..8].copy_from_slice(&job.share_bits.bits().to_be_bytes());
+        bytes[8] = job.telling;
         let mac = self.mac_of(b"session job", session, &bytes[..SESSION_FIELDS_LEN]);
         let tag = mac.finalize().into_bytes();
         bytes[SESSION_FIELDS_LEN..].copy_from_slice(&tag[..SESSION_TAG_LEN]);
@@ -191,6 +195,7 @@ impl JobKey {
         Some(SessionJob {
             template: TemplateId::new(word(0)),
             share_bits: CompactTarget::from_bits(word(4)),
+            telling: fields[8],
         })
     }
 
@@ -309,14 +314,15 @@ mod tests {
 
         #[test]
         fn a_sessions_job_id_opens_in_its_session_alone(
-            template in any::<u32>(), bits in any::<u32>(), one in any::<u32>(), other in any::<u32>(),
-            bit in 0..SESSION_LEN * 8,
+            template in any::<u32>(), bits in any::<u32>(), telling in any::<u8>(),
+            one in any::<u32>(), other in any::<u32>(), bit in 0..SESSION_LEN * 8,
         ) {
             let key = JobKey::new(&[1; 32]);
             let (one, other) = (ExtraNonce1::numbered(one), ExtraNonce1::numbered(other));
             let job = SessionJob {
                 template: TemplateId::new(template),
                 share_bits: CompactTarget::from_bits(bits),
+                telling,
             };
             let id = key.seal_session_job(one, &job);
             let mut read = SessionJobId::parse(id.to_string().as_bytes()).unwrap();

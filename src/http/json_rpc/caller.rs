@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
+use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
@@ -31,7 +32,11 @@ pub struct JsonRpcDeps {
     pub given: Outbox<HeaderGiven>,
     /// Finds it again.
     pub find: Port<FindJob>,
-    /// Where Stratum is served, if it is.
+    /// Writes down which job a worker was given last.
+    pub job_given: Outbox<JobGiven>,
+    /// Finds it again.
+    pub last_job: Port<ReadLastJob>,
+    /// Where Stratum is served as miners that are sent there speak it, without TLS and without a PROXY header.
     pub stratum_port: Option<u16>,
 }
 
@@ -55,6 +60,7 @@ impl Caller {
                 identity: identity.clone(),
                 worker: worker.clone(),
                 issued: None,
+                earned: None,
                 from,
             };
             join(state, question).await?;

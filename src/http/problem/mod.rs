@@ -109,6 +109,21 @@ impl Problem {
         self.field.as_deref()
     }
 
+    /// The body that tells it, as JSON.
+    pub fn body_text(&self) -> String {
+        let code = self.code;
+        let body = ProblemBody {
+            kind: format!("urn:dwarves:problem:{}", code.as_str()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: &self.detail,
+            code,
+            field: self.field.as_deref(),
+            hindrances: &self.hindrances,
+        };
+        serde_json::to_string(&body).expect("a problem holds only text and numbers")
+    }
+
     /// The refusal when an actor's queue is full.
     pub fn busy() -> Self {
         Self::new(Code::Busy, "the pool is busy and did nothing; try again")
@@ -215,17 +230,7 @@ impl ResponseError for Problem {
         if let Some(methods) = self.allow {
             response.insert_header((header::ALLOW, methods));
         }
-        let body = ProblemBody {
-            kind: format!("urn:dwarves:problem:{}", code.as_str()),
-            title: code.title(),
-            status: code.status().as_u16(),
-            detail: &self.detail,
-            code,
-            field: self.field.as_deref(),
-            hindrances: &self.hindrances,
-        };
-        let body = serde_json::to_vec(&body).expect("a problem holds only text and numbers");
-        response.body(body)
+        response.body(self.body_text())
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::chain::Standing;
+use dwarves_actors::gate::GateView;
 use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
@@ -118,6 +119,9 @@ impl Page {
             "Whether the last commit was written.",
             view.ledger_writes,
         );
+        if let Some(gate) = &view.gate {
+            self.gate(gate);
+        }
         if let Some(standing) = &view.standing {
             self.chain(standing);
         }
@@ -127,6 +131,25 @@ impl Page {
             "What troubles the pool, as /readyz tells it.",
             hindrances,
         );
+    }
+
+    fn gate(&mut self, view: &GateView) {
+        let help = "Open Stratum connections.";
+        self.gauge("dwarves_stratum_connections", help, view.connections);
+        let help = "Stratum sessions that were let go for want of work, since the start.";
+        self.counter("dwarves_stratum_let_go_total", help, view.let_go);
+        let help = "Stratum connections that were sent away for want of work, since the start.";
+        self.counter("dwarves_stratum_sent_away_total", help, view.sent_away);
+        let help = "Stratum connections of addresses that are kept out, since the start.";
+        self.counter("dwarves_stratum_refused_total", help, view.refused);
+        let name = "dwarves_stratum_kept_out";
+        let help = "Workers and addresses that are kept out for refused shares.";
+        self.begin(name, Kind::Gauge, help);
+        for (kind, of_worker) in [("worker", true), ("address", false)] {
+            let kept_out = view.kept_out.iter();
+            let count = kept_out.filter(|one| one.worker.is_some() == of_worker).count();
+            self.value(name, &format!("{{kind=\"{kind}\"}}"), count);
+        }
     }
 
     fn chain(&mut self, standing: &Standing) {
@@ -311,6 +334,8 @@ impl Page {
             let count = totals.blocks_by_state.get(&state).copied().unwrap_or(0);
             self.value(name, &format!("{{state=\"{state}\"}}"), count);
         }
+        let help = "Bytes of the log of writes beside the database; it grows while somebody reads the ledger for long.";
+        self.gauge("dwarves_store_wal_bytes", help, totals.log_bytes);
         let (held, income) = (&totals.holdings, &totals.income);
         let help =
             "Rewards of deep blocks and emissions: the equation's left side, added up apart from the books.";

@@ -11,6 +11,7 @@ use dwarves_actors::chain::Standing;
 use dwarves_actors::clock::Clock;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
+use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::handlers::registration::messages::{
     Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply,
 };
@@ -298,6 +299,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         ledger_writes: true,
         has_work: true,
         no_work: None,
+        gate: None,
         standing: Some(Arc::new(Standing::trusted())),
         hindrances: Vec::new(),
     }
@@ -310,6 +312,12 @@ fn json_rpc() -> JsonRpcDeps {
         mailbox_capacity: 100,
     })
     .start();
+    let last = LastJobs::new(LastJobLimits {
+        workers_max: 100,
+        workers_of_one_max: 10,
+        mailbox_capacity: 100,
+    })
+    .start();
     JsonRpcDeps {
         logins: LoginRules {
             addresses: AddressFormat::BitcoinRegtest,
@@ -319,10 +327,12 @@ fn json_rpc() -> JsonRpcDeps {
             miner: question.identity.hotkey(),
             worker: WorkerId::new(1),
             fixed: None,
-            issued: None,
+            earned: None,
         }),
         given: Outbox::new(&book),
         find: Port::new(&book),
+        job_given: Outbox::new(&last),
+        last_job: Port::new(&last),
         stratum_port: None,
     }
 }

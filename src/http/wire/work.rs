@@ -105,7 +105,7 @@ impl Work {
             time_min: chain.time_min,
             time_max: chain.time_max,
             share_target: job.share_target(),
-            share_difficulty: job.share_difficulty().to_f64(),
+            share_difficulty: job.share_difficulty().shown(),
             network_target: job.template().network_target(),
             expires_at: Instant(expires_at),
         }
@@ -197,7 +197,7 @@ impl From<ShareVerdict> for ShareResult {
                 is_block,
             } => Self::Accepted {
                 share_id: Hash(hash),
-                share_difficulty: share_difficulty.to_f64(),
+                share_difficulty: share_difficulty.shown(),
                 sequence: sequence.get(),
                 block: is_block,
             },

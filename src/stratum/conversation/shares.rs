@@ -12,7 +12,7 @@ use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce, Job, SessionJobId, SessionSeat, Template};
 
-use super::{Conversation, Scene};
+use super::{Conversation, Member, Scene};
 use crate::stratum::protocol::fault::Fault;
 use crate::stratum::protocol::params::{self, Submit};
 
@@ -28,7 +28,10 @@ pub enum Attempt {
 impl Conversation {
     pub(super) fn on_submit(&mut self, params: &str, scene: &Scene<'_>) -> Attempt {
         let attempt = self.attempt(params, scene);
-        if let Attempt::Fault(_) = attempt {
+        // A worker that is kept out has been counted, and costs nothing any more.
+        if let Attempt::Fault(fault) = &attempt
+            && !matches!(fault, Fault::KeptOut { .. })
+        {
             self.rejects.note(true);
         }
         attempt
@@ -42,15 +45,34 @@ impl Conversation {
             Ok(submit) => submit,
             Err(fault) => return Attempt::Fault(fault),
         };
-        let Some(member) = self.members.iter().find(|member| *member.user == *submit.user) else {
+        let Some(member) = self.member(&submit.user) else {
             return Attempt::Fault(Fault::UNAUTHORIZED);
         };
         let (miner, worker) = (member.miner, member.worker);
+        if let Some(until) = member.kept_out_until
+            && scene.now < until
+        {
+            let try_again = until.since(scene.now);
+            return Attempt::Fault(Fault::KeptOut { try_again });
+        }
         let share = match self.solution(&submit, extranonce1, (miner, worker), scene) {
             Ok(share) => share,
             Err(reason) => RolledShare::Rejected { reason, worker },
         };
         Attempt::Share(miner, share)
+    }
+
+    /// The worker that submits under this name: the one that logged in so, or, for software that leaves the worker's
+    /// name away when it submits, the first of this miner.
+    fn member(&self, user: &str) -> Option<&Member> {
+        let exact = self.members.iter().find(|member| *member.user == *user);
+        let is_first_of = |member: &&Member| {
+            let rest = member.user.strip_prefix(user);
+            !user.is_empty()
+                && !user.contains(['.', '_'])
+                && rest.is_some_and(|rest| rest.starts_with(['.', '_']))
+        };
+        exact.or_else(|| self.members.iter().find(is_first_of))
     }
 
     fn solution(

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
 use dwarves_actors::handlers::submission::messages::{ShareVerdict, SubmitSharesReply};
+use dwarves_domain::ids::WorkerId;
 use dwarves_domain::share::Rejection;
 use tokio::sync::oneshot;
 
@@ -19,8 +20,8 @@ use crate::stratum::protocol::reply;
 /// What a submit is answered with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
-    /// The next verdict.
-    Judged,
+    /// The next verdict, on a share of this worker.
+    Judged(WorkerId),
     /// This; it was no share.
     Known(Fault),
 }
@@ -57,8 +58,8 @@ impl DueShares {
     /// Answers every submit with its own fault; shares with `unjudged`, for there are no verdicts.
     pub(super) fn write_faults(&self, unjudged: Option<Fault>, out: &mut Vec<u8>) {
         self.each(|id, slot| match (slot, unjudged) {
-            (Slot::Known(fault), _) | (Slot::Judged, Some(fault)) => reply::fault(out, id, fault),
-            (Slot::Judged, None) => {}
+            (Slot::Known(fault), _) | (Slot::Judged(_), Some(fault)) => reply::fault(out, id, fault),
+            (Slot::Judged(_), None) => {}
         });
     }
 }
@@ -153,13 +154,13 @@ impl StratumSession {
             self.heard_at = self.thread.now();
         }
         let mut verdicts = verdicts.iter();
-        self.say(|talk, scene, out| {
+        let is_honest = self.say(|talk, scene, out| {
             shares.each(|id, slot| {
                 let fault = match slot {
                     Slot::Known(fault) => Some(fault),
-                    Slot::Judged => {
+                    Slot::Judged(worker) => {
                         let verdict = verdicts.next().expect("every share gets a verdict");
-                        talk.on_verdict(verdict, scene)
+                        talk.on_verdict(verdict, worker, scene)
                     }
                 };
                 match fault {
@@ -167,6 +168,10 @@ impl StratumSession {
                     Some(fault) => reply::fault(out, id, fault),
                 }
             });
+            talk.take_honest()
         });
+        if let Some(seat) = self.address_seat.as_ref().filter(|_| is_honest) {
+            seat.signs().note(self.thread.now());
+        }
     }
 }

@@ -62,7 +62,7 @@ impl StratumSession {
 
     /// Reads once, if there is room for what it may bring.
     pub(super) fn poll_read(&mut self, wake: &mut Wake<'_>) -> Poll<Result<(), End>> {
-        if self.is_leaving || !self.has_room() {
+        if self.leaving.is_some() || !self.has_room() {
             return Poll::Pending;
         }
         let mut scratch = self.thread.take_scratch();
@@ -143,11 +143,20 @@ impl StratumSession {
                 Err(_) => reply::fault(&mut text, id, POOL_BUSY),
             },
             Step::Join {
+                id, identity, worker, ..
+            } if let Some(try_again) = thread.kept_out(self.ip, &identity, &worker) => {
+                reply::fault(&mut text, id, Fault::KeptOut { try_again });
+                // A proxy may have others to bring.
+                if !self.talk.is_mining() {
+                    self.leaving = Some(End::KeptOut);
+                }
+            }
+            Step::Join {
                 id,
                 user,
                 identity,
                 worker,
-            } => match self.ask_to_join(identity, worker) {
+            } => match self.ask_to_join(identity, worker, None) {
                 Ok(answer) => {
                     self.waiting = Some(Box::new(Waiting::Joining {
                         id: id.into(),
@@ -173,17 +182,20 @@ impl StratumSession {
         }
     }
 
+    /// Asks whether a worker may mine, and tells what its session issues and what its shares have earned.
     pub(super) fn ask_to_join(
         &mut self,
         identity: Identity,
         worker: WorkerName,
+        earned: Option<Difficulty>,
     ) -> Result<oneshot::Receiver<JoinWorkerReply>, AskError> {
-        let issued = self.talk.issued(&self.listener().rules);
-        self.reported = as_reported(issued);
+        let issued = self.talk.issued();
+        self.reported = self.to_report();
         self.thread.peers.join.post(JoinWorker {
             identity,
             worker,
             issued,
+            earned,
             from: self.ip,
         })
     }
@@ -196,8 +208,12 @@ impl StratumSession {
                     self.send_batch();
                 }
                 self.batch.miner = Some(miner);
+                let worker = match &share {
+                    RolledShare::Solved { job, .. } => job.worker(),
+                    RolledShare::Rejected { worker, .. } => *worker,
+                };
                 self.batch.shares.push(share);
-                self.batch.answers.push(id, Slot::Judged);
+                self.batch.answers.push(id, Slot::Judged(worker));
             }
         }
     }
@@ -278,9 +294,9 @@ impl StratumSession {
                 miner,
                 worker,
                 fixed,
-                issued,
+                earned,
             } => {
-                self.say(|talk, scene, _| talk.joined(user, (miner, worker), issued, fixed, scene));
+                self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
                 reply::ok(&mut text, id);
             }
@@ -294,9 +310,13 @@ impl StratumSession {
     }
 }
 
-/// A difficulty as it is remembered that it was reported.
-pub(super) fn as_reported(issued: Option<Difficulty>) -> f32 {
-    issued.map_or(0.0, Difficulty::to_f64) as f32
+impl StratumSession {
+    /// What there is to tell the miner manager: what is issued, and what the first worker has earned. As floats, which
+    /// are small and only compared.
+    pub(super) fn to_report(&self) -> [f32; 2] {
+        let earned = self.talk.first_user().and_then(|user| self.talk.earned(user));
+        [self.talk.issued(), earned].map(|known| known.map_or(0.0, Difficulty::to_f64) as f32)
+    }
 }
 
 /// In words that tell what would be right.

@@ -37,6 +37,7 @@ impl Bench {
                     identity: Identity::Hotkey(hotkey(1)),
                     worker: worker_name(name),
                     issued: None,
+                    earned: None,
                     from: ip(n),
                 };
                 return match self.ask(join).await {

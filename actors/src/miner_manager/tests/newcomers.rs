@@ -54,6 +54,7 @@ async fn come(bench: &Bench, way: Way, n: u8, from: IpAddr) -> String {
                 identity: Identity::Address(address(n)),
                 worker: worker_name("rig"),
                 issued: None,
+                earned: None,
                 from,
             };
             let is_known = bench
@@ -237,6 +238,7 @@ async fn what_is_under_way_counts() {
                         identity: Identity::Address(address(n)),
                         worker: worker_name("rig"),
                         issued: None,
+                        earned: None,
                         from: ip(n),
                     };
                     drop(bench.post(join));

@@ -85,6 +85,7 @@ impl Registry {
             name,
             counters: Counters::default(),
             issued: None,
+            earned: None,
             vardiff: Vardiff::new(self.start_difficulty, now, &self.vardiff),
             hashrate: Hashrate::new(now),
             stage,
@@ -249,8 +250,8 @@ impl Registry {
             && worker.stage == Stage::Storing
         {
             worker.stage = Stage::Stored;
-            if worker.issued.is_some() {
-                self.issued_changed.insert(id);
+            if worker.earned.is_some() {
+                self.earned_changed.insert(id);
             }
         }
     }
@@ -346,7 +347,7 @@ impl Registry {
     pub(super) fn forget(&mut self, id: WorkerId) -> Option<Worker> {
         let worker = self.workers.remove(&id)?;
         self.changed.remove(&id);
-        self.issued_changed.remove(&id);
+        self.earned_changed.remove(&id);
         match worker.stage {
             Stage::Waiting(place) => self.waiting.leave(&place),
             Stage::Storing | Stage::Stored | Stage::Leaving => self.note_gone_number(id),
