@@ -563,11 +563,13 @@ fn one_broken_rig_behind_a_proxy_is_put_out_and_the_others_stay() {
 #[test]
 fn a_job_that_brought_far_too_much_is_replaced_by_a_harder_one_at_once() {
     let mut talk = Talk::mining_on(template(1));
-    let issued = talk.conversation.issued(&talk.rules.clone()).unwrap();
+    let issued = talk.conversation.issued().unwrap();
     talk.sent.clear();
     // However many verdicts say so: it is the job that counts.
     for _ in 0..20 {
-        let fault = talk.on_stage(|talk, scene, _| talk.on_verdict(&ShareVerdict::JobFull { issued }, scene));
+        let fault = talk.on_stage(|talk, scene, _| {
+            talk.on_verdict(&ShareVerdict::JobFull { issued }, WorkerId::new(1), scene)
+        });
         assert_eq!(fault, Some(Fault::Stale));
     }
     talk.tell(Telling::IfNew);
@@ -577,7 +579,7 @@ fn a_job_that_brought_far_too_much_is_replaced_by_a_harder_one_at_once() {
         .map(|sent| sent["method"].as_str().unwrap())
         .collect();
     assert_eq!(methods, ["mining.set_difficulty", "mining.notify"]);
-    let raised = talk.conversation.issued(&talk.rules.clone()).unwrap().to_f64() / issued.to_f64();
+    let raised = talk.conversation.issued().unwrap().to_f64() / issued.to_f64();
     assert!(
         (14.0..=28.3).contains(&raised),
         "20 times, as a power of two: {raised}"
