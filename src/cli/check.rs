@@ -8,12 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dwarves_actors::chain::Chain;
+use dwarves_actors::pool_manager::effective;
 use dwarves_actors::store::Store;
 
 use super::{Failure, PoolArgs};
 use crate::chain::devnet::{self, Devnet};
 use crate::clock::SystemClock;
-use crate::config::{ChainKind, Config};
+use crate::config::{ChainKind, Config, origin};
 use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
 use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::wiring::{devnet_params, listen_file};
@@ -75,6 +76,14 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     findings.good(
         "settings",
         format!("scheme {scheme}, listening on {}", config.http.listen),
+    )?;
+    for setting in origin::changed(&origin::effective(args.config.as_deref())?) {
+        let detail = format!("{} = {} from {}", setting.key, setting.value, setting.origin);
+        findings.good("setting", detail)?;
+    }
+    findings.good(
+        "setting",
+        "all others are the program's own; config.toml in the repository lists them",
     )?;
     if config.chain.kind == ChainKind::Node {
         nodes::check(&config, findings).await?;
@@ -173,6 +182,13 @@ async fn check_store<W: Write>(
             )?;
         }
         Err(error) => findings.bad("ledger", error, "restore a backup")?,
+    }
+    for setting in effective::stored(&store.settings().await?) {
+        let detail = format!(
+            "{} = {}, stored by an admin, beats file and environment (pool_manager forget_setting takes it back)",
+            setting.key, setting.value
+        );
+        findings.good("setting", detail)?;
     }
     check_payouts(&store, findings).await?;
     Ok(false)

@@ -147,7 +147,7 @@ async fn run_in_system(
     miners: Vec<DemoMiner>,
     out: Box<dyn Write + Send>,
 ) -> Result<(), DemoError> {
-    let pool = wiring::start(&demo_config(), data_dir).await?;
+    let pool = wiring::start(&demo_config(), data_dir, Vec::new()).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let names = miners
         .iter()

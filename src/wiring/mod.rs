@@ -26,6 +26,7 @@ use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
+use dwarves_actors::pool_manager::effective::Effective;
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
 use dwarves_actors::store::SharedStore;
@@ -199,11 +200,15 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     })
 }
 
-/// Starts the pool. It is ready for miners a moment later, when [`listen_file`] has been written.
+/// Starts the pool; `effective` are its settings with where each comes from, for `status`. It is ready for miners a moment later, when [`listen_file`] has been written.
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, StartError> {
+pub async fn start(
+    config: &Config,
+    data_dir: &Path,
+    effective: Vec<Effective>,
+) -> Result<RunningPool, StartError> {
     let bound = BoundServer::bind(config.http.listen)?;
     let http = bound.address;
     let bound_stratum = BoundStratum::bind(config)?;
@@ -211,7 +216,9 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     let ground = open_ground(config, data_dir).await?;
     let script = &ground.chain.payout_script;
     let addresses = ground.chain.addresses;
-    let settings = settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
+    let mut settings =
+        settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
+    settings.effective = effective;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
     let (stopping, stopped) = watch::channel(false);

@@ -167,6 +167,7 @@ pub(super) fn pool_settings(
         },
         payouts: payouts(config, addresses),
         clock: config.clock.rules(),
+        effective: Vec::new(),
         payout_holds: payout_holds(config),
         acknowledge,
     })

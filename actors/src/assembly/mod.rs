@@ -33,6 +33,7 @@ use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::messages::{HoldPayouts, ReadPayouts, ReadWaiting};
+use crate::pool_manager::effective::{self, Configured, Effective};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
@@ -72,6 +73,8 @@ pub struct PoolSettings {
     pub payouts: PaymasterSettings,
     /// How much the machine's clock is believed.
     pub clock: dwarves_domain::timekeeping::Rules,
+    /// Every setting of the configuration with where it comes from, for `status`.
+    pub effective: Vec<Effective>,
     /// What holds payouts from the start, besides what the pool finds out by itself.
     pub payout_holds: Holds,
     /// When shares are acknowledged.
@@ -228,6 +231,17 @@ pub async fn start(
     let open_blocks = world.store.open_blocks(settings.blocks.forget_after).await?;
 
     // An admin's changes outlive the life in which they were made.
+    let configured = Configured {
+        threshold: settings.payouts.threshold,
+        run_interval: settings.rewards.run_interval,
+        fee: settings.rewards.terms.fee,
+    };
+    for setting in effective::stored(&stored.settings) {
+        let (key, value) = (&setting.key, &setting.value);
+        log::warn!(
+            "setting {key} = {value}, stored by an admin, beats what is configured; pool_manager forget_setting takes it back"
+        );
+    }
     let changed = StoredTerms::read(&stored.settings);
     let mut terms = settings.rewards.terms;
     terms.fee = changed.fee.unwrap_or(terms.fee);
@@ -292,6 +306,7 @@ pub async fn start(
         payout_holds,
         identity,
         sides,
+        configured,
         pool_paused: is_paused(&stored.settings),
         stored,
     };

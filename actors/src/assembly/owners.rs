@@ -17,6 +17,7 @@ use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
 use crate::paymaster::comparing::Compared;
 use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::{Paymaster, PaymasterParts};
+use crate::pool_manager::effective::Configured;
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
 use crate::store::{BlockRow, StoredState};
@@ -40,6 +41,7 @@ pub(super) struct Restored {
     pub(super) compared: Option<Compared>,
     pub(super) identity: Option<Identity>,
     pub(super) sides: Sides,
+    pub(super) configured: Configured,
     pub(super) pool_paused: bool,
 }
 
@@ -62,7 +64,9 @@ pub(super) fn start(
     restored: Restored,
     placement: &Placement,
 ) -> PoolPorts {
+    let read_store = world.store.clone();
     let PoolSettings {
+        effective,
         job_key,
         work,
         miners_mailbox,
@@ -89,6 +93,7 @@ pub(super) fn start(
         compared,
         identity,
         sides,
+        configured,
         pool_paused,
     } = restored;
 
@@ -225,6 +230,9 @@ pub(super) fn start(
         clock: world.clock,
         stop: world.stop,
         paused: pool_paused,
+        store: read_store,
+        effective,
+        configured,
     };
     let pool = placement.start(move || PoolManager::new(parts));
 

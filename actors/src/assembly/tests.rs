@@ -246,3 +246,69 @@ async fn the_owners_run_on_an_arbiter_of_their_own_as_well() {
     arbiter.stop();
     arbiter.join().unwrap();
 }
+
+#[actix::test]
+async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
+    use crate::paymaster::messages::PaymasterControl;
+    use crate::testing::build::sats;
+
+    let bench = Bench::new().await;
+    let configured = pool_settings();
+    let fee = BasisPoints::new(777).unwrap();
+    bench
+        .control(ControlMessage::Rewards(DistributorControl::SetFee(fee)))
+        .await;
+    bench
+        .control(ControlMessage::Payouts(PaymasterControl::SetThreshold(sats(
+            999_999,
+        ))))
+        .await;
+    bench
+        .control(ControlMessage::Payouts(PaymasterControl::Pause))
+        .await;
+    let bench = bench.restarted().await;
+    let status = ControlMessage::Pool(PoolControl::Status);
+    let ControlOutcome::Done(told) = ask(&bench.ports.deliver, Deliver(status)).await else {
+        panic!("status is always told");
+    };
+    let told: Vec<(&str, &str)> = told["settings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|setting| {
+            (
+                setting["setting"].as_str().unwrap(),
+                setting["from"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let keys = ["payouts.paused", "payouts.threshold_sats", "rewards.fee_bps"];
+    assert_eq!(told, keys.map(|key| (key, "stored by an admin")));
+    for key in keys {
+        let forget = |key: &str| ControlMessage::Pool(PoolControl::ForgetSetting(key.to_owned()));
+        bench.control(forget(key)).await;
+        let again = ask(&bench.ports.deliver, Deliver(forget(key))).await;
+        assert!(matches!(again, ControlOutcome::Refused(_)), "{key}: {again:?}");
+    }
+    let bench = bench.restarted().await;
+    {
+        let schedule = ask(
+            &bench.ports.read_schedule,
+            crate::reward_distributor::messages::ReadSchedule,
+        )
+        .await;
+        assert_eq!(schedule.fee, configured.rewards.terms.fee);
+        let payouts = ask(&bench.ports.read_payouts, ReadPayouts).await;
+        assert_eq!(
+            (payouts.threshold, payouts.paused),
+            (configured.payouts.threshold, false)
+        );
+        assert!(effective::stored(&bench.store.settings().await.unwrap()).is_empty());
+    }
+    let unknown = ControlMessage::Pool(PoolControl::ForgetSetting("ledger.chain".to_owned()));
+    let refused = ask(&bench.ports.deliver, Deliver(unknown)).await;
+    assert!(
+        matches!(refused, ControlOutcome::Refused(_)),
+        "what the ledger remembers is no setting"
+    );
+}

@@ -164,8 +164,13 @@ pub fn holds(pays_miner: bool, was_compared: bool, is_start: bool) -> bool {
 /// What an operator wants done about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settle {
-    /// Book this one, or all that pay miners.
-    Adopt(Option<Txid>),
+    /// Book it.
+    Adopt {
+        /// This one; `None`: all that pay miners.
+        only: Option<Txid>,
+        /// Also if balances do not cover it.
+        reserve_bears: bool,
+    },
     /// They are looked at, and what is not booked is none of the pool's payouts.
     Release,
 }
@@ -241,7 +246,7 @@ impl Machine {
     /// Does what an operator wants done about what the ledger does not know.
     pub(super) async fn settle(&mut self, settle: Settle) -> Result<ControlOutcome, Ended> {
         match settle {
-            Settle::Adopt(only) => self.adopt(only).await,
+            Settle::Adopt { only, reserve_bears } => self.adopt(only, reserve_bears).await,
             Settle::Release => {
                 let comparison = self.side_by_side().await?;
                 let named = comparison.strangers.iter().take(NAMED_MAX).map(Stranger::to_json);
@@ -263,7 +268,7 @@ impl Machine {
         }
     }
 
-    async fn adopt(&mut self, only: Option<Txid>) -> Result<ControlOutcome, Ended> {
+    async fn adopt(&mut self, only: Option<Txid>, reserve_bears: bool) -> Result<ControlOutcome, Ended> {
         let comparison = self.side_by_side().await?;
         let is_wanted = |stranger: &&Stranger| match only {
             Some(txid) => stranger.spend.txid == txid,
@@ -278,7 +283,7 @@ impl Machine {
             };
             return Ok(ControlOutcome::Refused(why));
         }
-        let (writes, ids) = match self.bookings(&wanted).await? {
+        let (writes, ids) = match self.bookings(&wanted, reserve_bears).await? {
             Ok(bookings) => bookings,
             Err(why) => return Ok(ControlOutcome::Refused(why)),
         };
@@ -304,8 +309,9 @@ impl Machine {
     async fn bookings(
         &mut self,
         wanted: &[Spend],
+        reserve_bears: bool,
     ) -> Result<Result<(Vec<Write>, Vec<dwarves_domain::ids::PayoutId>), String>, Ended> {
-        let at = self.clock.now();
+        let at = self.clock.date();
         let payees = self.store.payees().await;
         let payees = payees.map_err(|error| self.store_failed(&error))?;
         let mut payees = Payees::new(payees, self.settings.addresses);
@@ -339,6 +345,14 @@ impl Machine {
                 Ok(adopted) => adopted,
                 Err(error) => return Ok(Err(format!("{txid} can not be booked: {error}"))),
             };
+            if adopted.uncovered > Amount::ZERO && !reserve_bears {
+                return Ok(Err(format!(
+                    "{txid} paid {} sats more than its miners have payable. If blocks were recovered after the restore, \
+                     wait until their rewards are payable and ask again; with reserve_bears=true the reserve bears it \
+                     now, and the miners keep what comes later",
+                    adopted.uncovered
+                )));
+            }
             payees.change(&adopted.parts, false);
             let signed = Signed {
                 txid,

@@ -160,7 +160,9 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
             PaymasterControl::PayNow { dry_run: false } => self.pay_now(reply, ctx),
             PaymasterControl::Cancel(id) => self.wish(Wish::Cancel(id, reply), ctx),
             PaymasterControl::Release(hold) => self.release(hold, reply, ctx),
-            PaymasterControl::Adopt(txid) => self.settle(Settle::Adopt(txid), reply, ctx),
+            PaymasterControl::Adopt { only, reserve_bears } => {
+                self.settle(Settle::Adopt { only, reserve_bears }, reply, ctx);
+            }
         }
     }
 }

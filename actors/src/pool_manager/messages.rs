@@ -56,7 +56,7 @@ pub enum ControlMessage {
 }
 
 /// An admin's message to the pool manager.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PoolControl {
     /// How the pool is.
     Status,
@@ -68,6 +68,8 @@ pub enum PoolControl {
     Drain,
     /// Drains, then stops the process.
     Shutdown,
+    /// Takes back a setting that an admin stored: what is configured holds again.
+    ForgetSetting(String),
 }
 
 /// What an actor says to an admin's message.

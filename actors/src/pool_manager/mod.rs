@@ -19,16 +19,18 @@ use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
-use crate::store::Write;
+use crate::store::{SharedStore, Write};
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
 
+pub mod effective;
 pub mod messages;
 mod reading;
 pub(crate) mod setting;
 #[cfg(test)]
 mod tests;
 
+use effective::{Configured, Effective};
 use messages::{ControlMessage, ControlOutcome, Deliver, LifeState, PoolControl, Stop};
 
 /// Questions that may wait in the mailbox.
@@ -94,6 +96,12 @@ pub struct PoolManagerParts {
     pub stop: watch::Sender<bool>,
     /// Whether an admin paused the pool in an earlier life.
     pub paused: bool,
+    /// Where stored settings are read.
+    pub store: SharedStore,
+    /// Every setting of the configuration with where it comes from.
+    pub effective: Vec<Effective>,
+    /// What the configuration says of settings that admins can store.
+    pub configured: Configured,
 }
 
 /// The actor that owns the pool's life.
@@ -108,7 +116,7 @@ pub struct PoolManager {
 impl PoolManager {
     /// A pool that is starting.
     pub fn new(parts: PoolManagerParts) -> Self {
-        let started_at = parts.clock.date();
+        let started_at = parts.clock.now();
         Self {
             parts,
             state: LifeState::Starting,
@@ -126,6 +134,7 @@ impl PoolManager {
                 self.drain(false, None, ctx);
                 reply.answer(ControlOutcome::Done(json!({ "state": self.state.as_str() })));
             }
+            PoolControl::ForgetSetting(setting) => self.forget_setting(setting, reply, ctx),
             PoolControl::Shutdown => {
                 // The process stops in its own order, draining included, once it is told.
                 let told = self.parts.stop.send(true).is_ok();
@@ -137,6 +146,49 @@ impl PoolManager {
                 });
             }
         }
+    }
+
+    /// Takes back what an admin stored: what is configured is put into force by the message that stores it, and then
+    /// what is stored is forgotten.
+    fn forget_setting(&self, setting: String, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        let Some(stored_as) = effective::stored_as(&setting) else {
+            let why =
+                format!("{setting} is none of the settings that admins can store; see `settings` of status");
+            return reply.answer(ControlOutcome::Refused(why));
+        };
+        let Some(put_back) = effective::put_back(&setting, &self.parts.configured) else {
+            let why = format!("{setting} names no miner or worker");
+            return reply.answer(ControlOutcome::Refused(why));
+        };
+        let (store, commit) = (self.parts.store.clone(), self.parts.peers.commit.clone());
+        let me = ctx.address();
+        ctx.spawn(wrap_future(async move {
+            match store.settings().await {
+                Ok(settings) if settings.contains_key(&stored_as) => {}
+                Ok(_) => {
+                    let why = format!("{setting} is not stored: what is configured holds");
+                    return reply.answer(ControlOutcome::Refused(why));
+                }
+                Err(_) => return reply.answer(ControlOutcome::Unavailable),
+            }
+            let deliver: Port<Deliver> = Port::new(&me);
+            match deliver.ask(Deliver(put_back), DRAIN_STEP_DEADLINE).await {
+                Ok(ControlOutcome::Done(_)) => {}
+                Ok(outcome) => return reply.answer(outcome),
+                Err(_) => return reply.answer(ControlOutcome::Unavailable),
+            }
+            let write = Write::SaveSetting {
+                key: stored_as,
+                value: None,
+            };
+            match commit.ask(Commit { writes: vec![write] }, ASK_DEADLINE).await {
+                Ok(Ok(_)) => {
+                    log::warn!("setting={setting} is taken back: what is configured holds");
+                    reply.answer(ControlOutcome::Done(json!({ "forgotten": setting })));
+                }
+                _ => reply.answer(ControlOutcome::Unavailable),
+            }
+        }));
     }
 
     /// Pauses or resumes: stored first, then told to the miner manager, then answered.

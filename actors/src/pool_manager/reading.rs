@@ -4,6 +4,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use serde_json::json;
 
+use super::effective;
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
@@ -21,7 +22,7 @@ impl PoolManager {
     fn own_view(&self) -> PoolView {
         PoolView {
             state: self.state,
-            started_at: self.started_at,
+            started_at: self.parts.clock.date_of(self.started_at),
             ledger_writes: true,
             has_work: true,
             no_work: None,
@@ -34,12 +35,15 @@ impl PoolManager {
     pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
         let view = self.own_view();
+        let (store, configured) = (self.parts.store.clone(), self.parts.effective.clone());
         ctx.spawn(wrap_future(async move {
             let view = complete(&peers, gate, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
             let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
+            let stored = store.settings().await.ok();
+            let settings = stored.map(|stored| effective::to_json(&effective::merge(&configured, &stored)));
             reply.answer(ControlOutcome::Done(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
@@ -55,6 +59,7 @@ impl PoolManager {
                 "rounds_missed": schedule.as_ref().map(|s| s.missed),
                 "clock": clock.as_ref().map(ClockView::to_json),
                 "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
+                "settings": settings,
                 "payouts": payouts.as_ref().map(PayoutsView::to_json),
             })));
         }));

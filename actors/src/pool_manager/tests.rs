@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::Span;
-use dwarves_domain::units::{BasisPoints, Units};
+use dwarves_domain::units::{Amount, BasisPoints, Units};
 use tokio::sync::oneshot;
 
 use super::messages::{PoolView, ReadPool};
@@ -18,6 +18,7 @@ use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
+use crate::store::memory::MemoryStore;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, template};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
@@ -109,6 +110,13 @@ async fn bench(paused: bool) -> Bench {
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
         paused,
+        store: Arc::new(MemoryStore::new()),
+        effective: Vec::new(),
+        configured: Configured {
+            threshold: Amount::ZERO,
+            run_interval: Span::from_secs(10),
+            fee: BasisPoints::default(),
+        },
     })
     .start();
     settle().await;
@@ -195,7 +203,7 @@ impl Bench {
 
     /// Pauses or resumes, with a store and a miner manager that do their part.
     async fn pause(&mut self, control: PoolControl) -> ControlOutcome {
-        let answer = self.deliver(control);
+        let answer = self.deliver(control.clone());
         settle().await;
         let commit = self.commit.try_recv().unwrap();
         assert!(
@@ -520,7 +528,7 @@ async fn the_status_sums_up_what_the_others_say() {
         status,
         json!({
             "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
-            "no_work": null, "stratum": null, "miners": 3, "workers_active": 2,
+            "no_work": null, "stratum": null, "miners": 3, "workers_active": 2, "settings": [],
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
             "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),

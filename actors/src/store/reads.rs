@@ -65,6 +65,8 @@ pub struct PoolTotals {
     pub blocks: u64,
     /// Units of work up to the last such block, for luck: blocks over units.
     pub units_to_last_block: Units,
+    /// Bytes of the log of writes that wait to be moved to the database; it grows while somebody reads for long.
+    pub log_bytes: u64,
 }
 
 /// All that must be known when the pool starts.

@@ -308,6 +308,7 @@ pub fn pool_settings() -> PoolSettings {
             tolerance: Span::from_secs(7_200),
             settle: Span::from_secs(60),
         },
+        effective: Vec::new(),
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }

@@ -44,6 +44,8 @@ pub enum AdoptError {
 pub struct Adopted {
     /// Whom it pays. What a miner has less than its part, the reserve bears when it is booked.
     pub parts: Vec<Part>,
+    /// What of it no miner's balance covers at present, so that the reserve would bear it.
+    pub uncovered: Amount,
     /// Who bears the fee: the miners only if their balances and outputs say so to the sat.
     pub payer: FeePayer,
 }
@@ -111,10 +113,16 @@ impl Payees {
         if payer == FeePayer::Miners
             && let Some(parts) = self.whole_balances(spend, fee)
         {
-            return Ok(Adopted { parts, payer });
+            let uncovered = Amount::ZERO;
+            return Ok(Adopted {
+                parts,
+                uncovered,
+                payer,
+            });
         }
         let mut left: BTreeMap<Hotkey, Amount> = BTreeMap::new();
         let mut parts = Vec::new();
+        let mut uncovered = Amount::ZERO;
         for (address, amount) in &spend.outputs {
             let mut missing = *amount;
             let payees = self.of(address);
@@ -128,6 +136,7 @@ impl Payees {
                 }
             }
             if missing > Amount::ZERO {
+                uncovered = uncovered.checked_add(missing).ok_or(AdoptError::Overflow)?;
                 // More than they have: of the first of them, or of the address itself.
                 let parsed = PayoutAddress::parse(address, self.addresses);
                 let parsed = parsed.map_err(|_| AdoptError::NoAddress(*amount))?;
@@ -144,6 +153,7 @@ impl Payees {
         }
         Ok(Adopted {
             parts: merged(parts)?,
+            uncovered,
             payer: FeePayer::Pool,
         })
     }

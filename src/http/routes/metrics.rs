@@ -334,6 +334,8 @@ impl Page {
             let count = totals.blocks_by_state.get(&state).copied().unwrap_or(0);
             self.value(name, &format!("{{state=\"{state}\"}}"), count);
         }
+        let help = "Bytes of the log of writes beside the database; it grows while somebody reads the ledger for long.";
+        self.gauge("dwarves_store_wal_bytes", help, totals.log_bytes);
         let (held, income) = (&totals.holdings, &totals.income);
         let help =
             "Rewards of deep blocks and emissions: the equation's left side, added up apart from the books.";

@@ -173,6 +173,7 @@ impl Store for ReadStore {
 
     fn totals(&self) -> StoreFuture<PoolTotals> {
         self.answer(PoolTotals {
+            log_bytes: 4_152,
             shares: 20,
             blocks: self.found,
             units: self.units,

@@ -20,11 +20,13 @@ use crate::work_manager::messages::WorkControl;
 const RUN_INTERVAL_SECS_MAX: u64 = 366 * 24 * 3_600;
 /// The longest reason for a ban, in bytes.
 const REASON_LEN_MAX: usize = 500;
+/// The longest name of a setting, in bytes: that of a worker's difficulty.
+const SETTING_LEN_MAX: usize = 250;
 
 const ACTORS: [(&str, &[&str]); 6] = [
     (
         "pool_manager",
-        &["status", "pause", "resume", "drain", "shutdown"],
+        &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],
     ),
     (
         "miner_manager",
@@ -81,6 +83,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("pool_manager", "pause") => ControlMessage::Pool(PoolControl::Pause),
         ("pool_manager", "resume") => ControlMessage::Pool(PoolControl::Resume),
         ("pool_manager", "drain") => ControlMessage::Pool(PoolControl::Drain),
+        ("pool_manager", "forget_setting") => {
+            ControlMessage::Pool(PoolControl::ForgetSetting(fields.setting()?))
+        }
         ("pool_manager", "shutdown") => ControlMessage::Pool(PoolControl::Shutdown),
         ("miner_manager", "ban") => ControlMessage::Miners(MinerControl::Ban {
             hotkey: fields.parsed("hotkey")?,
@@ -142,9 +147,10 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
         }
-        ("paymaster", "adopt") => {
-            ControlMessage::Payouts(PaymasterControl::Adopt(fields.parsed_optional("txid")?))
-        }
+        ("paymaster", "adopt") => ControlMessage::Payouts(PaymasterControl::Adopt {
+            only: fields.parsed_optional("txid")?,
+            reserve_bears: fields.flag("reserve_bears")?,
+        }),
         ("paymaster", "release") => {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))
         }
@@ -194,6 +200,19 @@ impl Fields {
     fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, field: &str) -> Result<T, ControlReply> {
         self.parsed_optional(field)?
             .ok_or_else(|| bad(field, "is missing"))
+    }
+
+    fn setting(&mut self) -> Result<String, ControlReply> {
+        let setting = self
+            .text("setting")?
+            .ok_or_else(|| bad("setting", "is missing"))?;
+        if setting.is_empty() || setting.len() > SETTING_LEN_MAX {
+            return Err(bad(
+                "setting",
+                format!("expected 1 to {SETTING_LEN_MAX} bytes of text"),
+            ));
+        }
+        Ok(setting)
     }
 
     fn reason(&mut self) -> Result<String, ControlReply> {

@@ -1,5 +1,6 @@
 //! The ledger beside its wallet: every state of the one with every state of the other.
 
+use dwarves_domain::payouts::Txid;
 use serde_json::json;
 
 use super::*;
@@ -34,6 +35,13 @@ async fn settings(bench: &Bench) -> std::collections::BTreeMap<String, String> {
 
 async fn bench(memory: MemoryStore, wallet: &TestWallet) -> Bench {
     Bench::on(memory, wallet.clone(), payout_settings()).await
+}
+
+fn adopt(only: Option<Txid>) -> PaymasterControl {
+    PaymasterControl::Adopt {
+        only,
+        reserve_bears: false,
+    }
 }
 
 fn coins() -> TestWallet {
@@ -140,13 +148,13 @@ async fn a_restored_ledger_pays_nobody_twice_and_its_books_become_right() {
         bench.look_at(10_000).await;
         assert!(bench.view().await.holds.contains(Hold::Restored));
         assert!(bench.wallet.waiting().is_empty());
-        let ControlOutcome::Done(told) = bench.ask(PaymasterControl::Adopt(None)).await else {
+        let ControlOutcome::Done(told) = bench.ask(adopt(None)).await else {
             panic!("it is booked");
         };
         assert_eq!(told["adopted"][0]["txid"], json!(txid.to_string()));
         assert_eq!(told["adopted"][0]["borne_by_reserve_sats"], 0);
         assert_eq!(told["adopted"][0]["fee_sats"], fee.sats());
-        let again = bench.ask(PaymasterControl::Adopt(Some(txid))).await;
+        let again = bench.ask(adopt(Some(txid))).await;
         assert!(matches!(again, ControlOutcome::Refused(_)), "{again:?}");
         assert!(bench.view().await.holds.is_empty());
         bench.look_at(20_000).await;
@@ -178,7 +186,7 @@ async fn what_is_none_of_the_pools_is_left_out_by_releasing_also_after_a_restart
     send(&wallet, Sent::Elsewhere);
     credit(&memory, 2, [50_000, 0, 0, 0]).await;
     let bench = bench(memory, &wallet).await;
-    let nothing = bench.ask(PaymasterControl::Adopt(None)).await;
+    let nothing = bench.ask(adopt(None)).await;
     assert!(matches!(nothing, ControlOutcome::Refused(_)));
     let ControlOutcome::Done(told) = bench.ask(PaymasterControl::Release(Hold::Restored)).await else {
         panic!("an operator may");
@@ -200,4 +208,30 @@ async fn what_is_none_of_the_pools_is_left_out_by_releasing_also_after_a_restart
         !settings(&bench).await[COMPARED].contains("\"seen\":[\""),
         "and what lies behind it is forgotten"
     );
+}
+
+#[actix::test]
+async fn what_no_balance_covers_is_booked_only_if_the_operator_says_who_bears_it() {
+    tokio::time::pause();
+    let wallet = coins();
+    send(&wallet, Sent::ToMiner);
+    let bench = bench(rich([0, 5_000, 0, 0]).await, &wallet).await;
+    let refused = bench.ask(adopt(None)).await;
+    assert!(
+        matches!(&refused, ControlOutcome::Refused(why) if why.contains("15000 sats more")),
+        "{refused:?}"
+    );
+    assert_eq!(bench.states(), []);
+    // The rest comes in, as from a block that was recovered.
+    credit(&bench.memory, 2, [0, 10_000, 0, 0]).await;
+    let told = PaymasterControl::Adopt {
+        only: None,
+        reserve_bears: true,
+    };
+    let ControlOutcome::Done(told) = bench.ask(told).await else {
+        panic!("it is booked");
+    };
+    assert_eq!(told["adopted"][0]["borne_by_reserve_sats"], 5_000);
+    assert_eq!(bench.of_miners(Balance::Payable), [0; 4]);
+    assert_eq!(bench.balance(Account::Reserve), -5_000);
 }

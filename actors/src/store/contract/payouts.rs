@@ -407,6 +407,7 @@ pub async fn a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_cover
     let mut store = with_payable(&backend).await;
     let adopted = Adopted {
         parts: vec![part(1, 900), part(2, 800), part(9, 30), part(1, 150)],
+        uncovered: sats(380),
         payer: FeePayer::Pool,
     };
     let rate = FeeRate::new(7).unwrap();

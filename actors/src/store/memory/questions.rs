@@ -230,6 +230,7 @@ impl State {
         }
         let lost = |block: &&BlockRow| block.accounting == Accounting::ReversedMature;
         Ok(PoolTotals {
+            log_bytes: 0,
             ledger_sum: self.rest.balances.sum(),
             holdings: Holdings::of(self.rest.balances.iter()),
             income: self.rest.income(),
