@@ -579,7 +579,7 @@ fn a_job_that_brought_far_too_much_is_replaced_by_a_harder_one_at_once() {
         .map(|sent| sent["method"].as_str().unwrap())
         .collect();
     assert_eq!(methods, ["mining.set_difficulty", "mining.notify"]);
-    let raised = talk.conversation.issued().unwrap().to_f64() / issued.to_f64();
+    let raised = talk.conversation.pace.wanted(&talk.rules.vardiff).to_f64() / issued.to_f64();
     assert!(
         (14.0..=28.3).contains(&raised),
         "20 times, as a power of two: {raised}"
