@@ -246,7 +246,7 @@ impl BlockTracker {
                 self.view.left_out
             ));
         }
-        let now = self.parts.clock.now();
+        let now = self.parts.clock.date();
         let is_late = |open: &&Open| {
             let waits = open.fate.0 == BlockState::Submitted && !open.is_doubtful;
             waits && now.since(open.found_at) >= WAITING_IS_TROUBLE

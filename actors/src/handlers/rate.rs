@@ -1,13 +1,15 @@
 //! A rate limit: so many in a second, with one second's worth saved up; and one that clients share.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 
-use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::time::Timestamp;
 
-/// Clients whose allowance is not whole and is remembered. About 50 bytes each.
-const CLIENTS_MAX: usize = 65_536;
+use crate::source::Source;
+
+/// Clients, and signers, whose allowances are remembered. About 100 bytes each.
+const REMEMBERED_MAX: usize = 65_536;
 
 /// An allowance that refills with time.
 #[derive(Clone, Copy, Debug)]
@@ -67,15 +69,49 @@ pub struct SharedRate {
     pub per_client: u32,
 }
 
-/// A rate limit in all, of which each client has a share: none of them can use up what the others need.
+/// Of a client's rate, the part that each signer has who was right before.
+const PROVEN_PART: u32 = 10;
+
+/// Whose allowance something was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purse {
+    /// That of the client.
+    Clients,
+    /// That of a signer who was right before, at this client.
+    Signers,
+}
+
+/// A rate limit in all, of which each client has a share: none of them can use up what the others need. Signers who were
+/// right before have allowances beside their client's, together as much again, so that junk from the same address does
+/// not keep them out.
 #[derive(Debug)]
 pub(crate) struct FairRate {
     rate: SharedRate,
     all: RateLimit,
     clients: HashMap<IpAddr, RateLimit>,
+    signers: HashMap<Source, RateLimit>,
+    signers_of: HashMap<IpAddr, RateLimit>,
     /// The one allowance of all those who can not be remembered one by one.
     crowd: RateLimit,
-    clients_max: usize,
+    remembered_max: usize,
+}
+
+/// The allowance under this key, if there is room to remember it.
+fn of<K: Eq + Hash>(
+    table: &mut HashMap<K, RateLimit>,
+    key: K,
+    per_sec: u32,
+    max: usize,
+    now: Timestamp,
+) -> Option<&mut RateLimit> {
+    if table.len() >= max && !table.contains_key(&key) {
+        // A whole allowance is as good as none that is remembered.
+        table.retain(|_, own| !own.is_whole(now));
+        if table.len() >= max {
+            return None;
+        }
+    }
+    Some(table.entry(key).or_insert_with(|| RateLimit::new(per_sec, now)))
 }
 
 impl FairRate {
@@ -85,49 +121,82 @@ impl FairRate {
             rate,
             all: RateLimit::new(rate.total, now),
             clients: HashMap::new(),
+            signers: HashMap::new(),
+            signers_of: HashMap::new(),
             crowd: RateLimit::new(rate.per_client, now),
-            clients_max: CLIENTS_MAX,
+            remembered_max: REMEMBERED_MAX,
         }
     }
 
-    fn own(&mut self, client: IpAddr, now: Timestamp) -> &mut RateLimit {
-        let client = host(client);
-        if self.clients.len() >= self.clients_max && !self.clients.contains_key(&client) {
-            // A whole allowance is as good as none that is remembered.
-            self.clients.retain(|_, own| !own.is_whole(now));
-            if self.clients.len() >= self.clients_max {
-                return &mut self.crowd;
+    fn clients(&mut self, client: IpAddr, now: Timestamp) -> &mut RateLimit {
+        let (per_sec, max) = (self.rate.per_client, self.remembered_max);
+        of(&mut self.clients, client, per_sec, max, now).unwrap_or(&mut self.crowd)
+    }
+
+    /// Takes one more, if there is one for this source now: from its own allowance and from that of all.
+    pub(crate) fn take(&mut self, source: Source, now: Timestamp) -> Option<Purse> {
+        let client = source.client();
+        // Its own first: who has used that up takes nothing from the others.
+        let is_known = self.signers.get_mut(&source).is_some_and(|own| own.allows(now));
+        let purse = if is_known
+            && of(
+                &mut self.signers_of,
+                client,
+                self.rate.per_client,
+                self.remembered_max,
+                now,
+            )
+            .is_some_and(|own| own.allows(now))
+        {
+            Purse::Signers
+        } else if self.clients(client, now).allows(now) {
+            Purse::Clients
+        } else {
+            return None;
+        };
+        self.all.allows(now).then_some(purse)
+    }
+
+    /// Notes that this source was right: from now on it has an allowance of its own.
+    pub(crate) fn prove(&mut self, source: Source, now: Timestamp) {
+        let per_sec = self.rate.per_client.div_ceil(PROVEN_PART);
+        if !self.signers.contains_key(&source) && self.signers.len() >= self.remembered_max {
+            // Rare, and cheap to make good: who signs on is known again.
+            self.signers.clear();
+        }
+        of(&mut self.signers, source, per_sec, self.remembered_max, now);
+    }
+
+    /// Makes this source alone pay for so many more, from the purse that the first was taken from.
+    pub(crate) fn charge(&mut self, source: Source, purse: Purse, more: u32, now: Timestamp) {
+        match purse {
+            Purse::Clients => self.clients(source.client(), now).charge(more),
+            Purse::Signers => {
+                if let Some(own) = self.signers.get_mut(&source) {
+                    own.charge(more);
+                }
             }
         }
-        let per_client = self.rate.per_client;
-        self.clients
-            .entry(client)
-            .or_insert_with(|| RateLimit::new(per_client, now))
-    }
-
-    /// Whether this client may have one more now; if so it is taken from its own allowance and from that of all.
-    pub(crate) fn allows(&mut self, client: IpAddr, now: Timestamp) -> bool {
-        // Its own first: who has used that up takes nothing from the others.
-        self.own(client, now).allows(now) && self.all.allows(now)
-    }
-
-    /// Makes this client alone pay for so many more.
-    pub(crate) fn charge(&mut self, client: IpAddr, more: u32, now: Timestamp) {
-        self.own(client, now).charge(more);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use dwarves_domain::hotkey::Hotkey;
+
     use super::*;
 
-    fn ip(n: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, n])
+    fn of_miner(client: u8, miner: u8) -> Source {
+        Source::new(IpAddr::from([192, 0, 2, client]), Hotkey::from_bytes([miner; 32]))
+    }
+
+    fn ip(client: u8) -> Source {
+        of_miner(client, 1)
     }
 
     fn allowed(rate: &mut FairRate, client: u8, millis: i64) -> usize {
         let at = Timestamp::from_millis(millis);
-        (0..100).filter(|_| rate.allows(ip(client), at)).count()
+        (0..100).filter(|_| rate.take(ip(client), at).is_some()).count()
     }
 
     fn rate(total: u32, per_client: u32) -> FairRate {
@@ -158,8 +227,8 @@ mod tests {
     #[test]
     fn what_a_client_is_charged_is_its_own_debt_and_is_paid_off() {
         let mut rate = rate(40, 10);
-        assert!(rate.allows(ip(1), Timestamp::EPOCH));
-        (0..1_000).for_each(|_| rate.charge(ip(1), 9, Timestamp::EPOCH));
+        assert_eq!(rate.take(ip(1), Timestamp::EPOCH), Some(Purse::Clients));
+        (0..1_000).for_each(|_| rate.charge(ip(1), Purse::Clients, 9, Timestamp::EPOCH));
         assert_eq!(allowed(&mut rate, 1, 900), 0);
         assert_eq!(
             allowed(&mut rate, 1, 1_500),
@@ -172,10 +241,32 @@ mod tests {
     #[test]
     fn more_clients_than_can_be_remembered_share_one_allowance() {
         let mut rate = rate(1_000, 4);
-        rate.clients_max = 2;
+        rate.remembered_max = 2;
         assert_eq!([1, 2].map(|client| allowed(&mut rate, client, 0)), [4, 4]);
         assert_eq!([3, 4].map(|client| allowed(&mut rate, client, 0)), [4, 0]);
         assert_eq!(allowed(&mut rate, 4, 10_000), 4, "who came long ago is forgotten");
         assert_eq!(rate.clients.len(), 1);
+    }
+
+    #[test]
+    fn who_was_right_before_is_heard_through_junk_from_the_same_client_and_no_further() {
+        let mut rate = rate(200, 40);
+        let now = Timestamp::EPOCH;
+        let (honest, junk) = (of_miner(1, 1), of_miner(1, 2));
+        assert_eq!(rate.take(honest, now), Some(Purse::Clients));
+        rate.prove(honest, now);
+        while let Some(purse) = rate.take(junk, now) {
+            rate.charge(junk, purse, 9, now);
+        }
+        let heard = (0..100).filter(|_| rate.take(honest, now).is_some()).count();
+        assert_eq!(heard, 4, "a tenth of the client's share");
+        // However many keys it makes up, a client has its share twice at most.
+        for miner in 0..200 {
+            rate.prove(of_miner(1, miner), now);
+        }
+        let all = (0..200)
+            .flat_map(|miner| [miner; 9])
+            .filter(|miner| rate.take(of_miner(1, *miner), now).is_some());
+        assert!(all.count() <= 36);
     }
 }

@@ -311,7 +311,7 @@ impl Machine {
         wanted: &[Spend],
         reserve_bears: bool,
     ) -> Result<Result<(Vec<Write>, Vec<dwarves_domain::ids::PayoutId>), String>, Ended> {
-        let at = self.clock.now();
+        let at = self.clock.date();
         let payees = self.store.payees().await;
         let payees = payees.map_err(|error| self.store_failed(&error))?;
         let mut payees = Payees::new(payees, self.settings.addresses);

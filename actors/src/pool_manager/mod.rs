@@ -116,7 +116,7 @@ pub struct PoolManager {
 impl PoolManager {
     /// A pool that is starting.
     pub fn new(parts: PoolManagerParts) -> Self {
-        let started_at = parts.clock.date();
+        let started_at = parts.clock.now();
         Self {
             parts,
             state: LifeState::Starting,

@@ -22,7 +22,7 @@ impl PoolManager {
     fn own_view(&self) -> PoolView {
         PoolView {
             state: self.state,
-            started_at: self.started_at,
+            started_at: self.parts.clock.date_of(self.started_at),
             ledger_writes: true,
             has_work: true,
             no_work: None,

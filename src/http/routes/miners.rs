@@ -151,7 +151,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     get, path = "/v1/miners/{hotkey}/credits", operation_id = "list_miner_credits", tag = "miners",
     params(
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
     responses(
@@ -175,7 +175,7 @@ pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<Ht
     get, path = "/v1/miners/{hotkey}/payouts", operation_id = "list_miner_payouts", tag = "miners",
     params(
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
     responses(

@@ -18,6 +18,7 @@ use super::rate::{FairRate, SharedRate};
 use crate::ask::{Ask, AskError, Port};
 use crate::clock::SharedClock;
 use crate::miner_manager::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceReply};
+use crate::source::Source;
 
 pub mod messages;
 #[cfg(test)]
@@ -108,9 +109,10 @@ impl RegistrationHandler {
         }
         // By time that passes, not by the wall's.
         let passed = self.clock.now();
-        if !self.rate.allows(request.from, passed) {
+        let source = Source::new(request.from, request.sender);
+        let Some(purse) = self.rate.take(source, passed) else {
             return Err(AuthenticateReply::Busy);
-        }
+        };
         let signed = SignedRequest {
             scheme: request.scheme,
             method: &request.method,
@@ -121,9 +123,10 @@ impl RegistrationHandler {
             receiver: request.receiver,
         };
         if !signed.is_signed_by(&request.signature) {
-            self.rate.charge(request.from, FAILED_COST - 1, passed);
+            self.rate.charge(source, purse, FAILED_COST - 1, passed);
             return Err(AuthenticateReply::SignatureInvalid);
         }
+        self.rate.prove(source, passed);
         Ok(UseNonce {
             hotkey: request.sender,
             nonce_nanos: request.nonce_nanos,
