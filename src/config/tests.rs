@@ -248,6 +248,21 @@ fn rules_between_keys_blame_the_key_that_was_set() {
             "sha256d",
         ),
         (
+            "[chain]\npins = [\"961632\"]",
+            "config.toml:2:",
+            "expected HEIGHT:HASH",
+        ),
+        (
+            "[chain]\nforbidden_deployments = [\"\"]",
+            "config.toml:2:",
+            "the name of a deployment",
+        ),
+        (
+            "[work]\nversion_rolling = \"bip9\"",
+            "config.toml:2:",
+            "\"bip323\", \"bip320\" or \"off\"",
+        ),
+        (
             "[chain]\npayout_address = \"x\"",
             "config.toml:2:1: chain.payout_address: ",
             "bcrt1",

@@ -91,20 +91,20 @@ impl MinerManager {
             &mut memory.recent,
             self.oldest_live,
         );
-        for row in &batch.rows {
+        for row in &mut batch.rows {
             if let Some(block) = &row.block {
                 let found = BlockFound {
                     hash: row.hash,
                     block: block.clone(),
                     at: dated,
                 };
-                if self.parts.blocks.tell(found).is_err() {
-                    // The block is in the batch too: the tracker finds it in the ledger.
-                    log::error!(
-                        "the block tracker does not listen; block hash={} waits in the ledger",
-                        row.hash
-                    );
-                }
+                let is_told = self
+                    .blocks_of_height
+                    .admits(block.height, self.parts.candidates_max)
+                    && self.parts.blocks.tell(found).is_ok();
+                // The handler has told the tracker of the block too. Whoever is told of it follows it: what nobody
+                // follows must not stand in the ledger as found.
+                row.block = row.block.take().filter(|_| is_told);
             }
         }
         if batch.needs_numbers {
@@ -135,6 +135,24 @@ impl MinerManager {
             };
             reply.answer(judgements);
         });
+    }
+}
+
+/// How many blocks of the newest height the shares brought: on an easy chain nearly every share is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BlocksOfHeight {
+    height: u32,
+    count: usize,
+}
+
+impl BlocksOfHeight {
+    /// Whether one more of this height is kept.
+    fn admits(&mut self, height: u32, max: usize) -> bool {
+        if self.height != height {
+            *self = Self { height, count: 0 };
+        }
+        self.count += 1;
+        self.count <= max
     }
 }
 

@@ -178,8 +178,11 @@ impl Talk {
                 extranonce,
                 submission,
             }),
-            Some(Attempt::Share(_, RolledShare::Rejected { reason, .. })) => Err(Refused::Counted(reason)),
-            Some(Attempt::Fault(fault)) => Err(Refused::Fault(fault)),
+            Some(Attempt::Share(
+                _,
+                RolledShare::Rejected { reason, .. } | RolledShare::Refused { reason, .. },
+            )) => Err(Refused::Counted(reason)),
+            Some(Attempt::Fault(fault) | Attempt::Stray(_, _, fault)) => Err(Refused::Fault(fault)),
             None => panic!("a submit is a share or none"),
         }
     }
