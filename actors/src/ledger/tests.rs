@@ -341,7 +341,10 @@ async fn queued_acknowledging_answers_shares_at_once_and_everything_else_when_du
     assert_eq!(first_of(&first.await.unwrap().unwrap()), 1);
     assert_eq!(first_of(&second.await.unwrap().unwrap()), 3);
     let with_worker = with_worker.await.unwrap().unwrap();
-    assert_eq!((&with_worker[0], first_of(&with_worker[1..])), (&Written::Done, 4));
+    assert_eq!(
+        (&with_worker[0], first_of(&with_worker[1..])),
+        (&Written::Done, 4)
+    );
     assert!(other.try_recv().is_err());
     bench.gate.open();
     assert!(other.await.unwrap().is_ok());
