@@ -133,6 +133,7 @@ pub(super) fn start(
     };
     let _keeper = placement.start(move || IdentityKeeper::new(parts));
 
+    let candidates_max = blocks.candidates_max;
     let parts = BlockTrackerParts {
         chain: world.chain.clone(),
         ledger: commit.clone(),
@@ -140,7 +141,7 @@ pub(super) fn start(
         maturity: blocks.maturity,
         forget_after: blocks.forget_after,
         store: world.store.clone(),
-        candidates_max: blocks.candidates_max,
+        candidates_max,
         open: open_blocks,
         recovery,
     };
@@ -150,6 +151,7 @@ pub(super) fn start(
         clock: world.clock.clone(),
         ledger: commit.clone(),
         blocks: Outbox::new(&blocks),
+        candidates_max,
         mailbox_capacity: miners_mailbox,
         difficulty_range,
     };
@@ -249,6 +251,7 @@ pub(super) fn start(
             judge: Port::new(&miners),
             issue: Port::new(&work),
             subscribe,
+            blocks: Port::new(&blocks),
         },
         deliver: Port::new(&pool),
         attach_gate: Port::new(&pool),

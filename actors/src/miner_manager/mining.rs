@@ -4,7 +4,8 @@ use actix::prelude::*;
 
 use super::judge::Batch;
 use super::messages::{
-    AssignWorker, AssignWorkerReply, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
+    AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, DrainMiners, JudgeShares, Judgement,
+    SetPaused, WorkRetired,
 };
 use super::{MinerManager, standing_of};
 use crate::ask::Ask;
@@ -46,6 +47,32 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<JudgeShares>, ctx: &mut Self::Context) {
+        if self.memory.registry.numbers_left() == 0 && self.names_nobody(&ask.payload.requests) {
+            // It is the miner's `default` that gets them, and that may need a number: after a start, mostly.
+            return self.give_numbers_then(ctx, |this, _, ctx| this.judge(ask, ctx));
+        }
+        self.judge(ask, ctx);
+    }
+}
+
+impl MinerManager {
+    /// Whether there is a share of a registered miner whose job names a worker that is none of its.
+    fn names_nobody(&self, requests: &[CheckedShares]) -> bool {
+        let registry = &self.memory.registry;
+        let known = requests
+            .iter()
+            .filter(|request| registry.miner(&request.miner).is_some());
+        let mut shares = known.flat_map(|request| request.shares.iter().map(|share| (request.miner, share)));
+        shares.any(|(miner, share)| match share {
+            CheckedShare::Proven { job, .. } => {
+                let worker = registry.worker(job.worker());
+                worker.is_none_or(|worker| worker.hotkey != miner)
+            }
+            CheckedShare::Rejected { .. } => false,
+        })
+    }
+
+    fn judge(&mut self, ask: Ask<JudgeShares>, ctx: &mut Context<Self>) {
         let JudgeShares {
             received_at,
             requests,
@@ -64,20 +91,20 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
             &mut memory.recent,
             self.oldest_live,
         );
-        for row in &batch.rows {
+        for row in &mut batch.rows {
             if let Some(block) = &row.block {
                 let found = BlockFound {
                     hash: row.hash,
                     block: block.clone(),
                     at: dated,
                 };
-                if self.parts.blocks.tell(found).is_err() {
-                    // The block is in the batch too: the tracker finds it in the ledger.
-                    log::error!(
-                        "the block tracker does not listen; block hash={} waits in the ledger",
-                        row.hash
-                    );
-                }
+                let is_told = self
+                    .blocks_of_height
+                    .admits(block.height, self.parts.candidates_max)
+                    && self.parts.blocks.tell(found).is_ok();
+                // The handler has told the tracker of the block too. Whoever is told of it follows it: what nobody
+                // follows must not stand in the ledger as found.
+                row.block = row.block.take().filter(|_| is_told);
             }
         }
         if batch.needs_numbers {
@@ -108,6 +135,24 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
             };
             reply.answer(judgements);
         });
+    }
+}
+
+/// How many blocks of the newest height the shares brought: on an easy chain nearly every share is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BlocksOfHeight {
+    height: u32,
+    count: usize,
+}
+
+impl BlocksOfHeight {
+    /// Whether one more of this height is kept.
+    fn admits(&mut self, height: u32, max: usize) -> bool {
+        if self.height != height {
+            *self = Self { height, count: 0 };
+        }
+        self.count += 1;
+        self.count <= max
     }
 }
 

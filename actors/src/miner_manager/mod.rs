@@ -49,6 +49,8 @@ pub struct MinerManagerParts {
     pub ledger: Port<Commit>,
     /// Who takes blocks to the chain.
     pub blocks: Outbox<BlockFound>,
+    /// Found blocks of one height that are kept.
+    pub candidates_max: usize,
     /// Questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
     /// The easiest and the hardest difficulty that an admin may fix.
@@ -81,6 +83,7 @@ pub struct MinerMemory {
 pub struct MinerManager {
     parts: MinerManagerParts,
     memory: MinerMemory,
+    blocks_of_height: mining::BlocksOfHeight,
     oldest_live: TemplateId,
     paused: bool,
     /// New miners that are being stored, and whether each is an address. All machines of one may log in at once: it is
@@ -114,6 +117,7 @@ impl MinerManager {
         Self {
             parts,
             memory,
+            blocks_of_height: mining::BlocksOfHeight::default(),
             oldest_live: TemplateId::new(0),
             paused: false,
             registering: BTreeMap::new(),

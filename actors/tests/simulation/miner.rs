@@ -325,6 +325,7 @@ impl Miner {
         };
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].1.ask(submit, self.patience()).await;
+        let reply = reply.map(|reply| reply.split().0);
         let mut state_of_request = "again later";
         match reply {
             Ok(SubmitSharesReply::Verdicts(verdicts)) => {
@@ -348,7 +349,8 @@ impl Miner {
                 | SubmitSharesReply::Paused
                 | SubmitSharesReply::Busy
                 | SubmitSharesReply::MinerFull
-                | SubmitSharesReply::Unavailable,
+                | SubmitSharesReply::Unavailable
+                | SubmitSharesReply::WithBlocks { .. },
             )
             | Err(_) => {
                 MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);

@@ -45,31 +45,39 @@ pub(super) struct Caller {
     pub(super) miner: Hotkey,
     pub(super) from: IpAddr,
     pub(super) worker: WorkerName,
+    /// Whether it is a payout address, which may mine before anybody has registered it.
+    identity: Identity,
 }
 
 impl Caller {
     /// Who a request says it comes from.
-    pub(super) async fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
+    pub(super) fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
         let deps = &state.deps().json_rpc;
         let user = user_name(req)?;
         let from = client::address(req, state);
         let (identity, worker) =
             parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
-        if let Identity::Address(_) = identity {
-            let question = JoinWorker {
-                identity: identity.clone(),
-                worker: worker.clone(),
-                issued: None,
-                earned: None,
-                from,
-            };
-            join(state, question).await?;
-        }
         Ok(Self {
             miner: identity.hotkey(),
             from,
             worker,
+            identity,
         })
+    }
+
+    /// Sees to it that a payout address is known, before it gets work. What it submits needs no welcome.
+    pub(super) async fn let_in(&self, state: &HttpState) -> Result<(), Failure> {
+        let Identity::Address(_) = self.identity else {
+            return Ok(());
+        };
+        let question = JoinWorker {
+            identity: self.identity.clone(),
+            worker: self.worker.clone(),
+            issued: None,
+            earned: None,
+            from: self.from,
+        };
+        join(state, question).await
     }
 }
 

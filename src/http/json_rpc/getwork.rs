@@ -107,7 +107,7 @@ pub(super) async fn submit(state: &HttpState, caller: &Caller, params: &[Value])
     let reason = share::submit(state, caller, &solution_of(params)?, None).await?;
     let mut given = Given::new(&reason.is_none())?;
     if let Some(reason) = reason {
-        let reason = HeaderValue::from_static(reason);
+        let reason = HeaderValue::from_str(&reason).map_err(|_| Failure::internal())?;
         given.headers.push((X_REJECT_REASON.clone(), reason));
     }
     Ok(given)

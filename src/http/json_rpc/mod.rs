@@ -65,7 +65,7 @@ async fn answer(req: HttpRequest, state: web::Data<HttpState>, payload: web::Pay
 /// The long poll of `getwork`. Some miners ask with GET and without a body.
 async fn answer_later(req: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> HttpResponse {
     let waited = async {
-        let caller = Caller::of(&req, &state).await?;
+        let caller = Caller::of(&req, &state)?;
         let body = read(&req, payload, &state).await?;
         if body.is_empty() {
             return Ok((getwork::wait(&state, &caller).await?, Value::Null));
@@ -89,7 +89,7 @@ async fn answer_later(req: HttpRequest, state: web::Data<HttpState>, payload: we
 
 async fn respond(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> HttpResponse {
     let answered = async {
-        let caller = Caller::of(req, state).await?;
+        let caller = Caller::of(req, state)?;
         let body = read(req, payload, state).await?;
         let call = Call::parse(&body)?;
         let given = dispatch(state, &caller, &call).await;

@@ -1,5 +1,6 @@
 //! One share on its way, and BIP22's words for what came of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven, MerkleRoot};
@@ -13,7 +14,7 @@ use dwarves_domain::work::{Header, Job, JobId};
 
 use super::call::Failure;
 use super::caller::Caller;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::{BLOCK_SUBMITTED, Code, Problem};
 use crate::http::state::HttpState;
 
 /// A job for the caller, newer than `newer_than` if that is given, and until when it is good at the latest. Its
@@ -23,6 +24,7 @@ pub(super) async fn fetch(
     caller: &Caller,
     newer_than: Option<JobId>,
 ) -> Result<(Arc<Job>, Timestamp), Failure> {
+    caller.let_in(state).await?;
     let question = FetchWork {
         miner: caller.miner,
         from: caller.from,
@@ -42,7 +44,6 @@ pub(super) async fn fetch(
             let given = HeaderGiven {
                 root: MerkleRoot::of(&job),
                 job: job.id(),
-                owner: caller.miner,
                 from: caller.from,
             };
             state.deps().json_rpc.given.tell(given)?;
@@ -62,7 +63,7 @@ pub(super) async fn fetch(
 }
 
 /// What came of a share: `None` if it counts and is on disk, or BIP22's word for why not.
-pub(super) type Outcome = Option<&'static str>;
+pub(super) type Outcome = Option<Cow<'static, str>>;
 
 /// Submits a header that was solved. `named` is the job's name, if the miner sent it along; the header's merkle root
 /// is as good.
@@ -74,11 +75,13 @@ pub(super) async fn submit(
 ) -> Result<Outcome, Failure> {
     let question = FindJob {
         root: MerkleRoot(header.merkle_root()),
-        owner: caller.miner,
     };
-    let written_down = state.ask(&state.deps().json_rpc.find, question).await?;
+    // It may be a block, so a busy moment is waited out.
+    let patience = state.limits().ask_deadline;
+    let find = &state.deps().json_rpc.find;
+    let written_down = find.ask_patiently(question, patience).await?;
     let Some(job_id) = written_down.or(named) else {
-        return Ok(Some("unknown-work"));
+        return Ok(Some("unknown-work".into()));
     };
     let question = SubmitShares {
         miner: caller.miner,
@@ -92,7 +95,25 @@ pub(super) async fn submit(
             version: Some(header.version()),
         })],
     };
-    match state.worker().submit.ask_punctual(question).await? {
+    let reply = state.worker().submit.ask_patiently(question, patience).await?;
+    let (answer, blocks) = reply.split();
+    let is_block = !blocks.is_empty();
+    outcome(answer)
+        .map(|word| match word {
+            Some(word) if is_block => Some(format!("{word} ({BLOCK_SUBMITTED})").into()),
+            word => word.map(Cow::Borrowed),
+        })
+        .map_err(|failure| {
+            if is_block {
+                failure.also(BLOCK_SUBMITTED)
+            } else {
+                failure
+            }
+        })
+}
+
+fn outcome(answer: SubmitSharesReply) -> Result<Option<&'static str>, Failure> {
+    match answer {
         SubmitSharesReply::Verdicts(verdicts) => Ok(verdicts.first().and_then(word)),
         SubmitSharesReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
         SubmitSharesReply::Banned { reason } => Err(Problem::banned(&reason).into()),
@@ -103,12 +124,14 @@ pub(super) async fn submit(
         .into()),
         SubmitSharesReply::Busy => Err(Problem::busy().into()),
         SubmitSharesReply::MinerFull => Err(Problem::miner_full().into()),
-        SubmitSharesReply::Unavailable => Err(Problem::unavailable().into()),
+        SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
+            Err(Problem::unavailable().into())
+        }
     }
 }
 
 /// BIP22's word for a verdict.
-fn word(verdict: &ShareVerdict) -> Outcome {
+fn word(verdict: &ShareVerdict) -> Option<&'static str> {
     match verdict {
         ShareVerdict::Accepted { .. } => None,
         ShareVerdict::OtherWorker => Some("unknown-work"),

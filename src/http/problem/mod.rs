@@ -18,6 +18,10 @@ pub use code::Code;
 
 /// The longest `detail`, in characters. Some quote what was sent, which may be long.
 const DETAIL_CHARS_MAX: usize = 300;
+/// What a refusal says besides, if a share that does not count is a block.
+pub const BLOCK_SUBMITTED: &str = "it is a block all the same, and was submitted";
+/// The same of a request of several shares.
+const BLOCK_AMONG_THEM: &str = "a block was among the shares all the same, and was submitted";
 /// How a caller may say who it is, for 401 answers.
 const CHALLENGE: &str = "Bearer realm=\"dwarves\", btauth version=\"1\"";
 
@@ -77,6 +81,13 @@ impl Problem {
     pub fn of_field(mut self, field: &str) -> Self {
         let end = field.char_indices().nth(DETAIL_CHARS_MAX).map(|(end, _)| end);
         self.field = Some(Box::from(&field[..end.unwrap_or(field.len())]));
+        self
+    }
+
+    /// Says that what is refused holds a block, which was submitted all the same.
+    #[must_use]
+    pub fn with_block(mut self) -> Self {
+        self.detail = Cow::Owned(format!("{}; {BLOCK_AMONG_THEM}", self.detail));
         self
     }
 

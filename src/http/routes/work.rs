@@ -107,11 +107,30 @@ pub async fn submit(
             .map(|Object(share)| share.into())
             .collect(),
     };
-    // The submission handler answers every request within its own deadline.
-    match state.worker().submit.ask_punctual(question).await? {
-        SubmitSharesReply::Verdicts(verdicts) => body::ok(&SubmitAnswer {
-            results: verdicts.into_iter().map(ShareResult::from).collect(),
-        }),
+    // The submission handler answers every request within its own deadline. A busy moment is waited out: there may be a
+    // block among the shares.
+    let patience = state.limits().ask_deadline;
+    let reply = state.worker().submit.ask_patiently(question, patience).await?;
+    let (answer, blocks) = reply.split();
+    answer_of(answer, &blocks).map_err(|problem| {
+        if blocks.is_empty() {
+            problem
+        } else {
+            problem.with_block()
+        }
+    })
+}
+
+fn answer_of(answer: SubmitSharesReply, blocks: &[usize]) -> Result<HttpResponse, Problem> {
+    match answer {
+        SubmitSharesReply::Verdicts(verdicts) => {
+            let results = verdicts.into_iter().enumerate();
+            body::ok(&SubmitAnswer {
+                results: results
+                    .map(|(place, verdict)| ShareResult::new(verdict, blocks.contains(&place)))
+                    .collect(),
+            })
+        }
         SubmitSharesReply::MinerUnknown => Err(Problem::miner_unknown()),
         SubmitSharesReply::Banned { reason } => Err(Problem::banned(&reason)),
         SubmitSharesReply::Paused => Err(Problem::new(
@@ -120,6 +139,6 @@ pub async fn submit(
         )),
         SubmitSharesReply::Busy => Err(Problem::busy()),
         SubmitSharesReply::MinerFull => Err(Problem::miner_full()),
-        SubmitSharesReply::Unavailable => Err(Problem::unavailable()),
+        SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => Err(Problem::unavailable()),
     }
 }

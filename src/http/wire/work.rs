@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::object::Object;
 use super::scalars::{Hash, Instant, JobName, Reason, Word, Worker, serialize_hex};
+use crate::http::problem::BLOCK_SUBMITTED;
 
 /// What one request brings.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -166,7 +167,14 @@ pub enum ShareResult {
 
 /// Why a share does not count, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub struct Detail {
+    why: Why,
+    /// It is a block, which was submitted all the same.
+    is_block: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
     /// As the rejection says.
     Rejection(Rejection),
     /// Its job was given to another worker of this miner.
@@ -177,18 +185,24 @@ pub enum Detail {
 
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejection(rejection) => rejection.fmt(f),
-            Self::OtherWorker => f.write_str("the job was given to another worker of this miner"),
-            Self::JobFull => f.write_str(
+        match self.why {
+            Why::Rejection(rejection) => rejection.fmt(f)?,
+            Why::OtherWorker => f.write_str("the job was given to another worker of this miner")?,
+            Why::JobFull => f.write_str(
                 "the job is over: it brought as many shares as one may (limits.recent_shares_per_job_times); new work is harder",
-            ),
+            )?,
         }
+        if self.is_block {
+            write!(f, "; {BLOCK_SUBMITTED}")?;
+        }
+        Ok(())
     }
 }
 
-impl From<ShareVerdict> for ShareResult {
-    fn from(verdict: ShareVerdict) -> Self {
+impl ShareResult {
+    /// What became of a share. `is_block`: it does not count, and is a block that was submitted all the same.
+    pub fn new(verdict: ShareVerdict, is_block: bool) -> Self {
+        let detail = |why| Detail { why, is_block };
         match verdict {
             ShareVerdict::Accepted {
                 hash,
@@ -203,7 +217,7 @@ impl From<ShareVerdict> for ShareResult {
             },
             ShareVerdict::Rejected(rejection) => Self::Rejected {
                 reason: Reason(rejection.reason()),
-                detail: Detail::Rejection(rejection),
+                detail: detail(Why::Rejection(rejection)),
                 sequence: match rejection {
                     Rejection::Duplicate(first) => Some(first.get()),
                     _ => None,
@@ -211,12 +225,12 @@ impl From<ShareVerdict> for ShareResult {
             },
             ShareVerdict::JobFull { .. } => Self::Rejected {
                 reason: Reason(Rejection::Stale.reason()),
-                detail: Detail::JobFull,
+                detail: detail(Why::JobFull),
                 sequence: None,
             },
             ShareVerdict::OtherWorker => Self::Rejected {
                 reason: Reason(Rejection::UnknownJob.reason()),
-                detail: Detail::OtherWorker,
+                detail: detail(Why::OtherWorker),
                 sequence: None,
             },
         }

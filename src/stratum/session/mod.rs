@@ -43,7 +43,7 @@ mod reading;
 use due::DueQueue;
 use looking::Checking;
 use opening::Opening;
-use reading::{Batch, Waiting};
+use reading::{Batch, Knocking, Waiting};
 
 /// News that may wait for one session: it has little to say to it.
 const MAILBOX_CAPACITY: usize = 2;
@@ -110,6 +110,7 @@ pub struct StratumSession {
     /// The shares of the present read.
     batch: Batch,
     waiting: Option<Box<Waiting>>,
+    knocking: Option<Box<Knocking>>,
     due: DueQueue,
     checking: Option<Box<Checking>>,
     /// What is to be written, and how much of it was.
@@ -155,6 +156,7 @@ impl StratumSession {
             unread: Vec::new(),
             batch: Batch::default(),
             waiting: None,
+            knocking: None,
             due: DueQueue::default(),
             checking: None,
             out: Vec::new(),
@@ -209,6 +211,7 @@ impl StratumSession {
             // Lines first: whatever they ask for is waited for right after.
             let handled = self.handle_lines();
             let is_held = !self.unread.is_empty() && !self.has_room();
+            self.poll_knocking(wake);
             self.poll_due(wake);
             self.poll_waiting(wake);
             self.poll_checking(wake);
@@ -218,7 +221,10 @@ impl StratumSession {
             if let Err(end) = self.poll_flush(wake) {
                 return Poll::Ready(end);
             }
-            let is_quiet = self.due.is_empty() && self.waiting.is_none() && self.out.is_empty();
+            let is_quiet = self.due.is_empty()
+                && self.knocking.is_none()
+                && self.waiting.is_none()
+                && self.out.is_empty();
             if let Some(end) = self.leaving.filter(|_| is_quiet) {
                 return Poll::Ready(end);
             }

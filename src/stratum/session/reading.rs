@@ -1,7 +1,10 @@
 //! Bytes become lines, lines become steps.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Wake, Poll};
+use std::time::Duration;
 
 use dwarves_actors::ask::AskError;
 use dwarves_actors::handlers::submission::messages::{RolledShare, SubmitRolled};
@@ -46,6 +49,18 @@ pub(super) enum Waiting {
     },
 }
 
+/// How often shares are sent again while the handler is busy, and how long it is waited in between.
+const KNOCKS_MAX: u32 = 200;
+const KNOCK_EVERY: Duration = Duration::from_millis(50);
+
+/// Shares that the handler was too busy for.
+pub(super) struct Knocking {
+    submit: SubmitRolled,
+    answers: DueShares,
+    times: u32,
+    again: Pin<Box<tokio::time::Sleep>>,
+}
+
 /// The shares of the present read, for one miner.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -57,7 +72,10 @@ pub(super) struct Batch {
 impl StratumSession {
     /// Whether more lines may be handled now.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.is_none() && self.due.len() < DUE_MAX && self.unwritten() < UNWRITTEN_SOFT_MAX
+        self.knocking.is_none()
+            && self.waiting.is_none()
+            && self.due.len() < DUE_MAX
+            && self.unwritten() < UNWRITTEN_SOFT_MAX
     }
 
     /// Reads once, if there is room for what it may bring.
@@ -204,18 +222,26 @@ impl StratumSession {
         match attempt {
             Attempt::Fault(fault) => self.batch.answers.push(id, Slot::Known(fault)),
             Attempt::Share(miner, share) => {
-                if self.batch.miner.is_some_and(|other| other != miner) {
-                    self.send_batch();
-                }
-                self.batch.miner = Some(miner);
                 let worker = match &share {
-                    RolledShare::Solved { job, .. } => job.worker(),
-                    RolledShare::Rejected { worker, .. } => *worker,
+                    RolledShare::Solved { job, .. } => Some(job.worker()),
+                    RolledShare::Rejected { worker, .. } => Some(*worker),
+                    RolledShare::Refused { worker, .. } => *worker,
                 };
-                self.batch.shares.push(share);
-                self.batch.answers.push(id, Slot::Judged(worker));
+                // Only a stray share is nobody's.
+                let slot = worker.map_or(Slot::Stray(Fault::UNAUTHORIZED), Slot::Judged);
+                self.join_batch(id, miner, share, slot);
             }
+            Attempt::Stray(miner, share, fault) => self.join_batch(id, miner, share, Slot::Stray(fault)),
         }
+    }
+
+    fn join_batch(&mut self, id: &str, miner: Hotkey, share: RolledShare, slot: Slot) {
+        if self.batch.miner.is_some_and(|other| other != miner) {
+            self.send_batch();
+        }
+        self.batch.miner = Some(miner);
+        self.batch.shares.push(share);
+        self.batch.answers.push(id, slot);
     }
 
     /// Sends the shares of this read, in one message.
@@ -227,7 +253,7 @@ impl StratumSession {
         let Some(miner) = batch.miner else {
             // Nothing in it is a share: it is answered at once, if nothing before it is waited for.
             let mut text = Vec::new();
-            batch.answers.write_faults(None, &mut text);
+            batch.answers.write_faults(None, &[], &mut text);
             return self.answer(&text);
         };
         let submit = SubmitRolled {
@@ -235,13 +261,46 @@ impl StratumSession {
             from: self.ip,
             shares: batch.shares,
         };
-        match self.thread.peers.submit.post(submit) {
-            Ok(answer) => self.due.push_shares(batch.answers, answer),
+        self.send_shares(submit, batch.answers, 0);
+    }
+
+    /// Sends shares to be judged. While the handler is busy they are kept, for there may be a block among them; until
+    /// they are on their way nothing more is read.
+    fn send_shares(&mut self, submit: SubmitRolled, answers: DueShares, times: u32) {
+        match self.thread.peers.submit.offer(submit) {
+            Ok(answer) => self.due.push_shares(answers, answer),
+            Err((AskError::Busy, submit)) if times < KNOCKS_MAX => {
+                self.knocking = Some(Box::new(Knocking {
+                    submit,
+                    answers,
+                    times: times + 1,
+                    again: Box::pin(tokio::time::sleep(KNOCK_EVERY)),
+                }));
+            }
             Err(_) => {
                 let mut text = Vec::new();
-                batch.answers.write_faults(Some(POOL_BUSY), &mut text);
+                answers.write_faults(Some(POOL_BUSY), &[], &mut text);
                 self.answer(&text);
             }
+        }
+    }
+
+    /// Sends shares that the handler was too busy for.
+    pub(super) fn poll_knocking(&mut self, wake: &mut Wake<'_>) {
+        while let Some(knocking) = &mut self.knocking {
+            if knocking.again.as_mut().poll(wake).is_pending() {
+                return;
+            }
+            let Some(knocking) = self.knocking.take() else {
+                return;
+            };
+            let Knocking {
+                submit,
+                answers,
+                times,
+                ..
+            } = *knocking;
+            self.send_shares(submit, answers, times);
         }
     }
 

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use actix::Message;
-use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::work::{Job, JobId};
 
 use crate::ask::Request;
@@ -27,8 +26,6 @@ pub struct HeaderGiven {
     pub root: MerkleRoot,
     /// The job.
     pub job: JobId,
-    /// Whose.
-    pub owner: Hotkey,
     /// The client that it was sent to.
     pub from: IpAddr,
 }
@@ -38,11 +35,10 @@ pub struct HeaderGiven {
 pub struct FindJob {
     /// The header's merkle root.
     pub root: MerkleRoot,
-    /// Who submits it.
-    pub owner: Hotkey,
 }
 
 impl Request for FindJob {
-    /// `None` if the book does not have it, or it was given to another miner.
+    /// `None` if the book does not have it. Whether it was given to who submits it is not the book's to say: the job's
+    /// name opens for its owner alone.
     type Reply = Option<JobId>;
 }

@@ -10,7 +10,6 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use actix::prelude::*;
-use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::work::JobId;
 
@@ -34,7 +33,7 @@ pub struct HeaderBookLimits {
 /// The actor that remembers headers.
 pub struct HeaderBook {
     limits: HeaderBookLimits,
-    jobs: HashMap<MerkleRoot, (JobId, Hotkey)>,
+    jobs: HashMap<MerkleRoot, JobId>,
     /// What each client was given, oldest first.
     given: HashMap<IpAddr, VecDeque<MerkleRoot>>,
     /// How many each client has, in that order: the last has the most.
@@ -53,7 +52,7 @@ impl HeaderBook {
     }
 
     fn write_down(&mut self, given: HeaderGiven) {
-        if self.jobs.insert(given.root, (given.job, given.owner)).is_some() {
+        if self.jobs.insert(given.root, given.job).is_some() {
             return;
         }
         let client = host(given.from);
@@ -104,7 +103,6 @@ impl Handler<Ask<FindJob>> for HeaderBook {
 
     fn handle(&mut self, ask: Ask<FindJob>, _: &mut Self::Context) {
         let found = self.jobs.get(&ask.payload.root);
-        let found = found.filter(|(_, owner)| *owner == ask.payload.owner);
-        ask.reply.answer(found.map(|(job, _)| *job));
+        ask.reply.answer(found.copied());
     }
 }

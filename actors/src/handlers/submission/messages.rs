@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId, WorkerName};
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
@@ -93,6 +93,25 @@ pub enum RolledShare {
         /// The rest. Its job id is the job's.
         submission: Submission,
     },
+    /// It was refused by the session itself, and is hashed all the same: it may be a block.
+    Refused {
+        /// The template that the solution is of.
+        template: TemplateId,
+        /// The session's part and the miner's.
+        extranonce: FullExtraNonce,
+        /// The header's time.
+        time: u32,
+        /// The header's nonce.
+        nonce: u32,
+        /// What the header's version may have been; the first is likeliest.
+        versions: Vec<u32>,
+        /// Who found it, if it is a block.
+        finder: Hotkey,
+        /// Why the share does not count.
+        reason: Rejection,
+        /// Whose share it is, if it is anybody's.
+        worker: Option<WorkerId>,
+    },
     /// It was refused by the session itself; it is only counted.
     Rejected {
         /// Why.
@@ -126,6 +145,24 @@ pub enum SubmitSharesReply {
     MinerFull,
     /// The store can not take shares at present; nothing counts.
     Unavailable,
+    /// The answer, and some of the shares that do not count are blocks: what met the network's target was stored and
+    /// submitted, whatever became of the share.
+    WithBlocks {
+        /// The answer.
+        answer: Box<SubmitSharesReply>,
+        /// The places of those shares in the request.
+        places: Vec<usize>,
+    },
+}
+
+impl SubmitSharesReply {
+    /// The plain answer, and the places of the shares that do not count and are blocks.
+    pub fn split(self) -> (Self, Vec<usize>) {
+        match self {
+            Self::WithBlocks { answer, places } => (*answer, places),
+            answer => (answer, Vec::new()),
+        }
+    }
 }
 
 /// The verdict on one share.

@@ -16,13 +16,15 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
-use crate::clock::{SharedClock, poke_every};
+use crate::block_tracker::messages::TakeCandidate;
+use crate::clock::{Moment, SharedClock, poke_every};
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares};
 use crate::proof_of_work::{HashHere, SharedProofOfWork};
 use crate::source::{SharedLimit, SharedPlaces, Source};
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
 
 mod fetching;
+mod finding;
 mod hashing;
 pub mod messages;
 mod rolled;
@@ -30,6 +32,7 @@ mod submitting;
 #[cfg(test)]
 mod tests;
 
+use finding::Candidates;
 use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
 
 /// Messages to the miner manager that may be under way: one whose shares are being written, and one that is judged
@@ -67,6 +70,8 @@ pub struct SubmissionPeers {
     pub issue: Port<IssueJob>,
     /// Tells of new work.
     pub subscribe: Port<Subscribe>,
+    /// Takes blocks to the chain.
+    pub blocks: Port<TakeCandidate>,
 }
 
 /// A request that waits for newer work.
@@ -80,11 +85,25 @@ struct Waiting {
 struct Asker {
     source: Source,
     reply: ReplyTo<SubmitSharesReply>,
+    /// It has no place among those in flight: its shares do not count, and are looked at for blocks alone.
+    is_busy: bool,
+    has_place: bool,
+    /// How often its shares were to be hashed.
+    times: u8,
+    /// Those of its shares that are blocks.
+    candidates: Candidates,
 }
 
 impl Asker {
-    fn new(source: Source, reply: ReplyTo<SubmitSharesReply>) -> Self {
-        Self { source, reply }
+    fn new(source: Source, reply: ReplyTo<SubmitSharesReply>, has_place: bool) -> Self {
+        Self {
+            source,
+            reply,
+            is_busy: !has_place,
+            has_place,
+            times: 0,
+            candidates: Vec::new(),
+        }
     }
 }
 
@@ -106,6 +125,12 @@ pub struct SubmissionHandler {
     in_flight: SharedPlaces,
     judging: usize,
     is_flush_due: bool,
+    /// Shares that were refused and wait to be hashed all the same.
+    unhashed: usize,
+    /// Candidates that wait because the block tracker is busy.
+    unsent: usize,
+    /// A height of which the block tracker has enough, and since when.
+    crowded: Option<(u32, Moment)>,
 }
 
 impl SubmissionHandler {
@@ -131,6 +156,9 @@ impl SubmissionHandler {
             in_flight: SharedPlaces::new(limits.requests_in_flight),
             judging: 0,
             is_flush_due: false,
+            unhashed: 0,
+            unsent: 0,
+            crowded: None,
         }
     }
 

@@ -151,6 +151,7 @@ impl Bench {
             clock: Arc::new(clock.clone()),
             ledger: Port::new(&ledger),
             blocks: outbox,
+            candidates_max: 4,
             mailbox_capacity: MAILBOX_CAPACITY,
             difficulty_range: build::pool_settings().difficulty_range,
         };

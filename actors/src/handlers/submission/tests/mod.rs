@@ -47,6 +47,7 @@ struct Bench {
     judge: Inbox<Ask<JudgeShares>>,
     issue: Inbox<Ask<IssueJob>>,
     subscribe: Inbox<Ask<Subscribe>>,
+    blocks: Inbox<Ask<TakeCandidate>>,
 }
 
 impl Bench {
@@ -62,11 +63,13 @@ impl Bench {
         let (judge, judge_inbox) = recorded_port();
         let (issue, issue_inbox) = recorded_port();
         let (subscribe, subscribe_inbox) = recorded_port();
+        let (blocks, blocks_inbox) = recorded_port();
         let peers = SubmissionPeers {
             assign,
             judge,
             issue,
             subscribe,
+            blocks,
         };
         let clock = ManualClock::at(BEGIN);
         let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone()))
@@ -80,6 +83,7 @@ impl Bench {
             judge: judge_inbox,
             issue: issue_inbox,
             subscribe: subscribe_inbox,
+            blocks: blocks_inbox,
         };
         bench.work(live).await;
         bench
