@@ -95,12 +95,12 @@ impl MinerManager {
         note: impl FnOnce(&mut Registry) + 'static,
     ) {
         self.commit(vec![write], ctx, move |this, result, _| match result {
-            Ok(_) => {
+            Ok(written) => {
                 note(&mut this.memory.registry);
                 if let Some(hotkey) = whose {
                     this.tell_watchers(hotkey);
                 }
-                reply.answer(ControlOutcome::Done(done));
+                reply.answer(ControlOutcome::done(done, &written));
             }
             Err(_) => reply.answer(ControlOutcome::Unavailable),
         });

@@ -11,6 +11,7 @@ use crate::gate::{GateControl, GateView};
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
+use crate::store::Written;
 use crate::work_manager::messages::{NoWork, WorkControl};
 
 /// Where the pool is in its life.
@@ -83,6 +84,16 @@ pub enum ControlOutcome {
     Busy,
     /// The store can not note it at present; nothing was changed.
     Unavailable,
+}
+
+impl ControlOutcome {
+    /// Done, and said to be unsaved if the ledger only keeps it so far.
+    pub fn done(mut value: Value, written: &[Written]) -> Self {
+        if written.contains(&Written::Kept) {
+            value["saved"] = Value::Bool(false);
+        }
+        Self::Done(value)
+    }
 }
 
 /// Sends an admin's message to its actor.

@@ -214,17 +214,18 @@ impl PoolManager {
                 .ask(Commit { writes: vec![write] }, ASK_DEADLINE)
                 .await
             {
-                Ok(Ok(_)) => {
+                Ok(Ok(written)) => {
                     let told = peers.set_paused.ask(SetPaused(paused), ASK_DEADLINE).await;
-                    told.is_ok() && peers.hold_work.ask(hold, ASK_DEADLINE).await.is_ok()
+                    let held = told.is_ok() && peers.hold_work.ask(hold, ASK_DEADLINE).await.is_ok();
+                    held.then_some(written)
                 }
-                Ok(Err(_)) | Err(_) => false,
+                Ok(Err(_)) | Err(_) => None,
             }
         };
         ctx.spawn(wrap_future::<_, Self>(done).map(move |done, this, _| {
-            if !done {
+            let Some(written) = done else {
                 return reply.answer(ControlOutcome::Unavailable);
-            }
+            };
             if this.state != LifeState::Draining {
                 this.state = if paused {
                     LifeState::Paused
@@ -233,7 +234,8 @@ impl PoolManager {
                 };
             }
             log::warn!("pool state={}", this.state.as_str());
-            reply.answer(ControlOutcome::Done(json!({ "state": this.state.as_str() })));
+            let told = json!({ "state": this.state.as_str() });
+            reply.answer(ControlOutcome::done(told, &written));
         }));
     }
 

@@ -197,6 +197,18 @@ pub enum Write {
     },
 }
 
+impl Write {
+    /// Whether it is an operator's order that must hold at once even if it can not be stored now: a ban, a pause, and
+    /// what the audit trail says of them.
+    pub fn holds_unsaved(&self) -> bool {
+        match self {
+            Self::Ban { .. } | Self::AppendAudit(_) => true,
+            Self::SaveSetting { key, value } => key.ends_with(".paused") && value.as_deref() == Some("true"),
+            _ => false,
+        }
+    }
+}
+
 /// The answer to one [`Write`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -229,6 +241,9 @@ pub enum Written {
     NonceUsed,
     /// A miner has less than its part of the payout: nothing was set aside.
     PayoutRefused,
+    /// It is not stored yet, because the disk takes nothing: the ledger keeps it and stores it before anything else. No
+    /// store answers this; the ledger does, for orders of operators that must hold at once.
+    Kept,
     /// The miner is owed something, or a payout to it may still change: it was not removed.
     MinerKept,
 }
