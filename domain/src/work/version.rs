@@ -84,9 +84,9 @@ mod tests {
     #[test]
     fn the_masks_are_those_of_the_proposals() {
         for (rolling, bits) in [
-            (VersionRolling::Bip323, 5..=28),
-            (VersionRolling::Bip320, 13..=28),
-            (VersionRolling::Off, 1..=0),
+            (VersionRolling::Bip323, 5..29),
+            (VersionRolling::Bip320, 13..29),
+            (VersionRolling::Off, 0..0),
         ] {
             let mask = bits.fold(0, |mask, bit| mask | 1 << bit);
             assert_eq!(rolling.mask(), mask, "{rolling}");

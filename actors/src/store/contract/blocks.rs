@@ -345,7 +345,7 @@ pub async fn a_candidate_is_stored_once_and_never_changes_what_is_known<B: Backe
     for _ in 0..2 {
         assert_eq!(
             commit(&store, vec![record(2, found(101, 2))]).await,
-            [submitted.clone()]
+            std::slice::from_ref(&submitted)
         );
     }
     let expected = BlockRow {

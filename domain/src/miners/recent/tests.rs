@@ -133,7 +133,7 @@ fn nobody_takes_the_room_of_those_who_come_later() {
                     &mut recent,
                     of,
                     u64::from(of) * 100 + n,
-                    u32::from(of) << 24 | 10_000 * n as u32,
+                    (u32::from(of) << 24) | (10_000 * n as u32),
                 );
             }
             let (got, due) = (recent.len() - before, free * percent as usize / 100);
