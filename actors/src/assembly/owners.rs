@@ -225,6 +225,7 @@ pub(super) fn start(
         payouts: Port::new(&payouts),
         drain_payouts: Port::new(&payouts),
         read_payouts: Port::new(&payouts),
+        read_blocks: Port::new(&blocks),
         read_clock: Port::new(&clock),
     };
     let parts = PoolManagerParts {

@@ -126,15 +126,19 @@ impl Ledger {
         }
         let mut written = Vec::with_capacity(waiting.writes.len());
         for write in &waiting.writes {
-            let Write::AppendShares(shares) = write else {
-                return;
-            };
-            let (last, total) = &mut self.parts.position;
-            let first = last.next();
-            *last = Sequence::new(last.get() + shares.len() as u64);
-            *total = Units::checked_sum(shares.iter().map(|s| s.units).chain([*total]))
-                .expect("units of a pool's life fit");
-            written.push(Written::Shares { first, total: *total });
+            match write {
+                Write::AppendShares(shares) => {
+                    let (last, total) = &mut self.parts.position;
+                    let first = last.next();
+                    *last = Sequence::new(last.get() + shares.len() as u64);
+                    *total = Units::checked_sum(shares.iter().map(|s| s.units).chain([*total]))
+                        .expect("units of a pool's life fit");
+                    written.push(Written::Shares { first, total: *total });
+                }
+                // A worker is stored with its first share.
+                Write::AddWorker(_) => written.push(Written::Done),
+                _ => return,
+            }
         }
         if let Some(reply) = waiting.reply.take() {
             reply.answer(Ok(written));

@@ -330,15 +330,26 @@ async fn queued_acknowledging_answers_shares_at_once_and_everything_else_when_du
     let bench = bench(FaultPlan::default(), Acknowledge::Queued).await;
     let first = bench.post(vec![shares(0, 2)]);
     let second = bench.post(vec![shares(1_000, 1)]);
+    let worker = WorkerRow {
+        id: WorkerId::new(7),
+        hotkey: hotkey(1),
+        name: worker_name("new"),
+    };
+    let with_worker = bench.post(vec![Write::AddWorker(worker), shares(2_000, 1)]);
     let mut other = bench.set("durable");
     settle().await;
     assert_eq!(first_of(&first.await.unwrap().unwrap()), 1);
     assert_eq!(first_of(&second.await.unwrap().unwrap()), 3);
+    let with_worker = with_worker.await.unwrap().unwrap();
+    assert_eq!(
+        (&with_worker[0], first_of(&with_worker[1..])),
+        (&Written::Done, 4)
+    );
     assert!(other.try_recv().is_err());
     bench.gate.open();
     assert!(other.await.unwrap().is_ok());
     let stored = bench.memory.start(BEGIN).await.unwrap();
-    assert_eq!(stored.last_sequence, Sequence::new(3));
+    assert_eq!(stored.last_sequence, Sequence::new(4));
 }
 
 /// A ban, a pause and their rows of the audit trail hold on a full disk, are said to be unsaved, and are stored together,

@@ -4,7 +4,8 @@ use actix::prelude::*;
 
 use super::judge::Batch;
 use super::messages::{
-    AssignWorker, AssignWorkerReply, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
+    AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, DrainMiners, JudgeShares, Judgement,
+    SetPaused, WorkRetired,
 };
 use super::{MinerManager, standing_of};
 use crate::ask::Ask;
@@ -46,6 +47,32 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<JudgeShares>, ctx: &mut Self::Context) {
+        if self.memory.registry.numbers_left() == 0 && self.names_nobody(&ask.payload.requests) {
+            // It is the miner's `default` that gets them, and that may need a number: after a start, mostly.
+            return self.give_numbers_then(ctx, |this, _, ctx| this.judge(ask, ctx));
+        }
+        self.judge(ask, ctx);
+    }
+}
+
+impl MinerManager {
+    /// Whether there is a share of a registered miner whose job names a worker that is none of its.
+    fn names_nobody(&self, requests: &[CheckedShares]) -> bool {
+        let registry = &self.memory.registry;
+        let known = requests
+            .iter()
+            .filter(|request| registry.miner(&request.miner).is_some());
+        let mut shares = known.flat_map(|request| request.shares.iter().map(|share| (request.miner, share)));
+        shares.any(|(miner, share)| match share {
+            CheckedShare::Proven { job, .. } => {
+                let worker = registry.worker(job.worker());
+                worker.is_none_or(|worker| worker.hotkey != miner)
+            }
+            CheckedShare::Rejected { .. } => false,
+        })
+    }
+
+    fn judge(&mut self, ask: Ask<JudgeShares>, ctx: &mut Context<Self>) {
         let JudgeShares {
             received_at,
             requests,

@@ -8,6 +8,8 @@ use super::MinerManager;
 use super::messages::{MinerView, MinersView, ReadMiner, ReadMiners, ReadRecords, WorkerView};
 use crate::ask::Ask;
 
+/// Workers without work that are shown of a miner.
+const WAITING_SHOWN_MAX: usize = 100;
 /// A worker whose last share is younger is active.
 const ACTIVE_WITHIN: Span = Span::from_secs(600);
 
@@ -24,11 +26,17 @@ impl MinerManager {
     fn view_miner(&self, wanted: &ReadMiner, now: Timestamp) -> Option<MinerView> {
         let registry = &self.memory.registry;
         let miner = registry.miner(&wanted.hotkey)?;
+        let mut waiting_shown = 0;
         let workers: Vec<_> = miner
             .workers
             .values()
             .filter_map(|id| registry.worker(*id))
-            .filter(|worker| worker.is_stored())
+            .filter(|worker| {
+                // What an owner asked for is shown before its first share. What strangers made up is not, and neither
+                // is more of it than anybody looks at.
+                waiting_shown += usize::from(worker.is_owners_newest());
+                worker.is_stored() || (worker.is_owners_newest() && waiting_shown <= WAITING_SHOWN_MAX)
+            })
             .collect();
         let gone = &miner.gone;
         let mut rejected = miner.rejected;

@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
+use crate::block_tracker::messages::ReadBlocks;
 use crate::clock::SharedClock;
 use crate::gate::AttachGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
@@ -82,6 +83,8 @@ pub struct PoolPeers {
     pub drain_payouts: Port<DrainPayouts>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
+    /// Reads how found blocks are.
+    pub read_blocks: Port<ReadBlocks>,
     /// How the machine's clock is.
     pub read_clock: Port<ReadClock>,
 }

@@ -8,6 +8,7 @@ use super::effective;
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
+use crate::block_tracker::messages::ReadBlocks;
 use crate::gate::{AttachGate, GateView, ReadGate};
 use crate::ledger::messages::ReadLedger;
 use crate::miner_manager::messages::{MinersView, ReadMiners};
@@ -119,6 +120,12 @@ async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolVie
         Err(error) => view
             .hindrances
             .push(format!("the paymaster does not answer: {error}")),
+    }
+    match peers.read_blocks.ask(ReadBlocks, ASK_DEADLINE).await {
+        Ok(blocks) => view.hindrances.extend(blocks.troubles),
+        Err(error) => view
+            .hindrances
+            .push(format!("the block tracker does not answer: {error}")),
     }
     // Nor does a clock that is wrong: miners go on by the time that passes.
     match peers.read_clock.ask(ReadClock, ASK_DEADLINE).await {

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
+use crate::block_tracker::messages::{BlocksView, ReadBlocks};
 use crate::chain::Standing;
 use crate::clock::Moment;
 use crate::gate::{GateControl, GateView};
@@ -67,6 +68,21 @@ struct Bench {
     read_payouts: Inbox<Ask<ReadPayouts>>,
 }
 
+/// A block tracker that always says the same.
+struct Blocks;
+
+impl Actor for Blocks {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask<ReadBlocks>> for Blocks {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadBlocks>, _: &mut Self::Context) {
+        ask.reply.answer(BlocksView::default());
+    }
+}
+
 async fn bench(paused: bool) -> Bench {
     tokio::time::pause();
     let (ledger, ledger_inbox) = recorded_port();
@@ -105,6 +121,7 @@ async fn bench(paused: bool) -> Bench {
             payouts,
             drain_payouts,
             read_payouts,
+            read_blocks: Port::new(&Blocks.start()),
             read_clock: Port::new(&Keeper(Rc::clone(&clock_hindrance)).start()),
         },
         clock: Arc::new(ManualClock::at(BEGIN)),

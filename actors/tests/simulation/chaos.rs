@@ -1,5 +1,5 @@
-//! What happens to a pool: blocks of others, reorganisations, a chain that is down, a clock that jumps, and
-//! operators who change their minds.
+//! What happens to a pool: blocks of others, reorganisations, a chain that is down, behind or refuses, a clock that
+//! jumps, and operators who change their minds.
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use dwarves_domain::units::BasisPoints;
 
 use crate::miner;
 use crate::notes::Notes;
+use crate::plan::TOLERANCE;
 
 /// Blocks that others find in the end: more than a block needs to be forgotten.
 const BURIAL: u32 = 25;
@@ -37,6 +38,8 @@ impl Chaos {
     /// Undoes what the life before may have left behind, so that this one can work.
     pub(crate) async fn calm(&self, ports: &PoolPorts) {
         self.chain.set_down(false);
+        self.chain.set_synced(true);
+        self.chain.set_unsound(false);
         self.chain.set_submissions(Submissions::Arrive);
         for control in [
             ControlMessage::Pool(PoolControl::Resume),
@@ -68,6 +71,8 @@ impl Chaos {
                 49..57 => self.submissions_get_lost().await,
                 57..62 => self.clock_jumps().await,
                 62..80 => self.operator_acts().await,
+                80..84 => self.node_falls_behind().await,
+                84..87 => self.node_refuses().await,
                 _ => {}
             }
         }
@@ -103,6 +108,26 @@ impl Chaos {
         self.event("chain up");
     }
 
+    /// The node says that it has not all blocks: what it says of any does not count.
+    async fn node_falls_behind(&mut self) {
+        self.chain.set_synced(false);
+        self.event("node behind");
+        let behind = self.prng.below(15_000);
+        tokio::time::sleep(Duration::from_millis(behind)).await;
+        self.chain.set_synced(true);
+        self.event("node synced");
+    }
+
+    /// The node says that it would not take the pool's blocks, or that it is on another chain.
+    async fn node_refuses(&mut self) {
+        self.chain.set_unsound(true);
+        self.event("node refuses");
+        let refuses = self.prng.below(10_000);
+        tokio::time::sleep(Duration::from_millis(refuses)).await;
+        self.chain.set_unsound(false);
+        self.event("node takes blocks");
+    }
+
     async fn submissions_get_lost(&mut self) {
         let lost = if self.prng.chance(50) {
             Submissions::LostBefore
@@ -128,6 +153,9 @@ impl Chaos {
         let millis = if self.prng.chance(50) { millis } else { -millis };
         self.notes.clock_showed(self.clock.date());
         self.clock.jump(millis);
+        if millis.unsigned_abs() <= TOLERANCE.millis() {
+            self.notes.clock_is_off(Span::from_millis(millis.unsigned_abs()));
+        }
         self.event(&format!("clock jumped by {millis} ms"));
         if self.prng.chance(70) {
             let wrong_for = self.prng.below(12_000);

@@ -98,10 +98,10 @@ fn rounds(store: &MemoryStore) -> Vec<(RoundRow, Vec<CreditRow>)> {
 }
 
 /// There are no more rounds than the true time gave, at the shortest interval that operators choose, beside those that
-/// they ordered; and one a life, since what a life that crashed had closed may be due anew.
+/// they ordered and those of a clock that is off by less than is refused; and one a life, since what a life that crashed had closed may be due anew.
 pub(crate) fn no_round_of_a_wrong_clock(store: &MemoryStore, notes: &Notes, passed: Span, lives: u64) {
     let rounds = now(store.rounds(ALL)).rows.len() as u64;
-    let most = passed.secs() + notes.rounds_ordered() + lives;
+    let most = passed.secs() + notes.off().secs() + notes.rounds_ordered() + lives;
     assert!(rounds <= most, "{rounds} rounds in {} s", passed.secs());
 }
 

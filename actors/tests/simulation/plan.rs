@@ -18,6 +18,9 @@ use crate::life::{self, Ending};
 use crate::miner::MinerState;
 use crate::notes::Notes;
 
+/// How far the clock may be from the chain's best header.
+pub(crate) const TOLERANCE: Span = Span::from_secs(600);
+
 /// How one life goes.
 pub(crate) struct LifePlan {
     /// Which commits fail.
@@ -80,7 +83,7 @@ impl Simulation {
         settings.rewards.terms.window = Units::from_raw(Units::ONE.raw() * 2);
         settings.rewards.run_interval = Span::from_secs(3);
         settings.clock = Rules {
-            tolerance: Span::from_secs(600),
+            tolerance: TOLERANCE,
             settle: Span::from_secs(5),
         };
         settings.work.refresh_every = Span::from_secs(5);

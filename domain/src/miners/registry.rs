@@ -165,6 +165,11 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Whether it has no work yet and is there because its owner asked for it.
+    pub fn is_owners_newest(&self) -> bool {
+        matches!(self.stage, Stage::Waiting(place) if matches!(place.client(), Client::Owner(_)))
+    }
+
     /// Whether the store knows it: it had an accepted share.
     pub fn is_stored(&self) -> bool {
         matches!(self.stage, Stage::Stored | Stage::Leaving)

@@ -7,7 +7,6 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use serde::Deserialize;
 
-use super::WorkConfig;
 use crate::config::values;
 use crate::stratum::settings::Network;
 

@@ -283,6 +283,17 @@ impl Page {
             "Blocks refused for good, since the start.",
             view.refused,
         );
+        let help = "Blocks that were left out because enough of their height were kept, since the start.";
+        self.counter("dwarves_blocks_left_out_total", help, view.left_out);
+        let help = "Blocks settled as orphaned because others have their heights, since the start.";
+        self.counter("dwarves_blocks_settled_total", help, view.settled);
+        let help =
+            "Blocks refused whose time or version the pool gave no credit for either, since the start.";
+        self.counter(
+            "dwarves_blocks_doubtful_refused_total",
+            help,
+            view.doubtful_refused,
+        );
         let help = "Blocks orphaned after they were mature, since the start.";
         self.counter("dwarves_deep_reorgs_total", help, view.deep_reorgs);
         let help = "Blocks found on the chain that a crash had lost, since the start.";

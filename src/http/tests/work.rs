@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, SubmitShares, SubmitSharesReply,
+    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
 use dwarves_domain::miners::Client;
 use dwarves_domain::share::Submission;
@@ -188,6 +188,30 @@ async fn each_share_gets_its_verdict_in_order() {
 }
 
 #[actix_web::test]
+async fn quotas_are_named_to_whoever_meets_them() {
+    let mut world = World::new();
+    world.worker.submit = port(|_| SubmitSharesReply::MinerFull);
+    let body = "{\"shares\":[]}";
+    let answer = ask_state(world.state(), in_session(post("/v1/work", body))).await;
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.contains("limits.recent_shares_per_miner_percent"),
+        "{detail}"
+    );
+    let mut world = World::new();
+    let issued = job().share_difficulty();
+    world.worker.submit = port(move |_| SubmitSharesReply::Verdicts(vec![ShareVerdict::JobFull { issued }]));
+    let answer = ask_state(world.state(), in_session(post("/v1/work", body))).await;
+    let result = answer.json()["results"][0].clone();
+    assert_eq!(
+        (&result["verdict"], &result["reason"]),
+        (&json!("rejected"), &json!("stale"))
+    );
+    let detail = result["detail"].as_str().unwrap();
+    assert!(detail.contains("limits.recent_shares_per_job_times"), "{detail}");
+}
+
+#[actix_web::test]
 async fn no_shares_get_no_verdicts() {
     let answer = ask(in_session(post("/v1/work", "{\"shares\":[]}"))).await;
     assert_eq!(
@@ -212,7 +236,8 @@ async fn a_thousand_shares_are_taken_and_one_more_is_too_many() {
 
 #[actix_web::test]
 async fn every_refusal_of_shares_has_its_code() {
-    let cases: [(SubmitSharesReply, u16, &str); 5] = [
+    let cases: [(SubmitSharesReply, u16, &str); 6] = [
+        (SubmitSharesReply::MinerFull, 503, "busy"),
         (SubmitSharesReply::MinerUnknown, 404, "miner_unknown"),
         (
             SubmitSharesReply::Banned {

@@ -564,6 +564,37 @@ fn one_broken_rig_behind_a_proxy_is_put_out_and_the_others_stay() {
 }
 
 #[test]
+fn a_job_that_brought_far_too_much_is_replaced_by_a_harder_one_at_once() {
+    let mut talk = Talk::mining_on(template(1));
+    let issued = talk.conversation.issued().unwrap();
+    talk.sent.clear();
+    // However many verdicts say so: it is the job that counts.
+    for _ in 0..20 {
+        let fault = talk.on_stage(|talk, scene, _| {
+            talk.on_verdict(&ShareVerdict::JobFull { issued }, WorkerId::new(1), scene)
+        });
+        assert_eq!(fault, Some(Fault::Stale));
+    }
+    talk.tell(Telling::IfNew);
+    let methods: Vec<_> = talk
+        .sent
+        .iter()
+        .map(|sent| sent["method"].as_str().unwrap())
+        .collect();
+    assert_eq!(methods, ["mining.set_difficulty", "mining.notify"]);
+    let raised = talk.conversation.pace.wanted(&talk.rules.vardiff).to_f64() / issued.to_f64();
+    assert!(
+        (14.0..=28.3).contains(&raised),
+        "20 times, as a power of two: {raised}"
+    );
+    assert_eq!(
+        talk.conversation.take_rung(&talk.rules.clone()),
+        None,
+        "it is not held against the miner"
+    );
+}
+
+#[test]
 fn a_session_has_a_bounded_number_of_workers() {
     let mut talk = Talk::mining_on(template(1));
     for worker in 0..talk.rules.workers_max as u32 - 1 {

@@ -21,6 +21,7 @@ use crate::testing::{Inbox, ManualClock, recorded_port, settle};
 use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
 
 mod fetching;
+mod found;
 mod hashing;
 mod mailbox;
 mod submitting;
