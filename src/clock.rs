@@ -1,12 +1,13 @@
 //! The real clocks: the one module that reads the time of this machine.
 //!
-//! [`SystemClock`] is the wall clock that `main` hands to the actors; [`Stopwatch`] measures how long
-//! something takes and never steps back.
+//! [`PoolClock`] is the clock that `main` hands to the actors. [`SystemClock`] is the bare wall clock, for commands
+//! that are over in a moment; [`Stopwatch`] measures how long something takes and never steps back.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dwarves_actors::clock::Clock;
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 
 /// The machine's wall clock. It may step back or forward when it is set.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,6 +31,49 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(i64::try_from(Self::since_epoch().as_millis()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The clock of a running pool: counts the time that passes since it was made, whatever becomes of the wall clock.
+///
+/// Time in which the machine sleeps does not pass for it (Linux does not count it either): after a sleep the wall
+/// clock is ahead, which the time keeper sees as a jump.
+#[derive(Debug)]
+pub struct PoolClock {
+    began: Stopwatch,
+    began_at: Timestamp,
+    /// By how many milliseconds the date differs from the running time. One actor sets it, all read it.
+    correction: AtomicI64,
+}
+
+impl PoolClock {
+    /// A clock that begins with what the wall clock shows now.
+    pub fn start() -> Self {
+        Self {
+            began: Stopwatch::start(),
+            began_at: SystemClock.now(),
+            correction: AtomicI64::new(0),
+        }
+    }
+}
+
+impl Clock for PoolClock {
+    fn now(&self) -> Timestamp {
+        let passed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.began_at.plus(Span::from_millis(passed))
+    }
+
+    fn wall(&self) -> Timestamp {
+        SystemClock.now()
+    }
+
+    fn date_of(&self, moment: Timestamp) -> Timestamp {
+        moment.moved(self.correction.load(Ordering::Relaxed))
+    }
+
+    fn correct(&self, millis: i64) {
+        // Nothing else is published by it, and no sum that a clock can show overflows.
+        self.correction.fetch_add(millis, Ordering::Relaxed);
     }
 }
 
@@ -69,6 +113,22 @@ mod tests {
         let after = SystemClock.now().millis();
         assert!((before..=after).contains(&nanos));
         assert!(before > 1_600_000_000_000, "this machine's clock is before 2020");
+    }
+
+    #[test]
+    fn a_pools_clock_passes_time_and_is_put_right_in_its_date_alone() {
+        let clock = PoolClock::start();
+        let began = clock.now();
+        std::thread::sleep(Duration::from_millis(20));
+        let passed = clock.now().since(began);
+        assert!(
+            passed >= Span::from_millis(20) && passed < Span::from_secs(10),
+            "{passed:?}"
+        );
+        clock.correct(-3_600_000);
+        assert!(clock.now() >= began, "time that passes is not corrected");
+        assert_eq!(clock.date_of(began), began.minus(Span::from_secs(3_600)));
+        assert!(clock.wall().since(began) < Span::from_secs(10));
     }
 
     #[test]

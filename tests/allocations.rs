@@ -23,6 +23,7 @@ use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::{self, Placement, World};
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::testing::build::{job_key, memory_settings, pool_settings};
 use dwarves_actors::testing::{RecordingHalt, TestChain, TestWallet};
 use dwarves_domain::address::AddressFormat;
@@ -116,6 +117,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
             vardiff,
             algorithm: Algorithm::Sha256d,
             extranonce2_len: 8,
+            workers_max: 16,
             logins: LoginRules {
                 addresses: AddressFormat::BitcoinRegtest,
                 allow_address: true,
@@ -123,6 +125,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
             rejects: rejects::Limits {
                 window: 100,
                 percent_max: 100,
+                keep_out: Span::from_secs(1),
             },
         },
         tls: None,
@@ -136,11 +139,16 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
     };
     bound.set_nonblocking(true).unwrap();
     let seats = Seats::new(caps, FrontEnd::default(), ports.life);
-    let gate = StratumGate::new(seats, Arc::clone(&clock), vec![bound], Arc::clone(&listeners)).start();
+    let (sender, kept_out) = watch::channel(Arc::default());
+    let (wall, behind) = (Arc::clone(&clock), Arc::clone(&listeners));
+    let gate = StratumGate::new(seats, wall, sender, vec![bound], behind).start();
     let limits = SubmissionLimits {
         mailbox_capacity: 1_024,
-        requests_in_flight_max: 1_024,
-        waiting_max: 0,
+        requests_in_flight: SharedLimit::unshared(1_024),
+        waiting: SharedLimit {
+            total: 0,
+            per_client: 0,
+        },
         jobs_cached_max: 1,
         longpoll: Span::from_secs(1),
         judge_deadline: Span::from_secs(60),
@@ -153,6 +161,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         extranonce: Port::new(&gate),
         admit: Port::new(&gate),
         put_out: Outbox::new(&gate),
+        let_go: Outbox::new(&gate),
     };
     let limits = SessionLimits {
         extranonce2_len: 8,
@@ -160,8 +169,13 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         handshake: Span::from_secs(60),
         idle: Span::from_secs(600),
     };
-    let thread = Thread::new(peers, limits, listeners, job_key(), &clock);
-    let front = StratumFront::new(thread, ports.submission.subscribe.clone()).start();
+    let thread = Thread::new(peers, limits, listeners, job_key(), kept_out, Arc::clone(&clock));
+    let front = StratumFront::new(
+        thread,
+        ports.submission.subscribe.clone(),
+        ports.watch_miners.clone(),
+    )
+    .start();
     Outbox::new(&gate)
         .tell(OpenGate(vec![Outbox::new(&front)]))
         .unwrap();

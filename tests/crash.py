@@ -12,6 +12,12 @@ read without the pool:
 - the entries of every round add up to 0, and the balances are what the entries add up to;
 - whoever asked again for a share with a known sequence was told that sequence.
 
+Meanwhile the machine's clock is a year off for a while in every other life, and a stranger makes up names under a miner's
+hotkey, sends junk and goes away in the middle:
+
+- there are no more rounds than time passed for;
+- no name that did no work is in the ledger.
+
     tests/crash.py [--kills N] [--seed N] [--miners N]
 
 The seed is printed; the same seed gives the same moments. Needs the `bittensor` package (tests/all has it).
@@ -22,10 +28,12 @@ import collections
 import contextlib
 import http.client
 import json
+import os
 import pathlib
 import random
 import re
 import shutil
+import socket
 import sqlite3
 import sys
 import tempfile
@@ -42,7 +50,16 @@ SETTINGS = {
     "chain__maturity_confirmations": 3,
     "rewards__run_interval_secs": 1,
     "http__workers": 2,
+    "stratum__listen": "127.0.0.1:0",
 }
+YEAR = 365 * 86_400
+JUNK = [
+    b'{"id":1,"method":"mining.submit","params":["x","y","z","0","0"]}\n',
+    b'{"id":2,"method":"mining.authorize","params":[' + b"[" * 200 + b"\n",
+    b'{"id":3,"method":"mining.subscribe","params":[]}\n' * 50,
+    b"GET / HTTP/1.1\r\n\r\n",
+    bytes(range(256)),
+]
 
 
 class Lost(Exception):
@@ -169,6 +186,63 @@ class Client(threading.Thread):
         """Submits shares; whether the job still lives."""
         verdicts = self.send(shares)
         return not any(verdict.get("reason") in ("stale", "unknown_job") for verdict in verdicts)
+
+
+class Hostile(threading.Thread):
+    """A stranger at the Stratum port, in the name of somebody else."""
+
+    def __init__(self, pool, victim, seed):
+        super().__init__(name="hostile", daemon=True)
+        self.pool = pool
+        self.victim = victim
+        self.random = random.Random(seed)
+        self.stopping = threading.Event()
+        self.names = 0
+        self.junk = 0
+
+    def run(self):
+        while not self.stopping.is_set():
+            try:
+                self.visit()
+            except (OSError, KeyError, IndexError):
+                pass  # The pool is being killed, or put us out.
+            time.sleep(0.2)
+
+    def visit(self):
+        host, port = self.pool.listen["stratum"][0].rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=2) as connection:
+            connection.sendall(b'{"id":1,"method":"mining.subscribe","params":["stranger"]}\n')
+            for _ in range(20):
+                self.names += 1
+                login = {"id": 2, "method": "mining.authorize", "params": [f"{self.victim}.made-up-{self.names}", "d=1e12"]}
+                connection.sendall(json.dumps(login).encode() + b"\n")
+            connection.recv(4096)
+            connection.sendall(self.random.choice(JUNK))
+            self.junk += 1
+            if self.random.random() < 0.5:
+                connection.recv(4096)
+
+
+class LyingClock:
+    """The pool's machine, whose clock can be set; the time that passes is left alone. See test_clock.py."""
+
+    def __init__(self, folder):
+        libraries = [*pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")]
+        if not libraries:
+            raise SystemExit("libfaketime is missing: apt-get install faketime")
+        self.file = folder / "offset"
+        self.be_off(0)
+        os.environ.update(
+            LD_PRELOAD=str(libraries[0]),
+            FAKETIME_TIMESTAMP_FILE=str(self.file),
+            FAKETIME_NO_CACHE="1",
+            DONT_FAKE_MONOTONIC="1",
+        )
+
+    def be_off(self, seconds):
+        new = self.file.with_suffix(".new")
+        new.write_text(f"{seconds:+d}\n")
+        new.replace(self.file)
 
 
 def check(what, holds, problems, detail=""):
@@ -301,6 +375,7 @@ def main():
     checks = 0
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dwarves-crash-")))
+        clock = LyingClock(folder)
         pool = stack.enter_context(Pool(data_dir=folder / "data", **SETTINGS))
         clients = [Client(pool, number, seed) for number in range(arguments.miners)]
         for client in clients:
@@ -309,10 +384,15 @@ def main():
             pool.must_control("miner_manager", "set_share_difficulty", hotkey=client.miner.hotkey, difficulty=1e-9)
         for client in clients:
             client.start()
+        hostile = Hostile(pool, clients[0].miner.hotkey, seed)
+        hostile.start()
         secs_to_ready = []
         for number in range(1, arguments.kills + 1):
             # Some kills hit a pool at work, some one that has only just begun.
+            if number % 2 == 0:
+                clock.be_off(moments.choice((-YEAR, -3_600, 3_600, YEAR)))
             time.sleep(moments.uniform(0.0, 0.2) if moments.random() < 0.2 else moments.uniform(0.2, 1.6))
+            clock.be_off(0)
             pool.kill()
             if moments.random() < 0.1:
                 # And some one that is not even ready.
@@ -330,8 +410,12 @@ def main():
         time.sleep(2.5)
         for client in clients:
             client.stopping.set()
+        hostile.stopping.set()
         for client in clients:
             client.join(30)
+        hostile.join(30)
+        print(f"     a stranger made up {hostile.names} names and sent junk {hostile.junk} times")
+        checks += check("the stranger was there", hostile.names > 100, problems, hostile.names)
         for client in clients:
             checks += check(f"{client.name} saw nothing strange", client.failure is None, problems, repr(client.failure))
         lost = sum(client.lost_requests for client in clients)
@@ -351,6 +435,11 @@ def main():
         with contextlib.closing(ledger_of(pool, folder)) as db:
             checks += check_ledger(db, clients, cuts_of(pool.log()), problems)
             (stored,) = db.execute("SELECT COUNT(*) FROM shares").fetchone()
+            (made_up,) = db.execute("SELECT COUNT(*) FROM workers WHERE name LIKE 'made-up%'").fetchone()
+            checks += check("no name that did no work is in the ledger", made_up == 0, problems, made_up)
+            (rounds,) = db.execute("SELECT COUNT(*) FROM rounds").fetchone()
+            passed = time.monotonic() - begin
+            checks += check("no round of a wrong clock", rounds <= passed + 2, problems, (rounds, passed))
         checks += check("GET /v1/pool told as many shares as the ledger has", told == stored, problems, (told, stored))
         if problems:
             print(pool.log()[-4000:])

@@ -173,6 +173,49 @@ fn a_pool_waits_for_its_nodes_outlives_them_and_keeps_what_is_found_meanwhile() 
     pool.assert_alive();
 }
 
+#[test]
+#[ignore = "needs litecoind"]
+fn of_two_litecoinds_on_different_chains_the_pool_works_on_the_one_with_more_work_and_pays_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = Network::start(dir.path());
+    let _made: Vec<String> = network.second.call("generatetoaddress", json!([20, SOMEBODY]));
+    network.wait_for_agreement();
+    let mut pool = Pool::start(dir.path(), &network);
+    let mut miner = Miner::new(&pool, 1, None);
+    miner.mine();
+    network.wait_for_agreement();
+    assert!(pool.readiness().0);
+    let parted: String = network.first.call("getblockhash", json!([10]));
+
+    // The first, which has the wallet, goes its own way from block 10 on: 9 blocks, while the second has 30 and more.
+    let _none: Value = network.first.call("invalidateblock", json!([parted]));
+    // To another address: the same block again would be the one that is refused.
+    let elsewhere: String = network.first.call("getnewaddress", json!([]));
+    let _made: Vec<String> = network.first.call("generatetoaddress", json!([9, elsewhere]));
+    let _made: Vec<String> = network.second.call("generatetoaddress", json!([10, SOMEBODY]));
+    wait_until("the pool says which chain the first node is on", || {
+        pool.readiness().1.contains("is on another chain, with more work")
+    });
+    let (is_ready, said) = pool.readiness();
+    assert!(is_ready, "the second gives work: {said}");
+    assert!(said.contains("payouts are held by chain"), "{said}");
+    let height = network.second.height();
+    wait_until("the pool works on the second's chain", || {
+        miner.start_over();
+        miner.next_work().height == height + 1
+    });
+    miner.start_over();
+    let found = miner.mine();
+    wait_until("the second has the pool's block", || {
+        network.second.height() >= found
+    });
+    assert!(network.first.height() < height, "the first is still elsewhere");
+    let settings = pool::settings(dir.path(), &network);
+    let (is_good, said) = check(&settings, &dir.path().join("another"));
+    assert!(!is_good && said.contains("is minority"), "{said}");
+    pool.assert_alive();
+}
+
 /// Every coinbase on the chain that pays the pool is a block of the pool, and the other way round.
 fn every_block_is_known(network: &Network, pool: &Pool) {
     let script: Value = network.first.call("validateaddress", json!([network.address]));
@@ -184,6 +227,12 @@ fn every_block_is_known(network: &Network, pool: &Pool) {
         .map(|block| block["hash"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(on_chain.len() as u32, height - 1, "every block is the pool's");
+    // Each is in BIP54's form, which the node's rules allow before and after extension blocks.
+    for height in (2..=height).rev().step_by(50) {
+        let coinbase = network.first.block_at(height)["tx"][0].clone();
+        assert_eq!(coinbase["locktime"], height - 1);
+        assert_eq!(coinbase["vin"][0]["sequence"], 0xffff_fffe_u32);
+    }
     wait_until("every block is immature or mature", || {
         let blocks = pool.blocks();
         let of_state = |state: &str| blocks.iter().filter(|block| block["state"] == state).count();

@@ -174,6 +174,46 @@ fn a_second_instance_is_refused_until_the_first_is_gone() {
     drop(open(&backend.path()));
 }
 
+#[cfg(unix)]
+#[test]
+fn another_name_for_the_same_file_is_no_way_around_the_first_instance() {
+    let backend = OnDisk::fresh();
+    let first = open(&backend.path());
+    let folder = tempfile::tempdir().unwrap();
+    // A link to the file, a link to a link, and the folder by another name.
+    let file = folder.path().join("other.db");
+    std::os::unix::fs::symlink(backend.path(), &file).unwrap();
+    let twice = folder.path().join("twice.db");
+    std::os::unix::fs::symlink(&file, &twice).unwrap();
+    let directory = folder.path().join("directory");
+    std::os::unix::fs::symlink(backend.path().parent().unwrap(), &directory).unwrap();
+    for way in [
+        &file,
+        &twice,
+        &directory.join(backend.path().file_name().unwrap()),
+    ] {
+        let error = refused(way);
+        assert!(
+            matches!(error, OpenError::InUse { .. }),
+            "{}: {error}",
+            way.display()
+        );
+    }
+    drop(first);
+    drop(open(&twice));
+    // A hard link has a log of its own, so it is refused even when nobody is there.
+    let hard = backend.path().with_file_name("hard.db");
+    std::fs::hard_link(backend.path(), &hard).unwrap();
+    for way in [&hard, &backend.path()] {
+        assert!(matches!(refused(way), OpenError::SeveralNames { .. }));
+    }
+    std::fs::remove_file(&hard).unwrap();
+    drop(open(&backend.path()));
+    let nothing = folder.path().join("nothing.db");
+    std::os::unix::fs::symlink(folder.path().join("gone"), &nothing).unwrap();
+    assert!(matches!(refused(&nothing), OpenError::Io { .. }));
+}
+
 /// Runs the ignored test `name` of this binary on a database, with its output to be read.
 fn child(name: &str, path: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
@@ -477,8 +517,9 @@ fn a_database_without_the_last_bytes_of_extranonces_goes_on_and_invents_none() {
         .map(|(_, counter)| counter.accepted)
         .collect();
     assert_eq!(accepted, [1, 2]);
-    let session = ExtraNonce1::numbered(9);
-    for head in [ExtraNonce::new(3 << 32 | 7), session.of_jobs()] {
+    // A session of before front ends, as its rows above have it, and a session of today.
+    let (old_session, session) = (ExtraNonce::new(0x4000_0009 << 32), ExtraNonce1::numbered(9));
+    for head in [ExtraNonce::new(3 << 32 | 7), old_session] {
         let owner = block_on(store.owner_of(head)).unwrap();
         assert_eq!(owner, Some(Hotkey::from_bytes([0; 32])), "{head}");
     }

@@ -1,14 +1,44 @@
 //! The clock as the actors see it: handed in from `main`, replaced in tests.
+//!
+//! There are two questions, and a machine answers them by two clocks. How much time has passed? Only a clock that
+//! nobody sets can tell: [`Clock::now`]. Which day and hour is it? The machine's wall clock says so, and may be
+//! wrong, and be set forward or back at any moment: [`Clock::wall`]. What the pool writes down and shows is
+//! [`Clock::date`]: the pool's running time, put right by what the time keeper found out about the wall clock. So a
+//! wall clock that jumps ends no session, closes no round and dates no share until it has shown that it is right.
 
 use std::sync::Arc;
 
 use dwarves_domain::time::{Span, Timestamp};
 use tokio::time::Instant;
 
-/// Tells the time. Wall time may step back; nothing here may depend on it never doing so.
+/// Tells the time.
 pub trait Clock: Send + Sync + 'static {
-    /// The wall time now.
+    /// The pool's running time: what the wall clock showed when the process began, and the time that has passed
+    /// since. It never steps back and never jumps, so differences are time that passed. It is no date: see
+    /// [`Clock::date`].
     fn now(&self) -> Timestamp;
+
+    /// What the machine's wall clock shows. It may be wrong, and jump both ways: nobody but the time keeper looks
+    /// at it.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
+
+    /// The date and hour of a moment of the pool's running time, for what is written down, shown, or compared with
+    /// what others say.
+    fn date_of(&self, moment: Timestamp) -> Timestamp {
+        moment
+    }
+
+    /// The date and hour now. The time keeper may move it by a step, both ways.
+    fn date(&self) -> Timestamp {
+        self.date_of(self.now())
+    }
+
+    /// Moves the date by so many milliseconds from now on, back if below zero. For the time keeper alone.
+    fn correct(&self, millis: i64) {
+        let _a_clock_without_a_date = millis;
+    }
 }
 
 /// A clock shared by all actors.
@@ -34,29 +64,6 @@ impl Moment {
     pub fn since(self, earlier: Self) -> Span {
         let passed = self.0.saturating_duration_since(earlier.0);
         Span::from_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-/// A clock that shows the wall time of when it was made, and from then on only passes. For time-outs of things
-/// that carry a [`Timestamp`]: it is good for differences alone.
-#[derive(Clone, Copy, Debug)]
-pub struct SteadyClock {
-    began: Moment,
-    base: Timestamp,
-}
-
-impl SteadyClock {
-    /// A clock that shows `wall` at this moment.
-    pub fn starting_at(wall: Timestamp) -> Self {
-        Self {
-            began: Moment::now(),
-            base: wall,
-        }
-    }
-
-    /// What it shows now.
-    pub fn now(&self) -> Timestamp {
-        self.base.plus(self.began.elapsed())
     }
 }
 

@@ -7,27 +7,32 @@ use std::sync::Arc;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::work::{Algorithm, Header};
 
-/// Proof-of-work hashes that are still to come, in the order of their headers; `None` if the hashing ended.
-pub type HashesFuture = Pin<Box<dyn Future<Output = Option<Vec<HeaderHash>>>>>;
+use crate::source::Source;
+
+/// Proof-of-work hashes that are still to come, in the order of their headers.
+pub type HashesFuture = Pin<Box<dyn Future<Output = Result<Vec<HeaderHash>, NotHashed>>>>;
 
 /// A [`ProofOfWork`] shared by those who ask it.
 pub type SharedProofOfWork = Arc<dyn ProofOfWork>;
 
-/// As many headers wait as may.
+/// Why headers were not hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("too many shares wait to be hashed")]
-pub struct TooMany;
+pub enum NotHashed {
+    /// As many headers of this source wait as may.
+    #[error("too many shares wait to be hashed")]
+    TooMany,
+    /// The hashing ended.
+    #[error("the hashing ended")]
+    Ended,
+}
 
 /// Makes proof-of-work hashes. Implementations answer from any thread.
 pub trait ProofOfWork: Send + Sync + 'static {
     /// How headers are hashed.
     fn algorithm(&self) -> Algorithm;
 
-    /// Hashes headers elsewhere.
-    ///
-    /// # Errors
-    /// If too many wait.
-    fn hash(&self, headers: Vec<Header>) -> Result<HashesFuture, TooMany>;
+    /// Hashes headers elsewhere. Sources take turns, and only who has filled the queue is refused.
+    fn hash(&self, source: Source, headers: Vec<Header>) -> HashesFuture;
 }
 
 /// Hashes at once, on the thread that asks: right for an algorithm as quick as SHA-256d.
@@ -39,8 +44,8 @@ impl ProofOfWork for HashHere {
         self.0
     }
 
-    fn hash(&self, headers: Vec<Header>) -> Result<HashesFuture, TooMany> {
+    fn hash(&self, _: Source, headers: Vec<Header>) -> HashesFuture {
         let hashes = headers.iter().map(|header| self.0.pow_hash(header)).collect();
-        Ok(Box::pin(std::future::ready(Some(hashes))))
+        Box::pin(std::future::ready(Ok(hashes)))
     }
 }

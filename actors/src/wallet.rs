@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::payouts::{
-    Batch, ChooseError, Chosen, FeeTerms, Funds, OutPoint, Purse, Rival, Seen, Signed, Txid,
+    Batch, ChooseError, Chosen, FeeTerms, Funds, OutPoint, Purse, Rival, Seen, Signed, Spend, Txid,
 };
 use dwarves_domain::units::Amount;
 
@@ -179,6 +179,24 @@ pub enum SendOutcome {
     Refused(String),
 }
 
+/// What a wallet sent since a mark.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spends {
+    /// Its transactions that pay others, oldest first; those that conflict with the chain are left out.
+    pub spends: Vec<Spend>,
+    /// What to hand in the next time: a place so deep in the chain that nothing before it changes.
+    pub mark: Option<String>,
+}
+
+/// A transaction that a wallet sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What the network took.
+    pub fee: Amount,
+}
+
 /// A wallet that pays miners.
 pub trait Wallet: Send + Sync + 'static {
     /// How it is.
@@ -209,4 +227,11 @@ pub trait Wallet: Send + Sync + 'static {
 
     /// Whether another transaction of the best chain spends one of `inputs`.
     fn rival(&self, txid: Txid, inputs: Vec<OutPoint>) -> WalletFuture<Rival>;
+
+    /// What it sent to others than itself since `mark`; without one, or if the chain does not know the mark any
+    /// more: ever.
+    fn spends(&self, mark: Option<String>) -> WalletFuture<Spends>;
+
+    /// A transaction that it sent, if it knows it.
+    fn sent(&self, txid: Txid) -> WalletFuture<Option<Sent>>;
 }

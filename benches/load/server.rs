@@ -11,8 +11,8 @@ use crate::child::{Child, new_dir};
 ///
 /// About every fourth nonce is a share, and no evidence raises the difficulty; a block would take 10^15 of them, so
 /// the tip stays; no round closes meanwhile; and the pool remembers all shares of a whole run, as it would at
-/// its own pace.
-const POOL_SETTINGS: [(&str, &str); 7] = [
+/// its own pace, whoever brings them.
+const POOL_SETTINGS: [(&str, &str); 10] = [
     ("DWARVES__HTTP__LISTEN", "127.0.0.1:0"),
     ("DWARVES__WORK__START_DIFFICULTY", "0.000000001"),
     ("DWARVES__WORK__MIN_DIFFICULTY", "0.000000001"),
@@ -20,6 +20,9 @@ const POOL_SETTINGS: [(&str, &str); 7] = [
     ("DWARVES__CHAIN__DEVNET_BLOCK_HASHES", "1000000000000000"),
     ("DWARVES__REWARDS__RUN_INTERVAL_SECS", "86400"),
     ("DWARVES__LIMITS__RECENT_SHARES", "200000000"),
+    ("DWARVES__LIMITS__RECENT_SHARES_PER_MINER_PERCENT", "100"),
+    ("DWARVES__LIMITS__RECENT_SHARES_PER_JOB_TIMES", "0"),
+    ("DWARVES__LIMITS__NEW_MINERS_PER_HOUR", "100000"),
 ];
 
 /// A running server; it is killed when dropped, and its directory is removed.

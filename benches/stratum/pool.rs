@@ -16,11 +16,13 @@ use crate::standin::StandIn;
 /// What the pool is started with, beside `config.toml`.
 ///
 /// No round closes meanwhile, nobody is put out, and the pool remembers all shares of a whole run, as it would at
-/// its own pace.
-const POOL_SETTINGS: [(&str, &str); 4] = [
+/// its own pace, whoever brings them.
+const POOL_SETTINGS: [(&str, &str); 6] = [
     ("DWARVES__HTTP__LISTEN", "127.0.0.1:0"),
     ("DWARVES__REWARDS__RUN_INTERVAL_SECS", "86400"),
     ("DWARVES__LIMITS__RECENT_SHARES", "200000000"),
+    ("DWARVES__LIMITS__RECENT_SHARES_PER_MINER_PERCENT", "100"),
+    ("DWARVES__LIMITS__RECENT_SHARES_PER_JOB_TIMES", "0"),
     ("DWARVES__WORK__MIN_DIFFICULTY", "0.000000001"),
 ];
 /// Payout addresses over which the sessions are spread, each a worker.

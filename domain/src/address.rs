@@ -31,6 +31,11 @@ pub enum AddressFormat {
 }
 
 impl AddressFormat {
+    /// Whether its chain can be begun anew by anybody: regtest, and the devnet, which writes addresses the same.
+    pub const fn is_private(self) -> bool {
+        matches!(self, Self::BitcoinRegtest | Self::LitecoinRegtest)
+    }
+
     /// Every format there is.
     pub const ALL: [Self; 6] = [
         Self::Bitcoin,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 macro_rules! numeric_id {
     ($(#[$doc:meta])* $name:ident, $raw:ty) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name($raw);
 
         impl $name {
@@ -135,6 +135,11 @@ impl WorkerName {
     /// The name of a worker that gave none.
     pub fn unnamed() -> Self {
         Self("default".to_owned())
+    }
+
+    /// Whether it is the name of workers that gave none, and of whatever has no place of its own.
+    pub fn is_unnamed(&self) -> bool {
+        self.0 == "default"
     }
 
     /// The name as text.

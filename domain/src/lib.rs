@@ -12,6 +12,7 @@
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`address`] | payout addresses, checked for the chain in use |
+//! | [`chain_guard`] | whether a node is on the chain that the pool is to mine on |
 //! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
 //! | [`work`] | templates, jobs, coinbases, merkle branches, headers |
 //! | [`sha256d`] | the double SHA-256 of nodes and headers |
@@ -25,6 +26,7 @@
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
+pub mod chain_guard;
 mod hex_digits;
 pub mod hotkey;
 pub mod ids;
@@ -41,6 +43,7 @@ pub mod signature;
 pub mod statistics;
 pub mod target;
 pub mod time;
+pub mod timekeeping;
 pub mod units;
 pub mod vardiff;
 pub mod work;

@@ -4,6 +4,10 @@
 //! tick is only a reason to ask: the answer follows from the clock and the last closing, so ticks that come
 //! twice, late or in a burst change nothing. Rounds that were missed close one by one, the oldest first, each
 //! at the time it was due; a clock that stepped back closes nothing.
+//!
+//! The schedule of a running pool counts in its running time, which never jumps. Only what happened between two
+//! lives is told by dates, and a date may have been wrong: a last closing that lies in the future says nothing
+//! ([`Schedule::not_after`]), and missed rounds are forgotten when the date is put right ([`Schedule::skip_missed`]).
 
 use crate::ids::RoundId;
 use crate::time::{Span, Timestamp};
@@ -94,6 +98,30 @@ impl Schedule {
     /// When the next round is due.
     pub const fn next_at(&self) -> Timestamp {
         self.counts_from.plus(self.interval)
+    }
+
+    /// Counts from `now` if the last closing lies after it: it was dated by a clock that was wrong.
+    #[must_use]
+    pub fn not_after(mut self, now: Timestamp) -> Self {
+        self.counts_from = self.counts_from.min(now);
+        self
+    }
+
+    /// How many rounds before the latest that is due were missed.
+    pub fn missed(&self, now: Timestamp) -> u64 {
+        let due = now.since(self.counts_from).millis() / self.interval.millis();
+        due.saturating_sub(1)
+    }
+
+    /// Forgets the rounds that were missed; the one that was due last stays due.
+    pub fn skip_missed(&mut self, now: Timestamp) {
+        let skipped = self.missed(now).saturating_mul(self.interval.millis());
+        self.counts_from = self.counts_from.plus(Span::from_millis(skipped));
+    }
+
+    /// Counts from `now`: the next round is due one interval from now, and none is missed.
+    pub fn reset(&mut self, now: Timestamp) {
+        self.counts_from = now;
     }
 
     /// The oldest round that is due, if one is. Close it, tell [`Schedule::closed`], and ask again.

@@ -13,6 +13,10 @@ use crate::hotkey::Hotkey;
 /// The context in which Substrate signs with sr25519.
 const SIGNING_CONTEXT: &[u8] = b"substrate";
 
+/// What wallets in browsers put around the bytes that they sign.
+const WRAP_BEGIN: &[u8] = b"<Bytes>";
+const WRAP_END: &[u8] = b"</Bytes>";
+
 /// A kind of signature that a hotkey may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
@@ -84,9 +88,12 @@ impl SignedRequest<'_> {
         .into_bytes()
     }
 
-    /// Whether `signature` is the sender's over this request.
+    /// Whether `signature` is the sender's over this request. Wallets in browsers sign nothing but what they have
+    /// wrapped in `<Bytes>` and `</Bytes>`; that is taken as well, as Bittensor's own verifier does.
     pub fn is_signed_by(&self, signature: &[u8; 64]) -> bool {
-        verify(self.scheme, &self.sender, &self.payload(), signature)
+        let payload = self.payload();
+        let is_signed = |message: &[u8]| verify(self.scheme, &self.sender, message, signature);
+        is_signed(&payload) || is_signed(&[WRAP_BEGIN, &payload, WRAP_END].concat())
     }
 }
 

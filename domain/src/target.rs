@@ -12,6 +12,10 @@ use ruint::aliases::{U256, U512};
 use crate::ids::HeaderHash;
 use crate::units::Units;
 
+mod shown;
+
+pub use shown::shortest_decimal;
+
 /// A number that a header's hash must not exceed. Never zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target(U256);

@@ -40,6 +40,16 @@ impl Timestamp {
         Self(self.0.saturating_sub_unsigned(span.0))
     }
 
+    /// This instant moved by so many milliseconds, back if below zero.
+    pub const fn moved(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
+    /// By how many milliseconds this lies after `other`; below zero if it lies before.
+    pub const fn ahead_of(self, other: Self) -> i64 {
+        self.0.saturating_sub(other.0)
+    }
+
     /// The time since `earlier`; zero if `earlier` is later than this (a clock that stepped back).
     pub const fn since(self, earlier: Self) -> Span {
         if self.0 <= earlier.0 {

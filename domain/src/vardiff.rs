@@ -150,6 +150,24 @@ impl Vardiff {
         self.change_to(self.difficulty, now, settings)
     }
 
+    /// A job that was issued at the difficulty `issued` brought `times` as much as is its due, which no chance explains:
+    /// the next one is as much harder, without waiting for more evidence. Gives the new difficulty if the next job
+    /// should have another one.
+    pub fn raise(
+        &mut self,
+        now: Timestamp,
+        issued: Difficulty,
+        times: f64,
+        settings: &Settings,
+    ) -> Option<Difficulty> {
+        let wanted = self::times(issued, times);
+        if wanted <= self.difficulty {
+            return None;
+        }
+        self.silences = 0;
+        self.change_to(wanted, now, settings)
+    }
+
     /// Looks whether the worker has been silent for too long. Call it now and then for workers that are
     /// connected: one that is away has no pace. Gives the new difficulty if the next job should have another one.
     pub fn on_idle(&mut self, now: Timestamp, settings: &Settings) -> Option<Difficulty> {

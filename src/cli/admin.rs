@@ -22,14 +22,18 @@ const DEFAULT_POOL: &str = "http://127.0.0.1:8080";
 /// Arguments of `dwarves admin`.
 #[derive(Clone, Debug, PartialEq, Args)]
 #[command(after_help = "Actors and messages:
-  pool_manager         status | pause | resume | drain | shutdown
+  pool_manager         status | pause | resume | drain | shutdown |
+                       forget_setting setting=
   miner_manager        ban hotkey= reason= [until=] | unban hotkey= | open_registration |
-                       close_registration | set_share_difficulty hotkey= [worker=] difficulty=
+                       close_registration | set_share_difficulty hotkey= [worker=] difficulty= |
+                       remove_worker hotkey= worker= | remove_miner hotkey=
   work_manager         refresh
+  stratum_gate         status | lift address=
   reward_distributor   set_run_interval run_interval_secs= | distribute_now | pause | resume |
-                       set_fee fee_bps=
+                       set_fee fee_bps= | reset_schedule
   paymaster            pause | resume | pay_now [dry_run=] | cancel payout= |
-                       set_threshold threshold_sats= | release hold=
+                       set_threshold threshold_sats= | adopt [txid=] [reserve_bears=] |
+                       release hold=
 
 A value is read as JSON if it is JSON, and as a text otherwise.
 

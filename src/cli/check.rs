@@ -8,18 +8,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dwarves_actors::chain::Chain;
+use dwarves_actors::pool_manager::effective;
 use dwarves_actors::store::Store;
 
 use super::{Failure, PoolArgs};
 use crate::chain::devnet::{self, Devnet};
 use crate::clock::SystemClock;
-use crate::config::{ChainKind, Config};
+use crate::config::{ChainKind, Config, origin};
 use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
 use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::wiring::{devnet_params, listen_file};
 
 mod listening;
 mod nodes;
+mod sides;
 
 /// Payouts that are looked at; a pool follows no more.
 const PAYOUTS_MAX: u32 = 1_000;
@@ -75,6 +77,14 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         "settings",
         format!("scheme {scheme}, listening on {}", config.http.listen),
     )?;
+    for setting in origin::changed(&origin::effective(args.config.as_deref())?) {
+        let detail = format!("{} = {} from {}", setting.key, setting.value, setting.origin);
+        findings.good("setting", detail)?;
+    }
+    findings.good(
+        "setting",
+        "all others are the program's own; config.toml in the repository lists them",
+    )?;
     if config.chain.kind == ChainKind::Node {
         nodes::check(&config, findings).await?;
     }
@@ -84,8 +94,9 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         findings.good("data", detail)?;
         return Ok(listening::check(&config, false, findings)?);
     }
-    check_keys(dir, findings)?;
+    check_keys(&config, dir, findings)?;
     let is_running = check_store(&config, dir, findings).await?;
+    sides::check(&config, dir, is_running, findings).await?;
     listening::check(&config, is_running, findings)?;
     if config.chain.kind == ChainKind::Devnet {
         check_devnet(&config, dir, is_running, findings).await?;
@@ -93,7 +104,12 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     Ok(())
 }
 
-fn check_keys<W: Write>(dir: &Path, findings: &mut Findings<W>) -> std::io::Result<()> {
+fn check_keys<W: Write>(config: &Config, dir: &Path, findings: &mut Findings<W>) -> std::io::Result<()> {
+    if let Err(missing) = pool_key::must_be_there(dir, &dir.join(&config.store.path)) {
+        let detail = missing.to_string();
+        let detail = detail.split(": ").next().unwrap_or_default();
+        return findings.bad("key", detail, pool_key::REMEDY);
+    }
     if !dir.join(pool_key::FILE_NAME).exists() {
         return findings.good("key", "not made yet; the first start makes it");
     }
@@ -166,6 +182,13 @@ async fn check_store<W: Write>(
             )?;
         }
         Err(error) => findings.bad("ledger", error, "restore a backup")?,
+    }
+    for setting in effective::stored(&store.settings().await?) {
+        let detail = format!(
+            "{} = {}, stored by an admin, beats file and environment (pool_manager forget_setting takes it back)",
+            setting.key, setting.value
+        );
+        findings.good("setting", detail)?;
     }
     check_payouts(&store, findings).await?;
     Ok(false)

@@ -14,7 +14,7 @@ const PHRASE_LEN_MAX: u64 = 1_024;
 /// Arguments of `dwarves hotkey`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 #[command(
-    after_help = "Key files are those of Bittensor (unencrypted, sr25519): one made here works with btcli and the
+    after_help = "Key files are those of Bittensor (unencrypted, sr25519 or ed25519): one made here works with btcli and the
 bittensor package, and one made there works here, such as ~/.bittensor/wallets/NAME/hotkeys/HOTKEY.
 
 Examples:

@@ -1,7 +1,7 @@
 //! `dwarves serve`: runs the pool.
 
 use super::{Failure, ServeArgs};
-use crate::config::Config;
+use crate::config::{Config, origin};
 use crate::wiring::{self, signals};
 
 /// Runs the pool until it is told to stop.
@@ -15,8 +15,18 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
     } = args;
     let mut config = Config::load(args.config.as_deref())?;
     config.payouts.start_held |= payouts_held;
+    let effective = origin::effective(args.config.as_deref())?;
+    for setting in origin::changed(&effective) {
+        log::info!(
+            "setting {} = {} from {}",
+            setting.key,
+            setting.value,
+            setting.origin
+        );
+    }
+    log::info!("all other settings are the program's own; `status` and config.toml list them");
     actix_rt::System::new().block_on(async move {
-        let pool = wiring::start(&config, &args.data_dir).await?;
+        let pool = wiring::start(&config, &args.data_dir, effective).await?;
         let why = signals::stop_wanted(pool.stop_wanted.clone()).await?;
         log::info!("stopping because of {why}");
         if pool.stop().await {

@@ -91,13 +91,14 @@ fn check_node(chain: &ChainConfig) -> Result<(), Complaint> {
 
 fn check_work(config: &Config) -> Result<(), Complaint> {
     let work = &config.work;
-    if work.min_difficulty > work.max_difficulty {
+    let [start, min, max] = config.difficulties();
+    if min > max {
         return complain(
             &[("work", "min_difficulty"), ("work", "max_difficulty")],
             "min_difficulty must not be above max_difficulty",
         );
     }
-    if !(work.min_difficulty..=work.max_difficulty).contains(&work.start_difficulty) {
+    if !(min..=max).contains(&start) {
         return complain(
             &[
                 ("work", "start_difficulty"),
@@ -118,7 +119,7 @@ fn check_work(config: &Config) -> Result<(), Complaint> {
 
 fn check_stratum(config: &Config) -> Result<(), Complaint> {
     for listener in &config.stratum.listeners {
-        let [start, min, max] = listener.difficulties(&config.work);
+        let [start, min, max] = listener.difficulties(config.difficulties());
         if min > max || !(min..=max).contains(&start) {
             return complain(
                 &[("stratum", "listeners")],

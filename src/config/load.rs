@@ -75,18 +75,8 @@ impl Config {
     /// # Errors
     /// If `file` is given but can not be read, or a key or value is wrong anywhere.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        let path = file.unwrap_or(Path::new(FILE_NAME));
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(source) => {
-                return Err(ConfigError::Read {
-                    path: path.to_owned(),
-                    source,
-                });
-            }
-        };
-        Self::from_sources(&path.display().to_string(), &text, std::env::vars_os())
+        let (name, text) = read_file(file)?;
+        Self::from_sources(&name, &text, std::env::vars_os())
     }
 
     /// The settings in `text`, the content of the file called `file`, and in these environment variables,
@@ -132,6 +122,22 @@ impl Config {
     }
 }
 
+/// The name and text of `file`, or of `config.toml` in the working directory, which may be missing.
+pub(super) fn read_file(file: Option<&Path>) -> Result<(String, String), ConfigError> {
+    let path = file.unwrap_or(Path::new(FILE_NAME));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(source) => {
+            return Err(ConfigError::Read {
+                path: path.to_owned(),
+                source,
+            });
+        }
+    };
+    Ok((path.display().to_string(), text))
+}
+
 /// serde's words for a key that does not exist are about program text; an operator has settings.
 fn explain(message: &str) -> String {
     message
@@ -148,16 +154,16 @@ fn merge(table: &mut Table, section: &str, key: &str, value: &Value) {
 }
 
 /// A file that was read and is right by itself.
-struct Document<'a> {
+pub(super) struct Document<'a> {
     file: &'a str,
     text: &'a str,
-    table: Table,
+    pub(super) table: Table,
     /// Section, key, and where both stand.
     keys: Vec<(String, String, Range<usize>)>,
 }
 
 impl<'a> Document<'a> {
-    fn read(file: &'a str, text: &'a str) -> Result<Self, ConfigError> {
+    pub(super) fn read(file: &'a str, text: &'a str) -> Result<Self, ConfigError> {
         let mut document = Self {
             file,
             text,
@@ -219,13 +225,15 @@ fn keys_of(table: &DeTable<'_>) -> Vec<(String, String, Range<usize>)> {
 }
 
 /// Environment variables that were read and are right each by itself.
-struct Variables {
+pub(super) struct Variables {
     /// By the variable's name: section, key and value.
-    settings: BTreeMap<String, (String, String, Value)>,
+    pub(super) settings: BTreeMap<String, (String, String, Value)>,
 }
 
 impl Variables {
-    fn read(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
         let mut settings = BTreeMap::new();
         for (name, value) in environment {
             if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {

@@ -5,19 +5,21 @@
 //! | [`sections`] | the settings, one struct a section of `config.toml`, with their defaults |
 //! | `values` | reading one value: its type, its range, and what would be right |
 //! | `load` | file and environment, merged; where each key came from |
+//! | [`origin`] | every setting with its value and where it comes from |
 //! | `check` | rules between several keys |
 //!
 //! `config.toml` at the top of the repository documents every key.
 
 mod check;
 mod load;
+pub mod origin;
 pub mod sections;
 mod values;
 
 pub use load::{ConfigError, FILE_NAME, Place};
 pub use sections::{
-    Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, Config, FallbackNode, HttpConfig,
-    LimitsConfig, NodeUrl, PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig,
+    Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, ClockConfig, Config, FallbackNode,
+    HttpConfig, LimitsConfig, NodeUrl, PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig,
     StratumListenerConfig, WorkConfig,
 };
 

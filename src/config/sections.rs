@@ -5,21 +5,26 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use dwarves_actors::source::SharedLimit;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::work::Algorithm;
 use dwarves_domain::work::{FrontEnd, VersionRolling};
 use serde::Deserialize;
 
 use super::values;
+use crate::stratum::settings::Network;
 
 mod chain;
+mod clock;
 mod payouts;
 mod stratum;
 
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
+pub use clock::ClockConfig;
 pub use payouts::PayoutsConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
 
@@ -37,6 +42,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The chain that is mined.
     pub chain: ChainConfig,
+    /// How much the machine's clock is believed.
+    pub clock: ClockConfig,
     /// Jobs and their difficulty.
     pub work: WorkConfig,
     /// How rewards are split.
@@ -49,6 +56,25 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The Stratum server.
     pub stratum: StratumConfig,
+}
+
+impl Config {
+    /// Start, least and greatest difficulty. What is not given is fit for the chain's miners: on the devnet a CPU
+    /// thread's, else those of the machines that mine Bitcoin and Litecoin, with room below for the small ones.
+    pub fn difficulties(&self) -> [Difficulty; 3] {
+        let work = &self.work;
+        let (start, least) = match (self.chain.kind, self.chain.algorithm) {
+            (ChainKind::Devnet, _) => (0.000_25, 0.000_001),
+            (ChainKind::Node, Algorithm::Sha256d) => (64.0, 0.001),
+            (ChainKind::Node, Algorithm::Scrypt) => (0.062_5, 0.000_004),
+        };
+        let of_chain = |value| Difficulty::from_f64(value).expect("the chains' difficulties are in range");
+        let max = work.max_difficulty;
+        let given = work.start_difficulty.unwrap_or(max);
+        let min = work.min_difficulty.unwrap_or(of_chain(least).min(given).min(max));
+        let start = work.start_difficulty.unwrap_or(of_chain(start).max(min).min(max));
+        [start, min, max]
+    }
 }
 
 /// `[pool]`
@@ -107,12 +133,24 @@ pub struct HttpConfig {
     /// Open connections over all workers.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub max_connections: usize,
+    /// More connections over all workers, for operators alone.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
+    pub reserved_connections: usize,
+    /// How long an answer may wait for a client that does not read on.
+    #[serde(
+        rename = "unread_output_secs",
+        deserialize_with = "values::secs::<_, 1, 3600>"
+    )]
+    pub unread_output: Span,
     /// Longest wait of a long poll.
     #[serde(rename = "longpoll_secs", deserialize_with = "values::secs::<_, 1, 60>")]
     pub longpoll: Span,
     /// Requests at once of one worker.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub requests_in_flight: usize,
+    /// Proxies whose word for a client's address is taken.
+    #[serde(deserialize_with = "values::networks")]
+    pub proxies: Vec<Network>,
     /// Signed requests a second of one worker.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub signed_requests_per_sec: u32,
@@ -138,8 +176,11 @@ impl Default for HttpConfig {
             disconnect_timeout: Span::from_secs(5),
             keep_alive: Span::from_secs(75),
             max_connections: 10_000,
+            reserved_connections: 32,
+            unread_output: Span::from_secs(60),
             longpoll: Span::from_secs(60),
-            requests_in_flight: 1_000,
+            requests_in_flight: 2_400,
+            proxies: Vec::new(),
             signed_requests_per_sec: 2_000,
         }
     }
@@ -222,12 +263,12 @@ pub struct WorkConfig {
     /// Time between two shares of a worker, which vardiff aims at.
     #[serde(rename = "share_interval_secs", deserialize_with = "values::share_interval")]
     pub share_interval: Span,
-    /// Difficulty of a new worker.
-    #[serde(deserialize_with = "values::difficulty")]
-    pub start_difficulty: Difficulty,
-    /// Least difficulty of vardiff.
-    #[serde(deserialize_with = "values::difficulty")]
-    pub min_difficulty: Difficulty,
+    /// Difficulty of a new worker; `None`: by the chain, see [`Config::difficulties`].
+    #[serde(deserialize_with = "values::difficulty_or_zero")]
+    pub start_difficulty: Option<Difficulty>,
+    /// Least difficulty of vardiff; `None`: by the chain.
+    #[serde(deserialize_with = "values::difficulty_or_zero")]
+    pub min_difficulty: Option<Difficulty>,
     /// Greatest difficulty of vardiff.
     #[serde(deserialize_with = "values::difficulty")]
     pub max_difficulty: Difficulty,
@@ -246,6 +287,9 @@ pub struct WorkConfig {
         deserialize_with = "values::secs::<_, 2, 86_400>"
     )]
     pub job_lifetime: Span,
+    /// Time for which blocks are taken on a tip that was replaced.
+    #[serde(rename = "previous_tip_secs", deserialize_with = "values::secs::<_, 0, 3600>")]
+    pub previous_tip: Span,
     /// Time without live work after which miners are let go.
     #[serde(
         rename = "let_go_after_secs",
@@ -259,12 +303,13 @@ impl Default for WorkConfig {
         let difficulty = |value| Difficulty::from_f64(value).expect("the default difficulties are in range");
         Self {
             share_interval: Span::from_secs(1),
-            start_difficulty: difficulty(0.000_25),
-            min_difficulty: difficulty(0.000_001),
+            start_difficulty: None,
+            min_difficulty: None,
             max_difficulty: difficulty(1e12),
             template_refresh: Span::from_secs(30),
             version_rolling: VersionRolling::Bip323,
             job_lifetime: Span::from_secs(120),
+            previous_tip: Span::from_secs(60),
             let_go_after: Span::from_secs(30),
         }
     }
@@ -286,6 +331,9 @@ pub struct RewardsConfig {
         deserialize_with = "values::secs::<_, 1, 604_800>"
     )]
     pub run_interval: Span,
+    /// Missed rounds that are closed in a minute at most.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
+    pub missed_rounds_per_minute: u32,
     /// The operator's part.
     #[serde(rename = "fee_bps", deserialize_with = "values::basis_points")]
     pub fee: BasisPoints,
@@ -303,6 +351,7 @@ impl Default for RewardsConfig {
             scheme: Scheme::Pplns,
             source: Source::Blocks,
             run_interval: Span::from_secs(60),
+            missed_rounds_per_minute: 120,
             fee: BasisPoints::new(100).expect("one percent is a part of the whole"),
             window_units: Units::from_raw(2 * Units::ONE.raw()),
             emission: Amount::ZERO,
@@ -332,9 +381,21 @@ pub struct LimitsConfig {
     /// New payout addresses that one client address may bring in an hour.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
     pub new_addresses_per_hour: u32,
-    /// Workers of one miner.
+    /// New hotkeys that one client address may register in an hour.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000>")]
+    pub new_miners_per_hour: u32,
+    /// Named workers of one miner.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub workers_per_miner: u32,
+    /// Time without a share after which a worker gives way to one that needs its place.
+    #[serde(
+        rename = "worker_idle_days",
+        deserialize_with = "values::days::<_, 1, 36_500>"
+    )]
+    pub worker_idle: Span,
+    /// Names of workers without work, of all miners together.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 10_000_000>")]
+    pub names_without_work: usize,
     /// Messages waiting for one handler.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub handler_mailbox: usize,
@@ -347,6 +408,27 @@ pub struct LimitsConfig {
     /// Shares remembered against duplicates, over all live jobs.
     #[serde(deserialize_with = "values::whole::<_, _, 1000, 1_000_000_000>")]
     pub recent_shares: usize,
+    /// How much of that room one miner may take while it is alone, in percent.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    pub recent_shares_per_miner_percent: u32,
+    /// How many times its due a job may bring; 0: any number.
+    #[serde(deserialize_with = "values::whole::<_, _, 0, 1_000_000>")]
+    pub recent_shares_per_job_times: u32,
+    /// Templates kept for the blocks that may still be found on them.
+    #[serde(deserialize_with = "values::whole::<_, _, 32, 100_000>")]
+    pub past_templates: usize,
+    /// Found blocks of one height that are kept.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000>")]
+    pub block_candidates: usize,
+    /// The part in percent that one client may take of what clients share.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    pub client_share_percent: u32,
+    /// Headers that wait to be hashed.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 10_000_000>")]
+    pub hashing_queue: usize,
+    /// Headers given out without a name that are remembered.
+    #[serde(deserialize_with = "values::whole::<_, _, 100, 100_000_000>")]
+    pub headers: usize,
     /// Nonces remembered against replay.
     #[serde(deserialize_with = "values::whole::<_, _, 100, 100_000_000>")]
     pub used_nonces: usize,
@@ -358,17 +440,38 @@ impl Default for LimitsConfig {
             miners: 100_000,
             address_miners_percent: 50,
             new_addresses_per_hour: 200,
+            new_miners_per_hour: 200,
             workers_per_miner: 1_000,
+            worker_idle: Span::from_secs(30 * 86_400),
+            names_without_work: 20_000,
             handler_mailbox: 1_024,
             manager_mailbox: 4_096,
             ledger_mailbox: 1_024,
             recent_shares: 2_000_000,
+            recent_shares_per_miner_percent: 50,
+            recent_shares_per_job_times: 20,
+            past_templates: 256,
+            block_candidates: 8,
+            client_share_percent: 25,
+            hashing_queue: 16_384,
+            headers: 65_536,
             used_nonces: 100_000,
         }
     }
 }
 
 impl LimitsConfig {
+    /// So many places, of which one client may take its share.
+    pub fn shared(&self, total: usize) -> SharedLimit {
+        SharedLimit::shared(total, self.client_share_percent as usize)
+    }
+
+    /// One client's share of so many, at least one.
+    pub fn share_of(&self, total: u32) -> u32 {
+        let share = (u64::from(total) * u64::from(self.client_share_percent)).div_ceil(100);
+        u32::try_from(share).unwrap_or(total).max(1)
+    }
+
     /// Registered miners that may be payout addresses.
     pub fn address_miners(&self) -> usize {
         (u64::from(self.miners) * u64::from(self.address_miners_percent)).div_ceil(100) as usize

@@ -97,7 +97,7 @@ fn values_are_read_into_their_types() {
     assert_eq!(config.http.listen.to_string(), "[::1]:0");
     assert_eq!(config.http.worker_threads(8), 3);
     assert_eq!(config.work.share_interval, Span::from_millis(2_500));
-    assert_eq!(config.work.start_difficulty, Difficulty::from_f64(8.0).unwrap());
+    assert_eq!(config.work.start_difficulty, Difficulty::from_f64(8.0));
     assert_eq!(
         (config.rewards.scheme, config.rewards.source),
         (Scheme::Solo, Source::Emission)
@@ -177,6 +177,16 @@ fn a_mistake_in_the_file_is_told_with_line_key_and_what_would_be_right() {
             "admin.hotkeys: \"5x\": a hotkey is",
         ),
         (
+            "[stratum]\nextranonce2_bytes = 6",
+            "config.toml:2:21: stratum.extranonce2_bytes: ",
+            "set 8",
+        ),
+        (
+            "[stratum]\nextranonce2_bytes = 9",
+            "config.toml:2:21: stratum.extranonce2_bytes: ",
+            "expected 4 or 8",
+        ),
+        (
             "[work]\nstart_difficulty = nan",
             "config.toml:2:20: work.start_difficulty: ",
             "a difficulty from",
@@ -238,6 +248,21 @@ fn rules_between_keys_blame_the_key_that_was_set() {
             "sha256d",
         ),
         (
+            "[chain]\npins = [\"961632\"]",
+            "config.toml:2:",
+            "expected HEIGHT:HASH",
+        ),
+        (
+            "[chain]\nforbidden_deployments = [\"\"]",
+            "config.toml:2:",
+            "the name of a deployment",
+        ),
+        (
+            "[work]\nversion_rolling = \"bip9\"",
+            "config.toml:2:",
+            "\"bip323\", \"bip320\" or \"off\"",
+        ),
+        (
             "[chain]\npayout_address = \"x\"",
             "config.toml:2:1: chain.payout_address: ",
             "bcrt1",
@@ -248,14 +273,19 @@ fn rules_between_keys_blame_the_key_that_was_set() {
             "emission_sats above 0",
         ),
         (
-            "[work]\nmin_difficulty = 1",
-            "config.toml:2:1: work.min_difficulty: ",
-            "start_difficulty",
+            "[work]\nmin_difficulty = 1\nstart_difficulty = 0.5",
+            "config.toml:3:1: work.start_difficulty: ",
+            "min_difficulty",
         ),
         (
-            "[work]\nmax_difficulty = 1e-8",
-            "config.toml:2:1: work.max_difficulty: ",
-            "min_difficulty",
+            "[work]\nmin_difficulty = 1e-10",
+            "config.toml:2:18: work.min_difficulty: ",
+            "0 for that of the chain",
+        ),
+        (
+            "[work]\nmax_difficulty = 1e-8\nmin_difficulty = 1e-7",
+            "config.toml:3:1: work.min_difficulty: ",
+            "max_difficulty",
         ),
         (
             "[work]\njob_lifetime_secs = 30",
@@ -298,6 +328,39 @@ fn rules_between_keys_blame_the_key_that_was_set() {
         error.starts_with("environment variable DWARVES__CHAIN__KIND: chain.kind: "),
         "{error}"
     );
+}
+
+/// What is not given is fit for the chain; what is given holds, on every chain.
+#[test]
+fn difficulties_fit_the_chain_unless_they_are_given() {
+    let node = "[chain]\nkind = \"node\"\nurl = \"http://127.0.0.1:1\"\n";
+    let bitcoin = format!("{node}payout_address = \"bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080\"\n");
+    let litecoin = format!(
+        "{node}algorithm = \"scrypt\"\npayout_address = \"rltc1q5xp0ngq23y49v9nc49rn0z7rgs8fevh3c5ttlx\"\n"
+    );
+    let cases = [
+        ("", "", [0.000_25, 0.000_001, 1e12]),
+        (&bitcoin, "", [64.0, 0.001, 1e12]),
+        (&litecoin, "", [0.062_5, 0.000_004, 1e12]),
+        (&bitcoin, "min_difficulty = 500", [500.0, 500.0, 1e12]),
+        (&bitcoin, "max_difficulty = 0.0001", [0.000_1, 0.000_1, 0.000_1]),
+        (&bitcoin, "start_difficulty = 0.000000001", [1e-9, 1e-9, 1e12]),
+        (
+            &litecoin,
+            "start_difficulty = 8\nmin_difficulty = 1e-9",
+            [8.0, 1e-9, 1e12],
+        ),
+    ];
+    for (chain, work, expected) in cases {
+        let config = load(&format!("{chain}[work]\n{work}\n"), &[]).unwrap();
+        for (found, expected) in config.difficulties().into_iter().zip(expected) {
+            let found = found.to_f64();
+            assert!(
+                (found / expected - 1.0).abs() < 1e-9,
+                "{chain}{work}: {found}, not {expected}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use dwarves_domain::chain_guard::Pin;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::payouts::{FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
@@ -57,6 +58,18 @@ impl Visitor<'_> for WholeVisitor {
             Ok(value) => self.visit_i64(value),
             Err(_) => Err(E::invalid_value(Unexpected::Unsigned(value), &self)),
         }
+    }
+}
+
+/// 4 or 8: the parsers of small miners know no sizes between them.
+pub(super) fn extranonce2_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let bytes = whole::<D, usize, { i64::MIN }, { i64::MAX }>(deserializer);
+    match bytes {
+        Ok(bytes @ (4 | 8)) => Ok(bytes),
+        Ok(bytes @ 5..=7) => Err(D::Error::custom(format!(
+            "{bytes} bytes break NerdMiner and its kin; set 8, which every proxy can share out, or 4"
+        ))),
+        Ok(_) | Err(_) => Err(D::Error::custom("expected 4 or 8")),
     }
 }
 
@@ -166,6 +179,42 @@ pub(super) fn some_node_url<'de, D: Deserializer<'de>>(deserializer: D) -> Resul
     node_url(deserializer)?.ok_or_else(|| D::Error::custom("expected a node's address, found nothing"))
 }
 
+/// The most blocks that can be pinned: each is asked for at every look.
+const PINS_MAX: usize = 64;
+/// The most deployments that can be named.
+const DEPLOYMENTS_MAX: usize = 32;
+
+/// Blocks that must be on the chain.
+pub(super) fn pins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pin>, D::Error> {
+    let pins: Vec<Pin> = texts(deserializer, "a list of blocks, such as [\"961632:0000...\"]")?;
+    let mut heights: Vec<u32> = pins.iter().map(|pin| pin.height).collect();
+    heights.sort_unstable();
+    if let Some(twice) = heights.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(D::Error::custom(format!("height {} is pinned twice", twice[0])));
+    }
+    at_most(pins, PINS_MAX, "blocks")
+}
+
+/// Names of deployments.
+pub(super) fn deployments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names: Vec<String> = texts(deserializer, "a list of names, such as [\"testdummy\"]")?;
+    let is_name =
+        |name: &&String| name.is_empty() || name.len() > 64 || !name.chars().all(|c| c.is_ascii_graphic());
+    if let Some(wrong) = names.iter().find(is_name) {
+        return Err(D::Error::custom(format!(
+            "{wrong:?}: expected the name of a deployment, as getdeploymentinfo has it"
+        )));
+    }
+    at_most(names, DEPLOYMENTS_MAX, "names")
+}
+
+fn at_most<T, E: Error>(values: Vec<T>, max: usize, what: &str) -> Result<Vec<T>, E> {
+    if values.len() > max {
+        return Err(E::custom(format!("at most {max} {what}, found {}", values.len())));
+    }
+    Ok(values)
+}
+
 /// A difficulty (bdiff).
 pub(super) fn difficulty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Difficulty, D::Error> {
     let value = deserializer.deserialize_f64(NumberVisitor {
@@ -174,6 +223,23 @@ pub(super) fn difficulty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<D
         what: "a difficulty",
     })?;
     Difficulty::from_f64(value).ok_or_else(|| D::Error::custom("expected a difficulty above 0"))
+}
+
+/// A difficulty (bdiff), or 0 for none.
+pub(super) fn difficulty_or_zero<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Difficulty>, D::Error> {
+    let value = deserializer.deserialize_f64(NumberVisitor {
+        min: 0.0,
+        max: 1e18,
+        what: "a difficulty",
+    })?;
+    if value == 0.0 {
+        return Ok(None);
+    }
+    let difficulty = Difficulty::from_f64(value).filter(|_| value >= 1e-9);
+    let wrong = || D::Error::custom("expected a difficulty from 0.000000001 on, or 0 for that of the chain");
+    difficulty.map(Some).ok_or_else(wrong)
 }
 
 /// A difficulty that was given.

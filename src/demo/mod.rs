@@ -104,9 +104,7 @@ fn demo_config() -> Config {
     config.chain.devnet_block_hashes = BLOCK_HASHES;
     config.chain.maturity_confirmations = MATURITY;
     config.work.share_interval = SHARE_INTERVAL;
-    if let Some(difficulty) = Difficulty::from_f64(START_DIFFICULTY) {
-        config.work.start_difficulty = difficulty;
-    }
+    config.work.start_difficulty = Difficulty::from_f64(START_DIFFICULTY);
     config.rewards.run_interval = RUN_INTERVAL;
     config.payouts.interval = PAYOUT_INTERVAL;
     config.payouts.confirmations = PAYOUT_CONFIRMATIONS;
@@ -149,7 +147,7 @@ async fn run_in_system(
     miners: Vec<DemoMiner>,
     out: Box<dyn Write + Send>,
 ) -> Result<(), DemoError> {
-    let pool = wiring::start(&demo_config(), data_dir).await?;
+    let pool = wiring::start(&demo_config(), data_dir, Vec::new()).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let names = miners
         .iter()

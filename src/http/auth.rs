@@ -13,6 +13,7 @@ use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::session::SessionError;
 use dwarves_domain::signature::Scheme;
 
+use super::client;
 use super::problem::{Code, Problem};
 use super::state::HttpState;
 
@@ -163,7 +164,7 @@ pub fn session(req: &HttpRequest, state: &HttpState) -> Result<Claim<Hotkey>, Pr
         let missing = "this route needs a session token (Authorization: Bearer ...) or a signed request";
         return signature_headers(req, deps.pool_hotkey, missing).map(Claim::Signed);
     };
-    match deps.sessions.open(token, deps.clock.now()) {
+    match deps.sessions.open(token, deps.clock.date()) {
         Ok(session) => Ok(Claim::Proven(session.hotkey)),
         Err(error) => {
             let code = match error {
@@ -207,6 +208,7 @@ pub async fn verify(
 ) -> Result<Hotkey, Problem> {
     let path = req.uri().path_and_query().map_or("/", |path| path.as_str());
     let question = Authenticate {
+        from: client::address(req, state),
         scheme: headers.scheme,
         method: req.method().as_str().to_owned(),
         path: path.to_owned(),

@@ -13,6 +13,7 @@ use futures_core::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::connections::attending;
 use super::problem::{Code, Problem};
 use super::state::HttpLimits;
 use super::wire::object::Object;
@@ -31,6 +32,12 @@ pub async fn read(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> R
 /// # Errors
 /// `body_too_large`, `body_timeout`, or `body_invalid` if it breaks off.
 pub async fn read_any(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> Result<Bytes, Problem> {
+    let body = read_within(req, payload, limits).await;
+    attending::body_is_read(req);
+    body
+}
+
+async fn read_within(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> Result<Bytes, Problem> {
     let announced = req
         .headers()
         .get(CONTENT_LENGTH)

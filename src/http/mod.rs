@@ -3,15 +3,15 @@
 //! A route reads and checks a request, asks an actor through its port (or reads the store) and writes the
 //! answer. No rule of the pool is here, and nothing here is shared that changes.
 //!
-//! The wiring makes one [`HttpDeps`], and in the App factory, for every HTTP worker,
-//! `App::new().app_data(HttpState::new(deps, worker_ports)).configure(http::configure)`. [`ServerLimits`] is
-//! for the `HttpServer` around it.
+//! The wiring makes one [`HttpDeps`] and calls [`serve`], which asks it for the [`HttpState`] of every HTTP worker.
 //!
 //! | module | its one job |
 //! |---|---|
 //! | [`routes`] | the routes, in one list |
 //! | [`state`] | what the routes know and whom they may ask |
 //! | [`auth`] | who is asking |
+//! | [`client`] | which client a request comes from |
+//! | [`connections`] | who has how many connections, and who gives way |
 //! | [`admin_token`] | the operator's bearer token |
 //! | [`body`] | bodies, read within limits and parsed strictly |
 //! | [`query`] | query parameters, known by name |
@@ -19,11 +19,13 @@
 //! | [`wire`] | the JSON of requests and answers |
 //! | [`problem`] | refusals and their codes |
 //! | [`openapi`] | the document that describes all of it |
-//! | [`server`] | what the server is told about connections |
+//! | [`server`] | the server around all of it |
 
 pub mod admin_token;
 pub mod auth;
 pub mod body;
+pub mod client;
+pub mod connections;
 pub mod json_rpc;
 pub mod openapi;
 pub mod problem;
@@ -35,7 +37,7 @@ pub mod wire;
 
 pub use admin_token::AdminToken;
 pub use routes::{ENDPOINTS, Endpoint, configure};
-pub use server::ServerLimits;
+pub use server::{ServerLimits, serve};
 pub use state::{HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
 
 #[cfg(test)]

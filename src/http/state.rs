@@ -17,6 +17,7 @@ use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
+use dwarves_actors::time_keeper::messages::ReadClock;
 use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 use super::admin_token::AdminToken;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::Problem;
+use crate::stratum::settings::Network;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
 #[derive(Clone, Debug)]
@@ -51,6 +53,8 @@ pub struct PoolPorts {
     pub blocks: Port<ReadBlocks>,
     /// The paymaster: reads how payouts are.
     pub payouts: Port<ReadPayouts>,
+    /// The time keeper: reads how the machine's clock is.
+    pub clock: Port<ReadClock>,
     /// The paymaster: reads whether a miner's balance is due and waits.
     pub waiting: Port<ReadWaiting>,
     /// The pool manager: reads how the pool is.
@@ -107,6 +111,8 @@ pub struct HttpDeps {
     pub store: SharedStore,
     /// The clock.
     pub clock: SharedClock,
+    /// Proxies whose word for a client's address is taken.
+    pub proxies: Vec<Network>,
     /// Opens session tokens.
     pub sessions: SessionKey,
     /// The bearer token of the operator.

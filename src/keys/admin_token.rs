@@ -22,8 +22,13 @@ pub enum AdminTokenError {
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// Something else is in the file.
-    #[error("{0} is not an admin token: expected 64 lower-case hex digits; delete it to get a new one")]
-    Format(String),
+    #[error("{path} is not an admin token: expected 64 lower-case hex digits{hint}")]
+    Format {
+        /// Which file.
+        path: String,
+        /// What can be done, if that is known.
+        hint: &'static str,
+    },
 }
 
 /// 32 random bytes as 64 hex digits. Whoever has it may send every control message.
@@ -55,7 +60,14 @@ impl AdminToken {
                 Err(error) => return Err(error.into()),
             }
         }
-        Self::read(&path)
+        Self::read(&path).map_err(|error| match error {
+            // Only this file is the pool's own, to be made anew.
+            AdminTokenError::Format { path, .. } => AdminTokenError::Format {
+                path,
+                hint: "; move it away, and the next start makes a new one",
+            },
+            other => other,
+        })
     }
 
     /// Reads a token file.
@@ -67,7 +79,15 @@ impl AdminToken {
         let text = file.text.trim();
         let hex_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if text.len() != 2 * LEN || !text.bytes().all(hex_digit) {
-            return Err(AdminTokenError::Format(path.display().to_string()));
+            let is_key_file = text.starts_with('{');
+            return Err(AdminTokenError::Format {
+                path: path.display().to_string(),
+                hint: if is_key_file {
+                    "; it looks like a key file, which is given with --hotkey"
+                } else {
+                    ""
+                },
+            });
         }
         Ok(Self {
             text: text.to_owned(),
@@ -115,6 +135,21 @@ mod tests {
             assert!(!token.matches(wrong), "{wrong}");
         }
         assert!(!format!("{token:?}").contains(token.text()));
+    }
+
+    #[test]
+    fn nobody_is_told_to_do_away_with_a_file_that_is_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my.hotkey");
+        for (text, hint) in [
+            ("{\"secretSeed\":\"0x11\"}", "--hotkey"),
+            ("something", "hex digits"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = AdminToken::read(&path).unwrap_err().to_string();
+            assert!(error.ends_with(hint), "{error}");
+            assert!(!error.contains("delete") && !error.contains("move"), "{error}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bip39::{Language, Mnemonic};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::signature::{Scheme, SignedRequest};
+use ed25519_dalek::{Signer, SigningKey};
 use hmac::Hmac;
 use schnorrkel::{ExpansionMode, Keypair, MiniSecretKey, SecretKey};
 use sha2::Sha512;
@@ -57,10 +58,19 @@ pub enum HotkeyFileError {
     Entropy(#[from] EntropyError),
 }
 
-/// An sr25519 key pair with what it was made of.
+/// A pair of one of the two kinds.
+#[derive(Clone)]
+enum Pair {
+    /// Substrate's default, and what is made here.
+    Sr25519(Keypair),
+    /// Read only.
+    Ed25519(Box<SigningKey>),
+}
+
+/// A key pair with what it was made of.
 #[derive(Clone)]
 pub struct HotkeyFile {
-    pair: Keypair,
+    pair: Pair,
     /// The phrase, if it is known.
     phrase: Option<String>,
     /// The mini secret, if it is known. Keys that were derived by a path (`//Alice`) have none.
@@ -75,7 +85,7 @@ impl std::fmt::Debug for HotkeyFile {
 }
 
 /// The headers of a signed request: names and values.
-pub type SignedHeaders = [(&'static str, String); 5];
+pub type SignedHeaders = Vec<(&'static str, String)>;
 
 impl HotkeyFile {
     /// A new key pair from a new phrase.
@@ -91,7 +101,7 @@ impl HotkeyFile {
         randomness.fill(&mut entropy[..len])?;
         let phrase = Mnemonic::from_entropy(&entropy[..len])
             .map_err(|error| HotkeyFileError::Phrase(error.to_string()))?;
-        Ok(Self::from_mnemonic(&phrase, ""))
+        Ok(Self::from_mnemonic(&phrase, "", Scheme::Sr25519))
     }
 
     /// The key pair of a phrase of English words. Bittensor's hotkeys have an empty `password`.
@@ -99,12 +109,16 @@ impl HotkeyFile {
     /// # Errors
     /// If a word is unknown, the number of words is wrong or the checksum is.
     pub fn from_phrase(phrase: &str, password: &str) -> Result<Self, HotkeyFileError> {
-        let mnemonic = Mnemonic::parse_in(Language::English, phrase.trim().to_lowercase())
-            .map_err(|error| HotkeyFileError::Phrase(explain_phrase(&error)))?;
-        Ok(Self::from_mnemonic(&mnemonic, password))
+        Self::from_phrase_of(phrase, password, Scheme::Sr25519)
     }
 
-    fn from_mnemonic(mnemonic: &Mnemonic, password: &str) -> Self {
+    fn from_phrase_of(phrase: &str, password: &str, scheme: Scheme) -> Result<Self, HotkeyFileError> {
+        let mnemonic = Mnemonic::parse_in(Language::English, phrase.trim().to_lowercase())
+            .map_err(|error| HotkeyFileError::Phrase(explain_phrase(&error)))?;
+        Ok(Self::from_mnemonic(&mnemonic, password, scheme))
+    }
+
+    fn from_mnemonic(mnemonic: &Mnemonic, password: &str, scheme: Scheme) -> Self {
         let mut stretched = [0; 64];
         pbkdf2::pbkdf2::<Hmac<Sha512>>(
             &mnemonic.to_entropy(),
@@ -115,16 +129,26 @@ impl HotkeyFile {
         .expect("HMAC takes keys of any length");
         let mut seed = [0; 32];
         seed.copy_from_slice(&stretched[..32]);
-        let mut key = Self::from_seed(seed);
+        let mut key = Self::from_seed_of(seed, scheme);
         key.phrase = Some(mnemonic.to_string());
         key
     }
 
     /// The key pair of a mini secret.
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        let mini = MiniSecretKey::from_bytes(&seed).expect("a mini secret is any 32 bytes");
+        Self::from_seed_of(seed, Scheme::Sr25519)
+    }
+
+    fn from_seed_of(seed: [u8; 32], scheme: Scheme) -> Self {
+        let pair = match scheme {
+            Scheme::Sr25519 => {
+                let mini = MiniSecretKey::from_bytes(&seed).expect("a mini secret is any 32 bytes");
+                Pair::Sr25519(mini.expand_to_keypair(ExpansionMode::Ed25519))
+            }
+            Scheme::Ed25519 => Pair::Ed25519(Box::new(SigningKey::from_bytes(&seed))),
+        };
         Self {
-            pair: mini.expand_to_keypair(ExpansionMode::Ed25519),
+            pair,
             phrase: None,
             seed: Some(seed),
             warning: None,
@@ -133,7 +157,7 @@ impl HotkeyFile {
 
     fn from_secret(secret: SecretKey) -> Self {
         Self {
-            pair: secret.to_keypair(),
+            pair: Pair::Sr25519(secret.to_keypair()),
             phrase: None,
             seed: None,
             warning: None,
@@ -148,7 +172,7 @@ impl HotkeyFile {
         secret_file::create(path, json::write(self).as_bytes(), randomness)
     }
 
-    /// Reads a key file, written by this program or by `bittensor` (unencrypted, sr25519).
+    /// Reads a key file, written by this program or by `bittensor` (unencrypted, sr25519 or ed25519).
     ///
     /// # Errors
     /// If it can not be read, has another form, or if its parts do not belong together.
@@ -164,7 +188,18 @@ impl HotkeyFile {
 
     /// The public key.
     pub fn hotkey(&self) -> Hotkey {
-        Hotkey::from_bytes(self.pair.public.to_bytes())
+        Hotkey::from_bytes(match &self.pair {
+            Pair::Sr25519(pair) => pair.public.to_bytes(),
+            Pair::Ed25519(pair) => pair.verifying_key().to_bytes(),
+        })
+    }
+
+    /// Which kind of signature it makes.
+    pub fn scheme(&self) -> Scheme {
+        match &self.pair {
+            Pair::Sr25519(_) => Scheme::Sr25519,
+            Pair::Ed25519(_) => Scheme::Ed25519,
+        }
     }
 
     /// The phrase from which the pair can be made again, if it is known. Whoever has it has the key.
@@ -177,14 +212,20 @@ impl HotkeyFile {
         self.warning.as_deref()
     }
 
-    /// The secret key's 64 bytes, from which the pool derives its other secrets.
-    pub(crate) fn secret_bytes(&self) -> [u8; 64] {
-        self.pair.secret.to_bytes()
+    /// The secret key's bytes, 64 of sr25519 and 32 of ed25519, from which the pool derives its other secrets.
+    pub(crate) fn secret_bytes(&self) -> Vec<u8> {
+        match &self.pair {
+            Pair::Sr25519(pair) => pair.secret.to_bytes().to_vec(),
+            Pair::Ed25519(pair) => pair.to_bytes().to_vec(),
+        }
     }
 
-    /// An sr25519 signature over `message`. Signatures are randomised: two of one message differ.
+    /// A signature over `message`. Those of sr25519 are randomised: two of one message differ.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.pair.sign_simple(SIGNING_CONTEXT, message).to_bytes()
+        match &self.pair {
+            Pair::Sr25519(pair) => pair.sign_simple(SIGNING_CONTEXT, message).to_bytes(),
+            Pair::Ed25519(pair) => pair.sign(message).to_bytes(),
+        }
     }
 
     /// The headers that make a request signed (`btauth/1`).
@@ -200,7 +241,7 @@ impl HotkeyFile {
         receiver: Hotkey,
     ) -> SignedHeaders {
         let request = SignedRequest {
-            scheme: Scheme::Sr25519,
+            scheme: self.scheme(),
             method,
             path,
             body,
@@ -209,13 +250,17 @@ impl HotkeyFile {
             receiver,
         };
         let signature = self.sign(&request.payload());
-        [
+        let mut headers = vec![
             ("X-Bittensor-Version", "1".to_owned()),
             ("X-Bittensor-Hotkey", self.hotkey().to_string()),
             ("X-Bittensor-Receiver", receiver.to_string()),
             ("X-Bittensor-Nonce", nonce.0.to_string()),
             ("X-Bittensor-Signature", format!("0x{}", hex::encode(signature))),
-        ]
+        ];
+        if self.scheme() != Scheme::Sr25519 {
+            headers.push(("X-Bittensor-Crypto", self.scheme().as_str().to_owned()));
+        }
+        headers
     }
 }
 

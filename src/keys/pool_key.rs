@@ -3,10 +3,11 @@
 //! `DATA_DIR/pool.key` is made at the first start. Its secret also gives the keys of job ids and of session
 //! tokens, so that both outlive a restart without more files to keep safe.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::SessionKey;
+use dwarves_domain::signature::Scheme;
 use dwarves_domain::work::JobKey;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -17,6 +18,37 @@ use super::secret_file::SecretFileError;
 
 /// The file's name in the data directory.
 pub const FILE_NAME: &str = "pool.key";
+
+/// The pool's key is not there, but a ledger is that was made with one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is missing beside the ledger {}: {REMEDY}", key.display(), ledger.display())]
+pub struct KeyMissing {
+    key: PathBuf,
+    ledger: PathBuf,
+}
+
+/// What to do about a missing key.
+pub const REMEDY: &str = "restore pool.key from a backup. Miners know the pool by it, sessions and jobs are sealed with \
+                          it, and on the devnet it is the wallet. If it is lost for good, `dwarves hotkey new` makes a \
+                          new one in its place: then it is another pool with this ledger, and the devnet's coins stay \
+                          where they are";
+
+/// Makes sure that no new key is made beside a ledger that has a history: a start makes the key before the ledger, so
+/// it was there.
+///
+/// # Errors
+/// [`KeyMissing`].
+pub fn must_be_there(data_dir: &Path, ledger: &Path) -> Result<(), KeyMissing> {
+    let key = data_dir.join(FILE_NAME);
+    let has_history = std::fs::metadata(ledger).is_ok_and(|ledger| ledger.len() > 0);
+    if key.exists() || !has_history {
+        return Ok(());
+    }
+    Err(KeyMissing {
+        key,
+        ledger: ledger.to_owned(),
+    })
+}
 
 /// The key by which miners know the pool.
 #[derive(Clone, Debug)]
@@ -39,7 +71,14 @@ impl PoolKey {
             }
         }
         // Read back what is on disk in every case: that is the key after the next restart.
-        HotkeyFile::read(&path).map(Self)
+        let key = HotkeyFile::read(&path)?;
+        if key.scheme() != Scheme::Sr25519 {
+            return Err(HotkeyFileError::Format {
+                path: path.display().to_string(),
+                what: "cryptoType: a pool's key is sr25519".to_owned(),
+            });
+        }
+        Ok(Self(key))
     }
 
     /// The pool's hotkey: the receiver of signed requests.
@@ -101,6 +140,20 @@ mod tests {
         };
         let token = first.session_key().seal(&session);
         assert_eq!(again.session_key().open(&token, Timestamp::EPOCH), Ok(session));
+    }
+
+    #[test]
+    fn no_key_is_made_beside_a_ledger_that_had_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("dwarves.db");
+        assert_eq!(must_be_there(folder.path(), &ledger), Ok(()), "a first start");
+        std::fs::write(&ledger, "").unwrap();
+        assert_eq!(must_be_there(folder.path(), &ledger), Ok(()), "nothing is in it");
+        std::fs::write(&ledger, "SQLite format 3").unwrap();
+        let missing = must_be_there(folder.path(), &ledger).unwrap_err().to_string();
+        assert!(missing.contains("restore pool.key from a backup"), "{missing}");
+        PoolKey::open_or_create(folder.path(), &SystemRandomness).unwrap();
+        assert_eq!(must_be_there(folder.path(), &ledger), Ok(()));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use super::entropy::{EntropyError, Randomness};
 /// The longest secret file worth reading, in bytes; real ones are below 1 KiB.
 const LEN_MAX: u64 = 16 * 1024;
 
+/// How encrypted key files of Bittensor begin: NaCl, Ansible Vault, Fernet. What follows may be any bytes.
+const ENCRYPTED: [&[u8]; 3] = [b"$NACL", b"$ANSIBLE_VAULT", b"gAAAA"];
+
 /// Why a secret could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretFileError {
@@ -140,6 +143,11 @@ pub fn read(path: &Path) -> Result<ReadSecret, SecretFileError> {
     if bytes.len() as u64 > LEN_MAX {
         return Err(not_text("it is larger than 16 KiB"));
     }
+    if ENCRYPTED.iter().any(|begin| bytes.starts_with(begin)) {
+        return Err(not_text(
+            "it is encrypted; decrypt it with btcli first (hotkeys are not encrypted by default)",
+        ));
+    }
     let text = String::from_utf8(bytes).map_err(|_| not_text("it is not UTF-8 text"))?;
     Ok(ReadSecret {
         text,
@@ -188,6 +196,22 @@ mod tests {
         assert!(matches!(refused, SecretFileError::Exists(_)), "{refused}");
         assert_eq!(read(&path).unwrap().text, "first");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn an_encrypted_file_is_named_so_whatever_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for begin in ENCRYPTED {
+            for rest in [&b""[..], b"plain text", &[0xcd, 0xff, 0x00, 0x1f], &[0xf0, 0x9f]] {
+                fs::write(&path, [begin, rest].concat()).unwrap();
+                let error = read(&path).unwrap_err().to_string();
+                assert!(
+                    error.contains("it is encrypted; decrypt it with btcli"),
+                    "{error}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -10,9 +10,11 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::clock::poke_every;
+use dwarves_actors::miner_manager::messages::{MinerChanged, WatchMiners};
 use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
 use dwarves_domain::time::Span;
 
+use super::gate::LetGo;
 use super::seats::{AddressSeat, Place};
 use super::session::{News, StratumSession};
 use super::thread::Thread;
@@ -57,6 +59,7 @@ impl Request for EndSessions {
 pub struct StratumFront {
     thread: Rc<Thread>,
     subscribe: Port<Subscribe>,
+    watch: Port<WatchMiners>,
     /// By the turn in which each is poked. A session keeps its turn, whoever else leaves: else it could be passed
     /// over again and again while many leave.
     sessions: [Vec<Outbox<News>>; TURNS],
@@ -72,10 +75,11 @@ pub struct StratumFront {
 
 impl StratumFront {
     /// A front without sessions.
-    pub fn new(thread: Thread, subscribe: Port<Subscribe>) -> Self {
+    pub fn new(thread: Thread, subscribe: Port<Subscribe>, watch: Port<WatchMiners>) -> Self {
         Self {
             thread: Rc::new(thread),
             subscribe,
+            watch,
             sessions: std::array::from_fn(|_| Vec::new()),
             behind: Vec::new(),
             newcomers_turn: 0,
@@ -89,6 +93,14 @@ impl StratumFront {
         let subscriber = Outbox::new(&ctx.address());
         if let Err(AskError::Busy) = self.subscribe.post(Subscribe { subscriber }) {
             ctx.run_later(LOOK_EVERY.to_std(), |this, ctx| this.subscribe(ctx));
+        }
+    }
+
+    /// Asks to be told what operators decide about miners.
+    fn watch(&mut self, ctx: &mut Context<Self>) {
+        let watcher = Outbox::new(&ctx.address());
+        if let Err(AskError::Busy) = self.watch.post(WatchMiners { watcher }) {
+            ctx.run_later(LOOK_EVERY.to_std(), |this, ctx| this.watch(ctx));
         }
     }
 
@@ -120,6 +132,7 @@ impl Actor for StratumFront {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
         self.subscribe(ctx);
+        self.watch(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
             me.tell(LookAtSessions) != Err(AskError::Gone)
@@ -157,6 +170,17 @@ impl Handler<WorkChanged> for StratumFront {
     }
 }
 
+impl Handler<MinerChanged> for StratumFront {
+    type Result = ();
+
+    fn handle(&mut self, news: MinerChanged, _: &mut Self::Context) {
+        for session in self.sessions.iter().flatten() {
+            // One that has no room for it asks by itself within a minute.
+            let _told = session.tell(News::Recheck(news.0));
+        }
+    }
+}
+
 /// A hint that some sessions should look at themselves.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -184,14 +208,23 @@ impl Handler<LookAtSessions> for StratumFront {
 impl StratumFront {
     /// Lets some sessions go, and then the next, unless there is work again.
     fn let_go(&mut self, ctx: &mut Context<Self>) {
-        let mut told = 0;
+        let (mut told, mut let_go) = (0, 0);
         for sessions in &mut self.sessions {
             let from = sessions.len().saturating_sub(LET_GO_AT_ONCE - told);
             told += sessions.len() - from;
             let mut busy = sessions.split_off(from);
             // It ends with this word. One that has something to do already hears it the next time.
-            busy.retain(|session| session.tell(News::LetGo) == Err(AskError::Busy));
+            busy.retain(|session| match session.tell(News::LetGo) {
+                Ok(()) => {
+                    let_go += 1;
+                    false
+                }
+                Err(error) => error == AskError::Busy,
+            });
             sessions.append(&mut busy);
+        }
+        if self.thread.peers.let_go.tell(LetGo(let_go)).is_err() {
+            log::debug!("the gate is busy; {let_go} sessions that were let go are not counted");
         }
         self.is_letting_go = self.thread.lets_go() && self.sessions.iter().any(|turn| !turn.is_empty());
         if self.is_letting_go {

@@ -7,18 +7,28 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_actors::ask::{Ask, Outbox, Request};
-use dwarves_actors::clock::SharedClock;
+use dwarves_actors::ask::{Ask, AskError, Outbox, Request};
+use dwarves_actors::clock::{SharedClock, poke_every};
+use dwarves_actors::gate::{GateControl, GateView, KeptOut, ReadGate};
+use dwarves_actors::pool_manager::messages::ControlOutcome;
 use dwarves_actors::work_manager::messages::WorkChanged;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerName;
+use dwarves_domain::time::Span;
 use dwarves_domain::work::SessionSeat;
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::front::Newcomer;
+use super::offenders::KeptOutWorkers;
 use super::seats::{AddressSeat, Lease, NoSeat, Seats};
 use super::settings::Listener;
 
 /// Connections that may wait in the mailbox, beside the sessions' questions.
 const ARRIVING_MAX: usize = 1_024;
+/// How often it is looked who may come in again.
+const LOOK_EVERY: Span = Span::from_secs(2);
 /// The wait after accepting failed, for want of file handles for example.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 
@@ -43,10 +53,20 @@ impl Request for Admit {
     type Reply = Result<AddressSeat, NoSeat>;
 }
 
-/// A session of this address was put out for its many refused requests.
+/// A session was put out for its many refused requests, or a worker in one.
+#[derive(Clone, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct PutOut {
+    /// From where it came.
+    pub ip: IpAddr,
+    /// Whose shares were refused, if there were shares.
+    pub worker: Option<(Hotkey, WorkerName)>,
+}
+
+/// Sessions were let go, because there was no live work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
 #[rtype(result = "()")]
-pub struct PutOut(pub IpAddr);
+pub struct LetGo(pub u64);
 
 /// Accepts no more connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +80,10 @@ impl Request for CloseGate {
 pub struct StratumGate {
     seats: Seats,
     clock: SharedClock,
+    /// Tells the threads which workers are kept out.
+    kept_out: watch::Sender<Arc<KeptOutWorkers>>,
+    /// What was counted since the start.
+    counts: GateView,
     bound: Vec<std::net::TcpListener>,
     listeners: Arc<[Listener]>,
     fronts: Vec<Outbox<Newcomer>>,
@@ -74,12 +98,15 @@ impl StratumGate {
     pub fn new(
         seats: Seats,
         clock: SharedClock,
+        kept_out: watch::Sender<Arc<KeptOutWorkers>>,
         bound: Vec<std::net::TcpListener>,
         listeners: Arc<[Listener]>,
     ) -> Self {
         Self {
             seats,
             clock,
+            kept_out,
+            counts: GateView::default(),
             bound,
             listeners,
             fronts: Vec::new(),
@@ -164,6 +191,10 @@ impl Actor for StratumGate {
     fn started(&mut self, ctx: &mut Self::Context) {
         // A session asks one thing at a time.
         ctx.set_mailbox_capacity(self.seats.caps().total + ARRIVING_MAX);
+        let me = Outbox::new(&ctx.address());
+        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
+            me.tell(LookAtOffenders) != Err(AskError::Gone)
+        })));
     }
 }
 
@@ -199,10 +230,12 @@ impl Handler<Arrived> for StratumGate {
         let ip = arrived.ip;
         if self.is_shut {
             log::debug!("{ip} is sent away: there is no work");
+            self.counts.sent_away += 1;
             return;
         }
         if let Err(why) = self.let_in(arrived) {
             log::debug!("{ip} is not let in: {why:?}");
+            self.counts.refused += u64::from(why == NoSeat::Banned);
         }
     }
 }
@@ -230,6 +263,7 @@ impl Handler<Ask<Admit>> for StratumGate {
 
     fn handle(&mut self, ask: Ask<Admit>, _: &mut Self::Context) {
         let seat = self.seats.take_for(ask.payload.0, self.clock.now());
+        self.counts.refused += u64::from(matches!(seat, Err(NoSeat::Banned)));
         ask.reply.answer(seat);
     }
 }
@@ -238,9 +272,101 @@ impl Handler<PutOut> for StratumGate {
     type Result = ();
 
     fn handle(&mut self, news: PutOut, _: &mut Self::Context) {
-        if self.seats.on_put_out(news.0, self.clock.now()) {
-            log::warn!("kept out for a while, after many refused shares: ip={}", news.0);
+        let now = self.clock.now();
+        let kept_out = self.seats.offenders().on_put_out(news.ip, news.worker, now);
+        for one in &kept_out {
+            log::warn!("kept out for refused shares: {}", named(one));
         }
+        if !kept_out.is_empty() {
+            self.tell_kept_out();
+        }
+    }
+}
+
+impl Handler<LetGo> for StratumGate {
+    type Result = ();
+
+    fn handle(&mut self, news: LetGo, _: &mut Self::Context) {
+        self.counts.let_go += news.0;
+    }
+}
+
+/// A hint to look who may come in again.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookAtOffenders;
+
+impl Handler<LookAtOffenders> for StratumGate {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAtOffenders, _: &mut Self::Context) {
+        let now = self.clock.now();
+        let over = self.seats.offenders().expire(now);
+        for one in &over {
+            log::info!("kept out no longer: {}", named(one));
+        }
+        if !over.is_empty() {
+            self.tell_kept_out();
+        }
+    }
+}
+
+impl StratumGate {
+    fn tell_kept_out(&mut self) {
+        let workers = self.seats.offenders().workers();
+        self.kept_out.send_replace(Arc::new(workers));
+    }
+
+    fn view(&mut self) -> GateView {
+        let mut kept_out = self.seats.offenders().kept_out();
+        for one in &mut kept_out {
+            one.until = self.clock.date_of(one.until);
+        }
+        GateView {
+            connections: self.seats.connections(),
+            kept_out,
+            ..self.counts.clone()
+        }
+    }
+}
+
+impl Handler<Ask<ReadGate>> for StratumGate {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadGate>, _: &mut Self::Context) {
+        let view = self.view();
+        ask.reply.answer(view);
+    }
+}
+
+impl Handler<Ask<GateControl>> for StratumGate {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<GateControl>, _: &mut Self::Context) {
+        let outcome = match ask.payload {
+            GateControl::Status => ControlOutcome::Done(self.view().to_json()),
+            GateControl::Lift(address) => match self.seats.offenders().lift(address) {
+                lifted if lifted.is_empty() => {
+                    ControlOutcome::Refused(format!("nobody behind {address} is kept out"))
+                }
+                lifted => {
+                    for one in &lifted {
+                        log::warn!("let in again by an admin: {}", named(one));
+                    }
+                    self.tell_kept_out();
+                    ControlOutcome::Done(json!({ "lifted": lifted.len() }))
+                }
+            },
+        };
+        ask.reply.answer(outcome);
+    }
+}
+
+/// Who is kept out, for the log.
+fn named(one: &KeptOut) -> String {
+    match &one.worker {
+        Some((hotkey, name)) => format!("ip={} hotkey={hotkey} worker={name}", one.address),
+        None => format!("ip={} everybody", one.address),
     }
 }
 

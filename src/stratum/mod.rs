@@ -11,6 +11,7 @@
 //! | [`thread`] | what the sessions of one thread share |
 //! | [`gate`] | accepts connections; owns caps, bans and extranonces, an actor |
 //! | [`seats`] | the gate's tables |
+//! | [`offenders`] | who is kept out, and for how long |
 //! | [`settings`] | how the server works |
 //! | [`fuzzing`] | entry points for fuzzing |
 //!
@@ -22,6 +23,7 @@ pub mod conversation;
 pub mod front;
 pub mod fuzzing;
 pub mod gate;
+pub mod offenders;
 pub mod protocol;
 pub mod proxy;
 pub mod seats;

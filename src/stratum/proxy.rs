@@ -40,6 +40,11 @@ pub struct HeaderReader {
 }
 
 impl HeaderReader {
+    /// Whether what begins so was meant as a header.
+    pub fn may_begin(bytes: &[u8]) -> bool {
+        bytes.starts_with(v2::PROTOCOL_PREFIX) || bytes.starts_with(V1_BEGIN)
+    }
+
     /// How many bytes to read next: never more than surely belong to the header.
     pub fn wanted(&self) -> usize {
         let have = self.bytes.len();

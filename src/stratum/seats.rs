@@ -12,10 +12,10 @@ use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{ExtraNonce1, FrontEnd, SessionSeat};
 
+use super::offenders::{Offenders, Signs};
+
 /// Entries of a table, from which on those of closed connections are thrown out now and then.
 const TABLE_SLACK: usize = 1_024;
-/// Addresses whose misbehaviour is remembered.
-const OFFENDERS_MAX: usize = 10_000;
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Caps {
     pub per_address: usize,
     /// From one network of 24 bits (IPv4) or 48 bits (IPv6).
     pub per_subnet: usize,
-    /// For how long an address is kept out whose sessions were put out twice within this time.
+    /// For how long a worker is kept out that was put out twice within this time.
     pub ban: Span,
 }
 
@@ -49,6 +49,14 @@ pub type Place = Arc<()>;
 pub struct AddressSeat {
     _address: Place,
     _subnet: Place,
+    signs: Arc<Signs>,
+}
+
+impl AddressSeat {
+    /// Where honest work behind the address is noted.
+    pub fn signs(&self) -> &Signs {
+        &self.signs
+    }
 }
 
 /// A session's extranonce, which no other open session has.
@@ -78,18 +86,12 @@ pub struct Seats {
     addresses: HashMap<IpAddr, Weak<()>>,
     subnets: HashMap<IpAddr, Weak<()>>,
     leases: HashMap<ExtraNonce1, Weak<Lease>>,
-    /// When sessions of an address were put out last, and until when it is kept out.
-    offenders: HashMap<IpAddr, Offender>,
+    /// Who is kept out.
+    offenders: Offenders,
     front_end: FrontEnd,
     life: u32,
     /// Seats that were given out or passed over in this life.
     numbered: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Offender {
-    put_out_at: Timestamp,
-    banned_until: Timestamp,
 }
 
 impl Seats {
@@ -101,7 +103,7 @@ impl Seats {
             addresses: HashMap::new(),
             subnets: HashMap::new(),
             leases: HashMap::new(),
-            offenders: HashMap::new(),
+            offenders: Offenders::new(caps.ban),
             front_end,
             life,
             numbered: 0,
@@ -130,11 +132,7 @@ impl Seats {
     /// # Errors
     /// If it or its network has as many as it may, or it is banned.
     pub fn take_for(&mut self, ip: IpAddr, now: Timestamp) -> Result<AddressSeat, NoSeat> {
-        if self
-            .offenders
-            .get(&host(ip))
-            .is_some_and(|o| now < o.banned_until)
-        {
+        if self.offenders.is_address_kept_out(ip, now) {
             return Err(NoSeat::Banned);
         }
         let address = place_in(&mut self.addresses, host(ip), self.caps.per_address)?;
@@ -142,6 +140,7 @@ impl Seats {
         Ok(AddressSeat {
             _address: address,
             _subnet: subnet,
+            signs: self.offenders.signs_of(ip, now),
         })
     }
 
@@ -190,27 +189,14 @@ impl Seats {
         lease
     }
 
-    /// A session of this address was put out. Returns whether the address is kept out from now on.
-    pub fn on_put_out(&mut self, ip: IpAddr, now: Timestamp) -> bool {
-        let ban = self.caps.ban;
-        if self.offenders.len() >= OFFENDERS_MAX {
-            let is_recent = |o: &Offender| now < o.banned_until || now.since(o.put_out_at) < ban;
-            self.offenders.retain(|_, offender| is_recent(offender));
-            if self.offenders.len() >= OFFENDERS_MAX {
-                // More at once than can be remembered: the caps must do.
-                return false;
-            }
-        }
-        let before = self.offenders.get(&host(ip)).map(|offender| offender.put_out_at);
-        let is_repeated = before.is_some_and(|before| now.since(before) < ban);
-        self.offenders.insert(
-            host(ip),
-            Offender {
-                put_out_at: now,
-                banned_until: if is_repeated { now.plus(ban) } else { now },
-            },
-        );
-        is_repeated
+    /// Who is kept out, and for how long.
+    pub fn offenders(&mut self) -> &mut Offenders {
+        &mut self.offenders
+    }
+
+    /// Open connections.
+    pub fn connections(&self) -> u64 {
+        Arc::strong_count(&self.total).saturating_sub(1) as u64
     }
 }
 
@@ -349,19 +335,15 @@ mod tests {
     }
 
     #[test]
-    fn who_is_put_out_twice_is_kept_out_for_a_while() {
+    fn an_address_that_is_kept_out_gets_no_place() {
         let mut seats = seats();
         let bad = ip("192.0.2.9");
-        assert!(!seats.on_put_out(bad, NOW));
-        assert!(seats.take_for(bad, NOW).is_ok(), "once may happen");
-        let again = NOW.plus(Span::from_secs(30));
-        assert!(seats.on_put_out(bad, again));
-        assert_eq!(seats.take_for(bad, again).unwrap_err(), NoSeat::Banned);
-        let later = again.plus(Span::from_secs(60));
-        assert!(seats.take_for(bad, later).is_ok());
-        assert!(
-            !seats.on_put_out(bad, later.plus(Span::from_secs(3_600))),
-            "long ago is forgotten"
-        );
+        for _ in 0..8 {
+            assert!(seats.take_for(bad, NOW).is_ok());
+            seats.offenders().on_put_out(bad, None, NOW);
+        }
+        assert_eq!(seats.take_for(bad, NOW).unwrap_err(), NoSeat::Banned);
+        assert!(seats.take_for(ip("192.0.2.10"), NOW).is_ok());
+        assert!(seats.take_for(bad, NOW.plus(Span::from_secs(60))).is_ok());
     }
 }

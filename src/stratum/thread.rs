@@ -1,19 +1,24 @@
 //! What the sessions of one I/O thread share: the live work, its notify, a place to read into, and whom to ask.
 
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::clock::{Moment, SharedClock, SteadyClock};
+use dwarves_actors::clock::{Moment, SharedClock};
 use dwarves_actors::handlers::submission::messages::SubmitRolled;
-use dwarves_actors::miner_manager::messages::JoinWorker;
+use dwarves_actors::miner_manager::messages::{Identity, JoinWorker};
 use dwarves_actors::work_manager::messages::LiveWork;
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::ids::WorkerName;
+use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::JobKey;
+use tokio::sync::watch;
 
 use super::conversation::{Rules, Scene};
-use super::gate::{Admit, PutOut, TakeExtraNonce};
+use super::gate::{Admit, LetGo, PutOut, TakeExtraNonce};
+use super::offenders::KeptOutWorkers;
 use super::protocol::notify::NotifyParts;
 use super::settings::{Listener, SessionLimits};
 
@@ -33,6 +38,8 @@ pub struct Peers {
     pub admit: Port<Admit>,
     /// Is told of sessions that were put out.
     pub put_out: Outbox<PutOut>,
+    /// Is told of sessions that were let go.
+    pub let_go: Outbox<LetGo>,
 }
 
 /// What the sessions of a thread share.
@@ -44,7 +51,9 @@ pub struct Thread {
     /// The listeners, by their numbers.
     pub listeners: Arc<[Listener]>,
     job_key: JobKey,
-    clock: SteadyClock,
+    /// The workers that are kept out, as the gate last said.
+    kept_out: watch::Receiver<Arc<KeptOutWorkers>>,
+    clock: SharedClock,
     work: RefCell<Arc<LiveWork>>,
     parts: RefCell<Option<Rc<NotifyParts>>>,
     /// When the present template came.
@@ -60,14 +69,16 @@ impl Thread {
         limits: SessionLimits,
         listeners: Arc<[Listener]>,
         job_key: JobKey,
-        clock: &SharedClock,
+        kept_out: watch::Receiver<Arc<KeptOutWorkers>>,
+        clock: SharedClock,
     ) -> Self {
         Self {
             peers,
             limits,
             listeners,
             job_key,
-            clock: SteadyClock::starting_at(clock.now()),
+            kept_out,
+            clock,
             work: RefCell::new(Arc::new(LiveWork::none())),
             parts: RefCell::new(None),
             came: Cell::new(Moment::now()),
@@ -95,6 +106,17 @@ impl Thread {
             self.came.set(Moment::now());
         }
         *self.work.borrow_mut() = work;
+    }
+
+    /// For how long a worker behind this address is kept out yet, if it is.
+    pub fn kept_out(&self, ip: IpAddr, identity: &Identity, worker: &WorkerName) -> Option<Span> {
+        let kept_out = self.kept_out.borrow();
+        if kept_out.is_empty() {
+            return None;
+        }
+        let until = *kept_out.get(&(host(ip), identity.hotkey(), worker.clone()))?;
+        let now = self.now();
+        (now < until).then(|| until.since(now))
     }
 
     /// Whether miners are to be let go, because there has been no live work for too long.

@@ -14,9 +14,10 @@ use bitcoin::sighash::{EcdsaSighashType, SighashCache};
 use bitcoin::transaction::Version;
 use bitcoin::{Network, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
 use dwarves_actors::wallet::{
-    BuildRequest, Built, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, Sent, Spends, Wallet, WalletError, WalletErrorKind, WalletFuture,
+    WalletState,
 };
-use dwarves_domain::payouts::{Chosen, Funds, OutPoint, Rival, Seen, Signed, Sizes, Txid};
+use dwarves_domain::payouts::{Chosen, Funds, OutPoint, Rival, Seen, Signed, Sizes, Spend, Txid};
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
@@ -30,6 +31,8 @@ const SIZES: Sizes = Sizes {
 };
 /// Change below this, in sats, goes to the network.
 const DUST_SATS: u64 = 546;
+/// Blocks below the tip behind which what was sent is not asked for again.
+const MARK_DEPTH: u32 = 100;
 /// How the devnet says that it has a transaction already.
 const KNOWN: [&str; 2] = ["txn-already-in-mempool", "txn-already-known"];
 
@@ -154,6 +157,16 @@ impl DevnetWallet {
     }
 }
 
+/// An output's address, empty if it has none, and amount.
+fn paid(output: &TxOut) -> (String, Amount) {
+    let address = bitcoin::Address::from_script(&output.script_pubkey, Network::Regtest);
+    let amount = Amount::from_sats(output.value.to_sat()).unwrap_or(Amount::MAX);
+    (
+        address.map(|address| address.to_string()).unwrap_or_default(),
+        amount,
+    )
+}
+
 fn funds_of(coins: &Coins) -> Funds {
     let priced = coins
         .iter()
@@ -269,6 +282,46 @@ impl Wallet for DevnetWallet {
                 Ok(None) => Ok(Rival::None),
                 Err(error) => Err(failed(&error)),
             }
+        })
+    }
+
+    fn spends(&self, mark: Option<String>) -> WalletFuture<Spends> {
+        let this = self.clone();
+        Box::pin(async move {
+            // A mark above the tip is of another chain: then all is told.
+            let above = mark.and_then(|mark| mark.parse().ok()).unwrap_or(0);
+            let key = this.public.to_bytes().to_vec();
+            let signed = this.devnet.signed_by(key, above, MARK_DEPTH).await;
+            let (signed, mark) = signed.map_err(|error| failed(&error))?;
+            let spend = |(transaction, confirmations): &(Transaction, u32)| {
+                let others = transaction
+                    .output
+                    .iter()
+                    .filter(|output| output.script_pubkey != this.script);
+                Spend {
+                    txid: Txid::from_bytes(transaction.compute_txid().to_byte_array()),
+                    outputs: others.map(paid).collect(),
+                    confirmations: *confirmations,
+                }
+            };
+            Ok(Spends {
+                spends: signed.iter().map(spend).collect(),
+                mark: Some(mark.to_string()),
+            })
+        })
+    }
+
+    fn sent(&self, txid: Txid) -> WalletFuture<Option<Sent>> {
+        let devnet = self.devnet.clone();
+        Box::pin(async move {
+            let txid = bitcoin::Txid::from_byte_array(*txid.as_bytes());
+            let sent = devnet.transaction(txid).await.map_err(|error| failed(&error))?;
+            Ok(sent.and_then(|(transaction, fee)| {
+                Some(Sent {
+                    bytes: serialize(&transaction),
+                    fee: Amount::from_sats(fee)?,
+                })
+            }))
         })
     }
 }

@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use dwarves_actors::wallet::{
-    BuildRequest, Built, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, Sent, Spends, Wallet, WalletError, WalletErrorKind, WalletFuture,
+    WalletState,
 };
 use dwarves_domain::payouts::{Chosen, Funds, OutPoint, Output, Rival, Seen, Signed, Txid, read_transaction};
 use dwarves_domain::units::Amount;
@@ -29,7 +30,8 @@ mod errors;
 mod tests;
 
 use answers::{
-    Accepted, ChainInfo, PlaceJson, SignedHex, TransactionInfo, Unspent, WalletInfo, WalletLine, sizes_of,
+    Accepted, ChainInfo, History, PlaceJson, SignedHex, TransactionInfo, Unspent, WalletInfo, WalletLine,
+    sizes_of,
 };
 use errors::{failed, refused};
 
@@ -39,6 +41,8 @@ const CALL_MAX: Duration = Duration::from_secs(60);
 const BEHIND_MAX: u64 = 2;
 /// Lines of the wallet's history that are searched for whoever spent a payout's inputs.
 const HISTORY_MAX: u32 = 1_000;
+/// How deep the block lies behind which what was sent is not asked for again.
+const MARK_DEPTH: u32 = 100;
 /// Change below this goes to the network, in sats: less is dust on Litecoin, and worth little on Bitcoin.
 const CHANGE_MIN_SATS: u64 = 5_460;
 /// The node does not know the transaction, or the address is none (`RPC_INVALID_ADDRESS_OR_KEY`).
@@ -360,6 +364,25 @@ impl NodeWallet {
         Ok(Rival::None)
     }
 
+    /// What the wallet sent to others since the marked block.
+    async fn read_spends(&self, mark: Option<String>) -> Result<Spends, WalletError> {
+        let since = mark.unwrap_or_default();
+        let params = |since: &str| json!([since, MARK_DEPTH, true, false]);
+        let history = match self
+            .wallet
+            .call::<History>("listsinceblock", params(&since))
+            .await
+        {
+            // The chain does not know the block any more: then all is told.
+            Err(RpcError::Refused {
+                code: NOT_FOUND | INVALID_PARAMETER,
+                ..
+            }) if !since.is_empty() => self.call("listsinceblock", params("")).await?,
+            answer => answer.map_err(|error| failed("listsinceblock", &error))?,
+        };
+        Ok(history.spends())
+    }
+
     async fn send_bytes(&self, bytes: Vec<u8>) -> Result<SendOutcome, WalletError> {
         let sent = self
             .wallet
@@ -434,5 +457,18 @@ impl Wallet for NodeWallet {
     fn rival(&self, txid: Txid, inputs: Vec<OutPoint>) -> WalletFuture<Rival> {
         let this = self.clone();
         Box::pin(async move { this.find_rival(txid, inputs).await })
+    }
+
+    fn spends(&self, mark: Option<String>) -> WalletFuture<Spends> {
+        let this = self.clone();
+        Box::pin(async move { this.read_spends(mark).await })
+    }
+
+    fn sent(&self, txid: Txid) -> WalletFuture<Option<Sent>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let info = this.transaction(txid).await?;
+            Ok(info.and_then(|info| info.sent()))
+        })
     }
 }

@@ -111,6 +111,7 @@ impl OpenChain {
             payout_script: payout_script.clone(),
             tag: config.pool.tag.clone(),
             reading,
+            guard: config.chain.guard(),
             poll_every: config.chain.poll_interval.to_std(),
         })
         .map_err(StartError::Thread)?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use actix::Actor;
 use actix_web::dev::{Server, ServerHandle};
-use actix_web::{App, HttpServer};
 use dwarves_actors::ask::Port;
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationPeers, RegistrationSettings};
@@ -15,8 +14,9 @@ use dwarves_domain::session::SessionKey;
 use dwarves_domain::work::JobKey;
 
 use super::StartError;
-use crate::config::HttpConfig;
-use crate::http::{self, HttpDeps, HttpState, WorkerPorts};
+use crate::config::{Config, HttpConfig};
+use crate::http::connections::ConnectionLimits;
+use crate::http::{self, HttpDeps, HttpState, ServerLimits, WorkerPorts};
 
 /// What every worker's handlers are made with.
 #[derive(Clone)]
@@ -77,29 +77,37 @@ impl BoundServer {
     /// Begins to answer.
     pub(super) fn start(
         self,
-        config: &HttpConfig,
+        config: &Config,
         deps: Arc<HttpDeps>,
         parts: HandlerParts,
     ) -> Result<(Server, ServerHandle), StartError> {
         let listen = self.address;
-        let workers = worker_count(config);
-        let server = HttpServer::new(move || {
-            App::new()
-                .app_data(HttpState::new(Arc::clone(&deps), parts.start()))
-                .configure(http::configure)
-        })
-        .workers(workers)
-        .disable_signals()
-        .keep_alive(config.keep_alive.to_std())
-        .client_request_timeout(config.header_timeout.to_std())
-        .client_disconnect_timeout(config.disconnect_timeout.to_std())
-        .max_connections(config.max_connections.div_ceil(workers))
-        .shutdown_timeout(super::HTTP_DRAIN.as_secs())
-        .listen(self.listener)
-        .map_err(|source| StartError::Bind { listen, source })?
-        .run();
+        let state = move || HttpState::new(Arc::clone(&deps), parts.start());
+        let server = http::serve(self.listener, server_limits(config), state)
+            .map_err(|source| StartError::Bind { listen, source })?;
         let handle = server.handle();
         Ok((server, handle))
+    }
+}
+
+/// How the server works. Connections are shared out among the workers, to whom they come in turn.
+fn server_limits(config: &Config) -> ServerLimits {
+    let http = &config.http;
+    let workers = worker_count(http);
+    ServerLimits {
+        workers,
+        keep_alive: http.keep_alive.to_std(),
+        request_head_timeout: http.header_timeout.to_std(),
+        disconnect_timeout: http.disconnect_timeout.to_std(),
+        drain: super::HTTP_DRAIN,
+        connections: ConnectionLimits {
+            places: config.limits.shared(http.max_connections.div_ceil(workers)),
+            reserved: http.reserved_connections.div_ceil(workers),
+            // Looks are a second apart. A next request's head has its own time after that of being quiet.
+            quiet_looks: http.keep_alive.secs() + http.header_timeout.secs(),
+            unread_looks: http.unread_output.secs(),
+            proxies: http.proxies.clone(),
+        },
     }
 }
 

@@ -25,6 +25,8 @@ use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
+use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
+use dwarves_actors::pool_manager::effective::Effective;
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
 use dwarves_actors::store::SharedStore;
@@ -32,12 +34,12 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use crate::chain::devnet;
-use crate::clock::SystemClock;
+use crate::clock::PoolClock;
 use crate::config::Config;
 use crate::hashing::HashThreads;
 use crate::http::json_rpc::JsonRpcDeps;
 use crate::http::{self, HttpDeps, HttpLimits};
-use crate::keys::{AdminToken, PoolKey, SystemRandomness};
+use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::stratum::protocol::login::LoginRules;
 
@@ -46,6 +48,7 @@ mod halt;
 mod http_server;
 pub mod listen_file;
 mod settings;
+mod sides;
 
 pub mod signals;
 mod stratum;
@@ -54,14 +57,16 @@ use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
 use http_server::{BoundServer, HandlerParts};
 pub use settings::devnet_params;
+pub use sides::{OpenSides, open_sides};
 use stratum::{BoundStratum, RunningStratum};
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
 /// How long the actors may take to finish when the pool stops.
 const ACTORS_DRAIN: Duration = Duration::from_secs(35);
-/// Headers that were given out without a name and are remembered: two minutes of 500 miners who ask every second.
-const HEADERS_MAX: usize = 65_536;
+/// Workers of `getwork` whose last job is remembered for their long polls, in all and of one miner.
+const LAST_JOBS_MAX: usize = 16_384;
+const LAST_JOBS_OF_ONE_MAX: usize = 256;
 /// How often the pool is asked whether it is ready.
 const READY_EVERY: Duration = Duration::from_millis(25);
 
@@ -111,6 +116,9 @@ pub enum StartError {
     /// The pool's key can not be read or made.
     #[error("the pool's key can not be used")]
     PoolKey(#[from] crate::keys::hotkey_file::HotkeyFileError),
+    /// The pool's key is missing beside a ledger.
+    #[error(transparent)]
+    KeyMissing(#[from] pool_key::KeyMissing),
     /// The admin's token can not be read or made.
     #[error("the admin's token can not be used")]
     AdminToken(#[from] crate::keys::admin_token::AdminTokenError),
@@ -170,13 +178,14 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
         source,
     };
     std::fs::create_dir_all(data_dir).map_err(unusable)?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let clock: SharedClock = Arc::new(PoolClock::start());
+    let path = data_dir.join(&config.store.path);
+    pool_key::must_be_there(data_dir, &path)?;
     let pool_key = PoolKey::open_or_create(data_dir, &SystemRandomness)?;
     let admin_token = AdminToken::open_or_create(data_dir, &SystemRandomness)?;
     for warning in [pool_key.warning(), admin_token.warning()].into_iter().flatten() {
         log::warn!("{warning}");
     }
-    let path = data_dir.join(&config.store.path);
     let store = SqliteStore::open(&path, SqliteOptions::default())
         .map_err(|source| StartError::OpenStore { path, source })?;
     // Only now is it sure that no other pool runs here, whose file it would be.
@@ -191,11 +200,15 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     })
 }
 
-/// Starts the pool. It is ready for miners a moment later, when [`listen_file`] has been written.
+/// Starts the pool; `effective` are its settings with where each comes from, for `status`. It is ready for miners a moment later, when [`listen_file`] has been written.
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, StartError> {
+pub async fn start(
+    config: &Config,
+    data_dir: &Path,
+    effective: Vec<Effective>,
+) -> Result<RunningPool, StartError> {
     let bound = BoundServer::bind(config.http.listen)?;
     let http = bound.address;
     let bound_stratum = BoundStratum::bind(config)?;
@@ -203,7 +216,9 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
     let ground = open_ground(config, data_dir).await?;
     let script = &ground.chain.payout_script;
     let addresses = ground.chain.addresses;
-    let settings = settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
+    let mut settings =
+        settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
+    settings.effective = effective;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
     let (stopping, stopped) = watch::channel(false);
@@ -234,18 +249,20 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
             records: ports.read_records.clone(),
             blocks: ports.read_blocks.clone(),
             payouts: ports.read_payouts.clone(),
+            clock: ports.read_clock.clone(),
             waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
         },
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),
+        proxies: config.http.proxies.clone(),
         sessions: ground.pool_key.session_key(),
         admin_token: http::AdminToken::new(ground.admin_token.text()),
         pool_hotkey: ground.pool_key.hotkey(),
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
-        json_rpc: json_rpc(config, &ground, &ports, &stratum),
+        json_rpc: json_rpc(config, &ground, &ports, http, &stratum),
         addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
@@ -254,10 +271,11 @@ pub async fn start(config: &Config, data_dir: &Path) -> Result<RunningPool, Star
         },
         stopping: stopped,
     };
-    let proof_of_work = proof_of_work(config.chain.algorithm)?;
+    let proof_of_work = proof_of_work(config)?;
+    stratum::allow_files(config);
     let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
     let parts = handler_parts(config, &ground, &ports, proof_of_work);
-    let (server, handle) = bound.start(&config.http, Arc::new(deps), parts)?;
+    let (server, handle) = bound.start(config, Arc::new(deps), parts)?;
     log::info!(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
@@ -304,9 +322,21 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
 }
 
 /// Work for miners that know no other way.
-fn json_rpc(config: &Config, ground: &Ground, ports: &PoolPorts, stratum: &[SocketAddr]) -> JsonRpcDeps {
+fn json_rpc(
+    config: &Config,
+    ground: &Ground,
+    ports: &PoolPorts,
+    http: SocketAddr,
+    stratum: &[SocketAddr],
+) -> JsonRpcDeps {
     let book = HeaderBook::new(HeaderBookLimits {
-        headers_max: HEADERS_MAX,
+        headers_max: config.limits.headers,
+        mailbox_capacity: config.limits.handler_mailbox,
+    })
+    .start();
+    let last = LastJobs::new(LastJobLimits {
+        workers_max: LAST_JOBS_MAX,
+        workers_of_one_max: LAST_JOBS_OF_ONE_MAX,
         mailbox_capacity: config.limits.handler_mailbox,
     })
     .start();
@@ -318,17 +348,21 @@ fn json_rpc(config: &Config, ground: &Ground, ports: &PoolPorts, stratum: &[Sock
         join: ports.join.clone(),
         given: Outbox::new(&book),
         find: Port::new(&book),
-        stratum_port: stratum.first().map(SocketAddr::port),
+        job_given: Outbox::new(&last),
+        last_job: Port::new(&last),
+        stratum_port: stratum::plain_port(config, http, stratum),
     }
 }
 
 /// Hashes on threads of their own, one for each core, if one hash takes long.
-fn proof_of_work(algorithm: Algorithm) -> Result<SharedProofOfWork, StartError> {
+fn proof_of_work(config: &Config) -> Result<SharedProofOfWork, StartError> {
+    let algorithm = config.chain.algorithm;
     Ok(match algorithm {
         Algorithm::Sha256d => Arc::new(HashHere(algorithm)),
         Algorithm::Scrypt => {
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            Arc::new(HashThreads::start(algorithm, cores).map_err(StartError::Thread)?)
+            let limit = config.limits.shared(config.limits.hashing_queue);
+            Arc::new(HashThreads::start(algorithm, cores, limit).map_err(StartError::Thread)?)
         }
     })
 }

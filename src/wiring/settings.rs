@@ -1,6 +1,7 @@
 //! The configuration in the actors' terms.
 
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
+use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
@@ -10,7 +11,7 @@ use dwarves_actors::paymaster::holds::{Hold, Holds};
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::miners::{Quotas, RegistryLimits};
 use dwarves_domain::payouts::Depths;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
@@ -19,7 +20,7 @@ use dwarves_domain::work::Algorithm;
 
 use super::StartError;
 use crate::chain::devnet::DevnetParams;
-use crate::config::{self, Config};
+use crate::config::{self, ChainKind, Config};
 use crate::keys::{PoolKey, Randomness};
 
 /// Jobs that one HTTP worker keeps ready.
@@ -100,7 +101,8 @@ pub(super) fn pool_settings(
     let mut seed = [0; 8];
     randomness.fill(&mut seed)?;
     let work = &config.work;
-    let vardiff = vardiff::Settings::new(work.share_interval, work.min_difficulty, work.max_difficulty)
+    let [start_difficulty, min, max] = config.difficulties();
+    let vardiff = vardiff::Settings::new(work.share_interval, min, max)
         .map_err(|error| StartError::Settings(format!("[work]: {error}")))?;
     let acknowledge = match config.store.acknowledge {
         config::Acknowledge::Durable => Acknowledge::Durable,
@@ -119,6 +121,8 @@ pub(super) fn pool_settings(
             front_end: config.pool.front_end,
             refresh_every: work.template_refresh,
             job_lifetime: work.job_lifetime,
+            previous_tip: work.previous_tip,
+            past_templates_max: config.limits.past_templates,
             let_go_after: work.let_go_after,
         },
         miners: MemorySettings {
@@ -126,20 +130,24 @@ pub(super) fn pool_settings(
                 miners: config.limits.miners as usize,
                 address_miners: config.limits.address_miners(),
                 workers_per_miner: config.limits.workers_per_miner,
+                worker_idle: config.limits.worker_idle,
+                names_waiting: config.limits.names_without_work,
             },
             new_addresses_per_hour: config.limits.new_addresses_per_hour,
+            new_miners_per_hour: config.limits.new_miners_per_hour,
             addresses,
             vardiff,
-            start_difficulty: work.start_difficulty,
+            start_difficulty,
             nonces_max: config.limits.used_nonces,
             recent_shares_max: config.limits.recent_shares,
+            quotas: quotas(config),
             window: config.rewards.window_units,
             seed: u64::from_le_bytes(seed),
         },
         // Each Stratum session asks one thing at a time; all may connect at once.
         miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),
         ledger_mailbox: config.limits.ledger_mailbox,
-        difficulty_range: (work.min_difficulty, work.max_difficulty),
+        difficulty_range: (min, max),
         rewards: RewardSettings {
             terms: Terms {
                 scheme: config.rewards.scheme,
@@ -150,22 +158,45 @@ pub(super) fn pool_settings(
             },
             run_interval: config.rewards.run_interval,
             retention: Some(config.store.retention),
+            missed_per_minute: config.rewards.missed_rounds_per_minute,
         },
         blocks: BlockSettings {
             maturity: config.chain.maturity(),
             forget_after: config.chain.maturity().saturating_mul(FORGET_AFTER_MATURITIES),
+            candidates_max: config.limits.block_candidates,
         },
         payouts: payouts(config, addresses),
+        clock: config.clock.rules(),
+        effective: Vec::new(),
         payout_holds: payout_holds(config),
         acknowledge,
     })
+}
+
+/// The fewest shares that a job may bring, whatever is its due: as many as one request brings.
+const JOB_SHARES_LEAST: u32 = 1_000;
+
+/// How many live shares a miner and a job may have.
+fn quotas(config: &Config) -> Quotas {
+    let limits = &config.limits;
+    let work = &config.work;
+    let due = work.job_lifetime.millis() / work.share_interval.millis().max(1);
+    let of_job = u64::from(limits.recent_shares_per_job_times).saturating_mul(due);
+    Quotas {
+        miner_percent: limits.recent_shares_per_miner_percent,
+        of_job: (limits.recent_shares_per_job_times > 0)
+            .then(|| u32::try_from(of_job).unwrap_or(u32::MAX).max(JOB_SHARES_LEAST)),
+    }
 }
 
 /// What holds payouts from the start.
 fn payout_holds(config: &Config) -> Holds {
     let detail = "the pool was started with payouts held".to_owned();
     let start = config.payouts.start_held.then_some((Hold::Start, detail));
-    start.into_iter().collect()
+    // Lifted as soon as the node has told its best header's time, or can not tell it.
+    let unchecked = "the clock is not compared with the chain yet".to_owned();
+    let clock = (config.chain.kind == ChainKind::Node).then_some((Hold::Clock, unchecked));
+    start.into_iter().chain(clock).collect()
 }
 
 /// How many Stratum sessions there may be.
@@ -186,7 +217,10 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
         session: config.auth.session,
         addresses,
         threshold_least: payouts(config, addresses).rules().least(),
-        signatures_per_sec: config.http.signed_requests_per_sec,
+        signatures_per_sec: SharedRate {
+            total: config.http.signed_requests_per_sec,
+            per_client: config.limits.share_of(config.http.signed_requests_per_sec),
+        },
         mailbox_capacity: config.limits.handler_mailbox,
     }
 }
@@ -195,8 +229,8 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
 pub(super) fn submission(config: &Config) -> SubmissionLimits {
     SubmissionLimits {
         mailbox_capacity: config.limits.handler_mailbox,
-        requests_in_flight_max: config.http.requests_in_flight,
-        waiting_max: config.http.max_connections,
+        requests_in_flight: config.limits.shared(config.http.requests_in_flight),
+        waiting: config.limits.shared(config.http.max_connections),
         jobs_cached_max: JOBS_CACHED_MAX,
         longpoll: config.http.longpoll,
         judge_deadline: JUDGE_DEADLINE,

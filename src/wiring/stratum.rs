@@ -9,14 +9,17 @@ use actix::prelude::*;
 use actix_rt::Arbiter;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
+use dwarves_actors::gate::AttachGate;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::proof_of_work::SharedProofOfWork;
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -106,7 +109,6 @@ impl BoundStratum {
             return running;
         }
         let stratum = &config.stratum;
-        allow_files(stratum.max_connections + config.http.max_connections);
         let listeners: Arc<[Listener]> = self
             .listeners
             .into_iter()
@@ -129,9 +131,17 @@ impl BoundStratum {
         }
         let seats = Seats::new(caps, config.pool.front_end, ports.life);
         let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
+        let (kept_out_sender, kept_out) = watch::channel(Arc::default());
         let gate = StratumGate::start_in_arbiter(&running.threads[0].handle(), move |_| {
-            StratumGate::new(seats, clock, bound, behind)
+            StratumGate::new(seats, clock, kept_out_sender, bound, behind)
         });
+        let attach = AttachGate {
+            read: Port::new(&gate),
+            control: Port::new(&gate),
+        };
+        if ports.attach_gate.post(attach).is_err() {
+            log::error!("the pool manager does not know the Stratum gate; admins can not reach it");
+        }
         // The gate shuts when there is no work. Should the work manager be busy now, the fronts see to it alone.
         let subscriber = Outbox::new(&gate);
         if ports.submission.subscribe.post(Subscribe { subscriber }).is_err() {
@@ -141,15 +151,19 @@ impl BoundStratum {
             ports: ports.clone(),
             gate: gate.clone(),
             proof_of_work: Arc::clone(proof_of_work),
+            reads_in_flight: config.limits.shared(READS_IN_FLIGHT_MAX),
         };
         let mut newcomers = Vec::new();
         for thread in &running.threads {
             let peers = peers.on(thread, ground);
             let listeners = Arc::clone(&listeners);
-            let (job_key, clock) = (ground.pool_key.job_key(), Arc::clone(&ground.clock));
+            let (job_key, kept_out) = (ground.pool_key.job_key(), kept_out.clone());
+            let clock = Arc::clone(&ground.clock);
             let subscribe = ports.submission.subscribe.clone();
+            let watch = ports.watch_miners.clone();
             let front = StratumFront::start_in_arbiter(&thread.handle(), move |_| {
-                StratumFront::new(Thread::new(peers, session, listeners, job_key, &clock), subscribe)
+                let thread = Thread::new(peers, session, listeners, job_key, kept_out, clock);
+                StratumFront::new(thread, subscribe, watch)
             });
             newcomers.push(Outbox::new(&front));
             running.fronts.push(Port::new(&front));
@@ -176,6 +190,7 @@ struct ThreadPeers {
     ports: PoolPorts,
     gate: Addr<StratumGate>,
     proof_of_work: SharedProofOfWork,
+    reads_in_flight: SharedLimit,
 }
 
 impl ThreadPeers {
@@ -183,9 +198,12 @@ impl ThreadPeers {
     fn on(&self, thread: &Arbiter, ground: &Ground) -> Peers {
         let limits = SubmissionLimits {
             mailbox_capacity: READS_IN_FLIGHT_MAX,
-            requests_in_flight_max: READS_IN_FLIGHT_MAX,
+            requests_in_flight: self.reads_in_flight,
             // Nobody fetches work from it: sessions make their own.
-            waiting_max: 0,
+            waiting: SharedLimit {
+                total: 0,
+                per_client: 0,
+            },
             jobs_cached_max: 1,
             longpoll: Span::from_secs(1),
             judge_deadline: JUDGE_DEADLINE,
@@ -202,6 +220,7 @@ impl ThreadPeers {
             extranonce: Port::new(&self.gate),
             admit: Port::new(&self.gate),
             put_out: Outbox::new(&self.gate),
+            let_go: Outbox::new(&self.gate),
         }
     }
 }
@@ -237,8 +256,14 @@ impl RunningStratum {
 }
 
 /// Each connection is an open file, of which many systems allow a process 1,024 unless it asks for more.
-fn allow_files(connections: usize) {
-    let wanted = (connections + OTHER_FILES_MAX) as u64;
+pub(super) fn allow_files(config: &Config) {
+    let http = config.http.max_connections + config.http.reserved_connections;
+    let stratum = if config.stratum.all_listeners().is_empty() {
+        0
+    } else {
+        config.stratum.max_connections
+    };
+    let wanted = (http + stratum + OTHER_FILES_MAX) as u64;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(allowed) if allowed >= wanted => {}
         Ok(allowed) => log::warn!(
@@ -247,6 +272,17 @@ fn allow_files(connections: usize) {
         ),
         Err(error) => log::warn!("the limit of open files can not be raised: {error}"),
     }
+}
+
+/// The port to which miners may be sent that come over HTTP: of a listener without TLS and PROXY headers that is open
+/// wherever HTTP is.
+pub(super) fn plain_port(config: &Config, http: SocketAddr, bound: &[SocketAddr]) -> Option<u16> {
+    let listeners = config.stratum.all_listeners();
+    let plain = listeners.iter().zip(bound).find(|(listener, bound)| {
+        let is_plain = listener.tls_certificate.is_none() && listener.proxies.is_empty();
+        is_plain && (bound.ip().is_unspecified() || bound.ip() == http.ip())
+    });
+    plain.map(|(_, bound)| bound.port())
 }
 
 /// Opens every listener and closes it again; see [`super::try_listeners`].
@@ -275,7 +311,7 @@ fn prepare(
     listener: StratumListenerConfig,
     config: &Config,
 ) -> Result<PreparedListener, StartError> {
-    let [start, min, max] = listener.difficulties(&config.work);
+    let [start, min, max] = listener.difficulties(config.difficulties());
     let vardiff = vardiff::Settings::new(config.work.share_interval, min, max)
         .map_err(|error| StartError::Settings(format!("{setting}: {error}")))?;
     Ok(PreparedListener {
@@ -319,9 +355,11 @@ impl BoundListener {
                     addresses,
                     allow_address: config.stratum.allow_address_login,
                 },
+                workers_max: config.stratum.workers_per_connection,
                 rejects: rejects::Limits {
                     window: config.stratum.reject_window,
                     percent_max: config.stratum.reject_percent,
+                    keep_out: config.stratum.ban,
                 },
             },
             tls: self.prepared.tls,
@@ -366,4 +404,35 @@ fn thread_count(configured: usize) -> usize {
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     cores.saturating_sub(1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent_to(listeners: &str, http: &str) -> Option<u16> {
+        let config: Config = toml::from_str(listeners).expect("the test's settings are right");
+        let bound: Vec<_> = config.stratum.all_listeners().iter().map(|l| l.listen).collect();
+        plain_port(&config, http.parse().expect("an address"), &bound)
+    }
+
+    #[test]
+    fn miners_are_sent_to_a_plain_listener_that_is_open_where_http_is_or_nowhere() {
+        let tls = "{ listen = '0.0.0.0:1', tls_certificate = 'c', tls_key = 'k' }";
+        let proxy = "{ listen = '0.0.0.0:2', proxies = ['127.0.0.1'] }";
+        let local = "{ listen = '127.0.0.1:3' }";
+        let plain = "{ listen = '0.0.0.0:4' }";
+        for (listeners, http, port) in [
+            (vec![], "0.0.0.0:8080", None),
+            (vec![tls, proxy], "0.0.0.0:8080", None),
+            (vec![tls, proxy, plain], "0.0.0.0:8080", Some(4)),
+            (vec![tls, proxy, plain], "127.0.0.1:8080", Some(4)),
+            (vec![local, plain], "0.0.0.0:8080", Some(4)),
+            (vec![local], "0.0.0.0:8080", None),
+            (vec![local, plain], "127.0.0.1:8080", Some(3)),
+        ] {
+            let text = format!("[stratum]\nlisteners = [{}]", listeners.join(", "));
+            assert_eq!(sent_to(&text, http), port, "{text} {http}");
+        }
+    }
 }

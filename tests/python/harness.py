@@ -35,6 +35,11 @@ QUICK = {
     "chain.devnet_block_hashes": "20000",
     "chain.maturity_confirmations": "3",
     "rewards.run_interval_secs": "1",
+    # Every nonce in four is a share here, and all miners are at one address: what keeps a pool from such is tested by
+    # itself.
+    "limits.recent_shares_per_job_times": "0",
+    "limits.recent_shares_per_miner_percent": "100",
+    "limits.new_miners_per_hour": "100000",
 }
 
 

@@ -86,6 +86,11 @@ def test_a_full_disk_refuses_shares_and_an_emptied_one_takes_them(small_disk, tm
         stranger = pool.control("reward_distributor", "set_fee", fee_bps=5000)
         assert stranger.status == 503, stranger
         assert pool.pool()["fee_bps"] == 100
+        # But a ban and a pause hold at once, and say that they are not saved.
+        banned = pool.must_control("miner_manager", "ban", hotkey=miner.hotkey, reason="on a full disk")
+        assert banned["banned"] is True and banned["saved"] is False, banned
+        problem(miner.submit(low), 403, "banned")
+        assert pool.must_control("paymaster", "pause") == {"paused": True, "saved": False}
 
         # What was refused may come again as soon as there is space.
         filler.unlink()
@@ -101,6 +106,9 @@ def test_a_full_disk_refuses_shares_and_an_emptied_one_takes_them(small_disk, tm
             acknowledged[share_id] = answer.json["results"][0]["sequence"]
             return True
 
+        eventually("the ban is saved", lambda: pool.control("miner_manager", "unban", hotkey=miner.hotkey).status == 200, secs=40)
+        trail = [(row["message"], row["outcome"]) for row in pool.audit()["audit"]]
+        assert any(message == "ban" and outcome["done"].get("saved") is False for message, outcome in trail), trail
         eventually("shares are taken again", taken, secs=40)
         eventually("the pool is ready again", lambda: pool.get("/readyz").status == 200, secs=40)
         assert "panicked" not in pool.log()

@@ -1,6 +1,8 @@
 """Every limit is a visible refusal: 503 `busy` with Retry-After, and what was refused did not happen."""
 
+import socket
 import threading
+import time
 
 from harness import Miner, Pool, eventually, problem
 
@@ -63,6 +65,39 @@ def test_more_live_shares_than_are_remembered_are_refused_whole(uri):
         assert verdict["reason"] == "duplicate"
 
 
+def test_a_job_that_brings_far_too_much_is_over_and_the_next_is_harder(uri):
+    settings = {"limits__recent_shares_per_job_times": 1, "work__share_interval_secs": "120", "chain__devnet_block_hashes": 10**9}
+    with Pool(**settings) as pool:
+        miner = pool.miner(uri)
+        job = miner.job()
+        said = []
+        for _ in range(11):
+            said += miner.verdicts(*(job.find(block=False)[0] for _ in range(100)))
+        assert [v["verdict"] for v in said[:1000]] == ["accepted"] * 1000
+        assert {v["reason"] for v in said[1000:]} == {"stale"} and "recent_shares_per_job_times" in said[-1]["detail"]
+        assert miner.job().work["share_difficulty"] > 19 * job.work["share_difficulty"]
+        # Others are not touched, and neither is the miner itself with its next job.
+        pool.miner(f"{uri}//other").accepted(block=False)
+        miner.accepted(block=False)
+
+
+def test_one_miner_can_not_fill_the_room_for_shares(uri):
+    settings = {"limits__recent_shares": 1000, "limits__recent_shares_per_miner_percent": 50, "chain__devnet_block_hashes": 10**9}
+    with Pool(**settings) as pool:
+        miner = pool.miner(uri)
+        pool.must_control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, difficulty=1e-9)
+        job = miner.job()
+        for _ in range(5):
+            assert {v["verdict"] for v in miner.verdicts(*(job.find(block=False)[0] for _ in range(100)))} == {"accepted"}
+        answer = miner.submit(job.find(block=False)[0])
+        busy(answer)
+        assert "recent_shares_per_miner_percent" in answer.json["detail"], answer
+        pool.miner(f"{uri}//other").accepted(block=False)
+        pool.restart(kill=True)
+        busy(miner.submit(job.find(block=False)[0]))
+        pool.miner(f"{uri}//third").accepted(block=False)
+
+
 def test_tiny_queues_refuse_and_lose_nothing(uri):
     small = {
         "limits__handler_mailbox": 1,
@@ -116,3 +151,46 @@ def test_tiny_queues_refuse_and_lose_nothing(uri):
         eventually("the pool counts them", lambda: pool.get("/v1/pool").status == 200)
         assert pool.pool()["shares"]["accepted"] == 12 * 90
         assert statuses.get(503, 0) > 0, "queues of 1 were never full"
+
+
+def test_a_client_that_asks_ahead_and_never_reads_holds_less_than_a_megabyte():
+    with Pool(http__workers=1) as pool:
+        host, port = pool.url.split("//")[1].split(":")
+
+        def held():
+            with open(f"/proc/{pool.process.pid}/status") as status:
+                return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+        assert pool.get("/openapi.json").status == 200
+        before, lines = held(), []
+        for path in ["/openapi.json", "/v1/pool"] * 5:
+            line = socket.create_connection((host, int(port)))
+            line.setblocking(False)
+            ahead = memoryview(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 40_000)
+            until = time.monotonic() + 0.5
+            while ahead and time.monotonic() < until:
+                try:
+                    ahead = ahead[line.send(ahead[:65536]):]
+                except BlockingIOError:
+                    time.sleep(0.02)
+            lines.append(line)
+        assert (held() - before) / len(lines) < 1024
+        assert pool.get("/healthz").status == 200
+        for line in lines:
+            line.close()
+
+
+def test_idle_connections_hold_neither_health_nor_the_operator_out():
+    with Pool(http__max_connections=20, http__workers=1) as pool:
+        host, port = pool.url.split("//")[1].split(":")
+        lines = []
+        for _ in range(60):
+            line = socket.create_connection((host, int(port)), timeout=5)
+            line.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            lines.append(line)
+        for _ in range(5):
+            assert pool.get("/healthz").status == 200
+            assert pool.must_control("pool_manager", "status")
+            assert pool.get("/v1/pool").status == 200
+        for line in lines:
+            line.close()

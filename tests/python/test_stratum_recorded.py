@@ -51,12 +51,58 @@ CONVERSATIONS = {
                 b'{"id": null, "method": "mining.suggest_target", "params": ["00000000ffff0000000000000000000000000000000000000000000000000000"]}\n'
                 b'{"id": "auth", "method": "mining.authorize", "params": ["USER", "x"]}\n'
                 b'{"id": "xnsub", "method": "mining.extranonce.subscribe", "params": []}\n',
-                [None, "auth", "xnsub"],
+                # A wish without an id is not answered.
+                ["auth", "xnsub"],
             ),
         ],
         "submit": b'{"params": ["USER", "JOB", "X2", "TIME", "NONCE"], "id": "sub0", "method": "mining.submit"}\n',
         "id": "sub0",
         "after": [(b'{"id": "txlistJOB", "method": "mining.get_transactions", "params": ["JOB"]}\n', ["txlistJOB"])],
+    },
+    "bfgminer 5.5 with --request-diff": {
+        "opening": [
+            # It takes the first line that comes for the answer to subscribe.
+            (
+                b'{"id": null, "method": "mining.suggest_target", "params": ["00000000ffff0000000000000000000000000000000000000000000000000000"]}\n'
+                b'{"id": 0, "method": "mining.subscribe", "params": ["bfgminer/5.5.0"]}\n',
+                [0],
+            ),
+            (
+                b'{"id": "auth", "method": "mining.authorize", "params": ["USER", "x"]}\n'
+                b'{"id": "xnsub", "method": "mining.extranonce.subscribe", "params": []}\n',
+                ["auth", "xnsub"],
+            ),
+        ],
+        "submit": b'{"params": ["USER", "JOB", "X2", "TIME", "NONCE"], "id": "sub0", "method": "mining.submit"}\n',
+        "id": "sub0",
+    },
+    "cpuminer-multi 1.3.7": {
+        "opening": [
+            (b'{"id": 1, "method": "mining.subscribe", "params": ["cpuminer-multi/1.3.7"]}\n', [1]),
+            (
+                b'{"id": 2, "method": "mining.authorize", "params": ["USER", "x"]}\n'
+                b'{"id": 3, "method": "mining.extranonce.subscribe", "params": []}\n',
+                [2, 3],
+            ),
+        ],
+        "submit": b'{"method": "mining.submit", "params": ["USER", "JOB", "X2", "TIME", "NONCE"], "id":10}\n',
+        "id": 10,
+    },
+    "ckpool 0.9.4 as a proxy": {
+        "opening": [
+            (b'{"id": 1, "method": "mining.subscribe", "params": []}\n', [1]),
+            (b'{"id": 2, "method": "mining.authorize", "params": ["USER", "x"]}\n', [2]),
+        ],
+        "submit": b'{"params": ["USER", "JOB", "X2", "TIME", "NONCE"], "id": 7, "method": "mining.submit"}\n',
+        "id": 7,
+    },
+    "software that leaves the worker's name away when it submits": {
+        "opening": [
+            (b'{"id":1,"method":"mining.subscribe","params":["short/1.0"]}\n', [1]),
+            (b'{"id":2,"method":"mining.authorize","params":["USER","x"]}\n', [2]),
+        ],
+        "submit": b'{"id":3,"method":"mining.submit","params":["BARE","JOB","X2","TIME","NONCE"]}\n',
+        "id": 3,
     },
     "ESP-Miner (Bitaxe)": {
         "opening": [
@@ -172,6 +218,7 @@ def test_miners_are_understood(pool, name, in_pieces):
             job, extranonce2, time, nonce = work.find(extranonce2=number, version=version)
             words = {
                 "USER": user,
+                "BARE": ADDRESS,
                 "JOB": job,
                 "X2": extranonce2,
                 "TIME": time,
@@ -183,6 +230,8 @@ def test_miners_are_understood(pool, name, in_pieces):
             assert answer["result"] is True and answer["error"] is None, answer
             (answer,) = send(client, conversation["submit"], [conversation["id"]], in_pieces, **words)
             assert answer["error"] == [22, "Duplicate share", None], answer
+        # Every job is told under a name of its own: ESP-Miner takes no notice of a second one.
+        assert len({work.id for work in client.works}) == len(client.works)
         for packet, ids in conversation.get("after", []):
             send(client, packet, ids, in_pieces, JOB=work.id)
         assert json.dumps(client.messages).count("client.") == 0

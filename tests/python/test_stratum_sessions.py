@@ -126,6 +126,38 @@ def test_extranonce2_may_be_smaller_for_old_proxies():
             assert client.rejected(share) == (22, "Duplicate share")
 
 
+def test_what_an_operator_decides_reaches_open_sessions_at_once():
+    with Pool(**FREE) as pool:
+        address, identity = address_of(20)
+        with mining(pool, f"{address}.rig") as client, mining(pool, f"{ADDRESS}.other") as other:
+            before = len(other.works)
+            begin = time.monotonic()
+            pool.must_control("miner_manager", "set_share_difficulty", hotkey=identity, worker=None, difficulty=0.000001)
+            assert client.next_work().difficulty == 0.000001
+            client.ok("mining.ping")
+            pool.must_control("miner_manager", "ban", hotkey=identity, reason="test")
+            assert client.is_closed()
+            assert time.monotonic() - begin < 5, "not within the minute in which sessions ask by themselves"
+            other.ok("mining.ping")
+            assert len(other.works) == before, "it is nothing to others"
+
+
+def test_what_a_stranger_asks_for_under_a_rigs_name_is_not_what_the_rig_gets():
+    number = free_port()
+    settings = {**FREE, "stratum.listen": f"127.0.0.1:{number}"}
+    with Pool(**settings) as pool:
+        with mining(pool, f"{ADDRESS}.rig1") as rig:
+            first = rig.difficulty
+        with mining(pool, f"{ADDRESS}.rig1", password="d=1000000000000") as stranger:
+            stranger.ok("mining.suggest_difficulty", 1e12)
+            assert stranger.difficulty > first
+        time.sleep(11)
+        pool.restart(kill=True)
+        with Client(port(pool)).subscribe(session=rig.session).authorize(f"{ADDRESS}.rig1") as again:
+            assert again.extranonce1 == rig.extranonce1
+            assert again.current_work().difficulty == first
+
+
 def test_a_new_block_reaches_everyone_and_ends_the_work_before():
     settings = {**STEADY, "chain.devnet_block_hashes": "20000"}
     with Pool(**settings) as pool:
@@ -222,6 +254,32 @@ def test_a_thousand_sessions_come_back_after_kill_9_and_nothing_acknowledged_is_
             client.close()
 
 
+def test_a_thousand_sessions_are_let_go_and_nobody_waits_for_it():
+    with Pool(**{**STEADY, "work.let_go_after_secs": "1"}) as pool:
+        with concurrent.futures.ThreadPoolExecutor(32) as threads:
+            clients = list(threads.map(lambda at: mining(pool, f"{ADDRESS}.{at % 50}"), range(1_000)))
+            gate = pool.must_control("stratum_gate", "status")
+            assert (gate["connections"], gate["let_go"]) == (1_000, 0), gate
+            pool.must_control("pool_manager", "pause")
+            closed = [threads.submit(client.is_closed) for client in clients]
+            slowest = 0
+            while not all(one.done() for one in closed):
+                begin = time.monotonic()
+                assert pool.get("/healthz").status == 200
+                slowest = max(slowest, time.monotonic() - begin)
+            assert all(one.result() for one in closed)
+        assert slowest < 3, slowest
+        told = [client.messages[-1] for client in clients]
+        assert all(message["method"] == "client.show_message" for message in told)
+        gate = pool.must_control("stratum_gate", "status")
+        assert (gate["connections"], gate["let_go"]) == (0, 1_000), gate
+        with Client(port(pool)) as newcomer:
+            assert newcomer.is_closed()
+        assert pool.must_control("stratum_gate", "status")["sent_away"] == 1
+        pool.must_control("pool_manager", "resume")
+        eventually("miners are taken back", lambda: can_mine(pool), 5, 0.1)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
@@ -306,7 +364,7 @@ def test_a_proxy_without_a_header_and_a_header_without_trust_are_refused(guarded
         check.accepted(check.work.find())
 
 
-def test_the_ladder_climbs_by_ratio_and_ends_in_a_ban():
+def test_the_ladder_climbs_by_ratio_and_keeps_the_worker_out_not_its_farm():
     with Pool(**{**STEADY, "stratum.reject_window": "10", "stratum.ban_secs": "3"}) as pool:
 
         def misbehave():
@@ -335,9 +393,56 @@ def test_the_ladder_climbs_by_ratio_and_ends_in_a_ban():
         mining(pool).close()
         misbehave()
         time.sleep(0.2)
-        with Client(port(pool)) as banned:
-            assert banned.is_closed()
-        time.sleep(3)
+        for _ in range(20):
+            with Client(port(pool)).subscribe() as kept_out:
+                code, text = kept_out.refused("mining.authorize", f"{ADDRESS}.rig", "x")
+                assert code == 24 and "most of its shares were refused" in text, text
+                assert kept_out.is_closed()
+            # The rig beside it gets in every time.
+            with mining(pool, f"{ADDRESS}.honest") as honest:
+                honest.accepted(honest.work.find())
+        (one,) = pool.must_control("pool_manager", "status")["stratum"]["kept_out"]
+        assert (one["address"], one["worker"]) == ("127.0.0.1", "rig"), one
+        assert 'dwarves_stratum_kept_out{kind="worker"} 1' in pool.get("/metrics").body.decode()
+        assert pool.must_control("stratum_gate", "lift", address="127.0.0.1") == {"lifted": 1}
+        assert pool.control("stratum_gate", "lift", address="127.0.0.1").code == "control_refused"
+        mining(pool).close()
+        misbehave()
+        misbehave()
+        time.sleep(0.2)
+        # It is over by itself, too.
+        eventually("it may come again", lambda: pool.must_control("stratum_gate", "status")["kept_out"] == [], 20, 0.5)
+        mining(pool).close()
+
+
+def test_an_address_is_kept_out_only_if_nobody_honest_is_there():
+    with Pool(**{**STEADY, "stratum.reject_window": "10", "stratum.ban_secs": "30"}) as pool:
+
+        def misbehave(name):
+            with mining(pool, f"{ADDRESS}.{name}") as client:
+                bad = client.work.find(above=True)
+                for _ in range(20):
+                    client.rejected(bad)
+                for _ in range(10):
+                    client.post("mining.submit", client.user, *bad)
+                assert client.is_closed()
+
+        with mining(pool, f"{ADDRESS}.honest") as honest:
+            honest.accepted(honest.work.find())
+        for number in range(10):
+            misbehave(f"early{number}")
+        # Nobody is connected any more, as after an outage of the line: the honest rig gets in.
+        with mining(pool, f"{ADDRESS}.honest") as honest:
+            honest.accepted(honest.work.find(extranonce2=1))
+    with Pool(**{**STEADY, "stratum.reject_window": "10", "stratum.ban_secs": "30"}) as pool:
+        for number in range(8):
+            misbehave(f"late{number}")
+        time.sleep(0.2)
+        with Client(port(pool)) as kept_out:
+            assert kept_out.is_closed()
+        kept_out = pool.must_control("stratum_gate", "status")["kept_out"]
+        assert [one["worker"] for one in kept_out] == [None], kept_out
+        assert pool.must_control("stratum_gate", "lift", address="127.0.0.1") == {"lifted": 1}
         mining(pool).close()
 
 
@@ -530,8 +635,8 @@ def test_a_banned_miner_is_refused():
         miner = pool.miner("//Banned")
         with mining(pool, f"{miner.hotkey}.rig") as client:
             pool.must_control("miner_manager", "ban", hotkey=miner.hotkey, reason="for the test")
-            code, text = client.rejected(client.work.find())
-            assert code == 24 and "banned" in text
+            assert client.is_closed(), "at once, not within a minute"
+            assert client.messages[-1]["method"] == "client.show_message"
         with Client(port(pool)).subscribe() as client:
             code, text = client.refused("mining.authorize", f"{miner.hotkey}.rig", "x")
             assert code == 24 and "banned" in text
@@ -580,10 +685,17 @@ def test_one_place_brings_so_many_new_addresses_and_known_ones_always_get_in():
 
         pool.settings["limits.new_addresses_per_hour"] = "1000"
         pool.restart()
+        # Addresses may have eight of the twenty places. Those with work keep theirs, and that outlives a restart.
+        working = known + [address_of(1_000 + number)[0] for number in range(20, 23)]
+        for address in working[:7]:
+            with mining(pool, f"{address}.rig") as client:
+                client.accepted(client.work.find())
         with Client(port(pool)).subscribe() as flood:
-            # Addresses may have eight of the twenty places, of which five are taken; that outlives a restart.
-            for number in range(20, 23):
+            # The last place is that of whoever came last without work.
+            for number in range(24, 30):
                 flood.authorize(f"{address_of(1_000 + number)[0]}.rig")
+            with mining(pool, f"{working[7]}.rig") as client:
+                client.accepted(client.work.find())
             code, text = flood.refused("mining.authorize", f"{address_of(1_030)[0]}.rig", "x")
             assert code == 24 and "register a hotkey" in text
             assert call(pool, f"{address_of(1_031)[0]}.rig", "getwork", []).status == 403

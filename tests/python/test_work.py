@@ -466,24 +466,47 @@ def test_only_json_is_read(pool, miner):
         assert pool.request("POST", "/v1/work", b'{"shares": []}', headers).status == 200
 
 
-def test_too_many_workers_of_one_miner_are_refused(uri):
+def test_one_worker_more_than_the_limit_counts_for_default(uri):
+    def shares(miner):
+        return {worker["name"]: worker["shares"] for worker in miner.status()["workers"]}
+
     with Pool(limits__workers_per_miner=3) as pool:
         miner = pool.miner(uri)
         for n in range(3):
             miner.accepted(f"rig-{n}")
-        answer = miner.fetch("rig-3")
-        problem(answer, 403, "too_many_workers", "worker")
-        miner.accepted("rig-0")
+        miner.accepted("rig-3")
+        assert shares(miner) == {"rig-0": 1, "rig-1": 1, "rig-2": 1, "default": 1}
         pool.restart(kill=True)
-        problem(miner.fetch("rig-3"), 403, "too_many_workers", "worker")
+        miner.accepted("rig-4")
         miner.accepted("rig-2")
+        assert shares(miner) == {"rig-0": 1, "rig-1": 1, "rig-2": 2, "default": 2}
+        pool.must_control("miner_manager", "remove_worker", hotkey=miner.hotkey, worker="rig-0")
+        miner.accepted("rig-4")
+        assert shares(miner) == {"rig-1": 1, "rig-2": 2, "rig-4": 1, "default": 2}
+        assert miner.status()["shares"]["accepted"] == 7, "what it came to stays its miner's"
 
 
-def test_more_miners_than_the_limit_are_refused(uri):
+def test_miners_without_work_give_way_and_others_stay(uri):
     with Pool(limits__miners=2) as pool:
-        for n in range(2):
+        workers = [pool.miner(f"{uri}//{n}") for n in range(2)]
+        workers[0].accepted()
+        # Miner 1 never had a share: it makes room, and the next newcomer for the one after.
+        late = Miner(pool, f"{uri}//2")
+        assert late.register().status == 201
+        assert pool.get(f"/v1/miners/{workers[1].hotkey}").status == 404
+        late.open_session()
+        late.accepted()
+        problem(Miner(pool, f"{uri}//3").register(), 403, "registration_closed")
+        assert Miner(pool, f"{uri}//0").register().status == 200
+
+
+def test_one_place_registers_so_many_hotkeys_in_an_hour(uri):
+    with Pool(limits__new_miners_per_hour=3) as pool:
+        for n in range(3):
             assert Miner(pool, f"{uri}//{n}").register().status == 201
-        problem(Miner(pool, f"{uri}//2").register(), 403, "registration_closed")
+        answer = Miner(pool, f"{uri}//3").register()
+        problem(answer, 429, "too_many_new_miners")
+        assert 0 < int(answer.headers["retry-after"]) <= 1200, answer.headers
         assert Miner(pool, f"{uri}//0").register().status == 200
 
 

@@ -15,6 +15,9 @@ use tokio::sync::oneshot;
 #[cfg(test)]
 mod tests;
 
+/// How often a full mailbox is tried again by those who are patient.
+const KNOCK_EVERY: Duration = Duration::from_millis(20);
+
 /// A payload that is answered with a `Reply`.
 pub trait Request: Send + 'static {
     /// What the asked actor answers.
@@ -102,6 +105,37 @@ impl<R: Request> Port<R> {
             Ok(()) => Ok(answer),
             Err(SendError::Full(_)) => Err(AskError::Busy),
             Err(SendError::Closed(_)) => Err(AskError::Gone),
+        }
+    }
+
+    /// As [`Port::post`]; what is not taken comes back.
+    ///
+    /// # Errors
+    /// As [`Port::post`], with the payload.
+    pub fn offer(&self, payload: R) -> Result<oneshot::Receiver<R::Reply>, (AskError, R)> {
+        let (reply, answer) = reply_channel();
+        match self.0.try_send(Ask { payload, reply }) {
+            Ok(()) => Ok(answer),
+            Err(SendError::Full(ask)) => Err((AskError::Busy, ask.payload)),
+            Err(SendError::Closed(ask)) => Err((AskError::Gone, ask.payload)),
+        }
+    }
+
+    /// Sends `payload`, again and again for at most `patience` while the mailbox is full, and then waits as
+    /// [`Port::ask_punctual`] does: for what must not be turned away by a busy moment.
+    ///
+    /// # Errors
+    /// [`AskError::Busy`] or [`AskError::Gone`].
+    pub async fn ask_patiently(&self, mut payload: R, patience: Duration) -> Result<R::Reply, AskError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.offer(payload) {
+                Ok(answer) => return answer.await.map_err(|_| AskError::Gone),
+                Err((AskError::Busy, again)) if waited < patience => payload = again,
+                Err((error, _)) => return Err(error),
+            }
+            tokio::time::sleep(KNOCK_EVERY).await;
+            waited += KNOCK_EVERY;
         }
     }
 

@@ -20,29 +20,36 @@ use crate::block_tracker::Recovery;
 use crate::block_tracker::messages::ReadBlocks;
 use crate::chain::SharedChain;
 use crate::clock::SharedClock;
+use crate::gate::AttachGate;
 use crate::halt::SharedHalt;
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
+use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords};
+use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
-use crate::paymaster::holds::Holds;
+use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::messages::{HoldPayouts, ReadPayouts, ReadWaiting};
+use crate::pool_manager::effective::{self, Configured, Effective};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::store::{LedgerPosition, SharedStore, StoreError, StoredState};
+use crate::time_keeper::messages::ReadClock;
 use crate::wallet::SharedWallet;
 use crate::work_manager::messages::ReadWork;
 
 mod owners;
 #[cfg(test)]
 mod tests;
+
+/// How often the chain is asked at the start whether it is the ledger's.
+const IDENTITY_TRIES: u32 = 8;
 
 /// How the pool works, from the configuration. What admins changed while running overrides it.
 pub struct PoolSettings {
@@ -64,6 +71,10 @@ pub struct PoolSettings {
     pub blocks: BlockSettings,
     /// How miners are paid.
     pub payouts: PaymasterSettings,
+    /// How much the machine's clock is believed.
+    pub clock: dwarves_domain::timekeeping::Rules,
+    /// Every setting of the configuration with where it comes from, for `status`.
+    pub effective: Vec<Effective>,
     /// What holds payouts from the start, besides what the pool finds out by itself.
     pub payout_holds: Holds,
     /// When shares are acknowledged.
@@ -83,6 +94,10 @@ pub struct WorkSettings {
     pub refresh_every: Span,
     /// How long a job's shares are taken at most.
     pub job_lifetime: Span,
+    /// How long blocks are taken on a tip that was replaced.
+    pub previous_tip: Span,
+    /// Templates that are kept for blocks that may still be found on them.
+    pub past_templates_max: usize,
     /// After how long without live work miners are let go.
     pub let_go_after: Span,
 }
@@ -96,6 +111,8 @@ pub struct RewardSettings {
     pub run_interval: Span,
     /// How long shares are kept once every window has passed them; `None`: for ever.
     pub retention: Option<Span>,
+    /// Missed rounds that are closed in a minute at most.
+    pub missed_per_minute: u32,
 }
 
 /// How long found blocks are followed.
@@ -105,6 +122,8 @@ pub struct BlockSettings {
     pub maturity: u32,
     /// Confirmations at which a block is no longer looked at.
     pub forget_after: u32,
+    /// Found blocks of one height that are kept.
+    pub candidates_max: usize,
 }
 
 /// What the pool meets outside of itself.
@@ -146,6 +165,9 @@ pub enum StartError {
     /// The rounds can not be scheduled.
     #[error("rewards.run_interval_secs: {0}")]
     Schedule(#[from] ScheduleError),
+    /// The ledger is of another chain.
+    #[error("this is not the ledger's chain: {0}; {remedy}", remedy = crate::identity::REMEDY)]
+    OtherChain(String),
 }
 
 /// The ways to the owners of state.
@@ -161,6 +183,8 @@ pub struct PoolPorts {
     pub join: Port<JoinWorker>,
     /// Takes an admin's message to its actor.
     pub deliver: Port<Deliver>,
+    /// Tells the pool manager of the gate before the Stratum listeners.
+    pub attach_gate: Port<AttachGate>,
     /// How the pool is.
     pub read_pool: Port<ReadPool>,
     /// Stops everything in order.
@@ -169,6 +193,8 @@ pub struct PoolPorts {
     pub commit: Port<Commit>,
     /// Whether the ledger writes.
     pub read_ledger: Port<ReadLedger>,
+    /// Tells what operators decide about miners.
+    pub watch_miners: Port<WatchMiners>,
     /// One miner.
     pub read_miner: Port<ReadMiner>,
     /// All miners together.
@@ -183,6 +209,8 @@ pub struct PoolPorts {
     pub read_blocks: Port<ReadBlocks>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
+    /// How the machine's clock is.
+    pub read_clock: Port<ReadClock>,
     /// The paymaster: reads whether a miner's balance is due and waits.
     pub read_waiting: Port<ReadWaiting>,
     /// Holds payouts, for those outside who know a ground.
@@ -203,14 +231,51 @@ pub async fn start(
     let open_blocks = world.store.open_blocks(settings.blocks.forget_after).await?;
 
     // An admin's changes outlive the life in which they were made.
+    let configured = Configured {
+        threshold: settings.payouts.threshold,
+        run_interval: settings.rewards.run_interval,
+        fee: settings.rewards.terms.fee,
+    };
+    for setting in effective::stored(&stored.settings) {
+        let (key, value) = (&setting.key, &setting.value);
+        log::warn!(
+            "setting {key} = {value}, stored by an admin, beats what is configured; pool_manager forget_setting takes it back"
+        );
+    }
     let changed = StoredTerms::read(&stored.settings);
     let mut terms = settings.rewards.terms;
     terms.fee = changed.fee.unwrap_or(terms.fee);
+    let identity = Identity::read(&stored.settings);
+    let sides = Sides {
+        chain: world.chain.clone(),
+        store: world.store.clone(),
+        depth: settings.blocks.maturity,
+        is_private: settings.payouts.addresses.is_private(),
+    };
+    // A first life has nothing to compare; a later one waits a moment for its node, which may just be starting.
+    let patience = if stored.life > 1 { IDENTITY_TRIES } else { 1 };
+    let belonging = identity::ask_patiently(&sides, identity, patience).await?;
+    let mut payout_holds = settings.payout_holds.clone();
+    match belonging {
+        Belonging::Ours => {}
+        Belonging::NotYet(why) => payout_holds.set(Hold::Identity, why),
+        Belonging::Other(why) => return Err(StartError::OtherChain(why)),
+    }
     let payouts = StoredPayoutSettings::read(&stored.settings);
     settings.payouts.threshold = payouts.threshold.unwrap_or(settings.payouts.threshold);
     let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));
     let run_interval = changed.run_interval.unwrap_or(settings.rewards.run_interval);
-    let schedule = Schedule::new(stored.created_at, last_closed, run_interval)?;
+    let mut schedule = Schedule::new(stored.created_at, last_closed, run_interval)?;
+    let last_seen = last_closed.map_or(stored.created_at, |(_, closed_at)| closed_at);
+    if let Some(reset_at) = changed.reset_at.filter(|at| (last_seen..=now).contains(at)) {
+        schedule.reset(reset_at);
+    }
+    if last_seen > now {
+        log::warn!(
+            "the last round lies in the future, by a clock that was wrong; the next one is due in an interval"
+        );
+    }
+    let schedule = schedule.not_after(now);
 
     let window = Window::ending_now(stored.total_units, terms.window)?;
     let weights = world.store.weights_in_window(window, stored.last_sequence);
@@ -234,9 +299,14 @@ pub async fn start(
         open_blocks,
         terms,
         schedule,
+        last_seen,
         rounds_paused: changed.paused,
         payouts_paused: payouts.paused,
-        payout_holds: settings.payout_holds.clone(),
+        compared: payouts.compared,
+        payout_holds,
+        identity,
+        sides,
+        configured,
         pool_paused: is_paused(&stored.settings),
         stored,
     };
@@ -253,10 +323,14 @@ fn recovery(stored: &StoredState, work: &WorkSettings, world: &World) -> Option<
         tag: work.tag.clone(),
     };
     // The settings may have changed since the crash; the live templates are those of before.
-    let before = stored.templates.iter().map(|template| CoinbaseMark {
-        payout_script: template.payout_script.clone(),
-        tag: template.tag.clone(),
-    });
+    let before = stored
+        .past_templates
+        .iter()
+        .chain(&stored.templates)
+        .map(|template| CoinbaseMark {
+            payout_script: template.payout_script.clone(),
+            tag: template.tag.clone(),
+        });
     Some(Recovery {
         store: world.store.clone(),
         marks: before.chain([present]).collect(),

@@ -2,6 +2,7 @@
 
 use actix::prelude::*;
 use dwarves_domain::rounds::Schedule;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobExtraNonces;
 
 use super::{Placement, PoolPorts, PoolSettings, World};
@@ -9,14 +10,18 @@ use crate::ask::{Outbox, Port};
 use crate::block_tracker::{BlockTracker, BlockTrackerParts, Recovery};
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
+use crate::identity::{Identity, IdentityKeeper, IdentityKeeperParts, Sides};
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
-use crate::paymaster::holds::Holds;
+use crate::paymaster::comparing::Compared;
+use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::{Paymaster, PaymasterParts};
+use crate::pool_manager::effective::Configured;
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
 use crate::store::{BlockRow, StoredState};
+use crate::time_keeper::{TimeKeeper, TimeKeeperParts};
 use crate::work_manager::messages::Subscribe;
 use crate::work_manager::{WorkManager, WorkManagerParts};
 
@@ -28,9 +33,15 @@ pub(super) struct Restored {
     pub(super) recovery: Option<Recovery>,
     pub(super) terms: Terms,
     pub(super) schedule: Schedule,
+    /// The latest date that an earlier life wrote down.
+    pub(super) last_seen: Timestamp,
     pub(super) rounds_paused: bool,
     pub(super) payouts_paused: bool,
     pub(super) payout_holds: Holds,
+    pub(super) compared: Option<Compared>,
+    pub(super) identity: Option<Identity>,
+    pub(super) sides: Sides,
+    pub(super) configured: Configured,
     pub(super) pool_paused: bool,
 }
 
@@ -53,7 +64,9 @@ pub(super) fn start(
     restored: Restored,
     placement: &Placement,
 ) -> PoolPorts {
+    let read_store = world.store.clone();
     let PoolSettings {
+        effective,
         job_key,
         work,
         miners_mailbox,
@@ -62,6 +75,7 @@ pub(super) fn start(
         rewards,
         blocks,
         payouts,
+        clock: clock_rules,
         acknowledge,
         ..
     } = settings;
@@ -72,9 +86,14 @@ pub(super) fn start(
         recovery,
         terms,
         schedule,
+        last_seen,
         rounds_paused,
         payouts_paused,
         payout_holds,
+        compared,
+        identity,
+        sides,
+        configured,
         pool_paused,
     } = restored;
 
@@ -100,15 +119,29 @@ pub(super) fn start(
         last_payout: stored.last_payout,
         paused: payouts_paused,
         holds: payout_holds,
+        compared,
     };
+    let is_held = parts.holds.contains(Hold::Identity);
     let payouts = placement.start(move || Paymaster::new(parts));
+    let parts = IdentityKeeperParts {
+        sides,
+        ledger: commit.clone(),
+        payouts: Outbox::new(&payouts),
+        halt: world.halt.clone(),
+        identity,
+        is_held,
+    };
+    let _keeper = placement.start(move || IdentityKeeper::new(parts));
 
+    let candidates_max = blocks.candidates_max;
     let parts = BlockTrackerParts {
         chain: world.chain.clone(),
         ledger: commit.clone(),
         clock: world.clock.clone(),
         maturity: blocks.maturity,
         forget_after: blocks.forget_after,
+        store: world.store.clone(),
+        candidates_max,
         open: open_blocks,
         recovery,
     };
@@ -118,16 +151,18 @@ pub(super) fn start(
         clock: world.clock.clone(),
         ledger: commit.clone(),
         blocks: Outbox::new(&blocks),
+        candidates_max,
         mailbox_capacity: miners_mailbox,
         difficulty_range,
     };
     let miners = placement.start(move || MinerManager::new(parts, memory));
 
     let parts = WorkManagerParts {
-        chain: world.chain,
+        chain: world.chain.clone(),
         clock: world.clock.clone(),
         ledger: commit.clone(),
         miners: Outbox::new(&miners),
+        payouts: Outbox::new(&payouts),
         job_key,
         payout_script: work.payout_script,
         tag: work.tag,
@@ -137,6 +172,9 @@ pub(super) fn start(
         extranonces: JobExtraNonces::new(work.front_end, stored.life),
         next_template: stored.next_template,
         stored: stored.templates,
+        stored_past: stored.past_templates,
+        previous_tip: work.previous_tip,
+        past_templates_max: work.past_templates_max,
     };
     let work = placement.start(move || WorkManager::new(parts));
     let subscribe: Port<Subscribe> = Port::new(&work);
@@ -156,8 +194,19 @@ pub(super) fn start(
         last_round: stored.last_round,
         paused: rounds_paused,
         retention: rewards.retention,
+        missed_per_minute: rewards.missed_per_minute,
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
+
+    let parts = TimeKeeperParts {
+        clock: world.clock.clone(),
+        chain: world.chain,
+        rules: clock_rules,
+        last_seen,
+        rounds: Outbox::new(&rewards),
+        payouts: Outbox::new(&payouts),
+    };
+    let clock = placement.start(move || TimeKeeper::new(parts));
 
     let peers = PoolPeers {
         ledger: Port::new(&ledger),
@@ -176,12 +225,17 @@ pub(super) fn start(
         payouts: Port::new(&payouts),
         drain_payouts: Port::new(&payouts),
         read_payouts: Port::new(&payouts),
+        read_blocks: Port::new(&blocks),
+        read_clock: Port::new(&clock),
     };
     let parts = PoolManagerParts {
         peers: peers.clone(),
         clock: world.clock,
         stop: world.stop,
         paused: pool_paused,
+        store: read_store,
+        effective,
+        configured,
     };
     let pool = placement.start(move || PoolManager::new(parts));
 
@@ -198,12 +252,15 @@ pub(super) fn start(
             judge: Port::new(&miners),
             issue: Port::new(&work),
             subscribe,
+            blocks: Port::new(&blocks),
         },
         deliver: Port::new(&pool),
+        attach_gate: Port::new(&pool),
         read_pool: Port::new(&pool),
         stop: Port::new(&pool),
         commit,
         read_ledger: peers.ledger,
+        watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,
@@ -211,6 +268,7 @@ pub(super) fn start(
         read_records: Port::new(&miners),
         read_blocks: Port::new(&blocks),
         read_payouts: peers.read_payouts,
+        read_clock: peers.read_clock,
         read_waiting: Port::new(&payouts),
         hold_payouts: Outbox::new(&payouts),
     }

@@ -74,6 +74,7 @@ impl Bench {
             hotkey,
             payout_address: None,
             payout_threshold: None,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
         };
         let reply = ask(&self.ports.registration.register, register).await;
         assert!(matches!(reply, RegisterReply::Registered { .. }));
@@ -84,6 +85,7 @@ impl Bench {
         let assign = AssignWorker {
             hotkey,
             worker: worker_name("rig"),
+            client: dwarves_domain::miners::Client::Earlier,
         };
         let AssignWorkerReply::Assigned { worker, share_target } =
             ask(&self.ports.submission.assign, assign).await
@@ -163,6 +165,7 @@ async fn what_admins_changed_is_in_force_in_the_next_life() {
     let assign = AssignWorker {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
+        client: dwarves_domain::miners::Client::Earlier,
     };
     let paused = ask(&bench.ports.submission.assign, assign).await;
     assert_eq!(paused, AssignWorkerReply::Paused);
@@ -242,4 +245,70 @@ async fn the_owners_run_on_an_arbiter_of_their_own_as_well() {
     ask(&bench.ports.stop, Stop).await;
     arbiter.stop();
     arbiter.join().unwrap();
+}
+
+#[actix::test]
+async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
+    use crate::paymaster::messages::PaymasterControl;
+    use crate::testing::build::sats;
+
+    let bench = Bench::new().await;
+    let configured = pool_settings();
+    let fee = BasisPoints::new(777).unwrap();
+    bench
+        .control(ControlMessage::Rewards(DistributorControl::SetFee(fee)))
+        .await;
+    bench
+        .control(ControlMessage::Payouts(PaymasterControl::SetThreshold(sats(
+            999_999,
+        ))))
+        .await;
+    bench
+        .control(ControlMessage::Payouts(PaymasterControl::Pause))
+        .await;
+    let bench = bench.restarted().await;
+    let status = ControlMessage::Pool(PoolControl::Status);
+    let ControlOutcome::Done(told) = ask(&bench.ports.deliver, Deliver(status)).await else {
+        panic!("status is always told");
+    };
+    let told: Vec<(&str, &str)> = told["settings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|setting| {
+            (
+                setting["setting"].as_str().unwrap(),
+                setting["from"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let keys = ["payouts.paused", "payouts.threshold_sats", "rewards.fee_bps"];
+    assert_eq!(told, keys.map(|key| (key, "stored by an admin")));
+    for key in keys {
+        let forget = |key: &str| ControlMessage::Pool(PoolControl::ForgetSetting(key.to_owned()));
+        bench.control(forget(key)).await;
+        let again = ask(&bench.ports.deliver, Deliver(forget(key))).await;
+        assert!(matches!(again, ControlOutcome::Refused(_)), "{key}: {again:?}");
+    }
+    let bench = bench.restarted().await;
+    {
+        let schedule = ask(
+            &bench.ports.read_schedule,
+            crate::reward_distributor::messages::ReadSchedule,
+        )
+        .await;
+        assert_eq!(schedule.fee, configured.rewards.terms.fee);
+        let payouts = ask(&bench.ports.read_payouts, ReadPayouts).await;
+        assert_eq!(
+            (payouts.threshold, payouts.paused),
+            (configured.payouts.threshold, false)
+        );
+        assert!(effective::stored(&bench.store.settings().await.unwrap()).is_empty());
+    }
+    let unknown = ControlMessage::Pool(PoolControl::ForgetSetting("ledger.chain".to_owned()));
+    let refused = ask(&bench.ports.deliver, Deliver(unknown)).await;
+    assert!(
+        matches!(refused, ControlOutcome::Refused(_)),
+        "what the ledger remembers is no setting"
+    );
 }

@@ -5,6 +5,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 
+use super::heights::{Turn, winner};
 use super::state::{Verdict, verdict};
 use super::{BlockTracker, Open, in_time};
 use crate::chain::{BlockStatus, ChainError, SyncState};
@@ -48,8 +49,24 @@ impl BlockTracker {
         self.is_unsynced_told = false;
         self.tip = state.tip.height;
         self.recover(state.tip.height, ctx);
-        let all = self.open.iter().filter(|(_, open)| is_judged(open));
-        let all: Vec<HeaderHash> = all.map(|(hash, _)| *hash).collect();
+        self.settle_decided(ctx);
+        let mut all = Vec::new();
+        for (_, hashes) in self.heights.newest_first() {
+            // As long as one is on the best chain, its siblings are not.
+            match winner(hashes, &self.open) {
+                Some(winner) => {
+                    let refused = hashes
+                        .iter()
+                        .filter(|hash| self.open.get(hash).is_some_and(|o| o.is_refused));
+                    all.extend(refused.copied().chain([winner]));
+                }
+                None => all.extend(
+                    hashes
+                        .iter()
+                        .filter(|hash| self.open.get(hash).is_some_and(is_judged)),
+                ),
+            }
+        }
         for hash in all {
             self.judge(hash, ctx);
         }
@@ -79,14 +96,31 @@ impl BlockTracker {
         };
         let is_refused = std::mem::take(&mut open.is_refused);
         let has_bytes = !open.block.bytes.is_empty();
-        match verdict(open.fate.0, status, self.parts.maturity, is_refused, has_bytes) {
+        let before = open.fate.0;
+        match verdict(before, status, self.parts.maturity, is_refused, has_bytes) {
             Verdict::Becomes(state, confirmations) => {
                 open.is_missing = false;
                 open.fate = (state, confirmations);
                 self.note(hash, ctx);
+                match state {
+                    BlockState::Immature | BlockState::Mature => {
+                        self.settle_siblings(hash, confirmations, ctx)
+                    }
+                    // Perhaps one of them has its place now.
+                    _ if matches!(before, BlockState::Immature | BlockState::Mature) => {
+                        self.judge_siblings(hash, ctx);
+                    }
+                    _ => {}
+                }
                 self.forget_if_deep(hash);
             }
-            Verdict::SubmitAgain => self.submit(hash, ctx),
+            Verdict::SubmitAgain => self.submit(
+                Turn {
+                    hash,
+                    is_sibling: false,
+                },
+                ctx,
+            ),
             Verdict::Missing => {
                 if !std::mem::replace(&mut open.is_missing, true) {
                     log::error!(
@@ -99,6 +133,17 @@ impl BlockTracker {
         }
     }
 
+    fn judge_siblings(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
+        let Some(height) = self.open.get(&hash).map(|open| open.block.height) else {
+            return;
+        };
+        for sibling in self.heights.at(height).to_vec() {
+            if sibling != hash && self.open.get(&sibling).is_some_and(is_judged) {
+                self.judge(sibling, ctx);
+            }
+        }
+    }
+
     /// Forgets an orphan so deep that nobody will bring it back, if the chain has just said that it still is one.
     fn forget_if_deep(&mut self, hash: HeaderHash) {
         let deep = self.tip.saturating_sub(self.parts.forget_after);
@@ -107,7 +152,10 @@ impl BlockTracker {
             && open.noted == Some(open.fate)
             && open.fate.0 == BlockState::Orphaned
         {
-            self.open.remove(&hash);
+            if !open.block.bytes.is_empty() {
+                self.drop_bytes(hash);
+            }
+            self.forget(hash, false);
         }
     }
 }

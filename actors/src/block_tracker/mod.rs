@@ -9,6 +9,10 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`messages`] | what it is told and asked |
+//! | `taking` | headers that meet the network's target, whatever becomes of their shares |
+//! | `heights` | the blocks of each height: whose turn it is, and which one is in |
+//! | `settling` | blocks that have lost for good |
+//! | `voice` | how much the log is told |
 //! | `submitting` | a block on its way to the chain, again and again |
 //! | `judging` | what became of the blocks, asked of a chain that is synced |
 //! | `noting` | each change on its way into the ledger |
@@ -23,23 +27,28 @@ use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 
-use crate::ask::{Ask, AskError, Outbox, Port};
+use crate::ask::{Ask, AskError, Outbox, Port, ReplyTo};
 use crate::chain::{ChainError, ChainFuture, SharedChain};
-use crate::clock::{SharedClock, poke_every};
+use crate::clock::{Moment, SharedClock, poke_every};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockRow, BlockState, FoundBlock};
+use crate::store::{BlockRow, BlockState, FoundBlock, SharedStore, Write};
 use crate::work_manager::messages::WorkChanged;
 
+mod heights;
 mod judging;
 pub mod messages;
 mod noting;
 mod recovery;
+mod settling;
 mod state;
 mod submitting;
+mod taking;
 #[cfg(test)]
 mod tests;
+mod voice;
 
-use messages::{BlockFound, BlocksView, LookAtBlocks, ReadBlocks};
+use heights::Heights;
+use messages::{BlockFound, BlocksView, CandidateReply, LookAtBlocks, ReadBlocks};
 pub use recovery::{RECOVERY_DEPTH, Recovery};
 
 /// Questions that may wait in the mailbox.
@@ -50,6 +59,8 @@ const OPEN_MAX: usize = 4_096;
 const LOOK_EVERY: Span = Span::from_secs(5);
 /// How long the chain may take for an answer.
 const CHAIN_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a block may wait for the chain before that is a trouble with a name.
+const WAITING_IS_TROUBLE: Span = Span::from_secs(60);
 
 /// What the block tracker is made with.
 pub struct BlockTrackerParts {
@@ -57,6 +68,10 @@ pub struct BlockTrackerParts {
     pub chain: SharedChain,
     /// Where every change is noted.
     pub ledger: Port<Commit>,
+    /// Where templates of old jobs are read.
+    pub store: SharedStore,
+    /// Candidates of one height that are kept at once.
+    pub candidates_max: usize,
     /// The time.
     pub clock: SharedClock,
     /// Confirmations at which a coinbase can be spent.
@@ -84,6 +99,16 @@ struct Open {
     is_noting: bool,
     /// A question about it to the chain is under way.
     is_asking: bool,
+    /// Since when it has been on its way to the chain.
+    submitting: Option<Moment>,
+    /// The chain may have it.
+    was_submitted: bool,
+    /// Why it is not submitted again before the next look.
+    hold: Hold,
+    /// Who wants to know when it is stored.
+    told: Vec<ReplyTo<CandidateReply>>,
+    /// The pool would not have given credit for its time or version.
+    is_doubtful: bool,
     /// The wait before it is submitted again.
     retry_in: Duration,
     /// The chain refused it: final if a synced chain does not know it.
@@ -92,10 +117,30 @@ struct Open {
     is_missing: bool,
 }
 
+/// Why a block is not submitted again at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// It may be.
+    None,
+    /// The chain will take it later, if at all.
+    NotYet,
+    /// The chain could not be reached.
+    Unreachable,
+}
+
 /// The actor that owns the found blocks.
 pub struct BlockTracker {
     parts: BlockTrackerParts,
     open: BTreeMap<HeaderHash, Open>,
+    heights: Heights,
+    /// Blocks that were followed, and are known when they come again.
+    settled: taking::Settled,
+    /// Candidates whose templates are being read, and who waits for them.
+    rebuilding: BTreeMap<HeaderHash, Vec<ReplyTo<CandidateReply>>>,
+    crowd: taking::Crowd,
+    voice: voice::Voice,
+    /// Submissions under way: of the first blocks of their heights, and of siblings.
+    submitting: (usize, usize),
     /// The chain is being asked how far it has come.
     is_asking_sync: bool,
     /// The log was told that the chain is not synced, and not yet that it is again.
@@ -109,11 +154,21 @@ pub struct BlockTracker {
 impl BlockTracker {
     /// A block tracker with the blocks that the store remembers.
     pub fn new(mut parts: BlockTrackerParts) -> Self {
-        let open = parts.open.drain(..);
-        let open = open.map(|row| (row.hash, Open::from_row(row))).collect();
+        let open: Vec<BlockRow> = parts.open.drain(..).collect();
+        let mut heights = Heights::default();
+        for row in &open {
+            heights.add(row.height, row.hash);
+        }
+        let open = open.into_iter().map(|row| (row.hash, Open::from_row(row)));
         Self {
             parts,
-            open,
+            open: open.collect(),
+            heights,
+            settled: taking::Settled::default(),
+            rebuilding: BTreeMap::new(),
+            crowd: taking::Crowd::default(),
+            voice: voice::Voice::default(),
+            submitting: (0, 0),
             is_asking_sync: false,
             is_unsynced_told: false,
             is_recovering: false,
@@ -129,19 +184,80 @@ impl BlockTracker {
             let settled = self.open.iter().filter(|(_, open)| is_settled(open));
             let lowest = settled.min_by_key(|(_, open)| open.block.height);
             if let Some(hash) = lowest.map(|(hash, _)| *hash) {
-                self.open.remove(&hash);
+                self.forget(hash, false);
             } else {
                 log::error!("{OPEN_MAX} blocks are undecided; until a restart nobody follows hash={hash}");
                 return;
             }
         }
-        self.open.entry(hash).or_insert(open);
+        if let std::collections::btree_map::Entry::Vacant(place) = self.open.entry(hash) {
+            self.heights.add(open.block.height, hash);
+            place.insert(open);
+        }
+    }
+
+    /// Follows a block no longer.
+    fn forget(&mut self, hash: HeaderHash, is_refused: bool) {
+        if let Some(open) = self.open.remove(&hash) {
+            self.heights.remove(open.block.height, hash, is_refused);
+            self.settled.add(hash);
+        }
+    }
+
+    /// Drops the bytes of a block that nobody will submit any more. If the ledger is busy they stay, and do no harm.
+    fn drop_bytes(&self, hash: HeaderHash) {
+        let writes = vec![Write::DropBlockBytes(vec![hash])];
+        if self.parts.ledger.post(Commit { writes }).is_err() {
+            log::debug!("the ledger is busy; the bytes of block hash={hash} stay");
+        }
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
+        self.voice.look(self.parts.clock.now());
+        self.is_crowded();
         self.note_all(ctx);
-        self.submit_all(ctx);
+        // Judging first: it never waits for what is to be submitted.
         self.judge_all(ctx);
+        self.submit_all(ctx);
+    }
+
+    /// Says something about a found block, if there is not too much of it.
+    fn say(&mut self, level: log::Level, line: impl FnOnce() -> String) {
+        if self.voice.may_speak(self.parts.clock.now()) {
+            log::log!(level, "{}", line());
+        }
+    }
+
+    fn say_found(&mut self, hash: &HeaderHash, block: &FoundBlock) {
+        self.say(log::Level::Info, || {
+            let finder = block
+                .finder
+                .map_or_else(|| "unknown".to_owned(), |finder| finder.to_string());
+            format!("block found height={} hash={hash} finder={finder}", block.height)
+        });
+    }
+
+    /// What is out of the ordinary, by its names.
+    fn troubles(&mut self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if self.is_crowded() {
+            troubles.push(format!(
+                "easy_blocks: more blocks are found than the chain can take; {} were left out since the start",
+                self.view.left_out
+            ));
+        }
+        let now = self.parts.clock.date();
+        let is_late = |open: &&Open| {
+            let waits = open.fate.0 == BlockState::Submitted && !open.is_doubtful;
+            waits && now.since(open.found_at) >= WAITING_IS_TROUBLE
+        };
+        let late = self.open.values().filter(is_late).count();
+        if late > 0 {
+            troubles.push(format!(
+                "blocks_waiting: {late} found blocks are not taken by the chain yet"
+            ));
+        }
+        troubles
     }
 }
 
@@ -165,6 +281,11 @@ impl Open {
             fate,
             is_noting: false,
             is_asking: false,
+            submitting: None,
+            was_submitted: false,
+            hold: Hold::None,
+            told: Vec::new(),
+            is_doubtful: false,
             retry_in: submitting::RETRY_FIRST,
             is_refused: false,
             is_missing: false,
@@ -179,7 +300,11 @@ impl Open {
             bytes: row.bytes,
         };
         let fate = (row.state, row.confirmations);
-        Self::new(block, row.found_at, fate, Some(fate))
+        Self {
+            // An earlier life may have.
+            was_submitted: true,
+            ..Self::new(block, row.found_at, fate, Some(fate))
+        }
     }
 }
 
@@ -201,15 +326,11 @@ impl Handler<BlockFound> for BlockTracker {
 
     fn handle(&mut self, found: BlockFound, ctx: &mut Self::Context) {
         let BlockFound { hash, block, at } = found;
-        log::info!(
-            "block found height={} hash={hash} finder={}",
-            block.height,
-            block
-                .finder
-                .map_or_else(|| "unknown".to_owned(), |finder| finder.to_string())
-        );
+        if !self.open.contains_key(&hash) {
+            self.say_found(&hash, &block);
+        }
         self.follow(hash, Open::new(block, at, (BlockState::Submitted, 0), None));
-        self.submit(hash, ctx);
+        self.submit_next(ctx);
         self.note(hash, ctx);
     }
 }
@@ -234,8 +355,10 @@ impl Handler<Ask<ReadBlocks>> for BlockTracker {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadBlocks>, _: &mut Self::Context) {
+        let troubles = self.troubles();
         let count = |wanted: fn(&Open) -> bool| self.open.values().filter(|open| wanted(open)).count() as u64;
         ask.reply.answer(BlocksView {
+            troubles,
             followed: self.open.len() as u64,
             waiting: count(|open| open.fate.0 == BlockState::Submitted),
             missing: count(|open| open.is_missing),

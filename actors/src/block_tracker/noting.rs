@@ -6,9 +6,10 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 
-use super::{BlockTracker, Fate};
+use super::messages::CandidateReply;
+use super::{BlockTracker, Fate, Open};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockState, Write};
+use crate::store::{BlockState, Write, Written};
 
 /// How long the ledger may take to note a block's state.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(20);
@@ -32,13 +33,21 @@ impl BlockTracker {
             return;
         }
         open.is_noting = true;
-        let write = Write::SetBlockState {
-            hash,
-            state: fate.0,
-            confirmations: fate.1,
-            at: open.found_at,
-            // Once the ledger has it, its bytes need not travel again.
-            block: open.noted.is_none().then(|| open.block.clone()),
+        let write = if open.noted.is_some() {
+            Write::SetBlockState {
+                hash,
+                state: fate.0,
+                confirmations: fate.1,
+                at: open.found_at,
+                block: None,
+            }
+        } else {
+            // The ledger may know it from before, and then knows more.
+            Write::RecordCandidate {
+                hash,
+                block: open.block.clone(),
+                at: open.found_at,
+            }
         };
         let ledger = self.parts.ledger.clone();
         let commit = Commit { writes: vec![write] };
@@ -48,12 +57,50 @@ impl BlockTracker {
                 open.is_noting = false;
             }
             match result {
-                Ok(Ok(_)) => this.on_noted(hash, fate, ctx),
+                Ok(Ok(written)) => match written.first() {
+                    Some(Written::Candidate { state, confirmations }) => {
+                        this.on_recorded(hash, (*state, *confirmations), ctx);
+                    }
+                    _ => this.on_noted(hash, fate, ctx),
+                },
                 // The next look does it again.
-                Ok(Err(error)) => log::warn!("state of block hash={hash} not noted: {error}"),
-                Err(error) => log::warn!("state of block hash={hash} not noted: {error}"),
+                Ok(Err(error)) => this.say_unnoted(hash, &error.to_string()),
+                Err(error) => this.say_unnoted(hash, &error.to_string()),
             }
         }));
+    }
+
+    fn say_unnoted(&mut self, hash: HeaderHash, error: &str) {
+        self.say(log::Level::Warn, || {
+            format!("state of block hash={hash} not noted: {error}")
+        });
+    }
+
+    /// The ledger has the block, and knows it so.
+    fn on_recorded(&mut self, hash: HeaderHash, stored: Fate, ctx: &mut Context<Self>) {
+        let Some(open) = self.open.get_mut(&hash) else {
+            return;
+        };
+        for reply in open.told.drain(..) {
+            reply.answer(CandidateReply::Taken);
+        }
+        open.noted = Some(stored);
+        if open.fate.0 == BlockState::Submitted && stored.0 != BlockState::Submitted {
+            // It came again after it was settled.
+            open.fate = stored;
+            if stored.0 == BlockState::Refused {
+                self.forget(hash, true);
+            }
+            return;
+        }
+        let (height, state) = (open.block.height, open.fate.0);
+        if stored.0 == state {
+            self.say(log::Level::Info, || {
+                format!("block hash={hash} height={height} state={state}")
+            });
+        }
+        // Perhaps more is known of it by now.
+        self.note(hash, ctx);
     }
 
     fn on_noted(&mut self, hash: HeaderHash, fate: Fate, ctx: &mut Context<Self>) {
@@ -63,8 +110,11 @@ impl BlockTracker {
         let before = open.noted.replace(fate).map(|(state, _)| state);
         let (state, confirmations) = fate;
         let height = open.block.height;
+        let is_doubtful = open.is_doubtful;
         if before != Some(state) {
-            log::info!("block hash={hash} height={height} state={state}");
+            self.say(log::Level::Info, || {
+                format!("block hash={hash} height={height} state={state}")
+            });
         }
         if before == Some(BlockState::Mature) && state != BlockState::Mature {
             self.view.deep_reorgs += 1;
@@ -74,11 +124,21 @@ impl BlockTracker {
             );
         }
         if state == BlockState::Refused {
-            self.view.refused += 1;
+            let count = if is_doubtful {
+                &mut self.view.doubtful_refused
+            } else {
+                &mut self.view.refused
+            };
+            *count += 1;
         }
-        if self.open.get(&hash).is_none_or(|open| open.fate == fate) {
+        let is_settled = |open: &Open| open.fate == fate && !open.was_submitted;
+        if state == BlockState::Orphaned && self.open.get(&hash).is_some_and(is_settled) {
+            // Nobody else can have it, so it can not come back.
+            self.drop_bytes(hash);
+            self.forget(hash, false);
+        } else if self.open.get(&hash).is_none_or(|open| open.fate == fate) {
             if state == BlockState::Refused || confirmations >= self.parts.forget_after {
-                self.open.remove(&hash);
+                self.forget(hash, state == BlockState::Refused);
             }
         } else {
             // It changed meanwhile.

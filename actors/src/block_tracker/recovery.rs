@@ -156,7 +156,11 @@ impl BlockTracker {
             );
             self.view.recovered += 1;
             let fate = (BlockState::Immature, 0);
-            self.follow(hash, Open::new(block, found_at, fate, Some(fate)));
+            let open = Open {
+                was_submitted: true,
+                ..Open::new(block, found_at, fate, Some(fate))
+            };
+            self.follow(hash, open);
         }
         self.judge_all(ctx);
     }

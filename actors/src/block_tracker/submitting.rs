@@ -1,4 +1,7 @@
 //! A block on its way to the chain: at once, then again after a wait that doubles, then at every look.
+//!
+//! The first block of a height goes before its siblings, and the newest height before older ones; so many are under
+//! way at once that a flood of candidates leaves the chain time for everything else.
 
 use std::time::Duration;
 
@@ -6,39 +9,81 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 
-use super::{BlockTracker, LOOK_EVERY, in_time};
+use super::heights::{self, Turn};
+use super::{BlockTracker, Hold, LOOK_EVERY, in_time};
 use crate::chain::{ChainError, SubmitOutcome};
+use crate::clock::Moment;
 use crate::store::BlockState;
 
 /// The wait before a block is submitted again: doubled each time, until the looks come as often.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// First blocks of their heights that may be on their way at once.
+const FIRST_UNDER_WAY_MAX: usize = 16;
+/// Siblings, of all heights, that may be on their way at once.
+const SIBLINGS_UNDER_WAY_MAX: usize = 1;
 
 impl BlockTracker {
-    /// Submits every block that the chain has not taken yet.
+    /// Submits every block that the chain has not taken yet, as far as it is their turn.
     pub(super) fn submit_all(&mut self, ctx: &mut Context<Self>) {
-        let waiting = self
-            .open
-            .iter()
-            .filter(|(_, open)| open.fate.0 == BlockState::Submitted);
-        let waiting: Vec<HeaderHash> = waiting.map(|(hash, _)| *hash).collect();
-        for hash in waiting {
-            self.submit(hash, ctx);
+        for open in self.open.values_mut() {
+            open.hold = Hold::None;
+        }
+        self.submit_next(ctx);
+    }
+
+    /// Submits those whose turn it is.
+    pub(super) fn submit_next(&mut self, ctx: &mut Context<Self>) {
+        let (first, siblings) = self.submitting;
+        let mut room = (
+            FIRST_UNDER_WAY_MAX.saturating_sub(first),
+            SIBLINGS_UNDER_WAY_MAX.saturating_sub(siblings),
+        );
+        let mut next = Vec::new();
+        for (_, hashes) in self.heights.newest_first() {
+            if room == (0, 0) {
+                break;
+            }
+            let Some(turn) = heights::turn(hashes, &self.open) else {
+                continue;
+            };
+            let room = if turn.is_sibling { &mut room.1 } else { &mut room.0 };
+            if *room > 0 {
+                *room -= 1;
+                next.push(turn);
+            }
+        }
+        for turn in next {
+            self.submit(turn, ctx);
         }
     }
 
     /// Submits a block. Submitting it again is safe.
-    pub(super) fn submit(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
-        let Some(open) = self.open.get_mut(&hash).filter(|open| !open.is_asking) else {
+    pub(super) fn submit(&mut self, turn: Turn, ctx: &mut Context<Self>) {
+        let Turn { hash, is_sibling } = turn;
+        let Some(open) = self.open.get_mut(&hash).filter(|open| open.submitting.is_none()) else {
             return;
         };
-        open.is_asking = true;
-        let submitted = in_time(self.parts.chain.submit(open.block.bytes.clone()));
+        open.submitting = Some(Moment::now());
+        open.was_submitted = true;
+        *self.under_way(is_sibling) += 1;
+        let bytes = self.open.get(&hash).map(|open| open.block.bytes.clone());
+        let submitted = in_time(self.parts.chain.submit(bytes.unwrap_or_default()));
         ctx.spawn(wrap_future::<_, Self>(submitted).map(move |outcome, this, ctx| {
+            *this.under_way(is_sibling) -= 1;
             if let Some(open) = this.open.get_mut(&hash) {
-                open.is_asking = false;
+                open.submitting = None;
             }
             this.on_outcome(hash, outcome, ctx);
+            this.submit_next(ctx);
         }));
+    }
+
+    fn under_way(&mut self, is_sibling: bool) -> &mut usize {
+        if is_sibling {
+            &mut self.submitting.1
+        } else {
+            &mut self.submitting.0
+        }
     }
 
     fn on_outcome(
@@ -49,36 +94,44 @@ impl BlockTracker {
     ) {
         match outcome {
             Ok(SubmitOutcome::Accepted) => {
-                log::info!("block accepted hash={hash}");
+                self.say(log::Level::Info, || format!("block accepted hash={hash}"));
                 self.taken(hash, ctx);
                 self.judge_all(ctx);
             }
             // Perhaps an earlier submission whose answer was lost; where the block is, its status says.
             Ok(SubmitOutcome::Duplicate) => {
-                log::info!("block known to the chain hash={hash}");
+                self.say(log::Level::Info, || {
+                    format!("block known to the chain hash={hash}")
+                });
                 self.taken(hash, ctx);
                 self.judge_all(ctx);
             }
             Ok(SubmitOutcome::Inconclusive) => {
-                log::warn!("block is valid and not the best, so far hash={hash}");
+                self.say(log::Level::Warn, || {
+                    format!("block is valid and not the best, so far hash={hash}")
+                });
                 self.taken(hash, ctx);
             }
             Ok(SubmitOutcome::NotYet(why)) => {
-                log::warn!("block not taken yet, again soon hash={hash} reason={why}");
-                self.submit_later(hash, ctx);
+                self.submit_later(hash, Hold::NotYet, &why, ctx);
             }
             Ok(SubmitOutcome::Refused(why)) => {
-                log::error!("block refused hash={hash} reason={why}");
                 if let Some(open) = self.open.get_mut(&hash) {
                     // A chain that is not synced refuses what it can not judge, and another node may have it.
                     open.is_refused = true;
+                    let (level, doubt) = if open.is_doubtful {
+                        (
+                            log::Level::Info,
+                            " (the pool gave no credit for its time or version either)",
+                        )
+                    } else {
+                        (log::Level::Error, "")
+                    };
+                    self.say(level, || format!("block refused hash={hash} reason={why}{doubt}"));
                 }
                 self.judge_all(ctx);
             }
-            Err(error) => {
-                log::warn!("block could not be submitted, again soon hash={hash}: {error}");
-                self.submit_later(hash, ctx);
-            }
+            Err(error) => self.submit_later(hash, Hold::Unreachable, &error.to_string(), ctx),
         }
     }
 
@@ -96,24 +149,28 @@ impl BlockTracker {
         self.note(hash, ctx);
     }
 
-    fn submit_later(&mut self, hash: HeaderHash, ctx: &mut Context<Self>) {
+    fn submit_later(&mut self, hash: HeaderHash, hold: Hold, why: &str, ctx: &mut Context<Self>) {
         self.view.submissions_failed += 1;
         let Some(open) = self.open.get_mut(&hash) else {
             return;
         };
+        let is_new = open.retry_in == RETRY_FIRST;
+        open.hold = hold;
         let wait = open.retry_in;
-        if wait >= LOOK_EVERY.to_std() {
-            return;
+        if wait < LOOK_EVERY.to_std() {
+            open.retry_in = wait * 2;
+            ctx.run_later(wait, move |this, ctx| {
+                if let Some(open) = this.open.get_mut(&hash) {
+                    open.hold = Hold::None;
+                    this.submit_next(ctx);
+                }
+            });
         }
-        open.retry_in = wait * 2;
-        ctx.run_later(wait, move |this, ctx| {
-            let waits = this
-                .open
-                .get(&hash)
-                .is_some_and(|open| open.fate.0 == BlockState::Submitted);
-            if waits {
-                this.submit(hash, ctx);
-            }
-        });
+        // Once: as long as it lasts, `blocks_waiting` says so.
+        if is_new {
+            self.say(log::Level::Warn, || {
+                format!("block not taken yet, again soon until it is hash={hash} reason={why}")
+            });
+        }
     }
 }

@@ -3,16 +3,20 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`submitting`] | what a chain says to a submitted block, in BIP22's words |
+//! | [`standing`] | which chain its nodes are on, as far as it is known |
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::ChainTemplate;
 
+pub mod standing;
 pub mod submitting;
 
+pub use standing::{NodeStanding, Standing};
 pub use submitting::SubmitOutcome;
 
 /// An answer of the chain that is still to come.
@@ -34,6 +38,10 @@ pub enum ChainError {
     /// this is mended, since no block could be found with it.
     #[error("the chain would not take the pool's blocks: {0}")]
     Unsound(String),
+    /// It is on another chain than the one that the pool is to mine on: work on it counts for nothing, also what miners
+    /// have already.
+    #[error("the chain is not the one to mine on: {0}")]
+    WrongChain(String),
 }
 
 /// The end of the best chain.
@@ -98,6 +106,20 @@ pub trait Chain: Send + Sync + 'static {
     /// How far the chain has come.
     fn sync_state(&self) -> ChainFuture<SyncState>;
 
+    /// Which chain its nodes are on, as far as it is known. Cheap: what was last found out.
+    fn standing(&self) -> Standing {
+        Standing::trusted()
+    }
+
     /// The coinbase of the best chain's block at this height; `None` above its tip.
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>>;
+
+    /// The hash of the best chain's block at this height; `None` above its tip.
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>>;
+
+    /// The time in the header of the best chain's tip, by which a machine's clock can be judged; `None` if the chain
+    /// has no time of its own. A chain that is not synced can not tell, which is an error.
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }

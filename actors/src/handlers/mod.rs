@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod header_book;
-mod rate;
+pub mod last_job;
+pub mod rate;
 pub mod registration;
 pub mod submission;

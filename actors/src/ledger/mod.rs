@@ -4,7 +4,12 @@
 //! waiting on a timer: whatever arrives while one commit is under way joins the next. So one disk flush
 //! serves everybody who came meanwhile, and nobody waits longer than two commits.
 //!
+//! On a disk that takes nothing, bans, pauses and their rows of the audit trail hold all the same: they are kept here, said
+//! to be unsaved, and go in front of the next transaction, together, until one is stored.
+//!
 //! It is asked by the managers and asks nobody but the store. It knows nothing of what the writes mean.
+
+use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -25,6 +30,11 @@ use messages::{CloseLedger, Commit, LedgerView, ReadLedger};
 const WAITING_MAX: usize = 8_192;
 /// Writes of one transaction; what is beyond goes into the next.
 const BATCH_SHARES_MAX: usize = 65_536;
+
+/// Writes of operators' orders that are kept while the disk takes nothing; more are refused.
+const KEPT_MAX: usize = 256;
+/// How often they are tried if nobody else writes.
+const KEPT_RETRY: Duration = Duration::from_secs(5);
 
 /// When a commit of shares is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +70,16 @@ struct Waiting {
 
 /// How many answers each asker of a commit under way gets, in order.
 struct UnderWay {
-    askers: Vec<(usize, Option<CommitReply>)>,
+    /// How many writes before theirs are kept ones.
+    kept: usize,
+    askers: Vec<Asker>,
+}
+
+struct Asker {
+    count: usize,
+    reply: Option<CommitReply>,
+    /// The writes, if all of them are orders that hold unsaved.
+    orders: Option<Vec<Write>>,
 }
 
 /// The actor that owns the store's writing side.
@@ -68,6 +87,9 @@ pub struct Ledger {
     parts: LedgerParts,
     waiting: Vec<Waiting>,
     under_way: Option<UnderWay>,
+    /// Orders that hold and are not stored yet.
+    kept: Vec<Write>,
+    is_retrying: bool,
     closing: Vec<ReplyTo<()>>,
     refusing: Option<Refusing>,
     view: LedgerView,
@@ -89,6 +111,8 @@ impl Ledger {
             parts,
             waiting: Vec::new(),
             under_way: None,
+            kept: Vec::new(),
+            is_retrying: false,
             closing: Vec::new(),
             refusing: None,
             view: LedgerView::default(),
@@ -102,15 +126,19 @@ impl Ledger {
         }
         let mut written = Vec::with_capacity(waiting.writes.len());
         for write in &waiting.writes {
-            let Write::AppendShares(shares) = write else {
-                return;
-            };
-            let (last, total) = &mut self.parts.position;
-            let first = last.next();
-            *last = Sequence::new(last.get() + shares.len() as u64);
-            *total = Units::checked_sum(shares.iter().map(|s| s.units).chain([*total]))
-                .expect("units of a pool's life fit");
-            written.push(Written::Shares { first, total: *total });
+            match write {
+                Write::AppendShares(shares) => {
+                    let (last, total) = &mut self.parts.position;
+                    let first = last.next();
+                    *last = Sequence::new(last.get() + shares.len() as u64);
+                    *total = Units::checked_sum(shares.iter().map(|s| s.units).chain([*total]))
+                        .expect("units of a pool's life fit");
+                    written.push(Written::Shares { first, total: *total });
+                }
+                // A worker is stored with its first share.
+                Write::AddWorker(_) => written.push(Written::Done),
+                _ => return,
+            }
         }
         if let Some(reply) = waiting.reply.take() {
             reply.answer(Ok(written));
@@ -127,6 +155,11 @@ impl Ledger {
             }
             return;
         }
+        self.begin(ctx);
+    }
+
+    /// Begins the next commit: what is kept, and what waits.
+    fn begin(&mut self, ctx: &mut Context<Self>) {
         let mut shares = 0;
         let fitting = self
             .waiting
@@ -137,16 +170,23 @@ impl Ledger {
                 before == 0 || shares <= BATCH_SHARES_MAX
             })
             .count();
-        let mut writes = Vec::with_capacity(fitting);
+        let mut writes = self.kept.clone();
+        let kept = writes.len();
         let mut askers = Vec::with_capacity(fitting);
         for waiting in self.waiting.drain(..fitting) {
-            askers.push((waiting.writes.len(), waiting.reply));
+            let is_order = !waiting.writes.is_empty() && waiting.writes.iter().all(Write::holds_unsaved);
+            askers.push(Asker {
+                count: waiting.writes.len(),
+                reply: waiting.reply,
+                orders: is_order.then(|| waiting.writes.clone()),
+            });
             writes.extend(waiting.writes);
         }
-        self.under_way = Some(UnderWay { askers });
+        self.under_way = Some(UnderWay { kept, askers });
         let commit = wrap_future::<_, Self>(self.parts.store.commit(writes));
         ctx.spawn(commit.map(|result, ledger, ctx| {
             ledger.on_committed(result);
+            ledger.retry_kept(ctx);
             ledger.commit_what_waits(ctx);
         }));
     }
@@ -161,8 +201,12 @@ impl Ledger {
                     log::info!("the ledger writes again");
                 }
                 self.view.commits += 1;
-                let mut written = written.into_iter();
-                for (count, reply) in under_way.askers {
+                let mut written = written.into_iter().skip(under_way.kept);
+                if under_way.kept > 0 {
+                    self.kept.drain(..under_way.kept);
+                    log::info!("what operators ordered while the ledger could not write is saved");
+                }
+                for Asker { count, reply, .. } in under_way.askers {
                     let part: Vec<_> = written.by_ref().take(count).collect();
                     assert_eq!(part.len(), count, "the store answers every write");
                     if let Some(reply) = reply {
@@ -187,13 +231,45 @@ impl Ledger {
                     log::error!("the ledger can not write: {error}");
                 }
                 self.view.trouble = Some(error.to_string());
-                for (_, reply) in under_way.askers {
+                for Asker { count, reply, orders } in under_way.askers {
+                    let kept = orders.is_some_and(|orders| self.keep(orders, &error));
                     if let Some(reply) = reply {
-                        reply.answer(Err(error.clone()));
+                        reply.answer(match kept {
+                            true => Ok(vec![Written::Kept; count]),
+                            false => Err(error.clone()),
+                        });
                     }
                 }
             }
         }
+    }
+}
+
+impl Ledger {
+    /// Keeps orders that could not be stored, if that is what hinders them and there is room.
+    fn keep(&mut self, orders: Vec<Write>, error: &StoreError) -> bool {
+        let is_hindered = error.kind() == StoreErrorKind::Unavailable;
+        if !is_hindered || self.kept.len() + orders.len() > KEPT_MAX {
+            return false;
+        }
+        log::warn!("an operator's order holds but is not saved yet: {error}");
+        self.kept.extend(orders);
+        true
+    }
+
+    /// Tries again to store what is kept, should nobody else write.
+    fn retry_kept(&mut self, ctx: &mut Context<Self>) {
+        if self.kept.is_empty() || self.is_retrying || self.refusing.is_some() {
+            return;
+        }
+        self.is_retrying = true;
+        let later = wrap_future::<_, Self>(tokio::time::sleep(KEPT_RETRY));
+        ctx.spawn(later.map(|(), this, ctx| {
+            this.is_retrying = false;
+            if this.under_way.is_none() && !this.kept.is_empty() {
+                this.begin(ctx);
+            }
+        }));
     }
 }
 

@@ -330,13 +330,94 @@ async fn queued_acknowledging_answers_shares_at_once_and_everything_else_when_du
     let bench = bench(FaultPlan::default(), Acknowledge::Queued).await;
     let first = bench.post(vec![shares(0, 2)]);
     let second = bench.post(vec![shares(1_000, 1)]);
+    let worker = WorkerRow {
+        id: WorkerId::new(7),
+        hotkey: hotkey(1),
+        name: worker_name("new"),
+    };
+    let with_worker = bench.post(vec![Write::AddWorker(worker), shares(2_000, 1)]);
     let mut other = bench.set("durable");
     settle().await;
     assert_eq!(first_of(&first.await.unwrap().unwrap()), 1);
     assert_eq!(first_of(&second.await.unwrap().unwrap()), 3);
+    let with_worker = with_worker.await.unwrap().unwrap();
+    assert_eq!(
+        (&with_worker[0], first_of(&with_worker[1..])),
+        (&Written::Done, 4)
+    );
     assert!(other.try_recv().is_err());
     bench.gate.open();
     assert!(other.await.unwrap().is_ok());
     let stored = bench.memory.start(BEGIN).await.unwrap();
-    assert_eq!(stored.last_sequence, Sequence::new(3));
+    assert_eq!(stored.last_sequence, Sequence::new(4));
+}
+
+/// A ban, a pause and their rows of the audit trail hold on a full disk, are said to be unsaved, and are stored together,
+/// before anything else, once the disk takes them. Whatever else is refused as ever.
+#[actix::test]
+async fn orders_of_operators_are_kept_while_the_disk_is_full_and_stored_together_when_it_is_not() {
+    use crate::store::{AuditRow, BanRow};
+
+    tokio::time::pause();
+    let memory = MemoryStore::new();
+    memory.start(BEGIN).await.unwrap();
+    let plan = FaultPlan {
+        at: (1..=4).map(|commit| (commit, Fault::Refuse)).collect(),
+        disk_full: None,
+    };
+    let ledger = Ledger::new(LedgerParts {
+        store: Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan)),
+        halt: RecordingHalt::default().shared(),
+        acknowledge: Acknowledge::Durable,
+        position: (Sequence::new(0), Units::ZERO),
+        mailbox_capacity: 16,
+    })
+    .start();
+    let commit: Port<Commit> = Port::new(&ledger);
+    let set = |key: &str, value: &str| Write::SaveSetting {
+        key: key.to_owned(),
+        value: Some(value.to_owned()),
+    };
+    let ban = Write::Ban {
+        hotkey: hotkey(1),
+        ban: BanRow {
+            reason: "floods".to_owned(),
+            until: None,
+        },
+    };
+    let row = Write::AppendAudit(AuditRow {
+        id: 0,
+        at: BEGIN,
+        who: "token".to_owned(),
+        actor: "miner_manager".to_owned(),
+        message: "ban".to_owned(),
+        fields: "{}".to_owned(),
+        outcome: "{}".to_owned(),
+    });
+    let write = async |write: Write| commit.ask_punctual(Commit { writes: vec![write] }).await.unwrap();
+    assert_eq!(write(ban).await, Ok(vec![Written::Kept]));
+    assert_eq!(write(row).await, Ok(vec![Written::Kept]));
+    assert_eq!(write(set("pool.paused", "true")).await, Ok(vec![Written::Kept]));
+    for refused in [set("rewards.fee_bps", "5")] {
+        assert_eq!(
+            write(refused).await.unwrap_err().kind(),
+            StoreErrorKind::Unavailable
+        );
+    }
+    assert!(memory.settings().await.unwrap().is_empty());
+    // Nobody else writes, and still they are stored, all three in one transaction.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(memory.settings().await.unwrap()["pool.paused"], "true");
+    let audit = memory
+        .audit(crate::store::PageRequest {
+            cursor: None,
+            limit: 9,
+        })
+        .await
+        .unwrap();
+    assert_eq!(audit.rows.len(), 1);
+    // What comes later is stored after them and once: they are not written again over it.
+    assert_eq!(write(set("pool.paused", "false")).await, Ok(vec![Written::Done]));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(memory.settings().await.unwrap()["pool.paused"], "false");
 }

@@ -7,7 +7,7 @@ use dwarves_domain::miners::Registry;
 use dwarves_domain::target::Difficulty;
 use serde_json::json;
 
-use super::joining::ISSUED_DIFFICULTY;
+use super::joining::EARNED_DIFFICULTY;
 use super::messages::MinerControl;
 use super::{MinerManager, ban_of};
 use crate::ask::{Ask, ReplyTo};
@@ -39,7 +39,7 @@ impl Handler<Ask<MinerControl>> for MinerManager {
                     ban: ban.clone(),
                 };
                 let done = json!({ "hotkey": hotkey.to_string(), "banned": true });
-                self.store_then(write, done, reply, ctx, move |registry| {
+                self.store_then(write, Some(hotkey), done, reply, ctx, move |registry| {
                     log::warn!("miner banned hotkey={hotkey} reason={:?}", ban.reason);
                     registry.set_ban(&hotkey, Some(ban_of(ban)));
                 });
@@ -49,10 +49,17 @@ impl Handler<Ask<MinerControl>> for MinerManager {
                     return reply.answer(unknown(&hotkey));
                 }
                 let done = json!({ "hotkey": hotkey.to_string(), "banned": false });
-                self.store_then(Write::Unban { hotkey }, done, reply, ctx, move |registry| {
-                    log::warn!("ban lifted hotkey={hotkey}");
-                    registry.set_ban(&hotkey, None);
-                });
+                self.store_then(
+                    Write::Unban { hotkey },
+                    Some(hotkey),
+                    done,
+                    reply,
+                    ctx,
+                    move |registry| {
+                        log::warn!("ban lifted hotkey={hotkey}");
+                        registry.set_ban(&hotkey, None);
+                    },
+                );
             }
             MinerControl::OpenRegistration => self.set_registration(true, reply, ctx),
             MinerControl::CloseRegistration => self.set_registration(false, reply, ctx),
@@ -63,6 +70,10 @@ impl Handler<Ask<MinerControl>> for MinerManager {
             } => {
                 self.fix_difficulty(hotkey, worker, difficulty, reply, ctx);
             }
+            MinerControl::RemoveWorker { hotkey, worker } => {
+                self.remove_worker(hotkey, &worker, reply, ctx);
+            }
+            MinerControl::RemoveMiner { hotkey } => self.remove_miner(hotkey, reply, ctx),
         }
     }
 }
@@ -72,18 +83,24 @@ fn unknown(hotkey: &Hotkey) -> ControlOutcome {
 }
 
 impl MinerManager {
+    /// Stores a decision (about this miner, if it is about one), then notes it, tells those whom it concerns, and
+    /// answers.
     fn store_then(
         &mut self,
         write: Write,
+        whose: Option<Hotkey>,
         done: serde_json::Value,
         reply: ReplyTo<ControlOutcome>,
         ctx: &mut Context<Self>,
         note: impl FnOnce(&mut Registry) + 'static,
     ) {
         self.commit(vec![write], ctx, move |this, result, _| match result {
-            Ok(_) => {
+            Ok(written) => {
                 note(&mut this.memory.registry);
-                reply.answer(ControlOutcome::Done(done));
+                if let Some(hotkey) = whose {
+                    this.tell_watchers(hotkey);
+                }
+                reply.answer(ControlOutcome::done(done, &written));
             }
             Err(_) => reply.answer(ControlOutcome::Unavailable),
         });
@@ -95,7 +112,7 @@ impl MinerManager {
             value: Some(open.to_string()),
         };
         let done = json!({ "registration_open": open });
-        self.store_then(write, done, reply, ctx, move |registry| {
+        self.store_then(write, None, done, reply, ctx, move |registry| {
             log::info!("registration open={open}");
             registry.registration_open = open;
         });
@@ -121,11 +138,7 @@ impl MinerManager {
         }
         let (min, max) = self.parts.difficulty_range;
         if difficulty.is_some_and(|difficulty| difficulty < min || difficulty > max) {
-            let detail = format!(
-                "difficulty must lie between {} and {}",
-                min.to_f64(),
-                max.to_f64()
-            );
+            let detail = format!("difficulty must lie between {} and {}", min.shown(), max.shown());
             return reply.answer(ControlOutcome::Refused(detail));
         }
         let key = match &worker {
@@ -134,43 +147,44 @@ impl MinerManager {
         };
         let write = Write::SaveSetting {
             key,
-            value: difficulty.map(|d| d.to_f64().to_string()),
+            value: difficulty.map(|d| d.shown().to_string()),
         };
         let done = json!({
             "hotkey": hotkey.to_string(),
             "worker": worker.as_ref().map(WorkerName::as_str),
-            "difficulty": difficulty.map(Difficulty::to_f64),
+            "difficulty": difficulty.map(Difficulty::shown),
         });
-        self.store_then(write, done, reply, ctx, move |registry| {
+        self.store_then(write, Some(hotkey), done, reply, ctx, move |registry| {
             registry.fix_difficulty(&hotkey, worker.as_ref(), difficulty);
         });
     }
 }
 
-/// Puts a stored setting back into force. Settings of other actors are left alone.
-pub(super) fn restore_setting(registry: &mut Registry, key: &str, value: &str) {
+/// Puts a stored setting back into force. Settings of other actors are left alone. Returns whether it is of anybody.
+pub(super) fn restore_setting(registry: &mut Registry, key: &str, value: &str) -> bool {
     if key == REGISTRATION_OPEN {
         registry.registration_open = value != "false";
-        return;
+        return true;
     }
-    if let Some(whose) = key.strip_prefix(ISSUED_DIFFICULTY) {
+    if let Some(whose) = key.strip_prefix(EARNED_DIFFICULTY) {
         if let Some((hotkey, worker)) = whose.split_once('/')
             && let (Ok(hotkey), Ok(worker)) = (hotkey.parse(), worker.parse())
         {
             let difficulty = value.parse().ok().and_then(Difficulty::from_f64);
-            registry.restore_issued(&hotkey, &worker, difficulty);
+            return registry.restore_earned(&hotkey, &worker, difficulty);
         }
-        return;
+        return true;
     }
     let Some(whose) = key.strip_prefix(SHARE_DIFFICULTY) else {
-        return;
+        return true;
     };
     let (hotkey, worker) = match whose.split_once('/') {
         Some((hotkey, worker)) => (hotkey, worker.parse().ok()),
         None => (whose, None),
     };
     let difficulty = value.parse().ok().and_then(Difficulty::from_f64);
-    if let Ok(hotkey) = hotkey.parse() {
-        registry.fix_difficulty(&hotkey, worker.as_ref(), difficulty);
+    match hotkey.parse() {
+        Ok(hotkey) => registry.fix_difficulty(&hotkey, worker.as_ref(), difficulty),
+        Err(_) => true,
     }
 }

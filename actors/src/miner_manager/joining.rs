@@ -1,21 +1,24 @@
-//! Workers join sessions that steer their own difficulty; what such sessions issue is remembered, so that a
-//! session that is resumed, also after a restart, goes on where it was.
+//! Workers join sessions that steer their own difficulty; what their shares earn there is remembered, so that a
+//! session that is resumed, also after a restart, goes on where it was. What a session merely asked for is not: a
+//! stranger could log in under the worker's name and ask for anything.
 
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
-use dwarves_domain::miners::TooManyNew;
+use dwarves_domain::miners::Client;
 use dwarves_domain::target::Difficulty;
 
+use super::admission::{Newcomer, Refusal, Registered};
 use super::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
 use super::{MinerManager, standing_of};
 use crate::ask::{Ask, ReplyTo};
-use crate::store::{WorkerRow, Write, Written};
+use crate::store::Write;
 
-/// The settings of what sessions issued begin so; hotkey and worker follow.
-pub(super) const ISSUED_DIFFICULTY: &str = "miners.issued_difficulty/";
+/// The settings of what workers earned in sessions begin so; hotkey and worker follow. (They are named after what
+/// sessions issue, which is what earlier versions kept there.)
+pub(super) const EARNED_DIFFICULTY: &str = "miners.issued_difficulty/";
 /// The most of them that one commit takes.
-const ISSUED_PER_COMMIT: usize = 1_000;
+const EARNED_PER_COMMIT: usize = 1_000;
 
 impl Handler<Ask<JoinWorker>> for MinerManager {
     type Result = ();
@@ -26,14 +29,14 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
             return reply.answer(JoinWorkerReply::Paused);
         }
         let registry = &self.memory.registry;
-        let standing = standing_of(registry, &join.identity.hotkey(), self.now());
+        let standing = standing_of(registry, &join.identity.hotkey(), self.date());
         match (standing, &join.identity) {
             (None, _) => self.join(join, reply, ctx),
             (Some(Standing::Unknown), Identity::Address(address)) => {
                 let address = address.to_string();
-                match self.admit_newcomer(&join) {
-                    Ok(()) => self.register_address(address, join, reply, ctx),
-                    Err(refusal) => reply.answer(refusal),
+                match self.admit(join.identity.hotkey(), true, join.from) {
+                    Ok(newcomer) => self.register_address(newcomer, address, join, reply, ctx),
+                    Err(refusal) => reply.answer(refused(refusal)),
                 }
             }
             (Some(standing), _) => reply.answer(JoinWorkerReply::Refused(standing)),
@@ -41,138 +44,102 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
     }
 }
 
-impl MinerManager {
-    /// Whether an address that nobody knows yet may be registered.
-    fn admit_newcomer(&mut self, join: &JoinWorker) -> Result<(), JoinWorkerReply> {
-        let registry = &self.memory.registry;
-        if !registry.registration_open {
-            return Err(JoinWorkerReply::Closed);
-        }
-        if self.registering.contains(&join.identity.hotkey()) {
-            return Ok(());
-        }
-        let pending = self.registering.len();
-        if !registry.has_room_for_address(pending) {
-            self.addresses_refused.no_room += 1;
-            return Err(if registry.has_room() {
-                JoinWorkerReply::AddressesFull
-            } else {
-                JoinWorkerReply::Full
-            });
-        }
-        let now = self.now();
-        self.memory
-            .newcomers
-            .admit(join.from, now)
-            .map_err(|TooManyNew { try_again }| {
-                self.addresses_refused.rate += 1;
-                JoinWorkerReply::TooManyNew { try_again }
-            })
+fn refused(refusal: Refusal) -> JoinWorkerReply {
+    match refusal {
+        Refusal::Closed => JoinWorkerReply::Closed,
+        Refusal::Full => JoinWorkerReply::Full,
+        Refusal::AddressesFull => JoinWorkerReply::AddressesFull,
+        Refusal::TooManyNew { try_again } => JoinWorkerReply::TooManyNew { try_again },
     }
+}
 
+impl MinerManager {
     fn register_address(
         &mut self,
+        newcomer: Newcomer,
         address: String,
         join: JoinWorker,
         reply: ReplyTo<JoinWorkerReply>,
         ctx: &mut Context<Self>,
     ) {
-        let hotkey = join.identity.hotkey();
-        let write = Write::RegisterMiner {
-            hotkey,
-            payout_address: Some(address),
-            at: self.now(),
-        };
-        let is_first = self.registering.insert(hotkey);
-        self.commit(vec![write], ctx, move |this, result, ctx| {
-            this.registering.remove(&hotkey);
-            match result.map(|written| written.into_iter().next()) {
-                Ok(Some(Written::Miner {
-                    is_new,
-                    registered_at,
-                    payout_address,
-                })) => {
-                    if is_new {
-                        log::info!("address registered hotkey={hotkey} address={payout_address:?}");
-                    }
-                    let registry = &mut this.memory.registry;
-                    registry.note_miner(hotkey, registered_at, payout_address);
-                    registry.note_is_address(&hotkey);
-                    this.join(join, reply, ctx);
-                }
-                Ok(_) | Err(_) => {
-                    if is_first {
-                        this.memory.newcomers.give_back(join.from);
-                    }
-                    reply.answer(JoinWorkerReply::Unavailable);
-                }
+        let then = move |this: &mut Self, registered: Option<Registered>, ctx: &mut Context<Self>| {
+            let Some(Registered {
+                is_new,
+                payout_address,
+                ..
+            }) = registered
+            else {
+                return reply.answer(JoinWorkerReply::Unavailable);
+            };
+            if is_new {
+                log::info!(
+                    "address registered hotkey={} address={payout_address:?}",
+                    newcomer.hotkey
+                );
             }
-        });
+            this.join(join, reply, ctx);
+        };
+        self.register(newcomer, Some(address), None, ctx, then);
     }
 
-    /// Finds or numbers the worker of a miner that is welcome.
+    /// Finds or numbers the worker of a miner that is welcome. Only what had work is stored, so this needs no store
+    /// unless the numbers are used up.
     fn join(&mut self, join: JoinWorker, reply: ReplyTo<JoinWorkerReply>, ctx: &mut Context<Self>) {
         let now = self.now();
         let miner = join.identity.hotkey();
         let registry = &mut self.memory.registry;
-        let (worker, is_saved) = match registry.find_or_number(miner, &join.worker, now) {
-            Ok(found) => found,
-            Err(limit) => return reply.answer(JoinWorkerReply::TooManyWorkers { limit }),
+        if registry.miner(&miner).is_none() {
+            // It gave way between two commits.
+            return reply.answer(JoinWorkerReply::Refused(Standing::Unknown));
+        }
+        let client = Client::at(join.from);
+        let Ok(worker) = registry.find_or_number(miner, &join.worker, client, now) else {
+            return self.give_numbers_then(ctx, move |this, are_there, ctx| match are_there {
+                true => this.join(join, reply, ctx),
+                false => reply.answer(JoinWorkerReply::Unavailable),
+            });
         };
         let joined = JoinWorkerReply::Joined {
             miner,
             worker,
             fixed: registry.fixed_difficulty(worker),
-            issued: registry.worker(worker).and_then(|worker| worker.issued),
+            earned: registry.worker(worker).and_then(|worker| worker.earned),
         };
         if let Some(issued) = join.issued {
             registry.note_issued(worker, issued);
         }
-        if is_saved {
-            return reply.answer(joined);
+        if let Some(earned) = join.earned {
+            registry.note_earned(worker, earned);
         }
-        let row = WorkerRow {
-            id: worker,
-            hotkey: miner,
-            name: join.worker,
-        };
-        self.commit(vec![Write::AddWorker(row)], ctx, move |this, result, _| {
-            reply.answer(match result {
-                Ok(_) => {
-                    this.memory.registry.worker_saved(worker);
-                    joined
-                }
-                Err(_) => JoinWorkerReply::Unavailable,
-            });
-        });
+        reply.answer(joined);
     }
 
-    /// Saves what sessions issue, where it changed.
-    pub(super) fn save_issued(&mut self, ctx: &mut Context<Self>) {
-        let changed = self.memory.registry.take_issued();
-        for part in changed.chunks(ISSUED_PER_COMMIT) {
-            let writes: Vec<_> = part.iter().filter_map(|id| self.issued_setting(*id)).collect();
+    /// Saves what workers earned in sessions, where it changed.
+    pub(super) fn save_earned(&mut self, ctx: &mut Context<Self>) {
+        let changed = self.memory.registry.take_earned();
+        for part in changed.chunks(EARNED_PER_COMMIT) {
+            let writes: Vec<_> = part.iter().filter_map(|id| self.earned_setting(*id)).collect();
             let ids = part.to_vec();
             self.commit(writes, ctx, move |this, result, _| {
                 if let Err(error) = result {
-                    log::debug!("issued difficulties were not saved, next time: {error}");
-                    this.memory.registry.keep_issued(ids);
+                    log::debug!("earned difficulties were not saved, next time: {error}");
+                    this.memory.registry.keep_earned(ids);
                 }
             });
         }
     }
 
-    fn issued_setting(&self, id: WorkerId) -> Option<Write> {
+    fn earned_setting(&self, id: WorkerId) -> Option<Write> {
         let worker = self.memory.registry.worker(id)?;
         Some(Write::SaveSetting {
-            key: issued_key(&worker.hotkey, worker.name.as_str()),
+            key: earned_key(&worker.hotkey, worker.name.as_str()),
             value: worker
-                .issued
+                .earned
                 .map(|difficulty: Difficulty| difficulty.to_f64().to_string()),
         })
     }
 }
 
-fn issued_key(hotkey: &Hotkey, worker: &str) -> String {
-    format!("{ISSUED_DIFFICULTY}{hotkey}/{worker}")
+pub(super) fn earned_key(hotkey: &Hotkey, worker: &str) -> String {
+    format!("{EARNED_DIFFICULTY}{hotkey}/{worker}")
 }

@@ -10,11 +10,15 @@ use dwarves_domain::share::Rejection;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
+use dwarves_domain::work::JobMark;
 
 use super::messages::{CheckedShare, CheckedShares, Judgement};
 use super::standing_of;
 use crate::handlers::submission::messages::ShareVerdict;
-use crate::store::{FoundBlock, ShareRow};
+use crate::store::{FoundBlock, ShareRow, WorkerRow};
+
+/// A job that brought as many shares as one may is renewed so many times harder.
+const RAISED_BY: f64 = 20.0;
 
 /// A share whose verdict is known, or will be when the commit has come back.
 enum Pending {
@@ -37,7 +41,11 @@ struct Claimed {
     template: TemplateId,
     hash: HeaderHash,
     miner: Hotkey,
+    /// To whom it is credited.
     worker: WorkerId,
+    /// To whom its job was given.
+    steered: WorkerId,
+    job: JobMark,
     slot: Slot,
     share_difficulty: Difficulty,
     units: Units,
@@ -48,17 +56,26 @@ struct Claimed {
 pub(super) struct Batch {
     requests: Vec<Request>,
     claimed: Vec<Claimed>,
+    /// When they came: in running time, and as a date.
     received_at: Timestamp,
+    dated: Timestamp,
     /// The rows to be stored.
     pub(super) rows: Vec<ShareRow>,
+    /// Workers whose first shares these are; they are to be stored with them.
+    pub(super) new_workers: Vec<WorkerRow>,
+    /// The same, by number: they are known to be stored once the commit has come back.
+    stored_with: Vec<WorkerId>,
+    /// Whether numbers for workers ran out.
+    pub(super) needs_numbers: bool,
 }
 
 impl Batch {
     /// Judges `requests`: claims new headers, and decides everything that can be decided now.
     pub(super) fn judge(
         received_at: Timestamp,
+        dated: Timestamp,
         requests: Vec<CheckedShares>,
-        registry: &Registry,
+        registry: &mut Registry,
         recent: &mut RecentShares,
         oldest_live: TemplateId,
     ) -> Self {
@@ -66,7 +83,11 @@ impl Batch {
             requests: Vec::with_capacity(requests.len()),
             claimed: Vec::new(),
             received_at,
+            dated,
             rows: Vec::new(),
+            new_workers: Vec::new(),
+            stored_with: Vec::new(),
+            needs_numbers: false,
         };
         for request in requests {
             let judged = batch.judge_request(request, registry, recent, oldest_live);
@@ -78,15 +99,15 @@ impl Batch {
     fn judge_request(
         &mut self,
         request: CheckedShares,
-        registry: &Registry,
+        registry: &mut Registry,
         recent: &mut RecentShares,
         oldest_live: TemplateId,
     ) -> Request {
         let miner = request.miner;
-        if let Some(standing) = standing_of(registry, &miner, self.received_at) {
+        if let Some(standing) = standing_of(registry, &miner, self.dated) {
             return Request::Refused(Judgement::Refused(standing));
         }
-        let first_row = self.rows.len();
+        let before = (self.rows.len(), self.new_workers.len());
         let mut shares = Vec::with_capacity(request.shares.len());
         for share in request.shares {
             let (job, proof) = match share {
@@ -96,10 +117,11 @@ impl Batch {
                 }
                 CheckedShare::Proven { job, proof } => (job, proof),
             };
+            // The number of a name that gave way says nothing of the request's.
             let named_other = request.worker.as_ref().is_some_and(|name| {
                 registry
                     .worker(job.worker())
-                    .is_none_or(|worker| worker.name != *name)
+                    .is_some_and(|worker| worker.hotkey == miner && worker.name != *name)
             });
             if named_other {
                 shares.push(Pending::Known(ShareVerdict::OtherWorker, None));
@@ -111,7 +133,8 @@ impl Batch {
                 shares.push(Pending::Known(ShareVerdict::Rejected(Rejection::Stale), worker));
                 continue;
             }
-            match recent.claim(template, proof.hash) {
+            let mark = job.id().mark();
+            match recent.claim(template, proof.hash, miner, mark) {
                 ShareClaim::Duplicate(first) => {
                     let verdict = ShareVerdict::Rejected(Rejection::Duplicate(first));
                     shares.push(Pending::Known(verdict, worker));
@@ -121,10 +144,29 @@ impl Batch {
                 }
                 ShareClaim::Full => {
                     // Nothing of this request may count if not all of it can be judged.
-                    self.give_back_from(first_row, recent);
+                    self.give_back_from(before, registry, recent);
                     return Request::Refused(Judgement::Busy);
                 }
+                ShareClaim::MinerFull => {
+                    self.give_back_from(before, registry, recent);
+                    return Request::Refused(Judgement::MinerFull);
+                }
+                ShareClaim::JobFull => {
+                    let issued = job.share_difficulty();
+                    registry.raise(job.worker(), self.received_at, issued, RAISED_BY);
+                    shares.push(Pending::Known(ShareVerdict::JobFull { issued }, worker));
+                }
                 ShareClaim::New(slot) => {
+                    let named = request.worker.as_ref();
+                    let Ok(credit) = registry.credit(miner, job.worker(), named, self.received_at) else {
+                        recent.release(template, proof.hash, mark);
+                        self.give_back_from(before, registry, recent);
+                        self.needs_numbers = true;
+                        return Request::Refused(Judgement::Busy);
+                    };
+                    if !credit.is_stored {
+                        self.store_with(credit.worker, registry);
+                    }
                     shares.push(Pending::Row(self.rows.len()));
                     let chain = job.template().chain();
                     let block = proof.is_block.then(|| FoundBlock {
@@ -137,7 +179,9 @@ impl Batch {
                         template,
                         hash: proof.hash,
                         miner,
-                        worker: job.worker(),
+                        worker: credit.worker,
+                        steered: job.worker(),
+                        job: mark,
                         slot,
                         share_difficulty: job.share_difficulty(),
                         units: job.units(),
@@ -146,14 +190,14 @@ impl Batch {
                     self.rows.push(ShareRow {
                         template,
                         extranonce: proof.extranonce,
-                        worker: job.worker(),
+                        worker: credit.worker,
                         share_bits: job.share_target().to_compact(),
                         units: job.units(),
                         hash: proof.hash,
                         version: proof.header.version(),
                         time: proof.header.time(),
                         nonce: proof.header.nonce(),
-                        received_at: self.received_at,
+                        received_at: self.dated,
                         block,
                     });
                 }
@@ -162,11 +206,34 @@ impl Batch {
         Request::Judged { miner, shares }
     }
 
-    fn give_back_from(&mut self, first_row: usize, recent: &mut RecentShares) {
+    /// Notes that this worker is to be stored with the batch.
+    fn store_with(&mut self, id: WorkerId, registry: &Registry) {
+        if self.new_workers.iter().any(|row| row.id == id) {
+            return;
+        }
+        if let Some(worker) = registry.worker(id) {
+            self.new_workers.push(WorkerRow {
+                id,
+                hotkey: worker.hotkey,
+                name: worker.name.clone(),
+            });
+            self.stored_with.push(id);
+        }
+    }
+
+    fn give_back_from(
+        &mut self,
+        (first_row, first_worker): (usize, usize),
+        registry: &mut Registry,
+        recent: &mut RecentShares,
+    ) {
         for claimed in self.claimed.drain(first_row..) {
-            recent.release(claimed.template, claimed.hash);
+            recent.release(claimed.template, claimed.hash, claimed.job);
+            registry.on_lost(claimed.worker);
         }
         self.rows.truncate(first_row);
+        self.new_workers.truncate(first_worker);
+        self.stored_with.truncate(first_worker);
     }
 
     /// Whether the commit must be waited for: there are new shares, or repeats of shares on their way.
@@ -191,6 +258,9 @@ impl Batch {
             let first = first.expect("a batch with rows has a first sequence");
             Sequence::new(first.get() + row as u64)
         };
+        for id in &self.stored_with {
+            registry.worker_saved(*id);
+        }
         for (row, claimed) in self.claimed.iter().enumerate() {
             recent.confirm(claimed.template, claimed.slot, sequence_of(row));
             let share = CountedShare {
@@ -199,6 +269,9 @@ impl Batch {
                 is_block: claimed.is_block,
             };
             registry.on_accepted(claimed.worker, self.received_at, &share);
+            if claimed.steered != claimed.worker {
+                registry.steer(claimed.steered, self.received_at, claimed.share_difficulty);
+            }
             record(claimed.miner, claimed.units);
         }
         let claimed = &self.claimed;
@@ -221,6 +294,7 @@ impl Batch {
                 match verdict {
                     ShareVerdict::Rejected(reason) => registry.on_rejected(miner, worker, reason),
                     ShareVerdict::OtherWorker => registry.on_rejected(miner, worker, Rejection::UnknownJob),
+                    ShareVerdict::JobFull { .. } => registry.on_rejected(miner, worker, Rejection::Stale),
                     ShareVerdict::Accepted { .. } => {}
                 }
                 Some(verdict)
@@ -262,9 +336,10 @@ impl Batch {
 
     /// The commit failed: nothing counts, and every header may come again. Requests without new shares get
     /// their verdicts all the same.
-    pub(super) fn failed(self, recent: &mut RecentShares) -> Vec<Judgement> {
+    pub(super) fn failed(self, registry: &mut Registry, recent: &mut RecentShares) -> Vec<Judgement> {
         for claimed in &self.claimed {
-            recent.release(claimed.template, claimed.hash);
+            recent.release(claimed.template, claimed.hash, claimed.job);
+            registry.on_lost(claimed.worker);
         }
         self.requests
             .into_iter()

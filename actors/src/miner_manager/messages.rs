@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Proof, Rejection};
 use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{Difficulty, Target};
@@ -13,7 +14,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Units;
 use dwarves_domain::work::Job;
 
-use crate::ask::Request;
+use crate::ask::{Outbox, Request};
 use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
 use crate::handlers::submission::messages::ShareVerdict;
 
@@ -54,6 +55,8 @@ pub struct RegisterMiner {
     pub payout_address: Option<String>,
     /// From which balance the miner wants to be paid; `None` leaves it as it is.
     pub payout_threshold: Option<ThresholdChoice>,
+    /// From where it asks: so many new miners may come from one place.
+    pub from: IpAddr,
 }
 
 impl Request for RegisterMiner {
@@ -92,6 +95,8 @@ pub struct AssignWorker {
     pub hotkey: Hotkey,
     /// Its name.
     pub worker: WorkerName,
+    /// Who asks.
+    pub client: Client,
 }
 
 /// What came of assigning a worker.
@@ -106,14 +111,9 @@ pub enum AssignWorkerReply {
     },
     /// It may not mine.
     Refused(Standing),
-    /// Its miner has as many workers as it may.
-    TooManyWorkers {
-        /// How many it may have.
-        limit: u32,
-    },
     /// The pool is paused or stopping.
     Paused,
-    /// The store can not note a new worker at present.
+    /// The store can not be written, which a new worker needs now and then.
     Unavailable,
 }
 
@@ -148,8 +148,10 @@ pub struct JoinWorker {
     pub identity: Identity,
     /// Its name.
     pub worker: WorkerName,
-    /// What the session issues at present; `None` at the beginning.
+    /// What the session issues at present, to be shown; `None` at the beginning.
     pub issued: Option<Difficulty>,
+    /// What this worker's accepted shares in the session speak for: it is remembered for its next session.
+    pub earned: Option<Difficulty>,
     /// From where it connects: so many new addresses may come from one place.
     pub from: IpAddr,
 }
@@ -165,16 +167,11 @@ pub enum JoinWorkerReply {
         worker: WorkerId,
         /// A difficulty that an operator fixed.
         fixed: Option<Difficulty>,
-        /// What its last session issued before this question.
-        issued: Option<Difficulty>,
+        /// What its shares in earlier sessions had earned before this question.
+        earned: Option<Difficulty>,
     },
     /// It may not mine.
     Refused(Standing),
-    /// Its miner has as many workers as it may.
-    TooManyWorkers {
-        /// How many it may have.
-        limit: u32,
-    },
     /// The address is new, and the operator takes no new miners.
     Closed,
     /// The address is new, and the pool has as many miners as it may.
@@ -194,6 +191,22 @@ pub enum JoinWorkerReply {
 
 impl Request for JoinWorker {
     type Reply = JoinWorkerReply;
+}
+
+/// An operator decided something about a miner: who has it in a session asks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub struct MinerChanged(pub Hotkey);
+
+/// Asks to be told of what operators decide about miners.
+#[derive(Clone, Debug)]
+pub struct WatchMiners {
+    /// Who is to be told.
+    pub watcher: Outbox<MinerChanged>,
+}
+
+impl Request for WatchMiners {
+    type Reply = ();
 }
 
 /// A share that was checked by its job.
@@ -246,6 +259,8 @@ pub enum Judgement {
     Paused,
     /// The pool is busy.
     Busy,
+    /// The miner holds as much of the room for live shares as one may; nothing counts, and nobody else is kept out.
+    MinerFull,
     /// The store can not take shares at present; nothing counts.
     Unavailable,
 }
@@ -325,9 +340,19 @@ pub struct MinersView {
     /// Those of them that are payout addresses.
     pub address_miners: u64,
     /// Logins of new addresses that were refused since the start.
-    pub addresses_refused: AddressesRefused,
-    /// Known workers.
+    pub addresses_refused: NewcomersRefused,
+    /// Registrations of new hotkeys that were refused since the start.
+    pub registrations_refused: NewcomersRefused,
+    /// Miners and workers that gave way to others since the start.
+    pub gave_way: GaveWay,
+    /// Known workers: those that had a share accepted.
     pub workers: u64,
+    /// Names of workers that had none yet.
+    pub names_waiting: u64,
+    /// Headers of live shares that are remembered, and for how many there is room.
+    pub recent_shares: (u64, u64),
+    /// Whether that room is nearly full, so that shares are soon refused.
+    pub recent_shares_nearly_full: bool,
     /// Workers that had a share accepted in the last ten minutes.
     pub workers_active: u64,
     /// Hashes per second of all.
@@ -342,9 +367,18 @@ pub struct MinersView {
     pub registration_open: bool,
 }
 
-/// Logins of new payout addresses that were refused since the start, by reason.
+/// Who gave way to others since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AddressesRefused {
+pub struct GaveWay {
+    /// Miners that never had a share accepted.
+    pub miners: u64,
+    /// Workers that had none for long.
+    pub workers: u64,
+}
+
+/// New identities that were refused since the start, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewcomersRefused {
     /// Too many new ones came from the same place.
     pub rate: u64,
     /// There was no room for more of them.
@@ -395,6 +429,18 @@ pub enum MinerControl {
         worker: Option<WorkerName>,
         /// The difficulty; `None`: vardiff.
         difficulty: Option<Difficulty>,
+    },
+    /// Takes a worker's name out. What it came to stays its miner's.
+    RemoveWorker {
+        /// Whose.
+        hotkey: Hotkey,
+        /// Which.
+        worker: WorkerName,
+    },
+    /// Removes a miner that is owed nothing.
+    RemoveMiner {
+        /// Whom.
+        hotkey: Hotkey,
     },
 }
 

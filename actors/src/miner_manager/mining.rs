@@ -4,51 +4,42 @@ use actix::prelude::*;
 
 use super::judge::Batch;
 use super::messages::{
-    AssignWorker, AssignWorkerReply, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
+    AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, DrainMiners, JudgeShares, Judgement,
+    SetPaused, WorkRetired,
 };
 use super::{MinerManager, standing_of};
 use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
-use crate::store::{WorkerRow, Write, Written};
+use crate::store::{Write, Written};
+
+/// From how many tenths of it on the room for live shares is nearly full.
+const NEARLY_FULL_TENTHS: usize = 9;
+/// Below how many tenths it has room again.
+const ROOM_AGAIN_TENTHS: usize = 8;
 
 impl Handler<Ask<AssignWorker>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<AssignWorker>, ctx: &mut Self::Context) {
         let now = self.now();
-        let AssignWorker { hotkey, worker: name } = ask.payload;
-        let reply = ask.reply;
+        let hotkey = ask.payload.hotkey;
         if self.paused {
-            return reply.answer(AssignWorkerReply::Paused);
+            return ask.reply.answer(AssignWorkerReply::Paused);
         }
-        if let Some(standing) = standing_of(&self.memory.registry, &hotkey, now) {
-            return reply.answer(AssignWorkerReply::Refused(standing));
+        if let Some(standing) = standing_of(&self.memory.registry, &hotkey, self.date()) {
+            return ask.reply.answer(AssignWorkerReply::Refused(standing));
         }
-        let (worker, is_saved) = match self.memory.registry.find_or_number(hotkey, &name, now) {
-            Ok(found) => found,
-            Err(limit) => return reply.answer(AssignWorkerReply::TooManyWorkers { limit }),
+        let AssignWorker { worker, client, .. } = &ask.payload;
+        let registry = &mut self.memory.registry;
+        let Ok(worker) = registry.find_or_number(hotkey, worker, *client, now) else {
+            return self.give_numbers_then(ctx, move |this, are_there, ctx| match are_there {
+                true => this.handle(ask, ctx),
+                false => ask.reply.answer(AssignWorkerReply::Unavailable),
+            });
         };
-        let share_target = self.memory.registry.next_difficulty(worker, now).target();
-        let assigned = AssignWorkerReply::Assigned { worker, share_target };
-        if is_saved {
-            return reply.answer(assigned);
-        }
-        let row = WorkerRow {
-            id: worker,
-            hotkey,
-            name,
-        };
-        self.commit(
-            vec![Write::AddWorker(row)],
-            ctx,
-            move |this, result, _| match result {
-                Ok(_) => {
-                    this.memory.registry.worker_saved(worker);
-                    reply.answer(assigned);
-                }
-                Err(_) => reply.answer(AssignWorkerReply::Unavailable),
-            },
-        );
+        let share_target = registry.next_difficulty(worker, now).target();
+        ask.reply
+            .answer(AssignWorkerReply::Assigned { worker, share_target });
     }
 }
 
@@ -56,6 +47,32 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<JudgeShares>, ctx: &mut Self::Context) {
+        if self.memory.registry.numbers_left() == 0 && self.names_nobody(&ask.payload.requests) {
+            // It is the miner's `default` that gets them, and that may need a number: after a start, mostly.
+            return self.give_numbers_then(ctx, |this, _, ctx| this.judge(ask, ctx));
+        }
+        self.judge(ask, ctx);
+    }
+}
+
+impl MinerManager {
+    /// Whether there is a share of a registered miner whose job names a worker that is none of its.
+    fn names_nobody(&self, requests: &[CheckedShares]) -> bool {
+        let registry = &self.memory.registry;
+        let known = requests
+            .iter()
+            .filter(|request| registry.miner(&request.miner).is_some());
+        let mut shares = known.flat_map(|request| request.shares.iter().map(|share| (request.miner, share)));
+        shares.any(|(miner, share)| match share {
+            CheckedShare::Proven { job, .. } => {
+                let worker = registry.worker(job.worker());
+                worker.is_none_or(|worker| worker.hotkey != miner)
+            }
+            CheckedShare::Rejected { .. } => false,
+        })
+    }
+
+    fn judge(&mut self, ask: Ask<JudgeShares>, ctx: &mut Context<Self>) {
         let JudgeShares {
             received_at,
             requests,
@@ -65,48 +82,55 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
             return reply.answer(requests.iter().map(|_| Judgement::Paused).collect());
         }
         let memory = &mut self.memory;
+        let dated = self.parts.clock.date_of(received_at);
         let mut batch = Batch::judge(
             received_at,
+            dated,
             requests,
-            &memory.registry,
+            &mut memory.registry,
             &mut memory.recent,
             self.oldest_live,
         );
-        for row in &batch.rows {
+        for row in &mut batch.rows {
             if let Some(block) = &row.block {
                 let found = BlockFound {
                     hash: row.hash,
                     block: block.clone(),
-                    at: received_at,
+                    at: dated,
                 };
-                if self.parts.blocks.tell(found).is_err() {
-                    // The block is in the batch too: the tracker finds it in the ledger.
-                    log::error!(
-                        "the block tracker does not listen; block hash={} waits in the ledger",
-                        row.hash
-                    );
-                }
+                let is_told = self
+                    .blocks_of_height
+                    .admits(block.height, self.parts.candidates_max)
+                    && self.parts.blocks.tell(found).is_ok();
+                // The handler has told the tracker of the block too. Whoever is told of it follows it: what nobody
+                // follows must not stand in the ledger as found.
+                row.block = row.block.take().filter(|_| is_told);
             }
         }
+        if batch.needs_numbers {
+            self.give_numbers_then(ctx, |_, _, _| {});
+        }
+        self.look_at_room();
+        self.make_room(ctx);
         if !batch.needs_commit() {
             return reply.answer(self.apply(batch, None));
         }
         let rows = std::mem::take(&mut batch.rows);
-        let writes = if rows.is_empty() {
-            Vec::new()
-        } else {
-            vec![Write::AppendShares(rows)]
-        };
+        // A name is stored with its first share.
+        let mut writes: Vec<_> = batch.new_workers.drain(..).map(Write::AddWorker).collect();
+        if !rows.is_empty() {
+            writes.push(Write::AppendShares(rows));
+        }
         // An empty commit is answered after the one that is under way: the repeats' fate is known by then.
         self.commit(writes, ctx, move |this, result, _| {
             let judgements = match result {
-                Ok(written) => this.apply(batch, written.first()),
+                Ok(written) => this.apply(batch, written.last()),
                 // The pool stops, and what is stored shows at the next start. Until then the headers stay claimed,
                 // so that nothing can count twice.
                 Err(error) if error.leaves_doubt() => batch.unknown(),
                 Err(error) => {
                     log::debug!("shares were not stored: {error}");
-                    batch.failed(&mut this.memory.recent)
+                    batch.failed(&mut this.memory.registry, &mut this.memory.recent)
                 }
             };
             reply.answer(judgements);
@@ -114,7 +138,44 @@ impl Handler<Ask<JudgeShares>> for MinerManager {
     }
 }
 
+/// How many blocks of the newest height the shares brought: on an easy chain nearly every share is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BlocksOfHeight {
+    height: u32,
+    count: usize,
+}
+
+impl BlocksOfHeight {
+    /// Whether one more of this height is kept.
+    fn admits(&mut self, height: u32, max: usize) -> bool {
+        if self.height != height {
+            *self = Self { height, count: 0 };
+        }
+        self.count += 1;
+        self.count <= max
+    }
+}
+
 impl MinerManager {
+    /// Notes whether the room for live shares is nearly full, and says so once.
+    fn look_at_room(&mut self) {
+        let recent = &self.memory.recent;
+        let (len, capacity) = (recent.len(), recent.capacity());
+        let is_nearly_full = match self.is_nearly_full {
+            false => len >= capacity / 10 * NEARLY_FULL_TENTHS,
+            true => len >= capacity / 10 * ROOM_AGAIN_TENTHS,
+        };
+        if is_nearly_full == self.is_nearly_full {
+            return;
+        }
+        self.is_nearly_full = is_nearly_full;
+        if is_nearly_full {
+            log::warn!("recent_shares is nearly full: {len} of {capacity} live shares are remembered");
+        } else {
+            log::info!("recent_shares has room again: {len} of {capacity} live shares are remembered");
+        }
+    }
+
     fn apply(&mut self, batch: Batch, written: Option<&Written>) -> Vec<Judgement> {
         let first = match written {
             Some(Written::Shares { first, .. }) => Some(*first),
@@ -137,6 +198,7 @@ impl Handler<WorkRetired> for MinerManager {
     fn handle(&mut self, news: WorkRetired, _: &mut Self::Context) {
         self.oldest_live = self.oldest_live.max(news.oldest);
         self.memory.recent.retire_before(self.oldest_live);
+        self.look_at_room();
     }
 }
 
@@ -159,7 +221,7 @@ impl Handler<Ask<DrainMiners>> for MinerManager {
         // counters are whole.
         self.commit(Vec::new(), ctx, move |this, _, ctx| {
             this.save_counters(ctx);
-            this.save_issued(ctx);
+            this.save_earned(ctx);
             this.commit(Vec::new(), ctx, move |_, _, _| reply.answer(()));
         });
     }

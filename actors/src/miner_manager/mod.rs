@@ -4,7 +4,7 @@
 //! decided at once; what must be stored is stored, then noted in memory, then answered. It knows nothing of
 //! HTTP, of templates beyond their numbers, or of money.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -15,24 +15,26 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::ask::{AskError, Outbox, Port};
+use crate::ask::{Ask, AskError, Outbox, Port};
 use crate::block_tracker::messages::BlockFound;
 use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
 use crate::store::{CounterRow, StoreAction, StoreError, Write, Written};
 
+mod admission;
 mod control;
 mod joining;
 mod judge;
 pub mod messages;
 mod mining;
 mod registering;
+mod removing;
 pub mod restore;
 #[cfg(test)]
 mod tests;
 mod views;
 
-use messages::{AddressesRefused, Standing};
+use messages::{GaveWay, MinerChanged, NewcomersRefused, Standing, WatchMiners};
 
 /// How often counters are saved: what a crash loses of them is counted again from the shares.
 const SAVE_COUNTERS_EVERY: Span = Span::from_secs(10);
@@ -47,6 +49,8 @@ pub struct MinerManagerParts {
     pub ledger: Port<Commit>,
     /// Who takes blocks to the chain.
     pub blocks: Outbox<BlockFound>,
+    /// Found blocks of one height that are kept.
+    pub candidates_max: usize,
     /// Questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
     /// The easiest and the hardest difficulty that an admin may fix.
@@ -59,6 +63,12 @@ pub struct MinerMemory {
     pub registry: Registry,
     /// How many new addresses may come from one place.
     pub newcomers: Newcomers,
+    /// How many new hotkeys may register from one place.
+    pub registrants: Newcomers,
+    /// The first worker's number that was not given to the registry yet.
+    pub next_worker: WorkerId,
+    /// Settings of workers that are no more, which are to be forgotten.
+    pub orphans: Vec<String>,
     /// Used nonces.
     pub replay: ReplayGuard,
     /// Accepted headers.
@@ -73,11 +83,21 @@ pub struct MinerMemory {
 pub struct MinerManager {
     parts: MinerManagerParts,
     memory: MinerMemory,
+    blocks_of_height: mining::BlocksOfHeight,
     oldest_live: TemplateId,
     paused: bool,
-    /// New addresses that are being stored. All machines of one miner may log in at once: it is new only once.
-    registering: BTreeSet<Hotkey>,
-    addresses_refused: AddressesRefused,
+    /// New miners that are being stored, and whether each is an address. All machines of one may log in at once: it is
+    /// new only once.
+    registering: BTreeMap<Hotkey, bool>,
+    addresses_refused: NewcomersRefused,
+    registrations_refused: NewcomersRefused,
+    /// Those who are told of what operators decide about miners.
+    watchers: Vec<Outbox<MinerChanged>>,
+    gave_way: GaveWay,
+    /// Whether numbers for workers are being stored.
+    is_numbering: bool,
+    /// Whether the room for live shares is nearly full.
+    is_nearly_full: bool,
     /// Commits that the ledger has not answered yet, in the order in which it got them.
     under_way: VecDeque<UnderWay>,
     is_waiting: bool,
@@ -97,17 +117,36 @@ impl MinerManager {
         Self {
             parts,
             memory,
+            blocks_of_height: mining::BlocksOfHeight::default(),
             oldest_live: TemplateId::new(0),
             paused: false,
-            registering: BTreeSet::new(),
-            addresses_refused: AddressesRefused::default(),
+            registering: BTreeMap::new(),
+            addresses_refused: NewcomersRefused::default(),
+            registrations_refused: NewcomersRefused::default(),
+            watchers: Vec::new(),
+            gave_way: GaveWay::default(),
+            is_numbering: false,
+            is_nearly_full: false,
             under_way: VecDeque::new(),
             is_waiting: false,
         }
     }
 
+    /// Tells those who have this miner in a session that an operator decided something about it. One that is busy
+    /// asks by itself before long.
+    fn tell_watchers(&mut self, hotkey: Hotkey) {
+        self.watchers
+            .retain(|watcher| watcher.tell(MinerChanged(hotkey)) != Err(AskError::Gone));
+    }
+
+    /// The running time. All that is kept in memory is told in it.
     fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// The date, for what is written down or shown, and for what others date: bans and signed requests.
+    fn date(&self) -> Timestamp {
+        self.parts.clock.date()
     }
 
     /// Commits `writes` and then calls `then` with what came of it, back in the actor. There is no deadline:
@@ -161,10 +200,11 @@ impl MinerManager {
             return;
         }
         let through = self.memory.last_sequence;
+        let clock = &self.parts.clock;
         let of_part = |part: &[(WorkerId, Counters)]| {
             let counters = part
                 .iter()
-                .map(|(id, counters)| (*id, row_of(counters)))
+                .map(|(id, counters)| (*id, row_of(counters, clock)))
                 .collect();
             Write::SaveCounters { through, counters }
         };
@@ -199,13 +239,13 @@ impl CommitError {
     }
 }
 
-fn row_of(counters: &Counters) -> CounterRow {
+fn row_of(counters: &Counters, clock: &SharedClock) -> CounterRow {
     CounterRow {
         accepted: counters.accepted,
         rejected: counters.rejected,
         units: counters.units,
         blocks: counters.blocks,
-        last_share_at: counters.last_share_at,
+        last_share_at: counters.last_share_at.map(|at| clock.date_of(at)),
     }
 }
 
@@ -245,11 +285,21 @@ impl Actor for MinerManager {
     }
 }
 
+impl Handler<Ask<WatchMiners>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<WatchMiners>, _: &mut Self::Context) {
+        self.watchers.push(ask.payload.watcher);
+        ask.reply.answer(());
+    }
+}
+
 impl Handler<SaveCountersDue> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, _: SaveCountersDue, ctx: &mut Self::Context) {
         self.save_counters(ctx);
-        self.save_issued(ctx);
+        self.save_earned(ctx);
+        self.forget_orphans(ctx);
     }
 }

@@ -1,8 +1,11 @@
 //! The miner manager's memory, rebuilt from the store.
 
+use std::collections::HashMap;
+
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::{
-    Counters, Newcomers, Performance, RecentShares, Registry, RegistryLimits, ReplayGuard,
+    Client, Counters, Newcomers, Performance, Quotas, RecentShares, Registry, RegistryLimits, ReplayGuard,
 };
 use dwarves_domain::rewards::Weights;
 use dwarves_domain::target::Difficulty;
@@ -11,17 +14,20 @@ use dwarves_domain::units::Units;
 use dwarves_domain::vardiff;
 
 use super::{MinerMemory, ban_of, control};
-use crate::store::{MinerRow, StoredState};
+use crate::store::{CounterRow, MinerRow, StoredState};
 
-/// Client addresses whose new payout addresses are counted one by one, as much as a few hundred kilobytes hold.
+/// Client addresses and networks whose newcomers are counted one by one, as much as a few hundred kilobytes hold.
 const NEWCOMERS_HOSTS_MAX: usize = 10_000;
 
 /// How the memory is to be.
+#[derive(Clone, Debug)]
 pub struct MemorySettings {
     /// How many miners and workers there may be.
     pub limits: RegistryLimits,
     /// New payout addresses that one client address may bring in an hour.
     pub new_addresses_per_hour: u32,
+    /// New hotkeys that one client address may register in an hour.
+    pub new_miners_per_hour: u32,
     /// Which payout addresses are right.
     pub addresses: AddressFormat,
     /// How share difficulty follows hashrate.
@@ -32,6 +38,8 @@ pub struct MemorySettings {
     pub nonces_max: usize,
     /// Accepted headers that may be kept.
     pub recent_shares_max: usize,
+    /// How many of them one miner and one job may have.
+    pub quotas: Quotas,
     /// The size of the performance window.
     pub window: Units,
     /// A secret number; see [`RecentShares::new`].
@@ -46,8 +54,17 @@ pub fn restore(
     now: Timestamp,
 ) -> MinerMemory {
     let mut registry = Registry::new(settings.limits, settings.vardiff, settings.start_difficulty, now);
-    for miner in &stored.miners {
-        registry.note_miner(miner.hotkey, miner.registered_at, miner.payout_address.clone());
+    // The oldest first: that is the order in which those without work give way.
+    let mut miners: Vec<&MinerRow> = stored.miners.iter().collect();
+    miners.sort_by_key(|miner| miner.registered_at);
+    for miner in miners {
+        registry.note_miner(
+            miner.hotkey,
+            miner.registered_at,
+            miner.payout_address.clone(),
+            Client::Earlier,
+        );
+        registry.note_gone(&miner.hotkey, counters_of(&miner.gone));
         if is_address(miner, settings.addresses) {
             registry.note_is_address(&miner.hotkey);
         }
@@ -56,28 +73,36 @@ pub fn restore(
         }
     }
     for (worker, counters) in &stored.workers {
-        let counters = Counters {
-            accepted: counters.accepted,
-            rejected: counters.rejected,
-            units: counters.units,
-            blocks: counters.blocks,
-            last_share_at: counters.last_share_at,
-        };
+        let counters = counters_of(counters);
         registry.note_worker(worker.id, worker.hotkey, worker.name.clone(), counters, now);
+    }
+    for (id, _) in &stored.workers_gone {
+        registry.note_gone_number(*id);
     }
     // What shares added since counters were saved last is in these numbers and not yet in the saved ones. The
     // next saving moves the sequence from which the store counts on, so it must hold every worker.
     registry.keep_changed(stored.workers.iter().map(|(worker, _)| worker.id));
+    let mut orphans = Vec::new();
     for (key, value) in &stored.settings {
-        control::restore_setting(&mut registry, key, value);
+        if !control::restore_setting(&mut registry, key, value) {
+            orphans.push(key.clone());
+        }
     }
     let mut replay = ReplayGuard::new(settings.nonces_max);
     for (hotkey, nonce, expires_at) in &stored.nonces {
         replay.claim(now, *hotkey, *nonce, *expires_at);
     }
-    let mut recent = RecentShares::new(settings.recent_shares_max, settings.seed);
-    for (template, hash, sequence) in &stored.recent_shares {
-        recent.restore(*template, *hash, *sequence);
+    let workers = stored
+        .workers
+        .iter()
+        .map(|(worker, _)| (worker.id, worker.hotkey));
+    let miner_of: HashMap<_, _> = workers.chain(stored.workers_gone.iter().copied()).collect();
+    let mut recent = RecentShares::new(settings.recent_shares_max, settings.quotas, settings.seed);
+    for share in &stored.recent_shares {
+        // The store has no share of a worker that it does not know.
+        let miner = miner_of.get(&share.worker).copied();
+        let miner = miner.unwrap_or(Hotkey::from_bytes([0; 32]));
+        recent.restore(share.template, share.hash, share.sequence, miner);
     }
     let mut performance = Performance::new(settings.window);
     for (hotkey, half_steps) in performances.iter() {
@@ -86,10 +111,23 @@ pub fn restore(
     MinerMemory {
         registry,
         newcomers: Newcomers::new(settings.new_addresses_per_hour, NEWCOMERS_HOSTS_MAX),
+        registrants: Newcomers::new(settings.new_miners_per_hour, NEWCOMERS_HOSTS_MAX),
+        next_worker: stored.next_worker,
+        orphans,
         replay,
         recent,
         performance,
         last_sequence: stored.last_sequence,
+    }
+}
+
+fn counters_of(row: &CounterRow) -> Counters {
+    Counters {
+        accepted: row.accepted,
+        rejected: row.rejected,
+        units: row.units,
+        blocks: row.blocks,
+        last_share_at: row.last_share_at,
     }
 }
 

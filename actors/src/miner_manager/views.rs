@@ -8,6 +8,8 @@ use super::MinerManager;
 use super::messages::{MinerView, MinersView, ReadMiner, ReadMiners, ReadRecords, WorkerView};
 use crate::ask::Ask;
 
+/// Workers without work that are shown of a miner.
+const WAITING_SHOWN_MAX: usize = 100;
 /// A worker whose last share is younger is active.
 const ACTIVE_WITHIN: Span = Span::from_secs(600);
 
@@ -24,12 +26,23 @@ impl MinerManager {
     fn view_miner(&self, wanted: &ReadMiner, now: Timestamp) -> Option<MinerView> {
         let registry = &self.memory.registry;
         let miner = registry.miner(&wanted.hotkey)?;
+        let mut waiting_shown = 0;
         let workers: Vec<_> = miner
             .workers
             .values()
             .filter_map(|id| registry.worker(*id))
+            .filter(|worker| {
+                // What an owner asked for is shown before its first share. What strangers made up is not, and neither
+                // is more of it than anybody looks at.
+                waiting_shown += usize::from(worker.is_owners_newest());
+                worker.is_stored() || (worker.is_owners_newest() && waiting_shown <= WAITING_SHOWN_MAX)
+            })
             .collect();
+        let gone = &miner.gone;
         let mut rejected = miner.rejected;
+        for (sum, n) in rejected.iter_mut().zip(gone.rejected) {
+            *sum += n;
+        }
         for worker in &workers {
             for (sum, n) in rejected.iter_mut().zip(worker.counters.rejected) {
                 *sum += n;
@@ -40,13 +53,15 @@ impl MinerManager {
             registered_at: miner.registered_at,
             payout_address: miner.payout_address.clone(),
             hashrate: workers.iter().map(|worker| worker.hashrate(now)).sum(),
-            accepted: workers.iter().map(|worker| worker.counters.accepted).sum(),
+            accepted: gone.accepted + workers.iter().map(|worker| worker.counters.accepted).sum::<u64>(),
             rejected,
             units: self.memory.performance.of(&wanted.hotkey),
             window: self.memory.performance.window(),
             record: Record {
-                found: workers.iter().map(|worker| worker.counters.blocks).sum(),
-                expected: workers.iter().map(|worker| worker.counters.units.to_f64()).sum(),
+                found: gone.blocks + workers.iter().map(|worker| worker.counters.blocks).sum::<u64>(),
+                expected: workers.iter().fold(gone.units.to_f64(), |sum, worker| {
+                    sum + worker.counters.units.to_f64()
+                }),
             },
             workers: workers
                 .into_iter()
@@ -54,7 +69,10 @@ impl MinerManager {
                     name: worker.name.clone(),
                     hashrate: worker.hashrate(now),
                     share_difficulty: registry.shown_difficulty(worker),
-                    last_share_at: worker.counters.last_share_at,
+                    last_share_at: worker
+                        .counters
+                        .last_share_at
+                        .map(|at| self.parts.clock.date_of(at)),
                     shares: worker.counters.accepted,
                 })
                 .collect(),
@@ -72,6 +90,14 @@ impl Handler<Ask<ReadMiners>> for MinerManager {
             miners: registry.miners().count() as u64,
             address_miners: registry.address_miners() as u64,
             addresses_refused: self.addresses_refused,
+            registrations_refused: self.registrations_refused,
+            gave_way: self.gave_way,
+            names_waiting: registry.names_waiting() as u64,
+            recent_shares: (
+                self.memory.recent.len() as u64,
+                self.memory.recent.capacity() as u64,
+            ),
+            recent_shares_nearly_full: self.is_nearly_full,
             workers: 0,
             workers_active: 0,
             hashrate: registry.hashrate(now),
@@ -90,8 +116,11 @@ impl Handler<Ask<ReadMiners>> for MinerManager {
             }
         }
         for (_, miner) in registry.miners() {
-            for (sum, n) in view.rejected.iter_mut().zip(miner.rejected) {
-                *sum += n;
+            view.accepted += miner.gone.accepted;
+            for rejected in [miner.rejected, miner.gone.rejected] {
+                for (sum, n) in view.rejected.iter_mut().zip(rejected) {
+                    *sum += n;
+                }
             }
         }
         ask.reply.answer(view);

@@ -9,6 +9,7 @@ use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
 use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
+use super::comparing::{Compared, Settle};
 use super::holds::Hold;
 use super::machine::{Machine, Report};
 use super::messages::{DrainPayouts, HoldPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
@@ -22,12 +23,14 @@ const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";
 
 /// Settings that an admin changed in an earlier life and that override the configuration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredPayoutSettings {
     /// The balance from which miners are paid who chose none.
     pub threshold: Option<Amount>,
     /// Whether payouts are paused.
     pub paused: bool,
+    /// What of the wallet's history was compared with the ledger.
+    pub compared: Option<Compared>,
 }
 
 impl StoredPayoutSettings {
@@ -37,6 +40,7 @@ impl StoredPayoutSettings {
         Self {
             threshold: threshold.and_then(Amount::from_sats),
             paused: settings.get(PAUSED).is_some_and(|value| value == "true"),
+            compared: Compared::read(settings),
         }
     }
 }
@@ -70,6 +74,18 @@ pub(super) fn paid_now(report: &Report) -> ControlOutcome {
         "held": plan.map(|plan| held(&plan.held)),
         "troubles": troubles,
     }))
+}
+
+/// What came of an order about what the ledger does not know.
+pub(super) fn settled(report: &Report) -> ControlOutcome {
+    report.settled.clone().unwrap_or_else(|| {
+        let troubles: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
+        let why = match troubles.is_empty() {
+            true => "nothing is booked while it is in doubt whether this is the ledger's chain".to_owned(),
+            false => troubles.join("; "),
+        };
+        ControlOutcome::Refused(why)
+    })
 }
 
 impl PayoutsView {
@@ -144,6 +160,9 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
             PaymasterControl::PayNow { dry_run: false } => self.pay_now(reply, ctx),
             PaymasterControl::Cancel(id) => self.wish(Wish::Cancel(id, reply), ctx),
             PaymasterControl::Release(hold) => self.release(hold, reply, ctx),
+            PaymasterControl::Adopt { only, reserve_bears } => {
+                self.settle(Settle::Adopt { only, reserve_bears }, reply, ctx);
+            }
         }
     }
 }
@@ -257,6 +276,18 @@ impl Handler<Ask<ReadWaiting>> for Paymaster {
 }
 
 impl Paymaster {
+    /// Lets the next look settle what the ledger does not know.
+    fn settle(&mut self, settle: Settle, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        if self.is_draining {
+            return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+        }
+        if self.to_settle.is_some() || self.settling.is_some() {
+            return reply.answer(ControlOutcome::Busy);
+        }
+        self.to_settle = Some((settle, reply));
+        self.look(ctx);
+    }
+
     /// Lifts a hold by an operator's order.
     fn release(&mut self, hold: Hold, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         if !self.view.holds.contains(hold) {
@@ -266,6 +297,9 @@ impl Paymaster {
         if !hold.may_be_released() {
             let why = format!("{hold} can not be lifted by hand: {}", hold.remedy());
             return reply.answer(ControlOutcome::Refused(why));
+        }
+        if hold == Hold::Restored {
+            return self.settle(Settle::Release, reply, ctx);
         }
         let lifted = HoldPayouts { hold, detail: None };
         self.view.holds.apply(lifted);
@@ -282,7 +316,11 @@ impl Handler<Ask<ReadPayouts>> for Paymaster {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadPayouts>, _: &mut Self::Context) {
-        ask.reply.answer(self.view.clone());
+        // Plans are made in running time; a date is what others want to see.
+        ask.reply.answer(PayoutsView {
+            next_plan_at: self.parts.clock.date_of(self.view.next_plan_at),
+            ..self.view.clone()
+        });
     }
 }
 
@@ -291,6 +329,9 @@ impl Handler<Ask<DrainPayouts>> for Paymaster {
 
     fn handle(&mut self, ask: Ask<DrainPayouts>, _: &mut Self::Context) {
         self.is_draining = true;
+        if let Some((_, reply)) = self.to_settle.take() {
+            reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+        }
         if let Some(reply) = self.asked_now.take() {
             reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
         }

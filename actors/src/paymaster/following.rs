@@ -30,7 +30,7 @@ impl Machine {
             }
         }
         self.look_for_stuck(payout);
-        if payout.state == PayoutState::Broadcast && !payout.note.is_empty() {
+        if payout.state == PayoutState::Broadcast && !payout.note.is_empty() && !payout.is_adopted() {
             let trouble = Trouble::new(TroubleKind::Reorged, payout.note.clone()).of(payout.id);
             self.report.troubles.push(trouble);
         }
@@ -46,7 +46,7 @@ impl Machine {
         let Some(sent_at) = payout.sent_at else {
             return;
         };
-        let waited = self.clock.now().since(sent_at);
+        let waited = self.clock.date().since(sent_at);
         let is_stuck = payout.state == PayoutState::Broadcast && payout.confirmations == 0;
         if is_stuck && waited >= self.settings.stuck_after {
             let detail = format!("sent {} h ago and in no block yet", waited.secs() / 3_600);

@@ -105,6 +105,11 @@ impl FromStr for Hold {
 pub struct Holds(BTreeMap<Hold, String>);
 
 impl Holds {
+    /// Sets one at the start, before anybody is told.
+    pub fn set(&mut self, hold: Hold, detail: String) {
+        self.0.insert(hold, shortened(detail));
+    }
+
     /// Whether none is set.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

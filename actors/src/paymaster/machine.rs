@@ -12,6 +12,7 @@ use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
 use tokio::sync::watch;
 
 use super::PaymasterSettings;
+use super::comparing::{Compared, Settle};
 use super::making::Made;
 use super::messages::{OpenPayout, PayoutAlarms};
 use super::refusals::Refusal;
@@ -20,6 +21,7 @@ use crate::ask::Port;
 use crate::clock::SharedClock;
 use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
+use crate::pool_manager::messages::ControlOutcome;
 use crate::store::{SharedStore, StoreAction, StoreError, Write, Written};
 use crate::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 
@@ -37,6 +39,10 @@ pub(super) struct Errand {
     pub(super) may_send: bool,
     /// Whether what the wallet says of payouts is booked: not while this may be another chain than the ledger's.
     pub(super) may_follow: bool,
+    /// Whether ledger and wallet were compared in this life, and agreed or were settled. Nothing leaves before.
+    pub(super) is_compared: bool,
+    /// What was compared; `None`: never with this ledger.
+    pub(super) compared: Option<Compared>,
     /// The last payout that is known of.
     pub(super) last_payout: Option<PayoutId>,
     /// Scripts that the wallet refused to pay.
@@ -60,6 +66,10 @@ pub(super) struct Report {
     pub(super) plan: Option<Plan>,
     /// The payout that was begun.
     pub(super) begun: Option<PayoutId>,
+    /// Ledger and wallet were compared: why payouts are held now, or that nothing is strange.
+    pub(super) restored: Option<Option<String>>,
+    /// What came of an operator's order about what is strange.
+    pub(super) settled: Option<ControlOutcome>,
 }
 
 /// Why a look ends early.
@@ -84,6 +94,10 @@ pub(super) struct Machine {
     pub(super) clock: SharedClock,
     pub(super) halt: SharedHalt,
     pub(super) settings: PaymasterSettings,
+    /// Payouts are held because ledger and wallet do not agree: an operator's order compares them again.
+    pub(super) is_held_as_restored: bool,
+    /// An operator's order about what the ledger does not know.
+    pub(super) settle: Option<Settle>,
     /// Whether new transactions may leave, as of now.
     pub(super) gate: watch::Receiver<bool>,
     pub(super) report: Report,
@@ -98,6 +112,8 @@ impl Report {
             alarms: PayoutAlarms::default(),
             plan: None,
             begun: None,
+            restored: None,
+            settled: None,
         }
     }
 }
@@ -130,13 +146,19 @@ impl Machine {
 
     async fn try_look(&mut self) -> Result<(), Ended> {
         let watched = self.watched().await?;
-        if watched.is_empty() && !(self.report.errand.wants_plan && self.may_send()) {
+        let must_compare = !self.report.errand.is_compared || self.settle.is_some();
+        if watched.is_empty() && !must_compare && !(self.report.errand.wants_plan && self.may_send()) {
             return Ok(());
         }
         if !self.report.errand.may_follow {
             return Ok(());
         }
         let is_unlocked = self.wallet_may_be_asked().await?;
+        if let Some(settle) = self.settle.take() {
+            self.report.settled = Some(self.settle(settle).await?);
+        } else if !self.is_held_as_restored && (must_compare || self.report.errand.wants_plan) {
+            self.compare().await?;
+        }
         for payout in &watched {
             self.follow(payout).await?;
         }
@@ -173,10 +195,11 @@ impl Machine {
     /// Whether a new transaction may leave. Asked before each step that can not be undone, because payouts may be
     /// paused or held while a look is under way.
     pub(super) fn may_send(&self) -> bool {
-        self.report.errand.may_send && *self.gate.borrow()
+        let is_clear = self.report.errand.is_compared && !matches!(self.report.restored, Some(Some(_)));
+        self.report.errand.may_send && is_clear && *self.gate.borrow()
     }
 
-    async fn watched(&mut self) -> Result<Vec<Payout>, Ended> {
+    pub(super) async fn watched(&mut self) -> Result<Vec<Payout>, Ended> {
         let watched = self.store.watched_payouts(OPEN_MAX).await;
         let watched = watched.map_err(|error| self.store_failed(&error))?;
         let errand = &mut self.report.errand;
@@ -230,7 +253,7 @@ impl Machine {
     }
 
     pub(super) async fn take(&mut self, id: PayoutId, steps: Vec<Step>) -> Result<(), Ended> {
-        let at = self.clock.now();
+        let at = self.clock.date();
         for step in &steps {
             self.tell(id, step);
         }

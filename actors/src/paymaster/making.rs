@@ -85,7 +85,7 @@ impl Machine {
         let last = self.report.errand.last_payout;
         let id = last.map_or(PayoutId::new(1), PayoutId::next);
         let (payer, rate) = (self.settings.payer, self.settings.fee_rate);
-        let payout = Payout::reserve(id, self.clock.now(), plan.parts, payer, rate);
+        let payout = Payout::reserve(id, self.clock.date(), plan.parts, payer, rate);
         log::info!(
             "payout={id} is begun miners={} sats={} fee_sats={}",
             payout.parts.len(),

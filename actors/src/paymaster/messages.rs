@@ -115,6 +115,13 @@ pub enum PaymasterControl {
     Cancel(PayoutId),
     /// Changes the balance from which miners are paid who chose none.
     SetThreshold(Amount),
+    /// Books what the wallet sent and the ledger does not know.
+    Adopt {
+        /// Which one; `None`: all that pay miners.
+        only: Option<Txid>,
+        /// Also if what balances do not cover is then the reserve's to bear.
+        reserve_bears: bool,
+    },
     /// Lifts a hold that operators may lift.
     Release(Hold),
 }

@@ -12,6 +12,7 @@
 //! | `following` | payouts that are signed: sending, watching, who spends their inputs |
 //! | `making` | payouts that are to be: planned, tried, set aside, signed |
 //! | `refusals` | which addresses the node refuses to pay, if it does not say so itself |
+//! | [`comparing`] | whether the wallet sent what the ledger does not know |
 //! | `signing` | what the wallet is asked to sign, and whether it did |
 //! | `dry_run` | what would be sent now |
 //! | `settings` | how payouts are made |
@@ -37,6 +38,7 @@ use crate::store::SharedStore;
 use crate::wallet::SharedWallet;
 use tokio::sync::watch;
 
+pub mod comparing;
 pub mod control;
 mod dry_run;
 mod following;
@@ -51,7 +53,8 @@ mod signing;
 mod tests;
 pub mod trouble;
 
-use holds::Holds;
+use comparing::{Compared, Settle};
+use holds::{Hold, Holds};
 use machine::{Errand, Machine, Report};
 use messages::{HoldPayouts, PayoutsView, Poke};
 pub use settings::PaymasterSettings;
@@ -92,6 +95,8 @@ pub struct PaymasterParts {
     pub paused: bool,
     /// What holds payouts from the start.
     pub holds: Holds,
+    /// What of the wallet's history was compared with this ledger; `None`: never.
+    pub compared: Option<Compared>,
 }
 
 /// The actor that owns payouts under way.
@@ -105,6 +110,10 @@ pub struct Paymaster {
     gate: watch::Sender<bool>,
     /// A look, or a dry run, is under way.
     is_looking: bool,
+    /// An admin wants what is strange settled; it waits for the next look.
+    to_settle: Option<(Settle, ReplyTo<ControlOutcome>)>,
+    /// The look under way settles it.
+    settling: Option<ReplyTo<ControlOutcome>>,
     /// An admin wants a payout now.
     asked_now: Option<ReplyTo<ControlOutcome>>,
     /// What admins want besides, one after the other, between two looks.
@@ -117,9 +126,11 @@ impl Paymaster {
     /// A paymaster that goes on from what the store has.
     pub fn new(parts: PaymasterParts) -> Self {
         let begun_at = parts.last_payout.map(|(_, at)| at);
+        let now = parts.clock.now();
         let next_plan_at = match begun_at {
-            Some(at) => at.plus(parts.settings.interval),
-            None => parts.clock.now(),
+            // One that lies in the future was dated by a clock that was wrong.
+            Some(at) => at.min(now).plus(parts.settings.interval),
+            None => now,
         };
         let last_payout = parts.last_payout.map(|(id, _)| id);
         let (gate, _) = watch::channel(!parts.paused && parts.holds.is_empty());
@@ -128,6 +139,8 @@ impl Paymaster {
                 wants_plan: false,
                 may_send: false,
                 may_follow: false,
+                is_compared: false,
+                compared: parts.compared.clone(),
                 last_payout,
                 refused: BTreeMap::new(),
                 outputs_max: parts.settings.outputs_max,
@@ -145,6 +158,8 @@ impl Paymaster {
             waiting: BTreeMap::new(),
             gate,
             is_looking: false,
+            to_settle: None,
+            settling: None,
             asked_now: None,
             wishes: VecDeque::new(),
             is_draining: false,
@@ -161,6 +176,8 @@ impl Paymaster {
             halt: self.parts.halt.clone(),
             settings: self.parts.settings.clone(),
             gate: self.gate.subscribe(),
+            settle: None,
+            is_held_as_restored: self.view.holds.contains(Hold::Restored),
             report: Report::of(errand),
         }
     }
@@ -188,7 +205,12 @@ impl Paymaster {
             may_follow: !self.view.holds.doubt_chain(),
             ..self.errand.clone()
         };
-        let looked = wrap_future::<_, Self>(self.machine(errand).look());
+        let mut machine = self.machine(errand);
+        if let Some((settle, reply)) = self.to_settle.take() {
+            machine.settle = Some(settle);
+            self.settling = Some(reply);
+        }
+        let looked = wrap_future::<_, Self>(machine.look());
         ctx.spawn(looked.map(|report, this, ctx| this.looked(report, ctx)));
     }
 
@@ -216,8 +238,16 @@ impl Paymaster {
         {
             reply.answer(control::paid_now(&report));
         }
+        if let Some(reply) = self.settling.take() {
+            reply.answer(control::settled(&report));
+        }
         self.view.troubles = report.troubles;
         self.errand = report.errand;
+        if let Some(detail) = report.restored {
+            let hold = Hold::Restored;
+            self.view.holds.apply(HoldPayouts { hold, detail });
+            self.set_gate();
+        }
         self.free(ctx);
     }
 
@@ -263,7 +293,7 @@ impl Paymaster {
             }
         } else if let Some(wish) = self.wishes.pop_front() {
             self.grant(wish, ctx);
-        } else if self.asked_now.is_some() {
+        } else if self.asked_now.is_some() || self.to_settle.is_some() {
             self.look(ctx);
         }
     }

@@ -1,12 +1,17 @@
 //! What the pool manager is asked: the pool's life, and control messages on their way to their actor.
 
+use std::sync::Arc;
+
 use dwarves_domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::ask::Request;
+use crate::chain::Standing;
+use crate::gate::{GateControl, GateView};
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
+use crate::store::Written;
 use crate::work_manager::messages::{NoWork, WorkControl};
 
 /// Where the pool is in its life.
@@ -47,10 +52,12 @@ pub enum ControlMessage {
     Rewards(DistributorControl),
     /// To the paymaster.
     Payouts(PaymasterControl),
+    /// To the gate before the Stratum listeners.
+    Gate(GateControl),
 }
 
 /// An admin's message to the pool manager.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PoolControl {
     /// How the pool is.
     Status,
@@ -62,6 +69,8 @@ pub enum PoolControl {
     Drain,
     /// Drains, then stops the process.
     Shutdown,
+    /// Takes back a setting that an admin stored: what is configured holds again.
+    ForgetSetting(String),
 }
 
 /// What an actor says to an admin's message.
@@ -75,6 +84,16 @@ pub enum ControlOutcome {
     Busy,
     /// The store can not note it at present; nothing was changed.
     Unavailable,
+}
+
+impl ControlOutcome {
+    /// Done, and said to be unsaved if the ledger only keeps it so far.
+    pub fn done(mut value: Value, written: &[Written]) -> Self {
+        if written.contains(&Written::Kept) {
+            value["saved"] = Value::Bool(false);
+        }
+        Self::Done(value)
+    }
 }
 
 /// Sends an admin's message to its actor.
@@ -102,6 +121,10 @@ pub struct PoolView {
     pub has_work: bool,
     /// Why no work is given out, and since when, if none is.
     pub no_work: Option<NoWork>,
+    /// How the gate before the Stratum listeners is, if there are any.
+    pub gate: Option<GateView>,
+    /// Which chain its nodes are on; `None` if the work manager did not say.
+    pub standing: Option<Arc<Standing>>,
     /// What hinders it, in words, if anything.
     pub hindrances: Vec<String>,
 }

@@ -13,20 +13,25 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
+use crate::block_tracker::messages::ReadBlocks;
 use crate::clock::SharedClock;
+use crate::gate::AttachGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
-use crate::store::Write;
+use crate::store::{SharedStore, Write};
+use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
 
+pub mod effective;
 pub mod messages;
 mod reading;
 pub(crate) mod setting;
 #[cfg(test)]
 mod tests;
 
+use effective::{Configured, Effective};
 use messages::{ControlMessage, ControlOutcome, Deliver, LifeState, PoolControl, Stop};
 
 /// Questions that may wait in the mailbox.
@@ -78,6 +83,10 @@ pub struct PoolPeers {
     pub drain_payouts: Port<DrainPayouts>,
     /// How payouts are.
     pub read_payouts: Port<ReadPayouts>,
+    /// Reads how found blocks are.
+    pub read_blocks: Port<ReadBlocks>,
+    /// How the machine's clock is.
+    pub read_clock: Port<ReadClock>,
 }
 
 /// What the pool manager is made with.
@@ -90,6 +99,12 @@ pub struct PoolManagerParts {
     pub stop: watch::Sender<bool>,
     /// Whether an admin paused the pool in an earlier life.
     pub paused: bool,
+    /// Where stored settings are read.
+    pub store: SharedStore,
+    /// Every setting of the configuration with where it comes from.
+    pub effective: Vec<Effective>,
+    /// What the configuration says of settings that admins can store.
+    pub configured: Configured,
 }
 
 /// The actor that owns the pool's life.
@@ -97,6 +112,8 @@ pub struct PoolManager {
     parts: PoolManagerParts,
     state: LifeState,
     started_at: Timestamp,
+    /// The gate before the Stratum listeners, once it is open.
+    gate: Option<AttachGate>,
 }
 
 impl PoolManager {
@@ -107,6 +124,7 @@ impl PoolManager {
             parts,
             state: LifeState::Starting,
             started_at,
+            gate: None,
         }
     }
 
@@ -119,6 +137,7 @@ impl PoolManager {
                 self.drain(false, None, ctx);
                 reply.answer(ControlOutcome::Done(json!({ "state": self.state.as_str() })));
             }
+            PoolControl::ForgetSetting(setting) => self.forget_setting(setting, reply, ctx),
             PoolControl::Shutdown => {
                 // The process stops in its own order, draining included, once it is told.
                 let told = self.parts.stop.send(true).is_ok();
@@ -130,6 +149,49 @@ impl PoolManager {
                 });
             }
         }
+    }
+
+    /// Takes back what an admin stored: what is configured is put into force by the message that stores it, and then
+    /// what is stored is forgotten.
+    fn forget_setting(&self, setting: String, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        let Some(stored_as) = effective::stored_as(&setting) else {
+            let why =
+                format!("{setting} is none of the settings that admins can store; see `settings` of status");
+            return reply.answer(ControlOutcome::Refused(why));
+        };
+        let Some(put_back) = effective::put_back(&setting, &self.parts.configured) else {
+            let why = format!("{setting} names no miner or worker");
+            return reply.answer(ControlOutcome::Refused(why));
+        };
+        let (store, commit) = (self.parts.store.clone(), self.parts.peers.commit.clone());
+        let me = ctx.address();
+        ctx.spawn(wrap_future(async move {
+            match store.settings().await {
+                Ok(settings) if settings.contains_key(&stored_as) => {}
+                Ok(_) => {
+                    let why = format!("{setting} is not stored: what is configured holds");
+                    return reply.answer(ControlOutcome::Refused(why));
+                }
+                Err(_) => return reply.answer(ControlOutcome::Unavailable),
+            }
+            let deliver: Port<Deliver> = Port::new(&me);
+            match deliver.ask(Deliver(put_back), DRAIN_STEP_DEADLINE).await {
+                Ok(ControlOutcome::Done(_)) => {}
+                Ok(outcome) => return reply.answer(outcome),
+                Err(_) => return reply.answer(ControlOutcome::Unavailable),
+            }
+            let write = Write::SaveSetting {
+                key: stored_as,
+                value: None,
+            };
+            match commit.ask(Commit { writes: vec![write] }, ASK_DEADLINE).await {
+                Ok(Ok(_)) => {
+                    log::warn!("setting={setting} is taken back: what is configured holds");
+                    reply.answer(ControlOutcome::Done(json!({ "forgotten": setting })));
+                }
+                _ => reply.answer(ControlOutcome::Unavailable),
+            }
+        }));
     }
 
     /// Pauses or resumes: stored first, then told to the miner manager, then answered.
@@ -152,17 +214,18 @@ impl PoolManager {
                 .ask(Commit { writes: vec![write] }, ASK_DEADLINE)
                 .await
             {
-                Ok(Ok(_)) => {
+                Ok(Ok(written)) => {
                     let told = peers.set_paused.ask(SetPaused(paused), ASK_DEADLINE).await;
-                    told.is_ok() && peers.hold_work.ask(hold, ASK_DEADLINE).await.is_ok()
+                    let held = told.is_ok() && peers.hold_work.ask(hold, ASK_DEADLINE).await.is_ok();
+                    held.then_some(written)
                 }
-                Ok(Err(_)) | Err(_) => false,
+                Ok(Err(_)) | Err(_) => None,
             }
         };
         ctx.spawn(wrap_future::<_, Self>(done).map(move |done, this, _| {
-            if !done {
+            let Some(written) = done else {
                 return reply.answer(ControlOutcome::Unavailable);
-            }
+            };
             if this.state != LifeState::Draining {
                 this.state = if paused {
                     LifeState::Paused
@@ -171,7 +234,8 @@ impl PoolManager {
                 };
             }
             log::warn!("pool state={}", this.state.as_str());
-            reply.answer(ControlOutcome::Done(json!({ "state": this.state.as_str() })));
+            let told = json!({ "state": this.state.as_str() });
+            reply.answer(ControlOutcome::done(told, &written));
         }));
     }
 
@@ -263,10 +327,27 @@ impl Handler<Ask<Deliver>> for PoolManager {
             ControlMessage::Rewards(control) => {
                 ctx.spawn(wrap_future(forward(peers.rewards.clone(), control, reply)));
             }
+            ControlMessage::Gate(control) => match &self.gate {
+                Some(gate) => {
+                    ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
+                }
+                None => reply.answer(ControlOutcome::Refused(
+                    "no Stratum listener is open; set stratum.listen".to_owned(),
+                )),
+            },
             ControlMessage::Payouts(control) => {
                 ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));
             }
         }
+    }
+}
+
+impl Handler<Ask<AttachGate>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachGate>, _: &mut Self::Context) {
+        self.gate = Some(ask.payload);
+        ask.reply.answer(());
     }
 }
 

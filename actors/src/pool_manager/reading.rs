@@ -2,16 +2,20 @@
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::time::Timestamp;
 use serde_json::json;
 
+use super::effective;
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, ReplyTo};
+use crate::block_tracker::messages::ReadBlocks;
+use crate::gate::{AttachGate, GateView, ReadGate};
 use crate::ledger::messages::ReadLedger;
-use crate::miner_manager::messages::ReadMiners;
+use crate::miner_manager::messages::{MinersView, ReadMiners};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
+use crate::time_keeper::messages::{ClockView, ReadClock};
+use crate::wall_time::rfc3339;
 use crate::work_manager::messages::{NoWork, ReadWork};
 
 impl PoolManager {
@@ -19,33 +23,44 @@ impl PoolManager {
     fn own_view(&self) -> PoolView {
         PoolView {
             state: self.state,
-            started_at: self.started_at,
+            started_at: self.parts.clock.date_of(self.started_at),
             ledger_writes: true,
             has_work: true,
             no_work: None,
+            gate: None,
+            standing: None,
             hindrances: Vec::new(),
         }
     }
 
     pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
-        let peers = self.parts.peers.clone();
+        let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
         let view = self.own_view();
+        let (store, configured) = (self.parts.store.clone(), self.parts.effective.clone());
         ctx.spawn(wrap_future(async move {
-            let view = complete(&peers, view).await;
+            let view = complete(&peers, gate, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
+            let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
+            let stored = store.settings().await.ok();
+            let settings = stored.map(|stored| effective::to_json(&effective::merge(&configured, &stored)));
             reply.answer(ControlOutcome::Done(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
                 "hindrances": view.hindrances,
+                "chain": view.standing.as_ref().map(|standing| standing.to_json()),
                 "no_work": view.no_work.as_ref().map(no_work_json),
+                "stratum": view.gate.as_ref().map(GateView::to_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
                 "shares_accepted": miners.as_ref().map(|m| m.accepted),
                 "registration_open": miners.as_ref().map(|m| m.registration_open),
                 "rounds_paused": schedule.as_ref().map(|s| s.paused),
+                "rounds_missed": schedule.as_ref().map(|s| s.missed),
+                "clock": clock.as_ref().map(ClockView::to_json),
                 "last_round": schedule.as_ref().and_then(|s| s.last_round).map(|id| id.get()),
+                "settings": settings,
                 "payouts": payouts.as_ref().map(PayoutsView::to_json),
             })));
         }));
@@ -63,13 +78,11 @@ fn no_work_json(lack: &NoWork) -> serde_json::Value {
     })
 }
 
-fn rfc3339(at: Timestamp) -> Option<String> {
-    let at = chrono::DateTime::from_timestamp_millis(at.millis())?;
-    Some(at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
-}
-
 /// Asks the work manager and the ledger how they are.
-async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
+async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolView) -> PoolView {
+    if let Some(gate) = gate {
+        view.gate = gate.read.ask(ReadGate, ASK_DEADLINE).await.ok();
+    }
     match view.state {
         LifeState::Running => {}
         LifeState::Starting => view.hindrances.push("the pool is starting".to_owned()),
@@ -83,6 +96,10 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
             view.hindrances
                 .extend(view.no_work.as_ref().map(NoWork::to_string));
             view.hindrances.extend(work.trouble);
+            let doubt = work.standing.trouble.iter();
+            view.hindrances
+                .extend(doubt.map(|trouble| format!("chain {}: {trouble}", work.standing.verdict)));
+            view.standing = Some(work.standing);
         }
         Err(error) => {
             view.has_work = false;
@@ -104,6 +121,25 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
             .hindrances
             .push(format!("the paymaster does not answer: {error}")),
     }
+    match peers.read_blocks.ask(ReadBlocks, ASK_DEADLINE).await {
+        Ok(blocks) => view.hindrances.extend(blocks.troubles),
+        Err(error) => view
+            .hindrances
+            .push(format!("the block tracker does not answer: {error}")),
+    }
+    // Nor does a clock that is wrong: miners go on by the time that passes.
+    match peers.read_clock.ask(ReadClock, ASK_DEADLINE).await {
+        Ok(clock) => view.hindrances.extend(clock.hindrance),
+        Err(error) => view
+            .hindrances
+            .push(format!("the time keeper does not answer: {error}")),
+    }
+    match peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await {
+        Ok(miners) => view.hindrances.extend(recent_shares(&miners)),
+        Err(error) => view
+            .hindrances
+            .push(format!("the miner manager does not answer: {error}")),
+    }
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {
             view.ledger_writes = ledger.trouble.is_none();
@@ -122,14 +158,25 @@ async fn complete(peers: &PoolPeers, mut view: PoolView) -> PoolView {
     view
 }
 
+/// What is to be said of the room for live shares, if it is nearly full.
+fn recent_shares(miners: &MinersView) -> Option<String> {
+    let (recent, room) = miners.recent_shares;
+    miners.recent_shares_nearly_full.then(|| {
+        format!(
+            "recent_shares is nearly full: {recent} of {room} live shares are remembered, and when it is full shares \
+             are refused"
+        )
+    })
+}
+
 impl Handler<Ask<ReadPool>> for PoolManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadPool>, ctx: &mut Self::Context) {
-        let peers = self.parts.peers.clone();
+        let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
         let view = self.own_view();
         ctx.spawn(wrap_future(async move {
-            ask.reply.answer(complete(&peers, view).await);
+            ask.reply.answer(complete(&peers, gate, view).await);
         }));
     }
 }

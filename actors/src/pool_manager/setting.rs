@@ -37,8 +37,8 @@ pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
         };
         ctx.spawn(
             wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
-                Ok(Ok(_)) => {
-                    reply.answer(ControlOutcome::Done(apply(this)));
+                Ok(Ok(written)) => {
+                    reply.answer(ControlOutcome::done(apply(this), &written));
                     this.setting_changed(ctx);
                 }
                 Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),

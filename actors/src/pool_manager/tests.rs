@@ -1,26 +1,52 @@
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::Span;
-use dwarves_domain::units::{BasisPoints, Units};
+use dwarves_domain::units::{Amount, BasisPoints, Units};
 use tokio::sync::oneshot;
 
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
+use crate::block_tracker::messages::{BlocksView, ReadBlocks};
+use crate::chain::Standing;
 use crate::clock::Moment;
+use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
-use crate::miner_manager::messages::{AddressesRefused, MinersView};
+use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
+use crate::store::memory::MemoryStore;
 use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, template};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::time_keeper::messages::ClockView;
 use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
+
+/// A time keeper that knows one hindrance at most.
+struct Keeper(Rc<Cell<Option<&'static str>>>);
+
+impl Actor for Keeper {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask<ReadClock>> for Keeper {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadClock>, _: &mut Self::Context) {
+        ask.reply.answer(ClockView {
+            hindrance: self.0.get().map(str::to_owned),
+            ..ClockView::default()
+        });
+    }
+}
 
 /// A pool manager whose peers the test plays itself.
 struct Bench {
+    clock_hindrance: Rc<Cell<Option<&'static str>>>,
     manager: Addr<PoolManager>,
     stop: watch::Receiver<bool>,
     ledger: Inbox<Ask<ReadLedger>>,
@@ -30,6 +56,7 @@ struct Bench {
     set_paused: Inbox<Ask<SetPaused>>,
     drain_miners: Inbox<Ask<DrainMiners>>,
     read_miners: Inbox<Ask<ReadMiners>>,
+    is_nearly_full: bool,
     work: Inbox<Ask<WorkControl>>,
     read_work: Inbox<Ask<ReadWork>>,
     hold_work: Inbox<Ask<HoldWork>>,
@@ -39,6 +66,21 @@ struct Bench {
     payouts: Inbox<Ask<PaymasterControl>>,
     drain_payouts: Inbox<Ask<DrainPayouts>>,
     read_payouts: Inbox<Ask<ReadPayouts>>,
+}
+
+/// A block tracker that always says the same.
+struct Blocks;
+
+impl Actor for Blocks {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask<ReadBlocks>> for Blocks {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadBlocks>, _: &mut Self::Context) {
+        ask.reply.answer(BlocksView::default());
+    }
 }
 
 async fn bench(paused: bool) -> Bench {
@@ -60,6 +102,7 @@ async fn bench(paused: bool) -> Bench {
     let (drain_payouts, drain_payouts_inbox) = recorded_port();
     let (read_payouts, read_payouts_inbox) = recorded_port();
     let (stop, stopped) = watch::channel(false);
+    let clock_hindrance = Rc::default();
     let manager = PoolManager::new(PoolManagerParts {
         peers: PoolPeers {
             ledger,
@@ -78,14 +121,24 @@ async fn bench(paused: bool) -> Bench {
             payouts,
             drain_payouts,
             read_payouts,
+            read_blocks: Port::new(&Blocks.start()),
+            read_clock: Port::new(&Keeper(Rc::clone(&clock_hindrance)).start()),
         },
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
         paused,
+        store: Arc::new(MemoryStore::new()),
+        effective: Vec::new(),
+        configured: Configured {
+            threshold: Amount::ZERO,
+            run_interval: Span::from_secs(10),
+            fee: BasisPoints::default(),
+        },
     })
     .start();
     settle().await;
     Bench {
+        clock_hindrance,
         manager,
         stop: stopped,
         ledger: ledger_inbox,
@@ -95,6 +148,7 @@ async fn bench(paused: bool) -> Bench {
         set_paused: set_paused_inbox,
         drain_miners: drain_miners_inbox,
         read_miners: read_miners_inbox,
+        is_nearly_full: false,
         work: work_inbox,
         read_work: read_work_inbox,
         hold_work: hold_work_inbox,
@@ -145,10 +199,17 @@ impl Bench {
         self.read_work.try_recv().unwrap().reply.answer(WorkView {
             work: Arc::new(work),
             trouble: None,
+            standing: Arc::new(Standing::trusted()),
         });
         settle().await;
         let payouts = self.read_payouts.try_recv().unwrap();
         payouts.reply.answer(PayoutsView::default());
+        settle().await;
+        let miners = self.read_miners.try_recv().unwrap();
+        miners.reply.answer(MinersView {
+            recent_shares_nearly_full: self.is_nearly_full,
+            ..miners_view()
+        });
         settle().await;
         self.ledger.try_recv().unwrap().reply.answer(LedgerView {
             trouble: trouble.map(str::to_owned),
@@ -159,7 +220,7 @@ impl Bench {
 
     /// Pauses or resumes, with a store and a miner manager that do their part.
     async fn pause(&mut self, control: PoolControl) -> ControlOutcome {
-        let answer = self.deliver(control);
+        let answer = self.deliver(control.clone());
         settle().await;
         let commit = self.commit.try_recv().unwrap();
         assert!(
@@ -179,6 +240,29 @@ impl Bench {
         };
         assert_eq!(commit.payload.writes, [expected]);
         answer.await.unwrap()
+    }
+}
+
+fn miners_view() -> MinersView {
+    MinersView {
+        miners: 3,
+        address_miners: 1,
+        addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+        registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+        gave_way: GaveWay {
+            miners: 8,
+            workers: 9,
+        },
+        names_waiting: 10,
+        recent_shares: (11, 12),
+        recent_shares_nearly_full: false,
+        workers: 4,
+        workers_active: 2,
+        hashrate: 1.0,
+        hashrate_error: None,
+        accepted: 7,
+        rejected: [0; 6],
+        registration_open: true,
     }
 }
 
@@ -352,6 +436,31 @@ async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
 }
 
 #[actix::test]
+async fn the_gate_is_asked_once_there_is_one() {
+    let mut bench = bench(false).await;
+    let lift = || Deliver(ControlMessage::Gate(GateControl::Lift([192, 0, 2, 1].into())));
+    assert!(matches!(bench.post(lift()).await, Ok(ControlOutcome::Refused(_))));
+    let (read, mut read_inbox) = recorded_port();
+    let (control, mut control_inbox) = recorded_port();
+    bench.post(AttachGate { read, control }).await.unwrap();
+    let lifted = bench.post(lift());
+    settle().await;
+    let asked = control_inbox.try_recv().unwrap();
+    assert_eq!(asked.payload, GateControl::Lift([192, 0, 2, 1].into()));
+    asked.reply.answer(ControlOutcome::Done(json!({})));
+    assert_eq!(lifted.await, Ok(ControlOutcome::Done(json!({}))));
+    let answer = bench.post(ReadPool);
+    settle().await;
+    let gate = GateView {
+        let_go: 7,
+        ..GateView::default()
+    };
+    read_inbox.try_recv().unwrap().reply.answer(gate.clone());
+    bench.answer_reads(true, None).await;
+    assert_eq!(answer.await.unwrap().gate, Some(gate));
+}
+
+#[actix::test]
 async fn the_view_names_everything_that_hinders() {
     let mut bench = bench(false).await;
     let view = bench.view(false, Some("disk full")).await;
@@ -369,7 +478,30 @@ async fn the_view_names_everything_that_hinders() {
     tokio::time::sleep(ASK_DEADLINE * 3).await;
     let view = answer.await.unwrap();
     assert!(!view.has_work && !view.ledger_writes);
-    assert_eq!(view.hindrances.len(), 3);
+    assert_eq!(view.hindrances.len(), 4);
+}
+
+#[actix::test]
+async fn a_room_for_shares_that_is_nearly_full_is_named_and_the_pool_is_ready_all_the_same() {
+    let mut bench = bench(false).await;
+    bench.is_nearly_full = true;
+    let view = bench.view(true, None).await;
+    assert!(
+        view.hindrances[0].starts_with("recent_shares is nearly full: 11 of 12"),
+        "{view:?}"
+    );
+    assert!(view.has_work && view.ledger_writes);
+    bench.is_nearly_full = false;
+    assert_eq!(bench.view(true, None).await.hindrances, [""; 0]);
+}
+
+#[actix::test]
+async fn a_clock_that_is_wrong_is_named() {
+    let mut bench = bench(false).await;
+    bench.clock_hindrance.set(Some("clock_refused: a day ahead"));
+    let view = bench.view(true, None).await;
+    assert_eq!(view.hindrances, ["clock_refused: a day ahead"]);
+    assert!(view.has_work && view.ledger_writes, "miners go on");
 }
 
 #[actix::test]
@@ -377,18 +509,7 @@ async fn the_status_sums_up_what_the_others_say() {
     let mut bench = bench(false).await;
     let answer = bench.deliver(PoolControl::Status);
     bench.answer_reads(true, None).await;
-    bench.read_miners.try_recv().unwrap().reply.answer(MinersView {
-        miners: 3,
-        address_miners: 1,
-        addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
-        workers: 4,
-        workers_active: 2,
-        hashrate: 1.0,
-        hashrate_error: None,
-        accepted: 7,
-        rejected: [0; 6],
-        registration_open: true,
-    });
+    bench.read_miners.try_recv().unwrap().reply.answer(miners_view());
     settle().await;
     bench
         .read_schedule
@@ -404,6 +525,7 @@ async fn the_status_sums_up_what_the_others_say() {
             next_round_at: BEGIN,
             last_round: Some(RoundId::new(5)),
             paused: false,
+            missed: 2,
         });
     settle().await;
     let payouts = PayoutsView {
@@ -422,8 +544,10 @@ async fn the_status_sums_up_what_the_others_say() {
     assert_eq!(
         status,
         json!({
-            "state": "running", "ready": true, "hindrances": [], "no_work": null, "miners": 3, "workers_active": 2,
+            "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
+            "no_work": null, "stratum": null, "miners": 3, "workers_active": 2, "settings": [],
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
+            "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),
         })
     );

@@ -5,6 +5,7 @@ use actix::prelude::*;
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::rewards::{self, ClosedRound};
 use dwarves_domain::rounds::DueRound;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 use serde_json::json;
 
@@ -15,6 +16,9 @@ use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
 use crate::store::reads::LastRound;
 use crate::store::{StoreAction, StoreError, Write};
+
+/// A round that is closed so soon after it was due takes all shares that are there: their dates do not matter.
+const PUNCTUAL: Span = Span::from_secs(2);
 
 /// What is said of a closed round.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +35,17 @@ impl RewardDistributor {
     pub(super) fn close_round(&mut self, round: DueRound, cause: Cause, ctx: &mut Context<Self>) {
         self.is_closing = true;
         let store = self.parts.store.clone();
+        let clock = &self.parts.clock;
+        let is_punctual = clock.now().since(round.closed_at) <= PUNCTUAL;
+        // The schedule counts in running time; what is written down is a date.
+        let dated = DueRound {
+            id: round.id,
+            closed_at: clock.date_of(round.closed_at),
+        };
         let gathered = gather(
             store,
-            round,
+            dated,
+            is_punctual,
             self.parts.terms,
             self.parts.last_round.clone(),
             self.parts.retention,
@@ -41,7 +53,7 @@ impl RewardDistributor {
         ctx.spawn(wrap_future::<_, Self>(gathered).map(move |gathered, this, ctx| {
             match gathered.map(|gathered| (rewards::close(&gathered.input), gathered)) {
                 Ok((Ok(closed), gathered)) => {
-                    let in_flight = this.prepare(round, closed, gathered);
+                    let in_flight = this.prepare(round, closed, gathered, dated.closed_at);
                     this.commit_round(in_flight, cause, ctx);
                 }
                 Ok((Err(error), _)) => {
@@ -75,7 +87,13 @@ impl RewardDistributor {
         ctx.run_later(RETRY_AFTER, |this, ctx| this.finished(ctx));
     }
 
-    fn prepare(&self, round: DueRound, closed: ClosedRound, gathered: Gathered) -> InFlight {
+    fn prepare(
+        &self,
+        round: DueRound,
+        closed: ClosedRound,
+        gathered: Gathered,
+        closed_at: Timestamp,
+    ) -> InFlight {
         let through = gathered.through;
         let summary = Summary {
             id: closed.id,
@@ -86,7 +104,7 @@ impl RewardDistributor {
         };
         let last = LastRound {
             id: round.id,
-            closed_at: round.closed_at,
+            closed_at,
             through,
             carried: closed.carried.clone(),
         };

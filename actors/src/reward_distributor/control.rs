@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix::prelude::*;
-use dwarves_domain::time::Span;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::BasisPoints;
 use serde_json::json;
 
@@ -17,6 +17,7 @@ use crate::pool_manager::setting::HasSettings;
 const RUN_INTERVAL: &str = "rewards.run_interval_millis";
 const FEE: &str = "rewards.fee_bps";
 const PAUSED: &str = "rewards.paused";
+const RESET_AT: &str = "rewards.schedule_reset_at_millis";
 
 /// Settings that an admin changed in an earlier life and that override the configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct StoredTerms {
     pub fee: Option<BasisPoints>,
     /// Whether rounds are paused.
     pub paused: bool,
+    /// When the schedule was reset last.
+    pub reset_at: Option<Timestamp>,
 }
 
 impl StoredTerms {
@@ -37,6 +40,10 @@ impl StoredTerms {
             run_interval: number(RUN_INTERVAL).map(Span::from_millis),
             fee: number(FEE).and_then(|points| BasisPoints::new(u16::try_from(points).ok()?)),
             paused: settings.get(PAUSED).is_some_and(|value| value == "true"),
+            reset_at: settings
+                .get(RESET_AT)
+                .and_then(|value| value.parse().ok())
+                .map(Timestamp::from_millis),
         }
     }
 }
@@ -60,7 +67,7 @@ impl Handler<Ask<DistributorControl>> for RewardDistributor {
                     let _changed = this.parts.schedule.set_interval(interval);
                     json!({
                         "run_interval_secs": interval.secs(),
-                        "next_round_at_millis": this.parts.schedule.next_at().millis(),
+                        "next_round_at_millis": this.next_round_at().millis(),
                     })
                 });
             }
@@ -85,6 +92,7 @@ impl Handler<Ask<DistributorControl>> for RewardDistributor {
                     json!({ "paused": false })
                 });
             }
+            DistributorControl::ResetSchedule => self.reset_schedule(reply, ctx),
             DistributorControl::DistributeNow => self.distribute_now(reply, ctx),
         }
     }
@@ -101,6 +109,34 @@ impl HasSettings for RewardDistributor {
 }
 
 impl RewardDistributor {
+    /// The date at which the next round is due.
+    fn next_round_at(&self) -> Timestamp {
+        self.parts.clock.date_of(self.parts.schedule.next_at())
+    }
+
+    /// Counts from now on. Rounds keep their numbers and the shares that they have, so nothing is paid twice.
+    fn reset_schedule(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        if self.is_closing {
+            return reply.answer(ControlOutcome::Refused(
+                "a round is being closed; ask again".to_owned(),
+            ));
+        }
+        let now = self.parts.clock.now();
+        let at = self.parts.clock.date_of(now).millis().to_string();
+        self.store_then(RESET_AT, at, reply, ctx, move |this| {
+            // A round that began meanwhile counts from its own closing.
+            let missed = this.parts.schedule.missed(now);
+            if !this.is_closing {
+                this.parts.schedule.reset(now);
+            }
+            log::warn!("the schedule of rounds was reset; missed rounds forgotten: {missed}");
+            json!({
+                "missed_rounds_forgotten": missed,
+                "next_round_at_millis": this.next_round_at().millis(),
+            })
+        });
+    }
+
     fn distribute_now(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         if self.is_draining {
             return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
@@ -108,6 +144,14 @@ impl RewardDistributor {
         if self.is_closing {
             return reply.answer(ControlOutcome::Refused(
                 "a round is being closed; ask again".to_owned(),
+            ));
+        }
+        if let Some(refused) = &self.news.refused {
+            return reply.answer(ControlOutcome::Refused(refused.clone()));
+        }
+        if !self.news.is_confirmed {
+            return reply.answer(ControlOutcome::Refused(
+                "the clock is not confirmed yet after the start; ask again in a minute".to_owned(),
             ));
         }
         match self.parts.schedule.now(self.parts.clock.now()) {
@@ -128,9 +172,10 @@ impl Handler<Ask<ReadSchedule>> for RewardDistributor {
             fee: terms.fee,
             window: terms.window,
             run_interval: self.parts.schedule.interval(),
-            next_round_at: self.parts.schedule.next_at(),
+            next_round_at: self.next_round_at(),
             last_round: self.parts.last_round.as_ref().map(|last| last.id),
             paused: self.parts.paused,
+            missed: self.parts.schedule.missed(self.parts.clock.now()),
         });
     }
 }

@@ -5,7 +5,7 @@ use dwarves_domain::rewards::{
     BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, ShareValue, Source, Weights, pplns, pps,
 };
 use dwarves_domain::rounds::DueRound;
-use dwarves_domain::time::Span;
+use dwarves_domain::time::{Span, Timestamp};
 
 use super::Terms;
 use crate::store::reads::{LastRound, PageRequest};
@@ -29,15 +29,22 @@ fn broken(error: impl std::fmt::Display) -> StoreError {
     StoreError::new(StoreErrorKind::Corrupt, error.to_string())
 }
 
-/// Gathers the input of `round`.
+/// Gathers the input of `round`. One that is punctual ends where the ledger ends; one that was missed where the ledger
+/// ended when it was due, as far as the shares' dates tell.
 pub(super) async fn gather(
     store: SharedStore,
     round: DueRound,
+    is_punctual: bool,
     terms: Terms,
     last: Option<LastRound>,
     retention: Option<Span>,
 ) -> Result<Gathered, StoreError> {
-    let position = store.position_at(round.closed_at).await?;
+    let end = if is_punctual {
+        Timestamp::from_millis(i64::MAX)
+    } else {
+        round.closed_at
+    };
+    let position = store.position_at(end).await?;
     let after = last.as_ref().map_or(Sequence::new(0), |last| last.through);
     let through = position.sequence.max(after);
     let mut gathered = Gathered {

@@ -35,6 +35,8 @@ pub struct ScheduleView {
     pub last_round: Option<RoundId>,
     /// Whether an admin paused it.
     pub paused: bool,
+    /// How many rounds were missed and are still to be closed.
+    pub missed: u64,
 }
 
 impl Request for ReadSchedule {
@@ -54,6 +56,8 @@ pub enum DistributorControl {
     Resume,
     /// Changes the fee from the next round on.
     SetFee(BasisPoints),
+    /// Forgets missed rounds and what the last closing says: the next round is due one interval from now.
+    ResetSchedule,
 }
 
 impl Request for DistributorControl {

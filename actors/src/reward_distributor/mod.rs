@@ -1,7 +1,10 @@
 //! The reward distributor: owns the `run_interval` timer, the terms, and the round in flight.
 //!
 //! A tick is only a poke: the schedule says which round is due by the clock, and the ledger's unique round is
-//! the guard. One round is in flight at a time; it is gathered from the store, closed by the pure rules, and
+//! the guard. It counts in the pool's running time, so no jump of the machine's clock makes a round due or keeps one
+//! from it; missed rounds are those of real time away, so many a minute. While the clock is refused, or its date not
+//! confirmed after the start, no round closes.
+//! One round is in flight at a time; it is gathered from the store, closed by the pure rules, and
 //! committed until the ledger has answered. It asks the ledger and the store's reading side, and is asked by
 //! the pool manager. It knows nothing of shares on their way or of the chain.
 
@@ -12,7 +15,7 @@ use actix::prelude::*;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::rounds::{DueRound, Schedule};
-use dwarves_domain::time::Span;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
@@ -21,6 +24,7 @@ use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
 use crate::store::reads::LastRound;
 use crate::store::{SharedStore, Write};
+use crate::time_keeper::messages::ClockNews;
 
 mod closing;
 pub mod control;
@@ -35,6 +39,10 @@ use messages::Poke;
 const MAILBOX_CAPACITY: usize = 64;
 /// How often the schedule is looked at.
 const POKE_EVERY: Span = Span::from_millis(250);
+/// The time for which missed rounds are counted.
+const MINUTE: Span = Span::from_secs(60);
+/// Missed rounds may at least be closed so many times as fast as new ones come due, or they would never be closed.
+const CATCH_UP_LEAST: u64 = 2;
 /// The wait before a round that could not be closed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -73,6 +81,8 @@ pub struct RewardDistributorParts {
     pub paused: bool,
     /// How long shares are kept once every window has passed them. `None`: for ever.
     pub retention: Option<Span>,
+    /// Missed rounds that are closed in a minute at most.
+    pub missed_per_minute: u32,
 }
 
 /// Why a round is closed.
@@ -94,6 +104,10 @@ struct InFlight {
 /// The actor that owns the rounds.
 pub struct RewardDistributor {
     parts: RewardDistributorParts,
+    /// What is known of the machine's clock.
+    news: ClockNews,
+    /// When the present minute of closing missed rounds began, and how many it had.
+    missed: (Timestamp, u64),
     /// A round is being gathered or is on its way into the ledger.
     is_closing: bool,
     is_draining: bool,
@@ -104,6 +118,8 @@ impl RewardDistributor {
     /// A distributor that goes on from the last round in the store.
     pub fn new(parts: RewardDistributorParts) -> Self {
         Self {
+            news: ClockNews::default(),
+            missed: (Timestamp::EPOCH, 0),
             parts,
             is_closing: false,
             is_draining: false,
@@ -115,9 +131,48 @@ impl RewardDistributor {
         if self.parts.paused || self.is_draining || self.is_closing {
             return;
         }
-        if let Some(due) = self.parts.schedule.due(self.parts.clock.now()) {
+        if self.news.refused.is_some() || !self.news.is_confirmed {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let Some(due) = self.parts.schedule.due(now) else {
+            return;
+        };
+        if self.parts.schedule.missed(now) == 0 || self.may_close_missed(now) {
             self.close_round(due, Cause::Due, ctx);
         }
+    }
+
+    /// Whether a missed round may be closed now; if so it is counted.
+    fn may_close_missed(&mut self, now: Timestamp) -> bool {
+        let new_ones = MINUTE.millis() / self.parts.schedule.interval().millis();
+        let most = u64::from(self.parts.missed_per_minute).max(CATCH_UP_LEAST * new_ones);
+        let (began, count) = self.missed;
+        self.missed = if now < began || now.since(began) >= MINUTE {
+            (now, 1)
+        } else if count < most {
+            (began, count + 1)
+        } else {
+            return false;
+        };
+        true
+    }
+
+    /// Goes by what the time keeper says. A step of the date puts in doubt how long the pool was away.
+    fn on_clock(&mut self, news: ClockNews, ctx: &mut Context<Self>) {
+        if news.steps != self.news.steps && !self.is_closing {
+            let now = self.parts.clock.now();
+            let missed = self.parts.schedule.missed(now);
+            if missed > 0 {
+                log::warn!("{missed} missed rounds are forgotten: the date was put right");
+                self.parts.schedule.skip_missed(now);
+            }
+        } else if news.steps != self.news.steps {
+            // A round is on its way; it is told again in a second.
+            return;
+        }
+        self.news = news;
+        self.poke(ctx);
     }
 }
 
@@ -131,6 +186,14 @@ impl Actor for RewardDistributor {
         ctx.spawn(wrap_future(poke_every(POKE_EVERY, move || {
             me.tell(Poke) != Err(AskError::Gone)
         })));
+    }
+}
+
+impl Handler<ClockNews> for RewardDistributor {
+    type Result = ();
+
+    fn handle(&mut self, news: ClockNews, ctx: &mut Self::Context) {
+        self.on_clock(news, ctx);
     }
 }
 

@@ -1,12 +1,13 @@
 //! A store that fails as it is told, for tests of what the pool does then.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -158,6 +159,18 @@ impl Store for FaultyStore {
 
     fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
         self.inner.payout_candidates(least)
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.inner.known_txids(txids)
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.inner.settings()
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.inner.payees()
     }
 
     fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {

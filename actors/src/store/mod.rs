@@ -15,13 +15,14 @@
 //! With the feature `testing` there are also `memory`, a store without a disk, `faulty`, which fails as it is
 //! told, and `contract`, what every store must do.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -118,6 +119,15 @@ pub trait Store: Send + Sync + 'static {
     /// The payouts that still may change, oldest first, at most `limit`. Their parts are left out, and the bytes
     /// of those that are in no need of sending.
     fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>>;
+
+    /// Which of these transactions are stored payouts'.
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>>;
+
+    /// Settings that were changed while running, and what the pool remembers of its ledger, by name.
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>>;
+
+    /// Every miner with an address, with what it has payable, in the order of hotkeys.
+    fn payees(&self) -> StoreFuture<Vec<Candidate>>;
 
     /// One payout with its parts and bytes.
     fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>>;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{PayoutId, RoundId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::block_state::BlockState;
-use super::rows::{CounterRow, MinerRow, TemplateRow, WorkerRow};
+use super::rows::{CounterRow, MinerRow, RecentShare, TemplateRow, WorkerRow};
 
 /// Where a page begins: after the row with this number (lists run from the newest to the oldest).
 pub type Cursor = u64;
@@ -65,6 +65,8 @@ pub struct PoolTotals {
     pub blocks: u64,
     /// Units of work up to the last such block, for luck: blocks over units.
     pub units_to_last_block: Units,
+    /// Bytes of the log of writes that wait to be moved to the database; it grows while somebody reads for long.
+    pub log_bytes: u64,
 }
 
 /// All that must be known when the pool starts.
@@ -80,6 +82,10 @@ pub struct StoredState {
     pub total_units: Units,
     /// All miners.
     pub miners: Vec<MinerRow>,
+    /// The first worker's number that was never given.
+    pub next_worker: WorkerId,
+    /// Workers that were taken out and still have shares, and whose they were.
+    pub workers_gone: Vec<(WorkerId, dwarves_domain::hotkey::Hotkey)>,
     /// All workers with what their shares came to, exact as of the last share.
     pub workers: Vec<(WorkerRow, CounterRow)>,
     /// Nonces that were used and are not too old yet: hotkey, nonce, expiry.
@@ -90,7 +96,7 @@ pub struct StoredState {
     /// much, and is needed only if a block of one of them is found.
     pub past_templates: Vec<TemplateRow>,
     /// The shares of `templates`.
-    pub recent_shares: Vec<(TemplateId, HeaderHash, Sequence)>,
+    pub recent_shares: Vec<RecentShare>,
     /// Settings that were changed while running.
     pub settings: BTreeMap<String, String>,
     /// The last closed round.

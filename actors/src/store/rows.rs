@@ -22,6 +22,8 @@ pub struct MinerRow {
     pub payout_address: Option<String>,
     /// The ban in force or over, if there ever was one that was not lifted.
     pub ban: Option<BanRow>,
+    /// What workers came to that were taken out.
+    pub gone: CounterRow,
 }
 
 /// An operator's decision that a miner may not mine.
@@ -57,6 +59,34 @@ pub struct CounterRow {
     pub blocks: u64,
     /// When the last share was accepted.
     pub last_share_at: Option<Timestamp>,
+}
+
+impl CounterRow {
+    /// Adds what another one came to. `None` if the work does not fit 128 bits.
+    #[must_use]
+    pub fn plus(mut self, other: &Self) -> Option<Self> {
+        self.accepted += other.accepted;
+        for (sum, n) in self.rejected.iter_mut().zip(other.rejected) {
+            *sum += n;
+        }
+        self.units = self.units.checked_add(other.units)?;
+        self.blocks += other.blocks;
+        self.last_share_at = self.last_share_at.max(other.last_share_at);
+        Some(self)
+    }
+}
+
+/// A share of a live template, as far as it must be known at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecentShare {
+    /// The template.
+    pub template: TemplateId,
+    /// The header's hash.
+    pub hash: HeaderHash,
+    /// Its place in the ledger.
+    pub sequence: Sequence,
+    /// Whose it is.
+    pub worker: WorkerId,
 }
 
 /// An accepted share on its way into the ledger. The store gives it its sequence and running total.

@@ -32,6 +32,26 @@ pub enum Write {
     /// Numbers a new worker of a registered miner. Repeating the same row changes nothing; a number or name
     /// that is another worker's contradicts what is stored.
     AddWorker(WorkerRow),
+    /// Says that workers may be given the numbers before this one from now on, also in jobs of workers that are never
+    /// stored. [`StoredState::next_worker`](super::StoredState::next_worker) of the next life is this number.
+    NumberWorkers {
+        /// The first number that may not be given yet.
+        next: WorkerId,
+    },
+    /// Takes workers out whose names give way: what they came to becomes their miner's own. Their shares stay theirs
+    /// and their miner's, so their numbers are kept until their shares are pruned. A worker that is out already, or
+    /// was never stored, changes nothing.
+    RetireWorkers {
+        /// Each with all that its shares came to.
+        workers: Vec<(WorkerId, CounterRow)>,
+    },
+    /// Removes a miner: its row, its workers, what they came to, its threshold. A ban stays for when it comes again.
+    /// What was booked for it stays booked; if it is still owed something, or a payout to it may still change,
+    /// nothing is written and the answer is [`Written::MinerKept`]. A miner that is not there changes nothing.
+    RemoveMiner {
+        /// Whom.
+        hotkey: Hotkey,
+    },
     /// Marks a signed request's nonce as used, until `expires_at`.
     UseNonce {
         /// Who signed.
@@ -140,6 +160,10 @@ pub enum Write {
         /// When.
         at: Timestamp,
     },
+    /// Books a payout that was sent and is not stored ([`Payout::adopt`]): its row, its parts from payable to in
+    /// flight, and from the reserve what a miner has less than its part. A transaction that is stored already
+    /// changes nothing; another payout under its number contradicts what is stored.
+    AdoptPayout(Box<Payout>),
     /// Keeps the balance from which a registered miner wants to be paid; `None`: the pool's own.
     SetPayoutThreshold {
         /// Whose.
@@ -171,6 +195,18 @@ pub enum Write {
         /// The last share to delete.
         through: Sequence,
     },
+}
+
+impl Write {
+    /// Whether it is an operator's order that must hold at once even if it can not be stored now: a ban, a pause, and
+    /// what the audit trail says of them.
+    pub fn holds_unsaved(&self) -> bool {
+        match self {
+            Self::Ban { .. } | Self::AppendAudit(_) => true,
+            Self::SaveSetting { key, value } => key.ends_with(".paused") && value.as_deref() == Some("true"),
+            _ => false,
+        }
+    }
 }
 
 /// The answer to one [`Write`].
@@ -205,4 +241,9 @@ pub enum Written {
     NonceUsed,
     /// A miner has less than its part of the payout: nothing was set aside.
     PayoutRefused,
+    /// It is not stored yet, because the disk takes nothing: the ledger keeps it and stores it before anything else. No
+    /// store answers this; the ledger does, for orders of operators that must hold at once.
+    Kept,
+    /// The miner is owed something, or a payout to it may still change: it was not removed.
+    MinerKept,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId, WorkerName};
-use dwarves_domain::miners::RegistryLimits;
+use dwarves_domain::miners::{Quotas, RegistryLimits};
 use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
 use dwarves_domain::rewards::{RoundInput, Scheme, Source};
 use dwarves_domain::share::{self, Proof, Rejection, Submission};
@@ -229,14 +229,18 @@ pub fn memory_settings() -> MemorySettings {
             miners: 100,
             address_miners: 100,
             workers_per_miner: 10,
+            worker_idle: Span::from_secs(30 * 86_400),
+            names_waiting: 100,
         },
         new_addresses_per_hour: 100,
+        new_miners_per_hour: 100,
         addresses: AddressFormat::BitcoinRegtest,
         vardiff: vardiff::Settings::new(Span::from_secs(1), Difficulty::MIN, hardest)
             .expect("the limits are in order"),
         start_difficulty: Difficulty::MIN,
         nonces_max: 1_000,
         recent_shares_max: 100_000,
+        quotas: Quotas::NONE,
         window: Units::ONE,
         seed: 1,
     }
@@ -280,6 +284,8 @@ pub fn pool_settings() -> PoolSettings {
             front_end: FrontEnd::default(),
             refresh_every: Span::from_secs(30),
             job_lifetime: Span::from_secs(120),
+            previous_tip: Span::from_secs(60),
+            past_templates_max: 64,
             let_go_after: Span::from_secs(30),
         },
         miners: memory_settings(),
@@ -290,12 +296,19 @@ pub fn pool_settings() -> PoolSettings {
             terms: terms(),
             run_interval: Span::from_secs(10),
             retention: None,
+            missed_per_minute: 1_000,
         },
         blocks: BlockSettings {
             maturity: 10,
             forget_after: 20,
+            candidates_max: 8,
         },
         payouts: payout_settings(),
+        clock: dwarves_domain::timekeeping::Rules {
+            tolerance: Span::from_secs(7_200),
+            settle: Span::from_secs(60),
+        },
+        effective: Vec::new(),
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
     }

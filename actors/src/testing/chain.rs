@@ -8,6 +8,7 @@ use bitcoin::consensus::encode::{Decodable, serialize};
 use bitcoin::{Transaction, VarInt};
 use dwarves_domain::ids::{ExtraNonce, HeaderHash};
 use dwarves_domain::target::{CompactTarget, Target};
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::coinbase::{Coinbase, CoinbaseForm, CoinbaseSpec};
 use dwarves_domain::work::header::HeaderFields;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 
 use super::build;
 use crate::chain::{
-    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SubmitOutcome, SyncState, Tip,
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, Standing, SubmitOutcome, SyncState, Tip,
 };
 
 /// What goes wrong with submissions.
@@ -48,7 +49,11 @@ struct State {
     bits: CompactTarget,
     is_down: bool,
     is_unsound: bool,
+    /// Templates fail, though the chain moves on.
+    is_templateless: bool,
+    standing: Standing,
     is_synced: bool,
+    header_time: Option<Timestamp>,
     submissions: Submissions,
     submitted: Vec<HeaderHash>,
     templates: u64,
@@ -81,7 +86,10 @@ impl TestChain {
             bits: CompactTarget::from_bits(bits),
             is_down: false,
             is_unsound: false,
+            is_templateless: false,
+            standing: Standing::trusted(),
             is_synced: true,
+            header_time: None,
             submissions: Submissions::Arrive,
             submitted: Vec::new(),
             templates: 0,
@@ -104,9 +112,25 @@ impl TestChain {
         self.0.send_modify(|state| state.is_unsound = is_unsound);
     }
 
+    /// Makes templates fail, though the chain moves on, or come again.
+    pub fn set_templateless(&self, is_templateless: bool) {
+        self.0
+            .send_modify(|state| state.is_templateless = is_templateless);
+    }
+
+    /// Says which chain this is.
+    pub fn set_standing(&self, standing: Standing) {
+        self.0.send_modify(|state| state.standing = standing);
+    }
+
     /// Says whether the chain has all blocks that there are. While it has not, it still answers what it knows.
     pub fn set_synced(&self, is_synced: bool) {
         self.0.send_modify(|state| state.is_synced = is_synced);
+    }
+
+    /// Says which time the best header has; at first the chain has no time of its own.
+    pub fn set_header_time(&self, time: Option<Timestamp>) {
+        self.0.send_modify(|state| state.header_time = time);
     }
 
     /// Says what goes wrong with submissions from now on.
@@ -140,6 +164,18 @@ impl TestChain {
                 fork = state.blocks[&fork].previous;
             }
             state.extend(fork, depth + 1);
+        });
+    }
+
+    /// The tip's block turns out to be none: the one before it is the tip again.
+    pub fn invalidate_tip(&self) {
+        self.0.send_modify(|state| {
+            if let Some(block) = state.blocks.remove(&state.tip.hash) {
+                state.tip = Tip {
+                    hash: block.previous,
+                    height: block.height - 1,
+                };
+            }
         });
     }
 
@@ -286,6 +322,10 @@ impl Chain for TestChain {
             let refused = ChainError::Unsound("bad-cb-amount".to_owned());
             return Box::pin(std::future::ready(Err(refused)));
         }
+        if self.0.borrow().is_templateless {
+            let failed = ChainError::NotReady("bad-txns-vin-empty".to_owned());
+            return Box::pin(std::future::ready(Err(failed)));
+        }
         self.answer(|state| {
             let mut template = build::chain_template(state.tip.height + 1, state.tip.hash);
             template.bits = state.bits;
@@ -319,6 +359,10 @@ impl Chain for TestChain {
         }
     }
 
+    fn standing(&self) -> Standing {
+        self.0.borrow().standing.clone()
+    }
+
     fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
         self.answer(|state| state.status(hash))
     }
@@ -328,6 +372,17 @@ impl Chain for TestChain {
             tip: state.tip,
             is_synced: state.is_synced,
         })
+    }
+
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.answer(move |state| match height {
+            0 => Some(GENESIS),
+            _ => state.coinbase_at(height).map(|coinbase| coinbase.block),
+        })
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        self.answer(|state| state.header_time)
     }
 
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {

@@ -8,39 +8,69 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 
-/// A clock that stands still until it is told otherwise. Clones are the same clock.
+/// A clock that stands still until it is told otherwise. Clones are the same clock. Setting it sets everything: the
+/// running time, the wall and with it the date; [`ManualClock::jump_wall`] moves the wall alone.
 #[derive(Clone, Debug, Default)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock(Arc<Hands>);
+
+#[derive(Debug, Default)]
+struct Hands {
+    now: AtomicI64,
+    /// By how much the wall shows more than the running time.
+    wall: AtomicI64,
+    /// By how much the date is more than the running time.
+    correction: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn at(now: Timestamp) -> Self {
-        Self(Arc::new(AtomicI64::new(now.millis())))
+        let clock = Self::default();
+        clock.set(now);
+        clock
     }
 
     /// Sets it, forward or back.
     pub fn set(&self, now: Timestamp) {
-        self.0.store(now.millis(), Ordering::SeqCst);
+        self.0.now.store(now.millis(), Ordering::SeqCst);
     }
 
     /// Moves it forward.
     pub fn advance(&self, by: Span) {
         self.set(self.now().plus(by));
     }
+
+    /// Moves the wall by so many milliseconds, back if below zero; no time passes.
+    pub fn jump_wall(&self, millis: i64) {
+        self.0.wall.fetch_add(millis, Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+        Timestamp::from_millis(self.0.now.load(Ordering::SeqCst))
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.now().moved(self.0.wall.load(Ordering::SeqCst))
+    }
+
+    fn date_of(&self, moment: Timestamp) -> Timestamp {
+        moment.moved(self.0.correction.load(Ordering::SeqCst))
+    }
+
+    fn correct(&self, millis: i64) {
+        self.0.correction.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
-/// A clock that follows the runtime's time (virtual, if that is paused), and that can jump both ways as wall
-/// clocks do. Clones are the same clock.
+/// A clock that follows the runtime's time (virtual, if that is paused), and whose wall can jump both ways. Clones
+/// are the same clock.
 #[derive(Clone, Debug)]
 pub struct SimClock {
     began: Instant,
-    offset: Arc<AtomicI64>,
+    began_at: Timestamp,
+    hands: Arc<Hands>,
 }
 
 impl SimClock {
@@ -48,19 +78,32 @@ impl SimClock {
     pub fn starting_at(now: Timestamp) -> Self {
         Self {
             began: Instant::now(),
-            offset: Arc::new(AtomicI64::new(now.millis())),
+            began_at: now,
+            hands: Arc::default(),
         }
     }
 
-    /// Jumps by so many milliseconds, back if below zero.
+    /// The wall jumps by so many milliseconds, back if below zero.
     pub fn jump(&self, millis: i64) {
-        self.offset.fetch_add(millis, Ordering::SeqCst);
+        self.hands.wall.fetch_add(millis, Ordering::SeqCst);
     }
 }
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
         let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Timestamp::from_millis(self.offset.load(Ordering::SeqCst)).plus(Span::from_millis(elapsed))
+        self.began_at.plus(Span::from_millis(elapsed))
+    }
+
+    fn wall(&self) -> Timestamp {
+        self.now().moved(self.hands.wall.load(Ordering::SeqCst))
+    }
+
+    fn date_of(&self, moment: Timestamp) -> Timestamp {
+        moment.moved(self.hands.correction.load(Ordering::SeqCst))
+    }
+
+    fn correct(&self, millis: i64) {
+        self.hands.correction.fetch_add(millis, Ordering::SeqCst);
     }
 }

@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use super::crash::CrashPoint;
 use crate::chain::{
-    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SharedChain, SubmitOutcome, SyncState, Tip,
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SharedChain, Standing, SubmitOutcome,
+    SyncState, Tip,
 };
 
 /// How one call fails.
@@ -145,6 +146,18 @@ impl Chain for FaultyChain {
             told.send_modify(|told| told.sync_state = Some(state));
             Ok(state)
         })
+    }
+
+    fn standing(&self) -> Standing {
+        self.inner.standing()
+    }
+
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.inner.hash_at(height)
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<dwarves_domain::time::Timestamp>> {
+        self.inner.best_header_time()
     }
 
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {

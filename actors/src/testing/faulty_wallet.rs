@@ -8,8 +8,8 @@ use dwarves_domain::payouts::{Funds, OutPoint, Rival, Seen, Txid};
 use tokio::sync::watch;
 
 use crate::wallet::{
-    BuildRequest, Built, SendOutcome, SharedWallet, Wallet, WalletError, WalletErrorKind, WalletFuture,
-    WalletState,
+    BuildRequest, Built, SendOutcome, Sent, SharedWallet, Spends, Wallet, WalletError, WalletErrorKind,
+    WalletFuture, WalletState,
 };
 
 /// How a call of the wallet fails.
@@ -193,5 +193,13 @@ impl Wallet for FaultyWallet {
             move |memory| old(&memory.rivals, &txid),
             move |memory, rival| memory.rivals.entry(txid).or_default().push(*rival),
         )
+    }
+
+    fn spends(&self, mark: Option<String>) -> WalletFuture<Spends> {
+        self.call(move |wallet| wallet.spends(mark.clone()), |_| None, |_, _| {})
+    }
+
+    fn sent(&self, txid: Txid) -> WalletFuture<Option<Sent>> {
+        self.call(move |wallet| wallet.sent(txid), |_| None, |_, _| {})
     }
 }

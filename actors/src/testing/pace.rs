@@ -1,12 +1,13 @@
 //! A store that takes its time: commits wait for a gate that the test opens, or for a while.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -182,6 +183,18 @@ impl Store for PacedStore {
 
     fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
         self.read(move |store| store.payout_candidates(least))
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.read(move |store| store.known_txids(txids))
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.read(|store| store.settings())
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.read(|store| store.payees())
     }
 
     fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {

@@ -67,6 +67,7 @@ pub fn start_paymaster(
         last_payout: stored.last_payout,
         paused: changed.paused,
         holds: Holds::default(),
+        compared: changed.compared,
     })
     .start();
     (paymaster, halt)

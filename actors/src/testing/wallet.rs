@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_domain::payouts::{
-    Chosen, Funds, OutPoint, Output, Rival, Seen, Signed, Sizes, Transaction, Txid, read_transaction,
+    Chosen, Funds, OutPoint, Output, Rival, Seen, Signed, Sizes, Spend, Transaction, Txid, read_transaction,
 };
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
 use super::build::sats;
 use crate::wallet::{
-    BuildRequest, Built, SendOutcome, Wallet, WalletError, WalletErrorKind, WalletFuture, WalletState,
+    BuildRequest, Built, SendOutcome, Sent, Spends, Wallet, WalletError, WalletErrorKind, WalletFuture,
+    WalletState,
 };
 
 /// The script that change goes to.
@@ -23,6 +24,8 @@ const CHANGE: [u8; 2] = [0x51, 0x51];
 const OWN_ADDRESS: &str = "bcrt1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qzf4jry";
 /// Change below this goes to the network.
 const DUST: u64 = 546;
+/// How deep the mark of what it sent lies.
+const MARK_DEPTH: usize = 10;
 const SIZES: Sizes = Sizes {
     base: 11,
     input: 68,
@@ -46,6 +49,8 @@ struct Inner {
     checks: u32,
     outputs_max: usize,
     made: u32,
+    /// Of every transaction that was sent.
+    bytes: BTreeMap<Txid, Vec<u8>>,
 }
 
 /// A wallet for tests.
@@ -68,8 +73,15 @@ impl Default for TestWallet {
             checks: 0,
             outputs_max: usize::MAX,
             made: 0,
+            bytes: BTreeMap::new(),
         }))
     }
+}
+
+fn address_of(script: &[u8]) -> String {
+    let address =
+        bitcoin::Address::from_script(bitcoin::Script::from_bytes(script), bitcoin::Network::Regtest);
+    address.map(|address| address.to_string()).unwrap_or_default()
 }
 
 fn varint(bytes: &mut Vec<u8>, number: usize) {
@@ -220,6 +232,7 @@ impl Inner {
                 return SendOutcome::Refused("bad-txns-inputs-missingorspent".to_owned());
             }
         }
+        self.bytes.insert(transaction.txid, bytes.to_vec());
         self.mempool.push(transaction);
         SendOutcome::Accepted
     }
@@ -238,6 +251,55 @@ impl Inner {
         } else {
             Seen::Unknown
         }
+    }
+
+    /// What it sent in blocks above the marked height and what waits. What a stranger spends with the wallet's key
+    /// ([`TestWallet::spend_elsewhere`]) is told by [`Wallet::rival`] alone.
+    fn spends(&self, mark: Option<String>) -> Spends {
+        let above: usize = mark.and_then(|mark| mark.parse().ok()).unwrap_or(0);
+        let of_block = |(index, block): (usize, &Vec<Transaction>)| {
+            let depth = self.depth_of(index);
+            block
+                .iter()
+                .map(move |transaction| (transaction.clone(), depth))
+                .collect::<Vec<_>>()
+        };
+        let blocks = self.blocks.iter().enumerate().skip(above).flat_map(of_block);
+        let all = blocks.chain(self.mempool.iter().map(|transaction| (transaction.clone(), 0)));
+        let spends = all.filter_map(|(transaction, confirmations)| {
+            let others = transaction
+                .outputs
+                .iter()
+                .filter(|(script, _)| script.as_slice() != CHANGE.as_slice());
+            let others: Vec<&(Vec<u8>, u64)> = others.collect();
+            let is_rival = others.iter().all(|(script, _)| script.as_slice() == [0x6a]);
+            (!is_rival).then(|| Spend {
+                txid: transaction.txid,
+                outputs: others
+                    .iter()
+                    .map(|(script, value)| (address_of(script), sats(*value)))
+                    .collect(),
+                confirmations,
+            })
+        });
+        Spends {
+            spends: spends.collect(),
+            mark: Some(self.blocks.len().saturating_sub(MARK_DEPTH).to_string()),
+        }
+    }
+
+    fn sent(&self, txid: Txid) -> Option<Sent> {
+        let transaction = self.known().find(|transaction| transaction.txid == txid)?;
+        let spent: u64 = transaction
+            .inputs
+            .iter()
+            .filter_map(|input| self.value_of(input))
+            .sum();
+        let paid: u64 = transaction.outputs.iter().map(|(_, value)| value).sum();
+        Some(Sent {
+            bytes: self.bytes.get(&txid)?.clone(),
+            fee: sats(spent - paid),
+        })
     }
 
     fn rival(&self, txid: Txid, inputs: &[OutPoint]) -> Rival {
@@ -346,6 +408,23 @@ impl TestWallet {
             inner.mempool.retain(|known| !taken(known));
             inner.blocks.push(vec![transaction]);
         });
+    }
+
+    /// Another life of the pool, whose ledger this one does not know, pays these scripts; it waits for a block.
+    pub fn pay_elsewhere(&self, outputs: &[(Vec<u8>, u64)]) -> Txid {
+        self.change(|inner| {
+            let coins = inner.free_coins();
+            let mut outputs = outputs.to_vec();
+            let paid: u64 = outputs.iter().map(|(_, value)| value).sum();
+            let has: u64 = coins.iter().map(|(_, value)| value.sats()).sum();
+            outputs.push((CHANGE.to_vec(), has - paid - 1_000));
+            inner.made += 1;
+            let inputs: Vec<OutPoint> = coins.into_iter().map(|(coin, _)| coin).collect();
+            let bytes = serialize(&inputs, &outputs, inner.made);
+            let sent = inner.send(&bytes);
+            assert_eq!(sent, SendOutcome::Accepted);
+            read(&bytes).txid
+        })
     }
 
     /// How it says that it is from now on.
@@ -480,5 +559,13 @@ impl Wallet for TestWallet {
 
     fn rival(&self, txid: Txid, inputs: Vec<OutPoint>) -> WalletFuture<Rival> {
         answer(Ok(self.0.borrow().rival(txid, &inputs)))
+    }
+
+    fn spends(&self, mark: Option<String>) -> WalletFuture<Spends> {
+        answer(Ok(self.0.borrow().spends(mark)))
+    }
+
+    fn sent(&self, txid: Txid) -> WalletFuture<Option<Sent>> {
+        answer(Ok(self.0.borrow().sent(txid)))
     }
 }

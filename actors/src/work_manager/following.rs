@@ -32,7 +32,7 @@ impl WorkManager {
         match result {
             Ok(tip) => {
                 log::info!("new tip height={} hash={}", tip.height, tip.hash);
-                this.tip = Some(tip.hash);
+                this.note_tip(tip);
                 this.retry_in = RETRY_FIRST;
                 this.fetch_template(ctx);
                 this.follow_tip(ctx);
@@ -50,7 +50,10 @@ impl WorkManager {
     /// Notes that the chain failed, and says how long to wait before asking again. The last work stays, unless
     /// no block could be found with it.
     fn on_chain_error(&mut self, error: &ChainError) -> Duration {
-        if matches!(error, ChainError::Unsound(_)) {
+        if matches!(error, ChainError::WrongChain(_)) {
+            self.look_at_standing();
+            self.end_all_work();
+        } else if matches!(error, ChainError::Unsound(_)) {
             if self.work.current.is_some() || self.trouble.is_none() {
                 log::error!("no work is given out: {error}");
             }
@@ -85,6 +88,7 @@ impl WorkManager {
             Ok(proposal) => this.keep_template(proposal, ctx),
             Err(error) => {
                 this.fetching = false;
+                this.end_work_on_old_tip();
                 let wait = this.on_chain_error(&error);
                 this.fetch_later(wait, ctx);
             }

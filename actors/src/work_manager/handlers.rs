@@ -6,7 +6,7 @@ use actix::prelude::*;
 use dwarves_domain::work::Job;
 use serde_json::json;
 
-use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkControl, WorkView};
+use super::messages::{IssueJob, IssueJobReply, LiveWork, ReadWork, Subscribe, WorkControl, WorkView};
 use super::{Subscriber, WorkManager};
 use crate::ask::Ask;
 use crate::pool_manager::messages::ControlOutcome;
@@ -21,7 +21,12 @@ impl Handler<LookAtWork> for WorkManager {
 
     fn handle(&mut self, _: LookAtWork, ctx: &mut Self::Context) {
         self.tell_those_behind();
+        self.look_at_standing();
         self.end_what_is_over();
+        self.end_work_on_old_tip_if_late();
+        if self.drop_kept() {
+            self.publish(LiveWork::clone(&self.work));
+        }
         self.let_go_if_due();
         if self.tip.is_none() || self.fetching || self.retry_planned {
             return;
@@ -91,6 +96,7 @@ impl Handler<Ask<ReadWork>> for WorkManager {
         ask.reply.answer(WorkView {
             work: Arc::clone(&self.work),
             trouble: self.trouble.clone(),
+            standing: Arc::clone(&self.standing),
         });
     }
 }

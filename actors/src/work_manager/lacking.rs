@@ -37,10 +37,16 @@ impl WorkManager {
                 Some(NoWork { why, ..before })
             }
             (Some(why), None) => {
-                log::warn!("no live work why={} ({})", why.as_str(), why.text());
+                // Every pool starts without; that it lasts is said when miners are let go.
+                let level = if why == LackOfWork::Starting {
+                    log::Level::Info
+                } else {
+                    log::Level::Warn
+                };
+                log::log!(level, "no live work why={} ({})", why.as_str(), why.text());
                 Some(NoWork {
                     why,
-                    since: self.parts.clock.now(),
+                    since: self.parts.clock.date(),
                     began: Moment::now(),
                     lets_go: false,
                 })

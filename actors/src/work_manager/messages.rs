@@ -6,9 +6,10 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId};
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::work::{Job, Template};
+use dwarves_domain::work::{BareTemplate, Job, Template};
 
 use crate::ask::{Outbox, Request};
+use crate::chain::Standing;
 use crate::clock::Moment;
 
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
@@ -22,6 +23,9 @@ pub struct LiveWork {
     pub since: Timestamp,
     /// Why no work is given out, if none is: while the pool is paused there may be a current template all the same.
     pub lack: Option<NoWork>,
+    /// Every template of which blocks are still taken, by its number: the live ones, those that were live before on
+    /// the present tip, and those of a tip that was replaced a moment ago.
+    pub kept: Arc<[Arc<BareTemplate>]>,
 }
 
 impl LiveWork {
@@ -32,6 +36,7 @@ impl LiveWork {
             live: Vec::new(),
             since: Timestamp::EPOCH,
             lack: None,
+            kept: Arc::default(),
         }
     }
 
@@ -43,6 +48,12 @@ impl LiveWork {
     /// Whether miners are to be let go, because there has been no live work for too long.
     pub fn lets_go(&self) -> bool {
         self.lack.as_ref().is_some_and(|lack| lack.lets_go)
+    }
+
+    /// The template with this number, if blocks of it are still taken.
+    pub fn kept(&self, id: TemplateId) -> Option<&Arc<BareTemplate>> {
+        let place = self.kept.binary_search_by_key(&id, |template| template.id());
+        self.kept.get(place.ok()?)
     }
 
     /// The live template with this number.
@@ -84,6 +95,8 @@ pub enum LackOfWork {
     Draining,
     /// An admin paused the pool.
     Paused,
+    /// The nodes are on another chain than the one that the pool is to mine on.
+    WrongChain,
     /// The chain gave work before and gives none now: its node is away, or its templates fail.
     NoTemplate,
     /// The chain has not given any work since the pool's start.
@@ -96,6 +109,7 @@ impl LackOfWork {
         match self {
             Self::Draining => "draining",
             Self::Paused => "paused",
+            Self::WrongChain => "wrong_chain",
             Self::NoTemplate => "no_template",
             Self::Starting => "starting",
         }
@@ -106,6 +120,7 @@ impl LackOfWork {
         match self {
             Self::Draining => "the pool is draining",
             Self::Paused => "an admin paused the pool",
+            Self::WrongChain => "the nodes are on another chain than the one to mine on",
             Self::NoTemplate => "the last work is over and the chain gives no new one",
             Self::Starting => "the chain has not given any since the pool's start",
         }
@@ -184,6 +199,8 @@ pub struct WorkView {
     pub work: Arc<LiveWork>,
     /// What the chain last complained about, if it gives no work.
     pub trouble: Option<String>,
+    /// Which chain its nodes are on.
+    pub standing: Arc<Standing>,
 }
 
 impl Request for ReadWork {

@@ -16,20 +16,24 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
-use crate::chain::SharedChain;
-use crate::clock::{SharedClock, poke_every};
+use crate::chain::{SharedChain, Standing};
+use crate::clock::{Moment, SharedClock, poke_every};
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
+use crate::paymaster::messages::HoldPayouts;
 use crate::store::{TemplateRow, Write};
 
 mod following;
+mod guarding;
 mod handlers;
+mod keeping;
 mod lacking;
 pub mod messages;
 #[cfg(test)]
 mod tests;
 
 use following::RETRY_FIRST;
+use keeping::Kept;
 use messages::{LackOfWork, LiveWork, WorkChanged};
 
 /// Questions that may wait in the mailbox.
@@ -48,6 +52,8 @@ pub struct WorkManagerParts {
     pub ledger: Port<Commit>,
     /// Is told which templates are over.
     pub miners: Outbox<WorkRetired>,
+    /// Is told when the chain is not one to pay on.
+    pub payouts: Outbox<HoldPayouts>,
     /// Names jobs.
     pub job_key: JobKey,
     /// What coinbases pay.
@@ -66,17 +72,30 @@ pub struct WorkManagerParts {
     pub next_template: TemplateId,
     /// Templates of an earlier life whose jobs may still be live, oldest first.
     pub stored: Vec<TemplateRow>,
+    /// Templates of an earlier life on which at most a block can be found, without their transactions.
+    pub stored_past: Vec<TemplateRow>,
+    /// How long blocks are taken on a tip that was replaced.
+    pub previous_tip: Span,
+    /// Templates that are kept for blocks that may still be found on them.
+    pub past_templates_max: usize,
 }
 
 /// The actor that owns the present work.
 pub struct WorkManager {
     parts: WorkManagerParts,
     work: Arc<LiveWork>,
+    kept: Kept,
     /// Reasons that others have to keep work from being given out.
     holds: BTreeSet<LackOfWork>,
     /// Whether the chain has given any work in this life.
     had_work: bool,
     tip: Option<HeaderHash>,
+    /// When the tip moved away from under the work, which was not renewed since.
+    moved: Option<Moment>,
+    /// Which chain the nodes were on at the last look.
+    standing: Arc<Standing>,
+    /// Why payouts are held, as the paymaster was told last.
+    told_hold: Option<String>,
     subscribers: Vec<Subscriber>,
     /// The jobs of live templates have every extranonce that there is.
     is_exhausted: bool,
@@ -98,12 +117,17 @@ struct Subscriber {
 impl WorkManager {
     /// A work manager that has no work yet.
     pub fn new(parts: WorkManagerParts) -> Self {
+        let kept = Kept::of_rows(parts.stored_past.iter().chain(&parts.stored), parts.next_template);
         Self {
             parts,
+            kept,
             work: Arc::new(LiveWork::none()),
             holds: BTreeSet::new(),
             had_work: false,
             tip: None,
+            moved: None,
+            standing: Arc::new(Standing::trusted()),
+            told_hold: None,
             subscribers: Vec::new(),
             is_exhausted: false,
             trouble: None,
@@ -119,6 +143,7 @@ impl WorkManager {
             log::info!("the chain gives work again");
         }
         self.retry_in = RETRY_FIRST;
+        self.moved = None;
         let now = self.parts.clock.now();
         let stored: Vec<_> = self
             .parts
@@ -148,17 +173,21 @@ impl WorkManager {
         );
         let oldest = live[0].id();
         self.had_work = true;
+        self.kept.add(template.bare());
+        self.drop_kept();
         self.publish(LiveWork {
             current: Some(template),
             live,
             since: now,
             lack: self.work.lack.clone(),
+            kept: self.kept.told(),
         });
         self.retire_before(oldest);
     }
 
     fn publish(&mut self, mut work: LiveWork) {
         self.note_lack(&mut work);
+        work.kept = self.kept.told();
         self.work = Arc::new(work);
         for subscriber in &mut self.subscribers {
             subscriber.is_behind = true;
@@ -211,12 +240,13 @@ impl WorkManager {
     }
 
     fn retire_before(&mut self, oldest: TemplateId) {
-        // Both may be busy: retiring only frees space, and the next template says it again.
+        // Both may be busy: retiring only frees space, and the next template says it again. What is retired is kept for
+        // blocks.
         if self.parts.miners.tell(WorkRetired { oldest }).is_err() {
             log::debug!("the miner manager is busy; templates before {oldest} retire later");
         }
         let retire = Commit {
-            writes: vec![Write::DropTemplates { before: oldest }],
+            writes: vec![Write::RetireTemplates { before: oldest }],
         };
         if self.parts.ledger.post(retire).is_err() {
             log::debug!("the ledger is busy; templates before {oldest} retire later");

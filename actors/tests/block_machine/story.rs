@@ -178,6 +178,7 @@ impl Story {
                         hotkey: hotkey(n),
                         payout_address: None,
                         payout_threshold: None,
+                        from: std::net::Ipv4Addr::LOCALHOST.into(),
                     };
                     ask(&ports.registration.register, register).await;
                 }
@@ -242,6 +243,7 @@ impl Story {
             let assign = AssignWorker {
                 hotkey: hotkey(n),
                 worker: worker_name("rig"),
+                client: dwarves_domain::miners::Client::Earlier,
             };
             let assigned = ask(&ports.submission.assign, assign).await;
             if let AssignWorkerReply::Assigned { worker, share_target } = assigned {

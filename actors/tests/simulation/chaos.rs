@@ -1,5 +1,5 @@
-//! What happens to a pool: blocks of others, reorganisations, a chain that is down, a clock that jumps, and
-//! operators who change their minds.
+//! What happens to a pool: blocks of others, reorganisations, a chain that is down, behind or refuses, a clock that
+//! jumps, and operators who change their minds.
 
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use dwarves_domain::units::BasisPoints;
 
 use crate::miner;
 use crate::notes::Notes;
+use crate::plan::TOLERANCE;
 
 /// Blocks that others find in the end: more than a block needs to be forgotten.
 const BURIAL: u32 = 25;
@@ -37,6 +38,8 @@ impl Chaos {
     /// Undoes what the life before may have left behind, so that this one can work.
     pub(crate) async fn calm(&self, ports: &PoolPorts) {
         self.chain.set_down(false);
+        self.chain.set_synced(true);
+        self.chain.set_unsound(false);
         self.chain.set_submissions(Submissions::Arrive);
         for control in [
             ControlMessage::Pool(PoolControl::Resume),
@@ -66,8 +69,10 @@ impl Chaos {
                 35..43 => self.reorganise(),
                 43..49 => self.chain_goes_down().await,
                 49..57 => self.submissions_get_lost().await,
-                57..62 => self.clock_jumps(),
+                57..62 => self.clock_jumps().await,
                 62..80 => self.operator_acts().await,
+                80..84 => self.node_falls_behind().await,
+                84..87 => self.node_refuses().await,
                 _ => {}
             }
         }
@@ -103,6 +108,26 @@ impl Chaos {
         self.event("chain up");
     }
 
+    /// The node says that it has not all blocks: what it says of any does not count.
+    async fn node_falls_behind(&mut self) {
+        self.chain.set_synced(false);
+        self.event("node behind");
+        let behind = self.prng.below(15_000);
+        tokio::time::sleep(Duration::from_millis(behind)).await;
+        self.chain.set_synced(true);
+        self.event("node synced");
+    }
+
+    /// The node says that it would not take the pool's blocks, or that it is on another chain.
+    async fn node_refuses(&mut self) {
+        self.chain.set_unsound(true);
+        self.event("node refuses");
+        let refuses = self.prng.below(10_000);
+        tokio::time::sleep(Duration::from_millis(refuses)).await;
+        self.chain.set_unsound(false);
+        self.event("node takes blocks");
+    }
+
     async fn submissions_get_lost(&mut self) {
         let lost = if self.prng.chance(50) {
             Submissions::LostBefore
@@ -117,12 +142,28 @@ impl Chaos {
         self.event("submissions arrive");
     }
 
-    fn clock_jumps(&mut self) {
-        let millis = self.prng.below(30_000) as i64;
+    /// The machine's clock is set wrong: by little, by hours or by a year. Mostly somebody sees it soon.
+    async fn clock_jumps(&mut self) {
+        let most = match self.prng.below(10) {
+            0..6 => 30_000,
+            6..8 => 3 * 3_600_000,
+            _ => 365 * 24 * 3_600_000,
+        };
+        let millis = self.prng.below(most) as i64;
         let millis = if self.prng.chance(50) { millis } else { -millis };
-        self.notes.clock_showed(self.clock.now());
+        self.notes.clock_showed(self.clock.date());
         self.clock.jump(millis);
+        if millis.unsigned_abs() <= TOLERANCE.millis() {
+            self.notes.clock_is_off(Span::from_millis(millis.unsigned_abs()));
+        }
         self.event(&format!("clock jumped by {millis} ms"));
+        if self.prng.chance(70) {
+            let wrong_for = self.prng.below(12_000);
+            tokio::time::sleep(Duration::from_millis(wrong_for)).await;
+            self.notes.clock_showed(self.clock.date());
+            self.clock.jump(-millis);
+            self.event("clock is right again");
+        }
     }
 
     async fn operator_acts(&mut self) {
@@ -146,7 +187,7 @@ impl Chaos {
                 ControlMessage::Miners(MinerControl::Ban {
                     hotkey,
                     reason: "by chance".to_owned(),
-                    until: Some(self.clock.now().plus(Span::from_secs(5))),
+                    until: Some(self.clock.date().plus(Span::from_secs(5))),
                 }),
                 None,
             ),
@@ -168,6 +209,9 @@ impl Chaos {
     }
 
     async fn act(&self, control: ControlMessage) {
+        if control == ControlMessage::Rewards(DistributorControl::DistributeNow) {
+            self.notes.round_ordered();
+        }
         let what = format!("{control:?}");
         let outcome = self.deliver.ask(Deliver(control), Duration::from_secs(30)).await;
         let word = match outcome {
@@ -180,8 +224,7 @@ impl Chaos {
         self.event(&format!("operator: {what}: {word}"));
     }
 
-    /// Others find blocks one by one until everything is deep, and then rounds close until nothing is due. (A
-    /// clock that jumped back must first reach the last closing again.)
+    /// Others find blocks one by one until everything is deep, and then rounds close until nothing is due.
     pub(crate) async fn bury_everything(&self, nothing_is_due: impl Fn() -> bool) {
         for _ in 0..BURIAL {
             self.chain.others_find(1);

@@ -10,6 +10,7 @@ use dwarves_actors::ask::Port;
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::chain::Chain;
 use dwarves_actors::clock::Clock;
+use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::messages::Authenticate;
 use dwarves_actors::handlers::registration::messages::Register;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationSettings};
@@ -17,13 +18,14 @@ use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::miner_manager::messages::ReadMiners;
 use dwarves_actors::pool_manager::messages::Stop;
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::store::faulty::FaultyStore;
 use dwarves_actors::testing::build::{hotkey, job_key};
 use dwarves_actors::testing::pace::{Pace, Pause};
-use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock, TestWallet};
+use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock, TestChain, TestWallet};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::session::SessionKey;
-use dwarves_domain::time::Span;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
@@ -106,7 +108,10 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
         threshold_least: Amount::ZERO,
-        signatures_per_sec: 1_000,
+        signatures_per_sec: SharedRate {
+            total: 1_000,
+            per_client: 1_000,
+        },
         mailbox_capacity: 64,
     };
     let sessions = SessionKey::new(&[8; 32]);
@@ -119,8 +124,8 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
     .start();
     let limits = SubmissionLimits {
         mailbox_capacity: 64,
-        requests_in_flight_max: 1_000,
-        waiting_max: 3,
+        requests_in_flight: SharedLimit::unshared(1_000),
+        waiting: SharedLimit::unshared(3),
         jobs_cached_max: 4,
         longpoll: Span::from_secs(5),
         judge_deadline: Span::from_secs(10),
@@ -137,17 +142,28 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
     }
 }
 
+/// The chain's headers have the true time, whatever the machine's clock shows.
+async fn tell_the_time(chain: TestChain, begin: Timestamp) {
+    for second in 0.. {
+        chain.set_header_time(Some(begin.plus(Span::from_secs(second))));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 /// Lives one life; whatever is under way when it ends is lost.
 pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
     let system = actix::System::new();
     let ended = system.block_on(async {
         tokio::time::pause();
-        let clock = SimClock::starting_at(sim.now);
-        sim.notes.clock_showed(sim.now);
+        let wall = sim.now.moved(sim.wrong);
+        let clock = SimClock::starting_at(wall);
+        sim.notes.clock_showed(wall);
         sim.notes.life_begins();
         let ended = live_inside(sim, plan, &clock).await;
-        sim.now = clock.now();
-        sim.notes.clock_showed(sim.now);
+        sim.notes.clock_showed(clock.date());
+        let lived = clock.now().since(wall);
+        sim.now = sim.now.plus(lived);
+        sim.wrong = clock.wall().ahead_of(sim.now);
         ended
     });
     // Dropping the system drops every actor and every future, as a crash does.
@@ -170,6 +186,8 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
         halt: halt.shared(),
         stop: watch::Sender::new(false),
     };
+    sim.chain.set_header_time(Some(sim.now));
+    actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
     let ports = assembly::start(sim.settings(), world, &Placement::Here)
         .await
         .expect("a memory store can always be read");

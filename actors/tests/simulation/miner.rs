@@ -1,6 +1,7 @@
 //! A miner that really mines, and does what miners do when answers get lost.
 
 use std::cell::RefCell;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use crate::life::Doors;
 use crate::notes::Notes;
 
+/// Where all miners of the simulation are: its limits leave all places to one client.
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Jobs and requests that a miner remembers.
 const MEMORY: usize = 6;
 
@@ -232,7 +235,7 @@ impl Miner {
 
     fn signed(&self) -> Authenticate {
         let mut state = self.state.borrow_mut();
-        let now = u64::try_from(self.clock.now().millis()).expect("after 1970") * 1_000_000;
+        let now = u64::try_from(self.clock.date().millis()).expect("after 1970") * 1_000_000;
         let nonce_nanos = now.max(state.last_signed_at + 1);
         state.last_signed_at = nonce_nanos;
         let request = SignedRequest {
@@ -245,6 +248,7 @@ impl Miner {
             receiver: hotkey(200),
         };
         Authenticate {
+            from: CLIENT,
             scheme: request.scheme,
             method: request.method.to_owned(),
             path: request.path.to_owned(),
@@ -273,6 +277,7 @@ impl Miner {
             hotkey: sender,
             payout_address: None,
             payout_threshold: None,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
         };
         let reply = self.doors.register.ask(register, self.patience()).await;
         self.event(&format!("registered: {reply:?}"));
@@ -290,8 +295,10 @@ impl Miner {
         };
         let fetch = FetchWork {
             miner: hotkey,
+            from: CLIENT,
             worker: worker_name(worker),
             newer_than: known.filter(|_| self.below(3) == 0),
+            client: dwarves_domain::miners::Client::Earlier,
         };
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].0.ask(fetch, self.patience()).await;
@@ -312,11 +319,13 @@ impl Miner {
     async fn submit(&self, sent: Sent) {
         let submit = SubmitShares {
             miner: self.state.borrow().hotkey(),
+            from: CLIENT,
             worker: sent.worker.map(worker_name),
             shares: sent.shares.iter().map(|share| Some(share.submission)).collect(),
         };
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].1.ask(submit, self.patience()).await;
+        let reply = reply.map(|reply| reply.split().0);
         let mut state_of_request = "again later";
         match reply {
             Ok(SubmitSharesReply::Verdicts(verdicts)) => {
@@ -339,7 +348,9 @@ impl Miner {
                 SubmitSharesReply::Banned { .. }
                 | SubmitSharesReply::Paused
                 | SubmitSharesReply::Busy
-                | SubmitSharesReply::Unavailable,
+                | SubmitSharesReply::MinerFull
+                | SubmitSharesReply::Unavailable
+                | SubmitSharesReply::WithBlocks { .. },
             )
             | Err(_) => {
                 MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);

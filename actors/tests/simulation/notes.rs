@@ -22,6 +22,8 @@ struct Inner {
     duplicates: BTreeSet<(HeaderHash, Sequence)>,
     authentic: BTreeSet<(Hotkey, u64)>,
     latest: Timestamp,
+    rounds_ordered: u64,
+    off: Span,
 }
 
 impl Notes {
@@ -57,6 +59,26 @@ impl Notes {
         let too_old = inner.latest.minus(Span::from_secs(WINDOW_SECS + 1)).millis();
         let too_old = u64::try_from(too_old).unwrap_or(0) * 1_000_000;
         inner.authentic.retain(|(_, nonce)| *nonce >= too_old);
+    }
+
+    /// The clock is wrong by so much more, which is so little that it is believed.
+    pub(crate) fn clock_is_off(&self, by: Span) {
+        let mut inner = self.0.borrow_mut();
+        inner.off = Span::from_millis(inner.off.millis() + by.millis());
+    }
+
+    /// By how much it was wrong in all, at most.
+    pub(crate) fn off(&self) -> Span {
+        self.0.borrow().off
+    }
+
+    /// An operator ordered a round.
+    pub(crate) fn round_ordered(&self) {
+        self.0.borrow_mut().rounds_ordered += 1;
+    }
+
+    pub(crate) fn rounds_ordered(&self) -> u64 {
+        self.0.borrow().rounds_ordered
     }
 
     /// A signed request was taken. No nonce is good twice.

@@ -10,12 +10,16 @@ use dwarves_actors::testing::build::{BEGIN, EASY_BITS, pool_settings};
 use dwarves_actors::testing::{Prng, TestChain};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::timekeeping::Rules;
 use dwarves_domain::units::Units;
 
 use crate::check;
 use crate::life::{self, Ending};
 use crate::miner::MinerState;
 use crate::notes::Notes;
+
+/// How far the clock may be from the chain's best header.
+pub(crate) const TOLERANCE: Span = Span::from_secs(600);
 
 /// How one life goes.
 pub(crate) struct LifePlan {
@@ -36,7 +40,10 @@ pub(crate) struct Simulation {
     pub(crate) prng: Prng,
     pub(crate) memory: MemoryStore,
     pub(crate) chain: TestChain,
+    /// The true time.
     pub(crate) now: Timestamp,
+    /// By how many milliseconds the machine's clock is wrong when a life begins.
+    pub(crate) wrong: i64,
     pub(crate) notes: Notes,
     pub(crate) miners: Vec<Rc<RefCell<MinerState>>>,
     scheme: Scheme,
@@ -59,6 +66,7 @@ impl Simulation {
             memory: MemoryStore::new(),
             chain: TestChain::new(EASY_BITS),
             now: BEGIN,
+            wrong: 0,
             notes: Notes::default(),
             miners,
             scheme,
@@ -74,6 +82,10 @@ impl Simulation {
         settings.rewards.terms.source = self.source;
         settings.rewards.terms.window = Units::from_raw(Units::ONE.raw() * 2);
         settings.rewards.run_interval = Span::from_secs(3);
+        settings.clock = Rules {
+            tolerance: TOLERANCE,
+            settle: Span::from_secs(5),
+        };
         settings.work.refresh_every = Span::from_secs(5);
         settings.work.job_lifetime = Span::from_secs(20);
         settings
@@ -84,10 +96,15 @@ impl Simulation {
         let lives = 2 + self.prng.below(4);
         for life in 1..=lives {
             let plan = self.plan_life(life == lives);
+            if plan.is_last {
+                // Somebody has set the clock right at last.
+                self.wrong = 0;
+            }
             let how = life::live(&mut self, &plan);
             self.notes.event(format!("life {life} ended: {how}"));
             crate::nothing_panicked();
             check::books(&self.memory, &self.notes, self.scheme, self.source);
+            check::no_round_of_a_wrong_clock(&self.memory, &self.notes, self.now.since(BEGIN), life);
             // Time goes on while nobody runs the pool.
             self.now = self.now.plus(Span::from_millis(self.prng.below(20_000)));
         }

@@ -5,13 +5,15 @@
 //! | [`registry`] | miners and their workers, bans, counters, share difficulties |
 //! | [`replay`] | a signed request's nonce is good once |
 //! | [`recent`] | an accepted header counts once |
-//! | [`newcomers`] | how many new identities one client address may bring |
+//! | [`newcomers`] | how many new identities one client address and its networks may bring |
+//! | [`places`] | names and registrations without work: whoever takes the most gives way first |
 //! | [`performance`] | work in the window that ends now |
 //! | [`hashrate`] | hashes per second from the difficulty of shares |
 
 pub mod hashrate;
 pub mod newcomers;
 pub mod performance;
+pub mod places;
 pub mod recent;
 pub mod registry;
 pub mod replay;
@@ -19,6 +21,9 @@ pub mod replay;
 pub use hashrate::Hashrate;
 pub use newcomers::{Newcomers, TooManyNew};
 pub use performance::Performance;
-pub use recent::{RecentShares, ShareClaim, Slot};
-pub use registry::{Ban, CountedShare, Counters, Miner, Registry, RegistryLimits, Standing, Worker};
+pub use places::{Client, Place, Places};
+pub use recent::{Quotas, RecentShares, ShareClaim, Slot};
+pub use registry::{
+    Ban, CountedShare, Counters, Credit, Miner, OutOfNumbers, Registry, RegistryLimits, Standing, Worker,
+};
 pub use replay::{NonceClaim, ReplayGuard};

@@ -1,21 +1,97 @@
 //! Which headers were accepted lately, so that each counts once.
 //!
 //! One set per live template. A header's hash covers everything that a miner may change, so it names the share
-//! whatever job or way in it came by. Only accepted shares enter, so filling the sets costs proof of work.
+//! whatever job or way in it came by. Only accepted shares enter, so filling the sets costs proof of work; but at a
+//! small difficulty very little. So there are quotas: a job brings so many shares, and a miner holds no more than its
+//! part of what is free. What a quota keeps out is busy for that miner alone.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 
+use crate::hotkey::Hotkey;
 use crate::ids::{HeaderHash, Sequence, TemplateId};
+use crate::work::JobMark;
+
+/// How much of the room one miner and one job may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// The most that a miner may hold while it is alone, in percent of all the room. A miner may hold what bears this
+    /// proportion to what is free: of several that fill the sets each gets as much as is left for the next one.
+    /// 100: there is no quota.
+    pub miner_percent: u32,
+    /// Shares of one job; `None`: there is no quota.
+    pub of_job: Option<u32>,
+}
+
+impl Quotas {
+    /// No quotas: whoever comes first takes all.
+    pub const NONE: Self = Self {
+        miner_percent: 100,
+        of_job: None,
+    };
+
+    /// Whether a miner that holds `held` headers may hold one more while so many are `free`.
+    fn allows(&self, held: u32, free: usize) -> bool {
+        let (percent, rest) = (self.miner_percent.min(100), 100 - self.miner_percent.min(100));
+        u128::from(held) * u128::from(rest) < free as u128 * u128::from(percent) || rest == 0
+    }
+}
 
 /// The accepted headers of the live templates. Bounded.
 #[derive(Clone, Debug)]
 pub struct RecentShares {
     sets: BTreeMap<TemplateId, Set>,
+    holders: Holders,
+    quotas: Quotas,
     seed: u64,
     len: usize,
     capacity: usize,
+}
+
+/// How many headers each miner has in the sets, by a number that stands for the miner as long as it has any.
+#[derive(Clone, Debug)]
+struct Holders {
+    numbers: HashMap<Hotkey, u32, SeededHashes>,
+    held: Vec<(Hotkey, u32)>,
+    free: Vec<u32>,
+}
+
+impl Holders {
+    fn number(&mut self, miner: Hotkey) -> u32 {
+        let Self { numbers, held, free } = self;
+        *numbers.entry(miner).or_insert_with(|| match free.pop() {
+            Some(number) => {
+                held[number as usize] = (miner, 0);
+                number
+            }
+            None => {
+                held.push((miner, 0));
+                // There is at least one header for each, and those are numbered in 32 bits, too.
+                (held.len() - 1) as u32
+            }
+        })
+    }
+
+    fn held(&self, number: u32) -> u32 {
+        self.held[number as usize].1
+    }
+
+    fn give_back(&mut self, number: u32, count: u32) {
+        let (miner, held) = &mut self.held[number as usize];
+        *held -= count;
+        if *held == 0 {
+            self.numbers.remove(miner);
+            self.free.push(number);
+        }
+    }
+}
+
+/// What one job brought of a template's headers.
+#[derive(Clone, Copy, Debug)]
+struct OfJob {
+    holder: u32,
+    count: u32,
 }
 
 /// The headers of one template. What is known of each stands apart from the table that finds it, in the order in
@@ -26,6 +102,7 @@ struct Set {
     seen: Vec<Seen>,
     /// Slots of headers that were released, for the next ones.
     free: Vec<Slot>,
+    jobs: HashMap<JobMark, OfJob, SeededHashes>,
 }
 
 /// The place of a claimed header among those of its template.
@@ -45,6 +122,7 @@ impl Set {
             slots: HashMap::with_hasher(SeededHashes(seed)),
             seen: Vec::new(),
             free: Vec::new(),
+            jobs: HashMap::with_hasher(SeededHashes(seed)),
         }
     }
 
@@ -64,49 +142,88 @@ pub enum ShareClaim {
     Duplicate(Sequence),
     /// The sets are full: shares must wait until templates retire.
     Full,
+    /// The job brought as many shares as one may: its worker needs new work, at a greater difficulty.
+    JobFull,
+    /// The miner holds as much as one may: its shares must wait until templates retire.
+    MinerFull,
 }
 
 impl RecentShares {
     /// Empty sets for at most `capacity` headers. The secret `seed` keeps anybody from choosing headers that
     /// collide in the tables.
-    pub fn new(capacity: usize, seed: u64) -> Self {
+    pub fn new(capacity: usize, quotas: Quotas, seed: u64) -> Self {
         Self {
             sets: BTreeMap::new(),
+            holders: Holders {
+                numbers: HashMap::with_hasher(SeededHashes(seed)),
+                held: Vec::new(),
+                free: Vec::new(),
+            },
+            quotas,
             seed,
             len: 0,
             capacity,
         }
     }
 
-    /// Claims a header of a live template.
-    pub fn claim(&mut self, template: TemplateId, hash: HeaderHash) -> ShareClaim {
+    /// Claims a header of a live template, that `miner` found with this job.
+    pub fn claim(
+        &mut self,
+        template: TemplateId,
+        hash: HeaderHash,
+        miner: Hotkey,
+        job: JobMark,
+    ) -> ShareClaim {
         let seed = self.seed;
         let set = self.sets.entry(template).or_insert_with(|| Set::new(seed));
-        match set.slots.entry(hash) {
-            Entry::Occupied(known) => match set.seen[known.get().0 as usize] {
-                Seen::Pending => ShareClaim::Pending,
-                Seen::Committed(sequence) => ShareClaim::Duplicate(sequence),
-            },
-            Entry::Vacant(place) => {
-                if self.len >= self.capacity {
-                    return ShareClaim::Full;
-                }
-                let slot = match set.free.pop() {
-                    Some(slot) => slot,
-                    None => match u32::try_from(set.seen.len()) {
-                        Ok(next) => {
-                            set.seen.push(Seen::Pending);
-                            Slot(next)
-                        }
-                        Err(_) => return ShareClaim::Full,
-                    },
+        let place = match set.slots.entry(hash) {
+            Entry::Occupied(known) => {
+                return match set.seen[known.get().0 as usize] {
+                    Seen::Pending => ShareClaim::Pending,
+                    Seen::Committed(sequence) => ShareClaim::Duplicate(sequence),
                 };
-                set.seen[slot.0 as usize] = Seen::Pending;
-                place.insert(slot);
-                self.len += 1;
-                ShareClaim::New(slot)
+            }
+            Entry::Vacant(place) => place,
+        };
+        if self.len >= self.capacity {
+            return ShareClaim::Full;
+        }
+        let free = self.capacity - self.len;
+        match set.jobs.entry(job) {
+            Entry::Occupied(mut known) => {
+                let of_job = known.get_mut();
+                if self.quotas.of_job.is_some_and(|quota| of_job.count >= quota) {
+                    return ShareClaim::JobFull;
+                }
+                if !self.quotas.allows(self.holders.held(of_job.holder), free) {
+                    return ShareClaim::MinerFull;
+                }
+                of_job.count += 1;
+                self.holders.held[of_job.holder as usize].1 += 1;
+            }
+            Entry::Vacant(first) => {
+                let known = self.holders.numbers.get(&miner);
+                let held = known.map_or(0, |number| self.holders.held(*number));
+                if !self.quotas.allows(held, free) {
+                    return ShareClaim::MinerFull;
+                }
+                let holder = self.holders.number(miner);
+                self.holders.held[holder as usize].1 += 1;
+                first.insert(OfJob { holder, count: 1 });
             }
         }
+        let slot = match set.free.pop() {
+            Some(slot) => slot,
+            None => {
+                set.seen.push(Seen::Pending);
+                // The setting's range ends far below.
+                Slot(u32::try_from(set.seen.len() - 1).unwrap_or(u32::MAX))
+            }
+        };
+        set.seen[slot.0 as usize] = Seen::Pending;
+        place.insert(slot);
+        self.len += 1;
+        ShareClaim::New(slot)
     }
 
     /// The header that was claimed in this slot is in the ledger, as `sequence`.
@@ -119,20 +236,34 @@ impl RecentShares {
     }
 
     /// The claimed header could not be stored: it was never seen.
-    pub fn release(&mut self, template: TemplateId, hash: HeaderHash) {
-        if let Some(set) = self.sets.get_mut(&template)
-            && let Some(slot) = set.slots.remove(&hash)
-        {
-            set.free.push(slot);
-            self.len -= 1;
+    pub fn release(&mut self, template: TemplateId, hash: HeaderHash, job: JobMark) {
+        let Some(set) = self.sets.get_mut(&template) else {
+            return;
+        };
+        let Some(slot) = set.slots.remove(&hash) else {
+            return;
+        };
+        set.free.push(slot);
+        self.len -= 1;
+        if let Entry::Occupied(mut known) = set.jobs.entry(job) {
+            let of_job = known.get_mut();
+            of_job.count -= 1;
+            self.holders.give_back(of_job.holder, 1);
+            if of_job.count == 0 {
+                known.remove();
+            }
         }
     }
 
-    /// Takes in a header that the store knows.
-    pub fn restore(&mut self, template: TemplateId, hash: HeaderHash, sequence: Sequence) {
-        if let ShareClaim::New(slot) = self.claim(template, hash) {
+    /// Takes in a header that the store knows, of a live template, by this miner. Every one of them, whatever the
+    /// limits say: one that was left out would count twice. Which of the miner's jobs it was is not remembered.
+    pub fn restore(&mut self, template: TemplateId, hash: HeaderHash, sequence: Sequence, miner: Hotkey) {
+        let (quotas, capacity) = (self.quotas, self.capacity);
+        (self.quotas, self.capacity) = (Quotas::NONE, usize::MAX);
+        if let ShareClaim::New(slot) = self.claim(template, hash, miner, JobMark::of_restored(&miner)) {
             self.confirm(template, slot, sequence);
         }
+        (self.quotas, self.capacity) = (quotas, capacity);
     }
 
     /// The place in the ledger of a header that was claimed, if it has one by now.
@@ -149,11 +280,19 @@ impl RecentShares {
         let live = self.sets.split_off(&oldest);
         let retired = std::mem::replace(&mut self.sets, live);
         self.len -= retired.values().map(|set| set.slots.len()).sum::<usize>();
+        for of_job in retired.values().flat_map(|set| set.jobs.values()) {
+            self.holders.give_back(of_job.holder, of_job.count);
+        }
     }
 
     /// How many headers are kept.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// For how many there is room.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// Whether none is kept.
@@ -193,97 +332,4 @@ impl Hasher for SeededHasher {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const T1: TemplateId = TemplateId::new(1);
-    const T2: TemplateId = TemplateId::new(2);
-
-    fn hash(n: u8) -> HeaderHash {
-        HeaderHash::from_bytes([n; 32])
-    }
-
-    fn claim(recent: &mut RecentShares, template: TemplateId, n: u8) -> Slot {
-        match recent.claim(template, hash(n)) {
-            ShareClaim::New(slot) => slot,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_header_counts_once_and_tells_where() {
-        let mut recent = RecentShares::new(10, 1);
-        let slot = claim(&mut recent, T1, 1);
-        assert_eq!(recent.claim(T1, hash(1)), ShareClaim::Pending);
-        recent.confirm(T1, slot, Sequence::new(5));
-        assert_eq!(recent.claim(T1, hash(1)), ShareClaim::Duplicate(Sequence::new(5)));
-    }
-
-    #[test]
-    fn a_header_that_could_not_be_stored_may_come_again() {
-        let mut recent = RecentShares::new(10, 1);
-        let first = claim(&mut recent, T1, 1);
-        recent.release(T1, hash(1));
-        assert!(recent.is_empty());
-        assert_eq!(claim(&mut recent, T1, 2), first, "its slot is free again");
-        assert_ne!(claim(&mut recent, T1, 1), first);
-    }
-
-    #[test]
-    fn full_sets_refuse_until_a_template_retires() {
-        let mut recent = RecentShares::new(2, 1);
-        recent.restore(T1, hash(1), Sequence::new(1));
-        recent.restore(T2, hash(2), Sequence::new(2));
-        assert_eq!(recent.claim(T2, hash(3)), ShareClaim::Full);
-        recent.retire_before(T2);
-        assert_eq!(recent.len(), 1);
-        claim(&mut recent, T2, 3);
-        assert_eq!(recent.claim(T2, hash(2)), ShareClaim::Duplicate(Sequence::new(2)));
-    }
-
-    proptest! {
-        /// Against a plain map that does not know of slots.
-        #[test]
-        fn it_says_what_a_plain_map_says(
-            steps in proptest::collection::vec((0u8..5, 1u32..5, 0u8..80), 0..200),
-        ) {
-            let mut recent = RecentShares::new(50, 7);
-            let mut plain: BTreeMap<(TemplateId, u8), Option<Sequence>> = BTreeMap::new();
-            for (at, (step, template, n)) in steps.into_iter().enumerate() {
-                let template = TemplateId::new(template);
-                let key = (template, n);
-                match step {
-                    0..=2 => match (recent.claim(template, hash(n)), plain.get(&key)) {
-                        (ShareClaim::New(slot), None) => {
-                            let sequence = Sequence::new(at as u64);
-                            let is_confirmed = step > 0;
-                            plain.insert(key, is_confirmed.then_some(sequence));
-                            if is_confirmed {
-                                recent.confirm(template, slot, sequence);
-                            }
-                        }
-                        (ShareClaim::Pending, Some(None)) => {}
-                        (ShareClaim::Duplicate(first), Some(Some(sequence))) => prop_assert_eq!(first, *sequence),
-                        (ShareClaim::Full, None) => prop_assert_eq!(plain.len(), 50),
-                        (said, known) => prop_assert!(false, "{said:?} of {known:?}"),
-                    },
-                    3 => {
-                        recent.release(template, hash(n));
-                        plain.remove(&key);
-                    }
-                    _ => {
-                        recent.retire_before(template);
-                        plain.retain(|(of, _), _| *of >= template);
-                    }
-                }
-                prop_assert_eq!(recent.len(), plain.len());
-                let seen = plain.get(&key).copied().flatten();
-                prop_assert_eq!(recent.sequence_of(template, &hash(n)), seen);
-                let slots: usize = recent.sets.values().map(|set| set.seen.len()).sum();
-                let free: usize = recent.sets.values().map(|set| set.free.len()).sum();
-                prop_assert_eq!(slots, plain.len() + free);
-            }
-        }
-    }
-}
+mod tests;

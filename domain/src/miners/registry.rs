@@ -1,18 +1,31 @@
 //! Miners and their workers: standing, bans, counters and share difficulties.
 //!
 //! Deciding and noting are separate: what has to be stored is noted here only after the store has it.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `names` | a name gets a number, waits for its first work, is stored, gives way |
+//! | `admission` | who may register, and who gives way when there is no room |
+//! | `counting` | shares become counters |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::hashrate::Hashrate;
+use super::places::{Client, Place, Places};
 use crate::hotkey::Hotkey;
 use crate::ids::{WorkerId, WorkerName};
 use crate::share::Rejection;
-use crate::statistics::Record;
 use crate::target::Difficulty;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::units::Units;
 use crate::vardiff::{self, Vardiff};
+
+mod admission;
+mod counting;
+mod names;
+
+pub use names::{Credit, OutOfNumbers};
 
 /// How much the registry may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +34,12 @@ pub struct RegistryLimits {
     pub miners: usize,
     /// Those of them that are payout addresses.
     pub address_miners: usize,
-    /// Workers of one miner.
+    /// Named workers of one miner that are stored; `default` is always one more.
     pub workers_per_miner: u32,
+    /// For how long a worker without a share keeps its place when another one needs it.
+    pub worker_idle: Span,
+    /// Names that have no work yet, of all miners together.
+    pub names_waiting: usize,
 }
 
 /// An operator's decision that a miner may not mine.
@@ -58,10 +75,20 @@ pub struct Miner {
     pub ban: Option<Ban>,
     /// A share difficulty that an operator fixed for all of its workers.
     pub fixed_difficulty: Option<Difficulty>,
-    /// Its machines.
+    /// Its machines, also those that have no work yet.
     pub workers: BTreeMap<WorkerName, WorkerId>,
-    /// Shares that were rejected before their worker was known.
+    /// Shares that were rejected before their worker was known or had work.
     pub rejected: [u64; Rejection::REASONS.len()],
+    /// What workers came to that gave way or were removed.
+    pub gone: Counters,
+    /// Share difficulties that an operator fixed for workers.
+    fixed_of: BTreeMap<WorkerName, Difficulty>,
+    /// How many of its workers are stored or being stored, `default` not counted.
+    named: u32,
+    /// Its place among those without work; `None` once it has work.
+    place: Option<Place>,
+    looked_for_room_at: Option<Timestamp>,
+    is_leaving: bool,
 }
 
 /// What a worker's shares came to.
@@ -90,6 +117,33 @@ pub struct CountedShare {
     pub is_block: bool,
 }
 
+impl Counters {
+    /// Adds what another one came to.
+    pub fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        for (sum, n) in self.rejected.iter_mut().zip(other.rejected) {
+            *sum += n;
+        }
+        // Work of a pool's life fits; a display need not fail if it ever does not.
+        self.units = self.units.checked_add(other.units).unwrap_or(self.units);
+        self.blocks += other.blocks;
+        self.last_share_at = self.last_share_at.max(other.last_share_at);
+    }
+}
+
+/// Where a worker is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It had no work yet, so the store does not know it.
+    Waiting(Place),
+    /// Its first share is on its way to the store, and its name with it.
+    Storing,
+    /// The store knows it.
+    Stored,
+    /// It is being taken out of the store. What it brings goes to the miner's `default`.
+    Leaving,
+}
+
 /// A worker of a miner.
 #[derive(Clone, Debug)]
 pub struct Worker {
@@ -99,19 +153,51 @@ pub struct Worker {
     pub name: WorkerName,
     /// What its shares came to.
     pub counters: Counters,
-    /// A share difficulty that an operator fixed.
-    pub fixed_difficulty: Option<Difficulty>,
-    /// The difficulty that the worker's session last issued, if it mines in one that steers by itself.
+    /// The difficulty that the worker's session last issued, if it mines in one that steers by itself. To be shown.
     pub issued: Option<Difficulty>,
+    /// The difficulty that the worker's accepted shares in such sessions speak for: where its next one goes on.
+    pub earned: Option<Difficulty>,
     vardiff: Vardiff,
     hashrate: Hashrate,
-    is_saved: bool,
+    stage: Stage,
+    /// Shares that are credited to it and not in the store yet.
+    under_way: u32,
 }
 
 impl Worker {
+    /// Whether it has no work yet and is there because its owner asked for it.
+    pub fn is_owners_newest(&self) -> bool {
+        matches!(self.stage, Stage::Waiting(place) if matches!(place.client(), Client::Owner(_)))
+    }
+
+    /// Whether the store knows it: it had an accepted share.
+    pub fn is_stored(&self) -> bool {
+        matches!(self.stage, Stage::Stored | Stage::Leaving)
+    }
+
     /// Hashes per second as of `now`.
     pub fn hashrate(&self, now: Timestamp) -> f64 {
         self.hashrate.per_sec(now)
+    }
+}
+
+/// Workers are numbered by the pool, so nobody can choose numbers that collide.
+#[derive(Clone, Copy, Debug, Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 
@@ -123,9 +209,16 @@ pub struct Registry {
     start_difficulty: Difficulty,
     miners: BTreeMap<Hotkey, Miner>,
     address_miners: usize,
-    workers: Vec<Option<Worker>>,
+    workers: HashMap<WorkerId, Worker, BuildHasherDefault<IdHasher>>,
+    numbers: names::Numbers,
+    /// Names without work.
+    waiting: Places<WorkerId>,
+    /// Miners without work: those that registered, and payout addresses.
+    unproven: [Places<Hotkey>; 2],
+    /// Miners that need room for one more name, and whether its owner asked for it.
+    wanting_room: Vec<(Hotkey, bool)>,
     changed: BTreeSet<WorkerId>,
-    issued_changed: BTreeSet<WorkerId>,
+    earned_changed: BTreeSet<WorkerId>,
     hashrate: Hashrate,
     /// Whether new miners are taken.
     pub registration_open: bool,
@@ -145,87 +238,22 @@ impl Registry {
             start_difficulty,
             miners: BTreeMap::new(),
             address_miners: 0,
-            workers: Vec::new(),
+            workers: HashMap::default(),
+            numbers: names::Numbers::default(),
+            waiting: Places::default(),
+            unproven: [Places::default(), Places::default()],
+            wanting_room: Vec::new(),
             changed: BTreeSet::new(),
-            issued_changed: BTreeSet::new(),
+            earned_changed: BTreeSet::new(),
             hashrate: Hashrate::new(now),
             registration_open: true,
         }
     }
 
-    /// Notes a miner that the store has: a new one, or a known one's new payout address.
-    pub fn note_miner(&mut self, hotkey: Hotkey, registered_at: Timestamp, payout_address: Option<String>) {
-        let miner = self.miners.entry(hotkey).or_insert_with(|| Miner {
-            registered_at,
-            payout_address: None,
-            is_address: false,
-            ban: None,
-            fixed_difficulty: None,
-            workers: BTreeMap::new(),
-            rejected: Default::default(),
-        });
-        miner.payout_address = payout_address;
-    }
-
-    /// Notes that a miner that was noted is a payout address's own identity.
-    pub fn note_is_address(&mut self, hotkey: &Hotkey) {
-        if let Some(miner) = self.miners.get_mut(hotkey)
-            && !std::mem::replace(&mut miner.is_address, true)
-        {
-            self.address_miners += 1;
-        }
-    }
-
-    /// Notes a worker that the store has.
-    pub fn note_worker(
-        &mut self,
-        id: WorkerId,
-        hotkey: Hotkey,
-        name: WorkerName,
-        counters: Counters,
-        now: Timestamp,
-    ) {
-        let Some(miner) = self.miners.get_mut(&hotkey) else {
-            return;
-        };
-        miner.workers.insert(name.clone(), id);
-        let at = id.get() as usize;
-        if self.workers.len() <= at {
-            self.workers.resize(at + 1, None);
-        }
-        self.workers[at] = Some(Worker {
-            hotkey,
-            name,
-            counters,
-            fixed_difficulty: None,
-            issued: None,
-            vardiff: Vardiff::new(self.start_difficulty, now, &self.vardiff),
-            hashrate: Hashrate::new(now),
-            is_saved: true,
-        });
-    }
-
-    /// Whether there is room for one more miner.
-    pub fn has_room(&self) -> bool {
-        self.miners.len() < self.limits.miners
-    }
-
-    /// Miners that are payout addresses.
-    pub fn address_miners(&self) -> usize {
-        self.address_miners
-    }
-
-    /// Whether payout addresses have room for one more miner, while `pending` of them are being stored. They may
-    /// not take all the room, or names that cost nothing would keep everybody else out.
-    pub fn has_room_for_address(&self, pending: usize) -> bool {
-        self.address_miners + pending < self.limits.address_miners
-            && self.miners.len() + pending < self.limits.miners
-    }
-
     /// Whether this hotkey may mine at `now`.
     pub fn standing(&self, hotkey: &Hotkey, now: Timestamp) -> Standing<'_> {
         match self.miners.get(hotkey) {
-            None => Standing::Unknown,
+            None | Some(Miner { is_leaving: true, .. }) => Standing::Unknown,
             Some(Miner { ban: Some(ban), .. }) if ban.until.is_none_or(|until| now < until) => {
                 Standing::Banned(&ban.reason)
             }
@@ -245,56 +273,16 @@ impl Registry {
 
     /// A worker.
     pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
-        self.workers.get(id.get() as usize)?.as_ref()
+        self.workers.get(&id)
     }
 
     fn worker_mut(&mut self, id: WorkerId) -> Option<&mut Worker> {
-        self.workers.get_mut(id.get() as usize)?.as_mut()
+        self.workers.get_mut(&id)
     }
 
-    /// All workers.
+    /// All workers that had work.
     pub fn workers(&self) -> impl Iterator<Item = &Worker> {
-        self.workers.iter().flatten()
-    }
-
-    /// The worker of a registered miner with this name, numbering it if it is new. The second value says
-    /// whether the store has it: if not, store it and call [`Registry::worker_saved`] before its first job.
-    ///
-    /// # Errors
-    /// The limit, if the miner has as many workers as it may.
-    ///
-    /// # Panics
-    /// If the miner is not registered, which its standing tells first.
-    pub fn find_or_number(
-        &mut self,
-        hotkey: Hotkey,
-        name: &WorkerName,
-        now: Timestamp,
-    ) -> Result<(WorkerId, bool), u32> {
-        let miner = self
-            .miners
-            .get(&hotkey)
-            .expect("only a registered miner's workers are numbered");
-        if let Some(&id) = miner.workers.get(name) {
-            return Ok((id, self.worker(id).is_some_and(|w| w.is_saved)));
-        }
-        if miner.workers.len() >= self.limits.workers_per_miner as usize {
-            return Err(self.limits.workers_per_miner);
-        }
-        let id = u32::try_from(self.workers.len()).map_err(|_| self.limits.workers_per_miner)?;
-        let id = WorkerId::new(id);
-        self.note_worker(id, hotkey, name.clone(), Counters::default(), now);
-        if let Some(worker) = self.worker_mut(id) {
-            worker.is_saved = false;
-        }
-        Ok((id, false))
-    }
-
-    /// Notes that the store has this worker now.
-    pub fn worker_saved(&mut self, id: WorkerId) {
-        if let Some(worker) = self.worker_mut(id) {
-            worker.is_saved = true;
-        }
+        self.workers.values().filter(|worker| worker.is_stored())
     }
 
     /// The difficulty of a worker's next job: an operator's choice, or vardiff's.
@@ -306,133 +294,77 @@ impl Registry {
         };
         worker.vardiff.on_idle(now, &settings);
         worker.issued = None;
-        let fixed = worker.fixed_difficulty;
         let chosen = worker.vardiff.difficulty();
-        let hotkey = worker.hotkey;
-        fixed
-            .or_else(|| self.miners.get(&hotkey)?.fixed_difficulty)
-            .unwrap_or(chosen)
+        self.fixed_difficulty(id).unwrap_or(chosen)
     }
 
     /// The difficulty of a worker's next job as it stands, for display.
     pub fn shown_difficulty(&self, worker: &Worker) -> Difficulty {
-        worker
-            .fixed_difficulty
-            .or_else(|| self.miners.get(&worker.hotkey)?.fixed_difficulty)
+        self.fixed_for(worker)
             .or(worker.issued)
             .unwrap_or_else(|| worker.vardiff.difficulty())
     }
 
     /// The share difficulty that an operator fixed for a worker or its miner.
     pub fn fixed_difficulty(&self, id: WorkerId) -> Option<Difficulty> {
-        let worker = self.worker(id)?;
-        worker
-            .fixed_difficulty
-            .or_else(|| self.miners.get(&worker.hotkey)?.fixed_difficulty)
+        self.fixed_for(self.worker(id)?)
+    }
+
+    fn fixed_for(&self, worker: &Worker) -> Option<Difficulty> {
+        let miner = self.miners.get(&worker.hotkey)?;
+        let of_worker = miner.fixed_of.get(&worker.name).copied();
+        of_worker.or(miner.fixed_difficulty)
     }
 
     /// Notes what a worker's session issues from now on.
     pub fn note_issued(&mut self, id: WorkerId, difficulty: Difficulty) {
-        if let Some(worker) = self.worker_mut(id)
-            && worker.issued != Some(difficulty)
-        {
+        if let Some(worker) = self.worker_mut(id) {
             worker.issued = Some(difficulty);
-            self.issued_changed.insert(id);
         }
     }
 
-    /// The workers whose sessions issue another difficulty since this was last asked.
-    pub fn take_issued(&mut self) -> Vec<WorkerId> {
-        std::mem::take(&mut self.issued_changed).into_iter().collect()
+    /// Notes the difficulty that a worker's accepted shares in a session speak for.
+    pub fn note_earned(&mut self, id: WorkerId, difficulty: Difficulty) {
+        if let Some(worker) = self.worker_mut(id)
+            && worker.earned != Some(difficulty)
+        {
+            worker.earned = Some(difficulty);
+            // What a name without work earned dies with it.
+            if worker.is_stored() {
+                self.earned_changed.insert(id);
+            }
+        }
     }
 
-    /// Gives back workers whose issued difficulty could not be saved: they count as changed again.
-    pub fn keep_issued(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
-        self.issued_changed.extend(workers);
+    /// The workers that earned another difficulty since this was last asked.
+    pub fn take_earned(&mut self) -> Vec<WorkerId> {
+        std::mem::take(&mut self.earned_changed).into_iter().collect()
     }
 
-    /// Puts a saved issued difficulty back.
-    pub fn restore_issued(&mut self, hotkey: &Hotkey, worker: &WorkerName, difficulty: Option<Difficulty>) {
+    /// Gives back workers whose earned difficulty could not be saved: they count as changed again.
+    pub fn keep_earned(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
+        self.earned_changed.extend(workers);
+    }
+
+    /// Puts a saved earned difficulty back. Returns whether there is such a worker.
+    pub fn restore_earned(
+        &mut self,
+        hotkey: &Hotkey,
+        worker: &WorkerName,
+        difficulty: Option<Difficulty>,
+    ) -> bool {
         let id = self
             .miners
             .get(hotkey)
             .and_then(|miner| miner.workers.get(worker))
             .copied();
-        if let Some(worker) = id.and_then(|id| self.worker_mut(id)) {
-            worker.issued = difficulty;
+        match id.and_then(|id| self.worker_mut(id)) {
+            Some(worker) => {
+                worker.earned = difficulty;
+                true
+            }
+            None => false,
         }
-    }
-
-    /// Counts an accepted share that was received at `now`.
-    pub fn on_accepted(&mut self, id: WorkerId, now: Timestamp, share: &CountedShare) {
-        let issued = share.issued;
-        let settings = self.vardiff;
-        let hashes = issued.expected_hashes();
-        self.hashrate.record(now, hashes);
-        if let Some(worker) = self.worker_mut(id) {
-            worker.counters.accepted += 1;
-            // Work of a pool's life fits; a display need not fail if it ever does not.
-            let units = worker.counters.units;
-            worker.counters.units = units.checked_add(share.units).unwrap_or(units);
-            worker.counters.blocks += u64::from(share.is_block);
-            worker.counters.last_share_at = Some(now);
-            worker.hashrate.record(now, hashes);
-            worker.vardiff.on_share(now, issued, &settings);
-            self.changed.insert(id);
-        }
-    }
-
-    /// Counts a rejected share of a worker, or of a miner if the worker is not known.
-    pub fn on_rejected(&mut self, hotkey: &Hotkey, worker: Option<WorkerId>, reason: Rejection) {
-        let at = reason.index();
-        if let Some(id) = worker
-            && let Some(worker) = self.worker_mut(id).filter(|w| w.hotkey == *hotkey)
-        {
-            worker.counters.rejected[at] += 1;
-            self.changed.insert(id);
-        } else if let Some(miner) = self.miners.get_mut(hotkey) {
-            miner.rejected[at] += 1;
-        }
-    }
-
-    /// The counters that changed since this was last asked.
-    pub fn take_changed(&mut self) -> Vec<(WorkerId, Counters)> {
-        let changed = std::mem::take(&mut self.changed);
-        changed
-            .into_iter()
-            .filter_map(|id| Some((id, self.worker(id)?.counters)))
-            .collect()
-    }
-
-    /// Gives back workers whose counters were taken but could not be saved: they count as changed again.
-    pub fn keep_changed(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
-        self.changed.extend(workers);
-    }
-
-    /// Hashes per second of all miners as of `now`.
-    pub fn hashrate(&self, now: Timestamp) -> f64 {
-        self.hashrate.per_sec(now)
-    }
-
-    /// One standard deviation of that by chance alone, as a part of it; `None` before the first share.
-    pub fn hashrate_error(&self) -> Option<f64> {
-        self.hashrate.relative_error()
-    }
-
-    /// What each miner's work should have brought and what it brought, by hotkey.
-    pub fn records(&self) -> impl Iterator<Item = (Hotkey, Record)> + '_ {
-        self.miners.iter().map(|(hotkey, miner)| {
-            let workers = miner.workers.values().filter_map(|id| self.worker(*id));
-            let nothing = Record {
-                found: 0,
-                expected: 0.0,
-            };
-            let record = workers.fold(nothing, |sum, worker| Record {
-                found: sum.found + worker.counters.blocks,
-                expected: sum.expected + worker.counters.units.to_f64(),
-            });
-            (*hotkey, record)
-        })
     }
 
     /// Bans a registered miner, or lifts its ban. Returns whether there is such a miner.
@@ -440,14 +372,18 @@ impl Registry {
         match self.miners.get_mut(hotkey) {
             Some(miner) => {
                 miner.ban = ban;
+                // Who is banned stays known, or the same one would be back as another.
+                if let Some(place) = miner.place.take_if(|_| miner.ban.is_some()) {
+                    self.unproven[usize::from(miner.is_address)].leave(&place);
+                }
                 true
             }
             None => false,
         }
     }
 
-    /// Fixes the share difficulty of a miner or one of its workers; `None` lets vardiff choose again.
-    /// Returns whether there is such a miner or worker.
+    /// Fixes the share difficulty of a miner or one of its workers (also for when it comes); `None` lets vardiff
+    /// choose again. Returns whether there is such a miner.
     pub fn fix_difficulty(
         &mut self,
         hotkey: &Hotkey,
@@ -461,14 +397,11 @@ impl Registry {
             miner.fixed_difficulty = difficulty;
             return true;
         };
-        let id = miner.workers.get(name).copied();
-        match id.and_then(|id| self.worker_mut(id)) {
-            Some(worker) => {
-                worker.fixed_difficulty = difficulty;
-                true
-            }
-            None => false,
+        match difficulty {
+            Some(difficulty) => drop(miner.fixed_of.insert(name.clone(), difficulty)),
+            None => drop(miner.fixed_of.remove(name)),
         }
+        true
     }
 }
 

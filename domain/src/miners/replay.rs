@@ -43,11 +43,10 @@ impl ReplayGuard {
 
     /// Uses up a nonce that is too old to be taken from `expires_at` on.
     pub fn claim(&mut self, now: Timestamp, hotkey: Hotkey, nonce: u64, expires_at: Timestamp) -> NonceClaim {
-        self.forget_expired(now);
         if self.used.contains_key(&(hotkey, nonce)) || Some(expires_at) <= self.forgotten_to {
             return NonceClaim::Used;
         }
-        if self.used.len() >= self.capacity {
+        if self.used.len() >= self.capacity && !self.forget_one(now) {
             return NonceClaim::Full;
         }
         self.used.insert((hotkey, nonce), expires_at);
@@ -62,15 +61,19 @@ impl ReplayGuard {
         }
     }
 
-    fn forget_expired(&mut self, now: Timestamp) {
-        while let Some((expires_at, hotkey, nonce)) = self.by_expiry.first().copied() {
-            if expires_at > now {
-                return;
-            }
-            self.by_expiry.pop_first();
-            self.forgotten_to = self.forgotten_to.max(Some(expires_at));
-            self.used.remove(&(hotkey, nonce));
+    /// Makes room by forgetting the nonce that expired first. Nothing is forgotten before room is needed: should the
+    /// date step back, what is still known keeps nobody out whose nonce is new.
+    fn forget_one(&mut self, now: Timestamp) -> bool {
+        let Some((expires_at, hotkey, nonce)) = self.by_expiry.first().copied() else {
+            return false;
+        };
+        if expires_at > now {
+            return false;
         }
+        self.by_expiry.pop_first();
+        self.forgotten_to = self.forgotten_to.max(Some(expires_at));
+        self.used.remove(&(hotkey, nonce));
+        true
     }
 }
 
@@ -103,6 +106,28 @@ mod tests {
         assert_eq!(guard.claim(at(100), OTHER, 1, at(112)), NonceClaim::Fresh);
         assert_eq!(guard.claim(at(1), MINER, 7, at(12)), NonceClaim::Used);
         assert_eq!(guard.claim(at(2), MINER, 8, at(14)), NonceClaim::Fresh);
+    }
+
+    #[test]
+    fn a_clock_that_was_a_year_ahead_keeps_nobody_out_afterwards() {
+        const YEAR: i64 = 365 * 86_400;
+        let mut guard = ReplayGuard::new(4);
+        for n in 0..3 {
+            let at_wrong = YEAR + i64::try_from(n).unwrap() * 100;
+            assert_eq!(
+                guard.claim(at(at_wrong), MINER, n, at(at_wrong + 12)),
+                NonceClaim::Fresh
+            );
+        }
+        for n in 10..13 {
+            let now = i64::try_from(n).unwrap() * 100;
+            assert_eq!(
+                guard.claim(at(now), MINER, n, at(now + 12)),
+                NonceClaim::Fresh,
+                "{n}"
+            );
+        }
+        assert_eq!(guard.claim(at(YEAR), MINER, 0, at(YEAR + 12)), NonceClaim::Used);
     }
 
     #[test]

@@ -13,8 +13,10 @@
 //! | [`transaction`] | whether a signed transaction pays just that |
 //! | [`payout`] | a payout's states, the steps between them and what each books |
 //! | [`follow`] | what to do about a payout by what the wallet says of its transaction |
+//! | [`adopt`] | what the wallet sent and the ledger does not know, made into a payout |
 //! | [`txid`] | names of transactions and outputs |
 
+pub mod adopt;
 pub mod batch;
 pub mod coins;
 mod draft;
@@ -27,6 +29,7 @@ pub mod txid;
 #[cfg(test)]
 mod tests;
 
+pub use adopt::{AdoptError, Adopted, Payees, Spend};
 pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
 pub use coins::{ChooseError, Chosen, FeeTerms, Funds, Outputs, Price, Purse, Sizes};
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};

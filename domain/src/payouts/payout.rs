@@ -13,6 +13,7 @@
 //! transaction that spends its inputs is deep. Should a reorganisation bring a returned payout back after all,
 //! [`Step::Revive`] books what the miners still have as payable; what is missing the pool's reserve bears.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -82,6 +83,9 @@ const REORGED: &str = "it was deep until a reorganisation of the chain; the same
 /// The note of a payout that was returned and came back.
 const REVIVED: &str =
     "its balance was given back, but a reorganisation brought its transaction into the chain";
+
+/// How the note of a payout begins that the wallet sent and the ledger did not know.
+const ADOPTED: &str = "sent by the wallet while this ledger did not know of it";
 
 /// A name that is none of a [`PayoutState`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -256,6 +260,68 @@ impl Payout {
         }
     }
 
+    /// What the wallet sent and the ledger does not know, as the payout that it was. [`Payout::adoption`] books it.
+    pub fn adopt(
+        id: PayoutId,
+        at: Timestamp,
+        adopted: super::Adopted,
+        fee_rate: FeeRate,
+        signed: Signed,
+    ) -> Self {
+        Self {
+            state: PayoutState::Broadcast,
+            sent_at: Some(at),
+            signed: Some(signed),
+            note: ADOPTED.to_owned(),
+            ..Self::reserve(id, at, adopted.parts, adopted.payer, fee_rate)
+        }
+    }
+
+    /// Whether the ledger learnt of it only after it was sent.
+    pub fn is_adopted(&self) -> bool {
+        self.note.starts_with(ADOPTED)
+    }
+
+    /// What adopting it books: of each part what its miner has as payable, and the rest of the reserve.
+    ///
+    /// # Errors
+    /// If it does not fit the books.
+    pub fn adoption(&self, payable: impl Fn(&Hotkey) -> Amount) -> Result<Stepped, LedgerError> {
+        let mut next = self.clone();
+        let mut postings = Postings::new();
+        next.bear(&mut postings, payable)?;
+        let borne = Amount::checked_sum(next.parts.iter().map(|part| part.borne)).unwrap_or(Amount::ZERO);
+        if borne > Amount::ZERO {
+            next.note = format!(
+                "{ADOPTED}; of what it paid no balance covered {borne} sats, which the reserve bears"
+            );
+        }
+        Ok(Stepped {
+            payout: next,
+            postings,
+        })
+    }
+
+    /// Takes each part from what its miner has, and the rest from the reserve.
+    fn bear(
+        &mut self,
+        postings: &mut Postings,
+        payable: impl Fn(&Hotkey) -> Amount,
+    ) -> Result<(), LedgerError> {
+        let mut taken: BTreeMap<Hotkey, Amount> = BTreeMap::new();
+        for part in &mut self.parts {
+            let in_flight = account(part, Balance::InFlight);
+            let before = taken.entry(part.hotkey).or_insert(Amount::ZERO);
+            let has = payable(&part.hotkey).checked_sub(*before).unwrap_or(Amount::ZERO);
+            let theirs = has.min(part.amount);
+            *before = before.checked_add(theirs).unwrap_or(Amount::MAX);
+            part.borne = part.amount.checked_sub(theirs).unwrap_or(Amount::ZERO);
+            postings.transfer(account(part, Balance::Payable), in_flight, theirs)?;
+            postings.transfer(Account::Reserve, in_flight, part.borne)?;
+        }
+        Ok(())
+    }
+
     /// What is taken from all its miners' balances.
     ///
     /// # Panics
@@ -366,7 +432,9 @@ impl Payout {
                 postings = self.confirmation()?;
                 next.state = Confirmed;
                 next.confirmations = *confirmations;
-                next.note.clear();
+                if !self.is_adopted() {
+                    next.note.clear();
+                }
             }
             (Step::Unconfirm(confirmations), Confirmed) => {
                 postings = self.confirmation()?.reversed();
@@ -391,13 +459,7 @@ impl Payout {
                 next.note.clone_from(note);
             }
             (Step::Revive(confirmations), Returned) => {
-                for part in &mut next.parts {
-                    let in_flight = account(part, Balance::InFlight);
-                    let theirs = payable(&part.hotkey).min(part.amount);
-                    part.borne = part.amount.checked_sub(theirs).unwrap_or(Amount::ZERO);
-                    postings.transfer(account(part, Balance::Payable), in_flight, theirs)?;
-                    postings.transfer(Account::Reserve, in_flight, part.borne)?;
-                }
+                next.bear(&mut postings, payable)?;
                 next.state = Broadcast;
                 next.confirmations = *confirmations;
                 next.is_watched = true;

@@ -114,6 +114,38 @@ fn nothing_is_due_at_the_end_of_time() {
     assert_eq!(schedule.due(Timestamp::from_millis(i64::MAX)), None);
 }
 
+#[test]
+fn a_last_closing_in_the_future_counts_from_now() {
+    let last = Some((RoundId::new(783), at(50_000)));
+    let schedule = Schedule::new(at(0), last, every(60))
+        .unwrap()
+        .not_after(at(3_000));
+    assert_eq!(schedule.next_at(), at(3_060));
+    assert_eq!(schedule.due(at(3_060)), Some(round(784, 3_060)));
+    let before = Schedule::new(at(0), Some((RoundId::new(1), at(2_000))), every(60)).unwrap();
+    assert_eq!(before.not_after(at(3_000)), before, "one in the past stays");
+}
+
+#[test]
+fn missed_rounds_are_counted_and_can_be_forgotten() {
+    for (now, missed, next) in [
+        (1_000, 0, 1_060),
+        (1_119, 0, 1_060),
+        (1_120, 1, 1_120),
+        (1_239, 2, 1_180),
+    ] {
+        let mut schedule = new_pool(60);
+        assert_eq!(schedule.missed(at(now)), missed, "{now}");
+        schedule.skip_missed(at(now));
+        assert_eq!(schedule.missed(at(now)), 0, "{now}");
+        assert_eq!(schedule.next_at(), at(next), "{now}");
+    }
+    let mut schedule = new_pool(60);
+    schedule.reset(at(9_000));
+    assert_eq!((schedule.missed(at(9_059)), schedule.next_at()), (0, at(9_060)));
+    assert_eq!(schedule.due(at(9_060)), Some(round(1, 9_060)), "its number stays");
+}
+
 proptest! {
     #[test]
     fn whatever_the_ticks_rounds_are_numbered_and_spaced_without_gap(

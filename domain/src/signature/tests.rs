@@ -75,6 +75,50 @@ fn the_signed_bytes_are_the_lines_of_the_protocol() {
     assert_eq!(request.payload(), expected.into_bytes());
 }
 
+#[test]
+fn a_signature_wrapped_by_a_wallet_in_a_browser_holds_once_and_no_deeper() {
+    use ed25519_dalek::Signer;
+    let ed25519 = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let sr25519 = schnorrkel::MiniSecretKey::from_bytes(&[7; 32])
+        .unwrap()
+        .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
+    let signers = [
+        (
+            Scheme::Ed25519,
+            Hotkey::from_bytes(ed25519.verifying_key().to_bytes()),
+        ),
+        (Scheme::Sr25519, Hotkey::from_bytes(sr25519.public.to_bytes())),
+    ];
+    for (scheme, sender) in signers {
+        let request = SignedRequest {
+            scheme,
+            method: "POST",
+            path: "/v1/miners",
+            body: b"{}",
+            nonce_nanos: 17,
+            sender,
+            receiver: Hotkey::from_bytes([1; 32]),
+        };
+        let sign = |message: &[u8]| match scheme {
+            Scheme::Ed25519 => ed25519.sign(message).to_bytes(),
+            Scheme::Sr25519 => sr25519.sign_simple(SIGNING_CONTEXT, message).to_bytes(),
+        };
+        let wrap = |message: &[u8]| [b"<Bytes>", message, b"</Bytes>"].concat();
+        let payload = request.payload();
+        let cases = [
+            (payload.clone(), true),
+            (wrap(&payload), true),
+            (wrap(&wrap(&payload)), false),
+            ([b"<Bytes>", &payload[..]].concat(), false),
+            (wrap(b""), false),
+        ];
+        for (signed, holds) in cases {
+            let shown = String::from_utf8_lossy(&signed);
+            assert_eq!(request.is_signed_by(&sign(&signed)), holds, "{scheme:?} {shown}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn random_bytes_are_never_a_signature(key in any::<[u8; 32]>(), sig in any::<[u8; 32]>(), more in any::<[u8; 32]>()) {

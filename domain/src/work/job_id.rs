@@ -5,8 +5,8 @@
 //! job, and jobs outlive a restart. A miner can not change the target it was issued: the tag would not hold.
 //!
 //! A Stratum session knows its owner, worker and extranonce, so the names that it gives its jobs
-//! ([`SessionJobId`]) hold only template and share target, and a tag for this session alone. They are half as
-//! long: some mining firmware keeps job ids in small buffers.
+//! ([`SessionJobId`]) hold only template, share target and how often the two were told, and a tag for this session
+//! alone. They are half as long: some mining firmware keeps job ids in small buffers.
 //!
 //! Which front end gave a job out stands in its extranonce (see [`super::extranonce`]), of which a job id holds all
 //! and a session its own part; so job ids need no field for it.
@@ -15,7 +15,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::extranonce::{ExtraNonce1, SessionSeat};
 use crate::hex_digits;
@@ -25,7 +25,7 @@ use crate::target::CompactTarget;
 
 const FIELDS_LEN: usize = 20;
 const TAG_LEN: usize = 8;
-const SESSION_FIELDS_LEN: usize = 8;
+const SESSION_FIELDS_LEN: usize = 9;
 const SESSION_TAG_LEN: usize = 6;
 const SESSION_LEN: usize = SESSION_FIELDS_LEN + SESSION_TAG_LEN;
 const RESUME_TAG_LEN: usize = 8;
@@ -35,6 +35,37 @@ const LEN: usize = FIELDS_LEN + TAG_LEN;
 /// The name of a job.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId([u8; LEN]);
+
+/// A short stand-in for a job's name, where jobs are only told apart: its tag, which looks like chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JobMark(u64);
+
+impl JobMark {
+    /// The mark with these bits.
+    pub const fn new(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The mark that stands for all of a miner's jobs of an earlier life.
+    pub fn of_restored(miner: &Hotkey) -> Self {
+        let digest = Sha256::digest(miner.as_bytes());
+        Self(
+            digest
+                .iter()
+                .take(8)
+                .fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+        )
+    }
+}
+
+impl JobId {
+    /// What tells this job from all others.
+    pub fn mark(&self) -> JobMark {
+        let mut tag = [0; TAG_LEN];
+        tag.copy_from_slice(&self.0[LEN - TAG_LEN..]);
+        JobMark(u64::from_be_bytes(tag))
+    }
+}
 
 /// What a job id stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +158,9 @@ pub struct SessionJob {
     pub template: TemplateId,
     /// The share target, in a form that holds it exactly.
     pub share_bits: CompactTarget,
+    /// How often the session told the two before: a job that is told again has another time, and some firmware
+    /// takes no notice of a job whose name it knows.
+    pub telling: u8,
 }
 
 impl JobKey {
@@ -143,6 +177,7 @@ impl JobKey {
         let mut bytes = [0; SESSION_LEN];
         bytes[0..4].copy_from_slice(&job.template.get().to_be_bytes());
         bytes[4..8].copy_from_slice(&job.share_bits.bits().to_be_bytes());
+        bytes[8] = job.telling;
         let mac = self.mac_of(b"session job", session, &bytes[..SESSION_FIELDS_LEN]);
         let tag = mac.finalize().into_bytes();
         bytes[SESSION_FIELDS_LEN..].copy_from_slice(&tag[..SESSION_TAG_LEN]);
@@ -160,6 +195,7 @@ impl JobKey {
         Some(SessionJob {
             template: TemplateId::new(word(0)),
             share_bits: CompactTarget::from_bits(word(4)),
+            telling: fields[8],
         })
     }
 
@@ -278,14 +314,15 @@ mod tests {
 
         #[test]
         fn a_sessions_job_id_opens_in_its_session_alone(
-            template in any::<u32>(), bits in any::<u32>(), one in any::<u32>(), other in any::<u32>(),
-            bit in 0..SESSION_LEN * 8,
+            template in any::<u32>(), bits in any::<u32>(), telling in any::<u8>(),
+            one in any::<u32>(), other in any::<u32>(), bit in 0..SESSION_LEN * 8,
         ) {
             let key = JobKey::new(&[1; 32]);
             let (one, other) = (ExtraNonce1::numbered(one), ExtraNonce1::numbered(other));
             let job = SessionJob {
                 template: TemplateId::new(template),
                 share_bits: CompactTarget::from_bits(bits),
+                telling,
             };
             let id = key.seal_session_job(one, &job);
             let mut read = SessionJobId::parse(id.to_string().as_bytes()).unwrap();

@@ -26,7 +26,7 @@ pub use coinbase::CoinbaseForm;
 pub use extranonce::{ExtraNonce1, FrontEnd, FullExtraNonce, SessionSeat};
 pub use header::Header;
 pub use job::Job;
-pub use job_id::{JobId, JobKey, SessionJob, SessionJobId};
+pub use job_id::{JobId, JobKey, JobMark, SessionJob, SessionJobId};
 pub use job_space::JobExtraNonces;
 pub use template::{Algorithm, BareTemplate, ChainTemplate, Template};
 pub use version::VersionRolling;

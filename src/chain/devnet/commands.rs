@@ -1,6 +1,6 @@
 //! What can be done to the chain that no real network would let one do, and what a wallet asks of it.
 
-use bitcoin::{OutPoint, ScriptBuf, Txid};
+use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use dwarves_actors::chain::{ChainError, SubmitOutcome};
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::target::CompactTarget;
@@ -189,6 +189,36 @@ impl Devnet {
         Ok(self
             .run(move |engine| engine.state().spender_of(&coins, but))
             .await?)
+    }
+
+    /// The transactions with a witness of this public key that wait or are in the best chain's blocks above the
+    /// height `above`, oldest first, with their confirmations; and the height `depth` blocks below the tip. If the
+    /// chain does not reach that far, all of them.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn signed_by(
+        &self,
+        key: Vec<u8>,
+        above: u32,
+        depth: u32,
+    ) -> Result<(Vec<(Transaction, u32)>, u32), CommandError> {
+        Ok(self
+            .run(move |engine| {
+                let state = engine.state();
+                let tip = state.tip().height;
+                let above = if above > tip { 0 } else { above };
+                (state.signed_by(&key, above), tip.saturating_sub(depth))
+            })
+            .await?)
+    }
+
+    /// A transaction that waits or is in the best chain, with its fee in sats.
+    ///
+    /// # Errors
+    /// If the chain is closed.
+    pub async fn transaction(&self, txid: Txid) -> Result<Option<(Transaction, u64)>, CommandError> {
+        Ok(self.run(move |engine| engine.state().transaction(txid)).await?)
     }
 
     /// A hash over all coins of the best chain: equal digests mean equal coins.

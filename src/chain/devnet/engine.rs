@@ -133,7 +133,7 @@ impl Engine {
     pub(super) fn template(&self) -> Result<ChainTemplate, ChainError> {
         self.ensure_running()?;
         self.state
-            .template(self.clock.now())
+            .template(self.clock.date())
             .map_err(|behind| ChainError::NotReady(behind.to_string()))
     }
 
@@ -149,6 +149,14 @@ impl Engine {
             tip: self.state.tip(),
             is_synced: true,
         })
+    }
+
+    pub(super) fn hash_at(&self, height: u32) -> Result<Option<HeaderHash>, ChainError> {
+        self.ensure_running()?;
+        let tip = self.state.tip().height;
+        Ok(tip
+            .checked_sub(height)
+            .and_then(|depth| self.state.below_tip(depth)))
     }
 
     pub(super) fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, ChainError> {
@@ -168,7 +176,7 @@ impl Engine {
 
     /// Takes a block, also while the chain is stalled for those outside.
     pub(super) fn take(&mut self, bytes: Vec<u8>) -> Result<SubmitOutcome, ChainError> {
-        match self.state.judge(&bytes, self.clock.now()) {
+        match self.state.judge(&bytes, self.clock.date()) {
             Judged::Known => Ok(SubmitOutcome::Duplicate),
             Judged::Refused(refusal) => Ok(SubmitOutcome::from_bip22(Some(&refusal.to_string()))),
             Judged::Valid(valid) => {
@@ -182,7 +190,7 @@ impl Engine {
 
     /// What a search by the devnet itself starts from: a template, and an extranonce that no block had.
     pub(super) fn search_base(&self, parent: Parent) -> Result<(ChainTemplate, ExtraNonce), CommandError> {
-        let now = self.clock.now();
+        let now = self.clock.date();
         let template = match parent {
             Parent::Tip => self.state.template(now),
             Parent::Block(hash) => self

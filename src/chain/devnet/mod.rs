@@ -229,6 +229,10 @@ impl Chain for Devnet {
         self.ask(|engine| engine.sync_state())
     }
 
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.ask(move |engine| engine.hash_at(height))
+    }
+
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.ask(move |engine| engine.coinbase_at(height))
     }

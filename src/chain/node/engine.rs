@@ -3,8 +3,8 @@
 use std::pin::Pin;
 use std::rc::Rc;
 
-use dwarves_actors::chain::{ChainError, Tip};
-use tokio::sync::{mpsc, watch};
+use dwarves_actors::chain::{ChainError, Standing, Tip};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 
 use super::NodeSettings;
@@ -23,6 +23,8 @@ pub(super) enum View {
     Trouble(ChainError),
     /// The tip of the chosen node.
     Tip(Tip),
+    /// A tip on which no node has work, for this reason: work on another one is over.
+    Over(Tip, ChainError),
 }
 
 /// The nodes and what was heard of them.
@@ -30,15 +32,26 @@ pub(super) struct Engine {
     pub(super) settings: NodeSettings,
     pub(super) nodes: Vec<Rc<Node>>,
     pub(super) view: watch::Sender<View>,
+    /// Which chain the nodes are on.
+    pub(super) standing: watch::Sender<Standing>,
+    /// Whether they were looked at for that.
+    pub(super) is_guarded: watch::Sender<bool>,
+    /// A tip has moved since they were looked at.
+    pub(super) tip_moved: Notify,
 }
 
 /// Starts the thread. It ends when nobody can send it jobs any more.
 pub(super) fn start(
     settings: NodeSettings,
     jobs_max: usize,
-) -> std::io::Result<(mpsc::Sender<Job>, watch::Receiver<View>)> {
+) -> std::io::Result<(
+    mpsc::Sender<Job>,
+    watch::Receiver<View>,
+    watch::Receiver<Standing>,
+)> {
     let (sender, mut jobs) = mpsc::channel::<Job>(jobs_max);
     let (view, watched) = watch::channel(View::Starting);
+    let (standing, stood) = watch::channel(Standing::default());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
@@ -61,11 +74,15 @@ pub(super) fn start(
                 settings,
                 nodes,
                 view,
+                standing,
+                is_guarded: watch::Sender::new(false),
+                tip_moved: Notify::new(),
             });
             LocalSet::new().block_on(&runtime, async move {
                 for node in &engine.nodes {
                     tokio::task::spawn_local(Rc::clone(&engine).follow(Rc::clone(node)));
                 }
+                tokio::task::spawn_local(Rc::clone(&engine).guard());
                 while let Some(job) = jobs.recv().await {
                     tokio::task::spawn_local(job(Rc::clone(&engine)));
                 }
@@ -73,7 +90,7 @@ pub(super) fn start(
         })?;
     let ended = || std::io::Error::other("the nodes' thread ended at its start");
     outcome.recv().map_err(|_| ended())??;
-    Ok((sender, watched))
+    Ok((sender, watched, stood))
 }
 
 impl NodeSettings {

@@ -9,7 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::engine::Engine;
 use super::network::Network;
-use super::one_node::{Heard, Node, NodeError, Progress};
+use super::one_node::{Heard, Node, NodeError};
 use super::proposal::Proposal;
 use crate::clock::Stopwatch;
 
@@ -41,6 +41,7 @@ impl Engine {
     ) -> Result<std::convert::Infallible, NodeError> {
         let network = self.recognise(node).await?;
         self.note_progress(node, node.progress().await?);
+        self.choose();
         let first = node.proposal(network).await?;
         let mut long_poll = long_poll(node, network, &first);
         let has_long_poll = long_poll.is_some();
@@ -77,10 +78,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    fn note_progress(&self, node: &Node, progress: Progress) {
-        node.heard(|heard| heard.progress = Some(progress));
     }
 
     fn note_proposal(&self, node: &Node, proposal: Proposal) {

@@ -1,11 +1,14 @@
 //! A look at one node for the start and for `dwarves check`: it follows nothing and keeps nothing.
 
-use dwarves_actors::chain::SyncState;
+use std::rc::Rc;
+
+use dwarves_actors::chain::{NodeStanding, SyncState};
 use dwarves_domain::work::{ChainTemplate, VersionRolling};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::Reading;
+use super::guard::{GuardSettings, look_once};
 use super::network::Network;
 use super::one_node::Node;
 use super::work::{Tested, test};
@@ -49,7 +52,7 @@ pub struct WorkFinding {
 
 /// Looks at one node.
 pub struct Inspector {
-    node: Node,
+    node: Rc<Node>,
     wallet: RpcClient,
 }
 
@@ -71,7 +74,7 @@ impl Inspector {
     pub fn new(endpoint: &Endpoint, wallet: Option<&str>, reading: Reading) -> std::io::Result<Self> {
         let client = RpcClient::start(endpoint.clone(), "node-inspect")?;
         Ok(Self {
-            node: Node::start(endpoint, reading)?,
+            node: Rc::new(Node::start(endpoint, reading)?),
             wallet: match wallet {
                 Some(wallet) => client.with_wallet(wallet),
                 None => client,
@@ -99,6 +102,16 @@ impl Inspector {
     /// If it can not be asked.
     pub async fn sync_state(&self) -> Result<SyncState, RpcError> {
         Ok(self.node.progress().await?.state())
+    }
+
+    /// Which chain each of these nodes is on; `None` of one that does not answer.
+    pub async fn standings(
+        inspectors: &[Self],
+        settings: &GuardSettings,
+        network: Option<Network>,
+    ) -> Vec<Option<NodeStanding>> {
+        let nodes: Vec<Rc<Node>> = inspectors.iter().map(|one| Rc::clone(&one.node)).collect();
+        look_once(&nodes, settings, network).await
     }
 
     /// The node's wallet.

@@ -14,6 +14,7 @@
 //! | `one_node` | the calls to one node, and what was last heard of it |
 //! | `follow` | following one node's tip |
 //! | `choose` | which node is asked |
+//! | `guard` | which chain each node is on |
 //! | `work` | a template for the work manager, tested by the node before any miner gets it |
 //! | `submit` | a found block, to all nodes |
 //! | `engine` | the thread on which all of this lives |
@@ -27,11 +28,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_actors::chain::{
-    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, SubmitOutcome, SyncState, Tip,
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, Standing, SubmitOutcome, SyncState, Tip,
 };
 use dwarves_actors::clock::SharedClock;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Algorithm, ChainTemplate, VersionRolling};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
@@ -40,6 +42,7 @@ use crate::rpc::Endpoint;
 mod choose;
 mod engine;
 mod follow;
+mod guard;
 pub mod inspect;
 mod network;
 mod one_node;
@@ -49,6 +52,7 @@ mod times;
 mod wire;
 mod work;
 
+pub use guard::GuardSettings;
 pub use network::{Coin, Network};
 
 use engine::{Engine, Job, View};
@@ -69,7 +73,7 @@ pub struct Reading {
 impl Reading {
     /// Unix time in seconds.
     fn now(&self) -> u32 {
-        u32::try_from(self.clock.now().secs().max(0)).unwrap_or(u32::MAX)
+        u32::try_from(self.clock.date().secs().max(0)).unwrap_or(u32::MAX)
     }
 }
 
@@ -96,6 +100,8 @@ pub struct NodeSettings {
     pub tag: String,
     /// How templates are read.
     pub reading: Reading,
+    /// What the operator knows of the chain.
+    pub guard: GuardSettings,
     /// How often each node is looked at beside the long poll.
     pub poll_every: Duration,
 }
@@ -105,6 +111,7 @@ pub struct NodeSettings {
 pub struct NodeChain {
     jobs: mpsc::Sender<Job>,
     view: watch::Receiver<View>,
+    standing: watch::Receiver<Standing>,
     calls: Arc<Semaphore>,
 }
 
@@ -114,10 +121,11 @@ impl NodeChain {
     /// # Errors
     /// If a thread can not be started.
     pub fn start(settings: NodeSettings) -> std::io::Result<Self> {
-        let (jobs, view) = engine::start(settings, CALLS_MAX)?;
+        let (jobs, view, standing) = engine::start(settings, CALLS_MAX)?;
         Ok(Self {
             jobs,
             view,
+            standing,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
         })
     }
@@ -157,10 +165,13 @@ impl Chain for NodeChain {
                 View::Starting => false,
                 View::Trouble(_) => true,
                 View::Tip(tip) => Some(tip.hash) != known,
+                View::Over(..) => true,
             };
             let view = view.wait_for(wanted).await.map_err(|_| closed())?.clone();
             match view {
                 View::Tip(tip) => Ok(tip),
+                View::Over(tip, _) if Some(tip.hash) != known => Ok(tip),
+                View::Over(_, error) => Err(error),
                 View::Trouble(error) => Err(error),
                 View::Starting => unreachable!("nobody waits for the nodes to be starting"),
             }
@@ -171,6 +182,10 @@ impl Chain for NodeChain {
         self.ask(|engine| async move { engine.submit(&block).await })
     }
 
+    fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
     fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
         self.ask(move |engine| async move { engine.status(hash).await })
     }
@@ -179,8 +194,16 @@ impl Chain for NodeChain {
         self.ask(|engine| async move { engine.sync_state().await })
     }
 
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.ask(move |engine| async move { engine.hash_at(height).await })
+    }
+
     fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
         self.ask(move |engine| async move { engine.coinbase_at(height).await })
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        self.ask(|engine| async move { engine.best_header_time().await })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use dwarves_domain::address::AddressFormat;
+use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 
 /// A currency.
@@ -160,6 +161,16 @@ impl Network {
                 after_secs: 300,
                 bits: 0x1e0f_ffff,
             }),
+            _ => None,
+        }
+    }
+
+    /// How old the tip may be before it is worth a look; `None` where chains stand still for days. With ten minutes a
+    /// block, three hours without one come once in 65 million blocks; Litecoin's come four times as often.
+    pub fn tip_age_max(self) -> Option<Span> {
+        match (self.coin, self.name) {
+            (Coin::Bitcoin, "main") => Some(Span::from_secs(10_800)),
+            (Coin::Litecoin, "main") => Some(Span::from_secs(3_600)),
             _ => None,
         }
     }

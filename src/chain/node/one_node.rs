@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::Reading;
+use super::guard::Finding;
 use super::network::Network;
 use super::proposal::{Proposal, ProposalError, Rules};
-use super::wire::{BlockJson, ChainInfoJson, HeaderJson, TemplateJson};
+use super::wire::{BlockJson, ChainInfoJson, DeploymentInfoJson, HeaderJson, TemplateJson};
 use crate::clock::Stopwatch;
 use crate::rpc::{Endpoint, RpcClient, RpcError};
 
@@ -111,6 +112,8 @@ pub(super) struct Heard {
     pub(super) fresh: Option<(Proposal, Stopwatch)>,
     /// The rules under which it took the pool's own block, and the version bits that it took in it.
     pub(super) tested: Option<(Rules, VersionRolling)>,
+    /// Which chain it is on, as far as it was found out.
+    pub(super) finding: Option<Finding>,
     /// The time of a block, which templates on it depend on.
     pub(super) block_time: Option<(HeaderHash, u32)>,
 }
@@ -199,8 +202,19 @@ impl Node {
         Ok(proposal)
     }
 
+    /// Unix time in seconds, by the pool's clock.
+    pub(super) fn reading_now(&self) -> u32 {
+        self.reading.now()
+    }
+
+    /// The deployments that it knows, and whether each is active.
+    pub(super) async fn deployments(&self) -> Result<Vec<(String, bool)>, RpcError> {
+        let info: DeploymentInfoJson = self.read("getdeploymentinfo", json!([])).await?;
+        Ok(info.deployments)
+    }
+
     /// The time of a block; `None` if the node does not name it.
-    async fn time_of(&self, hash: HeaderHash) -> Result<Option<u32>, RpcError> {
+    pub(super) async fn time_of(&self, hash: HeaderHash) -> Result<Option<u32>, RpcError> {
         let known = self.heard(|heard| heard.block_time);
         if let Some((_, time)) = known.filter(|(block, _)| *block == hash) {
             return Ok(Some(time));
@@ -254,6 +268,15 @@ impl Node {
         }
     }
 
+    /// The time in a header, in Unix seconds; `None` if the node can not tell.
+    pub(super) async fn header_time(&self, hash: HeaderHash) -> Result<Option<u32>, RpcError> {
+        match self.read("getblockheader", json!([hash.to_string()])).await {
+            Ok(HeaderJson { time, .. }) => Ok(time),
+            Err(RpcError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// One call about blocks, when its turn has come.
     async fn read<T>(&self, method: &'static str, params: Value) -> Result<T, RpcError>
     where
@@ -263,13 +286,23 @@ impl Node {
         self.reads.call(method, params).await
     }
 
-    pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, RpcError> {
+    pub(super) async fn hash_at(&self, height: u32) -> Result<Option<HeaderHash>, RpcError> {
         let hash: String = match self.read("getblockhash", json!([height])).await {
             Err(RpcError::Refused {
                 code: OUT_OF_RANGE, ..
             }) => return Ok(None),
             answer => answer?,
         };
+        let hash = hash.parse();
+        hash.map(Some)
+            .map_err(|_| RpcError::Unknown("getblockhash gave no hash".to_owned()))
+    }
+
+    pub(super) async fn coinbase_at(&self, height: u32) -> Result<Option<MinedCoinbase>, RpcError> {
+        let Some(hash) = self.hash_at(height).await? else {
+            return Ok(None);
+        };
+        let hash = hash.to_string();
         let block: BlockJson = self.read("getblock", json!([hash, 1])).await?;
         let wrong = |what: &str| RpcError::Unknown(format!("block {hash} {what}"));
         let first = block.tx.first().ok_or_else(|| wrong("has no transactions"))?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::time::Span;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -19,6 +20,15 @@ const ADDRESS: &str = "bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw";
 /// The hash of a made-up block.
 fn hash(number: u32) -> String {
     format!("{number:064x}")
+}
+
+/// The hash of a made-up block of a branch, which has blocks of its own above `fork_at`.
+fn hash_on(branch: u32, fork_at: u32, number: u32) -> String {
+    hash(if number > fork_at {
+        number + 1_000_000 * branch
+    } else {
+        number
+    })
 }
 
 fn template(height: u32) -> Value {
@@ -45,6 +55,11 @@ struct State {
     initial_download: bool,
     headers: Option<u32>,
     rules: Value,
+    /// The branch that it is on, and the last block that all branches have.
+    branch: (u32, u32),
+    /// What it says of its chain beside that.
+    info: Value,
+    deployments: Act,
 }
 
 impl State {
@@ -60,6 +75,9 @@ impl State {
             initial_download: false,
             headers: None,
             rules: json!(["csv", "!segwit", "taproot"]),
+            branch: (0, 0),
+            info: json!({}),
+            deployments: Act::Error(-32601, "Method not found"),
         }
     }
 }
@@ -109,15 +127,32 @@ fn answer(call: &Seen, present: &watch::Receiver<State>) -> Act {
         state.work.clone().unwrap_or_else(|| {
             let mut template = template(state.height + 1);
             template["rules"] = state.rules.clone();
+            template["previousblockhash"] = hash_on(state.branch.0, state.branch.1, state.height).into();
             Act::result(&template)
         })
     };
     match name_of(call).as_str() {
-        "getblockhash" => Act::result(&json!(state.genesis)),
-        "getblockchaininfo" => Act::result(&json!({
-            "chain": "regtest", "blocks": state.height, "headers": state.headers.unwrap_or(state.height),
-            "bestblockhash": hash(state.height), "initialblockdownload": state.initial_download,
-        })),
+        "getblockhash" => match call.params[0]
+            .as_u64()
+            .and_then(|height| u32::try_from(height).ok())
+        {
+            Some(0) => Act::result(&json!(state.genesis)),
+            Some(height) if height <= state.height => {
+                Act::result(&json!(hash_on(state.branch.0, state.branch.1, height)))
+            }
+            _ => Act::Error(-8, "Block height out of range"),
+        },
+        "getdeploymentinfo" => state.deployments,
+        "getblockchaininfo" => {
+            let mut info = json!({
+                "chain": "regtest", "blocks": state.height, "headers": state.headers.unwrap_or(state.height),
+                "bestblockhash": hash_on(state.branch.0, state.branch.1, state.height),
+                "initialblockdownload": state.initial_download, "chainwork": format!("{:064x}", state.height),
+            });
+            let more = state.info.as_object().unwrap().clone();
+            info.as_object_mut().unwrap().extend(more);
+            Act::result(&info)
+        }
         "getblocktemplate" => proposed(),
         "longpoll" => {
             let known = call.params[0]["longpollid"].as_str().unwrap().to_owned();
@@ -127,7 +162,7 @@ fn answer(call: &Seen, present: &watch::Receiver<State>) -> Act {
                     return act;
                 }
                 if !known.starts_with(&hash(now.height)) {
-                    return Act::result(&template(now.height + 1));
+                    return now.work.unwrap_or_else(|| Act::result(&template(now.height + 1)));
                 }
                 std::thread::sleep(Duration::from_millis(2));
             }
@@ -144,6 +179,21 @@ fn chain_of(urls: &[&str]) -> NodeChain {
 }
 
 fn chain_on(urls: &[&str], addresses: AddressFormat) -> NodeChain {
+    guarded(urls, addresses, no_guard())
+}
+
+/// Nothing is known of the chain.
+fn no_guard() -> GuardSettings {
+    GuardSettings {
+        pins: Vec::new(),
+        forbidden: Vec::new(),
+        fork_depth: 6,
+        tip_age_max: Span::from_secs(0),
+        look_every: Duration::from_millis(50),
+    }
+}
+
+fn guarded(urls: &[&str], addresses: AddressFormat, guard: GuardSettings) -> NodeChain {
     let script = PayoutAddress::parse(ADDRESS, AddressFormat::BitcoinRegtest)
         .unwrap()
         .script();
@@ -157,6 +207,7 @@ fn chain_on(urls: &[&str], addresses: AddressFormat) -> NodeChain {
             rolling: VersionRolling::Bip323,
             clock: Arc::new(SystemClock),
         },
+        guard,
         poll_every: Duration::from_millis(50),
     })
     .unwrap()
@@ -567,3 +618,5 @@ async fn blocks_are_judged_by_a_synced_node_only() {
     assert!(!chain.sync_state().await.unwrap().is_synced);
     assert!(matches!(status().await, Err(ChainError::NotReady(_))));
 }
+
+mod guard;

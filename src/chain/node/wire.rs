@@ -6,6 +6,7 @@ use std::fmt;
 use dwarves_domain::ids::HeaderHash;
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// A text that `T` is read from.
 fn parsed<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
@@ -104,6 +105,56 @@ pub(super) struct ChainInfoJson {
     pub(super) best: HeaderHash,
     #[serde(rename = "initialblockdownload")]
     pub(super) initial_download: bool,
+    /// All work in the chain, 64 hex digits: as texts they compare as the numbers do.
+    #[serde(default)]
+    pub(super) chainwork: Option<String>,
+    /// The tip's time in Unix seconds; newer nodes name it.
+    #[serde(default)]
+    pub(super) time: Option<u32>,
+    /// Before Bitcoin Core 23: the deployments, and whether each is active.
+    #[serde(default, deserialize_with = "some_deployments")]
+    pub(super) softforks: Option<Vec<(String, bool)>>,
+    /// A text, or since Bitcoin Core 28 a list of texts.
+    #[serde(default)]
+    warnings: Value,
+}
+
+impl ChainInfoJson {
+    /// What the node warns of.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        match &self.warnings {
+            Value::String(text) if !text.is_empty() => vec![text.clone()],
+            Value::Array(texts) => texts
+                .iter()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Deployments by name: of each whether it is active. Other forms, as very old nodes have them, tell nothing.
+fn some_deployments<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<(String, bool)>>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let active = |(name, fork): (&String, &Value)| Some((name.clone(), fork.get("active")?.as_bool()?));
+    Ok(value
+        .as_object()
+        .map(|forks| forks.iter().filter_map(active).collect()))
+}
+
+fn deployments<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, bool)>, D::Error> {
+    some_deployments(deserializer)?.ok_or_else(|| D::Error::custom("expected deployments by name"))
+}
+
+/// The answer of `getdeploymentinfo`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct DeploymentInfoJson {
+    /// Of each whether it is active.
+    #[serde(deserialize_with = "deployments")]
+    pub(super) deployments: Vec<(String, bool)>,
 }
 
 /// The answer of `getblockheader`.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use dwarves_actors::chain::ChainError;
+use dwarves_actors::chain::{ChainError, Tip};
 use dwarves_domain::ids::{ExtraNonce, TemplateId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{ChainTemplate, Template, VersionRolling};
@@ -26,10 +26,25 @@ const TIP_MOVED: &str = "inconclusive-not-best-prevblk";
 impl Engine {
     /// The block to be found next, from the best node that has one.
     pub(super) async fn template(&self) -> Result<ChainTemplate, ChainError> {
+        self.wait_for_first_look().await;
         let mut first_error = None;
-        for node in self.in_order_of_work() {
+        let nodes = self.in_order_of_work();
+        if nodes.is_empty() {
+            return Err(self.elsewhere());
+        }
+        for node in nodes {
             match self.template_of(&node).await {
-                Ok(template) => return Ok(template),
+                Ok(template) => {
+                    let tip = Tip {
+                        hash: template.previous,
+                        height: template.height.saturating_sub(1),
+                    };
+                    if !self.is_behind(tip) {
+                        return Ok(template);
+                    }
+                    let behind = format!("{} has work on a block that is over", node.name());
+                    first_error.get_or_insert(ChainError::NotReady(behind));
+                }
                 Err(error) => {
                     self.note_trouble(&node, error.clone());
                     let is_unsound = matches!(error, NodeError::SelfTest(_));

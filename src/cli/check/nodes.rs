@@ -9,6 +9,7 @@ use std::time::Duration;
 use dwarves_actors::clock::Clock;
 use dwarves_actors::wallet::Wallet;
 use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::units::Amount;
 
 use super::Findings;
@@ -33,6 +34,8 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
         Ok(found) => found,
         Err(error) => return findings.bad("chain", error, "correct the key in [chain]"),
     };
+    let mut inspectors = Vec::new();
+    let mut on = None;
     for (place, endpoint) in nodes.iter().enumerate() {
         let wallet = config.chain.wallet.as_deref();
         let reading = Reading {
@@ -44,8 +47,10 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
             Err(error) => return findings.bad("node", error, "let this user start more threads"),
         };
         let Some(network) = check_network(config, &inspector, findings).await? else {
+            inspectors.push(inspector);
             continue;
         };
+        on = Some(network);
         check_sync(&inspector, findings).await?;
         if place == 0 {
             check_wallet(&inspector, findings).await?;
@@ -53,6 +58,42 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
             check_address(&inspector, network, address, findings).await?;
         }
         check_work(config, &inspector, network, address, findings).await?;
+        inspectors.push(inspector);
+    }
+    check_chain(config, &inspectors, on, findings).await
+}
+
+/// Which chain the nodes are on.
+async fn check_chain<W: Write>(
+    config: &Config,
+    inspectors: &[Inspector],
+    network: Option<Network>,
+    findings: &mut Findings<W>,
+) -> std::io::Result<()> {
+    let guard = config.chain.guard();
+    let standings = Inspector::standings(inspectors, &guard, network).await;
+    for standing in standings.into_iter().flatten() {
+        let why = if standing.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", standing.why.join("; "))
+        };
+        let what = format!("{} is {}{why}", standing.name, standing.verdict);
+        match standing.verdict {
+            Verdict::Minority => findings.bad(
+                "verdict",
+                what,
+                "the node is on another chain than [chain] says: see The right chain in RUNBOOK.md",
+            )?,
+            Verdict::Stale => findings.bad("verdict", what, "give the node peers, and look at its log")?,
+            Verdict::Unknown if standing.why.is_empty() => {
+                findings.good(
+                    "verdict",
+                    format!("{what}: nothing in [chain] tells (pins, a second node)"),
+                )?;
+            }
+            Verdict::Majority | Verdict::Unknown => findings.good("verdict", what)?,
+        }
     }
     Ok(())
 }

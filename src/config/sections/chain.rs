@@ -3,10 +3,12 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use dwarves_domain::chain_guard::Pin;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 use serde::Deserialize;
 
+use crate::chain::node::GuardSettings;
 use crate::config::values;
 use crate::rpc::{Endpoint, EndpointError};
 
@@ -89,6 +91,27 @@ pub struct ChainConfig {
     /// How often each node is looked at beside the long poll.
     #[serde(rename = "poll_interval_secs", deserialize_with = "values::poll_interval")]
     pub poll_interval: Span,
+    /// Blocks that must be on the chain.
+    #[serde(deserialize_with = "values::pins")]
+    pub pins: Vec<Pin>,
+    /// Deployments that must not be active.
+    #[serde(deserialize_with = "values::deployments")]
+    pub forbidden_deployments: Vec<String>,
+    /// How far below the lower of two tips two nodes must have the same block.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000>")]
+    pub fork_depth: u32,
+    /// How old the tip may be; zero: what is right for the network.
+    #[serde(
+        rename = "tip_age_max_secs",
+        deserialize_with = "values::secs::<_, 0, 604_800>"
+    )]
+    pub tip_age_max: Span,
+    /// How often it is looked which chain the nodes are on.
+    #[serde(
+        rename = "guard_interval_secs",
+        deserialize_with = "values::secs::<_, 1, 3_600>"
+    )]
+    pub guard_interval: Span,
     /// The node's wallet.
     #[serde(deserialize_with = "values::optional_text")]
     pub wallet: Option<String>,
@@ -116,6 +139,17 @@ impl ChainConfig {
         }
     }
 
+    /// What the operator knows of the chain.
+    pub fn guard(&self) -> GuardSettings {
+        GuardSettings {
+            pins: self.pins.clone(),
+            forbidden: self.forbidden_deployments.clone(),
+            fork_depth: self.fork_depth,
+            tip_age_max: self.tip_age_max,
+            look_every: self.guard_interval.to_std(),
+        }
+    }
+
     /// The nodes, the preferred one first; none on the devnet.
     ///
     /// # Errors
@@ -140,6 +174,11 @@ impl Default for ChainConfig {
             cookie_file: None,
             fallbacks: Vec::new(),
             poll_interval: Span::from_secs(1),
+            pins: Vec::new(),
+            forbidden_deployments: Vec::new(),
+            fork_depth: 6,
+            tip_age_max: Span::from_secs(0),
+            guard_interval: Span::from_secs(30),
             wallet: None,
             payout_address: None,
             maturity_confirmations: 0,

@@ -7,7 +7,6 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use serde::Deserialize;
 
-use super::WorkConfig;
 use crate::config::values;
 use crate::stratum::settings::Network;
 
@@ -23,7 +22,7 @@ pub struct StratumConfig {
     /// Whether a payout address is enough to mine.
     pub allow_address_login: bool,
     /// Bytes of the extranonce that miners roll.
-    #[serde(deserialize_with = "values::whole::<_, _, 4, 8>")]
+    #[serde(deserialize_with = "values::extranonce2_bytes")]
     pub extranonce2_bytes: usize,
     /// Threads that serve sessions, as configured; 0 stands for one less than there are cores.
     #[serde(deserialize_with = "values::whole::<_, _, 0, 1024>")]
@@ -52,13 +51,16 @@ pub struct StratumConfig {
     /// Bytes that wait for a miner that does not read.
     #[serde(deserialize_with = "values::whole::<_, _, 16_384, 16_777_216>")]
     pub unread_output_bytes: usize,
+    /// Workers that one connection may authorize.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 65_536>")]
+    pub workers_per_connection: usize,
     /// Requests after which a session's refusals are looked at.
     #[serde(deserialize_with = "values::whole::<_, _, 10, 10_000>")]
     pub reject_window: u16,
     /// The most of them that may be refused, in percent.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
     pub reject_percent: u16,
-    /// How long an address is kept out that was put out twice within this time.
+    /// How long a worker is kept out that was put out twice within this time.
     #[serde(rename = "ban_secs", deserialize_with = "values::secs::<_, 1, 86_400>")]
     pub ban: Span,
 }
@@ -77,6 +79,7 @@ impl Default for StratumConfig {
             handshake_timeout: Span::from_secs(30),
             idle_timeout: Span::from_secs(900),
             unread_output_bytes: 65_536,
+            workers_per_connection: 256,
             reject_window: 100,
             reject_percent: 50,
             ban: Span::from_secs(600),
@@ -139,12 +142,14 @@ pub struct StratumListenerConfig {
 }
 
 impl StratumListenerConfig {
-    /// Its start, least and greatest difficulty.
-    pub fn difficulties(&self, work: &WorkConfig) -> [Difficulty; 3] {
+    /// Its start, least and greatest difficulty: what is not given is as elsewhere ([`Config::difficulties`]).
+    ///
+    /// [`Config::difficulties`]: super::Config::difficulties
+    pub fn difficulties(&self, [start, min, max]: [Difficulty; 3]) -> [Difficulty; 3] {
         [
-            self.start_difficulty.unwrap_or(work.start_difficulty),
-            self.min_difficulty.unwrap_or(work.min_difficulty),
-            self.max_difficulty.unwrap_or(work.max_difficulty),
+            self.start_difficulty.unwrap_or(start),
+            self.min_difficulty.unwrap_or(min),
+            self.max_difficulty.unwrap_or(max),
         ]
     }
 }

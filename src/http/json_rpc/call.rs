@@ -127,6 +127,12 @@ impl Failure {
         }
     }
 
+    /// The same, and this besides.
+    pub(super) fn also(mut self, text: &str) -> Self {
+        self.message = format!("{}; {text}", self.message);
+        self
+    }
+
     /// A mistake of the pool's own; the log has it.
     pub(super) fn internal() -> Self {
         let message = "the answer could not be written; the log says why";

@@ -1,6 +1,6 @@
 //! Who is calling: the user name of Basic authorization.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
@@ -8,11 +8,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
+use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 
 use super::call::Failure;
+use crate::http::client;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
 use crate::stratum::protocol::login::{LoginRules, parse_user};
@@ -30,40 +32,52 @@ pub struct JsonRpcDeps {
     pub given: Outbox<HeaderGiven>,
     /// Finds it again.
     pub find: Port<FindJob>,
-    /// Where Stratum is served, if it is.
+    /// Writes down which job a worker was given last.
+    pub job_given: Outbox<JobGiven>,
+    /// Finds it again.
+    pub last_job: Port<ReadLastJob>,
+    /// Where Stratum is served as miners that are sent there speak it, without TLS and without a PROXY header.
     pub stratum_port: Option<u16>,
 }
 
 /// A miner and one of its machines.
 pub(super) struct Caller {
     pub(super) miner: Hotkey,
+    pub(super) from: IpAddr,
     pub(super) worker: WorkerName,
+    /// Whether it is a payout address, which may mine before anybody has registered it.
+    identity: Identity,
 }
 
 impl Caller {
     /// Who a request says it comes from.
-    pub(super) async fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
+    pub(super) fn of(req: &HttpRequest, state: &HttpState) -> Result<Self, Failure> {
         let deps = &state.deps().json_rpc;
         let user = user_name(req)?;
+        let from = client::address(req, state);
         let (identity, worker) =
             parse_user(&user, deps.logins).map_err(|fault| Failure::unauthorized(fault.text()))?;
-        if let Identity::Address(_) = identity {
-            // Without a socket there is no address either, which tests alone see.
-            let from = req
-                .peer_addr()
-                .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
-            let question = JoinWorker {
-                identity: identity.clone(),
-                worker: worker.clone(),
-                issued: None,
-                from,
-            };
-            join(state, question).await?;
-        }
         Ok(Self {
             miner: identity.hotkey(),
+            from,
             worker,
+            identity,
         })
+    }
+
+    /// Sees to it that a payout address is known, before it gets work. What it submits needs no welcome.
+    pub(super) async fn let_in(&self, state: &HttpState) -> Result<(), Failure> {
+        let Identity::Address(_) = self.identity else {
+            return Ok(());
+        };
+        let question = JoinWorker {
+            identity: self.identity.clone(),
+            worker: self.worker.clone(),
+            issued: None,
+            earned: None,
+            from: self.from,
+        };
+        join(state, question).await
     }
 }
 
@@ -100,7 +114,6 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Joined { .. } => Ok(()),
         JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
         JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
-        JoinWorkerReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         JoinWorkerReply::Closed => Err(Problem::new(
             Code::RegistrationClosed,
             "this address is new, and the operator takes no new miners at present",
@@ -116,13 +129,4 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
         JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
     }
-}
-
-/// The refusal of one more worker.
-pub(super) fn too_many_workers(limit: u32) -> Failure {
-    Problem::new(
-        Code::TooManyWorkers,
-        format!("a miner may have at most {limit} workers; use the name of one that there is"),
-    )
-    .into()
 }

@@ -1,6 +1,7 @@
 //! `getwork`: a bare header, its words turned round, and the same back.
 
 use actix_web::http::header::HeaderValue;
+use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_domain::work::{Header, Job};
 use serde::Serialize;
 use serde_json::Value;
@@ -63,14 +64,35 @@ fn work_of(job: &Job) -> Result<Given, Failure> {
 /// Gives work.
 pub(super) async fn get(state: &HttpState, caller: &Caller) -> Result<Given, Failure> {
     let (job, _) = share::fetch(state, caller, None).await?;
+    write_down(state, caller, &job);
     work_of(&job)
 }
 
-/// Gives work once there is newer than now.
+/// Gives work once there is newer than the caller has: at once, if what it was given last is stale already.
 pub(super) async fn wait(state: &HttpState, caller: &Caller) -> Result<Given, Failure> {
-    let (present, _) = share::fetch(state, caller, None).await?;
-    let (job, _) = share::fetch(state, caller, Some(present.id())).await?;
+    let question = ReadLastJob {
+        owner: caller.miner,
+        worker: caller.worker.clone(),
+    };
+    let known = match state.ask(&state.deps().json_rpc.last_job, question).await? {
+        Some(known) => known,
+        None => share::fetch(state, caller, None).await?.0.id(),
+    };
+    let (job, _) = share::fetch(state, caller, Some(known)).await?;
+    write_down(state, caller, &job);
     work_of(&job)
+}
+
+/// Writes down what the caller has now: its next long poll can not say.
+fn write_down(state: &HttpState, caller: &Caller, job: &Job) {
+    let given = JobGiven {
+        owner: caller.miner,
+        worker: caller.worker.clone(),
+        job: job.id(),
+    };
+    if state.deps().json_rpc.job_given.tell(given).is_err() {
+        log::debug!("a long poll will wait for newer work than there is at its time");
+    }
 }
 
 /// The solved header that `getwork` brings.
@@ -85,7 +107,7 @@ pub(super) async fn submit(state: &HttpState, caller: &Caller, params: &[Value])
     let reason = share::submit(state, caller, &solution_of(params)?, None).await?;
     let mut given = Given::new(&reason.is_none())?;
     if let Some(reason) = reason {
-        let reason = HeaderValue::from_static(reason);
+        let reason = HeaderValue::from_str(&reason).map_err(|_| Failure::internal())?;
         given.headers.push((X_REJECT_REASON.clone(), reason));
     }
     Ok(given)

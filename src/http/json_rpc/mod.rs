@@ -15,7 +15,7 @@
 //! | [`fuzzing`] | entry points for fuzzing |
 //! | `share` | one share on its way, and BIP22's words for what came of it |
 
-use actix_web::http::header::{HOST, HeaderName, HeaderValue};
+use actix_web::http::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ async fn answer(req: HttpRequest, state: web::Data<HttpState>, payload: web::Pay
 /// The long poll of `getwork`. Some miners ask with GET and without a body.
 async fn answer_later(req: HttpRequest, state: web::Data<HttpState>, payload: web::Payload) -> HttpResponse {
     let waited = async {
-        let caller = Caller::of(&req, &state).await?;
+        let caller = Caller::of(&req, &state)?;
         let body = read(&req, payload, &state).await?;
         if body.is_empty() {
             return Ok((getwork::wait(&state, &caller).await?, Value::Null));
@@ -89,7 +89,7 @@ async fn answer_later(req: HttpRequest, state: web::Data<HttpState>, payload: we
 
 async fn respond(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> HttpResponse {
     let answered = async {
-        let caller = Caller::of(req, state).await?;
+        let caller = Caller::of(req, state)?;
         let body = read(req, payload, state).await?;
         let call = Call::parse(&body)?;
         let given = dispatch(state, &caller, &call).await;
@@ -120,9 +120,19 @@ struct Given {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Tells miners that know the header where they are served better.
+/// How miners introduce themselves that follow the header well: pooler's minerd. Others do not know it, or crash.
+const FOLLOWS_X_STRATUM: &str = "cpuminer/";
+
+/// Tells miners that are known to follow the header where they are served better. They never come back, so only one
+/// that is served here is told.
 fn with_stratum(mut response: HttpResponse, req: &HttpRequest, state: &HttpState) -> HttpResponse {
-    if let Some(port) = state.deps().json_rpc.stratum_port
+    let agent = req
+        .headers()
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
+    let is_told = response.status().is_success() && agent.is_some_and(|a| a.starts_with(FOLLOWS_X_STRATUM));
+    if is_told
+        && let Some(port) = state.deps().json_rpc.stratum_port
         && let Some(host) = req.headers().get(HOST).and_then(|host| host.to_str().ok())
         && let Ok(url) = HeaderValue::from_str(&format!("stratum+tcp://{}:{port}", without_port(host)))
     {

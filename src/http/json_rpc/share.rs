@@ -1,18 +1,20 @@
 //! One share on its way, and BIP22's words for what came of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven, MerkleRoot};
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Header, Job, JobId};
 
 use super::call::Failure;
-use super::caller::{Caller, too_many_workers};
-use crate::http::problem::{Code, Problem};
+use super::caller::Caller;
+use crate::http::problem::{BLOCK_SUBMITTED, Code, Problem};
 use crate::http::state::HttpState;
 
 /// A job for the caller, newer than `newer_than` if that is given, and until when it is good at the latest. Its
@@ -22,9 +24,13 @@ pub(super) async fn fetch(
     caller: &Caller,
     newer_than: Option<JobId>,
 ) -> Result<(Arc<Job>, Timestamp), Failure> {
+    caller.let_in(state).await?;
     let question = FetchWork {
         miner: caller.miner,
+        from: caller.from,
         worker: caller.worker.clone(),
+        // Whoever names a hotkey here need not be its owner.
+        client: Client::at(caller.from),
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -38,7 +44,7 @@ pub(super) async fn fetch(
             let given = HeaderGiven {
                 root: MerkleRoot::of(&job),
                 job: job.id(),
-                owner: caller.miner,
+                from: caller.from,
             };
             state.deps().json_rpc.given.tell(given)?;
             Ok((job, expires_at))
@@ -46,7 +52,6 @@ pub(super) async fn fetch(
         // With 401 a miner tells its owner that something is wrong with the user name.
         FetchWorkReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason).into()),
-        FetchWorkReply::TooManyWorkers { limit } => Err(too_many_workers(limit)),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
             "the chain gives no work at present, or the operator paused the pool",
@@ -58,7 +63,7 @@ pub(super) async fn fetch(
 }
 
 /// What came of a share: `None` if it counts and is on disk, or BIP22's word for why not.
-pub(super) type Outcome = Option<&'static str>;
+pub(super) type Outcome = Option<Cow<'static, str>>;
 
 /// Submits a header that was solved. `named` is the job's name, if the miner sent it along; the header's merkle root
 /// is as good.
@@ -70,14 +75,17 @@ pub(super) async fn submit(
 ) -> Result<Outcome, Failure> {
     let question = FindJob {
         root: MerkleRoot(header.merkle_root()),
-        owner: caller.miner,
     };
-    let written_down = state.ask(&state.deps().json_rpc.find, question).await?;
+    // It may be a block, so a busy moment is waited out.
+    let patience = state.limits().ask_deadline;
+    let find = &state.deps().json_rpc.find;
+    let written_down = find.ask_patiently(question, patience).await?;
     let Some(job_id) = written_down.or(named) else {
-        return Ok(Some("unknown-work"));
+        return Ok(Some("unknown-work".into()));
     };
     let question = SubmitShares {
         miner: caller.miner,
+        from: caller.from,
         worker: None,
         // Everything else in the header is the job's: what differs there makes another hash, which does not do.
         shares: vec![Some(Submission {
@@ -87,7 +95,25 @@ pub(super) async fn submit(
             version: Some(header.version()),
         })],
     };
-    match state.worker().submit.ask_punctual(question).await? {
+    let reply = state.worker().submit.ask_patiently(question, patience).await?;
+    let (answer, blocks) = reply.split();
+    let is_block = !blocks.is_empty();
+    outcome(answer)
+        .map(|word| match word {
+            Some(word) if is_block => Some(format!("{word} ({BLOCK_SUBMITTED})").into()),
+            word => word.map(Cow::Borrowed),
+        })
+        .map_err(|failure| {
+            if is_block {
+                failure.also(BLOCK_SUBMITTED)
+            } else {
+                failure
+            }
+        })
+}
+
+fn outcome(answer: SubmitSharesReply) -> Result<Option<&'static str>, Failure> {
+    match answer {
         SubmitSharesReply::Verdicts(verdicts) => Ok(verdicts.first().and_then(word)),
         SubmitSharesReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
         SubmitSharesReply::Banned { reason } => Err(Problem::banned(&reason).into()),
@@ -97,15 +123,20 @@ pub(super) async fn submit(
         )
         .into()),
         SubmitSharesReply::Busy => Err(Problem::busy().into()),
-        SubmitSharesReply::Unavailable => Err(Problem::unavailable().into()),
+        SubmitSharesReply::MinerFull => Err(Problem::miner_full().into()),
+        SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
+            Err(Problem::unavailable().into())
+        }
     }
 }
 
 /// BIP22's word for a verdict.
-fn word(verdict: &ShareVerdict) -> Outcome {
+fn word(verdict: &ShareVerdict) -> Option<&'static str> {
     match verdict {
         ShareVerdict::Accepted { .. } => None,
         ShareVerdict::OtherWorker => Some("unknown-work"),
+        // It fetches new work then, which is harder.
+        ShareVerdict::JobFull { .. } => Some("stale-work"),
         ShareVerdict::Rejected(rejection) => Some(match rejection {
             Rejection::UnknownJob => "unknown-work",
             Rejection::Stale => "stale-work",

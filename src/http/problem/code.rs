@@ -68,8 +68,6 @@ codes! {
     RegistrationClosed, "registration_closed", FORBIDDEN, "Registration is closed";
     /// The miner is banned.
     Banned, "banned", FORBIDDEN, "The miner is banned";
-    /// The miner has as many workers as it may.
-    TooManyWorkers, "too_many_workers", FORBIDDEN, "The miner has too many workers";
     /// No such path.
     NotFound, "not_found", NOT_FOUND, "There is nothing at this path";
     /// No such miner.
@@ -100,6 +98,8 @@ codes! {
     ControlUnknown, "control_unknown", UNPROCESSABLE_ENTITY, "There is no such actor or message";
     /// A field of a control message is missing, unknown or wrong.
     ControlFieldInvalid, "control_field_invalid", UNPROCESSABLE_ENTITY, "A field of the control message is wrong";
+    /// Too many new miners came from one place.
+    TooManyNew, "too_many_new_miners", TOO_MANY_REQUESTS, "Too many new miners came from here";
     /// A queue is full, or there was no answer in time.
     Busy, "busy", SERVICE_UNAVAILABLE, "The pool is busy";
     /// The ledger can not be written or read at present.

@@ -8,6 +8,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponseBuilder, ResponseError};
 use dwarves_actors::ask::AskError;
 use dwarves_actors::store::{StoreAction, StoreError};
+use dwarves_domain::time::Span;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,6 +18,10 @@ pub use code::Code;
 
 /// The longest `detail`, in characters. Some quote what was sent, which may be long.
 const DETAIL_CHARS_MAX: usize = 300;
+/// What a refusal says besides, if a share that does not count is a block.
+pub const BLOCK_SUBMITTED: &str = "it is a block all the same, and was submitted";
+/// The same of a request of several shares.
+const BLOCK_AMONG_THEM: &str = "a block was among the shares all the same, and was submitted";
 /// How a caller may say who it is, for 401 answers.
 const CHALLENGE: &str = "Bearer realm=\"dwarves\", btauth version=\"1\"";
 
@@ -28,6 +33,7 @@ pub struct Problem {
     field: Option<Box<str>>,
     allow: Option<&'static str>,
     hindrances: Vec<String>,
+    retry_after: Option<Span>,
 }
 
 /// A refusal as the client sees it (RFC 9457).
@@ -66,6 +72,7 @@ impl Problem {
             field: None,
             allow: None,
             hindrances: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -74,6 +81,13 @@ impl Problem {
     pub fn of_field(mut self, field: &str) -> Self {
         let end = field.char_indices().nth(DETAIL_CHARS_MAX).map(|(end, _)| end);
         self.field = Some(Box::from(&field[..end.unwrap_or(field.len())]));
+        self
+    }
+
+    /// Says that what is refused holds a block, which was submitted all the same.
+    #[must_use]
+    pub fn with_block(mut self) -> Self {
+        self.detail = Cow::Owned(format!("{}; {BLOCK_AMONG_THEM}", self.detail));
         self
     }
 
@@ -106,9 +120,44 @@ impl Problem {
         self.field.as_deref()
     }
 
+    /// The body that tells it, as JSON.
+    pub fn body_text(&self) -> String {
+        let code = self.code;
+        let body = ProblemBody {
+            kind: format!("urn:dwarves:problem:{}", code.as_str()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: &self.detail,
+            code,
+            field: self.field.as_deref(),
+            hindrances: &self.hindrances,
+        };
+        serde_json::to_string(&body).expect("a problem holds only text and numbers")
+    }
+
     /// The refusal when an actor's queue is full.
     pub fn busy() -> Self {
         Self::new(Code::Busy, "the pool is busy and did nothing; try again")
+    }
+
+    /// The refusal of a miner that holds as much of the room for live shares as one may.
+    pub fn miner_full() -> Self {
+        Self::new(
+            Code::Busy,
+            "this miner has as many live shares as one may have (limits.recent_shares_per_miner_percent); \
+             fetch new work, which is harder, and try again",
+        )
+    }
+
+    /// The refusal of one more new miner from the same place.
+    pub fn too_many_new(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::TooManyNew,
+                "too many new miners came from here (limits.new_miners_per_hour); known ones are never refused for it",
+            )
+        }
     }
 
     /// The refusal when the store can not write.
@@ -182,7 +231,8 @@ impl ResponseError for Problem {
         let code = self.code;
         let mut response = HttpResponseBuilder::new(code.status());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        if let Some(secs) = code.retry_after_secs() {
+        let wait = self.retry_after.map(|wait| wait.millis().div_ceil(1_000));
+        if let Some(secs) = wait.or(code.retry_after_secs().map(u64::from)) {
             response.insert_header((header::RETRY_AFTER, secs));
         }
         if code.status() == StatusCode::UNAUTHORIZED {
@@ -191,17 +241,7 @@ impl ResponseError for Problem {
         if let Some(methods) = self.allow {
             response.insert_header((header::ALLOW, methods));
         }
-        let body = ProblemBody {
-            kind: format!("urn:dwarves:problem:{}", code.as_str()),
-            title: code.title(),
-            status: code.status().as_u16(),
-            detail: &self.detail,
-            code,
-            field: self.field.as_deref(),
-            hindrances: &self.hindrances,
-        };
-        let body = serde_json::to_vec(&body).expect("a problem holds only text and numbers");
-        response.body(body)
+        response.body(self.body_text())
     }
 }
 

@@ -75,7 +75,7 @@ pub async fn control(
 #[utoipa::path(
     get, path = "/v1/admin/audit", operation_id = "list_audit", tag = "admin",
     params(
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
     responses(

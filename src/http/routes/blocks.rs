@@ -13,7 +13,7 @@ use crate::http::wire::pool::{Block, Blocks};
 #[utoipa::path(
     get, path = "/v1/blocks", operation_id = "list_blocks", tag = "pool",
     params(
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
     responses(

@@ -6,11 +6,16 @@ use std::fmt::Write;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
+use dwarves_actors::chain::Standing;
+use dwarves_actors::gate::GateView;
 use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
+use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::store::{BlockState, PoolTotals};
+use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
+use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 
@@ -38,6 +43,10 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     page.miners(&state.ask(&ports.miners, ReadMiners).await?);
     page.blocks(&state.ask(&ports.blocks, ReadBlocks).await?);
     page.payouts(&state.ask(&ports.payouts, ReadPayouts).await?);
+    page.clock(
+        &state.ask(&ports.clock, ReadClock).await?,
+        state.ask(&ports.schedule, ReadSchedule).await?.missed,
+    );
     page.ledger(&state.totals().await?);
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(page.0))
 }
@@ -110,12 +119,83 @@ impl Page {
             "Whether the last commit was written.",
             view.ledger_writes,
         );
+        if let Some(gate) = &view.gate {
+            self.gate(gate);
+        }
+        if let Some(standing) = &view.standing {
+            self.chain(standing);
+        }
         let hindrances = view.hindrances.len();
         self.gauge(
             "dwarves_hindrances",
             "What troubles the pool, as /readyz tells it.",
             hindrances,
         );
+    }
+
+    fn gate(&mut self, view: &GateView) {
+        let help = "Open Stratum connections.";
+        self.gauge("dwarves_stratum_connections", help, view.connections);
+        let help = "Stratum sessions that were let go for want of work, since the start.";
+        self.counter("dwarves_stratum_let_go_total", help, view.let_go);
+        let help = "Stratum connections that were sent away for want of work, since the start.";
+        self.counter("dwarves_stratum_sent_away_total", help, view.sent_away);
+        let help = "Stratum connections of addresses that are kept out, since the start.";
+        self.counter("dwarves_stratum_refused_total", help, view.refused);
+        let name = "dwarves_stratum_kept_out";
+        let help = "Workers and addresses that are kept out for refused shares.";
+        self.begin(name, Kind::Gauge, help);
+        for (kind, of_worker) in [("worker", true), ("address", false)] {
+            let kept_out = view.kept_out.iter();
+            let count = kept_out.filter(|one| one.worker.is_some() == of_worker).count();
+            self.value(name, &format!("{{kind=\"{kind}\"}}"), count);
+        }
+    }
+
+    fn chain(&mut self, standing: &Standing) {
+        let name = "dwarves_chain_verdict";
+        let help =
+            "Which chain the working node is on: 1 for the present verdict. Minority stops work and payouts.";
+        self.begin(name, Kind::Gauge, help);
+        for verdict in Verdict::ALL {
+            let is_it = u8::from(standing.verdict == verdict);
+            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), is_it);
+        }
+        let name = "dwarves_chain_nodes";
+        self.begin(name, Kind::Gauge, "Nodes by verdict; none on the devnet.");
+        for verdict in Verdict::ALL {
+            let count = standing
+                .nodes
+                .iter()
+                .filter(|node| node.verdict == verdict)
+                .count();
+            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), count);
+        }
+        let help = "Whether an operator has to look which chain the nodes are on.";
+        self.flag("dwarves_chain_in_doubt", help, standing.trouble.is_some());
+        let age = standing.tip_age_secs.map_or(f64::NAN, |secs| secs as f64);
+        let help = "Age of the working node's tip by its header; NaN if the node does not tell.";
+        self.gauge("dwarves_chain_tip_age_seconds", help, Figure(age));
+    }
+
+    fn clock(&mut self, view: &ClockView, missed: u64) {
+        let secs = |millis: i64| millis as f64 / 1_000.0;
+        self.flag(
+            "dwarves_clock_refused",
+            "Whether the machine's clock is too far from the chain's best header: no round closes, no payout begins.",
+            view.wall.is_refused,
+        );
+        self.gauge(
+            "dwarves_clock_jump_seconds",
+            "By how much the machine's clock jumped and is not followed (yet); 0: it did not.",
+            secs(view.wall.jump.map_or(0, |jump| jump.millis)),
+        );
+        if let Some(millis) = view.wall.from_header {
+            let help = "By how much the machine's clock is ahead of the chain's best header.";
+            self.gauge("dwarves_clock_ahead_of_best_header_seconds", help, secs(millis));
+        }
+        let help = "Reward rounds that were missed and are still to be closed.";
+        self.gauge("dwarves_rounds_missed", help, missed);
     }
 
     fn miners(&mut self, view: &MinersView) {
@@ -129,6 +209,24 @@ impl Page {
         for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
             self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
         }
+        let name = "dwarves_new_miners_refused_total";
+        let help = "Registrations of new hotkeys that were refused, since the start, by reason.";
+        self.begin(name, Kind::Counter, help);
+        let refused = view.registrations_refused;
+        for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
+            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
+        }
+        let help = "Miners without work that gave way to others, since the start.";
+        self.counter("dwarves_miners_gave_way_total", help, view.gave_way.miners);
+        let help = "Workers without a share for long that gave way to others, since the start.";
+        self.counter("dwarves_workers_gave_way_total", help, view.gave_way.workers);
+        let help = "Names of workers that had no share accepted yet.";
+        self.gauge("dwarves_names_without_work", help, view.names_waiting);
+        let (recent, recent_max) = view.recent_shares;
+        let help = "Live shares that are remembered against duplicates.";
+        self.gauge("dwarves_recent_shares", help, recent);
+        let help = "For how many of them there is room (limits.recent_shares).";
+        self.gauge("dwarves_recent_shares_max", help, recent_max);
         self.gauge("dwarves_workers", "Known workers.", view.workers);
         self.gauge(
             "dwarves_workers_active",
@@ -185,6 +283,17 @@ impl Page {
             "Blocks refused for good, since the start.",
             view.refused,
         );
+        let help = "Blocks that were left out because enough of their height were kept, since the start.";
+        self.counter("dwarves_blocks_left_out_total", help, view.left_out);
+        let help = "Blocks settled as orphaned because others have their heights, since the start.";
+        self.counter("dwarves_blocks_settled_total", help, view.settled);
+        let help =
+            "Blocks refused whose time or version the pool gave no credit for either, since the start.";
+        self.counter(
+            "dwarves_blocks_doubtful_refused_total",
+            help,
+            view.doubtful_refused,
+        );
         let help = "Blocks orphaned after they were mature, since the start.";
         self.counter("dwarves_deep_reorgs_total", help, view.deep_reorgs);
         let help = "Blocks found on the chain that a crash had lost, since the start.";
@@ -236,6 +345,8 @@ impl Page {
             let count = totals.blocks_by_state.get(&state).copied().unwrap_or(0);
             self.value(name, &format!("{{state=\"{state}\"}}"), count);
         }
+        let help = "Bytes of the log of writes beside the database; it grows while somebody reads the ledger for long.";
+        self.gauge("dwarves_store_wal_bytes", help, totals.log_bytes);
         let (held, income) = (&totals.holdings, &totals.income);
         let help =
             "Rewards of deep blocks and emissions: the equation's left side, added up apart from the books.";

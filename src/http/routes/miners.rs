@@ -17,7 +17,7 @@ use crate::http::wire::miners::{
     MinerCredit, MinerCredits, MinerPayout, MinerPayouts, MinerStatus, RegisterBody, Registration,
 };
 use crate::http::wire::scalars::Instant;
-use crate::http::{auth, body};
+use crate::http::{auth, body, client};
 
 /// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
@@ -26,7 +26,7 @@ use crate::http::{auth, body};
     responses(
         (status = 201, description = "Newly registered", body = Registration),
         (status = 200, description = "Known already", body = Registration),
-        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid, payout_threshold_invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid, payout_threshold_invalid, too_many_new_miners", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("signature" = [])),
 )]
@@ -47,6 +47,7 @@ pub async fn register(
         hotkey,
         payout_address,
         payout_threshold: payout_threshold_sats.map(threshold_choice).transpose()?,
+        from: client::address(&req, &state),
     };
     match state.ask(&state.worker().register, question).await? {
         RegisterReply::Registered {
@@ -76,6 +77,7 @@ pub async fn register(
             Code::RegistrationClosed,
             "the pool has as many miners as it may",
         )),
+        RegisterReply::TooManyNew { try_again } => Err(Problem::too_many_new(try_again)),
         RegisterReply::Banned { reason } => Err(Problem::banned(&reason)),
         RegisterReply::AddressInvalid(error) => Err(Problem::new(
             Code::PayoutAddressInvalid,
@@ -149,7 +151,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     get, path = "/v1/miners/{hotkey}/credits", operation_id = "list_miner_credits", tag = "miners",
     params(
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
     responses(
@@ -173,7 +175,7 @@ pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<Ht
     get, path = "/v1/miners/{hotkey}/payouts", operation_id = "list_miner_payouts", tag = "miners",
     params(
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
     responses(

@@ -5,6 +5,7 @@ use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, SubmitShares, SubmitSharesReply,
 };
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::miners::Client;
 use dwarves_domain::work::JobId;
 
 use crate::http::problem::{Code, Problem, ProblemBody};
@@ -12,7 +13,7 @@ use crate::http::query::{self, Params};
 use crate::http::state::HttpState;
 use crate::http::wire::object::Object;
 use crate::http::wire::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
-use crate::http::{auth, body};
+use crate::http::{auth, body, client};
 
 /// Gives a worker a job that nobody else has.
 ///
@@ -20,12 +21,12 @@ use crate::http::{auth, body};
 #[utoipa::path(
     get, path = "/v1/work", operation_id = "fetch_work", tag = "miners",
     params(
-        ("worker" = Option<String>, Query, description = "The worker's name: 1 to 64 letters, digits, '.', '_', '-'; `default` if absent"),
+        ("worker" = Option<String>, Query, description = "The worker's name: 1 to 64 letters, digits, '.', '_', '-'; `default` if absent", pattern = "^[A-Za-z0-9._-]{1,64}$"),
         ("longpoll" = Option<String>, Query, description = "A job_id: answer when there is newer work"),
     ),
     responses(
         (status = 200, description = "Work, ready to hash", body = Work),
-        (status = "default", description = "Refused; codes: banned, miner_unknown, too_many_workers, no_work, paused", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: banned, miner_unknown, no_work, paused", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("session" = []), ("signature" = [])),
 )]
@@ -43,7 +44,9 @@ pub async fn fetch(
     params.finish()?;
     let question = FetchWork {
         miner,
+        from: client::address(&req, &state),
         worker: worker.unwrap_or_else(WorkerName::unnamed),
+        client: Client::Owner(miner),
         newer_than,
     };
     let port = &state.worker().fetch_work;
@@ -58,11 +61,6 @@ pub async fn fetch(
         }
         FetchWorkReply::MinerUnknown => Err(Problem::miner_unknown()),
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason)),
-        FetchWorkReply::TooManyWorkers { limit } => Err(Problem::new(
-            Code::TooManyWorkers,
-            format!("a miner may have at most {limit} workers; use the name of one that there is"),
-        )
-        .of_field("worker")),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
             "the chain gives no work at present, or the operator paused the pool",
@@ -101,6 +99,7 @@ pub async fn submit(
     }
     let question = SubmitShares {
         miner,
+        from: client::address(&req, &state),
         worker: submitted.worker.map(|worker| worker.0),
         shares: submitted
             .shares
@@ -108,11 +107,30 @@ pub async fn submit(
             .map(|Object(share)| share.into())
             .collect(),
     };
-    // The submission handler answers every request within its own deadline.
-    match state.worker().submit.ask_punctual(question).await? {
-        SubmitSharesReply::Verdicts(verdicts) => body::ok(&SubmitAnswer {
-            results: verdicts.into_iter().map(ShareResult::from).collect(),
-        }),
+    // The submission handler answers every request within its own deadline. A busy moment is waited out: there may be a
+    // block among the shares.
+    let patience = state.limits().ask_deadline;
+    let reply = state.worker().submit.ask_patiently(question, patience).await?;
+    let (answer, blocks) = reply.split();
+    answer_of(answer, &blocks).map_err(|problem| {
+        if blocks.is_empty() {
+            problem
+        } else {
+            problem.with_block()
+        }
+    })
+}
+
+fn answer_of(answer: SubmitSharesReply, blocks: &[usize]) -> Result<HttpResponse, Problem> {
+    match answer {
+        SubmitSharesReply::Verdicts(verdicts) => {
+            let results = verdicts.into_iter().enumerate();
+            body::ok(&SubmitAnswer {
+                results: results
+                    .map(|(place, verdict)| ShareResult::new(verdict, blocks.contains(&place)))
+                    .collect(),
+            })
+        }
         SubmitSharesReply::MinerUnknown => Err(Problem::miner_unknown()),
         SubmitSharesReply::Banned { reason } => Err(Problem::banned(&reason)),
         SubmitSharesReply::Paused => Err(Problem::new(
@@ -120,6 +138,7 @@ pub async fn submit(
             "the operator paused the pool, or it is stopping; no share was judged",
         )),
         SubmitSharesReply::Busy => Err(Problem::busy()),
-        SubmitSharesReply::Unavailable => Err(Problem::unavailable()),
+        SubmitSharesReply::MinerFull => Err(Problem::miner_full()),
+        SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => Err(Problem::unavailable()),
     }
 }

@@ -154,3 +154,35 @@ async fn every_reference_leads_somewhere_and_every_operation_can_refuse() {
         }
     }
 }
+
+/// What is described as allowed is not refused for its form, and an empty value is described as refused, as it is.
+#[actix_web::test]
+async fn empty_cursors_and_workers_are_described_as_they_are_refused() {
+    let document = document().await;
+    let mut described = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                if !["cursor", "worker"].contains(&name) || parameter["in"] != "query" {
+                    continue;
+                }
+                described += 1;
+                let pattern = parameter["schema"]["pattern"].as_str();
+                let pattern = pattern.unwrap_or_else(|| panic!("{path}: {name} has no pattern"));
+                assert!(
+                    pattern.contains("]{1,"),
+                    "{path}: {name} allows nothing at all: {pattern}"
+                );
+                let uri = path.replace("{hotkey}", "nobody").replace("{id}", "1");
+                let uri = format!("{uri}?{name}=");
+                let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+                let answer = ask(TestRequest::default().method(method).uri(&uri)).await;
+                assert!(!answer.status.is_success(), "{uri}");
+            }
+        }
+    }
+    assert_eq!(described, 6, "the pages and GET /v1/work");
+    let word = &document["components"]["schemas"]["Word"]["description"];
+    assert!(word.as_str().unwrap().contains("1.0"), "{word}");
+}

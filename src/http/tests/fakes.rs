@@ -7,9 +7,11 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use actix_web::web;
 use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::block_tracker::messages::BlocksView;
+use dwarves_actors::chain::Standing;
 use dwarves_actors::clock::Clock;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
+use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::handlers::registration::messages::{
     Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply,
 };
@@ -17,7 +19,7 @@ use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
 use dwarves_actors::miner_manager::messages::{
-    AddressesRefused, JoinWorker, JoinWorkerReply, MinerView, MinersView, ReadRecords, WorkerView,
+    GaveWay, JoinWorker, JoinWorkerReply, MinerView, MinersView, NewcomersRefused, ReadRecords, WorkerView,
 };
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
@@ -297,6 +299,8 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         ledger_writes: true,
         has_work: true,
         no_work: None,
+        gate: None,
+        standing: Some(Arc::new(Standing::trusted())),
         hindrances: Vec::new(),
     }
 }
@@ -305,6 +309,12 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
 fn json_rpc() -> JsonRpcDeps {
     let book = HeaderBook::new(HeaderBookLimits {
         headers_max: 100,
+        mailbox_capacity: 100,
+    })
+    .start();
+    let last = LastJobs::new(LastJobLimits {
+        workers_max: 100,
+        workers_of_one_max: 10,
         mailbox_capacity: 100,
     })
     .start();
@@ -317,10 +327,12 @@ fn json_rpc() -> JsonRpcDeps {
             miner: question.identity.hotkey(),
             worker: WorkerId::new(1),
             fixed: None,
-            issued: None,
+            earned: None,
         }),
         given: Outbox::new(&book),
         find: Port::new(&book),
+        job_given: Outbox::new(&last),
+        last_job: Port::new(&last),
         stratum_port: None,
     }
 }
@@ -345,7 +357,15 @@ impl World {
             miners: port(|_| MinersView {
                 miners: 2,
                 address_miners: 1,
-                addresses_refused: AddressesRefused { rate: 4, no_room: 5 },
+                addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+                registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+                gave_way: GaveWay {
+                    miners: 8,
+                    workers: 9,
+                },
+                names_waiting: 10,
+                recent_shares: (11, 12),
+                recent_shares_nearly_full: false,
                 workers: 3,
                 workers_active: 1,
                 hashrate: 2_000.0,
@@ -370,6 +390,7 @@ impl World {
                 ..BlocksView::default()
             }),
             payouts: port(|_| PayoutsView::default()),
+            clock: port(|_| dwarves_actors::time_keeper::messages::ClockView::default()),
             waiting: port(|_: ReadWaiting| None),
             schedule: port(|_| ScheduleView {
                 scheme: Scheme::Pplns,
@@ -380,15 +401,18 @@ impl World {
                 next_round_at: NOW,
                 last_round: None,
                 paused: false,
+                missed: 0,
             }),
             work: port(|_| WorkView {
                 work: Arc::new(LiveWork {
                     current: Some(template()),
                     live: vec![template()],
                     since: NOW,
+                    kept: Arc::default(),
                     lack: None,
                 }),
                 trouble: None,
+                standing: Arc::new(Standing::trusted()),
             }),
             pool: port(|_| pool_view(LifeState::Running)),
         };
@@ -422,6 +446,7 @@ impl World {
 
     pub(super) fn state(self) -> web::Data<HttpState> {
         let deps = HttpDeps {
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
             ports: self.ports,
             store: Arc::new(self.store),
             clock: Arc::new(FixedClock),

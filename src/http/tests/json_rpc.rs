@@ -273,9 +273,39 @@ async fn miners_are_told_of_stratum_where_it_is_served() {
         ("[::1]:8080", "stratum+tcp://[::1]:3333"),
         ("[::1]", "stratum+tcp://[::1]:3333"),
     ] {
-        let request = call("getwork", json!([])).insert_header(("Host", host));
+        let request = call("getwork", json!([]))
+            .insert_header(("Host", host))
+            .insert_header(("User-Agent", "cpuminer/2.5.1"));
         let answer = ask_state(state.clone(), request).await;
         assert_eq!(answer.header("x-stratum"), Some(url));
     }
-    assert_eq!(ask(call("getwork", json!([]))).await.header("x-stratum"), None);
+    let as_agent = |agent: &str| {
+        call("getwork", json!([]))
+            .insert_header(("Host", "pool.example"))
+            .insert_header(("User-Agent", agent))
+    };
+    // Others do not know the header; one of them crashes on it.
+    for agent in [
+        "cpuminer-opt-26.1-linux",
+        "cpuminer-multi/1.3.7",
+        "bfgminer/5.5.0",
+        "cgminer 4.11.1",
+        "",
+    ] {
+        let answer = ask_state(state.clone(), as_agent(agent)).await;
+        assert_eq!(answer.header("x-stratum"), None, "{agent}");
+    }
+    assert_eq!(
+        ask_state(state, call("getwork", json!([])))
+            .await
+            .header("x-stratum"),
+        None
+    );
+    // Nobody is sent away from a refusal, and nobody to where nothing is served.
+    let mut world = World::new();
+    world.json_rpc.stratum_port = Some(3_333);
+    world.worker.fetch_work = port(|_| FetchWorkReply::NoWork);
+    let answer = ask_state(world.state(), as_agent("cpuminer/2.5.1")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("x-stratum")), (503, None));
+    assert_eq!(ask(as_agent("cpuminer/2.5.1")).await.header("x-stratum"), None);
 }

@@ -7,6 +7,7 @@ use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId};
 use dwarves_domain::payouts::{PayoutState, Txid, Waiting, WhyHeld};
+use dwarves_domain::time::Span;
 use serde_json::json;
 
 use super::fakes::{NOW, STRANGER, World, port, sats};
@@ -32,6 +33,14 @@ async fn every_refusal_of_a_registration_has_its_code() {
     let cases = [
         (RegisterReply::Closed, 403, "registration_closed", None),
         (RegisterReply::Full, 403, "registration_closed", None),
+        (
+            RegisterReply::TooManyNew {
+                try_again: Span::from_millis(59_001),
+            },
+            429,
+            "too_many_new_miners",
+            None,
+        ),
         (
             RegisterReply::Banned {
                 reason: "spam".to_owned(),

@@ -54,7 +54,7 @@ impl Answer {
         assert!(!problem["detail"].as_str().unwrap().is_empty());
         let unauthorized = self.status == StatusCode::UNAUTHORIZED;
         assert_eq!(self.header("www-authenticate").is_some(), unauthorized);
-        let passes = self.status == StatusCode::SERVICE_UNAVAILABLE;
+        let passes = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status);
         assert_eq!(self.header("retry-after").is_some(), passes);
         code.to_owned()
     }

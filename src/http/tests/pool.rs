@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dwarves_actors::chain::Standing;
 use dwarves_actors::pool_manager::messages::LifeState;
 use dwarves_actors::store::{Accounting, BlockRow, BlockState, CreditKind, CreditRow, RoundRow};
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
@@ -53,6 +54,7 @@ async fn without_work_or_blocks_the_pool_has_no_height_and_no_luck() {
     world.ports.work = port(|_| WorkView {
         work: Arc::new(LiveWork::none()),
         trouble: None,
+        standing: Arc::new(Standing::trusted()),
     });
     world.store.units = Units::ONE;
     let pool = ask_state(world.state(), get("/v1/pool")).await.json();
@@ -243,6 +245,9 @@ async fn the_figures_are_in_the_text_format_of_prometheus() {
         ("dwarves_blocks_waiting", 1.0),
         ("dwarves_deep_reorgs_total", 2.0),
         ("dwarves_chain_synced", 1.0),
+        ("dwarves_chain_verdict{verdict=\"majority\"}", 1.0),
+        ("dwarves_chain_verdict{verdict=\"minority\"}", 0.0),
+        ("dwarves_chain_in_doubt", 0.0),
         ("dwarves_ledger_difference_sats", 0.0),
         ("dwarves_ledger_conserved", 1.0),
         ("dwarves_luck_ratio", 2.0),

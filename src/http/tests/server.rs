@@ -1,16 +1,17 @@
 //! The routes behind a real server on a real connection: what only the protocol shows.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
+use dwarves_actors::source::SharedLimit;
 
 use super::fakes::World;
 use super::{NONCE, Signing};
-use crate::http::{ServerLimits, configure};
+use crate::http::ServerLimits;
+use crate::http::connections::ConnectionLimits;
 
 /// A server on a port of its own, in a thread of its own.
 struct Running {
@@ -19,23 +20,35 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
+/// Connections as many as a test may want.
+fn limits() -> ServerLimits {
+    ServerLimits {
+        workers: 1,
+        keep_alive: Duration::from_secs(75),
+        request_head_timeout: Duration::from_secs(10),
+        disconnect_timeout: Duration::from_secs(2),
+        drain: Duration::from_secs(2),
+        connections: ConnectionLimits {
+            places: SharedLimit::unshared(1_000),
+            reserved: 2,
+            quiet_looks: 80,
+            unread_looks: 60,
+            proxies: Vec::new(),
+        },
+    }
+}
+
 fn serve() -> Running {
+    serve_with(limits())
+}
+
+fn serve_with(limits: ServerLimits) -> Running {
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
-            let limits = ServerLimits::default();
-            let server = HttpServer::new(|| App::new().app_data(World::new().state()).configure(configure))
-                .workers(1)
-                .keep_alive(limits.keep_alive)
-                .client_request_timeout(limits.request_head_timeout)
-                .client_disconnect_timeout(limits.disconnect_timeout)
-                .max_connections(limits.connections_per_worker)
-                .backlog(limits.backlog)
-                .disable_signals()
-                .bind("127.0.0.1:0")
-                .unwrap();
-            let address = server.addrs()[0];
-            let server = server.run();
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = crate::http::serve(listener, limits, || World::new().state()).unwrap();
             sender.send((address, server.handle())).unwrap();
             server.await.unwrap();
         });
@@ -143,6 +156,130 @@ fn a_request_in_absolute_form_and_in_chunks_is_signed_as_its_path_and_whole_body
         server.address,
         first.len(),
         second.len(),
+    ));
+    assert_eq!(heads(&answer), ["HTTP/1.1 201 Created"], "{answer}");
+    server.stop();
+}
+
+/// A connection that stays open.
+struct Line(TcpStream);
+
+impl Line {
+    fn open(server: &Running) -> Self {
+        let stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Self(stream)
+    }
+
+    fn say(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The first line of the next answer, or "" if the server closed the connection.
+    fn answer(&mut self) -> String {
+        let mut answer = [0; 4_096];
+        let read = self.0.read(&mut answer).unwrap_or(0);
+        let answer = String::from_utf8_lossy(&answer[..read]);
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    fn ask(&mut self, path: &str) -> String {
+        self.say(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        self.answer()
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK";
+
+/// Limits with so many places, and this share of them for each client.
+fn places(total: usize, per_client: usize, reserved: usize, proxies: &[&str]) -> ServerLimits {
+    let mut limits = limits();
+    limits.connections.places = SharedLimit { total, per_client };
+    limits.connections.reserved = reserved;
+    limits.connections.proxies = proxies.iter().map(|network| network.parse().unwrap()).collect();
+    limits
+}
+
+#[test]
+fn idle_connections_of_one_client_hold_nobody_out() {
+    let server = serve_with(places(4, 4, 2, &[]));
+    let mut idle: Vec<_> = (0..4).map(|_| Line::open(&server)).collect();
+    for line in &mut idle {
+        assert_eq!(line.ask("/healthz"), OK);
+    }
+    for path in ["/healthz", "/readyz", "/metrics", "/v1/pool"] {
+        assert_eq!(Line::open(&server).ask(path), OK, "{path}");
+    }
+    assert_eq!(idle[0].answer(), "", "the longest idle one has given way");
+    server.stop();
+}
+
+#[test]
+fn a_head_that_trickles_is_closed_in_time_also_if_it_is_not_the_first() {
+    let mut limits = limits();
+    limits.connections.quiet_looks = 1;
+    let server = serve_with(limits);
+    let mut line = Line::open(&server);
+    assert_eq!(line.ask("/healthz"), OK);
+    line.say("GET /healthz HT");
+    assert_eq!(line.answer(), "");
+    server.stop();
+}
+
+/// Every way in which a connection can say whom it is for, and who may say so.
+#[test]
+fn a_proxys_header_names_the_client_whose_share_it_is_and_nobody_elses_does() {
+    let server = serve_with(places(8, 1, 1, &["127.0.0.1"]));
+    let from = |client: &str, first: &str| {
+        let mut line = Line::open(&server);
+        line.say(&format!("PROXY TCP4 {client} 192.0.2.99 4711 80\r\n{first}"));
+        line
+    };
+    let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let (mut one, mut other) = (from("192.0.2.1", request), from("192.0.2.2", request));
+    assert_eq!((one.answer(), other.answer()), (OK.to_owned(), OK.to_owned()));
+    assert_eq!(from("192.0.2.1", request).answer(), OK);
+    assert_eq!(one.answer(), "", "the client's own has given way");
+    assert_eq!(other.ask("/healthz"), OK);
+    // A proxy that writes no header of its own has no share; its requests say whom they are for.
+    let mut plain: Vec<_> = (0..3).map(|_| Line::open(&server)).collect();
+    for line in &mut plain {
+        assert_eq!(line.ask("/healthz"), OK);
+    }
+    assert_eq!(Line::open(&server).ask("/v1/pool"), OK);
+    let mut broken = Line::open(&server);
+    broken.say("PROXY TCP4 nonsense here\r\n");
+    assert_eq!(broken.answer(), "");
+    server.stop();
+    let server = serve_with(places(8, 8, 1, &["10.0.0.0/8"]));
+    let mut stranger = Line::open(&server);
+    stranger.say(&format!("PROXY TCP4 192.0.2.1 192.0.2.99 4711 80\r\n{request}"));
+    assert_ne!(stranger.answer(), OK, "nobody else's word is taken");
+    server.stop();
+}
+
+#[test]
+fn a_long_body_and_what_is_sent_ahead_are_read_whole() {
+    let server = serve();
+    let answers = server.exchange(&format!(
+        "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n{}GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        "GET /v1/pool HTTP/1.1\r\nHost: x\r\n\r\n".repeat(500),
+    ));
+    assert_eq!(answers.matches(OK).count(), 502);
+    let body = format!("{{\"payout_address\":\"bcrt1q\"{}}}", " ".repeat(200_000));
+    let headers: String = Signing {
+        method: "POST",
+        path: "/v1/miners",
+        body: body.as_bytes(),
+        nonce: NONCE,
+    }
+    .headers()
+    .into_iter()
+    .map(|(name, value)| format!("{name}: {value}\r\n"))
+    .collect();
+    let answer = server.exchange(&format!(
+        "POST /v1/miners HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
     ));
     assert_eq!(heads(&answer), ["HTTP/1.1 201 Created"], "{answer}");
     server.stop();

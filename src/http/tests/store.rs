@@ -1,5 +1,6 @@
 //! A store that answers reads with what a test put in, and has nothing else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_actors::store::{
@@ -9,7 +10,7 @@ use dwarves_actors::store::{
 };
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -124,6 +125,18 @@ impl Store for ReadStore {
         self.never()
     }
 
+    fn known_txids(&self, _: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.never()
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.never()
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.never()
+    }
+
     fn watched_payouts(&self, _: u32) -> StoreFuture<Vec<Payout>> {
         self.never()
     }
@@ -160,6 +173,7 @@ impl Store for ReadStore {
 
     fn totals(&self) -> StoreFuture<PoolTotals> {
         self.answer(PoolTotals {
+            log_bytes: 4_152,
             shares: 20,
             blocks: self.found,
             units: self.units,

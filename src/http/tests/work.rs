@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, SubmitShares, SubmitSharesReply,
+    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::Submission;
 use serde_json::json;
 
@@ -65,7 +66,9 @@ async fn the_worker_and_the_job_to_wait_for_are_handed_on() {
     let asked = asked.borrow();
     let expected = FetchWork {
         miner: miner(),
+        from: std::net::IpAddr::from([0, 0, 0, 0]),
         worker: "rig-1".parse().unwrap(),
+        client: Client::Owner(miner()),
         newer_than: Some(job().id()),
     };
     assert_eq!(asked[0], expected);
@@ -95,15 +98,9 @@ async fn every_refusal_of_work_has_its_code() {
     let banned = || FetchWorkReply::Banned {
         reason: "hopping".to_owned(),
     };
-    let cases: [(FetchWorkReply, u16, &str, Option<&str>); 6] = [
+    let cases: [(FetchWorkReply, u16, &str, Option<&str>); 5] = [
         (FetchWorkReply::MinerUnknown, 404, "miner_unknown", None),
         (banned(), 403, "banned", None),
-        (
-            FetchWorkReply::TooManyWorkers { limit: 3 },
-            403,
-            "too_many_workers",
-            Some("worker"),
-        ),
         (FetchWorkReply::NoWork, 503, "no_work", None),
         (FetchWorkReply::Busy, 503, "busy", None),
         (FetchWorkReply::Unavailable, 503, "unavailable", None),
@@ -191,6 +188,30 @@ async fn each_share_gets_its_verdict_in_order() {
 }
 
 #[actix_web::test]
+async fn quotas_are_named_to_whoever_meets_them() {
+    let mut world = World::new();
+    world.worker.submit = port(|_| SubmitSharesReply::MinerFull);
+    let body = "{\"shares\":[]}";
+    let answer = ask_state(world.state(), in_session(post("/v1/work", body))).await;
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.contains("limits.recent_shares_per_miner_percent"),
+        "{detail}"
+    );
+    let mut world = World::new();
+    let issued = job().share_difficulty();
+    world.worker.submit = port(move |_| SubmitSharesReply::Verdicts(vec![ShareVerdict::JobFull { issued }]));
+    let answer = ask_state(world.state(), in_session(post("/v1/work", body))).await;
+    let result = answer.json()["results"][0].clone();
+    assert_eq!(
+        (&result["verdict"], &result["reason"]),
+        (&json!("rejected"), &json!("stale"))
+    );
+    let detail = result["detail"].as_str().unwrap();
+    assert!(detail.contains("limits.recent_shares_per_job_times"), "{detail}");
+}
+
+#[actix_web::test]
 async fn no_shares_get_no_verdicts() {
     let answer = ask(in_session(post("/v1/work", "{\"shares\":[]}"))).await;
     assert_eq!(
@@ -215,7 +236,8 @@ async fn a_thousand_shares_are_taken_and_one_more_is_too_many() {
 
 #[actix_web::test]
 async fn every_refusal_of_shares_has_its_code() {
-    let cases: [(SubmitSharesReply, u16, &str); 5] = [
+    let cases: [(SubmitSharesReply, u16, &str); 6] = [
+        (SubmitSharesReply::MinerFull, 503, "busy"),
         (SubmitSharesReply::MinerUnknown, 404, "miner_unknown"),
         (
             SubmitSharesReply::Banned {

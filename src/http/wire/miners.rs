@@ -262,7 +262,7 @@ impl From<WorkerView> for WorkerStatus {
         Self {
             name: view.name.to_string(),
             hashrate: view.hashrate,
-            share_difficulty: view.share_difficulty.to_f64(),
+            share_difficulty: view.share_difficulty.shown(),
             last_share_at: view.last_share_at.map(Instant),
             shares: view.shares,
         }

@@ -159,7 +159,8 @@ impl PartialSchema for Word {
                     .pattern(Some("^[0-9a-fA-F]{8}$")),
             )
             .description(Some(
-                "A 32-bit number, or its 8 hex digits as Stratum writes them",
+                "A 32-bit number written without fraction and exponent (1.0 and 1e0 are refused), or its 8 hex digits \
+                 as Stratum writes them",
             ))
             .into()
     }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::object::Object;
 use super::scalars::{Hash, Instant, JobName, Reason, Word, Worker, serialize_hex};
+use crate::http::problem::BLOCK_SUBMITTED;
 
 /// What one request brings.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -105,7 +106,7 @@ impl Work {
             time_min: chain.time_min,
             time_max: chain.time_max,
             share_target: job.share_target(),
-            share_difficulty: job.share_difficulty().to_f64(),
+            share_difficulty: job.share_difficulty().shown(),
             network_target: job.template().network_target(),
             expires_at: Instant(expires_at),
         }
@@ -166,24 +167,42 @@ pub enum ShareResult {
 
 /// Why a share does not count, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
+pub struct Detail {
+    why: Why,
+    /// It is a block, which was submitted all the same.
+    is_block: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
     /// As the rejection says.
     Rejection(Rejection),
     /// Its job was given to another worker of this miner.
     OtherWorker,
+    /// The job brought as many shares as one may.
+    JobFull,
 }
 
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Rejection(rejection) => rejection.fmt(f),
-            Self::OtherWorker => f.write_str("the job was given to another worker of this miner"),
+        match self.why {
+            Why::Rejection(rejection) => rejection.fmt(f)?,
+            Why::OtherWorker => f.write_str("the job was given to another worker of this miner")?,
+            Why::JobFull => f.write_str(
+                "the job is over: it brought as many shares as one may (limits.recent_shares_per_job_times); new work is harder",
+            )?,
         }
+        if self.is_block {
+            write!(f, "; {BLOCK_SUBMITTED}")?;
+        }
+        Ok(())
     }
 }
 
-impl From<ShareVerdict> for ShareResult {
-    fn from(verdict: ShareVerdict) -> Self {
+impl ShareResult {
+    /// What became of a share. `is_block`: it does not count, and is a block that was submitted all the same.
+    pub fn new(verdict: ShareVerdict, is_block: bool) -> Self {
+        let detail = |why| Detail { why, is_block };
         match verdict {
             ShareVerdict::Accepted {
                 hash,
@@ -192,21 +211,26 @@ impl From<ShareVerdict> for ShareResult {
                 is_block,
             } => Self::Accepted {
                 share_id: Hash(hash),
-                share_difficulty: share_difficulty.to_f64(),
+                share_difficulty: share_difficulty.shown(),
                 sequence: sequence.get(),
                 block: is_block,
             },
             ShareVerdict::Rejected(rejection) => Self::Rejected {
                 reason: Reason(rejection.reason()),
-                detail: Detail::Rejection(rejection),
+                detail: detail(Why::Rejection(rejection)),
                 sequence: match rejection {
                     Rejection::Duplicate(first) => Some(first.get()),
                     _ => None,
                 },
             },
+            ShareVerdict::JobFull { .. } => Self::Rejected {
+                reason: Reason(Rejection::Stale.reason()),
+                detail: detail(Why::JobFull),
+                sequence: None,
+            },
             ShareVerdict::OtherWorker => Self::Rejected {
                 reason: Reason(Rejection::UnknownJob.reason()),
-                detail: Detail::OtherWorker,
+                detail: detail(Why::OtherWorker),
                 sequence: None,
             },
         }

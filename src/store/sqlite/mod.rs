@@ -20,6 +20,7 @@
 //! | `rows`, `cells` | rows and cells as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
@@ -32,7 +33,7 @@ use dwarves_actors::store::{
 };
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -82,6 +83,7 @@ impl SqliteStore {
     /// If another process has it, it is damaged, of a newer version or another program's, or the file can not
     /// be written.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+        let path = &open::real_path(path)?;
         let lock = open::lock(path)?;
         let mut connection = open::writer(path, options)?;
         let (log_mover, mover) = LogMover::start(&mut connection, open::mover(path)?, open::LOG_PAGES)
@@ -226,6 +228,18 @@ impl Store for SqliteStore {
 
     fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
         self.read("payout candidates", move |c| read::payouts::candidates(c, least))
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.read("known txids", move |c| read::payouts::known(c, &txids))
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.read("settings", state::settings)
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.read("payees", read::payouts::payees)
     }
 
     fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {

@@ -38,6 +38,16 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
     },
+    /// The file has more than one name.
+    #[error(
+        "{} has several names (hard links), and a pool by another name would not see this one's log: remove the other \
+         names (find -samefile), or copy the file",
+        path.display()
+    )]
+    SeveralNames {
+        /// The database.
+        path: PathBuf,
+    },
     /// The operating system refuses.
     #[error("{}: {detail}; is the directory there, and may the pool write to it?", path.display())]
     Io {
@@ -82,6 +92,43 @@ impl OpenError {
             detail: error.to_string(),
         }
     }
+}
+
+/// The file that `path` leads to, past all symbolic links, so that a pool that goes another way to it is found out.
+/// A file with several names is refused: SQLite's log has the name of one of them, and whoever comes by another would
+/// write without it.
+pub(super) fn real_path(path: &Path) -> Result<PathBuf, OpenError> {
+    let of_io = |error: std::io::Error| OpenError::of_io(path, &error);
+    match path.canonicalize() {
+        Ok(real) => {
+            if has_several_names(&real.metadata().map_err(of_io)?) {
+                return Err(OpenError::SeveralNames { path: real });
+            }
+            Ok(real)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            if path.is_symlink() {
+                return Err(OpenError::Io {
+                    path: path.to_owned(),
+                    detail: "it is a symbolic link to nothing".to_owned(),
+                });
+            }
+            let directory = directory_of(path).canonicalize().map_err(of_io)?;
+            Ok(directory.join(path.file_name().unwrap_or_default()))
+        }
+        Err(error) => Err(of_io(error)),
+    }
+}
+
+#[cfg(unix)]
+fn has_several_names(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.nlink() > 1
+}
+
+#[cfg(not(unix))]
+fn has_several_names(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// The file whose lock says that a pool has the database: its own name with `.lock` behind.
@@ -139,12 +186,16 @@ fn set_up_writer(connection: &Connection, options: SqliteOptions) -> rusqlite::R
     Ok(())
 }
 
-/// Makes the new file's name durable: SQLite flushes files, and the names of its logs only.
-fn sync_directory(path: &Path) -> Result<(), OpenError> {
-    let directory = match path.parent() {
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+/// Makes the new file's name durable: SQLite flushes files, and the names of its logs only.
+fn sync_directory(path: &Path) -> Result<(), OpenError> {
+    let directory = directory_of(path);
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| OpenError::of_io(directory, &error))
 }

@@ -1,8 +1,11 @@
 //! Rows as the actors see them.
 
-use dwarves_actors::store::{AuditRow, BlockRow, CreditRow, MinerPayoutRow, RoundRow, TemplateRow};
+use dwarves_actors::store::{
+    AuditRow, BlockRow, CounterRow, CreditRow, MinerPayoutRow, RoundRow, TemplateRow,
+};
 use dwarves_domain::ids::{HeaderHash, PayoutId};
 use dwarves_domain::payouts::{FeeRate, OutPoint, Payout, Signed, Txid};
+use dwarves_domain::share::Rejection;
 use dwarves_domain::work::ChainTemplate;
 use dwarves_domain::work::template::TemplateTransaction;
 use rusqlite::Row;
@@ -47,6 +50,21 @@ pub(super) fn block(row: &Row<'_>) -> Outcome<BlockRow> {
 pub(super) fn whole_block(row: &Row<'_>) -> Outcome<BlockRow> {
     let bytes = Cells::new(row, "blocks").blob("bytes")?.to_vec();
     Ok(BlockRow { bytes, ..block(row)? })
+}
+
+/// What a worker's shares came to, or a miner's workers that were taken out.
+pub(super) fn counters(cells: &Cells<'_, '_>) -> Outcome<CounterRow> {
+    let mut counters = CounterRow {
+        accepted: cells.u64("accepted")?,
+        rejected: [0; 6],
+        units: cells.units("units")?,
+        blocks: cells.u64("blocks")?,
+        last_share_at: cells.optional("last_share_at", |cells, column| cells.time(column))?,
+    };
+    for (count, reason) in counters.rejected.iter_mut().zip(Rejection::REASONS) {
+        *count = cells.u64(format!("rejected_{reason}").as_str())?;
+    }
+    Ok(counters)
 }
 
 /// A template, and whether its transactions are gone.

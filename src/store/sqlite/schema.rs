@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     (30, include_str!("migrations/0030_extranonces.sql")),
     (40, include_str!("migrations/0040_past_templates.sql")),
     (70, include_str!("migrations/0070_coinbase_form.sql")),
+    (85, include_str!("migrations/0085_names.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.
@@ -143,6 +144,41 @@ mod tests {
             hex::encode(template.coinbase().transaction(ExtraNonce::new(7))),
             coinbase
         );
+    }
+
+    /// A ledger full of names that never had work: they go, and nothing else does.
+    #[test]
+    fn names_without_work_go_when_a_ledger_is_brought_up_to_date() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let before = MIGRATIONS.iter().take_while(|(version, _)| *version <= 30);
+        migrate_by(&mut connection, &before.copied().collect::<Vec<_>>()).unwrap();
+        let rows = "INSERT INTO miners VALUES (x'01', 0, NULL), (x'02', 0, NULL);
+            UPDATE pool SET counters_through = 5;
+            INSERT INTO workers (id, hotkey, name, accepted) VALUES (0, x'01', 'counted', 3);
+            INSERT INTO workers (id, hotkey, name) VALUES (1, x'01', 'since'), (2, x'02', 'idle');
+            INSERT INTO workers (id, hotkey, name, rejected_stale) VALUES (3, x'02', 'late', 7), (4, x'02', 'later', 2);
+            INSERT INTO shares VALUES (5, 1, 0, 0, 0, 0, 0, 0, 0, x'00', x'00', x'00', NULL);
+            INSERT INTO shares VALUES (6, 1, 0, 1, 0, 0, 0, 0, 0, x'00', x'00', x'00', NULL);
+            WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 999)
+                INSERT INTO workers (id, hotkey, name) SELECT 1000 + n, x'02', 'x' || n FROM n;";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let names =
+            "SELECT group_concat(name || '=' || accepted, ' ') FROM (SELECT * FROM workers ORDER BY id)";
+        assert_eq!(read::<String>(&connection, names).unwrap(), "counted=3 since=0");
+        assert_eq!(
+            read::<i64>(&connection, "SELECT next_worker FROM pool").unwrap(),
+            2_000
+        );
+        let totals = "SELECT hex(hotkey) || ' ' || rejected_stale || ' ' || accepted FROM miner_totals";
+        assert_eq!(read::<String>(&connection, totals).unwrap(), "02 9 0");
+        // A name is one worker's at a time, and free once that one is taken out.
+        let twice = "INSERT INTO workers (id, hotkey, name) VALUES (9, x'01', 'since')";
+        assert!(connection.execute_batch(twice).is_err());
+        connection
+            .execute_batch("UPDATE workers SET gone_after = 6 WHERE id = 1")
+            .unwrap();
+        connection.execute_batch(twice).unwrap();
     }
 
     #[test]

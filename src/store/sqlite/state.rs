@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use dwarves_actors::store::reads::LastRound;
-use dwarves_actors::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
+use dwarves_actors::store::{BanRow, CounterRow, MinerRow, RecentShare, StoredState, TemplateRow, WorkerRow};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
-use dwarves_domain::share::Rejection;
+use dwarves_domain::ids::{PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
@@ -23,14 +22,21 @@ pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredStat
         "UPDATE pool SET life = life + 1, created_at = COALESCE(created_at, ?1)",
         [now.millis()],
     )?;
-    let (life, created_at, counted) = connection.query_row("SELECT * FROM pool", [], |row| {
-        let cells = Cells::new(row, "pool");
-        let read = || -> Outcome<_> {
-            let counted = cells.sequence("counters_through")?;
-            Ok((cells.u32("life")?, cells.time("created_at")?, counted))
-        };
-        Ok(read())
-    })??;
+    let (life, created_at, counted, next_worker) =
+        connection.query_row("SELECT * FROM pool", [], |row| {
+            let cells = Cells::new(row, "pool");
+            let read = || -> Outcome<_> {
+                let counted = cells.sequence("counters_through")?;
+                let next_worker = cells.worker("next_worker")?;
+                Ok((
+                    cells.u32("life")?,
+                    cells.time("created_at")?,
+                    counted,
+                    next_worker,
+                ))
+            };
+            Ok(read())
+        })??;
     let last_template: Option<u32> =
         connection.query_row("SELECT MAX(id) FROM templates", [], |row| row.get(0))?;
     let tail = draft.known.tail;
@@ -40,6 +46,8 @@ pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredStat
         last_sequence: tail.sequence,
         total_units: tail.total,
         miners: miners(connection)?,
+        next_worker,
+        workers_gone: workers_gone(connection)?,
         workers: workers(connection, counted)?,
         nonces: nonces(connection, now)?,
         templates: templates(connection)?,
@@ -71,6 +79,11 @@ pub(super) fn all<T>(
 fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
     let sql = "SELECT miners.hotkey AS hotkey, registered_at, payout_address, reason, ends_at
                FROM miners LEFT JOIN bans ON bans.hotkey = miners.hotkey ORDER BY miners.hotkey";
+    let totals = all(connection, "SELECT * FROM miner_totals", [], |row| {
+        let cells = Cells::new(row, "miner_totals");
+        Ok((cells.hotkey("hotkey")?, rows::counters(&cells)?))
+    })?;
+    let mut totals: HashMap<Hotkey, CounterRow> = totals.into_iter().collect();
     all(connection, sql, [], |row| {
         let cells = Cells::new(row, "miners");
         let ban = cells.optional("reason", |cells, column| {
@@ -80,8 +93,10 @@ fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
             })
         })?;
         let address = cells.optional("payout_address", |cells, column| cells.text(column))?;
+        let hotkey = cells.hotkey("hotkey")?;
         Ok(MinerRow {
-            hotkey: cells.hotkey("hotkey")?,
+            hotkey,
+            gone: totals.remove(&hotkey).unwrap_or_default(),
             registered_at: cells.time("registered_at")?,
             payout_address: address.map(str::to_owned),
             ban,
@@ -112,23 +127,19 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
     for finder in finders {
         later.entry(finder).or_default().blocks += 1;
     }
-    let workers = all(connection, "SELECT * FROM workers ORDER BY id", [], |row| {
+    // What those came to that were taken out was told with it.
+    for (gone, _) in workers_gone(connection)? {
+        later.remove(&gone);
+    }
+    let sql = "SELECT * FROM workers WHERE gone_after IS NULL ORDER BY id";
+    let workers = all(connection, sql, [], |row| {
         let cells = Cells::new(row, "workers");
         let worker = WorkerRow {
             id: cells.worker("id")?,
             hotkey: cells.hotkey("hotkey")?,
             name: cells.named("name")?,
         };
-        let mut counter = CounterRow {
-            accepted: cells.u64("accepted")?,
-            rejected: [0; 6],
-            units: cells.units("units")?,
-            blocks: cells.u64("blocks")?,
-            last_share_at: cells.optional("last_share_at", |cells, column| cells.time(column))?,
-        };
-        for (count, reason) in counter.rejected.iter_mut().zip(Rejection::REASONS) {
-            *count = cells.u64(format!("rejected_{reason}").as_str())?;
-        }
+        let mut counter = rows::counters(&cells)?;
         if let Some(more) = later.remove(&worker.id) {
             counter.accepted += more.accepted;
             counter.units = sum_of(counter.units, more.units)?;
@@ -141,6 +152,14 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
         Some(worker) => Err(corrupt(format!("shares.worker: worker {worker} is not known"))),
         None => Ok(workers),
     }
+}
+
+fn workers_gone(connection: &Connection) -> Outcome<Vec<(WorkerId, Hotkey)>> {
+    let sql = "SELECT id, hotkey FROM workers WHERE gone_after IS NOT NULL ORDER BY id";
+    all(connection, sql, [], |row| {
+        let cells = Cells::new(row, "workers");
+        Ok((cells.worker("id")?, cells.hotkey("hotkey")?))
+    })
 }
 
 fn sum_of(units: Units, more: Units) -> Outcome<Units> {
@@ -180,18 +199,23 @@ fn past_templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
     })
 }
 
-fn recent_shares(connection: &Connection) -> Outcome<Vec<(TemplateId, HeaderHash, Sequence)>> {
-    let sql = "SELECT shares.template AS template, hash, sequence FROM shares
+fn recent_shares(connection: &Connection) -> Outcome<Vec<RecentShare>> {
+    let sql = "SELECT shares.template AS template, hash, sequence, worker FROM shares
                WHERE sequence >= (SELECT MIN(first_share) FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
                  AND template IN (SELECT templates.id FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
                ORDER BY sequence";
     all(connection, sql, params![], |row| {
         let cells = Cells::new(row, "shares");
-        Ok((cells.template(0)?, cells.hash(1)?, cells.sequence(2)?))
+        Ok(RecentShare {
+            template: cells.template(0)?,
+            hash: cells.hash(1)?,
+            sequence: cells.sequence(2)?,
+            worker: cells.worker(3)?,
+        })
     })
 }
 
-fn settings(connection: &Connection) -> Outcome<BTreeMap<String, String>> {
+pub(super) fn settings(connection: &Connection) -> Outcome<BTreeMap<String, String>> {
     let settings = all(connection, "SELECT * FROM settings", [], |row| {
         let cells = Cells::new(row, "settings");
         Ok((cells.text("name")?.to_owned(), cells.text("value")?.to_owned()))

@@ -28,13 +28,14 @@ pub(super) struct Known {
     pub(super) tail: Tail,
     pub(super) workers: HashSet<WorkerId>,
     new_workers: Vec<WorkerId>,
+    gone_workers: Vec<WorkerId>,
 }
 
 impl Known {
     /// Reads it, and checks that shares and batches end together.
     pub(super) fn load(connection: &Connection) -> Outcome<Self> {
         let tail = load_tail(connection)?;
-        let mut statement = connection.prepare("SELECT id FROM workers")?;
+        let mut statement = connection.prepare("SELECT id FROM workers WHERE gone_after IS NULL")?;
         let mut rows = statement.query([])?;
         let mut workers = HashSet::new();
         while let Some(row) = rows.next()? {
@@ -44,6 +45,7 @@ impl Known {
             tail,
             workers,
             new_workers: Vec::new(),
+            gone_workers: Vec::new(),
         })
     }
 
@@ -54,15 +56,24 @@ impl Known {
         }
     }
 
+    /// Notes a worker that this transaction takes out.
+    pub(super) fn take_worker_out(&mut self, id: WorkerId) {
+        if self.workers.remove(&id) {
+            self.gone_workers.push(id);
+        }
+    }
+
     /// Begins a transaction: what undoes it in memory.
     pub(super) fn begin(&mut self) -> Tail {
         self.new_workers.clear();
+        self.gone_workers.clear();
         self.tail
     }
 
     /// Forgets what the failed transaction added.
     pub(super) fn undo(&mut self, tail: Tail) {
         self.tail = tail;
+        self.workers.extend(self.gone_workers.drain(..));
         for id in self.new_workers.drain(..) {
             self.workers.remove(&id);
         }

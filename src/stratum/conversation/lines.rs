@@ -7,7 +7,7 @@ use dwarves_actors::miner_manager::messages::Identity;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::work::SessionSeat;
 
-use super::{Attempt, Conversation, MEMBERS_MAX, Scene, VERSION_MASK};
+use super::{Attempt, Conversation, Scene, VERSION_MASK};
 use crate::stratum::protocol::fault::Fault;
 use crate::stratum::protocol::login::{parse_password, parse_user};
 use crate::stratum::protocol::params::{self, Extension};
@@ -46,6 +46,15 @@ pub enum Step<'a> {
     },
 }
 
+/// Whether a request of this method is answered even if it has no id: a miner can not go on without, whatever it
+/// understands of ids.
+fn needs_answer(method: &str) -> bool {
+    matches!(
+        method,
+        "mining.subscribe" | "mining.authorize" | "mining.configure" | "mining.submit"
+    )
+}
+
 impl Conversation {
     /// Handles one line; answers that need nobody else are appended to `out`.
     pub fn on_line<'a>(&mut self, line: &'a [u8], scene: &Scene<'_>, out: &mut Vec<u8>) -> Step<'a> {
@@ -59,7 +68,18 @@ impl Conversation {
             }
         };
         let id = request.id;
-        match self.on_request(request, scene, out) {
+        let is_notification = id == request::NO_ID && !needs_answer(&request.method);
+        let before = out.len();
+        let step = self.on_request(request, scene, out);
+        if is_notification {
+            // Who names no id waits for no answer, and would take it for the answer to something else.
+            out.truncate(before);
+            if step.is_err() {
+                self.rejects.note(true);
+            }
+            return Step::Done;
+        }
+        match step {
             Ok(step) => step,
             Err(fault) => {
                 self.rejects.note(true);
@@ -129,7 +149,7 @@ impl Conversation {
         let [user, password] = params::authorize(params)?;
         let (identity, worker) = parse_user(&user, scene.rules.logins)?;
         let is_new = self.members.iter().all(|member| *member.user != *user);
-        if is_new && self.members.len() >= MEMBERS_MAX {
+        if is_new && self.members.len() >= scene.rules.workers_max {
             return Err(Fault::Unauthorized("Too many workers on one connection"));
         }
         let wishes = parse_password(&password);

@@ -16,7 +16,7 @@ use dwarves_actors::handlers::submission::messages::ShareVerdict;
 use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
-use dwarves_domain::target::{CompactTarget, Difficulty};
+use dwarves_domain::target::{CompactTarget, Difficulty, shortest_decimal};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::{Algorithm, Job, JobKey, SessionJob, SessionJobId, SessionSeat, Template};
@@ -38,8 +38,6 @@ use pace::Pace;
 use rejects::{Rejects, Rung};
 pub use shares::Attempt;
 
-/// Workers that one session may authorize. Proxies bring several over one connection.
-pub const MEMBERS_MAX: usize = 64;
 /// The version bits that BIP320 leaves to miners: what is agreed on before there is any work.
 const VERSION_MASK: u32 = 0x1fff_e000;
 
@@ -56,6 +54,8 @@ pub struct Rules {
     pub extranonce2_len: usize,
     /// Which logins are taken.
     pub logins: LoginRules,
+    /// Workers that one session may authorize. Proxies bring several over one connection.
+    pub workers_max: usize,
     /// When refused requests are too many.
     pub rejects: rejects::Limits,
 }
@@ -82,6 +82,11 @@ struct Member {
     user: Box<str>,
     miner: Hotkey,
     worker: WorkerId,
+    /// The difficulty that its last accepted share was issued with.
+    proven: Option<Difficulty>,
+    rejects: Rejects,
+    /// Its shares are not looked at until then.
+    kept_out_until: Option<Timestamp>,
 }
 
 /// When work is told that the miner may know already.
@@ -101,6 +106,11 @@ struct Told {
     template: TemplateId,
     previous: HeaderHash,
     wanted: Difficulty,
+    /// What that came to: never harder than the block itself.
+    issued: Difficulty,
+    share_bits: CompactTarget,
+    /// How often template and share target were told before.
+    telling: u8,
     time: u32,
     at: Timestamp,
 }
@@ -119,7 +129,10 @@ pub struct Conversation {
     told: Option<Told>,
     pace: Pace,
     members: Vec<Member>,
+    /// Of what belongs to no worker.
     rejects: Rejects,
+    /// A worker in good standing had a share accepted.
+    is_honest: bool,
     /// The job of the last share, by the name that the session gave it: the next one is likely to be of the same.
     job: Option<(SessionJobId, Arc<Job>)>,
 }
@@ -137,6 +150,7 @@ impl Conversation {
             pace: Pace::new(rules.start, now, &rules.vardiff),
             members: Vec::new(),
             rejects: Rejects::default(),
+            is_honest: false,
             job: None,
         }
     }
@@ -162,19 +176,19 @@ impl Conversation {
         reply::subscribed(out, id, &session, &extranonce1, scene.rules.extranonce2_len);
     }
 
-    /// Lets a worker in. `issued` is what its last session issued; one that is resumed goes on there.
+    /// Lets a worker in. `earned` is what its shares had earned in earlier sessions; one that is resumed goes on there.
     pub fn joined(
         &mut self,
         user: &str,
         (miner, worker): (Hotkey, WorkerId),
-        issued: Option<Difficulty>,
+        earned: Option<Difficulty>,
         fixed: Option<Difficulty>,
         scene: &Scene<'_>,
     ) {
         if self.members.is_empty()
-            && let Some(issued) = issued.filter(|_| self.is_resumed)
+            && let Some(earned) = earned.filter(|_| self.is_resumed)
         {
-            self.pace.begin_at(issued, scene.now, &scene.rules.vardiff);
+            self.pace.begin_at(earned, scene.now, &scene.rules.vardiff);
         }
         self.pace.fix(fixed);
         match self.members.iter_mut().find(|member| *member.user == *user) {
@@ -185,6 +199,9 @@ impl Conversation {
                     user: user.into(),
                     miner,
                     worker,
+                    proven: None,
+                    rejects: Rejects::default(),
+                    kept_out_until: None,
                 });
             }
         }
@@ -206,9 +223,28 @@ impl Conversation {
         self.members.iter().map(|member| member.user.clone()).collect()
     }
 
+    /// The user name of the first worker.
+    pub fn first_user(&self) -> Option<&str> {
+        self.members.first().map(|member| &*member.user)
+    }
+
+    /// The user name of each worker of this miner.
+    pub fn users_of(&self, miner: &Hotkey) -> Vec<Box<str>> {
+        let members = self.members.iter().filter(|member| member.miner == *miner);
+        members.map(|member| member.user.clone()).collect()
+    }
+
     /// What the session issues, if it is mining.
-    pub fn issued(&self, rules: &Rules) -> Option<Difficulty> {
-        self.is_mining().then(|| self.pace.wanted(&rules.vardiff))
+    pub fn issued(&self) -> Option<Difficulty> {
+        let told = self.told.filter(|_| self.is_mining())?;
+        Some(told.issued)
+    }
+
+    /// The difficulty that a worker's shares speak for; `None` before its first. What its session only asked for is
+    /// not in it: it is remembered for whoever comes back under this name.
+    pub fn earned(&self, user: &str) -> Option<Difficulty> {
+        let member = self.members.iter().find(|member| *member.user == *user)?;
+        Some(self.pace.earned(member.proven?))
     }
 
     /// Tells the present work, if the session is mining.
@@ -221,11 +257,17 @@ impl Conversation {
         };
         let template = parts.template();
         let wanted = self.pace.wanted(&scene.rules.vardiff);
-        let is_told = |told: Told| told.template == template.id() && told.wanted == wanted;
-        if telling == Telling::IfNew && self.told.is_some_and(is_told) {
+        let same_template = self.told.filter(|told| told.template == template.id());
+        if telling == Telling::IfNew && same_template.is_some_and(|told| told.wanted == wanted) {
             return;
         }
-        let (share_bits, difficulty) = share_target(wanted, template, scene.rules.algorithm);
+        let (share_bits, issued, difficulty) = share_target(wanted, template, scene.rules.algorithm);
+        let before = same_template.filter(|told| told.share_bits == share_bits);
+        if let (Some(told), Telling::IfNew) = (before, telling) {
+            // Another wish beyond the block's own difficulty comes to the same work.
+            self.told = Some(Told { wanted, ..told });
+            return;
+        }
         let chain = template.chain();
         if let Some(miner_mask) = self.miner_mask {
             let mask = miner_mask & chain.version_mask;
@@ -238,9 +280,11 @@ impl Conversation {
             self.told_difficulty = difficulty;
             reply::set_difficulty(out, difficulty);
         }
+        let telling_again = before.map_or(0, |told| told.telling.wrapping_add(1));
         let session_job = SessionJob {
             template: template.id(),
             share_bits,
+            telling: telling_again,
         };
         let id = scene.job_key.seal_session_job(extranonce1, &session_job);
         let is_new_tip = self.told.is_none_or(|told| told.previous != chain.previous);
@@ -251,6 +295,9 @@ impl Conversation {
             template: template.id(),
             previous: chain.previous,
             wanted,
+            issued,
+            share_bits,
+            telling: telling_again,
             time,
             at: scene.now,
         });
@@ -274,11 +321,21 @@ impl Conversation {
         self.told.map(|told| told.at)
     }
 
-    /// Notes the verdict on a share. Gives the fault to answer with, or none if it was accepted.
-    pub fn on_verdict(&mut self, verdict: &ShareVerdict, scene: &Scene<'_>) -> Option<Fault> {
+    /// Notes the verdict on a share of this worker. Gives the fault to answer with, or none if it was accepted.
+    pub fn on_verdict(
+        &mut self,
+        verdict: &ShareVerdict,
+        worker: WorkerId,
+        scene: &Scene<'_>,
+    ) -> Option<Fault> {
         match verdict {
             ShareVerdict::Accepted { share_difficulty, .. } => {
-                self.rejects.note(false);
+                self.note(worker, false);
+                let member = self.members.iter_mut().find(|member| member.worker == worker);
+                if let Some(member) = member {
+                    member.proven = Some(*share_difficulty);
+                    self.is_honest |= member.rejects.is_in_good_standing();
+                }
                 self.pace
                     .on_share(scene.now, *share_difficulty, &scene.rules.vardiff);
                 None
@@ -287,12 +344,30 @@ impl Conversation {
                 let fault = Fault::from(*reason);
                 // A late share is the network's fault more than the miner's.
                 if fault != Fault::Stale {
-                    self.rejects.note(true);
+                    self.note(worker, true);
                 }
                 Some(fault)
             }
             ShareVerdict::OtherWorker => Some(Fault::JobNotFound),
+            ShareVerdict::JobFull { issued } => {
+                // The next job is told right after, and no share of it is lost any more.
+                self.pace.raise(*issued, scene.now, &scene.rules.vardiff);
+                Some(Fault::Stale)
+            }
         }
+    }
+
+    /// Counts a share of this worker.
+    fn note(&mut self, worker: WorkerId, is_refused: bool) {
+        match self.members.iter_mut().find(|member| member.worker == worker) {
+            Some(member) => member.rejects.note(is_refused),
+            None => self.rejects.note(is_refused),
+        }
+    }
+
+    /// Whether a worker in good standing had a share accepted since this was last asked.
+    pub fn take_honest(&mut self) -> bool {
+        std::mem::take(&mut self.is_honest)
     }
 
     /// Looks whether the miner has been silent for too long for its difficulty.
@@ -302,22 +377,59 @@ impl Conversation {
         }
     }
 
-    /// What is to be done about the requests that were refused since this was last asked.
-    pub fn take_rung(&mut self, rules: &Rules) -> Option<Rung> {
-        self.rejects.take_rung(&rules.rejects)
+    /// What is to be done about the requests that were refused since this was last asked, and about whose: the user
+    /// name of a worker, or nobody's.
+    pub fn take_rung(&mut self, rules: &Rules) -> Option<(Rung, Option<Box<str>>)> {
+        if let Some(rung) = self.rejects.take_rung(&rules.rejects) {
+            return Some((rung, None));
+        }
+        let of_member = |member: &mut Member| {
+            let rung = member.rejects.take_rung(&rules.rejects)?;
+            Some((rung, Some(member.user.clone())))
+        };
+        self.members.iter_mut().find_map(of_member)
+    }
+
+    /// Keeps a worker out for a while, if the session goes on for others. Returns whether it does.
+    pub fn keep_out(&mut self, user: &str, scene: &Scene<'_>) -> bool {
+        let until = scene.now.plus(scene.rules.rejects.keep_out);
+        let is_out = |member: &Member| member.kept_out_until.is_some_and(|until| scene.now < until);
+        let goes_on = self
+            .members
+            .iter()
+            .any(|member| *member.user != *user && !is_out(member));
+        if let Some(member) = self.members.iter_mut().find(|member| *member.user == *user) {
+            member.kept_out_until = Some(until);
+            member.rejects = Rejects::default();
+        }
+        goes_on
+    }
+
+    /// Whether the session has this worker alone, or none.
+    pub fn is_of_one(&self) -> bool {
+        self.members.len() <= 1
     }
 }
 
-/// The share target of a job of `template` that is wanted at this difficulty, and the difficulty that the miner
-/// is told: a share is never harder than the block itself, and never harder than what the miner was told.
-fn share_target(wanted: Difficulty, template: &Template, algorithm: Algorithm) -> (CompactTarget, f64) {
+/// The share target of a job of `template` that is wanted at this difficulty, the difficulty that is issued so, and
+/// how the miner is told it: a share is never harder than the block itself, and never harder than what the miner was
+/// told.
+fn share_target(
+    wanted: Difficulty,
+    template: &Template,
+    algorithm: Algorithm,
+) -> (CompactTarget, Difficulty, f64) {
     let network = template.network_target();
     let target = wanted.target().no_harder_than(network);
-    let told = if target == network {
+    let bits = target.rounded_up_to_compact().to_compact();
+    if target == network {
         // A hair below, so that no rounding by the miner makes it throw a block away.
-        scale::to_wire(network.difficulty(), algorithm) * (1.0 - 1e-9)
-    } else {
-        scale::to_wire(wanted, algorithm)
-    };
-    (target.rounded_up_to_compact().to_compact(), told)
+        let issued = network.difficulty();
+        return (bits, issued, scale::to_wire(issued, algorithm) * (1.0 - 1e-9));
+    }
+    let told = shortest_decimal(scale::to_wire(wanted, algorithm), |wire| {
+        let meant = scale::from_wire(wire, algorithm);
+        meant.is_some_and(|meant| meant.target().rounded_up_to_compact().to_compact() == bits)
+    });
+    (bits, wanted, told)
 }

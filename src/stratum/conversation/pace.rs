@@ -7,7 +7,10 @@
 
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::vardiff::{Settings, Vardiff};
+use dwarves_domain::vardiff::{self, Settings, Vardiff};
+
+/// A job that brought as many shares as one may is renewed so many times harder.
+const RAISED_BY: f64 = 20.0;
 
 /// The pace of one session.
 #[derive(Debug)]
@@ -40,6 +43,13 @@ impl Pace {
         settings.within_limits(wanted.max(self.floor.unwrap_or(Difficulty::MIN)))
     }
 
+    /// What the shares speak for, of which the last was issued at `proven`: where vardiff is, within one of its own
+    /// steps of that. A wish or a suggestion is not in it.
+    pub fn earned(&self, proven: Difficulty) -> Difficulty {
+        let reach = proven.scaled(vardiff::RAISE_MAX as u64, 1);
+        power_of_two(self.vardiff.difficulty()).min(reach)
+    }
+
     /// Goes on at `difficulty`, as an earlier session left off.
     pub fn begin_at(&mut self, difficulty: Difficulty, now: Timestamp, settings: &Settings) {
         self.vardiff = Vardiff::new(difficulty, now, settings);
@@ -67,6 +77,11 @@ impl Pace {
     pub fn on_share(&mut self, now: Timestamp, issued: Difficulty, settings: &Settings) {
         self.has_shares = true;
         self.vardiff.on_share(now, issued, settings);
+    }
+
+    /// A job that was issued at `issued` brought far more shares than is its due.
+    pub fn raise(&mut self, issued: Difficulty, now: Timestamp, settings: &Settings) {
+        self.vardiff.raise(now, issued, RAISED_BY, settings);
     }
 
     /// Lowers the difficulty of a miner that has been silent for too long.
@@ -131,6 +146,18 @@ mod tests {
         assert_eq!(pace.wanted(&settings), difficulty(8.0));
         pace.suggest(difficulty(64.0), NOW, &settings);
         assert_eq!(pace.wanted(&settings), difficulty(64.0));
+    }
+
+    #[test]
+    fn what_was_only_asked_for_is_not_earned() {
+        let settings = settings();
+        let mut pace = Pace::new(difficulty(0.5), NOW, &settings);
+        pace.raise_floor(difficulty(1e12));
+        assert_eq!(pace.earned(difficulty(0.5)), difficulty(0.5));
+        pace.suggest(difficulty(1e6), NOW, &settings);
+        // A share of work that was issued before the suggestion speaks for itself alone.
+        pace.on_share(NOW, difficulty(0.5), &settings);
+        assert_eq!(pace.earned(difficulty(0.5)), difficulty(4.0));
     }
 
     #[test]

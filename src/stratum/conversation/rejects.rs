@@ -2,8 +2,11 @@
 //!
 //! Requests are counted in windows. A window with too many refusals climbs one rung: first the miner gets new
 //! work, in case it is lost; then it is asked to connect again; then it is put out. A window that is good
-//! enough begins at the bottom again. (Whoever is put out again and again is kept out for a while: that is the
-//! gate's to do, which sees more than one session.)
+//! enough begins at the bottom again. Each worker of a session has a ladder of its own, and there is one for what
+//! belongs to no worker: one broken rig behind a proxy is put out, and the proxy stays. (Whoever is put out again and
+//! again is kept out for a while: that is the gate's to do, which sees more than one session.)
+
+use dwarves_domain::time::Span;
 
 /// When a window is bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +15,8 @@ pub struct Limits {
     pub window: u16,
     /// The most of them that may be refused, in percent.
     pub percent_max: u16,
+    /// For how long a worker is kept out of a session that goes on for others.
+    pub keep_out: Span,
 }
 
 /// What is done about a bad window.
@@ -38,6 +43,11 @@ impl Rejects {
     pub fn note(&mut self, is_refused: bool) {
         self.judged = self.judged.saturating_add(1);
         self.refused = self.refused.saturating_add(u16::from(is_refused));
+    }
+
+    /// Whether no window was bad since the last good one.
+    pub fn is_in_good_standing(&self) -> bool {
+        self.bad_windows == 0
     }
 
     /// Ends the window if it is full, and says what is to be done if it was bad.
@@ -67,6 +77,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         window: 100,
         percent_max: 50,
+        keep_out: Span::from_secs(60),
     };
 
     fn window(rejects: &mut Rejects, refused: u16) -> Option<Rung> {

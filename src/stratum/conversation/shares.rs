@@ -12,8 +12,9 @@ use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce, Job, SessionJobId, SessionSeat, Template};
 
-use super::{Conversation, Scene};
+use super::{Conversation, Member, Scene, VERSION_MASK};
 use crate::stratum::protocol::fault::Fault;
+use crate::stratum::protocol::login::parse_user;
 use crate::stratum::protocol::params::{self, Submit};
 
 /// What a submit came to so far.
@@ -21,6 +22,8 @@ use crate::stratum::protocol::params::{self, Submit};
 pub enum Attempt {
     /// To be judged, or at least counted, for this miner.
     Share(Hotkey, RolledShare),
+    /// Refused so, whatever the verdict: it is looked at only because it may be a block.
+    Stray(Hotkey, RolledShare, Fault),
     /// It is no share at all.
     Fault(Fault),
 }
@@ -28,7 +31,10 @@ pub enum Attempt {
 impl Conversation {
     pub(super) fn on_submit(&mut self, params: &str, scene: &Scene<'_>) -> Attempt {
         let attempt = self.attempt(params, scene);
-        if let Attempt::Fault(_) = attempt {
+        // A worker that is kept out has been counted.
+        if let Attempt::Fault(fault) | Attempt::Stray(_, _, fault) = &attempt
+            && !matches!(fault, Fault::KeptOut { .. })
+        {
             self.rejects.note(true);
         }
         attempt
@@ -42,15 +48,98 @@ impl Conversation {
             Ok(submit) => submit,
             Err(fault) => return Attempt::Fault(fault),
         };
-        let Some(member) = self.members.iter().find(|member| *member.user == *submit.user) else {
-            return Attempt::Fault(Fault::UNAUTHORIZED);
+        let Some(member) = self.member(&submit.user) else {
+            return self.stray(&submit, extranonce1, scene);
         };
         let (miner, worker) = (member.miner, member.worker);
+        if let Some(until) = member.kept_out_until
+            && scene.now < until
+        {
+            let fault = Fault::KeptOut {
+                try_again: until.since(scene.now),
+            };
+            let refused = self.refused(&submit, extranonce1, (Rejection::UnknownJob, miner, None), scene);
+            return match refused {
+                Some(share) => Attempt::Stray(miner, share, fault),
+                None => Attempt::Fault(fault),
+            };
+        }
         let share = match self.solution(&submit, extranonce1, (miner, worker), scene) {
             Ok(share) => share,
-            Err(reason) => RolledShare::Rejected { reason, worker },
+            Err(reason) => self
+                .refused(&submit, extranonce1, (reason, miner, Some(worker)), scene)
+                .unwrap_or(RolledShare::Rejected { reason, worker }),
         };
         Attempt::Share(miner, share)
+    }
+
+    /// A share of a user that is not let in. If it is of a job of this session, it may be a block.
+    fn stray(&self, submit: &Submit<'_>, extranonce1: ExtraNonce1, scene: &Scene<'_>) -> Attempt {
+        let named = parse_user(&submit.user, scene.rules.logins).ok();
+        let named = named.map(|(identity, _)| identity.hotkey());
+        let member = self.members.first().map(|member| member.miner);
+        let share = named.or(member).and_then(|finder| {
+            let share = self.refused(submit, extranonce1, (Rejection::UnknownJob, finder, None), scene)?;
+            Some((member.unwrap_or(finder), share))
+        });
+        match share {
+            Some((miner, share)) => Attempt::Stray(miner, share, Fault::UNAUTHORIZED),
+            None => Attempt::Fault(Fault::UNAUTHORIZED),
+        }
+    }
+
+    /// A share that does not count, as far as it may be a block: if its job is this session's and blocks of its template
+    /// are still taken.
+    fn refused(
+        &self,
+        submit: &Submit<'_>,
+        extranonce1: ExtraNonce1,
+        (reason, finder, worker): (Rejection, Hotkey, Option<WorkerId>),
+        scene: &Scene<'_>,
+    ) -> Option<RolledShare> {
+        let job = scene.job_key.open_session_job(extranonce1, &submit.job?)?;
+        let template = scene.work.kept(job.template)?;
+        Some(RolledShare::Refused {
+            template: template.id(),
+            extranonce: FullExtraNonce::rolled(extranonce1, submit.extranonce2.as_bytes())?,
+            time: submit.time,
+            nonce: submit.nonce,
+            versions: self.versions(submit.version_bits, template.version()),
+            finder,
+            reason,
+            worker,
+        })
+    }
+
+    /// Which version the header may have: miners differ in what they do with bits that are not theirs to roll.
+    fn versions(&self, bits: Option<u32>, version: u32) -> Vec<u32> {
+        let Some(bits) = bits else {
+            return vec![version];
+        };
+        let of_mask = |mask: u32| version & !mask | bits & mask;
+        let mut versions = vec![
+            of_mask(self.told_mask),
+            of_mask(self.miner_mask.unwrap_or(VERSION_MASK)),
+            version & !VERSION_MASK | bits,
+            version | bits,
+            version ^ bits,
+        ];
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
+
+    /// The worker that submits under this name: the one that logged in so, or, for software that leaves the worker's
+    /// name away when it submits, the first of this miner.
+    fn member(&self, user: &str) -> Option<&Member> {
+        let exact = self.members.iter().find(|member| *member.user == *user);
+        let is_first_of = |member: &&Member| {
+            let rest = member.user.strip_prefix(user);
+            !user.is_empty()
+                && !user.contains(['.', '_'])
+                && rest.is_some_and(|rest| rest.starts_with(['.', '_']))
+        };
+        exact.or_else(|| self.members.iter().find(is_first_of))
     }
 
     fn solution(

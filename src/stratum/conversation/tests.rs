@@ -1,7 +1,7 @@
 use dwarves_actors::handlers::submission::messages::RolledShare;
 use dwarves_actors::testing::build::{BEGIN, hotkey, job_key, template, template_of, template_row};
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::share::{self, Rejection};
 use dwarves_domain::time::Span;
 use dwarves_domain::work::{ExtraNonce1, VersionRolling};
@@ -36,9 +36,11 @@ fn rules() -> Rules {
             addresses: AddressFormat::BitcoinRegtest,
             allow_address: true,
         },
+        workers_max: 6,
         rejects: rejects::Limits {
             window: 10,
             percent_max: 50,
+            keep_out: Span::from_secs(60),
         },
     }
 }
@@ -79,6 +81,7 @@ impl Talk {
             current: live.last().cloned(),
             live: live.to_vec(),
             since: self.now,
+            kept: live.iter().map(|template| Arc::new(template.bare())).collect(),
             lack: None,
         };
         self.tell(Telling::IfNew);
@@ -106,6 +109,21 @@ impl Talk {
 
     fn tell(&mut self, telling: Telling) {
         self.on_stage(|talk, scene, out| talk.tell_work(telling, scene, out));
+    }
+
+    fn verdict(&mut self, verdict: &ShareVerdict, worker: u32) {
+        self.on_stage(|talk, scene, _| talk.on_verdict(verdict, WorkerId::new(worker), scene));
+    }
+
+    /// A share of this worker is accepted that was issued at this difficulty.
+    fn accepted(&mut self, issued: f64, worker: u32) {
+        let accepted = ShareVerdict::Accepted {
+            hash: HeaderHash::from_bytes([1; 32]),
+            share_difficulty: difficulty(issued),
+            sequence: Sequence::new(1),
+            is_block: false,
+        };
+        self.verdict(&accepted, worker);
     }
 
     fn join(&mut self, user: &str, worker: u32) {
@@ -160,8 +178,11 @@ impl Talk {
                 extranonce,
                 submission,
             }),
-            Some(Attempt::Share(_, RolledShare::Rejected { reason, .. })) => Err(Refused::Counted(reason)),
-            Some(Attempt::Fault(fault)) => Err(Refused::Fault(fault)),
+            Some(Attempt::Share(
+                _,
+                RolledShare::Rejected { reason, .. } | RolledShare::Refused { reason, .. },
+            )) => Err(Refused::Counted(reason)),
+            Some(Attempt::Fault(fault) | Attempt::Stray(_, _, fault)) => Err(Refused::Fault(fault)),
             None => panic!("a submit is a share or none"),
         }
     }
@@ -460,8 +481,11 @@ fn a_resumed_session_goes_on_at_its_difficulty_and_a_new_one_does_not() {
             let issued = Some(difficulty(2f64.powi(-10)));
             talk.joined(USER, (hotkey(1), WorkerId::new(1)), issued, None, scene);
         });
-        let rules = talk.rules.clone();
-        assert_eq!(talk.conversation.issued(&rules), Some(difficulty(expected)));
+        assert_eq!(talk.conversation.issued(), None, "nothing was told yet");
+        let mut row = template_row(1, 101, HeaderHash::from_bytes([9; 32]));
+        row.chain.bits = CompactTarget::from_bits(0x1b00_ffff);
+        talk.set_work(&[template_of(&row)]);
+        assert_eq!(talk.conversation.issued(), Some(difficulty(expected)));
     }
 }
 
@@ -470,21 +494,110 @@ fn refused_requests_climb_the_ladder_and_late_shares_do_not() {
     let mut talk = Talk::mining_on(template(1));
     let rules = talk.rules.clone();
     for _ in 0..30 {
-        talk.on_stage(|talk, scene, _| talk.on_verdict(&ShareVerdict::Rejected(Rejection::Stale), scene));
+        talk.verdict(&ShareVerdict::Rejected(Rejection::Stale), 1);
     }
     assert_eq!(talk.conversation.take_rung(&rules), None);
     for rung in [Rung::NewWork, Rung::Reconnect, Rung::Disconnect] {
         for _ in 0..10 {
             talk.line(&json!({"id": 1, "method": "mining.nonsense", "params": []}));
         }
-        assert_eq!(talk.conversation.take_rung(&rules), Some(rung));
+        assert_eq!(talk.conversation.take_rung(&rules), Some((rung, None)));
     }
+    for rung in [Rung::NewWork, Rung::Reconnect, Rung::Disconnect] {
+        for _ in 0..10 {
+            talk.verdict(&ShareVerdict::Rejected(Rejection::LowDifficulty), 1);
+        }
+        assert_eq!(
+            talk.conversation.take_rung(&rules),
+            Some((rung, Some(USER.into())))
+        );
+    }
+    assert_eq!(talk.conversation.take_rung(&rules), None);
+}
+
+#[test]
+fn one_broken_rig_behind_a_proxy_is_put_out_and_the_others_stay() {
+    let mut talk = Talk::mining_on(template(1));
+    let good = format!("{ADDRESS}.good");
+    talk.join(&good, 2);
+    talk.tell(Telling::Again);
+    let job = job_of(talk.notified().unwrap());
+    let rules = talk.rules.clone();
+    let mut rungs = Vec::new();
+    for _ in 0..30 {
+        // The broken one is ten times as busy.
+        for _ in 0..10 {
+            talk.verdict(&ShareVerdict::Rejected(Rejection::LowDifficulty), 1);
+        }
+        talk.accepted(1e-9, 2);
+        rungs.extend(talk.conversation.take_rung(&rules));
+        if rungs.len() == 3 {
+            break;
+        }
+    }
+    let expected = [Rung::NewWork, Rung::Reconnect, Rung::Disconnect].map(|rung| (rung, Some(USER.into())));
+    assert_eq!(rungs, expected, "it is the broken one's ladder");
+    assert!(talk.conversation.take_honest(), "the other is honest");
+    let goes_on = talk.on_stage(|talk, scene, _| talk.keep_out(USER, scene));
+    assert!(goes_on);
+    let share = ["65432100", "00000001"];
+    for _ in 0..100 {
+        let refused = talk.submit(&job, &share).unwrap_err();
+        assert!(
+            matches!(refused, Refused::Fault(Fault::KeptOut { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(
+        talk.conversation.take_rung(&rules),
+        None,
+        "that is not held against the session"
+    );
+    let params = json!([good, job, "0000000000000001", "65432100", "00000001"]);
+    let attempt = talk.line(&json!({"id": 9, "method": "mining.submit", "params": params}));
+    assert!(matches!(attempt, Some(Attempt::Share(..))), "{attempt:?}");
+    talk.now = talk.now.plus(Span::from_secs(60));
+    assert!(talk.submit(&job, &share).is_ok(), "it gets another chance");
+    // Once nobody else is left, the session ends.
+    let both = talk.on_stage(|talk, scene, _| (talk.keep_out(USER, scene), talk.keep_out(&good, scene)));
+    assert_eq!(both, (true, false));
+}
+
+#[test]
+fn a_job_that_brought_far_too_much_is_replaced_by_a_harder_one_at_once() {
+    let mut talk = Talk::mining_on(template(1));
+    let issued = talk.conversation.issued().unwrap();
+    talk.sent.clear();
+    // However many verdicts say so: it is the job that counts.
+    for _ in 0..20 {
+        let fault = talk.on_stage(|talk, scene, _| {
+            talk.on_verdict(&ShareVerdict::JobFull { issued }, WorkerId::new(1), scene)
+        });
+        assert_eq!(fault, Some(Fault::Stale));
+    }
+    talk.tell(Telling::IfNew);
+    let methods: Vec<_> = talk
+        .sent
+        .iter()
+        .map(|sent| sent["method"].as_str().unwrap())
+        .collect();
+    assert_eq!(methods, ["mining.set_difficulty", "mining.notify"]);
+    let raised = talk.conversation.pace.wanted(&talk.rules.vardiff).to_f64() / issued.to_f64();
+    assert!(
+        (14.0..=28.3).contains(&raised),
+        "20 times, as a power of two: {raised}"
+    );
+    assert_eq!(
+        talk.conversation.take_rung(&talk.rules.clone()),
+        None,
+        "it is not held against the miner"
+    );
 }
 
 #[test]
 fn a_session_has_a_bounded_number_of_workers() {
     let mut talk = Talk::mining_on(template(1));
-    for worker in 0..MEMBERS_MAX as u32 - 1 {
+    for worker in 0..talk.rules.workers_max as u32 - 1 {
         talk.join(&format!("{ADDRESS}.{worker}"), worker + 2);
     }
     let answer = talk.answer("mining.authorize", json!([format!("{ADDRESS}.more"), "x"]));
@@ -493,6 +606,171 @@ fn a_session_has_a_bounded_number_of_workers() {
     talk.sent.clear();
     talk.line(&json!({"id": 1, "method": "mining.authorize", "params": [USER, "x"]}));
     assert!(talk.sent.is_empty());
+}
+
+#[test]
+fn a_job_that_is_told_again_has_another_name() {
+    let mut talk = Talk::mining_on(template(1));
+    let mut names = std::collections::BTreeSet::new();
+    for telling in [Telling::Again, Telling::Anew, Telling::Again, Telling::Again] {
+        talk.tell(telling);
+        let job = job_of(talk.notified().unwrap());
+        assert!(talk.submit(&job, &["65432100", "00000001"]).is_ok());
+        assert!(names.insert(job), "a name was used twice");
+    }
+    // The names that were given out before are good for as long as they were.
+    for job in names {
+        assert!(talk.submit(&job, &["65432100", "00000001"]).is_ok());
+    }
+}
+
+#[test]
+fn a_wish_beyond_the_blocks_own_difficulty_is_told_once_and_shown_as_what_was_issued() {
+    let template = template(1);
+    let network = template.network_target().difficulty();
+    let mut talk = Talk::mining_on(template);
+    let mut notifies = Vec::new();
+    for wish in [1e3, 2e3, 5e5] {
+        talk.sent.clear();
+        talk.answer(
+            "mining.configure",
+            json!([["minimum-difficulty"], {"minimum-difficulty.value": wish}]),
+        );
+        talk.tell(Telling::IfNew);
+        notifies.push(talk.notified().is_some());
+        assert_eq!(talk.conversation.issued(), Some(network));
+    }
+    assert_eq!(notifies, [true, false, false], "nothing changed for the miner");
+}
+
+#[test]
+fn difficulties_are_told_as_they_were_chosen() {
+    for (chosen, told) in [
+        (0.000_001, "0.000001"),
+        (0.3, "0.3"),
+        (2f64.powi(-20), "0.00000095367431640625"),
+        (1_000.0, "1000"),
+        (524_288.0, "524288"),
+    ] {
+        let mut talk = Talk::new();
+        talk.rules.start = difficulty(1e-9);
+        let mut row = template_row(1, 101, HeaderHash::from_bytes([9; 32]));
+        row.chain.bits = CompactTarget::from_bits(0x1900_ffff);
+        talk.set_work(&[template_of(&row)]);
+        talk.line(&json!({"id": 1, "method": "mining.subscribe", "params": []}));
+        talk.on_stage(|talk, scene, out| {
+            let worker = (hotkey(1), WorkerId::new(1));
+            talk.joined(USER, worker, None, Some(difficulty(chosen)), scene);
+            talk.tell_work(Telling::IfNew, scene, out);
+        });
+        let sent = talk
+            .sent
+            .iter()
+            .find(|sent| sent["method"] == "mining.set_difficulty");
+        let number = sent.unwrap()["params"][0].as_f64().unwrap();
+        assert_eq!(number.to_string(), told);
+        // A miner that works by it finds nothing that is too easy.
+        let job = job_of(talk.notified().unwrap());
+        let judged = talk
+            .submit(&job, &["65432100", "00000001"])
+            .unwrap()
+            .job
+            .share_target();
+        assert!(difficulty(number).target() <= judged);
+    }
+}
+
+#[test]
+fn what_a_session_asked_for_is_not_remembered_and_what_a_workers_shares_earned_is() {
+    let other = format!("{ADDRESS}.other");
+    let mut row = template_row(1, 101, HeaderHash::from_bytes([9; 32]));
+    row.chain.bits = CompactTarget::from_bits(0x1900_ffff);
+    let mut talk = Talk::mining_on(template_of(&row));
+    talk.join(&other, 2);
+    for wish in [
+        json!({"id": 3, "method": "mining.authorize", "params": [USER, "d=1000000000000"]}),
+        json!({"id": 3, "method": "mining.suggest_difficulty", "params": [1e12]}),
+        json!({"id": 3, "method": "mining.suggest_target", "params": ["00000000000000ffff"]}),
+        json!({"id": 3, "method": "mining.configure", "params": [["minimum-difficulty"], {"minimum-difficulty.value": 1e9}]}),
+    ] {
+        talk.line(&wish);
+        talk.tell(Telling::IfNew);
+        assert_eq!(talk.conversation.earned(USER), None, "{wish}");
+    }
+    assert!(
+        talk.conversation.issued().unwrap() > difficulty(1_000.0),
+        "it is issued all the same"
+    );
+    talk.accepted(2f64.powi(-10), 2);
+    assert_eq!(
+        talk.conversation.earned(USER),
+        None,
+        "it was another worker's share"
+    );
+    let earned = talk.conversation.earned(&other).unwrap();
+    assert!(earned <= difficulty(2f64.powi(-7)), "one step of vardiff at most");
+}
+
+#[test]
+fn a_wish_without_an_id_is_taken_and_not_answered() {
+    let mut talk = Talk::mining_on(template(1));
+    for (method, params) in [
+        (
+            "mining.suggest_target",
+            json!(["00000000ffff0000000000000000000000000000000000000000000000000000"]),
+        ),
+        ("mining.suggest_difficulty", json!([5e-9])),
+        ("mining.extranonce.subscribe", json!([])),
+        ("mining.ping", json!([])),
+        ("mining.suggest_difficulty", json!(["nonsense"])),
+        ("mining.nonsense", json!([])),
+        ("mining.get_transactions", json!(["x"])),
+    ] {
+        for line in [
+            json!({"id": null, "method": method, "params": params}),
+            json!({"method": method, "params": params}),
+        ] {
+            talk.sent.clear();
+            talk.line(&line);
+            assert_eq!(talk.sent, [json!(null); 0], "{line}");
+        }
+    }
+    talk.tell(Telling::IfNew);
+    assert!(talk.notified().is_some(), "the suggestion was taken");
+    // Without an answer to these a miner can not go on.
+    talk.sent.clear();
+    talk.line(&json!({"id": null, "method": "mining.subscribe", "params": []}));
+    talk.line(&json!({"id": null, "method": "mining.configure", "params": [[], {}]}));
+    assert_eq!(talk.sent.len(), 2);
+    assert!(talk.sent.iter().all(|answer| answer["id"].is_null()));
+}
+
+#[test]
+fn a_miner_that_leaves_the_workers_name_away_is_its_first_worker() {
+    let mut talk = Talk::mining_on(template(1));
+    talk.join(&format!("{ADDRESS}_second.part"), 2);
+    talk.tell(Telling::Again);
+    let job = job_of(talk.notified().unwrap());
+    let by = |talk: &mut Talk, user: &str| {
+        let params = json!([user, job, "0000000000000001", "65432100", "00000001"]);
+        match talk.line(&json!({"id": 9, "method": "mining.submit", "params": params})) {
+            Some(Attempt::Share(_, RolledShare::Solved { job, .. })) => Some(job.worker().get()),
+            _ => None,
+        }
+    };
+    assert_eq!(by(&mut talk, USER), Some(1));
+    assert_eq!(by(&mut talk, ADDRESS), Some(1));
+    assert_eq!(by(&mut talk, &format!("{ADDRESS}_second.part")), Some(2));
+    for stranger in [
+        "",
+        "bcrt1",
+        &ADDRESS[..ADDRESS.len() - 1],
+        &format!("{ADDRESS}."),
+        &format!("{ADDRESS}_second"),
+        &format!("{ADDRESS}.other"),
+    ] {
+        assert_eq!(by(&mut talk, stranger), None, "{stranger}");
+    }
 }
 
 #[test]
@@ -511,7 +789,7 @@ proptest! {
                 talk.tell_work(Telling::IfNew, scene, out);
             });
         }
-        prop_assert!(talk.conversation.members.len() <= MEMBERS_MAX);
+        prop_assert!(talk.conversation.members.len() <= talk.rules.workers_max);
     }
 }
 

@@ -25,6 +25,11 @@ pub enum Fault {
         /// After which time one more may come.
         try_again: Span,
     },
+    /// The worker is kept out, because most of its shares were refused.
+    KeptOut {
+        /// After which time it may come again.
+        try_again: Span,
+    },
     /// There was no `mining.subscribe`.
     NotSubscribed,
 }
@@ -40,7 +45,7 @@ impl Fault {
             Self::JobNotFound | Self::Stale => 21,
             Self::Duplicate => 22,
             Self::LowDifficulty => 23,
-            Self::Unauthorized(_) | Self::TooManyNew { .. } => 24,
+            Self::Unauthorized(_) | Self::TooManyNew { .. } | Self::KeptOut { .. } => 24,
             Self::NotSubscribed => 25,
         }
     }
@@ -54,6 +59,12 @@ impl Fault {
             Self::Duplicate => "Duplicate share",
             Self::LowDifficulty => "Low difficulty share",
             Self::NotSubscribed => "Not subscribed",
+            Self::KeptOut { try_again } => {
+                return Cow::Owned(format!(
+                    "Unauthorized worker: most of its shares were refused, please check it and try again in {}",
+                    minutes(try_again)
+                ));
+            }
             Self::TooManyNew { try_again } => {
                 return Cow::Owned(format!(
                     "Unauthorized worker: too many new addresses from here, please try again in {}",
@@ -88,6 +99,16 @@ impl From<Rejection> for Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_kept_out_is_told_why_and_for_how_long() {
+        let fault = Fault::KeptOut {
+            try_again: Span::from_secs(61),
+        };
+        assert_eq!(fault.code(), 24);
+        let said = "Unauthorized worker: most of its shares were refused, please check it and try again in 2 minutes";
+        assert_eq!(fault.text(), said);
+    }
 
     #[test]
     fn who_must_wait_is_told_for_how_long() {

@@ -109,6 +109,7 @@ mod tests {
                 &SessionJob {
                     template: template.id(),
                     share_bits: CompactTarget::from_bits(0x207f_ffff),
+                    telling: 3,
                 },
             );
             let mut out = Vec::new();

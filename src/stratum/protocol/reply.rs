@@ -36,6 +36,16 @@ pub fn fault(out: &mut Vec<u8>, id: &str, fault: Fault) {
     );
 }
 
+/// Refuses a share that is a block all the same: the block was submitted.
+pub fn fault_of_block(out: &mut Vec<u8>, id: &str, fault: Fault) {
+    put!(
+        out,
+        "{{\"id\":{id},\"result\":null,\"error\":[{},\"{} (the block was submitted)\",null]}}\n",
+        fault.code(),
+        fault.text()
+    );
+}
+
 /// The answer to `mining.subscribe`.
 pub fn subscribed(out: &mut Vec<u8>, id: &str, session: &str, extranonce1: &str, extranonce2_len: usize) {
     put!(

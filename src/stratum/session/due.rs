@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
 use dwarves_actors::handlers::submission::messages::{ShareVerdict, SubmitSharesReply};
+use dwarves_domain::ids::WorkerId;
 use dwarves_domain::share::Rejection;
 use tokio::sync::oneshot;
 
@@ -19,8 +20,10 @@ use crate::stratum::protocol::reply;
 /// What a submit is answered with.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
-    /// The next verdict.
-    Judged,
+    /// The next verdict, on a share of this worker.
+    Judged(WorkerId),
+    /// This, whatever the next verdict says: it was looked at only because it may be a block.
+    Stray(Fault),
     /// This; it was no share.
     Known(Fault),
 }
@@ -45,21 +48,38 @@ impl DueShares {
         self.slots.is_empty()
     }
 
-    fn each(&self, mut answer: impl FnMut(&str, Slot)) {
+    /// Each submit with its answer, and its place among the shares if it is one.
+    fn each(&self, mut answer: impl FnMut(&str, Slot, Option<usize>)) {
         let mut begin = 0;
+        let mut places = 0..;
         for (end, slot) in &self.slots {
             let end = *end as usize;
-            answer(&self.ids[begin..end], *slot);
+            let place = match slot {
+                Slot::Judged(_) | Slot::Stray(_) => places.next(),
+                Slot::Known(_) => None,
+            };
+            answer(&self.ids[begin..end], *slot, place);
             begin = end;
         }
     }
 
-    /// Answers every submit with its own fault; shares with `unjudged`, for there are no verdicts.
-    pub(super) fn write_faults(&self, unjudged: Option<Fault>, out: &mut Vec<u8>) {
-        self.each(|id, slot| match (slot, unjudged) {
-            (Slot::Known(fault), _) | (Slot::Judged, Some(fault)) => reply::fault(out, id, fault),
-            (Slot::Judged, None) => {}
+    /// Answers every submit with its own fault; shares with `unjudged`, for there are no verdicts. The shares at the
+    /// places `blocks` are blocks.
+    pub(super) fn write_faults(&self, unjudged: Option<Fault>, blocks: &[usize], out: &mut Vec<u8>) {
+        self.each(|id, slot, place| match (slot, unjudged) {
+            (Slot::Known(fault) | Slot::Stray(fault), _) | (Slot::Judged(_), Some(fault)) => {
+                write_fault(out, id, fault, place.is_some_and(|place| blocks.contains(&place)));
+            }
+            (Slot::Judged(_), None) => {}
         });
+    }
+}
+
+fn write_fault(out: &mut Vec<u8>, id: &str, fault: Fault, is_block: bool) {
+    if is_block {
+        reply::fault_of_block(out, id, fault);
+    } else {
+        reply::fault(out, id, fault);
     }
 }
 
@@ -128,42 +148,54 @@ impl StratumSession {
     }
 
     fn answer_shares(&mut self, shares: &DueShares, answer: SubmitSharesReply) {
+        let (answer, blocks) = answer.split();
         let fault = match answer {
-            SubmitSharesReply::Verdicts(verdicts) => return self.write_verdicts(shares, &verdicts),
+            SubmitSharesReply::Verdicts(verdicts) => return self.write_verdicts(shares, &verdicts, &blocks),
             SubmitSharesReply::MinerUnknown => Fault::UNAUTHORIZED,
             SubmitSharesReply::Banned { .. } => {
                 Fault::Unauthorized("Unauthorized worker: this miner is banned")
             }
             SubmitSharesReply::Paused => Fault::Other("The pool is paused, please try again later"),
             SubmitSharesReply::Busy => Fault::Other("The pool is busy, please try again"),
-            SubmitSharesReply::Unavailable => {
+            SubmitSharesReply::MinerFull => {
+                Fault::Other("This miner has as many live shares as one may have, please try again")
+            }
+            SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
                 Fault::Other("The pool can not store shares at present, please try again")
             }
         };
-        shares.write_faults(Some(fault), &mut self.out);
+        shares.write_faults(Some(fault), &blocks, &mut self.out);
     }
 
-    fn write_verdicts(&mut self, shares: &DueShares, verdicts: &[ShareVerdict]) {
+    fn write_verdicts(&mut self, shares: &DueShares, verdicts: &[ShareVerdict], blocks: &[usize]) {
         // Late shares are no sign of life: a miner that sends nothing else is stuck on work that is over.
         let is_late = |verdict: &ShareVerdict| matches!(verdict, ShareVerdict::Rejected(Rejection::Stale));
         if !verdicts.iter().all(is_late) {
             self.heard_at = self.thread.now();
         }
         let mut verdicts = verdicts.iter();
-        self.say(|talk, scene, out| {
-            shares.each(|id, slot| {
+        let is_honest = self.say(|talk, scene, out| {
+            shares.each(|id, slot, place| {
+                let mut verdict = || verdicts.next().expect("every share gets a verdict");
                 let fault = match slot {
                     Slot::Known(fault) => Some(fault),
-                    Slot::Judged => {
-                        let verdict = verdicts.next().expect("every share gets a verdict");
-                        talk.on_verdict(verdict, scene)
+                    Slot::Judged(worker) => talk.on_verdict(verdict(), worker, scene),
+                    Slot::Stray(fault) => {
+                        verdict();
+                        Some(fault)
                     }
                 };
                 match fault {
                     None => reply::ok(out, id),
-                    Some(fault) => reply::fault(out, id, fault),
+                    Some(fault) => {
+                        write_fault(out, id, fault, place.is_some_and(|place| blocks.contains(&place)));
+                    }
                 }
             });
+            talk.take_honest()
         });
+        if let Some(seat) = self.address_seat.as_ref().filter(|_| is_honest) {
+            seat.signs().note(self.thread.now());
+        }
     }
 }

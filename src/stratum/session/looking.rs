@@ -4,13 +4,14 @@ use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
 use dwarves_actors::miner_manager::messages::JoinWorkerReply;
-use dwarves_domain::time::Span;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
-use super::reading::as_reported;
 use super::{End, StratumSession};
 use crate::stratum::conversation::Telling;
 use crate::stratum::protocol::login::parse_user;
+use crate::stratum::protocol::reply;
 
 /// How long a miner may hear nothing: many give up on a pool that is silent for longer.
 const TELL_EVERY: Span = Span::from_secs(55);
@@ -50,7 +51,7 @@ impl StratumSession {
             .is_some_and(|told_at| now.since(told_at) > TELL_EVERY);
         self.tell_work(if is_silent { Telling::Again } else { Telling::IfNew });
         // What is issued is remembered for the worker's next session, so a change is told soon.
-        let is_unreported = as_reported(self.talk.issued(&self.listener().rules)) != self.reported;
+        let is_unreported = self.to_report() != self.reported;
         if self.checking.is_none() && (is_unreported || now.since(self.checked_at) > CHECK_EVERY) {
             self.checked_at = now;
             self.check_next(self.talk.users());
@@ -60,19 +61,32 @@ impl StratumSession {
 
     /// Tells what was issued last, for the worker's next session. Nobody waits for the answer.
     pub(super) fn report(&mut self) {
-        let rules = &self.thread.listeners[self.listener].rules;
-        if as_reported(self.talk.issued(rules)) == self.reported {
+        let logins = self.listener().rules.logins;
+        if self.to_report() == self.reported {
             return;
         }
-        let login = self
-            .talk
-            .users()
-            .first()
-            .map(|user| parse_user(user, rules.logins));
-        if let Some(Ok((identity, worker))) = login
-            && self.ask_to_join(identity, worker).is_err()
+        let Some(user) = self.talk.users().into_iter().next() else {
+            return;
+        };
+        let earned = self.talk.earned(&user);
+        if let Ok((identity, worker)) = parse_user(&user, logins)
+            && self.ask_to_join(identity, worker, earned).is_err()
         {
             log::debug!("the miner manager is busy; the next session begins where the last report was");
+        }
+    }
+
+    /// An operator decided something about this miner: what holds for its workers is asked at once.
+    pub(super) fn recheck(&mut self, miner: &Hotkey) {
+        let users = self.talk.users_of(miner);
+        if users.is_empty() {
+            return;
+        }
+        if self.checking.is_some() {
+            // What is under way may have been asked before: it is asked again at the next look.
+            self.checked_at = Timestamp::EPOCH;
+        } else {
+            self.check_next(users);
         }
     }
 
@@ -84,7 +98,8 @@ impl StratumSession {
             return;
         };
         // If the pool is busy, it is asked again in a while.
-        if let Ok(answer) = self.ask_to_join(identity, worker) {
+        let earned = self.talk.earned(&user);
+        if let Ok(answer) = self.ask_to_join(identity, worker, earned) {
             self.checking = Some(Box::new(Checking {
                 user,
                 answer,
@@ -113,7 +128,8 @@ impl StratumSession {
                     log::info!("worker put out user={:?} why={standing:?}", checking.user);
                     self.talk.left(&checking.user);
                     if !self.talk.is_mining() {
-                        self.is_leaving = true;
+                        reply::show_message(&mut self.out, "Your worker may not mine here any more");
+                        self.leaving = Some(End::PutOut);
                     }
                 }
                 // The pool is paused, busy or stopping: that says nothing of the worker.

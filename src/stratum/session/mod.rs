@@ -20,6 +20,7 @@ use std::task::{Context as Wake, Poll, ready};
 
 use actix::fut::ActorFuture;
 use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
 
@@ -27,6 +28,7 @@ use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
 use super::front::Newcomer;
 use super::gate::PutOut;
+use super::protocol::login::parse_user;
 use super::protocol::reply;
 use super::seats::{AddressSeat, Lease, Place};
 use super::settings::Listener;
@@ -41,7 +43,7 @@ mod reading;
 use due::DueQueue;
 use looking::Checking;
 use opening::Opening;
-use reading::{Batch, Waiting};
+use reading::{Batch, Knocking, Waiting};
 
 /// News that may wait for one session: it has little to say to it.
 const MAILBOX_CAPACITY: usize = 2;
@@ -58,6 +60,8 @@ pub enum News {
     Look,
     /// Answer what was asked, and end.
     End,
+    /// An operator decided something about this miner.
+    Recheck(Hotkey),
     /// There is no work: end, so that the miner can work elsewhere.
     LetGo,
 }
@@ -81,6 +85,8 @@ enum End {
     PutOut,
     /// Its address has too many connections, or is kept out.
     NoSeat,
+    /// Its worker is kept out.
+    KeptOut,
     /// The pool stops.
     Stopping,
     /// There has been no live work for too long.
@@ -104,6 +110,7 @@ pub struct StratumSession {
     /// The shares of the present read.
     batch: Batch,
     waiting: Option<Box<Waiting>>,
+    knocking: Option<Box<Knocking>>,
     due: DueQueue,
     checking: Option<Box<Checking>>,
     /// What is to be written, and how much of it was.
@@ -113,9 +120,10 @@ pub struct StratumSession {
     heard_at: Timestamp,
     wrote_at: Timestamp,
     checked_at: Timestamp,
-    /// The difficulty that the miner manager knows of; as a float, which is small and only compared.
-    reported: f32,
-    is_leaving: bool,
+    /// What the miner manager knows of the session's difficulties.
+    reported: [f32; 2],
+    /// Why it ends once everything is answered.
+    leaving: Option<End>,
     is_let_go: bool,
 }
 
@@ -148,6 +156,7 @@ impl StratumSession {
             unread: Vec::new(),
             batch: Batch::default(),
             waiting: None,
+            knocking: None,
             due: DueQueue::default(),
             checking: None,
             out: Vec::new(),
@@ -156,8 +165,8 @@ impl StratumSession {
             heard_at: now,
             wrote_at: now,
             checked_at: now,
-            reported: 0.0,
-            is_leaving: false,
+            reported: [0.0; 2],
+            leaving: None,
             is_let_go: false,
             thread,
         })
@@ -202,6 +211,7 @@ impl StratumSession {
             // Lines first: whatever they ask for is waited for right after.
             let handled = self.handle_lines();
             let is_held = !self.unread.is_empty() && !self.has_room();
+            self.poll_knocking(wake);
             self.poll_due(wake);
             self.poll_waiting(wake);
             self.poll_checking(wake);
@@ -211,8 +221,12 @@ impl StratumSession {
             if let Err(end) = self.poll_flush(wake) {
                 return Poll::Ready(end);
             }
-            if self.is_leaving && self.due.is_empty() && self.waiting.is_none() && self.out.is_empty() {
-                return Poll::Ready(End::Stopping);
+            let is_quiet = self.due.is_empty()
+                && self.knocking.is_none()
+                && self.waiting.is_none()
+                && self.out.is_empty();
+            if let Some(end) = self.leaving.filter(|_| is_quiet) {
+                return Poll::Ready(end);
             }
             match self.poll_read(wake) {
                 Poll::Ready(Ok(())) => {}
@@ -227,27 +241,43 @@ impl StratumSession {
         Poll::Pending
     }
 
-    /// Does what the ladder of refused requests says.
+    /// Does what the ladders of refused requests say.
     fn climb(&mut self) -> Result<(), End> {
         let thread = Rc::clone(&self.thread);
-        match self.talk.take_rung(&thread.listeners[self.listener].rules) {
-            None => {}
-            Some(Rung::NewWork) => self.tell_work(Telling::Anew),
-            Some(Rung::Reconnect) => {
-                reply::show_message(
-                    &mut self.out,
-                    "Most of your shares are refused: please check your miner",
-                );
-                reply::reconnect(&mut self.out);
-            }
-            Some(Rung::Disconnect) => {
-                if thread.peers.put_out.tell(PutOut(self.ip)).is_err() {
-                    log::debug!("the gate is busy; {} is not remembered", self.ip);
+        let rules = &thread.listeners[self.listener].rules;
+        while let Some((rung, user)) = self.talk.take_rung(rules) {
+            match rung {
+                Rung::NewWork => self.tell_work(Telling::Anew),
+                Rung::Reconnect => {
+                    reply::show_message(
+                        &mut self.out,
+                        "Most of your shares are refused: please check your miner",
+                    );
+                    // The others of a proxy need not suffer for one of them.
+                    if user.is_none() || self.talk.is_of_one() {
+                        reply::reconnect(&mut self.out);
+                    }
                 }
-                return Err(End::PutOut);
+                Rung::Disconnect => self.put_out(user.as_deref())?,
             }
         }
         Ok(())
+    }
+
+    /// Puts a worker out, and the session if it has no other; without a name, whoever this is.
+    fn put_out(&mut self, user: Option<&str>) -> Result<(), End> {
+        let logins = self.listener().rules.logins;
+        let worker = user.and_then(|user| parse_user(user, logins).ok());
+        log::info!("put out for refused shares ip={} user={user:?}", self.ip);
+        let news = PutOut {
+            ip: self.ip,
+            worker: worker.map(|(identity, name)| (identity.hotkey(), name)),
+        };
+        if self.thread.peers.put_out.tell(news).is_err() {
+            log::debug!("the gate is busy; {} is not remembered", self.ip);
+        }
+        let goes_on = user.is_some_and(|user| self.say(|talk, scene, _| talk.keep_out(user, scene)));
+        if goes_on { Ok(()) } else { Err(End::PutOut) }
     }
 
     /// Writes what there is to write.
@@ -342,8 +372,9 @@ impl Handler<News> for StratumSession {
                     ctx.stop();
                 }
             }
-            News::End => self.is_leaving = true,
+            News::End => self.leaving = Some(End::Stopping),
             News::LetGo => self.is_let_go = true,
+            News::Recheck(miner) => self.recheck(&miner),
         }
     }
 }

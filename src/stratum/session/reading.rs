@@ -1,7 +1,10 @@
 //! Bytes become lines, lines become steps.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as Wake, Poll};
+use std::time::Duration;
 
 use dwarves_actors::ask::AskError;
 use dwarves_actors::handlers::submission::messages::{RolledShare, SubmitRolled};
@@ -46,6 +49,18 @@ pub(super) enum Waiting {
     },
 }
 
+/// How often shares are sent again while the handler is busy, and how long it is waited in between.
+const KNOCKS_MAX: u32 = 200;
+const KNOCK_EVERY: Duration = Duration::from_millis(50);
+
+/// Shares that the handler was too busy for.
+pub(super) struct Knocking {
+    submit: SubmitRolled,
+    answers: DueShares,
+    times: u32,
+    again: Pin<Box<tokio::time::Sleep>>,
+}
+
 /// The shares of the present read, for one miner.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -57,12 +72,15 @@ pub(super) struct Batch {
 impl StratumSession {
     /// Whether more lines may be handled now.
     pub(super) fn has_room(&self) -> bool {
-        self.waiting.is_none() && self.due.len() < DUE_MAX && self.unwritten() < UNWRITTEN_SOFT_MAX
+        self.knocking.is_none()
+            && self.waiting.is_none()
+            && self.due.len() < DUE_MAX
+            && self.unwritten() < UNWRITTEN_SOFT_MAX
     }
 
     /// Reads once, if there is room for what it may bring.
     pub(super) fn poll_read(&mut self, wake: &mut Wake<'_>) -> Poll<Result<(), End>> {
-        if self.is_leaving || !self.has_room() {
+        if self.leaving.is_some() || !self.has_room() {
             return Poll::Pending;
         }
         let mut scratch = self.thread.take_scratch();
@@ -143,11 +161,20 @@ impl StratumSession {
                 Err(_) => reply::fault(&mut text, id, POOL_BUSY),
             },
             Step::Join {
+                id, identity, worker, ..
+            } if let Some(try_again) = thread.kept_out(self.ip, &identity, &worker) => {
+                reply::fault(&mut text, id, Fault::KeptOut { try_again });
+                // A proxy may have others to bring.
+                if !self.talk.is_mining() {
+                    self.leaving = Some(End::KeptOut);
+                }
+            }
+            Step::Join {
                 id,
                 user,
                 identity,
                 worker,
-            } => match self.ask_to_join(identity, worker) {
+            } => match self.ask_to_join(identity, worker, None) {
                 Ok(answer) => {
                     self.waiting = Some(Box::new(Waiting::Joining {
                         id: id.into(),
@@ -173,17 +200,20 @@ impl StratumSession {
         }
     }
 
+    /// Asks whether a worker may mine, and tells what its session issues and what its shares have earned.
     pub(super) fn ask_to_join(
         &mut self,
         identity: Identity,
         worker: WorkerName,
+        earned: Option<Difficulty>,
     ) -> Result<oneshot::Receiver<JoinWorkerReply>, AskError> {
-        let issued = self.talk.issued(&self.listener().rules);
-        self.reported = as_reported(issued);
+        let issued = self.talk.issued();
+        self.reported = self.to_report();
         self.thread.peers.join.post(JoinWorker {
             identity,
             worker,
             issued,
+            earned,
             from: self.ip,
         })
     }
@@ -192,14 +222,26 @@ impl StratumSession {
         match attempt {
             Attempt::Fault(fault) => self.batch.answers.push(id, Slot::Known(fault)),
             Attempt::Share(miner, share) => {
-                if self.batch.miner.is_some_and(|other| other != miner) {
-                    self.send_batch();
-                }
-                self.batch.miner = Some(miner);
-                self.batch.shares.push(share);
-                self.batch.answers.push(id, Slot::Judged);
+                let worker = match &share {
+                    RolledShare::Solved { job, .. } => Some(job.worker()),
+                    RolledShare::Rejected { worker, .. } => Some(*worker),
+                    RolledShare::Refused { worker, .. } => *worker,
+                };
+                // Only a stray share is nobody's.
+                let slot = worker.map_or(Slot::Stray(Fault::UNAUTHORIZED), Slot::Judged);
+                self.join_batch(id, miner, share, slot);
             }
+            Attempt::Stray(miner, share, fault) => self.join_batch(id, miner, share, Slot::Stray(fault)),
         }
+    }
+
+    fn join_batch(&mut self, id: &str, miner: Hotkey, share: RolledShare, slot: Slot) {
+        if self.batch.miner.is_some_and(|other| other != miner) {
+            self.send_batch();
+        }
+        self.batch.miner = Some(miner);
+        self.batch.shares.push(share);
+        self.batch.answers.push(id, slot);
     }
 
     /// Sends the shares of this read, in one message.
@@ -211,20 +253,54 @@ impl StratumSession {
         let Some(miner) = batch.miner else {
             // Nothing in it is a share: it is answered at once, if nothing before it is waited for.
             let mut text = Vec::new();
-            batch.answers.write_faults(None, &mut text);
+            batch.answers.write_faults(None, &[], &mut text);
             return self.answer(&text);
         };
         let submit = SubmitRolled {
             miner,
+            from: self.ip,
             shares: batch.shares,
         };
-        match self.thread.peers.submit.post(submit) {
-            Ok(answer) => self.due.push_shares(batch.answers, answer),
+        self.send_shares(submit, batch.answers, 0);
+    }
+
+    /// Sends shares to be judged. While the handler is busy they are kept, for there may be a block among them; until
+    /// they are on their way nothing more is read.
+    fn send_shares(&mut self, submit: SubmitRolled, answers: DueShares, times: u32) {
+        match self.thread.peers.submit.offer(submit) {
+            Ok(answer) => self.due.push_shares(answers, answer),
+            Err((AskError::Busy, submit)) if times < KNOCKS_MAX => {
+                self.knocking = Some(Box::new(Knocking {
+                    submit,
+                    answers,
+                    times: times + 1,
+                    again: Box::pin(tokio::time::sleep(KNOCK_EVERY)),
+                }));
+            }
             Err(_) => {
                 let mut text = Vec::new();
-                batch.answers.write_faults(Some(POOL_BUSY), &mut text);
+                answers.write_faults(Some(POOL_BUSY), &[], &mut text);
                 self.answer(&text);
             }
+        }
+    }
+
+    /// Sends shares that the handler was too busy for.
+    pub(super) fn poll_knocking(&mut self, wake: &mut Wake<'_>) {
+        while let Some(knocking) = &mut self.knocking {
+            if knocking.again.as_mut().poll(wake).is_pending() {
+                return;
+            }
+            let Some(knocking) = self.knocking.take() else {
+                return;
+            };
+            let Knocking {
+                submit,
+                answers,
+                times,
+                ..
+            } = *knocking;
+            self.send_shares(submit, answers, times);
         }
     }
 
@@ -277,9 +353,9 @@ impl StratumSession {
                 miner,
                 worker,
                 fixed,
-                issued,
+                earned,
             } => {
-                self.say(|talk, scene, _| talk.joined(user, (miner, worker), issued, fixed, scene));
+                self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
                 reply::ok(&mut text, id);
             }
@@ -293,9 +369,13 @@ impl StratumSession {
     }
 }
 
-/// A difficulty as it is remembered that it was reported.
-pub(super) fn as_reported(issued: Option<Difficulty>) -> f32 {
-    issued.map_or(0.0, Difficulty::to_f64) as f32
+impl StratumSession {
+    /// What there is to tell the miner manager: what is issued, and what the first worker has earned. As floats, which
+    /// are small and only compared.
+    pub(super) fn to_report(&self) -> [f32; 2] {
+        let earned = self.talk.first_user().and_then(|user| self.talk.earned(user));
+        [self.talk.issued(), earned].map(|known| known.map_or(0.0, Difficulty::to_f64) as f32)
+    }
 }
 
 /// In words that tell what would be right.
@@ -307,9 +387,6 @@ fn fault_of(refused: &JoinWorkerReply) -> Fault {
         }
         JoinWorkerReply::Refused(_) => {
             Fault::Unauthorized("Unauthorized worker: this hotkey is not registered at this pool")
-        }
-        JoinWorkerReply::TooManyWorkers { .. } => {
-            Fault::Unauthorized("Unauthorized worker: this miner has as many workers as it may")
         }
         JoinWorkerReply::Closed => Fault::Unauthorized("Unauthorized worker: the pool takes no new miners"),
         JoinWorkerReply::Full => {

@@ -1,6 +1,10 @@
 //! The node's answers as far as they are read. What else is in them may change from node to node.
 
-use dwarves_domain::payouts::{OutPoint, Sizes, Txid};
+use std::collections::BTreeMap;
+
+use dwarves_actors::wallet::{Sent, Spends};
+use dwarves_domain::payouts::{OutPoint, Sizes, Spend, Txid};
+use dwarves_domain::units::Amount;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -145,6 +149,10 @@ pub(super) struct TransactionInfo {
     pub(super) confirmations: i64,
     #[serde(default)]
     pub(super) walletconflicts: Vec<String>,
+    #[serde(default)]
+    hex: String,
+    /// Below zero; only of what the wallet sent.
+    fee: Option<Coins>,
     /// What it is made of, if that was asked.
     decoded: Option<Decoded>,
 }
@@ -165,7 +173,80 @@ struct InputJson {
     vout: u32,
 }
 
+/// `listsinceblock`
+#[derive(Debug, Deserialize)]
+pub(super) struct History {
+    transactions: Vec<HistoryLine>,
+    /// A block so deep that it can be the next mark.
+    #[serde(default)]
+    lastblock: Option<String>,
+}
+
+/// A line of `listsinceblock`: an output that the wallet paid or got. Change has none.
+#[derive(Debug, Deserialize)]
+struct HistoryLine {
+    #[serde(default)]
+    txid: String,
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    address: String,
+    amount: Coins,
+    #[serde(default)]
+    confirmations: i64,
+    #[serde(default)]
+    abandoned: bool,
+}
+
+impl History {
+    /// What was sent to others: a payment to the wallet itself has a line of each kind.
+    pub(super) fn spends(self) -> Spends {
+        let is_sent =
+            |line: &&HistoryLine| line.category == "send" && line.confirmations >= 0 && !line.abandoned;
+        let mut own: BTreeMap<(&str, &str, i64), usize> = BTreeMap::new();
+        for line in self.transactions.iter().filter(|line| line.category != "send") {
+            *own.entry((&line.txid, &line.address, line.amount.sats()))
+                .or_default() += 1;
+        }
+        let mut spends: BTreeMap<Txid, Spend> = BTreeMap::new();
+        for line in self.transactions.iter().filter(is_sent) {
+            let sats = line.amount.sats().unsigned_abs();
+            let (Ok(txid), Some(amount)) = (line.txid.parse::<Txid>(), Amount::from_sats(sats)) else {
+                continue;
+            };
+            let spend = spends.entry(txid).or_insert_with(|| Spend {
+                txid,
+                outputs: Vec::new(),
+                confirmations: u32::try_from(line.confirmations).unwrap_or(u32::MAX),
+            });
+            let key = (
+                line.txid.as_str(),
+                line.address.as_str(),
+                amount.sats().cast_signed(),
+            );
+            match own.get_mut(&key).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
+                None => spend.outputs.push((line.address.clone(), amount)),
+            }
+        }
+        let mut spends: Vec<Spend> = spends.into_values().collect();
+        spends.sort_by_key(|spend| std::cmp::Reverse(spend.confirmations));
+        Spends {
+            spends,
+            mark: self.lastblock,
+        }
+    }
+}
+
 impl TransactionInfo {
+    /// Its bytes and fee, as the wallet that sent it knows them.
+    pub(super) fn sent(&self) -> Option<Sent> {
+        Some(Sent {
+            bytes: hex::decode(&self.hex).ok()?,
+            fee: Amount::from_sats(self.fee?.sats().unsigned_abs())?,
+        })
+    }
+
     /// Whether it spends one of `inputs`.
     pub(super) fn spends(&self, inputs: &[OutPoint]) -> bool {
         let spent = self.decoded.iter().flat_map(|decoded| &decoded.vin);

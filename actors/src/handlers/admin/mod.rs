@@ -72,7 +72,7 @@ impl AdminHandler {
     ) {
         let ledger = self.parts.ledger.clone();
         let outcome = ControlOutcome::Refused(reason(&refusal));
-        let row = audit_row(control, &outcome, self.parts.clock.now());
+        let row = audit_row(control, &outcome, self.parts.clock.date());
         ctx.spawn(wrap_future(async move {
             append(&ledger, row).await;
             reply.answer(refusal);
@@ -88,7 +88,7 @@ impl AdminHandler {
     ) {
         let deliver = self.parts.deliver.clone();
         let ledger = self.parts.ledger.clone();
-        let at = self.parts.clock.now();
+        let at = self.parts.clock.date();
         ctx.spawn(wrap_future(async move {
             let outcome = match deliver.ask(Deliver(message), DELIVER_DEADLINE).await {
                 Ok(outcome) => outcome,

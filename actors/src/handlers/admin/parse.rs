@@ -9,6 +9,7 @@ use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::{Map, Value};
 
 use super::messages::{Control, ControlReply};
+use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::{ControlMessage, PoolControl};
@@ -19,11 +20,13 @@ use crate::work_manager::messages::WorkControl;
 const RUN_INTERVAL_SECS_MAX: u64 = 366 * 24 * 3_600;
 /// The longest reason for a ban, in bytes.
 const REASON_LEN_MAX: usize = 500;
+/// The longest name of a setting, in bytes: that of a worker's difficulty.
+const SETTING_LEN_MAX: usize = 250;
 
-const ACTORS: [(&str, &[&str]); 5] = [
+const ACTORS: [(&str, &[&str]); 6] = [
     (
         "pool_manager",
-        &["status", "pause", "resume", "drain", "shutdown"],
+        &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],
     ),
     (
         "miner_manager",
@@ -33,16 +36,34 @@ const ACTORS: [(&str, &[&str]); 5] = [
             "open_registration",
             "close_registration",
             "set_share_difficulty",
+            "remove_worker",
+            "remove_miner",
         ],
     ),
     ("work_manager", &["refresh"]),
+    ("stratum_gate", &["status", "lift"]),
     (
         "reward_distributor",
-        &["set_run_interval", "distribute_now", "pause", "resume", "set_fee"],
+        &[
+            "set_run_interval",
+            "distribute_now",
+            "pause",
+            "resume",
+            "set_fee",
+            "reset_schedule",
+        ],
     ),
     (
         "paymaster",
-        &["pause", "resume", "pay_now", "cancel", "set_threshold", "release"],
+        &[
+            "pause",
+            "resume",
+            "pay_now",
+            "cancel",
+            "set_threshold",
+            "adopt",
+            "release",
+        ],
     ),
 ];
 
@@ -62,6 +83,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         ("pool_manager", "pause") => ControlMessage::Pool(PoolControl::Pause),
         ("pool_manager", "resume") => ControlMessage::Pool(PoolControl::Resume),
         ("pool_manager", "drain") => ControlMessage::Pool(PoolControl::Drain),
+        ("pool_manager", "forget_setting") => {
+            ControlMessage::Pool(PoolControl::ForgetSetting(fields.setting()?))
+        }
         ("pool_manager", "shutdown") => ControlMessage::Pool(PoolControl::Shutdown),
         ("miner_manager", "ban") => ControlMessage::Miners(MinerControl::Ban {
             hotkey: fields.parsed("hotkey")?,
@@ -80,6 +104,15 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
                 difficulty: fields.difficulty()?,
             })
         }
+        ("miner_manager", "remove_worker") => ControlMessage::Miners(MinerControl::RemoveWorker {
+            hotkey: fields.parsed("hotkey")?,
+            worker: fields.parsed("worker")?,
+        }),
+        ("miner_manager", "remove_miner") => ControlMessage::Miners(MinerControl::RemoveMiner {
+            hotkey: fields.parsed("hotkey")?,
+        }),
+        ("stratum_gate", "status") => ControlMessage::Gate(GateControl::Status),
+        ("stratum_gate", "lift") => ControlMessage::Gate(GateControl::Lift(fields.parsed("address")?)),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
         ("reward_distributor", "set_run_interval") => {
             let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;
@@ -87,6 +120,9 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         }
         ("reward_distributor", "distribute_now") => {
             ControlMessage::Rewards(DistributorControl::DistributeNow)
+        }
+        ("reward_distributor", "reset_schedule") => {
+            ControlMessage::Rewards(DistributorControl::ResetSchedule)
         }
         ("reward_distributor", "pause") => ControlMessage::Rewards(DistributorControl::Pause),
         ("reward_distributor", "resume") => ControlMessage::Rewards(DistributorControl::Resume),
@@ -111,6 +147,10 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             let threshold = threshold.ok_or_else(|| bad("threshold_sats", "a number of sats"))?;
             ControlMessage::Payouts(PaymasterControl::SetThreshold(threshold))
         }
+        ("paymaster", "adopt") => ControlMessage::Payouts(PaymasterControl::Adopt {
+            only: fields.parsed_optional("txid")?,
+            reserve_bears: fields.flag("reserve_bears")?,
+        }),
         ("paymaster", "release") => {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))
         }
@@ -160,6 +200,19 @@ impl Fields {
     fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, field: &str) -> Result<T, ControlReply> {
         self.parsed_optional(field)?
             .ok_or_else(|| bad(field, "is missing"))
+    }
+
+    fn setting(&mut self) -> Result<String, ControlReply> {
+        let setting = self
+            .text("setting")?
+            .ok_or_else(|| bad("setting", "is missing"))?;
+        if setting.is_empty() || setting.len() > SETTING_LEN_MAX {
+            return Err(bad(
+                "setting",
+                format!("expected 1 to {SETTING_LEN_MAX} bytes of text"),
+            ));
+        }
+        Ok(setting)
     }
 
     fn reason(&mut self) -> Result<String, ControlReply> {

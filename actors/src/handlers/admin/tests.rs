@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::PoolControl;
@@ -94,7 +95,7 @@ impl Bench {
 
 #[actix::test]
 async fn every_message_is_understood_and_delivered() {
-    use ControlMessage::{Miners, Payouts, Pool, Rewards, Work};
+    use ControlMessage::{Gate, Miners, Payouts, Pool, Rewards, Work};
     let key = hotkey(2);
     let until = Timestamp::from_secs(1_900_000_000);
     let fixed = |worker: Option<&str>, difficulty: Option<f64>| {
@@ -169,6 +170,13 @@ async fn every_message_is_understood_and_delivered() {
             fixed(None, None),
         ),
         ("work_manager", "refresh", json!({}), Work(WorkControl::Refresh)),
+        ("stratum_gate", "status", json!({}), Gate(GateControl::Status)),
+        (
+            "stratum_gate",
+            "lift",
+            json!({ "address": "2001:db8::1" }),
+            Gate(GateControl::Lift("2001:db8::1".parse().unwrap())),
+        ),
         (
             "reward_distributor",
             "set_run_interval",
@@ -312,6 +320,7 @@ async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
             "pool_manager",
             "miner_manager",
             "work_manager",
+            "stratum_gate",
             "reward_distributor",
             "paymaster"
         ]

@@ -1,7 +1,8 @@
 //! What the header book is told and asked.
 
+use std::net::IpAddr;
+
 use actix::Message;
-use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::work::{Job, JobId};
 
 use crate::ask::Request;
@@ -25,8 +26,8 @@ pub struct HeaderGiven {
     pub root: MerkleRoot,
     /// The job.
     pub job: JobId,
-    /// Whose.
-    pub owner: Hotkey,
+    /// The client that it was sent to.
+    pub from: IpAddr,
 }
 
 /// Asks which job a header belongs to.
@@ -34,11 +35,10 @@ pub struct HeaderGiven {
 pub struct FindJob {
     /// The header's merkle root.
     pub root: MerkleRoot,
-    /// Who submits it.
-    pub owner: Hotkey,
 }
 
 impl Request for FindJob {
-    /// `None` if the book does not have it, or it was given to another miner.
+    /// `None` if the book does not have it. Whether it was given to who submits it is not the book's to say: the job's
+    /// name opens for its owner alone.
     type Reply = Option<JobId>;
 }

@@ -2,13 +2,15 @@
 //!
 //! Miners of `getwork` get the 80 bytes of a header and send them back without any name. A header's merkle root is
 //! as good as one, but it can not be opened like a job id, so it is written down. One book serves all HTTP workers,
-//! because a miner's next connection may be another worker's. It is bounded, and a restart empties it: a miner whose
-//! header is not in it any more is told so, and asks for new work.
+//! because a miner's next connection may be another worker's. It is bounded, and clients share it: when it is full, the
+//! client that has the most headers in it loses its oldest. A restart empties it: a miner whose header is not in it any
+//! more is told so, and asks for new work.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 
 use actix::prelude::*;
-use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::work::JobId;
 
 use crate::ask::Ask;
@@ -22,7 +24,7 @@ use messages::{FindJob, HeaderGiven, MerkleRoot};
 /// How much a header book may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeaderBookLimits {
-    /// Headers that are remembered; the oldest makes room. One takes about 200 bytes.
+    /// Headers that are remembered. One takes about 250 bytes.
     pub headers_max: usize,
     /// News and questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
@@ -31,8 +33,11 @@ pub struct HeaderBookLimits {
 /// The actor that remembers headers.
 pub struct HeaderBook {
     limits: HeaderBookLimits,
-    jobs: HashMap<MerkleRoot, (JobId, Hotkey)>,
-    oldest_first: VecDeque<MerkleRoot>,
+    jobs: HashMap<MerkleRoot, JobId>,
+    /// What each client was given, oldest first.
+    given: HashMap<IpAddr, VecDeque<MerkleRoot>>,
+    /// How many each client has, in that order: the last has the most.
+    by_count: BTreeSet<(usize, IpAddr)>,
 }
 
 impl HeaderBook {
@@ -41,8 +46,39 @@ impl HeaderBook {
         Self {
             limits,
             jobs: HashMap::new(),
-            oldest_first: VecDeque::new(),
+            given: HashMap::new(),
+            by_count: BTreeSet::new(),
         }
+    }
+
+    fn write_down(&mut self, given: HeaderGiven) {
+        if self.jobs.insert(given.root, given.job).is_some() {
+            return;
+        }
+        let client = host(given.from);
+        let own = self.given.entry(client).or_default();
+        own.push_back(given.root);
+        self.by_count.remove(&(own.len() - 1, client));
+        self.by_count.insert((own.len(), client));
+        while self.jobs.len() > self.limits.headers_max && self.make_room() {}
+    }
+
+    /// Forgets the oldest header of the client that has the most. Returns whether there was one.
+    fn make_room(&mut self) -> bool {
+        let Some((count, client)) = self.by_count.pop_last() else {
+            return false;
+        };
+        if let Some(own) = self.given.get_mut(&client)
+            && let Some(oldest) = own.pop_front()
+        {
+            self.jobs.remove(&oldest);
+        }
+        if count > 1 {
+            self.by_count.insert((count - 1, client));
+        } else {
+            self.given.remove(&client);
+        }
+        true
     }
 }
 
@@ -58,14 +94,7 @@ impl Handler<HeaderGiven> for HeaderBook {
     type Result = ();
 
     fn handle(&mut self, given: HeaderGiven, _: &mut Self::Context) {
-        if self.jobs.insert(given.root, (given.job, given.owner)).is_none() {
-            self.oldest_first.push_back(given.root);
-        }
-        while self.oldest_first.len() > self.limits.headers_max {
-            if let Some(oldest) = self.oldest_first.pop_front() {
-                self.jobs.remove(&oldest);
-            }
-        }
+        self.write_down(given);
     }
 }
 
@@ -74,7 +103,6 @@ impl Handler<Ask<FindJob>> for HeaderBook {
 
     fn handle(&mut self, ask: Ask<FindJob>, _: &mut Self::Context) {
         let found = self.jobs.get(&ask.payload.root);
-        let found = found.filter(|(_, owner)| *owner == ask.payload.owner);
-        ask.reply.answer(found.map(|(job, _)| *job));
+        ask.reply.answer(found.copied());
     }
 }

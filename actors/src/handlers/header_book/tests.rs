@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
@@ -8,10 +9,6 @@ const LIMITS: HeaderBookLimits = HeaderBookLimits {
     mailbox_capacity: 16,
 };
 
-fn miner(n: u8) -> Hotkey {
-    Hotkey::from_bytes([n; 32])
-}
-
 fn job(n: u8) -> JobId {
     format!("{n:02x}").repeat(28).parse().unwrap()
 }
@@ -20,35 +17,53 @@ fn root(n: u8) -> MerkleRoot {
     MerkleRoot([n; 32])
 }
 
-async fn found(book: &Addr<HeaderBook>, n: u8, owner: u8) -> Option<JobId> {
-    let question = FindJob {
-        root: root(n),
-        owner: miner(owner),
-    };
+async fn found(book: &Addr<HeaderBook>, n: u8) -> Option<JobId> {
+    let question = FindJob { root: root(n) };
     let answer = Port::new(book).ask(question, Duration::from_secs(5)).await;
     answer.unwrap()
 }
 
-#[actix::test]
-async fn a_header_is_found_by_the_miner_that_it_was_given_to_until_newer_ones_need_its_room() {
-    let book = HeaderBook::new(LIMITS).start();
-    let give = |n: u8| {
-        let given = HeaderGiven {
-            root: root(n),
-            job: job(n),
-            owner: miner(1),
-        };
-        Outbox::new(&book).tell(given).unwrap();
+fn give(book: &Addr<HeaderBook>, n: u8, client: u8) {
+    let given = HeaderGiven {
+        root: root(n),
+        job: job(n),
+        from: IpAddr::from([192, 0, 2, client]),
     };
+    Outbox::new(book).tell(given).unwrap();
+}
+
+#[actix::test]
+async fn a_header_is_found_until_newer_ones_need_its_room() {
+    let book = HeaderBook::new(LIMITS).start();
     for n in [1, 2, 2, 3] {
-        give(n);
+        give(&book, n, 1);
     }
-    assert_eq!(found(&book, 1, 1).await, Some(job(1)));
-    assert_eq!(found(&book, 1, 2).await, None, "it was given to another miner");
-    assert_eq!(found(&book, 9, 1).await, None);
-    give(4);
-    assert_eq!(found(&book, 1, 1).await, None, "the oldest has made room");
+    assert_eq!(found(&book, 1).await, Some(job(1)));
+    assert_eq!(found(&book, 9).await, None);
+    give(&book, 4, 1);
+    assert_eq!(found(&book, 1).await, None, "the oldest has made room");
     for n in [2, 3, 4] {
-        assert_eq!(found(&book, n, 1).await, Some(job(n)));
+        assert_eq!(found(&book, n).await, Some(job(n)));
+    }
+}
+
+/// Also if the flood is in the name of the very same miner.
+#[actix::test]
+async fn a_flood_of_one_client_leaves_the_headers_of_another() {
+    let book = HeaderBook::new(LIMITS).start();
+    give(&book, 1, 1);
+    for n in 10..200 {
+        give(&book, n, 2);
+        assert_eq!(found(&book, 1).await, Some(job(1)));
+    }
+    assert_eq!(found(&book, 197).await, None);
+    for n in [198, 199] {
+        assert_eq!(found(&book, n).await, Some(job(n)));
+    }
+    // Who has the most makes room, not who came last.
+    give(&book, 2, 3);
+    assert_eq!(found(&book, 198).await, None);
+    for n in [1, 2, 199] {
+        assert_eq!(found(&book, n).await, Some(job(n)));
     }
 }

@@ -1,9 +1,11 @@
 //! What the registration handler is asked.
 
+use std::net::IpAddr;
+
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::signature::Scheme;
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 
 use crate::ask::Request;
@@ -11,6 +13,8 @@ use crate::ask::Request;
 /// Checks a signed request (`btauth/1`) and uses up its nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authenticate {
+    /// The client that sent it.
+    pub from: IpAddr,
     /// The kind of signature.
     pub scheme: Scheme,
     /// The HTTP method in upper case.
@@ -42,7 +46,7 @@ pub enum AuthenticateReply {
     SignatureInvalid,
     /// Its nonce was used before.
     Replayed,
-    /// Too many signed requests at present.
+    /// Too many signed requests at present: of this client, or of all together.
     Busy,
     /// The store can not note the nonce at present.
     Unavailable,
@@ -70,6 +74,8 @@ pub struct Register {
     pub payout_address: Option<String>,
     /// From which balance the miner wants to be paid; `None` leaves it as it is.
     pub payout_threshold: Option<ThresholdChoice>,
+    /// From where it asks.
+    pub from: IpAddr,
 }
 
 /// What came of a registration.
@@ -100,6 +106,11 @@ pub enum RegisterReply {
     },
     /// The pool has as many miners as it may.
     Full,
+    /// Too many new miners came from the same place.
+    TooManyNew {
+        /// After which time one more may come.
+        try_again: Span,
+    },
     /// The pool is busy.
     Busy,
     /// The store can not note it at present.

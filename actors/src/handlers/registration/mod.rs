@@ -1,6 +1,6 @@
 //! The registration handler: checks signatures, registers miners and opens sessions. One per HTTP worker.
 //!
-//! It owns a rate limit and nothing else. Signatures (about 50 us of CPU each) are checked here, on the
+//! It owns a rate limit, of which each client has a share, and nothing else. Signatures (about 50 us of CPU each) are checked here, on the
 //! worker's own thread. It asks the miner manager. It knows nothing of HTTP beyond what a signature covers.
 
 use std::time::Duration;
@@ -14,10 +14,11 @@ use dwarves_domain::signature::SignedRequest;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 
-use super::rate::RateLimit;
+use super::rate::{FairRate, SharedRate};
 use crate::ask::{Ask, AskError, Port};
 use crate::clock::SharedClock;
 use crate::miner_manager::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceReply};
+use crate::source::Source;
 
 pub mod messages;
 #[cfg(test)]
@@ -29,6 +30,9 @@ use messages::{
 
 /// How long the miner manager may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(20);
+
+/// A signature that does not hold costs its client's allowance as much as this many that do.
+const FAILED_COST: u32 = 10;
 
 /// How signed requests are judged.
 #[derive(Clone, Debug)]
@@ -46,7 +50,7 @@ pub struct RegistrationSettings {
     /// The least balance from which a miner can be paid.
     pub threshold_least: Amount,
     /// Signatures that are checked in a second at most.
-    pub signatures_per_sec: u32,
+    pub signatures_per_sec: SharedRate,
     /// Questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
 }
@@ -68,7 +72,7 @@ pub struct RegistrationHandler {
     peers: RegistrationPeers,
     sessions: SessionKey,
     clock: SharedClock,
-    rate: RateLimit,
+    rate: FairRate,
 }
 
 impl RegistrationHandler {
@@ -79,7 +83,7 @@ impl RegistrationHandler {
         sessions: SessionKey,
         clock: SharedClock,
     ) -> Self {
-        let rate = RateLimit::new(settings.signatures_per_sec, clock.now());
+        let rate = FairRate::new(settings.signatures_per_sec, clock.now());
         Self {
             settings,
             peers,
@@ -91,7 +95,7 @@ impl RegistrationHandler {
 
     /// Everything about a signed request that can be judged without its nonce's history.
     fn judge(&mut self, request: &Authenticate) -> Result<UseNonce, AuthenticateReply> {
-        let now = self.clock.now();
+        let now = self.clock.date();
         if request.receiver != self.settings.pool {
             return Err(AuthenticateReply::WrongReceiver);
         }
@@ -103,9 +107,12 @@ impl RegistrationHandler {
         {
             return Err(AuthenticateReply::Stale);
         }
-        if !self.rate.allows(now) {
+        // By time that passes, not by the wall's.
+        let passed = self.clock.now();
+        let source = Source::new(request.from, request.sender);
+        let Some(purse) = self.rate.take(source, passed) else {
             return Err(AuthenticateReply::Busy);
-        }
+        };
         let signed = SignedRequest {
             scheme: request.scheme,
             method: &request.method,
@@ -116,8 +123,10 @@ impl RegistrationHandler {
             receiver: request.receiver,
         };
         if !signed.is_signed_by(&request.signature) {
+            self.rate.charge(source, purse, FAILED_COST - 1, passed);
             return Err(AuthenticateReply::SignatureInvalid);
         }
+        self.rate.prove(source, passed);
         Ok(UseNonce {
             hotkey: request.sender,
             nonce_nanos: request.nonce_nanos,
@@ -166,6 +175,7 @@ impl Handler<Ask<Register>> for RegistrationHandler {
             hotkey,
             payout_address,
             payout_threshold,
+            from,
         } = ask.payload;
         let reply = ask.reply;
         if let Some(text) = &payout_address
@@ -185,6 +195,7 @@ impl Handler<Ask<Register>> for RegistrationHandler {
                 hotkey,
                 payout_address,
                 payout_threshold,
+                from,
             };
             reply.answer(match port.ask(register, ASK_DEADLINE).await {
                 Ok(registered) => registered,
@@ -200,7 +211,7 @@ impl Handler<Ask<OpenSession>> for RegistrationHandler {
 
     fn handle(&mut self, ask: Ask<OpenSession>, ctx: &mut Self::Context) {
         let hotkey = ask.payload.hotkey;
-        let expires_at = self.clock.now().plus(self.settings.session);
+        let expires_at = self.clock.date().plus(self.settings.session);
         let session = Session { hotkey, expires_at };
         let token = self.sessions.seal(&session);
         let port = self.peers.standing.clone();

@@ -1,3 +1,4 @@
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
@@ -12,7 +13,11 @@ use crate::testing::build::{BEGIN, hotkey};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
 
 const POOL: Hotkey = Hotkey::from_bytes([200; 32]);
-const PER_SEC: u32 = 5;
+const PER_SEC: SharedRate = SharedRate {
+    total: 10,
+    per_client: 5,
+};
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 struct Bench {
     clock: ManualClock,
@@ -81,6 +86,7 @@ fn nanos(at: Timestamp) -> u64 {
 /// A request of these fields, not signed yet.
 fn unsigned(scheme: Scheme, sender: Hotkey, signed_at: Timestamp) -> Authenticate {
     Authenticate {
+        from: CLIENT,
         scheme,
         method: "POST".to_owned(),
         path: "/v1/miners?x=1".to_owned(),
@@ -155,9 +161,10 @@ async fn a_request_with_anything_changed_is_not_the_signers() {
         |request| request.sender = hotkey(1),
     ];
     let mut bench = bench().await;
-    for change in change {
-        bench.clock.advance(Span::from_secs(1));
+    for (client, change) in (10..).zip(change) {
         let mut request = ed25519(BEGIN);
+        // Each from elsewhere: a signature that does not hold costs its client much of its allowance.
+        request.from = IpAddr::from([192, 0, 2, client]);
         change(&mut request);
         assert_eq!(
             bench.authenticate(request).await,
@@ -217,21 +224,46 @@ async fn refusals_come_in_order_from_the_cheapest_to_the_dearest() {
         bench.authenticate(all_wrong.clone()).await,
         AuthenticateReply::Stale
     );
-    // Neither has cost an allowance: there are all five left, and the sixth is not even checked.
-    all_wrong.nonce_nanos = nanos(BEGIN);
-    for _ in 0..PER_SEC {
+    // Neither has cost an allowance: there are all five left, and one that a signer has who was right before.
+    for _ in 0..=PER_SEC.per_client {
+        let good = bench.authenticate(ed25519(BEGIN)).await;
+        assert_eq!(good, AuthenticateReply::Authentic);
+    }
+    let one_more = bench.authenticate(ed25519(BEGIN)).await;
+    assert_eq!(one_more, AuthenticateReply::Busy, "it is not even checked");
+    bench.clock.advance(Span::from_millis(200));
+    let good = bench.authenticate(ed25519(BEGIN)).await;
+    assert_eq!(good, AuthenticateReply::Authentic);
+}
+
+#[actix::test]
+async fn signatures_that_do_not_hold_cost_who_sent_them_and_nobody_else() {
+    let mut bench = bench().await;
+    let mut junk = ed25519(BEGIN);
+    junk.signature = [1; 64];
+    let first = bench.authenticate(junk.clone()).await;
+    assert_eq!(first, AuthenticateReply::SignatureInvalid);
+    for _ in 0..100 {
+        assert_eq!(bench.authenticate(junk.clone()).await, AuthenticateReply::Busy);
+    }
+    let elsewhere = Authenticate {
+        from: IpAddr::from([192, 0, 2, 2]),
+        ..ed25519(BEGIN)
+    };
+    for _ in 0..PER_SEC.per_client {
+        let answer = bench.authenticate(elsewhere.clone()).await;
         assert_eq!(
-            bench.authenticate(all_wrong.clone()).await,
-            AuthenticateReply::SignatureInvalid
+            answer,
+            AuthenticateReply::Authentic,
+            "100 junk requests took nothing"
         );
     }
-    assert_eq!(bench.authenticate(all_wrong).await, AuthenticateReply::Busy);
-    assert_eq!(bench.authenticate(ed25519(BEGIN)).await, AuthenticateReply::Busy);
+    bench.clock.advance(Span::from_millis(1_000));
+    let early = bench.authenticate(ed25519(BEGIN)).await;
+    assert_eq!(early, AuthenticateReply::Busy, "the debt is a second's worth");
     bench.clock.advance(Span::from_millis(200));
-    assert_eq!(
-        bench.authenticate(ed25519(BEGIN)).await,
-        AuthenticateReply::Authentic
-    );
+    let good = bench.authenticate(ed25519(BEGIN)).await;
+    assert_eq!(good, AuthenticateReply::Authentic);
 }
 
 #[actix::test]
@@ -269,6 +301,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
             hotkey: hotkey(1),
             payout_address: Some(text.to_owned()),
             payout_threshold: None,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
         });
         let RegisterReply::AddressInvalid(error) = reply.await.unwrap() else {
             panic!("it is not an address of this chain")
@@ -282,6 +315,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         hotkey: hotkey(1),
         payout_address: None,
         payout_threshold: Some(ThresholdChoice::Own(Amount::from_sats(545).unwrap())),
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
     });
     let least = Amount::from_sats(546).unwrap();
     assert_eq!(low.await.unwrap(), RegisterReply::ThresholdInvalid { least });
@@ -290,6 +324,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         hotkey: hotkey(1),
         payout_address: None,
         payout_threshold: None,
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
     });
     settle().await;
     let register = bench.register.try_recv().unwrap();
@@ -300,6 +335,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         hotkey: hotkey(1),
         payout_address: None,
         payout_threshold: None,
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
     });
     settle().await;
     drop(bench.register.try_recv().unwrap());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::miners::newcomers::host;
 
 use super::messages::{FetchWork, FetchWorkReply};
 use super::{SubmissionHandler, SubmissionPeers, Waiting};
@@ -26,7 +27,7 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
             if self.work.lets_go() {
                 return reply.answer(FetchWorkReply::NoWork);
             }
-            if self.waiting.len() >= self.limits.waiting_max {
+            if !self.waiting_places.take(host(fetch.from)) {
                 return reply.answer(FetchWorkReply::Busy);
             }
             let until = self.clock.now().plus(self.limits.longpoll);
@@ -73,6 +74,7 @@ async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> FetchWorkReply 
     let assign = AssignWorker {
         hotkey: owner,
         worker: fetch.worker,
+        client: fetch.client,
     };
     let (worker, share_target) = match peers.assign.ask(assign, ASK_DEADLINE).await {
         Ok(AssignWorkerReply::Assigned { worker, share_target }) => (worker, share_target),
@@ -80,7 +82,6 @@ async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> FetchWorkReply 
             return FetchWorkReply::Banned { reason };
         }
         Ok(AssignWorkerReply::Refused(_)) => return FetchWorkReply::MinerUnknown,
-        Ok(AssignWorkerReply::TooManyWorkers { limit }) => return FetchWorkReply::TooManyWorkers { limit },
         Ok(AssignWorkerReply::Paused) => return FetchWorkReply::NoWork,
         Ok(AssignWorkerReply::Unavailable) => return FetchWorkReply::Unavailable,
         Err(AskError::Busy) => return FetchWorkReply::Busy,

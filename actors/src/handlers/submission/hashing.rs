@@ -2,21 +2,28 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, WorkerName};
-use dwarves_domain::share::{Candidate, Rejection};
+use dwarves_domain::share::Candidate;
 use dwarves_domain::work::{Algorithm, Job};
 
-use super::SubmissionHandler;
+use super::finding::{Found, Refused};
 use super::messages::SubmitSharesReply;
-use crate::ask::ReplyTo;
+use super::{Asker, SubmissionHandler};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares};
+use crate::proof_of_work::NotHashed;
 
 /// Slow hashes that are remembered, so that sending a share again costs no hashing again. 64 bytes each.
 const HASHED_MAX: usize = 65_536;
+/// Shares that were refused because the queue was full and wait to be hashed all the same, the wait until they are
+/// tried again, and how often they are.
+const UNHASHED_MAX: usize = 16_384;
+const PROVE_AGAIN: Duration = Duration::from_millis(200);
+const PROVE_TIMES_MAX: u8 = 50;
 
 /// A share that passed, or did not pass, the cheap checks.
 pub(super) enum Draft {
@@ -24,31 +31,46 @@ pub(super) enum Draft {
     Judged(CheckedShare),
     /// It is to be hashed.
     Unproven(Arc<Job>, Candidate),
+    /// It does not count; it is hashed only because it may be a block.
+    Refused(Box<Refused>),
 }
 
 impl Draft {
-    /// What the cheap checks found.
-    pub(super) fn new(job: Arc<Job>, candidate: Result<Candidate, Rejection>) -> Self {
-        match candidate {
-            Ok(candidate) => Self::Unproven(job, candidate),
-            Err(reason) => Self::Judged(CheckedShare::Rejected {
-                reason,
-                worker: Some(job.worker()),
-            }),
+    /// What is to be hashed.
+    fn candidates(&self) -> &[Candidate] {
+        match self {
+            Self::Judged(_) => &[],
+            Self::Unproven(_, candidate) => std::slice::from_ref(candidate),
+            Self::Refused(refused) => &refused.candidates,
         }
     }
 
-    /// What the proof-of-work hashes say, of which there is one for each unproven share.
-    fn judged(self, pow_hash: impl FnOnce(&Candidate) -> HeaderHash) -> CheckedShare {
+    /// What the proof-of-work hashes say, of which there is one for each candidate: what becomes of the share, and
+    /// whether it is a block.
+    fn judged(
+        self,
+        miner: Hotkey,
+        mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
+    ) -> (CheckedShare, Option<Found>) {
         match self {
-            Self::Judged(share) => share,
-            Self::Unproven(job, candidate) => match candidate.prove(&job, &pow_hash(&candidate)) {
-                Ok(proof) => CheckedShare::Proven { job, proof },
-                Err(reason) => CheckedShare::Rejected {
-                    reason,
-                    worker: Some(job.worker()),
-                },
-            },
+            Self::Judged(share) => (share, None),
+            Self::Unproven(job, candidate) => {
+                let pow_hash = pow_hash(&candidate);
+                match candidate.prove(&job, &pow_hash) {
+                    Ok(proof) => {
+                        let found = Found::of_share(&job, candidate, &pow_hash, miner);
+                        (CheckedShare::Proven { job, proof }, found)
+                    }
+                    Err(reason) => {
+                        let worker = Some(job.worker());
+                        (CheckedShare::Rejected { reason, worker }, None)
+                    }
+                }
+            }
+            Self::Refused(refused) => {
+                let found = refused.found(pow_hash);
+                (refused.share, found)
+            }
         }
     }
 }
@@ -61,34 +83,38 @@ pub(super) struct Drafts {
 }
 
 impl Drafts {
-    fn judged(self, mut pow_hash: impl FnMut(&Candidate) -> HeaderHash) -> CheckedShares {
-        CheckedShares {
-            miner: self.miner,
+    /// What becomes of the shares, and which of them are blocks, by their places.
+    fn judged(
+        self,
+        mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
+    ) -> (CheckedShares, Vec<(usize, Found)>) {
+        let miner = self.miner;
+        let mut found = Vec::new();
+        let judge = |(place, share): (usize, Draft)| {
+            let (share, block) = share.judged(miner, &mut pow_hash);
+            found.extend(block.map(|block| (place, block)));
+            share
+        };
+        let shares = self.shares.into_iter().enumerate().map(judge).collect();
+        let checked = CheckedShares {
+            miner,
             worker: self.worker,
-            shares: self
-                .shares
-                .into_iter()
-                .map(|share| share.judged(&mut pow_hash))
-                .collect(),
-        }
+            shares,
+        };
+        (checked, found)
     }
 }
 
 impl SubmissionHandler {
     /// Hashes what is to be hashed and takes the request into the next message to the miner manager.
-    pub(super) fn prove(
-        &mut self,
-        drafts: Drafts,
-        reply: ReplyTo<SubmitSharesReply>,
-        ctx: &mut Context<Self>,
-    ) {
+    pub(super) fn prove(&mut self, drafts: Drafts, asker: Asker, ctx: &mut Context<Self>) {
         if self.proof_of_work.algorithm() == Algorithm::Sha256d {
-            return self.enqueue(drafts.judged(Candidate::hash), reply, ctx);
+            return self.on_judged(drafts.judged(Candidate::hash), asker, ctx);
         }
         let mut hashed = HashMap::new();
         let mut unknown = Vec::new();
         for share in &drafts.shares {
-            if let Draft::Unproven(_, candidate) = share {
+            for candidate in share.candidates() {
                 match self.hashed.get(&candidate.hash()) {
                     Some(pow_hash) => drop(hashed.insert(candidate.hash(), *pow_hash)),
                     None => unknown.push(*candidate),
@@ -96,24 +122,56 @@ impl SubmissionHandler {
             }
         }
         if unknown.is_empty() {
-            return self.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), reply, ctx);
+            return self.on_judged(drafts.judged(|candidate| hashed[&candidate.hash()]), asker, ctx);
         }
         let headers = unknown.iter().map(|candidate| *candidate.header()).collect();
-        let Ok(hashes) = self.proof_of_work.hash(headers) else {
-            return reply.answer(SubmitSharesReply::Busy);
-        };
-        self.requests_in_flight += 1;
+        let hashes = self.proof_of_work.hash(asker.source, headers);
         ctx.spawn(wrap_future::<_, Self>(hashes).map(move |hashes, this, ctx| {
-            this.requests_in_flight -= 1;
-            let Some(hashes) = hashes else {
-                return reply.answer(SubmitSharesReply::Unavailable);
+            let hashes = match hashes {
+                Ok(hashes) => hashes,
+                Err(NotHashed::TooMany) => return this.prove_later(drafts, asker, ctx),
+                Err(NotHashed::Ended) => {
+                    return this.answer_one(asker, SubmitSharesReply::Unavailable, ctx);
+                }
             };
             assert_eq!(hashes.len(), unknown.len(), "every header gets a hash");
             let fresh: Vec<_> = unknown.iter().map(Candidate::hash).zip(hashes).collect();
             this.remember(&fresh);
             hashed.extend(fresh);
-            this.enqueue(drafts.judged(|candidate| hashed[&candidate.hash()]), reply, ctx);
+            this.on_judged(drafts.judged(|candidate| hashed[&candidate.hash()]), asker, ctx);
         }));
+    }
+
+    /// The hashes are known. Blocks go to the chain before anybody asks whether their shares count.
+    fn on_judged(
+        &mut self,
+        (checked, found): (CheckedShares, Vec<(usize, Found)>),
+        mut asker: Asker,
+        ctx: &mut Context<Self>,
+    ) {
+        if !found.is_empty() {
+            asker.candidates = self.hand_over(found, ctx);
+        }
+        if asker.is_busy {
+            return self.answer_one(asker, SubmitSharesReply::Busy, ctx);
+        }
+        self.enqueue(checked, asker, ctx);
+    }
+
+    /// The queue is full, so the shares do not count. They are hashed later all the same: one may be a block.
+    fn prove_later(&mut self, drafts: Drafts, mut asker: Asker, ctx: &mut Context<Self>) {
+        let count = drafts.shares.len();
+        asker.is_busy = true;
+        if self.unhashed + count > UNHASHED_MAX || asker.times >= PROVE_TIMES_MAX {
+            log::debug!("{count} shares of miner={} are not even looked at", drafts.miner);
+            return self.answer_one(asker, SubmitSharesReply::Busy, ctx);
+        }
+        asker.times += 1;
+        self.unhashed += count;
+        ctx.run_later(PROVE_AGAIN, move |this, ctx| {
+            this.unhashed -= count;
+            this.prove(drafts, asker, ctx);
+        });
     }
 
     fn remember(&mut self, fresh: &[(HeaderHash, HeaderHash)]) {

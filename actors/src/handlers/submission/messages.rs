@@ -1,9 +1,11 @@
 //! What the submission handler is asked.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId, WorkerName};
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId, WorkerName};
+use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
@@ -16,8 +18,12 @@ use crate::ask::Request;
 pub struct FetchWork {
     /// Who.
     pub miner: Hotkey,
+    /// The client that asks.
+    pub from: IpAddr,
     /// For which of its machines.
     pub worker: WorkerName,
+    /// Who asks.
+    pub client: Client,
     /// Answer only when there is newer work than this job (or after the long poll's time).
     pub newer_than: Option<JobId>,
 }
@@ -39,11 +45,6 @@ pub enum FetchWorkReply {
         /// Why, in the operator's words.
         reason: String,
     },
-    /// This miner has as many workers as it may.
-    TooManyWorkers {
-        /// How many it may have.
-        limit: u32,
-    },
     /// The chain gives no work at present, or the operator paused the pool.
     NoWork,
     /// The pool is busy.
@@ -61,6 +62,8 @@ impl Request for FetchWork {
 pub struct SubmitShares {
     /// Who.
     pub miner: Hotkey,
+    /// The client that sent it.
+    pub from: IpAddr,
     /// Which of its machines; if given it must be the one that the jobs were given to.
     pub worker: Option<WorkerName>,
     /// The shares; `None` stands for one whose job id is not even in the right form.
@@ -72,6 +75,8 @@ pub struct SubmitShares {
 pub struct SubmitRolled {
     /// Who.
     pub miner: Hotkey,
+    /// The client that sent it.
+    pub from: IpAddr,
     /// The shares, in order.
     pub shares: Vec<RolledShare>,
 }
@@ -87,6 +92,25 @@ pub enum RolledShare {
         extranonce: FullExtraNonce,
         /// The rest. Its job id is the job's.
         submission: Submission,
+    },
+    /// It was refused by the session itself, and is hashed all the same: it may be a block.
+    Refused {
+        /// The template that the solution is of.
+        template: TemplateId,
+        /// The session's part and the miner's.
+        extranonce: FullExtraNonce,
+        /// The header's time.
+        time: u32,
+        /// The header's nonce.
+        nonce: u32,
+        /// What the header's version may have been; the first is likeliest.
+        versions: Vec<u32>,
+        /// Who found it, if it is a block.
+        finder: Hotkey,
+        /// Why the share does not count.
+        reason: Rejection,
+        /// Whose share it is, if it is anybody's.
+        worker: Option<WorkerId>,
     },
     /// It was refused by the session itself; it is only counted.
     Rejected {
@@ -117,8 +141,28 @@ pub enum SubmitSharesReply {
     Paused,
     /// The pool is busy; nothing was judged.
     Busy,
+    /// The miner holds as much of the room for live shares as one may; nothing counts.
+    MinerFull,
     /// The store can not take shares at present; nothing counts.
     Unavailable,
+    /// The answer, and some of the shares that do not count are blocks: what met the network's target was stored and
+    /// submitted, whatever became of the share.
+    WithBlocks {
+        /// The answer.
+        answer: Box<SubmitSharesReply>,
+        /// The places of those shares in the request.
+        places: Vec<usize>,
+    },
+}
+
+impl SubmitSharesReply {
+    /// The plain answer, and the places of the shares that do not count and are blocks.
+    pub fn split(self) -> (Self, Vec<usize>) {
+        match self {
+            Self::WithBlocks { answer, places } => (*answer, places),
+            answer => (answer, Vec::new()),
+        }
+    }
 }
 
 /// The verdict on one share.
@@ -139,6 +183,11 @@ pub enum ShareVerdict {
     Rejected(Rejection),
     /// It does not count: its job was given to another worker of this miner.
     OtherWorker,
+    /// It does not count: its job brought as many shares as one may. New work is harder.
+    JobFull {
+        /// The difficulty that the job was issued with.
+        issued: Difficulty,
+    },
 }
 
 impl Request for SubmitShares {

@@ -11,16 +11,20 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
-use crate::clock::{SharedClock, poke_every};
+use crate::block_tracker::messages::TakeCandidate;
+use crate::clock::{Moment, SharedClock, poke_every};
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares};
 use crate::proof_of_work::{HashHere, SharedProofOfWork};
+use crate::source::{SharedLimit, SharedPlaces, Source};
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
 
 mod fetching;
+mod finding;
 mod hashing;
 pub mod messages;
 mod rolled;
@@ -28,6 +32,7 @@ mod submitting;
 #[cfg(test)]
 mod tests;
 
+use finding::Candidates;
 use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
 
 /// Messages to the miner manager that may be under way: one whose shares are being written, and one that is judged
@@ -41,10 +46,10 @@ const LOOK_AT_WAITING_EVERY: Span = Span::from_secs(1);
 pub struct SubmissionLimits {
     /// Questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
-    /// Requests whose shares may be on their way to the ledger.
-    pub requests_in_flight_max: usize,
-    /// Requests that may wait for newer work.
-    pub waiting_max: usize,
+    /// Requests whose shares may be on their way to the ledger: no client can take all places.
+    pub requests_in_flight: SharedLimit,
+    /// Requests that may wait for newer work: no client can take all places.
+    pub waiting: SharedLimit,
     /// Jobs that are kept ready; others are built again from their ids.
     pub jobs_cached_max: usize,
     /// How long a request waits for newer work.
@@ -65,6 +70,8 @@ pub struct SubmissionPeers {
     pub issue: Port<IssueJob>,
     /// Tells of new work.
     pub subscribe: Port<Subscribe>,
+    /// Takes blocks to the chain.
+    pub blocks: Port<TakeCandidate>,
 }
 
 /// A request that waits for newer work.
@@ -72,6 +79,32 @@ struct Waiting {
     fetch: FetchWork,
     until: Timestamp,
     reply: ReplyTo<FetchWorkReply>,
+}
+
+/// Who waits for what becomes of a request that is in flight.
+struct Asker {
+    source: Source,
+    reply: ReplyTo<SubmitSharesReply>,
+    /// It has no place among those in flight: its shares do not count, and are looked at for blocks alone.
+    is_busy: bool,
+    has_place: bool,
+    /// How often its shares were to be hashed.
+    times: u8,
+    /// Those of its shares that are blocks.
+    candidates: Candidates,
+}
+
+impl Asker {
+    fn new(source: Source, reply: ReplyTo<SubmitSharesReply>, has_place: bool) -> Self {
+        Self {
+            source,
+            reply,
+            is_busy: !has_place,
+            has_place,
+            times: 0,
+            candidates: Vec::new(),
+        }
+    }
 }
 
 /// The actor between the HTTP worker and the owners of miners and work.
@@ -86,11 +119,18 @@ pub struct SubmissionHandler {
     /// Slow proof-of-work hashes of headers, by the headers' names.
     hashed: HashMap<HeaderHash, HeaderHash>,
     waiting: Vec<Waiting>,
+    waiting_places: SharedPlaces,
     /// Checked requests that wait for the message under way to come back.
-    checked: Vec<(CheckedShares, ReplyTo<SubmitSharesReply>)>,
-    requests_in_flight: usize,
+    checked: Vec<(CheckedShares, Asker)>,
+    in_flight: SharedPlaces,
     judging: usize,
     is_flush_due: bool,
+    /// Shares that were refused and wait to be hashed all the same.
+    unhashed: usize,
+    /// Candidates that wait because the block tracker is busy.
+    unsent: usize,
+    /// A height of which the block tracker has enough, and since when.
+    crowded: Option<(u32, Moment)>,
 }
 
 impl SubmissionHandler {
@@ -111,10 +151,14 @@ impl SubmissionHandler {
             proof_of_work: Arc::new(HashHere(Algorithm::Sha256d)),
             hashed: HashMap::new(),
             waiting: Vec::new(),
+            waiting_places: SharedPlaces::new(limits.waiting),
             checked: Vec::new(),
-            requests_in_flight: 0,
+            in_flight: SharedPlaces::new(limits.requests_in_flight),
             judging: 0,
             is_flush_due: false,
+            unhashed: 0,
+            unsent: 0,
+            crowded: None,
         }
     }
 
@@ -171,8 +215,10 @@ impl Handler<WorkChanged> for SubmissionHandler {
         for waiting in std::mem::take(&mut self.waiting) {
             if lets_go {
                 // It need not wait here any longer: it may have another pool to work for.
+                self.waiting_places.give_back(host(waiting.fetch.from));
                 waiting.reply.answer(FetchWorkReply::NoWork);
             } else if self.has_newer(&waiting.fetch) {
+                self.waiting_places.give_back(host(waiting.fetch.from));
                 self.fetch_now(waiting.fetch, waiting.reply, ctx);
             } else {
                 self.waiting.push(waiting);
@@ -186,11 +232,14 @@ impl Handler<LookAtWaiting> for SubmissionHandler {
 
     fn handle(&mut self, _: LookAtWaiting, ctx: &mut Self::Context) {
         let now = self.clock.now();
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.retain(|waiting| !waiting.reply.is_abandoned());
-        let (over, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|waiting| waiting.until <= now);
+        let is_over = |waiting: &Waiting| waiting.until <= now || waiting.reply.is_abandoned();
+        let (over, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(is_over);
         self.waiting = rest;
         for waiting in over {
+            self.waiting_places.give_back(host(waiting.fetch.from));
+            if waiting.reply.is_abandoned() {
+                continue;
+            }
             self.fetch_now(waiting.fetch, waiting.reply, ctx);
         }
     }

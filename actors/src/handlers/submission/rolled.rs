@@ -7,20 +7,20 @@ use actix::prelude::*;
 use dwarves_domain::share::{Candidate, Submission};
 use dwarves_domain::work::{FullExtraNonce, Job};
 
-use super::SubmissionHandler;
 use super::hashing::{Draft, Drafts};
-use super::messages::{RolledShare, SubmitRolled, SubmitSharesReply};
+use super::messages::{RolledShare, SubmitRolled};
+use super::{Asker, SubmissionHandler};
 use crate::ask::Ask;
 use crate::miner_manager::messages::CheckedShare;
+use crate::source::Source;
 
 impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<SubmitRolled>, ctx: &mut Self::Context) {
-        let SubmitRolled { miner, shares } = ask.payload;
-        if self.requests_in_flight >= self.limits.requests_in_flight_max {
-            return ask.reply.answer(SubmitSharesReply::Busy);
-        }
+        let SubmitRolled { miner, from, shares } = ask.payload;
+        let source = Source::new(from, miner);
+        let has_place = self.in_flight.take(source.client());
         let shares = shares
             .into_iter()
             .map(|share| match share {
@@ -29,6 +29,22 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
                     extranonce,
                     submission,
                 } => self.check_rolled(job, extranonce, &submission),
+                RolledShare::Refused {
+                    template,
+                    extranonce,
+                    time,
+                    nonce,
+                    versions,
+                    finder,
+                    reason,
+                    worker,
+                } => self.refuse_rolled(
+                    (template, extranonce),
+                    (&versions, time, nonce),
+                    finder,
+                    reason,
+                    CheckedShare::Rejected { reason, worker },
+                ),
                 RolledShare::Rejected { reason, worker } => Draft::Judged(CheckedShare::Rejected {
                     reason,
                     worker: Some(worker),
@@ -41,13 +57,29 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
             worker: None,
             shares,
         };
-        self.prove(drafts, ask.reply, ctx);
+        self.prove(drafts, Asker::new(source, ask.reply, has_place), ctx);
     }
 }
 
 impl SubmissionHandler {
     fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Draft {
-        let candidate = Candidate::rolled(&job, extranonce, submission);
-        Draft::new(job, candidate)
+        match Candidate::rolled(&job, extranonce, submission) {
+            Ok(candidate) => Draft::Unproven(job, candidate),
+            Err(reason) => {
+                let chain = job.template().chain();
+                let version = submission.version.unwrap_or(chain.version);
+                let time = submission.time.unwrap_or(chain.time);
+                self.refuse_rolled(
+                    (job.template().id(), extranonce),
+                    (&[version], time, submission.nonce),
+                    job.owner(),
+                    reason,
+                    CheckedShare::Rejected {
+                        reason,
+                        worker: Some(job.worker()),
+                    },
+                )
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Shares are checked by their jobs and sent on, many requests in one message.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
@@ -8,11 +9,17 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::share::{Candidate, Rejection, Submission};
 use dwarves_domain::work::Job;
 
+use super::finding::Candidates;
 use super::hashing::{Draft, Drafts};
-use super::messages::{SubmitShares, SubmitSharesReply};
-use super::{JUDGING_MAX, SubmissionHandler};
-use crate::ask::{Ask, AskError, ReplyTo};
+use super::messages::{ShareVerdict, SubmitShares, SubmitSharesReply};
+use super::{Asker, JUDGING_MAX, SubmissionHandler};
+use crate::ask::{Ask, AskError};
+use crate::block_tracker::messages::CandidateReply;
 use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
+use crate::source::Source;
+
+/// How long an answer waits until a block whose share does not count is stored.
+const STORED_IN: Duration = Duration::from_secs(10);
 
 impl Handler<Ask<SubmitShares>> for SubmissionHandler {
     type Result = ();
@@ -20,12 +27,12 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
     fn handle(&mut self, ask: Ask<SubmitShares>, ctx: &mut Self::Context) {
         let SubmitShares {
             miner,
+            from,
             worker,
             shares,
         } = ask.payload;
-        if self.requests_in_flight >= self.limits.requests_in_flight_max {
-            return ask.reply.answer(SubmitSharesReply::Busy);
-        }
+        let source = Source::new(from, miner);
+        let has_place = self.in_flight.take(source.client());
         let shares = shares
             .iter()
             .map(|share| match share {
@@ -41,20 +48,14 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
             worker,
             shares,
         };
-        self.prove(drafts, ask.reply, ctx);
+        self.prove(drafts, Asker::new(source, ask.reply, has_place), ctx);
     }
 }
 
 impl SubmissionHandler {
     /// Takes a checked request into the next message to the miner manager.
-    pub(super) fn enqueue(
-        &mut self,
-        checked: CheckedShares,
-        reply: ReplyTo<SubmitSharesReply>,
-        ctx: &mut Context<Self>,
-    ) {
-        self.requests_in_flight += 1;
-        self.checked.push((checked, reply));
+    pub(super) fn enqueue(&mut self, checked: CheckedShares, asker: Asker, ctx: &mut Context<Self>) {
+        self.checked.push((checked, asker));
         if self.judging < JUDGING_MAX && !self.is_flush_due {
             self.is_flush_due = true;
             // Other requests that this thread is about to read join the message: give them one turn.
@@ -69,11 +70,27 @@ impl SubmissionHandler {
 
     fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Draft {
         match self.job_of(miner, submission) {
-            Ok(job) => {
-                let candidate = Candidate::new(&job, submission);
-                Draft::new(job, candidate)
+            Ok(job) => match Candidate::new(&job, submission) {
+                Ok(candidate) => Draft::Unproven(job, candidate),
+                Err(reason) => {
+                    let worker = Some(job.worker());
+                    self.refuse(
+                        miner,
+                        submission,
+                        reason,
+                        CheckedShare::Rejected { reason, worker },
+                    )
+                }
+            },
+            Err(reason) => {
+                let worker = None;
+                self.refuse(
+                    miner,
+                    submission,
+                    reason,
+                    CheckedShare::Rejected { reason, worker },
+                )
             }
-            Err(reason) => Draft::Judged(CheckedShare::Rejected { reason, worker: None }),
         }
     }
 
@@ -103,7 +120,7 @@ impl SubmissionHandler {
         if self.checked.is_empty() {
             return;
         }
-        let (requests, replies): (Vec<_>, Vec<_>) = std::mem::take(&mut self.checked).into_iter().unzip();
+        let (requests, askers): (Vec<_>, Vec<_>) = std::mem::take(&mut self.checked).into_iter().unzip();
         let judge = JudgeShares {
             received_at: self.clock.now(),
             requests,
@@ -116,8 +133,8 @@ impl SubmissionHandler {
                 } else {
                     Judgement::Unavailable
                 };
-                let all = replies.iter().map(|_| judgement.clone()).collect();
-                return self.answer(replies, all);
+                let all = askers.iter().map(|_| judgement.clone()).collect();
+                return self.answer(askers, all, ctx);
             }
         };
         self.judging += 1;
@@ -128,26 +145,68 @@ impl SubmissionHandler {
             let judgements = match judged {
                 Ok(Ok(judgements)) => judgements,
                 // Whether the shares count is unknown; repeating the request tells.
-                Ok(Err(_)) | Err(_) => replies.iter().map(|_| Judgement::Unavailable).collect(),
+                Ok(Err(_)) | Err(_) => askers.iter().map(|_| Judgement::Unavailable).collect(),
             };
             // The next message goes first: the ledger should not wait while answers are written.
             this.judge_checked(ctx);
-            this.answer(replies, judgements);
+            this.answer(askers, judgements, ctx);
         }));
     }
 
-    fn answer(&mut self, replies: Vec<ReplyTo<SubmitSharesReply>>, judgements: Vec<Judgement>) {
-        self.requests_in_flight -= replies.len();
-        assert_eq!(replies.len(), judgements.len(), "every request gets a judgement");
-        for (reply, judgement) in replies.into_iter().zip(judgements) {
-            reply.answer(match judgement {
+    fn answer(&mut self, askers: Vec<Asker>, judgements: Vec<Judgement>, ctx: &mut Context<Self>) {
+        assert_eq!(askers.len(), judgements.len(), "every request gets a judgement");
+        for (asker, judgement) in askers.into_iter().zip(judgements) {
+            let reply = match judgement {
                 Judgement::Verdicts(verdicts) => SubmitSharesReply::Verdicts(verdicts),
                 Judgement::Refused(Standing::Banned { reason }) => SubmitSharesReply::Banned { reason },
                 Judgement::Refused(Standing::Unknown | Standing::Good) => SubmitSharesReply::MinerUnknown,
                 Judgement::Paused => SubmitSharesReply::Paused,
                 Judgement::Busy => SubmitSharesReply::Busy,
+                Judgement::MinerFull => SubmitSharesReply::MinerFull,
                 Judgement::Unavailable => SubmitSharesReply::Unavailable,
-            });
+            };
+            self.answer_one(asker, reply, ctx);
         }
     }
+
+    /// Answers a request, which is not in flight any more.
+    pub(super) fn answer_one(&mut self, asker: Asker, answer: SubmitSharesReply, ctx: &mut Context<Self>) {
+        if asker.has_place {
+            self.in_flight.give_back(asker.source.client());
+        }
+        let mut candidates = asker.candidates;
+        if let SubmitSharesReply::Verdicts(verdicts) = &answer {
+            // What counts is in the ledger with its share.
+            candidates
+                .retain(|(place, _)| !matches!(verdicts.get(*place), Some(ShareVerdict::Accepted { .. })));
+        }
+        if candidates.is_empty() {
+            return asker.reply.answer(answer);
+        }
+        // Rare: a share does not count, and its block is said to be submitted once it is stored.
+        ctx.spawn(
+            wrap_future::<_, Self>(taken(candidates)).map(move |places, _, _| {
+                if places.is_empty() {
+                    return asker.reply.answer(answer);
+                }
+                let answer = Box::new(answer);
+                asker
+                    .reply
+                    .answer(SubmitSharesReply::WithBlocks { answer, places });
+            }),
+        );
+    }
+}
+
+/// The places of the blocks that the tracker has taken. One that is not stored in time is on its way to the chain all
+/// the same.
+async fn taken(candidates: Candidates) -> Vec<usize> {
+    let mut places = Vec::new();
+    for (place, said) in candidates {
+        match tokio::time::timeout(STORED_IN, said).await {
+            Ok(Ok(CandidateReply::Taken)) | Err(_) => places.push(place),
+            Ok(Ok(CandidateReply::Crowded | CandidateReply::Lost) | Err(_)) => {}
+        }
+    }
+    places
 }

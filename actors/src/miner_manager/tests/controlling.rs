@@ -71,6 +71,7 @@ async fn a_workers_fixed_difficulty_goes_before_its_miners_and_both_before_vardi
     let assign = AssignWorker {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
+        client: dwarves_domain::miners::Client::Earlier,
     };
     let AssignWorkerReply::Assigned { share_target, .. } = bench.ask(assign).await else {
         panic!("expected a target")
@@ -94,10 +95,15 @@ async fn what_makes_no_sense_is_refused_and_says_why() {
 }
 
 #[actix::test]
-async fn what_could_not_be_stored_does_not_hold() {
-    let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
-    assert_eq!(bench.ask(ban(1, None)).await, ControlOutcome::Unavailable);
-    assert_eq!(
+async fn what_could_not_be_stored_does_not_hold_but_a_ban_does_and_says_so() {
+    let bench = Bench::failing(&[(1, Fault::Refuse), (2, Fault::Refuse)]).await;
+    let fixed = bench.ask(fix(None, Some(4e-9))).await;
+    assert_eq!(fixed, ControlOutcome::Unavailable);
+    let ControlOutcome::Done(told) = bench.ask(ban(1, None)).await else {
+        panic!("a ban holds at once");
+    };
+    assert_eq!((&told["banned"], &told["saved"]), (&true.into(), &false.into()));
+    assert_ne!(
         bench.ask(ReadStanding { hotkey: hotkey(1) }).await,
         Standing::Good
     );

@@ -20,11 +20,12 @@ fn difficulty(value: f64) -> Difficulty {
     Difficulty::from_f64(value).unwrap()
 }
 
-fn by_hotkey(n: u8, issued: Option<f64>) -> JoinWorker {
+fn by_hotkey(n: u8, earned: Option<f64>) -> JoinWorker {
     JoinWorker {
         identity: Identity::Hotkey(hotkey(n)),
         worker: worker_name("rig"),
-        issued: issued.map(difficulty),
+        issued: None,
+        earned: earned.map(difficulty),
         from: HERE,
     }
 }
@@ -34,14 +35,15 @@ fn by_address(worker: &str) -> JoinWorker {
         identity: Identity::Address(address()),
         worker: worker_name(worker),
         issued: None,
+        earned: None,
         from: HERE,
     }
 }
 
-/// What a worker was known to be issued before this question.
-async fn issued_before(bench: &Bench, join: JoinWorker) -> Option<Difficulty> {
+/// What a worker was known to have earned before this question.
+async fn earned_before(bench: &Bench, join: JoinWorker) -> Option<Difficulty> {
     match bench.ask(join).await {
-        JoinWorkerReply::Joined { issued, .. } => issued,
+        JoinWorkerReply::Joined { earned, .. } => earned,
         refused => panic!("{refused:?}"),
     }
 }
@@ -69,7 +71,11 @@ async fn an_address_is_registered_once_under_its_own_identity_and_paid_to_itself
     let bench = bench.restarted().await;
     let view = bench.ask(ReadMiner { hotkey: miner }).await.unwrap();
     assert_eq!(view.payout_address.as_deref(), Some(ADDRESS));
-    assert_eq!((view.accepted, view.workers.len()), (1, 2));
+    assert_eq!(
+        (view.accepted, view.workers.len()),
+        (1, 1),
+        "a name without work is not kept"
+    );
     assert_eq!(bench.miners().await.miners, 3);
 }
 
@@ -162,7 +168,7 @@ async fn so_many_new_addresses_come_from_one_place_and_known_ones_always() {
     assert!(is_joined(&bench.ask(by_new_address(4, "a")).await));
     let miners = bench.miners().await;
     assert_eq!((miners.miners, miners.address_miners), (6, 4));
-    let refused = AddressesRefused { rate: 1, no_room: 0 };
+    let refused = NewcomersRefused { rate: 1, no_room: 0 };
     assert_eq!(miners.addresses_refused, refused);
 }
 
@@ -189,11 +195,19 @@ async fn addresses_leave_room_for_those_who_register_also_after_a_restart() {
     (settings.limits.miners, settings.limits.address_miners) = (5, 1);
     let bench = Bench::with(settings).await;
     assert!(is_joined(&bench.ask(by_address("a")).await));
+    let job = job(&template(1), 1, address().identity(), 2);
+    let shares = CheckedShares {
+        miner: address().identity(),
+        worker: None,
+        shares: vec![checked(&job, 0)],
+    };
+    bench.ask(judge(vec![shares])).await;
     // A hotkey that is paid to the same address is another account, and none of the addresses.
     let register = RegisterMiner {
         hotkey: hotkey(3),
         payout_address: Some(ADDRESS.to_owned()),
         payout_threshold: None,
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
     };
     bench.ask(register).await;
     assert_eq!(
@@ -254,36 +268,78 @@ async fn an_operators_choice_reaches_sessions() {
 }
 
 #[actix::test]
-async fn what_a_session_issued_is_shown_and_known_to_the_next_one_also_after_a_restart() {
+async fn what_a_session_asked_for_is_shown_and_remembered_for_nobody() {
     let bench = Bench::new().await;
-    assert_eq!(issued_before(&bench, by_hotkey(1, Some(0.5))).await, None);
+    let asking = JoinWorker {
+        issued: Some(difficulty(1e12)),
+        ..by_hotkey(1, None)
+    };
+    assert_eq!(earned_before(&bench, asking).await, None);
+    let shown = bench.miner(1).await.workers[0].share_difficulty;
+    assert_eq!(shown, difficulty(1e12));
+    assert_eq!(earned_before(&bench, by_hotkey(1, None)).await, None);
+    tokio::time::sleep(SAVE_COUNTERS_EVERY.to_std()).await;
+    settle().await;
+    let bench = bench.restarted().await;
+    assert_eq!(earned_before(&bench, by_hotkey(1, None)).await, None);
+}
+
+#[actix::test]
+async fn who_has_a_miner_in_a_session_is_told_of_what_an_operator_decides_about_it() {
+    let bench = Bench::new().await;
+    let (watcher, mut told) = recorded_outbox();
+    bench.ask(WatchMiners { watcher }).await;
+    let ban = MinerControl::Ban {
+        hotkey: hotkey(1),
+        reason: "spam".to_owned(),
+        until: None,
+    };
+    let fix = MinerControl::SetShareDifficulty {
+        hotkey: hotkey(1),
+        worker: None,
+        difficulty: Some(difficulty(3e-9)),
+    };
+    for control in [ban, MinerControl::Unban { hotkey: hotkey(1) }, fix] {
+        assert!(matches!(bench.ask(control).await, ControlOutcome::Done(_)));
+        settle().await;
+        assert_eq!(told.try_recv(), Ok(MinerChanged(hotkey(1))));
+    }
+    // What was refused, or is about nobody, is told to nobody.
+    bench.ask(MinerControl::Unban { hotkey: hotkey(99) }).await;
+    bench.ask(MinerControl::CloseRegistration).await;
+    settle().await;
+    assert!(told.try_recv().is_err());
+}
+
+#[actix::test]
+async fn what_a_worker_earned_is_known_to_its_next_session_also_after_a_restart() {
+    let bench = Bench::new().await;
+    assert_eq!(earned_before(&bench, by_hotkey(1, Some(0.5))).await, None);
     assert_eq!(
-        issued_before(&bench, by_hotkey(1, None)).await,
+        earned_before(&bench, by_hotkey(1, None)).await,
         Some(difficulty(0.5))
     );
-    let shown = bench.miner(1).await.workers[0].share_difficulty;
-    assert_eq!(shown, difficulty(0.5));
     tokio::time::sleep(SAVE_COUNTERS_EVERY.to_std()).await;
     settle().await;
     let bench = bench.restarted().await;
     assert_eq!(
-        issued_before(&bench, by_hotkey(1, None)).await,
+        earned_before(&bench, by_hotkey(1, None)).await,
         Some(difficulty(0.5))
     );
-    assert_eq!(issued_before(&bench, by_hotkey(2, None)).await, None);
+    assert_eq!(earned_before(&bench, by_hotkey(2, None)).await, None);
 }
 
 #[actix::test]
-async fn issued_difficulties_that_could_not_be_saved_are_saved_the_next_time() {
+async fn earned_difficulties_that_could_not_be_saved_are_saved_the_next_time() {
     let bench = Bench::failing(&[(1, Fault::Refuse), (2, Fault::Refuse)]).await;
-    issued_before(&bench, by_hotkey(1, Some(0.25))).await;
+    earned_before(&bench, by_hotkey(1, Some(0.25))).await;
     for _ in 0..2 {
         tokio::time::sleep(SAVE_COUNTERS_EVERY.to_std()).await;
         settle().await;
     }
     let bench = bench.restarted().await;
     assert_eq!(
-        issued_before(&bench, by_hotkey(1, None)).await,
+        earned_before(&bench, by_hotkey(1, None)).await,
         Some(difficulty(0.25))
     );
 }

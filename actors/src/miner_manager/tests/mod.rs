@@ -25,6 +25,9 @@ use crate::testing::{Gate, Inbox, ManualClock, PacedStore, RecordingHalt, record
 mod controlling;
 mod joining;
 mod mailbox;
+mod names;
+mod newcomers;
+mod quotas;
 mod registering;
 mod restarting;
 mod shares;
@@ -115,6 +118,13 @@ impl Bench {
         bench
     }
 
+    /// The same once more in one test: time is paused already.
+    async fn another(settings: MemorySettings) -> Self {
+        let bench = Self::on(prepared().await, FaultPlan::default(), settings).await;
+        bench.gate.open();
+        bench
+    }
+
     /// A new life on this store; time must be paused already.
     async fn on(memory: MemoryStore, plan: FaultPlan, settings: MemorySettings) -> Self {
         let clock = ManualClock::at(BEGIN);
@@ -141,6 +151,7 @@ impl Bench {
             clock: Arc::new(clock.clone()),
             ledger: Port::new(&ledger),
             blocks: outbox,
+            candidates_max: 4,
             mailbox_capacity: MAILBOX_CAPACITY,
             difficulty_range: build::pool_settings().difficulty_range,
         };
@@ -229,6 +240,7 @@ fn word(verdict: &ShareVerdict) -> String {
         }
         ShareVerdict::Rejected(reason) => reason.reason().to_owned(),
         ShareVerdict::OtherWorker => "other_worker".to_owned(),
+        ShareVerdict::JobFull { .. } => "job_full".to_owned(),
     }
 }
 
@@ -240,6 +252,7 @@ fn words(judgements: &[Judgement]) -> Vec<String> {
         Judgement::Refused(standing) => format!("{standing:?}").to_lowercase(),
         Judgement::Paused => "paused".to_owned(),
         Judgement::Busy => "busy".to_owned(),
+        Judgement::MinerFull => "miner_full".to_owned(),
         Judgement::Unavailable => "unavailable".to_owned(),
     };
     judgements.iter().map(judgement).collect()

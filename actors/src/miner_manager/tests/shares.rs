@@ -194,6 +194,7 @@ async fn a_paused_pool_takes_nothing_and_claims_nothing() {
     let assign = AssignWorker {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
+        client: dwarves_domain::miners::Client::Earlier,
     };
     assert_eq!(bench.ask(assign).await, AssignWorkerReply::Paused);
     bench.ask(SetPaused(false)).await;
@@ -286,6 +287,7 @@ async fn vardiff_moves_the_next_job_and_does_not_reprice_issued_ones() {
     let assign = || AssignWorker {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
+        client: dwarves_domain::miners::Client::Earlier,
     };
     let target_of = |reply| match reply {
         AssignWorkerReply::Assigned { share_target, .. } => share_target,

@@ -65,68 +65,57 @@ async fn for_each_loss(fault: Fault, stored: usize, in_next_life: &str) {
     assert_eq!(bench.stored_shares().len(), 1);
 }
 
-#[actix::test]
-async fn a_worker_that_could_not_be_stored_gets_no_job_and_the_same_number_later() {
-    let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
-    let assign = |name: &str| AssignWorker {
-        hotkey: hotkey(1),
+fn assign(n: u8, name: &str) -> AssignWorker {
+    AssignWorker {
+        hotkey: hotkey(n),
         worker: worker_name(name),
-    };
-    assert_eq!(bench.ask(assign("new")).await, AssignWorkerReply::Unavailable);
-    let number = |reply| match reply {
+        client: dwarves_domain::miners::Client::Owner(hotkey(n)),
+    }
+}
+
+fn number(reply: AssignWorkerReply) -> u32 {
+    match reply {
         AssignWorkerReply::Assigned { worker, .. } => worker.get(),
         other => panic!("expected a number, got {other:?}"),
-    };
-    assert_eq!(number(bench.ask(assign("new")).await), 2);
-    assert_eq!(number(bench.ask(assign("newer")).await), 3);
-    assert_eq!(number(bench.ask(assign("rig")).await), 0);
-    let bench = bench.restarted().await;
-    assert_eq!(number(bench.ask(assign("new")).await), 2);
-    assert_eq!(number(bench.ask(assign("newest")).await), 4);
+    }
 }
 
 #[actix::test]
-async fn a_worker_asked_for_twice_at_once_has_one_number_and_waits_until_it_is_stored() {
+async fn a_name_that_could_not_be_stored_is_stored_with_the_next_share() {
+    // The first commit says which numbers may be given.
+    let bench = Bench::failing(&[(1, Fault::Refuse), (3, Fault::Refuse)]).await;
+    assert_eq!(bench.ask(assign(1, "new")).await, AssignWorkerReply::Unavailable);
+    assert_eq!(number(bench.ask(assign(1, "new")).await), 2);
+    let job = build::job(&template(1), 1, hotkey(1), 2);
+    let share = |nonce| judge_one(checked(&job, nonce));
+    assert_eq!(words(&bench.ask(share(0)).await), ["unavailable"]);
+    assert_eq!(bench.miner(1).await.workers.len(), 1, "only rig");
+    assert_eq!(words(&bench.ask(share(0)).await), ["accepted 1"]);
+    assert_eq!(words(&bench.ask(share(5_000)).await), ["accepted 2"]);
+    assert_eq!(number(bench.ask(assign(1, "newer")).await), 3);
+    let bench = bench.restarted().await;
+    assert_eq!(number(bench.ask(assign(1, "new")).await), 2);
+    assert!(
+        number(bench.ask(assign(1, "newer")).await) > 3,
+        "its jobs may be about"
+    );
+    assert_eq!(number(bench.ask(assign(1, "rig")).await), 0);
+}
+
+#[actix::test]
+async fn a_worker_asked_for_twice_at_once_has_one_number() {
     let bench = Bench::gated().await;
-    let assign = || AssignWorker {
-        hotkey: hotkey(1),
-        worker: worker_name("new"),
-    };
-    let mut first = bench.post(assign());
-    let mut second = bench.post(assign());
+    let mut first = bench.post(assign(1, "new"));
+    let mut second = bench.post(assign(1, "new"));
     settle().await;
     assert!(first.try_recv().is_err() && second.try_recv().is_err());
     bench.gate.open();
     assert_eq!(first.await.unwrap(), second.await.unwrap());
-}
-
-#[actix::test]
-async fn a_miner_has_a_bounded_number_of_workers() {
-    let mut settings = memory_settings();
-    settings.limits.workers_per_miner = 2;
-    let bench = Bench::with(settings).await;
-    let assign = |name: &str| AssignWorker {
-        hotkey: hotkey(1),
-        worker: worker_name(name),
-    };
-    assert!(matches!(
-        bench.ask(assign("two")).await,
-        AssignWorkerReply::Assigned { .. }
-    ));
     assert_eq!(
-        bench.ask(assign("three")).await,
-        AssignWorkerReply::TooManyWorkers { limit: 2 }
+        bench.store.commits().len(),
+        2,
+        "numbers are stored once, and nobody waits for more"
     );
-    assert!(matches!(
-        bench.ask(assign("rig")).await,
-        AssignWorkerReply::Assigned { .. }
-    ));
-    let stranger = AssignWorker {
-        hotkey: hotkey(9),
-        worker: worker_name("rig"),
-    };
-    assert_eq!(
-        bench.ask(stranger).await,
-        AssignWorkerReply::Refused(Standing::Unknown)
-    );
+    let stranger = bench.ask(assign(9, "rig")).await;
+    assert_eq!(stranger, AssignWorkerReply::Refused(Standing::Unknown));
 }

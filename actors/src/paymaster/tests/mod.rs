@@ -21,6 +21,7 @@ use crate::testing::payouts::{crediting_round, start_paymaster};
 use crate::testing::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
 use crate::wallet::WalletState;
 
+mod comparing;
 mod controlling;
 mod crashing;
 mod holding;

@@ -208,7 +208,8 @@ async fn a_ledger_that_can_not_write_sends_nothing() {
     let memory = rich([50_000, 0, 0, 0]).await;
     let wallet = TestWallet::with_coins(&[500_000]);
     let plan = FaultPlan {
-        at: vec![(2, Fault::Refuse)],
+        // The first keeps what was compared, the second reserves.
+        at: vec![(3, Fault::Refuse)],
         disk_full: None,
     };
     let store: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));

@@ -12,6 +12,7 @@ use super::control::StoredTerms;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::*;
 use crate::ask::{Ask, Request};
+use crate::clock::Clock;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::pool_manager::messages::ControlOutcome;
 use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
@@ -20,6 +21,7 @@ use crate::store::{BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Stor
 use crate::testing::build::{self, BEGIN, hotkey, sats, template_row, terms, worker_name};
 use crate::testing::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 
+mod clocks;
 mod controlling;
 mod retention;
 mod schemes;
@@ -28,6 +30,8 @@ mod ticking;
 const INTERVAL: Span = Span::from_secs(10);
 /// How long shares are kept once every window has passed them.
 const RETENTION: Span = Span::from_secs(60);
+/// Missed rounds that are closed in a minute at most; twelve is twice the pace of new ones.
+const MISSED_PER_MINUTE: u32 = 15;
 /// What the test blocks pay.
 const REWARD: u64 = 1_000_000;
 
@@ -38,6 +42,15 @@ struct Bench {
     gate: Gate,
     halt: RecordingHalt,
     distributor: Addr<RewardDistributor>,
+}
+
+/// A clock that is right, and was put right so many times.
+fn right(steps: u64) -> ClockNews {
+    ClockNews {
+        refused: None,
+        is_confirmed: true,
+        steps,
+    }
 }
 
 /// A store that knows miners 1 and 2, their workers (numbers 1 and 2) and template 1.
@@ -118,18 +131,24 @@ impl Bench {
         terms.fee = changed.fee.unwrap_or(terms.fee);
         let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));
         let interval = changed.run_interval.unwrap_or(INTERVAL);
+        let mut schedule = Schedule::new(stored.created_at, last_closed, interval).unwrap();
+        if let Some(reset_at) = changed.reset_at {
+            schedule.reset(reset_at);
+        }
         let distributor = RewardDistributor::new(RewardDistributorParts {
             clock: Arc::new(clock.clone()),
             ledger: Port::new(&ledger),
             store: Arc::new(store.clone()),
             halt: halt.shared(),
             terms,
-            schedule: Schedule::new(stored.created_at, last_closed, interval).unwrap(),
+            schedule: schedule.not_after(clock.now()),
             last_round: stored.last_round,
             paused: changed.paused,
             retention: Some(RETENTION),
+            missed_per_minute: MISSED_PER_MINUTE,
         })
         .start();
+        Outbox::new(&distributor).tell(right(0)).unwrap();
         settle().await;
         Self {
             clock,

@@ -1,10 +1,15 @@
 //! Lives, miners, workers, nonces, bans, settings and the audit trail.
 
 use dwarves_domain::ids::{TemplateId, WorkerId};
+use dwarves_domain::rewards::Weights;
+use dwarves_domain::units::Units;
 
 use super::Backend;
-use super::fixtures::{NOW, at, commit, furnished, key, page, refused, register, start, worker};
-use crate::store::{AuditRow, BanRow, StoreErrorKind, Write, Written};
+use super::fixtures::{
+    NOW, append, at, close_round, commit, empty_round, furnished, key, page, refused, register, sats, seq,
+    share, start, worker,
+};
+use crate::store::{AuditRow, BanRow, CounterRow, StoreErrorKind, WorkerRow, Write, Written};
 
 /// The first start is life 1 and the pool's birthday.
 pub async fn a_life_is_counted_at_every_start<B: Backend>(backend: B) {
@@ -75,6 +80,144 @@ pub async fn a_worker_is_numbered_once<B: Backend>(backend: B) {
     let ids: Vec<WorkerId> = workers.iter().map(|(worker, _)| worker.id).collect();
     assert_eq!(ids, [1, 2, 3, 9].map(WorkerId::new));
     assert_eq!(workers[3].0, same_name);
+}
+
+/// Numbers that may be given are told at the next start, whether a worker ever had them or not.
+pub async fn the_next_workers_number_is_kept<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    assert_eq!(start(&store).await.next_worker, WorkerId::new(0));
+    for next in [1_000, 7, u32::MAX] {
+        let next = WorkerId::new(next);
+        commit(&store, vec![Write::NumberWorkers { next }; 2]).await;
+        assert_eq!(start(&store).await.next_worker, next);
+    }
+    drop(store);
+    assert_eq!(start(&backend.open()).await.next_worker.get(), u32::MAX);
+}
+
+fn came_to(shares: u64) -> CounterRow {
+    CounterRow {
+        accepted: shares,
+        rejected: [1, 0, 0, 0, 0, shares],
+        units: Units::from_raw(u128::from(shares) * 10),
+        blocks: 1,
+        last_share_at: Some(at(i64::try_from(shares).unwrap())),
+    }
+}
+
+fn retire(workers: &[(u32, u64)]) -> Write {
+    let workers = workers
+        .iter()
+        .map(|(id, shares)| (WorkerId::new(*id), came_to(*shares)));
+    Write::RetireWorkers {
+        workers: workers.collect(),
+    }
+}
+
+/// Its name is free, its shares stay, and what it came to is its miner's, once.
+pub async fn a_worker_that_is_taken_out_leaves_its_work_to_its_miner<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    append(
+        &store,
+        vec![share(1, 1, 10), share(2, 2, 10), share(3, 1, 10), share(4, 3, 10)],
+    )
+    .await;
+    let failing = vec![retire(&[(1, 2)]), Write::AddWorker(worker(9, 9))];
+    assert_eq!(refused(&store, failing).await, StoreErrorKind::Conflict);
+    append(&store, vec![share(5, 1, 10)]).await;
+    commit(&store, vec![retire(&[(1, 3), (77, 5)])]).await;
+    commit(&store, vec![retire(&[(1, 3)])]).await;
+    let late = Write::AppendShares(vec![share(6, 1, 10)]);
+    assert_eq!(refused(&store, vec![late]).await, StoreErrorKind::Conflict);
+    assert_eq!(
+        refused(&store, vec![Write::AddWorker(worker(1, 1))]).await,
+        StoreErrorKind::Conflict
+    );
+    let again = WorkerRow {
+        id: WorkerId::new(8),
+        ..worker(1, 1)
+    };
+    commit(&store, vec![Write::AddWorker(again)]).await;
+    drop(store);
+
+    let store = backend.open();
+    let state = start(&store).await;
+    let ids: Vec<u32> = state.workers.iter().map(|(worker, _)| worker.id.get()).collect();
+    assert_eq!(ids, [2, 3, 8]);
+    assert_eq!(state.workers_gone, [(WorkerId::new(1), key(1))]);
+    assert_eq!(state.miners[0].gone, came_to(3));
+    assert_eq!(
+        state.recent_shares.iter().filter(|s| s.worker.get() == 1).count(),
+        3
+    );
+    let weights = store.weights_between(seq(0), seq(5)).await.unwrap();
+    assert_eq!(weights, Weights::sum([(key(1), 80), (key(2), 20)]).unwrap());
+    // Another one of the same miner adds to it.
+    commit(&store, vec![retire(&[(3, 4)])]).await;
+    let gone = start(&store).await.miners.remove(0).gone;
+    assert_eq!(Some(gone), came_to(3).plus(&came_to(4)));
+    // With its last share its number goes, too.
+    let count = Write::SaveCounters {
+        through: seq(5),
+        counters: Vec::new(),
+    };
+    let before = TemplateId::new(2);
+    let through = seq(5);
+    let round = close_round(empty_round(1), &[], 5);
+    let writes = vec![
+        Write::RetireTemplates { before },
+        count,
+        round,
+        Write::PruneShares { through },
+    ];
+    commit(&store, writes).await;
+    assert_eq!(start(&store).await.workers_gone, []);
+}
+
+/// Nobody who is owed something, or who may yet be, is removed.
+pub async fn a_miner_is_removed_only_if_nothing_is_owed<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let remove = |miner: u8| Write::RemoveMiner { hotkey: key(miner) };
+    append(&store, vec![share(1, 1, 10), share(2, 2, 10)]).await;
+    let threshold = Write::SetPayoutThreshold {
+        hotkey: key(1),
+        threshold: Some(sats(5)),
+    };
+    let ban = Write::Ban {
+        hotkey: key(1),
+        ban: BanRow {
+            reason: "spam".to_owned(),
+            until: None,
+        },
+    };
+    commit(&store, vec![threshold, ban]).await;
+    let written = commit(&store, vec![remove(1), remove(1), remove(77)]).await;
+    assert_eq!(written, [Written::Done, Written::Done, Written::Done]);
+    assert_eq!(store.payout_threshold(key(1)).await.unwrap(), None);
+    drop(store);
+    let store = backend.open();
+    let state = start(&store).await;
+    let hotkeys: Vec<_> = state.miners.iter().map(|miner| miner.hotkey).collect();
+    assert!(!hotkeys.contains(&key(1)));
+    let gone: Vec<_> = state
+        .workers_gone
+        .iter()
+        .map(|(id, of)| (id.get(), *of))
+        .collect();
+    assert_eq!(gone, [(1, key(1)), (3, key(1))]);
+    let weights = store.weights_between(seq(0), seq(2)).await.unwrap();
+    assert_eq!(weights, Weights::sum([(key(1), 20), (key(2), 20)]).unwrap());
+    // It may come again: as a new one, and the ban that it had holds.
+    let again = commit(&store, vec![register(1)]).await;
+    assert!(matches!(again[0], Written::Miner { is_new: true, .. }));
+    let state = start(&store).await;
+    assert!(
+        state
+            .miners
+            .iter()
+            .any(|miner| miner.hotkey == key(1) && miner.ban.is_some())
+    );
+    assert!(state.workers.iter().all(|(worker, _)| worker.hotkey != key(1)));
 }
 
 /// A signed request works once, also when the pool restarts in between; what is too old is forgotten.

@@ -71,6 +71,9 @@ macro_rules! store_contract {
             a_life_is_counted_at_every_start
             a_miner_is_registered_once_and_keeps_its_address
             a_worker_is_numbered_once
+            the_next_workers_number_is_kept
+            a_worker_that_is_taken_out_leaves_its_work_to_its_miner
+            a_miner_is_removed_only_if_nothing_is_owed
             a_nonce_is_used_once_also_after_opening_again
             bans_are_kept_until_they_are_lifted
             settings_are_kept_until_they_are_forgotten
@@ -114,6 +117,8 @@ macro_rules! store_contract {
             a_step_that_contradicts_its_payout_is_a_conflict
             payouts_are_watched_until_they_are_forgotten
             candidates_are_miners_with_enough_payable
+            a_miner_with_money_is_not_removed
+            a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_covers
             a_miners_payouts_are_read_newest_first
         }
     };

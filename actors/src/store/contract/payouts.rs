@@ -2,7 +2,9 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{FeePayer, FeeRate, OutPoint, Part, Payout, PayoutState, Signed, Step, Txid};
+use dwarves_domain::payouts::{
+    Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, PayoutState, Signed, Step, Txid,
+};
 use dwarves_domain::rewards::{Scheme, Source, Weights, close};
 use dwarves_domain::units::{Amount, BasisPoints};
 
@@ -22,6 +24,32 @@ async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
     input.emission = Some((sats(1_500), weights));
     commit(&store, vec![close_round(close(&input).unwrap(), &[], 0)]).await;
     store
+}
+
+/// With what it is owed, and with a payout that may still change, whatever its state is.
+pub async fn a_miner_with_money_is_not_removed<B: Backend>(backend: B) {
+    let store = with_payable(&backend).await;
+    let remove = |miner: u8| Write::RemoveMiner { hotkey: key(miner) };
+    let kept = |written: Vec<Written>| written == [Written::MinerKept];
+    assert!(kept(commit(&store, vec![remove(1)]).await), "payable");
+    let all = payout(1, &[(1, 1_000), (2, 500)], FeePayer::Miners);
+    commit(&store, vec![reserve(&all)]).await;
+    assert!(kept(commit(&store, vec![remove(1)]).await), "in flight");
+    let (id, at) = (all.id, at(9));
+    let fees = vec![sats(20), sats(10)];
+    let signed = signed(1, 30);
+    for step in [Step::Sign { signed, fees }, Step::Send, Step::Confirm(6)] {
+        commit(&store, vec![Write::StepPayout { id, step, at }]).await;
+        assert!(kept(commit(&store, vec![remove(1)]).await), "watched");
+    }
+    let step = Step::Forget;
+    commit(&store, vec![Write::StepPayout { id, step, at }]).await;
+    assert_eq!(commit(&store, vec![remove(1)]).await, [Written::Done]);
+    assert_eq!(
+        store.miner_balances(key(1)).await.unwrap().paid,
+        sats(980),
+        "the books stay"
+    );
 }
 
 fn part(miner: u8, amount: u64) -> Part {
@@ -371,5 +399,61 @@ pub async fn a_miners_payouts_are_read_newest_first<B: Backend>(backend: B) {
             .unwrap()
             .rows
             .is_empty()
+    );
+}
+
+/// What the wallet sent and the ledger did not know is booked once, from the balances as far as they go.
+pub async fn a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_covers<B: Backend>(backend: B) {
+    let mut store = with_payable(&backend).await;
+    let adopted = Adopted {
+        parts: vec![part(1, 900), part(2, 800), part(9, 30), part(1, 150)],
+        uncovered: sats(380),
+        payer: FeePayer::Pool,
+    };
+    let rate = FeeRate::new(7).unwrap();
+    let adopt = |id: u64, signed: Signed| {
+        let payout = Payout::adopt(PayoutId::new(id), at(5), adopted.clone(), rate, signed);
+        Write::AdoptPayout(Box::new(payout))
+    };
+    commit(&store, vec![adopt(1, signed(7, 40))]).await;
+    for _ in 0..2 {
+        // The same transaction again, under whatever number, changes nothing.
+        commit(&store, vec![adopt(1, signed(7, 40)), adopt(2, signed(7, 40))]).await;
+        let payout = store.payout(PayoutId::new(1)).await.unwrap().unwrap();
+        assert_eq!(payout.state, PayoutState::Broadcast);
+        let borne: Vec<u64> = payout.parts.iter().map(|part| part.borne.sats()).collect();
+        assert_eq!(borne, [0, 300, 30, 50]);
+        assert!(
+            payout.is_adopted() && payout.note.contains("380 sats"),
+            "{}",
+            payout.note
+        );
+        assert_eq!(store.payout(PayoutId::new(2)).await.unwrap(), None);
+        assert_eq!(store.miner_balances(key(1)).await.unwrap().payable, sats(0));
+        assert_eq!(store.miner_balances(key(1)).await.unwrap().in_flight, sats(1_050));
+        assert_eq!(store.totals().await.unwrap().ledger_sum, 0);
+        drop(store);
+        store = backend.open();
+    }
+    let confirm = Write::StepPayout {
+        id: PayoutId::new(1),
+        step: Step::Confirm(6),
+        at: at(9),
+    };
+    commit(&store, vec![confirm]).await;
+    let payout = store.payout(PayoutId::new(1)).await.unwrap().unwrap();
+    assert!(payout.is_adopted(), "what was out of the ordinary stays said");
+    assert_eq!(store.miner_balances(key(2)).await.unwrap().paid, sats(800));
+    let held = store.totals().await.unwrap().holdings;
+    assert_eq!((held.reserve, held.paid, held.network_fees), (-420, 1_880, 40));
+    let known = store
+        .known_txids(vec![Txid::from_bytes([7; 32]), Txid::from_bytes([8; 32])])
+        .await
+        .unwrap();
+    assert_eq!(known.into_iter().collect::<Vec<_>>(), [Txid::from_bytes([7; 32])]);
+    // A number that is taken contradicts what is stored.
+    assert_eq!(
+        refused(&store, vec![adopt(1, signed(8, 1))]).await,
+        StoreErrorKind::Conflict
     );
 }

@@ -10,7 +10,7 @@ use super::fixtures::{
     NOW, append, at, block_share, commit, furnished, key, refused, register, seq, share, start, template,
     worker,
 };
-use crate::store::{AuditRow, CounterRow, ShareRow, StoreErrorKind, Write, Written};
+use crate::store::{AuditRow, CounterRow, RecentShare, ShareRow, StoreErrorKind, Write, Written};
 
 /// Numbers go on from the last share, in one commit, over commits and over restarts.
 pub async fn shares_are_numbered_on_across_commits_and_openings<B: Backend>(backend: B) {
@@ -264,7 +264,12 @@ pub async fn extreme_numbers_survive_storing<B: Backend>(backend: B) {
     assert_eq!(state.templates, vec![last_template.clone()]);
     assert_eq!(
         state.recent_shares,
-        vec![(last_template.id, extreme.hash, seq(1))]
+        vec![RecentShare {
+            template: last_template.id,
+            hash: extreme.hash,
+            sequence: seq(1),
+            worker: owner.id,
+        }]
     );
     assert_eq!(state.nonces, vec![(key(0xff), u64::MAX, far)]);
     assert_eq!(state.total_units, Units::from_raw(u128::MAX));

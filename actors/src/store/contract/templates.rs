@@ -54,7 +54,11 @@ pub async fn the_shares_of_living_templates_come_back_at_the_start<B: Backend>(b
         (TemplateId::new(2), hash(3), seq(3)),
         (TemplateId::new(2), hash(5), seq(5)),
     ];
-    assert_eq!(state.recent_shares, expected);
+    let recent = state.recent_shares.iter();
+    let recent: Vec<_> = recent
+        .map(|share| (share.template, share.hash, share.sequence))
+        .collect();
+    assert_eq!(recent, expected);
     assert_eq!(state.next_template, TemplateId::new(4));
 }
 

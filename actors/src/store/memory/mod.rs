@@ -11,9 +11,11 @@
 //! | `payouts` | payouts and thresholds |
 //! | `questions` | the reads |
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -136,6 +138,18 @@ impl Store for MemoryStore {
 
     fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
         ready(self.state.borrow().payout_candidates(least))
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        ready(Ok(self.state.borrow().known_txids(&txids)))
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        ready(Ok(self.state.borrow().rest.settings.clone()))
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        ready(self.state.borrow().payees())
     }
 
     fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {

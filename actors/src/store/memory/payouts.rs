@@ -1,9 +1,11 @@
 //! Payouts and thresholds in memory. What a step does is the domain's to say.
 
+use std::collections::BTreeSet;
+
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Candidate, Payout, PayoutState, Step};
+use dwarves_domain::payouts::{Candidate, Payout, PayoutState, Step, Txid};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
@@ -54,6 +56,54 @@ impl State {
         self.rest.payouts.insert(id, payout.clone());
         self.check_books(&format!("payout {id}"))?;
         Ok(Written::Done)
+    }
+
+    pub(super) fn adopt_payout(&mut self, payout: &Payout) -> Result<(), StoreError> {
+        let id = payout.id;
+        let txid = payout.signed.as_ref().map(|signed| signed.txid);
+        let txid = txid.ok_or_else(|| conflict(format!("payout {id} has no transaction")))?;
+        if !self.known_txids(&[txid]).is_empty() {
+            return Ok(());
+        }
+        if self
+            .rest
+            .payouts
+            .keys()
+            .next_back()
+            .is_some_and(|last| *last >= id)
+        {
+            return Err(conflict(format!("payout {id} is not the next one")));
+        }
+        let adopted = payout.adoption(|hotkey| self.payable_of(hotkey));
+        let adopted = adopted.map_err(|error| corrupt(error.to_string()))?;
+        let applied = self.rest.balances.apply(&adopted.postings);
+        applied.map_err(|error| corrupt(format!("payout {id}: {error}")))?;
+        self.rest.payouts.insert(id, adopted.payout);
+        self.check_books(&format!("payout {id}"))
+    }
+
+    pub(super) fn known_txids(&self, txids: &[Txid]) -> BTreeSet<Txid> {
+        let signed = self
+            .rest
+            .payouts
+            .values()
+            .filter_map(|payout| payout.signed.as_ref());
+        signed
+            .map(|signed| signed.txid)
+            .filter(|txid| txids.contains(txid))
+            .collect()
+    }
+
+    pub(super) fn payees(&self) -> Result<Vec<Candidate>, StoreError> {
+        let with_address = |(hotkey, (_, address)): (&Hotkey, &(Timestamp, Option<String>))| {
+            address.is_some().then(|| Candidate {
+                hotkey: *hotkey,
+                payable: self.payable_of(hotkey),
+                address: address.clone(),
+                threshold: self.payout_threshold(*hotkey),
+            })
+        };
+        Ok(self.rest.miners.iter().filter_map(with_address).collect())
     }
 
     pub(super) fn step_payout(&mut self, id: PayoutId, step: &Step, at: Timestamp) -> Result<(), StoreError> {

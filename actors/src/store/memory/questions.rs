@@ -47,8 +47,12 @@ fn numbered<T>(rows: &[T]) -> impl DoubleEndedIterator<Item = (Cursor, &T)> {
 
 impl State {
     fn hotkey_of(&self, share: &StoredShare) -> Hotkey {
-        let worker = self.rest.workers.get(&share.row.worker);
-        worker.expect("a share of an unknown worker is refused").0.hotkey
+        let id = &share.row.worker;
+        let known = self.rest.workers.get(id).map(|(row, _)| row.hotkey);
+        let gone = || self.rest.workers_gone.get(id).map(|(of, _)| *of);
+        known
+            .or_else(gone)
+            .expect("a share of an unknown worker is refused")
     }
 
     fn between(&self, after: Sequence, through: Sequence) -> impl Iterator<Item = &StoredShare> {
@@ -226,6 +230,7 @@ impl State {
         }
         let lost = |block: &&BlockRow| block.accounting == Accounting::ReversedMature;
         Ok(PoolTotals {
+            log_bytes: 0,
             ledger_sum: self.rest.balances.sum(),
             holdings: Holdings::of(self.rest.balances.iter()),
             income: self.rest.income(),

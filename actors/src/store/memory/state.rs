@@ -11,8 +11,8 @@ use dwarves_domain::units::{Amount, Units};
 
 use crate::store::reads::{LastRound, StoredState};
 use crate::store::rows::{
-    AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
-    TemplateRow, WorkerRow,
+    AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RecentShare, RoundRow,
+    ShareRow, TemplateRow, WorkerRow,
 };
 use crate::store::{StoreError, StoreErrorKind, Write, Written};
 
@@ -69,6 +69,11 @@ pub(super) struct Rest {
     pub(super) miners: BTreeMap<Hotkey, (Timestamp, Option<String>)>,
     pub(super) bans: BTreeMap<Hotkey, BanRow>,
     pub(super) workers: BTreeMap<WorkerId, (WorkerRow, CounterRow)>,
+    pub(super) next_worker: Option<WorkerId>,
+    /// Workers that were taken out, and the last share before that.
+    pub(super) workers_gone: BTreeMap<WorkerId, (Hotkey, Sequence)>,
+    /// What they came to.
+    pub(super) gone: BTreeMap<Hotkey, CounterRow>,
     pub(super) counters_through: Option<Sequence>,
     pub(super) nonces: BTreeMap<(Hotkey, u64), Timestamp>,
     pub(super) templates: BTreeMap<TemplateId, StoredTemplate>,
@@ -164,6 +169,9 @@ impl State {
                 at,
             } => return Ok(self.register_miner(*hotkey, payout_address.clone(), *at)),
             Write::AddWorker(worker) => self.add_worker(worker)?,
+            Write::NumberWorkers { next } => self.rest.next_worker = Some(*next),
+            Write::RetireWorkers { workers } => self.retire_workers(workers)?,
+            Write::RemoveMiner { hotkey } => return self.remove_miner(*hotkey),
             Write::UseNonce {
                 hotkey,
                 nonce_nanos,
@@ -209,6 +217,7 @@ impl State {
                 through,
             } => self.close_round(round, blocks, *through)?,
             Write::ReservePayout(payout) => return self.reserve_payout(payout),
+            Write::AdoptPayout(payout) => self.adopt_payout(payout)?,
             Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
             Write::SetPayoutThreshold { hotkey, threshold } => {
                 self.set_payout_threshold(*hotkey, *threshold)?
@@ -253,6 +262,7 @@ impl State {
             registered_at: *at,
             payout_address: address.clone(),
             ban: rest.bans.get(&hotkey).cloned(),
+            gone: rest.gone.get(&hotkey).cloned().unwrap_or_default(),
         });
         let whole = || rest.templates.values().filter(|t| !t.is_dropped).map(|t| &t.row);
         let (live_templates, past_templates): (Vec<_>, Vec<_>) =
@@ -263,6 +273,8 @@ impl State {
             last_sequence: rest.last_share(),
             total_units: rest.total,
             miners: miners.collect(),
+            next_worker: rest.next_worker.unwrap_or_default(),
+            workers_gone: rest.workers_gone.iter().map(|(id, (of, _))| (*id, *of)).collect(),
             workers: self.counted_workers(),
             nonces: nonces
                 .map(|(&(hotkey, nonce), &at)| (hotkey, nonce, at))
@@ -273,7 +285,12 @@ impl State {
                 .shares
                 .iter()
                 .filter(|share| live(&share.row.template))
-                .map(|share| (share.row.template, share.row.hash, share.sequence))
+                .map(|share| RecentShare {
+                    template: share.row.template,
+                    hash: share.row.hash,
+                    sequence: share.sequence,
+                    worker: share.row.worker,
+                })
                 .collect(),
             settings: rest.settings.clone(),
             last_round,

@@ -75,6 +75,9 @@ impl State {
         let same = |(known, _): &&(WorkerRow, CounterRow)| {
             known.id == worker.id || (known.hotkey == worker.hotkey && known.name == worker.name)
         };
+        if self.rest.workers_gone.contains_key(&worker.id) {
+            return Err(conflict(format!("worker {} was taken out", worker.id)));
+        }
         match self.rest.workers.values().find(same) {
             Some((known, _)) if known == worker => {}
             Some(_) => {
@@ -89,6 +92,42 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn retire_workers(&mut self, workers: &[(WorkerId, CounterRow)]) -> Result<(), StoreError> {
+        for (id, counters) in workers {
+            let Some((row, _)) = self.rest.workers.remove(id) else {
+                continue;
+            };
+            let gone = self.rest.gone.entry(row.hotkey).or_default();
+            let sum = gone.clone().plus(counters);
+            *gone = sum.ok_or_else(|| corrupt("a miner's units do not fit 128 bits"))?;
+            let last = self.rest.last_share();
+            self.rest.workers_gone.insert(*id, (row.hotkey, last));
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_miner(&mut self, hotkey: Hotkey) -> Result<Written, StoreError> {
+        let balances = self.miner_balances(hotkey)?;
+        let owed = [balances.immature, balances.payable, balances.in_flight];
+        let mut payouts = self.rest.payouts.values().filter(|payout| payout.is_watched);
+        let is_paid = payouts.any(|payout| payout.parts.iter().any(|part| part.hotkey == hotkey));
+        if is_paid || owed.iter().any(|amount| amount.sats() > 0) {
+            return Ok(Written::MinerKept);
+        }
+        let last = self.rest.last_share();
+        let (theirs, others) = std::mem::take(&mut self.rest.workers)
+            .into_iter()
+            .partition(|(_, (row, _))| row.hotkey == hotkey);
+        self.rest.workers = others;
+        let theirs: std::collections::BTreeMap<_, _> = theirs;
+        let gone = theirs.into_keys().map(|id| (id, (hotkey, last)));
+        self.rest.workers_gone.extend(gone);
+        self.rest.gone.remove(&hotkey);
+        self.rest.thresholds.remove(&hotkey);
+        self.rest.miners.remove(&hotkey);
+        Ok(Written::Done)
     }
 
     pub(super) fn use_nonce(&mut self, key: (Hotkey, u64), expires_at: Timestamp, now: Timestamp) -> Written {
@@ -149,6 +188,9 @@ impl State {
             return Ok(());
         }
         for (id, counter) in counters {
+            if self.rest.workers_gone.contains_key(id) {
+                continue;
+            }
             let Some((_, saved)) = self.rest.workers.get_mut(id) else {
                 return Err(conflict(format!("counters of worker {id}, which is not known")));
             };
@@ -163,9 +205,10 @@ impl State {
         let mut workers = self.rest.workers.clone();
         let counted = self.rest.counters_through;
         for share in self.shares.iter().filter(|share| Some(share.sequence) > counted) {
-            let (_, counter) = workers
-                .get_mut(&share.row.worker)
-                .expect("a share of an unknown worker is refused");
+            // What one came to that was taken out is told with it.
+            let Some((_, counter)) = workers.get_mut(&share.row.worker) else {
+                continue;
+            };
             counter.accepted += 1;
             let units = counter.units.checked_add(share.row.units);
             counter.units = units.expect("the sum of a worker's units is part of the total, which fits");
@@ -189,6 +232,7 @@ impl State {
             return;
         };
         self.shares.retain(|share| share.sequence > through);
+        self.rest.workers_gone.retain(|_, (_, last)| *last > through);
         if let Some(last) = self.batches.pop() {
             self.batches.retain(|batch| batch.last > through);
             self.batches.push(last);

@@ -3,7 +3,9 @@ use crate::target::Target;
 use crate::time::Span;
 use crate::units::Units;
 
-const NOW: Timestamp = Timestamp::from_secs(1_000);
+const NOW: Timestamp = Timestamp::from_secs(10_000_000);
+const DAY: u64 = 86_400;
+const OWNER: Client = Client::Owner(Hotkey::from_bytes([1; 32]));
 
 fn miner(n: u8) -> Hotkey {
     Hotkey::from_bytes([n; 32])
@@ -30,11 +32,31 @@ fn registry() -> Registry {
         miners: 2,
         address_miners: 1,
         workers_per_miner: 2,
+        worker_idle: Span::from_secs(DAY),
+        names_waiting: 4,
     };
     let settings = vardiff::Settings::new(Span::from_secs(10), difficulty(0.01), difficulty(100.0));
     let mut registry = Registry::new(limits, settings.unwrap(), difficulty(1.0), NOW);
-    registry.note_miner(miner(1), NOW, Some("address".to_owned()));
+    registry.note_miner(miner(1), NOW, Some("address".to_owned()), OWNER);
+    registry.give_numbers(WorkerId::new(0), 1_000);
     registry
+}
+
+/// The worker of miner 1 with this name, numbered if it is new.
+fn number(registry: &mut Registry, text: &str) -> WorkerId {
+    registry
+        .find_or_number(miner(1), &name(text), OWNER, NOW)
+        .unwrap()
+}
+
+/// The same worker, and the store knows it.
+fn stored(registry: &mut Registry, text: &str) -> WorkerId {
+    let id = number(registry, text);
+    let credit = registry.credit(miner(1), id, None, NOW).unwrap();
+    assert_eq!(credit.worker, id);
+    registry.worker_saved(id);
+    registry.on_accepted(id, NOW, &counted(difficulty(1.0).target()));
+    id
 }
 
 /// A share of one unit that is a block.
@@ -50,13 +72,14 @@ fn counted(issued: Target) -> CountedShare {
 fn a_miner_keeps_its_date_and_takes_its_new_address() {
     let mut registry = registry();
     let later = NOW.plus(Span::from_secs(5));
-    registry.note_miner(miner(1), later, Some("other".to_owned()));
+    registry.note_miner(miner(1), later, Some("other".to_owned()), OWNER);
     let known = registry.miner(&miner(1)).unwrap();
     assert_eq!(known.registered_at, NOW);
     assert_eq!(known.payout_address.as_deref(), Some("other"));
-    assert!(registry.has_room());
-    registry.note_miner(miner(2), later, None);
-    assert!(!registry.has_room());
+    assert!(registry.has_room(0));
+    assert!(!registry.has_room(1), "one that is being stored counts");
+    registry.note_miner(miner(2), later, None, OWNER);
+    assert!(!registry.has_room(0));
     let hotkeys: Vec<_> = registry.miners().map(|(hotkey, _)| *hotkey).collect();
     assert_eq!(hotkeys, [miner(1), miner(2)]);
 }
@@ -69,11 +92,10 @@ fn addresses_have_room_of_their_own_and_are_counted_once() {
         !registry.has_room_for_address(1),
         "one that is being stored counts"
     );
-    registry.note_miner(miner(2), NOW, Some("address".to_owned()));
-    assert!(!registry.has_room_for_address(0), "the others took the room");
+    registry.note_miner(miner(2), NOW, Some("address".to_owned()), OWNER);
     for _ in 0..2 {
         registry.note_is_address(&miner(2));
-        registry.note_miner(miner(2), NOW, Some("address".to_owned()));
+        registry.note_miner(miner(2), NOW, Some("address".to_owned()), OWNER);
     }
     registry.note_is_address(&miner(3));
     assert_eq!(registry.address_miners(), 1);
@@ -98,40 +120,48 @@ fn a_ban_holds_until_it_ends_or_is_lifted() {
     assert!(!registry.set_ban(&miner(2), ban(None)), "only miners are banned");
     // Registering again does not lift a ban.
     registry.set_ban(&miner(1), ban(None));
-    registry.note_miner(miner(1), NOW, None);
+    registry.note_miner(miner(1), NOW, None, OWNER);
     assert_eq!(registry.standing(&miner(1), NOW), Standing::Banned("spam"));
 }
 
 #[test]
-fn workers_are_numbered_once_and_bounded() {
+fn names_are_numbered_once_and_each_number_is_given_once() {
     let mut registry = registry();
-    let first = registry.find_or_number(miner(1), &name("a"), NOW).unwrap();
-    assert_eq!(first, (WorkerId::new(0), false));
-    assert_eq!(
-        registry.find_or_number(miner(1), &name("a"), NOW),
-        Ok(first),
-        "not stored yet"
-    );
-    registry.worker_saved(first.0);
-    assert_eq!(
-        registry.find_or_number(miner(1), &name("a"), NOW),
-        Ok((WorkerId::new(0), true))
-    );
-    registry.find_or_number(miner(1), &name("b"), NOW).unwrap();
-    assert_eq!(registry.find_or_number(miner(1), &name("c"), NOW), Err(2));
-    registry.note_miner(miner(2), NOW, None);
-    let other = registry.find_or_number(miner(2), &name("a"), NOW).unwrap();
+    registry.limits.names_waiting = 100;
+    let first = number(&mut registry, "a");
+    assert_eq!(first, WorkerId::new(0));
+    assert_eq!(number(&mut registry, "a"), first);
+    registry.note_miner(miner(2), NOW, None, OWNER);
+    let other = registry.find_or_number(miner(2), &name("a"), OWNER, NOW).unwrap();
     assert_eq!(
         other,
-        (WorkerId::new(2), false),
+        WorkerId::new(1),
         "names are a miner's own, numbers the pool's"
     );
-    assert_eq!(registry.worker(other.0).unwrap().hotkey, miner(2));
-    assert_eq!(registry.workers().count(), 3);
+    assert_eq!(registry.worker(other).unwrap().hotkey, miner(2));
+    assert_eq!(registry.workers().count(), 0, "none of them has work");
+    assert!(registry.forget_waiting(first));
+    assert_eq!(
+        number(&mut registry, "a"),
+        WorkerId::new(2),
+        "its jobs may be about"
+    );
+    registry.give_numbers(WorkerId::new(u32::MAX - 1), 6);
+    let numbers: Vec<_> = (0..4)
+        .map(|n| number(&mut registry, &format!("n{n}")).get())
+        .collect();
+    assert_eq!(numbers, [u32::MAX - 1, u32::MAX, 0, 3], "1 and 2 are in use");
+    registry.give_numbers(WorkerId::new(0), 0);
+    let none = registry.find_or_number(miner(1), &name("late"), OWNER, NOW);
+    assert_eq!(none, Err(OutOfNumbers));
+    assert_eq!(
+        registry.find_or_number(miner(1), &name("n3"), OWNER, NOW),
+        Ok(WorkerId::new(3))
+    );
 }
 
 #[test]
-fn numbers_with_gaps_are_restored_and_not_given_again() {
+fn what_the_store_has_is_restored_and_its_numbers_are_not_given_again() {
     let mut registry = registry();
     let counters = Counters {
         accepted: 7,
@@ -140,27 +170,257 @@ fn numbers_with_gaps_are_restored_and_not_given_again() {
         blocks: 1,
         last_share_at: Some(NOW),
     };
-    registry.note_worker(WorkerId::new(5), miner(1), name("old"), counters, NOW);
-    assert!(registry.worker(WorkerId::new(4)).is_none());
-    assert!(registry.worker(WorkerId::new(6)).is_none());
-    assert_eq!(registry.worker(WorkerId::new(5)).unwrap().counters, counters);
-    assert_eq!(
-        registry.find_or_number(miner(1), &name("old"), NOW),
-        Ok((WorkerId::new(5), true))
-    );
-    assert_eq!(
-        registry.find_or_number(miner(1), &name("new"), NOW),
-        Ok((WorkerId::new(6), false))
-    );
+    registry.note_worker(WorkerId::new(1), miner(1), name("old"), counters, NOW);
+    registry.note_gone_number(WorkerId::new(0));
+    assert_eq!(registry.worker(WorkerId::new(1)).unwrap().counters, counters);
+    assert_eq!(number(&mut registry, "old"), WorkerId::new(1));
+    assert_eq!(number(&mut registry, "new"), WorkerId::new(2));
     // A worker of nobody is left out.
     registry.note_worker(WorkerId::new(9), miner(9), name("x"), counters, NOW);
     assert!(registry.worker(WorkerId::new(9)).is_none());
+    assert_eq!(registry.first_to_give_way(false), None, "it has work");
+}
+
+/// A stranger makes up names as it likes, under its own or another one's hotkey.
+#[test]
+fn names_without_work_are_bounded_and_a_flood_pushes_out_its_own() {
+    let stranger = Client::at("192.0.2.66".parse().unwrap());
+    let rig = Client::at("192.0.2.1".parse().unwrap());
+    let mut registry = registry();
+    let honest = registry.find_or_number(miner(1), &name("rig"), rig, NOW).unwrap();
+    let signed = number(&mut registry, "signed");
+    let begin = (0..900).map(|n| registry.find_or_number(miner(1), &name(&format!("x{n}")), stranger, NOW));
+    let flood: Vec<_> = begin.map(|id| id.unwrap()).collect();
+    assert_eq!(registry.names_waiting(), 4);
+    assert_eq!(registry.miner(&miner(1)).unwrap().workers.len(), 4);
+    assert!(registry.worker(honest).is_some() && registry.worker(signed).is_some());
+    assert!(registry.worker(flood[0]).is_none() && registry.worker(flood[899]).is_some());
+    // Asking for another one's name does not make it the stranger's.
+    registry
+        .find_or_number(miner(1), &name("signed"), stranger, NOW)
+        .unwrap();
+    registry
+        .find_or_number(miner(1), &name("more"), stranger, NOW)
+        .unwrap();
+    assert!(registry.worker(signed).is_some());
+}
+
+/// What is credited to whom, by what became of the job's worker.
+#[test]
+fn every_share_is_credited_to_its_name_or_else_to_its_miners_default() {
+    type Case = (
+        &'static str,
+        fn(&mut Registry) -> WorkerId,
+        Option<&'static str>,
+        &'static str,
+        bool,
+    );
+    let full = |registry: &mut Registry| {
+        stored(registry, "a");
+        stored(registry, "b");
+    };
+    let cases: [Case; 8] = [
+        ("its first work", |r| number(r, "rig"), None, "rig", false),
+        ("known work", |r| stored(r, "rig"), None, "rig", true),
+        (
+            "a name that was pushed out",
+            |_| WorkerId::new(77),
+            None,
+            "default",
+            false,
+        ),
+        (
+            "the same, named by the request",
+            |r| {
+                stored(r, "rig");
+                WorkerId::new(77)
+            },
+            Some("rig"),
+            "rig",
+            true,
+        ),
+        (
+            "the same, by a name that nobody knows",
+            |_| WorkerId::new(77),
+            Some("rig"),
+            "default",
+            false,
+        ),
+        (
+            "another miner's number",
+            |r| {
+                r.note_miner(miner(2), NOW, None, OWNER);
+                r.find_or_number(miner(2), &name("rig"), OWNER, NOW).unwrap()
+            },
+            None,
+            "default",
+            false,
+        ),
+        (
+            "a name that is leaving",
+            |r| {
+                let id = stored(r, "rig");
+                assert!(r.begin_leaving(id).is_some());
+                id
+            },
+            Some("rig"),
+            "default",
+            false,
+        ),
+        (
+            "work of default itself",
+            |r| stored(r, "default"),
+            None,
+            "default",
+            true,
+        ),
+    ];
+    for (what, prepare, named, expected, is_stored) in cases {
+        let mut registry = registry();
+        let id = prepare(&mut registry);
+        let credit = registry
+            .credit(miner(1), id, named.map(name).as_ref(), NOW)
+            .unwrap();
+        let worker = registry.worker(credit.worker).unwrap();
+        assert_eq!(
+            (worker.name.as_str(), credit.is_stored),
+            (expected, is_stored),
+            "{what}"
+        );
+        assert_eq!(worker.hotkey, miner(1), "{what}");
+        let again = registry
+            .credit(miner(1), id, named.map(name).as_ref(), NOW)
+            .unwrap();
+        assert_eq!(again, credit, "{what}: until it is stored");
+    }
+    let mut registry = registry();
+    full(&mut registry);
+    let late = number(&mut registry, "late");
+    let credit = registry.credit(miner(1), late, Some(&name("late")), NOW).unwrap();
+    assert!(
+        registry.worker(credit.worker).unwrap().name.is_unnamed(),
+        "a full list refuses nobody"
+    );
+    registry.give_numbers(WorkerId::new(0), 0);
+    let unnumbered = registry.credit(miner(1), late, None, NOW).unwrap();
+    assert_eq!(unnumbered, credit);
+}
+
+#[test]
+fn idle_names_give_way_to_one_with_work_the_oldest_first_and_nothing_is_lost() {
+    let mut registry = registry();
+    let (old, older) = (stored(&mut registry, "old"), stored(&mut registry, "older"));
+    let at = |days: u64| NOW.plus(Span::from_secs(days * DAY));
+    registry.credit(miner(1), old, None, at(1)).unwrap();
+    registry.on_accepted(old, at(1), &counted(difficulty(1.0).target()));
+    let new = registry
+        .find_or_number(miner(1), &name("new"), Client::Earlier, NOW)
+        .unwrap();
+    assert!(
+        registry.take_giving_way(at(9)).is_empty(),
+        "a name alone moves nobody"
+    );
+    let credited = |registry: &mut Registry, id, now| {
+        let credit = registry.credit(miner(1), id, None, now).unwrap();
+        registry.worker_saved(credit.worker);
+        registry.on_accepted(credit.worker, now, &counted(difficulty(1.0).target()));
+        registry.worker(credit.worker).unwrap().name.to_string()
+    };
+    assert_eq!(credited(&mut registry, new, at(1)), "default");
+    assert!(registry.take_giving_way(at(1)).is_empty(), "nobody is idle");
+    let expected = registry.worker(older).unwrap().counters;
+    assert_eq!(credited(&mut registry, new, at(2)), "default");
+    assert_eq!(registry.take_giving_way(at(2)), [(older, expected)]);
+    assert_eq!(credited(&mut registry, older, at(2)), "default", "it is leaving");
+    registry.note_left(older);
+    assert_eq!(credited(&mut registry, new, at(2)), "new");
+    let gone = registry.miner(&miner(1)).unwrap().gone;
+    assert_eq!(gone, expected);
+    let (_, record) = registry.records().next().unwrap();
+    assert_eq!(
+        record.found, 7,
+        "of all seven shares, whoever they are credited to"
+    );
+    // An owner's own request needs less patience.
+    let own = number(&mut registry, "own");
+    let hours = at(2).plus(Span::from_secs(3_601));
+    assert_eq!(credited(&mut registry, own, hours), "default");
+    assert_eq!(
+        registry.take_giving_way(hours).first().map(|(id, _)| *id),
+        Some(old)
+    );
+    registry.stays(old);
+    assert!(registry.take_changed().iter().any(|(id, _)| *id == old));
+}
+
+#[test]
+fn a_worker_whose_shares_are_under_way_stays() {
+    let mut registry = registry();
+    let id = stored(&mut registry, "rig");
+    registry.credit(miner(1), id, None, NOW).unwrap();
+    assert!(registry.has_shares_under_way(&miner(1)));
+    assert_eq!(registry.begin_leaving(id), None);
+    registry.on_lost(id);
+    assert!(!registry.has_shares_under_way(&miner(1)));
+    assert!(registry.begin_leaving(id).is_some());
+    assert!(
+        registry.take_changed().is_empty(),
+        "all that it came to is on its way"
+    );
+    let default = stored(&mut registry, "default");
+    assert_eq!(registry.begin_leaving(default), None);
+}
+
+#[test]
+fn miners_without_work_give_way_and_others_never() {
+    let mut registry = registry();
+    let client = Client::at("192.0.2.66".parse().unwrap());
+    for n in 2..=4 {
+        registry.note_miner(miner(n), NOW, None, client);
+    }
+    registry.note_is_address(&miner(4));
+    assert_eq!(registry.first_to_give_way(true), Some(miner(4)));
+    assert_eq!(
+        registry.first_to_give_way(false),
+        Some(miner(4)),
+        "an address cost nothing"
+    );
+    registry.begin_removing(&miner(4));
+    assert_eq!(registry.standing(&miner(4), NOW), Standing::Unknown);
+    registry.note_removed(&miner(4));
+    assert_eq!(
+        (registry.address_miners(), registry.first_to_give_way(true)),
+        (0, None)
+    );
+    assert_eq!(
+        registry.first_to_give_way(false),
+        Some(miner(2)),
+        "of those who brought the most"
+    );
+    registry.set_ban(&miner(2), ban(None));
+    assert_eq!(
+        registry.first_to_give_way(false),
+        Some(miner(3)),
+        "who is banned stays known"
+    );
+    registry.begin_removing(&miner(3));
+    registry.keep(&miner(3));
+    assert_eq!(registry.standing(&miner(3), NOW), Standing::Good);
+    assert_eq!(registry.first_to_give_way(false), Some(miner(1)));
+    stored(&mut registry, "rig");
+    assert_eq!(registry.first_to_give_way(false), None);
+    registry.note_removed(&miner(1));
+    assert!(registry.miner(&miner(1)).is_none() && registry.workers().count() == 0);
 }
 
 #[test]
 fn shares_are_counted_and_each_change_is_taken_once() {
     let mut registry = registry();
-    let (worker, _) = registry.find_or_number(miner(1), &name("a"), NOW).unwrap();
+    let worker = number(&mut registry, "a");
+    // A name without work has no counters of its own.
+    registry.on_rejected(&miner(1), Some(worker), Rejection::UnknownJob);
+    registry.credit(miner(1), worker, None, NOW).unwrap();
+    registry.worker_saved(worker);
     assert!(registry.take_changed().is_empty());
     let target = difficulty(1.0).target();
     let at = NOW.plus(Span::from_secs(10));
@@ -168,7 +428,7 @@ fn shares_are_counted_and_each_change_is_taken_once() {
     registry.on_rejected(&miner(1), Some(worker), Rejection::Stale);
     registry.on_rejected(&miner(1), None, Rejection::UnknownJob);
     // Another miner's name for this worker: it is that miner's own fault.
-    registry.note_miner(miner(2), NOW, None);
+    registry.note_miner(miner(2), NOW, None, OWNER);
     registry.on_rejected(&miner(2), Some(worker), Rejection::LowDifficulty);
     // Nobody's shares are nobody's.
     registry.on_rejected(&miner(9), None, Rejection::UnknownJob);
@@ -187,7 +447,7 @@ fn shares_are_counted_and_each_change_is_taken_once() {
         [(worker, expected)],
         "it could not be saved"
     );
-    assert_eq!(registry.miner(&miner(1)).unwrap().rejected, [1, 0, 0, 0, 0, 0]);
+    assert_eq!(registry.miner(&miner(1)).unwrap().rejected, [2, 0, 0, 0, 0, 0]);
     assert_eq!(registry.miner(&miner(2)).unwrap().rejected, [0, 0, 0, 1, 0, 0]);
     let hashes = target.difficulty().expected_hashes() / 10.0;
     for shown in [
@@ -201,7 +461,7 @@ fn shares_are_counted_and_each_change_is_taken_once() {
 #[test]
 fn a_fixed_difficulty_of_a_worker_goes_before_its_miners_and_both_before_vardiff() {
     let mut registry = registry();
-    let (worker, _) = registry.find_or_number(miner(1), &name("a"), NOW).unwrap();
+    let worker = number(&mut registry, "a");
     let next = |registry: &mut Registry| {
         let next = registry.next_difficulty(worker, NOW);
         assert_eq!(registry.shown_difficulty(registry.worker(worker).unwrap()), next);
@@ -215,16 +475,35 @@ fn a_fixed_difficulty_of_a_worker_goes_before_its_miners_and_both_before_vardiff
     assert!(registry.fix_difficulty(&miner(1), Some(&name("a")), None));
     assert!(registry.fix_difficulty(&miner(1), None, None));
     assert_eq!(next(&mut registry), difficulty(1.0));
-    assert!(!registry.fix_difficulty(&miner(1), Some(&name("b")), None));
+    // Also for a worker that is yet to come.
+    assert!(registry.fix_difficulty(&miner(1), Some(&name("b")), Some(difficulty(5.0))));
+    let later = number(&mut registry, "b");
+    assert_eq!(registry.next_difficulty(later, NOW), difficulty(5.0));
     assert!(!registry.fix_difficulty(&miner(2), None, None));
     // A worker that nobody knows begins where all begin.
     assert_eq!(registry.next_difficulty(WorkerId::new(9), NOW), difficulty(1.0));
 }
 
 #[test]
+fn a_worker_whose_job_brings_far_too_much_is_raised_at_once_and_never_lowered_by_it() {
+    let mut registry = registry();
+    let worker = number(&mut registry, "a");
+    registry.raise(worker, NOW, difficulty(1.0), 20.0);
+    assert_eq!(registry.next_difficulty(worker, NOW), difficulty(20.0));
+    registry.raise(worker, NOW, difficulty(0.5), 20.0);
+    assert_eq!(registry.next_difficulty(worker, NOW), difficulty(20.0));
+    registry.raise(worker, NOW, difficulty(20.0), 20.0);
+    assert_eq!(
+        registry.next_difficulty(worker, NOW),
+        difficulty(100.0),
+        "the greatest that may be"
+    );
+}
+
+#[test]
 fn vardiff_follows_the_shares_of_a_worker_and_its_silence() {
     let mut registry = registry();
-    let (worker, _) = registry.find_or_number(miner(1), &name("a"), NOW).unwrap();
+    let worker = number(&mut registry, "a");
     let mut now = NOW;
     for _ in 0..20 {
         now = now.plus(Span::from_millis(500));

@@ -64,6 +64,61 @@ impl DevnetState {
         })
     }
 
+    /// The transactions with a witness of this public key that wait or are in blocks above the height `above`, oldest
+    /// first, with their confirmations.
+    pub fn signed_by(&self, key: &[u8], above: u32) -> Vec<(Transaction, u32)> {
+        let is_signed = |transaction: &Transaction| {
+            let mut witnesses = transaction.input.iter().map(|input| input.witness.last());
+            witnesses.any(|last| last == Some(key))
+        };
+        let waiting = self
+            .mempool
+            .waiting()
+            .iter()
+            .rev()
+            .map(|waiting| (&waiting.tx, 0));
+        let depth = self.tree.tip().height.saturating_sub(above) as usize;
+        let mined = self
+            .blocks_from_tip()
+            .take(depth)
+            .flat_map(|(confirmations, block)| {
+                block
+                    .txdata
+                    .iter()
+                    .rev()
+                    .map(move |transaction| (transaction, confirmations))
+            });
+        let all = waiting
+            .chain(mined)
+            .filter(|(transaction, _)| is_signed(transaction));
+        let mut all: Vec<(Transaction, u32)> = all
+            .map(|(tx, confirmations)| (tx.clone(), confirmations))
+            .collect();
+        all.reverse();
+        all
+    }
+
+    /// A transaction that waits or is in the best chain, with its fee in sats.
+    pub fn transaction(&self, txid: Txid) -> Option<(Transaction, u64)> {
+        let found = self.find(txid)?;
+        let spent = found.input.iter().map(|input| {
+            let place = input.previous_output;
+            let output = self.find(place.txid)?.output.get(place.vout as usize)?;
+            Some(output.value.to_sat())
+        });
+        let spent: u64 = spent.collect::<Option<Vec<u64>>>()?.into_iter().sum();
+        let paid: u64 = found.output.iter().map(|output| output.value.to_sat()).sum();
+        Some((found.clone(), spent.checked_sub(paid)?))
+    }
+
+    fn find(&self, txid: Txid) -> Option<&Transaction> {
+        let waiting = self.mempool.waiting().iter().map(|waiting| &waiting.tx);
+        let mined = self.blocks_from_tip().flat_map(|(_, block)| block.txdata.iter());
+        waiting
+            .chain(mined)
+            .find(|transaction| transaction.compute_txid() == txid)
+    }
+
     /// The blocks of the best chain with their confirmations, from the tip down.
     fn blocks_from_tip(&self) -> impl Iterator<Item = (u32, &Block)> {
         let tip = self.tree.tip().height;

@@ -126,7 +126,10 @@ pub(in crate::store::sqlite) fn totals(connection: &Connection) -> Outcome<PoolT
         Some((_, last)) => batches::get(connection, last)?,
         None => None,
     };
+    let log = connection.path().map(|path| format!("{path}-wal"));
+    let log = log.and_then(|path| std::fs::metadata(path).ok());
     Ok(PoolTotals {
+        log_bytes: log.map_or(0, |log| log.len()),
         ledger_sum: balances.into_iter().map(i128::from).sum(),
         holdings,
         income,

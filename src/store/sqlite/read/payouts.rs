@@ -1,12 +1,14 @@
 //! Questions about payouts.
 
+use std::collections::BTreeSet;
+
 use dwarves_actors::store::{MinerPayoutRow, Page, PageRequest};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Candidate, Part, Payout, PayoutState};
+use dwarves_domain::payouts::{Candidate, Part, Payout, PayoutState, Txid};
 use dwarves_domain::units::Amount;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
 use crate::store::sqlite::cells::{Cells, int};
@@ -76,17 +78,43 @@ pub(in crate::store::sqlite) fn candidates(
         connection,
         sql,
         params![account.code(), int(least.sats())],
-        |row| {
-            let cells = Cells::new(row, "balances");
-            let address = cells.optional("payout_address", |cells, column| cells.text(column))?;
-            Ok(Candidate {
-                hotkey: cells.hotkey("hotkey")?,
-                payable: cells.amount("payable")?,
-                address: address.map(str::to_owned),
-                threshold: cells.optional("threshold", |cells, column| cells.amount(column))?,
-            })
-        },
+        candidate,
     )
+}
+
+/// Which of these transactions are stored payouts'.
+pub(in crate::store::sqlite) fn known(connection: &Connection, txids: &[Txid]) -> Outcome<BTreeSet<Txid>> {
+    let mut known = BTreeSet::new();
+    let mut statement = connection.prepare_cached("SELECT 1 FROM payouts WHERE txid = ?1")?;
+    for txid in txids {
+        if statement.exists([txid.as_bytes()])? {
+            known.insert(*txid);
+        }
+    }
+    Ok(known)
+}
+
+/// Every miner with an address, with what it has payable.
+pub(in crate::store::sqlite) fn payees(connection: &Connection) -> Outcome<Vec<Candidate>> {
+    let any = Hotkey::from_bytes([0; 32]);
+    let sql = "SELECT miners.hotkey AS hotkey, COALESCE(balances.amount, 0) AS payable, payout_address,
+                   payout_thresholds.amount AS threshold
+               FROM miners LEFT JOIN balances ON balances.hotkey = miners.hotkey AND balances.account = ?1
+                   LEFT JOIN payout_thresholds ON payout_thresholds.hotkey = miners.hotkey
+               WHERE payout_address IS NOT NULL ORDER BY miners.hotkey";
+    let account = Account::Miner(any, Balance::Payable);
+    all(connection, sql, params![account.code()], candidate)
+}
+
+fn candidate(row: &Row<'_>) -> Outcome<Candidate> {
+    let cells = Cells::new(row, "balances");
+    let address = cells.optional("payout_address", |cells, column| cells.text(column))?;
+    Ok(Candidate {
+        hotkey: cells.hotkey("hotkey")?,
+        payable: cells.amount("payable")?,
+        address: address.map(str::to_owned),
+        threshold: cells.optional("threshold", |cells, column| cells.amount(column))?,
+    })
 }
 
 pub(in crate::store::sqlite) fn of_miner(

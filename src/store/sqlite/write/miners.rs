@@ -3,12 +3,14 @@
 use dwarves_actors::store::{BanRow, CounterRow, WorkerRow, Written};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, WorkerId};
+use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::{Draft, expect_stored};
 use crate::store::sqlite::cells::{Cells, int, units};
-use crate::store::sqlite::error::{Outcome, conflict};
+use crate::store::sqlite::error::{Outcome, conflict, corrupt};
+use crate::store::sqlite::rows;
 
 impl Draft<'_> {
     pub(super) fn register_miner(
@@ -42,12 +44,13 @@ impl Draft<'_> {
     }
 
     pub(super) fn add_worker(&mut self, worker: &WorkerRow) -> Outcome<()> {
-        let mut select = self.statement("SELECT hotkey, name FROM workers WHERE id = ?1")?;
+        let mut select = self.statement("SELECT hotkey, name, gone_after FROM workers WHERE id = ?1")?;
         let is_same = |row: &rusqlite::Row<'_>| {
             let cells = Cells::new(row, "workers");
             let read = || -> Outcome<bool> {
                 let is_theirs = cells.hotkey("hotkey")? == worker.hotkey;
-                Ok(is_theirs && cells.text("name")? == worker.name.as_str())
+                let gone = cells.optional("gone_after", |cells, column| cells.sequence(column))?;
+                Ok(is_theirs && gone.is_none() && cells.text("name")? == worker.name.as_str())
             };
             Ok(read())
         };
@@ -60,14 +63,94 @@ impl Draft<'_> {
             Some(false) => return Err(conflict(format!("worker {} is another one", worker.id))),
             None => {}
         }
-        self.statement("INSERT INTO workers (id, hotkey, name) VALUES (?1, ?2, ?3)")?
-            .execute(params![
-                worker.id.get(),
-                worker.hotkey.as_bytes(),
-                worker.name.as_str()
-            ])?;
+        let insert = "INSERT INTO workers (id, hotkey, name)
+             SELECT ?1, hotkey, ?3 FROM miners WHERE hotkey = ?2";
+        let row = params![worker.id.get(), worker.hotkey.as_bytes(), worker.name.as_str()];
+        let added = self.statement(insert)?.execute(row)?;
+        expect_stored(added, || format!("the miner of worker {}", worker.id))?;
         self.known.add_worker(worker.id);
         Ok(())
+    }
+
+    pub(super) fn retire_workers(&mut self, workers: &[(WorkerId, CounterRow)]) -> Outcome<()> {
+        let tail = self.known.tail.sequence;
+        let mut retire = self.statement(
+            "UPDATE workers SET gone_after = ?2 WHERE id = ?1 AND gone_after IS NULL RETURNING hotkey",
+        )?;
+        for (id, counters) in workers {
+            let hotkey = retire
+                .query_row(params![id.get(), int(tail.get())], |row| {
+                    Ok(Cells::new(row, "workers").hotkey("hotkey"))
+                })
+                .optional()?
+                .transpose()?;
+            let Some(hotkey) = hotkey else {
+                continue;
+            };
+            self.known.take_worker_out(*id);
+            let sum = self.totals_of(&hotkey)?.plus(counters);
+            let sum = sum.ok_or_else(|| corrupt("miner_totals.units: their sum does not fit"))?;
+            self.save_totals(&hotkey, &sum)?;
+        }
+        Ok(())
+    }
+
+    fn totals_of(&self, hotkey: &Hotkey) -> Outcome<CounterRow> {
+        let mut select = self.statement("SELECT * FROM miner_totals WHERE hotkey = ?1")?;
+        let totals = select.query_row([hotkey.as_bytes()], |row| {
+            Ok(rows::counters(&Cells::new(row, "miner_totals")))
+        });
+        Ok(totals.optional()?.transpose()?.unwrap_or_default())
+    }
+
+    fn save_totals(&self, hotkey: &Hotkey, totals: &CounterRow) -> Outcome<()> {
+        let [unknown, stale, duplicate, low, time, version] = totals.rejected.map(int);
+        self.statement("REPLACE INTO miner_totals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?
+            .execute(params![
+                hotkey.as_bytes(),
+                int(totals.accepted),
+                unknown,
+                stale,
+                duplicate,
+                low,
+                time,
+                version,
+                units(totals.units),
+                int(totals.blocks),
+                totals.last_share_at.map(Timestamp::millis),
+            ])?;
+        Ok(())
+    }
+
+    pub(super) fn remove_miner(&mut self, hotkey: &Hotkey) -> Outcome<Written> {
+        let owes = "SELECT EXISTS (SELECT 1 FROM balances WHERE hotkey = ?1 AND amount <> 0
+                        AND account IN (?2, ?3, ?4))
+                    OR EXISTS (SELECT 1 FROM payout_parts JOIN payouts ON payouts.id = payout_parts.payout
+                        WHERE payout_parts.hotkey = ?1 AND payouts.is_watched = 1)";
+        let [immature, payable, in_flight] = [Balance::Immature, Balance::Payable, Balance::InFlight]
+            .map(|balance| Account::Miner(*hotkey, balance).code());
+        let is_kept: bool = self
+            .statement(owes)?
+            .query_row(params![hotkey.as_bytes(), immature, payable, in_flight], |row| {
+                row.get(0)
+            })?;
+        if is_kept {
+            return Ok(Written::MinerKept);
+        }
+        let tail = self.known.tail.sequence;
+        let retire =
+            "UPDATE workers SET gone_after = ?2 WHERE hotkey = ?1 AND gone_after IS NULL RETURNING id";
+        let mut retire = self.statement(retire)?;
+        let mut rows = retire.query(params![hotkey.as_bytes(), int(tail.get())])?;
+        while let Some(row) = rows.next()? {
+            let id = Cells::new(row, "workers").worker("id")?;
+            self.known.take_worker_out(id);
+        }
+        for table in ["miner_totals", "payout_thresholds", "miners"] {
+            self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?
+                .execute([hotkey.as_bytes()])?;
+        }
+        Ok(Written::Done)
     }
 
     pub(super) fn ban(&mut self, hotkey: &Hotkey, ban: &BanRow) -> Outcome<()> {

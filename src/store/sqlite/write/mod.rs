@@ -50,6 +50,12 @@ impl<'a> Draft<'a> {
                 at,
             } => return self.register_miner(hotkey, payout_address.as_deref(), *at),
             Write::AddWorker(worker) => self.add_worker(worker)?,
+            Write::NumberWorkers { next } => {
+                self.statement("UPDATE pool SET next_worker = ?1")?
+                    .execute([next.get()])?;
+            }
+            Write::RetireWorkers { workers } => self.retire_workers(workers)?,
+            Write::RemoveMiner { hotkey } => return self.remove_miner(hotkey),
             Write::UseNonce {
                 hotkey,
                 nonce_nanos,
@@ -82,6 +88,7 @@ impl<'a> Draft<'a> {
                 through,
             } => self.close_round(round, blocks, *through)?,
             Write::ReservePayout(payout) => return self.reserve_payout(payout),
+            Write::AdoptPayout(payout) => self.adopt_payout(payout)?,
             Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
             Write::SetPayoutThreshold { hotkey, threshold } => {
                 self.set_payout_threshold(hotkey, *threshold)?;
@@ -147,6 +154,9 @@ fn in_write(fail: Fail, write: &Write) -> Fail {
         Write::AppendShares(_) => "append shares",
         Write::RegisterMiner { .. } => "register miner",
         Write::AddWorker(_) => "add worker",
+        Write::NumberWorkers { .. } => "number workers",
+        Write::RetireWorkers { .. } => "retire workers",
+        Write::RemoveMiner { .. } => "remove miner",
         Write::UseNonce { .. } => "use nonce",
         Write::Ban { .. } => "ban",
         Write::Unban { .. } => "unban",
@@ -159,6 +169,7 @@ fn in_write(fail: Fail, write: &Write) -> Fail {
         Write::RecoverBlock { .. } => "recover block",
         Write::CloseRound { .. } => "close round",
         Write::ReservePayout(_) => "reserve payout",
+        Write::AdoptPayout(_) => "adopt payout",
         Write::StepPayout { .. } => "step payout",
         Write::SetPayoutThreshold { .. } => "set payout threshold",
         Write::SaveSetting { .. } => "save setting",

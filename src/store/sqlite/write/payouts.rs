@@ -55,6 +55,14 @@ impl Draft<'_> {
                 return Ok(Written::PayoutRefused);
             }
         }
+        self.insert(payout)?;
+        let postings = payout.reservation().map_err(|error| corrupt(error.to_string()))?;
+        self.book_payout(id, "reserve", payout.reserved_at, &postings)?;
+        Ok(Written::Done)
+    }
+
+    /// Writes a new payout with its parts.
+    fn insert(&self, payout: &Payout) -> Outcome<()> {
         self.save(payout)?;
         let mut insert = self.statement(
             "INSERT INTO payout_parts (payout, place, hotkey, address, amount, fee, borne)
@@ -62,7 +70,7 @@ impl Draft<'_> {
         )?;
         for (part, place) in payout.parts.iter().zip(0_i64..) {
             insert.execute(params![
-                int(id.get()),
+                int(payout.id.get()),
                 place,
                 part.hotkey.as_bytes(),
                 part.address,
@@ -71,9 +79,31 @@ impl Draft<'_> {
                 int(part.borne.sats()),
             ])?;
         }
-        let postings = payout.reservation().map_err(|error| corrupt(error.to_string()))?;
-        self.book_payout(id, "reserve", payout.reserved_at, &postings)?;
-        Ok(Written::Done)
+        Ok(())
+    }
+
+    pub(super) fn adopt_payout(&mut self, payout: &Payout) -> Outcome<()> {
+        let id = payout.id;
+        let txid = payout.signed.as_ref().map(|signed| signed.txid);
+        let txid = txid.ok_or_else(|| conflict(format!("payout {id} has no transaction")))?;
+        if !payouts::known(self.connection, &[txid])?.is_empty() {
+            return Ok(());
+        }
+        let last: Option<i64> = self
+            .statement("SELECT MAX(id) FROM payouts")?
+            .query_row([], |row| row.get(0))?;
+        if last.is_some_and(|last| last >= int(id.get())) {
+            return Err(conflict(format!("payout {id} is not the next one")));
+        }
+        let mut payable = std::collections::BTreeMap::new();
+        for part in &payout.parts {
+            payable.insert(part.hotkey, self.payable_of(&part.hotkey)?);
+        }
+        let payable = |hotkey: &Hotkey| payable.get(hotkey).copied().unwrap_or(Amount::ZERO);
+        let adopted = payout.adoption(payable);
+        let adopted = adopted.map_err(|error| corrupt(error.to_string()))?;
+        self.insert(&adopted.payout)?;
+        self.book_payout(id, "adopt", payout.reserved_at, &adopted.postings)
     }
 
     pub(super) fn step_payout(&mut self, id: PayoutId, step: &Step, at: Timestamp) -> Outcome<()> {

@@ -73,5 +73,9 @@ pub(in crate::store::sqlite) fn piece(connection: &Connection) -> Outcome<bool> 
                  AND id < (SELECT MAX(id) FROM templates)",
         )?
         .execute([int(to)])?;
+    // Nobody asks any more whose the shares of these were.
+    connection
+        .prepare_cached("DELETE FROM workers WHERE gone_after <= ?1")?
+        .execute([int(to)])?;
     Ok(to < through)
 }

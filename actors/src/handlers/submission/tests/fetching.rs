@@ -39,10 +39,6 @@ async fn each_refusal_is_told_as_what_it_is() {
             AssignWorkerReply::Refused(Standing::Unknown),
             FetchWorkReply::MinerUnknown,
         ),
-        (
-            AssignWorkerReply::TooManyWorkers { limit: 3 },
-            FetchWorkReply::TooManyWorkers { limit: 3 },
-        ),
         (AssignWorkerReply::Paused, FetchWorkReply::NoWork),
         (AssignWorkerReply::Unavailable, FetchWorkReply::Unavailable),
     ];
@@ -108,11 +104,16 @@ async fn a_job_of_another_pool_or_miner_is_no_reason_to_wait() {
 async fn those_who_wait_are_bounded_and_those_who_gave_up_make_room() {
     let mut bench = Bench::new(&[1]).await;
     let known = job(&template(1), 1, hotkey(1), 0).id();
-    let waiting: Vec<_> = (0..LIMITS.waiting_max)
+    let waiting: Vec<_> = (0..LIMITS.waiting.per_client)
         .map(|_| bench.fetch(Some(known)))
         .collect();
     settle().await;
     assert_eq!(bench.fetch(Some(known)).await, Ok(FetchWorkReply::Busy));
+    // Another client's place is its own.
+    let mut elsewhere = bench.fetch_from(2, Some(known));
+    settle().await;
+    assert!(elsewhere.try_recv().is_err(), "it waits");
+    drop(elsewhere);
     // Who does not want to wait is served all the same.
     let _answer = bench.fetch(None);
     bench.give_job(1).await;

@@ -8,8 +8,10 @@ async fn a_full_mailbox_is_refused_and_stays_bounded_and_everything_taken_is_ans
     let port: Port<FetchWork> = Port::new(&bench.handler);
     let fetch = || FetchWork {
         miner: hotkey(1),
+        from: client_ip(1),
         worker: worker_name("rig"),
         newer_than: None,
+        client: dwarves_domain::miners::Client::Earlier,
     };
     // The actor does not run while this loop does, so everything that is taken stays in the mailbox.
     let mut taken = Vec::new();

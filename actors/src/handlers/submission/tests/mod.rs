@@ -1,5 +1,6 @@
 //! The submission handler, with a miner manager and a work manager that the test plays itself.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use dwarves_domain::ids::WorkerId;
@@ -20,14 +21,21 @@ use crate::testing::{Inbox, ManualClock, recorded_port, settle};
 use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
 
 mod fetching;
+mod found;
 mod hashing;
 mod mailbox;
 mod submitting;
 
 const LIMITS: SubmissionLimits = SubmissionLimits {
     mailbox_capacity: 32,
-    requests_in_flight_max: 10,
-    waiting_max: 3,
+    requests_in_flight: SharedLimit {
+        total: 14,
+        per_client: 10,
+    },
+    waiting: SharedLimit {
+        total: 4,
+        per_client: 3,
+    },
     jobs_cached_max: 4,
     longpoll: Span::from_secs(20),
     judge_deadline: Span::from_secs(10),
@@ -40,6 +48,7 @@ struct Bench {
     judge: Inbox<Ask<JudgeShares>>,
     issue: Inbox<Ask<IssueJob>>,
     subscribe: Inbox<Ask<Subscribe>>,
+    blocks: Inbox<Ask<TakeCandidate>>,
 }
 
 impl Bench {
@@ -55,11 +64,13 @@ impl Bench {
         let (judge, judge_inbox) = recorded_port();
         let (issue, issue_inbox) = recorded_port();
         let (subscribe, subscribe_inbox) = recorded_port();
+        let (blocks, blocks_inbox) = recorded_port();
         let peers = SubmissionPeers {
             assign,
             judge,
             issue,
             subscribe,
+            blocks,
         };
         let clock = ManualClock::at(BEGIN);
         let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone()))
@@ -73,6 +84,7 @@ impl Bench {
             judge: judge_inbox,
             issue: issue_inbox,
             subscribe: subscribe_inbox,
+            blocks: blocks_inbox,
         };
         bench.work(live).await;
         bench
@@ -97,6 +109,7 @@ impl Bench {
     async fn tell_work(&self, live: &[u32], lack: Option<NoWork>) {
         let live: Vec<Arc<Template>> = live.iter().map(|id| template(*id)).collect();
         let work = LiveWork {
+            kept: live.iter().map(|template| Arc::new(template.bare())).collect(),
             current: live.last().cloned(),
             live,
             since: BEGIN,
@@ -116,8 +129,17 @@ impl Bench {
     }
 
     fn submit(&self, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SubmitSharesReply> {
+        self.submit_from(1, shares)
+    }
+
+    fn submit_from(
+        &self,
+        client: u8,
+        shares: Vec<Option<Submission>>,
+    ) -> oneshot::Receiver<SubmitSharesReply> {
         self.post(SubmitShares {
             miner: hotkey(1),
+            from: client_ip(client),
             worker: None,
             shares,
         })
@@ -130,10 +152,16 @@ impl Bench {
     }
 
     fn fetch(&self, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
+        self.fetch_from(1, newer_than)
+    }
+
+    fn fetch_from(&self, client: u8, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
         self.post(FetchWork {
             miner: hotkey(1),
+            from: client_ip(client),
             worker: worker_name("rig"),
             newer_than,
+            client: dwarves_domain::miners::Client::Earlier,
         })
     }
 
@@ -165,6 +193,10 @@ impl Bench {
         }
         settle().await;
     }
+}
+
+fn client_ip(client: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, client])
 }
 
 /// A share that counts.

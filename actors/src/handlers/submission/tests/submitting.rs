@@ -76,7 +76,7 @@ async fn each_judgement_becomes_the_reply_of_its_request() {
 #[actix::test]
 async fn requests_in_flight_are_bounded_and_the_room_comes_back() {
     let mut bench = Bench::new(&[1]).await;
-    let room = LIMITS.requests_in_flight_max;
+    let room = LIMITS.requests_in_flight.per_client;
     let full: Vec<_> = (0..room).map(|_| bench.submit(vec![None])).collect();
     let judging = bench.judging().await;
     assert_eq!(bench.submit(vec![None]).await, Ok(SubmitSharesReply::Busy));
@@ -92,7 +92,7 @@ async fn requests_in_flight_are_bounded_and_the_room_comes_back() {
 #[actix::test]
 async fn a_miner_manager_that_drops_its_question_makes_it_unavailable_and_the_room_comes_back() {
     let mut bench = Bench::new(&[1]).await;
-    for _ in 0..3 * LIMITS.requests_in_flight_max {
+    for _ in 0..3 * LIMITS.requests_in_flight.per_client {
         let answer = bench.submit(vec![None]);
         drop(bench.judging().await);
         assert_eq!(answer.await, Ok(SubmitSharesReply::Unavailable));
@@ -135,6 +135,7 @@ async fn a_job_of_nobody_or_of_another_miner_is_unknown_and_one_of_old_work_is_s
     // The other miner's job is in the cache of this handler.
     let theirs = bench.post(SubmitShares {
         miner: hotkey(2),
+        from: client_ip(2),
         worker: None,
         shares: vec![good(&others, 0)],
     });

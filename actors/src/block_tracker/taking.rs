@@ -1,0 +1,211 @@
+//! Candidates: headers that meet the network's target, whatever becomes of their shares.
+//!
+//! One is stored and submitted before anybody says what its share counts for. What is known already changes nothing,
+//! however often it comes again.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::work::Template;
+
+use super::messages::{CandidateReply, TakeCandidate};
+use super::{BlockTracker, Open};
+use crate::ask::{Ask, ReplyTo};
+use crate::store::{BlockState, FoundBlock, SharedStore, StoreAction};
+
+/// Blocks that are not followed any more and are known again when they come again: 32 bytes each.
+const SETTLED_MAX: usize = 4_096;
+/// Candidates whose templates are being read.
+const REBUILDING_MAX: usize = 64;
+/// Askers that wait until one candidate is stored. More are told at once that it is taken.
+const TOLD_MAX: usize = 16;
+/// How often a template is read before a candidate of it is given up, and the wait between two times.
+const READS_MAX: u32 = 30;
+const READ_AGAIN: Duration = Duration::from_secs(1);
+/// How long a height is said to be crowded after a candidate was left out.
+const CROWDED_FOR: Span = Span::from_secs(60);
+
+/// The blocks that were followed last.
+#[derive(Debug, Default)]
+pub(super) struct Settled(VecDeque<HeaderHash>);
+
+impl Settled {
+    pub(super) fn add(&mut self, hash: HeaderHash) {
+        if self.0.len() >= SETTLED_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(hash);
+    }
+
+    fn has(&self, hash: &HeaderHash) -> bool {
+        self.0.contains(hash)
+    }
+}
+
+/// Whether more candidates come than are kept.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    last_at: Option<Timestamp>,
+}
+
+impl Handler<Ask<TakeCandidate>> for BlockTracker {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<TakeCandidate>, ctx: &mut Self::Context) {
+        let Ask {
+            payload: candidate,
+            reply,
+        } = ask;
+        let hash = candidate.hash;
+        if let Some(open) = self.open.get_mut(&hash) {
+            return open.tell_when_stored(reply);
+        }
+        if self.settled.has(&hash) {
+            return reply.answer(CandidateReply::Taken);
+        }
+        if let Some(waiting) = self.rebuilding.get_mut(&hash) {
+            if waiting.len() < TOLD_MAX {
+                waiting.push(reply);
+            }
+            return;
+        }
+        if self.heights.count(candidate.height) >= self.parts.candidates_max
+            || self.rebuilding.len() >= REBUILDING_MAX
+        {
+            self.leave_out(candidate.height);
+            return reply.answer(CandidateReply::Crowded);
+        }
+        match candidate.bytes {
+            Some(_) => self.take(candidate, vec![reply], ctx),
+            None => {
+                self.rebuilding.insert(hash, vec![reply]);
+                self.rebuild(candidate, 1, ctx);
+            }
+        }
+    }
+}
+
+impl Open {
+    fn tell_when_stored(&mut self, reply: ReplyTo<CandidateReply>) {
+        if self.noted.is_some() || self.told.len() >= TOLD_MAX {
+            return reply.answer(CandidateReply::Taken);
+        }
+        self.told.push(reply);
+    }
+}
+
+impl BlockTracker {
+    fn take(
+        &mut self,
+        candidate: TakeCandidate,
+        replies: Vec<ReplyTo<CandidateReply>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let hash = candidate.hash;
+        let block = FoundBlock {
+            height: candidate.height,
+            reward: candidate.reward,
+            finder: Some(candidate.finder),
+            bytes: candidate.bytes.unwrap_or_default(),
+        };
+        self.say_found(&hash, &block);
+        let open = Open {
+            is_doubtful: candidate.is_doubtful,
+            ..Open::new(block, candidate.at, (BlockState::Submitted, 0), None)
+        };
+        self.follow(hash, open);
+        let Some(open) = self.open.get_mut(&hash) else {
+            // There is no room, which the log has.
+            let crowded = |reply: ReplyTo<_>| reply.answer(CandidateReply::Crowded);
+            return replies.into_iter().for_each(crowded);
+        };
+        for reply in replies {
+            open.tell_when_stored(reply);
+        }
+        self.submit_next(ctx);
+        self.note(hash, ctx);
+    }
+
+    /// Reads the candidate's template, and makes the block of it.
+    fn rebuild(&mut self, candidate: TakeCandidate, times: u32, ctx: &mut Context<Self>) {
+        let block = block_of(self.parts.store.clone(), candidate.clone());
+        ctx.spawn(wrap_future::<_, Self>(block).map(move |block, this, ctx| {
+            let hash = candidate.hash;
+            match block {
+                Ok(bytes) => {
+                    let replies = this.rebuilding.remove(&hash).unwrap_or_default();
+                    let bytes = Some(bytes);
+                    this.take(TakeCandidate { bytes, ..candidate }, replies, ctx);
+                }
+                Err(Missing::Unread(error)) if times < READS_MAX => {
+                    log::warn!("the template of block hash={hash} can not be read, again soon: {error}");
+                    ctx.run_later(READ_AGAIN, move |this, ctx| this.rebuild(candidate, times + 1, ctx));
+                }
+                Err(missing) => {
+                    log::error!(
+                        "ALARM a block can not be made height={} hash={hash} finder={} template={}: {missing}",
+                        candidate.height,
+                        candidate.finder,
+                        candidate.template
+                    );
+                    for reply in this.rebuilding.remove(&hash).unwrap_or_default() {
+                        reply.answer(CandidateReply::Lost);
+                    }
+                }
+            }
+        }));
+    }
+
+    fn leave_out(&mut self, height: u32) {
+        let now = self.parts.clock.now();
+        self.view.left_out += 1;
+        if self.crowd.last_at.replace(now).is_none() {
+            log::warn!(
+                "easy_blocks begins: {} blocks of height={height} are kept, more are left out; their shares count",
+                self.parts.candidates_max
+            );
+        }
+    }
+
+    /// Whether candidates were left out a moment ago. Says when that is over.
+    pub(super) fn is_crowded(&mut self) -> bool {
+        let now = self.parts.clock.now();
+        let is_over = |at: Timestamp| now < at || now.since(at) >= CROWDED_FOR;
+        if self.crowd.last_at.is_some_and(is_over) {
+            self.crowd.last_at = None;
+            log::info!(
+                "easy_blocks is over: {} blocks were left out since the start",
+                self.view.left_out
+            );
+        }
+        self.crowd.last_at.is_some()
+    }
+}
+
+/// Why no block can be made.
+#[derive(Debug, thiserror::Error)]
+enum Missing {
+    #[error("{0}")]
+    Unread(String),
+    #[error("the transactions of its template are gone")]
+    Gone,
+    #[error("its template is damaged: {0}")]
+    Damaged(String),
+}
+
+async fn block_of(store: SharedStore, candidate: TakeCandidate) -> Result<Vec<u8>, Missing> {
+    let row = match store.template(candidate.template).await {
+        Ok(row) => row.ok_or(Missing::Gone)?,
+        Err(error) if error.action() == StoreAction::Stop => {
+            return Err(Missing::Damaged(error.to_string()));
+        }
+        Err(error) => return Err(Missing::Unread(error.to_string())),
+    };
+    let template = Template::new(row.id, row.received_at, row.chain, &row.payout_script, &row.tag);
+    let template = template.map_err(|error| Missing::Damaged(error.to_string()))?;
+    Ok(template.block(&candidate.header, candidate.extranonce))
+}

@@ -1,0 +1,215 @@
+//! Blocks among what miners submit, whatever becomes of their shares.
+//!
+//! This is the one place that every solution passes, whatever way it came in: as soon as its hash is known, and before
+//! anybody asks whether the miner is welcome, the job live, the name right or the pool at work, a header that meets the
+//! network's target goes to the block tracker. What is refused before it is hashed is hashed for this alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, TemplateId};
+use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::work::{BareTemplate, FullExtraNonce, Job, Template};
+use tokio::sync::oneshot;
+
+use super::SubmissionHandler;
+use super::hashing::Draft;
+use crate::ask::{AskError, ReplyTo, reply_channel};
+use crate::block_tracker::messages::{CandidateReply, TakeCandidate};
+use crate::clock::Moment;
+use crate::miner_manager::messages::CheckedShare;
+
+/// Candidates that wait because the block tracker is busy, and how long until they are offered again.
+const UNSENT_MAX: usize = 256;
+const OFFER_AGAIN: Duration = Duration::from_millis(100);
+/// How long the candidates of a height are left out once the tracker had enough of them.
+const CROWDED_FOR: dwarves_domain::time::Span = dwarves_domain::time::Span::from_secs(1);
+
+/// A share that does not count, before it is known whether it is a block.
+pub(super) struct Refused {
+    pub(super) template: Arc<BareTemplate>,
+    /// The header; several if nobody knows which version it had.
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) finder: Hotkey,
+    pub(super) reason: Rejection,
+    /// What becomes of the share.
+    pub(super) share: CheckedShare,
+}
+
+/// A header that meets the network's target.
+pub(super) struct Found {
+    candidate: Candidate,
+    template: OfTemplate,
+    finder: Hotkey,
+    is_doubtful: bool,
+}
+
+enum OfTemplate {
+    Whole(Arc<Template>),
+    Bare(Arc<BareTemplate>),
+}
+
+/// What is waited for: the places of shares that are blocks, and what the tracker says of each.
+pub(super) type Candidates = Vec<(usize, oneshot::Receiver<CandidateReply>)>;
+
+impl Found {
+    /// The block that a share is, if it is one.
+    pub(super) fn of_share(
+        job: &Arc<Job>,
+        candidate: Candidate,
+        pow_hash: &HeaderHash,
+        finder: Hotkey,
+    ) -> Option<Self> {
+        let template = job.template();
+        template.network_target().is_met_by(pow_hash).then(|| Self {
+            candidate,
+            template: OfTemplate::Whole(Arc::clone(template)),
+            finder,
+            is_doubtful: false,
+        })
+    }
+}
+
+impl Refused {
+    /// The block that it is, if it is one.
+    pub(super) fn found(&self, mut pow_hash: impl FnMut(&Candidate) -> HeaderHash) -> Option<Found> {
+        let target = self.template.network_target();
+        let is_met = |candidate: &&Candidate| target.is_met_by(&pow_hash(candidate));
+        let candidate = self.candidates.iter().find(is_met)?;
+        Some(Found {
+            candidate: *candidate,
+            template: OfTemplate::Bare(Arc::clone(&self.template)),
+            finder: self.finder,
+            is_doubtful: matches!(
+                self.reason,
+                Rejection::TimeOutOfRange | Rejection::VersionOutOfMask
+            ),
+        })
+    }
+}
+
+impl SubmissionHandler {
+    /// The template with this number, if blocks of it are taken.
+    fn bare_template(&self, id: TemplateId) -> Option<Arc<BareTemplate>> {
+        self.work.kept(id).cloned()
+    }
+
+    /// A share over HTTP that does not count for this reason. Its job's name says all that is needed for its header,
+    /// whoever it was given to: no name can make a block of what is none.
+    pub(super) fn refuse(
+        &self,
+        miner: &Hotkey,
+        submission: &Submission,
+        reason: Rejection,
+        share: CheckedShare,
+    ) -> Draft {
+        let claims = submission.job_id.claims();
+        let Some(template) = self.bare_template(claims.template) else {
+            return Draft::Judged(share);
+        };
+        let version = submission.version.unwrap_or(template.version());
+        let time = submission.time.unwrap_or(template.time());
+        let header = template.header(claims.extranonce);
+        let candidate = Candidate::of(
+            header.rolled(version, time, submission.nonce),
+            claims.extranonce.into(),
+        );
+        Draft::Refused(Box::new(Refused {
+            template,
+            candidates: vec![candidate],
+            finder: *miner,
+            reason,
+            share,
+        }))
+    }
+
+    /// A share of a session that does not count for this reason.
+    pub(super) fn refuse_rolled(
+        &self,
+        (template, extranonce): (TemplateId, FullExtraNonce),
+        (versions, time, nonce): (&[u32], u32, u32),
+        finder: Hotkey,
+        reason: Rejection,
+        share: CheckedShare,
+    ) -> Draft {
+        let Some(template) = self.bare_template(template) else {
+            return Draft::Judged(share);
+        };
+        let header = template.header(extranonce);
+        let of_version = |version: &u32| Candidate::of(header.rolled(*version, time, nonce), extranonce);
+        Draft::Refused(Box::new(Refused {
+            candidates: versions.iter().map(of_version).collect(),
+            template,
+            finder,
+            reason,
+            share,
+        }))
+    }
+
+    /// Hands found blocks to the block tracker.
+    pub(super) fn hand_over(&mut self, found: Vec<(usize, Found)>, ctx: &mut Context<Self>) -> Candidates {
+        let at = self.clock.date();
+        let hand_over = |(place, found): (usize, Found)| {
+            let candidate = found.candidate;
+            let (id, height, reward, bytes) = match &found.template {
+                OfTemplate::Whole(template) => (
+                    template.id(),
+                    template.chain().height,
+                    template.chain().coinbase_value,
+                    Some(template.block(candidate.header(), candidate.extranonce())),
+                ),
+                OfTemplate::Bare(template) => {
+                    (template.id(), template.height(), template.coinbase_value(), None)
+                }
+            };
+            let take = TakeCandidate {
+                hash: candidate.hash(),
+                header: *candidate.header(),
+                extranonce: candidate.extranonce(),
+                template: id,
+                bytes,
+                height,
+                reward,
+                finder: found.finder,
+                is_doubtful: found.is_doubtful,
+                at,
+            };
+            let (reply, said) = reply_channel();
+            self.offer(take, reply, ctx);
+            (place, said)
+        };
+        found.into_iter().map(hand_over).collect()
+    }
+
+    fn offer(&mut self, take: TakeCandidate, reply: ReplyTo<CandidateReply>, ctx: &mut Context<Self>) {
+        let (height, hash) = (take.height, take.hash);
+        let is_crowded = |(crowded, since): (u32, Moment)| crowded == height && since.elapsed() < CROWDED_FOR;
+        if self.crowded.is_some_and(is_crowded) {
+            return reply.answer(CandidateReply::Crowded);
+        }
+        match self.peers.blocks.offer(take) {
+            Ok(said) => {
+                ctx.spawn(wrap_future::<_, Self>(said).map(move |said, this, _| {
+                    let Ok(said) = said else {
+                        return;
+                    };
+                    if said == CandidateReply::Crowded {
+                        this.crowded = Some((height, Moment::now()));
+                    }
+                    reply.answer(said);
+                }));
+            }
+            Err((AskError::Busy, take)) if self.unsent < UNSENT_MAX => {
+                self.unsent += 1;
+                ctx.run_later(OFFER_AGAIN, move |this, ctx| {
+                    this.unsent -= 1;
+                    this.offer(take, reply, ctx);
+                });
+            }
+            Err((error, _)) => log::error!("a block is left out height={height} hash={hash}: {error}"),
+        }
+    }
+}

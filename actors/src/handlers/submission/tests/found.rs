@@ -1,0 +1,274 @@
+//! A header that meets the network's target reaches the chain and the ledger, whatever becomes of its share: every way
+//! in and every state, with the very pool.
+
+use std::time::Duration;
+
+use dwarves_domain::work::ExtraNonce1;
+
+use super::*;
+use crate::assembly::{self, Placement, PoolPorts, World};
+use crate::miner_manager::messages::{MinerControl, RegisterMiner};
+use crate::pool_manager::messages::{ControlMessage, Deliver, PoolControl};
+use crate::store::memory::MemoryStore;
+use crate::testing::build::{EASY_BITS, pool_settings};
+use crate::testing::{RecordingHalt, TestChain, TestWallet};
+use crate::work_manager::messages::WorkControl;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// A job's name, over HTTP and JSON-RPC.
+    Named,
+    /// A session that rolls its extranonce and refused the share by itself.
+    Rolled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Paused,
+    Draining,
+    Banned,
+    Unregistered,
+    TooOld,
+    ManyRefreshes,
+    TipBefore,
+    OtherWorker,
+    OtherLogin,
+    Time,
+    Version,
+    Restarted,
+}
+
+const STATES: [State; 12] = [
+    State::Paused,
+    State::Draining,
+    State::Banned,
+    State::Unregistered,
+    State::TooOld,
+    State::ManyRefreshes,
+    State::TipBefore,
+    State::OtherWorker,
+    State::OtherLogin,
+    State::Time,
+    State::Version,
+    State::Restarted,
+];
+
+struct Pool {
+    memory: MemoryStore,
+    chain: TestChain,
+    clock: ManualClock,
+    ports: PoolPorts,
+    handler: Addr<SubmissionHandler>,
+}
+
+async fn asked<R: Request>(port: &Port<R>, payload: R) -> R::Reply {
+    port.ask(payload, Duration::from_secs(60)).await.unwrap()
+}
+
+impl Pool {
+    async fn on(memory: MemoryStore, chain: TestChain) -> Self {
+        let clock = ManualClock::at(BEGIN);
+        let world = World {
+            store: Arc::new(memory.clone()),
+            chain: Arc::new(chain.clone()),
+            wallet: Arc::new(TestWallet::default()),
+            clock: Arc::new(clock.clone()),
+            halt: RecordingHalt::default().shared(),
+            stop: tokio::sync::watch::Sender::new(false),
+        };
+        let ports = assembly::start(pool_settings(), world, &Placement::Here)
+            .await
+            .unwrap();
+        let peers = ports.submission.clone();
+        let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone())).start();
+        settle().await;
+        Self {
+            memory,
+            chain,
+            clock,
+            ports,
+            handler,
+        }
+    }
+
+    async fn control(&self, message: ControlMessage) {
+        asked(&self.ports.deliver, Deliver(message)).await;
+    }
+
+    async fn pass(&self, secs: u64) {
+        for _ in 0..secs {
+            self.clock.advance(Span::from_secs(1));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        settle().await;
+    }
+
+    async fn job(&self) -> Arc<Job> {
+        let fetch = FetchWork {
+            miner: hotkey(1),
+            from: std::net::IpAddr::from([192, 0, 2, 1]),
+            worker: build::worker_name("rig"),
+            client: dwarves_domain::miners::Client::Earlier,
+            newer_than: None,
+        };
+        match asked(&Port::new(&self.handler), fetch).await {
+            FetchWorkReply::Work { job, .. } => job,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Finds a block in this state and sees what becomes of it.
+async fn find(way: Way, state: State) {
+    let case = format!("{way:?} {state:?}");
+    let mut pool = Pool::on(MemoryStore::new(), TestChain::new(EASY_BITS)).await;
+    let register = RegisterMiner {
+        hotkey: hotkey(1),
+        payout_address: None,
+        payout_threshold: None,
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    asked(&pool.ports.registration.register, register).await;
+    let job = pool.job().await;
+    let chain = job.template().chain().clone();
+    // The header that is a block: of the job itself, or of an extranonce that a session's miner rolled.
+    let session = ExtraNonce1::numbered(7);
+    let extranonce = match way {
+        Way::Named => job.extranonce().into(),
+        Way::Rolled => dwarves_domain::work::FullExtraNonce::rolled(session, &[1, 2]).unwrap(),
+    };
+    let time = if state == State::Time {
+        chain.time_max + 1
+    } else {
+        chain.time
+    };
+    let version = if state == State::Version {
+        chain.version ^ 1
+    } else {
+        chain.version
+    };
+    let base = job.template().header(extranonce);
+    let nonce = (0..)
+        .find(|nonce| {
+            let hash = base.rolled(version, time, *nonce).hash();
+            job.template().network_target().is_met_by(&hash)
+        })
+        .unwrap();
+    let hash = base.rolled(version, time, nonce).hash();
+    let mut miner = hotkey(1);
+    let mut worker = None;
+    match state {
+        State::Paused => pool.control(ControlMessage::Pool(PoolControl::Pause)).await,
+        State::Draining => pool.control(ControlMessage::Pool(PoolControl::Drain)).await,
+        State::Banned => {
+            let ban = MinerControl::Ban {
+                hotkey: miner,
+                reason: "a test".to_owned(),
+                until: None,
+            };
+            pool.control(ControlMessage::Miners(ban)).await;
+        }
+        State::Unregistered | State::OtherLogin => miner = hotkey(9),
+        State::TooOld => pool.pass(200).await,
+        State::ManyRefreshes => {
+            for _ in 0..20 {
+                pool.control(ControlMessage::Work(WorkControl::Refresh)).await;
+                settle().await;
+            }
+        }
+        State::TipBefore => {
+            pool.chain.others_find(1);
+            settle().await;
+            pool.pass(30).await;
+        }
+        State::OtherWorker => worker = Some(build::worker_name("another")),
+        State::Time | State::Version => {}
+        State::Restarted => {
+            let chain = TestChain::new(EASY_BITS);
+            chain.set_down(true);
+            pool = Pool::on(pool.memory.clone(), chain).await;
+        }
+    }
+    let submit = async |pool: &Pool| {
+        let from = std::net::IpAddr::from([192, 0, 2, 1]);
+        let reply = match way {
+            Way::Named => {
+                let submission = Submission {
+                    job_id: job.id(),
+                    nonce,
+                    time: Some(time),
+                    version: Some(version),
+                };
+                let submit = SubmitShares {
+                    miner,
+                    from,
+                    worker: worker.clone(),
+                    shares: vec![Some(submission)],
+                };
+                asked(&Port::new(&pool.handler), submit).await
+            }
+            Way::Rolled => {
+                let share = RolledShare::Refused {
+                    template: job.template().id(),
+                    extranonce,
+                    time,
+                    nonce,
+                    versions: vec![version ^ 2, version],
+                    finder: miner,
+                    reason: Rejection::Stale,
+                    worker: None,
+                };
+                let submit = SubmitRolled {
+                    miner,
+                    from,
+                    shares: vec![share],
+                };
+                asked(&Port::new(&pool.handler), submit).await
+            }
+        };
+        settle().await;
+        reply.split()
+    };
+    let (first, blocks) = submit(&pool).await;
+    assert_eq!(blocks, [0], "{case}: {first:?}");
+    match &first {
+        SubmitSharesReply::Verdicts(verdicts) => {
+            assert!(
+                !matches!(verdicts[0], ShareVerdict::Accepted { .. }),
+                "{case}: {first:?}"
+            );
+        }
+        refused => assert!(
+            !matches!(refused, SubmitSharesReply::Unavailable),
+            "{case}: {refused:?}"
+        ),
+    }
+    let stored = pool.memory.found_blocks();
+    assert_eq!(stored.len(), 1, "{case}");
+    assert_eq!((stored[0].hash, stored[0].finder), (hash, Some(miner)), "{case}");
+    assert!(
+        stored[0].units.is_zero() && pool.memory.shares().is_empty(),
+        "{case}: no credit"
+    );
+    if state == State::Restarted {
+        pool.chain.set_down(false);
+        pool.pass(10).await;
+    }
+    assert_eq!(pool.chain.submitted(), [hash], "{case}");
+    // However often it comes again, nothing grows.
+    for _ in 0..5 {
+        assert_eq!(submit(&pool).await.1, [0], "{case}");
+    }
+    assert_eq!(pool.memory.found_blocks().len(), 1, "{case}");
+    assert_eq!(pool.chain.submitted(), [hash], "{case}");
+}
+
+#[actix::test]
+async fn a_block_is_the_pools_whatever_becomes_of_its_share_by_every_way_in_every_state() {
+    tokio::time::pause();
+    for way in [Way::Named, Way::Rolled] {
+        for state in STATES {
+            find(way, state).await;
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Difficulties as people and miners read them: as short as they can be written and still mean the same target.
+//!
+//! The target that was issued is the truth. Its difficulty as a float is a hair off the number that somebody chose
+//! (0.00000099999999999997 for 0.000001); a shorter number whose target is the very same says it better.
+
+use super::{Difficulty, Target};
+
+impl Difficulty {
+    /// The shortest decimal that stands for the same issued target. For display and for telling miners.
+    pub fn shown(self) -> f64 {
+        let target = self.issued_target();
+        shortest_decimal(self.to_f64(), |value| {
+            Self::from_f64(value).is_some_and(|other| other.issued_target() == target)
+        })
+    }
+
+    /// The target that is issued for this difficulty: one that the compact form holds.
+    fn issued_target(self) -> Target {
+        let exact = self.target();
+        let below = exact.rounded_to_compact();
+        // A difficulty that was read off such a target is rounded itself, and stands for that target.
+        if below.difficulty() == self {
+            return below;
+        }
+        exact.rounded_up_to_compact()
+    }
+}
+
+/// The shortest decimal near `value` for which `is_same` holds; `value` itself if none does, or if it is a power of
+/// two, which firmware reads best as it is.
+pub fn shortest_decimal(value: f64, is_same: impl Fn(f64) -> bool) -> f64 {
+    if value.log2().fract() == 0.0 {
+        return value;
+    }
+    let rounded = |digits: usize| format!("{value:.digits$e}").parse().ok();
+    (0..17)
+        .filter_map(rounded)
+        .find(|short| is_same(*short))
+        .unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn difficulty(value: f64) -> Difficulty {
+        Difficulty::from_f64(value).unwrap()
+    }
+
+    #[test]
+    fn what_was_chosen_is_shown_as_it_was_chosen() {
+        for chosen in [
+            0.000_001, 0.000_25, 0.1, 0.3, 0.002, 16.0, 1_000.0, 524_288.0, 1e12, 1_234.5,
+        ] {
+            let set = difficulty(chosen);
+            assert_eq!(set.shown(), chosen);
+            // As it is read off the target that was issued for it.
+            let issued = set.target().rounded_up_to_compact().difficulty();
+            assert_eq!(issued.shown(), chosen, "{chosen} as issued");
+            assert!(set.shown().to_string().len() <= 13);
+        }
+    }
+
+    #[test]
+    fn powers_of_two_stay_as_they_are() {
+        for exponent in -30..50 {
+            let power = f64::from(exponent).exp2();
+            assert_eq!(difficulty(power).shown(), power);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_stands_for_the_same_target(value in 1e-9..1e13_f64) {
+            let issued = difficulty(value).target().rounded_up_to_compact();
+            for shown in [difficulty(value).shown(), issued.difficulty().shown()] {
+                prop_assert_eq!(difficulty(shown).target().rounded_up_to_compact(), issued);
+                prop_assert!(shown.to_string().len() <= value.to_string().len().max(13));
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A connection's bytes, as the HTTP server gets them.
+//!
+//! The server decodes every request that it has read before it looks what became of those before, and a decoded request
+//! takes some kilobytes. A client that sends thousands of small ones at once and reads no answers would so take tens of
+//! megabytes. Therefore bytes are read here no faster than they are answered: while a request is being handled, only as
+//! many as its body has; while an answer waits for the client to read, none; else a little at a time.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::{BODY_OF_UNKNOWN_LENGTH, Connection, Connections};
+
+/// Bytes that are read before the server has looked at them: most requests are smaller, and some dozens fit at most.
+const TURN: usize = 2_048;
+/// The same of a body whose length is known.
+const BODY_TURN: usize = 16_384;
+
+/// A connection with its place.
+pub struct ClientStream {
+    io: TcpStream,
+    /// What was read before the place was taken.
+    before: Vec<u8>,
+    connections: Rc<Connections>,
+    connection: Rc<Connection>,
+    read_this_turn: usize,
+    /// The last answer did not go out whole.
+    is_held: bool,
+}
+
+impl ClientStream {
+    pub(super) fn new(
+        io: TcpStream,
+        before: Vec<u8>,
+        connections: Rc<Connections>,
+        connection: Rc<Connection>,
+    ) -> Self {
+        Self {
+            io,
+            before,
+            connections,
+            connection,
+            read_this_turn: 0,
+            is_held: false,
+        }
+    }
+
+    /// What the connection is doing.
+    pub fn connection(&self) -> &Rc<Connection> {
+        &self.connection
+    }
+
+    /// Bytes that may be read now; 0: it is not the time to read.
+    fn allowance(&self) -> usize {
+        if self.is_held {
+            return 0;
+        }
+        if !self.connection.is_busy.get() {
+            return TURN;
+        }
+        match self.connection.body_left.get() {
+            // Nobody knows how long it is: it is read as carefully as requests are.
+            BODY_OF_UNKNOWN_LENGTH => TURN,
+            left => usize::try_from(left).unwrap_or(BODY_TURN).min(BODY_TURN),
+        }
+    }
+
+    fn sleep(&self, cx: &Context<'_>) {
+        *self.connection.waker.borrow_mut() = Some(cx.waker().clone());
+    }
+
+    /// Waits until reading is allowed again. Meanwhile it is noticed if the client is gone.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.sleep(cx);
+        let mut place = [0; 1];
+        match ready!(self.io.poll_peek(cx, &mut ReadBuf::new(&mut place))) {
+            Ok(0) => Poll::Ready(Ok(())),
+            // There is more to read, and so nothing to learn before that was read.
+            Ok(_) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl AsyncRead for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.connection.is_closing.get() {
+            // As if the client had closed it.
+            return Poll::Ready(Ok(()));
+        }
+        let allowed = self.allowance();
+        if allowed == 0 {
+            self.read_this_turn = 0;
+            return self.poll_gone(cx);
+        }
+        let left = allowed
+            .saturating_sub(self.read_this_turn)
+            .min(buffer.remaining());
+        if left == 0 {
+            // The server looks at what it has, and comes again.
+            self.read_this_turn = 0;
+            self.sleep(cx);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !self.before.is_empty() {
+            let now = left.min(self.before.len());
+            buffer.put_slice(&self.before[..now]);
+            self.before.drain(..now);
+            self.read_this_turn += now;
+            return Poll::Ready(Ok(()));
+        }
+        let mut part = ReadBuf::new(buffer.initialize_unfilled_to(left));
+        let read = Pin::new(&mut self.io).poll_read(cx, &mut part);
+        let count = part.filled().len();
+        match read {
+            Poll::Pending => {
+                self.read_this_turn = 0;
+                self.sleep(cx);
+                Poll::Pending
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => {
+                buffer.advance(count);
+                self.read_this_turn += count;
+                self.connection.on_read(count);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.connection.is_closing.get() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        if written.is_pending() {
+            self.is_held = true;
+            self.sleep(cx);
+            let unread = &self.connection.unread_since;
+            unread.set(unread.get().or(Some(self.connections.looks.get())));
+        } else {
+            self.connection.unread_since.set(None);
+            if std::mem::take(&mut self.is_held) {
+                // The server looked for requests before it wrote.
+                cx.waker().wake_by_ref();
+            }
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+impl Drop for ClientStream {
+    fn drop(&mut self) {
+        self.connections.leave(&self.connection);
+    }
+}

@@ -1,0 +1,76 @@
+"""A ledger of an older version goes on without a hand: the same balances, nothing held, nothing paid twice."""
+
+import contextlib
+import shutil
+import sqlite3
+
+import pytest
+from harness import ROOT, Pool, eventually
+
+FIXTURE = ROOT / "tests/fixtures/ledger-d4dd595"
+SETTINGS = {
+    "chain__devnet_block_hashes": 100_000,
+    "chain__maturity_confirmations": 3,
+    "payouts__confirmations": 2,
+    "payouts__interval_secs": 1,
+    "payouts__start_held": "true",
+}
+
+
+def read(path, sql):
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        return db.execute(sql).fetchall()
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(FIXTURE, copy)
+    (copy / "pool.key").chmod(0o600)
+    return copy
+
+
+def balances(data_dir):
+    """What each miner has in all: rounds and payouts move it between the accounts, but neither makes nor loses any."""
+    sql = "SELECT hotkey, SUM(amount) FROM balances WHERE account LIKE 'miner%' GROUP BY hotkey ORDER BY hotkey"
+    return read(data_dir / "dwarves.db", sql)
+
+
+def test_a_ledger_of_an_older_version_keeps_its_balances_and_goes_on(data_dir, tmp_path):
+    before = balances(data_dir)
+    payouts = read(data_dir / "dwarves.db", "SELECT id, txid FROM payouts ORDER BY id")
+    assert before and payouts
+    with Pool(data_dir=data_dir, log_path=tmp_path / "pool.log", **SETTINGS) as pool:
+        assert pool.pool()["ledger_sum_sats"] == 0
+        assert pool.pool()["shares"]["accepted"] == 129
+        status = pool.must_control("pool_manager", "status")
+        held = [hold["hold"] for hold in status["payouts"]["holds"]]
+        assert held == ["start"], "its own payouts hold nothing"
+        pool.stop()
+        assert balances(data_dir) == before
+    with Pool(data_dir=data_dir, log_path=tmp_path / "pool.log", **{**SETTINGS, "payouts__start_held": "false"}) as pool:
+        miner = pool.miner("//Upgrade")
+        eventually("blocks are found and a payout goes on", lambda: miner.block() and goes_on(pool, len(payouts)), secs=60)
+        assert pool.pool()["ledger_sum_sats"] == 0
+        pool.stop()
+    known = read(data_dir / "dwarves.db", "SELECT id, txid FROM payouts ORDER BY id")
+    assert known[: len(payouts)] == payouts, "what was sent stays what it was"
+    (identity,) = read(data_dir / "dwarves.db", "SELECT value FROM settings WHERE name = 'ledger.chain'")
+    assert '"height"' in identity[0]
+
+
+def goes_on(pool, last):
+    payouts = pool.must_control("pool_manager", "status")["payouts"]
+    return payouts["last_payout"] > last and not payouts["troubles"]
+
+
+def test_another_chain_and_a_lost_key_are_refused(data_dir, tmp_path):
+    shutil.rmtree(data_dir / "devnet")
+    for wanted in ("is not the ledger's chain", "pool.key is missing"):
+        pool = Pool(data_dir=data_dir, log_path=tmp_path / "pool.log", **SETTINGS)
+        pool.spawn()
+        process, pool.process = pool.process, None
+        assert process.wait(20) == 1, pool.log()
+        assert wanted in pool.log(), pool.log()
+        (data_dir / "pool.key").unlink(missing_ok=True)
+    assert not (data_dir / "pool.key").exists(), "no new one is made"
