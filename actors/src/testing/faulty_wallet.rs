@@ -105,9 +105,12 @@ impl FaultyWallet {
         note: impl FnOnce(&mut Memory, &T) + 'static,
     ) -> WalletFuture<T> {
         let fault = self.next();
-        if fault == Some(WalletFault::Stale)
-            && let Some(old) = stale(&self.memory.borrow())
-        {
+        // Not in the condition itself: what is borrowed there stays so in the body.
+        let old = match fault {
+            Some(WalletFault::Stale) => stale(&self.memory.borrow()),
+            _ => None,
+        };
+        if let Some(old) = old {
             self.answered();
             return Box::pin(std::future::ready(Ok(old)));
         }
