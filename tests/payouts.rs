@@ -9,6 +9,8 @@
     reason = "tests that wait for a program must give up some time"
 )]
 
+#[path = "payouts/hostile.rs"]
+mod hostile;
 #[path = "payouts/nodes.rs"]
 mod nodes;
 #[path = "payouts/world.rs"]
@@ -35,7 +37,7 @@ fn a_crash_at_every_call_of_a_real_wallet_pays_everybody_once() {
     in_system(async {
         let mut world = World::new().await;
         world.credit([300_000, 200_000, 100_001]).await;
-        let calls = world.live(&[], LOOKS);
+        let calls = world.live(&[], LOOKS).calls;
         world.settle_and_check("nothing fails").await;
         assert!(calls > 10, "{calls} calls prove nothing");
         for call in 1..=calls.min(16) {
@@ -90,11 +92,18 @@ fn a_wallet_that_is_not_there_locked_or_short_is_seen_and_paid_from_once_it_is_m
         );
         let _: Value = call(&world.chain.pool, "walletpassphrase", json!(["pass", 10_000])).await;
         world.settle_and_check("unlocked").await;
-        // Short of funds: more than all of the pool's coins.
+        // Short of funds: more than all of the pool's coins. The small balance is paid, and the other as far as they go.
         let rich = 100_000_000_000_000;
-        world.credit([rich, 0, 0]).await;
-        world.live(&[], 2);
-        assert_eq!(world.balances().await[0].payable, sats(rich));
+        world.credit([rich, 70_000, 0]).await;
+        let life = world.live(&[], 2);
+        assert!(
+            life.troubles()
+                .iter()
+                .any(|trouble| trouble.starts_with("short_of_funds"))
+        );
+        let balances = world.balances().await;
+        assert_eq!(balances[1].payable, sats(0));
+        assert!(balances[0].payable > sats(0) && balances[0].payable < sats(rich));
     });
 }
 

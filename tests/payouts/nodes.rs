@@ -181,6 +181,20 @@ impl Chain {
         self.elsewhere = call(&others, "getnewaddress", json!(["", "bech32"])).await;
     }
 
+    /// An address that is neither the pool's nor a miner's.
+    pub(crate) async fn address_of_others(&self) -> String {
+        let others = self.client.with_wallet("others");
+        call(&others, "getnewaddress", json!(["", "bech32"])).await
+    }
+
+    /// The node as it usually is, again.
+    pub(crate) async fn restart_broadcasting(&mut self) {
+        self.node.restart(&[]).await;
+        self.node.load_wallets().await;
+        let to_peer = format!("127.0.0.1:{}", self.peer.port);
+        let _: Value = call(&self.client, "addnode", json!([to_peer, "add"])).await;
+    }
+
     /// What the best chain's blocks after `since` pay to each miner's address, and the network's part of the
     /// transactions that do.
     pub(crate) async fn paid_since(&self, since: u64) -> (Vec<u64>, u64) {

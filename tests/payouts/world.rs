@@ -6,7 +6,7 @@ use std::time::Duration;
 use dwarves::store::sqlite::{SqliteOptions, SqliteStore};
 use dwarves::wallet::NodeWallet;
 use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::paymaster::messages::{Poke, ReadPayouts};
+use dwarves_actors::paymaster::messages::{PayoutsView, Poke, ReadPayouts};
 use dwarves_actors::paymaster::{Paymaster, PaymasterSettings};
 use dwarves_actors::store::{MinerBalances, SharedStore, Write};
 use dwarves_actors::testing::build::{BEGIN, hotkey, payout_settings, sats};
@@ -38,6 +38,21 @@ pub(crate) struct World {
     pub(crate) since: u64,
     rounds: u64,
     credited: [u64; MINERS as usize],
+}
+
+/// What a life came to.
+pub(crate) struct Life {
+    /// How often the wallet was asked.
+    pub(crate) calls: u64,
+    /// How payouts are at its end.
+    pub(crate) view: PayoutsView,
+}
+
+impl Life {
+    /// What hinders payouts, in words.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.view.troubles.iter().map(ToString::to_string).collect()
+    }
 }
 
 impl World {
@@ -92,12 +107,12 @@ impl World {
 
     /// One life of the paymaster, with a block between every two looks. A fault may end it. It has a system of
     /// its own, which is dropped with every actor and every future in it, as a crash does.
-    pub(crate) fn live(&self, plan: &[(u64, WalletFault)], looks: u32) -> u64 {
+    pub(crate) fn live(&self, plan: &[(u64, WalletFault)], looks: u32) -> Life {
         let life = || actix_rt::System::new().block_on(self.live_inside(plan, looks));
         std::thread::scope(|scope| scope.spawn(life).join().unwrap())
     }
 
-    async fn live_inside(&self, plan: &[(u64, WalletFault)], looks: u32) -> u64 {
+    async fn live_inside(&self, plan: &[(u64, WalletFault)], looks: u32) -> Life {
         let wallet = FaultyWallet::new(Arc::new(self.wallet()), plan.iter().copied());
         let shared: SharedWallet = Arc::new(wallet.clone());
         let stored = self.store.start(BEGIN).await.unwrap();
@@ -113,7 +128,13 @@ impl World {
         }
         self.is_quiet(&paymaster, &wallet).await;
         assert_eq!(halt.reasons(), [""; 0]);
-        wallet.calls()
+        let view = Port::new(&paymaster)
+            .ask(ReadPayouts, Duration::from_secs(5))
+            .await;
+        Life {
+            calls: wallet.calls(),
+            view: view.unwrap(),
+        }
     }
 
     /// Waits until a look has ended: until the wallet was not asked for a while. False if the process died in it.
@@ -128,7 +149,9 @@ impl World {
                 .ask(ReadPayouts, Duration::from_secs(5))
                 .await
                 .unwrap();
-            quiet = if wallet.calls() == calls { quiet + 1 } else { 0 };
+            // Signing many inputs takes longer than a few polls.
+            let is_quiet = wallet.calls() == calls && wallet.is_idle();
+            quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet == QUIET_POLLS {
                 return true;
             }

@@ -320,3 +320,118 @@ async fn deep_orphans_are_forgotten() {
     bench.look().await;
     assert_eq!(bench.stored(hash), Some((BlockState::Orphaned, 0)));
 }
+
+impl Bench {
+    async fn view(&self) -> BlocksView {
+        let port = Port::new(&self.tracker);
+        port.ask(ReadBlocks, Duration::from_secs(5)).await.unwrap()
+    }
+
+    /// Blocks of one job, as many as are wanted.
+    fn blocks_of(&self, job: &Job, count: usize) -> Vec<dwarves_domain::share::Proof> {
+        let mut from = 0;
+        let mut found = Vec::new();
+        while found.len() < count {
+            let (nonce, proof) = mine(job, from, true);
+            from = nonce + 1;
+            found.push(proof);
+        }
+        found
+    }
+
+    async fn take(&self, job: &Job, proof: &dwarves_domain::share::Proof) -> CandidateReply {
+        let chain = job.template().chain();
+        let take = messages::TakeCandidate {
+            hash: proof.hash,
+            header: proof.header,
+            extranonce: proof.extranonce,
+            template: job.template().id(),
+            bytes: Some(job.template().block(&proof.header, proof.extranonce)),
+            height: chain.height,
+            reward: chain.coinbase_value,
+            finder: hotkey(1),
+            is_doubtful: false,
+            at: BEGIN,
+        };
+        let port = Port::new(&self.tracker);
+        port.ask(take, Duration::from_secs(30)).await.unwrap()
+    }
+}
+
+/// Where blocks are as easy as shares, one miner makes thousands of one height.
+#[actix::test]
+async fn of_a_flood_of_blocks_so_many_of_a_height_are_kept_the_first_wins_and_the_others_are_settled() {
+    let bench = Bench::new().await;
+    bench.chain.set_submissions(Submissions::LostBefore);
+    let job = bench.job();
+    let flood = bench.blocks_of(&job, 30);
+    for (n, proof) in flood.iter().enumerate() {
+        let expected = if n < 4 {
+            CandidateReply::Taken
+        } else {
+            CandidateReply::Crowded
+        };
+        assert_eq!(bench.take(&job, proof).await, expected, "{n}");
+    }
+    settle().await;
+    assert_eq!(bench.memory.found_blocks().len(), 4);
+    let view = bench.view().await;
+    assert_eq!((view.left_out, view.followed), (26, 4));
+    assert!(
+        view.troubles
+            .iter()
+            .any(|trouble| trouble.starts_with("easy_blocks")),
+        "{:?}",
+        view.troubles
+    );
+    bench.chain.set_submissions(Submissions::Arrive);
+    bench.look().await;
+    bench.look().await;
+    let hashes: Vec<HeaderHash> = flood.iter().map(|proof| proof.hash).collect();
+    assert_eq!(bench.chain.tip().hash, hashes[0], "the first goes first");
+    assert_eq!(
+        bench.chain.submitted(),
+        hashes[..4],
+        "its siblings after it, each once"
+    );
+    bench.chain.others_find(2);
+    bench.look().await;
+    bench.look().await;
+    assert_eq!(bench.stored(hashes[0]), Some((BlockState::Immature, 3)));
+    for hash in &hashes[1..4] {
+        assert_eq!(bench.stored(*hash), Some((BlockState::Orphaned, 0)));
+    }
+    // What is kept of the height stays bounded, also now that it is decided.
+    for proof in &flood[4..] {
+        assert_eq!(bench.take(&job, proof).await, CandidateReply::Crowded);
+    }
+    assert_eq!(bench.memory.found_blocks().len(), 4);
+    assert_eq!(bench.chain.submitted().len(), 4);
+}
+
+#[actix::test]
+async fn blocks_of_an_earlier_flood_that_nobody_submitted_are_settled_once_their_height_is_deep() {
+    let bench = Bench::new().await;
+    bench.chain.set_submissions(Submissions::LostBefore);
+    let job = bench.job();
+    let flood = bench.blocks_of(&job, 4);
+    for proof in &flood {
+        bench.take(&job, proof).await;
+    }
+    bench.chain.others_find(8);
+    let bench = bench.restarted().await;
+    bench.look().await;
+    for proof in &flood[1..] {
+        assert_eq!(bench.stored(proof.hash), Some((BlockState::Orphaned, 0)));
+    }
+    assert_eq!(
+        bench.stored(flood[0].hash).unwrap().0,
+        BlockState::Submitted,
+        "the first still goes"
+    );
+    bench.chain.set_submissions(Submissions::Arrive);
+    bench.look().await;
+    bench.look().await;
+    assert_eq!(bench.stored(flood[0].hash), Some((BlockState::Orphaned, 0)));
+    assert_eq!(bench.view().await.waiting, 0);
+}

@@ -255,7 +255,7 @@ impl Planned {
         let mut tell = |kind, why: WhyHeld, more: String| {
             let held = plan.held_for(why);
             if held.miners > 0 {
-                let detail = format!("{} of {} miners wait{more}", held.amount, held.miners);
+                let detail = format!("{} sats of {} miners wait{more}", held.amount, held.miners);
                 found.push(Trouble::new(kind, detail));
             }
         };

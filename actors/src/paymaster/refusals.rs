@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::payouts::{Batch, FeePayer, Output, Part};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
@@ -43,13 +44,15 @@ impl Machine {
     ) -> Result<BTreeSet<Vec<u8>>, Ended> {
         let outputs = batch.outputs();
         let own = patiently(self.wallet.own_address()).await?;
-        let amount = outputs.iter().map(|output| output.amount).min();
+        // An amount that is no dust, and that the coins surely cover.
+        let amount = outputs.iter().map(|output| output.amount).max();
+        let (half, _) = amount.unwrap_or(Amount::ZERO).part_of(1, 2);
         let to_itself = vec![Output {
             address: own,
             script: Vec::new(),
-            amount: amount.unwrap_or(Amount::ZERO),
+            amount: half.max(self.settings.dust),
         }];
-        if self.is_refused(&to_itself).await?.is_some() {
+        if !matches!(self.try_out(&to_itself).await?, Verdict::Taken) {
             return Err(Ended::Trouble(Trouble::of_wallet(whole)));
         }
         let all = outputs.len();
@@ -69,13 +72,16 @@ impl Machine {
             }
             let half = group.split_off(group.len() / 2);
             for half in [group, half] {
-                if tries == TRIES_MAX {
-                    suspected.extend(half.into_iter().map(|output| output.script));
-                    continue;
-                }
-                tries += 1;
-                if let Some(why) = self.is_refused(&half).await? {
-                    groups.push((half, why));
+                let verdict = if tries == TRIES_MAX {
+                    Verdict::Unknown
+                } else {
+                    tries += 1;
+                    self.try_out(&half).await?
+                };
+                match verdict {
+                    Verdict::Taken => {}
+                    Verdict::Refused(why) => groups.push((half, why)),
+                    Verdict::Unknown => suspected.extend(half.into_iter().map(|output| output.script)),
                 }
             }
         }
@@ -103,29 +109,23 @@ impl Machine {
         }
     }
 
-    /// Why the node refuses to pay these outputs, if it does. They are tried with small amounts: only whom they pay
-    /// is asked.
-    async fn is_refused(&self, outputs: &[Output]) -> Result<Option<String>, Ended> {
-        let small = self.settings.dust;
-        let part = |output: &Output, number: u64| {
+    /// Whether the node takes these outputs, whatever the fee, which the pool pays.
+    async fn try_out(&self, outputs: &[Output]) -> Result<Verdict, Ended> {
+        let part = |(output, number): (&Output, u64)| {
             let mut hotkey = [0; 32];
             hotkey[..8].copy_from_slice(&number.to_be_bytes());
             Part {
-                hotkey: dwarves_domain::hotkey::Hotkey::from_bytes(hotkey),
+                hotkey: Hotkey::from_bytes(hotkey),
                 address: output.address.clone(),
-                amount: small.min(output.amount),
+                amount: output.amount,
                 fee: Amount::ZERO,
                 borne: Amount::ZERO,
             }
         };
-        let parts = outputs
-            .iter()
-            .zip(0..)
-            .map(|(output, number)| part(output, number));
-        let batch = Batch::new(parts.collect(), FeePayer::Pool, self.settings.addresses);
-        let batch = match batch {
+        let parts = outputs.iter().zip(0..).map(part);
+        let batch = match Batch::new(parts.collect(), FeePayer::Pool, self.settings.addresses) {
             Ok(batch) => batch,
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Verdict::Refused(error.to_string())),
         };
         let request = BuildRequest {
             batch,
@@ -133,14 +133,23 @@ impl Machine {
             fee_max: Amount::MAX,
         };
         match patiently(self.wallet.check(request)).await {
-            Ok(()) => Ok(None),
+            Ok(()) => Ok(Verdict::Taken),
             Err(error) => match error.kind() {
-                WalletErrorKind::Refused | WalletErrorKind::BadAddress(_) => Ok(Some(error.to_string())),
-                _ if error.action() == WalletAction::Replan => {
-                    Err(Ended::Trouble(Trouble::of_wallet(&error)))
+                WalletErrorKind::Refused | WalletErrorKind::BadAddress(_) => {
+                    Ok(Verdict::Refused(error.to_string()))
                 }
+                // The pool's fee may be more than the coins that are left.
+                _ if error.action() == WalletAction::Replan => Ok(Verdict::Unknown),
                 _ => Err(error.into()),
             },
         }
     }
+}
+
+/// What the node says of a few outputs.
+enum Verdict {
+    Taken,
+    /// In the node's words.
+    Refused(String),
+    Unknown,
 }

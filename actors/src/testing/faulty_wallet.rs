@@ -39,6 +39,7 @@ impl WalletFault {
 #[derive(Default)]
 struct Memory {
     calls: u64,
+    answers: u64,
     plan: BTreeMap<u64, WalletFault>,
     is_dead: bool,
     statuses: BTreeMap<Txid, Vec<Seen>>,
@@ -71,9 +72,19 @@ impl FaultyWallet {
         self.memory.borrow().calls
     }
 
+    /// Whether no call is under way.
+    pub fn is_idle(&self) -> bool {
+        let memory = self.memory.borrow();
+        memory.answers == memory.calls
+    }
+
     /// Whether a fault ended the process.
     pub fn is_dead(&self) -> bool {
         self.memory.borrow().is_dead
+    }
+
+    fn answered(&self) {
+        self.memory.send_modify(|memory| memory.answers += 1);
     }
 
     fn next(&self) -> Option<WalletFault> {
@@ -94,9 +105,13 @@ impl FaultyWallet {
         note: impl FnOnce(&mut Memory, &T) + 'static,
     ) -> WalletFuture<T> {
         let fault = self.next();
-        if fault == Some(WalletFault::Stale)
-            && let Some(old) = stale(&self.memory.borrow())
-        {
+        // Not in the condition itself: what is borrowed there stays so in the body.
+        let old = match fault {
+            Some(WalletFault::Stale) => stale(&self.memory.borrow()),
+            _ => None,
+        };
+        if let Some(old) = old {
+            self.answered();
             return Box::pin(std::future::ready(Ok(old)));
         }
         let this = self.clone();
@@ -104,6 +119,7 @@ impl FaultyWallet {
             match fault {
                 Some(WalletFault::Before) => {
                     let why = "connection refused, by plan";
+                    this.answered();
                     return Err(WalletError::new(WalletErrorKind::Unreachable, why));
                 }
                 Some(WalletFault::DieBefore) => return pending().await,
@@ -111,6 +127,7 @@ impl FaultyWallet {
                 _ => {}
             }
             let answer = make(&*this.inner).await;
+            this.answered();
             if let Ok(answer) = &answer {
                 this.memory.send_modify(|memory| note(memory, answer));
             }

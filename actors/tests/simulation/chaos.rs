@@ -92,8 +92,8 @@ impl Chaos {
     }
 
     fn reorganise(&mut self) {
-        // Rarely deeper than a coinbase needs to mature.
-        let depth = if self.prng.chance(20) { 12 } else { 3 };
+        // Rarely deeper than a coinbase needs to mature, and then by enough that some seeds of each test get there.
+        let depth = if self.prng.chance(20) { 16 } else { 3 };
         let depth = 1 + self.prng.below(depth) as u32;
         self.chain.reorganise(depth);
         self.event(&format!("reorganisation depth={depth}"));

@@ -7,15 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_actors::clock::Clock;
+use dwarves_actors::wallet::Wallet;
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::chain_guard::Verdict;
+use dwarves_domain::units::Amount;
 
 use super::Findings;
 use crate::chain::node::inspect::{AddressFinding, Inspector};
 use crate::chain::node::{Network, Reading};
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::rpc::{RpcError, WalletTrouble};
+use crate::rpc::{Endpoint, RpcError, WalletTrouble};
+use crate::wallet::NodeWallet;
 use crate::wiring;
 
 /// How long one question to a node may take.
@@ -51,6 +54,7 @@ pub(super) async fn check<W: Write>(config: &Config, findings: &mut Findings<W>)
         check_sync(&inspector, findings).await?;
         if place == 0 {
             check_wallet(&inspector, findings).await?;
+            check_coins(endpoint, wallet, findings).await?;
             check_address(&inspector, network, address, findings).await?;
         }
         check_work(config, &inspector, network, address, findings).await?;
@@ -179,6 +183,36 @@ async fn check_wallet<W: Write>(inspector: &Inspector, findings: &mut Findings<W
         Ok(wallet) => findings.good("wallet", format!("{:?} is loaded", wallet.name)),
         Err(error) => findings.bad("wallet", &error, remedy(&error)),
     }
+}
+
+/// Tells what the wallet can pay with, and what sits where no payout can be made from.
+async fn check_coins<W: Write>(
+    endpoint: &Endpoint,
+    wallet: Option<&str>,
+    findings: &mut Findings<W>,
+) -> std::io::Result<()> {
+    let wallet = NodeWallet::start(endpoint.clone(), wallet)?;
+    // A wallet that can not be asked was told already.
+    let Ok(Ok(funds)) = tokio::time::timeout(ANSWER_MAX, wallet.funds()).await else {
+        return Ok(());
+    };
+    let spendable = Amount::checked_sum(funds.coins.iter().map(|(_, value)| *value));
+    let detail = format!(
+        "{} sats in {} coins can be paid out",
+        spendable.unwrap_or(Amount::MAX),
+        funds.coins.len()
+    );
+    findings.good("coins", detail)?;
+    if funds.in_mweb > Amount::ZERO {
+        let detail = format!(
+            "{} sats sit in MWEB, where payouts can not be made from",
+            funds.in_mweb
+        );
+        let remedy = "sendtoaddress to a bech32 address of the wallet (getnewaddress \"\" bech32): they are back after \
+                      six blocks";
+        findings.bad("coins", detail, remedy)?;
+    }
+    Ok(())
 }
 
 async fn check_address<W: Write>(

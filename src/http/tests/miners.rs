@@ -6,7 +6,7 @@ use dwarves_actors::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId};
-use dwarves_domain::payouts::{PayoutState, Txid};
+use dwarves_domain::payouts::{PayoutState, Txid, Waiting, WhyHeld};
 use dwarves_domain::time::Span;
 use serde_json::json;
 
@@ -120,6 +120,24 @@ async fn a_miner_is_shown_with_its_work_and_what_it_is_owed() {
                          "last_share_at": null, "shares": 10}],
         })
     );
+}
+
+#[actix_web::test]
+async fn a_balance_that_is_due_and_waits_says_why() {
+    for why in WhyHeld::ALL {
+        let mut world = World::new();
+        world.ports.waiting = port(move |_| {
+            let amount = sats(297_980);
+            Some(Waiting { why, amount })
+        });
+        let told = ask_state(world.state(), miner_path(miner(), "")).await.json();
+        let held = &told["payout_held"];
+        assert_eq!(
+            (&held["reason"], &held["amount_sats"]),
+            (&json!(why.name()), &json!(297_980))
+        );
+        assert!(held["detail"].as_str().unwrap().len() > 20, "{held}");
+    }
 }
 
 #[actix_web::test]

@@ -35,8 +35,8 @@ pub(super) struct ChainInfo {
     pub(super) initialblockdownload: bool,
 }
 
-/// A line of `listunspent`. Litecoin's confidential (MWEB) coins have neither id nor script and are not read as
-/// coins.
+/// A line of `listunspent`. Litecoin's confidential (MWEB) coins have no script and no place on the main chain, though
+/// some are listed with the id of the transaction that pegged them in; they are not read as coins.
 #[derive(Debug, Deserialize)]
 pub(super) struct Unspent {
     #[serde(default)]
@@ -79,9 +79,9 @@ impl Unspent {
         self.spendable && self.safe && self.place().is_some() && self.input_size().is_some()
     }
 
-    /// Whether it is a coin of Litecoin's extension blocks: those have no place on the main chain.
+    /// Whether it is a coin of Litecoin's extension blocks: those alone have no script.
     pub(super) fn is_in_mweb(&self) -> bool {
-        self.txid.is_empty()
+        self.script.is_empty()
     }
 
     pub(super) fn place(&self) -> Option<OutPoint> {

@@ -56,7 +56,11 @@ fn with_coin(more: impl Fn(&Call) -> Act + Send + Sync + 'static) -> NodeWallet 
                          \"spendable\":true,\"safe\":{safe}}}"
                     )
                 };
-                let mweb = "{\"address\":\"ltcmweb1x\",\"amount\":5.0,\"spendable\":true}";
+                // One with the id of its peg-in, one with none.
+                let mweb = format!(
+                    "{{\"txid\":\"{TXID}\",\"address\":\"tmweb1x\",\"amount\":3.0,\"spendable\":true}},\
+                     {{\"address\":\"ltcmweb1x\",\"amount\":2.0,\"spendable\":true}}"
+                );
                 Act::Result(format!(
                     "[{},{},{mweb}]",
                     coin("1.00000001", true),

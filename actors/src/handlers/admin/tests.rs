@@ -16,6 +16,7 @@ use crate::store::{StoreError, StoreErrorKind, Written};
 use crate::testing::build::{BEGIN, hotkey, sats, worker_name};
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
 use crate::work_manager::messages::WorkControl;
+use dwarves_domain::ids::PayoutId;
 
 struct Bench {
     handler: Addr<AdminHandler>,
@@ -218,6 +219,12 @@ async fn every_message_is_understood_and_delivered() {
         ("paymaster", "pay_now", json!({ "dry_run": true }), pay_now(true)),
         (
             "paymaster",
+            "cancel",
+            json!({ "payout": 7 }),
+            Payouts(PaymasterControl::Cancel(PayoutId::new(7))),
+        ),
+        (
+            "paymaster",
             "set_threshold",
             json!({ "threshold_sats": 70_000 }),
             Payouts(PaymasterControl::SetThreshold(sats(70_000))),
@@ -281,6 +288,8 @@ async fn a_field_that_is_missing_unknown_or_wrong_is_named() {
         ("fee_bps", fee(json!({ "fee_bps": -1 }))),
         ("fee", fee(json!({ "fee_bps": 1, "fee": 1 }))),
         ("dry_run", ("paymaster", "pay_now", json!({ "dry_run": 1 }))),
+        ("payout", ("paymaster", "cancel", json!({}))),
+        ("payout", ("paymaster", "cancel", json!({ "payout": "7" }))),
         ("threshold_sats", ("paymaster", "set_threshold", json!({}))),
         (
             "threshold_sats",

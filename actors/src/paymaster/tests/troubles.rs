@@ -64,7 +64,7 @@ async fn too_few_coins_go_to_the_smallest_balances_first_and_the_rest_is_told() 
         );
     }
     let detail = bench.view().await.troubles[0].detail.clone();
-    assert!(detail.contains("10000 of 1 miners wait"), "{detail}");
+    assert!(detail.contains("10000 sats of 1 miners wait"), "{detail}");
     assert!(detail.contains("7000000 more sit in MWEB"), "{detail}");
     bench.wallet.give(10_500);
     bench.look_at(161).await;
