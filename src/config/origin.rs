@@ -17,7 +17,7 @@ const DEFAULTS: &str = include_str!("../../config.toml");
 /// Every setting of `file` (or `config.toml`, if it is there) and this process's environment.
 ///
 /// # Errors
-/// As [`Config::load`].
+/// As [`crate::config::Config::load`].
 pub fn effective(file: Option<&Path>) -> Result<Vec<Effective>, ConfigError> {
     let (name, text) = read_file(file)?;
     effective_of(&name, &text, std::env::vars_os())

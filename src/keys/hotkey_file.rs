@@ -62,7 +62,7 @@ pub enum HotkeyFileError {
 #[derive(Clone)]
 enum Pair {
     /// Substrate's default, and what is made here.
-    Sr25519(Keypair),
+    Sr25519(Box<Keypair>),
     /// Read only.
     Ed25519(Box<SigningKey>),
 }
@@ -143,7 +143,7 @@ impl HotkeyFile {
         let pair = match scheme {
             Scheme::Sr25519 => {
                 let mini = MiniSecretKey::from_bytes(&seed).expect("a mini secret is any 32 bytes");
-                Pair::Sr25519(mini.expand_to_keypair(ExpansionMode::Ed25519))
+                Pair::Sr25519(Box::new(mini.expand_to_keypair(ExpansionMode::Ed25519)))
             }
             Scheme::Ed25519 => Pair::Ed25519(Box::new(SigningKey::from_bytes(&seed))),
         };
@@ -157,7 +157,7 @@ impl HotkeyFile {
 
     fn from_secret(secret: SecretKey) -> Self {
         Self {
-            pair: Pair::Sr25519(secret.to_keypair()),
+            pair: Pair::Sr25519(Box::new(secret.to_keypair())),
             phrase: None,
             seed: None,
             warning: None,

@@ -119,10 +119,10 @@ pub(super) async fn look_at(
     let (deployments, said) = look_at_deployments(node, settings, &info).await;
     finding.evidence.deployments = deployments;
     finding.why.extend(said);
-    let warning = info.warnings().into_iter().find(|warning| {
-        let is_like = |words: &&str| warning.contains(*words);
-        WARNINGS.iter().any(|words| is_like(words))
-    });
+    let warning = info
+        .warnings()
+        .into_iter()
+        .find(|warning| WARNINGS.iter().any(|words| warning.contains(words)));
     if let Some(warning) = warning {
         finding.evidence.warns = true;
         finding.why.push(format!("it warns: {warning}"));
