@@ -116,18 +116,20 @@ async fn an_interval_counts_from_the_last_closing_and_is_never_zero() {
 }
 
 #[actix::test]
-async fn what_could_not_be_stored_does_not_hold() {
+async fn what_could_not_be_stored_does_not_hold_but_a_pause_does_and_says_so() {
     let faults: Vec<_> = (1..=3).map(|n| (n, Fault::Refuse)).collect();
     let bench = Bench::with(terms(), &faults).await;
     let before = bench.schedule().await;
     for control in [
         DistributorControl::SetFee(BasisPoints::new(1).unwrap()),
         DistributorControl::SetRunInterval(Span::from_secs(1)),
-        DistributorControl::Pause,
     ] {
         assert_eq!(bench.ask(control).await, ControlOutcome::Unavailable);
     }
     assert_eq!(bench.schedule().await, before);
+    let told = done(bench.ask(DistributorControl::Pause).await);
+    assert_eq!((&told["paused"], &told["saved"]), (&true.into(), &false.into()));
+    assert_ne!(bench.schedule().await, before, "paused");
 }
 
 #[test]
