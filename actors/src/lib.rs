@@ -12,6 +12,7 @@ pub mod clock;
 pub mod gate;
 pub mod halt;
 pub mod handlers;
+pub mod http_gate;
 pub mod identity;
 pub mod ledger;
 pub mod miner_manager;

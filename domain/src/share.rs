@@ -61,6 +61,11 @@ impl Rejection {
         }
     }
 
+    /// Whether the share counts on the ladder of refused shares. A late one is the network's fault more than the miner's.
+    pub const fn is_wrong(self) -> bool {
+        !matches!(self, Self::Stale)
+    }
+
     /// The reason's name on the wire.
     pub const fn reason(self) -> &'static str {
         Self::REASONS[self.index()]

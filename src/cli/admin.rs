@@ -29,6 +29,7 @@ const DEFAULT_POOL: &str = "http://127.0.0.1:8080";
                        remove_worker hotkey= worker= | remove_miner hotkey=
   work_manager         refresh
   stratum_gate         status | lift address=
+  http_gate            status | lift address=
   reward_distributor   set_run_interval run_interval_secs= | distribute_now | pause | resume |
                        set_fee fee_bps= | reset_schedule
   paymaster            pause | resume | pay_now [dry_run=] | cancel payout= |

@@ -154,6 +154,15 @@ pub struct HttpConfig {
     /// Signed requests a second of one worker.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
     pub signed_requests_per_sec: u32,
+    /// Shares after which a worker's wrong ones are looked at.
+    #[serde(deserialize_with = "values::whole::<_, _, 10, 10_000>")]
+    pub reject_window: u16,
+    /// The most of them that may be wrong, in percent.
+    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    pub reject_percent: u16,
+    /// How long a worker is kept out after three windows with more.
+    #[serde(rename = "ban_secs", deserialize_with = "values::secs::<_, 1, 86_400>")]
+    pub ban: Span,
 }
 
 impl HttpConfig {
@@ -182,6 +191,9 @@ impl Default for HttpConfig {
             requests_in_flight: 2_400,
             proxies: Vec::new(),
             signed_requests_per_sec: 2_000,
+            reject_window: 100,
+            reject_percent: 50,
+            ban: Span::from_secs(600),
         }
     }
 }

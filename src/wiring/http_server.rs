@@ -1,17 +1,24 @@
 //! The HTTP server: one registration and one submission handler for each of its workers.
 
+use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix::Actor;
 use actix_web::dev::{Server, ServerHandle};
-use dwarves_actors::ask::Port;
+use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationPeers, RegistrationSettings};
+use dwarves_actors::handlers::submission::ladder::Ladder;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
+use dwarves_actors::http_gate::PutOutRig;
 use dwarves_actors::proof_of_work::SharedProofOfWork;
+use dwarves_domain::miners::RigAt;
+use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::session::SessionKey;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobKey;
+use tokio::sync::watch;
 
 use super::StartError;
 use crate::config::{Config, HttpConfig};
@@ -29,6 +36,15 @@ pub(super) struct HandlerParts {
     pub(super) job_key: JobKey,
     pub(super) clock: SharedClock,
     pub(super) proof_of_work: SharedProofOfWork,
+    pub(super) http_gate: HttpGateParts,
+}
+
+/// How workers are kept out whose shares are mostly wrong.
+#[derive(Clone)]
+pub(super) struct HttpGateParts {
+    pub(super) limits: Limits,
+    pub(super) kept_out: watch::Receiver<Arc<HashMap<RigAt, Timestamp>>>,
+    pub(super) gate: Outbox<PutOutRig>,
 }
 
 impl HandlerParts {
@@ -48,6 +64,11 @@ impl HandlerParts {
             Arc::clone(&self.clock),
         )
         .with_proof_of_work(Arc::clone(&self.proof_of_work))
+        .with_ladder(Ladder::new(
+            self.http_gate.limits,
+            self.http_gate.kept_out.clone(),
+            self.http_gate.gate.clone(),
+        ))
         .start();
         WorkerPorts {
             authenticate: Port::new(&registration),

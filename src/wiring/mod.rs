@@ -26,6 +26,7 @@ use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
+use dwarves_actors::http_gate::{AttachHttpGate, HttpGate};
 use dwarves_actors::pool_manager::effective::Effective;
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
@@ -55,7 +56,7 @@ mod stratum;
 
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
-use http_server::{BoundServer, HandlerParts};
+use http_server::{BoundServer, HandlerParts, HttpGateParts};
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
 use stratum::{BoundStratum, RunningStratum};
@@ -382,6 +383,26 @@ fn handler_parts(
         job_key: ground.pool_key.job_key(),
         clock: Arc::clone(&ground.clock),
         proof_of_work,
+        http_gate: http_gate(config, ground, ports),
+    }
+}
+
+/// Starts the gate that keeps workers out of HTTP.
+fn http_gate(config: &Config, ground: &Ground, ports: &PoolPorts) -> HttpGateParts {
+    let limits = settings::rejects(config);
+    let (tell, kept_out) = watch::channel(Arc::default());
+    let gate = HttpGate::new(limits.keep_out, Arc::clone(&ground.clock), tell).start();
+    let attach = AttachHttpGate {
+        read: Port::new(&gate),
+        control: Port::new(&gate),
+    };
+    if ports.attach_http_gate.post(attach).is_err() {
+        log::error!("the pool manager does not know the HTTP gate; admins can not reach it");
+    }
+    HttpGateParts {
+        limits,
+        kept_out,
+        gate: Outbox::new(&gate),
     }
 }
 

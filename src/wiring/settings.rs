@@ -11,7 +11,7 @@ use dwarves_actors::paymaster::holds::{Hold, Holds};
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::miners::{Quotas, RegistryLimits};
+use dwarves_domain::miners::{Quotas, RegistryLimits, rejects};
 use dwarves_domain::payouts::Depths;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
@@ -222,6 +222,15 @@ pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressForm
             per_client: config.limits.share_of(config.http.signed_requests_per_sec),
         },
         mailbox_capacity: config.limits.handler_mailbox,
+    }
+}
+
+/// When a worker's wrong shares over HTTP are too many.
+pub(super) fn rejects(config: &Config) -> rejects::Limits {
+    rejects::Limits {
+        window: config.http.reject_window,
+        percent_max: config.http.reject_percent,
+        keep_out: config.http.ban,
     }
 }
 

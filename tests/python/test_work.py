@@ -534,3 +534,25 @@ def test_a_workers_difficulty_follows_its_pace(uri):
         while time.monotonic() < end:
             miner.accepted(block=False)
         assert miner.job().work["share_difficulty"] > 50 * begin
+
+
+def test_a_worker_with_mostly_wrong_shares_is_kept_out_alone_and_an_admin_lifts_it(uri):
+    with Pool(http__reject_window=10, http__ban_secs=300, chain__devnet_block_hashes=1_000_000_000) as pool:
+        miner = pool.miner(uri)
+        job = miner.job("broken")
+        wrong, _ = job.find(above_target=True)
+        # Connections go to several handlers, each of which counts what it sees.
+        for _ in range(40):
+            answer = miner.submit(*[wrong] * 10, worker="broken")
+            if answer.status != 200:
+                break
+        problem(answer, 503, "kept_out")
+        assert 0 < int(answer.headers["retry-after"]) <= 300, answer.headers
+        eventually("every handler knows", lambda: miner.submit(wrong, worker="broken").status == 503)
+        miner.accepted("honest")
+        (kept_out,) = pool.must_control("pool_manager", "status")["http"]["kept_out"]
+        assert (kept_out["hotkey"], kept_out["worker"]) == (miner.hotkey, "broken"), kept_out
+        assert "dwarves_http_kept_out 1\n" in pool.get("/metrics").body.decode()
+        assert pool.must_control("http_gate", "lift", address="127.0.0.1") == {"lifted": 1}
+        assert pool.control("http_gate", "lift", address="127.0.0.1").code == "control_refused"
+        eventually("it may come again", lambda: miner.submit(wrong, worker="broken").status == 200)

@@ -24,6 +24,7 @@ use crate::gate::AttachGate;
 use crate::halt::SharedHalt;
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
+use crate::http_gate::AttachHttpGate;
 use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
@@ -185,6 +186,8 @@ pub struct PoolPorts {
     pub deliver: Port<Deliver>,
     /// Tells the pool manager of the gate before the Stratum listeners.
     pub attach_gate: Port<AttachGate>,
+    /// Tells the pool manager of the gate before HTTP.
+    pub attach_http_gate: Port<AttachHttpGate>,
     /// How the pool is.
     pub read_pool: Port<ReadPool>,
     /// Stops everything in order.

@@ -256,6 +256,7 @@ pub(super) fn start(
         },
         deliver: Port::new(&pool),
         attach_gate: Port::new(&pool),
+        attach_http_gate: Port::new(&pool),
         read_pool: Port::new(&pool),
         stop: Port::new(&pool),
         commit,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::ask::Request;
 use crate::chain::Standing;
 use crate::gate::{GateControl, GateView};
+use crate::http_gate::HttpGateView;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
@@ -54,6 +55,8 @@ pub enum ControlMessage {
     Payouts(PaymasterControl),
     /// To the gate before the Stratum listeners.
     Gate(GateControl),
+    /// To the gate before HTTP.
+    HttpGate(GateControl),
 }
 
 /// An admin's message to the pool manager.
@@ -123,6 +126,8 @@ pub struct PoolView {
     pub no_work: Option<NoWork>,
     /// How the gate before the Stratum listeners is, if there are any.
     pub gate: Option<GateView>,
+    /// How the gate before HTTP is, once it has started.
+    pub http_gate: Option<HttpGateView>,
     /// Which chain its nodes are on; `None` if the work manager did not say.
     pub standing: Option<Arc<Standing>>,
     /// What hinders it, in words, if anything.

@@ -16,6 +16,7 @@ use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
 use crate::clock::SharedClock;
 use crate::gate::AttachGate;
+use crate::http_gate::AttachHttpGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
@@ -114,6 +115,8 @@ pub struct PoolManager {
     started_at: Timestamp,
     /// The gate before the Stratum listeners, once it is open.
     gate: Option<AttachGate>,
+    /// The gate before HTTP, once it has started.
+    http_gate: Option<AttachHttpGate>,
 }
 
 impl PoolManager {
@@ -125,6 +128,7 @@ impl PoolManager {
             state: LifeState::Starting,
             started_at,
             gate: None,
+            http_gate: None,
         }
     }
 
@@ -335,10 +339,25 @@ impl Handler<Ask<Deliver>> for PoolManager {
                     "no Stratum listener is open; set stratum.listen".to_owned(),
                 )),
             },
+            ControlMessage::HttpGate(control) => match &self.http_gate {
+                Some(gate) => {
+                    ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
+                }
+                None => reply.answer(ControlOutcome::Busy),
+            },
             ControlMessage::Payouts(control) => {
                 ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));
             }
         }
+    }
+}
+
+impl Handler<Ask<AttachHttpGate>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachHttpGate>, _: &mut Self::Context) {
+        self.http_gate = Some(ask.payload);
+        ask.reply.answer(());
     }
 }
 

@@ -7,9 +7,10 @@ use serde_json::json;
 use super::effective;
 use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
-use crate::ask::{Ask, ReplyTo};
+use crate::ask::{Ask, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
-use crate::gate::{AttachGate, GateView, ReadGate};
+use crate::gate::{GateView, ReadGate};
+use crate::http_gate::{HttpGateView, ReadHttpGate};
 use crate::ledger::messages::ReadLedger;
 use crate::miner_manager::messages::{MinersView, ReadMiners};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
@@ -18,7 +19,15 @@ use crate::time_keeper::messages::{ClockView, ReadClock};
 use crate::wall_time::rfc3339;
 use crate::work_manager::messages::{NoWork, ReadWork};
 
+/// Where the gates are read, before Stratum and before HTTP.
+type Gates = (Option<Port<ReadGate>>, Option<Port<ReadHttpGate>>);
+
 impl PoolManager {
+    fn gates(&self) -> Gates {
+        let stratum = self.gate.as_ref().map(|gate| gate.read.clone());
+        (stratum, self.http_gate.as_ref().map(|gate| gate.read.clone()))
+    }
+
     /// The view of the pool as far as this actor knows it, to be completed by those that it asks.
     fn own_view(&self) -> PoolView {
         PoolView {
@@ -28,17 +37,18 @@ impl PoolManager {
             has_work: true,
             no_work: None,
             gate: None,
+            http_gate: None,
             standing: None,
             hindrances: Vec::new(),
         }
     }
 
     pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
-        let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
+        let (peers, gates) = (self.parts.peers.clone(), self.gates());
         let view = self.own_view();
         let (store, configured) = (self.parts.store.clone(), self.parts.effective.clone());
         ctx.spawn(wrap_future(async move {
-            let view = complete(&peers, gate, view).await;
+            let view = complete(&peers, gates, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
@@ -52,6 +62,7 @@ impl PoolManager {
                 "chain": view.standing.as_ref().map(|standing| standing.to_json()),
                 "no_work": view.no_work.as_ref().map(no_work_json),
                 "stratum": view.gate.as_ref().map(GateView::to_json),
+                "http": view.http_gate.as_ref().map(HttpGateView::to_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
                 "shares_accepted": miners.as_ref().map(|m| m.accepted),
@@ -79,9 +90,13 @@ fn no_work_json(lack: &NoWork) -> serde_json::Value {
 }
 
 /// Asks the work manager and the ledger how they are.
-async fn complete(peers: &PoolPeers, gate: Option<AttachGate>, mut view: PoolView) -> PoolView {
-    if let Some(gate) = gate {
-        view.gate = gate.read.ask(ReadGate, ASK_DEADLINE).await.ok();
+async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolView {
+    let (stratum, http) = gates;
+    if let Some(read) = stratum {
+        view.gate = read.ask(ReadGate, ASK_DEADLINE).await.ok();
+    }
+    if let Some(read) = http {
+        view.http_gate = read.ask(ReadHttpGate, ASK_DEADLINE).await.ok();
     }
     match view.state {
         LifeState::Running => {}
@@ -173,10 +188,10 @@ impl Handler<Ask<ReadPool>> for PoolManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadPool>, ctx: &mut Self::Context) {
-        let (peers, gate) = (self.parts.peers.clone(), self.gate.clone());
+        let (peers, gates) = (self.parts.peers.clone(), self.gates());
         let view = self.own_view();
         ctx.spawn(wrap_future(async move {
-            ask.reply.answer(complete(&peers, gate, view).await);
+            ask.reply.answer(complete(&peers, gates, view).await);
         }));
     }
 }

@@ -349,6 +349,7 @@ impl Miner {
                 | SubmitSharesReply::Paused
                 | SubmitSharesReply::Busy
                 | SubmitSharesReply::MinerFull
+                | SubmitSharesReply::KeptOut { .. }
                 | SubmitSharesReply::Unavailable
                 | SubmitSharesReply::WithBlocks { .. },
             )

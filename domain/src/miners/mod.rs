@@ -8,6 +8,8 @@
 //! | [`newcomers`] | how many new identities one client address and its networks may bring |
 //! | [`places`] | names and registrations without work: whoever takes the most gives way first |
 //! | [`performance`] | work in the window that ends now |
+//! | [`rejects`] | when many refused requests are too many: one ladder for Stratum and HTTP |
+//! | [`rigs`] | whose shares over HTTP are mostly wrong, and until when they are kept out |
 //! | [`hashrate`] | hashes per second from the difficulty of shares |
 
 pub mod hashrate;
@@ -16,7 +18,9 @@ pub mod performance;
 pub mod places;
 pub mod recent;
 pub mod registry;
+pub mod rejects;
 pub mod replay;
+pub mod rigs;
 
 pub use hashrate::Hashrate;
 pub use newcomers::{Newcomers, TooManyNew};
@@ -27,3 +31,4 @@ pub use registry::{
     Ban, CountedShare, Counters, Credit, Miner, OutOfNumbers, Registry, RegistryLimits, Standing, Worker,
 };
 pub use replay::{NonceClaim, ReplayGuard};
+pub use rigs::{KeptOutRigs, Ladders, Rig, RigAt};

@@ -133,6 +133,14 @@ impl Failure {
         self
     }
 
+    /// The same, to be tried again after this time.
+    pub(super) fn after(self, try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again.millis().div_ceil(1_000)),
+            ..self
+        }
+    }
+
     /// A mistake of the pool's own; the log has it.
     pub(super) fn internal() -> Self {
         let message = "the answer could not be written; the log says why";
@@ -157,11 +165,7 @@ impl Failure {
     /// Too many new payout addresses came from the caller's address; after this time one more may come.
     pub(super) fn too_many_new(try_again: Span) -> Self {
         let text = Fault::TooManyNew { try_again }.text();
-        let failure = Self::new(StatusCode::TOO_MANY_REQUESTS, code::OTHER, text);
-        Self {
-            retry_after: Some(try_again.millis().div_ceil(1_000)),
-            ..failure
-        }
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code::OTHER, text).after(try_again)
     }
 
     /// With status 200 a miner falls back to what else it knows; with another it asks for the same for ever.

@@ -124,6 +124,9 @@ fn outcome(answer: SubmitSharesReply) -> Result<Option<&'static str>, Failure> {
         .into()),
         SubmitSharesReply::Busy => Err(Problem::busy().into()),
         SubmitSharesReply::MinerFull => Err(Problem::miner_full().into()),
+        SubmitSharesReply::KeptOut { try_again } => {
+            Err(Failure::from(Problem::kept_out(try_again)).after(try_again))
+        }
         SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
             Err(Problem::unavailable().into())
         }

@@ -104,6 +104,8 @@ codes! {
     Busy, "busy", SERVICE_UNAVAILABLE, "The pool is busy";
     /// The ledger can not be written or read at present.
     Unavailable, "unavailable", SERVICE_UNAVAILABLE, "The ledger is not available";
+    /// Most shares of the worker were wrong lately.
+    KeptOut, "kept_out", SERVICE_UNAVAILABLE, "The worker is kept out for a while";
     /// The chain gives no work.
     NoWork, "no_work", SERVICE_UNAVAILABLE, "There is no work at present";
     /// The operator paused the pool.
@@ -123,6 +125,8 @@ impl Code {
             Self::Busy => Some(1),
             Self::NoWork | Self::Unavailable | Self::NotReady | Self::Stopping => Some(5),
             Self::Paused => Some(10),
+            // What is left of its time is told where it is known.
+            Self::KeptOut => Some(60),
             _ => None,
         }
     }

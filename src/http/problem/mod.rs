@@ -149,6 +149,18 @@ impl Problem {
         )
     }
 
+    /// The refusal of a worker whose shares were mostly wrong.
+    pub fn kept_out(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::KeptOut,
+                "most shares of this worker were wrong (http.reject_percent), so it is kept out for a while; \
+                 no share was judged",
+            )
+        }
+    }
+
     /// The refusal of one more new miner from the same place.
     pub fn too_many_new(try_again: Span) -> Self {
         Self {

@@ -122,6 +122,12 @@ impl Page {
         if let Some(gate) = &view.gate {
             self.gate(gate);
         }
+        if let Some(gate) = &view.http_gate {
+            let help = "Workers that are kept out of HTTP for wrong shares.";
+            self.gauge("dwarves_http_kept_out", help, gate.kept_out.len());
+            let help = "Workers that were put out of HTTP for wrong shares, since the start.";
+            self.counter("dwarves_http_put_out_total", help, gate.put_out);
+        }
         if let Some(standing) = &view.standing {
             self.chain(standing);
         }

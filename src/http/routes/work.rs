@@ -78,7 +78,7 @@ pub async fn fetch(
     request_body = SubmitBody,
     responses(
         (status = 200, description = "A verdict for each share, in order", body = SubmitAnswer),
-        (status = "default", description = "Refused, and no share was judged; codes: body_invalid, too_many_shares, banned, miner_unknown, busy, unavailable, paused", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused, and no share was judged; codes: body_invalid, too_many_shares, banned, miner_unknown, kept_out, busy, unavailable, paused", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("session" = []), ("signature" = [])),
 )]
@@ -139,6 +139,7 @@ fn answer_of(answer: SubmitSharesReply, blocks: &[usize]) -> Result<HttpResponse
         )),
         SubmitSharesReply::Busy => Err(Problem::busy()),
         SubmitSharesReply::MinerFull => Err(Problem::miner_full()),
+        SubmitSharesReply::KeptOut { try_again } => Err(Problem::kept_out(try_again)),
         SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => Err(Problem::unavailable()),
     }
 }

@@ -300,6 +300,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         has_work: true,
         no_work: None,
         gate: None,
+        http_gate: None,
         standing: Some(Arc::new(Standing::trusted())),
         hindrances: Vec::new(),
     }

@@ -242,7 +242,19 @@ async fn what_passes_is_a_status_after_which_miners_ask_again() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     let header = hex::encode(job().header().as_bytes());
     let params = json!([header, {"workid": job().id().to_string()}]);
-    failure(&ask_state(state, call("submitblock", params)).await, 503, -1);
+    failure(
+        &ask_state(state, call("submitblock", params.clone())).await,
+        503,
+        -1,
+    );
+    let mut world = World::new();
+    world.worker.submit = port(|_| SubmitSharesReply::KeptOut {
+        try_again: Span::from_secs(77),
+    });
+    let answer = ask_state(world.state(), call("submitblock", params)).await;
+    let message = failure(&answer, 503, -1);
+    assert!(message.contains("http.reject_percent"), "{message}");
+    assert_eq!(answer.header("retry-after"), Some("77"));
 }
 
 #[actix_web::test]

@@ -8,6 +8,7 @@ use dwarves_actors::handlers::submission::messages::{
 };
 use dwarves_domain::miners::Client;
 use dwarves_domain::share::Submission;
+use dwarves_domain::time::Span;
 use serde_json::json;
 
 use super::fakes::{NOW, World, job, port, port_after, silent, stuck};
@@ -212,6 +213,23 @@ async fn quotas_are_named_to_whoever_meets_them() {
 }
 
 #[actix_web::test]
+async fn a_worker_that_is_kept_out_is_told_for_how_long() {
+    let kept_out = |millis| SubmitSharesReply::KeptOut {
+        try_again: Span::from_millis(millis),
+    };
+    let mut world = World::new();
+    world.worker.submit = port(move |_| SubmitSharesReply::WithBlocks {
+        answer: Box::new(kept_out(76_001)),
+        places: vec![0],
+    });
+    let answer = ask_state(world.state(), in_session(post("/v1/work", "{\"shares\":[]}"))).await;
+    answer.refuses(503, "kept_out", None);
+    assert_eq!(answer.header("retry-after"), Some("77"));
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("http.reject_percent"), "{detail}");
+}
+
+#[actix_web::test]
 async fn no_shares_get_no_verdicts() {
     let answer = ask(in_session(post("/v1/work", "{\"shares\":[]}"))).await;
     assert_eq!(
@@ -236,8 +254,15 @@ async fn a_thousand_shares_are_taken_and_one_more_is_too_many() {
 
 #[actix_web::test]
 async fn every_refusal_of_shares_has_its_code() {
-    let cases: [(SubmitSharesReply, u16, &str); 6] = [
+    let cases: [(SubmitSharesReply, u16, &str); 7] = [
         (SubmitSharesReply::MinerFull, 503, "busy"),
+        (
+            SubmitSharesReply::KeptOut {
+                try_again: Span::from_secs(77),
+            },
+            503,
+            "kept_out",
+        ),
         (SubmitSharesReply::MinerUnknown, 404, "miner_unknown"),
         (
             SubmitSharesReply::Banned {

@@ -28,7 +28,7 @@ use super::protocol::{reply, scale};
 
 mod lines;
 pub mod pace;
-pub mod rejects;
+pub use dwarves_domain::miners::rejects;
 mod shares;
 #[cfg(test)]
 mod tests;

@@ -160,6 +160,8 @@ impl StratumSession {
             SubmitSharesReply::MinerFull => {
                 Fault::Other("This miner has as many live shares as one may have, please try again")
             }
+            // Only over HTTP: the gate keeps sessions out.
+            SubmitSharesReply::KeptOut { .. } => Fault::UNAUTHORIZED,
             SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
                 Fault::Other("The pool can not store shares at present, please try again")
             }

@@ -23,7 +23,7 @@ const REASON_LEN_MAX: usize = 500;
 /// The longest name of a setting, in bytes: that of a worker's difficulty.
 const SETTING_LEN_MAX: usize = 250;
 
-const ACTORS: [(&str, &[&str]); 6] = [
+const ACTORS: [(&str, &[&str]); 7] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],
@@ -42,6 +42,7 @@ const ACTORS: [(&str, &[&str]); 6] = [
     ),
     ("work_manager", &["refresh"]),
     ("stratum_gate", &["status", "lift"]),
+    ("http_gate", &["status", "lift"]),
     (
         "reward_distributor",
         &[
@@ -113,6 +114,8 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
         }),
         ("stratum_gate", "status") => ControlMessage::Gate(GateControl::Status),
         ("stratum_gate", "lift") => ControlMessage::Gate(GateControl::Lift(fields.parsed("address")?)),
+        ("http_gate", "status") => ControlMessage::HttpGate(GateControl::Status),
+        ("http_gate", "lift") => ControlMessage::HttpGate(GateControl::Lift(fields.parsed("address")?)),
         ("work_manager", "refresh") => ControlMessage::Work(WorkControl::Refresh),
         ("reward_distributor", "set_run_interval") => {
             let secs = fields.number("run_interval_secs", 1, RUN_INTERVAL_SECS_MAX)?;

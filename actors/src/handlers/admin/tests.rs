@@ -95,7 +95,7 @@ impl Bench {
 
 #[actix::test]
 async fn every_message_is_understood_and_delivered() {
-    use ControlMessage::{Gate, Miners, Payouts, Pool, Rewards, Work};
+    use ControlMessage::{Gate, HttpGate, Miners, Payouts, Pool, Rewards, Work};
     let key = hotkey(2);
     let until = Timestamp::from_secs(1_900_000_000);
     let fixed = |worker: Option<&str>, difficulty: Option<f64>| {
@@ -171,6 +171,13 @@ async fn every_message_is_understood_and_delivered() {
         ),
         ("work_manager", "refresh", json!({}), Work(WorkControl::Refresh)),
         ("stratum_gate", "status", json!({}), Gate(GateControl::Status)),
+        ("http_gate", "status", json!({}), HttpGate(GateControl::Status)),
+        (
+            "http_gate",
+            "lift",
+            json!({ "address": "192.0.2.1" }),
+            HttpGate(GateControl::Lift("192.0.2.1".parse().unwrap())),
+        ),
         (
             "stratum_gate",
             "lift",
@@ -321,6 +328,7 @@ async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
             "miner_manager",
             "work_manager",
             "stratum_gate",
+            "http_gate",
             "reward_distributor",
             "paymaster"
         ]

@@ -152,8 +152,8 @@ impl SubmissionHandler {
         if !found.is_empty() {
             asker.candidates = self.hand_over(found, ctx);
         }
-        if asker.is_busy {
-            return self.answer_one(asker, SubmitSharesReply::Busy, ctx);
+        if let Some(instead) = asker.instead.take() {
+            return self.answer_one(asker, instead, ctx);
         }
         self.enqueue(checked, asker, ctx);
     }
@@ -161,10 +161,10 @@ impl SubmissionHandler {
     /// The queue is full, so the shares do not count. They are hashed later all the same: one may be a block.
     fn prove_later(&mut self, drafts: Drafts, mut asker: Asker, ctx: &mut Context<Self>) {
         let count = drafts.shares.len();
-        asker.is_busy = true;
+        let instead = asker.instead.get_or_insert(SubmitSharesReply::Busy).clone();
         if self.unhashed + count > UNHASHED_MAX || asker.times >= PROVE_TIMES_MAX {
             log::debug!("{count} shares of miner={} are not even looked at", drafts.miner);
-            return self.answer_one(asker, SubmitSharesReply::Busy, ctx);
+            return self.answer_one(asker, instead, ctx);
         }
         asker.times += 1;
         self.unhashed += count;

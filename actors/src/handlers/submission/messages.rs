@@ -8,7 +8,7 @@ use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId, WorkerName
 use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{FullExtraNonce, Job, JobId};
 
 use crate::ask::Request;
@@ -145,6 +145,11 @@ pub enum SubmitSharesReply {
     MinerFull,
     /// The store can not take shares at present; nothing counts.
     Unavailable,
+    /// Most shares of this worker were wrong lately, so it is kept out for a while; nothing counts.
+    KeptOut {
+        /// How long it still is.
+        try_again: Span,
+    },
     /// The answer, and some of the shares that do not count are blocks: what met the network's target was stored and
     /// submitted, whatever became of the share.
     WithBlocks {

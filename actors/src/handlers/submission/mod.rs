@@ -26,6 +26,7 @@ use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
 mod fetching;
 mod finding;
 mod hashing;
+pub mod ladder;
 pub mod messages;
 mod rolled;
 mod submitting;
@@ -33,6 +34,7 @@ mod submitting;
 mod tests;
 
 use finding::Candidates;
+use ladder::{Ladder, Rigs};
 use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
 
 /// Messages to the miner manager that may be under way: one whose shares are being written, and one that is judged
@@ -85,8 +87,11 @@ struct Waiting {
 struct Asker {
     source: Source,
     reply: ReplyTo<SubmitSharesReply>,
-    /// It has no place among those in flight: its shares do not count, and are looked at for blocks alone.
-    is_busy: bool,
+    /// The answer if its shares do not count and are looked at for blocks alone: it has no place among those in
+    /// flight, or its rigs are kept out.
+    instead: Option<SubmitSharesReply>,
+    /// Whose shares they are, where that is watched.
+    rigs: Rigs,
     has_place: bool,
     /// How often its shares were to be hashed.
     times: u8,
@@ -99,7 +104,8 @@ impl Asker {
         Self {
             source,
             reply,
-            is_busy: !has_place,
+            instead: (!has_place).then_some(SubmitSharesReply::Busy),
+            rigs: Rigs::Unwatched,
             has_place,
             times: 0,
             candidates: Vec::new(),
@@ -131,6 +137,8 @@ pub struct SubmissionHandler {
     unsent: usize,
     /// A height of which the block tracker has enough, and since when.
     crowded: Option<(u32, Moment)>,
+    /// Who sends mostly wrong shares; sessions have ladders of their own.
+    ladder: Option<Ladder>,
 }
 
 impl SubmissionHandler {
@@ -159,6 +167,7 @@ impl SubmissionHandler {
             unhashed: 0,
             unsent: 0,
             crowded: None,
+            ladder: None,
         }
     }
 
@@ -166,6 +175,13 @@ impl SubmissionHandler {
     #[must_use]
     pub fn with_proof_of_work(mut self, proof_of_work: SharedProofOfWork) -> Self {
         self.proof_of_work = proof_of_work;
+        self
+    }
+
+    /// The same handler, which keeps out workers whose shares are mostly wrong.
+    #[must_use]
+    pub fn with_ladder(mut self, ladder: Ladder) -> Self {
+        self.ladder = Some(ladder);
         self
     }
 
@@ -232,6 +248,9 @@ impl Handler<LookAtWaiting> for SubmissionHandler {
 
     fn handle(&mut self, _: LookAtWaiting, ctx: &mut Self::Context) {
         let now = self.clock.now();
+        if let Some(ladder) = &mut self.ladder {
+            ladder.expire(now);
+        }
         let is_over = |waiting: &Waiting| waiting.until <= now || waiting.reply.is_abandoned();
         let (over, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(is_over);
         self.waiting = rest;

@@ -11,6 +11,7 @@ use dwarves_domain::work::Job;
 
 use super::finding::Candidates;
 use super::hashing::{Draft, Drafts};
+use super::ladder::Rigs;
 use super::messages::{ShareVerdict, SubmitShares, SubmitSharesReply};
 use super::{Asker, JUDGING_MAX, SubmissionHandler};
 use crate::ask::{Ask, AskError};
@@ -33,6 +34,14 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
         } = ask.payload;
         let source = Source::new(from, miner);
         let has_place = self.in_flight.take(source.client());
+        let mut asker = Asker::new(source, ask.reply, has_place);
+        if let Some(ladder) = &self.ladder {
+            asker.rigs = Rigs::of(&self.job_key, source, worker.as_ref(), &shares);
+            // Its shares are looked at all the same: there may be a block among them.
+            if let Some(try_again) = ladder.kept_out(source, &asker.rigs, self.clock.now()) {
+                asker.instead = Some(SubmitSharesReply::KeptOut { try_again });
+            }
+        }
         let shares = shares
             .iter()
             .map(|share| match share {
@@ -48,7 +57,7 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
             worker,
             shares,
         };
-        self.prove(drafts, Asker::new(source, ask.reply, has_place), ctx);
+        self.prove(drafts, asker, ctx);
     }
 }
 
@@ -157,7 +166,12 @@ impl SubmissionHandler {
         assert_eq!(askers.len(), judgements.len(), "every request gets a judgement");
         for (asker, judgement) in askers.into_iter().zip(judgements) {
             let reply = match judgement {
-                Judgement::Verdicts(verdicts) => SubmitSharesReply::Verdicts(verdicts),
+                Judgement::Verdicts(verdicts) => {
+                    if let Some(ladder) = &mut self.ladder {
+                        ladder.note(asker.source, &asker.rigs, &verdicts, self.clock.now());
+                    }
+                    SubmitSharesReply::Verdicts(verdicts)
+                }
                 Judgement::Refused(Standing::Banned { reason }) => SubmitSharesReply::Banned { reason },
                 Judgement::Refused(Standing::Unknown | Standing::Good) => SubmitSharesReply::MinerUnknown,
                 Judgement::Paused => SubmitSharesReply::Paused,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use dwarves_domain::ids::WorkerId;
+use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::Template;
@@ -13,6 +14,7 @@ use super::messages::*;
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::clock::Moment;
+use crate::http_gate::HttpGate;
 use crate::miner_manager::messages::{AssignWorkerReply, CheckedShare, Judgement, Standing};
 use crate::testing::build::{
     self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
@@ -23,6 +25,7 @@ use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
 mod fetching;
 mod found;
 mod hashing;
+mod ladder;
 mod mailbox;
 mod submitting;
 
@@ -41,9 +44,16 @@ const LIMITS: SubmissionLimits = SubmissionLimits {
     judge_deadline: Span::from_secs(10),
 };
 
+const REJECTS: Limits = Limits {
+    window: 10,
+    percent_max: 50,
+    keep_out: Span::from_secs(60),
+};
+
 struct Bench {
     clock: ManualClock,
     handler: Addr<SubmissionHandler>,
+    gate: Addr<HttpGate>,
     assign: Inbox<Ask<AssignWorker>>,
     judge: Inbox<Ask<JudgeShares>>,
     issue: Inbox<Ask<IssueJob>>,
@@ -73,13 +83,17 @@ impl Bench {
             blocks,
         };
         let clock = ManualClock::at(BEGIN);
+        let (tell, kept_out) = tokio::sync::watch::channel(Arc::default());
+        let gate = HttpGate::new(REJECTS.keep_out, Arc::new(clock.clone()), tell).start();
         let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone()))
             .with_proof_of_work(proof_of_work)
+            .with_ladder(Ladder::new(REJECTS, kept_out, Outbox::new(&gate)))
             .start();
         settle().await;
         let bench = Self {
             clock,
             handler,
+            gate,
             assign: assign_inbox,
             judge: judge_inbox,
             issue: issue_inbox,

@@ -3,10 +3,11 @@
 //! Requests are counted in windows. A window with too many refusals climbs one rung: first the miner gets new
 //! work, in case it is lost; then it is asked to connect again; then it is put out. A window that is good
 //! enough begins at the bottom again. Each worker of a session has a ladder of its own, and there is one for what
-//! belongs to no worker: one broken rig behind a proxy is put out, and the proxy stays. (Whoever is put out again and
+//! belongs to no worker: one broken rig behind a proxy is put out, and the proxy stays. Over HTTP there is no session to
+//! tell work or to end: there the top rung keeps the worker out ([`super::rigs`]). (Whoever is put out again and
 //! again is kept out for a while: that is the gate's to do, which sees more than one session.)
 
-use dwarves_domain::time::Span;
+use crate::time::Span;
 
 /// When a window is bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +42,13 @@ pub struct Rejects {
 impl Rejects {
     /// Notes a request.
     pub fn note(&mut self, is_refused: bool) {
-        self.judged = self.judged.saturating_add(1);
-        self.refused = self.refused.saturating_add(u16::from(is_refused));
+        self.note_many(u16::from(!is_refused), u16::from(is_refused));
+    }
+
+    /// Notes requests that came together.
+    pub fn note_many(&mut self, right: u16, refused: u16) {
+        self.judged = self.judged.saturating_add(right).saturating_add(refused);
+        self.refused = self.refused.saturating_add(refused);
     }
 
     /// Whether no window was bad since the last good one.

@@ -1,0 +1,207 @@
+//! The HTTP gate: owns which workers are kept out of HTTP for their wrong shares, and until when. The submission handlers
+//! tell it who climbed the ladder; it tells all of them who is out.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use actix::fut::wrap_future;
+use actix::prelude::*;
+use dwarves_domain::miners::{KeptOutRigs, Rig, RigAt};
+use dwarves_domain::time::{Span, Timestamp};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::ask::{Ask, AskError, Outbox, Port, Request};
+use crate::clock::{SharedClock, poke_every};
+use crate::gate::GateControl;
+use crate::pool_manager::messages::ControlOutcome;
+use crate::wall_time::rfc3339;
+
+/// Messages that may wait in the mailbox.
+const MAILBOX_CAPACITY: usize = 1_024;
+/// How often it is looked who may come in again.
+const LOOK_EVERY: Span = Span::from_secs(1);
+
+/// A worker's shares were mostly wrong, window after window.
+#[derive(Clone, Debug, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct PutOutRig(pub RigAt);
+
+/// Reads how the HTTP gate is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadHttpGate;
+
+/// How the HTTP gate is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpGateView {
+    /// Workers that were put out since the start.
+    pub put_out: u64,
+    /// Who is kept out at present, each until when, by the wall clock.
+    pub kept_out: Vec<(RigAt, Timestamp)>,
+}
+
+impl Request for ReadHttpGate {
+    type Reply = HttpGateView;
+}
+
+impl HttpGateView {
+    /// As `status` shows it.
+    pub fn to_json(&self) -> Value {
+        let kept_out = self.kept_out.iter().map(|(rig, until)| {
+            let (name, number) = match &rig.rig {
+                Rig::Named(name) => (Some(name.as_str()), None),
+                Rig::Numbered(number) => (None, Some(number.get())),
+                Rig::Unknown => (None, None),
+            };
+            json!({
+                "address": rig.client.to_string(),
+                "hotkey": rig.miner.to_string(),
+                "worker": name,
+                "worker_id": number,
+                "why": "most of its shares were wrong, three windows in a row",
+                "until": rfc3339(*until),
+            })
+        });
+        json!({ "put_out": self.put_out, "kept_out": kept_out.collect::<Vec<_>>() })
+    }
+}
+
+/// Tells the pool manager of the HTTP gate, which starts after it.
+#[derive(Clone, Debug)]
+pub struct AttachHttpGate {
+    /// How it is.
+    pub read: Port<ReadHttpGate>,
+    /// Takes control messages.
+    pub control: Port<GateControl>,
+}
+
+impl Request for AttachHttpGate {
+    type Reply = ();
+}
+
+/// A hint to look who may come in again.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct LookAtKeptOut;
+
+/// The actor that owns who is kept out of HTTP.
+pub struct HttpGate {
+    rigs: KeptOutRigs,
+    put_out: u64,
+    clock: SharedClock,
+    tell: watch::Sender<Arc<HashMap<RigAt, Timestamp>>>,
+}
+
+impl HttpGate {
+    /// A gate that keeps nobody out yet, and whoever is put out for this long. `tell` goes to the handlers.
+    pub fn new(
+        keep_out: Span,
+        clock: SharedClock,
+        tell: watch::Sender<Arc<HashMap<RigAt, Timestamp>>>,
+    ) -> Self {
+        Self {
+            rigs: KeptOutRigs::new(keep_out),
+            put_out: 0,
+            clock,
+            tell,
+        }
+    }
+
+    fn tell_kept_out(&self) {
+        self.tell.send_replace(Arc::clone(self.rigs.all()));
+    }
+
+    fn view(&self) -> HttpGateView {
+        let all = self.rigs.all().iter();
+        let mut kept_out: Vec<_> = all
+            .map(|(rig, until)| (rig.clone(), self.clock.date_of(*until)))
+            .collect();
+        kept_out.sort();
+        HttpGateView {
+            put_out: self.put_out,
+            kept_out,
+        }
+    }
+
+    fn lift(&mut self, address: IpAddr) -> ControlOutcome {
+        let lifted = self.rigs.lift(address);
+        if lifted.is_empty() {
+            return ControlOutcome::Refused(format!("nobody behind {address} is kept out of HTTP"));
+        }
+        for rig in &lifted {
+            log::warn!("let in over HTTP again by an admin: {}", named(rig));
+        }
+        self.tell_kept_out();
+        ControlOutcome::Done(json!({ "lifted": lifted.len() }))
+    }
+}
+
+/// Who is kept out, for the log.
+fn named(rig: &RigAt) -> String {
+    let worker = match &rig.rig {
+        Rig::Named(name) => format!("worker={name}"),
+        Rig::Numbered(number) => format!("worker_id={}", number.get()),
+        Rig::Unknown => "jobs of nobody".to_owned(),
+    };
+    format!("ip={} hotkey={} {worker}", rig.client, rig.miner)
+}
+
+impl Actor for HttpGate {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        let me = Outbox::new(&ctx.address());
+        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
+            me.tell(LookAtKeptOut) != Err(AskError::Gone)
+        })));
+    }
+}
+
+impl Handler<PutOutRig> for HttpGate {
+    type Result = ();
+
+    fn handle(&mut self, PutOutRig(rig): PutOutRig, _: &mut Self::Context) {
+        let name = named(&rig);
+        if self.rigs.put_out(rig, self.clock.now()) {
+            self.put_out += 1;
+            log::warn!("kept out of HTTP, most of its shares were wrong: {name}");
+        }
+        self.tell_kept_out();
+    }
+}
+
+impl Handler<LookAtKeptOut> for HttpGate {
+    type Result = ();
+
+    fn handle(&mut self, _: LookAtKeptOut, _: &mut Self::Context) {
+        let over = self.rigs.expire(self.clock.now());
+        for rig in &over {
+            log::info!("kept out of HTTP no longer: {}", named(rig));
+        }
+        if !over.is_empty() {
+            self.tell_kept_out();
+        }
+    }
+}
+
+impl Handler<Ask<ReadHttpGate>> for HttpGate {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadHttpGate>, _: &mut Self::Context) {
+        ask.reply.answer(self.view());
+    }
+}
+
+impl Handler<Ask<GateControl>> for HttpGate {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<GateControl>, _: &mut Self::Context) {
+        let outcome = match ask.payload {
+            GateControl::Status => ControlOutcome::Done(self.view().to_json()),
+            GateControl::Lift(address) => self.lift(address),
+        };
+        ask.reply.answer(outcome);
+    }
+}
