@@ -124,10 +124,13 @@ def mine_on(client, share):
     said = []
     try:
         while True:
-            client.post("mining.submit", client.user, *share)
+            try:
+                client.post("mining.submit", client.user, *share)
+            except ConnectionError:
+                pass  # It is closed, but what was said before is still to be read.
             said.append(client.read())
             time.sleep(0.05)
-    except (Closed, ConnectionError, BrokenPipeError):
+    except (Closed, ConnectionError):
         return said
 
 
