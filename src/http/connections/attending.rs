@@ -7,7 +7,6 @@ use std::rc::Rc;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
-use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use dwarves_domain::miners::newcomers::host;
 
@@ -57,6 +56,7 @@ impl Attending {
             connections,
             connection,
         } = line;
+        connection.is_awaited.set(false);
         if connection.is_reserved && !is_operators {
             let detail = "there are as many connections as there may be, of this client or in all; close some, or try again";
             return Err(Problem::new(Code::Busy, detail));
@@ -74,7 +74,9 @@ impl Attending {
             through_proxy = Some(client);
         }
         connection.is_busy.set(true);
-        connection.body_left.set(body_len(req));
+        if connection.is_unframed.get() && req.chunked().unwrap_or(true) {
+            connection.body_left.set(BODY_OF_UNKNOWN_LENGTH);
+        }
         Ok(Self {
             line: line.clone(),
             through_proxy,
@@ -92,7 +94,9 @@ impl Drop for Attending {
             connections.through_proxies.borrow_mut().give_back(client);
         }
         connection.is_busy.set(false);
-        connection.body_left.set(0);
+        if connection.is_unframed.get() {
+            connection.body_left.set(0);
+        }
         connection.quiet_since.set(connections.looks.get());
         connection.wake();
     }
@@ -100,16 +104,6 @@ impl Drop for Attending {
 
 fn is_operators(path: &str) -> bool {
     OPERATORS_PATHS.contains(&path) || path.starts_with(ADMIN_PATHS)
-}
-
-fn body_len(req: &ServiceRequest) -> u64 {
-    if req.chunked().unwrap_or(true) {
-        return BODY_OF_UNKNOWN_LENGTH;
-    }
-    let length = req.headers().get(CONTENT_LENGTH);
-    length
-        .and_then(|length| length.to_str().ok()?.parse().ok())
-        .unwrap_or(0)
 }
 
 /// Hands a request on to the routes, and knows meanwhile that it is being handled. For `App::wrap_fn`.

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `places` | who has how many, and who gives way |
 //! | [`stream`] | a connection's bytes: read no faster than they are answered |
+//! | `head` | where a request's head ends, and how long its body is |
 //! | [`opening`] | the PROXY header and the place, before the first request |
 //! | [`attending`] | requests on their way: who is being served, and what reserved places serve |
 
@@ -25,6 +26,7 @@ use dwarves_domain::miners::newcomers::host;
 use crate::stratum::settings::Network;
 
 pub mod attending;
+mod head;
 pub mod opening;
 mod places;
 pub mod stream;
@@ -59,6 +61,10 @@ pub struct Connection {
     is_closing: Cell<bool>,
     /// A request of it is being handled.
     is_busy: Cell<bool>,
+    /// The server has a request's head, and its handling has not begun.
+    is_awaited: Cell<bool>,
+    /// It is not known where its requests end, and so where others begin.
+    is_unframed: Cell<bool>,
     /// Bytes of the present request's body that are still to be read.
     body_left: Cell<u64>,
     /// The look at which it became quiet.
@@ -94,7 +100,7 @@ impl Connection {
     }
 }
 
-/// Stands for what is left of a body whose end only its last chunk shows.
+/// Stands for what is left of a body whose end is not known.
 const BODY_OF_UNKNOWN_LENGTH: u64 = u64::MAX;
 
 /// All connections of a worker. An HTTP worker is one thread.

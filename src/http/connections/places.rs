@@ -61,6 +61,8 @@ impl Places {
             is_reserved,
             is_closing: Cell::new(false),
             is_busy: Cell::new(false),
+            is_awaited: Cell::new(false),
+            is_unframed: Cell::new(false),
             body_left: Cell::new(0),
             quiet_since: Cell::new(now),
             unread_since: Cell::new(None),

@@ -1,9 +1,11 @@
-//! A connection's bytes, as the HTTP server gets them.
+//! A connection's bytes, as the HTTP server gets them: one request at a time.
 //!
 //! The server decodes every request that it has read before it looks what became of those before, and a decoded request
 //! takes some kilobytes. A client that sends thousands of small ones at once and reads no answers would so take tens of
-//! megabytes. Therefore bytes are read here no faster than they are answered: while a request is being handled, only as
-//! many as its body has; while an answer waits for the client to read, none; else a little at a time.
+//! megabytes. It also takes a body that is not all there yet for that of whichever request it answers next, and closes the
+//! connection (actix-http 3.20). Therefore it gets a request's head and body, and the next one when that is answered;
+//! while an answer waits for the client to read, nothing. Where a head says in no plain way how long its body is, the
+//! bytes of that connection come a little at a time instead.
 
 use std::io;
 use std::pin::Pin;
@@ -13,6 +15,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::head::{BodyLength, HeadReader};
 use super::{BODY_OF_UNKNOWN_LENGTH, Connection, Connections};
 
 /// Bytes that are read before the server has looked at them: most requests are smaller, and some dozens fit at most.
@@ -23,8 +26,9 @@ const BODY_TURN: usize = 16_384;
 /// A connection with its place.
 pub struct ClientStream {
     io: TcpStream,
-    /// What was read before the place was taken.
-    before: Vec<u8>,
+    /// What was read and is not yet the server's to have.
+    ahead: Vec<u8>,
+    head: HeadReader,
     connections: Rc<Connections>,
     connection: Rc<Connection>,
     read_this_turn: usize,
@@ -35,13 +39,14 @@ pub struct ClientStream {
 impl ClientStream {
     pub(super) fn new(
         io: TcpStream,
-        before: Vec<u8>,
+        ahead: Vec<u8>,
         connections: Rc<Connections>,
         connection: Rc<Connection>,
     ) -> Self {
         Self {
             io,
-            before,
+            ahead,
+            head: HeadReader::default(),
             connections,
             connection,
             read_this_turn: 0,
@@ -54,18 +59,46 @@ impl ClientStream {
         &self.connection
     }
 
-    /// Bytes that may be read now; 0: it is not the time to read.
+    /// Bytes that the server may have now; 0: it is not the time to read.
     fn allowance(&self) -> usize {
         if self.is_held {
             return 0;
         }
-        if !self.connection.is_busy.get() {
-            return TURN;
-        }
+        let is_between = !self.connection.is_busy.get() && !self.connection.is_awaited.get();
         match self.connection.body_left.get() {
             // Nobody knows how long it is: it is read as carefully as requests are.
             BODY_OF_UNKNOWN_LENGTH => TURN,
+            0 if is_between => TURN,
             left => usize::try_from(left).unwrap_or(BODY_TURN).min(BODY_TURN),
+        }
+    }
+
+    /// How many of these bytes, which come next, are the server's to have now. What they begin or end is noted.
+    fn give(&mut self, bytes: &[u8]) -> usize {
+        let connection = &self.connection;
+        self.read_this_turn += bytes.len();
+        if connection.body_left.get() > 0 {
+            connection.on_read(bytes.len());
+            return bytes.len();
+        }
+        if connection.is_unframed.get() {
+            return bytes.len();
+        }
+        let Some((end, body)) = self.head.take(bytes) else {
+            return bytes.len();
+        };
+        match body {
+            BodyLength::Known(length) => {
+                connection.is_awaited.set(true);
+                connection.body_left.set(length);
+                // A body that came with its head is the server's in the same turn.
+                self.read_this_turn = 0;
+                end
+            }
+            BodyLength::Unknown => {
+                connection.is_unframed.set(true);
+                bytes.len()
+            }
         }
     }
 
@@ -76,6 +109,9 @@ impl ClientStream {
     /// Waits until reading is allowed again. Meanwhile it is noticed if the client is gone.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.sleep(cx);
+        if !self.ahead.is_empty() {
+            return Poll::Pending;
+        }
         let mut place = [0; 1];
         match ready!(self.io.poll_peek(cx, &mut ReadBuf::new(&mut place))) {
             Ok(0) => Poll::Ready(Ok(())),
@@ -111,17 +147,17 @@ impl AsyncRead for ClientStream {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if !self.before.is_empty() {
-            let now = left.min(self.before.len());
-            buffer.put_slice(&self.before[..now]);
-            self.before.drain(..now);
-            self.read_this_turn += now;
+        if !self.ahead.is_empty() {
+            let mut ahead = std::mem::take(&mut self.ahead);
+            let next = &ahead[..left.min(ahead.len())];
+            let given = self.give(next);
+            buffer.put_slice(&next[..given]);
+            ahead.drain(..given);
+            self.ahead = ahead;
             return Poll::Ready(Ok(()));
         }
         let mut part = ReadBuf::new(buffer.initialize_unfilled_to(left));
-        let read = Pin::new(&mut self.io).poll_read(cx, &mut part);
-        let count = part.filled().len();
-        match read {
+        match Pin::new(&mut self.io).poll_read(cx, &mut part) {
             Poll::Pending => {
                 self.read_this_turn = 0;
                 self.sleep(cx);
@@ -129,9 +165,9 @@ impl AsyncRead for ClientStream {
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) => {
-                buffer.advance(count);
-                self.read_this_turn += count;
-                self.connection.on_read(count);
+                let given = self.give(part.filled());
+                self.ahead.extend_from_slice(&part.filled()[given..]);
+                buffer.advance(given);
                 Poll::Ready(Ok(()))
             }
         }
