@@ -17,7 +17,7 @@ use crate::store::rows::{
 use crate::store::{StoreError, StoreErrorKind, Write, Written};
 
 /// All that a memory store holds.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct State {
     /// Oldest first, numbered without gaps.
     pub(super) shares: Vec<StoredShare>,
@@ -27,6 +27,7 @@ pub(super) struct State {
     pub(super) rest: Rest,
 }
 
+#[derive(Clone)]
 pub(super) struct StoredShare {
     pub(super) sequence: Sequence,
     pub(super) total_before: Units,
@@ -34,6 +35,7 @@ pub(super) struct StoredShare {
 }
 
 /// One commit's shares.
+#[derive(Clone)]
 pub(super) struct Batch {
     pub(super) first: Sequence,
     pub(super) last: Sequence,
