@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::newcomers::host;
@@ -82,18 +83,19 @@ impl SharedPlaces {
     /// Takes a place, if there is one for this client.
     #[must_use]
     pub fn take(&mut self, client: IpAddr) -> bool {
-        if self.taken >= self.limit.total {
+        self.take_several(client, NonZeroUsize::MIN)
+    }
+
+    /// Takes as many places as these, if there are so many for this client.
+    #[must_use]
+    pub fn take_several(&mut self, client: IpAddr, count: NonZeroUsize) -> bool {
+        let fits = |taken: usize, limit: usize| limit.saturating_sub(taken) >= count.get();
+        let own = self.by_client.get(&client).copied().unwrap_or(0);
+        if !fits(self.taken, self.limit.total) || !fits(own, self.limit.per_client) {
             return false;
         }
-        let own = self.by_client.entry(client).or_insert(0);
-        if *own >= self.limit.per_client {
-            if *own == 0 {
-                self.by_client.remove(&client);
-            }
-            return false;
-        }
-        *own += 1;
-        self.taken += 1;
+        self.by_client.insert(client, own + count.get());
+        self.taken += count.get();
         true
     }
 
@@ -102,9 +104,17 @@ impl SharedPlaces {
     /// # Panics
     /// If it took none.
     pub fn give_back(&mut self, client: IpAddr) {
+        self.give_back_several(client, NonZeroUsize::MIN);
+    }
+
+    /// Gives as many places back as these, which this client took.
+    ///
+    /// # Panics
+    /// If it took fewer.
+    pub fn give_back_several(&mut self, client: IpAddr, count: NonZeroUsize) {
         let own = self.by_client.get_mut(&client).expect("a place was taken");
-        *own -= 1;
-        self.taken -= 1;
+        *own = own.checked_sub(count.get()).expect("as many places were taken");
+        self.taken -= count.get();
         if *own == 0 {
             self.by_client.remove(&client);
         }

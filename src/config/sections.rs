@@ -115,6 +115,9 @@ pub struct HttpConfig {
     /// Longest body in bytes.
     #[serde(deserialize_with = "values::whole::<_, _, 1024, 67_108_864>")]
     pub body_limit_bytes: usize,
+    /// Bytes of bodies on their way of one worker.
+    #[serde(deserialize_with = "values::whole::<_, _, 1024, 17_179_869_184>")]
+    pub bodies_bytes: usize,
     /// Time for the head of a request.
     #[serde(
         rename = "header_timeout_secs",
@@ -181,6 +184,7 @@ impl Default for HttpConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             workers: 0,
             body_limit_bytes: 1_048_576,
+            bodies_bytes: 33_554_432,
             header_timeout: Span::from_secs(5),
             disconnect_timeout: Span::from_secs(5),
             keep_alive: Span::from_secs(75),

@@ -9,47 +9,56 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, dev};
+use dwarves_domain::miners::newcomers::host;
 use futures_core::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::client;
 use super::connections::attending;
 use super::problem::{Code, Problem};
-use super::state::HttpLimits;
+use super::state::HttpState;
 use super::wire::object::Object;
 
 /// Reads the body of a request. One that arrived in one piece (as most do) is not copied.
 ///
 /// # Errors
-/// `unsupported_media_type`, `body_too_large`, `body_timeout`, or `body_invalid` if it breaks off.
-pub async fn read(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> Result<Bytes, Problem> {
+/// `unsupported_media_type`, `body_too_large`, `body_timeout`, `busy` if there is no room for it, or `body_invalid` if it
+/// breaks off.
+pub async fn read(req: &HttpRequest, payload: Payload, state: &HttpState) -> Result<Bytes, Problem> {
     check_media_type(req.headers())?;
-    read_any(req, payload, limits).await
+    read_any(req, payload, state).await
 }
 
 /// As [`read`], whatever the media type: old miners send JSON as a form.
 ///
 /// # Errors
-/// `body_too_large`, `body_timeout`, or `body_invalid` if it breaks off.
-pub async fn read_any(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> Result<Bytes, Problem> {
-    let body = read_within(req, payload, limits).await;
+/// As those of [`read`], but for the media type.
+pub async fn read_any(req: &HttpRequest, payload: Payload, state: &HttpState) -> Result<Bytes, Problem> {
+    let body = read_within(req, payload, state).await;
     attending::body_is_read(req);
     body
 }
 
-async fn read_within(req: &HttpRequest, payload: Payload, limits: &HttpLimits) -> Result<Bytes, Problem> {
+async fn read_within(req: &HttpRequest, payload: Payload, state: &HttpState) -> Result<Bytes, Problem> {
+    let limits = state.limits();
     let announced = req
         .headers()
         .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limits.body_bytes as u64) {
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limits.body_bytes) {
         return Err(too_large(limits.body_bytes));
     }
     let mut collected = pin!(collect(payload.into_inner(), limits.body_bytes));
-    // Most bodies have arrived already, with the head: they need no timer.
+    // Most bodies have arrived already, with the head: they need no timer and no room.
     if let Poll::Ready(body) = poll_fn(|cx| Poll::Ready(collected.as_mut().poll(cx))).await {
         return body;
     }
+    let length = announced.unwrap_or(limits.body_bytes);
+    let Some(_room) = state.bodies().take(host(client::address(req, state)), length) else {
+        let detail = "too many bodies are on their way, of this client or in all; try again";
+        return Err(Problem::new(Code::Busy, detail));
+    };
     tokio::time::timeout(limits.body_deadline, collected)
         .await
         .map_err(|_| {

@@ -13,6 +13,7 @@
 //! | [`client`] | which client a request comes from |
 //! | [`connections`] | who has how many connections, and who gives way |
 //! | [`admin_token`] | the operator's bearer token |
+//! | [`bodies`] | room for bodies that are on their way |
 //! | [`body`] | bodies, read within limits and parsed strictly |
 //! | [`query`] | query parameters, known by name |
 //! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
@@ -23,6 +24,7 @@
 
 pub mod admin_token;
 pub mod auth;
+pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod connections;

@@ -16,6 +16,7 @@ use dwarves_actors::miner_manager::messages::{ReadMiner, ReadMiners, ReadRecords
 use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
+use dwarves_actors::source::SharedLimit;
 use dwarves_actors::store::{PoolTotals, SharedStore, StoreFuture};
 use dwarves_actors::time_keeper::messages::ReadClock;
 use dwarves_actors::work_manager::messages::ReadWork;
@@ -28,6 +29,7 @@ use dwarves_domain::work::Algorithm;
 use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
+use super::bodies::Bodies;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::Problem;
 use crate::stratum::settings::Network;
@@ -81,6 +83,8 @@ pub struct WorkerPorts {
 pub struct HttpLimits {
     /// The largest body that is read, in bytes. 1,000 shares written with every field take 150,000.
     pub body_bytes: usize,
+    /// Bytes of bodies that one worker holds while they are on their way.
+    pub bodies_bytes: SharedLimit,
     /// How long a body may take to arrive.
     pub body_deadline: Duration,
     /// How long to wait for an actor or the store before answering "busy".
@@ -95,6 +99,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             body_bytes: 262_144,
+            bodies_bytes: SharedLimit::shared(33_554_432, 25),
             body_deadline: Duration::from_secs(15),
             ask_deadline: Duration::from_secs(10),
             long_poll: Duration::from_secs(60),
@@ -142,6 +147,7 @@ pub struct HttpState {
     /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
     transactions: TransactionsCache,
+    bodies: Bodies,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -153,6 +159,7 @@ impl HttpState {
     /// The state of one HTTP worker, ready for `App::app_data`.
     pub fn new(deps: Arc<HttpDeps>, worker: WorkerPorts) -> web::Data<Self> {
         web::Data::new(Self {
+            bodies: Bodies::new(deps.limits.bodies_bytes, deps.limits.body_bytes),
             deps,
             worker,
             totals: RefCell::new(None),
@@ -173,6 +180,11 @@ impl HttpState {
     /// The present template's transactions, as miners over JSON-RPC get them.
     pub fn transactions(&self) -> &TransactionsCache {
         &self.transactions
+    }
+
+    /// Room for bodies that are on their way.
+    pub fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
     /// How long and how large things may be.

@@ -267,6 +267,7 @@ pub async fn start(
         addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
+            bodies_bytes: config.limits.shared(config.http.bodies_bytes),
             long_poll: config.http.longpoll.to_std(),
             ..HttpLimits::default()
         },

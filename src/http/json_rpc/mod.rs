@@ -101,7 +101,7 @@ async fn respond(req: &HttpRequest, state: &HttpState, payload: web::Payload) ->
 }
 
 async fn read(req: &HttpRequest, payload: web::Payload, state: &HttpState) -> Result<web::Bytes, Failure> {
-    Ok(body::read_any(req, payload, state.limits()).await?)
+    Ok(body::read_any(req, payload, state).await?)
 }
 
 async fn dispatch(state: &HttpState, caller: &Caller, call: &Call) -> Result<Given, Failure> {

@@ -36,7 +36,7 @@ pub async fn control(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::admin(&req, &state)?;
-    let sent = body::read(&req, payload, state.limits()).await?;
+    let sent = body::read(&req, payload, &state).await?;
     let caller = claim.settle(&req, &state, &sent).await?;
     query::none(&req)?;
     let ControlBody {
@@ -101,7 +101,7 @@ pub async fn audit(
 /// Refuses whoever is not an admin, on routes that only read.
 async fn let_admins_only(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> Result<(), Problem> {
     let claim = auth::admin(req, state)?;
-    let sent = body::read(req, payload, state.limits()).await?;
+    let sent = body::read(req, payload, state).await?;
     let caller = claim.settle(req, state, &sent).await?;
     if state
         .ask(&state.deps().ports.authorize, Authorize { caller })

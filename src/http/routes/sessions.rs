@@ -27,7 +27,7 @@ pub async fn open(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let headers = auth::signed(&req, &state)?;
-    let sent = body::read(&req, payload, state.limits()).await?;
+    let sent = body::read(&req, payload, &state).await?;
     let hotkey = auth::verify(&req, &state, headers, &sent).await?;
     query::none(&req)?;
     let OpenSessionBody {} = body::parse_or_empty(&sent)?;

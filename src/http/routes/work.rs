@@ -36,7 +36,7 @@ pub async fn fetch(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::session(&req, &state)?;
-    let sent = body::read(&req, payload, state.limits()).await?;
+    let sent = body::read(&req, payload, &state).await?;
     let miner = claim.settle(&req, &state, &sent).await?;
     let mut params = Params::of(&req)?;
     let worker: Option<WorkerName> = params.take("worker")?;
@@ -88,7 +88,7 @@ pub async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::session(&req, &state)?;
-    let sent = body::read(&req, payload, state.limits()).await?;
+    let sent = body::read(&req, payload, &state).await?;
     let miner = claim.settle(&req, &state, &sent).await?;
     query::none(&req)?;
     let submitted: SubmitBody = body::parse(&sent)?;

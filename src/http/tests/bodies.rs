@@ -10,11 +10,12 @@ use actix_web::error::PayloadError;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use actix_web::web::{self, Bytes};
+use dwarves_actors::source::SharedLimit;
 use futures_core::Stream;
 
 use super::fakes::World;
 use super::{ask, ask_state, get, in_session, post, signed_post};
-use crate::http::HttpLimits;
+use crate::http::HttpState;
 use crate::http::body;
 use crate::http::problem::Code;
 
@@ -126,17 +127,23 @@ impl Stream for Pieces {
 }
 
 async fn read(left: Vec<Result<Bytes, PayloadError>>, ends: bool) -> Result<Bytes, Code> {
-    let limits = HttpLimits {
-        body_bytes: 5,
-        body_deadline: Duration::from_millis(10),
-        ..HttpLimits::default()
-    };
+    let mut world = World::new();
+    world.limits.body_bytes = 5;
+    world.limits.body_deadline = Duration::from_millis(10);
+    read_in(&world.state(), left, ends).await
+}
+
+async fn read_in(
+    state: &web::Data<HttpState>,
+    left: Vec<Result<Bytes, PayloadError>>,
+    ends: bool,
+) -> Result<Bytes, Code> {
     let (req, _) = TestRequest::post().uri("/v1/work").to_http_parts();
     let mut payload: Payload = Payload::Stream {
         payload: Box::pin(Pieces { left, ends }),
     };
     let payload = web::Payload::from_request(&req, &mut payload).await.unwrap();
-    body::read(&req, payload, &limits)
+    body::read(&req, payload, state)
         .await
         .map_err(|problem| problem.code())
 }
@@ -229,4 +236,25 @@ async fn paths_and_methods_that_there_are_not_are_refused_by_name() {
     }
     let head = TestRequest::default().method(Method::HEAD).uri("/v1/pool");
     assert_eq!(ask(head).await.status, 200);
+}
+
+#[actix_web::test]
+async fn bodies_on_their_way_have_room_for_all_of_them_or_are_refused_unread() {
+    let piece = || Ok(Bytes::from_static(b"ab"));
+    let mut world = World::new();
+    world.limits.bodies_bytes = SharedLimit::unshared(2 * world.limits.body_bytes);
+    world.limits.body_deadline = Duration::from_millis(50);
+    let state = world.state();
+    // None of them says how long it will be. One that is there whole needs no room.
+    let stalled = || read_in(&state, vec![piece()], false);
+    let (first, second, third, whole) = tokio::join!(
+        stalled(),
+        stalled(),
+        stalled(),
+        read_in(&state, vec![piece(), piece()], true)
+    );
+    assert_eq!([first, second], [Err(Code::BodyTimeout), Err(Code::BodyTimeout)]);
+    assert_eq!(third, Err(Code::Busy));
+    assert_eq!(whole, Ok(Bytes::from_static(b"abab")));
+    assert_eq!(stalled().await, Err(Code::BodyTimeout), "the room came back");
 }
