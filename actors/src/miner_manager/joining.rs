@@ -25,12 +25,13 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
 
     fn handle(&mut self, ask: Ask<JoinWorker>, ctx: &mut Self::Context) {
         let Ask { payload: join, reply } = ask;
-        if self.paused {
-            return reply.answer(JoinWorkerReply::Paused);
-        }
         let registry = &self.memory.registry;
         let standing = standing_of(registry, &join.identity.hotkey(), self.date());
         match (standing, &join.identity) {
+            // Who is banned or removed is told so also while the pool is paused: its open sessions end.
+            (None, _) | (Some(Standing::Unknown), Identity::Address(_)) if self.paused => {
+                reply.answer(JoinWorkerReply::Paused);
+            }
             (None, _) => self.join(join, reply, ctx),
             (Some(Standing::Unknown), Identity::Address(address)) => {
                 let address = address.to_string();

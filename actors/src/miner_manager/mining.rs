@@ -23,11 +23,11 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
     fn handle(&mut self, ask: Ask<AssignWorker>, ctx: &mut Self::Context) {
         let now = self.now();
         let hotkey = ask.payload.hotkey;
-        if self.paused {
-            return ask.reply.answer(AssignWorkerReply::Paused);
-        }
         if let Some(standing) = standing_of(&self.memory.registry, &hotkey, self.date()) {
             return ask.reply.answer(AssignWorkerReply::Refused(standing));
+        }
+        if self.paused {
+            return ask.reply.answer(AssignWorkerReply::Paused);
         }
         let AssignWorker { worker, client, .. } = &ask.payload;
         let registry = &mut self.memory.registry;

@@ -98,8 +98,14 @@ async fn a_hotkey_must_have_registered_and_nobody_banned_gets_in() {
     let banned = JoinWorkerReply::Refused(Standing::Banned {
         reason: "spam".to_owned(),
     });
-    assert_eq!(bench.ask(by_hotkey(1, None)).await, banned);
-    assert_eq!(bench.ask(by_address("b")).await, banned);
+    // A pause changes nothing: sessions that ask again are put out, and need not wait for its end.
+    for paused in [false, true] {
+        bench.ask(SetPaused(paused)).await;
+        assert_eq!(bench.ask(by_hotkey(1, None)).await, banned);
+        assert_eq!(bench.ask(by_address("b")).await, banned);
+        let unknown = JoinWorkerReply::Refused(Standing::Unknown);
+        assert_eq!(bench.ask(by_hotkey(9, None)).await, unknown);
+    }
 }
 
 #[actix::test]
@@ -113,6 +119,7 @@ async fn a_closed_or_paused_pool_takes_no_new_address() {
     ));
     bench.ask(SetPaused(true)).await;
     assert_eq!(bench.ask(by_hotkey(1, None)).await, JoinWorkerReply::Paused);
+    assert_eq!(bench.ask(by_address("a")).await, JoinWorkerReply::Paused);
 }
 
 #[actix::test]
