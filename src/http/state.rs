@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web;
+use actix_web::{HttpRequest, web};
 use dwarves_actors::ask::{AskError, Port, Request};
 use dwarves_actors::block_tracker::messages::ReadBlocks;
 use dwarves_actors::clock::SharedClock;
@@ -30,8 +30,9 @@ use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
 use super::bodies::Bodies;
+use super::connections::attending;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use crate::stratum::settings::Network;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
@@ -200,17 +201,26 @@ impl HttpState {
         Ok(port.ask(payload, self.limits().ask_deadline).await?)
     }
 
-    /// Asks an actor that may take as long as a long poll.
+    /// Asks an actor that may take as long as a long poll, for as long as the client of `req` is there.
     ///
     /// # Errors
     /// `busy` or `stopping` if there is no answer (in time).
-    pub async fn ask_long<R: Request>(&self, port: &Port<R>, payload: R) -> Result<R::Reply, Problem> {
+    pub async fn ask_long<R: Request>(
+        &self,
+        req: &HttpRequest,
+        port: &Port<R>,
+        payload: R,
+    ) -> Result<R::Reply, Problem> {
         let deadline = self.limits().long_poll + LONG_POLL_GRACE;
         let mut stopping = self.deps.stopping.clone();
         tokio::select! {
             reply = port.ask(payload, deadline) => Ok(reply?),
             // Whoever waits for newer work need not hold up the end. Without a sender it never comes.
             Ok(_) = stopping.wait_for(|stopping| *stopping) => Err(AskError::Gone.into()),
+            // Its place among those that wait is another one's.
+            () = attending::gone(req) => {
+                Err(Problem::new(Code::Busy, "the connection was closed before there was newer work"))
+            }
         }
     }
 

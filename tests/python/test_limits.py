@@ -194,3 +194,40 @@ def test_idle_connections_hold_neither_health_nor_the_operator_out():
             assert pool.get("/v1/pool").status == 200
         for line in lines:
             line.close()
+
+
+def test_places_of_long_polls_that_were_closed_come_back():
+    with Pool(http__max_connections=60, chain__devnet_block_hashes=10**9) as pool:
+        miner = pool.miner("//Waiting")
+        job = miner.job("rig").id
+        head = f"GET /v1/work?worker=rig&longpoll={job} HTTP/1.1\r\nHost: pool\r\n"
+        request = f"{head}Authorization: Bearer {miner.token}\r\n\r\n".encode()
+        polls = []
+        for client in range(60):
+            # Each from another address, so that no client's share is the limit. The second half is closed at once.
+            poll = socket.socket()
+            poll.bind((f"127.0.{client + 1}.1", 0))
+            poll.connect(pool.address)
+            poll.sendall(request)
+            if client < 30:
+                polls.append(poll)
+            else:
+                poll.close()
+        time.sleep(1)
+        for poll in polls:
+            poll.close()
+        eventually("there is room again", lambda: miner.fetch("rig").status == 200, 5)
+
+
+def test_a_long_poll_hears_at_once_what_an_operator_decided(own_pool, uri):
+    miner = own_pool.miner(uri)
+    job = miner.job("rig")
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(miner.fetch("rig", longpoll=job.id)))
+    waiting.start()
+    time.sleep(0.5)
+    begin = time.monotonic()
+    own_pool.must_control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, difficulty=0.25)
+    waiting.join(10)
+    assert time.monotonic() - begin < 2
+    assert answers[0].status == 200 and answers[0].json["share_difficulty"] == 0.25, answers

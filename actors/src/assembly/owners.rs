@@ -252,6 +252,7 @@ pub(super) fn start(
             judge: Port::new(&miners),
             issue: Port::new(&work),
             subscribe,
+            watch: Port::new(&miners),
             blocks: Port::new(&blocks),
         },
         deliver: Port::new(&pool),

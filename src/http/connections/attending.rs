@@ -1,8 +1,9 @@
 //! Requests on their way: who is being served on which connection, and what reserved places serve.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::task::Poll;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
@@ -33,6 +34,20 @@ impl Line {
             connection,
         }
     }
+}
+
+/// Ends when the client of this request has gone: nobody will have the answer. Without a connection it never ends.
+pub async fn gone(req: &HttpRequest) {
+    let line = req.conn_data::<Line>();
+    poll_fn(|cx| match line {
+        Some(line) if line.connection.is_gone.get() => Poll::Ready(()),
+        Some(line) => {
+            *line.connection.gone_waker.borrow_mut() = Some(cx.waker().clone());
+            Poll::Pending
+        }
+        None => Poll::Pending,
+    })
+    .await;
 }
 
 /// Tells a request's connection that its body has been read.

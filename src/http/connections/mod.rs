@@ -71,8 +71,12 @@ pub struct Connection {
     quiet_since: Cell<u64>,
     /// The look at which it was found that its client does not read on.
     unread_since: Cell<Option<u64>>,
+    /// Its client will send nothing more.
+    is_gone: Cell<bool>,
     /// Wakes it to read on.
     waker: RefCell<Option<Waker>>,
+    /// Wakes who waits for the client to go.
+    gone_waker: RefCell<Option<Waker>>,
 }
 
 impl Connection {
@@ -83,6 +87,13 @@ impl Connection {
 
     fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    fn note_gone(&self) {
+        self.is_gone.set(true);
+        if let Some(waker) = self.gone_waker.borrow_mut().take() {
             waker.wake();
         }
     }

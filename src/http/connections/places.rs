@@ -66,7 +66,9 @@ impl Places {
             body_left: Cell::new(0),
             quiet_since: Cell::new(now),
             unread_since: Cell::new(None),
+            is_gone: Cell::new(false),
             waker: RefCell::new(None),
+            gone_waker: RefCell::new(None),
         });
         self.next_number += 1;
         *self.count(is_reserved) += 1;

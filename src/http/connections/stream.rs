@@ -113,7 +113,11 @@ impl ClientStream {
             return Poll::Pending;
         }
         let mut place = [0; 1];
-        match ready!(self.io.poll_peek(cx, &mut ReadBuf::new(&mut place))) {
+        let peeked = ready!(self.io.poll_peek(cx, &mut ReadBuf::new(&mut place)));
+        if !matches!(peeked, Ok(1..)) {
+            self.connection.note_gone();
+        }
+        match peeked {
             Ok(0) => Poll::Ready(Ok(())),
             // There is more to read, and so nothing to learn before that was read.
             Ok(_) => Poll::Pending,
@@ -163,8 +167,14 @@ impl AsyncRead for ClientStream {
                 self.sleep(cx);
                 Poll::Pending
             }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Err(error)) => {
+                self.connection.note_gone();
+                Poll::Ready(Err(error))
+            }
             Poll::Ready(Ok(())) => {
+                if part.filled().is_empty() {
+                    self.connection.note_gone();
+                }
                 let given = self.give(part.filled());
                 self.ahead.extend_from_slice(&part.filled()[given..]);
                 buffer.advance(given);

@@ -47,6 +47,8 @@ pub(super) struct Caller {
     pub(super) worker: WorkerName,
     /// Whether it is a payout address, which may mine before anybody has registered it.
     identity: Identity,
+    /// Its request: who waits for newer work need not wait when its connection is closed.
+    pub(super) request: HttpRequest,
 }
 
 impl Caller {
@@ -62,6 +64,7 @@ impl Caller {
             from,
             worker,
             identity,
+            request: req.clone(),
         })
     }
 

@@ -51,7 +51,7 @@ pub async fn fetch(
     };
     let port = &state.worker().fetch_work;
     let reply = if newer_than.is_some() {
-        state.ask_long(port, question).await?
+        state.ask_long(&req, port, question).await?
     } else {
         state.ask(port, question).await?
     };

@@ -18,7 +18,7 @@ use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
 use crate::clock::{Moment, SharedClock, poke_every};
-use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares};
+use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, MinerChanged, WatchMiners};
 use crate::proof_of_work::{HashHere, SharedProofOfWork};
 use crate::source::{SharedLimit, SharedPlaces, Source};
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
@@ -74,6 +74,8 @@ pub struct SubmissionPeers {
     pub issue: Port<IssueJob>,
     /// Tells of new work.
     pub subscribe: Port<Subscribe>,
+    /// Tells of what operators decide about miners.
+    pub watch: Port<WatchMiners>,
     /// Takes blocks to the chain.
     pub blocks: Port<TakeCandidate>,
 }
@@ -197,6 +199,13 @@ impl SubmissionHandler {
         }
     }
 
+    fn watch(&mut self, ctx: &mut Context<Self>) {
+        let watcher = Outbox::new(&ctx.address());
+        if let Err(AskError::Busy) = self.peers.watch.post(WatchMiners { watcher }) {
+            ctx.run_later(LOOK_AT_WAITING_EVERY.to_std(), |this, ctx| this.watch(ctx));
+        }
+    }
+
     fn keep_job(&mut self, job: &Arc<Job>) {
         if self.jobs.len() >= self.limits.jobs_cached_max {
             // Rare, and cheap to make good: what is still needed is built again.
@@ -217,6 +226,7 @@ impl Actor for SubmissionHandler {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(self.limits.mailbox_capacity);
         self.subscribe(ctx);
+        self.watch(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_AT_WAITING_EVERY, move || {
             me.tell(LookAtWaiting) != Err(AskError::Gone)
@@ -246,6 +256,20 @@ impl Handler<WorkChanged> for SubmissionHandler {
             }
         }
         self.take_early(ctx);
+    }
+}
+
+/// Whoever waits for newer work of this miner gets work by what was decided: another difficulty, or none.
+impl Handler<MinerChanged> for SubmissionHandler {
+    type Result = ();
+
+    fn handle(&mut self, MinerChanged(hotkey): MinerChanged, ctx: &mut Self::Context) {
+        let is_of_it = |waiting: &mut Waiting| waiting.fetch.miner == hotkey;
+        let of_it: Vec<_> = self.waiting.extract_if(.., is_of_it).collect();
+        for waiting in of_it {
+            self.waiting_places.give_back(host(waiting.fetch.from));
+            self.fetch_now(waiting.fetch, waiting.reply, ctx);
+        }
     }
 }
 

@@ -148,3 +148,23 @@ async fn who_waits_is_answered_when_miners_are_let_go_and_waits_again_when_there
     bench.lack(&[2], false).await;
     assert!(bench.assign.try_recv().is_err());
 }
+
+#[actix::test]
+async fn what_an_operator_decides_about_a_miner_reaches_those_who_wait_at_once() {
+    let mut bench = Bench::new(&[1]).await;
+    let watch = bench.watch.try_recv().unwrap();
+    let first = bench.fetch(None);
+    let job = bench.give_job(1).await;
+    first.await.unwrap();
+    let mut waiting = bench.fetch(Some(job.id()));
+    settle().await;
+    watch.payload.watcher.tell(MinerChanged(hotkey(2))).unwrap();
+    settle().await;
+    assert!(waiting.try_recv().is_err(), "it was somebody else");
+    watch.payload.watcher.tell(MinerChanged(hotkey(1))).unwrap();
+    let again = bench.give_job(1).await;
+    let FetchWorkReply::Work { job, .. } = waiting.await.unwrap() else {
+        panic!("there is work")
+    };
+    assert_eq!(job, again);
+}

@@ -59,6 +59,7 @@ struct Bench {
     judge: Inbox<Ask<JudgeShares>>,
     issue: Inbox<Ask<IssueJob>>,
     subscribe: Inbox<Ask<Subscribe>>,
+    watch: Inbox<Ask<WatchMiners>>,
     blocks: Inbox<Ask<TakeCandidate>>,
 }
 
@@ -75,12 +76,14 @@ impl Bench {
         let (judge, judge_inbox) = recorded_port();
         let (issue, issue_inbox) = recorded_port();
         let (subscribe, subscribe_inbox) = recorded_port();
+        let (watch, watch_inbox) = recorded_port();
         let (blocks, blocks_inbox) = recorded_port();
         let peers = SubmissionPeers {
             assign,
             judge,
             issue,
             subscribe,
+            watch,
             blocks,
         };
         let clock = ManualClock::at(BEGIN);
@@ -99,6 +102,7 @@ impl Bench {
             judge: judge_inbox,
             issue: issue_inbox,
             subscribe: subscribe_inbox,
+            watch: watch_inbox,
             blocks: blocks_inbox,
         };
         bench.work(live).await;
