@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_actors::clock::Clock;
-use dwarves_actors::handlers::registration::messages::{
-    Authenticate, AuthenticateReply, Register, RegisterReply,
-};
+use dwarves_actors::handlers::registration::messages::{AuthenticateReply, Register, RegisterReply};
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
 };

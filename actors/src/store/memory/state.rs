@@ -91,8 +91,10 @@ pub(super) struct Rest {
     pub(super) thresholds: BTreeMap<Hotkey, Amount>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
-    /// What is to be pruned once nothing can fail any more.
-    pub(super) prune_through: Option<Sequence>,
+    /// How far may be pruned.
+    pub(super) prune_through: Sequence,
+    /// Whether that is to be done once nothing can fail any more.
+    pub(super) is_pruning: bool,
 }
 
 pub(super) fn conflict(detail: impl Into<String>) -> StoreError {
@@ -132,8 +134,8 @@ impl State {
         match &applied {
             Ok(_) => {
                 self.end_batch(shares);
-                if let Some(through) = self.rest.prune_through.take() {
-                    self.prune(through);
+                if std::mem::take(&mut self.rest.is_pruning) {
+                    self.prune();
                 }
             }
             Err(_) => {
@@ -237,9 +239,7 @@ impl State {
                 self.rest.audit.push(AuditRow { id, ..row.clone() });
             }
             Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
-            Write::PruneShares { through } => {
-                self.rest.prune_through = self.rest.prune_through.max(Some(*through));
-            }
+            Write::PruneShares { through } => self.ask_to_prune(*through),
         }
         Ok(Written::Done)
     }
