@@ -376,6 +376,9 @@ impl Engine {
                 Verdict::Minority => log::error!("node {name} is on another chain, so it is not used: {why}"),
                 Verdict::Stale => log::warn!("node {name} does not move on: {why}"),
                 Verdict::Majority => log::info!("node {name} is on the right chain"),
+                Verdict::Unknown if why.is_empty() => {
+                    log::info!("node {name}: nothing is known yet of the chain it is on")
+                }
                 Verdict::Unknown => log::info!("node {name}: which chain it is on can not be told ({why})"),
             }
         }
