@@ -51,7 +51,7 @@ impl Fetcher {
                     backoff.reset();
                     if !std::mem::replace(&mut told_clock, true)
                         && let Some(off) = self.client.clock_is_off()
-                        && self.events.send(Event::Trouble(off)).is_err()
+                        && self.events.send(Event::ClockIsOff(off)).is_err()
                     {
                         return;
                     }
