@@ -80,6 +80,8 @@ class Client(threading.Thread):
         self.stopping = threading.Event()
         # What the pool said: the sequence of every share that it ever acknowledged, by its hash.
         self.acknowledged = {}
+        # The shares that it refused, by their hashes: there may be blocks among them.
+        self.refused = {}
         # Sent and never answered: the shares with their hashes.
         self.unanswered = []
         self.lost_requests = 0
@@ -181,6 +183,7 @@ class Client(threading.Thread):
             assert first == verdict["sequence"], f"{share_id} is {first}, not {verdict}"
         else:
             assert reason in ("stale", "unknown_job"), verdict
+            self.refused[share_id] = verdict["detail"]
 
     def submit(self, shares):
         """Submits shares; whether the job still lives."""
@@ -334,12 +337,24 @@ def check_ledger(db, clients, cuts, problems):
     places = {share_id: found[0] for share_id, found in by_hash.items()}
     # A block goes to the chain beside its share's commit. If a crash falls between the two, the share was never
     # acknowledged, and the block is found on the chain again: its place is where the crash cut the ledger off.
-    recovered = [block for block in blocks if block[0][::-1].hex() not in places and block[5] in cuts]
+    # A block whose share came too late goes to the chain all the same: its miner knows the refusal.
+    refused = {}
+    for client in clients:
+        refused.update(client.refused)
+    shareless = {block: block[0][::-1].hex() for block in blocks if block[0][::-1].hex() not in places}
+    late = [block for block, share_id in shareless.items() if share_id in refused]
+    recovered = [block for block in shareless if block not in late and block[5] in cuts]
     misplaced = [
-        block for block in blocks if block not in recovered and places.get(block[0][::-1].hex()) != block[5]
+        block for block in blocks
+        if block not in recovered and block not in late and places.get(block[0][::-1].hex()) != block[5]
     ]
     print(f"     {len(recovered)} blocks were found again on the chain after a crash kept them from the ledger")
+    print(f"     {len(late)} blocks were among the {len(refused)} refused shares")
     checks += check("every block is the share that it says it is", not misplaced, problems, misplaced[:3])
+    untold = [(share_id, refused[share_id]) for share_id in map(shareless.get, late) if "submitted" not in refused[share_id]]
+    checks += check("who sent a block too late was told that it is one", not untold, problems, untold[:3])
+    nowhere = [block for block in late if not 0 <= block[5] <= len(shares)]
+    checks += check("a block without a share has its place among the shares", not nowhere, problems, nowhere[:3])
     paid = {r: (reward, fee, kept, credit) for r, reward, fee, kept, credit in rows(
         "SELECT id, reward, fee, kept, credited FROM rounds WHERE reward > 0")}
     uneven = {r: p for r, p in paid.items() if p[0] != p[1] + p[2] + p[3]}

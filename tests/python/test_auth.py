@@ -339,7 +339,8 @@ def test_a_session_ends_when_it_said():
 
         ends = datetime.fromisoformat(opened["expires_at"].replace("Z", "+00:00"))
         left = ends - datetime.now(timezone.utc)
-        assert timedelta(seconds=50) < left <= timedelta(seconds=60), opened
+        # The pool's clock is steered to the machine's and may be a moment ahead of it.
+        assert timedelta(seconds=50) < left <= timedelta(seconds=60.1), opened
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])

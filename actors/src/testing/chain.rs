@@ -294,6 +294,10 @@ impl State {
         if !Target::from_compact(self.bits).is_ok_and(|target| target.is_met_by(&hash)) {
             return SubmitOutcome::Refused("high-hash".to_owned());
         }
+        let time = Header::from_bytes(*header).time();
+        if time < build::chain_template(0, previous).time_min {
+            return SubmitOutcome::Refused("time-too-old".to_owned());
+        }
         let Some(parent) = self.blocks.get(&previous) else {
             return SubmitOutcome::from_bip22(Some("prev-blk-not-found"));
         };
@@ -303,7 +307,7 @@ impl State {
         let block = Block {
             height: parent.height + 1,
             previous,
-            time: Header::from_bytes(*header).time(),
+            time,
             coinbase,
         };
         self.add(hash, block);

@@ -501,6 +501,11 @@ impl TestWallet {
             .sum()
     }
 
+    /// Every transaction that ever left, whatever became of it.
+    pub fn ever_sent(&self) -> BTreeSet<Txid> {
+        self.0.borrow().bytes.keys().copied().collect()
+    }
+
     /// Ids of the transactions that wait.
     pub fn waiting(&self) -> Vec<Txid> {
         self.0

@@ -19,6 +19,9 @@ pub struct LiveWork {
     pub current: Option<Arc<Template>>,
     /// All live templates, oldest first: those on the present tip that are not too old.
     pub live: Vec<Arc<Template>>,
+    /// The number after that of the newest template that jobs were ever given out of. A job of this one, or of a later
+    /// one, is of work that was told after this.
+    pub next: TemplateId,
     /// When the current one came.
     pub since: Timestamp,
     /// Why no work is given out, if none is: while the pool is paused there may be a current template all the same.
@@ -34,6 +37,7 @@ impl LiveWork {
         Self {
             current: None,
             live: Vec::new(),
+            next: TemplateId::default(),
             since: Timestamp::EPOCH,
             lack: None,
             kept: Arc::default(),

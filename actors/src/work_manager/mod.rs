@@ -118,10 +118,14 @@ impl WorkManager {
     /// A work manager that has no work yet.
     pub fn new(parts: WorkManagerParts) -> Self {
         let kept = Kept::of_rows(parts.stored_past.iter().chain(&parts.stored), parts.next_template);
+        let work = LiveWork {
+            next: parts.next_template,
+            ..LiveWork::none()
+        };
         Self {
             parts,
             kept,
-            work: Arc::new(LiveWork::none()),
+            work: Arc::new(work),
             holds: BTreeSet::new(),
             had_work: false,
             tip: None,
@@ -172,12 +176,14 @@ impl WorkManager {
             template.chain().height
         );
         let oldest = live[0].id();
+        let next = template.id().next();
         self.had_work = true;
         self.kept.add(template.bare());
         self.drop_kept();
         self.publish(LiveWork {
             current: Some(template),
             live,
+            next,
             since: now,
             lack: self.work.lack.clone(),
             kept: self.kept.told(),
@@ -291,7 +297,7 @@ impl Actor for WorkManager {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-        self.publish(LiveWork::none());
+        self.publish(LiveWork::clone(&self.work));
         self.follow_tip(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {

@@ -550,6 +550,7 @@ fn a_live_template_is_found_by_its_number() {
     let work = LiveWork {
         current: Some(Arc::clone(&template)),
         live: vec![template],
+        next: TemplateId::new(5),
         since: BEGIN,
         kept: Arc::default(),
         lack: None,

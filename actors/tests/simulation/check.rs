@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dwarves_actors::chain::BlockStatus;
 use dwarves_actors::store::memory::MemoryStore;
 use dwarves_actors::store::{
-    Accounting, BlockCredits, BlockRow, BlockState, CreditRow, PageRequest, RoundRow, Store, StoreError,
+    Accounting, BlockCredits, BlockRow, BlockState, CreditRow, PageRequest, RoundRow, Store,
 };
 use dwarves_actors::testing::TestChain;
 use dwarves_domain::ids::HeaderHash;
@@ -18,15 +18,16 @@ use dwarves_domain::rewards::{Scheme, Source, split};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, Units};
 
+use crate::money;
 use crate::notes::Notes;
 
-/// A memory store's answers are ready at once.
-fn now<T>(future: impl Future<Output = Result<T, StoreError>>) -> T {
+/// What is in memory answers at once.
+pub(crate) fn now<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(answer) => answer.expect("a memory store can be read"),
-        std::task::Poll::Pending => panic!("a memory store does not wait"),
+        std::task::Poll::Ready(answer) => answer.expect("what is in memory can be read"),
+        std::task::Poll::Pending => panic!("what is in memory does not wait"),
     }
 }
 
@@ -54,17 +55,18 @@ fn shares(store: &MemoryStore, notes: &Notes) {
     for (index, (sequence, row)) in store.shares().into_iter().enumerate() {
         assert_eq!(sequence.get(), index as u64 + 1, "numbers have no gaps");
         by_sequence.insert(sequence, row.hash);
-        let twice = by_hash.insert(row.hash, sequence);
+        let twice = by_hash.insert(row.hash, (sequence, row.worker));
         assert_eq!(twice, None, "{} is stored twice", row.hash);
     }
-    for (hash, sequence) in notes.acknowledged() {
-        assert_eq!(
-            by_hash.get(&hash),
-            Some(&sequence),
-            "{hash} was acknowledged as {sequence}"
-        );
+    let told = notes.told();
+    for (hash, (sequence, miner)) in told.accepted {
+        let stored = by_hash.get(&hash).map(|(sequence, _)| *sequence);
+        assert_eq!(stored, Some(sequence), "{hash} was acknowledged as {sequence}");
+        let worker = by_hash[&hash].1;
+        let credited = store.owner_of_worker(worker);
+        assert_eq!(credited, Some(miner), "{hash} was acknowledged to {miner}");
     }
-    for (hash, first) in notes.told_as_duplicates() {
+    for (hash, first) in told.duplicates {
         assert_eq!(
             by_sequence.get(&first),
             Some(&hash),
@@ -194,6 +196,11 @@ fn accounts(
             );
         }
     }
+    for payout in store.payouts() {
+        for (account, sats) in money::moved_by(&payout) {
+            add(account, sats);
+        }
+    }
     expected.retain(|_, sats| *sats != 0);
     let balances = store.balances();
     let actual: BTreeMap<Account, i128> = balances
@@ -231,7 +238,8 @@ fn windows(store: &MemoryStore, blocks: &[BlockRow]) {
 pub(crate) fn came_to_rest(store: &MemoryStore, chain: &TestChain) {
     for block in store.found_blocks() {
         let (state, booked) = (block.state, block.accounting);
-        match chain.status_of(block.hash) {
+        let status = chain.status_of(block.hash);
+        match status {
             BlockStatus::MainChain { .. } => {
                 assert_eq!(
                     (state, booked),
@@ -241,7 +249,13 @@ pub(crate) fn came_to_rest(store: &MemoryStore, chain: &TestChain) {
                 );
             }
             BlockStatus::SideChain | BlockStatus::Unknown => {
-                assert_eq!(state, BlockState::Orphaned, "block {}", block.hash);
+                // One with a time that no node takes is refused.
+                let is_refused = state == BlockState::Refused && status == BlockStatus::Unknown;
+                assert!(
+                    state == BlockState::Orphaned || is_refused,
+                    "block {}",
+                    block.hash
+                );
                 assert!(
                     !state.is_due(booked),
                     "block {} is booked as {booked}",
@@ -250,11 +264,24 @@ pub(crate) fn came_to_rest(store: &MemoryStore, chain: &TestChain) {
             }
         }
     }
+    for hash in chain.submitted() {
+        if let BlockStatus::MainChain { .. } = chain.status_of(hash) {
+            let is_stored = store.found_blocks().iter().any(|block| block.hash == hash);
+            let status = chain.status_of(hash);
+            assert!(
+                is_stored,
+                "block {hash} of the pool is not in its ledger: {status:?}"
+            );
+        }
+    }
     assert!(nothing_is_due(store));
 }
 
 /// Whether every block is booked as what it is, as far as the store knows, and none is on its way to be deep.
 pub(crate) fn nothing_is_due(store: &MemoryStore) -> bool {
-    let on_its_way = |block: &BlockRow| !matches!(block.state, BlockState::Mature | BlockState::Orphaned);
+    let on_its_way = |block: &BlockRow| {
+        let settled = [BlockState::Mature, BlockState::Orphaned, BlockState::Refused];
+        !settled.contains(&block.state)
+    };
     now(store.blocks_to_account(u32::MAX)).is_empty() && !store.found_blocks().iter().any(on_its_way)
 }

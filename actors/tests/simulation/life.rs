@@ -22,16 +22,17 @@ use dwarves_actors::source::SharedLimit;
 use dwarves_actors::store::faulty::FaultyStore;
 use dwarves_actors::testing::build::{hotkey, job_key};
 use dwarves_actors::testing::pace::{Pace, Pause};
-use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock, TestChain, TestWallet};
+use dwarves_actors::testing::{PacedStore, Prng, RecordingHalt, SimClock, TestChain};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 use tokio::sync::watch;
 
+use crate::money::Watch;
 use crate::notes::WINDOW_SECS;
 use crate::plan::{LifePlan, Simulation};
-use crate::{chaos, check, miner};
+use crate::{backup, chaos, check, miner, money};
 
 /// How a life ends if nothing ends it before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +160,9 @@ pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
         let clock = SimClock::starting_at(wall);
         sim.notes.clock_showed(wall);
         sim.notes.life_begins();
-        let ended = live_inside(sim, plan, &clock).await;
+        let watch = Watch::begin(&sim.memory, &sim.wallet);
+        let ended = live_inside(sim, plan, &clock, &watch).await;
+        watch.nothing_left();
         sim.notes.clock_showed(clock.date());
         let lived = clock.now().since(wall);
         sim.now = sim.now.plus(lived);
@@ -171,7 +174,7 @@ pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
     ended
 }
 
-async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> Ended {
+async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch: &Watch) -> Ended {
     let halt = RecordingHalt::default();
     let mut prng = Prng::new(plan.seed);
     let faulty = FaultyStore::new(Arc::new(sim.memory.clone()), plan.faults.clone());
@@ -181,7 +184,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
     let world = World {
         store: Arc::new(store),
         chain,
-        wallet: Arc::new(TestWallet::default()),
+        wallet: Arc::new(sim.wallet.clone()),
         clock: Arc::new(clock.clone()),
         halt: halt.shared(),
         stop: watch::Sender::new(false),
@@ -207,14 +210,9 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
         let task = miner::mine(state.clone(), doors.clone(), clock.clone(), sim.notes.clone());
         actix::spawn(task);
     }
-    let chaos = chaos::Chaos {
-        chain: sim.chain.clone(),
-        clock: clock.clone(),
-        deliver: ports.deliver.clone(),
-        notes: sim.notes.clone(),
-        prng: prng.fork(),
-        miners: sim.miners.len() as u8,
-    };
+    let seen_to = backup::see_to_payouts(ports.clone(), watch.clone(), sim.notes.clone(), prng.fork());
+    actix::spawn(seen_to);
+    let chaos = chaos::Chaos::new(sim, clock, &ports.deliver, prng.fork());
     chaos.calm(&ports).await;
     let work = async {
         if plan.is_last {
@@ -222,7 +220,8 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock) -> End
             for state in &sim.miners {
                 state.borrow_mut().retired = true;
             }
-            chaos.bury_everything(|| check::nothing_is_due(&sim.memory)).await;
+            let nothing_is_due = || check::nothing_is_due(&sim.memory) && money::all_is_paid(&sim.memory);
+            chaos.bury_everything(nothing_is_due).await;
         } else {
             actix::spawn(chaos.rage());
             tokio::time::sleep(plan.length.to_std()).await;

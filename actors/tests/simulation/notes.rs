@@ -18,12 +18,21 @@ pub(crate) struct Notes(Rc<RefCell<Inner>>);
 #[derive(Default)]
 struct Inner {
     log: Vec<String>,
-    accepted: BTreeMap<HeaderHash, Sequence>,
-    duplicates: BTreeSet<(HeaderHash, Sequence)>,
-    authentic: BTreeSet<(Hotkey, u64)>,
+    told: Told,
     latest: Timestamp,
     rounds_ordered: u64,
     off: Span,
+}
+
+/// What miners were told and the ledger must keep for ever. A restore of an older ledger is the one thing that takes
+/// back what they were told since: see [`Notes::forget_after`].
+#[derive(Clone, Default)]
+pub(crate) struct Told {
+    /// The shares that count, with whose they are.
+    pub(crate) accepted: BTreeMap<HeaderHash, (Sequence, Hotkey)>,
+    /// Those that counted before.
+    pub(crate) duplicates: BTreeSet<(HeaderHash, Sequence)>,
+    authentic: BTreeSet<(Hotkey, u64)>,
 }
 
 impl Notes {
@@ -36,14 +45,15 @@ impl Notes {
     }
 
     /// A miner was told that its share counts. Nobody is told so twice.
-    pub(crate) fn accepted(&self, hash: HeaderHash, sequence: Sequence) {
-        let before = self.0.borrow_mut().accepted.insert(hash, sequence);
+    pub(crate) fn accepted(&self, hash: HeaderHash, sequence: Sequence, miner: Hotkey) {
+        let told = &mut self.0.borrow_mut().told;
+        let before = told.accepted.insert(hash, (sequence, miner));
         assert_eq!(before, None, "{hash} was acknowledged twice");
     }
 
     /// A miner was told that its share counted before.
     pub(crate) fn duplicate(&self, hash: HeaderHash, first: Sequence) {
-        self.0.borrow_mut().duplicates.insert((hash, first));
+        self.0.borrow_mut().told.duplicates.insert((hash, first));
     }
 
     /// The clock showed this before it jumped, or when a life began or ended.
@@ -58,7 +68,7 @@ impl Notes {
         let mut inner = self.0.borrow_mut();
         let too_old = inner.latest.minus(Span::from_secs(WINDOW_SECS + 1)).millis();
         let too_old = u64::try_from(too_old).unwrap_or(0) * 1_000_000;
-        inner.authentic.retain(|(_, nonce)| *nonce >= too_old);
+        inner.told.authentic.retain(|(_, nonce)| *nonce >= too_old);
     }
 
     /// The clock is wrong by so much more, which is so little that it is believed.
@@ -83,15 +93,17 @@ impl Notes {
 
     /// A signed request was taken. No nonce is good twice.
     pub(crate) fn authentic(&self, hotkey: Hotkey, nonce: u64) {
-        let is_new = self.0.borrow_mut().authentic.insert((hotkey, nonce));
+        let is_new = self.0.borrow_mut().told.authentic.insert((hotkey, nonce));
         assert!(is_new, "nonce {nonce} of {hotkey} was taken twice");
     }
 
-    pub(crate) fn acknowledged(&self) -> BTreeMap<HeaderHash, Sequence> {
-        self.0.borrow().accepted.clone()
+    /// What miners were told up to now.
+    pub(crate) fn told(&self) -> Told {
+        self.0.borrow().told.clone()
     }
 
-    pub(crate) fn told_as_duplicates(&self) -> BTreeSet<(HeaderHash, Sequence)> {
-        self.0.borrow().duplicates.clone()
+    /// An older ledger was put back: what miners were told after its backup is lost, and only that.
+    pub(crate) fn forget_after(&self, backup: Told) {
+        self.0.borrow_mut().told = backup;
     }
 }

@@ -1,23 +1,29 @@
 //! One simulation: what it begins with, how many lives it has, and how each of them goes wrong.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use dwarves_actors::assembly::PoolSettings;
 use dwarves_actors::store::faulty::{Fault, FaultPlan};
 use dwarves_actors::store::memory::MemoryStore;
 use dwarves_actors::testing::build::{BEGIN, EASY_BITS, pool_settings};
-use dwarves_actors::testing::{Prng, TestChain};
+use dwarves_actors::testing::{Prng, TestChain, TestWallet};
+use dwarves_domain::payouts::{FeePayer, Txid};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::timekeeping::Rules;
 use dwarves_domain::units::Units;
 
-use crate::check;
+use crate::backup::Shelf;
+use crate::fork::Fork;
 use crate::life::{self, Ending};
 use crate::miner::MinerState;
 use crate::notes::Notes;
+use crate::{check, money};
 
+/// The wallet's coins, in sats: more than all miners together earn.
+const COINS: [u64; 40] = [100_000_000_000; 40];
 /// How far the clock may be from the chain's best header.
 pub(crate) const TOLERANCE: Span = Span::from_secs(600);
 
@@ -46,6 +52,14 @@ pub(crate) struct Simulation {
     pub(crate) wrong: i64,
     pub(crate) notes: Notes,
     pub(crate) miners: Vec<Rc<RefCell<MinerState>>>,
+    /// It remembers what it sent, whatever ledger there is.
+    pub(crate) wallet: TestWallet,
+    /// What the wallet sent and a ledger may not know.
+    pub(crate) strange: Rc<RefCell<BTreeSet<Txid>>>,
+    pub(crate) fork: Fork,
+    /// The latest copy of the ledger.
+    pub(crate) shelf: Shelf,
+    payer: FeePayer,
     scheme: Scheme,
     source: Source,
 }
@@ -69,6 +83,15 @@ impl Simulation {
             wrong: 0,
             notes: Notes::default(),
             miners,
+            wallet: TestWallet::with_coins(&COINS),
+            strange: Rc::default(),
+            fork: Fork::default(),
+            shelf: Shelf::default(),
+            payer: if seed % 3 == 1 {
+                FeePayer::Miners
+            } else {
+                FeePayer::Pool
+            },
             scheme,
             source,
             prng,
@@ -81,6 +104,8 @@ impl Simulation {
         settings.rewards.terms.scheme = self.scheme;
         settings.rewards.terms.source = self.source;
         settings.rewards.terms.window = Units::from_raw(Units::ONE.raw() * 2);
+        settings.payouts.payer = self.payer;
+        settings.payouts.interval = Span::from_secs(15);
         settings.rewards.run_interval = Span::from_secs(3);
         settings.clock = Rules {
             tolerance: TOLERANCE,
@@ -105,10 +130,25 @@ impl Simulation {
             crate::nothing_panicked();
             check::books(&self.memory, &self.notes, self.scheme, self.source);
             check::no_round_of_a_wrong_clock(&self.memory, &self.notes, self.now.since(BEGIN), life);
+            money::is_booked_once(&self.memory, &self.wallet, &self.strange.borrow());
+            if life < lives && self.prng.chance(25) {
+                let backup = self.shelf.take();
+                if let Some(backup) = backup {
+                    backup.put_back(&mut self);
+                    check::books(&self.memory, &self.notes, self.scheme, self.source);
+                }
+            }
             // Time goes on while nobody runs the pool.
             self.now = self.now.plus(Span::from_millis(self.prng.below(20_000)));
         }
         check::came_to_rest(&self.memory, &self.chain);
+        assert!(money::all_is_paid(&self.memory), "somebody was not paid");
+        for payout in self.memory.payouts() {
+            self.notes.event(format!(
+                "payout {} is {} {}",
+                payout.id, payout.state, payout.note
+            ));
+        }
         for block in self.memory.found_blocks() {
             let (state, booked) = (block.state, block.accounting);
             self.notes

@@ -422,6 +422,7 @@ impl World {
                 work: Arc::new(LiveWork {
                     current: Some(template()),
                     live: vec![template()],
+                    next: template().id().next(),
                     since: NOW,
                     kept: Arc::default(),
                     lack: None,

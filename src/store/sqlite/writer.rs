@@ -75,9 +75,10 @@ impl Writer {
                 }
                 Order::Commit(writes, reply) => {
                     let written = self.transact("committing", |draft| write::apply_all(draft, &writes));
+                    self.is_pruning |=
+                        written.is_ok() && writes.iter().any(|w| matches!(w, Write::PruneShares { .. }));
                     // Dropping many shares takes longer than telling that they are safe.
                     let _gone = reply.send(written);
-                    self.is_pruning |= writes.iter().any(|w| matches!(w, Write::PruneShares { .. }));
                 }
             }
             if self.is_pruning {

@@ -1,7 +1,7 @@
 use dwarves_actors::handlers::submission::messages::RolledShare;
 use dwarves_actors::testing::build::{BEGIN, hotkey, job_key, template, template_of, template_row};
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::ids::{HeaderHash, Sequence};
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId};
 use dwarves_domain::share::{self, Rejection};
 use dwarves_domain::time::Span;
 use dwarves_domain::work::{ExtraNonce1, VersionRolling};
@@ -80,6 +80,7 @@ impl Talk {
         self.work = LiveWork {
             current: live.last().cloned(),
             live: live.to_vec(),
+            next: live.last().map_or(TemplateId::new(1), |last| last.id().next()),
             since: self.now,
             kept: live.iter().map(|template| Arc::new(template.bare())).collect(),
             lack: None,

@@ -23,6 +23,7 @@ use crate::proof_of_work::{HashHere, SharedProofOfWork};
 use crate::source::{SharedLimit, SharedPlaces, Source};
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
 
+mod early;
 mod fetching;
 mod finding;
 mod hashing;
@@ -33,6 +34,7 @@ mod submitting;
 #[cfg(test)]
 mod tests;
 
+use early::Early;
 use finding::Candidates;
 use ladder::{Ladder, Rigs};
 use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
@@ -126,6 +128,8 @@ pub struct SubmissionHandler {
     hashed: HashMap<HeaderHash, HeaderHash>,
     waiting: Vec<Waiting>,
     waiting_places: SharedPlaces,
+    /// Shares that wait for the news of their work.
+    early: Vec<Early>,
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, Asker)>,
     in_flight: SharedPlaces,
@@ -160,6 +164,7 @@ impl SubmissionHandler {
             hashed: HashMap::new(),
             waiting: Vec::new(),
             waiting_places: SharedPlaces::new(limits.waiting),
+            early: Vec::new(),
             checked: Vec::new(),
             in_flight: SharedPlaces::new(limits.requests_in_flight),
             judging: 0,
@@ -240,6 +245,7 @@ impl Handler<WorkChanged> for SubmissionHandler {
                 self.waiting.push(waiting);
             }
         }
+        self.take_early(ctx);
     }
 }
 
@@ -261,5 +267,6 @@ impl Handler<LookAtWaiting> for SubmissionHandler {
             }
             self.fetch_now(waiting.fetch, waiting.reply, ctx);
         }
+        self.end_early(ctx);
     }
 }

@@ -26,15 +26,27 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<SubmitShares>, ctx: &mut Self::Context) {
+        let submit = ask.payload;
+        let source = Source::new(submit.from, submit.miner);
+        let has_place = self.in_flight.take(source.client());
+        let asker = Asker::new(source, ask.reply, has_place);
+        if has_place && self.is_early(&submit.miner, &submit.shares) {
+            return self.wait_for_news(submit, asker);
+        }
+        self.take_shares(submit, asker, ctx);
+    }
+}
+
+impl SubmissionHandler {
+    /// Checks shares by their jobs and sends them on.
+    pub(super) fn take_shares(&mut self, submit: SubmitShares, mut asker: Asker, ctx: &mut Context<Self>) {
         let SubmitShares {
             miner,
-            from,
+            from: _,
             worker,
             shares,
-        } = ask.payload;
-        let source = Source::new(from, miner);
-        let has_place = self.in_flight.take(source.client());
-        let mut asker = Asker::new(source, ask.reply, has_place);
+        } = submit;
+        let source = asker.source;
         if let Some(ladder) = &self.ladder {
             asker.rigs = Rigs::of(&self.job_key, source, worker.as_ref(), &shares);
             // Its shares are looked at all the same: there may be a block among them.
@@ -59,9 +71,7 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
         };
         self.prove(drafts, asker, ctx);
     }
-}
 
-impl SubmissionHandler {
     /// Takes a checked request into the next message to the miner manager.
     pub(super) fn enqueue(&mut self, checked: CheckedShares, asker: Asker, ctx: &mut Context<Self>) {
         self.checked.push((checked, asker));

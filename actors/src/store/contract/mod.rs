@@ -83,6 +83,7 @@ macro_rules! store_contract {
             a_retired_template_keeps_its_terms_without_its_transactions
             a_template_never_changes_and_its_number_never_comes_again
             pruning_keeps_what_is_still_needed
+            a_late_share_keeps_the_terms_of_its_template
             a_pruned_ledger_goes_on
             pruning_a_large_ledger_ends
             a_position_is_the_last_commit_in_time

@@ -35,6 +35,24 @@ async fn left(store: &SharedStore) -> u128 {
     weights.unwrap().total() / 2
 }
 
+/// A share may be quicker than the news that its template is over, in whatever company it is written.
+pub async fn a_late_share_keeps_the_terms_of_its_template<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    append(&store, vec![share(1, 1, 1)]).await;
+    let save = |id| Write::SaveTemplate(Box::new(template(id)));
+    let drop_before = |id| Write::DropTemplates {
+        before: TemplateId::new(id),
+    };
+    commit(&store, vec![save(2), save(3), save(4), drop_before(2)]).await;
+    // The share is of a template that is dropped already, and another one is dropped in the same commit.
+    let late = Write::AppendShares(vec![share(2, 1, 1)]);
+    commit(&store, vec![late, drop_before(3)]).await;
+    let round = close_round(empty_round(1), &[], 2);
+    commit(&store, vec![round, count(2), retire(4), prune(1)]).await;
+    assert_eq!(left(&store).await, 1);
+    assert_eq!(store.values_between(seq(0), seq(2)).await.unwrap().len(), 1);
+}
+
 /// The last round, saved counters and living templates each hold pruning back.
 pub async fn pruning_keeps_what_is_still_needed<B: Backend>(backend: B) {
     let store = furnished(&backend).await;

@@ -79,26 +79,39 @@ impl State {
         let known = self.rest.blocks.iter().find(|b| b.hash == hash);
         let fate = known.map(|known| (known.state, known.confirmations));
         let (state, confirmations) = fate.unwrap_or_else(|| {
-            let (sequence, total) = (self.rest.last_share(), self.rest.total);
-            let effort = self.effort(sequence, hash, total);
-            self.rest.blocks.push(BlockRow {
-                hash,
-                height: block.height,
-                reward: block.reward,
-                finder: block.finder,
-                sequence,
-                total_before: total,
-                units: Units::ZERO,
-                found_at: at,
-                state: BlockState::Submitted,
-                confirmations: 0,
-                accounting: Accounting::None,
-                effort,
-                bytes: block.bytes.clone(),
-            });
+            self.add_shareless(hash, block, at, BlockState::Submitted, 0);
             (BlockState::Submitted, 0)
         });
         Written::Candidate { state, confirmations }
+    }
+
+    /// A block that no share is known of has its place at the end of the ledger.
+    fn add_shareless(
+        &mut self,
+        hash: HeaderHash,
+        block: &FoundBlock,
+        found_at: Timestamp,
+        state: BlockState,
+        confirmations: u32,
+    ) {
+        let (sequence, total) = (self.rest.last_share(), self.rest.total);
+        let effort = self.effort(sequence, hash, total);
+        let is_deep = state == BlockState::Mature;
+        self.rest.blocks.push(BlockRow {
+            hash,
+            height: block.height,
+            reward: block.reward,
+            finder: block.finder,
+            sequence,
+            total_before: total,
+            units: Units::ZERO,
+            found_at,
+            state,
+            confirmations,
+            accounting: Accounting::None,
+            effort,
+            bytes: if is_deep { Vec::new() } else { block.bytes.clone() },
+        });
     }
 
     pub(super) fn set_block_state(
@@ -120,24 +133,7 @@ impl State {
         let Some(block) = block else {
             return Err(conflict(format!("block {hash} is not stored")));
         };
-        let (sequence, total) = (self.rest.last_share(), self.rest.total);
-        let effort = self.effort(sequence, hash, total);
-        let is_deep = state == BlockState::Mature;
-        self.rest.blocks.push(BlockRow {
-            hash,
-            height: block.height,
-            reward: block.reward,
-            finder: block.finder,
-            sequence,
-            total_before: total,
-            units: Units::ZERO,
-            found_at: at,
-            state,
-            confirmations,
-            accounting: Accounting::None,
-            effort,
-            bytes: if is_deep { Vec::new() } else { block.bytes.clone() },
-        });
+        self.add_shareless(hash, block, at, state, confirmations);
         Ok(())
     }
 

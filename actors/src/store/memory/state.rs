@@ -17,7 +17,7 @@ use crate::store::rows::{
 use crate::store::{StoreError, StoreErrorKind, Write, Written};
 
 /// All that a memory store holds.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct State {
     /// Oldest first, numbered without gaps.
     pub(super) shares: Vec<StoredShare>,
@@ -27,6 +27,7 @@ pub(super) struct State {
     pub(super) rest: Rest,
 }
 
+#[derive(Clone)]
 pub(super) struct StoredShare {
     pub(super) sequence: Sequence,
     pub(super) total_before: Units,
@@ -34,6 +35,7 @@ pub(super) struct StoredShare {
 }
 
 /// One commit's shares.
+#[derive(Clone)]
 pub(super) struct Batch {
     pub(super) first: Sequence,
     pub(super) last: Sequence,
@@ -89,8 +91,10 @@ pub(super) struct Rest {
     pub(super) thresholds: BTreeMap<Hotkey, Amount>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
-    /// What is to be pruned once nothing can fail any more.
-    pub(super) prune_through: Option<Sequence>,
+    /// How far may be pruned.
+    pub(super) prune_through: Sequence,
+    /// Whether that is to be done once nothing can fail any more.
+    pub(super) is_pruning: bool,
 }
 
 pub(super) fn conflict(detail: impl Into<String>) -> StoreError {
@@ -130,8 +134,8 @@ impl State {
         match &applied {
             Ok(_) => {
                 self.end_batch(shares);
-                if let Some(through) = self.rest.prune_through.take() {
-                    self.prune(through);
+                if std::mem::take(&mut self.rest.is_pruning) {
+                    self.prune();
                 }
             }
             Err(_) => {
@@ -235,9 +239,7 @@ impl State {
                 self.rest.audit.push(AuditRow { id, ..row.clone() });
             }
             Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
-            Write::PruneShares { through } => {
-                self.rest.prune_through = self.rest.prune_through.max(Some(*through));
-            }
+            Write::PruneShares { through } => self.ask_to_prune(*through),
         }
         Ok(Written::Done)
     }

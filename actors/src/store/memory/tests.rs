@@ -22,6 +22,22 @@ impl Backend for InMemory {
 
 crate::store_contract!(InMemory);
 
+#[actix::test]
+async fn a_copy_knows_nothing_of_what_comes_later_and_a_clone_does() {
+    let store = MemoryStore::new();
+    let save = |value: &str| Write::SaveSetting {
+        key: "a".to_owned(),
+        value: Some(value.to_owned()),
+    };
+    store.commit(vec![save("before")]).await.unwrap();
+    let (copy, clone) = (store.copy(), store.clone());
+    store.commit(vec![save("after")]).await.unwrap();
+    assert_eq!(copy.settings().await.unwrap()["a"], "before");
+    assert_eq!(clone.settings().await.unwrap()["a"], "after");
+    copy.commit(vec![save("other")]).await.unwrap();
+    assert_eq!(store.settings().await.unwrap()["a"], "after");
+}
+
 #[test]
 fn every_case_of_the_contract_is_run() {
     let modules = [

@@ -220,17 +220,26 @@ impl State {
         workers.into_values().collect()
     }
 
-    pub(super) fn prune(&mut self, asked: Sequence) {
-        let passed = self.rest.rounds.last().map(|round| round.through);
+    /// Notes how far may be pruned once the commit is whole.
+    pub(super) fn ask_to_prune(&mut self, asked: Sequence) {
+        let passed = self
+            .rest
+            .rounds
+            .last()
+            .map_or(Sequence::new(0), |round| round.through);
+        let counted = self.rest.counters_through.unwrap_or(Sequence::new(0));
         let live = self.rest.templates.values();
         let live = live.filter(|t| !t.is_dropped && Some(t.row.id) >= self.rest.live_from);
         let before_live = live.map(|t| Sequence::new(t.first_share.get() - 1)).min();
-        let Some(through) = passed.zip(self.rest.counters_through).map(|(passed, counted)| {
-            let bounds = [asked, passed, counted].into_iter();
-            bounds.chain(before_live).min().unwrap_or(asked)
-        }) else {
-            return;
-        };
+        let through = asked.min(passed).min(counted);
+        let through = before_live.map_or(through, |before_live| through.min(before_live));
+        // What was allowed once stays so.
+        self.rest.prune_through = through.max(self.rest.prune_through);
+        self.rest.is_pruning = true;
+    }
+
+    pub(super) fn prune(&mut self) {
+        let through = self.rest.prune_through;
         self.shares.retain(|share| share.sequence > through);
         self.rest.workers_gone.retain(|_, (_, last)| *last > through);
         if let Some(last) = self.batches.pop() {

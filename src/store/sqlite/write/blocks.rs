@@ -94,17 +94,7 @@ impl Draft<'_> {
             let Some(block) = block else {
                 return Err(conflict(format!("block {hash} is not stored")));
             };
-            let tail = self.known.tail;
-            self.insert_block(&NewBlock {
-                hash,
-                block,
-                sequence: tail.sequence,
-                total_before: tail.total,
-                units: Units::ZERO,
-                found_at: at,
-                state,
-                confirmations,
-            })?;
+            self.insert_shareless(hash, block, at, state, confirmations)?;
         }
         if state == BlockState::Mature {
             self.statement("UPDATE blocks SET bytes = x'' WHERE hash = ?1 AND bytes <> x''")?
@@ -134,19 +124,31 @@ impl Draft<'_> {
         if let Some((state, confirmations)) = known {
             return Ok(Written::Candidate { state, confirmations });
         }
-        let tail = self.known.tail;
         let (state, confirmations) = (BlockState::Submitted, 0);
+        self.insert_shareless(hash, block, at, state, confirmations)?;
+        Ok(Written::Candidate { state, confirmations })
+    }
+
+    /// A block that no share is known of has its place at the end of the ledger.
+    fn insert_shareless(
+        &mut self,
+        hash: &HeaderHash,
+        block: &FoundBlock,
+        found_at: Timestamp,
+        state: BlockState,
+        confirmations: u32,
+    ) -> Outcome<()> {
+        let tail = self.known.tail;
         self.insert_block(&NewBlock {
             hash,
             block,
             sequence: tail.sequence,
             total_before: tail.total,
             units: Units::ZERO,
-            found_at: at,
+            found_at,
             state,
             confirmations,
-        })?;
-        Ok(Written::Candidate { state, confirmations })
+        })
     }
 
     pub(super) fn drop_block_bytes(&mut self, hashes: &[HeaderHash]) -> Outcome<()> {

@@ -24,8 +24,8 @@ pub(super) fn ask(connection: &Connection, through: Sequence) -> Outcome<()> {
     piece(connection).map(drop)
 }
 
-/// How far may be pruned, and the first share that there is.
-fn pending(connection: &Connection) -> Outcome<Option<(u64, u64)>> {
+/// The first share that may be pruned, if there is one, and how far may be pruned.
+fn pending(connection: &Connection) -> Outcome<(Option<u64>, u64)> {
     let mut select = connection.prepare_cached(
         "SELECT prune_through, (SELECT sequence FROM shares ORDER BY sequence LIMIT 1) AS first FROM pool",
     )?;
@@ -34,9 +34,7 @@ fn pending(connection: &Connection) -> Outcome<Option<(u64, u64)>> {
         let read = || -> Outcome<_> {
             let through = cells.u64("prune_through")?;
             let first = cells.optional("first", |cells, column| cells.u64(column))?;
-            Ok(first
-                .filter(|first| *first <= through)
-                .map(|first| (first, through)))
+            Ok((first.filter(|first| *first <= through), through))
         };
         Ok(read())
     })?
@@ -44,15 +42,14 @@ fn pending(connection: &Connection) -> Outcome<Option<(u64, u64)>> {
 
 /// Whether there is something to prune.
 pub(in crate::store::sqlite) fn is_pending(connection: &Connection) -> Outcome<bool> {
-    Ok(pending(connection)?.is_some())
+    Ok(pending(connection)?.0.is_some())
 }
 
 /// Prunes a little. Returns whether there is more to do.
 pub(in crate::store::sqlite) fn piece(connection: &Connection) -> Outcome<bool> {
-    let Some((first, through)) = pending(connection)? else {
-        return Ok(false);
-    };
-    let to = through.min(first + PIECE - 1);
+    let (first, through) = pending(connection)?;
+    // Without shares there may still be templates and workers that outlived theirs.
+    let to = first.map_or(through, |first| through.min(first + PIECE - 1));
     connection
         .prepare_cached("DELETE FROM shares WHERE sequence <= ?1")?
         .execute([int(to)])?;

@@ -77,8 +77,10 @@ impl Draft<'_> {
              WHERE retired = 0 AND id < ?1",
         )?
         .execute(params![before.get(), int(self.known.tail.sequence.get())])?;
-        // Shares that follow in this transaction must look again.
-        self.templates.clear();
+        // Those of which this transaction has shares, or will have, are over from now on.
+        for (id, is_dropped) in &mut self.templates {
+            *is_dropped |= *id < before;
+        }
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use dwarves_domain::ids::WorkerId;
+use dwarves_domain::ids::{TemplateId, WorkerId};
 use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
@@ -22,6 +22,7 @@ use crate::testing::build::{
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
 use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
 
+mod early;
 mod fetching;
 mod found;
 mod hashing;
@@ -125,6 +126,7 @@ impl Bench {
         let work = LiveWork {
             kept: live.iter().map(|template| Arc::new(template.bare())).collect(),
             current: live.last().cloned(),
+            next: live.last().map_or(TemplateId::new(1), |last| last.id().next()),
             live,
             since: BEGIN,
             lack,

@@ -1,0 +1,167 @@
+//! What a history has come to, so that the next writes are mostly sensible ones.
+
+use std::collections::BTreeMap;
+
+use dwarves_actors::store::{CounterRow, WorkerRow, Write, Written};
+use dwarves_actors::testing::build::hotkey;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
+use dwarves_domain::time::Timestamp;
+
+/// What is drawn for one write: its kind, and three numbers that say the rest.
+pub(crate) type Draw = (u8, u8, u8, u16);
+
+/// Every kind of write.
+pub(crate) const NAMES: [&str; 23] = [
+    "append shares",
+    "register miner",
+    "add worker",
+    "number workers",
+    "retire workers",
+    "remove miner",
+    "use nonce",
+    "ban",
+    "unban",
+    "save template",
+    "retire templates",
+    "drop templates",
+    "record candidate",
+    "drop block bytes",
+    "set block state",
+    "recover block",
+    "close round",
+    "reserve payout",
+    "step payout",
+    "adopt payout",
+    "set payout threshold",
+    "save setting",
+    "prune shares",
+];
+
+pub(crate) fn name(write: &Write) -> &'static str {
+    match write {
+        Write::AppendShares(_) => "append shares",
+        Write::RegisterMiner { .. } => "register miner",
+        Write::AddWorker(_) => "add worker",
+        Write::NumberWorkers { .. } => "number workers",
+        Write::RetireWorkers { .. } => "retire workers",
+        Write::RemoveMiner { .. } => "remove miner",
+        Write::UseNonce { .. } => "use nonce",
+        Write::Ban { .. } => "ban",
+        Write::Unban { .. } => "unban",
+        Write::SaveTemplate(_) => "save template",
+        Write::RetireTemplates { .. } => "retire templates",
+        Write::DropTemplates { .. } => "drop templates",
+        Write::RecordCandidate { .. } => "record candidate",
+        Write::DropBlockBytes(_) => "drop block bytes",
+        Write::SetBlockState { .. } => "set block state",
+        Write::RecoverBlock { .. } => "recover block",
+        Write::CloseRound { .. } => "close round",
+        Write::ReservePayout(_) => "reserve payout",
+        Write::StepPayout { .. } => "step payout",
+        Write::AdoptPayout(_) => "adopt payout",
+        Write::SetPayoutThreshold { .. } => "set payout threshold",
+        Write::SaveSetting { .. } => "save setting",
+        Write::AppendAudit(_) => "append audit",
+        Write::SaveCounters { .. } => "save counters",
+        Write::PruneShares { .. } => "prune shares",
+    }
+}
+
+/// What there is to choose from.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// Seconds since the begin.
+    pub(crate) secs: i64,
+    /// Shares that were made, whether they were stored or not; so no two have the same hash.
+    pub(crate) shares: u64,
+    /// The ledger's end.
+    pub(crate) last: u64,
+    /// The last template that was made.
+    pub(crate) template: u32,
+    /// The last round and the last payout that were made.
+    pub(crate) round: u64,
+    pub(crate) payout: u64,
+    /// What the shares of each worker that is stored came to.
+    pub(crate) workers: BTreeMap<WorkerId, CounterRow>,
+}
+
+pub(crate) fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(1_700_000_000 + secs)
+}
+
+/// A hash that looks like no other number's.
+pub(crate) fn hash(n: u64) -> HeaderHash {
+    let mut bytes = [0x5a; 32];
+    bytes[..8].copy_from_slice(&n.to_be_bytes());
+    HeaderHash::from_bytes(bytes)
+}
+
+/// One of a few miners, so that they meet again.
+pub(crate) fn miner(n: u8) -> Hotkey {
+    hotkey(n % 5)
+}
+
+/// Whose worker has this number, but for writes that contradict what is stored.
+pub(crate) fn owner(worker: WorkerId) -> Hotkey {
+    miner(u8::try_from(worker.get() % 5).unwrap())
+}
+
+impl History {
+    pub(crate) fn now(&self) -> Timestamp {
+        at(self.secs)
+    }
+
+    /// The ledger's last share.
+    pub(crate) fn last(&self) -> Sequence {
+        Sequence::new(self.last)
+    }
+
+    /// What a pool has before its first share.
+    pub(crate) fn begin(&mut self) -> Vec<Write> {
+        let register = |n| Write::RegisterMiner {
+            hotkey: miner(n),
+            payout_address: None,
+            at: at(0),
+        };
+        let add = |n| {
+            Write::AddWorker(WorkerRow {
+                id: WorkerId::new(n),
+                hotkey: owner(WorkerId::new(n)),
+                name: format!("rig-{n}").parse().unwrap(),
+            })
+        };
+        let mut writes: Vec<_> = (0..5).map(register).chain((0..6).map(add)).collect();
+        writes.push(self.save_template(0, 1));
+        writes
+    }
+
+    /// What was stored.
+    pub(crate) fn note(&mut self, writes: &[Write], written: &[Written]) {
+        for (write, answer) in writes.iter().zip(written) {
+            match write {
+                Write::AddWorker(row) => {
+                    self.workers.entry(row.id).or_default();
+                }
+                Write::RetireWorkers { workers } => {
+                    self.workers.retain(|id, _| workers.iter().all(|w| w.0 != *id))
+                }
+                Write::RemoveMiner { hotkey } if *answer == Written::Done => {
+                    self.workers.retain(|id, _| owner(*id) != *hotkey);
+                }
+                _ => {}
+            }
+            let (Write::AppendShares(shares), Written::Shares { first, .. }) = (write, answer) else {
+                continue;
+            };
+            self.last = first.get() + shares.len() as u64 - 1;
+            for share in shares {
+                let counter = self.workers.entry(share.worker).or_default();
+                counter.accepted += 1;
+                counter.units = counter.units.checked_add(share.units).unwrap();
+                counter.blocks += u64::from(share.block.is_some());
+                counter.last_share_at = counter.last_share_at.max(Some(share.received_at));
+            }
+        }
+    }
+}

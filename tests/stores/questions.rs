@@ -1,0 +1,136 @@
+//! Everything that can be asked of a store, asked of both.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use dwarves_actors::store::reads::{PageRequest, PoolTotals};
+use dwarves_actors::store::{SharedStore, StoreErrorKind, StoreFuture};
+use dwarves_actors::testing::build::sats;
+use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::payouts::Txid;
+use dwarves_domain::rewards::pplns;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+use proptest::test_runner::TestCaseError;
+
+use super::history::{History, at, hash, miner};
+
+/// Asks both and compares. A question that fails must fail in both.
+async fn same<T: PartialEq + Debug>(
+    [memory, sqlite]: &[SharedStore; 2],
+    what: &str,
+    ask: impl Fn(&SharedStore) -> StoreFuture<T>,
+) -> Result<(), TestCaseError> {
+    let answer = |result: Result<T, dwarves_actors::store::StoreError>| -> Result<T, StoreErrorKind> {
+        result.map_err(|error| error.kind())
+    };
+    let (of_memory, of_sqlite) = (answer(ask(memory).await), answer(ask(sqlite).await));
+    if of_memory == of_sqlite {
+        return Ok(());
+    }
+    Err(TestCaseError::fail(format!(
+        "{what}:{}",
+        difference(&of_memory, &of_sqlite)
+    )))
+}
+
+/// The lines in which two answers differ.
+pub(crate) fn difference<T: Debug>(of_memory: &T, of_sqlite: &T) -> String {
+    let (of_memory, of_sqlite) = (format!("{of_memory:#?}"), format!("{of_sqlite:#?}"));
+    let lines = of_memory.lines().zip(of_sqlite.lines()).enumerate();
+    let first = lines.filter(|(_, (a, b))| a != b).map(|(n, _)| n).next();
+    let first = first.unwrap_or(0).saturating_sub(6);
+    let part = |text: &str| text.lines().skip(first).take(24).collect::<Vec<_>>().join("\n");
+    format!(
+        "\n--- in memory, from line {first}\n{}\n--- on disk\n{}",
+        part(&of_memory),
+        part(&of_sqlite)
+    )
+}
+
+pub(crate) async fn agree_at_start(stores: &[SharedStore; 2], now: Timestamp) -> Result<(), TestCaseError> {
+    same(stores, "start", |store| store.start(now)).await
+}
+
+fn pages() -> [PageRequest; 4] {
+    [(None, 100), (None, 2), (Some(4), 3), (Some(0), 5)].map(|(cursor, limit)| PageRequest { cursor, limit })
+}
+
+pub(crate) async fn agree(stores: &[SharedStore; 2], history: &History) -> Result<(), TestCaseError> {
+    let last = history.last().get();
+    for limit in [1, 100] {
+        same(stores, "blocks_to_account", |s| s.blocks_to_account(limit)).await?;
+        same(stores, "watched_payouts", |s| s.watched_payouts(limit)).await?;
+    }
+    for depth in [0, 3, 1_000] {
+        same(stores, "open_blocks", |s| s.open_blocks(depth)).await?;
+    }
+    let places = BTreeSet::from([0, 1, last / 3, last / 2, last.saturating_sub(1), last, last + 1]);
+    for &through in &places {
+        let through = Sequence::new(through);
+        for &after in places.iter().filter(|&&after| after <= through.get()) {
+            let after = Sequence::new(after);
+            same(stores, "weights_between", |s| s.weights_between(after, through)).await?;
+            same(stores, "values_between", |s| s.values_between(after, through)).await?;
+        }
+        for (total, size) in [(0, 1), (900, 400), (5_000, 2_500), (20_000, 100_000)] {
+            let (total, size) = (Units::from_raw(total), Units::from_raw(size));
+            let window = pplns::Window::of_block(total, Units::from_raw(7), size).unwrap();
+            same(stores, "weights_in_window", |s| {
+                s.weights_in_window(window, through)
+            })
+            .await?;
+            same(stores, "position_before", |s| s.position_before(total)).await?;
+        }
+    }
+    for secs in [-1_000, 0, 1, 5, 20, 60, 1_000] {
+        same(stores, "position_at", |s| s.position_at(at(secs))).await?;
+    }
+    for n in 0..history.shares + 3 {
+        same(stores, "block", |s| s.block(hash(n))).await?;
+        same(stores, "block_before", |s| s.block_before(hash(n))).await?;
+        same(stores, "block_credits", |s| s.block_credits(hash(n))).await?;
+        same(stores, "owner_of", |s| s.owner_of(ExtraNonce::new(n << 32))).await?;
+    }
+    for id in 0..=history.template + 1 {
+        same(stores, "template", |s| s.template(TemplateId::new(id))).await?;
+    }
+    for n in 0..6 {
+        let hotkey = miner(n);
+        same(stores, "miner_balances", |s| s.miner_balances(hotkey)).await?;
+        same(stores, "payout_threshold", |s| s.payout_threshold(hotkey)).await?;
+        for page in pages() {
+            same(stores, "miner_credits", |s| s.miner_credits(hotkey, page)).await?;
+            same(stores, "miner_payouts", |s| s.miner_payouts(hotkey, page)).await?;
+        }
+    }
+    for least in [0, 1, 600] {
+        same(stores, "payout_candidates", |s| s.payout_candidates(sats(least))).await?;
+    }
+    same(stores, "payees", |s| s.payees()).await?;
+    same(stores, "settings", |s| s.settings()).await?;
+    let txids: Vec<_> = (0..=255).map(|byte| Txid::from_bytes([byte; 32])).collect();
+    same(stores, "known_txids", |s| s.known_txids(txids.clone())).await?;
+    for id in 0..=history.payout + 1 {
+        same(stores, "payout", |s| s.payout(PayoutId::new(id))).await?;
+    }
+    for id in 0..=history.round + 1 {
+        same(stores, "round", |s| s.round(RoundId::new(id))).await?;
+    }
+    for page in pages() {
+        same(stores, "blocks", |s| s.blocks(page)).await?;
+        same(stores, "rounds", |s| s.rounds(page)).await?;
+        same(stores, "audit", |s| s.audit(page)).await?;
+    }
+    same(stores, "totals", |s| {
+        let totals = s.totals();
+        Box::pin(async move {
+            // Only a store on disk has a log.
+            totals.await.map(|totals| PoolTotals {
+                log_bytes: 0,
+                ..totals
+            })
+        })
+    })
+    .await
+}

@@ -1,0 +1,414 @@
+//! What one drawn write is, by what is stored by now.
+
+use dwarves_actors::store::reads::PageRequest;
+use dwarves_actors::store::{
+    Accounting, AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore,
+    WorkerRow, Write,
+};
+use dwarves_actors::testing::build::{quiet_round, sats, template_row};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::payouts::{Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, Signed, Step, Txid};
+use dwarves_domain::rewards::{
+    BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, Source, close, pplns,
+};
+use dwarves_domain::target::CompactTarget;
+use dwarves_domain::units::{Amount, BasisPoints, Units};
+
+use super::history::{Draw, History, at, hash, miner, owner};
+
+/// Whether a drawn number says yes, as one in `n` does.
+fn one_in(n: u16, drawn: impl Into<u16>) -> bool {
+    drawn.into().is_multiple_of(n)
+}
+
+fn found(height: u32, finder: u8) -> FoundBlock {
+    FoundBlock {
+        height,
+        reward: sats(1_000 + u64::from(finder)),
+        finder: (!one_in(4, finder)).then(|| miner(finder)),
+        bytes: vec![finder; 90],
+    }
+}
+
+fn signed(byte: u8, fee: u64) -> Signed {
+    Signed {
+        txid: Txid::from_bytes([byte; 32]),
+        bytes: vec![byte; 120],
+        inputs: vec![OutPoint {
+            txid: Txid::from_bytes([0xee; 32]),
+            vout: u32::from(byte),
+        }],
+        fee: sats(fee),
+    }
+}
+
+impl History {
+    /// What this draw stands for now; nothing, if there is nothing to do it with.
+    pub(crate) async fn write(&mut self, store: &SharedStore, &(kind, a, b, c): &Draw) -> Option<Write> {
+        // Most commits are later than the one before; now and then the clock steps back.
+        self.secs += if one_in(31, c) { -3 } else { i64::from(c % 4) };
+        let now = self.now();
+        let hotkey = miner(a);
+        let worker = WorkerId::new(u32::from(b % 9));
+        let write = match kind % 48 {
+            0..=9 => self.append((a, b, c)),
+            10..=12 => Write::RegisterMiner {
+                hotkey,
+                payout_address: (one_in(3, b)).then(|| format!("address-{}", b % 4)),
+                at: now,
+            },
+            13..=16 => Write::AddWorker(WorkerRow {
+                hotkey: if one_in(29, c) { hotkey } else { owner(worker) },
+                name: format!("rig-{}", if one_in(31, c) { 0 } else { worker.get() })
+                    .parse()
+                    .unwrap(),
+                id: worker,
+            }),
+            17 => Write::NumberWorkers { next: worker },
+            18 => Write::RetireWorkers {
+                workers: vec![(worker, self.workers.get(&worker).cloned().unwrap_or_default())],
+            },
+            19 => Write::RemoveMiner { hotkey },
+            20 => Write::UseNonce {
+                hotkey,
+                nonce_nanos: u64::from(b % 4),
+                expires_at: at(self.secs + i64::from(c % 40)),
+                now,
+            },
+            21 => Write::Ban {
+                hotkey,
+                ban: BanRow {
+                    reason: format!("reason {b}"),
+                    until: (one_in(2, b)).then(|| at(i64::from(c))),
+                },
+            },
+            22 => Write::Unban { hotkey },
+            23..=25 => self.save_template(a, c),
+            26 => Write::RetireTemplates {
+                before: self.some_template(c),
+            },
+            27 => Write::DropTemplates {
+                before: self.some_template(c),
+            },
+            28 | 29 => Write::RecordCandidate {
+                hash: self.some_block(c),
+                block: found(100 + u32::from(a % 20), b),
+                at: now,
+            },
+            30 => Write::DropBlockBytes(vec![self.some_block(c), self.some_block(c / 7)]),
+            31..=34 => self.became(store, (a, b, c)).await,
+            35 => self.recover(store, (a, b, c)).await,
+            36..=38 => self.close(store, (a, b, c)).await?,
+            39 | 40 => self.reserve(store, (a, b, c)).await?,
+            41 | 42 => self.step(store, (a, b, c)).await?,
+            43 => self.adopt((a, b, c)),
+            44 => Write::SetPayoutThreshold {
+                hotkey,
+                threshold: (!one_in(3, b)).then(|| sats(u64::from(c))),
+            },
+            45 => Write::SaveSetting {
+                key: format!("setting.{}", a % 3),
+                value: (!one_in(3, b)).then(|| c.to_string()),
+            },
+            46 if one_in(2, c) => Write::AppendAudit(AuditRow {
+                id: 0,
+                at: now,
+                who: "token".to_owned(),
+                actor: "miner_manager".to_owned(),
+                message: format!("message {a}"),
+                fields: "{}".to_owned(),
+                outcome: "{\"ok\":true}".to_owned(),
+            }),
+            46 => self.save_counters(c),
+            _ => Write::PruneShares {
+                through: Sequence::new(u64::from(c) % (self.last + 2)),
+            },
+        };
+        Some(write)
+    }
+
+    fn append(&mut self, (a, b, c): (u8, u8, u16)) -> Write {
+        let before = self.shares;
+        self.shares += u64::from(a % 3) + 1;
+        let rows = (0..=a % 3).map(|n| {
+            let of = before + 1 + u64::from(n);
+            ShareRow {
+                // Some of a template that is not the newest, or of none.
+                template: TemplateId::new(self.template.saturating_sub(u32::from(b) % 23 / 8)),
+                extranonce: ExtraNonce::new(of << 32 | 7).into(),
+                worker: self.some_worker(b.wrapping_add(n), c),
+                share_bits: CompactTarget::from_bits(0x1f00_ffff),
+                units: Units::from_raw(u128::from(c % 1_000) + 1),
+                hash: hash(of),
+                version: 0x2000_0000,
+                time: 1_700_000_001,
+                nonce: u32::from(c),
+                received_at: at(self.secs + i64::from(n)),
+                block: (one_in(3, c) && n == 0).then(|| found(100 + u32::from(a % 20), b)),
+            }
+        });
+        Write::AppendShares(rows.collect())
+    }
+
+    /// One that is stored, and now and then any.
+    fn some_worker(&self, b: u8, c: u16) -> WorkerId {
+        let stored = self
+            .workers
+            .keys()
+            .nth(usize::from(b) % self.workers.len().max(1));
+        stored
+            .copied()
+            .filter(|_| !one_in(37, c))
+            .unwrap_or(WorkerId::new(u32::from(b % 9)))
+    }
+
+    pub(crate) fn save_template(&mut self, a: u8, c: u16) -> Write {
+        // Now and then the same again, or another one under its number.
+        self.template += u32::from(!one_in(5, c) || self.template == 0);
+        let mut row = template_row(self.template, 100 + self.template, hash(1_000_000));
+        if one_in(35, c) {
+            row.tag = format!("/other-{a}/");
+        }
+        Write::SaveTemplate(Box::new(row))
+    }
+
+    fn some_template(&self, c: u16) -> TemplateId {
+        TemplateId::new(u32::from(c) % (self.template + 2))
+    }
+
+    /// The hash of a share that is stored, or of one that may come.
+    pub(crate) fn some_block(&self, c: u16) -> HeaderHash {
+        hash(1 + u64::from(c) % (self.shares + 3))
+    }
+
+    async fn some_known_block(&self, store: &SharedStore, c: u16) -> Option<BlockRow> {
+        let page = PageRequest {
+            cursor: None,
+            limit: 100,
+        };
+        let rows = store.blocks(page).await.unwrap().rows;
+        rows.get(usize::from(c) % rows.len().max(1)).cloned()
+    }
+
+    async fn became(&self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Write {
+        let known = self.some_known_block(store, c).await;
+        let hash = known
+            .filter(|_| !one_in(5, b))
+            .map_or_else(|| self.some_block(c), |known| known.hash);
+        let states = BlockState::ALL;
+        Write::SetBlockState {
+            hash,
+            // Immature and mature most of all, so that there is something to book.
+            state: match a % 10 {
+                n @ 0..=5 => states[usize::from(n)],
+                6 | 7 => BlockState::Immature,
+                _ => BlockState::Mature,
+            },
+            confirmations: u32::from(b),
+            at: self.now(),
+            block: (!one_in(4, c)).then(|| found(100 + u32::from(a % 20), b)),
+        }
+    }
+
+    async fn recover(&self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Write {
+        let mut place = store
+            .position_at(at(i64::from(c) % (self.secs.max(0) + 1)))
+            .await
+            .unwrap();
+        if one_in(13, c) {
+            place = LedgerPosition {
+                sequence: Sequence::new(self.last + 4),
+                ..place
+            };
+        }
+        let block = FoundBlock {
+            bytes: Vec::new(),
+            ..found(100 + u32::from(a % 20), b)
+        };
+        Write::RecoverBlock {
+            hash: self.some_block(c / 3),
+            block,
+            place,
+            found_at: self.now(),
+        }
+    }
+
+    /// A round over what is due, as the reward distributor closes it; some that contradict what is stored.
+    async fn close(&mut self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Option<Write> {
+        self.round += u64::from(!one_in(9, c) || self.round == 0);
+        let mut input = RoundInput {
+            fee: BasisPoints::new(u16::from(a)).unwrap(),
+            ..quiet_round(self.round, self.now(), Scheme::Pplns)
+        };
+        let mut blocks = Vec::new();
+        if one_in(4, b) {
+            let weights = store
+                .weights_between(Sequence::new(0), self.last())
+                .await
+                .unwrap();
+            input.source = Source::Emission;
+            input.emission = Some((sats(5_000 + u64::from(c)), weights));
+        }
+        for block in store.blocks_to_account(u32::from(b % 6)).await.unwrap() {
+            blocks.push((block.hash, book(store, &mut input, &block).await));
+        }
+        let through = if one_in(17, c) { self.last + 1 } else { self.last };
+        Some(Write::CloseRound {
+            round: Box::new(close(&input).ok()?),
+            blocks,
+            through: Sequence::new(through),
+        })
+    }
+
+    async fn reserve(&mut self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Option<Write> {
+        let candidates = store.payout_candidates(sats(1)).await.unwrap();
+        let parts: Vec<Part> = candidates
+            .iter()
+            .skip(usize::from(b % 3))
+            .take(3)
+            .map(|candidate| Part {
+                hotkey: candidate.hotkey,
+                address: candidate.address.clone().unwrap_or_else(|| "address".to_owned()),
+                // Some of it, all of it, or more than there is.
+                amount: Amount::from_sats(match c % 5 {
+                    0 => candidate.payable.sats() / 2 + 1,
+                    1 if one_in(4, a) => candidate.payable.sats() + 1,
+                    _ => candidate.payable.sats(),
+                })
+                .unwrap(),
+                fee: Amount::ZERO,
+                borne: Amount::ZERO,
+            })
+            .collect();
+        if parts.is_empty() {
+            return None;
+        }
+        self.payout += u64::from(!one_in(8, c) || self.payout == 0);
+        let payer = if one_in(2, a) {
+            FeePayer::Miners
+        } else {
+            FeePayer::Pool
+        };
+        let payout = Payout::reserve(
+            PayoutId::new(self.payout),
+            self.now(),
+            parts,
+            payer,
+            FeeRate::new(u32::from(b) + 1).unwrap(),
+        );
+        Some(Write::ReservePayout(Box::new(payout)))
+    }
+
+    async fn step(&self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Option<Write> {
+        let id = PayoutId::new(1 + u64::from(a) % (self.payout + 1));
+        let parts = store
+            .payout(id)
+            .await
+            .unwrap()
+            .map_or(0, |payout| payout.parts.len());
+        let step = match b % 12 {
+            0..=2 => {
+                let byte = u8::try_from(id.get() % 250).unwrap() + u8::from(one_in(19, c));
+                let fees: Vec<Amount> = (0..parts).map(|n| sats(n as u64 + 1)).collect();
+                let fee = fees.iter().map(|fee| fee.sats()).sum();
+                Step::Sign {
+                    signed: signed(byte, fee),
+                    fees,
+                }
+            }
+            3 | 4 => Step::Send,
+            5 => Step::Depth(u32::from(c % 6)),
+            6 => Step::Confirm(u32::from(c % 6) + 1),
+            7 => Step::Unconfirm(u32::from(c % 3)),
+            8 => Step::Return(format!("rival {c}")),
+            9 => Step::Cancel(format!("because {c}")),
+            10 => Step::Revive(u32::from(c % 4)),
+            _ => Step::Forget,
+        };
+        Some(Write::StepPayout {
+            id,
+            step,
+            at: self.now(),
+        })
+    }
+
+    fn adopt(&mut self, (a, b, c): (u8, u8, u16)) -> Write {
+        self.payout += u64::from(!one_in(8, c) || self.payout == 0);
+        let part = Part {
+            hotkey: miner(b),
+            address: "address-1".to_owned(),
+            amount: sats(u64::from(c) + 10),
+            fee: sats(3),
+            borne: Amount::ZERO,
+        };
+        let adopted = Adopted {
+            parts: vec![part],
+            uncovered: Amount::ZERO,
+            payer: FeePayer::Miners,
+        };
+        Write::AdoptPayout(Box::new(Payout::adopt(
+            PayoutId::new(self.payout),
+            self.now(),
+            adopted,
+            FeeRate::new(u32::from(b) + 1).unwrap(),
+            signed(a, 3),
+        )))
+    }
+
+    fn save_counters(&self, c: u16) -> Write {
+        let through = if c % 7 == 1 { self.last / 2 } else { self.last };
+        Write::SaveCounters {
+            through: Sequence::new(through),
+            counters: self.workers.iter().map(|(id, row)| (*id, row.clone())).collect(),
+        }
+    }
+}
+
+/// Puts a due block into the round's input. What is booked for it then.
+async fn book(store: &SharedStore, input: &mut RoundInput, block: &BlockRow) -> Accounting {
+    let settled = match store.block_credits(block.hash).await.unwrap() {
+        Some(credits) => SettledBlock {
+            hash: block.hash,
+            height: block.height,
+            fee: credits.fee,
+            kept: credits.kept,
+            credits: credits.credits,
+        },
+        None => {
+            let size = Units::from_raw(1_500);
+            let window = pplns::Window::of_block(block.total_before, block.units, size).unwrap();
+            input.accepted.push(BlockReward {
+                hash: block.hash,
+                height: block.height,
+                reward: block.reward,
+                finder: block.finder,
+                weights: store.weights_in_window(window, block.sequence).await.unwrap(),
+            });
+            return Accounting::Credited;
+        }
+    };
+    let was_mature = matches!(block.accounting, Accounting::Matured | Accounting::ReversedMature);
+    let is_lost = matches!(block.state, BlockState::Orphaned | BlockState::Refused);
+    match (block.accounting, is_lost) {
+        (Accounting::Credited | Accounting::Matured, true) => {
+            input.orphaned.push(OrphanedBlock { settled, was_mature });
+            if was_mature {
+                Accounting::ReversedMature
+            } else {
+                Accounting::Reversed
+            }
+        }
+        (Accounting::Reversed | Accounting::ReversedMature, false) => {
+            input.returned.push(OrphanedBlock { settled, was_mature });
+            if was_mature {
+                Accounting::Matured
+            } else {
+                Accounting::Credited
+            }
+        }
+        _ => {
+            input.matured.push(settled);
+            Accounting::Matured
+        }
+    }
+}
