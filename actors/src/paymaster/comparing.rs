@@ -342,9 +342,8 @@ impl Machine {
             };
             if adopted.uncovered > Amount::ZERO && !reserve_bears {
                 return Ok(Err(format!(
-                    "{txid} paid {} sats more than its miners have payable. If blocks were recovered after the restore, \
-                     wait until their rewards are payable and ask again; with reserve_bears=true the reserve bears it \
-                     now, and the miners keep what comes later",
+                    "{txid} paid {} sats more than its miners have payable: wait until the rewards of recovered blocks \
+                     are payable, or let the reserve bear it now (reserve_bears=true; the miners keep what comes later)",
                     adopted.uncovered
                 )));
             }
