@@ -4,6 +4,7 @@
 use bitcoin::bech32::{Fe32, Hrp, segwit};
 use dwarves_actors::store::Write;
 use dwarves_actors::testing::build::{BEGIN, hotkey, sats};
+use dwarves_actors::wallet::Wallet;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::payouts::{PayoutState, WhyHeld};
 use serde_json::{Value, json};
