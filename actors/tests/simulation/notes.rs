@@ -21,6 +21,7 @@ struct Inner {
     told: Told,
     /// Who made which good share, whoever brings it.
     made: BTreeMap<HeaderHash, Hotkey>,
+    was_restored: bool,
     latest: Timestamp,
     rounds_ordered: u64,
     off: Span,
@@ -121,8 +122,15 @@ impl Notes {
         self.0.borrow().told.clone()
     }
 
+    /// Whether an older ledger was ever put back.
+    pub(crate) fn was_restored(&self) -> bool {
+        self.0.borrow().was_restored
+    }
+
     /// An older ledger was put back: what miners were told after its backup is lost, and only that.
     pub(crate) fn forget_after(&self, backup: Told) {
-        self.0.borrow_mut().told = backup;
+        let mut inner = self.0.borrow_mut();
+        inner.told = backup;
+        inner.was_restored = true;
     }
 }
