@@ -136,7 +136,7 @@ class Client(threading.Thread):
         for _ in range(self.random.randint(1, 6)):
             count = 1 if self.random.random() < 0.5 else self.random.randint(2, 40)
             shares = [job.find() for _ in range(count)]
-            if self.acknowledged and self.random.random() < 0.1:
+            if self.recent and self.random.random() < 0.1:
                 # Somebody repeats what was acknowledged long ago.
                 shares.insert(self.random.randrange(count + 1), self.random.choice(self.recent))
             if not self.submit(shares):
