@@ -1,6 +1,6 @@
 //! Where the pool listens: `DATA_DIR/listen.json`, written once it is ready, and `DATA_DIR/listening.json`, written as
 //! soon as somebody answers there. The first is for miners and what waits for them. The second is for the operator,
-//! whose pool may be paused or without a node since its start.
+//! whose pool may have no node since its start.
 
 use std::fs;
 use std::io;
