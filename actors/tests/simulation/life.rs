@@ -192,6 +192,10 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
         halt: halt.shared(),
         stop: watch::Sender::new(false),
     };
+    if plan.is_last {
+        // The chain is searched for lost blocks once, at the start: the last life is to find them all.
+        sim.fork.end(&sim.chain, &sim.wallet);
+    }
     sim.chain.set_header_time(Some(sim.now));
     actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
     let ports = assembly::start(sim.settings(), world, &Placement::Here)

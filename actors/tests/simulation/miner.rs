@@ -398,7 +398,9 @@ impl Miner {
             }
             reply
         });
-        assert_ne!(reply, Ok(SubmitSharesReply::Busy), "somebody took its place");
+        if reply == Ok(SubmitSharesReply::Busy) {
+            self.notes.busy();
+        }
         let mut state_of_request = "again later";
         match reply {
             Ok(SubmitSharesReply::Verdicts(verdicts)) => {

@@ -11,6 +11,9 @@ use dwarves_domain::time::{Span, Timestamp};
 /// How old a signed request may be.
 pub(crate) const WINDOW_SECS: u64 = 10;
 
+/// How often miners may be told in one life that the pool is busy.
+const BUSY_MAX: u32 = 8;
+
 /// The notes of one simulation, shared by all who take part in it; they are all on one thread.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Rc<RefCell<Inner>>);
@@ -22,6 +25,7 @@ struct Inner {
     /// Who made which good share, whoever brings it.
     made: BTreeMap<HeaderHash, Hotkey>,
     was_restored: bool,
+    busy: u32,
     latest: Timestamp,
     rounds_ordered: u64,
     off: Span,
@@ -86,6 +90,7 @@ impl Notes {
     /// promise ends: one of them could be taken again if the clock stepped back to the time of its signing.
     pub(crate) fn life_begins(&self) {
         let mut inner = self.0.borrow_mut();
+        inner.busy = 0;
         let too_old = inner.latest.minus(Span::from_secs(WINDOW_SECS + 1)).millis();
         let too_old = u64::try_from(too_old).unwrap_or(0) * 1_000_000;
         inner.told.authentic.retain(|(_, nonce)| *nonce >= too_old);
@@ -120,6 +125,14 @@ impl Notes {
     /// What miners were told up to now.
     pub(crate) fn told(&self) -> Told {
         self.0.borrow().told.clone()
+    }
+
+    /// A miner was told that the pool is busy: numbers for workers could not be stored, which happens when a life begins
+    /// and the store fails. If somebody took its place, it would happen again and again.
+    pub(crate) fn busy(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.busy += 1;
+        assert!(inner.busy <= BUSY_MAX, "somebody takes the miners' places");
     }
 
     /// Whether an older ledger was ever put back.
