@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid, read_transaction};
+use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid};
 use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
@@ -345,20 +345,14 @@ impl Machine {
             let Some(sent) = patiently(self.wallet.sent(txid)).await? else {
                 return Ok(Err(format!("the wallet does not know {txid} any more")));
             };
-            let Ok(transaction) = read_transaction(&sent.bytes) else {
-                return Ok(Err(format!(
-                    "{txid} can not be read as a transaction of plain coins"
-                )));
-            };
             let adopted = match payees.adopt(spend, sent.fee, self.settings.payer) {
                 Ok(adopted) => adopted,
                 Err(error) => return Ok(Err(format!("{txid} can not be booked: {error}"))),
             };
             if adopted.uncovered > Amount::ZERO && !reserve_bears {
                 return Ok(Err(format!(
-                    "{txid} paid {} sats more than its miners have payable. If blocks were recovered after the restore, \
-                     wait until their rewards are payable and ask again; with reserve_bears=true the reserve bears it \
-                     now, and the miners keep what comes later",
+                    "{txid} paid {} sats more than its miners have payable: wait until the rewards of recovered blocks \
+                     are payable, or let the reserve bear it now (reserve_bears=true; the miners keep what comes later)",
                     adopted.uncovered
                 )));
             }
@@ -366,7 +360,7 @@ impl Machine {
             let signed = Signed {
                 txid,
                 bytes: sent.bytes,
-                inputs: transaction.inputs,
+                inputs: sent.inputs,
                 fee: sent.fee,
             };
             let id = next.map_or(

@@ -90,8 +90,8 @@ pub enum Write {
         before: TemplateId,
     },
     /// Stores a header that meets the network's target, before anybody knows what becomes of it: as submitted, at the
-    /// ledger's end, with no units of its own. If it is stored already, nothing changes. Answered with
-    /// [`Written::Candidate`].
+    /// ledger's end, with no units of its own. If it is stored already, nothing changes but that its finder is learnt if
+    /// there was none and nothing is booked for it. Answered with [`Written::Candidate`].
     RecordCandidate {
         /// Which.
         hash: HeaderHash,

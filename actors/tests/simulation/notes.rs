@@ -19,6 +19,9 @@ pub(crate) struct Notes(Rc<RefCell<Inner>>);
 struct Inner {
     log: Vec<String>,
     told: Told,
+    /// Who made which good share, whoever brings it.
+    made: BTreeMap<HeaderHash, Hotkey>,
+    was_restored: bool,
     latest: Timestamp,
     rounds_ordered: u64,
     off: Span,
@@ -32,6 +35,8 @@ pub(crate) struct Told {
     pub(crate) accepted: BTreeMap<HeaderHash, (Sequence, Hotkey)>,
     /// Those that counted before.
     pub(crate) duplicates: BTreeSet<(HeaderHash, Sequence)>,
+    /// The blocks whose finders were told that they are blocks.
+    pub(crate) blocks: BTreeMap<HeaderHash, Hotkey>,
     authentic: BTreeSet<(Hotkey, u64)>,
 }
 
@@ -49,6 +54,21 @@ impl Notes {
         let told = &mut self.0.borrow_mut().told;
         let before = told.accepted.insert(hash, (sequence, miner));
         assert_eq!(before, None, "{hash} was acknowledged twice");
+    }
+
+    /// A miner made a good share; nobody knows it yet.
+    pub(crate) fn made(&self, hash: HeaderHash, miner: Hotkey) {
+        self.0.borrow_mut().made.insert(hash, miner);
+    }
+
+    /// Who made a good share.
+    pub(crate) fn maker_of(&self, hash: &HeaderHash) -> Option<Hotkey> {
+        self.0.borrow().made.get(hash).copied()
+    }
+
+    /// A miner was told that its share is a block.
+    pub(crate) fn block(&self, hash: HeaderHash, miner: Hotkey) {
+        self.0.borrow_mut().told.blocks.insert(hash, miner);
     }
 
     /// A miner was told that its share counted before.
@@ -102,8 +122,15 @@ impl Notes {
         self.0.borrow().told.clone()
     }
 
+    /// Whether an older ledger was ever put back.
+    pub(crate) fn was_restored(&self) -> bool {
+        self.0.borrow().was_restored
+    }
+
     /// An older ledger was put back: what miners were told after its backup is lost, and only that.
     pub(crate) fn forget_after(&self, backup: Told) {
-        self.0.borrow_mut().told = backup;
+        let mut inner = self.0.borrow_mut();
+        inner.told = backup;
+        inner.was_restored = true;
     }
 }
