@@ -212,7 +212,7 @@ impl Machine {
                     "the wallet sent {total} sats elsewhere txid={txid}: it is none of the pool's payouts"
                 );
             }
-            return self.remember(comparison.next).await;
+            return self.remember(comparison.next, None).await;
         }
         let txids = holding
             .iter()
@@ -229,13 +229,16 @@ impl Machine {
     }
 
     /// Keeps what was compared, so that the next start goes on from there.
-    async fn remember(&mut self, next: Compared) -> Result<(), Ended> {
+    async fn remember(&mut self, next: Compared, ordered: Option<&Value>) -> Result<(), Ended> {
         if self.report.errand.compared.as_ref() != Some(&next) {
             let write = Write::SaveSetting {
                 key: COMPARED.to_owned(),
                 value: Some(next.to_text()),
             };
-            self.commit(vec![write]).await?;
+            match ordered {
+                Some(done) => self.commit_order(vec![write], done).await?,
+                None => self.commit(vec![write]).await?,
+            };
         }
         self.report.errand.compared = Some(next);
         self.report.errand.is_compared = true;
@@ -258,12 +261,13 @@ impl Machine {
                     );
                 }
                 let count = comparison.strangers.len();
-                self.remember(comparison.next).await?;
-                Ok(ControlOutcome::Done(json!({
+                let done = json!({
                     "released": "restored",
                     "left_out": count,
                     "spends": named,
-                })))
+                });
+                self.remember(comparison.next, Some(&done)).await?;
+                Ok(ControlOutcome::Done(done))
             }
         }
     }
@@ -287,7 +291,12 @@ impl Machine {
             Ok(bookings) => bookings,
             Err(why) => return Ok(ControlOutcome::Refused(why)),
         };
-        self.commit(writes).await?;
+        let adopted = writes.iter().filter_map(|write| match write {
+            Write::AdoptPayout(payout) => Some(describe(payout)),
+            _ => None,
+        });
+        let done = json!({ "adopted": adopted.collect::<Vec<_>>() });
+        self.commit_order(writes, &done).await?;
         self.report.errand.last_payout = ids.last().copied().max(self.report.errand.last_payout);
         let mut booked = Vec::new();
         for id in ids {

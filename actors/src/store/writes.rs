@@ -180,6 +180,9 @@ pub enum Write {
     },
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
+    /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
+    /// order, committed with what it orders. Otherwise it changes nothing.
+    AppendAuditIfDone(AuditRow),
     /// Saves what workers' shares came to, as of share `through`. What is older than what is saved already
     /// changes nothing.
     SaveCounters {
@@ -202,7 +205,7 @@ impl Write {
     /// what the audit trail says of them.
     pub fn holds_unsaved(&self) -> bool {
         match self {
-            Self::Ban { .. } | Self::AppendAudit(_) => true,
+            Self::Ban { .. } | Self::AppendAudit(_) | Self::AppendAuditIfDone(_) => true,
             Self::SaveSetting { key, value } => key.ends_with(".paused") && value.as_deref() == Some("true"),
             _ => false,
         }

@@ -78,6 +78,7 @@ macro_rules! store_contract {
             bans_are_kept_until_they_are_lifted
             settings_are_kept_until_they_are_forgotten
             the_audit_trail_is_read_newest_first_page_by_page
+            an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped
             a_retired_template_keeps_its_terms_without_its_transactions
