@@ -18,6 +18,10 @@ hotkey, sends junk and goes away in the middle:
 - there are no more rounds than time passed for;
 - no name that did no work is in the ledger.
 
+And once an older copy of the ledger is put back, as somebody does who has lost the newer one. What was acknowledged after
+the copy is lost with it; all that is said above holds of what was acknowledged before it and after the restore, and blocks
+that the chain has are found again.
+
     tests/crash.py [--kills N] [--seed N] [--miners N]
 
 The seed is printed; the same seed gives the same moments. Needs the `bittensor` package (tests/all has it).
@@ -53,6 +57,7 @@ SETTINGS = {
     "stratum__listen": "127.0.0.1:0",
 }
 YEAR = 365 * 86_400
+LEDGER = ("dwarves.db", "dwarves.db-wal", "dwarves.db-shm")
 JUNK = [
     b'{"id":1,"method":"mining.submit","params":["x","y","z","0","0"]}\n',
     b'{"id":2,"method":"mining.authorize","params":[' + b"[" * 200 + b"\n",
@@ -131,13 +136,21 @@ class Client(threading.Thread):
         for _ in range(self.random.randint(1, 6)):
             count = 1 if self.random.random() < 0.5 else self.random.randint(2, 40)
             shares = [job.find() for _ in range(count)]
-            if self.acknowledged and self.random.random() < 0.1:
+            if self.recent and self.random.random() < 0.1:
                 # Somebody repeats what was acknowledged long ago.
                 shares.insert(self.random.randrange(count + 1), self.random.choice(self.recent))
             if not self.submit(shares):
                 return
 
     recent = []
+
+    def forget_after(self, acknowledged):
+        """An older ledger was put back: what was said after its copy is lost, and so is the work that was given out."""
+        lost = len(self.acknowledged) - len(acknowledged)
+        self.acknowledged = dict(acknowledged)
+        self.unanswered = []
+        self.recent = []
+        return lost
 
     def settle(self):
         """Sends again what was never answered."""
@@ -248,6 +261,32 @@ class LyingClock:
         new.replace(self.file)
 
 
+class Backup:
+    """A copy of the ledger of a pool that does not run, with what the miners had been told by then."""
+
+    def __init__(self, pool, clients, folder):
+        # Whatever the kill interrupted has failed by then, and nobody can send anything.
+        time.sleep(0.2)
+        self.folder = folder
+        folder.mkdir()
+        copy_ledger(pool.data_dir, folder)
+        self.told = [dict(client.acknowledged) for client in clients]
+
+    def put_back(self, pool, clients):
+        """Puts it in place of the ledger that is there. Gives how many acknowledgements are lost by that."""
+        time.sleep(0.2)
+        for name in LEDGER:
+            (pool.data_dir / name).unlink(missing_ok=True)
+        copy_ledger(self.folder, pool.data_dir)
+        return sum(client.forget_after(told) for client, told in zip(clients, self.told))
+
+
+def copy_ledger(source, target):
+    for name in LEDGER:
+        if (source / name).exists():
+            shutil.copy(source / name, target / name)
+
+
 def check(what, holds, problems, detail=""):
     """Notes whether a promise holds."""
     print(f"{'ok  ' if holds else 'FAIL'} {what}" + (f": {detail}" if detail and not holds else ""), flush=True)
@@ -258,9 +297,7 @@ def check(what, holds, problems, detail=""):
 
 def ledger_of(pool, into):
     """A copy of the ledger of a pool that does not run, with its log."""
-    for name in ("dwarves.db", "dwarves.db-wal", "dwarves.db-shm"):
-        if (pool.data_dir / name).exists():
-            shutil.copy(pool.data_dir / name, into / name)
+    copy_ledger(pool.data_dir, into)
     return sqlite3.connect(into / "dwarves.db")
 
 
@@ -402,6 +439,8 @@ def main():
         hostile = Hostile(pool, clients[0].miner.hotkey, seed)
         hostile.start()
         secs_to_ready = []
+        copied_at = arguments.kills // 3
+        backup, lost_by_restore = None, 0
         for number in range(1, arguments.kills + 1):
             # Some kills hit a pool at work, some one that has only just begun.
             if number % 2 == 0:
@@ -414,6 +453,10 @@ def main():
                 pool.spawn()
                 time.sleep(moments.uniform(0.0, 0.15))
                 pool.kill()
+            if number == copied_at:
+                backup = Backup(pool, clients, folder / "backup")
+            elif backup is not None and number == 2 * copied_at:
+                lost_by_restore = backup.put_back(pool, clients)
             pool.start()
             secs_to_ready.append(pool.secs_to_ready)
             failed = [client for client in clients if client.failure is not None]
@@ -430,6 +473,9 @@ def main():
             client.join(30)
         hostile.join(30)
         print(f"     a stranger made up {hostile.names} names and sent junk {hostile.junk} times")
+        print(f"     an older ledger was put back, and {lost_by_restore} acknowledgements were lost with the newer one")
+        if copied_at > 0:
+            checks += check("an older ledger was put back", lost_by_restore > 0, problems, lost_by_restore)
         checks += check("the stranger was there", hostile.names > 100, problems, hostile.names)
         for client in clients:
             checks += check(f"{client.name} saw nothing strange", client.failure is None, problems, repr(client.failure))

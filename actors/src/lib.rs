@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod assembly;
+pub mod audit;
 pub mod block_tracker;
 pub mod chain;
 pub mod clock;

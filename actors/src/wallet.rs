@@ -191,8 +191,10 @@ pub struct Spends {
 /// A transaction that a wallet sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Its bytes.
+    /// Its bytes. Those of a transaction with MWEB parts can be read by the node alone.
     pub bytes: Vec<u8>,
+    /// The coins of the main chain that it spends; none if all of its coins were in MWEB.
+    pub inputs: Vec<OutPoint>,
     /// What the network took.
     pub fee: Amount,
 }

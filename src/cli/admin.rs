@@ -1,6 +1,6 @@
 //! `dwarves admin`: sends one control message and prints the actor's answer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::keys::admin_token::AdminTokenError;
 use crate::keys::{AdminToken, HotkeyFile};
 use crate::miner::api::PoolClient;
 use crate::miner::transport::Transport;
+use crate::wiring::listen_file;
 
 /// How long an actor may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -100,17 +101,10 @@ fn body(args: &AdminArgs) -> Result<Value, Failure> {
     Ok(Value::Object(body))
 }
 
-/// The address that a running pool wrote to its data directory.
-fn address_in(data_dir: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(data_dir.join("listen.json")).ok()?;
-    let json: Value = serde_json::from_str(&text).ok()?;
-    json["http"].as_str().map(str::to_owned)
-}
-
 /// Sends the message and returns the actor's answer.
 fn send(args: &AdminArgs) -> Result<Value, Failure> {
     let body = body(args)?;
-    let pool = args.pool.clone().or_else(|| address_in(&args.data_dir));
+    let pool = args.pool.clone().or_else(|| listen_file::address(&args.data_dir));
     let pool = pool.as_deref().unwrap_or(DEFAULT_POOL);
     if let Some(file) = &args.hotkey {
         let key = HotkeyFile::read(file)?;
@@ -154,6 +148,7 @@ mod tests {
     use crate::miner::scripted_pool::{Act, POOL, serve};
     use dwarves_domain::hotkey::Hotkey;
     use serde_json::json;
+    use std::path::Path;
 
     fn args(pool: &str, data_dir: &Path, fields: &[&str]) -> AdminArgs {
         AdminArgs {

@@ -151,8 +151,8 @@ async fn check_store<W: Write>(
     let store = match SqliteStore::open(&path, SqliteOptions::default()) {
         Ok(store) => store,
         Err(OpenError::InUse { .. }) => {
-            let address = std::fs::read_to_string(dir.join(listen_file::FILE_NAME)).unwrap_or_default();
-            let detail = format!("a pool is running on it {}; ask its /readyz", address.trim());
+            let address = listen_file::address(dir).unwrap_or_default();
+            let detail = format!("a pool is running on it {address}; ask its /readyz");
             findings.good("ledger", detail)?;
             return Ok(true);
         }

@@ -116,6 +116,8 @@ struct Display<W> {
     /// Whether the cursor stands behind a line that may be rewritten.
     open_line: bool,
     trouble: Option<String>,
+    /// What was told of a wrong clock.
+    clock: Option<String>,
 }
 
 impl<W: Write> Display<W> {
@@ -126,6 +128,7 @@ impl<W: Write> Display<W> {
             shown_at: None,
             open_line: false,
             trouble: None,
+            clock: None,
         }
     }
 
@@ -137,6 +140,12 @@ impl<W: Write> Display<W> {
                 None => "the pool answers again".to_owned(),
             };
             self.line(&news, false);
+        }
+        if progress.clock != self.clock {
+            self.clock.clone_from(&progress.clock);
+            if let Some(clock) = &progress.clock {
+                self.line(clock, false);
+            }
         }
         let every = if self.rewrites { REWRITE_EVERY } else { LINE_EVERY };
         let due = match self.shown_at {

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves_actors::clock::Clock;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::JobId;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+use super::digger::Task;
+use super::term::{self, Term};
 use super::transport::{Answer, ApiError, Transport};
 use super::wire::{MinerStatus, OpenedSession, PoolInfo, Share, Verdict, Verdicts, Work};
 use crate::clock::SystemClock;
@@ -25,7 +25,7 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a long poll may take: the pool answers after 60 s.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(75);
 /// A session that ends sooner than this is renewed before it is used.
-const RENEW_BEFORE: Span = Span::from_secs(60);
+const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
 fn understood<T: DeserializeOwned>(answer: Answer) -> Result<T, ApiError> {
     serde_json::from_value(answer.body).map_err(|error| ApiError::NotUnderstood(error.to_string()))
@@ -40,7 +40,9 @@ pub struct PoolClient {
     payout_address: Option<String>,
     /// The pool's hotkey, once it is known.
     receiver: Option<Hotkey>,
-    session: Option<(String, Timestamp)>,
+    session: Option<(String, Term)>,
+    /// By how many milliseconds this computer's clock has to be put right for what the pool takes as the present.
+    clock_off_millis: i64,
 }
 
 impl PoolClient {
@@ -55,6 +57,7 @@ impl PoolClient {
             payout_address,
             receiver: None,
             session: None,
+            clock_off_millis: 0,
         })
     }
 
@@ -91,11 +94,19 @@ impl PoolClient {
         self.receiver = Some(receiver);
         let path = self.transport.path(route);
         let body = body.to_string().into_bytes();
-        let nonce = RequestNonce::at(SystemClock.unix_nanos());
-        let headers = self.key.sign_request("POST", &path, &body, nonce, receiver);
-        let answer = self
-            .transport
-            .call(Method::POST, &path, &headers, Some(&body), TIMEOUT);
+        let mut answer = self.send_signed(&path, &body, receiver);
+        // A signature names its time, and this computer's clock is not the pool's. It is good for that pool alone, so
+        // nothing is lost by taking the pool's word for the present.
+        if let Err(ApiError::Problem {
+            code,
+            date: Some(date),
+            ..
+        }) = &answer
+            && code == "stale_request"
+        {
+            self.clock_off_millis = term::ahead_millis(*date);
+            answer = self.send_signed(&path, &body, receiver);
+        }
         if answer
             .as_ref()
             .is_err_and(|error| error.code() == Some("wrong_receiver"))
@@ -104,6 +115,28 @@ impl PoolClient {
             self.receiver = None;
         }
         answer
+    }
+
+    fn send_signed(&self, path: &str, body: &[u8], receiver: Hotkey) -> Result<Answer, ApiError> {
+        let now = SystemClock.unix_nanos();
+        let now = now.saturating_add_signed(self.clock_off_millis.saturating_mul(1_000_000));
+        let headers = self
+            .key
+            .sign_request("POST", path, body, RequestNonce::at(now), receiver);
+        self.transport
+            .call(Method::POST, path, &headers, Some(body), TIMEOUT)
+    }
+
+    /// That this computer's clock is wrong, or the pool's, if requests had to be signed by the pool's.
+    pub fn clock_is_off(&self) -> Option<String> {
+        let secs = self.clock_off_millis / 1_000;
+        let way = if secs > 0 { "behind" } else { "ahead of" };
+        (secs != 0).then(|| {
+            format!(
+                "this computer's clock is {} s {way} the pool's; mining goes on by the pool's, set it right",
+                secs.unsigned_abs()
+            )
+        })
     }
 
     /// Registers the miner, or tells the payout address of one that is known.
@@ -120,9 +153,8 @@ impl PoolClient {
 
     /// A session token that is good for a while.
     fn token(&mut self) -> Result<String, ApiError> {
-        let good_until = SystemClock.now().plus(RENEW_BEFORE);
-        if let Some((token, expires_at)) = &self.session
-            && *expires_at > good_until
+        if let Some((token, term)) = &self.session
+            && term.left() > RENEW_BEFORE
         {
             return Ok(token.clone());
         }
@@ -134,8 +166,10 @@ impl PoolClient {
             }
             answer => answer,
         };
-        let opened: OpenedSession = understood(opened?)?;
-        self.session = Some((opened.token.clone(), opened.expires_at));
+        let opened = opened?;
+        let date = opened.date;
+        let opened: OpenedSession = understood(opened)?;
+        self.session = Some((opened.token.clone(), Term::until(opened.expires_at, date)));
         Ok(opened.token)
     }
 
@@ -173,13 +207,26 @@ impl PoolClient {
     /// # Errors
     /// If the pool does not answer, refuses, or has no work.
     pub fn fetch_work(&mut self, worker: &WorkerName, newer_than: Option<JobId>) -> Result<Work, ApiError> {
+        self.fetch_task(worker, newer_than).map(|task| task.work)
+    }
+
+    /// The same, with how long it is good.
+    pub(super) fn fetch_task(
+        &mut self,
+        worker: &WorkerName,
+        newer_than: Option<JobId>,
+    ) -> Result<Task, ApiError> {
         let mut route = format!("/v1/work?worker={worker}");
         let mut timeout = TIMEOUT;
         if let Some(job_id) = newer_than {
             route.push_str(&format!("&longpoll={job_id}"));
             timeout = LONG_POLL_TIMEOUT;
         }
-        understood(self.in_session(&Method::GET, &route, None, timeout)?)
+        let answer = self.in_session(&Method::GET, &route, None, timeout)?;
+        let date = answer.date;
+        let work: Work = understood(answer)?;
+        let term = Term::until(work.expires_at, date);
+        Ok(Task { work, term })
     }
 
     /// Submits shares and returns a verdict for each, in order. Submitting a share again is safe: it counts

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
 
-use dwarves_actors::clock::Clock;
 use dwarves_domain::work::Algorithm;
 
 use super::search::{Freedom, Search};
+use super::term::Term;
 use super::wire::{Share, Work};
-use crate::clock::{Stopwatch, SystemClock};
+use crate::clock::Stopwatch;
 
 /// Nonces between two looks at the inbox: about 10 ms.
 const fn batch(algorithm: Algorithm) -> u32 {
@@ -25,10 +25,17 @@ const THROTTLED_BATCHES: u64 = 20;
 /// How long an idle thread waits for work between two looks at `halt`.
 const IDLE: Duration = Duration::from_millis(100);
 
+/// Work, and how long it is good.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) work: Work,
+    pub(super) term: Term,
+}
+
 /// A share that a thread found, with the work that it belongs to.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) work: Arc<Work>,
+    pub(super) task: Arc<Task>,
     pub(super) share: Share,
 }
 
@@ -38,7 +45,7 @@ pub(super) struct Digger {
     pub(super) part: u64,
     pub(super) parts: u64,
     /// New work; only the newest matters.
-    pub(super) inbox: Receiver<Arc<Work>>,
+    pub(super) inbox: Receiver<Arc<Task>>,
     pub(super) found: SyncSender<Found>,
     /// Hashes done by all threads.
     pub(super) hashes: Arc<AtomicU64>,
@@ -50,25 +57,25 @@ pub(super) struct Digger {
 impl Digger {
     /// Hashes until it is told to halt or nobody gives work any more.
     pub(super) fn run(self) {
-        let mut present: Option<(Arc<Work>, Search)> = None;
+        let mut present: Option<(Arc<Task>, Search)> = None;
         while !self.halt.load(Ordering::Relaxed) {
             match self.newest_work(present.is_none()) {
-                Ok(Some(work)) => present = Some((Arc::clone(&work), self.search(&work))),
+                Ok(Some(task)) => present = Some((Arc::clone(&task), self.search(&task.work))),
                 Ok(None) => {}
                 Err(Gone) => return,
             }
-            let Some((work, search)) = &mut present else {
+            let Some((task, search)) = &mut present else {
                 continue;
             };
             // Shares of a job that is over count for nothing, so that hashing on would waste power.
-            if SystemClock.now() >= work.expires_at || self.dig(work, search).is_none() {
+            if task.term.is_over() || self.dig(task, search).is_none() {
                 present = None;
             }
         }
     }
 
     /// Work that came in since the last look; waits a little for it if there is nothing else to do.
-    fn newest_work(&self, idle: bool) -> Result<Option<Arc<Work>>, Gone> {
+    fn newest_work(&self, idle: bool) -> Result<Option<Arc<Task>>, Gone> {
         let mut newest = None;
         if idle {
             match self.inbox.recv_timeout(IDLE) {
@@ -97,7 +104,8 @@ impl Digger {
     }
 
     /// Tries one batch. `None` if all headers were tried, or nobody takes what is found any more.
-    fn dig(&self, work: &Arc<Work>, search: &mut Search) -> Option<()> {
+    fn dig(&self, task: &Arc<Task>, search: &mut Search) -> Option<()> {
+        let work = &task.work;
         let watch = Stopwatch::start();
         let batch = batch(work.algorithm);
         let most = self.throttle.map_or(batch, |rate| {
@@ -121,8 +129,8 @@ impl Digger {
         for share in shares {
             // Waits while the submitter has as many as it may: a pool that can not be reached stops the
             // search rather than losing what was found.
-            let work = Arc::clone(work);
-            self.found.send(Found { work, share }).ok()?;
+            let task = Arc::clone(task);
+            self.found.send(Found { task, share }).ok()?;
         }
         if let Some(rate) = self.throttle {
             let due = Duration::from_secs_f64(f64::from(batch.count) / f64::from(rate.max(1)));

@@ -10,9 +10,9 @@ use dwarves_domain::work::JobId;
 
 use super::api::{Advice, PoolClient};
 use super::backoff::{Backoff, sleep_unless};
+use super::digger::Task;
 use super::run::{Event, MinerError};
 use super::transport::ApiError;
-use super::wire::Work;
 use crate::clock::Stopwatch;
 use crate::keys::entropy::SystemRandomness;
 
@@ -23,7 +23,7 @@ const SHORTEST_POLL: Duration = Duration::from_secs(1);
 pub(super) struct Fetcher {
     pub(super) client: PoolClient,
     pub(super) worker: WorkerName,
-    pub(super) diggers: Vec<SyncSender<Arc<Work>>>,
+    pub(super) diggers: Vec<SyncSender<Arc<Task>>>,
     pub(super) events: SyncSender<Event>,
     pub(super) halt: Arc<AtomicBool>,
 }
@@ -33,22 +33,29 @@ impl Fetcher {
     pub(super) fn run(mut self) {
         let mut backoff = Backoff::default();
         let mut registered = false;
+        let mut told_clock = false;
         let mut newest: Option<JobId> = None;
         let mut handed_out: Option<JobId> = None;
         while !self.halt.load(Ordering::Relaxed) {
             let watch = Stopwatch::start();
             let answer = if registered {
-                self.client.fetch_work(&self.worker, newest)
+                self.client.fetch_task(&self.worker, newest)
             } else {
                 self.client.register().and_then(|()| {
                     registered = true;
-                    self.client.fetch_work(&self.worker, None)
+                    self.client.fetch_task(&self.worker, None)
                 })
             };
             match answer {
-                Ok(work) => {
+                Ok(task) => {
                     backoff.reset();
-                    newest = Some(work.job_id);
+                    if !std::mem::replace(&mut told_clock, true)
+                        && let Some(off) = self.client.clock_is_off()
+                        && self.events.send(Event::ClockIsOff(off)).is_err()
+                    {
+                        return;
+                    }
+                    newest = Some(task.work.job_id);
                     // Handing out the same job again would begin its search anew and find duplicates.
                     if handed_out == newest {
                         if self.events.send(Event::Reached).is_err() {
@@ -58,7 +65,7 @@ impl Fetcher {
                         continue;
                     }
                     handed_out = newest;
-                    if !self.hand_out(work) {
+                    if !self.hand_out(task) {
                         return;
                     }
                 }
@@ -74,17 +81,17 @@ impl Fetcher {
     }
 
     /// Whether anybody is left to work on it.
-    fn hand_out(&self, work: Work) -> bool {
+    fn hand_out(&self, task: Task) -> bool {
         let event = Event::Work {
-            height: work.height,
-            share_difficulty: work.share_target.difficulty().to_f64(),
+            height: task.work.height,
+            share_difficulty: task.work.share_target.difficulty().to_f64(),
         };
-        let work = Arc::new(work);
+        let task = Arc::new(task);
         self.events.send(event).is_ok()
             && self
                 .diggers
                 .iter()
-                .all(|digger| digger.send(Arc::clone(&work)).is_ok())
+                .all(|digger| digger.send(Arc::clone(&task)).is_ok())
     }
 
     /// Whether to go on.
@@ -105,7 +112,7 @@ impl Fetcher {
 /// The error in words, with the remedy where there is one on the miner's side.
 pub(super) fn explain(error: &ApiError) -> String {
     match error.code() {
-        Some("stale_request") => format!("{error}; is this computer's clock right?"),
+        Some("stale_request") => format!("{error}; is this computer's clock right, and the pool's?"),
         _ => error.to_string(),
     }
 }

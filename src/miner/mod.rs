@@ -23,6 +23,7 @@ pub mod progress;
 pub mod run;
 pub mod search;
 mod submitter;
+mod term;
 pub mod transport;
 pub mod wire;
 

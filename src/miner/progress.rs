@@ -36,6 +36,8 @@ pub struct Progress {
     pub earned_sats: Option<u64>,
     /// What hinders the run at present, in words.
     pub trouble: Option<String>,
+    /// That this computer's clock, or the pool's, is wrong, in words. It hinders nothing.
+    pub clock: Option<String>,
 }
 
 impl Progress {

@@ -81,6 +81,7 @@ pub(super) enum Event {
     Reached,
     Earned(u64),
     Trouble(String),
+    ClockIsOff(String),
     Fatal(MinerError),
 }
 
@@ -284,6 +285,7 @@ impl<S: FnMut(&Progress)> Watch<S> {
             }
             Event::Reached => progress.trouble = None,
             Event::Earned(sats) => progress.earned_sats = Some(sats),
+            Event::ClockIsOff(clock) => progress.clock = Some(clock),
             Event::Trouble(trouble) => progress.trouble = Some(trouble),
             Event::Fatal(error) => return Err(error),
         }

@@ -54,6 +54,8 @@ pub(crate) enum Act {
     Answer(u16, Value),
     /// An answer with a `Retry-After` header.
     Later(u16, Value, u64),
+    /// An answer at this date, as HTTP writes it.
+    At(String, u16, Value),
     /// Closes the connection without an answer.
     HangUp,
 }
@@ -99,17 +101,17 @@ fn converse(stream: TcpStream, script: &Script) -> Option<()> {
         };
         seen.body = vec![0; seen.header("Content-Length").parse().unwrap_or(0)];
         reader.read_exact(&mut seen.body).ok()?;
-        let (status, body, retry_after) = match script(&seen) {
-            Act::Answer(status, body) => (status, body, None),
-            Act::Later(status, body, secs) => (status, body, Some(secs)),
+        let (status, body, more) = match script(&seen) {
+            Act::Answer(status, body) => (status, body, String::new()),
+            Act::Later(status, body, secs) => (status, body, format!("Retry-After: {secs}\r\n")),
+            Act::At(date, status, body) => (status, body, format!("Date: {date}\r\n")),
             Act::HangUp => return None,
         };
         let body = body.to_string();
-        let retry_after = retry_after.map_or(String::new(), |secs| format!("Retry-After: {secs}\r\n"));
         let length = body.len();
         write!(
             stream,
-            "HTTP/1.1 {status} X\r\n{retry_after}Content-Length: {length}\r\n\r\n{body}"
+            "HTTP/1.1 {status} X\r\n{more}Content-Length: {length}\r\n\r\n{body}"
         )
         .ok()?;
     }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use dwarves_actors::clock::Clock;
 use dwarves_domain::ids::WorkerName;
 
 use super::api::{Advice, PoolClient};
@@ -18,7 +17,7 @@ use super::progress::EXPIRED_UNSENT;
 use super::run::{Event, MinerError};
 use super::transport::ApiError;
 use super::wire::{Share, Verdict};
-use crate::clock::{Stopwatch, SystemClock};
+use crate::clock::Stopwatch;
 use crate::keys::entropy::SystemRandomness;
 
 /// How long shares are gathered before they are sent.
@@ -120,9 +119,8 @@ impl Submitter {
 
     /// Forgets shares whose job is over: nobody takes them any more.
     fn drop_expired(&mut self) {
-        let now = SystemClock.now();
         let before = self.pending.len();
-        self.pending.retain(|pending| now < pending.found.work.expires_at);
+        self.pending.retain(|pending| !pending.found.task.term.is_over());
         let dropped = before - self.pending.len();
         if dropped > 0 {
             self.tell(0, 0, vec![EXPIRED_UNSENT.to_owned(); dropped]);

@@ -124,6 +124,58 @@ fn is_sound(share: &Value) -> bool {
 }
 
 #[test]
+fn a_computer_whose_clock_is_wrong_mines_by_the_pools() {
+    for wrong_by in [-31_536_000, -3_600, 3_600, 31_536_000] {
+        let pool_secs = move || SystemClock.now().secs() + wrong_by;
+        let stale = AtomicU64::new(0);
+        let url = serve(move |seen| {
+            let at = |status, body| {
+                let date = DateTime::from_timestamp(pool_secs(), 0).unwrap();
+                Act::At(date.format("%a, %d %b %Y %H:%M:%S GMT").to_string(), status, body)
+            };
+            let nonce: Option<i64> = seen.header("X-Bittensor-Nonce").parse().ok();
+            if let Some(nonce) = nonce
+                && (pool_secs() - nonce / 1_000_000_000).abs() > 10
+            {
+                // Once for the client that fetches, once for the one that submits, whatever they sign later.
+                assert!(stale.fetch_add(1, Ordering::Relaxed) < 2);
+                return at(401, json!({"code": "stale_request"}));
+            }
+            match seen.path.as_str() {
+                "/v1/sessions" => at(
+                    201,
+                    json!({"token": "one", "expires_at": rfc3339(pool_secs() + 3_600)}),
+                ),
+                "/v1/work" => {
+                    let Act::Answer(status, body) = judge(seen, accepted) else {
+                        unreachable!()
+                    };
+                    at(status, body)
+                }
+                path if path.starts_with("/v1/work?") => {
+                    if is_long_poll(seen) {
+                        std::thread::sleep(Duration::from_secs(30));
+                    }
+                    let Act::Answer(status, body) = work(60 + wrong_by) else {
+                        unreachable!()
+                    };
+                    at(status, body)
+                }
+                _ => match housekeeping(seen) {
+                    Some(Act::Answer(status, body)) => at(status, body),
+                    _ => Act::HangUp,
+                },
+            }
+        });
+        let progress = run_until(&options(&url), |progress| progress.accepted >= 3);
+        assert_eq!(progress.rejected_total(), 0, "{wrong_by}: {progress:?}");
+        let way = if wrong_by > 0 { "behind" } else { "ahead of" };
+        let told = progress.clock.unwrap_or_default();
+        assert!(told.contains(way), "{wrong_by}: {told:?}");
+    }
+}
+
+#[test]
 fn a_run_registers_mines_and_tells_what_it_earned() {
     let url = serve(|seen| match (seen.method.as_str(), is_long_poll(seen)) {
         ("GET", true) if seen.path.starts_with("/v1/work") => {

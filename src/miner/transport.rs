@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
+use dwarves_domain::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use ureq::Agent;
@@ -29,6 +31,8 @@ pub enum ApiError {
         detail: String,
         /// When to try again, if it says so.
         retry_after: Option<Duration>,
+        /// The pool's date, if it says so.
+        date: Option<Timestamp>,
     },
     /// An answer that is not what the API promises.
     #[error("not an answer of a Dwarves pool: {0}")]
@@ -69,6 +73,8 @@ struct ProblemJson {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
+    /// The pool's date, in whole seconds, if it says so.
+    pub date: Option<Timestamp>,
     /// The body.
     pub body: Value,
 }
@@ -156,6 +162,11 @@ impl Transport {
             .get("Retry-After")
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
+        let date = response
+            .headers()
+            .get("Date")
+            .and_then(|value| DateTime::parse_from_rfc2822(value.to_str().ok()?).ok())
+            .map(|date| Timestamp::from_millis(date.timestamp_millis()));
         let text = response
             .body_mut()
             .with_config()
@@ -164,14 +175,14 @@ impl Transport {
             .read_to_string()
             .map_err(no_answer)?;
         if status >= 300 {
-            return Err(problem(status, &text, retry_after));
+            return Err(problem(status, &text, retry_after, date));
         }
         let body = if text.trim().is_empty() {
             Value::Null
         } else {
             serde_json::from_str(&text).map_err(|error| ApiError::NotUnderstood(error.to_string()))?
         };
-        Ok(Answer { status, body })
+        Ok(Answer { status, date, body })
     }
 
     fn run<B: ureq::AsSendBody>(
@@ -195,7 +206,7 @@ fn no_answer(error: ureq::Error) -> ApiError {
     }
 }
 
-fn problem(status: u16, text: &str, retry_after: Option<Duration>) -> ApiError {
+fn problem(status: u16, text: &str, retry_after: Option<Duration>, date: Option<Timestamp>) -> ApiError {
     let json: Option<ProblemJson> = serde_json::from_str(text).ok();
     let (code, detail) = match json {
         Some(json) => (json.code, json.detail.or(json.title)),
@@ -211,6 +222,7 @@ fn problem(status: u16, text: &str, retry_after: Option<Duration>) -> ApiError {
         // What a peer says ends up on a terminal: no control characters, and not pages of it.
         detail: detail.chars().filter(|c| !c.is_control()).take(500).collect(),
         retry_after,
+        date,
     }
 }
 
@@ -240,10 +252,10 @@ mod tests {
     fn a_problem_is_told_in_its_own_words_or_by_its_status() {
         let text =
             r#"{"type":"about:blank","title":"Busy","status":503,"code":"busy","detail":"later\u001b[2J"}"#;
-        let error = problem(503, text, Some(Duration::from_secs(2)));
+        let error = problem(503, text, Some(Duration::from_secs(2)), None);
         assert_eq!(error.to_string(), "later[2J (503 busy)");
         assert_eq!((error.code(), error.status()), (Some("busy"), Some(503)));
-        assert_eq!(problem(502, "<html>", None).code(), Some("http"));
-        assert!(problem(301, "", None).to_string().contains("redirects"));
+        assert_eq!(problem(502, "<html>", None, None).code(), Some("http"));
+        assert!(problem(301, "", None, None).to_string().contains("redirects"));
     }
 }

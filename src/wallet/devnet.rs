@@ -319,6 +319,11 @@ impl Wallet for DevnetWallet {
             Ok(sent.and_then(|(transaction, fee)| {
                 Some(Sent {
                     bytes: serialize(&transaction),
+                    inputs: transaction
+                        .input
+                        .iter()
+                        .map(|input| ours(&input.previous_output))
+                        .collect(),
                     fee: Amount::from_sats(fee)?,
                 })
             }))

@@ -467,7 +467,7 @@ impl Wallet for NodeWallet {
     fn sent(&self, txid: Txid) -> WalletFuture<Option<Sent>> {
         let this = self.clone();
         Box::pin(async move {
-            let info = this.transaction(txid).await?;
+            let info = this.transaction_with_inputs(txid).await?;
             Ok(info.and_then(|info| info.sent()))
         })
     }

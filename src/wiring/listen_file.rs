@@ -1,36 +1,52 @@
-//! `DATA_DIR/listen.json`: where the pool listens, written once it is ready.
+//! Where the pool listens: `DATA_DIR/listen.json`, written once it is ready, and `DATA_DIR/listening.json`, written as
+//! soon as somebody answers there. The first is for miners and what waits for them. The second is for the operator,
+//! whose pool may have no node since its start.
 
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-/// The file's name in the data directory.
+/// The name in the data directory of the file that is written once the pool is ready.
 pub const FILE_NAME: &str = "listen.json";
+/// The name of the file that is written as soon as the pool listens.
+pub const LISTENING: &str = "listening.json";
 
-/// Writes where the pool listens, whole or not at all.
+/// Writes where the pool listens into the file of this name, whole or not at all.
 ///
 /// # Errors
 /// If the file can not be written.
-pub fn write(data_dir: &Path, http: SocketAddr, stratum: &[SocketAddr]) -> io::Result<()> {
+pub fn write(data_dir: &Path, name: &str, http: SocketAddr, stratum: &[SocketAddr]) -> io::Result<()> {
     let stratum: Vec<String> = stratum.iter().map(SocketAddr::to_string).collect();
     let document = json!({ "http": format!("http://{http}"), "stratum": stratum });
-    let beside = data_dir.join("listen.json.new");
+    let beside = data_dir.join(format!("{name}.new"));
     fs::write(&beside, format!("{document}\n"))?;
-    fs::rename(beside, data_dir.join(FILE_NAME))
+    fs::rename(beside, data_dir.join(name))
+}
+
+/// Where the pool that runs in this data directory answers over HTTP, ready or not.
+pub fn address(data_dir: &Path) -> Option<String> {
+    [FILE_NAME, LISTENING].iter().find_map(|name| {
+        let text = fs::read_to_string(data_dir.join(name)).ok()?;
+        let json: Value = serde_json::from_str(&text).ok()?;
+        json["http"].as_str().map(str::to_owned)
+    })
 }
 
 /// Removes what an earlier life wrote: who reads the file must not find an address that nobody listens on.
 ///
 /// # Errors
-/// If there is a file that can not be removed.
+/// If there is one that can not be removed.
 pub fn remove(data_dir: &Path) -> io::Result<()> {
-    match fs::remove_file(data_dir.join(FILE_NAME)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
+    for name in [FILE_NAME, LISTENING] {
+        match fs::remove_file(data_dir.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => done?,
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -38,11 +54,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_says_where_and_is_gone_when_removed() {
+    fn the_files_say_where_and_are_gone_when_removed() {
         let folder = tempfile::tempdir().unwrap();
         remove(folder.path()).unwrap();
+        assert_eq!(address(folder.path()), None);
         let stratum = ["127.0.0.1:3333".parse().unwrap()];
-        write(folder.path(), "127.0.0.1:8080".parse().unwrap(), &stratum).unwrap();
+        let http = "127.0.0.1:8080".parse().unwrap();
+        write(folder.path(), LISTENING, http, &stratum).unwrap();
+        assert!(!folder.path().join(FILE_NAME).exists(), "it is not ready yet");
+        let here = Some("http://127.0.0.1:8080".to_owned());
+        assert_eq!(address(folder.path()), here);
+        write(folder.path(), FILE_NAME, http, &stratum).unwrap();
+        assert_eq!(address(folder.path()), here);
         let text = fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
         let document: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
@@ -50,6 +73,6 @@ mod tests {
             json!({ "http": "http://127.0.0.1:8080", "stratum": ["127.0.0.1:3333"] })
         );
         remove(folder.path()).unwrap();
-        assert!(!folder.path().join(FILE_NAME).exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

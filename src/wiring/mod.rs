@@ -407,8 +407,11 @@ fn http_gate(config: &Config, ground: &Ground, ports: &PoolPorts) -> HttpGatePar
     }
 }
 
-/// Writes `listen.json` once the pool has work and can write.
+/// Writes `listening.json` now, and `listen.json` once the pool has work and can write.
 fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
+    if let Err(error) = listen_file::write(&data_dir, listen_file::LISTENING, http, &stratum) {
+        log::error!("{} can not be written: {error}", listen_file::LISTENING);
+    }
     actix_rt::spawn(async move {
         loop {
             match pool.ask(ReadPool, ACTORS_DRAIN).await {
@@ -418,7 +421,7 @@ fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr
                 Err(_) => return,
             }
         }
-        match listen_file::write(&data_dir, http, &stratum) {
+        match listen_file::write(&data_dir, listen_file::FILE_NAME, http, &stratum) {
             Ok(()) => log::info!("ready for miners on http://{http}"),
             Err(error) => log::error!("{} can not be written: {error}", listen_file::FILE_NAME),
         }

@@ -4,6 +4,7 @@
 use bitcoin::bech32::{Fe32, Hrp, segwit};
 use dwarves_actors::store::Write;
 use dwarves_actors::testing::build::{BEGIN, hotkey, sats};
+use dwarves_actors::wallet::Wallet;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::payouts::{PayoutState, WhyHeld};
 use serde_json::{Value, json};
@@ -200,8 +201,22 @@ fn a_payout_whose_coins_a_peg_in_took_is_returned_and_coins_in_mweb_are_named() 
         // The way back.
         world.chain.restart_broadcasting().await;
         let own: String = call(&world.chain.pool, "getnewaddress", json!(["", "bech32"])).await;
-        let _: String = call(&world.chain.pool, "sendtoaddress", json!([own, "100"])).await;
+        let peg_out: String = call(&world.chain.pool, "sendtoaddress", json!([own, "100"])).await;
         world.chain.mine(7).await;
+        // Were it unknown to the ledger, it could be booked like any other: the node says what it is made of.
+        let sent = world
+            .wallet()
+            .sent(peg_out.parse().unwrap())
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            hex::encode(&sent.bytes[4..6]),
+            "0008",
+            "only the node reads its form"
+        );
+        assert_eq!(sent.inputs, [], "all of its coins were in MWEB");
+        assert!(sent.fee > sats(0));
         world.settle_and_check("after the peg-out").await;
     });
 }

@@ -5,10 +5,11 @@ import datetime
 import glob
 import json
 import os
+import subprocess
 import time
 
 import pytest
-from harness import Miner, Pool, eventually
+from harness import Miner, Pool, binary, eventually
 from stratum import Client
 
 # Debian and Ubuntu: apt-get install faketime. tests/all brings it.
@@ -80,6 +81,24 @@ def test_a_life_under_a_wrong_clock_leaves_nothing_behind(lying_pool):
     seen = rounds(pool)
     eventually("rounds go on within an interval", lambda: rounds(pool) > seen, 5)
     assert rounds(pool) <= before + 8
+
+
+@pytest.mark.parametrize("offset", ["-1h", "+1h"])
+def test_a_miner_whose_own_clock_is_wrong_mines_all_the_same(tmp_path, offset):
+    assert LIBRARIES, "libfaketime is missing: apt-get install faketime"
+    lying = {**os.environ, "LD_PRELOAD": LIBRARIES[0], "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
+    key = tmp_path / "miner.key"
+    with Pool(data_dir=tmp_path / "data") as pool:
+        subprocess.run([binary(), "hotkey", "new", key], check=True, capture_output=True)
+        command = [binary(), "mine", "--hotkey", key, "--pool", pool.url, "--threads", "1", "--throttle", "200"]
+        mining = subprocess.Popen(command, env=lying, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            eventually("its shares are accepted", lambda: pool.pool()["shares"]["accepted"] >= 20)
+        finally:
+            mining.terminate()
+            said, _ = mining.communicate(timeout=20)
+    assert mining.returncode == 0, said
+    assert "this computer's clock is 3" in said, said
 
 
 def dated(pool):

@@ -2,10 +2,11 @@
 
 import concurrent.futures
 import json
+import subprocess
 import time
 
 import pytest
-from harness import Miner, Pool, eventually
+from harness import Miner, Pool, binary, eventually
 from standin_node import StandInNode, bech32
 from stratum import Client, Closed
 from test_json_rpc import GBT, call
@@ -141,6 +142,14 @@ CAUSES = {
     # Once it drains it does not run again.
     "draining": ("draining", lambda pool: pool.must_control("pool_manager", "drain"), None),
 }
+
+
+def test_an_operator_finds_a_pool_that_is_not_ready(pool):
+    assert not (pool.data_dir / "listen.json").exists(), "miners are not called yet"
+    command = [binary(), "admin", "pool_manager", "status", "--data-dir", pool.data_dir]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done
+    assert json.loads(done.stdout)["no_work"]["why"] == "starting", done
 
 
 def test_a_pool_whose_node_is_away_at_the_start_lets_nobody_wait(pool):

@@ -88,6 +88,15 @@ CONVERSATIONS = {
         "submit": b'{"method": "mining.submit", "params": ["USER", "JOB", "X2", "TIME", "NONCE"], "id":10}\n',
         "id": 10,
     },
+    "cpuminer-opt 26.1": {
+        "opening": [
+            (b'{"id": 1, "method": "mining.subscribe", "params": ["cpuminer-opt-26.1-x64L"]}\n', [1]),
+            (b'{"id": 2, "method": "mining.authorize", "params": ["USER", "x"]}\n', [2]),
+            (b'{"id": 3, "method": "mining.extranonce.subscribe", "params": []}\n', [3]),
+        ],
+        "submit": b'{"method": "mining.submit", "params": ["USER", "JOB", "X2", "TIME", "NONCE"], "id":4}\n',
+        "id": 4,
+    },
     "ckpool 0.9.4 as a proxy": {
         "opening": [
             (b'{"id": 1, "method": "mining.subscribe", "params": []}\n', [1]),

@@ -63,6 +63,7 @@ pub(crate) fn name(write: &Write) -> &'static str {
         Write::SetPayoutThreshold { .. } => "set payout threshold",
         Write::SaveSetting { .. } => "save setting",
         Write::AppendAudit(_) => "append audit",
+        Write::AppendAuditIfDone(_) => "append audit of what is done",
         Write::SaveCounters { .. } => "save counters",
         Write::PruneShares { .. } => "prune shares",
     }

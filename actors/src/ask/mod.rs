@@ -12,6 +12,8 @@ use actix::prelude::SendError;
 use actix::{Actor, Addr, Handler, Message, Recipient};
 use tokio::sync::oneshot;
 
+use crate::audit::Order;
+
 #[cfg(test)]
 mod tests;
 
@@ -39,26 +41,34 @@ impl<R: Request> Message for Ask<R> {
 
 /// The place where an answer goes. Dropping it unanswered tells the asker [`AskError::Gone`].
 #[derive(Debug)]
-pub struct ReplyTo<T>(oneshot::Sender<T>);
+pub struct ReplyTo<T> {
+    sender: oneshot::Sender<T>,
+    order: Option<Order>,
+}
 
 impl<T> ReplyTo<T> {
     /// Answers. That the asker no longer waits is no error: the message has done its work.
     pub fn answer(self, reply: T) {
-        let _gone = self.0.send(reply);
+        let _gone = self.sender.send(reply);
     }
 }
 
 impl<T> ReplyTo<T> {
     /// Whether nobody waits for the answer any more.
     pub fn is_abandoned(&self) -> bool {
-        self.0.is_closed()
+        self.sender.is_closed()
+    }
+
+    /// The admin's order that is answered here: its row of the audit trail is committed with what it changes.
+    pub fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
     }
 }
 
 /// A place for an answer and the future that waits for it, for answers that take their own way.
 pub fn reply_channel<T>() -> (ReplyTo<T>, oneshot::Receiver<T>) {
     let (sender, receiver) = oneshot::channel();
-    (ReplyTo(sender), receiver)
+    (ReplyTo { sender, order: None }, receiver)
 }
 
 /// Why there is no answer.
@@ -100,7 +110,16 @@ impl<R: Request> Port<R> {
     /// # Errors
     /// [`AskError::Busy`] if the mailbox is full, [`AskError::Gone`] if the actor has stopped.
     pub fn post(&self, payload: R) -> Result<oneshot::Receiver<R::Reply>, AskError> {
-        let (reply, answer) = reply_channel();
+        self.post_by_order(payload, None)
+    }
+
+    fn post_by_order(
+        &self,
+        payload: R,
+        order: Option<Order>,
+    ) -> Result<oneshot::Receiver<R::Reply>, AskError> {
+        let (sender, answer) = oneshot::channel();
+        let reply = ReplyTo { sender, order };
         match self.0.try_send(Ask { payload, reply }) {
             Ok(()) => Ok(answer),
             Err(SendError::Full(_)) => Err(AskError::Busy),
@@ -153,7 +172,20 @@ impl<R: Request> Port<R> {
     /// # Errors
     /// As [`AskError`] says. After `TimedOut` the message is still handled.
     pub async fn ask(&self, payload: R, deadline: Duration) -> Result<R::Reply, AskError> {
-        let answer = self.post(payload)?;
+        self.ask_by_order(payload, None, deadline).await
+    }
+
+    /// As [`Port::ask`], by this order of an admin.
+    ///
+    /// # Errors
+    /// As [`Port::ask`].
+    pub async fn ask_by_order(
+        &self,
+        payload: R,
+        order: Option<Order>,
+        deadline: Duration,
+    ) -> Result<R::Reply, AskError> {
+        let answer = self.post_by_order(payload, order)?;
         match tokio::time::timeout(deadline, answer).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(_)) => Err(AskError::Gone),

@@ -94,9 +94,11 @@ impl BlockTracker {
         let Some(open) = self.open.get_mut(&hash) else {
             return;
         };
-        let is_refused = std::mem::take(&mut open.is_refused);
-        let has_bytes = !open.block.bytes.is_empty();
         let before = open.fate.0;
+        // One that is refused stays so while the ledger can not note it: two of them would be submitted for ever, each
+        // because the other was refused.
+        let is_refused = std::mem::take(&mut open.is_refused) || before == BlockState::Refused;
+        let has_bytes = !open.block.bytes.is_empty();
         match verdict(before, status, self.parts.maturity, is_refused, has_bytes) {
             Verdict::Becomes(state, confirmations) => {
                 open.is_missing = false;

@@ -38,8 +38,8 @@ pub struct TakeCandidate {
     pub height: u32,
     /// What its coinbase pays the pool.
     pub reward: Amount,
-    /// Who submitted it.
-    pub finder: Hotkey,
+    /// Whose work it is; `None`: that of somebody else than who brought it.
+    pub finder: Option<Hotkey>,
     /// Its time or version is none that the pool gives credit for: that a chain refuses it is no wonder.
     pub is_doubtful: bool,
     /// When it was submitted.

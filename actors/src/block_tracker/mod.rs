@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 
@@ -109,6 +110,8 @@ struct Open {
     told: Vec<ReplyTo<CandidateReply>>,
     /// The pool would not have given credit for its time or version.
     is_doubtful: bool,
+    /// Whose work it is was learnt after it was noted.
+    has_new_finder: bool,
     /// The wait before it is submitted again.
     retry_in: Duration,
     /// The chain refused it: final if a synced chain does not know it.
@@ -128,6 +131,15 @@ enum Hold {
     Unreachable,
 }
 
+/// A candidate whose template is being read.
+#[derive(Default)]
+struct Rebuilding {
+    /// Whose work it is, if that is known.
+    finder: Option<Hotkey>,
+    /// Who wants to know when it is stored.
+    told: Vec<ReplyTo<CandidateReply>>,
+}
+
 /// The actor that owns the found blocks.
 pub struct BlockTracker {
     parts: BlockTrackerParts,
@@ -136,7 +148,7 @@ pub struct BlockTracker {
     /// Blocks that were followed, and are known when they come again.
     settled: taking::Settled,
     /// Candidates whose templates are being read, and who waits for them.
-    rebuilding: BTreeMap<HeaderHash, Vec<ReplyTo<CandidateReply>>>,
+    rebuilding: BTreeMap<HeaderHash, Rebuilding>,
     crowd: taking::Crowd,
     voice: voice::Voice,
     /// Submissions under way: of the first blocks of their heights, and of siblings.
@@ -230,9 +242,7 @@ impl BlockTracker {
 
     fn say_found(&mut self, hash: &HeaderHash, block: &FoundBlock) {
         self.say(log::Level::Info, || {
-            let finder = block
-                .finder
-                .map_or_else(|| "unknown".to_owned(), |finder| finder.to_string());
+            let finder = name_of(block.finder);
             format!("block found height={} hash={hash} finder={finder}", block.height)
         });
     }
@@ -261,6 +271,11 @@ impl BlockTracker {
     }
 }
 
+/// A finder, as the log names one.
+fn name_of(finder: Option<Hotkey>) -> String {
+    finder.map_or_else(|| "unknown".to_owned(), |finder| finder.to_string())
+}
+
 /// The chain's answer, or that there was none in time.
 fn in_time<T: 'static>(answer: ChainFuture<T>) -> ChainFuture<T> {
     Box::pin(async move {
@@ -286,6 +301,7 @@ impl Open {
             hold: Hold::None,
             told: Vec::new(),
             is_doubtful: false,
+            has_new_finder: false,
             retry_in: submitting::RETRY_FIRST,
             is_refused: false,
             is_missing: false,

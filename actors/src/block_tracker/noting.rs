@@ -29,11 +29,12 @@ impl BlockTracker {
             return;
         };
         let fate = open.fate;
-        if open.noted == Some(fate) {
+        if open.noted == Some(fate) && !open.has_new_finder {
             return;
         }
         open.is_noting = true;
-        let write = if open.noted.is_some() {
+        let tells_finder = std::mem::take(&mut open.has_new_finder);
+        let write = if open.noted.is_some() && !tells_finder {
             Write::SetBlockState {
                 hash,
                 state: fate.0,
@@ -63,14 +64,17 @@ impl BlockTracker {
                     }
                     _ => this.on_noted(hash, fate, ctx),
                 },
-                // The next look does it again.
-                Ok(Err(error)) => this.say_unnoted(hash, &error.to_string()),
-                Err(error) => this.say_unnoted(hash, &error.to_string()),
+                Ok(Err(error)) => this.on_unnoted(hash, tells_finder, &error.to_string()),
+                Err(error) => this.on_unnoted(hash, tells_finder, &error.to_string()),
             }
         }));
     }
 
-    fn say_unnoted(&mut self, hash: HeaderHash, error: &str) {
+    /// The next look does it again.
+    fn on_unnoted(&mut self, hash: HeaderHash, tells_finder: bool, error: &str) {
+        if let Some(open) = self.open.get_mut(&hash) {
+            open.has_new_finder |= tells_finder;
+        }
         self.say(log::Level::Warn, || {
             format!("state of block hash={hash} not noted: {error}")
         });

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::Template;
 
 use super::messages::{CandidateReply, TakeCandidate};
-use super::{BlockTracker, Open};
+use super::{BlockTracker, Open, Rebuilding, name_of};
 use crate::ask::{Ask, ReplyTo};
 use crate::store::{BlockState, FoundBlock, SharedStore, StoreAction};
 
@@ -62,14 +63,20 @@ impl Handler<Ask<TakeCandidate>> for BlockTracker {
         } = ask;
         let hash = candidate.hash;
         if let Some(open) = self.open.get_mut(&hash) {
-            return open.tell_when_stored(reply);
+            let is_news = open.learn_finder(candidate.finder);
+            open.tell_when_stored(reply);
+            if is_news {
+                self.note(hash, ctx);
+            }
+            return;
         }
         if self.settled.has(&hash) {
             return reply.answer(CandidateReply::Taken);
         }
         if let Some(waiting) = self.rebuilding.get_mut(&hash) {
-            if waiting.len() < TOLD_MAX {
-                waiting.push(reply);
+            waiting.finder = waiting.finder.or(candidate.finder);
+            if waiting.told.len() < TOLD_MAX {
+                waiting.told.push(reply);
             }
             return;
         }
@@ -82,7 +89,11 @@ impl Handler<Ask<TakeCandidate>> for BlockTracker {
         match candidate.bytes {
             Some(_) => self.take(candidate, vec![reply], ctx),
             None => {
-                self.rebuilding.insert(hash, vec![reply]);
+                let waiting = Rebuilding {
+                    finder: candidate.finder,
+                    told: vec![reply],
+                };
+                self.rebuilding.insert(hash, waiting);
                 self.rebuild(candidate, 1, ctx);
             }
         }
@@ -90,6 +101,16 @@ impl Handler<Ask<TakeCandidate>> for BlockTracker {
 }
 
 impl Open {
+    /// Whether it is news whose work the block is: whoever brought it first did not find it.
+    fn learn_finder(&mut self, finder: Option<Hotkey>) -> bool {
+        let is_news = self.block.finder.is_none() && finder.is_some();
+        if is_news {
+            self.block.finder = finder;
+            self.has_new_finder = true;
+        }
+        is_news
+    }
+
     fn tell_when_stored(&mut self, reply: ReplyTo<CandidateReply>) {
         if self.noted.is_some() || self.told.len() >= TOLD_MAX {
             return reply.answer(CandidateReply::Taken);
@@ -109,7 +130,7 @@ impl BlockTracker {
         let block = FoundBlock {
             height: candidate.height,
             reward: candidate.reward,
-            finder: Some(candidate.finder),
+            finder: candidate.finder,
             bytes: candidate.bytes.unwrap_or_default(),
         };
         self.say_found(&hash, &block);
@@ -137,9 +158,13 @@ impl BlockTracker {
             let hash = candidate.hash;
             match block {
                 Ok(bytes) => {
-                    let replies = this.rebuilding.remove(&hash).unwrap_or_default();
-                    let bytes = Some(bytes);
-                    this.take(TakeCandidate { bytes, ..candidate }, replies, ctx);
+                    let Rebuilding { finder, told } = this.rebuilding.remove(&hash).unwrap_or_default();
+                    let candidate = TakeCandidate {
+                        bytes: Some(bytes),
+                        finder,
+                        ..candidate
+                    };
+                    this.take(candidate, told, ctx);
                 }
                 Err(Missing::Unread(error)) if times < READS_MAX => {
                     log::warn!("the template of block hash={hash} can not be read, again soon: {error}");
@@ -149,10 +174,10 @@ impl BlockTracker {
                     log::error!(
                         "ALARM a block can not be made height={} hash={hash} finder={} template={}: {missing}",
                         candidate.height,
-                        candidate.finder,
+                        name_of(candidate.finder),
                         candidate.template
                     );
-                    for reply in this.rebuilding.remove(&hash).unwrap_or_default() {
+                    for reply in this.rebuilding.remove(&hash).unwrap_or_default().told {
                         reply.answer(CandidateReply::Lost);
                     }
                 }

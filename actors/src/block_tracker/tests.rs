@@ -216,6 +216,31 @@ async fn a_refused_block_is_noted_and_left_alone() {
     assert_eq!(bench.chain.submitted().len(), 1);
 }
 
+/// Two of them, while the ledger can not note that: neither is submitted because the other was refused.
+#[actix::test]
+async fn refused_blocks_are_left_alone_also_while_that_can_not_be_noted() {
+    tokio::time::pause();
+    let faults: Vec<_> = (3..40).map(|commit| (commit, Fault::Refuse)).collect();
+    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let job = bench.job();
+    let (nonce, first) = mine(&job, 0, false);
+    let (_, second) = mine(&job, nonce + 1, false);
+    for proof in [first, second] {
+        bench.tell_found(&job, proof).await;
+    }
+    for _ in 0..10 {
+        bench.look().await;
+    }
+    assert_eq!(bench.chain.submitted(), [first.hash, second.hash]);
+    for _ in 0..40 {
+        bench.look().await;
+    }
+    for proof in [first, second] {
+        assert_eq!(bench.stored(proof.hash), Some((BlockState::Refused, 0)));
+    }
+    assert_eq!(bench.chain.submitted(), [first.hash, second.hash]);
+}
+
 #[actix::test]
 async fn a_lost_submission_is_repeated_until_the_chain_answers() {
     let bench = Bench::new().await;
@@ -349,7 +374,7 @@ impl Bench {
             bytes: Some(job.template().block(&proof.header, proof.extranonce)),
             height: chain.height,
             reward: chain.coinbase_value,
-            finder: hotkey(1),
+            finder: Some(hotkey(1)),
             is_doubtful: false,
             at: BEGIN,
         };

@@ -94,12 +94,14 @@ impl MinerManager {
         ctx: &mut Context<Self>,
         note: impl FnOnce(&mut Registry) + 'static,
     ) {
-        self.commit(vec![write], ctx, move |this, result, _| match result {
+        let writes = reply.commit(vec![write], &done);
+        self.commit(writes, ctx, move |this, result, _| match result {
             Ok(written) => {
                 note(&mut this.memory.registry);
                 if let Some(hotkey) = whose {
                     this.tell_watchers(hotkey);
                 }
+                reply.committed(&written);
                 reply.answer(ControlOutcome::done(done, &written));
             }
             Err(_) => reply.answer(ControlOutcome::Unavailable),

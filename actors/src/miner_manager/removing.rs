@@ -21,20 +21,15 @@ impl MinerManager {
     pub(super) fn make_room(&mut self, ctx: &mut Context<Self>) {
         let now = self.now();
         for (id, counters) in self.memory.registry.take_giving_way(now) {
-            self.retire(id, &counters, ctx, |this, is_gone| {
-                this.gave_way.workers += u64::from(is_gone)
+            let writes = self.retiring(id, &counters);
+            self.retire(id, writes, ctx, |this, written| {
+                this.gave_way.workers += u64::from(written.is_some())
             });
         }
     }
 
-    /// Takes a worker out of the store that began to leave.
-    fn retire(
-        &mut self,
-        id: WorkerId,
-        counters: &Counters,
-        ctx: &mut Context<Self>,
-        then: impl FnOnce(&mut Self, bool) + 'static,
-    ) {
+    /// What takes a worker out of the store that began to leave.
+    fn retiring(&self, id: WorkerId, counters: &Counters) -> Vec<Write> {
         let mut writes = vec![Write::RetireWorkers {
             workers: vec![(id, row_of(counters, &self.parts.clock))],
         }];
@@ -45,6 +40,17 @@ impl MinerManager {
                 value: None,
             }));
         }
+        writes
+    }
+
+    /// Takes it out.
+    fn retire(
+        &mut self,
+        id: WorkerId,
+        writes: Vec<Write>,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(&mut Self, Option<Vec<Written>>) + 'static,
+    ) {
         self.commit(writes, ctx, move |this, result, _| {
             let registry = &mut this.memory.registry;
             match &result {
@@ -54,7 +60,7 @@ impl MinerManager {
                     registry.stays(id);
                 }
             }
-            then(this, result.is_ok());
+            then(this, result.ok());
         });
     }
 
@@ -77,21 +83,23 @@ impl MinerManager {
             let detail = "default takes what has no name of its own; it can not be removed";
             return reply.answer(ControlOutcome::Refused(detail.to_owned()));
         }
-        let done = ControlOutcome::Done(json!({
+        let done = json!({
             "hotkey": hotkey.to_string(), "worker": name.as_str(), "removed": true,
-        }));
+        });
         if registry.forget_waiting(id) {
-            return reply.answer(done);
+            return reply.answer(ControlOutcome::Done(done));
         }
         let Some(counters) = registry.begin_leaving(id) else {
             // A share of it is on its way.
             return reply.answer(ControlOutcome::Busy);
         };
-        self.retire(id, &counters, ctx, move |_, is_gone| {
-            reply.answer(match is_gone {
-                true => done,
-                false => ControlOutcome::Unavailable,
-            });
+        let writes = reply.commit(self.retiring(id, &counters), &done);
+        self.retire(id, writes, ctx, move |_, written| match written {
+            Some(written) => {
+                reply.committed(&written);
+                reply.answer(ControlOutcome::Done(done));
+            }
+            None => reply.answer(ControlOutcome::Unavailable),
         });
     }
 
@@ -122,15 +130,18 @@ impl MinerManager {
             .flat_map(|miner| miner.workers.keys());
         let orphans: Vec<_> = settings.map(|name| earned_key(&hotkey, name.as_str())).collect();
         self.memory.registry.begin_removing(&hotkey);
-        let write = Write::RemoveMiner { hotkey };
-        self.commit(vec![write], ctx, move |this, result, _| {
+        let done = json!({ "hotkey": hotkey.to_string(), "removed": true });
+        let writes = reply.commit(vec![Write::RemoveMiner { hotkey }], &done);
+        self.commit(writes, ctx, move |this, result, _| {
             let registry = &mut this.memory.registry;
+            if let Ok(written) = &result {
+                reply.committed(written);
+            }
             match result.map(|written| written.into_iter().next()) {
                 Ok(Some(Written::Done)) => {
                     log::warn!("miner removed hotkey={hotkey}");
                     registry.note_removed(&hotkey);
                     this.memory.orphans.extend(orphans);
-                    let done = json!({ "hotkey": hotkey.to_string(), "removed": true });
                     reply.answer(ControlOutcome::Done(done));
                 }
                 Ok(_) => {

@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid, read_transaction};
+use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid};
 use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
 
@@ -212,7 +212,7 @@ impl Machine {
                     "the wallet sent {total} sats elsewhere txid={txid}: it is none of the pool's payouts"
                 );
             }
-            return self.remember(comparison.next).await;
+            return self.remember(comparison.next, None).await;
         }
         let txids = holding
             .iter()
@@ -229,13 +229,16 @@ impl Machine {
     }
 
     /// Keeps what was compared, so that the next start goes on from there.
-    async fn remember(&mut self, next: Compared) -> Result<(), Ended> {
+    async fn remember(&mut self, next: Compared, ordered: Option<&Value>) -> Result<(), Ended> {
         if self.report.errand.compared.as_ref() != Some(&next) {
             let write = Write::SaveSetting {
                 key: COMPARED.to_owned(),
                 value: Some(next.to_text()),
             };
-            self.commit(vec![write]).await?;
+            match ordered {
+                Some(done) => self.commit_order(vec![write], done).await?,
+                None => self.commit(vec![write]).await?,
+            };
         }
         self.report.errand.compared = Some(next);
         self.report.errand.is_compared = true;
@@ -258,12 +261,13 @@ impl Machine {
                     );
                 }
                 let count = comparison.strangers.len();
-                self.remember(comparison.next).await?;
-                Ok(ControlOutcome::Done(json!({
+                let done = json!({
                     "released": "restored",
                     "left_out": count,
                     "spends": named,
-                })))
+                });
+                self.remember(comparison.next, Some(&done)).await?;
+                Ok(ControlOutcome::Done(done))
             }
         }
     }
@@ -287,7 +291,12 @@ impl Machine {
             Ok(bookings) => bookings,
             Err(why) => return Ok(ControlOutcome::Refused(why)),
         };
-        self.commit(writes).await?;
+        let adopted = writes.iter().filter_map(|write| match write {
+            Write::AdoptPayout(payout) => Some(describe(payout)),
+            _ => None,
+        });
+        let done = json!({ "adopted": adopted.collect::<Vec<_>>() });
+        self.commit_order(writes, &done).await?;
         self.report.errand.last_payout = ids.last().copied().max(self.report.errand.last_payout);
         let mut booked = Vec::new();
         for id in ids {
@@ -336,20 +345,14 @@ impl Machine {
             let Some(sent) = patiently(self.wallet.sent(txid)).await? else {
                 return Ok(Err(format!("the wallet does not know {txid} any more")));
             };
-            let Ok(transaction) = read_transaction(&sent.bytes) else {
-                return Ok(Err(format!(
-                    "{txid} can not be read as a transaction of plain coins"
-                )));
-            };
             let adopted = match payees.adopt(spend, sent.fee, self.settings.payer) {
                 Ok(adopted) => adopted,
                 Err(error) => return Ok(Err(format!("{txid} can not be booked: {error}"))),
             };
             if adopted.uncovered > Amount::ZERO && !reserve_bears {
                 return Ok(Err(format!(
-                    "{txid} paid {} sats more than its miners have payable. If blocks were recovered after the restore, \
-                     wait until their rewards are payable and ask again; with reserve_bears=true the reserve bears it \
-                     now, and the miners keep what comes later",
+                    "{txid} paid {} sats more than its miners have payable: wait until the rewards of recovered blocks \
+                     are payable, or let the reserve bear it now (reserve_bears=true; the miners keep what comes later)",
                     adopted.uncovered
                 )));
             }
@@ -357,7 +360,7 @@ impl Machine {
             let signed = Signed {
                 txid,
                 bytes: sent.bytes,
-                inputs: transaction.inputs,
+                inputs: sent.inputs,
                 fee: sent.fee,
             };
             let id = next.map_or(

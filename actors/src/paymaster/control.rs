@@ -15,9 +15,11 @@ use super::machine::{Machine, Report};
 use super::messages::{DrainPayouts, HoldPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
 use super::{Paymaster, WISHES_MAX, Wish};
 use crate::ask::{Ask, Port, ReplyTo};
+use crate::audit::Order;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
 use crate::pool_manager::setting::HasSettings;
+use crate::store::Write;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";
@@ -126,18 +128,22 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
     fn handle(&mut self, ask: Ask<PaymasterControl>, ctx: &mut Self::Context) {
         let reply = ask.reply;
         match ask.payload {
-            PaymasterControl::Pause => self.store_then(PAUSED, "true".to_owned(), reply, ctx, |this| {
-                log::warn!("payouts paused");
-                this.view.paused = true;
-                this.set_gate();
-                json!({ "paused": true })
-            }),
-            PaymasterControl::Resume => self.store_then(PAUSED, "false".to_owned(), reply, ctx, |this| {
-                log::warn!("payouts resumed");
-                this.view.paused = false;
-                this.set_gate();
-                json!({ "paused": false })
-            }),
+            PaymasterControl::Pause => {
+                let done = json!({ "paused": true });
+                self.store_then(PAUSED, "true".to_owned(), done, reply, ctx, |this| {
+                    log::warn!("payouts paused");
+                    this.view.paused = true;
+                    this.set_gate();
+                });
+            }
+            PaymasterControl::Resume => {
+                let done = json!({ "paused": false });
+                self.store_then(PAUSED, "false".to_owned(), done, reply, ctx, |this| {
+                    log::warn!("payouts resumed");
+                    this.view.paused = false;
+                    this.set_gate();
+                });
+            }
             PaymasterControl::SetThreshold(threshold) => {
                 let rules = self.parts.settings.rules();
                 let least = PlanRules { threshold, ..rules }.threshold_of(None);
@@ -149,11 +155,11 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
                     return reply.answer(ControlOutcome::Refused(why));
                 }
                 let value = threshold.sats().to_string();
-                self.store_then(THRESHOLD, value, reply, ctx, move |this| {
+                let done = json!({ "threshold_sats": threshold.sats() });
+                self.store_then(THRESHOLD, value, done, reply, ctx, move |this| {
                     log::info!("payout threshold changed threshold_sats={threshold}");
                     this.parts.settings.threshold = threshold;
                     this.view.threshold = threshold;
-                    json!({ "threshold_sats": threshold.sats() })
                 });
             }
             PaymasterControl::PayNow { dry_run: true } => self.wish(Wish::DryRun(reply), ctx),
@@ -214,7 +220,8 @@ impl Paymaster {
     /// Grants a wish; no look begins meanwhile.
     pub(super) fn grant(&mut self, wish: Wish, ctx: &mut Context<Self>) {
         self.is_looking = true;
-        let machine = self.machine(self.errand.clone());
+        let mut machine = self.machine(self.errand.clone());
+        machine.order = wish.order();
         let holds = self.view.holds.clone();
         let granted = async move {
             match wish {
@@ -231,6 +238,12 @@ impl Paymaster {
 }
 
 impl Wish {
+    fn order(&self) -> Option<Order> {
+        match self {
+            Self::DryRun(reply) | Self::Cancel(_, reply) => reply.order().cloned(),
+        }
+    }
+
     pub(super) fn answer(self, outcome: ControlOutcome) {
         match self {
             Self::DryRun(reply) | Self::Cancel(_, reply) => reply.answer(outcome),
@@ -256,14 +269,19 @@ impl Machine {
             }
         }
         let note = "given up by an admin".to_owned();
-        if self.take(id, vec![Step::Cancel(note)]).await.is_err() {
-            return ControlOutcome::Unavailable;
-        }
-        ControlOutcome::Done(json!({
+        let done = json!({
             "payout": id.get(),
             "state": PayoutState::Cancelled.name(),
             "returned_sats": payout.total().sats(),
-        }))
+        });
+        let step = Step::Cancel(note);
+        let at = self.clock.date();
+        self.tell(id, &step);
+        let write = Write::StepPayout { id, step, at };
+        match self.commit_order(vec![write], &done).await {
+            Ok(_) => ControlOutcome::Done(done),
+            Err(_) => ControlOutcome::Unavailable,
+        }
     }
 }
 

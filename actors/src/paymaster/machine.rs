@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::PaymasterSettings;
@@ -18,6 +19,7 @@ use super::messages::{OpenPayout, PayoutAlarms};
 use super::refusals::Refusal;
 use super::trouble::{Trouble, TroubleKind};
 use crate::ask::Port;
+use crate::audit::Order;
 use crate::clock::SharedClock;
 use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
@@ -97,7 +99,9 @@ pub(super) struct Machine {
     /// Payouts are held because ledger and wallet do not agree: an operator's order compares them again.
     pub(super) is_held_as_restored: bool,
     /// An operator's order about what the ledger does not know.
-    pub(super) settle: Option<Settle>,
+    pub(super) settle: Option<(Settle, Option<Order>)>,
+    /// The order by which this is done, until its row of the audit trail is committed.
+    pub(super) order: Option<Order>,
     /// Whether new transactions may leave, as of now.
     pub(super) gate: watch::Receiver<bool>,
     pub(super) report: Report,
@@ -154,8 +158,11 @@ impl Machine {
             return Ok(());
         }
         let is_unlocked = self.wallet_may_be_asked().await?;
-        if let Some(settle) = self.settle.take() {
-            self.report.settled = Some(self.settle(settle).await?);
+        if let Some((settle, order)) = self.settle.take() {
+            let pay_now = std::mem::replace(&mut self.order, order);
+            let settled = self.settle(settle).await;
+            self.order = pay_now;
+            self.report.settled = Some(settled?);
         } else if !self.is_held_as_restored && (must_compare || self.report.errand.wants_plan) {
             self.compare().await?;
         }
@@ -252,6 +259,20 @@ impl Machine {
         }
     }
 
+    /// Commits what an order changes, and its row of the audit trail, which says that `done` was done.
+    pub(super) async fn commit_order(
+        &mut self,
+        writes: Vec<Write>,
+        done: &Value,
+    ) -> Result<Vec<Written>, Ended> {
+        let Some(order) = self.order.take() else {
+            return self.commit(writes).await;
+        };
+        let written = self.commit(order.commit(writes, done)).await?;
+        order.committed(&written);
+        Ok(written)
+    }
+
     pub(super) async fn take(&mut self, id: PayoutId, steps: Vec<Step>) -> Result<(), Ended> {
         let at = self.clock.date();
         for step in &steps {
@@ -273,7 +294,7 @@ impl Machine {
     }
 
     /// Logs a step that is about to be booked.
-    fn tell(&self, id: PayoutId, step: &Step) {
+    pub(super) fn tell(&self, id: PayoutId, step: &Step) {
         match step {
             Step::Sign { signed, .. } => log::info!(
                 "payout={id} is signed txid={} fee_sats={}",

@@ -10,6 +10,7 @@ use dwarves_domain::payouts::{
     Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Step, Txid, WhyHeld, plan,
 };
 use dwarves_domain::units::Amount;
+use serde_json::json;
 
 use super::machine::{Ended, Errand, Machine, patiently};
 use super::refusals::Refusal;
@@ -92,8 +93,15 @@ impl Machine {
             plan.total,
             plan.price.map_or(Amount::ZERO, |price| price.fee)
         );
+        let done = json!({
+            "dry_run": false,
+            "payout": id.get(),
+            "state": payout.state.name(),
+            "miners": payout.parts.len(),
+            "total_sats": plan.total.sats(),
+        });
         let write = Write::ReservePayout(Box::new(payout));
-        let written = self.commit(vec![write]).await?;
+        let written = self.commit_order(vec![write], &done).await?;
         if written.first() == Some(&Written::PayoutRefused) {
             // A balance went down since it was read; the next plan sees it.
             return Ok(());

@@ -177,6 +177,7 @@ impl Paymaster {
             settings: self.parts.settings.clone(),
             gate: self.gate.subscribe(),
             settle: None,
+            order: None,
             is_held_as_restored: self.view.holds.contains(Hold::Restored),
             report: Report::of(errand),
         }
@@ -206,8 +207,9 @@ impl Paymaster {
             ..self.errand.clone()
         };
         let mut machine = self.machine(errand);
+        machine.order = self.asked_now.as_ref().and_then(ReplyTo::order).cloned();
         if let Some((settle, reply)) = self.to_settle.take() {
-            machine.settle = Some(settle);
+            machine.settle = Some((settle, reply.order().cloned()));
             self.settling = Some(reply);
         }
         let looked = wrap_future::<_, Self>(machine.look());

@@ -155,8 +155,8 @@ impl PoolManager {
         }
     }
 
-    /// Takes back what an admin stored: what is configured is put into force by the message that stores it, and then
-    /// what is stored is forgotten.
+    /// Takes back what an admin stored: what is configured is put into force by the message that stores it, and
+    /// with it what is stored is forgotten.
     fn forget_setting(&self, setting: String, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
         let Some(stored_as) = effective::stored_as(&setting) else {
             let why =
@@ -167,7 +167,7 @@ impl PoolManager {
             let why = format!("{setting} names no miner or worker");
             return reply.answer(ControlOutcome::Refused(why));
         };
-        let (store, commit) = (self.parts.store.clone(), self.parts.peers.commit.clone());
+        let store = self.parts.store.clone();
         let me = ctx.address();
         ctx.spawn(wrap_future(async move {
             match store.settings().await {
@@ -178,22 +178,22 @@ impl PoolManager {
                 }
                 Err(_) => return reply.answer(ControlOutcome::Unavailable),
             }
-            let deliver: Port<Deliver> = Port::new(&me);
-            match deliver.ask(Deliver(put_back), DRAIN_STEP_DEADLINE).await {
-                Ok(ControlOutcome::Done(_)) => {}
-                Ok(outcome) => return reply.answer(outcome),
-                Err(_) => return reply.answer(ControlOutcome::Unavailable),
-            }
-            let write = Write::SaveSetting {
+            let forget = Write::SaveSetting {
                 key: stored_as,
                 value: None,
             };
-            match commit.ask(Commit { writes: vec![write] }, ASK_DEADLINE).await {
-                Ok(Ok(_)) => {
+            let done = json!({ "forgotten": setting });
+            let order = reply.order().cloned().unwrap_or_default();
+            let order = order.by_way_of(forget, done.clone());
+            let deliver: Port<Deliver> = Port::new(&me);
+            let put_back = deliver.ask_by_order(Deliver(put_back), Some(order), DRAIN_STEP_DEADLINE);
+            match put_back.await {
+                Ok(ControlOutcome::Done(_)) => {
                     log::warn!("setting={setting} is taken back: what is configured holds");
-                    reply.answer(ControlOutcome::Done(json!({ "forgotten": setting })));
+                    reply.answer(ControlOutcome::Done(done));
                 }
-                _ => reply.answer(ControlOutcome::Unavailable),
+                Ok(outcome) => reply.answer(outcome),
+                Err(_) => reply.answer(ControlOutcome::Unavailable),
             }
         }));
     }
@@ -207,35 +207,36 @@ impl PoolManager {
             key: PAUSED.to_owned(),
             value: Some(paused.to_string()),
         };
+        let state = match paused {
+            true => LifeState::Paused,
+            false => LifeState::Running,
+        };
+        let writes = reply.commit(vec![write], &json!({ "state": state.as_str() }));
         let peers = self.parts.peers.clone();
         let hold = HoldWork {
             why: LackOfWork::Paused,
             holds: paused,
         };
         let done = async move {
-            match peers
-                .commit
-                .ask(Commit { writes: vec![write] }, ASK_DEADLINE)
-                .await
-            {
+            match peers.commit.ask(Commit { writes }, ASK_DEADLINE).await {
                 Ok(Ok(written)) => {
                     let told = peers.set_paused.ask(SetPaused(paused), ASK_DEADLINE).await;
                     let held = told.is_ok() && peers.hold_work.ask(hold, ASK_DEADLINE).await.is_ok();
-                    held.then_some(written)
+                    Some((written, held))
                 }
                 Ok(Err(_)) | Err(_) => None,
             }
         };
         ctx.spawn(wrap_future::<_, Self>(done).map(move |done, this, _| {
-            let Some(written) = done else {
+            let Some((written, held)) = done else {
                 return reply.answer(ControlOutcome::Unavailable);
             };
+            reply.committed(&written);
+            if !held {
+                return reply.answer(ControlOutcome::Unavailable);
+            }
             if this.state != LifeState::Draining {
-                this.state = if paused {
-                    LifeState::Paused
-                } else {
-                    LifeState::Running
-                };
+                this.state = state;
             }
             log::warn!("pool state={}", this.state.as_str());
             let told = json!({ "state": this.state.as_str() });
@@ -287,11 +288,14 @@ async fn forward<R>(port: Port<R>, control: R, reply: ReplyTo<ControlOutcome>)
 where
     R: crate::ask::Request<Reply = ControlOutcome>,
 {
-    reply.answer(match port.ask(control, DRAIN_STEP_DEADLINE).await {
-        Ok(outcome) => outcome,
-        Err(AskError::Busy) => ControlOutcome::Busy,
-        Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
-    });
+    let order = reply.order().cloned();
+    reply.answer(
+        match port.ask_by_order(control, order, DRAIN_STEP_DEADLINE).await {
+            Ok(outcome) => outcome,
+            Err(AskError::Busy) => ControlOutcome::Busy,
+            Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
+        },
+    );
 }
 
 impl Actor for PoolManager {

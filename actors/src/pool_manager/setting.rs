@@ -17,28 +17,32 @@ pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
     /// Goes on once a changed setting holds and the admin was answered.
     fn setting_changed(&mut self, ctx: &mut Context<Self>);
 
-    /// Stores `value` as the setting `key`; once that is durable, lets `apply` put it into force and answers what it
-    /// tells. Whatever fails, the setting before holds.
+    /// Stores `value` as the setting `key`; once that is durable, lets `apply` put it into force and answers
+    /// `done`. Whatever fails, the setting before holds.
     fn store_then(
         &mut self,
         key: &str,
         value: String,
+        done: Value,
         reply: ReplyTo<ControlOutcome>,
         ctx: &mut Context<Self>,
-        apply: impl FnOnce(&mut Self) -> Value + 'static,
+        apply: impl FnOnce(&mut Self) + 'static,
     ) {
         let write = Write::SaveSetting {
             key: key.to_owned(),
             value: Some(value),
         };
-        let answer = match self.ledger().post(Commit { writes: vec![write] }) {
+        let writes = reply.commit(vec![write], &done);
+        let answer = match self.ledger().post(Commit { writes }) {
             Ok(answer) => answer,
             Err(_) => return reply.answer(ControlOutcome::Busy),
         };
         ctx.spawn(
             wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
                 Ok(Ok(written)) => {
-                    reply.answer(ControlOutcome::done(apply(this), &written));
+                    apply(this);
+                    reply.committed(&written);
+                    reply.answer(ControlOutcome::done(done, &written));
                     this.setting_changed(ctx);
                 }
                 Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),

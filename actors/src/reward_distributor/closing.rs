@@ -7,7 +7,7 @@ use dwarves_domain::rewards::{self, ClosedRound};
 use dwarves_domain::rounds::DueRound;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::gather::{Gathered, gather};
 use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
@@ -28,6 +28,18 @@ pub(super) struct Summary {
     credited: Amount,
     fee: Amount,
     miners: usize,
+}
+
+impl Summary {
+    /// As an admin is told.
+    fn to_json(self) -> Value {
+        json!({
+            "round": self.id.get(),
+            "reward_sats": self.reward.sats(),
+            "credited_sats": self.credited.sats(),
+            "fee_sats": self.fee.sats(),
+        })
+    }
 }
 
 impl RewardDistributor {
@@ -124,16 +136,24 @@ impl RewardDistributor {
     }
 
     fn commit_round(&mut self, in_flight: InFlight, cause: Cause, ctx: &mut Context<Self>) {
-        let answer = match self.parts.ledger.post(Commit {
-            writes: in_flight.writes.clone(),
-        }) {
+        let writes = in_flight.writes.clone();
+        let writes = match &cause {
+            Cause::Admin(reply) => reply.commit(writes, &in_flight.summary.to_json()),
+            Cause::Due => writes,
+        };
+        let answer = match self.parts.ledger.post(Commit { writes }) {
             Ok(answer) => answer,
             Err(AskError::Gone) => return self.not_closed(cause, ctx),
             Err(_) => return self.commit_later(in_flight, cause, ctx),
         };
         ctx.spawn(
             wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
-                Ok(Ok(_)) => this.closed(in_flight, cause, ctx),
+                Ok(Ok(written)) => {
+                    if let Cause::Admin(reply) = &cause {
+                        reply.committed(&written);
+                    }
+                    this.closed(in_flight, cause, ctx);
+                }
                 Ok(Err(error)) if error.action() == StoreAction::Stop => this.not_closed(cause, ctx),
                 Ok(Err(error)) => {
                     log::warn!(
@@ -184,12 +204,7 @@ impl RewardDistributor {
             "round closed round={id} reward_sats={reward} credited_sats={credited} fee_sats={fee} miners={miners} through={through}"
         );
         if let Cause::Admin(reply) = cause {
-            reply.answer(ControlOutcome::Done(json!({
-                "round": id.get(),
-                "reward_sats": reward.sats(),
-                "credited_sats": credited.sats(),
-                "fee_sats": fee.sats(),
-            })));
+            reply.answer(ControlOutcome::Done(summary.to_json()));
         }
         self.finished(ctx);
     }

@@ -61,35 +61,37 @@ impl Handler<Ask<DistributorControl>> for RewardDistributor {
                     ));
                 }
                 let millis = interval.millis().to_string();
-                self.store_then(RUN_INTERVAL, millis, reply, ctx, move |this| {
+                // Zero is the only interval that is refused, and it was refused above.
+                let mut then = self.parts.schedule;
+                let _changed = then.set_interval(interval);
+                let done = json!({
+                    "run_interval_secs": interval.secs(),
+                    "next_round_at_millis": self.parts.clock.date_of(then.next_at()).millis(),
+                });
+                self.store_then(RUN_INTERVAL, millis, done, reply, ctx, move |this| {
                     log::info!("run interval changed run_interval_secs={}", interval.secs());
-                    // Zero is the only interval that is refused, and it was refused above.
                     let _changed = this.parts.schedule.set_interval(interval);
-                    json!({
-                        "run_interval_secs": interval.secs(),
-                        "next_round_at_millis": this.next_round_at().millis(),
-                    })
                 });
             }
             DistributorControl::SetFee(fee) => {
-                self.store_then(FEE, fee.get().to_string(), reply, ctx, move |this| {
+                let done = json!({ "fee_bps": fee.get() });
+                self.store_then(FEE, fee.get().to_string(), done, reply, ctx, move |this| {
                     log::info!("fee changed fee_bps={}", fee.get());
                     this.parts.terms.fee = fee;
-                    json!({ "fee_bps": fee.get() })
                 });
             }
             DistributorControl::Pause => {
-                self.store_then(PAUSED, "true".to_owned(), reply, ctx, |this| {
+                let done = json!({ "paused": true });
+                self.store_then(PAUSED, "true".to_owned(), done, reply, ctx, |this| {
                     log::warn!("reward rounds paused");
                     this.parts.paused = true;
-                    json!({ "paused": true })
                 });
             }
             DistributorControl::Resume => {
-                self.store_then(PAUSED, "false".to_owned(), reply, ctx, |this| {
+                let done = json!({ "paused": false });
+                self.store_then(PAUSED, "false".to_owned(), done, reply, ctx, |this| {
                     log::warn!("reward rounds resumed");
                     this.parts.paused = false;
-                    json!({ "paused": false })
                 });
             }
             DistributorControl::ResetSchedule => self.reset_schedule(reply, ctx),
@@ -123,17 +125,19 @@ impl RewardDistributor {
         }
         let now = self.parts.clock.now();
         let at = self.parts.clock.date_of(now).millis().to_string();
-        self.store_then(RESET_AT, at, reply, ctx, move |this| {
+        let missed = self.parts.schedule.missed(now);
+        let mut then = self.parts.schedule;
+        then.reset(now);
+        let done = json!({
+            "missed_rounds_forgotten": missed,
+            "next_round_at_millis": self.parts.clock.date_of(then.next_at()).millis(),
+        });
+        self.store_then(RESET_AT, at, done, reply, ctx, move |this| {
             // A round that began meanwhile counts from its own closing.
-            let missed = this.parts.schedule.missed(now);
             if !this.is_closing {
                 this.parts.schedule.reset(now);
             }
             log::warn!("the schedule of rounds was reset; missed rounds forgotten: {missed}");
-            json!({
-                "missed_rounds_forgotten": missed,
-                "next_round_at_millis": this.next_round_at().millis(),
-            })
         });
     }
 

@@ -90,8 +90,8 @@ pub enum Write {
         before: TemplateId,
     },
     /// Stores a header that meets the network's target, before anybody knows what becomes of it: as submitted, at the
-    /// ledger's end, with no units of its own. If it is stored already, nothing changes. Answered with
-    /// [`Written::Candidate`].
+    /// ledger's end, with no units of its own. If it is stored already, nothing changes but that its finder is learnt if
+    /// there was none and nothing is booked for it. Answered with [`Written::Candidate`].
     RecordCandidate {
         /// Which.
         hash: HeaderHash,
@@ -180,6 +180,9 @@ pub enum Write {
     },
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
+    /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
+    /// order, committed with what it orders. Otherwise it changes nothing.
+    AppendAuditIfDone(AuditRow),
     /// Saves what workers' shares came to, as of share `through`. What is older than what is saved already
     /// changes nothing.
     SaveCounters {
@@ -202,7 +205,7 @@ impl Write {
     /// what the audit trail says of them.
     pub fn holds_unsaved(&self) -> bool {
         match self {
-            Self::Ban { .. } | Self::AppendAudit(_) => true,
+            Self::Ban { .. } | Self::AppendAudit(_) | Self::AppendAuditIfDone(_) => true,
             Self::SaveSetting { key, value } => key.ends_with(".paused") && value.as_deref() == Some("true"),
             _ => false,
         }

@@ -298,6 +298,7 @@ impl Inner {
         let paid: u64 = transaction.outputs.iter().map(|(_, value)| value).sum();
         Some(Sent {
             bytes: self.bytes.get(&txid)?.clone(),
+            inputs: transaction.inputs.clone(),
             fee: sats(spent - paid),
         })
     }

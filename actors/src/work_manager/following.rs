@@ -59,7 +59,12 @@ impl WorkManager {
             }
             self.give_out_nothing();
         } else if self.trouble.is_none() {
-            log::warn!("the chain gives no work, going on with the last: {error}");
+            let last = if self.work.current.is_some() {
+                ", going on with the last"
+            } else {
+                ""
+            };
+            log::warn!("the chain gives no work{last}: {error}");
         }
         self.on_trouble(error.to_string())
     }

@@ -130,7 +130,7 @@ impl WorkManager {
             had_work: false,
             tip: None,
             moved: None,
-            standing: Arc::new(Standing::trusted()),
+            standing: Arc::new(Standing::default()),
             told_hold: None,
             subscribers: Vec::new(),
             is_exhausted: false,

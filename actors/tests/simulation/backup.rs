@@ -46,6 +46,8 @@ impl Backup {
     pub(crate) fn put_back(self, sim: &mut Simulation) {
         sim.memory = self.store;
         sim.notes.forget_after(self.told);
+        sim.wire.borrow_mut().forget();
+        sim.peer.borrow_mut().outlive_restore();
         for (miner, was_registered) in sim.miners.iter().zip(self.registered) {
             miner.borrow_mut().outlive_restore(was_registered);
         }

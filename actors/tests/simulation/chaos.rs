@@ -27,6 +27,7 @@ use crate::fork::Fork;
 use crate::miner::{self, MinerState};
 use crate::money;
 use crate::notes::Notes;
+use crate::peer;
 use crate::plan::{Simulation, TOLERANCE};
 
 fn pay_now(dry_run: bool) -> ControlMessage {
@@ -97,7 +98,7 @@ impl Chaos {
             let outcome = ports.deliver.ask(Deliver(control), Duration::from_secs(5)).await;
             self.notes.event(format!("calm: {outcome:?}"));
         }
-        for n in 0..self.miners.len() as u8 {
+        for n in (0..self.miners.len() as u8).chain([peer::PEER]) {
             let unban = MinerControl::Unban {
                 hotkey: miner::hotkey_of(n),
             };
@@ -257,7 +258,8 @@ impl Chaos {
     }
 
     async fn operator_acts(&mut self) {
-        let hotkey = miner::hotkey_of(self.prng.below(self.miners.len() as u64) as u8);
+        let honest = self.prng.below(self.miners.len() as u64) as u8;
+        let hotkey = miner::hotkey_of(if self.prng.chance(50) { peer::PEER } else { honest });
         let fee = BasisPoints::new(self.prng.below(500) as u16).expect("below one whole");
         let interval = Span::from_secs(1 + self.prng.below(5));
         let (control, undo) = match self.prng.below(13) {

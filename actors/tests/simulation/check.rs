@@ -66,6 +66,25 @@ fn shares(store: &MemoryStore, notes: &Notes) {
         let credited = store.owner_of_worker(worker);
         assert_eq!(credited, Some(miner), "{hash} was acknowledged to {miner}");
     }
+    for (hash, miner) in told.blocks {
+        let block = store.found_blocks().into_iter().find(|block| block.hash == hash);
+        let block = block.unwrap_or_else(|| panic!("block {hash} was acknowledged to {miner}"));
+        // Somebody else may have brought it before, and then it may have been booked as nobody's.
+        let is_nobodys = block.finder.is_none() && block.accounting != Accounting::None;
+        assert!(
+            block.finder == Some(miner) || is_nobodys,
+            "block {hash} of {miner} is {:?}",
+            block.finder
+        );
+    }
+    for block in store.found_blocks() {
+        let maker = notes.maker_of(&block.hash);
+        assert!(
+            block.finder.is_none() || maker.is_none() || block.finder == maker,
+            "block {}",
+            block.hash
+        );
+    }
     for (hash, first) in told.duplicates {
         assert_eq!(
             by_sequence.get(&first),

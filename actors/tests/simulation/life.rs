@@ -16,7 +16,7 @@ use dwarves_actors::handlers::registration::messages::Register;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationSettings};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
-use dwarves_actors::miner_manager::messages::ReadMiners;
+use dwarves_actors::miner_manager::messages::{JoinWorker, ReadMiners};
 use dwarves_actors::pool_manager::messages::Stop;
 use dwarves_actors::source::SharedLimit;
 use dwarves_actors::store::faulty::FaultyStore;
@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use crate::money::Watch;
 use crate::notes::WINDOW_SECS;
 use crate::plan::{LifePlan, Simulation};
-use crate::{backup, chaos, check, miner, money};
+use crate::{backup, chaos, check, miner, money, peer};
 
 /// How a life ends if nothing ends it before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub(crate) struct Doors {
     pub(crate) authenticate: Port<Authenticate>,
     pub(crate) register: Port<Register>,
     pub(crate) workers: Vec<(Port<FetchWork>, Port<SubmitShares>)>,
+    /// How a worker joins a session of Stratum, where anybody may log in as anybody.
+    pub(crate) join: Port<JoinWorker>,
 }
 
 fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
@@ -110,8 +112,8 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         addresses: AddressFormat::BitcoinRegtest,
         threshold_least: Amount::ZERO,
         signatures_per_sec: SharedRate {
-            total: 1_000,
-            per_client: 1_000,
+            total: 200,
+            per_client: 100,
         },
         mailbox_capacity: 64,
     };
@@ -125,8 +127,8 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
     .start();
     let limits = SubmissionLimits {
         mailbox_capacity: 64,
-        requests_in_flight: SharedLimit::unshared(1_000),
-        waiting: SharedLimit::unshared(3),
+        requests_in_flight: SharedLimit::shared(40, 50),
+        waiting: SharedLimit::shared(6, 50),
         jobs_cached_max: 4,
         longpoll: Span::from_secs(5),
         judge_deadline: Span::from_secs(10),
@@ -140,6 +142,7 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         authenticate: Port::new(&registration),
         register: Port::new(&registration),
         workers: (0..2).map(worker).collect(),
+        join: ports.join.clone(),
     }
 }
 
@@ -160,7 +163,7 @@ pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
         let clock = SimClock::starting_at(wall);
         sim.notes.clock_showed(wall);
         sim.notes.life_begins();
-        let watch = Watch::begin(&sim.memory, &sim.wallet);
+        let watch = Watch::begin(sim);
         let ended = live_inside(sim, plan, &clock, &watch).await;
         watch.nothing_left();
         sim.notes.clock_showed(clock.date());
@@ -189,6 +192,10 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
         halt: halt.shared(),
         stop: watch::Sender::new(false),
     };
+    if plan.is_last {
+        // The chain is searched for lost blocks once, at the start: the last life is to find them all.
+        sim.fork.end(&sim.chain, &sim.wallet);
+    }
     sim.chain.set_header_time(Some(sim.now));
     actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
     let ports = assembly::start(sim.settings(), world, &Placement::Here)
@@ -207,9 +214,18 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
 
     let doors = open_doors(&ports, clock);
     for state in &sim.miners {
-        let task = miner::mine(state.clone(), doors.clone(), clock.clone(), sim.notes.clone());
+        let wire = sim.wire.clone();
+        let task = miner::mine(
+            state.clone(),
+            doors.clone(),
+            wire,
+            clock.clone(),
+            sim.notes.clone(),
+        );
         actix::spawn(task);
     }
+    let (wire, notes) = (sim.wire.clone(), sim.notes.clone());
+    actix::spawn(peer::attack(sim.peer.clone(), doors, wire, clock.clone(), notes));
     let seen_to = backup::see_to_payouts(ports.clone(), watch.clone(), sim.notes.clone(), prng.fork());
     actix::spawn(seen_to);
     let chaos = chaos::Chaos::new(sim, clock, &ports.deliver, prng.fork());
@@ -220,6 +236,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
             for state in &sim.miners {
                 state.borrow_mut().retired = true;
             }
+            sim.peer.borrow_mut().retired = true;
             let nothing_is_due = || check::nothing_is_due(&sim.memory) && money::all_is_paid(&sim.memory);
             chaos.bury_everything(nothing_is_due).await;
         } else {

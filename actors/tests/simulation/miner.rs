@@ -24,6 +24,7 @@ use ed25519_dalek::{Signer, SigningKey};
 
 use crate::life::Doors;
 use crate::notes::Notes;
+use crate::wire::Wire;
 
 /// Where all miners of the simulation are: its limits leave all places to one client.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -50,6 +51,8 @@ enum Kind {
 struct Share {
     submission: Submission,
     kind: Kind,
+    /// Whose job it is.
+    worker: &'static str,
 }
 
 /// A request, kept until it is answered for good.
@@ -62,9 +65,9 @@ struct Sent {
 /// What a miner knows; it outlives the pool's lives.
 pub(crate) struct MinerState {
     n: u8,
-    key: SigningKey,
     prng: Prng,
-    jobs: Vec<Arc<Job>>,
+    /// With the names of the workers that they were given to.
+    jobs: Vec<(Arc<Job>, &'static str)>,
     next_nonce: u32,
     unanswered: Vec<Sent>,
     answered: Vec<Sent>,
@@ -80,7 +83,7 @@ fn key_of(n: u8) -> SigningKey {
 }
 
 /// Where the first miners are paid; two of them at the same place, and the others nowhere.
-const ADDRESSES: [&str; 3] = [
+pub(crate) const ADDRESSES: [&str; 3] = [
     "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
     "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn",
     "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
@@ -89,6 +92,16 @@ const ADDRESSES: [&str; 3] = [
 /// The hotkey of a simulation's miner.
 pub(crate) fn hotkey_of(n: u8) -> Hotkey {
     Hotkey::from_bytes(key_of(n).verifying_key().to_bytes())
+}
+
+impl Share {
+    /// The hash of its header, if it is good.
+    fn good(&self) -> Option<HeaderHash> {
+        match self.kind {
+            Kind::Good(hash) => Some(hash),
+            _ => None,
+        }
+    }
 }
 
 impl MinerState {
@@ -110,7 +123,6 @@ impl MinerState {
     pub(crate) fn new(n: u8, prng: Prng) -> Self {
         Self {
             n,
-            key: key_of(n),
             prng,
             jobs: Vec::new(),
             next_nonce: 0,
@@ -139,9 +151,9 @@ impl MinerState {
     }
 
     /// One share, good or not, of a job that is known, perhaps an old one.
-    fn share(&mut self) -> Option<Share> {
+    fn share(&mut self, notes: &Notes) -> Option<Share> {
         let newest = self.jobs.last()?.clone();
-        let job = if self.prng.chance(80) {
+        let (job, worker) = if self.prng.chance(80) {
             newest
         } else {
             let at = self.prng.below(self.jobs.len() as u64) as usize;
@@ -170,14 +182,19 @@ impl MinerState {
             _ => {
                 let (nonce, proof) = good(from)?;
                 self.next_nonce = nonce + 1;
+                notes.made(proof.hash, self.hotkey());
                 (submission(&job, nonce), Kind::Good(proof.hash))
             }
         };
-        Some(Share { submission, kind })
+        Some(Share {
+            submission,
+            kind,
+            worker,
+        })
     }
 
     /// What is submitted next: new shares, or an old request again.
-    fn request(&mut self) -> Option<Sent> {
+    fn request(&mut self, notes: &Notes) -> Option<Sent> {
         if !self.unanswered.is_empty() && self.prng.chance(60) {
             return Some(self.unanswered.remove(0));
         }
@@ -190,7 +207,7 @@ impl MinerState {
         } else {
             2 + self.prng.below(5)
         };
-        let mut shares: Vec<Share> = (0..count).filter_map(|_| self.share()).collect();
+        let mut shares: Vec<Share> = (0..count).filter_map(|_| self.share(notes)).collect();
         if shares.len() > 1 && self.prng.chance(20) {
             // The same share twice in one request.
             shares.push(shares[0].clone());
@@ -205,10 +222,17 @@ impl MinerState {
 }
 
 /// Goes on for as long as the life does.
-pub(crate) async fn mine(state: Rc<RefCell<MinerState>>, doors: Doors, clock: SimClock, notes: Notes) {
+pub(crate) async fn mine(
+    state: Rc<RefCell<MinerState>>,
+    doors: Doors,
+    wire: Wire,
+    clock: SimClock,
+    notes: Notes,
+) {
     let miner = Miner {
         state,
         doors,
+        wire,
         clock,
         notes,
     };
@@ -228,16 +252,41 @@ pub(crate) async fn mine(state: Rc<RefCell<MinerState>>, doors: Doors, clock: Si
         if !has_jobs || miner.below(100) < 30 {
             miner.fetch().await;
         }
-        let request = miner.state.borrow_mut().request();
+        let request = miner.state.borrow_mut().request(&miner.notes);
         if let Some(request) = request {
             miner.submit(request).await;
         }
     }
 }
 
+/// A request to register, signed by a simulation's miner.
+pub(crate) fn signed(n: u8, nonce_nanos: u64, from: IpAddr) -> Authenticate {
+    let request = SignedRequest {
+        scheme: Scheme::Ed25519,
+        method: "POST",
+        path: "/v1/miners",
+        body: b"{}",
+        nonce_nanos,
+        sender: hotkey_of(n),
+        receiver: hotkey(200),
+    };
+    Authenticate {
+        from,
+        scheme: request.scheme,
+        method: request.method.to_owned(),
+        path: request.path.to_owned(),
+        body: request.body.to_vec(),
+        nonce_nanos,
+        sender: request.sender,
+        receiver: request.receiver,
+        signature: key_of(n).sign(&request.payload()).to_bytes(),
+    }
+}
+
 struct Miner {
     state: Rc<RefCell<MinerState>>,
     doors: Doors,
+    wire: Wire,
     clock: SimClock,
     notes: Notes,
 }
@@ -263,26 +312,7 @@ impl Miner {
         let now = u64::try_from(self.clock.date().millis()).expect("after 1970") * 1_000_000;
         let nonce_nanos = now.max(state.last_signed_at + 1);
         state.last_signed_at = nonce_nanos;
-        let request = SignedRequest {
-            scheme: Scheme::Ed25519,
-            method: "POST",
-            path: "/v1/miners",
-            body: b"{}",
-            nonce_nanos,
-            sender: state.hotkey(),
-            receiver: hotkey(200),
-        };
-        Authenticate {
-            from: CLIENT,
-            scheme: request.scheme,
-            method: request.method.to_owned(),
-            path: request.path.to_owned(),
-            body: request.body.to_vec(),
-            nonce_nanos,
-            sender: request.sender,
-            receiver: request.receiver,
-            signature: state.key.sign(&request.payload()).to_bytes(),
-        }
+        signed(state.n, nonce_nanos, CLIENT)
     }
 
     async fn register(&self) {
@@ -291,9 +321,11 @@ impl Miner {
         let replayed = before.filter(|_| self.below(3) == 0);
         let signed = replayed.unwrap_or_else(|| self.signed());
         self.state.borrow_mut().signed = Some(signed.clone());
+        self.wire.borrow_mut().hear_signed(&signed);
         let (sender, nonce) = (signed.sender, signed.nonce_nanos);
         let reply = self.doors.authenticate.ask(signed, self.patience()).await;
         self.event(&format!("authenticated: {reply:?}"));
+        assert_ne!(reply, Ok(AuthenticateReply::Busy), "somebody took its allowance");
         if reply != Ok(AuthenticateReply::Authentic) {
             return;
         }
@@ -316,7 +348,7 @@ impl Miner {
         let (hotkey, worker, known) = {
             let mut state = self.state.borrow_mut();
             let worker = state.worker();
-            let known = state.jobs.last().map(|job| job.id());
+            let known = state.jobs.last().map(|(job, _)| job.id());
             (state.hotkey(), worker, known)
         };
         let fetch = FetchWork {
@@ -336,7 +368,7 @@ impl Miner {
                     job.extranonce().get(),
                     job.share_target()
                 ));
-                MinerState::remember(&mut self.state.borrow_mut().jobs, job);
+                MinerState::remember(&mut self.state.borrow_mut().jobs, (job, worker));
             }
             other => self.event(&format!("no work: {other:?}")),
         }
@@ -349,15 +381,32 @@ impl Miner {
             worker: sent.worker.map(worker_name),
             shares: sent.shares.iter().map(|share| Some(share.submission)).collect(),
         };
+        self.wire
+            .borrow_mut()
+            .hear(&submit, |place| sent.shares[place].good());
+        if self.below(10) == 0 {
+            // It takes its time on the way, and somebody who hears it may be faster.
+            let late = self.below(300);
+            tokio::time::sleep(Duration::from_millis(late)).await;
+        }
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].1.ask(submit, self.patience()).await;
-        let reply = reply.map(|reply| reply.split().0);
+        let reply = reply.map(|reply| {
+            let (reply, blocks) = reply.split();
+            for hash in blocks.into_iter().filter_map(|place| sent.shares[place].good()) {
+                self.notes.block(hash, self.state.borrow().hotkey());
+            }
+            reply
+        });
+        if reply == Ok(SubmitSharesReply::Busy) {
+            self.notes.busy();
+        }
         let mut state_of_request = "again later";
         match reply {
             Ok(SubmitSharesReply::Verdicts(verdicts)) => {
                 assert_eq!(verdicts.len(), sent.shares.len(), "a verdict for each share");
                 for (share, verdict) in sent.shares.iter().zip(&verdicts) {
-                    self.judge(share, verdict, sent.worker.is_some());
+                    self.judge(share, verdict, sent.worker);
                 }
                 MinerState::remember(&mut self.state.borrow_mut().answered, sent);
                 return;
@@ -386,10 +435,16 @@ impl Miner {
         self.event(&format!("submitted: {reply:?}, {state_of_request}"));
     }
 
-    fn judge(&self, share: &Share, verdict: &ShareVerdict, names_worker: bool) {
+    fn judge(&self, share: &Share, verdict: &ShareVerdict, named: Option<&str>) {
         self.event(&format!("verdict {verdict:?}"));
         let stale = ShareVerdict::Rejected(Rejection::Stale);
         let miner = self.state.borrow().hotkey();
+        if let ShareVerdict::Accepted {
+            hash, is_block: true, ..
+        } = verdict
+        {
+            self.notes.block(*hash, miner);
+        }
         match (share.kind, verdict) {
             (Kind::Lost, ShareVerdict::Accepted { hash, sequence, .. }) => {
                 self.notes.accepted(*hash, *sequence, miner);
@@ -402,7 +457,7 @@ impl Miner {
             (Kind::Good(hash), ShareVerdict::Rejected(Rejection::Duplicate(first))) => {
                 self.notes.duplicate(hash, *first);
             }
-            (Kind::Good(_), ShareVerdict::OtherWorker) if names_worker => {}
+            (Kind::Good(_), ShareVerdict::OtherWorker) if named.is_some_and(|name| name != share.worker) => {}
             (_, verdict) if *verdict == stale && share.kind != Kind::Forged => {}
             (Kind::Miss, ShareVerdict::Rejected(Rejection::LowDifficulty))
             | (Kind::WrongTime, ShareVerdict::Rejected(Rejection::TimeOutOfRange))

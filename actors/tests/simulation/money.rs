@@ -1,6 +1,6 @@
 //! What must hold between the ledger's payouts and what the wallet sent, and that payouts wait after a restore.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -14,6 +14,7 @@ use dwarves_domain::payouts::{Payees, Payout, PayoutState, Spend, Txid};
 use dwarves_domain::units::Amount;
 
 use crate::check::now;
+use crate::plan::Simulation;
 
 /// From which balance miners are paid.
 pub(crate) const THRESHOLD: u64 = 10_000;
@@ -136,13 +137,16 @@ pub(crate) struct Watch {
     wallet: TestWallet,
     /// What was sent when the life began, or is in the ledger since before and may be sent again.
     known: Rc<BTreeSet<Txid>>,
+    /// What is sent past the pool.
+    strange: Rc<RefCell<BTreeSet<Txid>>>,
     /// Whether payouts must wait.
     waits: Rc<Cell<bool>>,
 }
 
 impl Watch {
     /// At the beginning of a life.
-    pub(crate) fn begin(store: &MemoryStore, wallet: &TestWallet) -> Self {
+    pub(crate) fn begin(sim: &Simulation) -> Self {
+        let (store, wallet) = (&sim.memory, &sim.wallet);
         let mut known = wallet.ever_sent();
         known.extend(transactions(store).into_keys());
         let strangers = strangers(store, wallet);
@@ -150,6 +154,7 @@ impl Watch {
         Self {
             wallet: wallet.clone(),
             known: Rc::new(known),
+            strange: sim.strange.clone(),
             waits: Rc::new(Cell::new(waits)),
         }
     }
@@ -169,7 +174,9 @@ impl Watch {
     pub(crate) fn nothing_left(&self) {
         if self.waits() {
             let sent = self.wallet.ever_sent();
-            let new: Vec<&Txid> = sent.difference(&self.known).collect();
+            let strange = self.strange.borrow();
+            let new = sent.difference(&self.known);
+            let new: Vec<&Txid> = new.filter(|txid| !strange.contains(*txid)).collect();
             assert!(
                 new.is_empty(),
                 "{new:?} left from a ledger that is older than its wallet"

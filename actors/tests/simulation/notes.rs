@@ -11,6 +11,9 @@ use dwarves_domain::time::{Span, Timestamp};
 /// How old a signed request may be.
 pub(crate) const WINDOW_SECS: u64 = 10;
 
+/// How often miners may be told in one life that the pool is busy.
+const BUSY_MAX: u32 = 8;
+
 /// The notes of one simulation, shared by all who take part in it; they are all on one thread.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Rc<RefCell<Inner>>);
@@ -19,6 +22,10 @@ pub(crate) struct Notes(Rc<RefCell<Inner>>);
 struct Inner {
     log: Vec<String>,
     told: Told,
+    /// Who made which good share, whoever brings it.
+    made: BTreeMap<HeaderHash, Hotkey>,
+    was_restored: bool,
+    busy: u32,
     latest: Timestamp,
     rounds_ordered: u64,
     off: Span,
@@ -32,6 +39,8 @@ pub(crate) struct Told {
     pub(crate) accepted: BTreeMap<HeaderHash, (Sequence, Hotkey)>,
     /// Those that counted before.
     pub(crate) duplicates: BTreeSet<(HeaderHash, Sequence)>,
+    /// The blocks whose finders were told that they are blocks.
+    pub(crate) blocks: BTreeMap<HeaderHash, Hotkey>,
     authentic: BTreeSet<(Hotkey, u64)>,
 }
 
@@ -51,6 +60,21 @@ impl Notes {
         assert_eq!(before, None, "{hash} was acknowledged twice");
     }
 
+    /// A miner made a good share; nobody knows it yet.
+    pub(crate) fn made(&self, hash: HeaderHash, miner: Hotkey) {
+        self.0.borrow_mut().made.insert(hash, miner);
+    }
+
+    /// Who made a good share.
+    pub(crate) fn maker_of(&self, hash: &HeaderHash) -> Option<Hotkey> {
+        self.0.borrow().made.get(hash).copied()
+    }
+
+    /// A miner was told that its share is a block.
+    pub(crate) fn block(&self, hash: HeaderHash, miner: Hotkey) {
+        self.0.borrow_mut().told.blocks.insert(hash, miner);
+    }
+
     /// A miner was told that its share counted before.
     pub(crate) fn duplicate(&self, hash: HeaderHash, first: Sequence) {
         self.0.borrow_mut().told.duplicates.insert((hash, first));
@@ -66,6 +90,7 @@ impl Notes {
     /// promise ends: one of them could be taken again if the clock stepped back to the time of its signing.
     pub(crate) fn life_begins(&self) {
         let mut inner = self.0.borrow_mut();
+        inner.busy = 0;
         let too_old = inner.latest.minus(Span::from_secs(WINDOW_SECS + 1)).millis();
         let too_old = u64::try_from(too_old).unwrap_or(0) * 1_000_000;
         inner.told.authentic.retain(|(_, nonce)| *nonce >= too_old);
@@ -102,8 +127,23 @@ impl Notes {
         self.0.borrow().told.clone()
     }
 
+    /// A miner was told that the pool is busy: numbers for workers could not be stored, which happens when a life begins
+    /// and the store fails. If somebody took its place, it would happen again and again.
+    pub(crate) fn busy(&self) {
+        let mut inner = self.0.borrow_mut();
+        inner.busy += 1;
+        assert!(inner.busy <= BUSY_MAX, "somebody takes the miners' places");
+    }
+
+    /// Whether an older ledger was ever put back.
+    pub(crate) fn was_restored(&self) -> bool {
+        self.0.borrow().was_restored
+    }
+
     /// An older ledger was put back: what miners were told after its backup is lost, and only that.
     pub(crate) fn forget_after(&self, backup: Told) {
-        self.0.borrow_mut().told = backup;
+        let mut inner = self.0.borrow_mut();
+        inner.told = backup;
+        inner.was_restored = true;
     }
 }

@@ -20,6 +20,8 @@ use crate::fork::Fork;
 use crate::life::{self, Ending};
 use crate::miner::MinerState;
 use crate::notes::Notes;
+use crate::peer::PeerState;
+use crate::wire::Wire;
 use crate::{check, money};
 
 /// The wallet's coins, in sats: more than all miners together earn.
@@ -59,6 +61,8 @@ pub(crate) struct Simulation {
     pub(crate) fork: Fork,
     /// The latest copy of the ledger.
     pub(crate) shelf: Shelf,
+    pub(crate) wire: Wire,
+    pub(crate) peer: Rc<RefCell<PeerState>>,
     payer: FeePayer,
     scheme: Scheme,
     source: Source,
@@ -87,6 +91,8 @@ impl Simulation {
             strange: Rc::default(),
             fork: Fork::default(),
             shelf: Shelf::default(),
+            wire: Wire::default(),
+            peer: Rc::new(RefCell::new(PeerState::new(prng.fork()))),
             payer: if seed % 3 == 1 {
                 FeePayer::Miners
             } else {
@@ -104,6 +110,8 @@ impl Simulation {
         settings.rewards.terms.scheme = self.scheme;
         settings.rewards.terms.source = self.source;
         settings.rewards.terms.window = Units::from_raw(Units::ONE.raw() * 2);
+        // Blocks are so easy here that more than a few of one height are found; none is to be left out.
+        settings.blocks.candidates_max = 200;
         settings.payouts.payer = self.payer;
         settings.payouts.interval = Span::from_secs(15);
         settings.rewards.run_interval = Span::from_secs(3);

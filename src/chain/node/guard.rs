@@ -84,6 +84,15 @@ impl Finding {
         self.evidence.verdict()
     }
 
+    /// Whether it is on another chain by what is known of it alone, whatever the other nodes have.
+    fn is_out(&self) -> bool {
+        let alone = Evidence {
+            neighbours: Neighbours::Alone,
+            ..self.evidence
+        };
+        alone.verdict() == Verdict::Minority
+    }
+
     /// As others see it.
     pub(super) fn standing(self, node: &Node) -> NodeStanding {
         NodeStanding {
@@ -213,7 +222,7 @@ async fn look_at_deployments(
 
 /// Compares the nodes with the one that has the most work of those that are not on another chain for other reasons.
 async fn compare(nodes: &[Rc<Node>], findings: &mut [Option<Finding>], fork_depth: u32) {
-    let is_candidate = |finding: &Finding| finding.height.is_some() && finding.verdict() != Verdict::Minority;
+    let is_candidate = |finding: &Finding| finding.height.is_some() && !finding.is_out();
     let candidates: Vec<usize> = (0..nodes.len())
         .filter(|place| findings[*place].as_ref().is_some_and(is_candidate))
         .collect();
@@ -279,8 +288,21 @@ async fn compare(nodes: &[Rc<Node>], findings: &mut [Option<Finding>], fork_dept
         let worse = of_best.is_none_or(|before: Neighbours| rank(&of_this) > rank(&before));
         of_best = if worse { Some(of_this) } else { of_best };
     }
+    let is_out = |finding: &Option<Finding>| finding.as_ref().is_some_and(Finding::is_out);
+    // Who is on another chain for reasons of its own is no company, and its absence no doubt.
+    let others_are_out = (0..nodes.len()).all(|place| place == best || is_out(&findings[place]));
+    if of_best.is_none() && others_are_out {
+        of_best = Some(Neighbours::Alone);
+    }
     if let (Some(neighbours), Some(finding)) = (of_best, &mut findings[best]) {
         finding.evidence.neighbours = neighbours;
+    }
+    for finding in findings.iter_mut().flatten() {
+        if finding.evidence.neighbours == Neighbours::Unknown && !finding.is_out() {
+            finding
+                .why
+                .push("no other node can be compared with it".to_owned());
+        }
     }
 }
 
@@ -376,6 +398,9 @@ impl Engine {
                 Verdict::Minority => log::error!("node {name} is on another chain, so it is not used: {why}"),
                 Verdict::Stale => log::warn!("node {name} does not move on: {why}"),
                 Verdict::Majority => log::info!("node {name} is on the right chain"),
+                Verdict::Unknown if why.is_empty() => {
+                    log::info!("node {name}: nothing is known yet of the chain it is on")
+                }
                 Verdict::Unknown => log::info!("node {name}: which chain it is on can not be told ({why})"),
             }
         }

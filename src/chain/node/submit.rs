@@ -36,7 +36,15 @@ impl Engine {
             tokio::task::spawn_local(async move {
                 let outcome = submit_to(&node, &header, text).await;
                 if let Ok(outcome) = &outcome {
-                    log::info!(
+                    // Where blocks are as easy as shares, what came second is told by the hundred.
+                    let is_news = matches!(outcome, SubmitOutcome::Accepted | SubmitOutcome::Refused(_));
+                    let level = if is_news {
+                        log::Level::Info
+                    } else {
+                        log::Level::Debug
+                    };
+                    log::log!(
+                        level,
                         "block hash={} node={} said={outcome:?}",
                         header.hash(),
                         node.name()

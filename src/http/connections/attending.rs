@@ -4,12 +4,15 @@ use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::{Duration, UNIX_EPOCH};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
+use actix_web::http::header::{DATE, HeaderValue, HttpDate, TryIntoHeaderValue};
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::time::Timestamp;
 
 use super::{BODY_OF_UNKNOWN_LENGTH, Connection, Connections};
 use crate::http::client;
@@ -121,6 +124,14 @@ fn is_operators(path: &str) -> bool {
     OPERATORS_PATHS.contains(&path) || path.starts_with(ADMIN_PATHS)
 }
 
+/// The pool's date as HTTP writes it. The server's own would be the wall clock's, which may have been set wrong while
+/// every other date in an answer goes by the pool's.
+fn http_date(date: Timestamp) -> Option<HeaderValue> {
+    let since_epoch = Duration::from_millis(u64::try_from(date.millis()).ok()?);
+    let date = HttpDate::from(UNIX_EPOCH.checked_add(since_epoch)?);
+    date.try_into_value().ok()
+}
+
 /// Hands a request on to the routes, and knows meanwhile that it is being handled. For `App::wrap_fn`.
 pub fn attend<S>(
     req: ServiceRequest,
@@ -130,6 +141,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
 {
     let line = req.conn_data::<Line>().cloned();
+    let state = req.app_data::<web::Data<HttpState>>().cloned();
     let begun = line.as_ref().map(|line| Attending::begin(line, &req)).transpose();
     let answer = match begun {
         Ok(attending) => Ok((attending, routes.call(req))),
@@ -140,6 +152,9 @@ where
             Ok((_attending, answer)) => answer.await?,
             Err(refused) => refused,
         };
+        if let Some(date) = state.and_then(|state| http_date(state.deps().clock.date())) {
+            response.headers_mut().insert(DATE, date);
+        }
         if line.is_some_and(|line| line.connection.is_reserved) {
             // Others need the place.
             let head = response.response_mut().head_mut();

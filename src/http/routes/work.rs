@@ -57,6 +57,7 @@ pub async fn fetch(
     };
     match reply {
         FetchWorkReply::Work { job, expires_at } => {
+            let expires_at = state.deps().clock.date_of(expires_at);
             body::ok(&Work::new(&job, state.deps().algorithm, expires_at))
         }
         FetchWorkReply::MinerUnknown => Err(Problem::miner_unknown()),

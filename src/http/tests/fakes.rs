@@ -8,7 +8,7 @@ use actix_web::web;
 use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::block_tracker::messages::BlocksView;
 use dwarves_actors::chain::Standing;
-use dwarves_actors::clock::Clock;
+use dwarves_actors::clock::{Clock, SharedClock};
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
@@ -55,6 +55,19 @@ struct FixedClock;
 impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         NOW
+    }
+}
+
+/// A clock whose date was put right: it is an hour behind what the running time began with.
+pub(super) struct CorrectedClock;
+
+impl Clock for CorrectedClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn date_of(&self, moment: Timestamp) -> Timestamp {
+        moment.minus(Span::from_secs(3_600))
     }
 }
 
@@ -345,6 +358,7 @@ pub(super) struct World {
     pub(super) store: ReadStore,
     pub(super) limits: HttpLimits,
     pub(super) json_rpc: JsonRpcDeps,
+    pub(super) clock: SharedClock,
 }
 
 impl World {
@@ -443,6 +457,7 @@ impl World {
             store: ReadStore::default(),
             limits: HttpLimits::default(),
             json_rpc: json_rpc(),
+            clock: Arc::new(FixedClock),
         }
     }
 
@@ -451,7 +466,7 @@ impl World {
             proxies: vec!["10.0.0.0/8".parse().unwrap()],
             ports: self.ports,
             store: Arc::new(self.store),
-            clock: Arc::new(FixedClock),
+            clock: self.clock,
             sessions: session_key(),
             admin_token: AdminToken::new(ADMIN_TOKEN),
             pool_hotkey: POOL,

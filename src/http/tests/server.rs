@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use dwarves_actors::source::SharedLimit;
 
-use super::fakes::World;
+use super::fakes::{CorrectedClock, World};
 use super::{NONCE, Signing};
 use crate::http::ServerLimits;
 use crate::http::connections::ConnectionLimits;
@@ -43,12 +44,16 @@ fn serve() -> Running {
 }
 
 fn serve_with(limits: ServerLimits) -> Running {
+    serve_world(limits, World::new)
+}
+
+fn serve_world(limits: ServerLimits, world: fn() -> World) -> Running {
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap();
-            let server = crate::http::serve(listener, limits, || World::new().state()).unwrap();
+            let server = crate::http::serve(listener, limits, move || world().state()).unwrap();
             sender.send((address, server.handle())).unwrap();
             server.await.unwrap();
         });
@@ -83,6 +88,24 @@ fn heads(answers: &str) -> Vec<&str> {
         .split("\r\n")
         .filter(|line| line.starts_with("HTTP/1.1 "))
         .collect()
+}
+
+#[test]
+fn every_answer_has_the_pools_date_and_not_the_wall_clocks() {
+    let server = serve_world(limits(), || {
+        let mut world = World::new();
+        world.clock = Arc::new(CorrectedClock);
+        world
+    });
+    for path in ["/healthz", "/v1/pool", "/v1/work", "/no-such-path"] {
+        let answer = server.exchange(&format!(
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        ));
+        let head = answer.to_lowercase();
+        let dates: Vec<&str> = head.lines().filter(|line| line.starts_with("date:")).collect();
+        assert_eq!(dates, ["date: tue, 14 nov 2023 21:13:20 gmt"], "{path}: {answer}");
+    }
+    server.stop();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use dwarves_actors::handlers::submission::messages::{
     FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
@@ -11,7 +12,7 @@ use dwarves_domain::share::Submission;
 use dwarves_domain::time::Span;
 use serde_json::json;
 
-use super::fakes::{NOW, World, job, port, port_after, silent, stuck};
+use super::fakes::{CorrectedClock, NOW, World, job, port, port_after, silent, stuck};
 use super::{ask, ask_state, get, in_session, miner, post};
 
 /// A port that keeps what it was asked and answers with `reply`.
@@ -50,6 +51,14 @@ async fn work_is_ready_to_hash() {
             "expires_at": "2023-11-14T22:13:20.123Z",
         })
     );
+}
+
+#[actix_web::test]
+async fn work_ends_at_a_date_and_not_at_the_pools_running_time() {
+    let mut world = World::new();
+    world.clock = Arc::new(CorrectedClock);
+    let answer = ask_state(world.state(), in_session(get("/v1/work?worker=rig1"))).await;
+    assert_eq!(answer.json()["expires_at"], "2023-11-14T21:13:20.123Z");
 }
 
 #[actix_web::test]

@@ -243,21 +243,28 @@ impl TransactionInfo {
     pub(super) fn sent(&self) -> Option<Sent> {
         Some(Sent {
             bytes: hex::decode(&self.hex).ok()?,
+            inputs: self.inputs()?.collect(),
             fee: Amount::from_sats(self.fee?.sats().unsigned_abs())?,
         })
     }
 
     /// Whether it spends one of `inputs`.
     pub(super) fn spends(&self, inputs: &[OutPoint]) -> bool {
-        let spent = self.decoded.iter().flat_map(|decoded| &decoded.vin);
-        let mut spent = spent.filter_map(|input| {
+        let mut spent = self.inputs().into_iter().flatten();
+        spent.any(|input| inputs.contains(&input))
+    }
+
+    /// The coins of the main chain that it spends, as the node reads it; `None` if that was not asked. MWEB's own
+    /// inputs have no place there.
+    fn inputs(&self) -> Option<impl Iterator<Item = OutPoint> + '_> {
+        let decoded = self.decoded.as_ref()?;
+        Some(decoded.vin.iter().filter_map(|input| {
             let txid: Txid = input.txid.parse().ok()?;
             Some(OutPoint {
                 txid,
                 vout: input.vout,
             })
-        });
-        spent.any(|input| inputs.contains(&input))
+        }))
     }
 }
 

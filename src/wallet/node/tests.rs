@@ -259,3 +259,29 @@ async fn a_rival_is_known_by_the_inputs_that_the_node_names() {
     assert_eq!(spent(3).await, rival);
     assert_eq!(spent(4).await, Rival::None);
 }
+
+/// What a hand sent out of MWEB can be booked like any payout, though its bytes have a form that only its node reads.
+#[actix::test]
+async fn what_the_wallet_sent_is_read_by_the_node_whatever_its_form() {
+    let plain = format!("{{\"txid\":\"{}\",\"vout\":3}}", "cd".repeat(32));
+    let in_mweb = "{\"ismweb\":true,\"output_id\":\"00\"}".to_owned();
+    let place = OutPoint {
+        txid: "cd".repeat(32).parse().unwrap(),
+        vout: 3,
+    };
+    for (form, vin, inputs) in [
+        ("0200000000010100", plain.clone(), vec![place]),
+        ("0200000000080000", in_mweb.clone(), vec![]),
+        ("0200000000090101", format!("{in_mweb},{plain}"), vec![place]),
+    ] {
+        let wallet = wallet(move |call| match call.method.as_str() {
+            "gettransaction" => Act::Result(format!(
+                "{{\"confirmations\":2,\"fee\":-0.00002820,\"hex\":\"{form}\",\"decoded\":{{\"vin\":[{vin}]}}}}"
+            )),
+            other => panic!("{other} is not called"),
+        });
+        let sent = wallet.sent(TXID.parse().unwrap()).await.unwrap().unwrap();
+        assert_eq!((sent.inputs, sent.fee.sats()), (inputs, 2_820), "{form}");
+        assert_eq!(hex::encode(sent.bytes), form);
+    }
+}

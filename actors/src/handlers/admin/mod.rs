@@ -1,7 +1,8 @@
 //! The admin handler: owns who may do what, and the audit trail.
 //!
-//! It turns a request's fields into a typed control message, asks the pool manager to deliver it, and appends
-//! what was asked and what came of it to the audit trail before it answers. It knows nothing of what the
+//! It turns a request's fields into a typed control message, asks the pool manager to deliver it, and answers
+//! once what was asked and what came of it are in the audit trail. The row of a message that changes what is stored goes
+//! with the message ([`Order`]) and is committed with the change; all other rows are appended here. It knows nothing of what the
 //! messages do.
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use dwarves_domain::hotkey::Hotkey;
 use serde_json::json;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
+use crate::audit::Order;
 use crate::clock::SharedClock;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::{ControlMessage, ControlOutcome, Deliver};
@@ -22,6 +24,9 @@ pub mod messages;
 mod parse;
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use parse::ACTORS;
 
 use messages::{AdminCaller, Authorize, Control, ControlReply};
 
@@ -90,12 +95,17 @@ impl AdminHandler {
         let ledger = self.parts.ledger.clone();
         let at = self.parts.clock.date();
         ctx.spawn(wrap_future(async move {
-            let outcome = match deliver.ask(Deliver(message), DELIVER_DEADLINE).await {
+            let order = Order::new(audit_row(&control, &ControlOutcome::Unavailable, at));
+            let delivered = deliver.ask_by_order(Deliver(message), Some(order.clone()), DELIVER_DEADLINE);
+            let outcome = match delivered.await {
                 Ok(outcome) => outcome,
                 Err(AskError::Busy) => ControlOutcome::Busy,
                 Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
             };
-            append(&ledger, audit_row(&control, &outcome, at)).await;
+            // What changed something is in the trail since then.
+            if !(order.is_in_trail() && matches!(outcome, ControlOutcome::Done(_))) {
+                append(&ledger, audit_row(&control, &outcome, at)).await;
+            }
             reply.answer(match outcome {
                 ControlOutcome::Done(value) => ControlReply::Done(value),
                 ControlOutcome::Refused(detail) => ControlReply::Refused { detail },

@@ -23,7 +23,7 @@ const REASON_LEN_MAX: usize = 500;
 /// The longest name of a setting, in bytes: that of a worker's difficulty.
 const SETTING_LEN_MAX: usize = 250;
 
-const ACTORS: [(&str, &[&str]); 7] = [
+pub(crate) const ACTORS: [(&str, &[&str]); 7] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],

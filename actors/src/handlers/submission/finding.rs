@@ -33,7 +33,8 @@ pub(super) struct Refused {
     pub(super) template: Arc<BareTemplate>,
     /// The header; several if nobody knows which version it had.
     pub(super) candidates: Vec<Candidate>,
-    pub(super) finder: Hotkey,
+    /// Whose work it is, if that is known.
+    pub(super) finder: Option<Hotkey>,
     pub(super) reason: Rejection,
     /// What becomes of the share.
     pub(super) share: CheckedShare,
@@ -43,7 +44,7 @@ pub(super) struct Refused {
 pub(super) struct Found {
     candidate: Candidate,
     template: OfTemplate,
-    finder: Hotkey,
+    finder: Option<Hotkey>,
     is_doubtful: bool,
 }
 
@@ -67,7 +68,7 @@ impl Found {
         template.network_target().is_met_by(pow_hash).then(|| Self {
             candidate,
             template: OfTemplate::Whole(Arc::clone(template)),
-            finder,
+            finder: Some(finder),
             is_doubtful: false,
         })
     }
@@ -120,7 +121,7 @@ impl SubmissionHandler {
         Draft::Refused(Box::new(Refused {
             template,
             candidates: vec![candidate],
-            finder: *miner,
+            finder: self.whose_work(miner, submission),
             reason,
             share,
         }))
@@ -143,10 +144,20 @@ impl SubmissionHandler {
         Draft::Refused(Box::new(Refused {
             candidates: versions.iter().map(of_version).collect(),
             template,
-            finder,
+            finder: Some(finder),
             reason,
             share,
         }))
+    }
+
+    /// Whose work a solution is. Whoever brings the solution of another's job has not found it, and is not paid for it
+    /// where finders are (`solo`).
+    fn whose_work(&self, miner: &Hotkey, submission: &Submission) -> Option<Hotkey> {
+        let id = &submission.job_id;
+        match self.jobs.get(id) {
+            Some(job) => Some(job.owner()),
+            None => self.job_key.open(id, miner).map(|_| *miner),
+        }
     }
 
     /// Hands found blocks to the block tracker.

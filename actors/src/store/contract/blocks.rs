@@ -371,7 +371,7 @@ pub async fn a_candidate_is_stored_once_and_never_changes_what_is_known<B: Backe
     append(&store, vec![block_share(2, 1, 7, 101)]).await;
     let moved = all(&store).await.remove(0);
     assert_eq!((moved.sequence, moved.units), (seq(2), Units::from_raw(7)));
-    assert_eq!(moved.finder, Some(key(2)));
+    assert_eq!(moved.finder, Some(key(1)), "its share tells whose work it is");
     for state in [BlockState::Refused, BlockState::Orphaned, BlockState::Mature] {
         commit(&store, vec![became(2, state)]).await;
         let before = all(&store).await;
@@ -379,6 +379,37 @@ pub async fn a_candidate_is_stored_once_and_never_changes_what_is_known<B: Backe
         assert_eq!(written, [known(state, before[0].confirmations)]);
         assert_eq!(all(&store).await, before);
     }
+}
+
+/// Whoever brings a block of another's work is not its finder; whose work it is may come later, and then pays under
+/// `solo`. What is booked was paid to somebody.
+pub async fn whose_work_a_block_is_can_be_learnt_until_it_is_booked<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let unknown = |height| FoundBlock {
+        finder: None,
+        ..found(height, 1)
+    };
+    commit(&store, (1..=3).map(|n| record(n, unknown(101))).collect()).await;
+    let finders = async || -> Vec<_> {
+        let blocks = all(&store).await;
+        blocks.into_iter().map(|block| block.finder).collect()
+    };
+    assert_eq!(finders().await, [None; 3]);
+    commit(&store, vec![record(1, found(101, 2)), record(2, unknown(101))]).await;
+    // The second by its share.
+    append(&store, vec![block_share(2, 1, 7, 101)]).await;
+    assert_eq!(finders().await, [Some(key(2)), Some(key(1)), None]);
+    // What is known stays.
+    commit(&store, vec![record(1, found(101, 3)), record(2, unknown(101))]).await;
+    assert_eq!(finders().await, [Some(key(2)), Some(key(1)), None]);
+    let booked = close_round(
+        booked_round(1, Accounting::Credited),
+        &[(3, Accounting::Credited)],
+        0,
+    );
+    commit(&store, vec![became(3, BlockState::Immature), booked]).await;
+    commit(&store, vec![record(3, found(101, 2))]).await;
+    assert_eq!(finders().await[2], None);
 }
 
 /// Blocks that lost their race are many on an easy chain.

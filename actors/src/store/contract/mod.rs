@@ -78,6 +78,7 @@ macro_rules! store_contract {
             bans_are_kept_until_they_are_lifted
             settings_are_kept_until_they_are_forgotten
             the_audit_trail_is_read_newest_first_page_by_page
+            an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped
             a_retired_template_keeps_its_terms_without_its_transactions
@@ -93,6 +94,7 @@ macro_rules! store_contract {
             a_block_without_its_share_is_added_at_the_ledgers_end
             a_block_that_was_quicker_than_its_share_moves_to_its_place
             a_candidate_is_stored_once_and_never_changes_what_is_known
+            whose_work_a_block_is_can_be_learnt_until_it_is_booked
             bytes_that_nobody_will_submit_are_dropped
             blocks_are_due_until_their_books_follow
             open_blocks_are_those_that_may_change

@@ -12,7 +12,7 @@ use super::Backend;
 use super::fixtures::{
     at, close_round, commit, furnished, key, page, refused, register, round_input, sats, start,
 };
-use crate::store::{SharedStore, StoreErrorKind, Write, Written};
+use crate::store::{AuditRow, SharedStore, StoreErrorKind, Write, Written};
 
 /// A store in which miners 1 and 2 have 1,000 and 500 sats payable.
 async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
@@ -50,6 +50,38 @@ pub async fn a_miner_with_money_is_not_removed<B: Backend>(backend: B) {
         sats(980),
         "the books stay"
     );
+}
+
+/// The row of an order that is refused is not in the trail, and that of one that is done is.
+pub async fn an_orders_row_is_stored_only_with_what_it_orders<B: Backend>(backend: B) {
+    let store = with_payable(&backend).await;
+    let order = |miner: u8| {
+        let row = AuditRow {
+            id: 0,
+            at: at(9),
+            who: "token".to_owned(),
+            actor: "miner_manager".to_owned(),
+            message: format!("remove {miner}"),
+            fields: "{}".to_owned(),
+            outcome: "{}".to_owned(),
+        };
+        let hotkey = key(miner);
+        [Write::RemoveMiner { hotkey }, Write::AppendAuditIfDone(row)]
+    };
+    let register = |miner: u8| Write::RegisterMiner {
+        hotkey: key(miner),
+        payout_address: None,
+        at: at(9),
+    };
+    commit(&store, vec![register(8), register(9)]).await;
+    // Orders of several admins may be one transaction.
+    let writes = [order(8), order(1), order(9)].concat();
+    use Written::{Done, MinerKept};
+    let written = commit(&store, writes).await;
+    assert_eq!(written, [Done, Done, MinerKept, Done, Done, Done]);
+    let rows = store.audit(page(None, 9)).await.unwrap().rows;
+    let messages: Vec<_> = rows.iter().map(|row| row.message.as_str()).collect();
+    assert_eq!(messages, ["remove 9", "remove 8"]);
 }
 
 fn part(miner: u8, amount: u64) -> Part {

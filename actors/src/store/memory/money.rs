@@ -49,6 +49,7 @@ impl State {
                 known.total_before = total_before;
                 known.units = share.units;
                 known.effort = effort;
+                known.finder = block.finder.or(known.finder);
             }
             return;
         }
@@ -76,8 +77,13 @@ impl State {
         block: &FoundBlock,
         at: Timestamp,
     ) -> Written {
-        let known = self.rest.blocks.iter().find(|b| b.hash == hash);
-        let fate = known.map(|known| (known.state, known.confirmations));
+        let known = self.rest.blocks.iter_mut().find(|b| b.hash == hash);
+        let fate = known.map(|known| {
+            if known.accounting == Accounting::None {
+                known.finder = known.finder.or(block.finder);
+            }
+            (known.state, known.confirmations)
+        });
         let (state, confirmations) = fate.unwrap_or_else(|| {
             self.add_shareless(hash, block, at, BlockState::Submitted, 0);
             (BlockState::Submitted, 0)

@@ -130,7 +130,7 @@ impl State {
     /// Applies all writes or none.
     pub(super) fn commit(&mut self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
         let (shares, batches, rest) = (self.shares.len(), self.batches.len(), self.rest.clone());
-        let applied: Result<Vec<_>, _> = writes.iter().map(|write| self.apply(write)).collect();
+        let applied = self.apply_all(writes);
         match &applied {
             Ok(_) => {
                 self.end_batch(shares);
@@ -145,6 +145,19 @@ impl State {
             }
         }
         applied
+    }
+
+    fn apply_all(&mut self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
+        let mut written = Vec::with_capacity(writes.len());
+        for write in writes {
+            written.push(match (write, written.last()) {
+                (Write::AppendAuditIfDone(row), Some(Written::Done)) => {
+                    self.apply(&Write::AppendAudit(row.clone()))?
+                }
+                (write, _) => self.apply(write)?,
+            });
+        }
+        Ok(written)
     }
 
     /// Writes down which shares were committed together: those from this place on.
@@ -238,6 +251,8 @@ impl State {
                 let id = self.rest.audit.len() as u64 + 1;
                 self.rest.audit.push(AuditRow { id, ..row.clone() });
             }
+            // It follows a write that was refused.
+            Write::AppendAuditIfDone(_) => {}
             Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
             Write::PruneShares { through } => self.ask_to_prune(*through),
         }

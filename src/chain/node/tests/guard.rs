@@ -317,6 +317,40 @@ async fn pins_decide_between_two_chains_whatever_their_work() {
 }
 
 #[actix::test]
+async fn a_node_that_is_elsewhere_by_its_pin_casts_no_doubt_on_the_other_and_one_that_is_away_does() {
+    for is_first_right in [true, false] {
+        let (right, wrong) = (Scripted::new(State::at(121)), Scripted::new(State::at(200)));
+        wrong.set(|state| state.branch = (1, 100));
+        let urls = if is_first_right {
+            [&*right.url, &*wrong.url]
+        } else {
+            [&*wrong.url, &*right.url]
+        };
+        let place = usize::from(!is_first_right);
+        let chain = guarded(&urls, AddressFormat::BitcoinRegtest, pinned(110, 110));
+        let standing = standing_of(&chain, Verdict::Majority).await;
+        assert_eq!(standing.nodes[place].verdict, Verdict::Majority);
+        assert_eq!(standing.nodes[place].why, Vec::<String>::new());
+        assert_eq!(standing.nodes[1 - place].verdict, Verdict::Minority);
+        assert_eq!(
+            standing.holds_payouts.is_some(),
+            !is_first_right,
+            "the first pays"
+        );
+    }
+    let (here, away) = (Scripted::new(State::at(121)), Scripted::new(State::at(121)));
+    away.set(|state| state.all = Some(Act::HangUp));
+    let chain = guarded(
+        &[&here.url, &away.url],
+        AddressFormat::BitcoinRegtest,
+        pinned(110, 110),
+    );
+    chain.template().await.unwrap();
+    let standing = standing_of(&chain, Verdict::Unknown).await;
+    assert_eq!(standing.nodes[0].why, ["no other node can be compared with it"]);
+}
+
+#[actix::test]
 async fn a_tip_that_a_node_names_without_work_on_it_is_told_once() {
     let node = Scripted::new(State::at(121));
     let chain = chain_of(&[&node.url]);
@@ -331,8 +365,11 @@ async fn a_tip_that_a_node_names_without_work_on_it_is_told_once() {
     })
     .await;
     assert_eq!(told, tip(123));
-    let again = chain.tip_after(Some(tip(123).hash)).await.unwrap_err();
-    assert!(again.to_string().contains("bad-txns-vin-empty"), "{again}");
+    eventually("the node's reason", async || {
+        let again = chain.tip_after(Some(tip(123).hash)).await.unwrap_err();
+        again.to_string().contains("bad-txns-vin-empty").then_some(())
+    })
+    .await;
     assert!(chain.template().await.is_err());
     node.set(|state| state.work = None);
     eventually("work", async || chain.template().await.ok()).await;

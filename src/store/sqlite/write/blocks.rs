@@ -62,7 +62,8 @@ impl Draft<'_> {
             Some(Accounting::None) => {
                 let effort = self.effort(&share.hash, sequence, before.total, share.units)?;
                 self.statement(
-                    "UPDATE blocks SET sequence = ?2, total_before = ?3, units = ?4, effort = ?5
+                    "UPDATE blocks SET sequence = ?2, total_before = ?3, units = ?4, effort = ?5,
+                                       finder = CASE WHEN ?6 = x'' THEN finder ELSE ?6 END
                      WHERE hash = ?1",
                 )?
                 .execute(params![
@@ -71,6 +72,7 @@ impl Draft<'_> {
                     units(before.total),
                     units(share.units),
                     units(effort),
+                    owner(block.finder.as_ref()),
                 ])?;
                 Ok(())
             }
@@ -122,6 +124,14 @@ impl Draft<'_> {
             .optional()?
             .transpose()?;
         if let Some((state, confirmations)) = known {
+            self.statement(
+                "UPDATE blocks SET finder = ?2 WHERE hash = ?1 AND finder = x'' AND accounting = ?3",
+            )?
+            .execute(params![
+                hash.as_bytes(),
+                owner(block.finder.as_ref()),
+                Accounting::None.name(),
+            ])?;
             return Ok(Written::Candidate { state, confirmations });
         }
         let (state, confirmations) = (BlockState::Submitted, 0);

@@ -1,6 +1,6 @@
 //! Each intent of writing as SQL.
 
-use dwarves_actors::store::{StoreError, Write, Written};
+use dwarves_actors::store::{AuditRow, StoreError, Write, Written};
 use dwarves_domain::ids::TemplateId;
 use rusqlite::{CachedStatement, Connection, params};
 
@@ -94,24 +94,29 @@ impl<'a> Draft<'a> {
                 self.set_payout_threshold(hotkey, *threshold)?;
             }
             Write::SaveSetting { key, value } => self.save_setting(key, value.as_deref())?,
-            Write::AppendAudit(row) => {
-                self.statement(
-                    "INSERT INTO audit (at, who, actor, message, fields, outcome)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    row.at.millis(),
-                    row.who,
-                    row.actor,
-                    row.message,
-                    row.fields,
-                    row.outcome
-                ])?;
-            }
+            Write::AppendAudit(row) => self.append_audit(row)?,
+            // It follows a write that was refused.
+            Write::AppendAuditIfDone(_) => {}
             Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
             Write::PruneShares { through } => prune::ask(self.connection, *through)?,
         }
         Ok(Written::Done)
+    }
+
+    fn append_audit(&self, row: &AuditRow) -> Outcome<()> {
+        self.statement(
+            "INSERT INTO audit (at, who, actor, message, fields, outcome)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            row.at.millis(),
+            row.who,
+            row.actor,
+            row.message,
+            row.fields,
+            row.outcome
+        ])?;
+        Ok(())
     }
 
     fn save_setting(&self, name: &str, value: Option<&str>) -> Outcome<()> {
@@ -135,11 +140,13 @@ pub(super) fn apply_all(draft: &mut Draft<'_>, writes: &[Write]) -> Outcome<Vec<
     let mut batch = shares::Batch::new(draft.known.tail);
     let mut written = Vec::with_capacity(writes.len());
     for write in writes {
-        written.push(
-            draft
-                .apply(write, &mut batch)
-                .map_err(|fail| in_write(fail, write))?,
-        );
+        let applied = match (write, written.last()) {
+            (Write::AppendAuditIfDone(row), Some(Written::Done)) => {
+                draft.append_audit(row).map(|()| Written::Done)
+            }
+            _ => draft.apply(write, &mut batch),
+        };
+        written.push(applied.map_err(|fail| in_write(fail, write))?);
     }
     draft.end_batch(&batch)?;
     if draft.books_changed {
@@ -174,6 +181,7 @@ fn in_write(fail: Fail, write: &Write) -> Fail {
         Write::SetPayoutThreshold { .. } => "set payout threshold",
         Write::SaveSetting { .. } => "save setting",
         Write::AppendAudit(_) => "append audit",
+        Write::AppendAuditIfDone(_) => "append audit of what is done",
         Write::SaveCounters { .. } => "save counters",
         Write::PruneShares { .. } => "prune shares",
     };

@@ -245,7 +245,12 @@ async fn find(way: Way, state: State) {
     }
     let stored = pool.memory.found_blocks();
     assert_eq!(stored.len(), 1, "{case}");
-    assert_eq!((stored[0].hash, stored[0].finder), (hash, Some(miner)), "{case}");
+    // Whose work it is, not who brings it. A session's extranonce is its own.
+    let finder = match way {
+        Way::Named => hotkey(1),
+        Way::Rolled => miner,
+    };
+    assert_eq!((stored[0].hash, stored[0].finder), (hash, Some(finder)), "{case}");
     assert!(
         stored[0].units.is_zero() && pool.memory.shares().is_empty(),
         "{case}: no credit"
@@ -270,5 +275,63 @@ async fn a_block_is_the_pools_whatever_becomes_of_its_share_by_every_way_in_ever
         for state in STATES {
             find(way, state).await;
         }
+    }
+}
+
+/// Somebody overhears a block and brings it first, by a handler that never saw its job. Whether the owner's share still
+/// counts, or the thief's block has ended its work: the owner found it, and is paid for it under `solo`.
+#[actix::test]
+async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
+    tokio::time::pause();
+    for ends_work in [false, true] {
+        let pool = Pool::on(MemoryStore::new(), TestChain::new(EASY_BITS)).await;
+        for n in [1, 9] {
+            let register = RegisterMiner {
+                hotkey: hotkey(n),
+                payout_address: None,
+                payout_threshold: None,
+                from: std::net::Ipv4Addr::LOCALHOST.into(),
+            };
+            asked(&pool.ports.registration.register, register).await;
+        }
+        if !ends_work {
+            pool.chain
+                .set_submissions(crate::testing::chain::Submissions::LostBefore);
+        }
+        let job = pool.job().await;
+        let (nonce, proof) = build::mine(&job, 0, true);
+        let peers = pool.ports.submission.clone();
+        let other = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(pool.clock.clone())).start();
+        settle().await;
+        let bring = async |handler: &Addr<SubmissionHandler>, miner: u8| {
+            let submit = SubmitShares {
+                miner: hotkey(miner),
+                from: std::net::IpAddr::from([192, 0, 2, miner]),
+                worker: None,
+                shares: vec![Some(build::submission(&job, nonce))],
+            };
+            let reply = asked(&Port::new(handler), submit).await;
+            settle().await;
+            reply.split()
+        };
+        let finder = || {
+            let blocks = pool.memory.found_blocks();
+            assert_eq!((blocks.len(), blocks[0].hash), (1, proof.hash));
+            blocks[0].finder
+        };
+        let unknown = SubmitSharesReply::Verdicts(vec![ShareVerdict::Rejected(Rejection::UnknownJob)]);
+        assert_eq!(bring(&other, 9).await, (unknown.clone(), vec![0]));
+        assert_eq!(finder(), None, "not the thief");
+        let (answer, blocks) = bring(&other, 1).await;
+        let counts = matches!(&answer, SubmitSharesReply::Verdicts(verdicts)
+            if matches!(verdicts[0], ShareVerdict::Accepted { .. }));
+        assert_eq!(
+            (counts, blocks.is_empty()),
+            (!ends_work, !ends_work),
+            "{answer:?}"
+        );
+        assert_eq!(finder(), Some(hotkey(1)));
+        assert_eq!(bring(&other, 9).await, (unknown, vec![0]));
+        assert_eq!(finder(), Some(hotkey(1)));
     }
 }
