@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 
+import pytest
 from harness import Miner, Pool, eventually, problem
 
 
@@ -227,7 +228,7 @@ def test_a_long_poll_hears_at_once_what_an_operator_decided(own_pool, uri):
     waiting.start()
     time.sleep(0.5)
     begin = time.monotonic()
-    own_pool.must_control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, difficulty=0.25)
+    own_pool.must_control("miner_manager", "set_share_difficulty", hotkey=miner.hotkey, difficulty=1e-6)
     waiting.join(10)
     assert time.monotonic() - begin < 2
-    assert answers[0].status == 200 and answers[0].json["share_difficulty"] == 0.25, answers
+    assert answers[0].status == 200 and answers[0].json["share_difficulty"] == pytest.approx(1e-6, rel=1e-3), answers
