@@ -159,7 +159,7 @@ impl RewardDistributor {
             ));
         }
         match self.parts.schedule.now(self.parts.clock.now()) {
-            Ok(round) => self.close_round(round, Cause::Admin(reply), ctx),
+            Ok(round) => self.close_round(round, Cause::Admin(Box::new(reply)), ctx),
             Err(error) => reply.answer(ControlOutcome::Refused(error.to_string())),
         }
     }
