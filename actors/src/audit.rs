@@ -13,6 +13,21 @@ use crate::store::{AuditRow, Write, Written};
 #[cfg(test)]
 mod tests;
 
+/// The longest answer that a row of the trail holds, in bytes. What was changed takes less; of what was only read, which
+/// may be long and is asked for often, the row keeps the length.
+const ANSWER_MAX: usize = 1_024;
+
+/// What a row says of an answer.
+pub(crate) fn done(answer: &Value) -> String {
+    let text = answer.to_string();
+    let said = if text.len() > ANSWER_MAX {
+        json!({ "bytes": text.len() })
+    } else {
+        answer.clone()
+    };
+    json!({ "done": said }).to_string()
+}
+
 /// An admin's order. Clones are the same order.
 #[derive(Clone, Debug, Default)]
 pub struct Order {
@@ -50,7 +65,7 @@ impl Order {
         writes.extend(self.row.iter().map(|row| {
             let done = self.done.as_ref().unwrap_or(done);
             Write::AppendAuditIfDone(AuditRow {
-                outcome: json!({ "done": done }).to_string(),
+                outcome: self::done(done),
                 ..row.clone()
             })
         }));

@@ -31,6 +31,9 @@ pub struct GateView {
     pub kept_out: Vec<KeptOut>,
 }
 
+/// How many of those who are kept out `status` shows: how many there are is up to whoever sends wrong shares.
+pub(crate) const SHOWN_MAX: usize = 100;
+
 /// One who is kept out for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptOut {
@@ -72,7 +75,8 @@ impl GateView {
             "let_go": self.let_go,
             "sent_away": self.sent_away,
             "refused": self.refused,
-            "kept_out": self.kept_out.iter().map(KeptOut::to_json).collect::<Vec<_>>(),
+            "kept_out": self.kept_out.iter().take(SHOWN_MAX).map(KeptOut::to_json).collect::<Vec<_>>(),
+            "kept_out_more": self.kept_out.len().saturating_sub(SHOWN_MAX),
         })
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Outbox, Port, Request};
 use crate::clock::{SharedClock, poke_every};
-use crate::gate::GateControl;
+use crate::gate::{GateControl, SHOWN_MAX};
 use crate::pool_manager::messages::ControlOutcome;
 use crate::wall_time::rfc3339;
 
@@ -22,6 +22,10 @@ use crate::wall_time::rfc3339;
 const MAILBOX_CAPACITY: usize = 1_024;
 /// How often it is looked who may come in again.
 const LOOK_EVERY: Span = Span::from_secs(1);
+
+/// Lines of the log about single workers, in so many looks.
+const LINES_MAX: u32 = 20;
+const LINES_PER_LOOKS: u32 = 60;
 
 /// A worker's shares were mostly wrong, window after window.
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
@@ -48,7 +52,7 @@ impl Request for ReadHttpGate {
 impl HttpGateView {
     /// As `status` shows it.
     pub fn to_json(&self) -> Value {
-        let kept_out = self.kept_out.iter().map(|(rig, until)| {
+        let kept_out = self.kept_out.iter().take(SHOWN_MAX).map(|(rig, until)| {
             let (name, number) = match &rig.rig {
                 Rig::Named(name) => (Some(name.as_str()), None),
                 Rig::Numbered(number) => (None, Some(number.get())),
@@ -63,7 +67,11 @@ impl HttpGateView {
                 "until": rfc3339(*until),
             })
         });
-        json!({ "put_out": self.put_out, "kept_out": kept_out.collect::<Vec<_>>() })
+        json!({
+            "put_out": self.put_out,
+            "kept_out": kept_out.collect::<Vec<_>>(),
+            "kept_out_more": self.kept_out.len().saturating_sub(SHOWN_MAX),
+        })
     }
 }
 
@@ -89,6 +97,10 @@ struct LookAtKeptOut;
 pub struct HttpGate {
     rigs: KeptOutRigs,
     put_out: u64,
+    looks: u32,
+    /// Lines that were written, and that were not, since they were counted anew.
+    lines: u32,
+    unsaid: u32,
     clock: SharedClock,
     tell: watch::Sender<Arc<HashMap<RigAt, Timestamp>>>,
 }
@@ -103,6 +115,9 @@ impl HttpGate {
         Self {
             rigs: KeptOutRigs::new(keep_out),
             put_out: 0,
+            looks: 0,
+            lines: 0,
+            unsaid: 0,
             clock,
             tell,
         }
@@ -121,6 +136,28 @@ impl HttpGate {
         HttpGateView {
             put_out: self.put_out,
             kept_out,
+        }
+    }
+
+    /// A line about a worker, unless there were many: how many there are is up to whoever sends wrong shares.
+    fn say(&mut self, level: log::Level, what: &str, whom: &str) {
+        if self.lines < LINES_MAX {
+            self.lines += 1;
+            log::log!(level, "{what}: {whom}");
+        } else {
+            self.unsaid = self.unsaid.saturating_add(1);
+        }
+    }
+
+    fn count_lines_anew(&mut self) {
+        self.looks += 1;
+        if self.looks < LINES_PER_LOOKS {
+            return;
+        }
+        let unsaid = self.unsaid;
+        (self.looks, self.lines, self.unsaid) = (0, 0, 0);
+        if unsaid > 0 {
+            log::warn!("{unsaid} more times a worker was kept out of HTTP, or was no longer");
         }
     }
 
@@ -166,7 +203,11 @@ impl Handler<PutOutRig> for HttpGate {
         let name = named(&rig);
         if self.rigs.put_out(rig, self.clock.now()) {
             self.put_out += 1;
-            log::warn!("kept out of HTTP, most of its shares were wrong: {name}");
+            self.say(
+                log::Level::Warn,
+                "kept out of HTTP, most of its shares were wrong",
+                &name,
+            );
         }
         self.tell_kept_out();
     }
@@ -176,9 +217,10 @@ impl Handler<LookAtKeptOut> for HttpGate {
     type Result = ();
 
     fn handle(&mut self, _: LookAtKeptOut, _: &mut Self::Context) {
+        self.count_lines_anew();
         let over = self.rigs.expire(self.clock.now());
         for rig in &over {
-            log::info!("kept out of HTTP no longer: {}", named(rig));
+            self.say(log::Level::Info, "kept out of HTTP no longer", &named(rig));
         }
         if !over.is_empty() {
             self.tell_kept_out();
@@ -203,5 +245,30 @@ impl Handler<Ask<GateControl>> for HttpGate {
             GateControl::Lift(address) => self.lift(address),
         };
         ask.reply.answer(outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dwarves_domain::hotkey::Hotkey;
+    use dwarves_domain::ids::WorkerId;
+
+    use super::*;
+
+    #[test]
+    fn status_shows_a_part_of_those_kept_out_and_how_many_there_are_more() {
+        let rig = |number: u32| RigAt {
+            client: IpAddr::from([192, 0, 2, 1]),
+            miner: Hotkey::from_bytes([1; 32]),
+            rig: Rig::Numbered(WorkerId::new(number)),
+        };
+        let mut view = HttpGateView::default();
+        for (count, more) in [(0, 0), (SHOWN_MAX, 0), (10_000, 10_000 - SHOWN_MAX)] {
+            let number = |n: usize| u32::try_from(n).unwrap();
+            view.kept_out = (0..count).map(|n| (rig(number(n)), Timestamp::EPOCH)).collect();
+            let shown = view.to_json();
+            assert_eq!(shown["kept_out"].as_array().unwrap().len(), count.min(SHOWN_MAX));
+            assert_eq!(shown["kept_out_more"], more);
+        }
     }
 }

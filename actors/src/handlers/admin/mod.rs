@@ -14,7 +14,7 @@ use dwarves_domain::hotkey::Hotkey;
 use serde_json::json;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
-use crate::audit::Order;
+use crate::audit::{self, Order};
 use crate::clock::SharedClock;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::{ControlMessage, ControlOutcome, Deliver};
@@ -145,11 +145,12 @@ fn name(caller: AdminCaller) -> String {
 }
 
 fn audit_row(control: &Control, outcome: &ControlOutcome, at: dwarves_domain::time::Timestamp) -> AuditRow {
+    let refused = |why: &str| json!({ "refused": why }).to_string();
     let outcome = match outcome {
-        ControlOutcome::Done(value) => json!({ "done": value }),
-        ControlOutcome::Refused(detail) => json!({ "refused": detail }),
-        ControlOutcome::Busy => json!({ "refused": "busy" }),
-        ControlOutcome::Unavailable => json!({ "refused": "unavailable; whether it holds is not known" }),
+        ControlOutcome::Done(value) => audit::done(value),
+        ControlOutcome::Refused(detail) => refused(detail),
+        ControlOutcome::Busy => refused("busy"),
+        ControlOutcome::Unavailable => refused("unavailable; whether it holds is not known"),
     };
     AuditRow {
         id: 0,
@@ -158,7 +159,7 @@ fn audit_row(control: &Control, outcome: &ControlOutcome, at: dwarves_domain::ti
         actor: control.actor.clone(),
         message: control.message.clone(),
         fields: serde_json::Value::Object(control.fields.clone()).to_string(),
-        outcome: outcome.to_string(),
+        outcome,
     }
 }
 

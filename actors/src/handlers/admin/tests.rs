@@ -374,6 +374,12 @@ async fn the_trail_says_who_did_what_when_and_what_came_of_it() {
             json!({ "done": { "fee_bps": 50 } }),
         ),
         (
+            // What was read may be long, and is asked for often: of that only the length is kept.
+            ControlOutcome::Done(json!({ "view": "x".repeat(5_000) })),
+            ControlReply::Done(json!({ "view": "x".repeat(5_000) })),
+            json!({ "done": { "bytes": 5_011 } }),
+        ),
+        (
             ControlOutcome::Refused("not now".to_owned()),
             ControlReply::Refused {
                 detail: "not now".to_owned(),
