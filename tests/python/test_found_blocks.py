@@ -3,6 +3,10 @@
 import contextlib
 import hashlib
 import json
+import os
+import signal
+import threading
+import time
 
 import pytest
 from harness import Pool, eventually
@@ -124,3 +128,40 @@ def test_a_block_is_the_pools_whatever_becomes_of_its_share(pool, uri, way, stat
     assert miner.status()["shares"]["accepted"] == shares, "the share does not count"
     hashes = [found["hash"] for found in pool.get("/v1/blocks?limit=50").json["blocks"]]
     assert hashes.count(found.hash) == 1
+
+
+def ban(pool, miner):
+    pool.must_control("miner_manager", "ban", hotkey=miner.hotkey, reason="a test")
+
+
+def wrong_shares(_pool, _miner):
+    pass
+
+
+@pytest.mark.parametrize("put_out", [ban, wrong_shares], ids=["ban", "ladder"])
+def test_a_block_on_its_way_to_a_session_that_is_put_out_reaches_the_chain(uri, put_out):
+    settings = {"stratum.listen": "127.0.0.1:0", "stratum.reject_window": "10", "work.template_refresh_secs": "100"}
+    with Pool(**settings) as pool:
+        for number in range(6):
+            miner = pool.miner(f"{uri}/{number}")
+            found = OverStratum(pool, miner)
+            client = found.client
+            if put_out is wrong_shares:
+                wrong = client.work.find(above=True)
+                for _ in range(20):
+                    client.rejected(wrong)
+            # Both wait in the pool's sockets until it goes on, and whatever it looks at first is right.
+            os.kill(pool.process.pid, signal.SIGSTOP)
+            order = threading.Thread(target=put_out, args=(pool, miner))
+            order.start()
+            time.sleep(0.05)
+            if put_out is wrong_shares:
+                for _ in range(10):
+                    client.post("mining.submit", client.user, *wrong)
+                # More than is read at once.
+                client.socket.sendall(b'{"id":null,"method":"mining.noop","params":[]}\n' * 1_500)
+            client.post("mining.submit", client.user, *found.share)
+            os.kill(pool.process.pid, signal.SIGCONT)
+            order.join()
+            eventually("the block is there", lambda block=found.hash: listed(pool, block))
+            assert client.is_closed()

@@ -125,6 +125,8 @@ pub struct StratumSession {
     /// Why it ends once everything is answered.
     leaving: Option<End>,
     is_let_go: bool,
+    /// Why it ends at once.
+    over: Option<End>,
 }
 
 impl StratumSession {
@@ -168,6 +170,7 @@ impl StratumSession {
             reported: [0.0; 2],
             leaving: None,
             is_let_go: false,
+            over: None,
             thread,
         })
     }
@@ -197,6 +200,9 @@ impl StratumSession {
 
     /// Does what there is to do, until only others can wake it.
     fn pump(&mut self, wake: &mut Wake<'_>) -> Poll<End> {
+        if let Some(end) = self.over {
+            return Poll::Ready(end);
+        }
         if self.is_taken_over() {
             return Poll::Ready(End::TakenOver);
         }
@@ -320,6 +326,19 @@ impl StratumSession {
         End::NoWork
     }
 
+    /// Whatever ends a session, a block that its miner sent before it knew is the pool's. Of a connection that is gone
+    /// or speaks something else there is nothing to read.
+    fn look_for_blocks_at(&mut self, end: End, wake: &mut Wake<'_>) {
+        let has_more = match end {
+            End::Gone | End::Foreign | End::LineTooLong | End::NoSeat => false,
+            End::SlowReader | End::TimedOut | End::TakenOver | End::PutOut => true,
+            End::KeptOut | End::Stopping | End::NoWork => true,
+        };
+        if has_more && matches!(self.opening, Opening::Open) {
+            self.look_for_blocks(wake);
+        }
+    }
+
     /// The answers that are there still go out, as far as the socket takes them now.
     fn last_words(&mut self, end: End, wake: &mut Wake<'_>) -> End {
         let _as_well_as_it_goes = self.poll_flush(wake);
@@ -353,6 +372,7 @@ impl ActorFuture<StratumSession> for Pump {
         wake: &mut Wake<'_>,
     ) -> Poll<()> {
         let end = ready!(session.pump(wake));
+        session.look_for_blocks_at(end, wake);
         log::debug!("session ended ip={} why={end:?}", session.ip);
         ctx.stop();
         Poll::Ready(())
@@ -363,14 +383,11 @@ impl Handler<News> for StratumSession {
     type Result = ();
 
     /// Only notes what is to be done: the pump is polled right after.
-    fn handle(&mut self, news: News, ctx: &mut Self::Context) {
+    fn handle(&mut self, news: News, _: &mut Self::Context) {
         match news {
             News::Work => self.tell_work(Telling::IfNew),
             News::Look => {
-                if let Some(end) = self.look() {
-                    log::debug!("session ended ip={} why={end:?}", self.ip);
-                    ctx.stop();
-                }
+                self.over = self.look();
             }
             News::End => self.leaving = Some(End::Stopping),
             News::LetGo => self.is_let_go = true,

@@ -30,6 +30,9 @@ const DUE_MAX: usize = 128;
 /// Bytes that may wait to be written before more lines are read.
 const UNWRITTEN_SOFT_MAX: usize = 8_192;
 
+/// How often a session that ends is read once more: what its miner may have sent before it knew.
+const LAST_READS: usize = 8;
+
 /// The refusal when nobody can be asked at present.
 const POOL_BUSY: Fault = Fault::Other("The pool is busy, please try again");
 
@@ -302,6 +305,34 @@ impl StratumSession {
             } = *knocking;
             self.send_shares(submit, answers, times);
         }
+    }
+
+    /// Looks at what the miner of a session that ends had sent by now: there may be a block in it. Nobody waits for answers.
+    pub(super) fn look_for_blocks(&mut self, wake: &mut Wake<'_>) {
+        if let Some(knocking) = self.knocking.take() {
+            self.send_shares(knocking.submit, knocking.answers, KNOCKS_MAX);
+        }
+        let mut unread = std::mem::take(&mut self.unread);
+        let mut scratch = self.thread.take_scratch();
+        for _ in 0..LAST_READS {
+            match self.transport.poll_read(wake, &mut scratch) {
+                Poll::Ready(Ok(n)) if n > 0 => unread.extend_from_slice(&scratch[..n]),
+                _ => break,
+            }
+        }
+        self.thread.give_scratch_back(scratch);
+        let thread = Rc::clone(&self.thread);
+        let rules = &thread.listeners[self.listener].rules;
+        let mut rest = &unread[..];
+        while let Split::Line(line, after) = line::split(rest) {
+            rest = after;
+            let mut unsaid = Vec::new();
+            let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut unsaid));
+            if let Step::Share { id, attempt } = step {
+                self.on_attempt(id, attempt);
+            }
+        }
+        self.send_batch();
     }
 
     /// Goes on once what was waited for is known.
