@@ -2,6 +2,7 @@
 //!
 //! It changes nothing that is there already, and works while the pool runs (then it says so).
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
@@ -154,6 +155,14 @@ async fn check_store<W: Write>(
             let address = listen_file::address(dir).unwrap_or_default();
             let detail = format!("a pool is running on it {address}; ask its /readyz");
             findings.good("ledger", detail)?;
+            match SqliteStore::settings_in_use(&path) {
+                Ok(settings) => tell_stored(&settings, findings)?,
+                Err(error) => findings.bad(
+                    "setting",
+                    format!("what admins stored can not be read now: {error}"),
+                    "ask the pool: dwarves admin pool_manager status",
+                )?,
+            }
             return Ok(true);
         }
         Err(error) => {
@@ -183,15 +192,24 @@ async fn check_store<W: Write>(
         }
         Err(error) => findings.bad("ledger", error, "restore a backup")?,
     }
-    for setting in effective::stored(&store.settings().await?) {
+    tell_stored(&store.settings().await?, findings)?;
+    check_payouts(&store, findings).await?;
+    Ok(false)
+}
+
+/// Tells which settings admins stored: they hold, whatever is configured.
+fn tell_stored<W: Write>(
+    settings: &BTreeMap<String, String>,
+    findings: &mut Findings<W>,
+) -> std::io::Result<()> {
+    for setting in effective::stored(settings) {
         let detail = format!(
             "{} = {}, stored by an admin, beats file and environment (pool_manager forget_setting takes it back)",
             setting.key, setting.value
         );
         findings.good("setting", detail)?;
     }
-    check_payouts(&store, findings).await?;
-    Ok(false)
+    Ok(())
 }
 
 /// Tells which payouts are under way, and what is out of the ordinary about them.

@@ -193,6 +193,14 @@ def test_a_data_directory_in_use_is_told_and_unharmed(tmp_path):
         assert (pool.data_dir / "listen.json").exists(), "the running pool's address is still told"
 
 
+def test_check_beside_a_running_pool_knows_what_admins_stored(tmp_path):
+    with Pool() as pool:
+        pool.must_control("reward_distributor", "set_fee", fee_bps=300)
+        done = run("check", "--data-dir", pool.data_dir, cwd=tmp_path, http__listen="127.0.0.1:0")
+        assert "rewards.fee_bps = 300, stored by an admin, beats file and environment" in done.stdout, done
+        assert "a pool is running on it http://" in done.stdout, done
+
+
 def test_a_data_directory_that_can_not_be_made_is_told(tmp_path):
     (tmp_path / "data").write_text("a file")
     refused_start(tmp_path, "data")

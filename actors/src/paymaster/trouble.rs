@@ -44,6 +44,26 @@ pub enum TroubleKind {
 }
 
 impl TroubleKind {
+    /// Every kind.
+    pub const ALL: [Self; 16] = [
+        Self::WalletLocked,
+        Self::WalletNotLoaded,
+        Self::WalletUnreachable,
+        Self::WalletSyncing,
+        Self::WalletTimedOut,
+        Self::WalletRefused,
+        Self::ShortOfFunds,
+        Self::FeeTooHigh,
+        Self::AddressRefused,
+        Self::TooLarge,
+        Self::TransactionRefused,
+        Self::InputsSpent,
+        Self::Reorged,
+        Self::Stuck,
+        Self::TooManyOpen,
+        Self::Ledger,
+    ];
+
     /// The name on the wire and in the runbook.
     pub const fn name(self) -> &'static str {
         match self {

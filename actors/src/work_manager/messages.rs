@@ -108,6 +108,15 @@ pub enum LackOfWork {
 }
 
 impl LackOfWork {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::Draining,
+        Self::Paused,
+        Self::WrongChain,
+        Self::NoTemplate,
+        Self::Starting,
+    ];
+
     /// Its name in `status`, `/readyz`, figures and the log.
     pub const fn as_str(self) -> &'static str {
         match self {

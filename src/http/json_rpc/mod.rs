@@ -15,6 +15,8 @@
 //! | [`fuzzing`] | entry points for fuzzing |
 //! | `share` | one share on its way, and BIP22's words for what came of it |
 
+use std::net::Ipv6Addr;
+
 use actix_web::http::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
@@ -134,17 +136,27 @@ fn with_stratum(mut response: HttpResponse, req: &HttpRequest, state: &HttpState
     if is_told
         && let Some(port) = state.deps().json_rpc.stratum_port
         && let Some(host) = req.headers().get(HOST).and_then(|host| host.to_str().ok())
-        && let Ok(url) = HeaderValue::from_str(&format!("stratum+tcp://{}:{port}", without_port(host)))
+        && let Some(host) = host_of(host)
+        && let Ok(url) = HeaderValue::from_str(&format!("stratum+tcp://{host}:{port}"))
     {
         response.headers_mut().insert(X_STRATUM.clone(), url);
     }
     response
 }
 
-/// A `Host` header without its port. An IPv6 address has colons inside its brackets.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
+/// The name or address in a `Host` header, without its port, if it is one. An IPv6 address has colons inside its
+/// brackets.
+fn host_of(header: &str) -> Option<&str> {
+    let host = match header.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => name,
-        _ => host,
-    }
+        _ => header,
+    };
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let is_host = match host.strip_prefix('[') {
+        Some(rest) => rest
+            .strip_suffix(']')
+            .is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && host.chars().all(is_name),
+    };
+    is_host.then_some(host)
 }

@@ -280,16 +280,22 @@ async fn miners_are_told_of_stratum_where_it_is_served() {
     world.json_rpc.stratum_port = Some(3_333);
     let state = world.state();
     for (host, url) in [
-        ("pool.example", "stratum+tcp://pool.example:3333"),
-        ("pool.example:8080", "stratum+tcp://pool.example:3333"),
-        ("[::1]:8080", "stratum+tcp://[::1]:3333"),
-        ("[::1]", "stratum+tcp://[::1]:3333"),
+        ("pool.example", Some("stratum+tcp://pool.example:3333")),
+        ("pool.example:8080", Some("stratum+tcp://pool.example:3333")),
+        ("[::1]:8080", Some("stratum+tcp://[::1]:3333")),
+        ("[::1]", Some("stratum+tcp://[::1]:3333")),
+        // What is no host is not told on.
+        (":8080", None),
+        ("a b", None),
+        ("a/b@c", None),
+        ("[::1", None),
+        ("[pool]", None),
     ] {
         let request = call("getwork", json!([]))
             .insert_header(("Host", host))
             .insert_header(("User-Agent", "cpuminer/2.5.1"));
         let answer = ask_state(state.clone(), request).await;
-        assert_eq!(answer.header("x-stratum"), Some(url));
+        assert_eq!(answer.header("x-stratum"), url, "{host}");
     }
     let as_agent = |agent: &str| {
         call("getwork", json!([]))

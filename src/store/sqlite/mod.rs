@@ -109,6 +109,16 @@ impl SqliteStore {
         })
     }
 
+    /// The stored settings of a ledger that a running pool has open. Nothing is written, and nobody is held up.
+    ///
+    /// # Errors
+    /// If they can not be read.
+    pub fn settings_in_use(path: &Path) -> Result<BTreeMap<String, String>, OpenError> {
+        let connection = open::reader(&open::real_path(path)?)?;
+        state::settings(&connection)
+            .map_err(|fail| OpenError::Database(fail.into_store_error("reading settings").to_string()))
+    }
+
     /// Hands an order to the writer at once; what it comes to is told by the future.
     fn order<T: 'static>(&self, make: impl FnOnce(Reply<T>) -> Order) -> StoreFuture<T> {
         let (reply, answer) = oneshot::channel();
