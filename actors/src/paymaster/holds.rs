@@ -131,7 +131,7 @@ impl Holds {
         let Some(detail) = detail else {
             let was_set = self.0.remove(&hold).is_some();
             if was_set {
-                log::warn!("payouts are no longer held by {hold}");
+                log::info!("payouts are no longer held by {hold}");
             }
             return was_set;
         };

@@ -64,6 +64,8 @@ const MAILBOX_CAPACITY: usize = 64;
 /// The wait before a payout that could not be planned or made is tried again.
 const RETRY_AFTER: Span = Span::from_secs(30);
 
+/// The questions of a start are answered by now, if nothing is wrong.
+const ANSWERED_IN: Span = Span::from_secs(60);
 /// Wishes of admins that may wait for the end of a look.
 const WISHES_MAX: usize = 16;
 
@@ -328,9 +330,15 @@ impl Actor for Paymaster {
         if self.view.paused {
             log::warn!("payouts are paused, as an admin ordered");
         }
+        // Most of these are questions that every start asks, and that are answered at once if all is well.
         for line in self.view.holds.lines() {
-            log::warn!("payouts are held by {line}");
+            log::info!("payouts begin held by {line}");
         }
+        ctx.run_later(ANSWERED_IN.to_std(), |this, _| {
+            for line in this.view.holds.lines() {
+                log::warn!("payouts are still held by {line}");
+            }
+        });
         self.look(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(
