@@ -51,6 +51,11 @@ pub async fn a_late_share_keeps_the_terms_of_its_template<B: Backend>(backend: B
     commit(&store, vec![round, count(2), retire(4), prune(1)]).await;
     assert_eq!(left(&store).await, 1);
     assert_eq!(store.values_between(seq(0), seq(2)).await.unwrap().len(), 1);
+    // All before it goes in the very commit that brings it.
+    let later = Write::AppendShares(vec![share(3, 1, 1)]);
+    commit(&store, vec![retire(5), later, prune(2)]).await;
+    assert_eq!(left(&store).await, 1);
+    assert_eq!(store.values_between(seq(0), seq(3)).await.unwrap().len(), 1);
 }
 
 /// The last round, saved counters and living templates each hold pruning back.

@@ -63,9 +63,17 @@ impl Draft<'_> {
                 self.add_share_block(before, share, block)?;
             }
         }
+        let tail = self.known.tail;
+        // A share may be quicker than the news that its template is over.
+        let late = self.templates.iter().filter(|(_, is_dropped)| *is_dropped);
+        let late: Vec<TemplateId> = late.map(|(id, _)| *id).collect();
+        for id in late {
+            self.statement("UPDATE templates SET last_share = ?2 WHERE id = ?1")?
+                .execute(params![id.get(), int(tail.sequence.get())])?;
+        }
         Ok(Written::Shares {
             first,
-            total: self.known.tail.total,
+            total: tail.total,
         })
     }
 
@@ -110,13 +118,6 @@ impl Draft<'_> {
             units(before.total),
             units(tail.total),
         ])?;
-        // A share may be quicker than the news that its template is over.
-        let late = self.templates.iter().filter(|(_, is_dropped)| *is_dropped);
-        let late: Vec<TemplateId> = late.map(|(id, _)| *id).collect();
-        for id in late {
-            self.statement("UPDATE templates SET last_share = ?2 WHERE id = ?1")?
-                .execute(params![id.get(), int(tail.sequence.get())])?;
-        }
         Ok(())
     }
 }

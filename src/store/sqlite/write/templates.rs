@@ -77,7 +77,7 @@ impl Draft<'_> {
              WHERE retired = 0 AND id < ?1",
         )?
         .execute(params![before.get(), int(self.known.tail.sequence.get())])?;
-        // Those of which this transaction has shares, or will have, are over from now on.
+        // Those of which this transaction has shares may get more of them, late ones from now on.
         for (id, is_dropped) in &mut self.templates {
             *is_dropped |= *id < before;
         }
