@@ -12,7 +12,7 @@ use dwarves_actors::store::memory::MemoryStore;
 use dwarves_actors::store::{SharedStore, StoreError, Write, Written};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 mod history;
 mod questions;
@@ -124,13 +124,20 @@ async fn live(draws: Vec<Vec<Draw>>, seen: &mut Seen) -> Result<(), TestCaseErro
 
 #[test]
 fn both_stores_answer_the_same() {
+    // The same histories every time, or as many random ones as are asked for.
+    let asked: Option<u32> = std::env::var("PROPTEST_CASES")
+        .ok()
+        .map(|cases| cases.parse().unwrap());
     let config = Config {
-        cases: std::env::var("PROPTEST_CASES").map_or(48, |cases| cases.parse().unwrap()),
+        cases: asked.unwrap_or(48),
         failure_persistence: None,
         ..Config::default()
     };
     let mut seen = Seen::default();
-    let mut runner = TestRunner::new(config);
+    let mut runner = match asked {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let commit = prop_oneof![1 => Just(Vec::new()), 15 => vec(any::<Draw>(), 1..4)];
     let histories = vec(commit, 1..80);

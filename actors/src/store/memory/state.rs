@@ -53,6 +53,8 @@ pub(super) struct StoredTemplate {
     pub(super) first_share: Sequence,
     /// If its transactions are gone: no share of it comes after this one.
     pub(super) last_share: Sequence,
+    /// It is dropped, and the shares that are being written are among its own.
+    pub(super) is_late: bool,
 }
 
 #[derive(Clone)]

@@ -23,7 +23,7 @@ impl State {
                 let detail = format!("share {}: template {} is not known", row.hash, row.template);
                 return Err(conflict(detail));
             };
-            template.last_share = sequence;
+            template.is_late |= template.is_dropped;
             let total_before = self.rest.total;
             let total = total_before.checked_add(row.units);
             self.rest.total = total.ok_or_else(|| corrupt("the total of units does not fit 128 bits"))?;
@@ -40,6 +40,13 @@ impl State {
                 total_before,
                 row,
             });
+        }
+        // What is noted of a dropped template's shares may be a little late, but never early.
+        let last = self.rest.last_share();
+        for template in self.rest.templates.values_mut() {
+            if std::mem::take(&mut template.is_late) {
+                template.last_share = last;
+            }
         }
         Ok(Written::Shares {
             first,
@@ -146,6 +153,7 @@ impl State {
                 is_dropped: false,
                 first_share: self.rest.last_share().next(),
                 last_share: self.rest.last_share(),
+                is_late: false,
             };
             self.rest.templates.insert(row.id, stored);
             return Ok(());
@@ -164,10 +172,12 @@ impl State {
     }
 
     pub(super) fn drop_templates(&mut self, before: TemplateId) {
+        let last = self.rest.last_share();
         self.rest.live_from = self.rest.live_from.max(Some(before));
         for template in self.rest.templates.range_mut(..before).map(|(_, t)| t) {
             if !template.is_dropped {
                 template.is_dropped = true;
+                template.last_share = last;
                 drop_transactions(&mut template.row);
             }
         }
@@ -236,20 +246,27 @@ impl State {
         // What was allowed once stays so.
         self.rest.prune_through = through.max(self.rest.prune_through);
         self.rest.is_pruning = true;
+        self.prune_outlived();
+    }
+
+    /// Templates and workers whose shares are gone.
+    fn prune_outlived(&mut self) {
+        let through = self.rest.prune_through;
+        self.rest.workers_gone.retain(|_, (_, last)| *last > through);
+        let newest = self.rest.templates.keys().next_back().copied();
+        self.rest
+            .templates
+            .retain(|id, t| !t.is_dropped || t.last_share > through || Some(*id) == newest);
     }
 
     pub(super) fn prune(&mut self) {
         let through = self.rest.prune_through;
         self.shares.retain(|share| share.sequence > through);
-        self.rest.workers_gone.retain(|_, (_, last)| *last > through);
         if let Some(last) = self.batches.pop() {
             self.batches.retain(|batch| batch.last > through);
             self.batches.push(last);
         }
-        let newest = self.rest.templates.keys().next_back().copied();
-        self.rest
-            .templates
-            .retain(|id, t| !t.is_dropped || t.last_share > through || Some(*id) == newest);
+        self.prune_outlived();
     }
 }
 

@@ -66,7 +66,8 @@ impl Draft<'_> {
         let tail = self.known.tail;
         // A share may be quicker than the news that its template is over.
         let late = self.templates.iter().filter(|(_, is_dropped)| *is_dropped);
-        let late: Vec<TemplateId> = late.map(|(id, _)| *id).collect();
+        let has_some = |id: &TemplateId| shares.iter().any(|share| share.template == *id);
+        let late: Vec<TemplateId> = late.map(|(id, _)| *id).filter(has_some).collect();
         for id in late {
             self.statement("UPDATE templates SET last_share = ?2 WHERE id = ?1")?
                 .execute(params![id.get(), int(tail.sequence.get())])?;
