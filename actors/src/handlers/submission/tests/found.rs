@@ -6,7 +6,7 @@ use std::time::Duration;
 use dwarves_domain::work::ExtraNonce1;
 
 use super::*;
-use crate::assembly::{self, Placement, PoolPorts, World};
+use crate::assembly::{self, Placement, PoolPorts, PoolSettings, World};
 use crate::miner_manager::messages::{MinerControl, RegisterMiner};
 use crate::pool_manager::messages::{ControlMessage, Deliver, PoolControl};
 use crate::store::memory::MemoryStore;
@@ -36,9 +36,11 @@ enum State {
     Time,
     Version,
     Restarted,
+    /// There is no room for another live share.
+    NoRoom,
 }
 
-const STATES: [State; 12] = [
+const STATES: [State; 13] = [
     State::Paused,
     State::Draining,
     State::Banned,
@@ -51,6 +53,7 @@ const STATES: [State; 12] = [
     State::Time,
     State::Version,
     State::Restarted,
+    State::NoRoom,
 ];
 
 struct Pool {
@@ -67,6 +70,10 @@ async fn asked<R: Request>(port: &Port<R>, payload: R) -> R::Reply {
 
 impl Pool {
     async fn on(memory: MemoryStore, chain: TestChain) -> Self {
+        Self::with(pool_settings(), memory, chain).await
+    }
+
+    async fn with(settings: PoolSettings, memory: MemoryStore, chain: TestChain) -> Self {
         let clock = ManualClock::at(BEGIN);
         let world = World {
             store: Arc::new(memory.clone()),
@@ -76,9 +83,7 @@ impl Pool {
             halt: RecordingHalt::default().shared(),
             stop: tokio::sync::watch::Sender::new(false),
         };
-        let ports = assembly::start(pool_settings(), world, &Placement::Here)
-            .await
-            .unwrap();
+        let ports = assembly::start(settings, world, &Placement::Here).await.unwrap();
         let peers = ports.submission.clone();
         let handler = SubmissionHandler::new(peers, LIMITS, job_key(), Arc::new(clock.clone())).start();
         settle().await;
@@ -121,7 +126,11 @@ impl Pool {
 /// Finds a block in this state and sees what becomes of it.
 async fn find(way: Way, state: State) {
     let case = format!("{way:?} {state:?}");
-    let mut pool = Pool::on(MemoryStore::new(), TestChain::new(EASY_BITS)).await;
+    let mut settings = pool_settings();
+    if state == State::NoRoom {
+        settings.miners.recent_shares_max = 0;
+    }
+    let mut pool = Pool::with(settings, MemoryStore::new(), TestChain::new(EASY_BITS)).await;
     let register = RegisterMiner {
         hotkey: hotkey(1),
         payout_address: None,
@@ -182,7 +191,7 @@ async fn find(way: Way, state: State) {
             pool.pass(30).await;
         }
         State::OtherWorker => worker = Some(build::worker_name("another")),
-        State::Time | State::Version => {}
+        State::Time | State::Version | State::NoRoom => {}
         State::Restarted => {
             let chain = TestChain::new(EASY_BITS);
             chain.set_down(true);
