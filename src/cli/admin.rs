@@ -18,7 +18,6 @@ use crate::wiring::listen_file;
 /// How long an actor may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const ROUTE: &str = "/v1/admin/control";
-const DEFAULT_POOL: &str = "http://127.0.0.1:8080";
 
 /// Arguments of `dwarves admin`.
 #[derive(Clone, Debug, PartialEq, Args)]
@@ -74,6 +73,20 @@ enum AdminError {
         "no admin token: the pool's first start writes it to its data directory; see --data-dir, --token-file"
     )]
     Token(#[source] AdminTokenError),
+    #[error(
+        "no pool runs in {} (it would say so in listening.json); start it, or name one with --pool, such as \
+         --pool http://127.0.0.1:8080",
+        data_dir.display()
+    )]
+    NoPool { data_dir: PathBuf },
+}
+
+/// Whom to ask. Nobody is guessed: the token is for this pool alone.
+fn pool_of(args: &AdminArgs) -> Result<String, AdminError> {
+    let named = args.pool.clone().or_else(|| listen_file::address(&args.data_dir));
+    named.ok_or_else(|| AdminError::NoPool {
+        data_dir: args.data_dir.clone(),
+    })
 }
 
 /// A field as it is written on the command line.
@@ -104,12 +117,10 @@ fn body(args: &AdminArgs) -> Result<Value, Failure> {
 /// Sends the message and returns the actor's answer.
 fn send(args: &AdminArgs) -> Result<Value, Failure> {
     let body = body(args)?;
-    let pool = args.pool.clone().or_else(|| listen_file::address(&args.data_dir));
-    let pool = pool.as_deref().unwrap_or(DEFAULT_POOL);
     if let Some(file) = &args.hotkey {
         let key = HotkeyFile::read(file)?;
         warn(key.warning());
-        let mut client = PoolClient::new(pool, Arc::new(key), None)?;
+        let mut client = PoolClient::new(&pool_of(args)?, Arc::new(key), None)?;
         return Ok(client.post_signed(ROUTE, &body)?.body);
     }
     let file = args
@@ -118,7 +129,7 @@ fn send(args: &AdminArgs) -> Result<Value, Failure> {
         .unwrap_or_else(|| args.data_dir.join(crate::keys::admin_token::FILE_NAME));
     let token = AdminToken::read(&file).map_err(AdminError::Token)?;
     warn(token.warning());
-    let transport = Transport::new(pool)?;
+    let transport = Transport::new(&pool_of(args)?)?;
     let headers = [("Authorization", format!("Bearer {}", token.text()))];
     let path = transport.path(ROUTE);
     let body = body.to_string();
@@ -177,6 +188,18 @@ mod tests {
         for wrong in ["a", "=5", "actor=x", "message=x"] {
             assert!(parse_field(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn without_a_pool_in_the_data_directory_nobody_gets_the_token() {
+        let folder = tempfile::tempdir().unwrap();
+        AdminToken::open_or_create(folder.path(), &SystemRandomness).unwrap();
+        let nameless = AdminArgs {
+            pool: None,
+            ..args("", folder.path(), &[])
+        };
+        let refused = send(&nameless).unwrap_err().to_string();
+        assert!(refused.contains("--pool"), "{refused}");
     }
 
     #[test]

@@ -152,8 +152,10 @@ async fn check_store<W: Write>(
     let store = match SqliteStore::open(&path, SqliteOptions::default()) {
         Ok(store) => store,
         Err(OpenError::InUse { .. }) => {
-            let address = listen_file::address(dir).unwrap_or_default();
-            let detail = format!("a pool is running on it {address}; ask its /readyz");
+            let detail = match listen_file::address(dir) {
+                Some(address) => format!("a pool is running on it {address}; ask its /readyz"),
+                None => "a pool that starts or stops has it".to_owned(),
+            };
             findings.good("ledger", detail)?;
             match SqliteStore::settings_in_use(&path) {
                 Ok(settings) => tell_stored(&settings, findings)?,
