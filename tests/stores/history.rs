@@ -38,37 +38,6 @@ pub(crate) const NAMES: [&str; 23] = [
     "prune shares",
 ];
 
-pub(crate) fn name(write: &Write) -> &'static str {
-    match write {
-        Write::AppendShares(_) => "append shares",
-        Write::RegisterMiner { .. } => "register miner",
-        Write::AddWorker(_) => "add worker",
-        Write::NumberWorkers { .. } => "number workers",
-        Write::RetireWorkers { .. } => "retire workers",
-        Write::RemoveMiner { .. } => "remove miner",
-        Write::UseNonce { .. } => "use nonce",
-        Write::Ban { .. } => "ban",
-        Write::Unban { .. } => "unban",
-        Write::SaveTemplate(_) => "save template",
-        Write::RetireTemplates { .. } => "retire templates",
-        Write::DropTemplates { .. } => "drop templates",
-        Write::RecordCandidate { .. } => "record candidate",
-        Write::DropBlockBytes(_) => "drop block bytes",
-        Write::SetBlockState { .. } => "set block state",
-        Write::RecoverBlock { .. } => "recover block",
-        Write::CloseRound { .. } => "close round",
-        Write::ReservePayout(_) => "reserve payout",
-        Write::StepPayout { .. } => "step payout",
-        Write::AdoptPayout(_) => "adopt payout",
-        Write::SetPayoutThreshold { .. } => "set payout threshold",
-        Write::SaveSetting { .. } => "save setting",
-        Write::AppendAudit(_) => "append audit",
-        Write::AppendAuditIfDone(_) => "append audit of what is done",
-        Write::SaveCounters { .. } => "save counters",
-        Write::PruneShares { .. } => "prune shares",
-    }
-}
-
 /// What there is to choose from.
 #[derive(Debug, Default)]
 pub(crate) struct History {

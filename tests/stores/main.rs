@@ -109,7 +109,7 @@ async fn live(draws: Vec<Vec<Draw>>, seen: &mut Seen) -> Result<(), TestCaseErro
             Some(written) => {
                 history.note(&writes, &written);
                 for write in &writes {
-                    *seen.done.entry(history::name(write)).or_default() += 1;
+                    *seen.done.entry(write.name()).or_default() += 1;
                 }
             }
             None => seen.refused += 1,

@@ -201,6 +201,38 @@ pub enum Write {
 }
 
 impl Write {
+    /// What it does, in a few words, for errors and tests.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AppendShares(_) => "append shares",
+            Self::RegisterMiner { .. } => "register miner",
+            Self::AddWorker(_) => "add worker",
+            Self::NumberWorkers { .. } => "number workers",
+            Self::RetireWorkers { .. } => "retire workers",
+            Self::RemoveMiner { .. } => "remove miner",
+            Self::UseNonce { .. } => "use nonce",
+            Self::Ban { .. } => "ban",
+            Self::Unban { .. } => "unban",
+            Self::SaveTemplate(_) => "save template",
+            Self::RetireTemplates { .. } => "retire templates",
+            Self::DropTemplates { .. } => "drop templates",
+            Self::RecordCandidate { .. } => "record candidate",
+            Self::DropBlockBytes(_) => "drop block bytes",
+            Self::SetBlockState { .. } => "set block state",
+            Self::RecoverBlock { .. } => "recover block",
+            Self::CloseRound { .. } => "close round",
+            Self::ReservePayout(_) => "reserve payout",
+            Self::AdoptPayout(_) => "adopt payout",
+            Self::StepPayout { .. } => "step payout",
+            Self::SetPayoutThreshold { .. } => "set payout threshold",
+            Self::SaveSetting { .. } => "save setting",
+            Self::AppendAudit(_) => "append audit",
+            Self::AppendAuditIfDone(_) => "append audit of what is done",
+            Self::SaveCounters { .. } => "save counters",
+            Self::PruneShares { .. } => "prune shares",
+        }
+    }
+
     /// Whether it is an operator's order that must hold at once even if it can not be stored now: a ban, a pause, and
     /// what the audit trail says of them.
     pub fn holds_unsaved(&self) -> bool {

@@ -157,35 +157,7 @@ pub(super) fn apply_all(draft: &mut Draft<'_>, writes: &[Write]) -> Outcome<Vec<
 
 /// Says in which write SQLite failed.
 fn in_write(fail: Fail, write: &Write) -> Fail {
-    let name = match write {
-        Write::AppendShares(_) => "append shares",
-        Write::RegisterMiner { .. } => "register miner",
-        Write::AddWorker(_) => "add worker",
-        Write::NumberWorkers { .. } => "number workers",
-        Write::RetireWorkers { .. } => "retire workers",
-        Write::RemoveMiner { .. } => "remove miner",
-        Write::UseNonce { .. } => "use nonce",
-        Write::Ban { .. } => "ban",
-        Write::Unban { .. } => "unban",
-        Write::SaveTemplate(_) => "save template",
-        Write::RetireTemplates { .. } => "retire templates",
-        Write::DropTemplates { .. } => "drop templates",
-        Write::RecordCandidate { .. } => "record candidate",
-        Write::DropBlockBytes(_) => "drop block bytes",
-        Write::SetBlockState { .. } => "set block state",
-        Write::RecoverBlock { .. } => "recover block",
-        Write::CloseRound { .. } => "close round",
-        Write::ReservePayout(_) => "reserve payout",
-        Write::AdoptPayout(_) => "adopt payout",
-        Write::StepPayout { .. } => "step payout",
-        Write::SetPayoutThreshold { .. } => "set payout threshold",
-        Write::SaveSetting { .. } => "save setting",
-        Write::AppendAudit(_) => "append audit",
-        Write::AppendAuditIfDone(_) => "append audit of what is done",
-        Write::SaveCounters { .. } => "save counters",
-        Write::PruneShares { .. } => "prune shares",
-    };
-    Fail::Store(fail.into_store_error(name))
+    Fail::Store(fail.into_store_error(write.name()))
 }
 
 /// Makes sure that something is stored: writes that refer to what is not contradict the store.
