@@ -32,11 +32,26 @@ pub fn shortest_decimal(value: f64, is_same: impl Fn(f64) -> bool) -> f64 {
     if value.log2().fract() == 0.0 {
         return value;
     }
-    let rounded = |digits: usize| format!("{value:.digits$e}").parse().ok();
     (0..17)
-        .filter_map(rounded)
+        .flat_map(|digits| decimals_near(value, digits))
         .find(|short| is_same(*short))
         .unwrap_or(value)
+}
+
+/// The decimals with `digits` digits after the first that lie around `value`, the nearest first. `value` may stand at
+/// the very edge of what `is_same` takes, so its neighbours on both sides are tried.
+fn decimals_near(value: f64, digits: usize) -> impl Iterator<Item = f64> {
+    let nearest = format!("{value:.digits$e}");
+    let parts = nearest.split_once('e').and_then(|(mantissa, exponent)| {
+        let mantissa: i64 = mantissa.replace('.', "").parse().ok()?;
+        let exponent: i64 = exponent.parse().ok()?;
+        Some((mantissa, exponent - i64::try_from(digits).ok()?))
+    });
+    parts.into_iter().flat_map(|(mantissa, exponent)| {
+        [0, 1, -1]
+            .into_iter()
+            .filter_map(move |by| format!("{}e{exponent}", mantissa + by).parse().ok())
+    })
 }
 
 #[cfg(test)]
@@ -60,6 +75,15 @@ mod tests {
             assert_eq!(issued.shown(), chosen, "{chosen} as issued");
             assert!(set.shown().to_string().len() <= 13);
         }
+    }
+
+    #[test]
+    fn a_difficulty_at_the_edge_of_its_target_is_shown_short() {
+        // Every rounding of 2346564422331.4214 to fewer digits goes down, and out of what its target stands for.
+        let issued = difficulty(2_346_564_691_396.949).target();
+        let edge = issued.rounded_up_to_compact().difficulty();
+        assert_eq!(edge.to_f64(), 2_346_564_422_331.421_4);
+        assert_eq!(edge.shown(), 2_346_564_500_000.0);
     }
 
     #[test]
