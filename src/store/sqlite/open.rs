@@ -160,10 +160,15 @@ pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
 /// Opens the one connection that writes, and brings the schema up to date.
 pub(super) fn writer(path: &Path, options: SqliteOptions) -> Result<Connection, OpenError> {
     let mut connection = Connection::open(path).map_err(|error| OpenError::of_sql(&error))?;
-    set_up_writer(&connection, options).map_err(|error| OpenError::of_sql(&error))?;
-    schema::migrate(&mut connection)?;
+    prepare(&mut connection, options)?;
     sync_directory(path)?;
     Ok(connection)
+}
+
+/// Gives the connection that writes its settings, and brings the schema up to date.
+pub(super) fn prepare(connection: &mut Connection, options: SqliteOptions) -> Result<(), OpenError> {
+    set_up_writer(connection, options).map_err(|error| OpenError::of_sql(&error))?;
+    schema::migrate(connection)
 }
 
 fn set_up_writer(connection: &Connection, options: SqliteOptions) -> rusqlite::Result<()> {

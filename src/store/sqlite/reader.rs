@@ -90,7 +90,10 @@ impl Readers {
 }
 
 /// Reads in one transaction, so that all that is read is of one moment.
-fn in_snapshot<T>(connection: &mut Connection, read: impl FnOnce(&Connection) -> Outcome<T>) -> Outcome<T> {
+pub(super) fn in_snapshot<T>(
+    connection: &mut Connection,
+    read: impl FnOnce(&Connection) -> Outcome<T>,
+) -> Outcome<T> {
     let snapshot = connection.transaction()?;
     read(&snapshot)
 }
