@@ -168,7 +168,9 @@ impl BlockTracker {
                 }
                 Err(Missing::Unread(error)) if times < READS_MAX => {
                     log::warn!("the template of block hash={hash} cannot be read, again soon: {error}");
-                    ctx.run_later(READ_AGAIN, move |this, ctx| this.rebuild(candidate, times + 1, ctx));
+                    ctx.run_later(READ_AGAIN, move |this, ctx| {
+                        this.rebuild(candidate, times + 1, ctx)
+                    });
                 }
                 Err(missing) => {
                     log::error!(
