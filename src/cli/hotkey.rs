@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Failure;
-use crate::keys::{HotkeyFile, PhraseWords, SystemRandomness};
+use dwarves_keys::{HotkeyFile, PhraseWords};
+use dwarves_system::SystemRandomness;
 
 /// The longest phrase worth reading, in bytes: 24 words of 8 letters, and generous space.
 const PHRASE_LEN_MAX: u64 = 1_024;
@@ -72,7 +73,7 @@ impl From<Words> for PhraseWords {
 /// Makes or shows a hotkey.
 ///
 /// # Errors
-/// If the file can not be written or read, or the phrase is none.
+/// If the file cannot be written or read, or the phrase is none.
 pub fn run(args: HotkeyArgs) -> Result<(), Failure> {
     match args.command {
         HotkeyCommand::New {

@@ -1,4 +1,4 @@
-//! Rules between several keys, and settings that this version knows but can not serve.
+//! Rules between several keys, and settings that this version knows but cannot serve.
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::rewards::Source;
@@ -6,7 +6,7 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
 use super::sections::{ChainConfig, ChainKind, Config};
-use crate::chain::node::Coin;
+use dwarves_node::chain::Coin;
 
 /// A rule that is broken: by which keys, the likeliest culprit first, and what would be right.
 pub(super) struct Complaint {

@@ -5,9 +5,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use dwarves_actors::source::SharedLimit;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::source::SharedLimit;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -16,7 +16,7 @@ use dwarves_domain::work::{FrontEnd, VersionRolling};
 use serde::Deserialize;
 
 use super::values;
-use crate::stratum::settings::Network;
+use dwarves_peers::Network;
 
 mod chain;
 mod clock;
@@ -477,12 +477,12 @@ impl Default for LimitsConfig {
 }
 
 impl LimitsConfig {
-    /// So many places, of which one client may take its share.
+    /// This many places, of which one client may take its share.
     pub fn shared(&self, total: usize) -> SharedLimit {
         SharedLimit::shared(total, self.client_share_percent as usize)
     }
 
-    /// One client's share of so many, at least one.
+    /// One client's share of this many, at least one.
     pub fn share_of(&self, total: u32) -> u32 {
         let share = (u64::from(total) * u64::from(self.client_share_percent)).div_ceil(100);
         u32::try_from(share).unwrap_or(total).max(1)

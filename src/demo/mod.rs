@@ -18,14 +18,14 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::keys::hotkey_file::HotkeyFileError;
-use crate::keys::{HotkeyFile, PhraseWords, SystemRandomness};
-use crate::miner::{self, MinerOptions};
 use crate::wiring::{self, RunningPool, StartError, signals};
+use dwarves_keys::hotkey_file::HotkeyFileError;
+use dwarves_keys::{HotkeyFile, PhraseWords};
+use dwarves_miner::MinerOptions;
+use dwarves_system::SystemRandomness;
 
 mod narrator;
 mod table;
@@ -34,7 +34,7 @@ use narrator::Narrator;
 
 /// The miners of the demo: a name, and hashes per second at most.
 const MINERS: [(&str, u32); 3] = [("fast", 900_000), ("middle", 450_000), ("slow", 150_000)];
-/// A block comes after so many hashes on average: about five seconds of all three miners.
+/// A block comes after this many hashes on average: about five seconds of all three miners.
 const BLOCK_HASHES: u64 = 7_500_000;
 /// Shares of all three miners come about twice a second each at first.
 const START_DIFFICULTY: f64 = 0.00003;
@@ -64,8 +64,8 @@ pub enum DemoError {
     /// No room for the temporary directory, or no threads.
     #[error("the demo needs a directory and a few threads of this machine")]
     Io(#[from] std::io::Error),
-    /// A miner's key can not be made.
-    #[error("a miner's key can not be made")]
+    /// A miner's key cannot be made.
+    #[error("a miner's key cannot be made")]
     Key(#[from] HotkeyFileError),
     /// The pool did not stop in good order.
     #[error("the pool did not stop in time; nothing that was acknowledged is lost")]
@@ -134,8 +134,7 @@ fn make_miners(data_dir: &Path) -> Result<Vec<DemoMiner>, DemoError> {
 
 /// Where a miner of the demo is paid: an address on the devnet whose secret follows from the miner's key.
 fn payout_address(key: &HotkeyFile) -> String {
-    let seed = Sha256::new_with_prefix(b"dwarves/demo-payouts/1").chain_update(key.secret_bytes());
-    let secret = SecretKey::from_slice(&seed.finalize());
+    let secret = SecretKey::from_slice(&key.derive(b"dwarves/demo-payouts/1"));
     let secret = secret.expect("a hash is a secret key, but for one chance in 2^128");
     let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
     Address::p2wpkh(&public, Network::Regtest).to_string()
@@ -204,7 +203,7 @@ fn start_narrator(
     thread::Builder::new().name("narrator".to_owned()).spawn(move || {
         match Narrator::new(&url, &data_dir, &names, out) {
             Ok(narrator) => narrator.run(&stop),
-            Err(error) => log::error!("the demo can not be told: {error}"),
+            Err(error) => log::error!("the demo cannot be told: {error}"),
         }
     })
 }
@@ -225,7 +224,7 @@ fn start_miner(
     };
     let name = format!("miner-{}", miner.name);
     thread::Builder::new().name(name).spawn(move || {
-        if let Err(error) = miner::run(&options, &stop, |_| ()) {
+        if let Err(error) = dwarves_miner::run(&options, &stop, |_| ()) {
             log::error!("miner {} stopped: {error}", miner.name);
         }
     })

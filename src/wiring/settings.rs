@@ -19,9 +19,10 @@ use dwarves_domain::vardiff;
 use dwarves_domain::work::Algorithm;
 
 use super::StartError;
-use crate::chain::devnet::DevnetParams;
 use crate::config::{self, ChainKind, Config};
-use crate::keys::{PoolKey, Randomness};
+use dwarves_devnet::chain::DevnetParams;
+use dwarves_keys::PoolKey;
+use dwarves_system::Randomness;
 
 /// Jobs that one HTTP worker keeps ready.
 const JOBS_CACHED_MAX: usize = 50_000;
@@ -193,7 +194,7 @@ fn quotas(config: &Config) -> Quotas {
 fn payout_holds(config: &Config) -> Holds {
     let detail = "the pool was started with payouts held".to_owned();
     let start = config.payouts.start_held.then_some((Hold::Start, detail));
-    // Lifted as soon as the node has told its best header's time, or can not tell it.
+    // Lifted as soon as the node has told its best header's time, or cannot tell it.
     let unchecked = "the clock is not compared with the chain yet".to_owned();
     let clock = (config.chain.kind == ChainKind::Node).then_some((Hold::Clock, unchecked));
     start.into_iter().chain(clock).collect()

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dwarves_actors::clock::SharedClock;
 use dwarves_actors::identity::{self, Belonging, Identity, Sides};
 use dwarves_actors::paymaster::comparing::{CompareError, Compared, Comparison, compare};
-use dwarves_actors::store::{SharedStore, StoreError};
 use dwarves_domain::address::AddressFormat;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{SharedStore, StoreError};
 
 use super::StartError;
 use super::chain::OpenChain;
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::keys::{PoolKey, SystemRandomness};
+use dwarves_keys::PoolKey;
+use dwarves_system::SystemRandomness;
+use dwarves_system::clock::SystemClock;
 
 /// How often the chain is asked whether it is the ledger's.
 const TRIES: u32 = 20;
@@ -56,7 +57,7 @@ impl OpenSides {
     /// Whether the ledger belongs to the chain.
     ///
     /// # Errors
-    /// If the ledger can not be read.
+    /// If the ledger cannot be read.
     pub async fn belonging(&self, settings: &BTreeMap<String, String>) -> Result<Belonging, StoreError> {
         identity::ask_patiently(&self.sides, Identity::read(settings), TRIES).await
     }

@@ -11,13 +11,13 @@ use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::gate::AttachGate;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
-use dwarves_actors::proof_of_work::SharedProofOfWork;
-use dwarves_actors::source::SharedLimit;
 use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::address::AddressFormat;
+use dwarves_domain::source::SharedLimit;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
+use dwarves_ports::proof_of_work::SharedProofOfWork;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -29,13 +29,14 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use super::settings::JUDGE_DEADLINE;
 use super::{Ground, StartError};
 use crate::config::{Config, StratumListenerConfig};
-use crate::stratum::conversation::{Rules, rejects};
-use crate::stratum::front::{EndSessions, StratumFront};
-use crate::stratum::gate::{CloseGate, OpenGate, StratumGate};
-use crate::stratum::protocol::login::LoginRules;
-use crate::stratum::seats::{Caps, Seats};
-use crate::stratum::settings::{Listener, Network, SessionLimits};
-use crate::stratum::thread::{Peers, Thread};
+use dwarves_domain::login::LoginRules;
+use dwarves_peers::Network;
+use dwarves_stratum::conversation::{Rules, rejects};
+use dwarves_stratum::front::{EndSessions, StratumFront};
+use dwarves_stratum::gate::{CloseGate, OpenGate, StratumGate};
+use dwarves_stratum::seats::{Caps, Seats};
+use dwarves_stratum::settings::{Listener, SessionLimits};
+use dwarves_stratum::thread::{Peers, Thread};
 
 /// Connections that may wait to be accepted: all miners come back at once after a restart.
 const BACKLOG: i32 = 4_096;
@@ -140,7 +141,7 @@ impl BoundStratum {
             control: Port::new(&gate),
         };
         if ports.attach_gate.post(attach).is_err() {
-            log::error!("the pool manager does not know the Stratum gate; admins can not reach it");
+            log::error!("the pool manager does not know the Stratum gate; admins cannot reach it");
         }
         // The gate shuts when there is no work. Should the work manager be busy now, the fronts see to it alone.
         let subscriber = Outbox::new(&gate);
@@ -270,7 +271,7 @@ pub(super) fn allow_files(config: &Config) {
             "the system allows {allowed} open files, too few for every connection that the settings allow ({wanted}); \
              raise the limit (ulimit -n, systemd's LimitNOFILE)"
         ),
-        Err(error) => log::warn!("the limit of open files can not be raised: {error}"),
+        Err(error) => log::warn!("the limit of open files cannot be raised: {error}"),
     }
 }
 

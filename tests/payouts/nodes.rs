@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dwarves::rpc::{Coins, Endpoint, RpcClient};
+use dwarves_node::rpc::{Coins, Endpoint, RpcClient};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -156,8 +156,8 @@ impl Chain {
         chain
     }
 
-    /// Mines past the activation of MWEB. The block of the activation needs a peg-in waiting, or litecoind can
-    /// not make it.
+    /// Mines past the activation of MWEB. The block of the activation needs a peg-in waiting, or litecoind
+    /// cannot make it.
     async fn cross_mweb(&self) {
         let own: String = call(&self.pool, "getnewaddress", json!(["", "bech32"])).await;
         // A few coins of the pool, whose blocks are deep by then; the rest is others'.

@@ -8,8 +8,8 @@ use dwarves_domain::ids::HeaderHash;
 use super::heights::{Turn, winner};
 use super::state::{Verdict, verdict};
 use super::{BlockTracker, Open, in_time};
-use crate::chain::{BlockStatus, ChainError, SyncState};
-use crate::store::BlockState;
+use dwarves_ports::chain::{BlockStatus, ChainError, SyncState};
+use dwarves_ports::store::BlockState;
 
 /// Whether the chain has said anything about a block, so that it can say what became of it.
 fn is_judged(open: &Open) -> bool {
@@ -95,7 +95,7 @@ impl BlockTracker {
             return;
         };
         let before = open.fate.0;
-        // One that is refused stays so while the ledger can not note it: two of them would be submitted for ever, each
+        // One that is refused stays so while the ledger cannot note it: two of them would be submitted for ever, each
         // because the other was refused.
         let is_refused = std::mem::take(&mut open.is_refused) || before == BlockState::Refused;
         let has_bytes = !open.block.bytes.is_empty();

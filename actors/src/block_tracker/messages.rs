@@ -7,7 +7,7 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::work::{FullExtraNonce, Header};
 
 use crate::ask::Request;
-use crate::store::FoundBlock;
+use dwarves_ports::store::FoundBlock;
 
 /// A share is a block: to the chain with it, beside the commit.
 #[derive(Clone, Debug, actix::Message)]
@@ -89,7 +89,7 @@ pub struct BlocksView {
     pub followed: u64,
     /// Blocks that the chain has not taken yet: they are submitted again until it has.
     pub waiting: u64,
-    /// Deep blocks that a synced chain does not know, and that can not be submitted again.
+    /// Deep blocks that a synced chain does not know, and that cannot be submitted again.
     pub missing: u64,
     /// Submissions that the chain did not answer, or not for good.
     pub submissions_failed: u64,

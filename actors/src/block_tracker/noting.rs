@@ -9,7 +9,7 @@ use dwarves_domain::ids::HeaderHash;
 use super::messages::CandidateReply;
 use super::{BlockTracker, Fate, Open};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockState, Write, Written};
+use dwarves_ports::store::{BlockState, Write, Written};
 
 /// How long the ledger may take to note a block's state.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(20);
@@ -137,7 +137,7 @@ impl BlockTracker {
         }
         let is_settled = |open: &Open| open.fate == fate && !open.was_submitted;
         if state == BlockState::Orphaned && self.open.get(&hash).is_some_and(is_settled) {
-            // Nobody else can have it, so it can not come back.
+            // Nobody else can have it, so it cannot come back.
             self.drop_bytes(hash);
             self.forget(hash, false);
         } else if self.open.get(&hash).is_none_or(|open| open.fate == fate) {

@@ -6,7 +6,7 @@ use dwarves_domain::ids::HeaderHash;
 
 use super::{BlockTracker, Hold};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockState, Write};
+use dwarves_ports::store::{BlockState, Write};
 
 /// Confirmations of one block of the pool at which its siblings are settled.
 const SIBLINGS_SETTLED_AT: u32 = 2;
@@ -112,7 +112,7 @@ impl BlockTracker {
                         open.is_noting = false;
                         if written.is_some() {
                             open.noted = Some(fate);
-                            // Nobody else can have it, so it can not come back.
+                            // Nobody else can have it, so it cannot come back.
                             if !open.was_submitted && open.fate == fate {
                                 this.forget(hash, false);
                             }

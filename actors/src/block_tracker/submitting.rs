@@ -1,6 +1,6 @@
 //! A block on its way to the chain: at once, then again after a wait that doubles, then at every look.
 //!
-//! The first block of a height goes before its siblings, and the newest height before older ones; so many are under
+//! The first block of a height goes before its siblings, and the newest height before older ones; a limited number are under
 //! way at once that a flood of candidates leaves the chain time for everything else.
 
 use std::time::Duration;
@@ -11,9 +11,9 @@ use dwarves_domain::ids::HeaderHash;
 
 use super::heights::{self, Turn};
 use super::{BlockTracker, Hold, LOOK_EVERY, in_time};
-use crate::chain::{ChainError, SubmitOutcome};
-use crate::clock::Moment;
-use crate::store::BlockState;
+use dwarves_ports::chain::{ChainError, SubmitOutcome};
+use dwarves_ports::clock::Moment;
+use dwarves_ports::store::BlockState;
 
 /// The wait before a block is submitted again: doubled each time, until the looks come as often.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -117,7 +117,7 @@ impl BlockTracker {
             }
             Ok(SubmitOutcome::Refused(why)) => {
                 if let Some(open) = self.open.get_mut(&hash) {
-                    // A chain that is not synced refuses what it can not judge, and another node may have it.
+                    // A chain that is not synced refuses what it cannot judge, and another node may have it.
                     open.is_refused = true;
                     let (level, doubt) = if open.is_doubtful {
                         (

@@ -16,7 +16,7 @@ use dwarves_domain::work::Template;
 use super::messages::{CandidateReply, TakeCandidate};
 use super::{BlockTracker, Open, Rebuilding, name_of};
 use crate::ask::{Ask, ReplyTo};
-use crate::store::{BlockState, FoundBlock, SharedStore, StoreAction};
+use dwarves_ports::store::{BlockState, FoundBlock, SharedStore, StoreAction};
 
 /// Blocks that are not followed any more and are known again when they come again: 32 bytes each.
 const SETTLED_MAX: usize = 4_096;
@@ -167,12 +167,14 @@ impl BlockTracker {
                     this.take(candidate, told, ctx);
                 }
                 Err(Missing::Unread(error)) if times < READS_MAX => {
-                    log::warn!("the template of block hash={hash} can not be read, again soon: {error}");
-                    ctx.run_later(READ_AGAIN, move |this, ctx| this.rebuild(candidate, times + 1, ctx));
+                    log::warn!("the template of block hash={hash} cannot be read, again soon: {error}");
+                    ctx.run_later(READ_AGAIN, move |this, ctx| {
+                        this.rebuild(candidate, times + 1, ctx)
+                    });
                 }
                 Err(missing) => {
                     log::error!(
-                        "ALARM a block can not be made height={} hash={hash} finder={} template={}: {missing}",
+                        "ALARM a block cannot be made height={} hash={hash} finder={} template={}: {missing}",
                         candidate.height,
                         name_of(candidate.finder),
                         candidate.template

@@ -4,17 +4,17 @@ use dwarves_domain::work::Job;
 
 use super::*;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{Accounting, Store};
-use crate::testing::build::{
-    self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
-};
-use crate::testing::chain::Submissions;
-use crate::testing::{ManualClock, RecordingHalt, TestChain, settle};
 use crate::work_manager::messages::LiveWork;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
+use dwarves_ports::store::{Accounting, Store};
+use dwarves_testkit::build::{
+    self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
+};
+use dwarves_testkit::chain::Submissions;
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, settle};
 
 const MATURITY: u32 = 10;
 const FORGET_AFTER: u32 = 20;
@@ -216,7 +216,7 @@ async fn a_refused_block_is_noted_and_left_alone() {
     assert_eq!(bench.chain.submitted().len(), 1);
 }
 
-/// Two of them, while the ledger can not note that: neither is submitted because the other was refused.
+/// Two of them, while the ledger cannot note that: neither is submitted because the other was refused.
 #[actix::test]
 async fn refused_blocks_are_left_alone_also_while_that_can_not_be_noted() {
     tokio::time::pause();
@@ -298,7 +298,7 @@ async fn a_deep_block_that_the_chain_does_not_know_stays_as_it_is() {
     bench.look().await;
     let mature = bench.stored(hash);
     assert_eq!(mature, Some((BlockState::Mature, MATURITY + 1)));
-    // The store drops a mature block's bytes, so the next life can not submit it.
+    // The store drops a mature block's bytes, so the next life cannot submit it.
     let bench = bench.restarted().await;
     let elsewhere = Bench::on(TestChain::new(EASY_BITS), bench.memory.clone(), &[]).await;
     elsewhere.look().await;

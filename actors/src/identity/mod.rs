@@ -14,13 +14,13 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::Span;
 
 use crate::ask::{AskError, Outbox, Port};
-use crate::chain::{BlockStatus, ChainError, ChainFuture, SharedChain};
-use crate::clock::poke_every;
-use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
 use crate::paymaster::holds::Hold;
 use crate::paymaster::messages::HoldPayouts;
-use crate::store::{BlockState, PageRequest, SharedStore, StoreError, Write};
+use dwarves_ports::chain::{BlockStatus, ChainError, ChainFuture, SharedChain};
+use dwarves_ports::clock::poke_every;
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::{BlockState, PageRequest, SharedStore, StoreError, Write};
 
 pub mod judge;
 
@@ -67,7 +67,7 @@ async fn in_time<T>(answer: ChainFuture<T>) -> Result<T, ChainError> {
 /// Whether the ledger belongs to the chain, and what it is to remember then.
 ///
 /// # Errors
-/// If the ledger can not be read.
+/// If the ledger cannot be read.
 pub async fn compare(
     sides: &Sides,
     identity: Option<Identity>,
@@ -105,10 +105,10 @@ pub async fn compare(
     Ok((belonging, next))
 }
 
-/// As [`compare`], so many times, as long as nobody can tell.
+/// As [`compare`], this many times, as long as nobody can tell.
 ///
 /// # Errors
-/// If the ledger can not be read.
+/// If the ledger cannot be read.
 pub async fn ask_patiently(
     sides: &Sides,
     identity: Option<Identity>,

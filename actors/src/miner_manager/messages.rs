@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
+use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Proof, Rejection};
 use dwarves_domain::statistics::Record;
@@ -36,9 +36,9 @@ pub enum UseNonceReply {
     Fresh,
     /// It was used before.
     Used,
-    /// Too many are in use at present.
+    /// Too many are in use now.
     Busy,
-    /// The store can not note it at present.
+    /// The store cannot note it now.
     Unavailable,
 }
 
@@ -55,7 +55,7 @@ pub struct RegisterMiner {
     pub payout_address: Option<String>,
     /// From which balance the miner wants to be paid; `None` leaves it as it is.
     pub payout_threshold: Option<ThresholdChoice>,
-    /// From where it asks: so many new miners may come from one place.
+    /// From where it asks: only so many new miners may come from one place.
     pub from: IpAddr,
 }
 
@@ -113,31 +113,12 @@ pub enum AssignWorkerReply {
     Refused(Standing),
     /// The pool is paused or stopping.
     Paused,
-    /// The store can not be written, which a new worker needs now and then.
+    /// The store cannot be written, which a new worker needs now and then.
     Unavailable,
 }
 
 impl Request for AssignWorker {
     type Reply = AssignWorkerReply;
-}
-
-/// Who mines in a session: what a login says, checked for its form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// A miner that registered by itself.
-    Hotkey(Hotkey),
-    /// A payout address. It is registered when it is seen first, under its own identity, paid to itself.
-    Address(PayoutAddress),
-}
-
-impl Identity {
-    /// The name by which the pool knows it.
-    pub fn hotkey(&self) -> Hotkey {
-        match self {
-            Self::Hotkey(hotkey) => *hotkey,
-            Self::Address(address) => address.identity(),
-        }
-    }
 }
 
 /// Lets a worker into a session that steers its own difficulty. Asked again now and then, it says whether the
@@ -148,11 +129,11 @@ pub struct JoinWorker {
     pub identity: Identity,
     /// Its name.
     pub worker: WorkerName,
-    /// What the session issues at present, to be shown; `None` at the beginning.
+    /// What the session issues now, to be shown; `None` at the beginning.
     pub issued: Option<Difficulty>,
     /// What this worker's accepted shares in the session speak for: it is remembered for its next session.
     pub earned: Option<Difficulty>,
-    /// From where it connects: so many new addresses may come from one place.
+    /// From where it connects: only so many new addresses may come from one place.
     pub from: IpAddr,
 }
 
@@ -185,7 +166,7 @@ pub enum JoinWorkerReply {
     },
     /// The pool is paused or stopping.
     Paused,
-    /// The store can not note a new miner or worker at present.
+    /// The store cannot note a new miner or worker now.
     Unavailable,
 }
 
@@ -261,7 +242,7 @@ pub enum Judgement {
     Busy,
     /// The miner holds as much of the room for live shares as one may; nothing counts, and nobody else is kept out.
     MinerFull,
-    /// The store can not take shares at present; nothing counts.
+    /// The store cannot take shares now; nothing counts.
     Unavailable,
 }
 
@@ -392,7 +373,7 @@ impl Request for ReadMiners {
 /// The miners who found the fewest blocks for their work, the least likely first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRecords {
-    /// At most so many.
+    /// At most this many.
     pub limit: u32,
 }
 

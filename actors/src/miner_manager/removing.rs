@@ -11,7 +11,7 @@ use super::joining::earned_key;
 use super::{MinerManager, row_of};
 use crate::ask::ReplyTo;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::{Write, Written};
+use dwarves_ports::store::{Write, Written};
 
 /// Settings of workers that are no more that are forgotten in one commit.
 const ORPHANS_PER_COMMIT: usize = 1_000;
@@ -80,7 +80,7 @@ impl MinerManager {
             return reply.answer(ControlOutcome::Refused(detail));
         };
         if name.is_unnamed() {
-            let detail = "default takes what has no name of its own; it can not be removed";
+            let detail = "default takes what has no name of its own; it cannot be removed";
             return reply.answer(ControlOutcome::Refused(detail.to_owned()));
         }
         let done = json!({

@@ -19,7 +19,7 @@ use crate::audit::Order;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
 use crate::pool_manager::setting::HasSettings;
-use crate::store::Write;
+use dwarves_ports::store::Write;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";
@@ -313,7 +313,7 @@ impl Paymaster {
             return reply.answer(ControlOutcome::Refused(why));
         }
         if !hold.may_be_released() {
-            let why = format!("{hold} can not be lifted by hand: {}", hold.remedy());
+            let why = format!("{hold} cannot be lifted by hand: {}", hold.remedy());
             return reply.answer(ControlOutcome::Refused(why));
         }
         if hold == Hold::Restored {

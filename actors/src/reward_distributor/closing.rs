@@ -14,8 +14,8 @@ use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
 use crate::ask::AskError;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::reads::LastRound;
-use crate::store::{StoreAction, StoreError, Write};
+use dwarves_ports::store::reads::LastRound;
+use dwarves_ports::store::{StoreAction, StoreError, Write};
 
 /// A round that is closed so soon after it was due takes all shares that are there: their dates do not matter.
 const PUNCTUAL: Span = Span::from_secs(2);
@@ -72,7 +72,7 @@ impl RewardDistributor {
                     // The rules refuse what the store says: going on could pay wrongly.
                     this.parts
                         .halt
-                        .halt(&format!("round {} can not be closed: {error}", round.id));
+                        .halt(&format!("round {} cannot be closed: {error}", round.id));
                     this.not_closed(cause, ctx);
                 }
                 Err(error) => this.not_gathered(round, &error, cause, ctx),
@@ -84,9 +84,9 @@ impl RewardDistributor {
         if error.action() == StoreAction::Stop {
             self.parts
                 .halt
-                .halt(&format!("round {} can not be read: {error}", round.id));
+                .halt(&format!("round {} cannot be read: {error}", round.id));
         } else {
-            log::warn!("round={} can not be read, again soon: {error}", round.id);
+            log::warn!("round={} cannot be read, again soon: {error}", round.id);
         }
         self.not_closed(cause, ctx);
     }

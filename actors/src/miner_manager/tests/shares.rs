@@ -268,7 +268,7 @@ async fn rejections_are_counted_for_the_worker_if_it_is_known_and_else_for_the_m
     let shares = vec![
         rejected(Rejection::LowDifficulty, Some(WorkerId::new(0))),
         rejected(Rejection::UnknownJob, None),
-        // Another miner's worker: it can not be made to look bad.
+        // Another miner's worker: it cannot be made to look bad.
         rejected(Rejection::TimeOutOfRange, Some(WorkerId::new(1))),
     ];
     let judgements = bench.ask(judge(vec![request(1, shares)])).await;
@@ -342,6 +342,6 @@ async fn a_share_is_stored_with_all_that_its_miner_rolled() {
 
 impl Bench {
     fn now(&self) -> Timestamp {
-        crate::clock::Clock::now(&self.clock)
+        dwarves_ports::clock::Clock::now(&self.clock)
     }
 }

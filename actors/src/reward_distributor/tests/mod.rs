@@ -12,14 +12,17 @@ use super::control::StoredTerms;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::clock::Clock;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written};
-use crate::testing::build::{self, BEGIN, hotkey, sats, template_row, terms, worker_name};
-use crate::testing::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
+use crate::testing::settings::terms;
+use dwarves_ports::clock::Clock;
+use dwarves_ports::store::{
+    BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written,
+};
+use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 
 mod clocks;
 mod controlling;
@@ -44,7 +47,7 @@ struct Bench {
     distributor: Addr<RewardDistributor>,
 }
 
-/// A clock that is right, and was put right so many times.
+/// A clock that is right, and was put right this many times.
 fn right(steps: u64) -> ClockNews {
     ClockNews {
         refused: None,
@@ -171,7 +174,7 @@ impl Bench {
         Outbox::new(&self.distributor).tell(Poke).unwrap();
     }
 
-    /// The clock shows so many seconds after the beginning, and a tick comes.
+    /// The clock shows this many seconds after the beginning, and a tick comes.
     async fn tick_at(&self, secs: u64) {
         self.clock.set(at(secs));
         self.tick();
@@ -224,7 +227,7 @@ impl Bench {
         commits.into_iter().flatten().filter(is_round).collect()
     }
 
-    /// A miner's share of so many hundredths of a unit, which may be a block, received `secs` after the beginning.
+    /// A miner's share of this many hundredths of a unit, which may be a block, received `secs` after the beginning.
     async fn share(&self, miner: u8, hundredths: u128, secs: u64, block: Option<u8>) -> Sequence {
         let before = self.memory.shares().len() as u8;
         let found = |_| FoundBlock {

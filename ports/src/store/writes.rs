@@ -1,0 +1,284 @@
+//! The intents of writing, and what each answers.
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::payouts::{Payout, Step};
+use dwarves_domain::rewards::ClosedRound;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+
+use super::block_state::{Accounting, BlockState};
+use super::rows::{
+    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
+};
+
+/// One intent. All the writes of a commit are one transaction.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Appends accepted shares, numbered on from the last one, with the running total of units.
+    /// A share with a block also stores the block as submitted; if [`Write::SetBlockState`] was quicker and
+    /// nothing is booked for the block yet, it only moves the block to the share's place.
+    /// A share of an unknown worker contradicts what is stored.
+    AppendShares(Vec<ShareRow>),
+    /// Registers a miner, or changes a known one's payout address if one is given.
+    RegisterMiner {
+        /// Who.
+        hotkey: Hotkey,
+        /// Where payouts go.
+        payout_address: Option<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// Numbers a new worker of a registered miner. Repeating the same row changes nothing; a number or name
+    /// that is another worker's contradicts what is stored.
+    AddWorker(WorkerRow),
+    /// Says that workers may be given the numbers before this one from now on, also in jobs of workers that are never
+    /// stored. [`StoredState::next_worker`](super::StoredState::next_worker) of the next life is this number.
+    NumberWorkers {
+        /// The first number that may not be given yet.
+        next: WorkerId,
+    },
+    /// Takes workers out whose names give way: what they came to becomes their miner's own. Their shares stay theirs
+    /// and their miner's, so their numbers are kept until their shares are pruned. A worker that is out already, or
+    /// was never stored, changes nothing.
+    RetireWorkers {
+        /// Each with all that its shares came to.
+        workers: Vec<(WorkerId, CounterRow)>,
+    },
+    /// Removes a miner: its row, its workers, what they came to, its threshold. A ban stays for when it comes again.
+    /// What was booked for it stays booked; if it is still owed something, or a payout to it may still change,
+    /// nothing is written and the answer is [`Written::MinerKept`]. A miner that is not there changes nothing.
+    RemoveMiner {
+        /// Whom.
+        hotkey: Hotkey,
+    },
+    /// Marks a signed request's nonce as used, until `expires_at`.
+    UseNonce {
+        /// Who signed.
+        hotkey: Hotkey,
+        /// The nonce.
+        nonce_nanos: u64,
+        /// When it is too old to be taken anyway.
+        expires_at: Timestamp,
+        /// Now: entries that expired before are dropped.
+        now: Timestamp,
+    },
+    /// Bans a miner or changes the ban. It also holds for a hotkey that registers later.
+    Ban {
+        /// Whom.
+        hotkey: Hotkey,
+        /// How.
+        ban: BanRow,
+    },
+    /// Lifts a ban.
+    Unban {
+        /// Whose.
+        hotkey: Hotkey,
+    },
+    /// Keeps a template, so that its jobs outlive a restart. Its content never changes: the same number with
+    /// other content contradicts what is stored.
+    SaveTemplate(Box<TemplateRow>),
+    /// Shares of templates before this one are not credited any more. They stay whole until
+    /// [`Write::DropTemplates`]: a header of theirs may still be a block.
+    RetireTemplates {
+        /// The first whose shares still count.
+        before: TemplateId,
+    },
+    /// Drops the transactions of templates before this one, and retires them: no block will be made of them any more.
+    DropTemplates {
+        /// The first that stays whole.
+        before: TemplateId,
+    },
+    /// Stores a header that meets the network's target, before anybody knows what becomes of it: as submitted, at the
+    /// ledger's end, with no units of its own. If it is stored already, nothing changes but that its finder is learnt if
+    /// there was none and nothing is booked for it. Answered with [`Written::Candidate`].
+    RecordCandidate {
+        /// Which.
+        hash: HeaderHash,
+        /// What it is.
+        block: FoundBlock,
+        /// When it was found.
+        at: Timestamp,
+    },
+    /// Drops the bytes of these blocks: nobody will submit them any more.
+    DropBlockBytes(Vec<HeaderHash>),
+    /// Says what became of a block. If its share was never stored, the block is added at the ledger's end,
+    /// with no units of its own; without `block` that cannot be done and contradicts what is stored.
+    /// What is stored of a known block does not change otherwise, but a mature block's bytes are dropped.
+    SetBlockState {
+        /// Which.
+        hash: HeaderHash,
+        /// What became of it.
+        state: BlockState,
+        /// Its confirmations.
+        confirmations: u32,
+        /// When this was learnt.
+        at: Timestamp,
+        /// What it is, in case it is not stored.
+        block: Option<FoundBlock>,
+    },
+    /// Stores a block that the chain has and the ledger does not know, as immature, at a place in the ledger
+    /// that was its end when the pool crashed. What is known of a known block does not change, but one that
+    /// was refused is immature again: the chain has it after all. A place beyond the ledger's end contradicts
+    /// what is stored.
+    RecoverBlock {
+        /// Which.
+        hash: HeaderHash,
+        /// What it is; it has no bytes.
+        block: FoundBlock,
+        /// Its place: the last share before it, and the units up to that one.
+        place: LedgerPosition,
+        /// The time in its header.
+        found_at: Timestamp,
+    },
+    /// Books a round: the round's row, its credits, the credits that it takes back or gives again, postings,
+    /// carried remainders and the blocks' new accounting. Afterwards the books must hold exactly what blocks
+    /// and emissions brought ([`dwarves_domain::ledger::Holdings::check`]), or nothing of it is stored. The same round with the same digest again changes nothing. Any other content under its
+    /// number, a number or `through` before the last round's, a `through` beyond the last share, and a block
+    /// that is not stored contradict what is stored.
+    CloseRound {
+        /// The round.
+        round: Box<ClosedRound>,
+        /// Each block that it touches and what is booked for it now.
+        blocks: Vec<(HeaderHash, Accounting)>,
+        /// The last share that was looked at.
+        through: Sequence,
+    },
+    /// Sets money aside for a payout: its row, and its parts from payable to in flight. If a miner has less
+    /// than its part, nothing is written and the answer is [`Written::PayoutRefused`]. The same payout again,
+    /// whatever became of it since, changes nothing; another one under its number contradicts what is stored.
+    ReservePayout(Box<Payout>),
+    /// Takes a step of a payout and books what it moves ([`Payout::step`]): its transaction is signed, the
+    /// network has it, it is so deep, confirmed, taken out by a reorganisation, returned because its inputs
+    /// were spent by another, given up, brought back, forgotten. A step that was taken before changes nothing;
+    /// one that cannot be taken from the payout's state contradicts what is stored.
+    StepPayout {
+        /// Which payout.
+        id: PayoutId,
+        /// The step.
+        step: Step,
+        /// When.
+        at: Timestamp,
+    },
+    /// Books a payout that was sent and is not stored ([`Payout::adopt`]): its row, its parts from payable to in
+    /// flight, and from the reserve what a miner has less than its part. A transaction that is stored already
+    /// changes nothing; another payout under its number contradicts what is stored.
+    AdoptPayout(Box<Payout>),
+    /// Keeps the balance from which a registered miner wants to be paid; `None`: the pool's own.
+    SetPayoutThreshold {
+        /// Whose.
+        hotkey: Hotkey,
+        /// From which balance.
+        threshold: Option<Amount>,
+    },
+    /// Keeps a setting that was changed while running; `None` forgets it.
+    SaveSetting {
+        /// Its name.
+        key: String,
+        /// Its value.
+        value: Option<String>,
+    },
+    /// Appends to the audit trail.
+    AppendAudit(AuditRow),
+    /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
+    /// order, committed with what it orders. Otherwise it changes nothing.
+    AppendAuditIfDone(AuditRow),
+    /// Saves what workers' shares came to, as of share `through`. What is older than what is saved already
+    /// changes nothing.
+    SaveCounters {
+        /// The last share that is counted in.
+        through: Sequence,
+        /// Totals (not differences) of all those that changed since they were saved last.
+        counters: Vec<(WorkerId, CounterRow)>,
+    },
+    /// Deletes shares whose window is long over: those up to `through`. Whatever is asked, it keeps what the
+    /// last round has not passed, what is not counted in saved counters and what was mined on a template
+    /// that is not retired. Templates whose transactions were dropped go with their last share.
+    PruneShares {
+        /// The last share to delete.
+        through: Sequence,
+    },
+}
+
+impl Write {
+    /// What it does, in a few words, for errors and tests.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AppendShares(_) => "append shares",
+            Self::RegisterMiner { .. } => "register miner",
+            Self::AddWorker(_) => "add worker",
+            Self::NumberWorkers { .. } => "number workers",
+            Self::RetireWorkers { .. } => "retire workers",
+            Self::RemoveMiner { .. } => "remove miner",
+            Self::UseNonce { .. } => "use nonce",
+            Self::Ban { .. } => "ban",
+            Self::Unban { .. } => "unban",
+            Self::SaveTemplate(_) => "save template",
+            Self::RetireTemplates { .. } => "retire templates",
+            Self::DropTemplates { .. } => "drop templates",
+            Self::RecordCandidate { .. } => "record candidate",
+            Self::DropBlockBytes(_) => "drop block bytes",
+            Self::SetBlockState { .. } => "set block state",
+            Self::RecoverBlock { .. } => "recover block",
+            Self::CloseRound { .. } => "close round",
+            Self::ReservePayout(_) => "reserve payout",
+            Self::AdoptPayout(_) => "adopt payout",
+            Self::StepPayout { .. } => "step payout",
+            Self::SetPayoutThreshold { .. } => "set payout threshold",
+            Self::SaveSetting { .. } => "save setting",
+            Self::AppendAudit(_) => "append audit",
+            Self::AppendAuditIfDone(_) => "append audit of what is done",
+            Self::SaveCounters { .. } => "save counters",
+            Self::PruneShares { .. } => "prune shares",
+        }
+    }
+
+    /// Whether it is an operator's order that must hold at once even if it cannot be stored now: a ban, a pause, and
+    /// what the audit trail says of them.
+    pub fn holds_unsaved(&self) -> bool {
+        match self {
+            Self::Ban { .. } | Self::AppendAudit(_) | Self::AppendAuditIfDone(_) => true,
+            Self::SaveSetting { key, value } => key.ends_with(".paused") && value.as_deref() == Some("true"),
+            _ => false,
+        }
+    }
+}
+
+/// The answer to one [`Write`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Done, or done before.
+    Done,
+    /// The shares' first sequence (they are numbered on from it) and the total of units after the last.
+    Shares {
+        /// The first share's number.
+        first: Sequence,
+        /// Units of all shares up to and including the last.
+        total: Units,
+    },
+    /// The header is stored.
+    Candidate {
+        /// What is known of the block.
+        state: BlockState,
+        /// Its confirmations.
+        confirmations: u32,
+    },
+    /// The miner is registered.
+    Miner {
+        /// Whether it is new.
+        is_new: bool,
+        /// When it was first registered.
+        registered_at: Timestamp,
+        /// Where its payouts go.
+        payout_address: Option<String>,
+    },
+    /// The nonce was used before: nothing was written for it.
+    NonceUsed,
+    /// A miner has less than its part of the payout: nothing was set aside.
+    PayoutRefused,
+    /// It is not stored yet, because the disk takes nothing: the ledger keeps it and stores it before anything else. No
+    /// store answers this; the ledger does, for orders of operators that must hold at once.
+    Kept,
+    /// The miner is owed something, or a payout to it may still change: it was not removed.
+    MinerKept,
+}
