@@ -345,15 +345,15 @@ def check_ledger(db, clients, cuts, problems):
     checks += check(
         f"every round from 1 to {len(rounds)} closed once", rounds == list(range(1, len(rounds) + 1)), problems, rounds[-3:]
     )
-    unequal = rows("SELECT round, SUM(delta) FROM entries GROUP BY round HAVING SUM(delta) <> 0")
+    unequal = rows("SELECT round, SUM(delta) FROM journal GROUP BY round, payout, step HAVING SUM(delta) <> 0")
     checks += check("the entries of every round add up to 0", not unequal, problems, unequal[:3])
-    (total,) = rows("SELECT COALESCE(SUM(delta), 0) FROM entries")[0]
+    (total,) = rows("SELECT COALESCE(SUM(delta), 0) FROM journal")[0]
     checks += check("all entries add up to 0", total == 0, problems, total)
-    strangers = rows("SELECT round FROM entries WHERE round NOT IN (SELECT id FROM rounds)")
+    strangers = rows("SELECT round FROM journal WHERE round NOT IN (SELECT id FROM rounds)")
     checks += check("every entry belongs to a round", not strangers, problems, strangers[:3])
     folded = {
         (account, hotkey): amount
-        for account, hotkey, amount in rows("SELECT account, hotkey, SUM(delta) FROM entries GROUP BY account, hotkey")
+        for account, hotkey, amount in rows("SELECT account, hotkey, SUM(delta) FROM journal GROUP BY account, hotkey")
         if amount != 0
     }
     balances = {

@@ -6,7 +6,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use rusqlite::{OptionalExtension, params};
 
-use super::rounds::owner;
+use super::journal::owner;
 use super::{Draft, total_overflow};
 use crate::store::sqlite::cells::{Cells, int, units};
 use crate::store::sqlite::error::{Outcome, conflict};
