@@ -97,12 +97,12 @@ fn unnamed(text: &str) -> Vec<String> {
         let [Some(_table), Some(next)] = [words.get(at + 1), words.get(at + 2)] else {
             continue;
         };
-        let next = next.trim_end_matches(['(', '\\']);
+        let next = next.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap();
         if ["VALUES", "SELECT"]
             .iter()
             .any(|word| next.eq_ignore_ascii_case(word))
         {
-            found.push(words[at - 1..=at + 2].join(" "));
+            found.push(words[at..=at + 2].join(" "));
         }
     }
     found
