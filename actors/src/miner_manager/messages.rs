@@ -36,9 +36,9 @@ pub enum UseNonceReply {
     Fresh,
     /// It was used before.
     Used,
-    /// Too many are in use at present.
+    /// Too many are in use now.
     Busy,
-    /// The store can not note it at present.
+    /// The store cannot note it now.
     Unavailable,
 }
 
@@ -55,7 +55,7 @@ pub struct RegisterMiner {
     pub payout_address: Option<String>,
     /// From which balance the miner wants to be paid; `None` leaves it as it is.
     pub payout_threshold: Option<ThresholdChoice>,
-    /// From where it asks: so many new miners may come from one place.
+    /// From where it asks: only so many new miners may come from one place.
     pub from: IpAddr,
 }
 
@@ -113,7 +113,7 @@ pub enum AssignWorkerReply {
     Refused(Standing),
     /// The pool is paused or stopping.
     Paused,
-    /// The store can not be written, which a new worker needs now and then.
+    /// The store cannot be written, which a new worker needs now and then.
     Unavailable,
 }
 
@@ -129,11 +129,11 @@ pub struct JoinWorker {
     pub identity: Identity,
     /// Its name.
     pub worker: WorkerName,
-    /// What the session issues at present, to be shown; `None` at the beginning.
+    /// What the session issues now, to be shown; `None` at the beginning.
     pub issued: Option<Difficulty>,
     /// What this worker's accepted shares in the session speak for: it is remembered for its next session.
     pub earned: Option<Difficulty>,
-    /// From where it connects: so many new addresses may come from one place.
+    /// From where it connects: only so many new addresses may come from one place.
     pub from: IpAddr,
 }
 
@@ -166,7 +166,7 @@ pub enum JoinWorkerReply {
     },
     /// The pool is paused or stopping.
     Paused,
-    /// The store can not note a new miner or worker at present.
+    /// The store cannot note a new miner or worker now.
     Unavailable,
 }
 
@@ -242,7 +242,7 @@ pub enum Judgement {
     Busy,
     /// The miner holds as much of the room for live shares as one may; nothing counts, and nobody else is kept out.
     MinerFull,
-    /// The store can not take shares at present; nothing counts.
+    /// The store cannot take shares now; nothing counts.
     Unavailable,
 }
 
@@ -373,7 +373,7 @@ impl Request for ReadMiners {
 /// The miners who found the fewest blocks for their work, the least likely first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRecords {
-    /// At most so many.
+    /// At most this many.
     pub limit: u32,
 }
 

@@ -85,7 +85,7 @@ pub enum ControlOutcome {
     Refused(String),
     /// The actor's mailbox is full.
     Busy,
-    /// The store can not note it at present; nothing was changed.
+    /// The store cannot note it now; nothing was changed.
     Unavailable,
 }
 

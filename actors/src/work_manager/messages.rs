@@ -15,7 +15,7 @@ use dwarves_ports::clock::Moment;
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveWork {
-    /// The template that new jobs are made of; `None`: there is no work at present.
+    /// The template that new jobs are made of; `None`: there is no work now.
     pub current: Option<Arc<Template>>,
     /// All live templates, oldest first: those on the present tip that are not too old.
     pub live: Vec<Arc<Template>>,
@@ -44,7 +44,7 @@ impl LiveWork {
         }
     }
 
-    /// The template that miners get jobs of at present.
+    /// The template that miners get jobs of now.
     pub fn given(&self) -> Option<&Arc<Template>> {
         self.current.as_ref().filter(|_| self.lack.is_none())
     }
@@ -191,7 +191,7 @@ pub enum IssueJobReply {
         /// Until when its shares are taken at the latest.
         expires_at: Timestamp,
     },
-    /// There is no work at present.
+    /// There is no work now.
     NoWork,
     /// The jobs of live templates have every extranonce that there is. When the oldest is over, there are some.
     Exhausted,

@@ -110,7 +110,7 @@ fn move_log(connection: &Connection) -> rusqlite::Result<()> {
         .query_row([], |_| Ok(()))
 }
 
-/// Why the log can not be moved by a thread of its own.
+/// Why the log cannot be moved by a thread of its own.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
     /// SQLite refuses.

@@ -29,7 +29,7 @@ const MIGRATIONS: &[Migration] = &[
 /// Brings the database to the newest version, each step in its own transaction.
 ///
 /// # Errors
-/// If it is of a newer version than this program knows, not the pool's at all, or can not be written.
+/// If it is of a newer version than this program knows, not the pool's at all, or cannot be written.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     migrate_by(connection, MIGRATIONS)
 }

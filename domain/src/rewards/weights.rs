@@ -24,7 +24,7 @@ impl HalfUnits {
     /// Decimal places that print every half-step exactly.
     const DECIMALS: usize = Units::DECIMALS as usize + 1;
 
-    /// So many half-steps.
+    /// This many half-steps.
     pub const fn from_half_steps(half_steps: u128) -> Self {
         Self(half_steps)
     }

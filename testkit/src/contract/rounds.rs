@@ -326,7 +326,7 @@ pub async fn books_that_do_not_match_the_blocks_are_refused<B: Backend>(backend:
     assert_eq!(totals.holdings.check(&totals.income), Ok(()));
 }
 
-/// Money that is not there can not be moved, whoever says so.
+/// Money that is not there cannot be moved, whoever says so.
 pub async fn a_balance_below_zero_is_refused_and_leaves_nothing<B: Backend>(backend: B) {
     let store = with_blocks(&backend).await;
     let mut round = crediting(1, &[1]);

@@ -51,14 +51,14 @@ pub enum ControlReply {
         /// What would be right.
         detail: String,
     },
-    /// The actor can not do it in its present state.
+    /// The actor cannot do it in its present state.
     Refused {
         /// Why.
         detail: String,
     },
     /// The pool is busy.
     Busy,
-    /// The store can not note it at present; nothing was changed.
+    /// The store cannot note it now; nothing was changed.
     Unavailable,
 }
 

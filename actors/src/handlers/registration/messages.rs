@@ -46,9 +46,9 @@ pub enum AuthenticateReply {
     SignatureInvalid,
     /// Its nonce was used before.
     Replayed,
-    /// Too many signed requests at present: of this client, or of all together.
+    /// Too many signed requests now: of this client, or of all together.
     Busy,
-    /// The store can not note the nonce at present.
+    /// The store cannot note the nonce now.
     Unavailable,
 }
 
@@ -90,7 +90,7 @@ pub enum RegisterReply {
         /// Where payouts go.
         payout_address: Option<String>,
     },
-    /// The pool takes no new miners at present.
+    /// The pool takes no new miners now.
     Closed,
     /// This miner is banned.
     Banned {
@@ -113,7 +113,7 @@ pub enum RegisterReply {
     },
     /// The pool is busy.
     Busy,
-    /// The store can not note it at present.
+    /// The store cannot note it now.
     Unavailable,
 }
 

@@ -45,11 +45,11 @@ pub enum FetchWorkReply {
         /// Why, in the operator's words.
         reason: String,
     },
-    /// The chain gives no work at present, or the operator paused the pool.
+    /// The chain gives no work now, or the operator paused the pool.
     NoWork,
     /// The pool is busy.
     Busy,
-    /// The store can not note a new worker at present.
+    /// The store cannot note a new worker now.
     Unavailable,
 }
 
@@ -143,7 +143,7 @@ pub enum SubmitSharesReply {
     Busy,
     /// The miner holds as much of the room for live shares as one may; nothing counts.
     MinerFull,
-    /// The store can not take shares at present; nothing counts.
+    /// The store cannot take shares now; nothing counts.
     Unavailable,
     /// Most shares of this worker were wrong lately, so it is kept out for a while; nothing counts.
     KeptOut {
