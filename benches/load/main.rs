@@ -95,7 +95,7 @@ struct Options {
     runner: runner::Runner,
 }
 
-/// A scenario.
+/// One scenario, which `--only` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// One share a request: the pool, the bare server and the pool that does not await the disk.
@@ -106,7 +106,7 @@ enum Part {
     One,
     /// Requests at half of the greatest rate, at fixed times.
     Half,
-    /// 512 connections.
+    /// One share a request over 512 connections.
     Many,
 }
 

@@ -152,7 +152,7 @@ mod tests {
         let begin = Instant::now();
         loop {
             writer
-                .execute("INSERT INTO t VALUES (randomblob(5000))", [])
+                .execute("INSERT INTO t (x) VALUES (randomblob(5000))", [])
                 .unwrap();
             mover.tend(writer);
             if is_enough(mover.progress.pages.load(Ordering::Relaxed)) {
