@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use dwarves_ports::store::{SharedStore, Store, StoreError, Write, Written};
 use dwarves_store_sqlite::{Inline, SqliteOptions, SqliteStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::fresh_seeds;
+use dwarves_testkit::memory::MemoryStore;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -174,5 +174,8 @@ fn all_stores_answer_the_same_to_fresh_histories() {
     let asked = std::env::var("PROPTEST_CASES").map(|cases| cases.parse().unwrap());
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&fresh_seeds(1).start.to_le_bytes());
-    live_all(asked.unwrap_or(12), TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    live_all(
+        asked.unwrap_or(12),
+        TestRng::from_seed(RngAlgorithm::ChaCha, &seed),
+    );
 }
