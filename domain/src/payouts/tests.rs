@@ -14,6 +14,7 @@ use crate::ledger::{Account, Balance, Balances, Postings};
 use crate::time::Timestamp;
 use crate::units::{Amount, BasisPoints};
 
+mod costs;
 mod following;
 mod planning;
 mod reading;

@@ -124,16 +124,6 @@ impl Weights {
             .iter()
             .map(|(&hotkey, &half_steps)| (hotkey, half_steps))
     }
-
-    /// The number of miners who worked.
-    pub fn len(&self) -> usize {
-        self.of_miners.len()
-    }
-
-    /// Whether nobody worked.
-    pub fn is_empty(&self) -> bool {
-        self.of_miners.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -174,7 +164,7 @@ mod tests {
     #[test]
     fn a_miner_without_work_is_not_listed() {
         let weights = Weights::sum([(key(1), 0)]).unwrap();
-        assert!(weights.is_empty());
+        assert_eq!(weights.iter().next(), None);
         assert_eq!(weights, Weights::new());
     }
 

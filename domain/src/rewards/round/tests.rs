@@ -3,6 +3,8 @@ use crate::ledger::{Account, Balance, Balances};
 use crate::rewards::pps;
 use proptest::prelude::*;
 
+mod order;
+
 fn key(byte: u8) -> Hotkey {
     Hotkey::from_bytes([byte; 32])
 }
