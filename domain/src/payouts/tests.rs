@@ -15,6 +15,7 @@ use crate::time::Timestamp;
 use crate::units::{Amount, BasisPoints};
 
 mod costs;
+mod edges;
 mod following;
 mod planning;
 mod reading;
