@@ -126,3 +126,31 @@ fn after_sixty_four_that_can_not_ride_along_no_more_are_tried() {
     assert_eq!(planned(63), [(200, 28_800), (201, 600)]);
     assert_eq!(planned(64), [(200, 28_800)]);
 }
+
+#[test]
+fn who_is_left_out_does_not_count_as_an_output_any_more() {
+    // Each small balance pays just for its own output, and the larger one for the rest of a transaction with one coin.
+    // With the change there are 252 outputs, the most that a short count tells; the second coin is for the last alone.
+    let mut due: Vec<Candidate> = (0..251).map(|n| owed(n, 6_800, Some(546))).collect();
+    due.push(owed(251, 28_800, Some(546)));
+    let (total, fee) = (250 * 6_800 + 28_800, 250 * 340 + 1_440);
+    let planned = with_small(due, &[total + fee, 20_000]).plan();
+    assert_eq!(planned.parts.len(), 251);
+    let price = planned.price.unwrap();
+    assert_eq!((price.inputs, price.fee), (1, sats(fee)));
+    assert_eq!(planned.waiting.keys().collect::<Vec<_>>(), [&key(0)]);
+}
+
+#[test]
+fn who_has_nothing_waits_for_nothing() {
+    let planned = with_small(vec![owed(1, 0, None), owed(2, 1_000_000, None)], &[2_000_000]).plan();
+    assert_eq!(paid(&planned), [(2, 1_000_000)]);
+    assert!(planned.held.is_empty() && planned.waiting.is_empty());
+    assert!(!planned.is_full());
+    let mut world = with_small(
+        vec![owed(1, 2_000_000, None), owed(2, 1_000_000, None)],
+        &[9_000_000],
+    );
+    world.rules.outputs_max = 1;
+    assert!(world.plan().is_full());
+}
