@@ -13,17 +13,17 @@ pub enum StartError {
     /// The data directory cannot be made or used.
     #[error("the data directory {path} cannot be used; give another with --data-dir")]
     DataDir {
-        /// The directory.
+        /// The directory that could not be made or used.
         path: PathBuf,
-        /// Why.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// The address is taken or not this machine's.
     #[error("cannot listen on {listen} (http.listen); is another pool running?")]
     Bind {
-        /// The address.
+        /// The address that was configured.
         listen: SocketAddr,
-        /// Why.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// An address for Stratum is taken or not this machine's.
@@ -31,9 +31,9 @@ pub enum StartError {
     BindStratum {
         /// The setting that names it.
         setting: String,
-        /// The address.
+        /// The address that was configured.
         listen: SocketAddr,
-        /// Why.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// A certificate or its key cannot be used.
@@ -65,9 +65,9 @@ pub enum StartError {
     /// The ledger's file cannot be opened.
     #[error("the ledger {path} cannot be opened")]
     OpenStore {
-        /// The file.
+        /// The file in question.
         path: PathBuf,
-        /// Why.
+        /// The operating system's reason.
         source: dwarves_store_sqlite::OpenError,
     },
     /// The owners of state cannot start from what the ledger has.

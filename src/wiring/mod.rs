@@ -79,7 +79,7 @@ const READY_EVERY: Duration = Duration::from_millis(25);
 
 /// A pool at work.
 pub struct RunningPool {
-    /// Where it listens.
+    /// The address on which the API really listens.
     pub http: SocketAddr,
     /// Where it listens for Stratum.
     pub stratum: Vec<SocketAddr>,
