@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 
 /// A client and the miner that it speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

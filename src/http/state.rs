@@ -22,6 +22,7 @@ use dwarves_actors::time_keeper::messages::ReadClock;
 use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::network::Subnet;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::Algorithm;
@@ -33,7 +34,6 @@ use super::bodies::Bodies;
 use super::connections::attending;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::{Code, Problem};
-use crate::stratum::settings::Network;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ pub struct HttpDeps {
     /// The clock.
     pub clock: SharedClock,
     /// Proxies whose word for a client's address is taken.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<Subnet>,
     /// Opens session tokens.
     pub sessions: SessionKey,
     /// The bearer token of the operator.

@@ -15,6 +15,7 @@ use dwarves_actors::proof_of_work::SharedProofOfWork;
 use dwarves_actors::source::SharedLimit;
 use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::address::AddressFormat;
+use dwarves_domain::network::Subnet;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
@@ -34,7 +35,7 @@ use crate::stratum::front::{EndSessions, StratumFront};
 use crate::stratum::gate::{CloseGate, OpenGate, StratumGate};
 use crate::stratum::protocol::login::LoginRules;
 use crate::stratum::seats::{Caps, Seats};
-use crate::stratum::settings::{Listener, Network, SessionLimits};
+use crate::stratum::settings::{Listener, SessionLimits};
 use crate::stratum::thread::{Peers, Thread};
 
 /// Connections that may wait to be accepted: all miners come back at once after a restart.
@@ -63,7 +64,7 @@ struct PreparedListener {
     start: Difficulty,
     vardiff: vardiff::Settings,
     tls: Option<TlsAcceptor>,
-    proxies: Vec<Network>,
+    proxies: Vec<Subnet>,
 }
 
 /// The server at work.

@@ -21,9 +21,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use dwarves_actors::source::{SharedLimit, SharedPlaces};
-use dwarves_domain::miners::newcomers::host;
-
-use crate::stratum::settings::Network;
+use dwarves_domain::network::{Subnet, host};
 
 pub mod attending;
 mod head;
@@ -46,7 +44,7 @@ pub struct ConnectionLimits {
     /// Looks for which an answer may wait for a client that does not read on.
     pub unread_looks: u64,
     /// Proxies that name their clients, in a PROXY header or with each request.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<Subnet>,
 }
 
 /// What a connection is doing.
@@ -137,7 +135,7 @@ impl Connections {
     }
 
     fn is_proxy(&self, ip: IpAddr) -> bool {
-        self.limits.proxies.iter().any(|network| network.holds(ip))
+        self.limits.proxies.iter().any(|subnet| subnet.contains(ip))
     }
 
     /// Takes a new connection in, if there is a place. Others may have to give way for it.
