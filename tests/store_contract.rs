@@ -1,18 +1,13 @@
-//! The store contract on SQLite, and what only a store on disk must do.
+//! The store contract on SQLite, on disk and in memory, and what only a store on disk must do.
 //!
 //! A child process is this very test binary, asked for one ignored test.
 #![allow(clippy::unwrap_used, reason = "these are tests, and helpers of tests")]
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use dwarves::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
-use dwarves_actors::store::contract::Backend;
-use dwarves_actors::store::{
-    CounterRow, ShareRow, SharedStore, Store, StoreErrorKind, TemplateRow, WorkerRow, Write, Written,
-};
-use dwarves_actors::testing::build::quiet_round;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::rewards::{Scheme, close};
@@ -20,6 +15,12 @@ use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::work::{ChainTemplate, CoinbaseForm, ExtraNonce1, FullExtraNonce};
+use dwarves_ports::store::{
+    CounterRow, ShareRow, SharedStore, Store, StoreErrorKind, TemplateRow, WorkerRow, Write, Written,
+};
+use dwarves_store_sqlite::{Inline, OpenError, SqliteOptions, SqliteStore};
+use dwarves_testkit::build::quiet_round;
+use dwarves_testkit::contract::Backend;
 
 struct OnDisk {
     directory: tempfile::TempDir,
@@ -42,37 +43,68 @@ impl Backend for OnDisk {
     }
 
     fn share(&self, sequence: Sequence) -> ShareRow {
-        let sqlite = rusqlite::Connection::open(self.path()).unwrap();
-        let sql =
-            "SELECT template, extranonce, extranonce_tail, worker, share_bits, units, hash, version, time,
-                   nonce, received_at FROM shares WHERE sequence = ?1";
-        let row = |row: &rusqlite::Row<'_>| {
-            Ok(ShareRow {
-                template: TemplateId::new(row.get(0)?),
-                extranonce: FullExtraNonce::from_parts(
-                    ExtraNonce::new(row.get::<_, i64>(1)?.cast_unsigned()),
-                    row.get(2)?,
-                ),
-                worker: WorkerId::new(row.get(3)?),
-                share_bits: CompactTarget::from_bits(row.get(4)?),
-                units: Units::from_raw(u128::from_be_bytes(row.get(5)?)),
-                hash: HeaderHash::from_bytes(row.get(6)?),
-                version: row.get(7)?,
-                time: row.get(8)?,
-                nonce: row.get(9)?,
-                received_at: Timestamp::from_millis(row.get(10)?),
-                block: None,
-            })
-        };
-        let sequence = sequence.get().cast_signed();
-        sqlite.query_row(sql, [sequence], row).unwrap()
+        share(&rusqlite::Connection::open(self.path()).unwrap(), sequence)
     }
+}
+
+/// The same store without a disk and threads.
+struct InMemory {
+    last: RefCell<SqliteStore<Inline>>,
+}
+
+impl Backend for InMemory {
+    fn fresh() -> Self {
+        let last = RefCell::new(SqliteStore::inline().unwrap());
+        Self { last }
+    }
+
+    fn open(&self) -> SharedStore {
+        let anew = self.last.borrow().reopen().unwrap();
+        self.last.replace(anew.clone());
+        Arc::new(anew)
+    }
+
+    fn share(&self, sequence: Sequence) -> ShareRow {
+        let last = self.last.borrow();
+        last.look(|sqlite| share(sqlite, sequence)).unwrap()
+    }
+}
+
+fn share(sqlite: &rusqlite::Connection, sequence: Sequence) -> ShareRow {
+    let sql = "SELECT template, extranonce, extranonce_tail, worker, share_bits, units, hash, version, time,
+               nonce, received_at FROM shares WHERE sequence = ?1";
+    let row = |row: &rusqlite::Row<'_>| {
+        Ok(ShareRow {
+            template: TemplateId::new(row.get(0)?),
+            extranonce: FullExtraNonce::from_parts(
+                ExtraNonce::new(row.get::<_, i64>(1)?.cast_unsigned()),
+                row.get(2)?,
+            ),
+            worker: WorkerId::new(row.get(3)?),
+            share_bits: CompactTarget::from_bits(row.get(4)?),
+            units: Units::from_raw(u128::from_be_bytes(row.get(5)?)),
+            hash: HeaderHash::from_bytes(row.get(6)?),
+            version: row.get(7)?,
+            time: row.get(8)?,
+            nonce: row.get(9)?,
+            received_at: Timestamp::from_millis(row.get(10)?),
+            block: None,
+        })
+    };
+    let sequence = sequence.get().cast_signed();
+    sqlite.query_row(sql, [sequence], row).unwrap()
 }
 
 mod contract {
     use super::OnDisk;
 
-    dwarves_actors::store_contract!(OnDisk);
+    dwarves_testkit::store_contract!(OnDisk);
+}
+
+mod contract_in_memory {
+    use super::InMemory;
+
+    dwarves_testkit::store_contract!(InMemory);
 }
 
 fn open(path: &Path) -> SqliteStore {
@@ -482,9 +514,9 @@ fn a_database_of_version_zero_is_brought_up_to_date() {
 fn database_of_version_20(path: &Path) {
     let sqlite = rusqlite::Connection::open(path).unwrap();
     for migration in [
-        include_str!("../src/store/sqlite/migrations/0001_begin.sql"),
-        include_str!("../src/store/sqlite/migrations/0010_blocks.sql"),
-        include_str!("../src/store/sqlite/migrations/0020_payouts.sql"),
+        include_str!("../adapters/store-sqlite/src/migrations/0001_begin.sql"),
+        include_str!("../adapters/store-sqlite/src/migrations/0010_blocks.sql"),
+        include_str!("../adapters/store-sqlite/src/migrations/0020_payouts.sql"),
     ] {
         sqlite.execute_batch(migration).unwrap();
     }
@@ -604,4 +636,52 @@ fn a_lock_of_another_program_delays_a_commit_and_does_not_break_it() {
     sqlite.execute_batch("COMMIT").unwrap();
     assert!(block_on(waiting).is_ok());
     assert_eq!(last_sequence(&store), 1);
+}
+
+fn setting(store: &SqliteStore<Inline>) -> Result<String, StoreErrorKind> {
+    let settings = block_on(store.settings()).map_err(|error| error.kind())?;
+    Ok(settings.get("a").cloned().unwrap_or_default())
+}
+
+fn set(store: &SqliteStore<Inline>, value: &str) -> Result<Vec<Written>, StoreErrorKind> {
+    let set = Write::SaveSetting {
+        key: "a".to_owned(),
+        value: Some(value.to_owned()),
+    };
+    block_on(store.commit(vec![set])).map_err(|error| error.kind())
+}
+
+#[test]
+fn a_copy_in_memory_knows_nothing_of_what_comes_later_and_a_clone_does() {
+    let store = SqliteStore::inline().unwrap();
+    set(&store, "before").unwrap();
+    let (copy, clone) = (store.copy().unwrap(), store.clone());
+    set(&store, "after").unwrap();
+    assert_eq!(setting(&copy).unwrap(), "before");
+    assert_eq!(setting(&clone).unwrap(), "after");
+    set(&copy, "other").unwrap();
+    assert_eq!(setting(&store).unwrap(), "after");
+}
+
+#[test]
+fn a_store_in_memory_that_is_opened_anew_is_closed_to_whoever_had_it() {
+    let store = SqliteStore::inline().unwrap();
+    set(&store, "before").unwrap();
+    let clone = store.clone();
+    let anew = store.reopen().unwrap();
+    for old in [&store, &clone] {
+        assert_eq!(set(old, "late"), Err(StoreErrorKind::Unavailable));
+        assert_eq!(setting(old), Err(StoreErrorKind::Unavailable));
+        assert!(old.reopen().is_err() && old.copy().is_err() && old.look(|_| ()).is_err());
+    }
+    assert_eq!(setting(&anew).unwrap(), "before");
+}
+
+#[test]
+fn a_store_in_memory_is_checked_when_it_is_opened_anew() {
+    let store = SqliteStore::inline().unwrap();
+    let hand = "INSERT INTO balances (account, hotkey, amount) VALUES ('fee', x'', 50)";
+    store.look(|sqlite| sqlite.execute_batch(hand).unwrap()).unwrap();
+    let error = store.reopen().err().expect("it must be refused");
+    assert!(matches!(error, OpenError::Corrupt(_)), "{error}");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::ask::ReplyTo;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::{AuditRow, Write, Written};
+use dwarves_ports::store::{AuditRow, Write, Written};
 
 #[cfg(test)]
 mod tests;

@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Outbox, Port, Request};
-use crate::clock::{SharedClock, poke_every};
 use crate::gate::{GateControl, SHOWN_MAX};
 use crate::pool_manager::messages::ControlOutcome;
 use crate::wall_time::rfc3339;
+use dwarves_ports::clock::{SharedClock, poke_every};
 
 /// Messages that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 1_024;

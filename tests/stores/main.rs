@@ -1,15 +1,15 @@
-//! The store without a disk and the store that is shipped give the same answers to the same history.
+//! A plain reading of what a store promises and the store that is shipped, on disk and in memory, give the same answers
+//! to the same history.
 //!
-//! The simulation, the block machine and the payout histories run on the first, pools on the second. A history is a
-//! list of commits, most of them sensible and some that contradict what is stored, with restarts in between. After each
-//! of them everything that can be asked is asked of both.
+//! A history is a list of commits, most of them sensible and some that contradict what is stored, with restarts in
+//! between. After each of them everything that can be asked is asked of all.
 #![allow(clippy::unwrap_used, reason = "these are tests, and helpers of tests")]
 
 use std::sync::Arc;
 
-use dwarves::store::sqlite::{SqliteOptions, SqliteStore};
-use dwarves_actors::store::memory::MemoryStore;
-use dwarves_actors::store::{SharedStore, StoreError, Write, Written};
+use dwarves_ports::store::{SharedStore, Store, StoreError, Write, Written};
+use dwarves_store_sqlite::{Inline, SqliteOptions, SqliteStore};
+use dwarves_testkit::memory::MemoryStore;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
@@ -20,55 +20,64 @@ mod writes;
 
 use history::{Draw, History};
 
-/// A store on disk and one in memory.
-struct Twins {
+/// The plain reading, and the shipped store on disk and in memory.
+struct Triplets {
     directory: tempfile::TempDir,
-    memory: MemoryStore,
-    sqlite: SharedStore,
+    plain: MemoryStore,
+    on_disk: SharedStore,
+    inline: SqliteStore<Inline>,
 }
 
-impl Twins {
+impl Triplets {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let sqlite = open(&directory);
+        let on_disk = open(&directory);
         Self {
             directory,
-            memory: MemoryStore::new(),
-            sqlite,
+            plain: MemoryStore::new(),
+            on_disk,
+            inline: SqliteStore::inline().unwrap(),
         }
     }
 
-    fn both(&self) -> [SharedStore; 2] {
-        [Arc::new(self.memory.clone()), Arc::clone(&self.sqlite)]
+    fn plain(&self) -> SharedStore {
+        Arc::new(self.plain.clone())
     }
 
-    /// The file is closed and opened again; memory stays.
+    fn all(&self) -> [SharedStore; 3] {
+        [
+            self.plain(),
+            Arc::clone(&self.on_disk),
+            Arc::new(self.inline.clone()),
+        ]
+    }
+
+    /// The databases are closed and opened again; what is plain stays.
     fn restart(&mut self) {
-        self.sqlite = Arc::new(self.memory.clone());
-        self.sqlite = open(&self.directory);
+        self.on_disk = self.plain();
+        self.on_disk = open(&self.directory);
+        self.inline = self.inline.reopen().unwrap();
     }
 
-    /// What both answered; `None` if both refused it for the same kind of reason.
+    /// What all answered; `None` if all refused it for the same kind of reason.
     async fn commit(&self, writes: &[Write]) -> Result<Option<Vec<Written>>, TestCaseError> {
-        let [memory, sqlite] = self.both();
-        let of_memory = memory.commit(writes.to_vec()).await;
-        let of_sqlite = sqlite.commit(writes.to_vec()).await;
-        // Shares are deleted after the answer, before the next order.
-        if writes
-            .iter()
-            .any(|write| matches!(write, Write::PruneShares { .. }))
-        {
-            sqlite.commit(Vec::new()).await.unwrap();
-        }
         let kind = |result: Result<Vec<Written>, StoreError>| result.map_err(|error| error.kind());
-        let (of_memory, of_sqlite) = (kind(of_memory), kind(of_sqlite));
-        if of_memory != of_sqlite {
-            let difference = questions::difference(&of_memory, &of_sqlite);
-            return Err(TestCaseError::fail(format!(
-                "{writes:#?}\nis answered with{difference}"
-            )));
+        let of_plain = kind(self.plain.commit(writes.to_vec()).await);
+        let is_pruning = |write| matches!(write, &Write::PruneShares { .. });
+        for (store, which) in [(&self.on_disk, "on disk"), (&self.all()[2], "inline")] {
+            let answer = kind(store.commit(writes.to_vec()).await);
+            if answer != of_plain {
+                let difference = questions::difference(&of_plain, which, &answer);
+                return Err(TestCaseError::fail(format!(
+                    "{writes:#?}\nis answered with{difference}"
+                )));
+            }
+            // Shares are deleted after the answer, before the next order.
+            if writes.iter().any(is_pruning) {
+                store.commit(Vec::new()).await.unwrap();
+            }
         }
-        Ok(of_memory.ok())
+        Ok(of_plain.ok())
     }
 }
 
@@ -86,26 +95,26 @@ struct Seen {
 }
 
 async fn live(draws: Vec<Vec<Draw>>, seen: &mut Seen) -> Result<(), TestCaseError> {
-    let mut twins = Twins::new();
+    let mut triplets = Triplets::new();
     let mut history = History::default();
-    questions::agree_at_start(&twins.both(), history.now()).await?;
+    questions::agree_at_start(&triplets.all(), history.now()).await?;
     let begin = history.begin();
-    let written = twins.commit(&begin).await?.unwrap();
+    let written = triplets.commit(&begin).await?.unwrap();
     history.note(&begin, &written);
     let last = draws.len() - 1;
     for (number, commit) in draws.into_iter().enumerate() {
         if commit.is_empty() {
-            twins.restart();
-            questions::agree_at_start(&twins.both(), history.now()).await?;
+            triplets.restart();
+            questions::agree_at_start(&triplets.all(), history.now()).await?;
             seen.restarts += 1;
             continue;
         }
-        let memory: SharedStore = Arc::new(twins.memory.clone());
+        let plain = triplets.plain();
         let mut writes = Vec::new();
         for draw in &commit {
-            writes.extend(history.write(&memory, draw).await);
+            writes.extend(history.write(&plain, draw).await);
         }
-        match twins.commit(&writes).await? {
+        match triplets.commit(&writes).await? {
             Some(written) => {
                 history.note(&writes, &written);
                 for write in &writes {
@@ -116,14 +125,14 @@ async fn live(draws: Vec<Vec<Draw>>, seen: &mut Seen) -> Result<(), TestCaseErro
         }
         // There are many questions, so they are not asked every time.
         if number % 4 == 0 || number == last {
-            questions::agree(&twins.both(), &history).await?;
+            questions::agree(&triplets.all(), &history).await?;
         }
     }
     Ok(())
 }
 
 #[test]
-fn both_stores_answer_the_same() {
+fn all_stores_answer_the_same() {
     // The same histories every time, or as many random ones as are asked for.
     let asked: Option<u32> = std::env::var("PROPTEST_CASES")
         .ok()

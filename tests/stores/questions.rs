@@ -1,54 +1,55 @@
-//! Everything that can be asked of a store, asked of both.
+//! Everything that can be asked of a store, asked of all.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use dwarves_actors::store::reads::{PageRequest, PoolTotals};
-use dwarves_actors::store::{SharedStore, StoreErrorKind, StoreFuture};
-use dwarves_actors::testing::build::sats;
 use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::rewards::pplns;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
+use dwarves_ports::store::reads::{PageRequest, PoolTotals};
+use dwarves_ports::store::{SharedStore, StoreErrorKind, StoreFuture};
+use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{History, at, hash, miner};
 
-/// Asks both and compares. A question that fails must fail in both.
+/// Asks all and compares with the first. A question that fails must fail in all.
 async fn same<T: PartialEq + Debug>(
-    [memory, sqlite]: &[SharedStore; 2],
+    [plain, on_disk, inline]: &[SharedStore; 3],
     what: &str,
     ask: impl Fn(&SharedStore) -> StoreFuture<T>,
 ) -> Result<(), TestCaseError> {
-    let answer = |result: Result<T, dwarves_actors::store::StoreError>| -> Result<T, StoreErrorKind> {
+    let answer = |result: Result<T, dwarves_ports::store::StoreError>| -> Result<T, StoreErrorKind> {
         result.map_err(|error| error.kind())
     };
-    let (of_memory, of_sqlite) = (answer(ask(memory).await), answer(ask(sqlite).await));
-    if of_memory == of_sqlite {
-        return Ok(());
+    let of_plain = answer(ask(plain).await);
+    for (store, which) in [(on_disk, "on disk"), (inline, "inline")] {
+        let other = answer(ask(store).await);
+        if other != of_plain {
+            let difference = difference(&of_plain, which, &other);
+            return Err(TestCaseError::fail(format!("{what}:{difference}")));
+        }
     }
-    Err(TestCaseError::fail(format!(
-        "{what}:{}",
-        difference(&of_memory, &of_sqlite)
-    )))
+    Ok(())
 }
 
 /// The lines in which two answers differ.
-pub(crate) fn difference<T: Debug>(of_memory: &T, of_sqlite: &T) -> String {
-    let (of_memory, of_sqlite) = (format!("{of_memory:#?}"), format!("{of_sqlite:#?}"));
-    let lines = of_memory.lines().zip(of_sqlite.lines()).enumerate();
+pub(crate) fn difference<T: Debug>(of_plain: &T, which: &str, other: &T) -> String {
+    let (of_plain, other) = (format!("{of_plain:#?}"), format!("{other:#?}"));
+    let lines = of_plain.lines().zip(other.lines()).enumerate();
     let first = lines.filter(|(_, (a, b))| a != b).map(|(n, _)| n).next();
     let first = first.unwrap_or(0).saturating_sub(6);
     let part = |text: &str| text.lines().skip(first).take(24).collect::<Vec<_>>().join("\n");
     format!(
-        "\n--- in memory, from line {first}\n{}\n--- on disk\n{}",
-        part(&of_memory),
-        part(&of_sqlite)
+        "\n--- plain, from line {first}\n{}\n--- {which}\n{}",
+        part(&of_plain),
+        part(&other)
     )
 }
 
-pub(crate) async fn agree_at_start(stores: &[SharedStore; 2], now: Timestamp) -> Result<(), TestCaseError> {
+pub(crate) async fn agree_at_start(stores: &[SharedStore; 3], now: Timestamp) -> Result<(), TestCaseError> {
     same(stores, "start", |store| store.start(now)).await
 }
 
@@ -56,7 +57,7 @@ fn pages() -> [PageRequest; 4] {
     [(None, 100), (None, 2), (Some(4), 3), (Some(0), 5)].map(|(cursor, limit)| PageRequest { cursor, limit })
 }
 
-pub(crate) async fn agree(stores: &[SharedStore; 2], history: &History) -> Result<(), TestCaseError> {
+pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Result<(), TestCaseError> {
     let last = history.last().get();
     for limit in [1, 100] {
         same(stores, "blocks_to_account", |s| s.blocks_to_account(limit)).await?;

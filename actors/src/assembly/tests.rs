@@ -8,8 +8,6 @@ use dwarves_domain::units::{BasisPoints, Units};
 
 use super::*;
 use crate::ask::Request;
-use crate::chain::BlockStatus;
-use crate::clock::Clock;
 use crate::handlers::registration::messages::RegisterReply;
 use crate::miner_manager::messages::{
     AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, JudgeShares, Judgement, ReadStanding,
@@ -17,11 +15,14 @@ use crate::miner_manager::messages::{
 };
 use crate::pool_manager::messages::{ControlMessage, ControlOutcome, LifeState, PoolControl};
 use crate::reward_distributor::messages::DistributorControl;
-use crate::store::memory::MemoryStore;
-use crate::store::{BlockState, Store};
-use crate::testing::build::{self, BEGIN, EASY_BITS, hotkey, mine, pool_settings, worker_name};
-use crate::testing::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
+use crate::testing::settings::pool_settings;
 use crate::work_manager::messages::{IssueJob, IssueJobReply};
+use dwarves_ports::chain::BlockStatus;
+use dwarves_ports::clock::Clock;
+use dwarves_ports::store::{BlockState, Store};
+use dwarves_testkit::build::{self, BEGIN, EASY_BITS, hotkey, mine, worker_name};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 
 struct Bench {
     store: MemoryStore,
@@ -200,7 +201,7 @@ async fn a_stopped_pool_has_saved_everything_and_writes_no_more() {
     ask(&bench.ports.stop, Stop).await;
     let stored = bench.store.start(BEGIN).await.unwrap();
     assert_eq!(stored.workers[0].1.accepted, 1);
-    let write = crate::store::Write::SaveSetting {
+    let write = dwarves_ports::store::Write::SaveSetting {
         key: "late".to_owned(),
         value: None,
     };
@@ -250,7 +251,7 @@ async fn the_owners_run_on_an_arbiter_of_their_own_as_well() {
 #[actix::test]
 async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
     use crate::paymaster::messages::PaymasterControl;
-    use crate::testing::build::sats;
+    use dwarves_testkit::build::sats;
 
     let bench = Bench::new().await;
     let configured = pool_settings();

@@ -17,13 +17,14 @@ use crate::ask::Port;
 use crate::assembly::{Placement, World, start};
 use crate::handlers::admin::messages::{AdminCaller, Control, ControlReply};
 use crate::handlers::admin::{ACTORS, AdminHandler, AdminHandlerParts};
-use crate::store::faulty::{FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::reads::PageRequest;
-use crate::store::{AuditRow, BanRow, Store, WorkerRow, Write};
-use crate::testing::build::{BEGIN, EASY_BITS, hotkey, payout_settings, pool_settings, sats, worker_name};
 use crate::testing::payouts::crediting_round;
-use crate::testing::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
+use crate::testing::settings::{payout_settings, pool_settings};
+use dwarves_ports::store::reads::PageRequest;
+use dwarves_ports::store::{AuditRow, BanRow, Store, WorkerRow, Write};
+use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, sats, worker_name};
+use dwarves_testkit::faulty_store::{FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 

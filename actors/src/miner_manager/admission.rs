@@ -9,7 +9,7 @@ use dwarves_domain::miners::{Client, TooManyNew};
 use dwarves_domain::time::{Span, Timestamp};
 
 use super::{CommitError, MinerManager};
-use crate::store::{Write, Written};
+use dwarves_ports::store::{Write, Written};
 
 /// Numbers of workers that are stored at once as to be given: one small commit for so many new names.
 const NUMBERS_AT_ONCE: u32 = 1_024;

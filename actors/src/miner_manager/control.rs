@@ -12,7 +12,7 @@ use super::messages::MinerControl;
 use super::{MinerManager, ban_of};
 use crate::ask::{Ask, ReplyTo};
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::{BanRow, Write};
+use dwarves_ports::store::{BanRow, Write};
 
 /// The setting that says whether new miners are taken.
 const REGISTRATION_OPEN: &str = "miners.registration_open";

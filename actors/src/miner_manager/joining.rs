@@ -9,10 +9,12 @@ use dwarves_domain::miners::Client;
 use dwarves_domain::target::Difficulty;
 
 use super::admission::{Newcomer, Refusal, Registered};
-use super::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
+use dwarves_domain::login::Identity;
+
+use super::messages::{JoinWorker, JoinWorkerReply, Standing};
 use super::{MinerManager, standing_of};
 use crate::ask::{Ask, ReplyTo};
-use crate::store::Write;
+use dwarves_ports::store::Write;
 
 /// The settings of what workers earned in sessions begin so; hotkey and worker follow. (They are named after what
 /// sessions issue, which is what earlier versions kept there.)

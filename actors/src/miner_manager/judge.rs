@@ -15,7 +15,7 @@ use dwarves_domain::work::JobMark;
 use super::messages::{CheckedShare, CheckedShares, Judgement};
 use super::standing_of;
 use crate::handlers::submission::messages::ShareVerdict;
-use crate::store::{FoundBlock, ShareRow, WorkerRow};
+use dwarves_ports::store::{FoundBlock, ShareRow, WorkerRow};
 
 /// A job that brought as many shares as one may is renewed so many times harder.
 const RAISED_BY: f64 = 20.0;

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
+use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
 use dwarves_domain::share::{Proof, Rejection};
 use dwarves_domain::statistics::Record;
@@ -119,25 +119,6 @@ pub enum AssignWorkerReply {
 
 impl Request for AssignWorker {
     type Reply = AssignWorkerReply;
-}
-
-/// Who mines in a session: what a login says, checked for its form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// A miner that registered by itself.
-    Hotkey(Hotkey),
-    /// A payout address. It is registered when it is seen first, under its own identity, paid to itself.
-    Address(PayoutAddress),
-}
-
-impl Identity {
-    /// The name by which the pool knows it.
-    pub fn hotkey(&self) -> Hotkey {
-        match self {
-            Self::Hotkey(hotkey) => *hotkey,
-            Self::Address(address) => address.identity(),
-        }
-    }
 }
 
 /// Lets a worker into a session that steers its own difficulty. Asked again now and then, it says whether the

@@ -10,7 +10,7 @@ use super::messages::{
 use super::{MinerManager, standing_of};
 use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
-use crate::store::{Write, Written};
+use dwarves_ports::store::{Write, Written};
 
 /// From how many tenths of it on the room for live shares is nearly full.
 const NEARLY_FULL_TENTHS: usize = 9;

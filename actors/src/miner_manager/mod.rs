@@ -17,9 +17,9 @@ use tokio::sync::oneshot;
 
 use crate::ask::{Ask, AskError, Outbox, Port};
 use crate::block_tracker::messages::BlockFound;
-use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
-use crate::store::{CounterRow, StoreAction, StoreError, Write, Written};
+use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::store::{CounterRow, StoreAction, StoreError, Write, Written};
 
 mod admission;
 mod control;
@@ -261,7 +261,7 @@ fn standing_of(registry: &Registry, hotkey: &Hotkey, now: Timestamp) -> Option<S
     }
 }
 
-fn ban_of(row: crate::store::BanRow) -> Ban {
+fn ban_of(row: dwarves_ports::store::BanRow) -> Ban {
     Ban {
         reason: row.reason,
         until: row.until,

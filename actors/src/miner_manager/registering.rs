@@ -9,7 +9,7 @@ use super::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceR
 use super::{MinerManager, standing_of};
 use crate::ask::Ask;
 use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
-use crate::store::{Write, Written};
+use dwarves_ports::store::{Write, Written};
 
 impl Handler<Ask<UseNonce>> for MinerManager {
     type Result = ();

@@ -11,7 +11,7 @@ use super::joining::earned_key;
 use super::{MinerManager, row_of};
 use crate::ask::ReplyTo;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::{Write, Written};
+use dwarves_ports::store::{Write, Written};
 
 /// Settings of workers that are no more that are forgotten in one commit.
 const ORPHANS_PER_COMMIT: usize = 1_000;

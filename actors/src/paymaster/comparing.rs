@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::{SharedStore, StoreError, Write};
-use crate::wallet::{SharedWallet, WalletError};
+use dwarves_ports::store::{SharedStore, StoreError, Write};
+use dwarves_ports::wallet::{SharedWallet, WalletError};
 
 /// The setting that remembers what was compared.
 pub const COMPARED: &str = "ledger.compared_with_wallet";

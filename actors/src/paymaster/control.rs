@@ -19,7 +19,7 @@ use crate::audit::Order;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
 use crate::pool_manager::setting::HasSettings;
-use crate::store::Write;
+use dwarves_ports::store::Write;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";

@@ -13,7 +13,7 @@ use super::making::Planned;
 use super::signing::build_request;
 use super::trouble::{Trouble, TroubleKind};
 use crate::pool_manager::messages::ControlOutcome;
-use crate::wallet::WalletState;
+use dwarves_ports::wallet::WalletState;
 
 /// Miners who wait that are told by name.
 const WAITING_MAX: usize = 1_000;

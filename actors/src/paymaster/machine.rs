@@ -20,12 +20,12 @@ use super::refusals::Refusal;
 use super::trouble::{Trouble, TroubleKind};
 use crate::ask::Port;
 use crate::audit::Order;
-use crate::clock::SharedClock;
-use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
-use crate::store::{SharedStore, StoreAction, StoreError, Write, Written};
-use crate::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::{SharedStore, StoreAction, StoreError, Write, Written};
+use dwarves_ports::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 
 /// Payouts that are followed at once; more are not begun.
 pub(super) const OPEN_MAX: u32 = 1_000;

@@ -16,8 +16,8 @@ use super::machine::{Ended, Errand, Machine, patiently};
 use super::refusals::Refusal;
 use super::signing::{build_request, check_signed};
 use super::trouble::{Trouble, TroubleKind};
-use crate::store::{Write, Written};
-use crate::wallet::{WalletAction, WalletError, WalletErrorKind};
+use dwarves_ports::store::{Write, Written};
+use dwarves_ports::wallet::{WalletAction, WalletError, WalletErrorKind};
 
 /// Plans of one look: after each but the last something was learnt from the wallet's refusal.
 const PLANS_MAX: u32 = 8;

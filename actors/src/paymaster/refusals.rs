@@ -12,7 +12,7 @@ use dwarves_domain::units::Amount;
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::Trouble;
-use crate::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
+use dwarves_ports::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
 
 /// Transactions that are tried in one look to find refused addresses: a few among two thousand. Whoever is not
 /// cleared by then waits for the next plan, which comes at once; the others are paid.

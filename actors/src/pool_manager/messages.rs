@@ -6,14 +6,14 @@ use dwarves_domain::time::Timestamp;
 use serde_json::Value;
 
 use crate::ask::Request;
-use crate::chain::Standing;
 use crate::gate::{GateControl, GateView};
 use crate::http_gate::HttpGateView;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
-use crate::store::Written;
 use crate::work_manager::messages::{NoWork, WorkControl};
+use dwarves_ports::chain::Standing;
+use dwarves_ports::store::Written;
 
 /// Where the pool is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

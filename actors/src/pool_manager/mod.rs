@@ -14,16 +14,16 @@ use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
-use crate::clock::SharedClock;
 use crate::gate::AttachGate;
 use crate::http_gate::AttachHttpGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
-use crate::store::{SharedStore, Write};
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{SharedStore, Write};
 
 pub mod effective;
 pub mod messages;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::messages::ControlOutcome;
 use crate::ask::{Port, ReplyTo};
 use crate::ledger::messages::Commit;
-use crate::store::Write;
+use dwarves_ports::store::Write;
 
 /// An actor with settings that admins change.
 pub(crate) trait HasSettings: Actor<Context = Context<Self>> {

@@ -12,19 +12,20 @@ use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
 use crate::block_tracker::messages::{BlocksView, ReadBlocks};
-use crate::chain::Standing;
-use crate::clock::Moment;
 use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
-use crate::store::memory::MemoryStore;
-use crate::store::{StoreError, StoreErrorKind, Written};
-use crate::testing::build::{BEGIN, template};
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::testing::{Inbox, recorded_port};
 use crate::time_keeper::messages::ClockView;
 use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
+use dwarves_ports::chain::Standing;
+use dwarves_ports::clock::Moment;
+use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_testkit::build::{BEGIN, template};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, settle};
 
 /// A time keeper that knows one hindrance at most.
 struct Keeper(Rc<Cell<Option<&'static str>>>);

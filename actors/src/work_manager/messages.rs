@@ -9,8 +9,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{BareTemplate, Job, Template};
 
 use crate::ask::{Outbox, Request};
-use crate::chain::Standing;
-use crate::clock::Moment;
+use dwarves_ports::chain::Standing;
+use dwarves_ports::clock::Moment;
 
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,10 +15,10 @@ use serde_json::json;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::audit::{self, Order};
-use crate::clock::SharedClock;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::{ControlMessage, ControlOutcome, Deliver};
-use crate::store::{AuditRow, Write};
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{AuditRow, Write};
 
 pub mod messages;
 mod parse;

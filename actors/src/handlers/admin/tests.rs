@@ -12,11 +12,12 @@ use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::PoolControl;
 use crate::reward_distributor::messages::DistributorControl;
-use crate::store::{StoreError, StoreErrorKind, Written};
-use crate::testing::build::{BEGIN, hotkey, sats, worker_name};
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::testing::{Inbox, recorded_port};
 use crate::work_manager::messages::WorkControl;
 use dwarves_domain::ids::PayoutId;
+use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_testkit::build::{BEGIN, hotkey, sats, worker_name};
+use dwarves_testkit::{ManualClock, settle};
 
 struct Bench {
     handler: Addr<AdminHandler>,

@@ -16,9 +16,9 @@ use dwarves_domain::units::Amount;
 
 use super::rate::{FairRate, SharedRate};
 use crate::ask::{Ask, AskError, Port};
-use crate::clock::SharedClock;
 use crate::miner_manager::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceReply};
-use crate::source::Source;
+use dwarves_domain::source::Source;
+use dwarves_ports::clock::SharedClock;
 
 pub mod messages;
 #[cfg(test)]

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::ask::Request;
-use crate::testing::build::{BEGIN, hotkey};
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::testing::{Inbox, recorded_port};
+use dwarves_testkit::build::{BEGIN, hotkey};
+use dwarves_testkit::{ManualClock, settle};
 
 const POOL: Hotkey = Hotkey::from_bytes([200; 32]);
 const PER_SEC: SharedRate = SharedRate {

@@ -19,8 +19,8 @@ use super::SubmissionHandler;
 use super::hashing::Draft;
 use crate::ask::{AskError, ReplyTo, reply_channel};
 use crate::block_tracker::messages::{CandidateReply, TakeCandidate};
-use crate::clock::Moment;
 use crate::miner_manager::messages::CheckedShare;
+use dwarves_ports::clock::Moment;
 
 /// Candidates that wait because the block tracker is busy, and how long until they are offered again.
 const UNSENT_MAX: usize = 256;

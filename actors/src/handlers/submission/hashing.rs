@@ -15,7 +15,7 @@ use super::finding::{Found, Refused};
 use super::messages::SubmitSharesReply;
 use super::{Asker, SubmissionHandler};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares};
-use crate::proof_of_work::NotHashed;
+use dwarves_ports::proof_of_work::NotHashed;
 
 /// Slow hashes that are remembered, so that sending a share again costs no hashing again. 64 bytes each.
 const HASHED_MAX: usize = 65_536;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::messages::ShareVerdict;
 use crate::ask::Outbox;
 use crate::http_gate::PutOutRig;
-use crate::source::Source;
+use dwarves_domain::source::Source;
 
 /// What a handler knows of those whose shares are mostly wrong.
 pub struct Ladder {

@@ -17,11 +17,11 @@ use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
-use crate::clock::{Moment, SharedClock, poke_every};
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, MinerChanged, WatchMiners};
-use crate::proof_of_work::{HashHere, SharedProofOfWork};
-use crate::source::{SharedLimit, SharedPlaces, Source};
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
+use dwarves_domain::source::{SharedLimit, SharedPlaces, Source};
+use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 
 mod early;
 mod fetching;

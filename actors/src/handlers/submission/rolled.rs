@@ -12,7 +12,7 @@ use super::messages::{RolledShare, SubmitRolled};
 use super::{Asker, SubmissionHandler};
 use crate::ask::Ask;
 use crate::miner_manager::messages::CheckedShare;
-use crate::source::Source;
+use dwarves_domain::source::Source;
 
 impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
     type Result = ();

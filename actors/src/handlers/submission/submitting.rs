@@ -17,7 +17,7 @@ use super::{Asker, JUDGING_MAX, SubmissionHandler};
 use crate::ask::{Ask, AskError};
 use crate::block_tracker::messages::CandidateReply;
 use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
-use crate::source::Source;
+use dwarves_domain::source::Source;
 
 /// How long an answer waits until a block whose share does not count is stored.
 const STORED_IN: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::login::Identity;
 use dwarves_domain::target::Difficulty;
 
 use super::*;

@@ -14,13 +14,13 @@ use super::*;
 use crate::ask::{Ask, Request};
 use crate::handlers::submission::messages::ShareVerdict;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{ShareRow, SharedStore, Store, WorkerRow};
-use crate::testing::build::{
-    self, BEGIN, checked, hotkey, job, memory_settings, mine, template_of, template_row, worker_name,
-};
-use crate::testing::{Gate, Inbox, ManualClock, PacedStore, RecordingHalt, recorded_outbox, settle};
+use crate::testing::settings::{checked, memory_settings};
+use crate::testing::{Inbox, recorded_outbox};
+use dwarves_ports::store::{ShareRow, SharedStore, Store, WorkerRow};
+use dwarves_testkit::build::{self, BEGIN, hotkey, job, mine, template_of, template_row, worker_name};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 
 mod controlling;
 mod joining;
@@ -153,7 +153,7 @@ impl Bench {
             blocks: outbox,
             candidates_max: 4,
             mailbox_capacity: MAILBOX_CAPACITY,
-            difficulty_range: build::pool_settings().difficulty_range,
+            difficulty_range: crate::testing::settings::pool_settings().difficulty_range,
         };
         let manager = MinerManager::new(parts, restore(&stored, &weights, &settings, BEGIN)).start();
         settle().await;

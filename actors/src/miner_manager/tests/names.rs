@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
 
 use super::*;
@@ -61,7 +62,7 @@ impl Bench {
     async fn share(&self, number: u32, nonce: u32) -> String {
         let job = build::job(&template(1), 1, hotkey(1), number);
         let mut one = judge_one(checked(&job, nonce * 1_000));
-        one.received_at = crate::clock::Clock::now(&self.clock);
+        one.received_at = dwarves_ports::clock::Clock::now(&self.clock);
         words(&self.ask(one).await).remove(0)
     }
 
@@ -74,7 +75,7 @@ impl Bench {
     }
 
     async fn again(self, settings: MemorySettings) -> Self {
-        let now = crate::clock::Clock::now(&self.clock);
+        let now = dwarves_ports::clock::Clock::now(&self.clock);
         let next = Self::on(self.memory, FaultPlan::default(), settings).await;
         next.clock.set(now);
         next.gate.open();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::login::Identity;
 
 use super::*;
 use crate::handlers::registration::messages::RegisterReply;

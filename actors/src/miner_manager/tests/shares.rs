@@ -342,6 +342,6 @@ async fn a_share_is_stored_with_all_that_its_miner_rolled() {
 
 impl Bench {
     fn now(&self) -> Timestamp {
-        crate::clock::Clock::now(&self.clock)
+        dwarves_ports::clock::Clock::now(&self.clock)
     }
 }

@@ -3,8 +3,8 @@
 use dwarves_domain::chain_guard::Verdict;
 
 use super::*;
-use crate::chain::Standing;
 use crate::paymaster::holds::Hold;
+use dwarves_ports::chain::Standing;
 
 fn minority() -> Standing {
     Standing {

@@ -9,10 +9,11 @@ use super::*;
 use crate::assembly::{self, Placement, PoolPorts, PoolSettings, World};
 use crate::miner_manager::messages::{MinerControl, RegisterMiner};
 use crate::pool_manager::messages::{ControlMessage, Deliver, PoolControl};
-use crate::store::memory::MemoryStore;
-use crate::testing::build::{EASY_BITS, pool_settings};
-use crate::testing::{RecordingHalt, TestChain, TestWallet};
+use crate::testing::settings::pool_settings;
 use crate::work_manager::messages::WorkControl;
+use dwarves_testkit::build::EASY_BITS;
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{RecordingHalt, TestChain, TestWallet};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -305,7 +306,7 @@ async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
         }
         if !ends_work {
             pool.chain
-                .set_submissions(crate::testing::chain::Submissions::LostBefore);
+                .set_submissions(dwarves_testkit::chain::Submissions::LostBefore);
         }
         let job = pool.job().await;
         let (nonce, proof) = build::mine(&job, 0, true);

@@ -5,8 +5,8 @@ use dwarves_domain::work::Header;
 
 use super::*;
 use crate::block_tracker::messages::CandidateReply;
-use crate::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
-use crate::source::Source;
+use dwarves_domain::source::Source;
+use dwarves_ports::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
 
 /// Headers that were handed over, and who waits for their hashes.
 type Handed = (Vec<Header>, oneshot::Sender<Vec<HeaderHash>>);

@@ -13,14 +13,15 @@ use tokio::sync::oneshot;
 use super::messages::*;
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::clock::Moment;
 use crate::http_gate::HttpGate;
 use crate::miner_manager::messages::{AssignWorkerReply, CheckedShare, Judgement, Standing};
-use crate::testing::build::{
+use crate::testing::{Inbox, recorded_port};
+use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
+use dwarves_ports::clock::Moment;
+use dwarves_testkit::build::{
     self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
 };
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
-use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
+use dwarves_testkit::{ManualClock, settle};
 
 mod early;
 mod fetching;
