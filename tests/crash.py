@@ -57,8 +57,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "python"))
 from crash_miners import Client, Hostile, Rig, address_of  # noqa: E402
 from crash_operator import Operator  # noqa: E402
 from harness import Miner, Pool  # noqa: E402
-from journals import BALANCES, BLOCKS, BATCHES, CREDITED, CREDITS, ENTRIES, ROUNDS, SHARES, WORKERS  # noqa: E402
-from journals import Journals, balances, copy_ledger, entries_sql, folded  # noqa: E402
+from journals import BALANCES, BLOCKS, BATCHES, CREDITED, CREDITS, JOURNAL, OWNERS, ROUNDS, SHARES, WORKERS  # noqa: E402
+from journals import Journals, balances, copy_ledger, folded  # noqa: E402
 
 # A share takes about 4 hashes and a block about 2,500: a block every few hundred shares.
 SETTINGS = {
@@ -214,12 +214,12 @@ def check_ledger(db, clients, rigs, cuts, problems):
     checks += check(
         f"every round from 1 to {len(rounds)} closed once", rounds == list(range(1, len(rounds) + 1)), problems, rounds[-3:]
     )
-    for table, owner in ENTRIES.items():
-        unequal = rows(f"SELECT {owner}, SUM(delta) FROM {table} GROUP BY {owner} HAVING SUM(delta) <> 0")
+    for owner in OWNERS:
+        unequal = rows(f"SELECT {owner}, SUM(delta) FROM {JOURNAL} WHERE {owner} IS NOT NULL GROUP BY {owner} HAVING SUM(delta) <> 0")
         checks += check(f"the entries of every {owner} add up to 0", not unequal, problems, unequal[:3])
-        strangers = rows(f"SELECT {owner} FROM {table} WHERE {owner} NOT IN (SELECT id FROM {owner}s)")
+        strangers = rows(f"SELECT {owner} FROM {JOURNAL} WHERE {owner} NOT IN (SELECT id FROM {owner}s)")
         checks += check(f"every entry belongs to a {owner}", not strangers, problems, strangers[:3])
-    (total,) = rows(f"SELECT COALESCE(SUM(delta), 0) FROM ({entries_sql('delta')})")[0]
+    (total,) = rows(f"SELECT COALESCE(SUM(delta), 0) FROM {JOURNAL}")[0]
     checks += check("all entries add up to 0", total == 0, problems, total)
     sums, stored = folded(db), balances(db)
     different = [(account, sums.get(account), stored.get(account)) for account in sums.keys() | stored.keys()

@@ -19,7 +19,7 @@ pub struct ReadGate;
 /// How the gate is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateView {
-    /// Open connections.
+    /// Connections that are open now, over all listeners.
     pub connections: u64,
     /// Sessions that were let go since the start, because there was no live work.
     pub let_go: u64,
@@ -27,7 +27,7 @@ pub struct GateView {
     pub sent_away: u64,
     /// Logins and connections that were refused since the start, because they are kept out.
     pub refused: u64,
-    /// Who is kept out at present.
+    /// Who is kept out now.
     pub kept_out: Vec<KeptOut>,
 }
 
@@ -101,7 +101,7 @@ impl Request for GateControl {
 /// Tells the pool manager of the gate, which opens after it.
 #[derive(Clone, Debug)]
 pub struct AttachGate {
-    /// How it is.
+    /// Reads who is connected and who is kept out.
     pub read: Port<ReadGate>,
     /// Takes control messages.
     pub control: Port<GateControl>,

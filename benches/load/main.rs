@@ -91,7 +91,7 @@ struct Options {
     bench: bool,
 }
 
-/// A scenario.
+/// One scenario, which `--only` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// One share a request: the pool, the bare server and the pool that does not await the disk.
@@ -102,7 +102,7 @@ enum Part {
     One,
     /// Requests at half of the greatest rate, at fixed times.
     Half,
-    /// 512 connections.
+    /// One share a request over 512 connections.
     Many,
 }
 

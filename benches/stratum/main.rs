@@ -91,7 +91,7 @@ struct Options {
     bench: bool,
 }
 
-/// A scenario.
+/// One scenario, which `--only` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// As many answers as there can be, of shares that are accepted and of such that are refused.

@@ -26,12 +26,12 @@ impl Source {
         }
     }
 
-    /// The client.
+    /// The client's network address.
     pub fn client(&self) -> IpAddr {
         self.client
     }
 
-    /// The miner.
+    /// The account that the work is for.
     pub fn miner(&self) -> Hotkey {
         self.miner
     }
@@ -40,14 +40,14 @@ impl Source {
 /// How many of something there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedLimit {
-    /// In all.
+    /// Places in all.
     pub total: usize,
     /// Of one client.
     pub per_client: usize,
 }
 
 impl SharedLimit {
-    /// `total`, of which one client may take so many percent, but at least one.
+    /// `total`, of which one client may take this many percent, but at least one.
     pub const fn shared(total: usize, percent: usize) -> Self {
         let share = total.saturating_mul(percent).div_ceil(100);
         Self {
@@ -71,7 +71,7 @@ pub struct SharedPlaces {
 }
 
 impl SharedPlaces {
-    /// All free.
+    /// Every place is free.
     pub fn new(limit: SharedLimit) -> Self {
         Self {
             limit,
@@ -86,7 +86,7 @@ impl SharedPlaces {
         self.take_several(client, NonZeroUsize::MIN)
     }
 
-    /// Takes as many places as these, if there are so many for this client.
+    /// Takes as many places as these, if there are that many for this client.
     #[must_use]
     pub fn take_several(&mut self, client: IpAddr, count: NonZeroUsize) -> bool {
         let fits = |taken: usize, limit: usize| limit.saturating_sub(taken) >= count.get();

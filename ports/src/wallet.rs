@@ -46,7 +46,7 @@ pub enum WalletErrorKind {
     TimedOut,
     /// The coins that can be spent do not cover what is to be paid.
     ShortOfFunds,
-    /// The wallet can not pay this script.
+    /// The wallet cannot pay this script.
     BadAddress(Vec<u8>),
     /// The transaction would be larger than the network carries.
     TooLarge,
@@ -91,7 +91,7 @@ impl WalletError {
         &self.kind
     }
 
-    /// What must happen.
+    /// What whoever gets the error must do.
     pub fn action(&self) -> WalletAction {
         match self.kind {
             WalletErrorKind::Unreachable | WalletErrorKind::TimedOut => WalletAction::Retry,
@@ -110,7 +110,7 @@ impl fmt::Display for WalletError {
         let what = match &self.kind {
             WalletErrorKind::Locked => "the wallet is locked",
             WalletErrorKind::NotLoaded => "the wallet is not loaded",
-            WalletErrorKind::Unreachable => "the wallet can not be reached",
+            WalletErrorKind::Unreachable => "the wallet cannot be reached",
             WalletErrorKind::TimedOut => "the wallet did not answer in time",
             WalletErrorKind::ShortOfFunds => "the wallet is short of funds",
             WalletErrorKind::BadAddress(_) => "the wallet refuses an address",
@@ -162,7 +162,7 @@ impl BuildRequest {
 /// A transaction that was built and signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// The transaction.
+    /// The signed transaction, which nobody else has yet.
     pub signed: Signed,
     /// What of the network's fee the miners bear; zero if the pool pays.
     pub borne: Amount,
@@ -201,7 +201,7 @@ pub struct Sent {
 
 /// A wallet that pays miners.
 pub trait Wallet: Send + Sync + 'static {
-    /// How it is.
+    /// Whether it can pay, and what hinders it.
     fn state(&self) -> WalletFuture<WalletState>;
 
     /// What it can pay with now.

@@ -28,7 +28,7 @@ pub use mining::{RewardsConfig, WorkConfig};
 pub use payouts::PayoutsConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
 
-/// Every setting.
+/// Every setting, with the sections of `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

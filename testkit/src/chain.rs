@@ -23,7 +23,7 @@ use dwarves_ports::chain::{
 /// What goes wrong with submissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Submissions {
-    /// Nothing.
+    /// Blocks arrive as they should.
     #[default]
     Arrive,
     /// They get lost on the way.
@@ -148,7 +148,7 @@ impl TestChain {
         self.0.borrow().templates
     }
 
-    /// Somebody else finds so many blocks on the tip.
+    /// Somebody else finds this many blocks on the tip.
     pub fn others_find(&self, blocks: u32) {
         self.0.send_modify(|state| {
             let from = state.tip.hash;

@@ -16,10 +16,10 @@ FILES = ("dwarves.db", "dwarves.db-wal", "dwarves.db-shm")
 SHARES, BATCHES, BLOCKS, ROUNDS, CREDITS, AUDIT = "shares", "batches", "blocks", "rounds", "credits", "audit"
 CREDITED, BALANCES, WORKERS = "credited_blocks", "balances", "workers"
 PAYOUTS, PARTS = "payouts", "payout_parts"
-# Double entry: each table, and the column that says what moved the money. The entries of each such thing add up to 0.
-ENTRIES = {"entries": "round", "payout_entries": "payout"}
-# Where the entries of payouts are, and which of them those are.
-PAYOUT_ENTRIES = ("payout_entries", "1")
+# Double entry: the table, and the columns of which one says what moved the money. The entries of each such thing add up
+# to 0.
+JOURNAL = "journal"
+OWNERS = ("round", "payout")
 
 # Rows are added and never change; by the column that numbers them, if there is one.
 APPENDED = {
@@ -30,7 +30,7 @@ APPENDED = {
     AUDIT: "id",
     CREDITED: None,
     "block_credits": None,
-    **{table: "id" for table in ENTRIES},
+    JOURNAL: "id",
 }
 # Rows go on, and these columns of them never change.
 LASTING = {
@@ -70,15 +70,17 @@ def copy_ledger(source, target):
             shutil.copy(source / name, target / name)
 
 
-def entries_sql(columns, where="1"):
-    """All entries of all journals, as one table."""
-    return " UNION ALL ".join(f"SELECT {columns} FROM {table} WHERE {where}" for table in ENTRIES)
+def units_of(half_steps):
+    """Work as the API writes it, from what the ledger stores: 16 bytes, of which 2 * 10^28 are one unit."""
+    whole, rest = divmod(int.from_bytes(half_steps, "big"), 2 * 10**28)
+    fraction = f"{rest * 5:029}".rstrip("0")
+    return f"{whole}.{fraction}" if fraction else f"{whole}"
 
 
 def folded(db):
-    """What the entries of all journals add up to, by account and hotkey."""
+    """What the entries of the journal add up to, by account and hotkey."""
     sums = collections.Counter()
-    for account, hotkey, delta in db.execute(entries_sql("account, hotkey, delta")):
+    for account, hotkey, delta in db.execute(f"SELECT account, hotkey, delta FROM {JOURNAL}"):
         sums[account, hotkey] += delta
     return {account: amount for account, amount in sums.items() if amount != 0}
 
@@ -190,8 +192,10 @@ class Journals:
     def check_books(self, db):
         (whole,) = db.execute("PRAGMA quick_check(3)").fetchone()
         self.says("the database is whole", [whole] if whole != "ok" else [])
-        for table, owner in ENTRIES.items():
-            uneven = db.execute(f"SELECT {owner}, SUM(delta) FROM {table} GROUP BY {owner} HAVING SUM(delta) <> 0").fetchall()
+        for owner in OWNERS:
+            uneven = db.execute(
+                f"SELECT {owner}, SUM(delta) FROM {JOURNAL} WHERE {owner} IS NOT NULL GROUP BY {owner} HAVING SUM(delta) <> 0"
+            ).fetchall()
             self.says(f"the entries of every {owner} add up to 0", uneven)
         sums, stored = folded(db), balances(db)
         self.says("all entries add up to 0", [total for total in [sum(sums.values())] if total != 0])
@@ -200,13 +204,12 @@ class Journals:
             for account, hotkey in sums.keys() | stored.keys()
             if sums.get((account, hotkey)) != stored.get((account, hotkey))
         ]
-        self.says("balances are what the entries of all journals add up to", other)
+        self.says("balances are what the entries of the journal add up to", other)
 
     def check_payouts(self, db):
         """Each payout's entries are those of its state."""
-        table, which = PAYOUT_ENTRIES
         booked = collections.defaultdict(collections.Counter)
-        for payout, account, delta in db.execute(f"SELECT payout, account, delta FROM {table} WHERE {which}"):
+        for payout, account, delta in db.execute(f"SELECT payout, account, delta FROM {JOURNAL} WHERE payout IS NOT NULL"):
             booked[payout][account] += delta
         sql = (
             f"SELECT {PAYOUTS}.id, state, SUM(amount), SUM({PARTS}.fee), SUM(borne) FROM {PAYOUTS}"
@@ -243,8 +246,8 @@ class Journals:
         rounds = {row[0]: row[1:] for row in db.execute(f"SELECT id, reward, fee, credited, kept FROM {ROUNDS}")}
         shown = operator.rounds.items()
         self.says("every round that was shown is there", [(k, v, rounds.get(k)) for k, v in shown if rounds.get(k) != v])
-        sql = f"SELECT lower(hex(hotkey)), round, units, abs(amount), kind FROM {CREDITS}"
-        credits = collections.Counter(db.execute(sql))
+        sql = f"SELECT lower(hex(hotkey)), round, half_steps, abs(amount), kind FROM {CREDITS}"
+        credits = collections.Counter((*row[:2], units_of(row[2]), *row[3:]) for row in db.execute(sql))
         missing = [(credit, n, credits[credit]) for credit, n in operator.credits.items() if credits[credit] < n]
         self.says("every credit that was shown is there", missing)
         payouts = {

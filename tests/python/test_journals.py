@@ -1,16 +1,18 @@
 """What the crash test's comparison of ledgers says of ledgers that were tampered with: each promise can be broken."""
 
 import contextlib
+import decimal
 import json
 import sqlite3
 import types
 
 import pytest
 from harness import ROOT
-from journals import Journals, copy_ledger
+from journals import Journals, copy_ledger, units_of
 
 FIXTURE = ROOT / "tests/fixtures/ledger-d4dd595"
-UNLOCK = "DROP TRIGGER entries_are_not_edited; DROP TRIGGER payout_entries_are_not_edited; DROP TRIGGER audit_is_not_edited;"
+MIGRATIONS = ROOT / "adapters/store-sqlite/src/migrations"
+UNLOCK = "DROP TRIGGER journal_is_not_edited; DROP TRIGGER audit_is_not_edited;"
 
 
 def nobody():
@@ -28,11 +30,27 @@ def tamper(folder, sql):
         db.executescript(sql)
 
 
+def half_steps(units):
+    with decimal.localcontext(prec=60):
+        return int(decimal.Decimal(units) * 2 * 10**28).to_bytes(16, "big")
+
+
+def bring_up_to_date(folder):
+    """As a pool does when it opens the ledger."""
+    with contextlib.closing(sqlite3.connect(folder / "dwarves.db")) as db:
+        db.create_function("half_steps", 1, half_steps, deterministic=True)
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        for path in sorted(MIGRATIONS.glob("*.sql")):
+            if int(path.name[:4]) > version:
+                db.executescript(path.read_text())
+
+
 @pytest.fixture
 def ledger(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
     copy_ledger(FIXTURE, folder)
+    bring_up_to_date(folder)
     return folder
 
 
@@ -50,7 +68,7 @@ def broken(journals):
 def test_a_ledger_that_only_went_on_breaks_no_promise(journals, ledger):
     tamper(
         ledger,
-        """INSERT INTO audit SELECT id + 1, at, who, actor, message, fields, outcome FROM audit;
+        """INSERT INTO audit (id, at, who, actor, message, fields, outcome) SELECT id + 1, at, who, actor, message, fields, outcome FROM audit;
         UPDATE blocks SET state = 'mature', confirmations = 200, bytes = x'' WHERE state = 'immature';
         UPDATE payouts SET confirmations = 9 WHERE state = 'broadcast';""",
     )
@@ -65,22 +83,23 @@ def test_a_ledger_that_only_went_on_breaks_no_promise(journals, ledger):
         ("UPDATE shares SET nonce = nonce + 1 WHERE sequence = 5", "every row of shares that was there is there, byte for byte"),
         ("UPDATE shares SET sequence = 200 WHERE sequence = 129", "sequences have no gap"),
         (
-            "INSERT INTO shares SELECT 130, template, extranonce, worker, share_bits, version, time, nonce, received_at, units,"
+            "INSERT INTO shares (sequence, template, extranonce, worker, share_bits, version, time, nonce, received_at, units, total,"
+            " hash, extranonce_tail) SELECT 130, template, extranonce, worker, share_bits, version, time, nonce, received_at, units,"
             " total, hash, extranonce_tail FROM shares WHERE sequence = 7",
             "no header is there twice",
         ),
         ("UPDATE batches SET committed_at = 1 WHERE id = 1", "every row of batches that was there is there, byte for byte"),
         ("DELETE FROM rounds WHERE id = 44", "every row of rounds that was there is there, byte for byte"),
         ("UPDATE credits SET amount = amount + 1 WHERE id = 1", "every row of credits that was there is there, byte for byte"),
-        ("UPDATE entries SET delta = delta + 1 WHERE id = 1", "all entries add up to 0"),
-        ("UPDATE entries SET delta = delta - 1 WHERE id = 1", "the entries of every round add up to 0"),
-        ("UPDATE payout_entries SET delta = delta + 1 WHERE id = 1", "the entries of every payout add up to 0"),
-        ("UPDATE payout_entries SET at = at + 1 WHERE id = 1", "every row of payout_entries that was there is there, byte for byte"),
-        ("UPDATE payout_entries SET payout = 9 WHERE payout = 1", "every entry of a payout belongs to one"),
+        ("UPDATE journal SET delta = delta + 1 WHERE id = 1", "all entries add up to 0"),
+        ("UPDATE journal SET delta = delta - 1 WHERE round IS NOT NULL", "the entries of every round add up to 0"),
+        ("UPDATE journal SET delta = delta + 1 WHERE payout IS NOT NULL", "the entries of every payout add up to 0"),
+        ("UPDATE journal SET at = at + 1 WHERE id = 1", "every row of journal that was there is there, byte for byte"),
+        ("UPDATE journal SET payout = 9 WHERE payout = 1", "every entry of a payout belongs to one"),
         ("UPDATE audit SET who = 'me'", "every row of audit that was there is there, byte for byte"),
         ("UPDATE audit SET id = id + 1", "every row of audit that was there is there, byte for byte"),
-        ("INSERT INTO audit SELECT 0, at, who, actor, message, fields, outcome FROM audit", "audit is only added to at its end"),
-        ("UPDATE balances SET amount = amount + 1 WHERE account = 'fee'", "balances are what the entries of all journals add up to"),
+        ("INSERT INTO audit (id, at, who, actor, message, fields, outcome) SELECT 0, at, who, actor, message, fields, outcome FROM audit", "audit is only added to at its end"),
+        ("UPDATE balances SET amount = amount + 1 WHERE account = 'fee'", "balances are what the entries of the journal add up to"),
         ("DELETE FROM block_credits WHERE amount = (SELECT MAX(amount) FROM block_credits)", "every row of block_credits that was there is there, byte for byte"),
         ("UPDATE credited_blocks SET fee = fee + 1", "every row of credited_blocks that was there is there, byte for byte"),
         ("UPDATE blocks SET reward = 1 WHERE id = 1", "every row of blocks goes on with the same id, hash, height, reward, found_at"),
@@ -118,7 +137,10 @@ def test_what_was_told_and_is_not_there_is_found(journals, ledger):
     )
     key, txid = (payout, hotkey.hex()), txid[::-1].hex()
     ((credit,), (other,)) = (
-        [(row[0].hex(), *row[1:]) for row in read(ledger, f"SELECT hotkey, round, units, amount, kind FROM credits WHERE id = {n}")]
+        [
+            (row[0].hex(), row[1], units_of(row[2]), *row[3:])
+            for row in read(ledger, f"SELECT hotkey, round, half_steps, amount, kind FROM credits WHERE id = {n}")
+        ]
         for n in (1, 2)
     )
     sums = read(ledger, "SELECT reward, fee, credited, kept FROM rounds WHERE id = 2")[0]

@@ -85,7 +85,7 @@ pub struct PoolSettings {
 /// How work is made.
 #[derive(Clone, Debug)]
 pub struct WorkSettings {
-    /// What coinbases pay.
+    /// The output script that coinbases pay the reward to.
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,
@@ -134,9 +134,9 @@ pub struct World {
     pub store: SharedStore,
     /// Where work comes from and blocks go to.
     pub chain: SharedChain,
-    /// Who pays miners.
+    /// The wallet that signs and sends payouts.
     pub wallet: SharedWallet,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
     /// The emergency stop.
     pub halt: SharedHalt,
@@ -154,16 +154,16 @@ pub enum Placement {
     Arbiter(ArbiterHandle),
 }
 
-/// Why the pool can not start.
+/// Why the pool cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
-    /// The store can not be read.
-    #[error("the store can not be read: {0}")]
+    /// The store cannot be read.
+    #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
-    /// The window of rewards can not be laid.
+    /// The window of rewards cannot be laid.
     #[error("rewards.window_units: {0}")]
     Window(#[from] WindowError),
-    /// The rounds can not be scheduled.
+    /// The rounds cannot be scheduled.
     #[error("rewards.run_interval_secs: {0}")]
     Schedule(#[from] ScheduleError),
     /// The ledger is of another chain.
@@ -198,7 +198,7 @@ pub struct PoolPorts {
     pub read_ledger: Port<ReadLedger>,
     /// Tells what operators decide about miners.
     pub watch_miners: Port<WatchMiners>,
-    /// One miner.
+    /// Reads one miner's standing, counters and workers.
     pub read_miner: Port<ReadMiner>,
     /// All miners together.
     pub read_miners: Port<ReadMiners>,
@@ -210,7 +210,7 @@ pub struct PoolPorts {
     pub read_records: Port<ReadRecords>,
     /// How the found blocks are.
     pub read_blocks: Port<ReadBlocks>,
-    /// How payouts are.
+    /// Reads open payouts, holds and troubles.
     pub read_payouts: Port<ReadPayouts>,
     /// How the machine's clock is.
     pub read_clock: Port<ReadClock>,
@@ -223,7 +223,7 @@ pub struct PoolPorts {
 /// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.
 ///
 /// # Errors
-/// If the store can not be read, or the window or the interval of rewards is none.
+/// If the store cannot be read, or the window or the interval of rewards is none.
 pub async fn start(
     mut settings: PoolSettings,
     world: World,

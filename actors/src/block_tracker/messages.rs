@@ -13,7 +13,7 @@ use dwarves_ports::store::FoundBlock;
 #[derive(Clone, Debug, actix::Message)]
 #[rtype(result = "()")]
 pub struct BlockFound {
-    /// Its hash.
+    /// The hash of the block's header.
     pub hash: HeaderHash,
     /// What is known of it.
     pub block: FoundBlock,
@@ -26,7 +26,7 @@ pub struct BlockFound {
 pub struct TakeCandidate {
     /// The header's hash.
     pub hash: HeaderHash,
-    /// The header.
+    /// The 80 bytes that met the network's target.
     pub header: Header,
     /// What is in its coinbase.
     pub extranonce: FullExtraNonce,
@@ -89,7 +89,7 @@ pub struct BlocksView {
     pub followed: u64,
     /// Blocks that the chain has not taken yet: they are submitted again until it has.
     pub waiting: u64,
-    /// Deep blocks that a synced chain does not know, and that can not be submitted again.
+    /// Deep blocks that a synced chain does not know, and that cannot be submitted again.
     pub missing: u64,
     /// Submissions that the chain did not answer, or not for good.
     pub submissions_failed: u64,

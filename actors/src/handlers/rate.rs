@@ -13,7 +13,7 @@ const REMEMBERED_MAX: usize = 65_536;
 /// How many there may be in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedRate {
-    /// In all.
+    /// How many of all clients together.
     pub total: u32,
     /// Of one client.
     pub per_client: u32,
@@ -89,7 +89,7 @@ impl FairRate {
         }
     }
 
-    /// Makes this source alone pay for so many more, as it paid for the first.
+    /// Makes this source alone pay for this many more, as it paid for the first.
     pub(crate) fn charge(&mut self, source: Source, payer: Payer, more: u32, now: Timestamp) {
         match payer {
             Payer::Client => self.clients.charge(source.client(), self.per_client, more, now),

@@ -11,7 +11,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use super::{CommitError, MinerManager};
 use dwarves_ports::store::{Write, Written};
 
-/// Numbers of workers that are stored at once as to be given: one small commit for so many new names.
+/// Numbers of workers that are stored at once as to be given: one small commit for that many new names.
 const NUMBERS_AT_ONCE: u32 = 1_024;
 
 /// A new miner that may be stored.

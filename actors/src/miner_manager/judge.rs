@@ -17,7 +17,7 @@ use super::standing_of;
 use crate::handlers::submission::messages::ShareVerdict;
 use dwarves_ports::store::{FoundBlock, ShareRow, WorkerRow};
 
-/// A job that brought as many shares as one may is renewed so many times harder.
+/// A job that brought as many shares as one may is renewed this many times harder.
 const RAISED_BY: f64 = 20.0;
 
 /// A share whose verdict is known, or will be when the commit has come back.
@@ -323,7 +323,7 @@ impl Batch {
         Some(Sequence::new(first?.get() + behind as u64))
     }
 
-    /// Nobody knows whether the commit happened. The headers stay claimed: repeating can not count twice.
+    /// Nobody knows whether the commit happened. The headers stay claimed: repeating cannot count twice.
     pub(super) fn unknown(self) -> Vec<Judgement> {
         self.requests
             .into_iter()

@@ -313,7 +313,7 @@ impl Paymaster {
             return reply.answer(ControlOutcome::Refused(why));
         }
         if !hold.may_be_released() {
-            let why = format!("{hold} can not be lifted by hand: {}", hold.remedy());
+            let why = format!("{hold} cannot be lifted by hand: {}", hold.remedy());
             return reply.answer(ControlOutcome::Refused(why));
         }
         if hold == Hold::Restored {

@@ -15,7 +15,7 @@ use dwarves_ports::clock::Moment;
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveWork {
-    /// The template that new jobs are made of; `None`: there is no work at present.
+    /// The template that new jobs are made of; `None`: there is no work now.
     pub current: Option<Arc<Template>>,
     /// All live templates, oldest first: those on the present tip that are not too old.
     pub live: Vec<Arc<Template>>,
@@ -44,7 +44,7 @@ impl LiveWork {
         }
     }
 
-    /// The template that miners get jobs of at present.
+    /// The template that miners get jobs of now.
     pub fn given(&self) -> Option<&Arc<Template>> {
         self.current.as_ref().filter(|_| self.lack.is_none())
     }
@@ -108,7 +108,7 @@ pub enum LackOfWork {
 }
 
 impl LackOfWork {
-    /// Every reason.
+    /// Every reason for which there is no work.
     pub const ALL: [Self; 5] = [
         Self::Draining,
         Self::Paused,
@@ -144,7 +144,7 @@ impl LackOfWork {
 /// that a block found with one still reaches the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldWork {
-    /// Why.
+    /// The reason that miners and operators are told.
     pub why: LackOfWork,
     /// Whether it holds from now on.
     pub holds: bool,
@@ -173,7 +173,7 @@ impl Request for Subscribe {
 /// Asks for a new job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssueJob {
-    /// For whom.
+    /// The miner whom the job is for.
     pub owner: Hotkey,
     /// For which worker.
     pub worker: WorkerId,
@@ -186,12 +186,12 @@ pub struct IssueJob {
 pub enum IssueJobReply {
     /// A job that nobody else has.
     Issued {
-        /// The job.
+        /// The job to give out.
         job: Arc<Job>,
         /// Until when its shares are taken at the latest.
         expires_at: Timestamp,
     },
-    /// There is no work at present.
+    /// There is no work now.
     NoWork,
     /// The jobs of live templates have every extranonce that there is. When the oldest is over, there are some.
     Exhausted,

@@ -23,9 +23,9 @@ pub enum SecretFileError {
     #[error("{} exists already and is never overwritten; choose another name or move it away", .0.display())]
     Exists(PathBuf),
     /// The operating system refused.
-    #[error("can not {verb} {}", .path.display())]
+    #[error("cannot {verb} {}", .path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, such as `read`.
         verb: &'static str,
         /// With which file.
         path: PathBuf,
@@ -36,12 +36,12 @@ pub enum SecretFileError {
     /// Too large or not text.
     #[error("{} is not a file of this kind: {what}", .path.display())]
     NotText {
-        /// Which file.
+        /// The file in question, as it was given.
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,
     },
-    /// No randomness.
+    /// The operating system gave no random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
 }
@@ -128,7 +128,7 @@ pub struct ReadSecret {
 /// Reads a secret file.
 ///
 /// # Errors
-/// If it can not be read, is far too large or not UTF-8.
+/// If it cannot be read, is far too large or not UTF-8.
 pub fn read(path: &Path) -> Result<ReadSecret, SecretFileError> {
     let not_text = |what| SecretFileError::NotText {
         path: path.to_owned(),

@@ -18,7 +18,7 @@ pub struct Progress {
     pub hashes: u64,
     /// Hashes per second over the last ten seconds.
     pub hashrate: f64,
-    /// Accepted shares.
+    /// Shares that the pool accepted.
     pub accepted: u64,
     /// Shares that did not count, by reason.
     pub rejected: BTreeMap<String, u64>,
@@ -26,7 +26,7 @@ pub struct Progress {
     pub blocks: u64,
     /// Shares that were found and are not answered yet.
     pub waiting: u64,
-    /// Jobs received.
+    /// Jobs that the pool gave out to this run.
     pub jobs: u64,
     /// The height of the block that is searched.
     pub height: Option<u32>,
@@ -34,7 +34,7 @@ pub struct Progress {
     pub share_difficulty: Option<f64>,
     /// What the pool shows as earned (immature, payable, being paid and paid), in sats.
     pub earned_sats: Option<u64>,
-    /// What hinders the run at present, in words.
+    /// What hinders the run now, in words.
     pub trouble: Option<String>,
     /// That this computer's clock, or the pool's, is wrong, in words. It hinders nothing.
     pub clock: Option<String>,

@@ -20,7 +20,7 @@ const TABLE_SLACK: usize = 1_024;
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// In all.
+    /// Connections in all.
     pub total: usize,
     /// From one address (IPv4), or one network of 64 bits (IPv6).
     pub per_address: usize,
@@ -67,7 +67,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Which session's.
+    /// The session's extranonce and how it was given.
     pub fn seat(&self) -> SessionSeat {
         self.seat
     }
@@ -194,7 +194,7 @@ impl Seats {
         &mut self.offenders
     }
 
-    /// Open connections.
+    /// Connections that are open now.
     pub fn connections(&self) -> u64 {
         Arc::strong_count(&self.total).saturating_sub(1) as u64
     }
@@ -261,7 +261,7 @@ mod tests {
         assert!(seats.take_for(ip("192.0.3.3"), NOW).is_ok());
         drop(first);
         assert!(seats.take_for(ip("192.0.2.3"), NOW).is_ok());
-        // A machine with a network of its own can not take more places by changing its address.
+        // A machine with a network of its own cannot take more places by changing its address.
         let _six = [1, 2].map(|n| seats.take_for(ip(&format!("2001:db8::{n}")), NOW).unwrap());
         assert!(seats.take_for(ip("2001:db8::3"), NOW).is_err());
     }

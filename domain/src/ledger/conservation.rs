@@ -20,7 +20,7 @@ pub struct Income {
     pub immature: i128,
     /// Rewards of blocks that were deep when they were booked so, and were not lost since.
     pub matured: i128,
-    /// What was emitted.
+    /// What rounds with a fixed amount brought, in sats.
     pub emitted: i128,
     /// Rewards of blocks that were lost after they were deep: a reorganisation deeper than the chain's
     /// maturity. The reserve bore them. They are in no other sum here.
@@ -209,7 +209,7 @@ mod tests {
                 let (from, to, note) = moves()[step];
                 let mut postings = Postings::new();
                 postings.transfer(from, to, Amount::from_sats(sats).unwrap()).unwrap();
-                // What is not there can not be moved.
+                // What is not there cannot be moved.
                 if balances.apply(&postings).is_ok() {
                     note(&mut income, i128::from(sats));
                 }

@@ -1,4 +1,4 @@
-//! A token bucket: so many in a period, with one period's worth saved up.
+//! A token bucket: this many in a period, with one period's worth saved up.
 
 use crate::time::{Span, Timestamp};
 
@@ -10,7 +10,7 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many in a second.
+    /// This many in a second.
     pub const fn per_sec(count: u32) -> Self {
         Self {
             count,
@@ -18,7 +18,7 @@ impl Rate {
         }
     }
 
-    /// So many in an hour.
+    /// This many in an hour.
     pub const fn per_hour(count: u32) -> Self {
         Self {
             count,
@@ -110,7 +110,7 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Takes so many tokens, as a debt if need be: of a period's worth at most.
+    /// Takes this many tokens, as a debt if need be: of a period's worth at most.
     pub fn charge(&mut self, tokens: u32, now: Timestamp) {
         self.fill(now);
         let drops = i64::from(tokens) * self.rate.token();

@@ -30,7 +30,7 @@ impl<K: Copy + Eq + Hash> KeyedLimiter<K> {
         }
     }
 
-    /// Whether these keys can all be remembered, now that those with full buckets are forgotten if need be.
+    /// Whether there is room for all of these keys, now that those with full buckets are forgotten if need be.
     fn has_room(&mut self, keys: impl Iterator<Item = K> + Clone, now: Timestamp) -> bool {
         let fit = |buckets: &HashMap<K, TokenBucket>| {
             let unknown = keys.clone().filter(|key| !buckets.contains_key(key)).count();
@@ -101,7 +101,7 @@ impl<K: Copy + Eq + Hash> KeyedLimiter<K> {
         Ok(())
     }
 
-    /// Has this key alone, or the crowd, pay for so many more: as a debt if need be, of a period's worth at most.
+    /// Has this key alone, or the crowd, pay for this many more: as a debt if need be, of a period's worth at most.
     pub fn charge(&mut self, key: K, rate: Rate, tokens: u32, now: Timestamp) {
         self.remember(key, rate, now);
         let bucket = self.buckets.get_mut(&key).unwrap_or(&mut self.crowd);

@@ -2,7 +2,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`bucket`] | so many in a period, with one period's worth saved up |
+//! | [`bucket`] | this many in a period, with one period's worth saved up |
 //! | [`keyed`] | the same for each key, for a bounded number of keys |
 
 pub mod bucket;

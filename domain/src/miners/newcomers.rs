@@ -39,7 +39,7 @@ impl Newcomers {
     /// Takes one from the allowance of this client address, and of the networks that it is part of.
     ///
     /// # Errors
-    /// If one of them has none left at present.
+    /// If one of them has none left now.
     pub fn admit(&mut self, from: IpAddr, now: Timestamp) -> Result<(), TooManyNew> {
         let networks = neighbourhoods(from).map(|(network, times)| (network, self.rate.times(times)));
         let networks: Vec<_> = networks.collect();

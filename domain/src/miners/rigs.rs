@@ -33,9 +33,9 @@ pub enum Rig {
 pub struct RigAt {
     /// The client (IPv6: the first address of its network of 64 bits).
     pub client: IpAddr,
-    /// Whose rig.
+    /// The miner whose rig it is.
     pub miner: Hotkey,
-    /// Which.
+    /// The rig, by its worker's name or number.
     pub rig: Rig,
 }
 
@@ -55,7 +55,7 @@ pub struct Ladders {
 }
 
 impl Ladders {
-    /// Nobody yet.
+    /// Nobody has a record yet.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
@@ -187,7 +187,7 @@ mod tests {
         Rig::Named(name.parse().unwrap())
     }
 
-    /// After how many shares, of which so many of ten are wrong, the rig is put out.
+    /// After how many shares, of which this many in ten are wrong, the rig is put out.
     fn shares_until_out(wrong_of_ten: u32) -> Option<u32> {
         let mut ladders = Ladders::new(LIMITS);
         let rig = rig(1, 1, named("rig"));

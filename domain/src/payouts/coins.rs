@@ -38,14 +38,14 @@ pub struct FeeTerms {
 /// The outputs of a transaction, not counting the change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
-    /// How many.
+    /// How many outputs there are.
     pub count: u64,
     /// Their virtual bytes.
     pub vbytes: u64,
 }
 
 impl Outputs {
-    /// The output to a script of so many bytes: its amount, the length, and the script.
+    /// The output to a script of this many bytes: its amount, the length, and the script.
     pub fn one(script_len: usize) -> Self {
         Self {
             count: 1,
@@ -117,15 +117,15 @@ pub enum ChooseError {
     /// There are too few.
     #[error("the coins come to {has} sats, {needs} are needed")]
     Short {
-        /// What is needed.
+        /// What the payment and its fee come to.
         needs: Amount,
-        /// What there is.
+        /// What the coins come to.
         has: Amount,
     },
     /// The transaction would be larger than it may be.
     #[error("the transaction would have {vbytes} virtual bytes, at most {at_most} are allowed")]
     TooLarge {
-        /// How large.
+        /// The virtual size that it would have.
         vbytes: u64,
         /// How large it may be.
         at_most: u64,
@@ -147,7 +147,7 @@ pub enum ChooseError {
 #[derive(Clone, Debug)]
 pub struct Purse {
     coins: Vec<(OutPoint, Amount)>,
-    /// What so many of the largest coins come to; one more entry than there are coins.
+    /// What this many of the largest coins come to; one more entry than there are coins.
     sums: Vec<Amount>,
     sizes: Sizes,
     change_min: Amount,
@@ -214,7 +214,7 @@ impl Purse {
         self.terms.rate.fee_of(self.vbytes(inputs, outputs)?)
     }
 
-    /// What must be in the coins for a payment of `total`, if it takes so many.
+    /// What must be in the coins for a payment of `total`, if it takes that many.
     fn needs(&self, inputs: usize, total: Amount, outputs: Outputs, payer: FeePayer) -> Option<Amount> {
         match payer {
             FeePayer::Pool => total.checked_add(self.fee(inputs, outputs)?),

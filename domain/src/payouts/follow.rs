@@ -13,9 +13,9 @@ pub enum Seen {
     Unknown,
     /// It waits for a block.
     Mempool,
-    /// It is in the best chain, with so many confirmations (1: in the tip).
+    /// It is in the best chain, with this many confirmations (1: in the tip).
     Confirmed(u32),
-    /// It can not be mined on the best chain as that is: something that it spends is spent or gone.
+    /// It cannot be mined on the best chain as that is: something that it spends is spent or gone.
     Conflicted,
 }
 
@@ -24,11 +24,11 @@ pub enum Seen {
 pub enum Rival {
     /// No other transaction spends them, as far as the wallet knows.
     None,
-    /// This other transaction spends one of them and is in the best chain, with so many confirmations.
+    /// This other transaction spends one of them and is in the best chain, with this many confirmations.
     Spent {
         /// The other transaction.
         by: Txid,
-        /// Its confirmations.
+        /// How deep the rival is.
         confirmations: u32,
     },
 }
@@ -42,7 +42,7 @@ pub struct Depths {
     pub forget: u32,
 }
 
-/// What to do.
+/// What is to be done about a payout that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Nothing to do.

@@ -9,7 +9,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// Whether it was written is not known.
     Unknown,
-    /// What is stored breaks an invariant, or can not be read.
+    /// What is stored breaks an invariant, or cannot be read.
     Corrupt,
 }
 
@@ -46,7 +46,7 @@ impl StoreError {
         self.kind
     }
 
-    /// What must happen.
+    /// What whoever gets the error must do.
     pub fn action(&self) -> StoreAction {
         match self.kind {
             StoreErrorKind::Conflict | StoreErrorKind::Unknown | StoreErrorKind::Corrupt => StoreAction::Stop,

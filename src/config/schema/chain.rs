@@ -63,7 +63,7 @@ impl fmt::Debug for NodeUrl {
 pub struct FallbackNode {
     /// Its JSON-RPC address.
     pub url: NodeUrl,
-    /// Its cookie file.
+    /// The file with this node's login, if the url has none.
     #[serde(default, deserialize_with = "readers::optional")]
     pub cookie_file: Option<PathBuf>,
 }

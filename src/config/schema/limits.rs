@@ -10,7 +10,7 @@ use crate::config::readers::{Days, Whole};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Registered miners.
+    /// Miners that may be registered.
     #[serde(with = "Whole::<1, 100_000_000>")]
     pub miners: u32,
     /// The part of them that may be payout addresses, in percent.
@@ -96,12 +96,12 @@ impl Default for LimitsConfig {
 }
 
 impl LimitsConfig {
-    /// So many places, of which one client may take its share.
+    /// This many places, of which one client may take its share.
     pub fn shared(&self, total: usize) -> SharedLimit {
         SharedLimit::shared(total, self.client_share_percent as usize)
     }
 
-    /// One client's share of so many, at least one.
+    /// One client's share of this many, at least one.
     pub fn share_of(&self, total: u32) -> u32 {
         let share = (u64::from(total) * u64::from(self.client_share_percent)).div_ceil(100);
         u32::try_from(share).unwrap_or(total).max(1)

@@ -412,7 +412,7 @@ impl Miner {
                 return;
             }
             Ok(SubmitSharesReply::MinerUnknown) => {
-                // Its registration was acknowledged, so it is stored: it can not be unknown.
+                // Its registration was acknowledged, so it is stored: it cannot be unknown.
                 assert!(
                     !self.state.borrow().is_registered,
                     "a registered miner is unknown"
@@ -462,7 +462,7 @@ impl Miner {
             (Kind::Miss, ShareVerdict::Rejected(Rejection::LowDifficulty))
             | (Kind::WrongTime, ShareVerdict::Rejected(Rejection::TimeOutOfRange))
             | (Kind::Forged, ShareVerdict::Rejected(Rejection::UnknownJob)) => {}
-            (kind, verdict) => panic!("{kind:?} can not come to {verdict:?}"),
+            (kind, verdict) => panic!("{kind:?} cannot come to {verdict:?}"),
         }
     }
 }

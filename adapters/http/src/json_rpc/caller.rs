@@ -120,7 +120,7 @@ async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
         JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
         JoinWorkerReply::Closed => Err(Problem::new(
             Code::RegistrationClosed,
-            "this address is new, and the operator takes no new miners at present",
+            "this address is new, and the operator takes no new miners right now",
         )
         .into()),
         JoinWorkerReply::Full => Err(Problem::busy().into()),

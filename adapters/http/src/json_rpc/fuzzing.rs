@@ -16,7 +16,7 @@ use dwarves_domain::login::{LoginRules, parse_user};
 /// What was read out of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reached {
-    /// Calls.
+    /// Calls that were parsed.
     pub calls: usize,
     /// Questions for a template, with or without a long poll.
     pub questions: usize,
@@ -28,7 +28,7 @@ pub struct Reached {
     pub named: usize,
     /// Headers that `getwork` would submit.
     pub works: usize,
-    /// User names.
+    /// User names that were parsed.
     pub users: usize,
     /// Those of them that may mine.
     pub logins: usize,

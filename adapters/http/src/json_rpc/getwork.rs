@@ -61,7 +61,7 @@ fn work_of(job: &Job) -> Result<Given, Failure> {
     Ok(given)
 }
 
-/// Gives work.
+/// Answers `getwork` without parameters: a header to hash.
 pub(super) async fn get(state: &HttpState, caller: &Caller) -> Result<Given, Failure> {
     let (job, _) = share::fetch(state, caller, None).await?;
     write_down(state, caller, &job);
@@ -83,7 +83,7 @@ pub(super) async fn wait(state: &HttpState, caller: &Caller) -> Result<Given, Fa
     work_of(&job)
 }
 
-/// Writes down what the caller has now: its next long poll can not say.
+/// Writes down what the caller has now: its next long poll cannot say.
 fn write_down(state: &HttpState, caller: &Caller, job: &Job) {
     let given = JobGiven {
         owner: caller.miner,

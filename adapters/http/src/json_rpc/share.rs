@@ -54,7 +54,7 @@ pub(super) async fn fetch(
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason).into()),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
-            "the chain gives no work at present, or the operator paused the pool",
+            "the chain gives no work right now, or the operator paused the pool",
         )
         .into()),
         FetchWorkReply::Busy => Err(Problem::busy().into()),

@@ -71,7 +71,7 @@ pub async fn register(
         }
         RegisterReply::Closed => Err(Problem::new(
             Code::RegistrationClosed,
-            "the operator takes no new miners at present",
+            "the operator takes no new miners right now",
         )),
         RegisterReply::Full => Err(Problem::new(
             Code::RegistrationClosed,

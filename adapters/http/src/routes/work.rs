@@ -64,7 +64,7 @@ pub async fn fetch(
         FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason)),
         FetchWorkReply::NoWork => Err(Problem::new(
             Code::NoWork,
-            "the chain gives no work at present, or the operator paused the pool",
+            "the chain gives no work right now, or the operator paused the pool",
         )),
         FetchWorkReply::Busy => Err(Problem::busy()),
         FetchWorkReply::Unavailable => Err(Problem::unavailable()),

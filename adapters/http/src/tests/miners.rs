@@ -163,7 +163,7 @@ fn credit(round: u64, block: Option<HeaderHash>) -> CreditRow {
         round: RoundId::new(round),
         closed_at: NOW,
         hotkey: miner(),
-        units: "0.5".to_owned(),
+        units: "0.5".parse().unwrap(),
         amount: sats(round),
         kind: if round == 2 {
             CreditKind::Reversal

@@ -13,6 +13,10 @@ use super::*;
 use crate::rpc::scripted_node::{Act, Seen, nobody, serve};
 use dwarves_system::clock::SystemClock;
 
+mod guard;
+mod submitting;
+mod templates;
+
 const BITCOIN: &str = include_str!("../../../../tests/fixtures/templates/btc-regtest-core31-20tx-h122.json");
 const GENESIS: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
 const ADDRESS: &str = "bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw";
@@ -39,7 +43,7 @@ fn template(height: u32) -> Value {
     template
 }
 
-/// What a scripted node is like at present. The test changes it.
+/// What a scripted node is like now. The test changes it.
 #[derive(Clone, Debug)]
 struct State {
     height: u32,
@@ -368,114 +372,6 @@ async fn another_node_takes_over_and_hands_back() {
 }
 
 #[actix::test]
-async fn a_failed_self_test_gives_no_work_and_says_why() {
-    let mut state = State::at(121);
-    state.judgement = json!("bad-cb-amount");
-    let node = Scripted::new(state);
-    let chain = chain_of(&[&node.url]);
-    let error = chain.template().await.unwrap_err();
-    assert!(matches!(error, ChainError::Unsound(_)), "{error}");
-    assert!(error.to_string().contains("bad-cb-amount"), "{error}");
-    node.set(|state| state.judgement = Value::Null);
-    eventually("work", async || chain.template().await.ok()).await;
-
-    // The test is made again when the rules change.
-    let _before = node.count("proposal");
-    node.set(|state| {
-        state.judgement = json!("mweb-missing");
-        state.rules = json!(["csv", "!segwit", "taproot", "mweb"]);
-    });
-    let error = eventually("the test to fail", async || chain.template().await.err()).await;
-    assert!(error.to_string().contains("mweb-missing"), "{error}");
-    assert!(node.count("proposal") > 0);
-}
-
-/// Which versions a scripted node takes in the pool's own block.
-fn version_of(block: &str) -> u32 {
-    let bytes: [u8; 4] = hex::decode(&block[..8]).unwrap().try_into().unwrap();
-    u32::from_le_bytes(bytes)
-}
-
-#[actix::test]
-async fn miners_roll_the_version_bits_that_the_node_takes() {
-    for (taken, mask, asked) in [
-        (0x1fff_ffe0_u32, 0x1fff_ffe0_u32, 1),
-        (0x1fff_e000, 0x1fff_e000, 2),
-        (0, 0, 3),
-    ] {
-        let tests = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&tests);
-        let (_state, present) = watch::channel(State::at(121));
-        let url = serve(move |call| match name_of(call).as_str() {
-            "proposal" => {
-                count.fetch_add(1, Ordering::SeqCst);
-                let block = call.params[0]["data"].as_str().unwrap();
-                let is_taken = (version_of(block) ^ 0x2000_0000) & !taken == 0;
-                Act::result(&if is_taken {
-                    Value::Null
-                } else {
-                    json!("bad-version")
-                })
-            }
-            _ => answer(call, &present),
-        });
-        let chain = chain_of(&[&url]);
-        for _ in 0..2 {
-            assert_eq!(chain.template().await.unwrap().version_mask, mask);
-        }
-        assert_eq!(tests.load(Ordering::SeqCst), asked, "{taken:08x}");
-    }
-}
-
-#[actix::test]
-async fn test_networks_times_end_where_another_difficulty_begins() {
-    // (bits, curtime, what the header's times are), all on a block of time 1,000,000.
-    for (bits, curtime, mintime, times) in [
-        ("1c0fffff", 1_000_600, 996_400, (1_000_600, 996_400, 1_001_200)),
-        ("1d00ffff", 1_001_205, 996_400, (1_001_205, 1_001_201, 1_008_205)),
-        ("1d00ffff", 1_000_600, 996_400, (1_000_600, 996_400, 1_007_600)),
-    ] {
-        let (_state, present) = watch::channel(State {
-            genesis: "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043",
-            ..State::at(121)
-        });
-        let url = serve(move |call| match name_of(call).as_str() {
-            "getblocktemplate" | "longpoll" => {
-                let mut template = template(122);
-                template["bits"] = bits.into();
-                template["curtime"] = curtime.into();
-                template["mintime"] = mintime.into();
-                Act::result(&template)
-            }
-            "getblockheader" => Act::result(&json!({"confirmations": 1, "time": 1_000_000})),
-            _ => answer(call, &present),
-        });
-        let chain = chain_on(&[&url], AddressFormat::BitcoinTest);
-        let template = chain.template().await.unwrap();
-        assert_eq!(
-            (template.time, template.time_min, template.time_max),
-            times,
-            "{bits} {curtime}"
-        );
-    }
-}
-
-#[actix::test]
-async fn a_test_on_a_tip_that_moved_is_made_again() {
-    let tests = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&tests);
-    let (_state, present) = watch::channel(State::at(121));
-    let url = serve(move |call| match name_of(call).as_str() {
-        "proposal" if count.fetch_add(1, Ordering::SeqCst) == 0 => {
-            Act::result(&json!("inconclusive-not-best-prevblk"))
-        }
-        _ => answer(call, &present),
-    });
-    assert_eq!(chain_of(&[&url]).template().await.unwrap().height, 122);
-    assert_eq!(tests.load(Ordering::SeqCst), 2);
-}
-
-#[actix::test]
 async fn a_node_of_another_chain_gives_no_work() {
     for (genesis, says) in [
         (
@@ -499,124 +395,3 @@ async fn a_node_of_another_chain_gives_no_work() {
         assert!(error.to_string().contains(says), "{error}");
     }
 }
-
-#[actix::test]
-async fn every_word_of_a_node_to_a_block_is_understood() {
-    let node = Scripted::new(State::at(121));
-    let chain = chain_of(&[&node.url]);
-    let block = || vec![7; 100];
-    let refused = |word: &str| SubmitOutcome::Refused(word.to_owned());
-    for (act, outcome) in [
-        (Act::result(&Value::Null), SubmitOutcome::Accepted),
-        (Act::result(&json!("inconclusive")), SubmitOutcome::Inconclusive),
-        (
-            Act::result(&json!("duplicate-invalid")),
-            refused("duplicate-invalid"),
-        ),
-        (Act::result(&json!("high-hash")), refused("high-hash")),
-        (
-            Act::result(&json!("mweb-hash-mismatch")),
-            refused("mweb-hash-mismatch"),
-        ),
-        (
-            Act::Error(-22, "Block decode failed"),
-            refused("Block decode failed"),
-        ),
-        (
-            Act::result(&json!("prev-blk-not-found")),
-            SubmitOutcome::NotYet("prev-blk-not-found".to_owned()),
-        ),
-    ] {
-        node.set(|state| state.submission = act);
-        assert_eq!(chain.submit(block()).await, Ok(outcome));
-    }
-    // A duplicate is what its header says it is.
-    node.set(|state| state.submission = Act::result(&json!("duplicate")));
-    for (header, outcome) in [
-        (Act::result(&json!({"confirmations": 3})), SubmitOutcome::Accepted),
-        (Act::result(&json!({"confirmations": 0})), SubmitOutcome::Accepted),
-        (
-            Act::result(&json!({"confirmations": -1})),
-            SubmitOutcome::Inconclusive,
-        ),
-        (Act::Error(-5, "Block not found"), SubmitOutcome::Duplicate),
-    ] {
-        node.set(|state| state.header = header);
-        assert_eq!(chain.submit(block()).await, Ok(outcome));
-    }
-    assert_eq!(
-        chain.submit(vec![1, 2]).await,
-        Ok(refused("shorter than a header"))
-    );
-}
-
-#[actix::test]
-async fn a_block_whose_answer_got_lost_is_submitted_again_and_is_in() {
-    let submissions = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&submissions);
-    let (_state, present) = watch::channel(State::at(121));
-    let url = serve(
-        move |call| match (call.method.as_str(), count.load(Ordering::SeqCst)) {
-            ("submitblock", before) => {
-                count.fetch_add(1, Ordering::SeqCst);
-                if before == 0 {
-                    Act::HangUp
-                } else {
-                    Act::result(&json!("duplicate"))
-                }
-            }
-            _ => answer(call, &present),
-        },
-    );
-    assert_eq!(
-        chain_of(&[&url]).submit(vec![7; 100]).await,
-        Ok(SubmitOutcome::Accepted)
-    );
-    assert_eq!(submissions.load(Ordering::SeqCst), 2);
-}
-
-#[actix::test]
-async fn a_block_goes_to_every_node_and_the_best_word_counts() {
-    let (first, second) = (Scripted::new(State::at(121)), Scripted::new(State::at(121)));
-    let chain = chain_of(&[&first.url, &nobody(), &second.url]);
-    first.set(|state| state.submission = Act::result(&json!("high-hash")));
-    assert_eq!(chain.submit(vec![7; 100]).await, Ok(SubmitOutcome::Accepted));
-    eventually("both to have it", async || {
-        (first.count("submitblock") > 0).then_some(())
-    })
-    .await;
-    second.set(|state| state.submission = Act::result(&json!("inconclusive")));
-    assert_eq!(chain.submit(vec![7; 100]).await, Ok(SubmitOutcome::Inconclusive));
-}
-
-#[actix::test]
-async fn blocks_are_judged_by_a_synced_node_only() {
-    let node = Scripted::new(State::at(121));
-    let chain = chain_of(&[&node.url]);
-    let status = async || chain.status(tip(1).hash).await;
-    chain.tip_after(None).await.unwrap();
-    assert_eq!(status().await, Ok(BlockStatus::MainChain { confirmations: 1 }));
-    node.set(|state| state.header = Act::result(&json!({"confirmations": -1})));
-    assert_eq!(status().await, Ok(BlockStatus::SideChain));
-    node.set(|state| state.header = Act::Error(-5, "Block not found"));
-    assert_eq!(status().await, Ok(BlockStatus::Unknown));
-    assert_eq!(
-        chain.sync_state().await.unwrap(),
-        SyncState {
-            tip: tip(121),
-            is_synced: true
-        }
-    );
-
-    node.set(|state| state.headers = Some(400));
-    assert!(!chain.sync_state().await.unwrap().is_synced);
-    assert!(matches!(status().await, Err(ChainError::NotReady(_))));
-    node.set(|state| {
-        state.headers = None;
-        state.initial_download = true;
-    });
-    assert!(!chain.sync_state().await.unwrap().is_synced);
-    assert!(matches!(status().await, Err(ChainError::NotReady(_))));
-}
-
-mod guard;

@@ -34,19 +34,19 @@ pub enum Step<'a> {
         user: Cow<'a, str>,
         /// Who it stands for.
         identity: Identity,
-        /// The worker.
+        /// The worker under whose name it was submitted.
         worker: WorkerName,
     },
     /// To have a share judged, and then answer `mining.submit`.
     Share {
         /// The id to answer with.
         id: &'a str,
-        /// The share.
+        /// The share as it was submitted.
         attempt: Attempt,
     },
 }
 
-/// Whether a request of this method is answered even if it has no id: a miner can not go on without, whatever it
+/// Whether a request of this method is answered even if it has no id: a miner cannot go on without, whatever it
 /// understands of ids.
 fn needs_answer(method: &str) -> bool {
     matches!(

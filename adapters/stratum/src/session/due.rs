@@ -163,7 +163,7 @@ impl StratumSession {
             // Only over HTTP: the gate keeps sessions out.
             SubmitSharesReply::KeptOut { .. } => Fault::UNAUTHORIZED,
             SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
-                Fault::Other("The pool can not store shares at present, please try again")
+                Fault::Other("The pool cannot store shares right now, please try again")
             }
         };
         shares.write_faults(Some(fault), &blocks, &mut self.out);

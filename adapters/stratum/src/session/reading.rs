@@ -34,7 +34,7 @@ const UNWRITTEN_SOFT_MAX: usize = 8_192;
 /// How often a session that ends is read once more: what its miner may have sent before it knew.
 const LAST_READS: usize = 8;
 
-/// The refusal when nobody can be asked at present.
+/// The refusal when nobody can be asked now.
 const POOL_BUSY: Fault = Fault::Other("The pool is busy, please try again");
 
 /// What must be known before the next line is handled.
@@ -432,7 +432,7 @@ fn fault_of(refused: &JoinWorkerReply) -> Fault {
         },
         JoinWorkerReply::Paused => Fault::Other("The pool is paused, please try again later"),
         JoinWorkerReply::Unavailable | JoinWorkerReply::Joined { .. } => {
-            Fault::Other("The pool can not store anything at present, please try again later")
+            Fault::Other("The pool cannot store anything right now, please try again later")
         }
     }
 }
