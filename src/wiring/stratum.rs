@@ -15,9 +15,9 @@ use dwarves_domain::time::Span;
 use dwarves_ports::proof_of_work::SharedProofOfWork;
 use tokio::sync::watch;
 
+use super::Ground;
 use super::settings::JUDGE_DEADLINE;
 use super::stratum_listeners::BoundStratum;
-use super::Ground;
 use crate::config::Config;
 use dwarves_stratum::front::{EndSessions, StratumFront};
 use dwarves_stratum::gate::{CloseGate, OpenGate, StratumGate};

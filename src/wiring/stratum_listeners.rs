@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::login::LoginRules;
+use dwarves_domain::network::Subnet;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::vardiff;
-use dwarves_peers::Network;
 use dwarves_stratum::conversation::{Rules, rejects};
 use dwarves_stratum::settings::Listener;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -41,7 +41,7 @@ pub(super) struct PreparedListener {
     start: Difficulty,
     vardiff: vardiff::Settings,
     pub(super) tls: Option<TlsAcceptor>,
-    proxies: Vec<Network>,
+    proxies: Vec<Subnet>,
 }
 
 impl BoundStratum {
