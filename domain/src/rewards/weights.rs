@@ -146,6 +146,11 @@ impl Weights {
             .iter()
             .map(|(&hotkey, &half_steps)| (hotkey, half_steps))
     }
+
+    /// Whether nobody worked.
+    pub fn is_empty(&self) -> bool {
+        self.of_miners.is_empty()
+    }
 }
 
 #[cfg(test)]
@@ -213,7 +218,8 @@ mod tests {
     #[test]
     fn a_miner_without_work_is_not_listed() {
         let weights = Weights::sum([(key(1), 0)]).unwrap();
-        assert_eq!(weights.iter().next(), None);
+        assert!(weights.is_empty());
+        assert!(!Weights::sum([(key(1), 1)]).unwrap().is_empty());
         assert_eq!(weights, Weights::new());
     }
 
