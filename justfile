@@ -31,9 +31,9 @@ bench *arguments:
 demo:
     cargo run --release --locked -- demo
 
-# Mutation testing of the rules (`cargo install cargo-mutants`): what survives, no test would notice.
+# Mutation testing of the rules (docs/mutation-testing.md): `just mutants -f domain/src/ledger.rs`.
 mutants *arguments:
-    cargo mutants --package dwarves-domain --output target/mutants {{ arguments }}
+    PROPTEST_CASES=24 cargo mutants --package dwarves-domain --output target/mutants {{ arguments }}
 
 # The documentation of all packages, in a browser.
 docs:
