@@ -11,9 +11,9 @@ use crate::scalars::{Hash, Instant, Ss58};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Block {
-    /// Its hash.
+    /// The block's hash.
     pub hash: Hash,
-    /// Its height.
+    /// The block's height.
     pub height: u32,
     /// What became of it.
     pub state: BlockStateName,
@@ -49,7 +49,7 @@ impl From<BlockRow> for Block {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Blocks {
-    /// The blocks.
+    /// Found blocks, newest first.
     pub blocks: Vec<Block>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,
@@ -61,13 +61,13 @@ pub struct Blocks {
 pub struct Round {
     /// Which: 1, 2, 3, … in the order of closing.
     pub id: u64,
-    /// When it closed.
+    /// When the round was due, which is the date it closes with.
     pub closed_at: Instant,
-    /// How it split.
+    /// The scheme by which it split.
     pub scheme: SchemeName,
     /// Where its reward came from.
     pub source: SourceName,
-    /// What came in.
+    /// What came in, before the fee.
     pub reward_sats: u64,
     /// What the operator took.
     pub fee_sats: u64,
@@ -99,7 +99,7 @@ impl From<RoundRow> for Round {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Rounds {
-    /// The rounds.
+    /// Closed rounds, newest first.
     pub rounds: Vec<Round>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,
@@ -114,7 +114,7 @@ pub struct RoundCredit {
     pub hotkey: Ss58,
     /// For which work, an exact decimal number of units.
     pub units: String,
-    /// How much.
+    /// What the miner got, in sats; below zero if it was taken back.
     pub amount_sats: u64,
     /// The block that was split, if it was one.
     pub block: Option<Hash>,
@@ -135,7 +135,7 @@ impl From<CreditRow> for RoundCredit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RoundDetails {
-    /// The round.
+    /// The round itself.
     #[serde(flatten)]
     pub round: Round,
     /// Every miner's part.
@@ -148,15 +148,15 @@ pub struct RoundDetails {
 pub struct AuditEntry {
     /// Its place in the trail.
     pub id: u64,
-    /// When.
+    /// When the message came.
     pub at: Instant,
     /// Who: a hotkey in SS58, or `token`.
     pub who: String,
-    /// To which actor.
+    /// The actor that it was for.
     pub actor: String,
-    /// Which message.
+    /// The message's name.
     pub message: String,
-    /// Its fields.
+    /// The fields that it came with.
     pub fields: Value,
     /// What came of it.
     pub outcome: Value,
@@ -182,7 +182,7 @@ impl From<AuditRow> for AuditEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Audit {
-    /// The messages.
+    /// The messages, newest first.
     pub audit: Vec<AuditEntry>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,

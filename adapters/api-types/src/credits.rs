@@ -19,7 +19,7 @@ pub struct MinerCredit {
     pub units: String,
     /// How much; below zero for a reversal. All of a miner's credits together are what it was given.
     pub amount_sats: i64,
-    /// Why.
+    /// What the entry does: credit, take back, or give again.
     pub kind: CreditKindName,
     /// The block that was split, if it was one; the block that was orphaned or came back.
     pub block: Option<Hash>,
@@ -46,7 +46,7 @@ impl From<CreditRow> for MinerCredit {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MinerCredits {
-    /// The credits.
+    /// The credits, newest first.
     pub credits: Vec<MinerCredit>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,
@@ -67,7 +67,7 @@ pub struct MinerPayout {
     pub txid: Option<String>,
     /// The transaction's confirmations; 0 until a block has it.
     pub confirmations: u32,
-    /// Where it goes.
+    /// The address that is paid.
     pub address: String,
     /// How much the miner gets.
     pub amount_sats: u64,
@@ -106,7 +106,7 @@ impl From<MinerPayoutRow> for MinerPayout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MinerPayouts {
-    /// The payouts.
+    /// The payouts, newest first.
     pub payouts: Vec<MinerPayout>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,

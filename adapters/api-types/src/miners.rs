@@ -16,7 +16,7 @@ use crate::scalars::{Instant, Ss58};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ShareCounts {
-    /// Accepted ones.
+    /// Shares that were accepted.
     pub accepted: u64,
     /// Rejected ones by reason.
     pub rejected: RejectedCounts,
@@ -125,7 +125,7 @@ impl WithholdingRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Withholding {
-    /// The miners.
+    /// The miners who found the fewest blocks for their work.
     pub miners: Vec<WithholdingRecord>,
 }
 
@@ -139,7 +139,7 @@ pub struct Balances {
     pub payable: u64,
     /// In a payout that is under way.
     pub in_flight: u64,
-    /// Paid out.
+    /// Paid and deep on the chain.
     pub paid: u64,
 }
 
@@ -167,7 +167,7 @@ impl From<MinerBalances> for Balances {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WorkerStatus {
-    /// Its name.
+    /// The worker's name.
     pub name: String,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
@@ -175,7 +175,7 @@ pub struct WorkerStatus {
     pub share_difficulty: f64,
     /// When its last share was accepted.
     pub last_share_at: Option<Instant>,
-    /// Accepted shares.
+    /// Shares accepted under this name.
     pub shares: u64,
 }
 
@@ -183,7 +183,7 @@ pub struct WorkerStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PayoutHeld {
-    /// Why.
+    /// Why it waits, by the names of the runbook.
     #[cfg_attr(feature = "schema", schema(schema_with = crate::schema::why_held))]
     pub reason: WhyHeldName,
     /// How much of it, in sats.
@@ -202,20 +202,20 @@ impl From<Waiting> for PayoutHeld {
     }
 }
 
-/// A miner.
+/// How a miner is doing: its work, its workers, its money.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MinerStatus {
     /// Who, in SS58.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub hotkey: Ss58,
-    /// When first registered.
+    /// When it registered first.
     pub registered_at: Instant,
     /// Where payouts go; null until the miner says.
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
-    /// Its shares.
+    /// Its shares, accepted and refused.
     pub shares: ShareCounts,
     /// Its work in the reward window.
     pub performance: Performance,
@@ -229,6 +229,6 @@ pub struct MinerStatus {
     pub payout_held: Option<PayoutHeld>,
     /// Its balances in sats.
     pub balance_sats: Balances,
-    /// Its machines.
+    /// Its named workers and `default`.
     pub workers: Vec<WorkerStatus>,
 }

@@ -8,16 +8,16 @@ use crate::miners::ShareCounts;
 use crate::named::{AlgorithmName, SchemeName};
 use crate::scalars::{Instant, Ss58};
 
-/// The pool.
+/// What the pool is, and how it is doing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Pool {
-    /// Its name.
+    /// The pool's name, as configured.
     pub name: String,
     /// Its hotkey in SS58: the receiver of signed requests.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub hotkey: Ss58,
-    /// Its chain.
+    /// The chain that is mined, such as `devnet`.
     pub chain: String,
     /// How the chain hashes: `sha256d` or `scrypt`.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
@@ -29,9 +29,9 @@ pub struct Pool {
     pub height: Option<u32>,
     /// The difficulty of a block; null while the chain gives no work.
     pub network_difficulty: Option<f64>,
-    /// Registered miners.
+    /// Miners that are registered now.
     pub miners: u64,
-    /// Known workers.
+    /// Workers that are known by name.
     pub workers: u64,
     /// Workers with a share accepted in the last ten minutes.
     pub workers_active: u64,
@@ -58,7 +58,7 @@ pub struct Pool {
     /// Work since the last block, in blocks to be expected: the effort of the round that goes on. It passes x with
     /// the chance exp(-x).
     pub round_effort: f64,
-    /// All shares.
+    /// Shares of all miners, accepted and refused.
     pub shares: ShareCounts,
     /// The sum over all accounts of the ledger: always 0.
     #[cfg_attr(feature = "schema", schema(value_type = i64))]

@@ -34,7 +34,7 @@ pub struct Registration {
     pub hotkey: Ss58,
     /// Always true: refusals are problems.
     pub registration_success: bool,
-    /// When first registered.
+    /// When the miner registered first.
     pub registered_at: Instant,
     /// Where payouts go; null until the miner says.
     pub payout_address: Option<String>,
@@ -49,6 +49,6 @@ pub struct Registration {
 pub struct OpenedSession {
     /// For the header `Authorization: Bearer ...`.
     pub token: String,
-    /// When it expires.
+    /// The moment from which the token no longer counts.
     pub expires_at: Instant,
 }

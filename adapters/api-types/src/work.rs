@@ -22,7 +22,7 @@ pub struct SubmitBody {
     pub shares: Vec<Object<ShareBody>>,
 }
 
-/// A share.
+/// One share of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -172,7 +172,7 @@ mod target_hex {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SubmitAnswer {
-    /// The verdicts.
+    /// One verdict for each share, in the order of the request.
     pub results: Vec<ShareResult>,
 }
 
@@ -194,7 +194,7 @@ pub enum ShareResult {
     },
     /// It does not count.
     Rejected {
-        /// Why.
+        /// Why it does not count.
         reason: Reason,
         /// Why, for people.
         detail: String,
