@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::ask::ReplyTo;
-use crate::pool_manager::messages::ControlOutcome;
+use crate::control::Controlled;
 use crate::store::{AuditRow, Write, Written};
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ impl Order {
     }
 }
 
-impl ReplyTo<ControlOutcome> {
+impl ReplyTo<Controlled> {
     /// As [`Order::commit`], for the order that is answered here.
     pub(crate) fn commit(&self, writes: Vec<Write>, done: &Value) -> Vec<Write> {
         match self.order() {

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod block_tracker;
 pub mod chain;
 pub mod clock;
+pub mod control;
 pub mod gate;
 pub mod halt;
 pub mod handlers;

@@ -1,6 +1,7 @@
 //! The gate: accepts connections on every listener and hands each to a thread. It owns who may connect and which
 //! extranonces are taken; it knows nothing of what is said in a session.
 
+use dwarves_domain::refusal::Refusal;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +10,8 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Request};
 use dwarves_actors::clock::{SharedClock, poke_every};
+
 use dwarves_actors::gate::{GateControl, GateView, KeptOut, ReadGate};
-use dwarves_actors::pool_manager::messages::ControlOutcome;
 use dwarves_actors::work_manager::messages::WorkChanged;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
@@ -344,17 +345,17 @@ impl Handler<Ask<GateControl>> for StratumGate {
 
     fn handle(&mut self, ask: Ask<GateControl>, _: &mut Self::Context) {
         let outcome = match ask.payload {
-            GateControl::Status => ControlOutcome::Done(self.view().to_json()),
+            GateControl::Status => Ok(self.view().to_json()),
             GateControl::Lift(address) => match self.seats.offenders().lift(address) {
-                lifted if lifted.is_empty() => {
-                    ControlOutcome::Refused(format!("nobody behind {address} is kept out"))
-                }
+                lifted if lifted.is_empty() => Err(Refusal::ControlRefused(format!(
+                    "nobody behind {address} is kept out"
+                ))),
                 lifted => {
                     for one in &lifted {
                         log::warn!("let in again by an admin: {}", named(one));
                     }
                     self.tell_kept_out();
-                    ControlOutcome::Done(json!({ "lifted": lifted.len() }))
+                    Ok(json!({ "lifted": lifted.len() }))
                 }
             },
         };

@@ -1,6 +1,7 @@
 //! Every admin message on the assembled pool, with a disk that fills before and right after the first commit: what the
 //! message changes and its row of the audit trail are there together, or neither is.
 
+use crate::control::Controlled;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::ask::Port;
 use crate::assembly::{Placement, World, start};
-use crate::handlers::admin::messages::{AdminCaller, Control, ControlReply};
+use crate::handlers::admin::messages::{AdminCaller, Control};
 use crate::handlers::admin::{ACTORS, AdminHandler, AdminHandlerParts};
 use crate::store::faulty::{FaultPlan, FaultyStore};
 use crate::store::memory::MemoryStore;
@@ -201,7 +202,7 @@ async fn trail(memory: &MemoryStore) -> Vec<AuditRow> {
 struct Outcome {
     /// Commits before the message.
     commits: u64,
-    reply: ControlReply,
+    reply: Controlled,
     changed: bool,
     trail: Vec<AuditRow>,
 }
@@ -297,7 +298,7 @@ async fn what_a_message_changes_and_its_row_are_there_together_or_not_at_all() {
             continue;
         }
         assert!(
-            matches!(outcome.reply, ControlReply::Done(_)),
+            matches!(outcome.reply, Ok(_)),
             "{name}: {outcome:?}",
             outcome = outcome.reply
         );

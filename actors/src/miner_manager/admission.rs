@@ -1,13 +1,14 @@
 //! Who is taken in: new miners, by their hotkey or by a payout address, and names that need a number.
 
+use dwarves_domain::refusal::Refusal;
 use std::net::IpAddr;
 
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::miners::{Client, TooManyNew};
-use dwarves_domain::time::{Span, Timestamp};
 
+use super::messages::Registered;
 use super::{CommitError, MinerManager};
 use crate::store::{Write, Written};
 
@@ -27,30 +28,6 @@ pub(super) struct Newcomer {
     gives_way: Option<Hotkey>,
 }
 
-/// Why a new miner is not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// The operator takes none.
-    Closed,
-    /// The pool has as many as it may, and all have work.
-    Full,
-    /// Payout addresses have as much of the room as they may, and all have work.
-    AddressesFull,
-    /// Too many new ones came from the same place.
-    TooManyNew {
-        /// After which time one more may come.
-        try_again: Span,
-    },
-}
-
-/// A miner as the store has it.
-#[derive(Clone, Debug)]
-pub(super) struct Registered {
-    pub(super) is_new: bool,
-    pub(super) at: Timestamp,
-    pub(super) payout_address: Option<String>,
-}
-
 impl MinerManager {
     /// Whether a miner that nobody knows yet may be stored, and who makes room for it. What is being stored counts.
     pub(super) fn admit(
@@ -68,7 +45,7 @@ impl MinerManager {
         };
         let registry = &self.memory.registry;
         if !registry.registration_open {
-            return Err(Refusal::Closed);
+            return Err(Refusal::RegistrationClosed);
         }
         if self.registering.contains_key(&hotkey) {
             return Ok(newcomer);
@@ -92,7 +69,7 @@ impl MinerManager {
                 return Err(if has_room {
                     Refusal::AddressesFull
                 } else {
-                    Refusal::Full
+                    Refusal::PoolFull
                 });
             }
         }
@@ -178,7 +155,7 @@ impl MinerManager {
                 payout_address,
             } => Some(Registered {
                 is_new,
-                at: registered_at,
+                registered_at,
                 payout_address,
             }),
             _ => None,
@@ -186,7 +163,7 @@ impl MinerManager {
         let registry = &mut self.memory.registry;
         registry.note_miner(
             newcomer.hotkey,
-            registered.at,
+            registered.registered_at,
             registered.payout_address.clone(),
             Client::at(newcomer.from),
         );

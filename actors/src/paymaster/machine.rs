@@ -16,14 +16,14 @@ use super::PaymasterSettings;
 use super::comparing::{Compared, Settle};
 use super::making::Made;
 use super::messages::{OpenPayout, PayoutAlarms};
-use super::refusals::Refusal;
+use super::refusals::RefusedScript;
 use super::trouble::{Trouble, TroubleKind};
 use crate::ask::Port;
 use crate::audit::Order;
 use crate::clock::SharedClock;
+use crate::control::Controlled;
 use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::ControlOutcome;
 use crate::store::{SharedStore, StoreAction, StoreError, Write, Written};
 use crate::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 
@@ -48,7 +48,7 @@ pub(super) struct Errand {
     /// The last payout that is known of.
     pub(super) last_payout: Option<PayoutId>,
     /// Scripts that the wallet refused to pay.
-    pub(super) refused: BTreeMap<Vec<u8>, Refusal>,
+    pub(super) refused: BTreeMap<Vec<u8>, RefusedScript>,
     /// Outputs of one transaction: fewer than configured once the wallet found one too large.
     pub(super) outputs_max: usize,
     /// Virtual bytes of one transaction: fewer than configured once the wallet found one too large.
@@ -71,7 +71,7 @@ pub(super) struct Report {
     /// Ledger and wallet were compared: why payouts are held now, or that nothing is strange.
     pub(super) restored: Option<Option<String>>,
     /// What came of an operator's order about what is strange.
-    pub(super) settled: Option<ControlOutcome>,
+    pub(super) settled: Option<Controlled>,
 }
 
 /// Why a look ends early.

@@ -13,7 +13,7 @@ use dwarves_domain::units::Amount;
 use serde_json::json;
 
 use super::machine::{Ended, Errand, Machine, patiently};
-use super::refusals::Refusal;
+use super::refusals::RefusedScript;
 use super::signing::{build_request, check_signed};
 use super::trouble::{Trouble, TroubleKind};
 use crate::store::{Write, Written};
@@ -241,7 +241,7 @@ impl Machine {
     }
 
     pub(super) fn refuse(&mut self, script: Vec<u8>, why: String) {
-        let refusal = Refusal {
+        let refusal = RefusedScript {
             why,
             at: self.clock.now(),
         };

@@ -24,7 +24,7 @@ const RETRIES_MAX: usize = 4;
 
 /// A script that the wallet refused to pay.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct RefusedScript {
     /// In the wallet's words.
     pub(super) why: String,
     /// When.
@@ -101,7 +101,7 @@ impl Machine {
     pub(super) fn forget_old_refusals(&mut self) {
         let now = self.clock.now();
         let refused = &mut self.report.errand.refused;
-        let is_old = |refusal: &Refusal| now.since(refusal.at) >= RETRY_AFTER;
+        let is_old = |refusal: &RefusedScript| now.since(refusal.at) >= RETRY_AFTER;
         let old = refused.iter().filter(|(_, refusal)| is_old(refusal));
         let old: Vec<Vec<u8>> = old.map(|(script, _)| script.clone()).take(RETRIES_MAX).collect();
         for script in old {

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use dwarves_domain::time::Timestamp;
-use serde_json::Value;
 
 use crate::ask::Request;
 use crate::chain::Standing;
+use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::http_gate::HttpGateView;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
-use crate::store::Written;
 use crate::work_manager::messages::{NoWork, WorkControl};
 
 /// Where the pool is in its life.
@@ -76,35 +75,12 @@ pub enum PoolControl {
     ForgetSetting(String),
 }
 
-/// What an actor says to an admin's message.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ControlOutcome {
-    /// Done; the answer as JSON.
-    Done(Value),
-    /// Not possible in its present state.
-    Refused(String),
-    /// The actor's mailbox is full.
-    Busy,
-    /// The store can not note it at present; nothing was changed.
-    Unavailable,
-}
-
-impl ControlOutcome {
-    /// Done, and said to be unsaved if the ledger only keeps it so far.
-    pub fn done(mut value: Value, written: &[Written]) -> Self {
-        if written.contains(&Written::Kept) {
-            value["saved"] = Value::Bool(false);
-        }
-        Self::Done(value)
-    }
-}
-
 /// Sends an admin's message to its actor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deliver(pub ControlMessage);
 
 impl Request for Deliver {
-    type Reply = ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Reads how the pool is.

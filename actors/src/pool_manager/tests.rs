@@ -1,3 +1,5 @@
+use crate::control::Controlled;
+use dwarves_domain::refusal::Refusal;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -169,7 +171,7 @@ impl Bench {
         Port::new(&self.manager).post(payload).unwrap()
     }
 
-    fn deliver(&self, control: PoolControl) -> oneshot::Receiver<ControlOutcome> {
+    fn deliver(&self, control: PoolControl) -> oneshot::Receiver<Controlled> {
         self.post(Deliver(ControlMessage::Pool(control)))
     }
 
@@ -219,7 +221,7 @@ impl Bench {
     }
 
     /// Pauses or resumes, with a store and a miner manager that do their part.
-    async fn pause(&mut self, control: PoolControl) -> ControlOutcome {
+    async fn pause(&mut self, control: PoolControl) -> Controlled {
         let answer = self.deliver(control.clone());
         settle().await;
         let commit = self.commit.try_recv().unwrap();
@@ -275,8 +277,8 @@ fn no_work() -> NoWork {
     }
 }
 
-fn state(state: &str) -> ControlOutcome {
-    ControlOutcome::Done(json!({ "state": state }))
+fn state(state: &str) -> Controlled {
+    Ok(json!({ "state": state }))
 }
 
 #[actix::test]
@@ -298,7 +300,7 @@ async fn a_pause_that_could_not_be_stored_does_not_hold() {
     settle().await;
     let refused = StoreError::new(StoreErrorKind::Unavailable, "disk full");
     bench.commit.try_recv().unwrap().reply.answer(Err(refused));
-    assert_eq!(answer.await.unwrap(), ControlOutcome::Unavailable);
+    assert_eq!(answer.await.unwrap(), Err(Refusal::Unavailable));
     assert!(bench.set_paused.try_recv().is_err());
     assert_eq!(bench.view(true, None).await.state, LifeState::Running);
 }
@@ -388,7 +390,7 @@ async fn a_drained_pool_keeps_its_ledger_open_and_is_not_resumed() {
     for control in [PoolControl::Pause, PoolControl::Resume] {
         assert!(matches!(
             bench.deliver(control).await,
-            Ok(ControlOutcome::Refused(_))
+            Ok(Err(Refusal::ControlRefused(_)))
         ));
     }
     let view = bench.view(true, None).await;
@@ -407,13 +409,13 @@ async fn a_shutdown_tells_whoever_runs_the_process() {
     let again = Port::new(&manager)
         .post(Deliver(ControlMessage::Pool(PoolControl::Shutdown)))
         .unwrap();
-    assert!(matches!(again.await, Ok(ControlOutcome::Refused(_))));
+    assert!(matches!(again.await, Ok(Err(Refusal::ControlRefused(_)))));
 }
 
 #[actix::test]
 async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     let mut bench = bench(false).await;
-    let done = |n: u64| ControlOutcome::Done(json!({ "n": n }));
+    let done = |n: u64| Ok(json!({ "n": n }));
     let miners = bench.post(Deliver(ControlMessage::Miners(MinerControl::OpenRegistration)));
     let work = bench.post(Deliver(ControlMessage::Work(WorkControl::Refresh)));
     let rewards = bench.post(Deliver(ControlMessage::Rewards(DistributorControl::Pause)));
@@ -432,14 +434,17 @@ async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     drop(asked);
     assert_eq!(miners.await, Ok(done(1)));
     assert_eq!(work.await, Ok(done(2)));
-    assert_eq!(rewards.await, Ok(ControlOutcome::Unavailable));
+    assert_eq!(rewards.await, Ok(Err(Refusal::Unavailable)));
 }
 
 #[actix::test]
 async fn the_gate_is_asked_once_there_is_one() {
     let mut bench = bench(false).await;
     let lift = || Deliver(ControlMessage::Gate(GateControl::Lift([192, 0, 2, 1].into())));
-    assert!(matches!(bench.post(lift()).await, Ok(ControlOutcome::Refused(_))));
+    assert!(matches!(
+        bench.post(lift()).await,
+        Ok(Err(Refusal::ControlRefused(_)))
+    ));
     let (read, mut read_inbox) = recorded_port();
     let (control, mut control_inbox) = recorded_port();
     bench.post(AttachGate { read, control }).await.unwrap();
@@ -447,8 +452,8 @@ async fn the_gate_is_asked_once_there_is_one() {
     settle().await;
     let asked = control_inbox.try_recv().unwrap();
     assert_eq!(asked.payload, GateControl::Lift([192, 0, 2, 1].into()));
-    asked.reply.answer(ControlOutcome::Done(json!({})));
-    assert_eq!(lifted.await, Ok(ControlOutcome::Done(json!({}))));
+    asked.reply.answer(Ok(json!({})));
+    assert_eq!(lifted.await, Ok(Ok(json!({}))));
     let answer = bench.post(ReadPool);
     settle().await;
     let gate = GateView {
@@ -538,7 +543,7 @@ async fn the_status_sums_up_what_the_others_say() {
         .unwrap()
         .reply
         .answer(payouts.clone());
-    let ControlOutcome::Done(status) = answer.await.unwrap() else {
+    let Ok(status) = answer.await.unwrap() else {
         panic!("it is known")
     };
     assert_eq!(

@@ -88,7 +88,7 @@ pub struct RewardDistributorParts {
 /// Why a round is closed.
 enum Cause {
     Due,
-    Admin(Box<ReplyTo<crate::pool_manager::messages::ControlOutcome>>),
+    Admin(Box<ReplyTo<crate::control::Controlled>>),
 }
 
 /// A round that was closed by the rules and is on its way into the ledger: the same writes again until it is

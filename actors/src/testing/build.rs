@@ -9,7 +9,7 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId,
 use dwarves_domain::miners::{Quotas, RegistryLimits};
 use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
 use dwarves_domain::rewards::{RoundInput, Scheme, Source};
-use dwarves_domain::share::{self, Proof, Rejection, Submission};
+use dwarves_domain::share::{self, Proof, ProvenShare, Rejection, Submission};
 use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -183,10 +183,10 @@ pub fn miss(job: &Job, from: u32) -> u32 {
 
 /// The share of the first nonce at or after `from` that is no block, checked.
 pub fn checked(job: &Arc<Job>, from: u32) -> CheckedShare {
-    CheckedShare::Proven {
+    Ok(ProvenShare {
         job: Arc::clone(job),
         proof: mine(job, from, false).1,
-    }
+    })
 }
 
 /// A round in which nothing happened, without a fee.

@@ -1,3 +1,4 @@
+use dwarves_domain::refusal::Refusal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -5,7 +6,7 @@ use dwarves_domain::ids::WorkerId;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::FrontEnd;
 
-use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkControl, WorkView};
+use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
@@ -127,7 +128,7 @@ impl Bench {
         live
     }
 
-    async fn issue(&self) -> IssueJobReply {
+    async fn issue(&self) -> Result<IssuedJob, Refusal> {
         self.ask(IssueJob {
             owner: hotkey(1),
             worker: WorkerId::new(0),
@@ -172,7 +173,7 @@ async fn a_template_is_stored_before_it_is_published() {
         before.lack.as_ref().map(|lack| lack.why),
         Some(LackOfWork::Starting)
     );
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     bench.gate.open();
     settle().await;
     let work = news.try_recv().unwrap().0;
@@ -181,7 +182,7 @@ async fn a_template_is_stored_before_it_is_published() {
     let stored = bench.memory.start(BEGIN).await.unwrap();
     assert_eq!(stored.templates.len(), 1);
     assert_eq!(stored.templates[0].id, current.id());
-    let IssueJobReply::Issued { job, expires_at } = bench.issue().await else {
+    let Ok(IssuedJob { job, expires_at }) = bench.issue().await else {
         panic!("there is work")
     };
     assert!(Arc::ptr_eq(job.template(), &current));
@@ -345,7 +346,7 @@ async fn a_chain_that_fails_leaves_the_last_work_and_is_asked_again_more_and_mor
     bench.pass(Span::from_secs(40)).await;
     assert_eq!(bench.live().await, [1]);
     assert!(bench.view().await.trouble.is_some());
-    assert!(matches!(bench.issue().await, IssueJobReply::Issued { .. }));
+    assert!(matches!(bench.issue().await, Ok(IssuedJob { .. })));
     let asked = bench.chain.templates();
     bench.pass(Span::from_secs(60)).await;
     let asked = bench.chain.templates() - asked;
@@ -370,7 +371,7 @@ async fn a_chain_that_would_not_take_a_block_ends_the_giving_out_of_work_and_not
         "shares of jobs that miners have still count"
     );
     assert!(view.trouble.unwrap().contains("bad-cb-amount"));
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     let mut last = news.try_recv().unwrap().0;
     while let Ok(newer) = news.try_recv() {
         last = newer.0;
@@ -379,7 +380,7 @@ async fn a_chain_that_would_not_take_a_block_ends_the_giving_out_of_work_and_not
 
     bench.chain.set_unsound(false);
     bench.pass(Span::from_secs(16)).await;
-    assert!(matches!(bench.issue().await, IssueJobReply::Issued { .. }));
+    assert!(matches!(bench.issue().await, Ok(IssuedJob { .. })));
     assert_eq!(bench.view().await.trouble, None);
 }
 
@@ -402,7 +403,7 @@ async fn work_whose_time_is_over_ends_even_if_the_chain_gives_no_new_one() {
     bench.chain.set_down(true);
     bench.pass(LIFETIME).await;
     bench.pass(Span::from_secs(1)).await;
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     assert_eq!(bench.live().await, [0; 0]);
     let mut last = None;
     while let Ok(changed) = news.try_recv() {
@@ -457,7 +458,7 @@ async fn extranonces_never_repeat_across_jobs_and_lives() {
     let mut bench = Bench::new().await;
     for _ in 0..3 {
         for _ in 0..100 {
-            let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+            let Ok(IssuedJob { job, .. }) = bench.issue().await else {
                 panic!("there is work")
             };
             assert!(seen.insert(job.extranonce()), "{} again", job.extranonce());
@@ -478,15 +479,15 @@ async fn when_live_jobs_have_every_extranonce_it_is_said_and_a_new_tip_brings_th
     settle().await;
     let mut seen = BTreeSet::new();
     for _ in 0..5 {
-        let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+        let Ok(IssuedJob { job, .. }) = bench.issue().await else {
             panic!("there are extranonces")
         };
         seen.insert(job.extranonce());
     }
-    assert_eq!(bench.issue().await, IssueJobReply::Exhausted);
+    assert_eq!(bench.issue().await, Err(Refusal::NoExtranonce));
     bench.chain.others_find(1);
     settle().await;
-    let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+    let Ok(IssuedJob { job, .. }) = bench.issue().await else {
         panic!("those of the old tip are free")
     };
     assert!(seen.contains(&job.extranonce()));
@@ -538,7 +539,7 @@ async fn a_template_that_is_none_is_refused_and_asked_for_again() {
     let bench = Bench::on(chain, MemoryStore::new(), &[]).await;
     bench.gate.open();
     bench.pass(Span::from_secs(10)).await;
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     let view = bench.view().await;
     assert!(view.trouble.unwrap().contains("bits"));
     assert!((3..=12).contains(&bench.chain.templates()));

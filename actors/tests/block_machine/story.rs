@@ -1,13 +1,14 @@
 //! A pool of two miners, its blocks and what becomes of them, told step by step; a life goes on where the one before
 //! was cut off.
 
+use dwarves_domain::share::ProvenShare;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_actors::ask::{Port, Request};
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::miner_manager::messages::{
-    AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, JudgeShares, MinerControl, RegisterMiner,
+    AssignWorker, Assigned, CheckedShares, JudgeShares, MinerControl, RegisterMiner,
 };
 use dwarves_actors::pool_manager::messages::{ControlMessage, Deliver};
 use dwarves_actors::store::memory::MemoryStore;
@@ -15,7 +16,7 @@ use dwarves_actors::testing::build::{BEGIN, EASY_BITS, hotkey, mine, pool_settin
 use dwarves_actors::testing::{
     ChainFault, CrashPoint, FaultyChain, PacedStore, RecordingHalt, SimClock, TestChain, TestWallet,
 };
-use dwarves_actors::work_manager::messages::{IssueJob, IssueJobReply};
+use dwarves_actors::work_manager::messages::{IssueJob, IssuedJob};
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Units;
@@ -246,13 +247,13 @@ impl Story {
                 client: dwarves_domain::miners::Client::Earlier,
             };
             let assigned = ask(&ports.submission.assign, assign).await;
-            if let AssignWorkerReply::Assigned { worker, share_target } = assigned {
+            if let Ok(Assigned { worker, share_target }) = assigned {
                 let issue = IssueJob {
                     owner: hotkey(n),
                     worker,
                     share_target,
                 };
-                if let IssueJobReply::Issued { job, .. } = ask(&ports.submission.issue, issue).await
+                if let Ok(IssuedJob { job, .. }) = ask(&ports.submission.issue, issue).await
                     && job.template().chain().previous == self.chain.tip().hash
                 {
                     return job;
@@ -280,10 +281,10 @@ async fn send(
         let (found, proof) = mine(job, nonce, is_block);
         nonce = found + 1;
         last = proof.hash;
-        checked.push(CheckedShare::Proven {
+        checked.push(Ok(ProvenShare {
             job: Arc::clone(job),
             proof,
-        });
+        }));
     }
     let judge = JudgeShares {
         received_at: dwarves_actors::clock::Clock::now(clock),

@@ -1,5 +1,6 @@
 //! Who is calling: the user name of Basic authorization.
 
+use dwarves_domain::refusal::Refusal;
 use std::net::IpAddr;
 
 use actix_web::HttpRequest;
@@ -9,13 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
 use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
-use dwarves_actors::miner_manager::messages::{Identity, JoinWorker, JoinWorkerReply, Standing};
+use dwarves_actors::miner_manager::messages::{Identity, JoinWorker};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 
 use super::call::Failure;
 use crate::http::client;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 use crate::stratum::protocol::login::{LoginRules, parse_user};
 
@@ -114,22 +115,9 @@ pub(super) fn user_of(header: &str) -> Option<String> {
 /// Makes sure that a payout address is known. One that is already known stays as it is.
 async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
     match state.ask(&state.deps().json_rpc.join, question).await? {
-        JoinWorkerReply::Joined { .. } => Ok(()),
-        JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
-        JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
-        JoinWorkerReply::Closed => Err(Problem::new(
-            Code::RegistrationClosed,
-            "this address is new, and the operator takes no new miners at present",
-        )
-        .into()),
-        JoinWorkerReply::Full => Err(Problem::busy().into()),
-        JoinWorkerReply::AddressesFull => Err(Problem::new(
-            Code::RegistrationClosed,
-            "this address is new, and the pool has no room for more of them; register a hotkey",
-        )
-        .into()),
-        JoinWorkerReply::TooManyNew { try_again } => Err(Failure::too_many_new(try_again)),
-        JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
-        JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
+        Ok(_) => Ok(()),
+        // It gave way to another a moment ago: that is nobody's mistake.
+        Err(Refusal::MinerUnknown) => Err(Problem::miner_unknown().into()),
+        Err(refusal) => Err(refusal.into()),
     }
 }

@@ -10,9 +10,10 @@
 //! | `lines` | what each method does |
 //! | `shares` | a submit becomes a share of a job |
 
+use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use std::sync::Arc;
 
-use dwarves_actors::handlers::submission::messages::ShareVerdict;
 use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
@@ -329,7 +330,7 @@ impl Conversation {
         scene: &Scene<'_>,
     ) -> Option<Fault> {
         match verdict {
-            ShareVerdict::Accepted { share_difficulty, .. } => {
+            Ok(AcceptedShare { share_difficulty, .. }) => {
                 self.note(worker, false);
                 let member = self.members.iter_mut().find(|member| member.worker == worker);
                 if let Some(member) = member {
@@ -340,19 +341,16 @@ impl Conversation {
                     .on_share(scene.now, *share_difficulty, &scene.rules.vardiff);
                 None
             }
-            ShareVerdict::Rejected(reason) => {
-                let fault = Fault::from(*reason);
+            Err(reason) => {
                 // A late share is the network's fault more than the miner's.
-                if fault != Fault::Stale {
+                if reason.is_wrong() {
                     self.note(worker, true);
                 }
-                Some(fault)
-            }
-            ShareVerdict::OtherWorker => Some(Fault::JobNotFound),
-            ShareVerdict::JobFull { issued } => {
-                // The next job is told right after, and no share of it is lost any more.
-                self.pace.raise(*issued, scene.now, &scene.rules.vardiff);
-                Some(Fault::Stale)
+                if let Rejection::JobFull { issued } = reason {
+                    // The next job is told right after, and no share of it is lost any more.
+                    self.pace.raise(*issued, scene.now, &scene.rules.vardiff);
+                }
+                Some(Fault::from(*reason))
             }
         }
     }

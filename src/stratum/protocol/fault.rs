@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Span;
 
@@ -37,6 +38,8 @@ pub enum Fault {
 impl Fault {
     /// A worker that never authorized in this session.
     pub const UNAUTHORIZED: Self = Self::Unauthorized("Unauthorized worker");
+    /// Nobody can be asked at present.
+    pub const POOL_BUSY: Self = Self::Other("The pool is busy, please try again");
 
     /// The code in the answer.
     pub const fn code(self) -> u8 {
@@ -86,12 +89,59 @@ pub fn minutes(span: Span) -> String {
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::UnknownJob => Self::JobNotFound,
-            Rejection::Stale => Self::Stale,
+            Rejection::UnknownJob | Rejection::OtherWorker => Self::JobNotFound,
+            Rejection::Stale | Rejection::JobFull { .. } => Self::Stale,
             Rejection::Duplicate(_) => Self::Duplicate,
             Rejection::LowDifficulty => Self::LowDifficulty,
             Rejection::TimeOutOfRange => Self::Other("Ntime out of range"),
             Rejection::VersionOutOfMask => Self::Other("Invalid version mask"),
+        }
+    }
+}
+
+/// In words that tell what would be right.
+impl From<&Refusal> for Fault {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::MinerUnknown => {
+                Self::Unauthorized("Unauthorized worker: this hotkey is not registered at this pool")
+            }
+            Refusal::Banned { .. } => Self::Unauthorized("Unauthorized worker: this miner is banned"),
+            Refusal::RegistrationClosed => {
+                Self::Unauthorized("Unauthorized worker: the pool takes no new miners")
+            }
+            Refusal::PoolFull => {
+                Self::Unauthorized("Unauthorized worker: the pool has no room for new miners")
+            }
+            Refusal::AddressesFull => Self::Unauthorized(
+                "Unauthorized worker: the pool has no room for new addresses, please register a hotkey",
+            ),
+            Refusal::TooManyNew { try_again } => Self::TooManyNew {
+                try_again: *try_again,
+            },
+            Refusal::KeptOut { try_again } => Self::KeptOut {
+                try_again: *try_again,
+            },
+            Refusal::Paused => Self::Other("The pool is paused, please try again later"),
+            Refusal::NoWork => Self::Other("There is no work, please try again later"),
+            Refusal::NoExtranonce | Refusal::Busy => Self::POOL_BUSY,
+            Refusal::MinerFull => {
+                Self::Other("This miner has as many live shares as one may have, please try again")
+            }
+            Refusal::Unavailable => {
+                Self::Other("The pool can not store anything at present, please try again later")
+            }
+            // Nobody signs, registers or orders anything over Stratum.
+            Refusal::PayoutAddressInvalid(_)
+            | Refusal::PayoutThresholdInvalid { .. }
+            | Refusal::WrongReceiver
+            | Refusal::StaleRequest
+            | Refusal::SignatureInvalid
+            | Refusal::Replayed
+            | Refusal::Forbidden
+            | Refusal::ControlUnknown { .. }
+            | Refusal::ControlFieldInvalid { .. }
+            | Refusal::ControlRefused(_) => Self::Other("Not supported"),
         }
     }
 }

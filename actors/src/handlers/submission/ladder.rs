@@ -1,6 +1,7 @@
 //! The ladder of refused shares over HTTP. Each handler counts what it sees; whoever climbs to the top is kept out by all
 //! of them, which the HTTP gate tells them.
 
+use dwarves_domain::share::ShareVerdict;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,7 +13,6 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::JobKey;
 use tokio::sync::watch;
 
-use super::messages::ShareVerdict;
 use crate::ask::Outbox;
 use crate::http_gate::PutOutRig;
 use crate::source::Source;
@@ -126,10 +126,10 @@ fn count<'a>(verdicts: impl Iterator<Item = &'a ShareVerdict>) -> (u16, u16) {
     let (mut right, mut wrong) = (0_u16, 0_u16);
     for verdict in verdicts {
         match verdict {
-            ShareVerdict::Accepted { .. } => right = right.saturating_add(1),
-            ShareVerdict::Rejected(reason) if reason.is_wrong() => wrong = wrong.saturating_add(1),
-            // As for sessions: these say nothing about the rig.
-            ShareVerdict::Rejected(_) | ShareVerdict::OtherWorker | ShareVerdict::JobFull { .. } => {}
+            Ok(_) => right = right.saturating_add(1),
+            Err(reason) if reason.is_wrong() => wrong = wrong.saturating_add(1),
+            // As for sessions: the rest says nothing about the rig.
+            Err(_) => {}
         }
     }
     (right, wrong)

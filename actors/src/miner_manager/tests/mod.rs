@@ -1,5 +1,10 @@
 //! The miner manager on a real ledger, with a store that can be slow and faulty.
 
+use crate::miner_manager::messages::CheckedShare;
+use crate::miner_manager::messages::Judgement;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +17,6 @@ use super::messages::*;
 use super::restore::{MemorySettings, restore};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::handlers::submission::messages::ShareVerdict;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
 use crate::store::memory::MemoryStore;
@@ -234,26 +238,27 @@ fn judge_one(share: CheckedShare) -> JudgeShares {
 /// What one word says of a verdict.
 fn word(verdict: &ShareVerdict) -> String {
     match verdict {
-        ShareVerdict::Accepted { sequence, .. } => format!("accepted {sequence}"),
-        ShareVerdict::Rejected(dwarves_domain::share::Rejection::Duplicate(first)) => {
+        Ok(AcceptedShare { sequence, .. }) => format!("accepted {sequence}"),
+        Err(Rejection::Duplicate(first)) => {
             format!("duplicate {first}")
         }
-        ShareVerdict::Rejected(reason) => reason.reason().to_owned(),
-        ShareVerdict::OtherWorker => "other_worker".to_owned(),
-        ShareVerdict::JobFull { .. } => "job_full".to_owned(),
+        Err(Rejection::OtherWorker) => "other_worker".to_owned(),
+        Err(Rejection::JobFull { .. }) => "job_full".to_owned(),
+        Err(reason) => reason.reason().to_owned(),
     }
 }
 
 /// The verdicts of each request in words, or why there are none.
 fn words(judgements: &[Judgement]) -> Vec<String> {
     let judgement = |judgement: &Judgement| match judgement {
-        Judgement::Verdicts(verdicts) => verdicts.iter().map(word).collect::<Vec<_>>().join(", "),
-        Judgement::Refused(Standing::Banned { reason }) => format!("banned: {reason}"),
-        Judgement::Refused(standing) => format!("{standing:?}").to_lowercase(),
-        Judgement::Paused => "paused".to_owned(),
-        Judgement::Busy => "busy".to_owned(),
-        Judgement::MinerFull => "miner_full".to_owned(),
-        Judgement::Unavailable => "unavailable".to_owned(),
+        Ok(verdicts) => verdicts.iter().map(word).collect::<Vec<_>>().join(", "),
+        Err(Refusal::Banned { reason }) => format!("banned: {reason}"),
+        Err(Refusal::MinerUnknown) => "unknown".to_owned(),
+        Err(Refusal::Paused) => "paused".to_owned(),
+        Err(Refusal::Busy) => "busy".to_owned(),
+        Err(Refusal::MinerFull) => "miner_full".to_owned(),
+        Err(Refusal::Unavailable) => "unavailable".to_owned(),
+        Err(other) => panic!("shares are not refused with {other:?}"),
     };
     judgements.iter().map(judgement).collect()
 }

@@ -168,7 +168,7 @@ impl Bench {
     /// What would be sent now.
     async fn dry_run(&self) -> Value {
         match self.ask(PaymasterControl::PayNow { dry_run: true }).await {
-            ControlOutcome::Done(told) => told,
+            Ok(told) => told,
             other => panic!("{other:?}"),
         }
     }

@@ -1,6 +1,7 @@
 //! Money that was set aside and not signed becomes payable again: by itself if the wallet refuses, or by an admin.
 
 use dwarves_domain::payouts::Part;
+use dwarves_domain::refusal::Refusal;
 
 use super::*;
 use PayoutState::{Broadcast, Cancelled, Reserved};
@@ -71,7 +72,7 @@ async fn an_admin_gives_up_what_is_set_aside_and_nothing_else() {
     assert_eq!(bench.states(), [Reserved], "it waits for the passphrase");
     bench.ask(PaymasterControl::Pause).await;
     for _ in 0..2 {
-        let ControlOutcome::Done(told) = bench.ask(cancel(1)).await else {
+        let Ok(told) = bench.ask(cancel(1)).await else {
             panic!("it can be given up, and twice is once");
         };
         assert_eq!(told["state"], "cancelled");
@@ -87,14 +88,14 @@ async fn an_admin_gives_up_what_is_set_aside_and_nothing_else() {
     for (id, why) in [(2, "signed"), (7, "no payout 7")] {
         let refused = bench.ask(cancel(id)).await;
         assert!(
-            matches!(&refused, ControlOutcome::Refused(told) if told.contains(why)),
+            matches!(&refused, Err(Refusal::ControlRefused(told)) if told.contains(why)),
             "{refused:?}"
         );
     }
     assert_eq!(bench.states(), [Cancelled, Broadcast]);
     bench.ask(DrainPayouts).await;
     let refused = bench.ask(cancel(1)).await;
-    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("draining")));
+    assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("draining")));
 }
 
 #[actix::test]

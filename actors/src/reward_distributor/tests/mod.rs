@@ -13,8 +13,8 @@ use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleVie
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::clock::Clock;
+
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::pool_manager::messages::ControlOutcome;
 use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
 use crate::store::memory::MemoryStore;
 use crate::store::{BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written};

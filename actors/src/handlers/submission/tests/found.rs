@@ -1,6 +1,12 @@
 //! A header that meets the network's target reaches the chain and the ledger, whatever becomes of its share: every way
 //! in and every state, with the very pool.
 
+use crate::handlers::submission::messages::RolledShare;
+use crate::work_manager::messages::IssuedJob;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::RejectedShare;
+use dwarves_domain::share::Rejection;
+
 use std::time::Duration;
 
 use dwarves_domain::work::ExtraNonce1;
@@ -117,7 +123,7 @@ impl Pool {
             newer_than: None,
         };
         match asked(&Port::new(&self.handler), fetch).await {
-            FetchWorkReply::Work { job, .. } => job,
+            Ok(IssuedJob { job, .. }) => job,
             other => panic!("{other:?}"),
         }
     }
@@ -224,8 +230,10 @@ async fn find(way: Way, state: State) {
                     nonce,
                     versions: vec![version ^ 2, version],
                     finder: miner,
-                    reason: Rejection::Stale,
-                    worker: None,
+                    rejected: RejectedShare {
+                        reason: Rejection::Stale,
+                        worker: None,
+                    },
                 };
                 let submit = SubmitRolled {
                     miner,
@@ -236,21 +244,13 @@ async fn find(way: Way, state: State) {
             }
         };
         settle().await;
-        reply.split()
+        (reply.judged, reply.blocks)
     };
     let (first, blocks) = submit(&pool).await;
     assert_eq!(blocks, [0], "{case}: {first:?}");
     match &first {
-        SubmitSharesReply::Verdicts(verdicts) => {
-            assert!(
-                !matches!(verdicts[0], ShareVerdict::Accepted { .. }),
-                "{case}: {first:?}"
-            );
-        }
-        refused => assert!(
-            !matches!(refused, SubmitSharesReply::Unavailable),
-            "{case}: {refused:?}"
-        ),
+        Ok(verdicts) => assert!(verdicts[0].is_err(), "{case}: {first:?}"),
+        Err(refusal) => assert_ne!(*refusal, Refusal::Unavailable, "{case}"),
     }
     let stored = pool.memory.found_blocks();
     assert_eq!(stored.len(), 1, "{case}");
@@ -321,19 +321,18 @@ async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
             };
             let reply = asked(&Port::new(handler), submit).await;
             settle().await;
-            reply.split()
+            (reply.judged, reply.blocks)
         };
         let finder = || {
             let blocks = pool.memory.found_blocks();
             assert_eq!((blocks.len(), blocks[0].hash), (1, proof.hash));
             blocks[0].finder
         };
-        let unknown = SubmitSharesReply::Verdicts(vec![ShareVerdict::Rejected(Rejection::UnknownJob)]);
+        let unknown = Ok(vec![Err(Rejection::UnknownJob)]);
         assert_eq!(bring(&other, 9).await, (unknown.clone(), vec![0]));
         assert_eq!(finder(), None, "not the thief");
         let (answer, blocks) = bring(&other, 1).await;
-        let counts = matches!(&answer, SubmitSharesReply::Verdicts(verdicts)
-            if matches!(verdicts[0], ShareVerdict::Accepted { .. }));
+        let counts = matches!(&answer, Ok(verdicts) if verdicts[0].is_ok());
         assert_eq!(
             (counts, blocks.is_empty()),
             (!ends_work, !ends_work),

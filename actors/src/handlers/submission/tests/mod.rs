@@ -1,5 +1,8 @@
 //! The submission handler, with a miner manager and a work manager that the test plays itself.
 
+use crate::handlers::submission::messages::SharesAnswer;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{ProvenShare, RejectedShare, ShareVerdict};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -15,12 +18,12 @@ use super::*;
 use crate::ask::{Ask, Request};
 use crate::clock::Moment;
 use crate::http_gate::HttpGate;
-use crate::miner_manager::messages::{AssignWorkerReply, CheckedShare, Judgement, Standing};
+use crate::miner_manager::messages::{Assigned, CheckedShare};
 use crate::testing::build::{
     self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
 };
 use crate::testing::{Inbox, ManualClock, recorded_port, settle};
-use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
+use crate::work_manager::messages::{IssuedJob, LackOfWork, NoWork};
 
 mod early;
 mod fetching;
@@ -148,15 +151,11 @@ impl Bench {
         Port::new(&self.handler).post(payload).unwrap()
     }
 
-    fn submit(&self, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SubmitSharesReply> {
+    fn submit(&self, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SharesAnswer> {
         self.submit_from(1, shares)
     }
 
-    fn submit_from(
-        &self,
-        client: u8,
-        shares: Vec<Option<Submission>>,
-    ) -> oneshot::Receiver<SubmitSharesReply> {
+    fn submit_from(&self, client: u8, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SharesAnswer> {
         self.post(SubmitShares {
             miner: hotkey(1),
             from: client_ip(client),
@@ -171,11 +170,15 @@ impl Bench {
         self.judge.try_recv().unwrap()
     }
 
-    fn fetch(&self, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
+    fn fetch(&self, newer_than: Option<JobId>) -> oneshot::Receiver<Result<IssuedJob, Refusal>> {
         self.fetch_from(1, newer_than)
     }
 
-    fn fetch_from(&self, client: u8, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
+    fn fetch_from(
+        &self,
+        client: u8,
+        newer_than: Option<JobId>,
+    ) -> oneshot::Receiver<Result<IssuedJob, Refusal>> {
         self.post(FetchWork {
             miner: hotkey(1),
             from: client_ip(client),
@@ -189,18 +192,18 @@ impl Bench {
     async fn give_job(&mut self, template_id: u32) -> Arc<Job> {
         settle().await;
         let assign = self.assign.try_recv().unwrap();
-        assign.reply.answer(AssignWorkerReply::Assigned {
+        assign.reply.answer(Ok(Assigned {
             worker: WorkerId::new(0),
             share_target: Difficulty::MIN.target(),
-        });
+        }));
         settle().await;
         let issue = self.issue.try_recv().unwrap();
         assert_eq!(issue.payload.owner, assign.payload.hotkey);
         let job = job(&template(template_id), 5, issue.payload.owner, 0);
-        issue.reply.answer(IssueJobReply::Issued {
+        issue.reply.answer(Ok(IssuedJob {
             job: Arc::clone(&job),
             expires_at: BEGIN,
-        });
+        }));
         settle().await;
         job
     }
@@ -227,14 +230,14 @@ fn good(job: &Job, from: u32) -> Option<Submission> {
 /// What the handler found out about each share of each request.
 fn found(judge: &JudgeShares) -> Vec<Vec<Result<(), Rejection>>> {
     let of_share = |share: &CheckedShare| match share {
-        CheckedShare::Proven { .. } => Ok(()),
-        CheckedShare::Rejected { reason, .. } => Err(*reason),
+        Ok(ProvenShare { .. }) => Ok(()),
+        Err(RejectedShare { reason, .. }) => Err(*reason),
     };
     let of_request = |request: &CheckedShares| request.shares.iter().map(of_share).collect();
     judge.requests.iter().map(of_request).collect()
 }
 
 /// Verdicts as the miner manager gives them, all the same.
-fn verdicts(count: usize) -> Judgement {
-    Judgement::Verdicts(vec![ShareVerdict::OtherWorker; count])
+fn verdicts(count: usize) -> Result<Vec<ShareVerdict>, Refusal> {
+    Ok(vec![Err(Rejection::OtherWorker); count])
 }
