@@ -48,6 +48,8 @@ fn packages_and_licences() -> Vec<(String, String)> {
     let lines: BTreeSet<String> = cargo(&tree).lines().map(str::to_owned).collect();
     lines
         .iter()
+        // Where test dependencies come round in a circle, cargo shortens the second visit.
+        .map(|line| line.trim_end_matches(" (*)"))
         .filter_map(|line| line.rsplit_once('|'))
         .map(|(package, licence)| (package.to_owned(), licence.to_owned()))
         .collect()
@@ -187,4 +189,60 @@ fn every_foreign_package_comes_from_crates_io_in_a_known_version() {
             assert!(!is_free, "{name} takes any version of {}", dependency["name"]);
         }
     }
+}
+
+/// What each package may name of the project's own, as Cargo sees it: the arrows of ARCHITECTURE.md.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("dwarves-domain", &[]),
+    ("dwarves-ports", &["domain"]),
+    ("dwarves-actors", &["domain", "ports"]),
+    ("dwarves-system", &["domain", "ports"]),
+    ("dwarves-peers", &[]),
+    ("dwarves-keys", &["domain", "system"]),
+    ("dwarves-hashing", &["domain", "ports"]),
+    ("dwarves-store-sqlite", &["domain", "ports"]),
+    ("dwarves-devnet", &["domain", "ports"]),
+    ("dwarves-node", &["domain", "ports", "system"]),
+    ("dwarves-miner", &["domain", "keys", "ports", "system"]),
+    ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
+    ("dwarves-http", &["actors", "domain", "peers", "ports"]),
+    ("dwarves-testkit", &["domain", "ports"]),
+];
+
+#[test]
+fn packages_know_only_what_lies_below_them() {
+    let packages = locked_packages();
+    let ours: Vec<&Value> = packages
+        .iter()
+        .filter(|package| package["source"].is_null() && package["name"] != "dwarves")
+        .collect();
+    let names: BTreeSet<_> = ours
+        .iter()
+        .filter_map(|package| package["name"].as_str())
+        .collect();
+    let listed: BTreeSet<_> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, listed, "every package has its line in ARROWS");
+    for package in ours {
+        let name = package["name"].as_str().unwrap();
+        let allowed = ARROWS.iter().find(|(listed, _)| *listed == name).unwrap().1;
+        let dependencies = package["dependencies"].as_array().unwrap();
+        for dependency in dependencies {
+            // What only tests use, or only with the feature `testing`, goes into no program.
+            let shipped = dependency["kind"].is_null() && dependency["optional"] == false;
+            let Some(theirs) = dependency["name"].as_str().unwrap().strip_prefix("dwarves-") else {
+                let is_actix = dependency["name"].as_str().unwrap().starts_with("actix");
+                assert!(
+                    !(shipped && is_actix) || may_know_actix(name),
+                    "{name} knows actix"
+                );
+                continue;
+            };
+            assert!(!shipped || allowed.contains(&theirs), "{name} -> {theirs}");
+        }
+    }
+}
+
+/// Actors begin in `dwarves-actors`.
+fn may_know_actix(name: &str) -> bool {
+    ["dwarves-actors", "dwarves-stratum", "dwarves-http"].contains(&name)
 }

@@ -12,10 +12,10 @@ mod pool;
 use std::fs;
 use std::time::Duration;
 
-use dwarves::clock::{Stopwatch, SystemClock};
-use dwarves::miner::wire::Verdict;
-use dwarves_actors::clock::Clock;
 use dwarves_domain::time::Span;
+use dwarves_miner::wire::Verdict;
+use dwarves_ports::clock::Clock;
+use dwarves_system::clock::{Stopwatch, SystemClock};
 use litecoin::{Network, wait_until};
 use pool::{Miner, Pool, check};
 use serde_json::{Value, json};

@@ -18,11 +18,11 @@ mod world;
 
 use std::time::{Duration, Instant};
 
-use dwarves::rpc::{Coins, RpcError};
-use dwarves_actors::testing::WalletFault;
-use dwarves_actors::testing::build::sats;
-use dwarves_actors::wallet::{Wallet, WalletState};
 use dwarves_domain::payouts::{FeePayer, PayoutState};
+use dwarves_node::rpc::{Coins, RpcError};
+use dwarves_ports::wallet::{Wallet, WalletState};
+use dwarves_testkit::WalletFault;
+use dwarves_testkit::build::sats;
 use nodes::{call, to_sats};
 use serde_json::{Value, json};
 use world::{LOOKS, World};

@@ -8,12 +8,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use dwarves::store::sqlite::{Inline, OpenError, SqliteOptions, SqliteStore};
-use dwarves_actors::store::contract::Backend;
-use dwarves_actors::store::{
-    CounterRow, ShareRow, SharedStore, Store, StoreErrorKind, TemplateRow, WorkerRow, Write, Written,
-};
-use dwarves_actors::testing::build::quiet_round;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::rewards::{Scheme, close};
@@ -21,6 +15,12 @@ use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::work::{ChainTemplate, CoinbaseForm, ExtraNonce1, FullExtraNonce};
+use dwarves_ports::store::{
+    CounterRow, ShareRow, SharedStore, Store, StoreErrorKind, TemplateRow, WorkerRow, Write, Written,
+};
+use dwarves_store_sqlite::{Inline, OpenError, SqliteOptions, SqliteStore};
+use dwarves_testkit::build::quiet_round;
+use dwarves_testkit::contract::Backend;
 
 struct OnDisk {
     directory: tempfile::TempDir,
@@ -98,13 +98,13 @@ fn share(sqlite: &rusqlite::Connection, sequence: Sequence) -> ShareRow {
 mod contract {
     use super::OnDisk;
 
-    dwarves_actors::store_contract!(OnDisk);
+    dwarves_testkit::store_contract!(OnDisk);
 }
 
 mod contract_in_memory {
     use super::InMemory;
 
-    dwarves_actors::store_contract!(InMemory);
+    dwarves_testkit::store_contract!(InMemory);
 }
 
 fn open(path: &Path) -> SqliteStore {
@@ -514,9 +514,9 @@ fn a_database_of_version_zero_is_brought_up_to_date() {
 fn database_of_version_20(path: &Path) {
     let sqlite = rusqlite::Connection::open(path).unwrap();
     for migration in [
-        include_str!("../src/store/sqlite/migrations/0001_begin.sql"),
-        include_str!("../src/store/sqlite/migrations/0010_blocks.sql"),
-        include_str!("../src/store/sqlite/migrations/0020_payouts.sql"),
+        include_str!("../adapters/store-sqlite/src/migrations/0001_begin.sql"),
+        include_str!("../adapters/store-sqlite/src/migrations/0010_blocks.sql"),
+        include_str!("../adapters/store-sqlite/src/migrations/0020_payouts.sql"),
     ] {
         sqlite.execute_batch(migration).unwrap();
     }

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dwarves_ports::store::{AuditRow, Write, Written};
 use serde_json::{Value, json};
 
 use crate::ask::ReplyTo;
 use crate::control::Controlled;
-use crate::store::{AuditRow, Write, Written};
 
 #[cfg(test)]
 mod tests;

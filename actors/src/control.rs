@@ -1,9 +1,8 @@
 //! What admins order and what is answered to it.
 
 use dwarves_domain::refusal::Refusal;
+use dwarves_ports::store::Written;
 use serde_json::Value;
-
-use crate::store::Written;
 
 /// What an actor says to an admin's message: the answer as JSON, or why not.
 pub type Controlled = Result<Value, Refusal>;

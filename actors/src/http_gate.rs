@@ -1,7 +1,6 @@
 //! The HTTP gate: owns which workers are kept out of HTTP for their wrong shares, and until when. The submission handlers
 //! tell it who climbed the ladder; it tells all of them who is out.
 
-use dwarves_domain::refusal::Refusal;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,12 +8,13 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::miners::{KeptOutRigs, Rig, RigAt};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::clock::{SharedClock, poke_every};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Outbox, Port, Request};
-use crate::clock::{SharedClock, poke_every};
 use crate::control::Controlled;
 use crate::gate::{GateControl, SHOWN_MAX};
 use crate::wall_time::rfc3339;

@@ -1,18 +1,15 @@
 //! The actors of the pool: one folder each, its messages beside it.
 //!
 //! Each piece of state has one actor that owns it; others send it messages through [`ask`]. An actor asks
-//! only to its right: handlers, then managers, then the ledger. Store, chain and wallet are traits, so that the
-//! same actors run on a database or in a simulation.
+//! only to its right: handlers, then managers, then the ledger. What they need of the outside is in
+//! `dwarves-ports`, as traits, so that the same actors run on a database or in a simulation.
 
 pub mod ask;
 pub mod assembly;
 pub mod audit;
 pub mod block_tracker;
-pub mod chain;
-pub mod clock;
 pub mod control;
 pub mod gate;
-pub mod halt;
 pub mod handlers;
 pub mod http_gate;
 pub mod identity;
@@ -20,13 +17,9 @@ pub mod ledger;
 pub mod miner_manager;
 pub mod paymaster;
 pub mod pool_manager;
-pub mod proof_of_work;
 pub mod reward_distributor;
-pub mod source;
-pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time_keeper;
 mod wall_time;
-pub mod wallet;
 pub mod work_manager;

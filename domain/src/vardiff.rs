@@ -185,7 +185,8 @@ impl Vardiff {
 
     /// After the clock stepped back there is no knowing how much time has passed: counting begins anew.
     fn forget_the_future(&mut self, now: Timestamp) {
-        if now < self.since || now < self.heard {
+        // Counting never begins after the last share or change, so this is the later of the two.
+        if now < self.heard {
             self.begin_counting(now);
         }
     }

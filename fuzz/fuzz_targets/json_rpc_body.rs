@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    dwarves::http::json_rpc::fuzzing::body(bytes);
+    dwarves_http::json_rpc::fuzzing::body(bytes);
 });

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
-    dwarves::http::json_rpc::fuzzing::authorization(text);
+    dwarves_http::json_rpc::fuzzing::authorization(text);
 });

@@ -1,4 +1,4 @@
 //! A stream of bytes, as a Stratum miner may send it.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dwarves::stratum::fuzzing::lines(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dwarves_stratum::fuzzing::lines(bytes));

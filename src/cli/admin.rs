@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use ureq::http::Method;
 
 use super::{DATA_DIR, Failure};
-use crate::keys::admin_token::AdminTokenError;
-use crate::keys::{AdminToken, HotkeyFile};
-use crate::miner::api::PoolClient;
-use crate::miner::transport::Transport;
 use crate::wiring::listen_file;
+use dwarves_keys::admin_token::AdminTokenError;
+use dwarves_keys::{AdminToken, HotkeyFile};
+use dwarves_miner::api::PoolClient;
+use dwarves_miner::transport::Transport;
 
 /// How long an actor may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -126,7 +126,7 @@ fn send(args: &AdminArgs) -> Result<Value, Failure> {
     let file = args
         .token_file
         .clone()
-        .unwrap_or_else(|| args.data_dir.join(crate::keys::admin_token::FILE_NAME));
+        .unwrap_or_else(|| args.data_dir.join(dwarves_keys::admin_token::FILE_NAME));
     let token = AdminToken::read(&file).map_err(AdminError::Token)?;
     warn(token.warning());
     let transport = Transport::new(&pool_of(args)?)?;
@@ -155,9 +155,9 @@ pub fn run(args: AdminArgs) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::SystemRandomness;
-    use crate::miner::scripted_pool::{Act, POOL, serve};
     use dwarves_domain::hotkey::Hotkey;
+    use dwarves_miner::scripted_pool::{Act, POOL, serve};
+    use dwarves_system::SystemRandomness;
     use serde_json::json;
     use std::path::Path;
 

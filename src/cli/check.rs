@@ -8,17 +8,18 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use dwarves_actors::chain::Chain;
 use dwarves_actors::pool_manager::effective;
-use dwarves_actors::store::Store;
+use dwarves_ports::chain::Chain;
+use dwarves_ports::store::Store;
 
 use super::{Failure, PoolArgs};
-use crate::chain::devnet::{self, Devnet};
-use crate::clock::SystemClock;
 use crate::config::{ChainKind, Config, origin};
-use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
-use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use crate::wiring::{devnet_params, listen_file};
+use dwarves_devnet::chain::{self as devnet, Devnet};
+use dwarves_keys::{AdminToken, PoolKey, pool_key};
+use dwarves_store_sqlite::{OpenError, SqliteOptions, SqliteStore};
+use dwarves_system::SystemRandomness;
+use dwarves_system::clock::SystemClock;
 
 mod listening;
 mod nodes;

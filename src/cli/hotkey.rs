@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Failure;
-use crate::keys::{HotkeyFile, PhraseWords, SystemRandomness};
+use dwarves_keys::{HotkeyFile, PhraseWords};
+use dwarves_system::SystemRandomness;
 
 /// The longest phrase worth reading, in bytes: 24 words of 8 letters, and generous space.
 const PHRASE_LEN_MAX: u64 = 1_024;

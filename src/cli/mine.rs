@@ -11,8 +11,8 @@ use clap::Args;
 use dwarves_domain::ids::WorkerName;
 
 use super::{Failure, signals};
-use crate::keys::HotkeyFile;
-use crate::miner::{self, MinerOptions, Progress};
+use dwarves_keys::HotkeyFile;
+use dwarves_miner::{MinerOptions, Progress};
 
 /// How often a line is printed where it can not be rewritten.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -95,7 +95,7 @@ pub fn run(args: MineArgs) -> Result<(), Failure> {
     };
     let stop = signals::stop_flag()?;
     let mut display = Display::new(io::stdout(), io::stdout().is_terminal());
-    let outcome = miner::run(&options, &stop, |progress| display.show(progress));
+    let outcome = dwarves_miner::run(&options, &stop, |progress| display.show(progress));
     display.finish(outcome.as_ref().ok());
     outcome?;
     Ok(())

@@ -6,7 +6,7 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
 use super::sections::{ChainConfig, ChainKind, Config};
-use crate::chain::node::Coin;
+use dwarves_node::chain::Coin;
 
 /// A rule that is broken: by which keys, the likeliest culprit first, and what would be right.
 pub(super) struct Complaint {

@@ -5,9 +5,9 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use dwarves_actors::source::SharedLimit;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::source::SharedLimit;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -16,7 +16,7 @@ use dwarves_domain::work::{FrontEnd, VersionRolling};
 use serde::Deserialize;
 
 use super::values;
-use crate::stratum::settings::Network;
+use dwarves_peers::Network;
 
 mod chain;
 mod clock;

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 use super::sections::{Acknowledge, ChainKind, FallbackNode, NodeUrl};
-use crate::stratum::settings::Network;
+use dwarves_peers::Network;
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) fn whole<'de, D, T, const MIN: i64, const MAX: i64>(deserializer: D) -> Result<T, D::Error>

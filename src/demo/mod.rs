@@ -18,14 +18,14 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use crate::config::Config;
-use crate::keys::hotkey_file::HotkeyFileError;
-use crate::keys::{HotkeyFile, PhraseWords, SystemRandomness};
-use crate::miner::{self, MinerOptions};
 use crate::wiring::{self, RunningPool, StartError, signals};
+use dwarves_keys::hotkey_file::HotkeyFileError;
+use dwarves_keys::{HotkeyFile, PhraseWords};
+use dwarves_miner::MinerOptions;
+use dwarves_system::SystemRandomness;
 
 mod narrator;
 mod table;
@@ -134,8 +134,7 @@ fn make_miners(data_dir: &Path) -> Result<Vec<DemoMiner>, DemoError> {
 
 /// Where a miner of the demo is paid: an address on the devnet whose secret follows from the miner's key.
 fn payout_address(key: &HotkeyFile) -> String {
-    let seed = Sha256::new_with_prefix(b"dwarves/demo-payouts/1").chain_update(key.secret_bytes());
-    let secret = SecretKey::from_slice(&seed.finalize());
+    let secret = SecretKey::from_slice(&key.derive(b"dwarves/demo-payouts/1"));
     let secret = secret.expect("a hash is a secret key, but for one chance in 2^128");
     let public = CompressedPublicKey(secret.public_key(&Secp256k1::signing_only()));
     Address::p2wpkh(&public, Network::Regtest).to_string()
@@ -225,7 +224,7 @@ fn start_miner(
     };
     let name = format!("miner-{}", miner.name);
     thread::Builder::new().name(name).spawn(move || {
-        if let Err(error) = miner::run(&options, &stop, |_| ()) {
+        if let Err(error) = dwarves_miner::run(&options, &stop, |_| ()) {
             log::error!("miner {} stopped: {error}", miner.name);
         }
     })

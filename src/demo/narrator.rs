@@ -12,8 +12,8 @@ use serde_json::Value;
 use ureq::http::Method;
 
 use super::table::{coins, hashrate, table};
-use crate::clock::Stopwatch;
-use crate::miner::transport::{ApiError, Transport};
+use dwarves_miner::transport::{ApiError, Transport};
+use dwarves_system::clock::Stopwatch;
 
 /// How often the API is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

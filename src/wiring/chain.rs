@@ -7,20 +7,21 @@ use std::time::Duration;
 use bitcoin::key::{CompressedPublicKey, Secp256k1};
 use bitcoin::secp256k1::SecretKey;
 use bitcoin::{Address, Network};
-use dwarves_actors::chain::SharedChain;
-use dwarves_actors::clock::SharedClock;
-use dwarves_actors::wallet::SharedWallet;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_ports::chain::SharedChain;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::wallet::SharedWallet;
 
 use super::{StartError, settings};
-use crate::chain::devnet::{ADDRESS_FORMAT, Devnet};
-use crate::chain::node::inspect::{AddressFinding, Inspector};
-use crate::chain::node::{Coin, NodeChain, NodeSettings, Reading};
-use crate::clock::Stopwatch;
 use crate::config::{ChainConfig, ChainKind, Config};
-use crate::keys::PoolKey;
-use crate::rpc::{Endpoint, RpcError};
-use crate::wallet::{DevnetWallet, NodeWallet};
+use dwarves_devnet::DevnetWallet;
+use dwarves_devnet::chain::{ADDRESS_FORMAT, Devnet};
+use dwarves_keys::PoolKey;
+use dwarves_node::NodeWallet;
+use dwarves_node::chain::inspect::{AddressFinding, Inspector};
+use dwarves_node::chain::{Coin, NodeChain, NodeSettings, Reading};
+use dwarves_node::rpc::{Endpoint, RpcError};
+use dwarves_system::clock::Stopwatch;
 
 /// How long the start waits for a node that does not answer. The pool starts without it, too, if the payout
 /// address tells the network; otherwise it waits longer before it gives up.
@@ -227,7 +228,7 @@ async fn address_format(
 async fn judge_network(
     chain: &ChainConfig,
     inspector: &Inspector,
-    network: Result<crate::chain::node::Network, String>,
+    network: Result<dwarves_node::chain::Network, String>,
     text: &str,
 ) -> Result<AddressFormat, StartError> {
     let node = inspector.name();

@@ -1,6 +1,6 @@
 //! The emergency stop of the real process.
 
-use dwarves_actors::halt::Halt;
+use dwarves_ports::halt::Halt;
 
 /// The exit code after an emergency stop: an internal error, by the BSD convention of `sysexits.h`.
 const EXIT_CODE: i32 = 70;

@@ -7,23 +7,23 @@ use std::sync::Arc;
 use actix::Actor;
 use actix_web::dev::{Server, ServerHandle};
 use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationPeers, RegistrationSettings};
 use dwarves_actors::handlers::submission::ladder::Ladder;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
 use dwarves_actors::http_gate::PutOutRig;
-use dwarves_actors::proof_of_work::SharedProofOfWork;
 use dwarves_domain::miners::RigAt;
 use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobKey;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::proof_of_work::SharedProofOfWork;
 use tokio::sync::watch;
 
 use super::StartError;
 use crate::config::{Config, HttpConfig};
-use crate::http::connections::ConnectionLimits;
-use crate::http::{self, HttpDeps, HttpState, ServerLimits, WorkerPorts};
+use dwarves_http::connections::ConnectionLimits;
+use dwarves_http::{HttpDeps, HttpState, ServerLimits, WorkerPorts};
 
 /// What every worker's handlers are made with.
 #[derive(Clone)]
@@ -104,7 +104,7 @@ impl BoundServer {
     ) -> Result<(Server, ServerHandle), StartError> {
         let listen = self.address;
         let state = move || HttpState::new(Arc::clone(&deps), parts.start());
-        let server = http::serve(self.listener, server_limits(config), state)
+        let server = dwarves_http::serve(self.listener, server_limits(config), state)
             .map_err(|source| StartError::Bind { listen, source })?;
         let handle = server.handle();
         Ok((server, handle))

@@ -22,27 +22,27 @@ use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
-use dwarves_actors::clock::SharedClock;
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::http_gate::{AttachHttpGate, HttpGate};
 use dwarves_actors::pool_manager::effective::Effective;
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
-use dwarves_actors::proof_of_work::{HashHere, SharedProofOfWork};
-use dwarves_actors::store::SharedStore;
 use dwarves_domain::work::Algorithm;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
+use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
-use crate::chain::devnet;
-use crate::clock::PoolClock;
 use crate::config::Config;
-use crate::hashing::HashThreads;
-use crate::http::json_rpc::JsonRpcDeps;
-use crate::http::{self, HttpDeps, HttpLimits};
-use crate::keys::{AdminToken, PoolKey, SystemRandomness, pool_key};
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::stratum::protocol::login::LoginRules;
+use dwarves_domain::login::LoginRules;
+use dwarves_hashing::HashThreads;
+use dwarves_http::json_rpc::JsonRpcDeps;
+use dwarves_http::{HttpDeps, HttpLimits};
+use dwarves_keys::{AdminToken, PoolKey, pool_key};
+use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
+use dwarves_system::SystemRandomness;
+use dwarves_system::clock::PoolClock;
 
 mod chain;
 mod halt;
@@ -116,30 +116,30 @@ pub enum StartError {
     Thread(#[source] io::Error),
     /// The pool's key can not be read or made.
     #[error("the pool's key can not be used")]
-    PoolKey(#[from] crate::keys::hotkey_file::HotkeyFileError),
+    PoolKey(#[from] dwarves_keys::hotkey_file::HotkeyFileError),
     /// The pool's key is missing beside a ledger.
     #[error(transparent)]
     KeyMissing(#[from] pool_key::KeyMissing),
     /// The admin's token can not be read or made.
     #[error("the admin's token can not be used")]
-    AdminToken(#[from] crate::keys::admin_token::AdminTokenError),
+    AdminToken(#[from] dwarves_keys::admin_token::AdminTokenError),
     /// There is no randomness.
     #[error(transparent)]
-    Entropy(#[from] crate::keys::entropy::EntropyError),
+    Entropy(#[from] dwarves_system::entropy::EntropyError),
     /// The ledger's file can not be opened.
     #[error("the ledger {path} can not be opened")]
     OpenStore {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: crate::store::sqlite::OpenError,
+        source: dwarves_store_sqlite::OpenError,
     },
     /// The owners of state can not start from what the ledger has.
     #[error("the pool can not go on from its ledger")]
     Assembly(#[from] assembly::StartError),
     /// The devnet can not be opened.
     #[error("the devnet can not be opened")]
-    Devnet(#[from] devnet::OpenError),
+    Devnet(#[from] dwarves_devnet::chain::OpenError),
     /// The configuration contradicts itself.
     #[error("{0}")]
     Settings(String),
@@ -240,7 +240,7 @@ pub async fn start(
     })
     .start();
     let deps = HttpDeps {
-        ports: http::PoolPorts {
+        ports: dwarves_http::PoolPorts {
             control: Port::new(&admin),
             authorize: Port::new(&admin),
             miner: ports.read_miner.clone(),
@@ -258,7 +258,7 @@ pub async fn start(
         clock: Arc::clone(&ground.clock),
         proxies: config.http.proxies.clone(),
         sessions: ground.pool_key.session_key(),
-        admin_token: http::AdminToken::new(ground.admin_token.text()),
+        admin_token: dwarves_http::AdminToken::new(ground.admin_token.text()),
         pool_hotkey: ground.pool_key.hotkey(),
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),

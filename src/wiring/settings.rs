@@ -19,9 +19,10 @@ use dwarves_domain::vardiff;
 use dwarves_domain::work::Algorithm;
 
 use super::StartError;
-use crate::chain::devnet::DevnetParams;
 use crate::config::{self, ChainKind, Config};
-use crate::keys::{PoolKey, Randomness};
+use dwarves_devnet::chain::DevnetParams;
+use dwarves_keys::PoolKey;
+use dwarves_system::Randomness;
 
 /// Jobs that one HTTP worker keeps ready.
 const JOBS_CACHED_MAX: usize = 50_000;

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use dwarves_actors::clock::SharedClock;
 use dwarves_actors::identity::{self, Belonging, Identity, Sides};
 use dwarves_actors::paymaster::comparing::{CompareError, Compared, Comparison, compare};
-use dwarves_actors::store::{SharedStore, StoreError};
 use dwarves_domain::address::AddressFormat;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{SharedStore, StoreError};
 
 use super::StartError;
 use super::chain::OpenChain;
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::keys::{PoolKey, SystemRandomness};
+use dwarves_keys::PoolKey;
+use dwarves_system::SystemRandomness;
+use dwarves_system::clock::SystemClock;
 
 /// How often the chain is asked whether it is the ledger's.
 const TRIES: u32 = 20;

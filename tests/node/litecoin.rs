@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dwarves::clock::Stopwatch;
-use dwarves::rpc::{Endpoint, RpcClient, RpcError};
+use dwarves_node::rpc::{Endpoint, RpcClient, RpcError};
+use dwarves_system::clock::Stopwatch;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

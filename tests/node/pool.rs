@@ -6,13 +6,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves::clock::Stopwatch;
-use dwarves::keys::HotkeyFile;
-use dwarves::miner::api::PoolClient;
-use dwarves::miner::hasher::Hasher;
-use dwarves::miner::transport::{ApiError, Transport};
-use dwarves::miner::wire::{Share, Verdict, Work};
 use dwarves_domain::target::Target;
+use dwarves_keys::HotkeyFile;
+use dwarves_miner::api::PoolClient;
+use dwarves_miner::hasher::Hasher;
+use dwarves_miner::transport::{ApiError, Transport};
+use dwarves_miner::wire::{Share, Verdict, Work};
+use dwarves_system::clock::Stopwatch;
 use serde_json::Value;
 use ureq::http::Method;
 

@@ -2,11 +2,11 @@
 //! coins, and coins that a peg-in to MWEB took.
 
 use bitcoin::bech32::{Fe32, Hrp, segwit};
-use dwarves_actors::store::Write;
-use dwarves_actors::testing::build::{BEGIN, hotkey, sats};
-use dwarves_actors::wallet::Wallet;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::payouts::{PayoutState, WhyHeld};
+use dwarves_ports::store::Write;
+use dwarves_ports::wallet::Wallet;
+use dwarves_testkit::build::{BEGIN, hotkey, sats};
 use serde_json::{Value, json};
 
 use super::in_system;

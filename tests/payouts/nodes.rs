@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dwarves::rpc::{Coins, Endpoint, RpcClient};
+use dwarves_node::rpc::{Coins, Endpoint, RpcClient};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves::store::sqlite::{SqliteOptions, SqliteStore};
-use dwarves::wallet::NodeWallet;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::paymaster::messages::{PayoutsView, Poke, ReadPayouts};
 use dwarves_actors::paymaster::{Paymaster, PaymasterSettings};
-use dwarves_actors::store::{MinerBalances, SharedStore, Write};
-use dwarves_actors::testing::build::{BEGIN, hotkey, payout_settings, sats};
 use dwarves_actors::testing::payouts::{crediting_round, start_paymaster};
-use dwarves_actors::testing::{FaultyWallet, ManualClock, WalletFault};
-use dwarves_actors::wallet::SharedWallet;
+use dwarves_actors::testing::settings::payout_settings;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
+use dwarves_node::NodeWallet;
+use dwarves_ports::store::{MinerBalances, SharedStore, Write};
+use dwarves_ports::wallet::SharedWallet;
+use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
+use dwarves_testkit::build::{BEGIN, hotkey, sats};
+use dwarves_testkit::{FaultyWallet, ManualClock, WalletFault};
 use serde_json::json;
 
 use super::nodes::{Chain, WALLET, call};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use dwarves_actors::store::{CounterRow, WorkerRow, Write, Written};
-use dwarves_actors::testing::build::hotkey;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::store::{CounterRow, WorkerRow, Write, Written};
+use dwarves_testkit::build::hotkey;
 
 /// What is drawn for one write: its kind, and three numbers that say the rest.
 pub(crate) type Draw = (u8, u8, u8, u16);

@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use dwarves::store::sqlite::{Inline, SqliteOptions, SqliteStore};
-use dwarves_actors::store::memory::MemoryStore;
-use dwarves_actors::store::{SharedStore, Store, StoreError, Write, Written};
+use dwarves_ports::store::{SharedStore, Store, StoreError, Write, Written};
+use dwarves_store_sqlite::{Inline, SqliteOptions, SqliteStore};
+use dwarves_testkit::memory::MemoryStore;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};

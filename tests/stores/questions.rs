@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use dwarves_actors::store::reads::{PageRequest, PoolTotals};
-use dwarves_actors::store::{SharedStore, StoreErrorKind, StoreFuture};
-use dwarves_actors::testing::build::sats;
 use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::rewards::pplns;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
+use dwarves_ports::store::reads::{PageRequest, PoolTotals};
+use dwarves_ports::store::{SharedStore, StoreErrorKind, StoreFuture};
+use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{History, at, hash, miner};
@@ -21,7 +21,7 @@ async fn same<T: PartialEq + Debug>(
     what: &str,
     ask: impl Fn(&SharedStore) -> StoreFuture<T>,
 ) -> Result<(), TestCaseError> {
-    let answer = |result: Result<T, dwarves_actors::store::StoreError>| -> Result<T, StoreErrorKind> {
+    let answer = |result: Result<T, dwarves_ports::store::StoreError>| -> Result<T, StoreErrorKind> {
         result.map_err(|error| error.kind())
     };
     let of_plain = answer(ask(plain).await);

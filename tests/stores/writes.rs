@@ -1,11 +1,5 @@
 //! What one drawn write is, by what is stored by now.
 
-use dwarves_actors::store::reads::PageRequest;
-use dwarves_actors::store::{
-    Accounting, AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore,
-    WorkerRow, Write,
-};
-use dwarves_actors::testing::build::{quiet_round, sats, template_row};
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::payouts::{Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, Signed, Step, Txid};
 use dwarves_domain::rewards::{
@@ -13,6 +7,12 @@ use dwarves_domain::rewards::{
 };
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_ports::store::reads::PageRequest;
+use dwarves_ports::store::{
+    Accounting, AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore,
+    WorkerRow, Write,
+};
+use dwarves_testkit::build::{quiet_round, sats, template_row};
 
 use super::history::{Draw, History, at, hash, miner, owner};
 

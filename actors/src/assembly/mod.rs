@@ -18,10 +18,7 @@ use tokio::sync::watch;
 use crate::ask::{Outbox, Port};
 use crate::block_tracker::Recovery;
 use crate::block_tracker::messages::ReadBlocks;
-use crate::chain::SharedChain;
-use crate::clock::SharedClock;
 use crate::gate::AttachGate;
-use crate::halt::SharedHalt;
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::http_gate::AttachHttpGate;
@@ -40,10 +37,13 @@ use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
-use crate::store::{LedgerPosition, SharedStore, StoreError, StoredState};
 use crate::time_keeper::messages::ReadClock;
-use crate::wallet::SharedWallet;
 use crate::work_manager::messages::ReadWork;
+use dwarves_ports::chain::SharedChain;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::{LedgerPosition, SharedStore, StoreError, StoredState};
+use dwarves_ports::wallet::SharedWallet;
 
 mod owners;
 #[cfg(test)]

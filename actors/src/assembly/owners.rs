@@ -20,10 +20,10 @@ use crate::paymaster::{Paymaster, PaymasterParts};
 use crate::pool_manager::effective::Configured;
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
-use crate::store::{BlockRow, StoredState};
 use crate::time_keeper::{TimeKeeper, TimeKeeperParts};
 use crate::work_manager::messages::Subscribe;
 use crate::work_manager::{WorkManager, WorkManagerParts};
+use dwarves_ports::store::{BlockRow, StoredState};
 
 /// What the store remembers, made ready for the actors.
 pub(super) struct Restored {

@@ -1,28 +1,28 @@
-use crate::miner_manager::messages::Registered;
-use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::ProvenShare;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::ProvenShare;
 use dwarves_domain::units::{BasisPoints, Units};
+use dwarves_ports::chain::BlockStatus;
+use dwarves_ports::clock::Clock;
+use dwarves_ports::store::{BlockState, Store};
+use dwarves_testkit::build::{self, BEGIN, EASY_BITS, hotkey, mine, worker_name};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 
 use super::*;
 use crate::ask::Request;
-use crate::chain::BlockStatus;
-use crate::clock::Clock;
-
+use crate::miner_manager::messages::Registered;
 use crate::miner_manager::messages::{
     AssignWorker, Assigned, CheckedShares, JudgeShares, ReadStanding, RegisterMiner,
 };
 use crate::pool_manager::messages::{ControlMessage, LifeState, PoolControl};
 use crate::reward_distributor::messages::DistributorControl;
-use crate::store::memory::MemoryStore;
-use crate::store::{BlockState, Store};
-use crate::testing::build::{self, BEGIN, EASY_BITS, hotkey, mine, pool_settings, worker_name};
-use crate::testing::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
+use crate::testing::settings::pool_settings;
 use crate::work_manager::messages::{IssueJob, IssuedJob};
 
 struct Bench {
@@ -200,7 +200,7 @@ async fn a_stopped_pool_has_saved_everything_and_writes_no_more() {
     ask(&bench.ports.stop, Stop).await;
     let stored = bench.store.start(BEGIN).await.unwrap();
     assert_eq!(stored.workers[0].1.accepted, 1);
-    let write = crate::store::Write::SaveSetting {
+    let write = dwarves_ports::store::Write::SaveSetting {
         key: "late".to_owned(),
         value: None,
     };
@@ -250,7 +250,7 @@ async fn the_owners_run_on_an_arbiter_of_their_own_as_well() {
 #[actix::test]
 async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
     use crate::paymaster::messages::PaymasterControl;
-    use crate::testing::build::sats;
+    use dwarves_testkit::build::sats;
 
     let bench = Bench::new().await;
     let configured = pool_settings();

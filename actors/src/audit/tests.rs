@@ -1,7 +1,6 @@
 //! Every admin message on the assembled pool, with a disk that fills before and right after the first commit: what the
 //! message changes and its row of the audit trail are there together, or neither is.
 
-use crate::control::Controlled;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,20 +10,22 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::ids::{PayoutId, TemplateId, WorkerId};
 use dwarves_domain::payouts::{FeePayer, Part, Payout};
 use dwarves_domain::time::Span;
+use dwarves_ports::store::reads::PageRequest;
+use dwarves_ports::store::{AuditRow, BanRow, Store, WorkerRow, Write};
+use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, sats, worker_name};
+use dwarves_testkit::faulty_store::{FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::ask::Port;
 use crate::assembly::{Placement, World, start};
+use crate::control::Controlled;
 use crate::handlers::admin::messages::{AdminCaller, Control};
 use crate::handlers::admin::{ACTORS, AdminHandler, AdminHandlerParts};
-use crate::store::faulty::{FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::reads::PageRequest;
-use crate::store::{AuditRow, BanRow, Store, WorkerRow, Write};
-use crate::testing::build::{BEGIN, EASY_BITS, hotkey, payout_settings, pool_settings, sats, worker_name};
 use crate::testing::payouts::crediting_round;
-use crate::testing::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
+use crate::testing::settings::{payout_settings, pool_settings};
 
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 

@@ -11,7 +11,7 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::Span;
 
 use super::{Hold, Open};
-use crate::store::BlockState;
+use dwarves_ports::store::BlockState;
 
 /// Heights of which it is remembered how many candidates they had: as many as can be new at once.
 const COUNTED_MAX: usize = 256;

@@ -8,8 +8,8 @@ use dwarves_domain::ids::HeaderHash;
 use super::heights::{Turn, winner};
 use super::state::{Verdict, verdict};
 use super::{BlockTracker, Open, in_time};
-use crate::chain::{BlockStatus, ChainError, SyncState};
-use crate::store::BlockState;
+use dwarves_ports::chain::{BlockStatus, ChainError, SyncState};
+use dwarves_ports::store::BlockState;
 
 /// Whether the chain has said anything about a block, so that it can say what became of it.
 fn is_judged(open: &Open) -> bool {

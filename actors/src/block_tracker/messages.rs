@@ -7,7 +7,7 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::work::{FullExtraNonce, Header};
 
 use crate::ask::Request;
-use crate::store::FoundBlock;
+use dwarves_ports::store::FoundBlock;
 
 /// A share is a block: to the chain with it, beside the commit.
 #[derive(Clone, Debug, actix::Message)]

@@ -29,11 +29,11 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 
 use crate::ask::{Ask, AskError, Outbox, Port, ReplyTo};
-use crate::chain::{ChainError, ChainFuture, SharedChain};
-use crate::clock::{Moment, SharedClock, poke_every};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockRow, BlockState, FoundBlock, SharedStore, Write};
 use crate::work_manager::messages::WorkChanged;
+use dwarves_ports::chain::{ChainError, ChainFuture, SharedChain};
+use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::store::{BlockRow, BlockState, FoundBlock, SharedStore, Write};
 
 mod heights;
 mod judging;

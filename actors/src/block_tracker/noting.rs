@@ -9,7 +9,7 @@ use dwarves_domain::ids::HeaderHash;
 use super::messages::CandidateReply;
 use super::{BlockTracker, Fate, Open};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockState, Write, Written};
+use dwarves_ports::store::{BlockState, Write, Written};
 
 /// How long the ledger may take to note a block's state.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(20);

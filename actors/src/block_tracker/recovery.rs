@@ -14,9 +14,9 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::coinbase::{CoinbaseMark, OwnCoinbase};
 
 use super::{BlockTracker, Open, in_time};
-use crate::chain::{MinedCoinbase, SharedChain};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockState, FoundBlock, LedgerPosition, SharedStore, Write};
+use dwarves_ports::chain::{MinedCoinbase, SharedChain};
+use dwarves_ports::store::{BlockState, FoundBlock, LedgerPosition, SharedStore, Write};
 
 /// Blocks below the tip that are searched, the tip included.
 pub const RECOVERY_DEPTH: u32 = 200;

@@ -6,7 +6,7 @@ use dwarves_domain::ids::HeaderHash;
 
 use super::{BlockTracker, Hold};
 use crate::ledger::messages::Commit;
-use crate::store::{BlockState, Write};
+use dwarves_ports::store::{BlockState, Write};
 
 /// Confirmations of one block of the pool at which its siblings are settled.
 const SIBLINGS_SETTLED_AT: u32 = 2;

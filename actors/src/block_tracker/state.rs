@@ -1,7 +1,7 @@
 //! What a block's state becomes when a synced chain says where it is.
 
-use crate::chain::BlockStatus;
-use crate::store::BlockState;
+use dwarves_ports::chain::BlockStatus;
+use dwarves_ports::store::BlockState;
 
 /// What follows from the chain's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

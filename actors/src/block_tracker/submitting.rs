@@ -11,9 +11,9 @@ use dwarves_domain::ids::HeaderHash;
 
 use super::heights::{self, Turn};
 use super::{BlockTracker, Hold, LOOK_EVERY, in_time};
-use crate::chain::{ChainError, SubmitOutcome};
-use crate::clock::Moment;
-use crate::store::BlockState;
+use dwarves_ports::chain::{ChainError, SubmitOutcome};
+use dwarves_ports::clock::Moment;
+use dwarves_ports::store::BlockState;
 
 /// The wait before a block is submitted again: doubled each time, until the looks come as often.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(250);

@@ -16,7 +16,7 @@ use dwarves_domain::work::Template;
 use super::messages::{CandidateReply, TakeCandidate};
 use super::{BlockTracker, Open, Rebuilding, name_of};
 use crate::ask::{Ask, ReplyTo};
-use crate::store::{BlockState, FoundBlock, SharedStore, StoreAction};
+use dwarves_ports::store::{BlockState, FoundBlock, SharedStore, StoreAction};
 
 /// Blocks that are not followed any more and are known again when they come again: 32 bytes each.
 const SETTLED_MAX: usize = 4_096;

@@ -4,17 +4,17 @@ use dwarves_domain::work::Job;
 
 use super::*;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{Accounting, Store};
-use crate::testing::build::{
-    self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
-};
-use crate::testing::chain::Submissions;
-use crate::testing::{ManualClock, RecordingHalt, TestChain, settle};
 use crate::work_manager::messages::LiveWork;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
+use dwarves_ports::store::{Accounting, Store};
+use dwarves_testkit::build::{
+    self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
+};
+use dwarves_testkit::chain::Submissions;
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, settle};
 
 const MATURITY: u32 = 10;
 const FORGET_AFTER: u32 = 20;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use dwarves_domain::time::Timestamp;
 
-use crate::source::Source;
+use dwarves_domain::source::Source;
 
 /// Clients, and signers, whose allowances are remembered. About 100 bytes each.
 const REMEMBERED_MAX: usize = 65_536;

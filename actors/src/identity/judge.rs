@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use dwarves_domain::ids::HeaderHash;
 use serde_json::{Value, json};
 
-use crate::chain::{BlockStatus, SyncState};
+use dwarves_ports::chain::{BlockStatus, SyncState};
 
 /// The setting that remembers the ledger's chain.
 pub const IDENTITY: &str = "ledger.chain";
@@ -125,7 +125,7 @@ pub fn judge(identity: Option<Identity>, facts: &Facts) -> Belonging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain::Tip;
+    use dwarves_ports::chain::Tip;
 
     fn hash(byte: u8) -> HeaderHash {
         HeaderHash::from_bytes([byte; 32])

@@ -14,13 +14,13 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::Span;
 
 use crate::ask::{AskError, Outbox, Port};
-use crate::chain::{BlockStatus, ChainError, ChainFuture, SharedChain};
-use crate::clock::poke_every;
-use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
 use crate::paymaster::holds::Hold;
 use crate::paymaster::messages::HoldPayouts;
-use crate::store::{BlockState, PageRequest, SharedStore, StoreError, Write};
+use dwarves_ports::chain::{BlockStatus, ChainError, ChainFuture, SharedChain};
+use dwarves_ports::clock::poke_every;
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::{BlockState, PageRequest, SharedStore, StoreError, Write};
 
 pub mod judge;
 

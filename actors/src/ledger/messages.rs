@@ -1,7 +1,7 @@
 //! What the ledger is asked.
 
 use crate::ask::Request;
-use crate::store::{StoreError, Write, Written};
+use dwarves_ports::store::{StoreError, Write, Written};
 
 /// Writes all of `writes` in one transaction, which other askers' writes may join.
 #[derive(Clone, Debug, PartialEq)]

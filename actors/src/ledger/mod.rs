@@ -17,8 +17,8 @@ use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 
 use crate::ask::{Ask, ReplyTo};
-use crate::halt::SharedHalt;
-use crate::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
 
 pub mod messages;
 #[cfg(test)]

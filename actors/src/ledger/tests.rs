@@ -6,14 +6,14 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::ask::Port;
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{SharedStore, Store};
-use crate::testing::build::{BEGIN, hotkey, job, mine, template, template_row, worker_name};
-use crate::testing::{Gate, PacedStore, RecordingHalt, settle};
 use dwarves_domain::ids::{HeaderHash, WorkerId};
+use dwarves_ports::store::{SharedStore, Store};
+use dwarves_testkit::build::{BEGIN, hotkey, job, mine, template, template_row, worker_name};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, PacedStore, RecordingHalt, settle};
 
-use crate::store::{ShareRow, WorkerRow};
+use dwarves_ports::store::{ShareRow, WorkerRow};
 
 /// Questions that may wait in the mailbox of these tests' ledger.
 const MAILBOX_CAPACITY: usize = 4_096;
@@ -356,7 +356,7 @@ async fn queued_acknowledging_answers_shares_at_once_and_everything_else_when_du
 /// before anything else, once the disk takes them. Whatever else is refused as ever.
 #[actix::test]
 async fn orders_of_operators_are_kept_while_the_disk_is_full_and_stored_together_when_it_is_not() {
-    use crate::store::{AuditRow, BanRow};
+    use dwarves_ports::store::{AuditRow, BanRow};
 
     tokio::time::pause();
     let memory = MemoryStore::new();
@@ -409,7 +409,7 @@ async fn orders_of_operators_are_kept_while_the_disk_is_full_and_stored_together
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(memory.settings().await.unwrap()["pool.paused"], "true");
     let audit = memory
-        .audit(crate::store::PageRequest {
+        .audit(dwarves_ports::store::PageRequest {
             cursor: None,
             limit: 9,
         })

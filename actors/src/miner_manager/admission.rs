@@ -1,16 +1,16 @@
 //! Who is taken in: new miners, by their hotkey or by a payout address, and names that need a number.
 
-use dwarves_domain::refusal::Refusal;
 use std::net::IpAddr;
 
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::miners::{Client, TooManyNew};
+use dwarves_domain::refusal::Refusal;
+use dwarves_ports::store::{Write, Written};
 
 use super::messages::Registered;
 use super::{CommitError, MinerManager};
-use crate::store::{Write, Written};
 
 /// Numbers of workers that are stored at once as to be given: one small commit for so many new names.
 const NUMBERS_AT_ONCE: u32 = 1_024;

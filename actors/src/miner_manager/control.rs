@@ -6,6 +6,7 @@ use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::Registry;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
+use dwarves_ports::store::{BanRow, Write};
 use serde_json::json;
 
 use super::joining::EARNED_DIFFICULTY;
@@ -13,7 +14,6 @@ use super::messages::MinerControl;
 use super::{MinerManager, ban_of};
 use crate::ask::{Ask, ReplyTo};
 use crate::control::Controlled;
-use crate::store::{BanRow, Write};
 
 /// The setting that says whether new miners are taken.
 const REGISTRATION_OPEN: &str = "miners.registration_open";

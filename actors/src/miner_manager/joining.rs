@@ -5,15 +5,16 @@
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
+use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
+use dwarves_ports::store::Write;
 
 use super::admission::Newcomer;
-use super::messages::{Identity, JoinWorker, Joined, Registered};
+use super::messages::{JoinWorker, Joined, Registered};
 use super::{MinerManager, welcome};
 use crate::ask::{Ask, ReplyTo};
-use crate::store::Write;
 
 /// The settings of what workers earned in sessions begin so; hotkey and worker follow. (They are named after what
 /// sessions issue, which is what earlier versions kept there.)

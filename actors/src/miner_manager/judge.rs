@@ -12,10 +12,11 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_domain::work::JobMark;
+use dwarves_ports::store::{FoundBlock, ShareRow, WorkerRow};
 
-use super::messages::{CheckedShares, Judgement};
+use super::messages::CheckedShares;
 use super::welcome;
-use crate::store::{FoundBlock, ShareRow, WorkerRow};
+use crate::miner_manager::messages::Judgement;
 
 /// A job that brought as many shares as one may is renewed so many times harder.
 const RAISED_BY: f64 = 20.0;

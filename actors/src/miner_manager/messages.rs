@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
+use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{ProvenShare, RejectedShare, ShareVerdict};
@@ -103,25 +103,6 @@ pub struct Assigned {
 
 impl Request for AssignWorker {
     type Reply = Result<Assigned, Refusal>;
-}
-
-/// Who mines in a session: what a login says, checked for its form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Identity {
-    /// A miner that registered by itself.
-    Hotkey(Hotkey),
-    /// A payout address. It is registered when it is seen first, under its own identity, paid to itself.
-    Address(PayoutAddress),
-}
-
-impl Identity {
-    /// The name by which the pool knows it.
-    pub fn hotkey(&self) -> Hotkey {
-        match self {
-            Self::Hotkey(hotkey) => *hotkey,
-            Self::Address(address) => address.identity(),
-        }
-    }
 }
 
 /// Lets a worker into a session that steers its own difficulty. Asked again now and then, it says whether the

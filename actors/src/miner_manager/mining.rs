@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{ProvenShare, RejectedShare};
+use dwarves_ports::store::{Write, Written};
 
 use super::judge::Batch;
 use super::messages::{
@@ -11,7 +12,6 @@ use super::messages::{
 use super::{MinerManager, welcome};
 use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
-use crate::store::{Write, Written};
 
 /// From how many tenths of it on the room for live shares is nearly full.
 const NEARLY_FULL_TENTHS: usize = 9;

@@ -4,7 +4,6 @@
 //! decided at once; what must be stored is stored, then noted in memory, then answered. It knows nothing of
 //! HTTP, of templates beyond their numbers, or of money.
 
-use dwarves_domain::refusal::Refusal;
 use std::collections::{BTreeMap, VecDeque};
 
 use actix::fut::wrap_future;
@@ -14,15 +13,16 @@ use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
 use dwarves_domain::miners::{
     Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard, Standing,
 };
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::store::{CounterRow, StoreAction, StoreError, Write, Written};
 use tokio::sync::oneshot;
 
 use crate::ask::{Ask, AskError, Outbox, Port};
 use crate::block_tracker::messages::BlockFound;
-use crate::clock::{SharedClock, poke_every};
 use crate::ledger::messages::Commit;
-use crate::store::{CounterRow, StoreAction, StoreError, Write, Written};
 
 mod admission;
 mod control;
@@ -263,7 +263,7 @@ fn welcome(registry: &Registry, hotkey: &Hotkey, now: Timestamp) -> Result<(), R
     }
 }
 
-fn ban_of(row: crate::store::BanRow) -> Ban {
+fn ban_of(row: dwarves_ports::store::BanRow) -> Ban {
     Ban {
         reason: row.reason,
         until: row.until,

@@ -4,11 +4,11 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::{Client, NonceClaim};
 use dwarves_domain::refusal::Refusal;
+use dwarves_ports::store::{Write, Written};
 
 use super::messages::{ReadStanding, RegisterMiner, Registered, ThresholdChoice, UseNonce};
 use super::{MinerManager, welcome};
 use crate::ask::Ask;
-use crate::store::{Write, Written};
 
 impl Handler<Ask<UseNonce>> for MinerManager {
     type Result = ();

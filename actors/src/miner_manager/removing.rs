@@ -6,13 +6,13 @@ use dwarves_domain::ids::{WorkerId, WorkerName};
 use dwarves_domain::miners::{Counters, Standing};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Units;
+use dwarves_ports::store::{Write, Written};
 use serde_json::json;
 
 use super::joining::earned_key;
 use super::{MinerManager, row_of};
 use crate::ask::ReplyTo;
 use crate::control::Controlled;
-use crate::store::{Write, Written};
 
 /// Settings of workers that are no more that are forgotten in one commit.
 const ORPHANS_PER_COMMIT: usize = 1_000;

@@ -14,7 +14,7 @@ use dwarves_domain::units::Units;
 use dwarves_domain::vardiff;
 
 use super::{MinerMemory, ban_of, control};
-use crate::store::{CounterRow, MinerRow, StoredState};
+use dwarves_ports::store::{CounterRow, MinerRow, StoredState};
 
 /// Client addresses and networks whose newcomers are counted one by one, as much as a few hundred kilobytes hold.
 const NEWCOMERS_HOSTS_MAX: usize = 10_000;

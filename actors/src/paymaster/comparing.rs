@@ -14,19 +14,19 @@
 //!
 //! What was looked at is remembered with the ledger: a mark deep in the chain, and what was seen behind it.
 
-use dwarves_domain::refusal::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::{SharedStore, StoreError, Write};
+use dwarves_ports::wallet::{SharedWallet, WalletError};
 use serde_json::{Value, json};
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
 use crate::control::Controlled;
-use crate::store::{SharedStore, StoreError, Write};
-use crate::wallet::{SharedWallet, WalletError};
 
 /// The setting that remembers what was compared.
 pub const COMPARED: &str = "ledger.compared_with_wallet";

@@ -1,13 +1,14 @@
 //! What admins may tell the paymaster, and what it shows. Settings are stored before they hold.
 
-use dwarves_domain::refusal::Refusal;
 use std::collections::BTreeMap;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::Write;
 use serde_json::{Value, json};
 
 use super::comparing::{Compared, Settle};
@@ -20,7 +21,6 @@ use crate::audit::Order;
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::setting::HasSettings;
-use crate::store::Write;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";

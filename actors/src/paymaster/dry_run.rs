@@ -1,10 +1,11 @@
 //! What would be sent now: planned, priced and tried like a payout, but nothing is set aside, locked or kept.
 
-use dwarves_domain::refusal::Refusal;
 use std::collections::BTreeSet;
 
 use dwarves_domain::payouts::{Batch, FeePayer, Funds, OutPoint, Plan, Sizes, Txid};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
+use dwarves_ports::wallet::WalletState;
 use serde_json::{Value, json};
 
 use super::control::held;
@@ -14,7 +15,6 @@ use super::making::Planned;
 use super::signing::build_request;
 use super::trouble::{Trouble, TroubleKind};
 use crate::control::Controlled;
-use crate::wallet::WalletState;
 
 /// Miners who wait that are told by name.
 const WAITING_MAX: usize = 1_000;

@@ -5,7 +5,7 @@ use dwarves_domain::payouts::{Act, Payout, PayoutState, Rival, Step, next_act, r
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
-use crate::wallet::{SendOutcome, WalletError};
+use dwarves_ports::wallet::{SendOutcome, WalletError};
 
 impl Machine {
     /// Asks what became of a signed payout and does what follows. A wallet that fails for one payout may answer

@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::{SharedStore, StoreAction, StoreError, Write, Written};
+use dwarves_ports::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -20,12 +24,8 @@ use super::refusals::RefusedScript;
 use super::trouble::{Trouble, TroubleKind};
 use crate::ask::Port;
 use crate::audit::Order;
-use crate::clock::SharedClock;
 use crate::control::Controlled;
-use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
-use crate::store::{SharedStore, StoreAction, StoreError, Write, Written};
-use crate::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 
 /// Payouts that are followed at once; more are not begun.
 pub(super) const OPEN_MAX: u32 = 1_000;

@@ -28,15 +28,15 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::Waiting;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::SharedStore;
+use dwarves_ports::wallet::SharedWallet;
+use tokio::sync::watch;
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
-use crate::clock::{SharedClock, poke_every};
 use crate::control::Controlled;
-use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
-use crate::store::SharedStore;
-use crate::wallet::SharedWallet;
-use tokio::sync::watch;
 
 pub mod comparing;
 pub mod control;

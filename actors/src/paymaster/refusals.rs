@@ -9,10 +9,10 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::payouts::{Batch, FeePayer, Output, Part};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::Trouble;
-use crate::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
 
 /// Transactions that are tried in one look to find refused addresses: a few among two thousand. Whoever is not
 /// cleared by then waits for the next plan, which comes at once; the others are paid.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dwarves_domain::payouts::{Batch, FeePayer, FeeTerms, OutPoint, Txid, read_transaction};
 use dwarves_domain::units::{Amount, BasisPoints};
 
-use crate::wallet::{BuildRequest, Built};
+use dwarves_ports::wallet::{BuildRequest, Built};
 
 /// The request for a batch: the network may take at most `terms.fee_max` of what is paid.
 pub(super) fn build_request(batch: &Batch, terms: FeeTerms) -> BuildRequest {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use dwarves_domain::ids::PayoutId;
 
-use crate::wallet::{WalletError, WalletErrorKind};
+use dwarves_ports::wallet::{WalletError, WalletErrorKind};
 
 /// What kind of hindrance it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::chain::Standing;
 
 use crate::ask::Request;
-use crate::chain::Standing;
 use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::http_gate::HttpGateView;

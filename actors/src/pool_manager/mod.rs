@@ -4,18 +4,19 @@
 //! the process. Stopping has one order: no more shares, the round in flight closes, what only memory knows is
 //! saved, the ledger closes. It knows nothing of shares, work or money.
 
-use dwarves_domain::refusal::Refusal;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{SharedStore, Write};
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
-use crate::clock::SharedClock;
 use crate::control::Controlled;
 use crate::gate::AttachGate;
 use crate::http_gate::AttachHttpGate;
@@ -23,7 +24,6 @@ use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
-use crate::store::{SharedStore, Write};
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
 

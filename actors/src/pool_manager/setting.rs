@@ -3,12 +3,12 @@
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::refusal::Refusal;
+use dwarves_ports::store::Write;
 use serde_json::Value;
 
 use crate::ask::{Port, ReplyTo};
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
-use crate::store::Write;
 
 /// An actor with settings that admins change.
 pub(crate) trait HasSettings: Actor<Context = Context<Self>> {

@@ -1,30 +1,31 @@
-use crate::control::Controlled;
-use dwarves_domain::refusal::Refusal;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_domain::ids::RoundId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_ports::chain::Standing;
+use dwarves_ports::clock::Moment;
+use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_testkit::build::{BEGIN, template};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, settle};
 use tokio::sync::oneshot;
 
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
 use crate::block_tracker::messages::{BlocksView, ReadBlocks};
-use crate::chain::Standing;
-use crate::clock::Moment;
+use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
-use crate::store::memory::MemoryStore;
-use crate::store::{StoreError, StoreErrorKind, Written};
-use crate::testing::build::{BEGIN, template};
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::testing::{Inbox, recorded_port};
 use crate::time_keeper::messages::ClockView;
 use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
 

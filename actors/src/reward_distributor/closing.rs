@@ -8,14 +8,14 @@ use dwarves_domain::rewards::{self, ClosedRound};
 use dwarves_domain::rounds::DueRound;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::reads::LastRound;
+use dwarves_ports::store::{StoreAction, StoreError, Write};
 use serde_json::{Value, json};
 
 use super::gather::{Gathered, gather};
 use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
 use crate::ask::AskError;
 use crate::ledger::messages::Commit;
-use crate::store::reads::LastRound;
-use crate::store::{StoreAction, StoreError, Write};
 
 /// A round that is closed so soon after it was due takes all shares that are there: their dates do not matter.
 const PUNCTUAL: Span = Span::from_secs(2);

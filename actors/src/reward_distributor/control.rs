@@ -1,9 +1,9 @@
 //! What admins may tell the reward distributor, and what it shows. Settings are stored before they hold.
 
-use dwarves_domain::refusal::Refusal;
 use std::collections::BTreeMap;
 
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::BasisPoints;
 use serde_json::json;

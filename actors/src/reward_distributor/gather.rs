@@ -8,8 +8,8 @@ use dwarves_domain::rounds::DueRound;
 use dwarves_domain::time::{Span, Timestamp};
 
 use super::Terms;
-use crate::store::reads::{LastRound, PageRequest};
-use crate::store::{
+use dwarves_ports::store::reads::{LastRound, PageRequest};
+use dwarves_ports::store::{
     Accounting, BlockRow, BlockState, LedgerPosition, SharedStore, StoreError, StoreErrorKind, ValuedUnits,
 };
 

@@ -17,13 +17,13 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::rounds::{DueRound, Schedule};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::reads::LastRound;
+use dwarves_ports::store::{SharedStore, Write};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
-use crate::clock::{SharedClock, poke_every};
-use crate::halt::SharedHalt;
 use crate::ledger::messages::Commit;
-use crate::store::reads::LastRound;
-use crate::store::{SharedStore, Write};
 use crate::time_keeper::messages::ClockNews;
 
 mod closing;

@@ -1,47 +1,14 @@
-//! What tests of the pool need: clocks that are told the time, a chain without a network, stores that take
-//! their time, actors that only listen, and shares that cost next to nothing.
+//! What tests of actors need beside `dwarves-testkit`: settings of a small pool, actors that only listen, and a
+//! paymaster with somebody to pay.
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`build`] | templates, jobs and mined shares, and settings of a small pool |
-//! | [`chain`] | a chain in memory that reorganises, stalls and loses answers as it is told |
-//! | [`clock`] | a clock that is set by hand, and one that follows the runtime's (virtual) time |
-//! | [`crash`] | a moment at which the process is killed |
-//! | [`faulty_chain`] | a chain of which one call fails, in every way that calls fail |
-//! | [`halt`] | an emergency stop that only says why |
-//! | [`pace`] | a store whose commits wait for a gate, or for a while |
+//! | [`settings`] | the settings of a small pool, and checked shares |
 //! | [`payouts`] | balances that are due, and a paymaster that pays them |
-//! | [`prng`] | numbers that look random and follow from a seed |
-//! | [`wallet`] | a wallet with a little chain behind it |
-//! | [`faulty_wallet`] | a wallet that fails as it is told |
 //! | [`recorder`] | an actor that hands everything that it is told to the test |
 
-pub mod build;
-pub mod chain;
-pub mod clock;
-pub mod crash;
-pub mod faulty_chain;
-pub mod faulty_wallet;
-pub mod halt;
-pub mod pace;
 pub mod payouts;
-pub mod prng;
 pub mod recorder;
-pub mod wallet;
+pub mod settings;
 
-pub use chain::TestChain;
-pub use clock::{ManualClock, SimClock};
-pub use crash::CrashPoint;
-pub use faulty_chain::{ChainFault, FaultyChain};
-pub use faulty_wallet::{FaultyWallet, WalletFault};
-pub use halt::RecordingHalt;
-pub use pace::{Gate, PacedStore};
-pub use prng::Prng;
 pub use recorder::{Inbox, recorded_outbox, recorded_port};
-pub use wallet::TestWallet;
-
-/// Lets every actor do all that it can do now. For runtimes whose time is paused: it passes one millisecond,
-/// which happens only once nobody has anything left to do.
-pub async fn settle() {
-    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-}

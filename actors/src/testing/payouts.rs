@@ -7,15 +7,15 @@ use dwarves_domain::ids::Sequence;
 use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
 use dwarves_domain::time::Timestamp;
 
-use super::build::{hotkey, quiet_round, sats};
-use super::{ManualClock, RecordingHalt};
 use crate::ask::Port;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
 use crate::paymaster::{Paymaster, PaymasterParts, PaymasterSettings};
-use crate::store::{SharedStore, StoredState, Write};
-use crate::wallet::SharedWallet;
+use dwarves_ports::store::{SharedStore, StoredState, Write};
+use dwarves_ports::wallet::SharedWallet;
+use dwarves_testkit::build::{hotkey, quiet_round, sats};
+use dwarves_testkit::{ManualClock, RecordingHalt};
 
 /// A round of emission that makes so many sats payable of miners 1, 2, 3, …
 ///

@@ -11,10 +11,10 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::timekeeping::{BestHeader, Readings, Rules, Timekeeping};
 
 use crate::ask::{Ask, AskError, Outbox};
-use crate::chain::{ChainError, SharedChain};
-use crate::clock::{SharedClock, poke_every};
 use crate::paymaster::holds::Hold;
 use crate::paymaster::messages::HoldPayouts;
+use dwarves_ports::chain::{ChainError, SharedChain};
+use dwarves_ports::clock::{SharedClock, poke_every};
 
 pub mod messages;
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::*;
 use crate::ask::Port;
-use crate::clock::Clock;
-use crate::testing::build::{BEGIN, EASY_BITS};
+use crate::testing::Inbox;
 use crate::testing::recorder::recorded_outbox_of;
-use crate::testing::{Inbox, ManualClock, TestChain, settle};
+use dwarves_ports::clock::Clock;
+use dwarves_testkit::build::{BEGIN, EASY_BITS};
+use dwarves_testkit::{ManualClock, TestChain, settle};
 
 const RULES: Rules = Rules {
     tolerance: Span::from_secs(7_200),

@@ -8,9 +8,9 @@ use actix::prelude::*;
 use dwarves_domain::work::ChainTemplate;
 
 use super::{WorkManager, template_of};
-use crate::chain::{ChainError, Tip};
 use crate::ledger::messages::Commit;
-use crate::store::{TemplateRow, Write};
+use dwarves_ports::chain::{ChainError, Tip};
+use dwarves_ports::store::{TemplateRow, Write};
 
 /// The wait before the chain is asked again after it failed: doubled each time from the first to the last.
 pub(super) const RETRY_FIRST: Duration = Duration::from_millis(250);

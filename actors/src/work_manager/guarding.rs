@@ -8,10 +8,10 @@ use dwarves_domain::time::Span;
 
 use super::WorkManager;
 use super::messages::{LackOfWork, LiveWork};
-use crate::chain::{Standing, Tip};
-use crate::clock::Moment;
 use crate::paymaster::holds::Hold;
 use crate::paymaster::messages::HoldPayouts;
+use dwarves_ports::chain::{Standing, Tip};
+use dwarves_ports::clock::Moment;
 
 /// How long the chain may take for work on a new tip before that on the old one is over. It is over at once if the
 /// chain says that it has none.

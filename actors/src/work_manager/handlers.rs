@@ -1,9 +1,9 @@
 //! What the work manager does with each message.
 
-use dwarves_domain::refusal::Refusal;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::work::Job;
 use serde_json::json;
 

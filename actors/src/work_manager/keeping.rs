@@ -13,9 +13,9 @@ use dwarves_domain::time::Span;
 use dwarves_domain::work::BareTemplate;
 
 use super::{WorkManager, template_of};
-use crate::clock::Moment;
 use crate::ledger::messages::Commit;
-use crate::store::{TemplateRow, Write};
+use dwarves_ports::clock::Moment;
+use dwarves_ports::store::{TemplateRow, Write};
 
 /// Every template of which blocks are taken.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use super::WorkManager;
 use super::messages::{HoldWork, LackOfWork, LiveWork, NoWork};
 use crate::ask::Ask;
-use crate::clock::Moment;
+use dwarves_ports::clock::Moment;
 
 impl WorkManager {
     /// Why miners can get no job of `work`, if they can not.

@@ -8,10 +8,10 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{BareTemplate, Job, Template};
+use dwarves_ports::chain::Standing;
+use dwarves_ports::clock::Moment;
 
 use crate::ask::{Outbox, Request};
-use crate::chain::Standing;
-use crate::clock::Moment;
 use crate::control::Controlled;
 
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.

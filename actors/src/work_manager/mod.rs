@@ -16,12 +16,12 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
-use crate::chain::{SharedChain, Standing};
-use crate::clock::{Moment, SharedClock, poke_every};
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
 use crate::paymaster::messages::HoldPayouts;
-use crate::store::{TemplateRow, Write};
+use dwarves_ports::chain::{SharedChain, Standing};
+use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::store::{TemplateRow, Write};
 
 mod following;
 mod guarding;

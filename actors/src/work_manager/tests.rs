@@ -1,23 +1,22 @@
-use dwarves_domain::refusal::Refusal;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dwarves_domain::ids::WorkerId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::FrontEnd;
+use dwarves_ports::store::{SharedStore, Store};
+use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, job_key};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, TestChain, settle};
 
 use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{SharedStore, Store};
-use crate::testing::build::{BEGIN, EASY_BITS, hotkey, job_key};
 use crate::testing::recorder::recorded_outbox_of;
-use crate::testing::{
-    Gate, Inbox, ManualClock, PacedStore, RecordingHalt, TestChain, recorded_outbox, settle,
-};
+use crate::testing::{Inbox, recorded_outbox};
 
 mod guarding;
 mod lacking;
@@ -547,7 +546,7 @@ async fn a_template_that_is_none_is_refused_and_asked_for_again() {
 
 #[test]
 fn a_live_template_is_found_by_its_number() {
-    let template = crate::testing::build::template(4);
+    let template = dwarves_testkit::build::template(4);
     let work = LiveWork {
         current: Some(Arc::clone(&template)),
         live: vec![template],

@@ -39,6 +39,33 @@ fn compact_forms_that_consensus_refuses_are_refused() {
 }
 
 #[test]
+fn a_mantissa_that_is_used_up_rounds_up_into_the_next_byte() {
+    let expand = |bits| Target::from_compact(CompactTarget::from_bits(bits)).unwrap();
+    let above = |bits| Target(expand(bits).0 + U256::ONE);
+    for (bits, next) in [
+        (0x1b7f_fffe, 0x1b7f_ffff),
+        (0x1b7f_ffff, 0x1c00_8000),
+        (0x1c00_8000, 0x1c00_8001),
+        (0x047f_ffff, 0x0500_8000),
+        (0x207f_fffe, 0x207f_ffff),
+        (0x207f_ffff, 0x2100_8000),
+    ] {
+        let up = above(bits).rounded_up_to_compact();
+        assert_eq!(up, expand(next), "the next above {bits:08x}");
+        assert_eq!(
+            expand(bits).rounded_up_to_compact(),
+            expand(bits),
+            "{bits:08x} itself"
+        );
+        // Nothing lies between the two.
+        assert_eq!(Target(up.0 - U256::ONE).rounded_to_compact(), expand(bits));
+    }
+    // Above the largest of all there is none.
+    let largest = expand(0x2100_ffff);
+    assert_eq!(Target::MAX.rounded_up_to_compact(), largest);
+}
+
+#[test]
 fn a_hash_equal_to_the_target_meets_it_and_one_more_does_not() {
     let target = Target::from_compact(CompactTarget::from_bits(0x207f_ffff)).unwrap();
     let mut bytes = target.to_be_bytes();

@@ -256,6 +256,40 @@ fn a_clock_that_stepped_back_begins_the_count_anew() {
     assert!(vardiff.on_idle(after(2_000_000), &settings()).is_some());
 }
 
+#[test]
+fn a_clock_that_steps_back_behind_the_last_share_forgets_the_pace_before_it() {
+    let interval = INTERVAL_SECS * SECOND;
+    let start = difficulty(1_024.0);
+    let at = |intervals: u64| after(intervals * interval);
+    // One share an interval, up to 100, and a clock that then says this: behind the last share, and after the start.
+    let heard = |now: Timestamp| {
+        let mut vardiff = Vardiff::new(start, at(10), &settings());
+        for share in 11..=100 {
+            assert_eq!(vardiff.on_share(at(share), start, &settings()), None);
+        }
+        assert_eq!(vardiff.on_idle(now, &settings()), None);
+        vardiff
+    };
+    // Silence counts from the clock's new time, and not from a share that lies ahead of it.
+    let mut back = heard(at(50));
+    assert_eq!(
+        back.on_idle(at(56).minus(Span::from_millis(1)), &settings()),
+        None
+    );
+    assert_eq!(back.on_idle(at(56), &settings()), Some(difficulty(512.0)));
+    // So does the pace: 40 shares in 10 intervals are four times too many, whatever came before.
+    let mut back = heard(at(50));
+    let change = (1..=40)
+        .find_map(|share| back.on_share(after(50 * interval + share * interval / 4), start, &settings()));
+    let change = change.expect("a pace four times too fast is seen").to_f64();
+    assert!((2_048.0..=8_192.0).contains(&change), "{change}");
+    // A clock that stands still has not stepped back: nothing is forgotten.
+    let mut still = heard(at(100));
+    assert_eq!(still.since, heard(at(101)).since);
+    assert_eq!(still.on_share(at(100), start, &settings()), None);
+    assert!(still.seen > 30.0, "{} shares are remembered", still.seen);
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Share { later: i64, issued: f64, count: u32 },

@@ -6,20 +6,20 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves_actors::clock::Clock;
-use dwarves_actors::wallet::Wallet;
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::units::Amount;
+use dwarves_ports::clock::Clock;
+use dwarves_ports::wallet::Wallet;
 
 use super::Findings;
-use crate::chain::node::inspect::{AddressFinding, Inspector};
-use crate::chain::node::{Network, Reading};
-use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::rpc::{Endpoint, RpcError, WalletTrouble};
-use crate::wallet::NodeWallet;
 use crate::wiring;
+use dwarves_node::NodeWallet;
+use dwarves_node::chain::inspect::{AddressFinding, Inspector};
+use dwarves_node::chain::{Network, Reading};
+use dwarves_node::rpc::{Endpoint, RpcError, WalletTrouble};
+use dwarves_system::clock::SystemClock;
 
 /// How long one question to a node may take.
 const ANSWER_MAX: Duration = Duration::from_secs(20);

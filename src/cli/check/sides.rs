@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use dwarves_actors::identity::{Belonging, REMEDY};
 use dwarves_actors::paymaster::comparing::Stranger;
-use dwarves_actors::store::SharedStore;
+use dwarves_ports::store::SharedStore;
 
 use super::{Failure, Findings};
 use crate::config::{ChainKind, Config};
-use crate::keys::pool_key;
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::wiring::open_sides;
+use dwarves_keys::pool_key;
+use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 
 /// Spends that are named one by one.
 const NAMED_MAX: usize = 20;

@@ -8,9 +8,9 @@ use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 use serde::Deserialize;
 
-use crate::chain::node::GuardSettings;
 use crate::config::values;
-use crate::rpc::{Endpoint, EndpointError};
+use dwarves_node::chain::GuardSettings;
+use dwarves_node::rpc::{Endpoint, EndpointError};
 
 /// Where the chain is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use dwarves_domain::time::Span;
 use serde::Deserialize;
 
 use crate::config::values;
-use crate::stratum::settings::Network;
+use dwarves_peers::Network;
 
 /// `[stratum]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -5,22 +5,22 @@
 //! with the message ([`Order`]) and is committed with the change; all other rows are appended here. It knows nothing of what the
 //! messages do.
 
-use dwarves_domain::refusal::{Refusal, UnknownControl};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{AuditRow, Write};
 use serde_json::json;
 
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::audit::{self, Order};
-use crate::clock::SharedClock;
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::{ControlMessage, Deliver};
-use crate::store::{AuditRow, Write};
 
 pub mod messages;
 mod parse;

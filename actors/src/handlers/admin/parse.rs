@@ -1,9 +1,9 @@
 //! A request's actor, message and fields become a typed control message, or a refusal that names the field.
 
-use dwarves_domain::refusal::{Refusal, UnknownControl};
 use std::str::FromStr;
 
 use dwarves_domain::ids::PayoutId;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints};

@@ -1,24 +1,25 @@
-use crate::control::Controlled;
-use dwarves_domain::refusal::{Refusal, UnknownControl};
 use std::sync::Arc;
 
+use dwarves_domain::ids::PayoutId;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::BasisPoints;
+use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_testkit::build::{BEGIN, hotkey, sats, worker_name};
+use dwarves_testkit::{ManualClock, settle};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::control::Controlled;
 use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::PoolControl;
 use crate::reward_distributor::messages::DistributorControl;
-use crate::store::{StoreError, StoreErrorKind, Written};
-use crate::testing::build::{BEGIN, hotkey, sats, worker_name};
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::testing::{Inbox, recorded_port};
 use crate::work_manager::messages::WorkControl;
-use dwarves_domain::ids::PayoutId;
 
 struct Bench {
     handler: Addr<AdminHandler>,

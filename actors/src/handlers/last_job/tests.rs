@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::ask::{Outbox, Port};
-use crate::testing::build::{hotkey, worker_name};
+use dwarves_testkit::build::{hotkey, worker_name};
 
 const LIMITS: LastJobLimits = LastJobLimits {
     workers_max: 3,

@@ -3,23 +3,24 @@
 //! It owns a rate limit, of which each client has a share, and nothing else. Signatures (about 50 us of CPU each) are checked here, on the
 //! worker's own thread. It asks the miner manager. It knows nothing of HTTP beyond what a signature covers.
 
-use dwarves_domain::refusal::Refusal;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::{Session, SessionKey};
 use dwarves_domain::signature::SignedRequest;
+use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::clock::SharedClock;
 
 use super::rate::{FairRate, SharedRate};
 use crate::ask::{Ask, Port};
-use crate::clock::SharedClock;
-use crate::miner_manager::messages::{ReadStanding, RegisterMiner, ThresholdChoice, UseNonce};
-use crate::source::Source;
+use crate::miner_manager::messages::ThresholdChoice;
+use crate::miner_manager::messages::{ReadStanding, RegisterMiner, UseNonce};
 
 pub mod messages;
 #[cfg(test)]

@@ -1,19 +1,20 @@
-use crate::handlers::registration::messages::OpenedSession;
-use crate::miner_manager::messages::ThresholdChoice;
-use dwarves_domain::refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::signature::Scheme;
+use dwarves_testkit::build::{BEGIN, hotkey};
+use dwarves_testkit::{ManualClock, settle};
 use ed25519_dalek::Signer;
 use schnorrkel::{ExpansionMode, MiniSecretKey};
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::ask::Request;
-use crate::testing::build::{BEGIN, hotkey};
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::handlers::registration::messages::OpenedSession;
+use crate::miner_manager::messages::ThresholdChoice;
+use crate::testing::{Inbox, recorded_port};
 
 const POOL: Hotkey = Hotkey::from_bytes([200; 32]);
 const PER_SEC: SharedRate = SharedRate {

@@ -1,11 +1,11 @@
 //! A worker gets work: its number and difficulty from the miner manager, a job from the work manager.
 
-use dwarves_domain::refusal::Refusal;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::refusal::Refusal;
 
 use super::messages::FetchWork;
 use super::{SubmissionHandler, SubmissionPeers, Waiting};

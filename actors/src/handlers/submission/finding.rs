@@ -13,13 +13,13 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId};
 use dwarves_domain::share::{Candidate, RejectedShare, Rejection, Submission};
 use dwarves_domain::work::{BareTemplate, FullExtraNonce, Job, Template};
+use dwarves_ports::clock::Moment;
 use tokio::sync::oneshot;
 
 use super::SubmissionHandler;
 use super::hashing::Draft;
 use crate::ask::{AskError, ReplyTo, reply_channel};
 use crate::block_tracker::messages::{CandidateReply, TakeCandidate};
-use crate::clock::Moment;
 
 /// Candidates that wait because the block tracker is busy, and how long until they are offered again.
 const UNSENT_MAX: usize = 256;

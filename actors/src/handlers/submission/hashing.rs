@@ -1,7 +1,5 @@
 //! The proof of work of shares whose ranges are right: at once if the hash is quick, elsewhere if it is not.
 
-use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::{ProvenShare, RejectedShare};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +8,15 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, WorkerName};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Candidate;
+use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_domain::work::{Algorithm, Job};
+use dwarves_ports::proof_of_work::NotHashed;
 
 use super::finding::{Found, Refused};
 use super::{Asker, SubmissionHandler};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares};
-use crate::proof_of_work::NotHashed;
 
 /// Slow hashes that are remembered, so that sending a share again costs no hashing again. 64 bytes each.
 const HASHED_MAX: usize = 65_536;

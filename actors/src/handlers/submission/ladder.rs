@@ -1,21 +1,21 @@
 //! The ladder of refused shares over HTTP. Each handler counts what it sees; whoever climbs to the top is kept out by all
 //! of them, which the HTTP gate tells them.
 
-use dwarves_domain::share::ShareVerdict;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::miners::{Ladders, Rig, RigAt};
+use dwarves_domain::share::ShareVerdict;
 use dwarves_domain::share::Submission;
+use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::JobKey;
 use tokio::sync::watch;
 
 use crate::ask::Outbox;
 use crate::http_gate::PutOutRig;
-use crate::source::Source;
 
 /// What a handler knows of those whose shares are mostly wrong.
 pub struct Ladder {

@@ -5,7 +5,6 @@
 //! arrives while one message is under way goes into the next, so under load many requests share one hop, one
 //! commit and one answer. It asks the miner manager and the work manager.
 
-use dwarves_domain::refusal::Refusal;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,16 +12,18 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::source::{SharedLimit, SharedPlaces, Source};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
+use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
-use crate::clock::{Moment, SharedClock, poke_every};
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, MinerChanged, WatchMiners};
-use crate::proof_of_work::{HashHere, SharedProofOfWork};
-use crate::source::{SharedLimit, SharedPlaces, Source};
-use crate::work_manager::messages::{IssueJob, IssuedJob, LiveWork, Subscribe, WorkChanged};
+use crate::work_manager::messages::IssuedJob;
+use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
 
 mod early;
 mod fetching;

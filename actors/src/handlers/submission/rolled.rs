@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use dwarves_domain::share::{Candidate, RejectedShare, Submission};
+use dwarves_domain::source::Source;
 use dwarves_domain::work::{FullExtraNonce, Job};
 
 use super::hashing::{Draft, Drafts};
 use super::messages::{RolledShare, SubmitRolled};
 use super::{Asker, SubmissionHandler};
 use crate::ask::Ask;
-use crate::source::Source;
 
 impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
     type Result = ();

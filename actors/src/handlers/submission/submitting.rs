@@ -1,14 +1,15 @@
 //! Shares are checked by their jobs and sent on, many requests in one message.
 
-use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::RejectedShare;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::RejectedShare;
 use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::source::Source;
 use dwarves_domain::work::Job;
 
 use super::finding::Candidates;
@@ -18,8 +19,8 @@ use super::messages::{SharesAnswer, SubmitShares};
 use super::{Asker, JUDGING_MAX, SubmissionHandler};
 use crate::ask::Ask;
 use crate::block_tracker::messages::CandidateReply;
-use crate::miner_manager::messages::{CheckedShares, JudgeShares, Judgement};
-use crate::source::Source;
+use crate::miner_manager::messages::Judgement;
+use crate::miner_manager::messages::{CheckedShares, JudgeShares};
 
 /// How long an answer waits until a block whose share does not count is stored.
 const STORED_IN: Duration = Duration::from_secs(10);

@@ -1,10 +1,10 @@
 //! What admins tell the miner manager: stored before it holds, and in force in the next life.
 
-use crate::miner_manager::messages::Assigned;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 
 use super::*;
+use crate::miner_manager::messages::Assigned;
 
 fn fix(worker: Option<&str>, difficulty: Option<f64>) -> MinerControl {
     MinerControl::SetShareDifficulty {

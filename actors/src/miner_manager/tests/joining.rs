@@ -1,14 +1,15 @@
 //! Workers of sessions that steer their own difficulty: who is let in, and what is remembered of them.
 
-use crate::miner_manager::messages::Joined;
-use dwarves_domain::refusal::Refusal;
 use std::net::{IpAddr, Ipv4Addr};
 
 use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::login::Identity;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 
 use super::*;
+use crate::miner_manager::messages::Joined;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";

@@ -1,16 +1,19 @@
 //! The miner manager on a real ledger, with a store that can be slow and faulty.
 
-use crate::miner_manager::messages::CheckedShare;
-use crate::miner_manager::messages::Judgement;
-use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::Rejection;
-use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::pplns::Window;
+use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use dwarves_domain::work::{Job, Template};
+use dwarves_ports::store::{ShareRow, SharedStore, Store, WorkerRow};
+use dwarves_testkit::build::{self, BEGIN, hotkey, job, mine, template_of, template_row, worker_name};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 use tokio::sync::oneshot;
 
 use super::messages::*;
@@ -18,13 +21,10 @@ use super::restore::{MemorySettings, restore};
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{ShareRow, SharedStore, Store, WorkerRow};
-use crate::testing::build::{
-    self, BEGIN, checked, hotkey, job, memory_settings, mine, template_of, template_row, worker_name,
-};
-use crate::testing::{Gate, Inbox, ManualClock, PacedStore, RecordingHalt, recorded_outbox, settle};
+use crate::miner_manager::messages::CheckedShare;
+use crate::miner_manager::messages::Judgement;
+use crate::testing::settings::{checked, memory_settings};
+use crate::testing::{Inbox, recorded_outbox};
 
 mod controlling;
 mod joining;
@@ -157,7 +157,7 @@ impl Bench {
             blocks: outbox,
             candidates_max: 4,
             mailbox_capacity: MAILBOX_CAPACITY,
-            difficulty_range: build::pool_settings().difficulty_range,
+            difficulty_range: crate::testing::settings::pool_settings().difficulty_range,
         };
         let manager = MinerManager::new(parts, restore(&stored, &weights, &settings, BEGIN)).start();
         settle().await;

@@ -1,14 +1,15 @@
 //! Names of workers: they cost work, they come back, and nobody is refused for one.
 
-use crate::miner_manager::messages::Assigned;
-use crate::miner_manager::messages::Joined;
-use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::ShareVerdict;
 use std::net::IpAddr;
 
+use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::ShareVerdict;
 
 use super::*;
+use crate::miner_manager::messages::Assigned;
+use crate::miner_manager::messages::Joined;
 
 const DAY: Span = Span::from_secs(86_400);
 
@@ -64,7 +65,7 @@ impl Bench {
     async fn share(&self, number: u32, nonce: u32) -> String {
         let job = build::job(&template(1), 1, hotkey(1), number);
         let mut one = judge_one(checked(&job, nonce * 1_000));
-        one.received_at = crate::clock::Clock::now(&self.clock);
+        one.received_at = dwarves_ports::clock::Clock::now(&self.clock);
         words(&self.ask(one).await).remove(0)
     }
 
@@ -77,7 +78,7 @@ impl Bench {
     }
 
     async fn again(self, settings: MemorySettings) -> Self {
-        let now = crate::clock::Clock::now(&self.clock);
+        let now = dwarves_ports::clock::Clock::now(&self.clock);
         let next = Self::on(self.memory, FaultPlan::default(), settings).await;
         next.clock.set(now);
         next.gate.open();

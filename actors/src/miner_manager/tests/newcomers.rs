@@ -1,14 +1,15 @@
 //! Registrations cost something and come back: by hotkey and by address, in a full pool, at once, after a restart.
 
-use crate::miner_manager::messages::Joined;
-use crate::miner_manager::messages::Registered;
-use dwarves_domain::refusal::Refusal;
 use std::net::IpAddr;
 
 use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::login::Identity;
+use dwarves_domain::refusal::Refusal;
 
 use super::*;
+use crate::miner_manager::messages::Joined;
+use crate::miner_manager::messages::Registered;
 
 /// The ways in which somebody new comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! The room for live shares: nobody fills it for others, whatever way the shares come.
 
-use crate::miner_manager::messages::Assigned;
 use dwarves_domain::miners::{Client, Quotas};
 use dwarves_domain::target::Difficulty;
 
 use super::*;
+use crate::miner_manager::messages::Assigned;
 
 fn settings(room: usize, miner_percent: u32, of_job: Option<u32>) -> MemorySettings {
     let mut settings = memory_settings();

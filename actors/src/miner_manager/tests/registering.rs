@@ -1,8 +1,9 @@
 //! Nonces and registrations.
 
+use dwarves_domain::refusal::Refusal;
+
 use super::*;
 use crate::miner_manager::messages::Registered;
-use dwarves_domain::refusal::Refusal;
 
 fn nonce(nonce_nanos: u64) -> UseNonce {
     UseNonce {

@@ -1,7 +1,8 @@
 //! What the next life knows: counters to the last share, and every share that can still be repeated.
 
-use super::*;
 use dwarves_domain::share::RejectedShare;
+
+use super::*;
 
 /// Lets the counters be saved once.
 async fn counters_are_saved() {

@@ -1,6 +1,5 @@
 //! Verdicts on shares: what counts, what counts once, and what does not.
 
-use crate::miner_manager::messages::Assigned;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{AcceptedShare, ProvenShare, RejectedShare};
 use dwarves_domain::share::{Rejection, check_rolled};
@@ -8,6 +7,7 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::{Algorithm, ExtraNonce1, FullExtraNonce};
 
 use super::*;
+use crate::miner_manager::messages::Assigned;
 
 #[actix::test]
 async fn a_share_is_stored_before_it_is_acknowledged_and_numbered_in_order() {
@@ -345,6 +345,6 @@ async fn a_share_is_stored_with_all_that_its_miner_rolled() {
 
 impl Bench {
     fn now(&self) -> Timestamp {
-        crate::clock::Clock::now(&self.clock)
+        dwarves_ports::clock::Clock::now(&self.clock)
     }
 }

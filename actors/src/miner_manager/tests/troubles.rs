@@ -1,9 +1,10 @@
 //! Commits that fail, or of which nobody knows.
 
-use super::*;
-use crate::miner_manager::messages::Assigned;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::RejectedShare;
+
+use super::*;
+use crate::miner_manager::messages::Assigned;
 
 #[actix::test]
 async fn a_failed_commit_does_not_mutate_memory_and_the_shares_may_come_again() {

@@ -1,5 +1,6 @@
 //! The ledger beside its wallet: every state of the one with every state of the other.
 
+use PayoutState::{Broadcast, Cancelled, Confirmed};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::refusal::Refusal;
 use serde_json::json;
@@ -7,7 +8,6 @@ use serde_json::json;
 use super::*;
 use crate::paymaster::comparing::COMPARED;
 use crate::paymaster::holds::Hold;
-use PayoutState::{Broadcast, Cancelled, Confirmed};
 
 /// A script that no miner has, with an address: to a witness of 20 bytes.
 fn foreign_script() -> Vec<u8> {

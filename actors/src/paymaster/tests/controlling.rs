@@ -1,10 +1,10 @@
 //! What admins tell the paymaster.
 
+use PayoutState::{Broadcast, Confirmed};
 use dwarves_domain::refusal::Refusal;
 use serde_json::json;
 
 use super::*;
-use PayoutState::{Broadcast, Confirmed};
 
 #[actix::test]
 async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {

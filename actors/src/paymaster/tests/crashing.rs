@@ -2,7 +2,7 @@
 //! happens, what left the wallet is what was debited, for every miner.
 
 use super::*;
-use crate::testing::Prng;
+use dwarves_testkit::Prng;
 
 /// Looks of a life that is not to die.
 const LOOKS: u64 = 12;

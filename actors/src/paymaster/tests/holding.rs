@@ -1,12 +1,12 @@
 //! Holds: nothing leaves while there is one, whatever the payouts' state and whoever asks.
 
+use PayoutState::{Broadcast, Confirmed, Reserved, Signed as IsSigned};
 use dwarves_domain::payouts::Part;
 use dwarves_domain::refusal::Refusal;
 
 use super::*;
 use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::messages::HoldPayouts;
-use PayoutState::{Broadcast, Confirmed, Reserved, Signed as IsSigned};
 
 fn set(hold: Hold) -> HoldPayouts {
     HoldPayouts {

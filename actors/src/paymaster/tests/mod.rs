@@ -7,19 +7,20 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState, Signed};
+use dwarves_ports::store::{SharedStore, Store, Write};
+use dwarves_ports::wallet::WalletState;
+use dwarves_testkit::build::{BEGIN, hotkey, sats};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{SharedStore, Store, Write};
-use crate::testing::build::{BEGIN, hotkey, payout_settings, sats};
 use crate::testing::payouts::{crediting_round, start_paymaster};
-use crate::testing::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
-use crate::wallet::WalletState;
+use crate::testing::settings::payout_settings;
 
 mod comparing;
 mod controlling;

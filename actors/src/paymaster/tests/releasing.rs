@@ -1,10 +1,10 @@
 //! Money that was set aside and not signed becomes payable again: by itself if the wallet refuses, or by an admin.
 
+use PayoutState::{Broadcast, Cancelled, Reserved};
 use dwarves_domain::payouts::Part;
 use dwarves_domain::refusal::Refusal;
 
 use super::*;
-use PayoutState::{Broadcast, Cancelled, Reserved};
 
 /// A ledger in which an earlier life set money of these miners aside for payout 1 and signed nothing.
 async fn left_reserved(payable: [u64; 4], parts: &[(u8, u64)], address: Option<&str>) -> MemoryStore {

@@ -1,10 +1,10 @@
 //! What admins tell the distributor: stored before it holds, and in force in the next life.
 
-use crate::control::Controlled;
 use dwarves_domain::refusal::Refusal;
 use serde_json::json;
 
 use super::*;
+use crate::control::Controlled;
 
 fn done(outcome: Controlled) -> serde_json::Value {
     match outcome {

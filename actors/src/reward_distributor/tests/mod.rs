@@ -6,20 +6,22 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId}
 use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::clock::Clock;
+use dwarves_ports::store::{
+    BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written,
+};
+use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 use tokio::sync::oneshot;
 
 use super::control::StoredTerms;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::clock::Clock;
-
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::store::faulty::{Fault, FaultPlan, FaultyStore};
-use crate::store::memory::MemoryStore;
-use crate::store::{BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written};
-use crate::testing::build::{self, BEGIN, hotkey, sats, template_row, terms, worker_name};
-use crate::testing::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
+use crate::testing::settings::terms;
 
 mod clocks;
 mod controlling;

@@ -1,12 +1,12 @@
 //! Work on a tip that is over, and on the wrong chain.
 
-use crate::work_manager::messages::IssuedJob;
 use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::refusal::Refusal;
+use dwarves_ports::chain::Standing;
 
 use super::*;
-use crate::chain::Standing;
 use crate::paymaster::holds::Hold;
+use crate::work_manager::messages::IssuedJob;
 
 fn minority() -> Standing {
     Standing {

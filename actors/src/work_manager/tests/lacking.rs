@@ -1,9 +1,10 @@
 //! Whatever ends the work, it is one fact: since when, why, and when miners are let go.
 
+use dwarves_domain::refusal::Refusal;
+
 use super::*;
 use crate::work_manager::messages::IssuedJob;
 use crate::work_manager::messages::{HoldWork, NoWork};
-use dwarves_domain::refusal::Refusal;
 
 /// What takes the work away, and brings it back.
 #[derive(Clone, Copy, Debug, PartialEq)]

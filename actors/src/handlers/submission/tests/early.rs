@@ -1,9 +1,10 @@
 //! Shares whose work is not known here yet: another handler was told of it first.
 
-use super::*;
-use crate::handlers::submission::messages::SharesAnswer;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
+
+use super::*;
+use crate::handlers::submission::messages::SharesAnswer;
 
 async fn nothing_is_judged(bench: &mut Bench) {
     settle().await;

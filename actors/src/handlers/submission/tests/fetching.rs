@@ -1,9 +1,10 @@
 //! Work is fetched at once, or when there is newer work, or when the wait is over.
 
+use dwarves_domain::refusal::Refusal;
+
 use super::*;
 use crate::miner_manager::messages::Assigned;
 use crate::work_manager::messages::IssuedJob;
-use dwarves_domain::refusal::Refusal;
 
 #[actix::test]
 async fn work_is_fetched_from_those_who_own_it() {

@@ -1,23 +1,23 @@
 //! A header that meets the network's target reaches the chain and the ledger, whatever becomes of its share: every way
 //! in and every state, with the very pool.
 
-use crate::handlers::submission::messages::RolledShare;
-use crate::work_manager::messages::IssuedJob;
+use std::time::Duration;
+
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::RejectedShare;
 use dwarves_domain::share::Rejection;
-
-use std::time::Duration;
-
 use dwarves_domain::work::ExtraNonce1;
+use dwarves_testkit::build::EASY_BITS;
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{RecordingHalt, TestChain, TestWallet};
 
 use super::*;
 use crate::assembly::{self, Placement, PoolPorts, PoolSettings, World};
+use crate::handlers::submission::messages::RolledShare;
 use crate::miner_manager::messages::{MinerControl, RegisterMiner};
 use crate::pool_manager::messages::{ControlMessage, Deliver, PoolControl};
-use crate::store::memory::MemoryStore;
-use crate::testing::build::{EASY_BITS, pool_settings};
-use crate::testing::{RecordingHalt, TestChain, TestWallet};
+use crate::testing::settings::pool_settings;
+use crate::work_manager::messages::IssuedJob;
 use crate::work_manager::messages::WorkControl;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,7 +305,7 @@ async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
         }
         if !ends_work {
             pool.chain
-                .set_submissions(crate::testing::chain::Submissions::LostBefore);
+                .set_submissions(dwarves_testkit::chain::Submissions::LostBefore);
         }
         let job = pool.job().await;
         let (nonce, proof) = build::mine(&job, 0, true);

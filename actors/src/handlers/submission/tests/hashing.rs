@@ -1,15 +1,15 @@
 //! Shares of a chain whose hash is slow: hashed elsewhere, after the cheap checks, and refused if too many wait.
 
-use crate::handlers::submission::messages::SharesAnswer;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
+use dwarves_domain::source::Source;
 use dwarves_domain::work::Header;
+use dwarves_ports::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
 
 use super::*;
 use crate::block_tracker::messages::CandidateReply;
-use crate::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
-use crate::source::Source;
+use crate::handlers::submission::messages::SharesAnswer;
 
 /// Headers that were handed over, and who waits for their hashes.
 type Handed = (Vec<Header>, oneshot::Sender<Vec<HeaderHash>>);

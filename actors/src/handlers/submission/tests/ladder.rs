@@ -1,7 +1,5 @@
 //! Whoever sends mostly wrong shares over HTTP is kept out for a while, alone, and its blocks are not.
 
-use crate::handlers::submission::messages::SharesAnswer;
-use crate::miner_manager::messages::Judgement;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
@@ -12,6 +10,8 @@ use super::*;
 use crate::block_tracker::messages::CandidateReply;
 use crate::control::Controlled;
 use crate::gate::GateControl;
+use crate::handlers::submission::messages::SharesAnswer;
+use crate::miner_manager::messages::Judgement;
 
 /// What a client's worker sends.
 #[derive(Clone, Copy)]

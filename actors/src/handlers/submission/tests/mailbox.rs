@@ -1,7 +1,8 @@
 //! A full mailbox.
 
-use super::*;
 use dwarves_domain::refusal::Refusal;
+
+use super::*;
 
 #[actix::test]
 async fn a_full_mailbox_is_refused_and_stays_bounded_and_everything_taken_is_answered() {

@@ -1,28 +1,30 @@
 //! The submission handler, with a miner manager and a work manager that the test plays itself.
 
-use crate::handlers::submission::messages::SharesAnswer;
-use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::{ProvenShare, RejectedShare, ShareVerdict};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use dwarves_domain::ids::{TemplateId, WorkerId};
 use dwarves_domain::miners::rejects::Limits;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::ShareVerdict;
+use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::Template;
+use dwarves_ports::clock::Moment;
+use dwarves_testkit::build::{
+    self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
+};
+use dwarves_testkit::{ManualClock, settle};
 use tokio::sync::oneshot;
 
 use super::messages::*;
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::clock::Moment;
+use crate::handlers::submission::messages::SharesAnswer;
 use crate::http_gate::HttpGate;
 use crate::miner_manager::messages::{Assigned, CheckedShare};
-use crate::testing::build::{
-    self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
-};
-use crate::testing::{Inbox, ManualClock, recorded_port, settle};
+use crate::testing::{Inbox, recorded_port};
 use crate::work_manager::messages::{IssuedJob, LackOfWork, NoWork};
 
 mod early;

@@ -1,10 +1,11 @@
 //! Shares are checked here and judged there, many requests in one message.
 
-use super::*;
-use crate::handlers::submission::messages::SharesAnswer;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::share::{ProvenShare, RejectedShare};
+
+use super::*;
+use crate::handlers::submission::messages::SharesAnswer;
 
 #[actix::test]
 async fn requests_that_arrive_together_go_in_one_message_and_what_comes_while_two_are_under_way_in_the_next()

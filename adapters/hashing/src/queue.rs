@@ -1,0 +1,242 @@
+//! A queue in which sources take turns: first the clients, then the miners of each. However much one of them sends,
+//! the others wait for one piece of it at most.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::source::{SharedLimit, Source};
+
+/// A batch's number.
+pub(super) type BatchId = u64;
+
+/// A batch that waits, or its rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    id: BatchId,
+    headers: usize,
+}
+
+/// What one miner of a client has waiting.
+#[derive(Debug, Default)]
+struct Miner {
+    batches: VecDeque<Waiting>,
+    headers: usize,
+}
+
+/// What one client has waiting.
+#[derive(Debug, Default)]
+struct Client {
+    miners: HashMap<Hotkey, Miner>,
+    turns: VecDeque<Hotkey>,
+    headers: usize,
+}
+
+/// Batches that wait, in headers.
+#[derive(Debug)]
+pub(super) struct FairQueue {
+    limit: SharedLimit,
+    clients: HashMap<IpAddr, Client>,
+    turns: VecDeque<IpAddr>,
+    headers: usize,
+}
+
+impl FairQueue {
+    /// Nothing waits. `limit` counts headers.
+    pub(super) fn new(limit: SharedLimit) -> Self {
+        Self {
+            limit,
+            clients: HashMap::new(),
+            turns: VecDeque::new(),
+            headers: 0,
+        }
+    }
+
+    /// Takes a batch of at least one header in. Gives the batches that had to make room for it, which may be itself:
+    /// those of whoever has the most waiting, the last that came first.
+    ///
+    /// A batch of a client that has nothing else waiting is taken however large it is: requests have a bound of their
+    /// own.
+    pub(super) fn push(&mut self, source: Source, id: BatchId, headers: usize) -> Vec<BatchId> {
+        let client = self.clients.entry(source.client()).or_default();
+        if client.headers == 0 {
+            self.turns.push_back(source.client());
+        }
+        let miner = client.miners.entry(source.miner()).or_default();
+        if miner.headers == 0 {
+            client.turns.push_back(source.miner());
+        }
+        miner.batches.push_back(Waiting { id, headers });
+        miner.headers += headers;
+        client.headers += headers;
+        self.headers += headers;
+        let mut out = Vec::new();
+        while self.clients.get(&source.client()).is_some_and(|client| {
+            client.headers > self.limit.per_client && client.headers > headers.max(client.largest())
+        }) {
+            out.extend(self.drop_last(source.client()));
+        }
+        while self.headers > self.limit.total {
+            let greediest = self
+                .clients
+                .iter()
+                .max_by_key(|(ip, client)| (client.headers, **ip));
+            let Some((ip, client)) = greediest else { break };
+            if client.headers <= client.largest() {
+                // Everybody has one batch: there are as many clients as that.
+                break;
+            }
+            let ip = *ip;
+            out.extend(self.drop_last(ip));
+        }
+        out
+    }
+
+    /// The last batch of the client's miner with the most waiting.
+    fn drop_last(&mut self, ip: IpAddr) -> Option<BatchId> {
+        let client = self.clients.get_mut(&ip)?;
+        let greediest = client
+            .miners
+            .iter()
+            .max_by_key(|(key, miner)| (miner.headers, **key));
+        let key = *greediest?.0;
+        let miner = client.miners.get_mut(&key)?;
+        let last = miner.batches.pop_back()?;
+        miner.headers -= last.headers;
+        client.headers -= last.headers;
+        self.headers -= last.headers;
+        if miner.headers == 0 {
+            client.miners.remove(&key);
+            client.turns.retain(|other| *other != key);
+        }
+        if client.headers == 0 {
+            self.clients.remove(&ip);
+            self.turns.retain(|other| *other != ip);
+        }
+        Some(last.id)
+    }
+
+    /// At most `most` headers of the batch whose turn it is.
+    pub(super) fn pop(&mut self, most: usize) -> Option<(BatchId, usize)> {
+        let ip = self.turns.pop_front()?;
+        let client = self.clients.get_mut(&ip)?;
+        let key = client.turns.pop_front()?;
+        let miner = client.miners.get_mut(&key)?;
+        let batch = miner.batches.front_mut()?;
+        let (id, taken) = (batch.id, batch.headers.min(most));
+        batch.headers -= taken;
+        if batch.headers == 0 {
+            miner.batches.pop_front();
+        }
+        miner.headers -= taken;
+        client.headers -= taken;
+        self.headers -= taken;
+        if miner.headers == 0 {
+            client.miners.remove(&key);
+        } else {
+            client.turns.push_back(key);
+        }
+        if client.headers == 0 {
+            self.clients.remove(&ip);
+        } else {
+            self.turns.push_back(ip);
+        }
+        Some((id, taken))
+    }
+}
+
+impl Client {
+    /// Headers of its largest batch.
+    fn largest(&self) -> usize {
+        let batches = self.miners.values().flat_map(|miner| &miner.batches);
+        batches.map(|batch| batch.headers).max().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn source(client: u8, miner: u8) -> Source {
+        Source::new(IpAddr::from([192, 0, 2, client]), Hotkey::from_bytes([miner; 32]))
+    }
+
+    fn queue(total: usize, per_client: usize) -> FairQueue {
+        FairQueue::new(SharedLimit { total, per_client })
+    }
+
+    #[test]
+    fn clients_take_turns_and_so_do_the_miners_of_each() {
+        let mut queue = queue(10_000, 10_000);
+        for (id, client, miner, headers) in [(1, 1, 1, 100), (2, 1, 1, 100), (3, 1, 2, 3), (4, 2, 3, 1)] {
+            assert!(queue.push(source(client, miner), id, headers).is_empty());
+        }
+        let order: Vec<_> = (0..5).filter_map(|_| queue.pop(2)).collect();
+        assert_eq!(order, [(1, 2), (4, 1), (3, 2), (1, 2), (3, 1)]);
+    }
+
+    #[test]
+    fn a_full_queue_refuses_only_who_filled_it() {
+        let mut queue = queue(30, 20);
+        for id in 0..20 {
+            assert!(queue.push(source(1, 1), id, 1).is_empty());
+        }
+        assert_eq!(
+            queue.push(source(1, 1), 20, 1),
+            [20],
+            "the client's share is full"
+        );
+        assert_eq!(
+            queue.push(source(1, 2), 21, 1),
+            [19],
+            "another miner behind the same address finds room"
+        );
+        for id in 30..40 {
+            assert!(queue.push(source(2, 3), id, 1).is_empty());
+        }
+        assert_eq!(
+            queue.push(source(3, 4), 50, 2),
+            [18, 17],
+            "all is full: the greediest makes room"
+        );
+        assert!(
+            queue.push(source(4, 5), 60, 500).is_empty(),
+            "one batch alone is always taken"
+        );
+        let mut left = Vec::new();
+        while let Some((id, _)) = queue.pop(1_000) {
+            left.push(id);
+        }
+        assert!(left.contains(&60) && left.contains(&50) && left.contains(&30) && left.contains(&21));
+    }
+
+    proptest! {
+        #[test]
+        fn every_header_comes_out_once_or_its_batch_made_room(
+            pushes in proptest::collection::vec((0u8..4, 0u8..3, 1usize..40, any::<bool>()), 1..80),
+        ) {
+            let mut queue = queue(100, 40);
+            let mut owed: BTreeMap<BatchId, usize> = BTreeMap::new();
+            let mut refused = Vec::new();
+            for (id, (client, miner, headers, pops)) in (0..).zip(pushes) {
+                owed.insert(id, headers);
+                refused.extend(queue.push(source(client, miner), id, headers));
+                prop_assert!(queue.headers <= 100 + 4 * 40);
+                if pops && let Some((id, taken)) = queue.pop(16) {
+                    *owed.get_mut(&id).unwrap() -= taken;
+                }
+            }
+            for id in refused {
+                prop_assert!(owed.remove(&id).unwrap() > 0);
+            }
+            while let Some((id, taken)) = queue.pop(7) {
+                *owed.get_mut(&id).unwrap() -= taken;
+            }
+            prop_assert!(owed.values().all(|left| *left == 0));
+            prop_assert!(queue.clients.is_empty() && queue.turns.is_empty() && queue.headers == 0);
+        }
+    }
+}

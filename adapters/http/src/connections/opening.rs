@@ -1,0 +1,92 @@
+//! What comes before a connection's first request: the PROXY header of a proxy that the operator trusts, and a place.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix_http::Protocol;
+use actix_http::error::DispatchError;
+use actix_web::ResponseError;
+use tokio::net::TcpStream;
+
+use super::Connections;
+use super::stream::ClientStream;
+use crate::problem::{Code, Problem};
+use dwarves_peers::proxy::{HeaderReader, Said};
+
+/// Bytes of a PROXY header that are read at once at most.
+const PART: usize = 256;
+
+/// Takes a connection in: what the HTTP server needs of it.
+///
+/// # Errors
+/// If it is lost, or there is no place for it; then it has been answered.
+pub async fn open(
+    io: TcpStream,
+    connections: Rc<Connections>,
+    deadline: Duration,
+) -> Result<(ClientStream, Protocol, Option<SocketAddr>), DispatchError> {
+    // Answers are small and must not wait for more.
+    io.set_nodelay(true)?;
+    let peer = io.peer_addr()?;
+    let (client, before) = if connections.is_proxy(peer.ip()) {
+        let read = tokio::time::timeout(deadline, read_header(&io, peer)).await;
+        read.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
+    } else {
+        (peer, Vec::new())
+    };
+    let Some(connection) = connections.admit(client.ip()) else {
+        log::debug!("{client} is not let in: all places are taken");
+        refuse(&io);
+        return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+    };
+    let stream = ClientStream::new(io, before, connections, connection);
+    Ok((stream, Protocol::Http1, Some(client)))
+}
+
+/// Reads the PROXY header, if the proxy begins with one. Gives the client, and what was read that is no header's.
+async fn read_header(io: &TcpStream, peer: SocketAddr) -> io::Result<(SocketAddr, Vec<u8>)> {
+    let mut reader = HeaderReader::default();
+    let mut all = Vec::new();
+    loop {
+        let mut part = [0; PART];
+        let wanted = reader.wanted().min(PART);
+        io.readable().await?;
+        let read = match io.try_read(&mut part[..wanted]) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error),
+        };
+        all.extend_from_slice(&part[..read]);
+        match reader.take(&part[..read]) {
+            Ok(None) => {}
+            Ok(Some(Said::Client(client))) => return Ok((client, Vec::new())),
+            // The proxy speaks for itself.
+            Ok(Some(Said::Nothing)) => return Ok((peer, Vec::new())),
+            Err(_) if HeaderReader::may_begin(&all) => return Err(io::ErrorKind::InvalidData.into()),
+            // Its requests say whom they are from.
+            Err(_) => return Ok((peer, all)),
+        }
+    }
+}
+
+/// Says why, as well as it goes at once: nobody is waited for here.
+fn refuse(io: &TcpStream) {
+    let problem = Problem::new(
+        Code::Busy,
+        "there are as many connections as there may be; try again",
+    );
+    let body = problem.body_text();
+    let head = format!(
+        "HTTP/1.1 {} Service Unavailable\r\nconnection: close\r\nretry-after: {}\r\n\
+         content-type: application/problem+json\r\ncontent-length: {}\r\n\r\n",
+        problem.status_code().as_u16(),
+        Code::Busy.retry_after_secs().unwrap_or(1),
+        body.len()
+    );
+    if let Err(error) = io.try_write(format!("{head}{body}").as_bytes()) {
+        log::debug!("and can not be told: {error}");
+    }
+}

@@ -1,0 +1,277 @@
+//! Refusals as RFC 9457 `application/problem+json` with a stable `code`.
+
+use std::borrow::Cow;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpResponseBuilder, ResponseError};
+use dwarves_actors::ask::AskError;
+use dwarves_domain::time::Span;
+use dwarves_ports::store::{StoreAction, StoreError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+mod code;
+mod refusal;
+
+pub use code::Code;
+
+/// The longest `detail`, in characters. Some quote what was sent, which may be long.
+const DETAIL_CHARS_MAX: usize = 300;
+/// What a refusal says besides, if a share that does not count is a block.
+pub const BLOCK_SUBMITTED: &str = "it is a block all the same, and was submitted";
+/// The same of a request of several shares.
+const BLOCK_AMONG_THEM: &str = "a block was among the shares all the same, and was submitted";
+/// How a caller may say who it is, for 401 answers.
+const CHALLENGE: &str = "Bearer realm=\"dwarves\", btauth version=\"1\"";
+
+/// A refusal on its way to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    code: Code,
+    detail: Cow<'static, str>,
+    field: Option<Box<str>>,
+    allow: Option<&'static str>,
+    hindrances: Vec<String>,
+    retry_after: Option<Span>,
+}
+
+/// A refusal as the client sees it (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// `urn:dwarves:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// A short sentence for people, the same for every problem with this code.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong with this very request, and what would be right.
+    detail: &'a str,
+    /// Why, for programs.
+    code: Code,
+    /// The header, query parameter or body field that is wrong, by its path: `shares[3].nonce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    /// What hinders the pool (with `not_ready` only).
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    hindrances: &'a [String],
+}
+
+impl Problem {
+    /// A refusal for this reason; `detail` says what is wrong and what would be right.
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let mut detail = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARS_MAX) {
+            detail = Cow::Owned(format!("{}…", &detail[..end]));
+        }
+        Self {
+            code,
+            detail,
+            field: None,
+            allow: None,
+            hindrances: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// Names the header, query parameter or body field that is wrong.
+    #[must_use]
+    pub fn of_field(mut self, field: &str) -> Self {
+        let end = field.char_indices().nth(DETAIL_CHARS_MAX).map(|(end, _)| end);
+        self.field = Some(Box::from(&field[..end.unwrap_or(field.len())]));
+        self
+    }
+
+    /// Says that what is refused holds a block, which was submitted all the same.
+    #[must_use]
+    pub fn with_block(mut self) -> Self {
+        self.detail = Cow::Owned(format!("{}; {BLOCK_AMONG_THEM}", self.detail));
+        self
+    }
+
+    /// Lists the methods that the path takes.
+    #[must_use]
+    pub fn allowing(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
+        self
+    }
+
+    /// Lists what hinders the pool.
+    #[must_use]
+    pub fn hindered_by(mut self, hindrances: Vec<String>) -> Self {
+        self.hindrances = hindrances;
+        self
+    }
+
+    /// Why the request is refused.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What is wrong and what would be right.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The header, query parameter or body field that is wrong.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// The body that tells it, as JSON.
+    pub fn body_text(&self) -> String {
+        let code = self.code;
+        let body = ProblemBody {
+            kind: format!("urn:dwarves:problem:{}", code.as_str()),
+            title: code.title(),
+            status: code.status().as_u16(),
+            detail: &self.detail,
+            code,
+            field: self.field.as_deref(),
+            hindrances: &self.hindrances,
+        };
+        serde_json::to_string(&body).expect("a problem holds only text and numbers")
+    }
+
+    /// The refusal when an actor's queue is full.
+    pub fn busy() -> Self {
+        Self::new(Code::Busy, "the pool is busy and did nothing; try again")
+    }
+
+    /// The refusal of a worker whose shares were mostly wrong.
+    pub fn kept_out(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::KeptOut,
+                "most shares of this worker were wrong (http.reject_percent), so it is kept out for a while; \
+                 no share was judged",
+            )
+        }
+    }
+
+    /// The refusal of one more new miner from the same place.
+    pub fn too_many_new(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::TooManyNew,
+                "too many new miners came from here (limits.new_miners_per_hour); known ones are never refused for it",
+            )
+        }
+    }
+
+    /// The refusal when the store can not write.
+    pub fn unavailable() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "the ledger can not be written at present and nothing was changed; try again",
+        )
+    }
+
+    /// The refusal of a hotkey that is not registered.
+    pub fn miner_unknown() -> Self {
+        Self::new(
+            Code::MinerUnknown,
+            "this hotkey is not registered; register it with POST /v1/miners",
+        )
+    }
+
+    /// The refusal of a payout threshold that is not `expected`.
+    pub fn threshold_invalid(expected: &str) -> Self {
+        let detail = format!("payout_threshold_sats: expected {expected}");
+        Self::new(Code::PayoutThresholdInvalid, detail).of_field("payout_threshold_sats")
+    }
+}
+
+impl From<AskError> for Problem {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Busy => Self::busy(),
+            AskError::Gone => Self::new(
+                Code::Stopping,
+                "the pool is stopping; whether it still did this is unknown; repeating the request is safe",
+            ),
+            AskError::TimedOut => Self::new(
+                Code::Busy,
+                "no answer in time: whether it was done is unknown; repeating the request is safe (sign it anew)",
+            ),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    /// A failed read. Its detail is for the log: it may name files and rows.
+    fn from(error: StoreError) -> Self {
+        match error.action() {
+            StoreAction::Answer | StoreAction::Retry => Self::new(
+                Code::Unavailable,
+                "the ledger can not be read at present; try again",
+            ),
+            StoreAction::Stop => {
+                log::error!("a read of the store failed: {error}");
+                Self::new(Code::Internal, "the ledger could not be read; the log says why")
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let code = self.code;
+        let mut response = HttpResponseBuilder::new(code.status());
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        let wait = self.retry_after.map(|wait| wait.millis().div_ceil(1_000));
+        if let Some(secs) = wait.or(code.retry_after_secs().map(u64::from)) {
+            response.insert_header((header::RETRY_AFTER, secs));
+        }
+        if code.status() == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, CHALLENGE));
+        }
+        if let Some(methods) = self.allow {
+            response.insert_header((header::ALLOW, methods));
+        }
+        response.body(self.body_text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_a_status_that_refuses() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let status = code.status();
+            assert!(status.is_client_error() || status.is_server_error(), "{code:?}");
+            let must_wait = status == StatusCode::SERVICE_UNAVAILABLE;
+            assert_eq!(code.retry_after_secs().is_some(), must_wait, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_detail_is_cut_between_characters() {
+        let problem = Problem::new(Code::BodyInvalid, "ä".repeat(10_000)).of_field(&"ß".repeat(10_000));
+        assert_eq!(problem.detail().chars().count(), DETAIL_CHARS_MAX + 1);
+        assert_eq!(problem.field().unwrap().chars().count(), DETAIL_CHARS_MAX);
+    }
+}

@@ -1,0 +1,119 @@
+//! Control messages, and the audit trail that keeps them.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_actors::handlers::admin::messages::{Authorize, Control};
+use dwarves_actors::miner_manager::messages::ReadRecords;
+use dwarves_domain::refusal::Refusal;
+
+use super::next_cursor;
+use crate::problem::{Problem, ProblemBody};
+use crate::query::{self, Params};
+use crate::state::HttpState;
+use crate::wire::control::ControlBody;
+use crate::wire::miners::{Withholding, WithholdingRecord};
+use crate::wire::pool::{Audit, AuditEntry};
+use crate::{auth, body};
+
+/// Carries one control message to one actor, and its reply back.
+#[utoipa::path(
+    post, path = "/v1/admin/control", operation_id = "control", tag = "admin",
+    request_body = ControlBody,
+    responses(
+        (status = 200, description = "What the actor answers", body = Object),
+        (status = "default", description = "Refused; codes: forbidden, control_unknown, control_field_invalid, control_refused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("admin" = []), ("signature" = [])),
+)]
+pub async fn control(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let claim = auth::admin(&req, &state)?;
+    let sent = body::read(&req, payload, &state).await?;
+    let caller = claim.settle(&req, &state, &sent).await?;
+    query::none(&req)?;
+    let ControlBody {
+        actor,
+        message,
+        fields,
+    } = body::parse(&sent)?;
+    let question = Control {
+        caller,
+        actor,
+        message,
+        fields,
+    };
+    body::ok(&state.ask(&state.deps().ports.control, question).await??)
+}
+
+/// The audit trail, newest first.
+#[utoipa::path(
+    get, path = "/v1/admin/audit", operation_id = "list_audit", tag = "admin",
+    params(
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "A page of the trail", body = Audit),
+        (status = "default", description = "Refused; codes: forbidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("admin" = []), ("signature" = [])),
+)]
+pub async fn audit(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let_admins_only(&req, &state, payload).await?;
+    let page = Params::of(&req)?.page()?;
+    let page = state.read(|store| store.audit(page)).await?;
+    body::ok(&Audit {
+        audit: page.rows.into_iter().map(AuditEntry::from).collect(),
+        next_cursor: next_cursor(page.next),
+    })
+}
+
+/// Refuses whoever is not an admin, on routes that only read.
+async fn let_admins_only(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> Result<(), Problem> {
+    let claim = auth::admin(req, state)?;
+    let sent = body::read(req, payload, state).await?;
+    let caller = claim.settle(req, state, &sent).await?;
+    if state
+        .ask(&state.deps().ports.authorize, Authorize { caller })
+        .await?
+    {
+        Ok(())
+    } else {
+        Err(Refusal::Forbidden.into())
+    }
+}
+
+/// Miners in the list of those who found the fewest blocks for their work.
+const RECORDS_MAX: u32 = 100;
+
+/// The miners who found the fewest blocks for their work, the least likely first.
+#[utoipa::path(
+    get, path = "/v1/admin/withholding", operation_id = "list_withholding", tag = "admin",
+    responses(
+        (status = 200, description = "At most 100 miners", body = Withholding),
+        (status = "default", description = "Refused; codes: forbidden, query_invalid, busy", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("admin" = []), ("signature" = [])),
+)]
+pub async fn withholding(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let_admins_only(&req, &state, payload).await?;
+    query::none(&req)?;
+    let question = ReadRecords { limit: RECORDS_MAX };
+    let records = state.ask(&state.deps().ports.records, question).await?;
+    let records = records.into_iter();
+    body::ok(&Withholding {
+        miners: records
+            .map(|(hotkey, record)| WithholdingRecord::new(hotkey, record))
+            .collect(),
+    })
+}

@@ -1,0 +1,167 @@
+//! Registration, and what anyone may know of a miner.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_actors::handlers::registration::messages::Register;
+use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner, Registered, ThresholdChoice};
+use dwarves_actors::paymaster::messages::ReadWaiting;
+use dwarves_domain::address::PayoutAddress;
+use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
+use dwarves_domain::units::Amount;
+
+use super::next_cursor;
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::query::{self, Params};
+use crate::state::HttpState;
+use crate::wire::miners::{
+    MinerCredit, MinerCredits, MinerPayout, MinerPayouts, MinerStatus, RegisterBody, Registration,
+};
+use crate::wire::scalars::Instant;
+use crate::{auth, body, client};
+
+/// Registers the signer, or changes where and from which balance a known miner is paid.
+#[utoipa::path(
+    post, path = "/v1/miners", operation_id = "register_miner", tag = "miners",
+    request_body(content = RegisterBody, description = "An empty body is `{}`"),
+    responses(
+        (status = 201, description = "Newly registered", body = Registration),
+        (status = 200, description = "Known already", body = Registration),
+        (status = "default", description = "Refused; codes: registration_closed, banned, payout_address_invalid, payout_threshold_invalid, too_many_new_miners", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("signature" = [])),
+)]
+pub async fn register(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let headers = auth::signed(&req, &state)?;
+    let sent = body::read(&req, payload, &state).await?;
+    let hotkey = auth::verify(&req, &state, headers, &sent).await?;
+    query::none(&req)?;
+    let RegisterBody {
+        payout_address,
+        payout_threshold_sats,
+    } = body::parse_or_empty(&sent)?;
+    let question = Register {
+        hotkey,
+        payout_address,
+        payout_threshold: payout_threshold_sats.map(threshold_choice).transpose()?,
+        from: client::address(&req, &state),
+    };
+    let Registered {
+        is_new,
+        registered_at,
+        payout_address,
+    } = state.ask(&state.worker().register, question).await??;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let answer = Registration {
+        hotkey: hotkey.to_string(),
+        registration_success: true,
+        registered_at: Instant(registered_at),
+        payout_address,
+        payout_threshold_sats,
+    };
+    body::json(status, &answer)
+}
+
+/// What a miner's number of sats means.
+fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
+    match Amount::from_sats(sats) {
+        Some(Amount::ZERO) => Ok(ThresholdChoice::Pools),
+        Some(threshold) => Ok(ThresholdChoice::Own(threshold)),
+        None => Err(Problem::threshold_invalid(&format!("at most {}", Amount::MAX))),
+    }
+}
+
+/// The miner in a request's path: a hotkey, or the payout address with which a miner logs in over Stratum. What is
+/// neither is nobody's: the refusal says what is wrong with it as a hotkey.
+fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
+    let text = req.match_info().query("hotkey");
+    text.parse().or_else(|error: ParseHotkeyError| {
+        let address = PayoutAddress::parse(text, state.deps().addresses);
+        address
+            .map(|address| address.identity())
+            .map_err(|_| Problem::new(Code::MinerUnknown, format!("hotkey: {error}")).of_field("hotkey"))
+    })
+}
+
+async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
+    state
+        .ask(&state.deps().ports.miner, ReadMiner { hotkey })
+        .await?
+        .ok_or_else(Problem::miner_unknown)
+}
+
+/// A miner: its work, its workers and what it is owed.
+#[utoipa::path(
+    get, path = "/v1/miners/{hotkey}", operation_id = "read_miner", tag = "miners",
+    params(("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum")),
+    responses(
+        (status = 200, description = "The miner", body = MinerStatus),
+        (status = "default", description = "Refused; codes: miner_unknown", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    query::none(&req)?;
+    let hotkey = hotkey_in_path(&req, &state)?;
+    let view = known_miner(&state, hotkey).await?;
+    let balances = state.read(|store| store.miner_balances(hotkey)).await?;
+    let threshold = state.read(|store| store.payout_threshold(hotkey)).await?;
+    let waiting = state
+        .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
+        .await?;
+    body::ok(&MinerStatus::new(view, balances, threshold, waiting))
+}
+
+/// A miner's credits, newest first.
+#[utoipa::path(
+    get, path = "/v1/miners/{hotkey}/credits", operation_id = "list_miner_credits", tag = "miners",
+    params(
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "A page of credits", body = MinerCredits),
+        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let page = Params::of(&req)?.page()?;
+    let hotkey = hotkey_in_path(&req, &state)?;
+    known_miner(&state, hotkey).await?;
+    let page = state.read(|store| store.miner_credits(hotkey, page)).await?;
+    body::ok(&MinerCredits {
+        credits: page.rows.into_iter().map(MinerCredit::from).collect(),
+        next_cursor: next_cursor(page.next),
+    })
+}
+
+/// A miner's payouts, newest first.
+#[utoipa::path(
+    get, path = "/v1/miners/{hotkey}/payouts", operation_id = "list_miner_payouts", tag = "miners",
+    params(
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "A page of payouts", body = MinerPayouts),
+        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn payouts(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let page = Params::of(&req)?.page()?;
+    let hotkey = hotkey_in_path(&req, &state)?;
+    known_miner(&state, hotkey).await?;
+    let page = state.read(|store| store.miner_payouts(hotkey, page)).await?;
+    body::ok(&MinerPayouts {
+        payouts: page.rows.into_iter().map(MinerPayout::from).collect(),
+        next_cursor: next_cursor(page.next),
+    })
+}

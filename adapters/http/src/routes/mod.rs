@@ -1,0 +1,126 @@
+//! The routes, in one list: what is served, what is documented and what the tests walk through.
+//!
+//! | module | its routes |
+//! |---|---|
+//! | [`work`] | work and shares |
+//! | [`sessions`] | opening a session |
+//! | [`miners`] | registration, a miner, its credits and payouts |
+//! | [`pool`] | the pool |
+//! | [`blocks`] | found blocks |
+//! | [`rounds`] | reward rounds |
+//! | [`admin`] | control messages and the audit trail |
+//! | [`metrics`] | figures for Prometheus |
+//! | [`health`] | whether the process lives, and whether the pool is ready |
+
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
+use dwarves_ports::store::Cursor;
+
+use super::problem::{Code, Problem};
+use super::{json_rpc, openapi};
+
+pub mod admin;
+pub mod blocks;
+pub mod health;
+pub mod metrics;
+pub mod miners;
+pub mod pool;
+pub mod rounds;
+pub mod sessions;
+pub mod work;
+
+/// A method and the path that it is served at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// The path, with `{name}` for its parts that vary.
+    pub path: &'static str,
+    /// The method in lower case, as the OpenAPI document writes it.
+    pub method: &'static str,
+}
+
+/// A route for GET, which answers HEAD too.
+pub(super) fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+pub(super) fn post() -> Route {
+    web::post()
+}
+
+/// The `Allow` header for a path's methods.
+const fn allow(methods: &[&str]) -> &'static str {
+    match methods {
+        [_, _] => "GET, HEAD, POST",
+        [method] if method.len() == "get".len() => "GET, HEAD",
+        _ => "POST",
+    }
+}
+
+/// A path that refuses the methods it does not take.
+pub(super) fn resource(path: &'static str, methods: &'static [&'static str]) -> Resource {
+    let allowed = allow(methods);
+    web::resource(path).default_service(web::to(move |req: HttpRequest| async move {
+        let detail = format!("this path takes {allowed}, not {}", req.method());
+        Err::<HttpResponse, _>(Problem::new(Code::MethodNotAllowed, detail).allowing(allowed))
+    }))
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(
+        Code::NotFound,
+        "there is nothing at this path; GET /openapi.json lists all that there is",
+    ))
+}
+
+/// Defines the routes: the list itself, what mounts it, and the operations of the OpenAPI document.
+macro_rules! routes {
+    ($($path:literal { $($method:ident => $module:ident::$handler:ident),+ })+) => {
+        /// Every route that is served.
+        pub const ENDPOINTS: &[Endpoint] = &[
+            $($(Endpoint { path: $path, method: stringify!($method) }),+),+
+        ];
+
+        /// Mounts every route. The App's `app_data` must hold what
+        /// [`HttpState::new`](super::HttpState::new) made.
+        pub fn configure(cfg: &mut web::ServiceConfig) {
+            $(
+                cfg.service(
+                    resource($path, &[$(stringify!($method)),+])
+                        $(.route($method().to($module::$handler)))+,
+                );
+            )+
+            json_rpc::configure(cfg);
+            cfg.default_service(web::to(not_found));
+        }
+
+        /// The operations of the OpenAPI document.
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($($module::$handler),+),+))]
+        pub(super) struct Operations;
+    };
+}
+
+// The router tries paths in this order: the one that miners use all the time comes first.
+routes! {
+    "/v1/work" { get => work::fetch, post => work::submit }
+    "/v1/sessions" { post => sessions::open }
+    "/v1/miners" { post => miners::register }
+    "/v1/miners/{hotkey}" { get => miners::read }
+    "/v1/miners/{hotkey}/credits" { get => miners::credits }
+    "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
+    "/v1/pool" { get => pool::read }
+    "/v1/blocks" { get => blocks::list }
+    "/v1/rounds" { get => rounds::list }
+    "/v1/rounds/{id}" { get => rounds::read }
+    "/v1/admin/control" { post => admin::control }
+    "/v1/admin/audit" { get => admin::audit }
+    "/v1/admin/withholding" { get => admin::withholding }
+    "/metrics" { get => metrics::read }
+    "/healthz" { get => health::alive }
+    "/readyz" { get => health::ready }
+    "/openapi.json" { get => openapi::serve }
+}
+
+/// A cursor as the wire has it: text, whose meaning is the store's.
+fn next_cursor(next: Option<Cursor>) -> Option<String> {
+    next.map(|cursor| cursor.to_string())
+}

@@ -1,0 +1,67 @@
+//! Reward rounds.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_domain::ids::RoundId;
+
+use super::next_cursor;
+use crate::body;
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::query::{self, Params};
+use crate::state::HttpState;
+use crate::wire::pool::{Round, RoundCredit, RoundDetails, Rounds};
+
+/// Closed rounds, newest first.
+#[utoipa::path(
+    get, path = "/v1/rounds", operation_id = "list_rounds", tag = "pool",
+    params(
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+    ),
+    responses(
+        (status = 200, description = "A page of rounds", body = Rounds),
+        (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn list(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    let page = Params::of(&req)?.page()?;
+    let page = state.read(|store| store.rounds(page)).await?;
+    body::ok(&Rounds {
+        rounds: page.rows.into_iter().map(Round::from).collect(),
+        next_cursor: next_cursor(page.next),
+    })
+}
+
+/// The round that a request's path names, if it writes a round's number at all.
+fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
+    let text = req.match_info().query("id");
+    let number = query::plain_number(text)?;
+    // The store counts in signed 64-bit numbers: there is no round beyond.
+    i64::try_from(number).ok()?;
+    Some(RoundId::new(number))
+}
+
+/// A round with every credit: reward = fee + credited + kept.
+#[utoipa::path(
+    get, path = "/v1/rounds/{id}", operation_id = "read_round", tag = "pool",
+    params(("id" = u64, Path, description = "The round's number")),
+    responses(
+        (status = 200, description = "The round", body = RoundDetails),
+        (status = "default", description = "Refused; codes: round_unknown", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+    query::none(&req)?;
+    let unknown = || {
+        Problem::new(
+            Code::RoundUnknown,
+            "id: there is no closed round with this number",
+        )
+        .of_field("id")
+    };
+    let id = round_in_path(&req).ok_or_else(unknown)?;
+    let (row, credits) = state.read(|store| store.round(id)).await?.ok_or_else(unknown)?;
+    body::ok(&RoundDetails {
+        round: row.into(),
+        credits: credits.into_iter().map(RoundCredit::from).collect(),
+    })
+}

@@ -1,0 +1,125 @@
+//! Work and shares: the routes that miners use all the time.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
+use dwarves_actors::work_manager::messages::IssuedJob;
+use dwarves_domain::ids::WorkerName;
+use dwarves_domain::miners::Client;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::work::JobId;
+
+use crate::problem::{Code, Problem, ProblemBody};
+use crate::query::{self, Params};
+use crate::state::HttpState;
+use crate::wire::object::Object;
+use crate::wire::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
+use crate::{auth, body, client};
+
+/// Gives a worker a job that nobody else has.
+///
+/// With `longpoll` it answers when there is newer work than that job, or after the long poll's time.
+#[utoipa::path(
+    get, path = "/v1/work", operation_id = "fetch_work", tag = "miners",
+    params(
+        ("worker" = Option<String>, Query, description = "The worker's name: 1 to 64 letters, digits, '.', '_', '-'; `default` if absent", pattern = "^[A-Za-z0-9._-]{1,64}$"),
+        ("longpoll" = Option<String>, Query, description = "A job_id: answer when there is newer work"),
+    ),
+    responses(
+        (status = 200, description = "Work, ready to hash", body = Work),
+        (status = "default", description = "Refused; codes: banned, miner_unknown, no_work, paused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("session" = []), ("signature" = [])),
+)]
+pub async fn fetch(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let claim = auth::session(&req, &state)?;
+    let sent = body::read(&req, payload, &state).await?;
+    let miner = claim.settle(&req, &state, &sent).await?;
+    let mut params = Params::of(&req)?;
+    let worker: Option<WorkerName> = params.take("worker")?;
+    let newer_than: Option<JobId> = params.take("longpoll")?;
+    params.finish()?;
+    let question = FetchWork {
+        miner,
+        from: client::address(&req, &state),
+        worker: worker.unwrap_or_else(WorkerName::unnamed),
+        client: Client::Owner(miner),
+        newer_than,
+    };
+    let port = &state.worker().fetch_work;
+    let reply = if newer_than.is_some() {
+        state.ask_long(&req, port, question).await?
+    } else {
+        state.ask(port, question).await?
+    };
+    let IssuedJob { job, expires_at } = reply?;
+    let expires_at = state.deps().clock.date_of(expires_at);
+    body::ok(&Work::new(&job, state.deps().algorithm, expires_at))
+}
+
+/// Takes shares and answers once every accepted one is on disk.
+///
+/// A client that got no answer may send the same again: what counted already answers `duplicate`.
+#[utoipa::path(
+    post, path = "/v1/work", operation_id = "submit_work", tag = "miners",
+    request_body = SubmitBody,
+    responses(
+        (status = 200, description = "A verdict for each share, in order", body = SubmitAnswer),
+        (status = "default", description = "Refused, and no share was judged; codes: body_invalid, too_many_shares, banned, miner_unknown, kept_out, busy, unavailable, paused", body = ProblemBody, content_type = "application/problem+json"),
+    ),
+    security(("session" = []), ("signature" = [])),
+)]
+pub async fn submit(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let claim = auth::session(&req, &state)?;
+    let sent = body::read(&req, payload, &state).await?;
+    let miner = claim.settle(&req, &state, &sent).await?;
+    query::none(&req)?;
+    let submitted: SubmitBody = body::parse(&sent)?;
+    let limit = state.limits().shares_max;
+    if submitted.shares.len() > limit {
+        let detail = format!("{} shares; one request may bring {limit}", submitted.shares.len());
+        return Err(Problem::new(Code::TooManyShares, detail).of_field("shares"));
+    }
+    let question = SubmitShares {
+        miner,
+        from: client::address(&req, &state),
+        worker: submitted.worker.map(|worker| worker.0),
+        shares: submitted
+            .shares
+            .into_iter()
+            .map(|Object(share)| share.into())
+            .collect(),
+    };
+    // The submission handler answers every request within its own deadline. A busy moment is waited out: there may be a
+    // block among the shares.
+    let patience = state.limits().ask_deadline;
+    let reply = state.worker().submit.ask_patiently(question, patience).await?;
+    let SharesAnswer { judged, blocks } = reply;
+    let refused = |refusal: Refusal| {
+        let problem = match refusal {
+            Refusal::Paused => Problem::new(
+                Code::Paused,
+                "the operator paused the pool, or it is stopping; no share was judged",
+            ),
+            refusal => refusal.into(),
+        };
+        if blocks.is_empty() {
+            problem
+        } else {
+            problem.with_block()
+        }
+    };
+    let results = judged.map_err(refused)?.into_iter().enumerate();
+    body::ok(&SubmitAnswer {
+        results: results
+            .map(|(place, verdict)| ShareResult::new(verdict, blocks.contains(&place)))
+            .collect(),
+    })
+}

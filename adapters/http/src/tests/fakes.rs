@@ -1,0 +1,490 @@
+//! Fakes that the routes can ask: actors that answer what a test says, a clock, a store that only reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, AsyncContext, Context, Handler};
+use actix_web::web;
+use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
+use dwarves_actors::block_tracker::messages::BlocksView;
+use dwarves_actors::control::Controlled;
+use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control};
+use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
+use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
+use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, OpenedSession, Register};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
+use dwarves_actors::miner_manager::messages::Registered;
+use dwarves_actors::miner_manager::messages::{
+    GaveWay, JoinWorker, Joined, MinerView, MinersView, NewcomersRefused, ReadRecords, WorkerView,
+};
+use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
+use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
+use dwarves_actors::reward_distributor::messages::ScheduleView;
+use dwarves_actors::work_manager::messages::IssuedJob;
+use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
+use dwarves_domain::address::AddressFormat;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::login::LoginRules;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
+use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::session::{Session, SessionKey};
+use dwarves_domain::share::AcceptedShare;
+use dwarves_domain::share::ShareVerdict;
+use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::signature::SignedRequest;
+use dwarves_domain::statistics::Record;
+use dwarves_domain::target::{CompactTarget, Difficulty};
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::work::{Algorithm, ChainTemplate, CoinbaseForm, Job, JobKey, Template};
+use dwarves_ports::chain::Standing;
+use dwarves_ports::clock::{Clock, SharedClock};
+
+use super::store::ReadStore;
+use crate::json_rpc::JsonRpcDeps;
+use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
+
+/// The time in all tests: 2023-11-14T22:13:20.123Z.
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
+pub(super) const POOL: Hotkey = Hotkey::from_bytes([7; 32]);
+pub(super) const ADMIN_TOKEN: &str = "open-sesame";
+/// Hotkeys that no miner registered.
+pub(super) const STRANGER: Hotkey = Hotkey::from_bytes([66; 32]);
+
+struct FixedClock;
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+}
+
+/// A clock whose date was put right: it is an hour behind what the running time began with.
+pub(super) struct CorrectedClock;
+
+impl Clock for CorrectedClock {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn date_of(&self, moment: Timestamp) -> Timestamp {
+        moment.minus(Span::from_secs(3_600))
+    }
+}
+
+type Answer<R> = Box<dyn FnMut(R) -> Option<<R as Request>::Reply>>;
+
+/// An actor that answers as its closure says; `None` drops the question unanswered.
+struct Fake<R: Request>(Answer<R>);
+
+impl<R: Request> Actor for Fake<R> {
+    type Context = Context<Self>;
+}
+
+impl<R: Request> Handler<Ask<R>> for Fake<R> {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<R>, _: &mut Self::Context) {
+        if let Some(reply) = (self.0)(ask.payload) {
+            ask.reply.answer(reply);
+        }
+    }
+}
+
+/// A port whose actor answers as `answer` says.
+pub(super) fn port<R: Request>(mut answer: impl FnMut(R) -> R::Reply + 'static) -> Port<R> {
+    Port::new(&Fake::<R>(Box::new(move |question| Some(answer(question)))).start())
+}
+
+/// A port whose actor drops every question.
+pub(super) fn silent<R: Request>() -> Port<R> {
+    Port::new(&Fake::<R>(Box::new(|_| None)).start())
+}
+
+/// An actor that keeps every question and never answers.
+struct Stuck<R: Request>(Vec<ReplyTo<R::Reply>>);
+
+impl<R: Request> Actor for Stuck<R>
+where
+    R::Reply: Unpin,
+{
+    type Context = Context<Self>;
+}
+
+impl<R: Request> Handler<Ask<R>> for Stuck<R>
+where
+    R::Reply: Unpin,
+{
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<R>, _: &mut Self::Context) {
+        self.0.push(ask.reply);
+    }
+}
+
+/// A port whose actor never answers.
+pub(super) fn stuck<R: Request>() -> Port<R>
+where
+    R::Reply: Unpin,
+{
+    Port::new(&Stuck::<R>(Vec::new()).start())
+}
+
+/// An actor that gives work after a while.
+struct SlowWork(Duration);
+
+impl Actor for SlowWork {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask<FetchWork>> for SlowWork {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<FetchWork>, ctx: &mut Self::Context) {
+        ctx.run_later(self.0, |_, _| {
+            ask.reply.answer(Ok(IssuedJob {
+                job: job(),
+                expires_at: NOW,
+            }));
+        });
+    }
+}
+
+/// A port whose actor gives work after `delay`.
+pub(super) fn port_after(delay: Duration) -> Port<FetchWork> {
+    Port::new(&SlowWork(delay).start())
+}
+
+pub(super) fn sats(sats: u64) -> Amount {
+    Amount::from_sats(sats).unwrap()
+}
+
+/// A miner's sr25519 key, which signs as Bittensor's own client does.
+pub(super) fn keypair(seed: u8) -> schnorrkel::Keypair {
+    schnorrkel::MiniSecretKey::from_bytes(&[seed; 32])
+        .unwrap()
+        .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)
+}
+
+pub(super) fn hotkey_of(keypair: &schnorrkel::Keypair) -> Hotkey {
+    Hotkey::from_bytes(keypair.public.to_bytes())
+}
+
+pub(super) fn session_key() -> SessionKey {
+    SessionKey::new(&[3; 32])
+}
+
+/// The token of a session of the test miner.
+pub(super) fn token(expires_at: Timestamp) -> String {
+    let hotkey = hotkey_of(&keypair(1));
+    session_key().seal(&Session { hotkey, expires_at })
+}
+
+pub(super) fn template() -> Arc<Template> {
+    let chain = ChainTemplate {
+        height: 101,
+        previous: HeaderHash::from_bytes([9; 32]),
+        version: 0x2000_0000,
+        version_mask: 0x1fff_e000,
+        bits: CompactTarget::from_bits(0x1d00_ffff),
+        time: 1_700_000_000,
+        time_min: 1_699_999_000,
+        time_max: 1_700_007_200,
+        subsidy: sats(5_000_000_000),
+        coinbase_value: sats(5_000_000_000),
+        coinbase_form: CoinbaseForm::Bip54,
+        witness_commitment: None,
+        transactions: Vec::new(),
+        trailer: Vec::new(),
+    };
+    let template = Template::new(TemplateId::new(1), NOW, chain, &[0x51], "/Dwarves/");
+    Arc::new(template.unwrap())
+}
+
+pub(super) fn job() -> Arc<Job> {
+    Arc::new(Job::issue(
+        &JobKey::new(&[4; 32]),
+        template(),
+        ExtraNonce::new(5),
+        hotkey_of(&keypair(1)),
+        WorkerId::new(6),
+        Difficulty::from_f64(0.5).unwrap().target(),
+    ))
+}
+
+/// The fake verdict depends on the nonce alone, so that tests can ask for each.
+fn verdict(share: Option<Submission>) -> ShareVerdict {
+    let Some(share) = share else {
+        return Err(Rejection::UnknownJob);
+    };
+    match share.nonce {
+        1 => Err(Rejection::Stale),
+        2 => Err(Rejection::Duplicate(Sequence::new(17))),
+        3 => Err(Rejection::LowDifficulty),
+        4 => Err(Rejection::OtherWorker),
+        nonce => Ok(AcceptedShare {
+            hash: HeaderHash::from_bytes([1; 32]),
+            share_difficulty: job().share_difficulty(),
+            sequence: Sequence::new(u64::from(nonce)),
+            is_block: share.version == Some(5),
+        }),
+    }
+}
+
+fn authenticate(question: &Authenticate) -> Result<(), Refusal> {
+    let request = SignedRequest {
+        scheme: question.scheme,
+        method: &question.method,
+        path: &question.path,
+        body: &question.body,
+        nonce_nanos: question.nonce_nanos,
+        sender: question.sender,
+        receiver: question.receiver,
+    };
+    match question.nonce_nanos {
+        1 => Err(Refusal::StaleRequest),
+        2 => Err(Refusal::Replayed),
+        3 => Err(Refusal::Busy),
+        4 => Err(Refusal::Unavailable),
+        5 => Err(Refusal::WrongReceiver),
+        _ if request.is_signed_by(&question.signature) => Ok(()),
+        _ => Err(Refusal::SignatureInvalid),
+    }
+}
+
+fn register(question: Register) -> Result<Registered, Refusal> {
+    Ok(Registered {
+        is_new: question.payout_address.is_some(),
+        registered_at: NOW,
+        payout_address: question.payout_address,
+    })
+}
+
+fn control(question: Control) -> Controlled {
+    match (question.actor.as_str(), question.message.as_str()) {
+        _ if question.caller == AdminCaller::Hotkey(STRANGER) => Err(Refusal::Forbidden),
+        ("pool_manager", "echo") => Ok(serde_json::Value::Object(question.fields)),
+        ("pool_manager", "pause") => Err(Refusal::ControlRefused("the pool is paused already".to_owned())),
+        ("pool_manager", "field") => Err(Refusal::ControlFieldInvalid {
+            field: "until".to_owned(),
+            detail: "expected an instant".to_owned(),
+        }),
+        ("pool_manager", "busy") => Err(Refusal::Busy),
+        ("pool_manager", "unavailable") => Err(Refusal::Unavailable),
+        ("pool_manager", _) => Err(Refusal::ControlUnknown {
+            what: UnknownControl::Message,
+            known: vec!["echo", "pause"],
+        }),
+        _ => Err(Refusal::ControlUnknown {
+            what: UnknownControl::Actor,
+            known: vec!["pool_manager"],
+        }),
+    }
+}
+
+pub(super) fn miner_view(hotkey: Hotkey) -> MinerView {
+    MinerView {
+        hotkey,
+        registered_at: NOW,
+        payout_address: Some("bcrt1example".to_owned()),
+        hashrate: 1_000.5,
+        accepted: 10,
+        rejected: [1, 2, 3, 4, 5, 6],
+        units: "0.0625".parse().unwrap(),
+        window: "2".parse().unwrap(),
+        record: Record {
+            found: 2,
+            expected: 2.5,
+        },
+        workers: vec![WorkerView {
+            name: "rig1".parse().unwrap(),
+            hashrate: 1_000.5,
+            share_difficulty: Difficulty::from_f64(0.5).unwrap(),
+            last_share_at: None,
+            shares: 10,
+        }],
+    }
+}
+
+pub(super) fn pool_view(state: LifeState) -> PoolView {
+    PoolView {
+        state,
+        started_at: NOW,
+        ledger_writes: true,
+        has_work: true,
+        no_work: None,
+        gate: None,
+        http_gate: None,
+        standing: Some(Arc::new(Standing::trusted())),
+        hindrances: Vec::new(),
+    }
+}
+
+/// Work over JSON-RPC with a real header book, for the test miner and for addresses.
+fn json_rpc() -> JsonRpcDeps {
+    let book = HeaderBook::new(HeaderBookLimits {
+        headers_max: 100,
+        mailbox_capacity: 100,
+    })
+    .start();
+    let last = LastJobs::new(LastJobLimits {
+        workers_max: 100,
+        workers_of_one_max: 10,
+        mailbox_capacity: 100,
+    })
+    .start();
+    JsonRpcDeps {
+        logins: LoginRules {
+            addresses: AddressFormat::BitcoinRegtest,
+            allow_address: true,
+        },
+        join: port(|question: JoinWorker| {
+            Ok(Joined {
+                miner: question.identity.hotkey(),
+                worker: WorkerId::new(1),
+                fixed: None,
+                earned: None,
+            })
+        }),
+        given: Outbox::new(&book),
+        find: Port::new(&book),
+        job_given: Outbox::new(&last),
+        last_job: Port::new(&last),
+        stratum_port: None,
+    }
+}
+
+/// Everything in good order.
+pub(super) struct World {
+    pub(super) ports: PoolPorts,
+    pub(super) worker: WorkerPorts,
+    pub(super) store: ReadStore,
+    pub(super) limits: HttpLimits,
+    pub(super) json_rpc: JsonRpcDeps,
+    pub(super) clock: SharedClock,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let ports = PoolPorts {
+            control: port(control),
+            authorize: port(|question: Authorize| question.caller != AdminCaller::Hotkey(STRANGER)),
+            miner: port(|question: dwarves_actors::miner_manager::messages::ReadMiner| {
+                (question.hotkey != STRANGER).then(|| miner_view(question.hotkey))
+            }),
+            miners: port(|_| MinersView {
+                miners: 2,
+                address_miners: 1,
+                addresses_refused: NewcomersRefused { rate: 4, no_room: 5 },
+                registrations_refused: NewcomersRefused { rate: 6, no_room: 7 },
+                gave_way: GaveWay {
+                    miners: 8,
+                    workers: 9,
+                },
+                names_waiting: 10,
+                recent_shares: (11, 12),
+                recent_shares_nearly_full: false,
+                workers: 3,
+                workers_active: 1,
+                hashrate: 2_000.0,
+                hashrate_error: Some(0.25),
+                accepted: 20,
+                rejected: [1, 2, 3, 4, 5, 6],
+                registration_open: true,
+            }),
+            records: port(|question: ReadRecords| {
+                assert_eq!(question.limit, 100);
+                let record = |found, expected| Record { found, expected };
+                vec![
+                    (hotkey_of(&keypair(1)), record(0, 7.0)),
+                    (STRANGER, record(3, 2.0)),
+                ]
+            }),
+            blocks: port(|_| BlocksView {
+                is_synced: Some(true),
+                followed: 4,
+                waiting: 1,
+                deep_reorgs: 2,
+                ..BlocksView::default()
+            }),
+            payouts: port(|_| PayoutsView::default()),
+            clock: port(|_| dwarves_actors::time_keeper::messages::ClockView::default()),
+            waiting: port(|_: ReadWaiting| None),
+            schedule: port(|_| ScheduleView {
+                scheme: Scheme::Pplns,
+                source: Source::Blocks,
+                fee: BasisPoints::new(100).unwrap(),
+                window: Units::ONE,
+                run_interval: Span::from_secs(60),
+                next_round_at: NOW,
+                last_round: None,
+                paused: false,
+                missed: 0,
+            }),
+            work: port(|_| WorkView {
+                work: Arc::new(LiveWork {
+                    current: Some(template()),
+                    live: vec![template()],
+                    next: template().id().next(),
+                    since: NOW,
+                    kept: Arc::default(),
+                    lack: None,
+                }),
+                trouble: None,
+                standing: Arc::new(Standing::trusted()),
+            }),
+            pool: port(|_| pool_view(LifeState::Running)),
+        };
+        let worker = WorkerPorts {
+            authenticate: port(|question: Authenticate| authenticate(&question)),
+            register: port(register),
+            open_session: port(|question: OpenSession| match question.hotkey {
+                STRANGER => Err(Refusal::MinerUnknown),
+                hotkey => {
+                    let expires_at = NOW.plus(Span::from_secs(60));
+                    let token = session_key().seal(&Session { hotkey, expires_at });
+                    Ok(OpenedSession { token, expires_at })
+                }
+            }),
+            fetch_work: port(|_: FetchWork| {
+                Ok(IssuedJob {
+                    job: job(),
+                    expires_at: NOW,
+                })
+            }),
+            submit: port(|question: SubmitShares| {
+                Ok(question.shares.into_iter().map(verdict).collect()).into()
+            }),
+        };
+        Self {
+            ports,
+            worker,
+            store: ReadStore::default(),
+            limits: HttpLimits::default(),
+            json_rpc: json_rpc(),
+            clock: Arc::new(FixedClock),
+        }
+    }
+
+    pub(super) fn state(self) -> web::Data<HttpState> {
+        let deps = HttpDeps {
+            proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            ports: self.ports,
+            store: Arc::new(self.store),
+            clock: self.clock,
+            sessions: session_key(),
+            admin_token: AdminToken::new(ADMIN_TOKEN),
+            pool_hotkey: POOL,
+            pool_name: "Test pool".to_owned(),
+            chain_name: "devnet".to_owned(),
+            algorithm: Algorithm::Sha256d,
+            json_rpc: self.json_rpc,
+            addresses: AddressFormat::BitcoinRegtest,
+            limits: self.limits,
+            // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
+            stopping: tokio::sync::watch::channel(false).1,
+        };
+        HttpState::new(Arc::new(deps), self.worker)
+    }
+}

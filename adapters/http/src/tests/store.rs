@@ -1,0 +1,184 @@
+//! A store that answers reads with what a test put in, and has nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+use dwarves_ports::store::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    TemplateRow, ValuedUnits, Write, Written,
+};
+
+/// What reads answer; after `failure` is set, nothing but that.
+#[derive(Clone, Default)]
+pub(super) struct ReadStore {
+    pub(super) balances: MinerBalances,
+    pub(super) credits: Vec<CreditRow>,
+    pub(super) payouts: Vec<MinerPayoutRow>,
+    pub(super) threshold: Option<Amount>,
+    pub(super) blocks: Vec<BlockRow>,
+    pub(super) rounds: Vec<RoundRow>,
+    pub(super) audit: Vec<AuditRow>,
+    pub(super) found: u64,
+    pub(super) units: Units,
+    pub(super) failure: Option<StoreErrorKind>,
+}
+
+impl ReadStore {
+    fn answer<T: 'static>(&self, answer: T) -> StoreFuture<T> {
+        let answer = match self.failure {
+            None => Ok(answer),
+            Some(kind) => Err(StoreError::new(kind, "secret path /var/lib/dwarves.db")),
+        };
+        Box::pin(ready(answer))
+    }
+
+    /// The cursor is how many rows were given already.
+    fn page<T: Clone + 'static>(&self, rows: &[T], page: PageRequest) -> StoreFuture<Page<T>> {
+        let from = usize::try_from(page.cursor.unwrap_or(0)).unwrap().min(rows.len());
+        let to = rows.len().min(from + page.limit as usize);
+        self.answer(Page {
+            rows: rows[from..to].to_vec(),
+            next: (to < rows.len()).then_some(to as u64),
+        })
+    }
+
+    fn never<T: 'static>(&self) -> StoreFuture<T> {
+        unreachable!("the routes only read, and not this")
+    }
+}
+
+impl Store for ReadStore {
+    fn start(&self, _: Timestamp) -> StoreFuture<StoredState> {
+        self.never()
+    }
+
+    fn commit(&self, _: Vec<Write>) -> StoreFuture<Vec<Written>> {
+        self.never()
+    }
+
+    fn blocks_to_account(&self, _: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.never()
+    }
+
+    fn open_blocks(&self, _: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.never()
+    }
+
+    fn weights_in_window(&self, _: pplns::Window, _: Sequence) -> StoreFuture<Weights> {
+        self.never()
+    }
+
+    fn weights_between(&self, _: Sequence, _: Sequence) -> StoreFuture<Weights> {
+        self.never()
+    }
+
+    fn values_between(&self, _: Sequence, _: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
+        self.never()
+    }
+
+    fn position_before(&self, _: Units) -> StoreFuture<LedgerPosition> {
+        unreachable!("no route asks for it")
+    }
+
+    fn position_at(&self, _: Timestamp) -> StoreFuture<LedgerPosition> {
+        self.never()
+    }
+
+    fn block_before(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.never()
+    }
+
+    fn block(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.never()
+    }
+
+    fn template(&self, _: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        self.never()
+    }
+
+    fn owner_of(&self, _: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.never()
+    }
+
+    fn block_credits(&self, _: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
+        self.never()
+    }
+
+    fn miner_balances(&self, _: Hotkey) -> StoreFuture<MinerBalances> {
+        self.answer(self.balances)
+    }
+
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
+        let of_miner = |row: &&CreditRow| row.hotkey == hotkey;
+        let rows: Vec<_> = self.credits.iter().filter(of_miner).cloned().collect();
+        self.page(&rows, page)
+    }
+
+    fn payout_candidates(&self, _: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.never()
+    }
+
+    fn known_txids(&self, _: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.never()
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.never()
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.never()
+    }
+
+    fn watched_payouts(&self, _: u32) -> StoreFuture<Vec<Payout>> {
+        self.never()
+    }
+
+    fn payout(&self, _: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.never()
+    }
+
+    fn miner_payouts(&self, _: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.page(&self.payouts, page)
+    }
+
+    fn payout_threshold(&self, _: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.answer(self.threshold)
+    }
+
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
+        self.page(&self.blocks, page)
+    }
+
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
+        self.page(&self.rounds, page)
+    }
+
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
+        let row = self.rounds.iter().find(|row| row.id == id).cloned();
+        let credits = self.credits.iter().filter(|row| row.round == id).cloned();
+        self.answer(row.map(|row| (row, credits.collect())))
+    }
+
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
+        self.page(&self.audit, page)
+    }
+
+    fn totals(&self) -> StoreFuture<PoolTotals> {
+        self.answer(PoolTotals {
+            log_bytes: 4_152,
+            shares: 20,
+            blocks: self.found,
+            units: self.units,
+            units_to_last_block: self.units,
+            ..PoolTotals::default()
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! A CPU miner that speaks the pool's HTTP API and nothing else: what any miner can do, no more.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`hasher`] | SHA-256d over the nonces of a header |
+//! | [`search`] | which headers of a job to try next: nonces, then time, then version bits |
+//! | [`transport`] | one HTTP request and its answer, or the problem it tells |
+//! | [`api`] | the pool's routes: registration, sessions, work, shares |
+//! | [`wire`] | the JSON of those routes |
+//! | [`progress`] | what a run has come to so far |
+//! | [`run`](mod@run) | the threads of a run and what they tell each other |
+//! | `digger`, `fetcher`, `submitter` | one thread each: hashing, fetching work, submitting shares |
+//! | `backoff` | how long to wait after a failure |
+//!
+//! No state is shared but counters: threads send each other messages.
+
+pub mod api;
+mod backoff;
+mod digger;
+mod fetcher;
+pub mod hasher;
+pub mod progress;
+pub mod run;
+pub mod search;
+mod submitter;
+mod term;
+pub mod transport;
+pub mod wire;
+
+pub use progress::Progress;
+pub use run::{MinerError, MinerOptions, run};
+
+#[cfg(any(test, feature = "testing"))]
+pub mod scripted_pool;
+#[cfg(test)]
+mod tests;

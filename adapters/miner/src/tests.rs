@@ -1,0 +1,479 @@
+//! Whole runs against a pool of a few lines that answers as each test wants.
+
+use std::net::TcpListener;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::target::Target;
+use dwarves_domain::work::Header;
+use dwarves_ports::clock::Clock;
+use serde_json::{Value, json};
+
+use super::progress::EXPIRED_UNSENT;
+use super::scripted_pool::{Act, POOL, Seen, serve};
+use super::*;
+use dwarves_keys::HotkeyFile;
+use dwarves_system::clock::SystemClock;
+
+const JOB: &str = "00000000000000000000000000000000000000000000000000000001";
+
+/// What a pool in good order says to everything but work and shares.
+fn housekeeping(seen: &Seen) -> Option<Act> {
+    let at = |secs: i64| rfc3339(SystemClock.now().secs() + secs);
+    let route = (seen.method.as_str(), seen.path.as_str());
+    let signed = |status, body| {
+        if seen.is_signed() {
+            Act::Answer(status, body)
+        } else {
+            Act::Answer(401, json!({"code": "signature_invalid"}))
+        }
+    };
+    Some(match route {
+        ("GET", "/v1/pool") => {
+            let hotkey = Hotkey::from_bytes(POOL).to_string();
+            Act::Answer(200, json!({"name": "Test", "hotkey": hotkey, "height": 3}))
+        }
+        ("POST", "/v1/miners") => signed(201, json!({"registration_success": true})),
+        ("POST", "/v1/sessions") => signed(201, json!({"token": "one", "expires_at": at(3600)})),
+        ("GET", path) if path.starts_with("/v1/miners/") => {
+            let balances = json!({"immature": 1, "payable": 2, "in_flight": 4, "paid": 8});
+            Act::Answer(200, json!({"hashrate": 1.5, "balance_sats": balances}))
+        }
+        _ => return None,
+    })
+}
+
+fn rfc3339(secs: i64) -> String {
+    DateTime::from_timestamp(secs, 0)
+        .unwrap()
+        .to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Easy work: one hash in 2^12 is a share.
+fn work(expires_in_secs: i64) -> Act {
+    let mut target = [0xff; 32];
+    target[..2].copy_from_slice(&[0x00, 0x0f]);
+    let target = Target::from_be_bytes(target).unwrap().to_string();
+    Act::Answer(
+        200,
+        json!({
+            "job_id": JOB, "algorithm": "sha256d", "height": 7,
+            "header": hex::encode(header().as_bytes()), "version_mask": "1fffe000",
+            "time_min": 1_700_000_000, "time_max": 1_700_000_100,
+            "share_target": target, "share_difficulty": 0.1, "network_target": target,
+            "expires_at": rfc3339(SystemClock.now().secs() + expires_in_secs),
+        }),
+    )
+}
+
+fn header() -> Header {
+    Header::from_bytes([5; 80]).rolled(0x2000_0000, 1_700_000_000, 0)
+}
+
+fn is_long_poll(seen: &Seen) -> bool {
+    seen.path.contains("longpoll=")
+}
+
+/// Accepts every share of a request, as `verdict` says.
+fn judge(seen: &Seen, verdict: impl Fn(&Value) -> Value) -> Act {
+    let shares = seen.json()["shares"].as_array().unwrap().clone();
+    let results: Vec<Value> = shares.iter().map(verdict).collect();
+    Act::Answer(200, json!({ "results": results }))
+}
+
+fn accepted(_: &Value) -> Value {
+    json!({"verdict": "accepted", "share_id": "00", "share_difficulty": 0.1, "sequence": 1, "block": false})
+}
+
+fn options(url: &str) -> MinerOptions {
+    MinerOptions {
+        pool_url: url.to_owned(),
+        key: Arc::new(HotkeyFile::from_seed([7; 32])),
+        worker: "rig".parse().unwrap(),
+        threads: NonZeroU32::new(2).unwrap(),
+        payout_address: Some("somewhere".to_owned()),
+        duration: Some(Duration::from_secs(60)),
+        throttle: Some(40_000),
+    }
+}
+
+/// Runs until `enough` or the end of the time, which fails the test.
+fn run_until(options: &MinerOptions, enough: impl Fn(&Progress) -> bool) -> Progress {
+    let stop = AtomicBool::new(false);
+    let mut last = Progress::default();
+    let outcome = run(options, &stop, |progress| {
+        last = progress.clone();
+        if enough(progress) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    let progress = outcome.unwrap();
+    assert!(stop.load(Ordering::Relaxed), "never enough: {progress:?}");
+    progress
+}
+
+/// Whether the share in JSON meets the target of `work`, and is told as the API has it.
+fn is_sound(share: &Value) -> bool {
+    let nonce = u32::try_from(share["nonce"].as_u64().unwrap()).unwrap();
+    let hash = header().rolled(0x2000_0000, 1_700_000_000, nonce).hash();
+    share["job_id"] == JOB && hash.as_bytes()[31] == 0 && hash.as_bytes()[30] <= 0x0f
+}
+
+#[test]
+fn a_computer_whose_clock_is_wrong_mines_by_the_pools() {
+    for wrong_by in [-31_536_000, -3_600, 3_600, 31_536_000] {
+        let pool_secs = move || SystemClock.now().secs() + wrong_by;
+        let stale = AtomicU64::new(0);
+        let url = serve(move |seen| {
+            let at = |status, body| {
+                let date = DateTime::from_timestamp(pool_secs(), 0).unwrap();
+                Act::At(date.format("%a, %d %b %Y %H:%M:%S GMT").to_string(), status, body)
+            };
+            let nonce: Option<i64> = seen.header("X-Bittensor-Nonce").parse().ok();
+            if let Some(nonce) = nonce
+                && (pool_secs() - nonce / 1_000_000_000).abs() > 10
+            {
+                // Once for the client that fetches, once for the one that submits, whatever they sign later.
+                assert!(stale.fetch_add(1, Ordering::Relaxed) < 2);
+                return at(401, json!({"code": "stale_request"}));
+            }
+            match seen.path.as_str() {
+                "/v1/sessions" => at(
+                    201,
+                    json!({"token": "one", "expires_at": rfc3339(pool_secs() + 3_600)}),
+                ),
+                "/v1/work" => {
+                    let Act::Answer(status, body) = judge(seen, accepted) else {
+                        unreachable!()
+                    };
+                    at(status, body)
+                }
+                path if path.starts_with("/v1/work?") => {
+                    if is_long_poll(seen) {
+                        std::thread::sleep(Duration::from_secs(30));
+                    }
+                    let Act::Answer(status, body) = work(60 + wrong_by) else {
+                        unreachable!()
+                    };
+                    at(status, body)
+                }
+                _ => match housekeeping(seen) {
+                    Some(Act::Answer(status, body)) => at(status, body),
+                    _ => Act::HangUp,
+                },
+            }
+        });
+        let progress = run_until(&options(&url), |progress| progress.accepted >= 3);
+        assert_eq!(progress.rejected_total(), 0, "{wrong_by}: {progress:?}");
+        let way = if wrong_by > 0 { "behind" } else { "ahead of" };
+        let told = progress.clock.unwrap_or_default();
+        assert!(told.contains(way), "{wrong_by}: {told:?}");
+    }
+}
+
+#[test]
+fn a_run_registers_mines_and_tells_what_it_earned() {
+    let url = serve(|seen| match (seen.method.as_str(), is_long_poll(seen)) {
+        ("GET", true) if seen.path.starts_with("/v1/work") => {
+            assert_eq!(seen.path, format!("/v1/work?worker=rig&longpoll={JOB}"));
+            std::thread::sleep(Duration::from_secs(30));
+            work(60)
+        }
+        ("GET", false) if seen.path == "/v1/work?worker=rig" => work(60),
+        ("POST", _) if seen.path == "/v1/miners" => {
+            assert_eq!(seen.json(), json!({"payout_address": "somewhere"}));
+            housekeeping(seen).unwrap()
+        }
+        ("POST", _) if seen.path == "/v1/work" => {
+            assert_eq!(seen.header("Authorization"), "Bearer one");
+            assert_eq!(seen.json()["worker"], "rig");
+            judge(seen, |share| {
+                if is_sound(share) {
+                    json!({"verdict": "accepted", "block": true})
+                } else {
+                    json!({"verdict": "rejected", "reason": "low_difficulty", "detail": ""})
+                }
+            })
+        }
+        _ => housekeeping(seen).unwrap_or(Act::Answer(404, json!({}))),
+    });
+    let progress = run_until(&options(&url), |progress| progress.accepted >= 5);
+    assert_eq!(progress.rejected_total(), 0, "{progress:?}");
+    assert_eq!(progress.blocks, progress.accepted);
+    assert_eq!((progress.height, progress.jobs), (Some(7), 1));
+    assert_eq!(progress.earned_sats, Some(15));
+    assert!(progress.hashes >= 4_096 && progress.hashrate > 0.0);
+}
+
+#[test]
+fn a_session_that_is_refused_is_opened_again_and_the_share_counts() {
+    let opened = Arc::new(AtomicU64::new(0));
+    let sessions = Arc::clone(&opened);
+    let url = serve(move |seen| {
+        if seen.path == "/v1/sessions" {
+            let number = opened.fetch_add(1, Ordering::Relaxed);
+            let expires_at = rfc3339(SystemClock.now().secs() + 3600);
+            return Act::Answer(
+                201,
+                json!({"token": format!("t{number}"), "expires_at": expires_at}),
+            );
+        }
+        // Only tokens from the fourth on are good: both threads have to renew.
+        let good = !matches!(
+            seen.header("Authorization"),
+            "Bearer t0" | "Bearer t1" | "Bearer t2"
+        );
+        match seen.path.as_str() {
+            "/v1/work" | "/v1/work?worker=rig" if !good => {
+                Act::Answer(401, json!({"code": "session_invalid"}))
+            }
+            "/v1/work" => judge(seen, accepted),
+            "/v1/work?worker=rig" => work(60),
+            _ => housekeeping(seen).unwrap_or(Act::HangUp),
+        }
+    });
+    let progress = run_until(&options(&url), |progress| progress.accepted >= 1);
+    assert_eq!(progress.rejected_total(), 0);
+    assert!(sessions.load(Ordering::Relaxed) >= 4);
+}
+
+#[test]
+fn a_session_near_its_end_is_renewed_before_it_is_used() {
+    let opened = Arc::new(AtomicU64::new(0));
+    let sessions = Arc::clone(&opened);
+    let url = serve(move |seen| {
+        if seen.path == "/v1/sessions" {
+            opened.fetch_add(1, Ordering::Relaxed);
+            let expires_at = rfc3339(SystemClock.now().secs() + 5);
+            return Act::Answer(201, json!({"token": "short", "expires_at": expires_at}));
+        }
+        housekeeping(seen).unwrap_or_else(|| work(60))
+    });
+    let key = Arc::new(HotkeyFile::from_seed([7; 32]));
+    let mut client = api::PoolClient::new(&url, key, None).unwrap();
+    for _ in 0..3 {
+        client.fetch_work(&"rig".parse().unwrap(), None).unwrap();
+    }
+    assert_eq!(sessions.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn a_busy_pool_is_asked_again_after_the_time_it_names() {
+    let refusals = AtomicU64::new(0);
+    let url = serve(move |seen| match seen.path.as_str() {
+        "/v1/work" if refusals.fetch_add(1, Ordering::Relaxed) < 2 => {
+            Act::Later(503, json!({"code": "busy", "detail": "the pool is busy"}), 1)
+        }
+        "/v1/work" => judge(seen, accepted),
+        "/v1/work?worker=rig" => work(60),
+        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+    });
+    let watch = dwarves_system::clock::Stopwatch::start();
+    let progress = run_until(&options(&url), |progress| progress.accepted >= 1);
+    assert!(
+        watch.elapsed() >= Duration::from_secs(2),
+        "it did not wait: {:?}",
+        watch.elapsed()
+    );
+    assert_eq!(progress.rejected_total(), 0);
+}
+
+#[test]
+fn a_share_whose_answer_was_lost_counts_when_the_repeat_is_a_duplicate() {
+    let requests = AtomicU64::new(0);
+    let first = AtomicU64::new(0);
+    let url = serve(move |seen| match seen.path.as_str() {
+        "/v1/work" => {
+            let nonces: Vec<u64> = seen.json()["shares"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|share| share["nonce"].as_u64().unwrap())
+                .collect();
+            // The first request is taken in, but its answer is lost.
+            if requests.fetch_add(1, Ordering::Relaxed) == 0 {
+                first.store(nonces[0], Ordering::Relaxed);
+                return Act::HangUp;
+            }
+            judge(seen, |share| {
+                if share["nonce"].as_u64() == Some(first.load(Ordering::Relaxed)) {
+                    json!({"verdict": "rejected", "reason": "duplicate", "detail": "", "sequence": 1})
+                } else {
+                    accepted(share)
+                }
+            })
+        }
+        "/v1/work?worker=rig" => work(60),
+        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+    });
+    let progress = run_until(&options(&url), |progress| progress.accepted >= 3);
+    assert_eq!(progress.rejected_total(), 0, "{progress:?}");
+}
+
+#[test]
+fn a_duplicate_that_was_not_sent_before_is_a_rejection() {
+    let url = serve(|seen| match seen.path.as_str() {
+        "/v1/work" => judge(seen, |_| json!({"verdict": "rejected", "reason": "duplicate"})),
+        "/v1/work?worker=rig" => work(60),
+        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+    });
+    let progress = run_until(&options(&url), |progress| progress.rejected_total() >= 1);
+    assert_eq!(progress.accepted, 0);
+    assert!(progress.rejected.contains_key("duplicate"));
+}
+
+#[test]
+fn what_was_found_while_the_pool_was_away_is_submitted_when_it_is_back() {
+    let watch = dwarves_system::clock::Stopwatch::start();
+    let away = move || (1_000..3_000).contains(&watch.elapsed().as_millis());
+    let mined = Arc::new(AtomicU64::new(0));
+    let received = Arc::clone(&mined);
+    let url = serve(move |seen| {
+        if away() {
+            return Act::HangUp;
+        }
+        match seen.path.as_str() {
+            "/v1/work" => {
+                received.fetch_add(
+                    seen.json()["shares"].as_array().unwrap().len() as u64,
+                    Ordering::Relaxed,
+                );
+                judge(seen, accepted)
+            }
+            "/v1/work?worker=rig" => work(60),
+            _ => housekeeping(seen).unwrap_or(Act::HangUp),
+        }
+    });
+    let progress = run_until(&options(&url), |progress| {
+        progress.elapsed > Duration::from_secs(5) && progress.waiting == 0 && progress.trouble.is_none()
+    });
+    assert_eq!(progress.rejected_total(), 0, "{progress:?}");
+    assert_eq!(progress.accepted, mined.load(Ordering::Relaxed));
+    // 80,000 hashes a second, a share in 4,096: 20 a second, also while the pool was away.
+    let least = progress.hashes / 4_096 / 2;
+    assert!(progress.accepted >= least, "{progress:?}");
+}
+
+#[test]
+fn shares_of_a_job_that_ended_unsent_are_counted_as_such() {
+    let url = serve(|seen| match seen.path.as_str() {
+        "/v1/work" => Act::HangUp,
+        "/v1/work?worker=rig" => work(2),
+        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+    });
+    let progress = run_until(&options(&url), |progress| progress.rejected_total() >= 1);
+    assert!(progress.rejected.contains_key(EXPIRED_UNSENT), "{progress:?}");
+    assert_eq!(progress.accepted, 0);
+}
+
+#[test]
+fn a_pool_that_lost_its_memory_gets_the_miner_registered_again() {
+    let registrations = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&registrations);
+    let forgotten = AtomicBool::new(false);
+    let url = serve(move |seen| match seen.path.as_str() {
+        "/v1/miners" => {
+            registrations.fetch_add(1, Ordering::Relaxed);
+            forgotten.store(false, Ordering::Relaxed);
+            housekeeping(seen).unwrap()
+        }
+        "/v1/sessions" if forgotten.load(Ordering::Relaxed) => {
+            Act::Answer(404, json!({"code": "miner_unknown"}))
+        }
+        "/v1/work" if registrations.load(Ordering::Relaxed) == 1 => {
+            forgotten.store(true, Ordering::Relaxed);
+            Act::Answer(404, json!({"code": "miner_unknown"}))
+        }
+        "/v1/work" => judge(seen, accepted),
+        "/v1/work?worker=rig" => work(60),
+        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+    });
+    run_until(&options(&url), |progress| progress.accepted >= 1);
+    assert!(count.load(Ordering::Relaxed) >= 2);
+}
+
+#[test]
+fn a_refusal_for_good_ends_the_run_and_says_why() {
+    let url = serve(|seen| match seen.path.as_str() {
+        "/v1/miners" => Act::Answer(403, json!({"code": "banned", "detail": "cheated"})),
+        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+    });
+    let error = run(&options(&url), &AtomicBool::new(false), |_| {}).unwrap_err();
+    let MinerError::Pool(cause) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(cause.to_string(), "cheated (403 banned)");
+}
+
+#[test]
+fn a_scrypt_pool_is_mined_with_scrypt() {
+    let url = serve(|seen| match seen.path.as_str() {
+        "/v1/work?worker=rig" => match work(60) {
+            Act::Answer(status, mut body) => {
+                body["algorithm"] = "scrypt".into();
+                body["share_target"] = format!("0f{}", "f".repeat(62)).into();
+                Act::Answer(status, body)
+            }
+            other => other,
+        },
+        "/v1/work" => judge(seen, accepted),
+        _ => housekeeping(seen).unwrap_or_else(|| {
+            std::thread::sleep(Duration::from_secs(30));
+            Act::HangUp
+        }),
+    });
+    let progress = run_until(&options(&url), |progress| progress.accepted >= 3);
+    // One in sixteen is a share.
+    assert!(progress.hashes >= 3, "{progress:?}");
+}
+
+#[test]
+fn a_batch_that_the_pool_never_takes_is_given_up_in_sight() {
+    let url = serve(|seen| match seen.path.as_str() {
+        "/v1/work" => Act::Answer(400, json!({"code": "body_invalid"})),
+        "/v1/work?worker=rig" => work(60),
+        _ => housekeeping(seen).unwrap_or(Act::HangUp),
+    });
+    let progress = run_until(&options(&url), |progress| progress.rejected_total() >= 1);
+    assert!(progress.rejected.contains_key("body_invalid"));
+}
+
+#[test]
+fn a_miner_waits_for_a_pool_that_is_not_there_yet_and_stops_at_once_when_told() {
+    // A port that was free a moment ago.
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let watch = dwarves_system::clock::Stopwatch::start();
+    let progress = run_until(&options(&format!("http://127.0.0.1:{port}")), |progress| {
+        progress.trouble.is_some()
+    });
+    assert!(progress.trouble.unwrap().contains("does not answer"));
+    assert!(watch.elapsed() < Duration::from_secs(30), "{:?}", watch.elapsed());
+}
+
+#[test]
+fn a_throttled_thread_keeps_to_its_rate() {
+    let url = serve(|seen| match seen.path.as_str() {
+        "/v1/work" => judge(seen, accepted),
+        "/v1/work?worker=rig" => work(60),
+        _ => housekeeping(seen).unwrap_or_else(|| {
+            std::thread::sleep(Duration::from_secs(30));
+            Act::HangUp
+        }),
+    });
+    let mut options = options(&url);
+    options.throttle = Some(5_000);
+    let progress = run_until(&options, |progress| progress.elapsed > Duration::from_secs(3));
+    let most = 2.0 * 5_000.0 * (progress.elapsed.as_secs_f64() + 0.5);
+    assert!(
+        progress.hashes > 2_000 && (progress.hashes as f64) < most,
+        "{progress:?}"
+    );
+}

@@ -1,0 +1,221 @@
+//! The operator's own nodes: bitcoind, litecoind and their kin, over JSON-RPC.
+//!
+//! All nodes are followed at once; work comes from the first in order that has some and is not behind, found
+//! blocks go to every one. A new tip is told by a long poll and, should that fail, by looking every second.
+//! Nothing that a node does or fails to do ends the process: the pool keeps the work that it has, the trouble
+//! is told to whoever asks and logged once for each change, and every node is tried again with growing waits.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `network` | which network a node is on, and what follows from it: rules, addresses, algorithm |
+//! | `wire` | the JSON of the calls in use |
+//! | `proposal` | `getblocktemplate`'s answer, in the pool's own types |
+//! | `times` | which times a header may have |
+//! | `one_node` | the calls to one node, and what was last heard of it |
+//! | `follow` | following one node's tip |
+//! | `choose` | which node is asked |
+//! | `guard` | which chain each node is on |
+//! | `work` | a template for the work manager, tested by the node before any miner gets it |
+//! | `submit` | a found block, to all nodes |
+//! | `engine` | the thread on which all of this lives |
+//! | [`inspect`] | a look at one node for the start and for `dwarves check` |
+//!
+//! A block goes out exactly as its template came in: transactions as bytes, ids as the node gave them, the
+//! extension block (Litecoin's MWEB) of that same template behind them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use dwarves_domain::address::AddressFormat;
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::work::{Algorithm, ChainTemplate, VersionRolling};
+use dwarves_ports::chain::{
+    BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, Standing, SubmitOutcome, SyncState, Tip,
+};
+use dwarves_ports::clock::SharedClock;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::rpc::Endpoint;
+
+mod choose;
+mod engine;
+mod follow;
+mod guard;
+pub mod inspect;
+mod network;
+mod one_node;
+mod proposal;
+mod submit;
+mod times;
+mod wire;
+mod work;
+
+pub use guard::GuardSettings;
+pub use network::{Coin, Network};
+
+use engine::{Engine, Job, View};
+
+/// How many calls may be under way, those about blocks that wait for their turn included. One more is answered
+/// [`ChainError::Unreachable`] at once.
+const CALLS_MAX: usize = 1_024;
+
+/// How templates are read.
+#[derive(Clone)]
+pub struct Reading {
+    /// The version bits that miners may roll, as far as the node takes them.
+    pub rolling: VersionRolling,
+    /// The pool's clock.
+    pub clock: SharedClock,
+}
+
+impl Reading {
+    /// Unix time in seconds.
+    fn now(&self) -> u32 {
+        u32::try_from(self.clock.date().secs().max(0)).unwrap_or(u32::MAX)
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading")
+            .field("rolling", &self.rolling)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the chain is made with.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    /// The nodes, the preferred one first. At least one.
+    pub nodes: Vec<Endpoint>,
+    /// What the pool hashes: a node of another chain gives no work.
+    pub algorithm: Algorithm,
+    /// How addresses are written: a node of another network gives no work.
+    pub addresses: AddressFormat,
+    /// What coinbases pay; the blocks that test a node's rules are made with it.
+    pub payout_script: Vec<u8>,
+    /// The pool's tag in coinbases.
+    pub tag: String,
+    /// How templates are read.
+    pub reading: Reading,
+    /// What the operator knows of the chain.
+    pub guard: GuardSettings,
+    /// How often each node is looked at beside the long poll.
+    pub poll_every: Duration,
+}
+
+/// The chain of the operator's nodes. Clones are handles of the same thread, which ends with the last of them.
+#[derive(Clone)]
+pub struct NodeChain {
+    jobs: mpsc::Sender<Job>,
+    view: watch::Receiver<View>,
+    standing: watch::Receiver<Standing>,
+    calls: Arc<Semaphore>,
+}
+
+impl NodeChain {
+    /// Begins to follow the nodes, on a thread of its own. No node needs to be there yet.
+    ///
+    /// # Errors
+    /// If a thread can not be started.
+    pub fn start(settings: NodeSettings) -> std::io::Result<Self> {
+        let (jobs, view, standing) = engine::start(settings, CALLS_MAX)?;
+        Ok(Self {
+            jobs,
+            view,
+            standing,
+            calls: Arc::new(Semaphore::new(CALLS_MAX)),
+        })
+    }
+
+    /// Runs `work` where the nodes are followed.
+    fn ask<T, F>(&self, work: impl FnOnce(std::rc::Rc<Engine>) -> F + Send + 'static) -> ChainFuture<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ChainError>> + 'static,
+    {
+        let this = self.clone();
+        Box::pin(async move {
+            let busy = || ChainError::Unreachable("too many questions wait for the nodes".to_owned());
+            let permit = Arc::clone(&this.calls).try_acquire_owned().map_err(|_| busy())?;
+            let (reply, answer) = oneshot::channel();
+            let job: Job = Box::new(move |engine| {
+                Box::pin(async move {
+                    let _nobody_waits = reply.send(work(engine).await);
+                    drop(permit);
+                })
+            });
+            this.jobs.try_send(job).map_err(|_| busy())?;
+            answer.await.map_err(|_| closed())?
+        })
+    }
+}
+
+impl Chain for NodeChain {
+    fn template(&self) -> ChainFuture<ChainTemplate> {
+        self.ask(|engine| async move { engine.template().await })
+    }
+
+    fn tip_after(&self, known: Option<HeaderHash>) -> ChainFuture<Tip> {
+        let mut view = self.view.clone();
+        Box::pin(async move {
+            let wanted = |view: &View| match view {
+                View::Starting => false,
+                View::Trouble(_) => true,
+                View::Tip(tip) => Some(tip.hash) != known,
+                View::Over(..) => true,
+            };
+            let view = view.wait_for(wanted).await.map_err(|_| closed())?.clone();
+            match view {
+                View::Tip(tip) => Ok(tip),
+                View::Over(tip, _) if Some(tip.hash) != known => Ok(tip),
+                View::Over(_, error) => Err(error),
+                View::Trouble(error) => Err(error),
+                View::Starting => unreachable!("nobody waits for the nodes to be starting"),
+            }
+        })
+    }
+
+    fn submit(&self, block: Vec<u8>) -> ChainFuture<SubmitOutcome> {
+        self.ask(|engine| async move { engine.submit(&block).await })
+    }
+
+    fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    fn status(&self, hash: HeaderHash) -> ChainFuture<BlockStatus> {
+        self.ask(move |engine| async move { engine.status(hash).await })
+    }
+
+    fn sync_state(&self) -> ChainFuture<SyncState> {
+        self.ask(|engine| async move { engine.sync_state().await })
+    }
+
+    fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>> {
+        self.ask(move |engine| async move { engine.hash_at(height).await })
+    }
+
+    fn coinbase_at(&self, height: u32) -> ChainFuture<Option<MinedCoinbase>> {
+        self.ask(move |engine| async move { engine.coinbase_at(height).await })
+    }
+
+    fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
+        self.ask(|engine| async move { engine.best_header_time().await })
+    }
+}
+
+impl fmt::Debug for NodeChain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeChain").finish_non_exhaustive()
+    }
+}
+
+fn closed() -> ChainError {
+    ChainError::Unreachable("the nodes' thread has ended".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,622 @@
+//! The chain over scripted nodes: every error, failover, self-test, submission.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::time::Span;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::*;
+use crate::rpc::scripted_node::{Act, Seen, nobody, serve};
+use dwarves_system::clock::SystemClock;
+
+const BITCOIN: &str = include_str!("../../../../tests/fixtures/templates/btc-regtest-core31-20tx-h122.json");
+const GENESIS: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
+const ADDRESS: &str = "bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw";
+
+/// The hash of a made-up block.
+fn hash(number: u32) -> String {
+    format!("{number:064x}")
+}
+
+/// The hash of a made-up block of a branch, which has blocks of its own above `fork_at`.
+fn hash_on(branch: u32, fork_at: u32, number: u32) -> String {
+    hash(if number > fork_at {
+        number + 1_000_000 * branch
+    } else {
+        number
+    })
+}
+
+fn template(height: u32) -> Value {
+    let mut template: Value = serde_json::from_str(BITCOIN).unwrap();
+    template["height"] = height.into();
+    template["previousblockhash"] = hash(height - 1).into();
+    template["longpollid"] = format!("{}1", hash(height - 1)).into();
+    template
+}
+
+/// What a scripted node is like at present. The test changes it.
+#[derive(Clone, Debug)]
+struct State {
+    height: u32,
+    genesis: &'static str,
+    /// What it does instead of giving a template.
+    work: Option<Act>,
+    /// What it does instead of answering anything.
+    all: Option<Act>,
+    /// What it says to the pool's own block.
+    judgement: Value,
+    submission: Act,
+    header: Act,
+    initial_download: bool,
+    headers: Option<u32>,
+    rules: Value,
+    /// The branch that it is on, and the last block that all branches have.
+    branch: (u32, u32),
+    /// What it says of its chain beside that.
+    info: Value,
+    deployments: Act,
+}
+
+impl State {
+    fn at(height: u32) -> Self {
+        Self {
+            height,
+            genesis: GENESIS,
+            work: None,
+            all: None,
+            judgement: Value::Null,
+            submission: Act::result(&Value::Null),
+            header: Act::result(&json!({"confirmations": 1})),
+            initial_download: false,
+            headers: None,
+            rules: json!(["csv", "!segwit", "taproot"]),
+            branch: (0, 0),
+            info: json!({}),
+            deployments: Act::Error(-32601, "Method not found"),
+        }
+    }
+}
+
+/// A node whose state the test holds, and what it was asked.
+struct Scripted {
+    state: watch::Sender<State>,
+    url: String,
+    calls: mpsc::Receiver<String>,
+}
+
+impl Scripted {
+    fn new(state: State) -> Self {
+        let (state, present) = watch::channel(state);
+        let (seen, calls) = mpsc::channel();
+        let url = serve(move |call| {
+            let _nobody_looks = seen.send(name_of(call));
+            answer(call, &present)
+        });
+        Self { state, url, calls }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(change);
+    }
+
+    /// How often this was called since the last look.
+    fn count(&self, name: &str) -> usize {
+        self.calls.try_iter().filter(|call| call == name).count()
+    }
+}
+
+fn name_of(call: &Seen) -> String {
+    match (&call.params[0]["mode"], &call.params[0]["longpollid"]) {
+        (Value::String(mode), _) => mode.clone(),
+        (_, Value::String(_)) => "longpoll".to_owned(),
+        _ => call.method.clone(),
+    }
+}
+
+fn answer(call: &Seen, present: &watch::Receiver<State>) -> Act {
+    let state = present.borrow().clone();
+    if let Some(act) = state.all {
+        return act;
+    }
+    let proposed = || {
+        state.work.clone().unwrap_or_else(|| {
+            let mut template = template(state.height + 1);
+            template["rules"] = state.rules.clone();
+            template["previousblockhash"] = hash_on(state.branch.0, state.branch.1, state.height).into();
+            Act::result(&template)
+        })
+    };
+    match name_of(call).as_str() {
+        "getblockhash" => match call.params[0]
+            .as_u64()
+            .and_then(|height| u32::try_from(height).ok())
+        {
+            Some(0) => Act::result(&json!(state.genesis)),
+            Some(height) if height <= state.height => {
+                Act::result(&json!(hash_on(state.branch.0, state.branch.1, height)))
+            }
+            _ => Act::Error(-8, "Block height out of range"),
+        },
+        "getdeploymentinfo" => state.deployments,
+        "getblockchaininfo" => {
+            let mut info = json!({
+                "chain": "regtest", "blocks": state.height, "headers": state.headers.unwrap_or(state.height),
+                "bestblockhash": hash_on(state.branch.0, state.branch.1, state.height),
+                "initialblockdownload": state.initial_download, "chainwork": format!("{:064x}", state.height),
+            });
+            let more = state.info.as_object().unwrap().clone();
+            info.as_object_mut().unwrap().extend(more);
+            Act::result(&info)
+        }
+        "getblocktemplate" => proposed(),
+        "longpoll" => {
+            let known = call.params[0]["longpollid"].as_str().unwrap().to_owned();
+            loop {
+                let now = present.borrow().clone();
+                if let Some(act) = now.all {
+                    return act;
+                }
+                if !known.starts_with(&hash(now.height)) {
+                    return now.work.unwrap_or_else(|| Act::result(&template(now.height + 1)));
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        "proposal" => Act::result(&state.judgement),
+        "submitblock" => state.submission,
+        "getblockheader" => state.header,
+        other => panic!("the chain called {other}"),
+    }
+}
+
+fn chain_of(urls: &[&str]) -> NodeChain {
+    chain_on(urls, AddressFormat::BitcoinRegtest)
+}
+
+fn chain_on(urls: &[&str], addresses: AddressFormat) -> NodeChain {
+    guarded(urls, addresses, no_guard())
+}
+
+/// Nothing is known of the chain.
+fn no_guard() -> GuardSettings {
+    GuardSettings {
+        pins: Vec::new(),
+        forbidden: Vec::new(),
+        fork_depth: 6,
+        tip_age_max: Span::from_secs(0),
+        look_every: Duration::from_millis(50),
+    }
+}
+
+fn guarded(urls: &[&str], addresses: AddressFormat, guard: GuardSettings) -> NodeChain {
+    let script = PayoutAddress::parse(ADDRESS, AddressFormat::BitcoinRegtest)
+        .unwrap()
+        .script();
+    NodeChain::start(NodeSettings {
+        nodes: urls.iter().map(|url| Endpoint::new(url, None).unwrap()).collect(),
+        algorithm: Algorithm::Sha256d,
+        addresses,
+        payout_script: script,
+        tag: "/t/".to_owned(),
+        reading: Reading {
+            rolling: VersionRolling::Bip323,
+            clock: Arc::new(SystemClock),
+        },
+        guard,
+        poll_every: Duration::from_millis(50),
+    })
+    .unwrap()
+}
+
+async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..1_000 {
+        if let Some(found) = look().await {
+            return found;
+        }
+        actix_rt::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("waited too long for {what}");
+}
+
+fn tip(height: u32) -> Tip {
+    Tip {
+        hash: hash(height).parse().unwrap(),
+        height,
+    }
+}
+
+#[actix::test]
+async fn a_new_tip_is_told_by_the_long_poll_and_its_template_needs_no_second_call() {
+    let node = Scripted::new(State::at(121));
+    let chain = chain_of(&[&node.url]);
+    assert_eq!(chain.tip_after(None).await, Ok(tip(121)));
+    assert_eq!(chain.template().await.unwrap().height, 122);
+    assert_eq!(node.count("proposal"), 1, "the pool's own block is judged first");
+
+    let next = chain.tip_after(Some(tip(121).hash));
+    node.set(|state| state.height = 122);
+    assert_eq!(next.await, Ok(tip(122)));
+    let template = chain.template().await.unwrap();
+    assert_eq!((template.height, template.previous), (123, tip(122).hash));
+    assert_eq!(node.count("proposal"), 0, "the rules are the same");
+}
+
+#[actix::test]
+async fn polling_finds_a_tip_that_the_long_poll_does_not_tell() {
+    let mut state = State::at(121);
+    // A node without long polling.
+    let mut without = template(122);
+    without.as_object_mut().unwrap().remove("longpollid");
+    state.work = Some(Act::result(&without));
+    let node = Scripted::new(state);
+    let chain = chain_of(&[&node.url]);
+    assert_eq!(chain.tip_after(None).await, Ok(tip(121)));
+    let next = chain.tip_after(Some(tip(121).hash));
+    let mut without = template(123);
+    without.as_object_mut().unwrap().remove("longpollid");
+    node.set(|state| {
+        state.height = 122;
+        state.work = Some(Act::result(&without));
+    });
+    assert_eq!(next.await, Ok(tip(122)));
+    assert_eq!(node.count("longpoll"), 0);
+}
+
+#[actix::test]
+async fn every_error_of_a_node_is_told_and_ends_when_the_node_mends() {
+    for (act, class) in [
+        (Act::Error(-28, "Loading block index..."), "is starting"),
+        (Act::Error(-9, "not connected!"), "no connection"),
+        (Act::Error(-10, "in initial sync"), "downloading"),
+        (
+            Act::Error(-1, "TestBlockValidity failed: bad-txns-vin-empty"),
+            "bad-txns-vin-empty",
+        ),
+        (
+            Act::Error(-8, "must be called with the segwit rule"),
+            "refuses (-8)",
+        ),
+        (Act::Error(-32601, "Method not found"), "refuses (-32601)"),
+        (Act::Raw(401, ""), "refuses the login"),
+        (Act::Raw(403, ""), "refuses the login"),
+        (Act::Raw(503, "Work queue depth exceeded"), "too many calls"),
+        (Act::Raw(502, "<html>"), "no answer"),
+        (Act::Raw(200, "{"), "no answer"),
+        (Act::HangUp, "no answer"),
+        (Act::Result("{\"height\": 5}".to_owned()), "not understood"),
+    ] {
+        let mut state = State::at(121);
+        state.work = Some(act.clone());
+        let node = Scripted::new(state);
+        let chain = chain_of(&[&node.url]);
+        let error = chain.tip_after(None).await.unwrap_err();
+        assert!(error.to_string().contains(class), "{act:?}: {error}");
+        assert!(!matches!(error, ChainError::Unsound(_)), "{error}");
+        let error = chain.template().await.unwrap_err();
+        assert!(error.to_string().contains(class), "{act:?}: {error}");
+        node.set(|state| state.work = None);
+        eventually("work", async || chain.template().await.ok()).await;
+        eventually("the tip", async || chain.tip_after(None).await.ok()).await;
+    }
+}
+
+#[actix::test]
+async fn a_node_that_is_not_there_is_unreachable() {
+    let chain = chain_of(&[&nobody()]);
+    for error in [
+        chain.tip_after(None).await.unwrap_err(),
+        chain.template().await.unwrap_err(),
+        chain.submit(vec![0; 100]).await.unwrap_err(),
+        chain.status(tip(1).hash).await.unwrap_err(),
+        chain.sync_state().await.unwrap_err(),
+    ] {
+        assert!(matches!(error, ChainError::Unreachable(_)), "{error}");
+    }
+}
+
+#[actix::test]
+async fn work_that_comes_again_ends_the_trouble_although_the_tip_is_the_same() {
+    let node = Scripted::new(State::at(121));
+    let chain = chain_of(&[&node.url]);
+    assert_eq!(chain.tip_after(None).await, Ok(tip(121)));
+    // The long poll is under way and says nothing, and the looks find the same tip.
+    actix_rt::time::sleep(Duration::from_millis(1_100)).await;
+    node.set(|state| state.work = Some(Act::Error(-9, "not connected!")));
+    let error = eventually("the trouble", async || chain.template().await.err()).await;
+    assert_eq!(chain.tip_after(None).await, Err(error));
+    node.set(|state| state.work = None);
+    assert_eq!(chain.template().await.unwrap().height, 122);
+    assert_eq!(chain.tip_after(None).await, Ok(tip(121)));
+}
+
+#[actix::test]
+async fn another_node_takes_over_and_hands_back() {
+    let (first, second) = (Scripted::new(State::at(121)), Scripted::new(State::at(121)));
+    let chain = chain_of(&[&first.url, &second.url]);
+    eventually("both nodes", async || {
+        let _template = chain.template().await.ok()?;
+        (first.count("longpoll") > 0 || first.count("getblocktemplate") > 0).then_some(())
+    })
+    .await;
+    first.set(|state| state.all = Some(Act::HangUp));
+    let next = chain.tip_after(Some(tip(121).hash));
+    second.set(|state| state.height = 122);
+    assert_eq!(next.await, Ok(tip(122)));
+    assert_eq!(chain.template().await.unwrap().height, 123);
+    // Far behind, the first is not preferred; level again, it is.
+    first.set(|state| {
+        state.all = None;
+        state.height = 100;
+    });
+    actix_rt::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(chain.template().await.unwrap().height, 123);
+    first.set(|state| state.height = 122);
+    second.set(|state| state.all = Some(Act::HangUp));
+    eventually("the first node's work", async || {
+        chain
+            .template()
+            .await
+            .ok()
+            .filter(|template| template.height == 123)
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_failed_self_test_gives_no_work_and_says_why() {
+    let mut state = State::at(121);
+    state.judgement = json!("bad-cb-amount");
+    let node = Scripted::new(state);
+    let chain = chain_of(&[&node.url]);
+    let error = chain.template().await.unwrap_err();
+    assert!(matches!(error, ChainError::Unsound(_)), "{error}");
+    assert!(error.to_string().contains("bad-cb-amount"), "{error}");
+    node.set(|state| state.judgement = Value::Null);
+    eventually("work", async || chain.template().await.ok()).await;
+
+    // The test is made again when the rules change.
+    let _before = node.count("proposal");
+    node.set(|state| {
+        state.judgement = json!("mweb-missing");
+        state.rules = json!(["csv", "!segwit", "taproot", "mweb"]);
+    });
+    let error = eventually("the test to fail", async || chain.template().await.err()).await;
+    assert!(error.to_string().contains("mweb-missing"), "{error}");
+    assert!(node.count("proposal") > 0);
+}
+
+/// Which versions a scripted node takes in the pool's own block.
+fn version_of(block: &str) -> u32 {
+    let bytes: [u8; 4] = hex::decode(&block[..8]).unwrap().try_into().unwrap();
+    u32::from_le_bytes(bytes)
+}
+
+#[actix::test]
+async fn miners_roll_the_version_bits_that_the_node_takes() {
+    for (taken, mask, asked) in [
+        (0x1fff_ffe0_u32, 0x1fff_ffe0_u32, 1),
+        (0x1fff_e000, 0x1fff_e000, 2),
+        (0, 0, 3),
+    ] {
+        let tests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&tests);
+        let (_state, present) = watch::channel(State::at(121));
+        let url = serve(move |call| match name_of(call).as_str() {
+            "proposal" => {
+                count.fetch_add(1, Ordering::SeqCst);
+                let block = call.params[0]["data"].as_str().unwrap();
+                let is_taken = (version_of(block) ^ 0x2000_0000) & !taken == 0;
+                Act::result(&if is_taken {
+                    Value::Null
+                } else {
+                    json!("bad-version")
+                })
+            }
+            _ => answer(call, &present),
+        });
+        let chain = chain_of(&[&url]);
+        for _ in 0..2 {
+            assert_eq!(chain.template().await.unwrap().version_mask, mask);
+        }
+        assert_eq!(tests.load(Ordering::SeqCst), asked, "{taken:08x}");
+    }
+}
+
+#[actix::test]
+async fn test_networks_times_end_where_another_difficulty_begins() {
+    // (bits, curtime, what the header's times are), all on a block of time 1,000,000.
+    for (bits, curtime, mintime, times) in [
+        ("1c0fffff", 1_000_600, 996_400, (1_000_600, 996_400, 1_001_200)),
+        ("1d00ffff", 1_001_205, 996_400, (1_001_205, 1_001_201, 1_008_205)),
+        ("1d00ffff", 1_000_600, 996_400, (1_000_600, 996_400, 1_007_600)),
+    ] {
+        let (_state, present) = watch::channel(State {
+            genesis: "00000000da84f2bafbbc53dee25a72ae507ff4914b867c565be350b0da8bf043",
+            ..State::at(121)
+        });
+        let url = serve(move |call| match name_of(call).as_str() {
+            "getblocktemplate" | "longpoll" => {
+                let mut template = template(122);
+                template["bits"] = bits.into();
+                template["curtime"] = curtime.into();
+                template["mintime"] = mintime.into();
+                Act::result(&template)
+            }
+            "getblockheader" => Act::result(&json!({"confirmations": 1, "time": 1_000_000})),
+            _ => answer(call, &present),
+        });
+        let chain = chain_on(&[&url], AddressFormat::BitcoinTest);
+        let template = chain.template().await.unwrap();
+        assert_eq!(
+            (template.time, template.time_min, template.time_max),
+            times,
+            "{bits} {curtime}"
+        );
+    }
+}
+
+#[actix::test]
+async fn a_test_on_a_tip_that_moved_is_made_again() {
+    let tests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&tests);
+    let (_state, present) = watch::channel(State::at(121));
+    let url = serve(move |call| match name_of(call).as_str() {
+        "proposal" if count.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Act::result(&json!("inconclusive-not-best-prevblk"))
+        }
+        _ => answer(call, &present),
+    });
+    assert_eq!(chain_of(&[&url]).template().await.unwrap().height, 122);
+    assert_eq!(tests.load(Ordering::SeqCst), 2);
+}
+
+#[actix::test]
+async fn a_node_of_another_chain_gives_no_work() {
+    for (genesis, says) in [
+        (
+            "530827f38f93b43ed12af0b3ad25a288dc02ed74d6d7857862df51fc56c416f9",
+            "chain.algorithm = \"scrypt\"",
+        ),
+        (
+            "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+            "chain.payout_address",
+        ),
+        (
+            "00000000000000000000000000000000000000000000000000000000000000ff",
+            "none that the pool knows",
+        ),
+    ] {
+        let mut state = State::at(121);
+        state.genesis = genesis;
+        let chain = chain_of(&[&Scripted::new(state).url]);
+        let error = chain.template().await.unwrap_err();
+        assert!(matches!(error, ChainError::Unsound(_)), "{error}");
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[actix::test]
+async fn every_word_of_a_node_to_a_block_is_understood() {
+    let node = Scripted::new(State::at(121));
+    let chain = chain_of(&[&node.url]);
+    let block = || vec![7; 100];
+    let refused = |word: &str| SubmitOutcome::Refused(word.to_owned());
+    for (act, outcome) in [
+        (Act::result(&Value::Null), SubmitOutcome::Accepted),
+        (Act::result(&json!("inconclusive")), SubmitOutcome::Inconclusive),
+        (
+            Act::result(&json!("duplicate-invalid")),
+            refused("duplicate-invalid"),
+        ),
+        (Act::result(&json!("high-hash")), refused("high-hash")),
+        (
+            Act::result(&json!("mweb-hash-mismatch")),
+            refused("mweb-hash-mismatch"),
+        ),
+        (
+            Act::Error(-22, "Block decode failed"),
+            refused("Block decode failed"),
+        ),
+        (
+            Act::result(&json!("prev-blk-not-found")),
+            SubmitOutcome::NotYet("prev-blk-not-found".to_owned()),
+        ),
+    ] {
+        node.set(|state| state.submission = act);
+        assert_eq!(chain.submit(block()).await, Ok(outcome));
+    }
+    // A duplicate is what its header says it is.
+    node.set(|state| state.submission = Act::result(&json!("duplicate")));
+    for (header, outcome) in [
+        (Act::result(&json!({"confirmations": 3})), SubmitOutcome::Accepted),
+        (Act::result(&json!({"confirmations": 0})), SubmitOutcome::Accepted),
+        (
+            Act::result(&json!({"confirmations": -1})),
+            SubmitOutcome::Inconclusive,
+        ),
+        (Act::Error(-5, "Block not found"), SubmitOutcome::Duplicate),
+    ] {
+        node.set(|state| state.header = header);
+        assert_eq!(chain.submit(block()).await, Ok(outcome));
+    }
+    assert_eq!(
+        chain.submit(vec![1, 2]).await,
+        Ok(refused("shorter than a header"))
+    );
+}
+
+#[actix::test]
+async fn a_block_whose_answer_got_lost_is_submitted_again_and_is_in() {
+    let submissions = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&submissions);
+    let (_state, present) = watch::channel(State::at(121));
+    let url = serve(
+        move |call| match (call.method.as_str(), count.load(Ordering::SeqCst)) {
+            ("submitblock", before) => {
+                count.fetch_add(1, Ordering::SeqCst);
+                if before == 0 {
+                    Act::HangUp
+                } else {
+                    Act::result(&json!("duplicate"))
+                }
+            }
+            _ => answer(call, &present),
+        },
+    );
+    assert_eq!(
+        chain_of(&[&url]).submit(vec![7; 100]).await,
+        Ok(SubmitOutcome::Accepted)
+    );
+    assert_eq!(submissions.load(Ordering::SeqCst), 2);
+}
+
+#[actix::test]
+async fn a_block_goes_to_every_node_and_the_best_word_counts() {
+    let (first, second) = (Scripted::new(State::at(121)), Scripted::new(State::at(121)));
+    let chain = chain_of(&[&first.url, &nobody(), &second.url]);
+    first.set(|state| state.submission = Act::result(&json!("high-hash")));
+    assert_eq!(chain.submit(vec![7; 100]).await, Ok(SubmitOutcome::Accepted));
+    eventually("both to have it", async || {
+        (first.count("submitblock") > 0).then_some(())
+    })
+    .await;
+    second.set(|state| state.submission = Act::result(&json!("inconclusive")));
+    assert_eq!(chain.submit(vec![7; 100]).await, Ok(SubmitOutcome::Inconclusive));
+}
+
+#[actix::test]
+async fn blocks_are_judged_by_a_synced_node_only() {
+    let node = Scripted::new(State::at(121));
+    let chain = chain_of(&[&node.url]);
+    let status = async || chain.status(tip(1).hash).await;
+    chain.tip_after(None).await.unwrap();
+    assert_eq!(status().await, Ok(BlockStatus::MainChain { confirmations: 1 }));
+    node.set(|state| state.header = Act::result(&json!({"confirmations": -1})));
+    assert_eq!(status().await, Ok(BlockStatus::SideChain));
+    node.set(|state| state.header = Act::Error(-5, "Block not found"));
+    assert_eq!(status().await, Ok(BlockStatus::Unknown));
+    assert_eq!(
+        chain.sync_state().await.unwrap(),
+        SyncState {
+            tip: tip(121),
+            is_synced: true
+        }
+    );
+
+    node.set(|state| state.headers = Some(400));
+    assert!(!chain.sync_state().await.unwrap().is_synced);
+    assert!(matches!(status().await, Err(ChainError::NotReady(_))));
+    node.set(|state| {
+        state.headers = None;
+        state.initial_download = true;
+    });
+    assert!(!chain.sync_state().await.unwrap().is_synced);
+    assert!(matches!(status().await, Err(ChainError::NotReady(_))));
+}
+
+mod guard;

@@ -1,0 +1,169 @@
+//! Whether the books hold exactly what came in: sums that are kept up with every change, and compared at every
+//! commit that changes them. At the opening they are compared with the rows themselves.
+
+use std::collections::BTreeMap;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ledger::{Account, Holdings, Income};
+use dwarves_ports::store::Accounting;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::cells::Cells;
+use super::error::{Outcome, corrupt};
+use super::state::all;
+
+/// The name of the sum over all accounts of this one's code.
+pub(super) fn of_account(account: &Account) -> String {
+    format!("account.{}", account.code())
+}
+
+/// The name of the sum over all blocks that are booked so.
+pub(super) fn of_blocks(accounting: Accounting) -> String {
+    format!("blocks.{accounting}")
+}
+
+/// The name of the sum over all emissions.
+pub(super) const EMITTED: &str = "emitted";
+
+/// Changes a sum.
+pub(super) fn change(connection: &Connection, name: &str, sats: i64) -> Outcome<()> {
+    let before: Option<i64> = connection
+        .prepare_cached("SELECT sats FROM sums WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    let after = before.unwrap_or(0).checked_add(sats);
+    let after = after.ok_or_else(|| corrupt(format!("sums.{name} does not fit 64 bits")))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO sums VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sats = excluded.sats",
+        )?
+        .execute(params![name, after])?;
+    Ok(())
+}
+
+/// Where the accounts stand and what came in, by the sums.
+pub(super) fn read(connection: &Connection) -> Outcome<(Holdings, Income)> {
+    let sums = all(connection, "SELECT name, sats FROM sums", [], |row| {
+        let cells = Cells::new(row, "sums");
+        Ok((cells.text("name")?.to_owned(), cells.int("sats")?))
+    })?;
+    evaluate(&sums.into_iter().collect())
+}
+
+fn evaluate(sums: &BTreeMap<String, i64>) -> Outcome<(Holdings, Income)> {
+    let mut holdings = Holdings::default();
+    for (name, sats) in sums {
+        let Some(code) = name.strip_prefix("account.") else {
+            continue;
+        };
+        // Any miner's account stands for all of its code.
+        let anybody = Hotkey::from_bytes([0; 32]);
+        let account = Account::parse(code, None).or_else(|_| Account::parse(code, Some(anybody)));
+        let account = account.map_err(|error| corrupt(format!("sums.name: {error}")))?;
+        holdings.add(&account, i128::from(*sats));
+    }
+    let of = |name: &str| sums.get(name).copied().map_or(0, i128::from);
+    let income = Income {
+        immature: of(&of_blocks(Accounting::Credited)),
+        matured: of(&of_blocks(Accounting::Matured)),
+        emitted: of(EMITTED),
+        lost: of(&of_blocks(Accounting::ReversedMature)),
+    };
+    Ok((holdings, income))
+}
+
+/// Refuses a transaction after which the books would not hold exactly what came in.
+pub(super) fn check(connection: &Connection) -> Outcome<()> {
+    let (holdings, income) = read(connection)?;
+    holdings
+        .check(&income)
+        .map_err(|error| corrupt(format!("the books do not add up: {error} ({holdings})")))
+}
+
+/// Compares the sums with the rows that they are the sums of, and the books with what came in.
+pub(super) fn check_all(connection: &Connection) -> Outcome<()> {
+    let rows = "SELECT 'account.' || account AS name, amount AS sats FROM balances
+        UNION ALL SELECT 'blocks.' || accounting, reward FROM blocks
+        UNION ALL SELECT 'emitted', reward FROM rounds WHERE source = 'emission'
+        UNION ALL SELECT name, -sats FROM sums";
+    let rows = all(connection, rows, [], |row| {
+        let cells = Cells::new(row, "sums");
+        Ok((cells.text("name")?.to_owned(), cells.int("sats")?))
+    })?;
+    // Added up here and not by SQL, whose sums are 64 bits.
+    let mut differences: BTreeMap<String, i128> = BTreeMap::new();
+    for (name, sats) in rows {
+        *differences.entry(name).or_default() += i128::from(sats);
+    }
+    // What is not booked is no part of the equation.
+    let kept = |name: &str| name != of_blocks(Accounting::None) && name != of_blocks(Accounting::Reversed);
+    if let Some((name, difference)) = differences.iter().find(|(name, d)| kept(name) && **d != 0) {
+        return Err(corrupt(format!(
+            "sums.{name} is {difference} sats short of its rows"
+        )));
+    }
+    check(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    fn furnished() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let rows = "INSERT INTO balances VALUES ('chain', x'', -50), ('fee', x'', 50);
+            INSERT INTO sums VALUES ('account.chain', -50), ('account.fee', 50), ('blocks.matured', 50);
+            INSERT INTO blocks VALUES (1, x'00', 1, 50, x'', 0, x'', x'', 0, 'mature', 11, 'matured', x'', x'');";
+        connection.execute_batch(rows).unwrap();
+        connection
+    }
+
+    fn refusal(sql: &str) -> String {
+        let connection = furnished();
+        connection.execute_batch(sql).unwrap();
+        let refused = check_all(&connection).unwrap_err();
+        refused.into_store_error("opening").to_string()
+    }
+
+    #[test]
+    fn books_that_match_are_opened_and_those_of_before_get_their_sums() {
+        let connection = furnished();
+        check_all(&connection)
+            .map_err(|fail| fail.into_store_error(""))
+            .unwrap();
+        connection.execute_batch("DELETE FROM sums").unwrap();
+        let migration = include_str!("migrations/0010_blocks.sql");
+        let fill = migration
+            .split(';')
+            .filter(|sql| sql.contains("INSERT INTO sums"));
+        for sql in fill {
+            connection.execute_batch(sql).unwrap();
+        }
+        check_all(&connection)
+            .map_err(|fail| fail.into_store_error(""))
+            .unwrap();
+    }
+
+    #[test]
+    fn whatever_was_changed_by_hand_is_found() {
+        let edits = [
+            "UPDATE balances SET amount = 51 WHERE account = 'fee'",
+            "UPDATE sums SET sats = 51 WHERE name = 'account.fee'",
+            "UPDATE blocks SET reward = 49",
+            "UPDATE blocks SET accounting = 'credited'",
+            "DELETE FROM blocks",
+            "INSERT INTO rounds VALUES (1, 0, 'pplns', 'emission', 7, 0, 0, 7, 0, x'')",
+            "UPDATE balances SET amount = 51 WHERE account = 'fee';
+             UPDATE sums SET sats = 51 WHERE name = 'account.fee'",
+        ];
+        for edit in edits {
+            let error = refusal(edit);
+            assert!(
+                error.contains("short of its rows") || error.contains("do not add up"),
+                "{edit}: {error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The pool's database: one SQLite file.
+//!
+//! One thread writes: each commit is one transaction that is flushed to disk before it is answered. Two
+//! threads read, with connections of their own, so reads never queue behind writes. All queues are bounded;
+//! when one is full the answer is "unavailable" at once.
+//!
+//! Tests that live through thousands of histories have the same store without threads and disk: only who calls the
+//! writer and the reads differs.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `open` | one process only, and the settings that the pool's promises need |
+//! | `schema` | versions of the schema; `migrations/` holds them |
+//! | `threads` | a file, and the threads that write and read it |
+//! | `inline` | a database in memory on the calling thread |
+//! | `writer` | the writing thread and its transactions |
+//! | `log_mover` | the thread that moves the log to the database, beside the commits |
+//! | `tail` | what the writer keeps in memory |
+//! | `write` | each intent of writing as SQL |
+//! | `state` | the start of a life |
+//! | `reader` | the reading threads |
+//! | `read` | each question as SQL |
+//! | `books` | whether the books hold exactly what came in |
+//! | `batches` | places in the ledger, found by halving |
+//! | `rows`, `cells` | rows and cells as the actors' and the domain's types |
+//! | `error` | what SQLite's errors mean to the pool |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+use dwarves_ports::store::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
+    Written,
+};
+
+mod batches;
+mod books;
+mod cells;
+mod error;
+mod inline;
+mod log_mover;
+mod open;
+mod read;
+mod reader;
+mod rows;
+mod schema;
+mod state;
+mod tail;
+mod threads;
+mod write;
+mod writer;
+
+pub use inline::Inline;
+pub use open::{OpenError, SqliteOptions};
+pub use threads::Threads;
+
+use error::Outcome;
+
+/// A store in an SQLite database: in a file with threads of its own ([`Threads`]), which is how a pool keeps its
+/// ledger, or in memory on the calling thread ([`Inline`]). Both do the very same.
+#[derive(Clone)]
+pub struct SqliteStore<M = Threads> {
+    mode: M,
+}
+
+/// Who does what a store is asked.
+trait Mode: Send + Sync + 'static {
+    /// Begins a new life.
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState>;
+
+    /// Applies all of the writes or nothing.
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
+
+    /// Answers a question of this name.
+    fn read<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        read: impl FnOnce(&rusqlite::Connection) -> Outcome<T> + Send + 'static,
+    ) -> StoreFuture<T>;
+}
+
+impl<M: Mode> Store for SqliteStore<M> {
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
+        self.mode.start(now)
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
+        self.mode.commit(writes)
+    }
+
+    fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.mode
+            .read("blocks to account", move |c| read::blocks::to_account(c, limit))
+    }
+
+    fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.mode
+            .read("open blocks", move |c| read::blocks::open(c, depth))
+    }
+
+    fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights> {
+        self.mode.read("weights in window", move |c| {
+            read::windows::in_window(c, &window, through)
+        })
+    }
+
+    fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights> {
+        self.mode.read("weights between", move |c| {
+            read::windows::between(c, after, through)
+        })
+    }
+
+    fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
+        self.mode.read("values between", move |c| {
+            read::windows::values_between(c, after, through)
+        })
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        self.mode.read("position before", move |c| {
+            read::windows::position_before(c, total)
+        })
+    }
+
+    fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {
+        self.mode
+            .read("position at", move |c| read::windows::position_at(c, at))
+    }
+
+    fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.mode
+            .read("block before", move |c| read::blocks::before(c, &hash))
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.mode.read("block", move |c| read::blocks::one(c, &hash))
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        self.mode.read("template", move |c| read::templates::whole(c, id))
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.mode
+            .read("owner of", move |c| read::windows::owner_of(c, extranonce))
+    }
+
+    fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
+        self.mode
+            .read("block credits", move |c| read::blocks::credits(c, &hash))
+    }
+
+    fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances> {
+        self.mode
+            .read("miner balances", move |c| read::money::balances(c, &hotkey))
+    }
+
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
+        self.mode
+            .read("miner credits", move |c| read::money::credits(c, &hotkey, page))
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.mode
+            .read("payout candidates", move |c| read::payouts::candidates(c, least))
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.mode
+            .read("known txids", move |c| read::payouts::known(c, &txids))
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.mode.read("settings", state::settings)
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.mode.read("payees", read::payouts::payees)
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        self.mode
+            .read("watched payouts", move |c| read::payouts::watched(c, limit))
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.mode.read("payout", move |c| {
+            read::payouts::one(c, id, read::payouts::Parts::With)
+        })
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.mode.read("miner payouts", move |c| {
+            read::payouts::of_miner(c, &hotkey, page)
+        })
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.mode
+            .read("payout threshold", move |c| read::payouts::threshold(c, &hotkey))
+    }
+
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
+        self.mode.read("blocks", move |c| read::blocks::list(c, page))
+    }
+
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
+        self.mode.read("rounds", move |c| read::money::rounds(c, page))
+    }
+
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
+        self.mode.read("round", move |c| read::money::round(c, id))
+    }
+
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
+        self.mode.read("audit", move |c| read::money::audit(c, page))
+    }
+
+    fn totals(&self) -> StoreFuture<PoolTotals> {
+        self.mode.read("totals", read::money::totals)
+    }
+}

@@ -1,0 +1,96 @@
+//! Questions about blocks.
+
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::rewards::Credit;
+use dwarves_ports::store::{Accounting, BlockCredits, BlockRow, BlockState, Page, PageRequest};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{bounds, page};
+use crate::cells::{Cells, int};
+use crate::error::Outcome;
+use crate::rows::{self, BLOCK_COLUMNS};
+use crate::state::all;
+use crate::write::BLOCK_BEFORE;
+
+pub(crate) fn to_account(connection: &Connection, limit: u32) -> Outcome<Vec<BlockRow>> {
+    let due: Vec<String> = BlockState::ALL
+        .into_iter()
+        .flat_map(|state| Accounting::ALL.map(|accounting| (state, accounting)))
+        .filter(|(state, accounting)| state.is_due(*accounting))
+        .map(|(state, accounting)| format!("('{state}', '{accounting}')"))
+        .collect();
+    let sql = format!(
+        "SELECT {BLOCK_COLUMNS} FROM blocks WHERE (state, accounting) IN (VALUES {}) ORDER BY id LIMIT ?1",
+        due.join(", ")
+    );
+    all(connection, &sql, [limit], rows::block)
+}
+
+pub(crate) fn open(connection: &Connection, depth: u32) -> Outcome<Vec<BlockRow>> {
+    let sql = format!(
+        "SELECT {BLOCK_COLUMNS}, bytes FROM blocks
+         WHERE state IN ('submitted', 'accepted', 'immature')
+            OR (state IN ('mature', 'orphaned') AND height + ?1 >= (SELECT MAX(height) FROM blocks))
+         ORDER BY id"
+    );
+    all(connection, &sql, [depth], rows::whole_block)
+}
+
+pub(crate) fn before(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<BlockRow>> {
+    let sequence = connection
+        .prepare_cached("SELECT sequence FROM blocks WHERE hash = ?1")?
+        .query_row([hash.as_bytes()], |row| {
+            Ok(Cells::new(row, "blocks").sequence("sequence"))
+        })
+        .optional()?
+        .transpose()?;
+    let Some(sequence) = sequence else {
+        return Ok(None);
+    };
+    let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks {BLOCK_BEFORE}");
+    connection
+        .prepare_cached(&sql)?
+        .query_row(params![hash.as_bytes(), int(sequence.get())], |row| {
+            Ok(rows::block(row))
+        })
+        .optional()?
+        .transpose()
+}
+
+pub(crate) fn one(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<BlockRow>> {
+    let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks WHERE hash = ?1");
+    connection
+        .prepare_cached(&sql)?
+        .query_row([hash.as_bytes()], |row| Ok(rows::block(row)))
+        .optional()?
+        .transpose()
+}
+
+pub(crate) fn credits(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<BlockCredits>> {
+    let settled = connection
+        .prepare_cached("SELECT fee, kept FROM credited_blocks WHERE hash = ?1")?
+        .query_row([hash.as_bytes()], |row| {
+            let cells = Cells::new(row, "credited_blocks");
+            let read = || -> Outcome<_> { Ok((cells.amount("fee")?, cells.amount("kept")?)) };
+            Ok(read())
+        })
+        .optional()?
+        .transpose()?;
+    let Some((fee, kept)) = settled else {
+        return Ok(None);
+    };
+    let sql = "SELECT hotkey, amount FROM block_credits WHERE hash = ?1 ORDER BY hotkey";
+    let credits = all(connection, sql, [hash.as_bytes()], |row| {
+        let cells = Cells::new(row, "block_credits");
+        Ok(Credit {
+            hotkey: cells.hotkey("hotkey")?,
+            amount: cells.amount("amount")?,
+        })
+    })?;
+    Ok(Some(BlockCredits { fee, kept, credits }))
+}
+
+pub(crate) fn list(connection: &Connection, request: PageRequest) -> Outcome<Page<BlockRow>> {
+    let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
+    page(connection, &sql, bounds(request), request.limit, rows::block)
+}

@@ -1,0 +1,38 @@
+//! Each question as SQL.
+
+use dwarves_ports::store::{Page, PageRequest};
+use rusqlite::{Connection, Params, Row};
+
+use super::cells::{Cells, int};
+use super::error::Outcome;
+
+pub(super) mod blocks;
+pub(super) mod money;
+pub(super) mod payouts;
+pub(super) mod templates;
+pub(super) mod windows;
+
+/// Where a page begins and how many rows to ask for: one more than wanted shows whether there is another.
+fn bounds(request: PageRequest) -> (i64, i64) {
+    let before = request.cursor.map_or(i64::MAX, int);
+    (before, i64::from(request.limit) + 1)
+}
+
+/// One page of a statement whose rows come newest first and have their number as `id`.
+fn page<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    limit: u32,
+    mut read: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Page<T>> {
+    let numbered = |row: &Row<'_>| Ok((Cells::new(row, "page").u64("id")?, read(row)?));
+    let mut rows = super::state::all(connection, sql, params, numbered)?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().map(|(number, _)| *number).filter(|_| more);
+    Ok(Page {
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        next,
+    })
+}

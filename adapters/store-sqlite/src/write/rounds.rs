@@ -1,0 +1,225 @@
+//! Closing a round: its row, its credits, the books and the blocks, all or nothing.
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, Sequence};
+use dwarves_domain::ledger::Account;
+use dwarves_domain::rewards::{ClosedRound, Source};
+use dwarves_ports::store::{Accounting, CreditKind};
+use rusqlite::{OptionalExtension, params};
+
+use super::{Draft, expect_stored};
+use crate::books;
+use crate::cells::{Cells, int};
+use crate::error::{Outcome, conflict, corrupt};
+
+/// How an account's owner is stored: the pool's own accounts have none.
+pub(crate) fn owner(hotkey: Option<&Hotkey>) -> &[u8] {
+    hotkey.map_or(&[], |hotkey| hotkey.as_bytes())
+}
+
+impl Draft<'_> {
+    pub(super) fn close_round(
+        &mut self,
+        round: &ClosedRound,
+        blocks: &[(HeaderHash, Accounting)],
+        through: Sequence,
+    ) -> Outcome<()> {
+        if self.is_closed(round)? {
+            return Ok(());
+        }
+        self.check_order(round, through)?;
+        self.statement("INSERT INTO rounds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+            .execute(params![
+                int(round.id.get()),
+                round.closed_at.millis(),
+                round.scheme.name(),
+                round.source.name(),
+                int(round.reward.sats()),
+                int(round.fee.sats()),
+                int(round.kept.sats()),
+                int(round.credited.sats()),
+                int(through.get()),
+                round.digest,
+            ])?;
+        self.book(round)?;
+        self.set_accounting(round, blocks)?;
+        self.insert_credits(round)?;
+        self.enter_changes(round, blocks)?;
+        if round.source == Source::Emission {
+            self.books_changed = true;
+            books::change(self.connection, books::EMITTED, int(round.reward.sats()))?;
+        }
+        self.carry(round)
+    }
+
+    /// Whether the very same round is closed already.
+    fn is_closed(&self, round: &ClosedRound) -> Outcome<bool> {
+        let digest = self
+            .statement("SELECT digest FROM rounds WHERE id = ?1")?
+            .query_row([int(round.id.get())], |row| {
+                Ok(Cells::new(row, "rounds").array::<32>("digest"))
+            })
+            .optional()?
+            .transpose()?;
+        match digest {
+            None => Ok(false),
+            Some(digest) if digest == round.digest => Ok(true),
+            Some(_) => Err(conflict(format!(
+                "round {} is closed with other content",
+                round.id
+            ))),
+        }
+    }
+
+    /// Rounds go forward, and none of them looks at shares that are not there.
+    fn check_order(&self, round: &ClosedRound, through: Sequence) -> Outcome<()> {
+        let id = round.id;
+        let last = self
+            .statement("SELECT id, through FROM rounds ORDER BY id DESC LIMIT 1")?
+            .query_row([], |row| {
+                let cells = Cells::new(row, "rounds");
+                let read = || -> Outcome<_> { Ok((cells.round("id")?, cells.sequence("through")?)) };
+                Ok(read())
+            })
+            .optional()?
+            .transpose()?;
+        if last.is_some_and(|(last, passed)| last > id || passed > through) {
+            return Err(conflict(format!("round {id} goes back behind the last round")));
+        }
+        if through > self.known.tail.sequence {
+            return Err(conflict(format!(
+                "round {id} looked at shares that are not stored"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Books the postings. What the postings promise by their type is checked again here, because this is
+    /// where it becomes durable.
+    fn book(&mut self, round: &ClosedRound) -> Outcome<()> {
+        let id = round.id;
+        let mut insert =
+            self.statement("INSERT INTO entries (round, account, hotkey, delta) VALUES (?1, ?2, ?3, ?4)")?;
+        let mut sum: i128 = 0;
+        for entry in round.postings.entries() {
+            let (account, delta) = (entry.account, entry.delta.sats());
+            let hotkey = account.hotkey();
+            let owner = owner(hotkey.as_ref());
+            insert.execute(params![int(id.get()), account.code(), owner, delta])?;
+            self.change_balance(account, owner, delta)?;
+            sum += i128::from(delta);
+        }
+        if sum != 0 {
+            return Err(corrupt(format!(
+                "the entries of round {id} sum to {sum} instead of 0"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(super) fn change_balance(&mut self, account: Account, owner: &[u8], delta: i64) -> Outcome<()> {
+        let before = self
+            .statement("SELECT amount FROM balances WHERE account = ?1 AND hotkey = ?2")?
+            .query_row(params![account.code(), owner], |row| {
+                Ok(Cells::new(row, "balances").int("amount"))
+            })
+            .optional()?
+            .transpose()?;
+        let after = before.unwrap_or(0).checked_add(delta);
+        let after = after.ok_or_else(|| corrupt(format!("account {account} does not fit 64 bits")))?;
+        if after < 0 && !account.may_be_negative() {
+            return Err(corrupt(format!("account {account} would stand at {after} sats")));
+        }
+        self.statement(
+            "INSERT INTO balances VALUES (?1, ?2, ?3)
+             ON CONFLICT (account, hotkey) DO UPDATE SET amount = excluded.amount",
+        )?
+        .execute(params![account.code(), owner, after])?;
+        self.books_changed = true;
+        books::change(self.connection, &books::of_account(&account), delta)
+    }
+
+    fn set_accounting(&mut self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
+        let mut select = self.statement("SELECT accounting, reward FROM blocks WHERE hash = ?1")?;
+        let mut update = self.statement("UPDATE blocks SET accounting = ?2 WHERE hash = ?1")?;
+        for (hash, accounting) in blocks {
+            let before = select
+                .query_row([hash.as_bytes()], |row| {
+                    let cells = Cells::new(row, "blocks");
+                    let read = || -> Outcome<_> {
+                        Ok((cells.named::<Accounting>("accounting")?, cells.int("reward")?))
+                    };
+                    Ok(read())
+                })
+                .optional()?
+                .transpose()?;
+            let changed = update.execute(params![hash.as_bytes(), accounting.name()])?;
+            expect_stored(changed, || format!("block {hash} of round {}", round.id))?;
+            if let Some((before, reward)) = before {
+                self.books_changed = true;
+                books::change(self.connection, &books::of_blocks(before), -reward)?;
+                books::change(self.connection, &books::of_blocks(*accounting), reward)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters what orphaned blocks take from miners' credits, and what those that came back give again.
+    fn enter_changes(&self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
+        let mut insert = self.statement(
+            "INSERT INTO credits (round, hotkey, units, amount, block, kind)
+             SELECT ?2, hotkey, '0', amount, hash, ?3 FROM block_credits WHERE hash = ?1 ORDER BY hotkey",
+        )?;
+        let orphaned = round.orphaned.iter().map(|hash| (hash, true));
+        let changed = orphaned.chain(round.returned.iter().map(|hash| (hash, false)));
+        for (hash, is_orphaned) in changed {
+            let booked = blocks.iter().find(|(block, _)| block == hash);
+            let kind = booked.and_then(|(_, booked)| CreditKind::of_change(is_orphaned, *booked));
+            if let Some(kind) = kind {
+                insert.execute(params![hash.as_bytes(), int(round.id.get()), kind.name()])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_credits(&self, round: &ClosedRound) -> Outcome<()> {
+        let id = int(round.id.get());
+        let mut insert = self.statement("INSERT INTO credited_blocks VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        let mut insert_part = self.statement("INSERT INTO block_credits VALUES (?1, ?2, ?3)")?;
+        for (block, place) in round.blocks.iter().zip(0_i64..) {
+            let (hash, fee, kept) = (block.hash.as_bytes(), block.fee.sats(), block.kept.sats());
+            insert.execute(params![hash, id, place, int(fee), int(kept)])?;
+            for credit in &block.credits {
+                let amount = int(credit.amount.sats());
+                insert_part.execute(params![hash, credit.hotkey.as_bytes(), amount])?;
+            }
+        }
+        let splits_blocks = round.source == Source::Blocks && !round.scheme.pays_per_share();
+        let only_block = match round.blocks.as_slice() {
+            [block] if splits_blocks => Some(block.hash.as_bytes()),
+            _ => None,
+        };
+        let mut insert = self.statement(
+            "INSERT INTO credits (round, hotkey, units, amount, block) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        for credit in &round.credits {
+            insert.execute(params![
+                id,
+                credit.hotkey.as_bytes(),
+                credit.units.to_string(),
+                int(credit.amount.sats()),
+                only_block,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn carry(&self, round: &ClosedRound) -> Outcome<()> {
+        self.statement("DELETE FROM carried")?.execute([])?;
+        let mut insert = self.statement("INSERT INTO carried VALUES (?1, ?2)")?;
+        for (hotkey, remainder) in &round.carried {
+            insert.execute(params![hotkey.as_bytes(), remainder.to_be_bytes()])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! Stratum V1: how the mining software that exists reaches the pool.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`protocol`] | the text: lines, requests, answers; pure |
+//! | [`conversation`] | the state of a session and what each line does; no sockets |
+//! | [`session`] | one miner's connection, an actor |
+//! | [`transport`] | a connection's bytes, plain or through TLS |
+//! | [`front`] | the sessions of one I/O thread, an actor; it brings them new work |
+//! | [`thread`] | what the sessions of one thread share |
+//! | [`gate`] | accepts connections; owns caps, bans and extranonces, an actor |
+//! | [`seats`] | the gate's tables |
+//! | [`offenders`] | who is kept out, and for how long |
+//! | [`settings`] | how the server works |
+//! | [`fuzzing`] | entry points for fuzzing |
+//!
+//! Shares go to the thread's own submission handler and from there the same way as those over HTTP: the same
+//! duplicate sets, the same ledger, the same verdicts. A session derives its jobs by itself, from the template
+//! that all sessions of a thread share; nobody is asked for a job.
+
+pub mod conversation;
+pub mod front;
+pub mod fuzzing;
+pub mod gate;
+pub mod offenders;
+pub mod protocol;
+pub mod seats;
+pub mod session;
+pub mod settings;
+pub mod thread;
+pub mod transport;

@@ -1,0 +1,397 @@
+//! One miner's connection: an actor that owns its socket, its conversation and what is under way for it.
+//!
+//! Everything happens in one future (`Pump`), which the actor's context polls whenever the socket, an answer or
+//! a message wakes it: read what there is, handle whole lines, write what is due. What one read brought goes to
+//! the submission handler as one message, and what one commit answered goes out as one write. There are no
+//! buffers while there is nothing in them: reading goes through a place that the thread's sessions share.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `opening` | the PROXY header and the TLS handshake, before the first line |
+//! | `reading` | bytes become lines, lines become steps |
+//! | `due` | answers that are waited for, in the order of their requests |
+//! | `looking` | time-outs, keep-alive, and whether workers are still welcome |
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as Wake, Poll, ready};
+
+use actix::fut::ActorFuture;
+use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::time::Timestamp;
+use tokio::net::TcpStream;
+
+use super::conversation::rejects::Rung;
+use super::conversation::{Conversation, Telling};
+use super::front::Newcomer;
+use super::gate::PutOut;
+use super::protocol::reply;
+use super::seats::{AddressSeat, Lease, Place};
+use super::settings::Listener;
+use super::thread::Thread;
+use super::transport::Transport;
+use dwarves_domain::login::parse_user;
+
+mod due;
+mod looking;
+mod opening;
+mod reading;
+
+use due::DueQueue;
+use looking::Checking;
+use opening::Opening;
+use reading::{Batch, Knocking, Waiting};
+
+/// News that may wait for one session: it has little to say to it.
+const MAILBOX_CAPACITY: usize = 2;
+/// Reads of one turn, after which other sessions of the thread have theirs.
+const READS_PER_TURN: usize = 4;
+
+/// News from the front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
+#[rtype(result = "()")]
+pub enum News {
+    /// There is new work.
+    Work,
+    /// Look at time-outs.
+    Look,
+    /// Answer what was asked, and end.
+    End,
+    /// An operator decided something about this miner.
+    Recheck(Hotkey),
+    /// There is no work: end, so that the miner can work elsewhere.
+    LetGo,
+}
+
+/// Why a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The miner closed the connection, or it broke.
+    Gone,
+    /// It did not speak Stratum, or not the way in.
+    Foreign,
+    /// A line was too long.
+    LineTooLong,
+    /// It did not read what it was sent.
+    SlowReader,
+    /// It took too long to subscribe and authorize, or was silent.
+    TimedOut,
+    /// Another connection took the session over.
+    TakenOver,
+    /// Too many of its requests were refused.
+    PutOut,
+    /// Its address has too many connections, or is kept out.
+    NoSeat,
+    /// Its worker is kept out.
+    KeptOut,
+    /// The pool stops.
+    Stopping,
+    /// There has been no live work for too long.
+    NoWork,
+}
+
+/// The actor of one connection.
+pub struct StratumSession {
+    thread: Rc<Thread>,
+    listener: usize,
+    ip: IpAddr,
+    /// Its extranonce, once it has subscribed.
+    lease: Option<Arc<Lease>>,
+    _place: Place,
+    address_seat: Option<AddressSeat>,
+    transport: Transport,
+    opening: Opening,
+    talk: Conversation,
+    /// What was read and not handled yet.
+    unread: Vec<u8>,
+    /// The shares of the present read.
+    batch: Batch,
+    waiting: Option<Box<Waiting>>,
+    knocking: Option<Box<Knocking>>,
+    due: DueQueue,
+    checking: Option<Box<Checking>>,
+    /// What is to be written, and how much of it was.
+    out: Vec<u8>,
+    written: usize,
+    began_at: Timestamp,
+    heard_at: Timestamp,
+    wrote_at: Timestamp,
+    checked_at: Timestamp,
+    /// What the miner manager knows of the session's difficulties.
+    reported: [f32; 2],
+    /// Why it ends once everything is answered.
+    leaving: Option<End>,
+    is_let_go: bool,
+    /// Why it ends at once.
+    over: Option<End>,
+}
+
+impl StratumSession {
+    /// A session with this newcomer.
+    ///
+    /// # Errors
+    /// If its connection can not be used on this thread.
+    pub fn new(newcomer: Newcomer, thread: Rc<Thread>) -> std::io::Result<Self> {
+        let stream = TcpStream::from_std(newcomer.stream)?;
+        opening::set_options(&stream)?;
+        let now = thread.now();
+        let listener = &thread.listeners[newcomer.listener];
+        let talk = Conversation::new(&listener.rules, now);
+        let mut transport = Transport::Plain(stream);
+        let opening = if newcomer.address_seat.is_none() {
+            Opening::proxy()
+        } else {
+            opening::begin(&mut transport, listener)
+        };
+        Ok(Self {
+            listener: newcomer.listener,
+            ip: newcomer.ip,
+            lease: None,
+            _place: newcomer.place,
+            address_seat: newcomer.address_seat,
+            transport,
+            opening,
+            talk,
+            unread: Vec::new(),
+            batch: Batch::default(),
+            waiting: None,
+            knocking: None,
+            due: DueQueue::default(),
+            checking: None,
+            out: Vec::new(),
+            written: 0,
+            began_at: now,
+            heard_at: now,
+            wrote_at: now,
+            checked_at: now,
+            reported: [0.0; 2],
+            leaving: None,
+            is_let_go: false,
+            over: None,
+            thread,
+        })
+    }
+
+    fn listener(&self) -> &Listener {
+        &self.thread.listeners[self.listener]
+    }
+
+    /// Lets the conversation write, with everything at hand.
+    fn say<T>(
+        &mut self,
+        act: impl FnOnce(&mut Conversation, &super::conversation::Scene<'_>, &mut Vec<u8>) -> T,
+    ) -> T {
+        let thread = Rc::clone(&self.thread);
+        let rules = &thread.listeners[self.listener].rules;
+        thread.on_stage(rules, |scene| act(&mut self.talk, scene, &mut self.out))
+    }
+
+    /// Whether another connection goes on as this session.
+    fn is_taken_over(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.is_over())
+    }
+
+    fn tell_work(&mut self, telling: Telling) {
+        self.say(|talk, scene, out| talk.tell_work(telling, scene, out));
+    }
+
+    /// Does what there is to do, until only others can wake it.
+    fn pump(&mut self, wake: &mut Wake<'_>) -> Poll<End> {
+        if let Some(end) = self.over {
+            return Poll::Ready(end);
+        }
+        if self.is_taken_over() {
+            return Poll::Ready(End::TakenOver);
+        }
+        if self.is_let_go {
+            self.poll_due(wake);
+            return Poll::Ready(self.take_leave(wake));
+        }
+        if let Err(end) = ready!(self.poll_opening(wake)) {
+            return Poll::Ready(end);
+        }
+        for _ in 0..READS_PER_TURN {
+            // Lines first: whatever they ask for is waited for right after.
+            let handled = self.handle_lines();
+            let is_held = !self.unread.is_empty() && !self.has_room();
+            self.poll_knocking(wake);
+            self.poll_due(wake);
+            self.poll_waiting(wake);
+            self.poll_checking(wake);
+            if let Err(end) = handled.and_then(|()| self.climb()) {
+                return Poll::Ready(self.last_words(end, wake));
+            }
+            if let Err(end) = self.poll_flush(wake) {
+                return Poll::Ready(end);
+            }
+            let is_quiet = self.due.is_empty()
+                && self.knocking.is_none()
+                && self.waiting.is_none()
+                && self.out.is_empty();
+            if let Some(end) = self.leaving.filter(|_| is_quiet) {
+                return Poll::Ready(end);
+            }
+            match self.poll_read(wake) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(end)) => return Poll::Ready(self.last_words(end, wake)),
+                // What was answered or written may have made room for lines that were read before.
+                Poll::Pending if is_held && self.has_room() => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        // There may be more; the others come first.
+        wake.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what the ladders of refused requests say.
+    fn climb(&mut self) -> Result<(), End> {
+        let thread = Rc::clone(&self.thread);
+        let rules = &thread.listeners[self.listener].rules;
+        while let Some((rung, user)) = self.talk.take_rung(rules) {
+            match rung {
+                Rung::NewWork => self.tell_work(Telling::Anew),
+                Rung::Reconnect => {
+                    reply::show_message(
+                        &mut self.out,
+                        "Most of your shares are refused: please check your miner",
+                    );
+                    // The others of a proxy need not suffer for one of them.
+                    if user.is_none() || self.talk.is_of_one() {
+                        reply::reconnect(&mut self.out);
+                    }
+                }
+                Rung::Disconnect => self.put_out(user.as_deref())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a worker out, and the session if it has no other; without a name, whoever this is.
+    fn put_out(&mut self, user: Option<&str>) -> Result<(), End> {
+        let logins = self.listener().rules.logins;
+        let worker = user.and_then(|user| parse_user(user, logins).ok());
+        log::info!("put out for refused shares ip={} user={user:?}", self.ip);
+        let news = PutOut {
+            ip: self.ip,
+            worker: worker.map(|(identity, name)| (identity.hotkey(), name)),
+        };
+        if self.thread.peers.put_out.tell(news).is_err() {
+            log::debug!("the gate is busy; {} is not remembered", self.ip);
+        }
+        let goes_on = user.is_some_and(|user| self.say(|talk, scene, _| talk.keep_out(user, scene)));
+        if goes_on { Ok(()) } else { Err(End::PutOut) }
+    }
+
+    /// Writes what there is to write.
+    fn poll_flush(&mut self, wake: &mut Wake<'_>) -> Result<(), End> {
+        while self.written < self.out.len() {
+            match self.transport.poll_write(wake, &self.out[self.written..]) {
+                Poll::Ready(Ok(n)) if n > 0 => {
+                    self.written += n;
+                    self.wrote_at = self.thread.now();
+                }
+                Poll::Ready(_) => return Err(End::Gone),
+                Poll::Pending if self.unwritten() > self.thread.limits.unread_max => {
+                    return Err(End::SlowReader);
+                }
+                Poll::Pending => return Ok(()),
+            }
+        }
+        // The memory goes back at once: there may be thousands of sessions that have nothing to say.
+        self.out = Vec::new();
+        self.written = 0;
+        match self.transport.poll_flush(wake) {
+            Poll::Ready(Err(_)) => Err(End::Gone),
+            _ => Ok(()),
+        }
+    }
+
+    fn unwritten(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    /// Tells the miner why it is let go. No `client.reconnect`: that would lead back here.
+    fn take_leave(&mut self, wake: &mut Wake<'_>) -> End {
+        if matches!(self.opening, Opening::Open) {
+            reply::show_message(
+                &mut self.out,
+                "There is no work at this pool at present: please mine elsewhere for a while",
+            );
+            return self.last_words(End::NoWork, wake);
+        }
+        End::NoWork
+    }
+
+    /// Whatever ends a session, a block that its miner sent before it knew is the pool's. Of a connection that is gone
+    /// or speaks something else there is nothing to read.
+    fn look_for_blocks_at(&mut self, end: End, wake: &mut Wake<'_>) {
+        let has_more = match end {
+            End::Gone | End::Foreign | End::LineTooLong | End::NoSeat => false,
+            End::SlowReader | End::TimedOut | End::TakenOver | End::PutOut => true,
+            End::KeptOut | End::Stopping | End::NoWork => true,
+        };
+        if has_more && matches!(self.opening, Opening::Open) {
+            self.look_for_blocks(wake);
+        }
+    }
+
+    /// The answers that are there still go out, as far as the socket takes them now.
+    fn last_words(&mut self, end: End, wake: &mut Wake<'_>) -> End {
+        let _as_well_as_it_goes = self.poll_flush(wake);
+        end
+    }
+}
+
+impl Actor for StratumSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        ctx.spawn(Pump);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.report();
+    }
+}
+
+/// The future in which a session lives. It ends with the session.
+struct Pump;
+
+impl ActorFuture<StratumSession> for Pump {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        session: &mut StratumSession,
+        ctx: &mut Context<StratumSession>,
+        wake: &mut Wake<'_>,
+    ) -> Poll<()> {
+        let end = ready!(session.pump(wake));
+        session.look_for_blocks_at(end, wake);
+        log::debug!("session ended ip={} why={end:?}", session.ip);
+        ctx.stop();
+        Poll::Ready(())
+    }
+}
+
+impl Handler<News> for StratumSession {
+    type Result = ();
+
+    /// Only notes what is to be done: the pump is polled right after.
+    fn handle(&mut self, news: News, _: &mut Self::Context) {
+        match news {
+            News::Work => self.tell_work(Telling::IfNew),
+            News::Look => {
+                self.over = self.look();
+            }
+            News::End => self.leaving = Some(End::Stopping),
+            News::LetGo => self.is_let_go = true,
+            News::Recheck(miner) => self.recheck(&miner),
+        }
+    }
+}

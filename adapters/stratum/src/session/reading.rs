@@ -1,0 +1,410 @@
+//! Bytes become lines, lines become steps.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as Wake, Poll};
+use std::time::Duration;
+
+use dwarves_actors::ask::AskError;
+use dwarves_actors::handlers::submission::messages::{RolledShare, SubmitRolled};
+use dwarves_actors::miner_manager::messages::{JoinWorker, Joined};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerName;
+use dwarves_domain::login::Identity;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::work::SessionSeat;
+use tokio::sync::oneshot;
+
+use super::due::{DueShares, Slot};
+use super::{End, StratumSession};
+use crate::conversation::{Attempt, Step, Telling};
+use crate::gate::TakeExtraNonce;
+use crate::protocol::fault::Fault;
+use crate::protocol::line::{self, Split};
+use crate::protocol::reply;
+use crate::seats::Lease;
+
+/// Answers of one session that may be waited for; further lines wait in the socket.
+const DUE_MAX: usize = 128;
+/// Bytes that may wait to be written before more lines are read.
+const UNWRITTEN_SOFT_MAX: usize = 8_192;
+
+/// How often a session that ends is read once more: what its miner may have sent before it knew.
+const LAST_READS: usize = 8;
+
+/// What must be known before the next line is handled.
+pub(super) enum Waiting {
+    /// `mining.subscribe` waits for an extranonce.
+    Subscribing {
+        id: Box<str>,
+        earlier: Option<SessionSeat>,
+        answer: oneshot::Receiver<Arc<Lease>>,
+    },
+    /// `mining.authorize` waits for the miner manager.
+    Joining {
+        id: Box<str>,
+        user: Box<str>,
+        answer: oneshot::Receiver<Result<Joined, Refusal>>,
+    },
+}
+
+/// How often shares are sent again while the handler is busy, and how long it is waited in between.
+const KNOCKS_MAX: u32 = 200;
+const KNOCK_EVERY: Duration = Duration::from_millis(50);
+
+/// Shares that the handler was too busy for.
+pub(super) struct Knocking {
+    submit: SubmitRolled,
+    answers: DueShares,
+    times: u32,
+    again: Pin<Box<tokio::time::Sleep>>,
+}
+
+/// The shares of the present read, for one miner.
+#[derive(Default)]
+pub(super) struct Batch {
+    miner: Option<Hotkey>,
+    shares: Vec<RolledShare>,
+    answers: DueShares,
+}
+
+impl StratumSession {
+    /// Whether more lines may be handled now.
+    pub(super) fn has_room(&self) -> bool {
+        self.knocking.is_none()
+            && self.waiting.is_none()
+            && self.due.len() < DUE_MAX
+            && self.unwritten() < UNWRITTEN_SOFT_MAX
+    }
+
+    /// Reads once, if there is room for what it may bring.
+    pub(super) fn poll_read(&mut self, wake: &mut Wake<'_>) -> Poll<Result<(), End>> {
+        if self.leaving.is_some() || !self.has_room() {
+            return Poll::Pending;
+        }
+        let mut scratch = self.thread.take_scratch();
+        let read = self.transport.poll_read(wake, &mut scratch);
+        let result = match read {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(End::Gone)),
+            Poll::Ready(Ok(n)) => Poll::Ready(self.take_bytes(&scratch[..n])),
+        };
+        self.thread.give_scratch_back(scratch);
+        result
+    }
+
+    fn take_bytes(&mut self, fresh: &[u8]) -> Result<(), End> {
+        if self.unread.is_empty() {
+            let left = self.take_lines(fresh)?;
+            self.unread.extend_from_slice(&fresh[fresh.len() - left..]);
+            return Ok(());
+        }
+        self.unread.extend_from_slice(fresh);
+        self.handle_lines()
+    }
+
+    /// Handles what was read before, as far as there is room now.
+    pub(super) fn handle_lines(&mut self) -> Result<(), End> {
+        if self.unread.is_empty() || !self.has_room() {
+            return Ok(());
+        }
+        let unread = std::mem::take(&mut self.unread);
+        let left = self.take_lines(&unread)?;
+        if left > 0 {
+            self.unread = unread[unread.len() - left..].to_vec();
+        }
+        Ok(())
+    }
+
+    /// Handles the whole lines of `bytes` and returns how many bytes are left.
+    fn take_lines(&mut self, bytes: &[u8]) -> Result<usize, End> {
+        let mut rest = bytes;
+        let result = loop {
+            if !self.has_room() {
+                break Ok(rest.len());
+            }
+            match line::split(rest) {
+                Split::Line(line, after) => {
+                    rest = after;
+                    if !line::may_be_request(line) {
+                        break Err(End::Foreign);
+                    }
+                    if !line.is_empty() {
+                        self.on_line(line);
+                    }
+                }
+                Split::Partial if line::may_be_request(rest) => break Ok(rest.len()),
+                Split::Partial => break Err(End::Foreign),
+                Split::TooLong => break Err(End::LineTooLong),
+            }
+        };
+        self.send_batch();
+        result
+    }
+
+    fn on_line(&mut self, line: &[u8]) {
+        let thread = Rc::clone(&self.thread);
+        let rules = &thread.listeners[self.listener].rules;
+        let mut text = Vec::new();
+        let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut text));
+        match step {
+            // What it is worth tells whether the miner is any good here: see `write_verdicts`.
+            Step::Share { id, attempt } => return self.on_attempt(id, attempt),
+            Step::Done => {}
+            Step::Subscribe { id, earlier } => match thread.peers.extranonce.post(TakeExtraNonce { earlier })
+            {
+                Ok(answer) => {
+                    let id = id.into();
+                    self.waiting = Some(Box::new(Waiting::Subscribing { id, earlier, answer }));
+                }
+                Err(_) => reply::fault(&mut text, id, Fault::POOL_BUSY),
+            },
+            Step::Join {
+                id, identity, worker, ..
+            } if let Some(try_again) = thread.kept_out(self.ip, &identity, &worker) => {
+                reply::fault(&mut text, id, Fault::KeptOut { try_again });
+                // A proxy may have others to bring.
+                if !self.talk.is_mining() {
+                    self.leaving = Some(End::KeptOut);
+                }
+            }
+            Step::Join {
+                id,
+                user,
+                identity,
+                worker,
+            } => match self.ask_to_join(identity, worker, None) {
+                Ok(answer) => {
+                    self.waiting = Some(Box::new(Waiting::Joining {
+                        id: id.into(),
+                        user: user.into_owned().into(),
+                        answer,
+                    }));
+                }
+                Err(_) => reply::fault(&mut text, id, Fault::POOL_BUSY),
+            },
+        }
+        self.heard_at = self.thread.now();
+        self.send_batch();
+        self.answer(&text);
+        self.tell_work(Telling::IfNew);
+    }
+
+    /// Answers, after all that was asked before.
+    fn answer(&mut self, text: &[u8]) {
+        if self.due.is_empty() {
+            self.out.extend_from_slice(text);
+        } else {
+            self.due.push_text(text);
+        }
+    }
+
+    /// Asks whether a worker may mine, and tells what its session issues and what its shares have earned.
+    pub(super) fn ask_to_join(
+        &mut self,
+        identity: Identity,
+        worker: WorkerName,
+        earned: Option<Difficulty>,
+    ) -> Result<oneshot::Receiver<Result<Joined, Refusal>>, AskError> {
+        let issued = self.talk.issued();
+        self.reported = self.to_report();
+        self.thread.peers.join.post(JoinWorker {
+            identity,
+            worker,
+            issued,
+            earned,
+            from: self.ip,
+        })
+    }
+
+    fn on_attempt(&mut self, id: &str, attempt: Attempt) {
+        match attempt {
+            Attempt::Fault(fault) => self.batch.answers.push(id, Slot::Known(fault)),
+            Attempt::Share(miner, share) => {
+                let worker = match &share {
+                    RolledShare::Solved { job, .. } => Some(job.worker()),
+                    RolledShare::Rejected(rejected) | RolledShare::Refused { rejected, .. } => {
+                        rejected.worker
+                    }
+                };
+                // Only a stray share is nobody's.
+                let slot = worker.map_or(Slot::Stray(Fault::UNAUTHORIZED), Slot::Judged);
+                self.join_batch(id, miner, share, slot);
+            }
+            Attempt::Stray(miner, share, fault) => self.join_batch(id, miner, share, Slot::Stray(fault)),
+        }
+    }
+
+    fn join_batch(&mut self, id: &str, miner: Hotkey, share: RolledShare, slot: Slot) {
+        if self.batch.miner.is_some_and(|other| other != miner) {
+            self.send_batch();
+        }
+        self.batch.miner = Some(miner);
+        self.batch.shares.push(share);
+        self.batch.answers.push(id, slot);
+    }
+
+    /// Sends the shares of this read, in one message.
+    fn send_batch(&mut self) {
+        if self.batch.answers.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let Some(miner) = batch.miner else {
+            // Nothing in it is a share: it is answered at once, if nothing before it is waited for.
+            let mut text = Vec::new();
+            batch.answers.write_faults(None, &[], &mut text);
+            return self.answer(&text);
+        };
+        let submit = SubmitRolled {
+            miner,
+            from: self.ip,
+            shares: batch.shares,
+        };
+        self.send_shares(submit, batch.answers, 0);
+    }
+
+    /// Sends shares to be judged. While the handler is busy they are kept, for there may be a block among them; until
+    /// they are on their way nothing more is read.
+    fn send_shares(&mut self, submit: SubmitRolled, answers: DueShares, times: u32) {
+        match self.thread.peers.submit.offer(submit) {
+            Ok(answer) => self.due.push_shares(answers, answer),
+            Err((AskError::Busy, submit)) if times < KNOCKS_MAX => {
+                self.knocking = Some(Box::new(Knocking {
+                    submit,
+                    answers,
+                    times: times + 1,
+                    again: Box::pin(tokio::time::sleep(KNOCK_EVERY)),
+                }));
+            }
+            Err(_) => {
+                let mut text = Vec::new();
+                answers.write_faults(Some(Fault::POOL_BUSY), &[], &mut text);
+                self.answer(&text);
+            }
+        }
+    }
+
+    /// Sends shares that the handler was too busy for.
+    pub(super) fn poll_knocking(&mut self, wake: &mut Wake<'_>) {
+        while let Some(knocking) = &mut self.knocking {
+            if knocking.again.as_mut().poll(wake).is_pending() {
+                return;
+            }
+            let Some(knocking) = self.knocking.take() else {
+                return;
+            };
+            let Knocking {
+                submit,
+                answers,
+                times,
+                ..
+            } = *knocking;
+            self.send_shares(submit, answers, times);
+        }
+    }
+
+    /// Looks at what the miner of a session that ends had sent by now: there may be a block in it. Nobody waits for answers.
+    pub(super) fn look_for_blocks(&mut self, wake: &mut Wake<'_>) {
+        if let Some(knocking) = self.knocking.take() {
+            self.send_shares(knocking.submit, knocking.answers, KNOCKS_MAX);
+        }
+        let mut unread = std::mem::take(&mut self.unread);
+        let mut scratch = self.thread.take_scratch();
+        for _ in 0..LAST_READS {
+            match self.transport.poll_read(wake, &mut scratch) {
+                Poll::Ready(Ok(n)) if n > 0 => unread.extend_from_slice(&scratch[..n]),
+                _ => break,
+            }
+        }
+        self.thread.give_scratch_back(scratch);
+        let thread = Rc::clone(&self.thread);
+        let rules = &thread.listeners[self.listener].rules;
+        let mut rest = &unread[..];
+        while let Split::Line(line, after) = line::split(rest) {
+            rest = after;
+            let mut unsaid = Vec::new();
+            let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut unsaid));
+            if let Step::Share { id, attempt } = step {
+                self.on_attempt(id, attempt);
+            }
+        }
+        self.send_batch();
+    }
+
+    /// Goes on once what was waited for is known.
+    pub(super) fn poll_waiting(&mut self, wake: &mut Wake<'_>) {
+        let Some(waiting) = &mut self.waiting else {
+            return;
+        };
+        match waiting.as_mut() {
+            Waiting::Subscribing { answer, .. } => {
+                let Poll::Ready(lease) = std::pin::Pin::new(answer).poll(wake) else {
+                    return;
+                };
+                let Some(Waiting::Subscribing { id, earlier, .. }) =
+                    self.waiting.take().map(|waiting| *waiting)
+                else {
+                    return;
+                };
+                let mut text = Vec::new();
+                match lease {
+                    Ok(lease) => {
+                        let seat = lease.seat();
+                        self.lease = Some(lease);
+                        let is_resumed = earlier == Some(seat);
+                        self.say(|talk, scene, _| talk.subscribed(&id, seat, is_resumed, scene, &mut text));
+                    }
+                    // The gate is gone: the pool stops.
+                    Err(_) => reply::fault(&mut text, &id, Fault::POOL_BUSY),
+                }
+                self.answer(&text);
+            }
+            Waiting::Joining { answer, .. } => {
+                let Poll::Ready(reply) = std::pin::Pin::new(answer).poll(wake) else {
+                    return;
+                };
+                let Some(Waiting::Joining { id, user, .. }) = self.waiting.take().map(|waiting| *waiting)
+                else {
+                    return;
+                };
+                self.on_join_reply(&id, &user, reply.unwrap_or(Err(Refusal::Unavailable)));
+            }
+        }
+        self.tell_work(Telling::IfNew);
+    }
+
+    fn on_join_reply(&mut self, id: &str, user: &str, answer: Result<Joined, Refusal>) {
+        let mut text = Vec::new();
+        match answer {
+            Ok(Joined {
+                miner,
+                worker,
+                fixed,
+                earned,
+            }) => {
+                self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
+                self.checked_at = self.thread.now();
+                reply::ok(&mut text, id);
+            }
+            Err(refusal) => {
+                log::debug!("login refused ip={} why={refusal:?}", self.ip);
+                self.talk.on_refused_login();
+                reply::fault(&mut text, id, Fault::from(&refusal));
+            }
+        }
+        self.answer(&text);
+    }
+}
+
+impl StratumSession {
+    /// What there is to tell the miner manager: what is issued, and what the first worker has earned. As floats, which
+    /// are small and only compared.
+    pub(super) fn to_report(&self) -> [f32; 2] {
+        let earned = self.talk.first_user().and_then(|user| self.talk.earned(user));
+        [self.talk.issued(), earned].map(|known| known.map_or(0.0, Difficulty::to_f64) as f32)
+    }
+}

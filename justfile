@@ -1,0 +1,40 @@
+# Short names for what is done every day; `just` alone lists them. Each is one command that you can type yourself.
+
+# The list.
+default:
+    @just --list
+
+# The program, as it is run.
+build:
+    cargo build --release --locked
+
+# Every test there is; what the last line counts, CI counts.
+test:
+    tests/all
+
+# The rules, the actors and the binary's own tests, without nodes, Python and crashes.
+quick:
+    cargo test --workspace --all-features --locked
+
+# What a reviewer would say first: format, lints, documentation.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+    RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps --workspace --locked
+
+# Both load generators, each beside a bare server: `just bench --rounds 3`.
+bench *arguments:
+    cargo bench --locked --bench load -- {{ arguments }}
+    cargo bench --locked --bench stratum -- {{ arguments }}
+
+# A pool, its chain and three miners in one process.
+demo:
+    cargo run --release --locked -- demo
+
+# Mutation testing of the rules (`cargo install cargo-mutants`): what survives, no test would notice.
+mutants *arguments:
+    cargo mutants --package dwarves-domain --output target/mutants {{ arguments }}
+
+# The documentation of all packages, in a browser.
+docs:
+    cargo doc --no-deps --workspace --locked --open

@@ -1,0 +1,146 @@
+//! The store as the actors see it: what is written in one transaction, and what can be read.
+//!
+//! A commit takes a list of [`Write`]s and applies all of them in one transaction, durably, before it
+//! answers. Every write is named by its intent and safe to repeat. Reads never wait for writes.
+//! No type of any database crosses this line.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`rows`] | what is stored, as the actors see it |
+//! | [`block_state`] | what became of a block, what is booked for it, and when the two differ |
+//! | [`writes`] | the intents, and what each answers |
+//! | [`reads`] | questions and pages |
+//! | [`error`] | what went wrong and what must happen |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+
+pub mod block_state;
+pub mod error;
+pub mod reads;
+pub mod rows;
+pub mod writes;
+
+pub use block_state::{Accounting, BlockState};
+pub use error::{StoreAction, StoreError, StoreErrorKind};
+pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+pub use rows::*;
+pub use writes::{Write, Written};
+
+/// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
+/// was begun goes on.
+pub type StoreFuture<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>>>>;
+
+/// A store shared by the ledger, which alone writes, and by readers.
+pub type SharedStore = Arc<dyn Store>;
+
+/// A durable store.
+pub trait Store: Send + Sync + 'static {
+    /// Begins a new life of the pool: counts it durably and returns all that must be known at start.
+    /// `now` decides which replay-guard entries still matter.
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState>;
+
+    /// Applies all of `writes` in one transaction and answers each, in order, once they are durable.
+    ///
+    /// # Errors
+    /// On any error none of the writes is applied, except for [`StoreErrorKind::Unknown`], where they may
+    /// or may not be. A refusal of one write (a used nonce, say) is not an error but its answer.
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
+
+    /// The blocks whose state and accounting differ (see [`BlockState::is_due`]), oldest first, at most `limit`.
+    fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>>;
+
+    /// The blocks that still may change (submitted, accepted, immature, or mature or orphaned within
+    /// `depth` blocks of the highest known one), oldest first, with their bytes.
+    fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>>;
+
+    /// Each miner's overlap with a PPLNS window, of shares up to and including `through`, in half-steps.
+    fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights>;
+
+    /// Each miner's units over the shares after `after` up to and including `through`, in half-steps.
+    fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights>;
+
+    /// Each miner's units per template over the shares after `after` up to and including `through`, by template
+    /// and hotkey.
+    fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>>;
+
+    /// The last share committed at or before `at`, and the running total of units up to it. A commit's time is
+    /// that of its latest share, or the commit's before it if the clock stepped back. If all that is left of
+    /// the ledger is later, it is the place where what is left begins.
+    fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition>;
+
+    /// A place behind which every share lies outside of a window that begins at the running total `total`: the
+    /// end of the last commit whose total is at most that.
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition>;
+
+    /// The last found block before the block `hash` that was not refused, if any: where a proportional round
+    /// began.
+    fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
+
+    /// A found block, if it is stored.
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>>;
+
+    /// A template with its transactions, unless they were dropped.
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>>;
+
+    /// Whose worker got the job or the session whose extranonces begin so, if a share of it is stored.
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>>;
+
+    /// What a block's acceptance credited.
+    fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>>;
+
+    /// A miner's balances.
+    fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances>;
+
+    /// A miner's credits, newest first.
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>>;
+
+    /// Every miner with at least `least` payable, in the order of hotkeys. At most as many as may register.
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>>;
+
+    /// The payouts that still may change, oldest first, at most `limit`. Their parts are left out, and the bytes
+    /// of those that are in no need of sending.
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>>;
+
+    /// Which of these transactions are stored payouts'.
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>>;
+
+    /// Settings that were changed while running, and what the pool remembers of its ledger, by name.
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>>;
+
+    /// Every miner with an address, with what it has payable, in the order of hotkeys.
+    fn payees(&self) -> StoreFuture<Vec<Candidate>>;
+
+    /// One payout with its parts and bytes.
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>>;
+
+    /// A miner's payouts, newest first.
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>>;
+
+    /// The balance from which a miner wants to be paid, if it chose one.
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>>;
+
+    /// Found blocks, newest first.
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>>;
+
+    /// Closed rounds, newest first.
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>>;
+
+    /// One round with every credit.
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>>;
+
+    /// The audit trail, newest first.
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>>;
+
+    /// Sums over the whole ledger.
+    fn totals(&self) -> StoreFuture<PoolTotals>;
+}

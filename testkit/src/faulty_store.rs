@@ -1,0 +1,214 @@
+//! A store that fails as it is told, for tests of what the pool does then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+
+use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+use dwarves_ports::store::rows::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, TemplateRow,
+    ValuedUnits,
+};
+use dwarves_ports::store::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
+
+/// How a commit fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is written, and the store says so: [`StoreErrorKind::Unavailable`].
+    Refuse,
+    /// Nothing is written, but the store does not know: [`StoreErrorKind::Unknown`].
+    LoseBefore,
+    /// All is written, but the answer is lost: [`StoreErrorKind::Unknown`].
+    LoseAfter,
+}
+
+/// Which commits fail. Commits are counted from 1, over all clones.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// Single commits.
+    pub at: Vec<(u64, Fault)>,
+    /// Commits that find the disk full: they fail with [`Fault::Refuse`].
+    pub disk_full: Option<Range<u64>>,
+}
+
+/// A store whose commits fail by plan; reads and starts always reach the store behind it.
+#[derive(Clone)]
+pub struct FaultyStore {
+    inner: SharedStore,
+    plan: Arc<FaultPlan>,
+    commits: Arc<AtomicU64>,
+}
+
+impl FaultyStore {
+    /// A store that fails by `plan` in front of `inner`.
+    pub fn new(inner: SharedStore, plan: FaultPlan) -> Self {
+        Self {
+            inner,
+            plan: Arc::new(plan),
+            commits: Arc::default(),
+        }
+    }
+
+    /// How many commits were begun so far.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    fn fault_of(&self, number: u64) -> Option<Fault> {
+        let planned = self.plan.at.iter().find(|(at, _)| *at == number);
+        let is_full = |range: &Range<u64>| range.contains(&number);
+        planned.map(|&(_, fault)| fault).or_else(|| {
+            self.plan
+                .disk_full
+                .as_ref()
+                .is_some_and(is_full)
+                .then_some(Fault::Refuse)
+        })
+    }
+}
+
+fn failed<T: 'static>(kind: StoreErrorKind, number: u64) -> StoreFuture<T> {
+    let error = StoreError::new(kind, format!("commit {number} fails by plan"));
+    Box::pin(std::future::ready(Err(error)))
+}
+
+impl Store for FaultyStore {
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
+        self.inner.start(now)
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
+        let number = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.fault_of(number) {
+            None => self.inner.commit(writes),
+            Some(Fault::Refuse) => failed(StoreErrorKind::Unavailable, number),
+            Some(Fault::LoseBefore) => failed(StoreErrorKind::Unknown, number),
+            Some(Fault::LoseAfter) => {
+                let applied = self.inner.commit(writes);
+                Box::pin(async move {
+                    applied.await?;
+                    failed(StoreErrorKind::Unknown, number).await
+                })
+            }
+        }
+    }
+
+    fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.inner.blocks_to_account(limit)
+    }
+
+    fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.inner.open_blocks(depth)
+    }
+
+    fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights> {
+        self.inner.weights_in_window(window, through)
+    }
+
+    fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights> {
+        self.inner.weights_between(after, through)
+    }
+
+    fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
+        self.inner.values_between(after, through)
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        self.inner.position_before(total)
+    }
+
+    fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {
+        self.inner.position_at(at)
+    }
+
+    fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.inner.block_before(hash)
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.inner.block(hash)
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        self.inner.template(id)
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.inner.owner_of(extranonce)
+    }
+
+    fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
+        self.inner.block_credits(hash)
+    }
+
+    fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances> {
+        self.inner.miner_balances(hotkey)
+    }
+
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
+        self.inner.miner_credits(hotkey, page)
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.inner.payout_candidates(least)
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.inner.known_txids(txids)
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.inner.settings()
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.inner.payees()
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        self.inner.watched_payouts(limit)
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.inner.payout(id)
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.inner.miner_payouts(hotkey, page)
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.inner.payout_threshold(hotkey)
+    }
+
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
+        self.inner.blocks(page)
+    }
+
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
+        self.inner.rounds(page)
+    }
+
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
+        self.inner.round(id)
+    }
+
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
+        self.inner.audit(page)
+    }
+
+    fn totals(&self) -> StoreFuture<PoolTotals> {
+        self.inner.totals()
+    }
+}
+
+#[cfg(test)]
+mod tests;

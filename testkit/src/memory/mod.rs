@@ -1,0 +1,193 @@
+//! A store without a disk, for tests: correct in every answer, and every answer is ready at once.
+//!
+//! It is the plain reading of what [`Store`] promises, so other stores are compared with it. A clone is
+//! another handle on the same content: a "restart" in a test is a new pool on a clone.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | `state` | what is kept, and how a commit applies or leaves no trace |
+//! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
+//! | `money` | blocks, rounds, balances |
+//! | `payouts` | payouts and thresholds |
+//! | `questions` | the reads |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+use tokio::sync::watch;
+
+use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+use dwarves_ports::store::rows::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, TemplateRow,
+    ValuedUnits,
+};
+use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
+
+mod inspect;
+mod money;
+mod payouts;
+mod questions;
+mod state;
+mod work;
+
+use state::State;
+
+/// A store in memory. Clones share their content.
+///
+/// The content lies in a watch channel that nobody watches: it is a cell that can be shared between threads
+/// and changed in place.
+#[derive(Clone)]
+pub struct MemoryStore {
+    state: watch::Sender<State>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self {
+            state: watch::Sender::new(State::default()),
+        }
+    }
+}
+
+fn ready<T: 'static>(answer: Result<T, StoreError>) -> StoreFuture<T> {
+    Box::pin(std::future::ready(answer))
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut answer = None;
+        self.state.send_modify(|state| answer = Some(change(state)));
+        answer.expect("send_modify calls its closure")
+    }
+}
+
+impl Store for MemoryStore {
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
+        ready(self.change(|state| state.start(now)))
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
+        ready(self.change(|state| state.commit(&writes)))
+    }
+
+    fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {
+        ready(Ok(self.state.borrow().blocks_to_account(limit)))
+    }
+
+    fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>> {
+        ready(Ok(self.state.borrow().open_blocks(depth)))
+    }
+
+    fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights> {
+        ready(self.state.borrow().weights_in_window(&window, through))
+    }
+
+    fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights> {
+        ready(self.state.borrow().weights_between(after, through))
+    }
+
+    fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
+        ready(self.state.borrow().values_between(after, through))
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        ready(Ok(self.state.borrow().position_before(total)))
+    }
+
+    fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {
+        ready(Ok(self.state.borrow().position_at(at)))
+    }
+
+    fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        ready(Ok(self.state.borrow().block_before(hash)))
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        ready(Ok(self.state.borrow().block(hash)))
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        ready(Ok(self.state.borrow().whole_template(id)))
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        ready(Ok(self.state.borrow().owner_of(extranonce)))
+    }
+
+    fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
+        ready(Ok(self.state.borrow().block_credits(hash)))
+    }
+
+    fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances> {
+        ready(self.state.borrow().miner_balances(hotkey))
+    }
+
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
+        ready(Ok(self.state.borrow().miner_credits(hotkey, page)))
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        ready(self.state.borrow().payout_candidates(least))
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        ready(Ok(self.state.borrow().known_txids(&txids)))
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        ready(Ok(self.state.borrow().rest.settings.clone()))
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        ready(self.state.borrow().payees())
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        ready(Ok(self.state.borrow().watched_payouts(limit)))
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        ready(Ok(self.state.borrow().payout(id)))
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        ready(Ok(self.state.borrow().miner_payouts(hotkey, page)))
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        ready(Ok(self.state.borrow().payout_threshold(hotkey)))
+    }
+
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
+        ready(Ok(self.state.borrow().blocks(page)))
+    }
+
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
+        ready(Ok(self.state.borrow().rounds(page)))
+    }
+
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
+        ready(Ok(self.state.borrow().round(id)))
+    }
+
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
+        ready(Ok(self.state.borrow().audit(page)))
+    }
+
+    fn totals(&self) -> StoreFuture<PoolTotals> {
+        ready(self.state.borrow().totals())
+    }
+}
+
+#[cfg(test)]
+mod tests;

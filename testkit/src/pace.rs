@@ -1,0 +1,235 @@
+//! A store that takes its time: commits wait for a gate that the test opens, or for a while.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
+use tokio::sync::{Semaphore, watch};
+
+use dwarves_ports::store::{
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
+    PageRequest, PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, TemplateRow,
+    ValuedUnits, Write, Written,
+};
+
+/// A wait that is still to come.
+pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Says how long a store takes.
+pub trait Pace: Send + Sync + 'static {
+    /// The wait before a commit is applied.
+    fn before_commit(&self) -> Pause;
+
+    /// The wait between its being applied and the answer.
+    fn after_commit(&self) -> Pause {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// The wait before a question is answered.
+    fn before_read(&self) -> Pause {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Lets commits through one by one as the test says. It is closed at first.
+#[derive(Clone, Debug)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+}
+
+impl Gate {
+    /// Lets so many more commits through.
+    pub fn open_for(&self, commits: usize) {
+        self.0.add_permits(commits);
+    }
+
+    /// Lets all commits through from now on.
+    pub fn open(&self) {
+        self.0.close();
+    }
+}
+
+impl Pace for Gate {
+    fn before_commit(&self) -> Pause {
+        let semaphore = Arc::clone(&self.0);
+        Box::pin(async move {
+            // A closed semaphore means that the gate stands open.
+            if let Ok(permit) = semaphore.acquire().await {
+                permit.forget();
+            }
+        })
+    }
+}
+
+/// A store that takes its time, and that remembers what it was asked to commit. Clones are the same store.
+#[derive(Clone)]
+pub struct PacedStore {
+    inner: SharedStore,
+    pace: Arc<dyn Pace>,
+    begun: watch::Sender<Vec<Vec<Write>>>,
+}
+
+impl PacedStore {
+    /// A store in front of `inner` that takes as long as `pace` says.
+    pub fn new(inner: SharedStore, pace: Arc<dyn Pace>) -> Self {
+        Self {
+            inner,
+            pace,
+            begun: watch::Sender::new(Vec::new()),
+        }
+    }
+
+    /// What each commit so far consisted of, also those that failed or wait.
+    pub fn commits(&self) -> Vec<Vec<Write>> {
+        self.begun.borrow().clone()
+    }
+
+    fn read<T: 'static>(&self, read: impl FnOnce(SharedStore) -> StoreFuture<T> + 'static) -> StoreFuture<T> {
+        let inner = self.inner.clone();
+        let pause = self.pace.before_read();
+        Box::pin(async move {
+            pause.await;
+            read(inner).await
+        })
+    }
+}
+
+impl Store for PacedStore {
+    fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
+        self.inner.start(now)
+    }
+
+    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
+        self.begun.send_modify(|begun| begun.push(writes.clone()));
+        let (inner, before, after) = (
+            self.inner.clone(),
+            self.pace.before_commit(),
+            self.pace.after_commit(),
+        );
+        Box::pin(async move {
+            before.await;
+            let written = inner.commit(writes).await;
+            after.await;
+            written
+        })
+    }
+
+    fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.read(move |store| store.blocks_to_account(limit))
+    }
+
+    fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>> {
+        self.read(move |store| store.open_blocks(depth))
+    }
+
+    fn weights_in_window(&self, window: pplns::Window, through: Sequence) -> StoreFuture<Weights> {
+        self.read(move |store| store.weights_in_window(window, through))
+    }
+
+    fn weights_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Weights> {
+        self.read(move |store| store.weights_between(after, through))
+    }
+
+    fn values_between(&self, after: Sequence, through: Sequence) -> StoreFuture<Vec<ValuedUnits>> {
+        self.read(move |store| store.values_between(after, through))
+    }
+
+    fn position_before(&self, total: Units) -> StoreFuture<LedgerPosition> {
+        self.read(move |store| store.position_before(total))
+    }
+
+    fn position_at(&self, at: Timestamp) -> StoreFuture<LedgerPosition> {
+        self.read(move |store| store.position_at(at))
+    }
+
+    fn block_before(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.read(move |store| store.block_before(hash))
+    }
+
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        self.read(move |store| store.block(hash))
+    }
+
+    fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
+        self.read(move |store| store.template(id))
+    }
+
+    fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
+        self.read(move |store| store.owner_of(extranonce))
+    }
+
+    fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
+        self.read(move |store| store.block_credits(hash))
+    }
+
+    fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances> {
+        self.read(move |store| store.miner_balances(hotkey))
+    }
+
+    fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
+        self.read(move |store| store.miner_credits(hotkey, page))
+    }
+
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+        self.read(move |store| store.payout_candidates(least))
+    }
+
+    fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
+        self.read(move |store| store.known_txids(txids))
+    }
+
+    fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
+        self.read(|store| store.settings())
+    }
+
+    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+        self.read(|store| store.payees())
+    }
+
+    fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
+        self.read(move |store| store.watched_payouts(limit))
+    }
+
+    fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        self.read(move |store| store.payout(id))
+    }
+
+    fn miner_payouts(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<MinerPayoutRow>> {
+        self.read(move |store| store.miner_payouts(hotkey, page))
+    }
+
+    fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
+        self.read(move |store| store.payout_threshold(hotkey))
+    }
+
+    fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
+        self.read(move |store| store.blocks(page))
+    }
+
+    fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
+        self.read(move |store| store.rounds(page))
+    }
+
+    fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
+        self.read(move |store| store.round(id))
+    }
+
+    fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
+        self.read(move |store| store.audit(page))
+    }
+
+    fn totals(&self) -> StoreFuture<PoolTotals> {
+        self.read(move |store| store.totals())
+    }
+}

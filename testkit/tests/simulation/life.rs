@@ -1,0 +1,260 @@
+//! One life of the pool: everything is started from the store, and in the end it stops in order or just ends.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix::Actor;
+use dwarves_actors::ask::Port;
+use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
+use dwarves_actors::handlers::rate::SharedRate;
+use dwarves_actors::handlers::registration::messages::Authenticate;
+use dwarves_actors::handlers::registration::messages::Register;
+use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationSettings};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
+use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
+use dwarves_actors::miner_manager::messages::{JoinWorker, ReadMiners};
+use dwarves_actors::pool_manager::messages::Stop;
+use dwarves_domain::address::AddressFormat;
+use dwarves_domain::session::SessionKey;
+use dwarves_domain::source::SharedLimit;
+use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::Amount;
+use dwarves_ports::chain::Chain;
+use dwarves_ports::clock::Clock;
+use dwarves_testkit::build::{hotkey, job_key};
+use dwarves_testkit::faulty_store::FaultyStore;
+use dwarves_testkit::pace::{Pace, Pause};
+use dwarves_testkit::{PacedStore, Prng, RecordingHalt, SimClock, TestChain};
+use tokio::sync::watch;
+
+use crate::money::Watch;
+use crate::notes::WINDOW_SECS;
+use crate::plan::{LifePlan, Simulation};
+use crate::{backup, chaos, check, miner, money, peer};
+
+/// How a life ends if nothing ends it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Everything stops in order.
+    Stop,
+    /// Nothing is told to anybody.
+    Crash,
+}
+
+/// How a life ended.
+pub(crate) enum Ended {
+    Stopped,
+    Crashed,
+    Halted(String),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("stopped"),
+            Self::Crashed => f.write_str("crashed"),
+            Self::Halted(why) => write!(f, "halted: {why}"),
+        }
+    }
+}
+
+/// A store that sometimes answers at once and sometimes takes its time.
+struct RandomPace(AtomicU64);
+
+impl RandomPace {
+    fn pause(&self, most_millis: u64) -> Pause {
+        let mut prng = Prng::new(self.0.fetch_add(1, Ordering::SeqCst));
+        let millis = if prng.chance(50) {
+            0
+        } else {
+            prng.below(most_millis)
+        };
+        Box::pin(async move {
+            if millis > 0 {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+            }
+        })
+    }
+}
+
+impl Pace for RandomPace {
+    fn before_commit(&self) -> Pause {
+        self.pause(30)
+    }
+
+    fn after_commit(&self) -> Pause {
+        self.pause(15)
+    }
+
+    fn before_read(&self) -> Pause {
+        self.pause(10)
+    }
+}
+
+/// The ways of miners into the pool: as many submission handlers as there are HTTP workers.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    pub(crate) authenticate: Port<Authenticate>,
+    pub(crate) register: Port<Register>,
+    pub(crate) workers: Vec<(Port<FetchWork>, Port<SubmitShares>)>,
+    /// How a worker joins a session of Stratum, where anybody may log in as anybody.
+    pub(crate) join: Port<JoinWorker>,
+}
+
+fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
+    let settings = RegistrationSettings {
+        pool: hotkey(200),
+        window_back: Span::from_secs(WINDOW_SECS),
+        window_ahead: Span::from_secs(1),
+        session: Span::from_secs(3_600),
+        addresses: AddressFormat::BitcoinRegtest,
+        threshold_least: Amount::ZERO,
+        signatures_per_sec: SharedRate {
+            total: 200,
+            per_client: 100,
+        },
+        mailbox_capacity: 64,
+    };
+    let sessions = SessionKey::new(&[8; 32]);
+    let registration = RegistrationHandler::new(
+        settings,
+        ports.registration.clone(),
+        sessions,
+        Arc::new(clock.clone()),
+    )
+    .start();
+    let limits = SubmissionLimits {
+        mailbox_capacity: 64,
+        requests_in_flight: SharedLimit::shared(40, 50),
+        waiting: SharedLimit::shared(6, 50),
+        jobs_cached_max: 4,
+        longpoll: Span::from_secs(5),
+        judge_deadline: Span::from_secs(10),
+    };
+    let worker = |_| {
+        let peers = ports.submission.clone();
+        let handler = SubmissionHandler::new(peers, limits, job_key(), Arc::new(clock.clone())).start();
+        (Port::new(&handler), Port::new(&handler))
+    };
+    Doors {
+        authenticate: Port::new(&registration),
+        register: Port::new(&registration),
+        workers: (0..2).map(worker).collect(),
+        join: ports.join.clone(),
+    }
+}
+
+/// The chain's headers have the true time, whatever the machine's clock shows.
+async fn tell_the_time(chain: TestChain, begin: Timestamp) {
+    for second in 0.. {
+        chain.set_header_time(Some(begin.plus(Span::from_secs(second))));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Lives one life; whatever is under way when it ends is lost.
+pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
+    let system = actix::System::new();
+    let ended = system.block_on(async {
+        tokio::time::pause();
+        let wall = sim.now.moved(sim.wrong);
+        let clock = SimClock::starting_at(wall);
+        sim.notes.clock_showed(wall);
+        sim.notes.life_begins();
+        let watch = Watch::begin(sim);
+        let ended = live_inside(sim, plan, &clock, &watch).await;
+        watch.nothing_left();
+        sim.notes.clock_showed(clock.date());
+        let lived = clock.now().since(wall);
+        sim.now = sim.now.plus(lived);
+        sim.wrong = clock.wall().ahead_of(sim.now);
+        ended
+    });
+    // Dropping the system drops every actor and every future, as a crash does.
+    drop(system);
+    ended
+}
+
+async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch: &Watch) -> Ended {
+    let halt = RecordingHalt::default();
+    let mut prng = Prng::new(plan.seed);
+    let faulty = FaultyStore::new(Arc::new(sim.memory.clone()), plan.faults.clone());
+    let pace = RandomPace(AtomicU64::new(prng.bits()));
+    let store = PacedStore::new(Arc::new(faulty), Arc::new(pace));
+    let chain: Arc<dyn Chain> = Arc::new(sim.chain.clone());
+    let world = World {
+        store: Arc::new(store),
+        chain,
+        wallet: Arc::new(sim.wallet.clone()),
+        clock: Arc::new(clock.clone()),
+        halt: halt.shared(),
+        stop: watch::Sender::new(false),
+    };
+    if plan.is_last {
+        // The chain is searched for lost blocks once, at the start: the last life is to find them all.
+        sim.fork.end(&sim.chain, &sim.wallet);
+    }
+    sim.chain.set_header_time(Some(sim.now));
+    actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
+    let ports = assembly::start(sim.settings(), world, &Placement::Here)
+        .await
+        .expect("a memory store can always be read");
+    let counted = ports
+        .read_miners
+        .ask(ReadMiners, Duration::from_secs(5))
+        .await
+        .expect("the miner manager answers");
+    assert_eq!(
+        counted.accepted,
+        sim.memory.shares().len() as u64,
+        "what was counted is what is stored"
+    );
+
+    let doors = open_doors(&ports, clock);
+    for state in &sim.miners {
+        let wire = sim.wire.clone();
+        let task = miner::mine(
+            state.clone(),
+            doors.clone(),
+            wire,
+            clock.clone(),
+            sim.notes.clone(),
+        );
+        actix::spawn(task);
+    }
+    let (wire, notes) = (sim.wire.clone(), sim.notes.clone());
+    actix::spawn(peer::attack(sim.peer.clone(), doors, wire, clock.clone(), notes));
+    let seen_to = backup::see_to_payouts(ports.clone(), watch.clone(), sim.notes.clone(), prng.fork());
+    actix::spawn(seen_to);
+    let chaos = chaos::Chaos::new(sim, clock, &ports.deliver, prng.fork());
+    chaos.calm(&ports).await;
+    let work = async {
+        if plan.is_last {
+            tokio::time::sleep(plan.length.to_std()).await;
+            for state in &sim.miners {
+                state.borrow_mut().retired = true;
+            }
+            sim.peer.borrow_mut().retired = true;
+            let nothing_is_due = || check::nothing_is_due(&sim.memory) && money::all_is_paid(&sim.memory);
+            chaos.bury_everything(nothing_is_due).await;
+        } else {
+            actix::spawn(chaos.rage());
+            tokio::time::sleep(plan.length.to_std()).await;
+        }
+        match plan.ending {
+            Ending::Crash => Ended::Crashed,
+            Ending::Stop => {
+                let stopped = ports.stop.ask(Stop, Duration::from_secs(60)).await;
+                stopped.expect("the pool stops within a minute");
+                Ended::Stopped
+            }
+        }
+    };
+    tokio::select! {
+        biased;
+        () = halt.halted() => Ended::Halted(halt.reasons().join("; ")),
+        ended = work => ended,
+    }
+}
