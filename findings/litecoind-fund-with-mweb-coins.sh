@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # litecoind 0.21.2.1 (Debian 0.21.2.1-1+b1): in a wallet whose coins are all in MWEB, `fundrawtransaction` reports success and a fee, but
-# its transaction has NO inputs, and `signrawtransactionwithwallet` then can not decode it (-22). `getbalances` calls those coins
+# its transaction has NO inputs, and `signrawtransactionwithwallet` then cannot decode it (-22). `getbalances` calls those coins
 # trusted, and `listunspent` lists them as spendable without `vout`, so that they can be neither chosen nor locked.
 # One `sendtoaddress` to an MWEB address of its own takes a wallet there, change and all.
 source "$(dirname "$0")/lib/litecoin.bash"

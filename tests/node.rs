@@ -147,7 +147,7 @@ fn a_pool_waits_for_its_nodes_outlives_them_and_keeps_what_is_found_meanwhile() 
     wait_until("the pool says what it lacks", || {
         pool.assert_alive();
         let (is_ready, said) = pool.readiness();
-        !is_ready && said.contains("can not be reached")
+        !is_ready && said.contains("cannot be reached")
     });
     network.launch();
     wait_until("the pool is ready", || pool.readiness().0);
@@ -161,7 +161,7 @@ fn a_pool_waits_for_its_nodes_outlives_them_and_keeps_what_is_found_meanwhile() 
         "the pool says that the nodes are gone, and goes on with its last work",
         || {
             let (is_ready, said) = pool.readiness();
-            is_ready && said.contains("can not be reached")
+            is_ready && said.contains("cannot be reached")
         },
     );
     let verdict = miner.submit(Miner::solve(&work));

@@ -523,15 +523,18 @@ fn database_of_version_20(path: &Path) {
     sqlite.pragma_update(None, "application_id", 0x6477_7276).unwrap();
     sqlite.pragma_update(None, "user_version", 20).unwrap();
     let rows = "UPDATE pool SET created_at = 1, life = 3;
-        INSERT INTO miners VALUES (zeroblob(32), 1, NULL);
+        INSERT INTO miners (hotkey, registered_at) VALUES (zeroblob(32), 1);
         INSERT INTO workers (id, hotkey, name) VALUES (1, zeroblob(32), 'rig'), (2, zeroblob(32), 'rig-2');
-        INSERT INTO templates VALUES (1, 1, 100, zeroblob(32), 1, 0, 0x207fffff, 0, 0, 0, 50, 50, NULL, x'51', '/t/',
-            0, 1, 0, x'', x'');
-        INSERT INTO shares VALUES
+        INSERT INTO templates (id, received_at, height, previous, version, version_mask, bits, time, time_min, time_max,
+                subsidy, coinbase_value, payout_script, tag, retired, first_share, last_share, trailer, transactions)
+            VALUES (1, 1, 100, zeroblob(32), 1, 0, 0x207fffff, 0, 0, 0, 50, 50, x'51', '/t/', 0, 1, 0, x'', x'');
+        INSERT INTO shares (sequence, template, extranonce, worker, share_bits, version, time, nonce, received_at, units,
+                total, hash) VALUES
             (1, 1, 0x0000000300000007, 1, 0x207fffff, 1, 0, 5, 10, zeroblob(16), zeroblob(16), zeroblob(32)),
             (2, 1, 0x4000000901020304, 2, 0x207fffff, 1, 0, 6, 11, zeroblob(16), zeroblob(16), zeroblob(32)),
             (3, 1, 0x40000009ffffffff, 2, 0x207fffff, 1, 0, 7, 12, zeroblob(16), zeroblob(16), zeroblob(32));
-        INSERT INTO batches VALUES (1, 1, 3, 12, zeroblob(16), zeroblob(16));";
+        INSERT INTO batches (id, first_sequence, last_sequence, committed_at, total_before, total_after)
+            VALUES (1, 1, 3, 12, zeroblob(16), zeroblob(16));";
     sqlite.execute_batch(rows).unwrap();
 }
 

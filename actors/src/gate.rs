@@ -27,7 +27,7 @@ pub struct GateView {
     pub sent_away: u64,
     /// Logins and connections that were refused since the start, because they are kept out.
     pub refused: u64,
-    /// Who is kept out at present.
+    /// Who is kept out now.
     pub kept_out: Vec<KeptOut>,
 }
 

@@ -24,7 +24,7 @@ const MAILBOX_CAPACITY: usize = 1_024;
 /// How often it is looked who may come in again.
 const LOOK_EVERY: Span = Span::from_secs(1);
 
-/// Lines of the log about single workers, in so many looks.
+/// Lines of the log about single workers, in this many looks.
 const LINES_MAX: u32 = 20;
 const LINES_PER_LOOKS: u32 = 60;
 
@@ -42,7 +42,7 @@ pub struct ReadHttpGate;
 pub struct HttpGateView {
     /// Workers that were put out since the start.
     pub put_out: u64,
-    /// Who is kept out at present, each until when, by the wall clock.
+    /// Who is kept out now, each until when, by the wall clock.
     pub kept_out: Vec<(RigAt, Timestamp)>,
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn kernel() -> String {
         .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
-/// The memory that is a process's own at present, in bytes (RssAnon): without its program and files.
+/// The memory that is a process's own now, in bytes (RssAnon): without its program and files.
 #[allow(dead_code, reason = "not every benchmark asks for it")]
 pub(crate) fn own_memory(pid: u32) -> Result<u64, Error> {
     status(pid, "RssAnon:")

@@ -94,7 +94,7 @@ impl Report {
     /// A row of the table: the medians of one series.
     pub(crate) fn row(&mut self, scenario: &str, series: &Series) {
         let [p50, p99, p999] = [0, 1, 2].map(|index| series.median(|run| run.latency_ms[index]));
-        // Writing to a text can not fail.
+        // Writing to a text cannot fail.
         let _written = writeln!(
             self.rows,
             "{:<31} {:>10.0} {:>8.2} {:>8.2} {:>8.2} {:>8.1} {:>8.1} {:>8.0}",

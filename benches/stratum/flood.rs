@@ -27,9 +27,9 @@ const NO_ANSWER: &[u8] = b"null,\"method\"";
 /// How submits are sent.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
-    /// So many are always on their way.
+    /// This many are always on their way.
     InFlight(usize),
-    /// One at a time, so many a second over all sessions, at fixed times.
+    /// One at a time, this many a second over all sessions, at fixed times.
     Steady(f64),
 }
 

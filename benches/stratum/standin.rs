@@ -52,7 +52,7 @@ struct Call {
 }
 
 impl StandIn {
-    /// Starts it on a thread of its own, with so many transactions in its templates.
+    /// Starts it on a thread of its own, with this many transactions in its templates.
     pub(crate) fn start(transaction_count: usize) -> Result<Self, Error> {
         let (height, heights) = watch::channel(HEIGHT);
         let node = web::Data::new(Node {

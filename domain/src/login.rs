@@ -45,7 +45,7 @@ pub enum LoginError {
     #[error("Unauthorized worker: the user name must be HOTKEY.worker of a registered miner")]
     AddressNotTaken,
     /// An address of Litecoin's extension blocks.
-    #[error("Unauthorized worker: MWEB addresses can not be paid, give one of the main chain")]
+    #[error("Unauthorized worker: MWEB addresses cannot be paid, give one of the main chain")]
     Mweb,
     /// A witness program that the chain gives a meaning of its own.
     #[error("Unauthorized worker: the chain itself uses such addresses, give one that your wallet made")]

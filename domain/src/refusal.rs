@@ -59,7 +59,7 @@ pub enum Refusal {
         /// What would be right.
         detail: String,
     },
-    /// The actor can not do it in its present state.
+    /// The actor cannot do it in its present state.
     ControlRefused(String),
     /// The operator paused the pool, or it is stopping.
     Paused,
@@ -76,7 +76,7 @@ pub enum Refusal {
     MinerFull,
     /// A queue is full, or a client has its share of what there is.
     Busy,
-    /// The ledger can not be written, or there was no answer in time: whether it was done is unknown, and repeating is
+    /// The ledger cannot be written, or there was no answer in time: whether it was done is unknown, and repeating is
     /// safe.
     Unavailable,
 }

@@ -47,7 +47,7 @@ pub struct SharedLimit {
 }
 
 impl SharedLimit {
-    /// `total`, of which one client may take so many percent, but at least one.
+    /// `total`, of which one client may take this many percent, but at least one.
     pub const fn shared(total: usize, percent: usize) -> Self {
         let share = total.saturating_mul(percent).div_ceil(100);
         Self {
@@ -86,7 +86,7 @@ impl SharedPlaces {
         self.take_several(client, NonZeroUsize::MIN)
     }
 
-    /// Takes as many places as these, if there are so many for this client.
+    /// Takes as many places as these, if there are that many for this client.
     #[must_use]
     pub fn take_several(&mut self, client: IpAddr, count: NonZeroUsize) -> bool {
         let fits = |taken: usize, limit: usize| limit.saturating_sub(taken) >= count.get();

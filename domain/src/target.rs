@@ -24,7 +24,7 @@ pub struct Target(U256);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// No hash meets it.
-    #[error("a target of zero can not be met")]
+    #[error("a target of zero cannot be met")]
     Zero,
     /// The compact form has its sign bit set.
     #[error("the compact form of this target is negative")]

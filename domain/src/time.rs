@@ -40,7 +40,7 @@ impl Timestamp {
         Self(self.0.saturating_sub_unsigned(span.0))
     }
 
-    /// This instant moved by so many milliseconds, back if below zero.
+    /// This instant moved by this many milliseconds, back if below zero.
     pub const fn moved(self, millis: i64) -> Self {
         Self(self.0.saturating_add(millis))
     }

@@ -38,7 +38,7 @@ pub enum BestHeader {
 pub struct Readings {
     /// The running time.
     pub now: Timestamp,
-    /// The date that goes with it at present.
+    /// The date that goes with it now.
     pub date: Timestamp,
     /// The wall clock.
     pub wall: Timestamp,
@@ -65,7 +65,7 @@ pub struct WallState {
     /// It is further from the best header than it may be: nothing that moves money relies on it.
     pub is_refused: bool,
     /// The date with which the process began is believed, so that it can be written down: the chain confirmed it, or it
-    /// is near what was written down last. A chain without times can not help: there it is believed if it is before
+    /// is near what was written down last. A chain without times cannot help: there it is believed if it is before
     /// that, which shows that the last one was wrong, or once the wall has stood by it for long enough.
     pub is_confirmed: bool,
 }

@@ -35,7 +35,7 @@ pub trait Clock: Send + Sync + 'static {
         self.date_of(self.now())
     }
 
-    /// Moves the date by so many milliseconds from now on, back if below zero. For the time keeper alone.
+    /// Moves the date by this many milliseconds from now on, back if below zero. For the time keeper alone.
     fn correct(&self, millis: i64) {
         let _a_clock_without_a_date = millis;
     }

@@ -46,7 +46,7 @@ pub enum WalletErrorKind {
     TimedOut,
     /// The coins that can be spent do not cover what is to be paid.
     ShortOfFunds,
-    /// The wallet can not pay this script.
+    /// The wallet cannot pay this script.
     BadAddress(Vec<u8>),
     /// The transaction would be larger than the network carries.
     TooLarge,
@@ -110,7 +110,7 @@ impl fmt::Display for WalletError {
         let what = match &self.kind {
             WalletErrorKind::Locked => "the wallet is locked",
             WalletErrorKind::NotLoaded => "the wallet is not loaded",
-            WalletErrorKind::Unreachable => "the wallet can not be reached",
+            WalletErrorKind::Unreachable => "the wallet cannot be reached",
             WalletErrorKind::TimedOut => "the wallet did not answer in time",
             WalletErrorKind::ShortOfFunds => "the wallet is short of funds",
             WalletErrorKind::BadAddress(_) => "the wallet refuses an address",

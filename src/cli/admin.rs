@@ -95,7 +95,7 @@ fn parse_field(text: &str) -> Result<(String, Value), String> {
         .split_once('=')
         .ok_or("expected KEY=VALUE, such as run_interval_secs=30")?;
     if key.is_empty() || key == "actor" || key == "message" {
-        return Err(format!("{key:?} can not be the name of a field"));
+        return Err(format!("{key:?} cannot be the name of a field"));
     }
     let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
     Ok((key.to_owned(), value))

@@ -162,7 +162,7 @@ async fn check_store<W: Write>(
                 Ok(settings) => tell_stored(&settings, findings)?,
                 Err(error) => findings.bad(
                     "setting",
-                    format!("what admins stored can not be read now: {error}"),
+                    format!("what admins stored cannot be read now: {error}"),
                     "ask the pool: dwarves admin pool_manager status",
                 )?,
             }

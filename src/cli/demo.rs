@@ -22,7 +22,7 @@ pub struct DemoArgs {
 /// Runs the demo.
 ///
 /// # Errors
-/// If it can not start, or does not stop in good order.
+/// If it cannot start, or does not stop in good order.
 pub fn run(args: DemoArgs) -> Result<(), Failure> {
     let options = DemoOptions {
         data_dir: args.data_dir,

@@ -73,7 +73,7 @@ impl From<Words> for PhraseWords {
 /// Makes or shows a hotkey.
 ///
 /// # Errors
-/// If the file can not be written or read, or the phrase is none.
+/// If the file cannot be written or read, or the phrase is none.
 pub fn run(args: HotkeyArgs) -> Result<(), Failure> {
     match args.command {
         HotkeyCommand::New {

@@ -14,7 +14,7 @@ use super::{Failure, signals};
 use dwarves_keys::HotkeyFile;
 use dwarves_miner::{MinerOptions, Progress};
 
-/// How often a line is printed where it can not be rewritten.
+/// How often a line is printed where it cannot be rewritten.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How often the line on a terminal is rewritten.
 const REWRITE_EVERY: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ fn parse_threads(text: &str) -> Result<NonZeroU32, String> {
 /// Mines until it is told to stop.
 ///
 /// # Errors
-/// If the key can not be read, or the pool refuses for good.
+/// If the key cannot be read, or the pool refuses for good.
 pub fn run(args: MineArgs) -> Result<(), Failure> {
     if !args.hotkey.exists() {
         return Err(MineError::NoKey(args.hotkey.display().to_string()).into());

@@ -7,7 +7,7 @@ use crate::wiring::{self, signals};
 /// Runs the pool until it is told to stop.
 ///
 /// # Errors
-/// If it can not start, or a step of stopping overran.
+/// If it cannot start, or a step of stopping overran.
 pub fn run(args: ServeArgs) -> Result<(), Failure> {
     let ServeArgs {
         pool: args,

@@ -1,4 +1,4 @@
-//! Rules between several keys, and settings that this version knows but can not serve.
+//! Rules between several keys, and settings that this version knows but cannot serve.
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::rewards::Source;

@@ -49,8 +49,8 @@ impl fmt::Display for Place {
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file can not be read.
-    #[error("can not read the settings in {}", .path.display())]
+    /// The file cannot be read.
+    #[error("cannot read the settings in {}", .path.display())]
     Read {
         /// Which file.
         path: PathBuf,
@@ -73,7 +73,7 @@ impl Config {
     /// variables of this process's environment that begin with `DWARVES__`.
     ///
     /// # Errors
-    /// If `file` is given but can not be read, or a key or value is wrong anywhere.
+    /// If `file` is given but cannot be read, or a key or value is wrong anywhere.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let (name, text) = read_file(file)?;
         Self::from_sources(&name, &text, std::env::vars_os())

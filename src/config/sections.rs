@@ -477,12 +477,12 @@ impl Default for LimitsConfig {
 }
 
 impl LimitsConfig {
-    /// So many places, of which one client may take its share.
+    /// This many places, of which one client may take its share.
     pub fn shared(&self, total: usize) -> SharedLimit {
         SharedLimit::shared(total, self.client_share_percent as usize)
     }
 
-    /// One client's share of so many, at least one.
+    /// One client's share of this many, at least one.
     pub fn share_of(&self, total: u32) -> u32 {
         let share = (u64::from(total) * u64::from(self.client_share_percent)).div_ceil(100);
         u32::try_from(share).unwrap_or(total).max(1)

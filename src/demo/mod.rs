@@ -34,7 +34,7 @@ use narrator::Narrator;
 
 /// The miners of the demo: a name, and hashes per second at most.
 const MINERS: [(&str, u32); 3] = [("fast", 900_000), ("middle", 450_000), ("slow", 150_000)];
-/// A block comes after so many hashes on average: about five seconds of all three miners.
+/// A block comes after this many hashes on average: about five seconds of all three miners.
 const BLOCK_HASHES: u64 = 7_500_000;
 /// Shares of all three miners come about twice a second each at first.
 const START_DIFFICULTY: f64 = 0.00003;
@@ -64,8 +64,8 @@ pub enum DemoError {
     /// No room for the temporary directory, or no threads.
     #[error("the demo needs a directory and a few threads of this machine")]
     Io(#[from] std::io::Error),
-    /// A miner's key can not be made.
-    #[error("a miner's key can not be made")]
+    /// A miner's key cannot be made.
+    #[error("a miner's key cannot be made")]
     Key(#[from] HotkeyFileError),
     /// The pool did not stop in good order.
     #[error("the pool did not stop in time; nothing that was acknowledged is lost")]
@@ -203,7 +203,7 @@ fn start_narrator(
     thread::Builder::new().name("narrator".to_owned()).spawn(move || {
         match Narrator::new(&url, &data_dir, &names, out) {
             Ok(narrator) => narrator.run(&stop),
-            Err(error) => log::error!("the demo can not be told: {error}"),
+            Err(error) => log::error!("the demo cannot be told: {error}"),
         }
     })
 }

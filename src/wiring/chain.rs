@@ -257,16 +257,16 @@ async fn judge_network(
             )));
         }
         Ok(Ok(AddressFinding::Foreign)) => log::warn!(
-            "coinbases pay address={text}, which is not of the node's wallet: payouts can not spend what is mined"
+            "coinbases pay address={text}, which is not of the node's wallet: payouts cannot spend what is mined"
         ),
         Ok(Ok(AddressFinding::Valid(error))) => {
             log::warn!(
-                "coinbases pay address={text}; whether it is the wallet's own can not be told: {error}"
+                "coinbases pay address={text}; whether it is the wallet's own cannot be told: {error}"
             );
         }
         Ok(Err(RpcError::WarmingUp(why))) => log::info!("chain.payout_address is not checked yet: {why}"),
-        Ok(Err(error)) => log::warn!("chain.payout_address can not be checked: {error}"),
-        Err(_) => log::warn!("chain.payout_address can not be checked: {node} does not answer"),
+        Ok(Err(error)) => log::warn!("chain.payout_address cannot be checked: {error}"),
+        Err(_) => log::warn!("chain.payout_address cannot be checked: {node} does not answer"),
     }
     Ok(format)
 }

@@ -17,7 +17,7 @@ pub const LISTENING: &str = "listening.json";
 /// Writes where the pool listens into the file of this name, whole or not at all.
 ///
 /// # Errors
-/// If the file can not be written.
+/// If the file cannot be written.
 pub fn write(data_dir: &Path, name: &str, http: SocketAddr, stratum: &[SocketAddr]) -> io::Result<()> {
     let stratum: Vec<String> = stratum.iter().map(SocketAddr::to_string).collect();
     let document = json!({ "http": format!("http://{http}"), "stratum": stratum });
@@ -38,7 +38,7 @@ pub fn address(data_dir: &Path) -> Option<String> {
 /// Removes what an earlier life wrote: who reads the file must not find an address that nobody listens on.
 ///
 /// # Errors
-/// If there is one that can not be removed.
+/// If there is one that cannot be removed.
 pub fn remove(data_dir: &Path) -> io::Result<()> {
     for name in [FILE_NAME, LISTENING] {
         match fs::remove_file(data_dir.join(name)) {

@@ -74,8 +74,8 @@ const READY_EVERY: Duration = Duration::from_millis(25);
 /// Why the pool does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The data directory can not be made or used.
-    #[error("the data directory {path} can not be used; give another with --data-dir")]
+    /// The data directory cannot be made or used.
+    #[error("the data directory {path} cannot be used; give another with --data-dir")]
     DataDir {
         /// The directory.
         path: PathBuf,
@@ -83,7 +83,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// The address is taken or not this machine's.
-    #[error("can not listen on {listen} (http.listen); is another pool running?")]
+    #[error("cannot listen on {listen} (http.listen); is another pool running?")]
     Bind {
         /// The address.
         listen: SocketAddr,
@@ -91,7 +91,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// An address for Stratum is taken or not this machine's.
-    #[error("can not listen on {listen} ({setting}); is another pool running?")]
+    #[error("cannot listen on {listen} ({setting}); is another pool running?")]
     BindStratum {
         /// The setting that names it.
         setting: String,
@@ -100,7 +100,7 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
-    /// A certificate or its key can not be used.
+    /// A certificate or its key cannot be used.
     #[error("{setting}: {detail}")]
     StratumTls {
         /// The setting that names the file.
@@ -108,37 +108,37 @@ pub enum StartError {
         /// Which file, and what is wrong.
         detail: String,
     },
-    /// A node that can not be mined on with these settings.
+    /// A node that cannot be mined on with these settings.
     #[error("{0}")]
     Node(String),
-    /// A thread can not be started.
-    #[error("a thread can not be started")]
+    /// A thread cannot be started.
+    #[error("a thread cannot be started")]
     Thread(#[source] io::Error),
-    /// The pool's key can not be read or made.
-    #[error("the pool's key can not be used")]
+    /// The pool's key cannot be read or made.
+    #[error("the pool's key cannot be used")]
     PoolKey(#[from] dwarves_keys::hotkey_file::HotkeyFileError),
     /// The pool's key is missing beside a ledger.
     #[error(transparent)]
     KeyMissing(#[from] pool_key::KeyMissing),
-    /// The admin's token can not be read or made.
-    #[error("the admin's token can not be used")]
+    /// The admin's token cannot be read or made.
+    #[error("the admin's token cannot be used")]
     AdminToken(#[from] dwarves_keys::admin_token::AdminTokenError),
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] dwarves_system::entropy::EntropyError),
-    /// The ledger's file can not be opened.
-    #[error("the ledger {path} can not be opened")]
+    /// The ledger's file cannot be opened.
+    #[error("the ledger {path} cannot be opened")]
     OpenStore {
         /// The file.
         path: PathBuf,
         /// Why.
         source: dwarves_store_sqlite::OpenError,
     },
-    /// The owners of state can not start from what the ledger has.
-    #[error("the pool can not go on from its ledger")]
+    /// The owners of state cannot start from what the ledger has.
+    #[error("the pool cannot go on from its ledger")]
     Assembly(#[from] assembly::StartError),
-    /// The devnet can not be opened.
-    #[error("the devnet can not be opened")]
+    /// The devnet cannot be opened.
+    #[error("the devnet cannot be opened")]
     Devnet(#[from] dwarves_devnet::chain::OpenError),
     /// The configuration contradicts itself.
     #[error("{0}")]
@@ -398,7 +398,7 @@ fn http_gate(config: &Config, ground: &Ground, ports: &PoolPorts) -> HttpGatePar
         control: Port::new(&gate),
     };
     if ports.attach_http_gate.post(attach).is_err() {
-        log::error!("the pool manager does not know the HTTP gate; admins can not reach it");
+        log::error!("the pool manager does not know the HTTP gate; admins cannot reach it");
     }
     HttpGateParts {
         limits,
@@ -410,7 +410,7 @@ fn http_gate(config: &Config, ground: &Ground, ports: &PoolPorts) -> HttpGatePar
 /// Writes `listening.json` now, and `listen.json` once the pool has work and can write.
 fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
     if let Err(error) = listen_file::write(&data_dir, listen_file::LISTENING, http, &stratum) {
-        log::error!("{} can not be written: {error}", listen_file::LISTENING);
+        log::error!("{} cannot be written: {error}", listen_file::LISTENING);
     }
     actix_rt::spawn(async move {
         loop {
@@ -423,7 +423,7 @@ fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr
         }
         match listen_file::write(&data_dir, listen_file::FILE_NAME, http, &stratum) {
             Ok(()) => log::info!("ready for miners on http://{http}"),
-            Err(error) => log::error!("{} can not be written: {error}", listen_file::FILE_NAME),
+            Err(error) => log::error!("{} cannot be written: {error}", listen_file::FILE_NAME),
         }
     });
 }
@@ -434,7 +434,7 @@ impl RunningPool {
     /// time; what was not is made good from the store at the next start.
     pub async fn stop(self) -> bool {
         if let Err(error) = listen_file::remove(&self.data_dir) {
-            log::warn!("{} can not be removed: {error}", listen_file::FILE_NAME);
+            log::warn!("{} cannot be removed: {error}", listen_file::FILE_NAME);
         }
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);

@@ -194,7 +194,7 @@ fn quotas(config: &Config) -> Quotas {
 fn payout_holds(config: &Config) -> Holds {
     let detail = "the pool was started with payouts held".to_owned();
     let start = config.payouts.start_held.then_some((Hold::Start, detail));
-    // Lifted as soon as the node has told its best header's time, or can not tell it.
+    // Lifted as soon as the node has told its best header's time, or cannot tell it.
     let unchecked = "the clock is not compared with the chain yet".to_owned();
     let clock = (config.chain.kind == ChainKind::Node).then_some((Hold::Clock, unchecked));
     start.into_iter().chain(clock).collect()

@@ -57,7 +57,7 @@ impl OpenSides {
     /// Whether the ledger belongs to the chain.
     ///
     /// # Errors
-    /// If the ledger can not be read.
+    /// If the ledger cannot be read.
     pub async fn belonging(&self, settings: &BTreeMap<String, String>) -> Result<Belonging, StoreError> {
         identity::ask_patiently(&self.sides, Identity::read(settings), TRIES).await
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 /// Waits until somebody wants the process to stop, and says who.
 ///
 /// # Errors
-/// If signals can not be listened for.
+/// If signals cannot be listened for.
 pub async fn stop_wanted(mut by_admin: watch::Receiver<bool>) -> io::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

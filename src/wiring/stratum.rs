@@ -141,7 +141,7 @@ impl BoundStratum {
             control: Port::new(&gate),
         };
         if ports.attach_gate.post(attach).is_err() {
-            log::error!("the pool manager does not know the Stratum gate; admins can not reach it");
+            log::error!("the pool manager does not know the Stratum gate; admins cannot reach it");
         }
         // The gate shuts when there is no work. Should the work manager be busy now, the fronts see to it alone.
         let subscriber = Outbox::new(&gate);
@@ -271,7 +271,7 @@ pub(super) fn allow_files(config: &Config) {
             "the system allows {allowed} open files, too few for every connection that the settings allow ({wanted}); \
              raise the limit (ulimit -n, systemd's LimitNOFILE)"
         ),
-        Err(error) => log::warn!("the limit of open files can not be raised: {error}"),
+        Err(error) => log::warn!("the limit of open files cannot be raised: {error}"),
     }
 }
 

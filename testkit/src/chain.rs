@@ -148,7 +148,7 @@ impl TestChain {
         self.0.borrow().templates
     }
 
-    /// Somebody else finds so many blocks on the tip.
+    /// Somebody else finds this many blocks on the tip.
     pub fn others_find(&self, blocks: u32) {
         self.0.send_modify(|state| {
             let from = state.tip.hash;

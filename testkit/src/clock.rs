@@ -40,7 +40,7 @@ impl ManualClock {
         self.set(self.now().plus(by));
     }
 
-    /// Moves the wall by so many milliseconds, back if below zero; no time passes.
+    /// Moves the wall by this many milliseconds, back if below zero; no time passes.
     pub fn jump_wall(&self, millis: i64) {
         self.0.wall.fetch_add(millis, Ordering::SeqCst);
     }
@@ -83,7 +83,7 @@ impl SimClock {
         }
     }
 
-    /// The wall jumps by so many milliseconds, back if below zero.
+    /// The wall jumps by this many milliseconds, back if below zero.
     pub fn jump(&self, millis: i64) {
         self.hands.wall.fetch_add(millis, Ordering::SeqCst);
     }

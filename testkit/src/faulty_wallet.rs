@@ -15,7 +15,7 @@ use dwarves_ports::wallet::{
 /// How a call of the wallet fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WalletFault {
-    /// Nothing was done, and the wallet can not be reached.
+    /// Nothing was done, and the wallet cannot be reached.
     Before,
     /// It was done, and the answer got lost: a time-out.
     After,

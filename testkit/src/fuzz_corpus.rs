@@ -44,7 +44,7 @@ pub fn mutated(target: &str) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// So many changed pieces of the corpus, the same ones in every run.
+/// This many changed pieces of the corpus, the same ones in every run.
 pub fn mutations(target: &str, count: usize) -> impl Iterator<Item = Vec<u8>> {
     let strategy = mutated(target);
     let mut runner = TestRunner::deterministic();

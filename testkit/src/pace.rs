@@ -49,7 +49,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Lets so many more commits through.
+    /// Lets this many more commits through.
     pub fn open_for(&self, commits: usize) {
         self.0.add_permits(commits);
     }

@@ -334,7 +334,7 @@ impl TestWallet {
         answer.expect("send_modify calls its closure")
     }
 
-    /// Gives the wallet one more coin of so many sats.
+    /// Gives the wallet one more coin of this many sats.
     pub fn give(&self, value: u64) {
         self.change(|inner| {
             let number = u32::try_from(inner.given.len()).expect("tests give few coins");
@@ -345,7 +345,7 @@ impl TestWallet {
         });
     }
 
-    /// Mines so many blocks; the first takes all that waits.
+    /// Mines this many blocks; the first takes all that waits.
     pub fn mine(&self, blocks: u32) {
         self.change(|inner| {
             for _ in 0..blocks {
@@ -438,7 +438,7 @@ impl TestWallet {
         self.change(|inner| inner.refuses = why.map(str::to_owned));
     }
 
-    /// Can not pay this script.
+    /// Cannot pay this script.
     pub fn refuse_script(&self, script: Vec<u8>) {
         self.change(|inner| inner.bad_scripts.insert(script));
     }
@@ -466,7 +466,7 @@ impl TestWallet {
         self.0.borrow().checks
     }
 
-    /// Has so many sats in an extension block.
+    /// Has this many sats in an extension block.
     pub fn keep_in_mweb(&self, sats: u64) {
         self.change(|inner| inner.in_mweb = sats);
     }

@@ -70,7 +70,7 @@ fn addresses_are_taken_and_refused_as_litecoind_does_but_for_its_own_scripts() {
     });
 }
 
-/// Puts all of the pool's coins into so many of one size and nothing else.
+/// Puts all of the pool's coins into this many of one size and nothing else.
 async fn small_coins(world: &World, count: usize, coins: &str) {
     let chain = &world.chain;
     let mut to = serde_json::Map::new();

@@ -156,8 +156,8 @@ impl Chain {
         chain
     }
 
-    /// Mines past the activation of MWEB. The block of the activation needs a peg-in waiting, or litecoind can
-    /// not make it.
+    /// Mines past the activation of MWEB. The block of the activation needs a peg-in waiting, or litecoind
+    /// cannot make it.
     async fn cross_mweb(&self) {
         let own: String = call(&self.pool, "getnewaddress", json!(["", "bech32"])).await;
         // A few coins of the pool, whose blocks are deep by then; the rest is others'.

@@ -24,7 +24,7 @@ use serde_json::json;
 use super::nodes::{Chain, WALLET, call};
 
 const MINERS: u8 = 3;
-/// A look has ended when the wallet was not asked for so many times 25 ms.
+/// A look has ended when the wallet was not asked for this many times 25 ms.
 const QUIET_POLLS: u32 = 8;
 /// Looks of one life.
 pub(crate) const LOOKS: u32 = 8;
@@ -92,7 +92,7 @@ impl World {
         }
     }
 
-    /// Makes so many sats of each miner payable.
+    /// Makes this many sats of each miner payable.
     pub(crate) async fn credit(&mut self, amounts: [u64; MINERS as usize]) {
         self.rounds += 1;
         for (sum, amount) in self.credited.iter_mut().zip(amounts) {

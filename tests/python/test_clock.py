@@ -19,7 +19,7 @@ YEAR = 365 * 86_400
 
 @pytest.fixture(params=[30])
 def lying_pool(request, tmp_path, monkeypatch):
-    """A pool and a function that sets its clock wrong by so many seconds. Dates follow one that stays wrong after
+    """A pool and a function that sets its clock wrong by this many seconds. Dates follow one that stays wrong after
     the parameter's seconds."""
     assert LIBRARIES, "libfaketime is missing: apt-get install faketime"
     offset = tmp_path / "offset"

@@ -19,7 +19,8 @@ import sys
 import pytest
 from harness import QUICK, ROOT, binary, environment, eventually, send
 
-PAGES = ["README.md", "RUNBOOK.md", "ARCHITECTURE.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/*.md"))]
+PAGES = sorted(str(page.relative_to(ROOT)) for pattern in ("*.md", "docs/**/*.md") for page in ROOT.glob(pattern))
+FIRST_SESSION = "docs/first-session.md"
 BLOCK = re.compile(r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^```(?P<kind>sh|python)\n(?P<text>.*?)^```$", re.M | re.S)
 # All that is done to a block before it runs.
 SUBSTITUTIONS = {
@@ -117,7 +118,7 @@ def test_every_block_of_a_page_runs_as_it_stands(page, tmp_path):
                     session.run(kind, text)
             except AssertionError as error:
                 raise AssertionError(f"{page}:{line}: {error}\n{text}") from None
-        if page == "README.md":
+        if page == FIRST_SESSION:
             look_around(session)
     finally:
         session.end()
@@ -152,7 +153,7 @@ def look_around(session):
 
 
 def test_the_documents_have_blocks_and_their_marks_are_understood():
-    found = list(blocks("README.md"))
+    found = list(blocks(FIRST_SESSION))
     assert len(found) > 8
     assert {kind for _, _, kind, _ in found} == {"sh", "python"}
     # Every fence of these kinds is found by the pattern above.

@@ -18,7 +18,7 @@ def small_disk(tmp_path):
     done = subprocess.run(mount, capture_output=True, text=True)
     if done.returncode != 0:
         pytest.fail(
-            f"a small disk can not be mounted ({done.stderr.strip()}). Run this test as root, or in a namespace of "
+            f"a small disk cannot be mounted ({done.stderr.strip()}). Run this test as root, or in a namespace of "
             "your own: unshare --map-root-user --mount tests/all"
         )
     yield disk

@@ -154,16 +154,16 @@ pub enum Placement {
     Arbiter(ArbiterHandle),
 }
 
-/// Why the pool can not start.
+/// Why the pool cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
-    /// The store can not be read.
-    #[error("the store can not be read: {0}")]
+    /// The store cannot be read.
+    #[error("the store cannot be read: {0}")]
     Store(#[from] StoreError),
-    /// The window of rewards can not be laid.
+    /// The window of rewards cannot be laid.
     #[error("rewards.window_units: {0}")]
     Window(#[from] WindowError),
-    /// The rounds can not be scheduled.
+    /// The rounds cannot be scheduled.
     #[error("rewards.run_interval_secs: {0}")]
     Schedule(#[from] ScheduleError),
     /// The ledger is of another chain.
@@ -223,7 +223,7 @@ pub struct PoolPorts {
 /// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.
 ///
 /// # Errors
-/// If the store can not be read, or the window or the interval of rewards is none.
+/// If the store cannot be read, or the window or the interval of rewards is none.
 pub async fn start(
     mut settings: PoolSettings,
     world: World,

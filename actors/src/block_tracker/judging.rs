@@ -95,7 +95,7 @@ impl BlockTracker {
             return;
         };
         let before = open.fate.0;
-        // One that is refused stays so while the ledger can not note it: two of them would be submitted for ever, each
+        // One that is refused stays so while the ledger cannot note it: two of them would be submitted for ever, each
         // because the other was refused.
         let is_refused = std::mem::take(&mut open.is_refused) || before == BlockState::Refused;
         let has_bytes = !open.block.bytes.is_empty();

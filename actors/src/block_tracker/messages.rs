@@ -89,7 +89,7 @@ pub struct BlocksView {
     pub followed: u64,
     /// Blocks that the chain has not taken yet: they are submitted again until it has.
     pub waiting: u64,
-    /// Deep blocks that a synced chain does not know, and that can not be submitted again.
+    /// Deep blocks that a synced chain does not know, and that cannot be submitted again.
     pub missing: u64,
     /// Submissions that the chain did not answer, or not for good.
     pub submissions_failed: u64,

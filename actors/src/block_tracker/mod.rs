@@ -116,7 +116,7 @@ struct Open {
     retry_in: Duration,
     /// The chain refused it: final if a synced chain does not know it.
     is_refused: bool,
-    /// A synced chain does not know it, and it can not be submitted again.
+    /// A synced chain does not know it, and it cannot be submitted again.
     is_missing: bool,
 }
 

@@ -137,7 +137,7 @@ impl BlockTracker {
         }
         let is_settled = |open: &Open| open.fate == fate && !open.was_submitted;
         if state == BlockState::Orphaned && self.open.get(&hash).is_some_and(is_settled) {
-            // Nobody else can have it, so it can not come back.
+            // Nobody else can have it, so it cannot come back.
             self.drop_bytes(hash);
             self.forget(hash, false);
         } else if self.open.get(&hash).is_none_or(|open| open.fate == fate) {

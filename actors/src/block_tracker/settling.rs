@@ -112,7 +112,7 @@ impl BlockTracker {
                         open.is_noting = false;
                         if written.is_some() {
                             open.noted = Some(fate);
-                            // Nobody else can have it, so it can not come back.
+                            // Nobody else can have it, so it cannot come back.
                             if !open.was_submitted && open.fate == fate {
                                 this.forget(hash, false);
                             }

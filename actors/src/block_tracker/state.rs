@@ -6,11 +6,11 @@ use dwarves_ports::store::BlockState;
 /// What follows from the chain's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The block is in this state, with so many confirmations.
+    /// The block is in this state, with this many confirmations.
     Becomes(BlockState, u32),
     /// The chain does not know it, and is to be told.
     SubmitAgain,
-    /// The chain does not know it, can not be told, and should know it: it is deep.
+    /// The chain does not know it, cannot be told, and should know it: it is deep.
     Missing,
 }
 

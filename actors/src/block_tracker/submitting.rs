@@ -1,6 +1,6 @@
 //! A block on its way to the chain: at once, then again after a wait that doubles, then at every look.
 //!
-//! The first block of a height goes before its siblings, and the newest height before older ones; so many are under
+//! The first block of a height goes before its siblings, and the newest height before older ones; a limited number are under
 //! way at once that a flood of candidates leaves the chain time for everything else.
 
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl BlockTracker {
             }
             Ok(SubmitOutcome::Refused(why)) => {
                 if let Some(open) = self.open.get_mut(&hash) {
-                    // A chain that is not synced refuses what it can not judge, and another node may have it.
+                    // A chain that is not synced refuses what it cannot judge, and another node may have it.
                     open.is_refused = true;
                     let (level, doubt) = if open.is_doubtful {
                         (

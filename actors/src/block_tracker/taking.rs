@@ -167,12 +167,14 @@ impl BlockTracker {
                     this.take(candidate, told, ctx);
                 }
                 Err(Missing::Unread(error)) if times < READS_MAX => {
-                    log::warn!("the template of block hash={hash} can not be read, again soon: {error}");
-                    ctx.run_later(READ_AGAIN, move |this, ctx| this.rebuild(candidate, times + 1, ctx));
+                    log::warn!("the template of block hash={hash} cannot be read, again soon: {error}");
+                    ctx.run_later(READ_AGAIN, move |this, ctx| {
+                        this.rebuild(candidate, times + 1, ctx)
+                    });
                 }
                 Err(missing) => {
                     log::error!(
-                        "ALARM a block can not be made height={} hash={hash} finder={} template={}: {missing}",
+                        "ALARM a block cannot be made height={} hash={hash} finder={} template={}: {missing}",
                         candidate.height,
                         name_of(candidate.finder),
                         candidate.template

@@ -216,7 +216,7 @@ async fn a_refused_block_is_noted_and_left_alone() {
     assert_eq!(bench.chain.submitted().len(), 1);
 }
 
-/// Two of them, while the ledger can not note that: neither is submitted because the other was refused.
+/// Two of them, while the ledger cannot note that: neither is submitted because the other was refused.
 #[actix::test]
 async fn refused_blocks_are_left_alone_also_while_that_can_not_be_noted() {
     tokio::time::pause();
@@ -298,7 +298,7 @@ async fn a_deep_block_that_the_chain_does_not_know_stays_as_it_is() {
     bench.look().await;
     let mature = bench.stored(hash);
     assert_eq!(mature, Some((BlockState::Mature, MATURITY + 1)));
-    // The store drops a mature block's bytes, so the next life can not submit it.
+    // The store drops a mature block's bytes, so the next life cannot submit it.
     let bench = bench.restarted().await;
     let elsewhere = Bench::on(TestChain::new(EASY_BITS), bench.memory.clone(), &[]).await;
     elsewhere.look().await;

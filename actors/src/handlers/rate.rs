@@ -1,4 +1,4 @@
-//! A rate limit: so many in a second, with one second's worth saved up; and one that clients share.
+//! A rate limit: this many in a second, with one second's worth saved up; and one that clients share.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -48,7 +48,7 @@ impl RateLimit {
         true
     }
 
-    /// Takes so many more, as a debt if need be: at most a second's worth.
+    /// Takes this many more, as a debt if need be: at most a second's worth.
     fn charge(&mut self, more: u32) {
         let after = self.allowance.saturating_sub(i64::from(more) * 1_000);
         self.allowance = after.max(-self.per_sec * 1_000);
@@ -91,7 +91,7 @@ pub(crate) struct FairRate {
     clients: HashMap<IpAddr, RateLimit>,
     signers: HashMap<Source, RateLimit>,
     signers_of: HashMap<IpAddr, RateLimit>,
-    /// The one allowance of all those who can not be remembered one by one.
+    /// The one allowance of all those who cannot be remembered one by one.
     crowd: RateLimit,
     remembered_max: usize,
 }
@@ -167,7 +167,7 @@ impl FairRate {
         of(&mut self.signers, source, per_sec, self.remembered_max, now);
     }
 
-    /// Makes this source alone pay for so many more, from the purse that the first was taken from.
+    /// Makes this source alone pay for this many more, from the purse that the first was taken from.
     pub(crate) fn charge(&mut self, source: Source, purse: Purse, more: u32, now: Timestamp) {
         match purse {
             Purse::Clients => self.clients(source.client(), now).charge(more),

@@ -101,7 +101,7 @@ pub fn judge(identity: Option<Identity>, facts: &Facts) -> Belonging {
     };
     if !sync.is_synced {
         return Belonging::NotYet(
-            "the chain is not synced, so it can not know the ledger's blocks yet".to_owned(),
+            "the chain is not synced, so it cannot know the ledger's blocks yet".to_owned(),
         );
     }
     let tip = sync.tip.height;

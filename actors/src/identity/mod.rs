@@ -67,7 +67,7 @@ async fn in_time<T>(answer: ChainFuture<T>) -> Result<T, ChainError> {
 /// Whether the ledger belongs to the chain, and what it is to remember then.
 ///
 /// # Errors
-/// If the ledger can not be read.
+/// If the ledger cannot be read.
 pub async fn compare(
     sides: &Sides,
     identity: Option<Identity>,
@@ -105,10 +105,10 @@ pub async fn compare(
     Ok((belonging, next))
 }
 
-/// As [`compare`], so many times, as long as nobody can tell.
+/// As [`compare`], this many times, as long as nobody can tell.
 ///
 /// # Errors
-/// If the ledger can not be read.
+/// If the ledger cannot be read.
 pub async fn ask_patiently(
     sides: &Sides,
     identity: Option<Identity>,

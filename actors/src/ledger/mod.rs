@@ -100,7 +100,7 @@ pub struct Ledger {
 enum Refusing {
     /// The pool stops in order.
     Closing,
-    /// The store can not be trusted, so nobody may build on what it says: this is what it said.
+    /// The store cannot be trusted, so nobody may build on what it says: this is what it said.
     Halted(StoreError),
 }
 
@@ -218,7 +218,7 @@ impl Ledger {
                 if error.action() == StoreAction::Stop {
                     self.parts
                         .halt
-                        .halt(&format!("the store can not be trusted: {error}"));
+                        .halt(&format!("the store cannot be trusted: {error}"));
                     self.refusing = Some(Refusing::Halted(error.clone()));
                     // What waits was not begun, but may repeat what was: nobody knows what it would lead to.
                     for waiting in self.waiting.drain(..) {
@@ -228,7 +228,7 @@ impl Ledger {
                     }
                 }
                 if self.view.trouble.is_none() {
-                    log::error!("the ledger can not write: {error}");
+                    log::error!("the ledger cannot write: {error}");
                 }
                 self.view.trouble = Some(error.to_string());
                 for Asker { count, reply, orders } in under_way.askers {

@@ -324,7 +324,7 @@ impl Batch {
         Some(Sequence::new(first?.get() + behind as u64))
     }
 
-    /// Nobody knows whether the commit happened. The headers stay claimed: repeating can not count twice.
+    /// Nobody knows whether the commit happened. The headers stay claimed: repeating cannot count twice.
     pub(super) fn unknown(self) -> Vec<Judgement> {
         self.requests
             .into_iter()

@@ -50,7 +50,7 @@ pub struct RegisterMiner {
     pub payout_address: Option<String>,
     /// From which balance the miner wants to be paid; `None` leaves it as it is.
     pub payout_threshold: Option<ThresholdChoice>,
-    /// From where it asks: so many new miners may come from one place.
+    /// From where it asks: only so many new miners may come from one place.
     pub from: IpAddr,
 }
 
@@ -113,11 +113,11 @@ pub struct JoinWorker {
     pub identity: Identity,
     /// Its name.
     pub worker: WorkerName,
-    /// What the session issues at present, to be shown; `None` at the beginning.
+    /// What the session issues now, to be shown; `None` at the beginning.
     pub issued: Option<Difficulty>,
     /// What this worker's accepted shares in the session speak for: it is remembered for its next session.
     pub earned: Option<Difficulty>,
-    /// From where it connects: so many new addresses may come from one place.
+    /// From where it connects: only so many new addresses may come from one place.
     pub from: IpAddr,
 }
 
@@ -308,7 +308,7 @@ impl Request for ReadMiners {
 /// The miners who found the fewest blocks for their work, the least likely first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadRecords {
-    /// At most so many.
+    /// At most this many.
     pub limit: u32,
 }
 

@@ -81,7 +81,7 @@ impl MinerManager {
             return reply.answer(Err(Refusal::ControlRefused(detail)));
         };
         if name.is_unnamed() {
-            let detail = "default takes what has no name of its own; it can not be removed";
+            let detail = "default takes what has no name of its own; it cannot be removed";
             return reply.answer(Err(Refusal::ControlRefused(detail.to_owned())));
         }
         let done = json!({

@@ -348,7 +348,7 @@ impl Machine {
             };
             let adopted = match payees.adopt(spend, sent.fee, self.settings.payer) {
                 Ok(adopted) => adopted,
-                Err(error) => return Ok(Err(format!("{txid} can not be booked: {error}"))),
+                Err(error) => return Ok(Err(format!("{txid} cannot be booked: {error}"))),
             };
             if adopted.uncovered > Amount::ZERO && !reserve_bears {
                 return Ok(Err(format!(

@@ -316,7 +316,7 @@ impl Paymaster {
             return reply.answer(Err(Refusal::ControlRefused(why)));
         }
         if !hold.may_be_released() {
-            let why = format!("{hold} can not be lifted by hand: {}", hold.remedy());
+            let why = format!("{hold} cannot be lifted by hand: {}", hold.remedy());
             return reply.answer(Err(Refusal::ControlRefused(why)));
         }
         if hold == Hold::Restored {

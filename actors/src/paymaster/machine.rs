@@ -199,7 +199,7 @@ impl Machine {
         Ok(patiently(self.wallet.hold(in_flight_inputs(watched).collect())).await?)
     }
 
-    /// Whether a new transaction may leave. Asked before each step that can not be undone, because payouts may be
+    /// Whether a new transaction may leave. Asked before each step that cannot be undone, because payouts may be
     /// paused or held while a look is under way.
     pub(super) fn may_send(&self) -> bool {
         let is_clear = self.report.errand.is_compared && !matches!(self.report.restored, Some(Some(_)));
@@ -217,12 +217,12 @@ impl Machine {
     pub(super) fn store_failed(&self, error: &StoreError) -> Ended {
         if error.action() == StoreAction::Stop {
             self.halt
-                .halt(&format!("payouts can not go on from the ledger: {error}"));
+                .halt(&format!("payouts cannot go on from the ledger: {error}"));
         }
         Ended::Trouble(Trouble::new(TroubleKind::Ledger, error.to_string()))
     }
 
-    /// Whether the wallet can sign; a failure if it can not even be asked.
+    /// Whether the wallet can sign; a failure if it cannot even be asked.
     async fn wallet_may_be_asked(&mut self) -> Result<bool, Ended> {
         match patiently(self.wallet.state()).await? {
             WalletState::Ready => Ok(true),

@@ -28,7 +28,7 @@ const VBYTES_MIN: u64 = 300;
 pub(super) enum Made {
     /// It was signed, or there is nothing to be done any more.
     Done,
-    /// The wallet can not make it: its money is payable again.
+    /// The wallet cannot make it: its money is payable again.
     GivenUp(WalletError),
 }
 
@@ -140,7 +140,7 @@ impl Machine {
         let purse = Purse::new(&funds, rules.terms);
         let plan = plan(candidates, &rules, &purse).map_err(|error| {
             self.halt
-                .halt(&format!("payouts can not be planned from the ledger: {error}"));
+                .halt(&format!("payouts cannot be planned from the ledger: {error}"));
             Ended::Trouble(Trouble::new(TroubleKind::Ledger, error.to_string()))
         })?;
         Ok(Planned { plan, purse, funds })
@@ -205,7 +205,7 @@ impl Machine {
         Ok(Made::Done)
     }
 
-    /// Gives a payout up that the wallet can not make: nothing of it was ever sent, so its money is payable again.
+    /// Gives a payout up that the wallet cannot make: nothing of it was ever sent, so its money is payable again.
     async fn give_up(&mut self, id: PayoutId, error: WalletError) -> Result<Made, Ended> {
         self.take(id, vec![Step::Cancel(error.to_string())]).await?;
         Ok(Made::GivenUp(error))
@@ -309,7 +309,7 @@ impl Planned {
         }
         if self.funds.in_mweb > Amount::ZERO {
             told.push_str(&format!(
-                "; {} more sit in MWEB, where payouts can not be made from: sendtoaddress to a bech32 address of the \
+                "; {} more sit in MWEB, where payouts cannot be made from: sendtoaddress to a bech32 address of the \
                  wallet brings them back after six blocks",
                 self.funds.in_mweb
             ));

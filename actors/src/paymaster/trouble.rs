@@ -13,7 +13,7 @@ pub enum TroubleKind {
     WalletLocked,
     /// The node has not loaded the wallet.
     WalletNotLoaded,
-    /// The wallet's node can not be reached.
+    /// The wallet's node cannot be reached.
     WalletUnreachable,
     /// The wallet's node is behind the chain.
     WalletSyncing,
@@ -25,7 +25,7 @@ pub enum TroubleKind {
     ShortOfFunds,
     /// The network's fee would be above the cap.
     FeeTooHigh,
-    /// An address can not be paid.
+    /// An address cannot be paid.
     AddressRefused,
     /// The transaction would be too large.
     TooLarge,
@@ -39,7 +39,7 @@ pub enum TroubleKind {
     Stuck,
     /// There are as many open payouts as are followed.
     TooManyOpen,
-    /// The ledger can not be read or written.
+    /// The ledger cannot be read or written.
     Ledger,
 }
 

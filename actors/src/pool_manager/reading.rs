@@ -162,7 +162,7 @@ async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolVi
             view.hindrances.extend(
                 ledger
                     .trouble
-                    .map(|why| format!("the ledger can not write: {why}")),
+                    .map(|why| format!("the ledger cannot write: {why}")),
             );
         }
         Err(error) => {

@@ -476,7 +476,7 @@ async fn the_view_names_everything_that_hinders() {
         view.hindrances,
         [
             "no live work (starting): the chain has not given any since the pool's start; miners are let go",
-            "the ledger can not write: disk full"
+            "the ledger cannot write: disk full"
         ]
     );
     // Actors that do not answer are a hindrance too.

@@ -72,7 +72,7 @@ impl RewardDistributor {
                     // The rules refuse what the store says: going on could pay wrongly.
                     this.parts
                         .halt
-                        .halt(&format!("round {} can not be closed: {error}", round.id));
+                        .halt(&format!("round {} cannot be closed: {error}", round.id));
                     this.not_closed(cause, ctx);
                 }
                 Err(error) => this.not_gathered(round, &error, cause, ctx),
@@ -84,9 +84,9 @@ impl RewardDistributor {
         if error.action() == StoreAction::Stop {
             self.parts
                 .halt
-                .halt(&format!("round {} can not be read: {error}", round.id));
+                .halt(&format!("round {} cannot be read: {error}", round.id));
         } else {
-            log::warn!("round={} can not be read, again soon: {error}", round.id);
+            log::warn!("round={} cannot be read, again soon: {error}", round.id);
         }
         self.not_closed(cause, ctx);
     }

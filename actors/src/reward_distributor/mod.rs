@@ -2,7 +2,7 @@
 //!
 //! A tick is only a poke: the schedule says which round is due by the clock, and the ledger's unique round is
 //! the guard. It counts in the pool's running time, so no jump of the machine's clock makes a round due or keeps one
-//! from it; missed rounds are those of real time away, so many a minute. While the clock is refused, or its date not
+//! from it; missed rounds are those of real time away, a limited number a minute. While the clock is refused, or its date not
 //! confirmed after the start, no round closes.
 //! One round is in flight at a time; it is gathered from the store, closed by the pure rules, and
 //! committed until the ledger has answered. It asks the ledger and the store's reading side, and is asked by
@@ -41,7 +41,7 @@ const MAILBOX_CAPACITY: usize = 64;
 const POKE_EVERY: Span = Span::from_millis(250);
 /// The time for which missed rounds are counted.
 const MINUTE: Span = Span::from_secs(60);
-/// Missed rounds may at least be closed so many times as fast as new ones come due, or they would never be closed.
+/// Missed rounds may at least be closed this many times as fast as new ones come due, or they would never be closed.
 const CATCH_UP_LEAST: u64 = 2;
 /// The wait before a round that could not be closed is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

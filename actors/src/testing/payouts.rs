@@ -17,7 +17,7 @@ use dwarves_ports::wallet::SharedWallet;
 use dwarves_testkit::build::{hotkey, quiet_round, sats};
 use dwarves_testkit::{ManualClock, RecordingHalt};
 
-/// A round of emission that makes so many sats payable of miners 1, 2, 3, …
+/// A round of emission that makes this many sats payable of miners 1, 2, 3, …
 ///
 /// # Panics
 /// If they come to more than an amount holds.

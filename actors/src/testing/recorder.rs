@@ -60,7 +60,7 @@ where
     recorded_outbox_of(CAPACITY)
 }
 
-/// An outbox whose recorder has room for so many news.
+/// An outbox whose recorder has room for this many news.
 pub fn recorded_outbox_of<M>(capacity: usize) -> (Outbox<M>, Inbox<M>)
 where
     M: Message<Result = ()> + Send + Unpin + 'static,

@@ -52,7 +52,7 @@ impl Bench {
         }
     }
 
-    /// So many seconds pass, also on the chain.
+    /// This many seconds pass, also on the chain.
     async fn seconds(&self, secs: u64) {
         for _ in 0..secs {
             self.clock.advance(Span::from_secs(1));

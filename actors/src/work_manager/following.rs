@@ -124,7 +124,7 @@ impl WorkManager {
             Ok(template) => template,
             Err(error) => {
                 self.fetching = false;
-                log::error!("the chain's template can not be used: {error}");
+                log::error!("the chain's template cannot be used: {error}");
                 let wait = self.on_trouble(error);
                 return self.fetch_later(wait, ctx);
             }

@@ -41,7 +41,7 @@ impl Kept {
         for row in rows {
             match template_of(row) {
                 Ok(template) => kept.insert(template.bare()),
-                Err(error) => log::warn!("template {} can not be used any more: {error}", row.id),
+                Err(error) => log::warn!("template {} cannot be used any more: {error}", row.id),
             }
         }
         let first = kept.templates.keys().next().copied();

@@ -11,7 +11,7 @@ use crate::ask::Ask;
 use dwarves_ports::clock::Moment;
 
 impl WorkManager {
-    /// Why miners can get no job of `work`, if they can not.
+    /// Why miners can get no job of `work`, if they cannot.
     fn lack_of(&self, work: &LiveWork) -> Option<LackOfWork> {
         let held = self.holds.first().copied();
         let without = if self.had_work {

@@ -17,7 +17,7 @@ use crate::control::Controlled;
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveWork {
-    /// The template that new jobs are made of; `None`: there is no work at present.
+    /// The template that new jobs are made of; `None`: there is no work now.
     pub current: Option<Arc<Template>>,
     /// All live templates, oldest first: those on the present tip that are not too old.
     pub live: Vec<Arc<Template>>,
@@ -46,7 +46,7 @@ impl LiveWork {
         }
     }
 
-    /// The template that miners get jobs of at present.
+    /// The template that miners get jobs of now.
     pub fn given(&self) -> Option<&Arc<Template>> {
         self.current.as_ref().filter(|_| self.lack.is_none())
     }

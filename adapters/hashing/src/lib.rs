@@ -66,7 +66,7 @@ impl HashThreads {
     /// Starts `threads` threads, and one that keeps the queue. `limit` counts headers that wait.
     ///
     /// # Errors
-    /// If a thread can not be started.
+    /// If a thread cannot be started.
     pub fn start(algorithm: Algorithm, threads: usize, limit: SharedLimit) -> std::io::Result<Self> {
         let (news, inbox) = sync_channel(NEWS_MAX);
         let threads = (0..threads.max(1))

@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 
 use dwarves_domain::source::{SharedLimit, SharedPlaces};
 
-/// Room is given in pieces of so many bytes: as many as a connection is read at a time.
+/// Room is given in pieces of this many bytes: as many as a connection is read at a time.
 const PIECE: usize = 16_384;
 
 /// The room of one HTTP worker, which is one thread.
@@ -20,7 +20,7 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// Room for so many bytes, all of them free. Every client may send one body of `longest` bytes.
+    /// Room for this many bytes, all of them free. Every client may send one body of `longest` bytes.
     pub fn new(bytes: SharedLimit, longest: usize) -> Self {
         let pieces = |bytes: usize| bytes.max(longest).div_ceil(PIECE);
         Self {
@@ -31,7 +31,7 @@ impl Bodies {
         }
     }
 
-    /// Takes room for a body of so many bytes, if there is enough for this client.
+    /// Takes room for a body of this many bytes, if there is enough for this client.
     pub fn take(&self, client: IpAddr, bytes: usize) -> Option<Room<'_>> {
         let pieces = NonZeroUsize::new(bytes.div_ceil(PIECE)).unwrap_or(NonZeroUsize::MIN);
         let is_taken = self.pieces.borrow_mut().take_several(client, pieces);

@@ -194,7 +194,7 @@ fn field_of(path: &str, detail: &str) -> Option<String> {
 /// An answer in JSON, written into one buffer, so that it goes out with its length.
 ///
 /// # Errors
-/// `internal` if the answer can not be written as JSON, which no answer type here allows.
+/// `internal` if the answer cannot be written as JSON, which no answer type here allows.
 pub fn json(status: StatusCode, answer: &impl Serialize) -> Result<HttpResponse, Problem> {
     let mut body = Vec::with_capacity(512);
     serde_json::to_writer(&mut body, answer).map_err(|error| {

@@ -51,7 +51,7 @@ pub struct ServerLimits {
 /// Serves on this listener. `state` makes what the routes of a worker know, on the worker's own thread.
 ///
 /// # Errors
-/// If the listener can not be used.
+/// If the listener cannot be used.
 pub fn serve(
     listener: TcpListener,
     limits: ServerLimits,

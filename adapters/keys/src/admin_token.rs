@@ -48,7 +48,7 @@ impl AdminToken {
     /// Reads the token in `data_dir`, or makes one if there is none.
     ///
     /// # Errors
-    /// If it can not be read or made. A file that is there but wrong is never replaced.
+    /// If it cannot be read or made. A file that is there but wrong is never replaced.
     pub fn open_or_create(data_dir: &Path, randomness: &dyn Randomness) -> Result<Self, AdminTokenError> {
         let path = data_dir.join(FILE_NAME);
         if !path.exists() {
@@ -73,7 +73,7 @@ impl AdminToken {
     /// Reads a token file.
     ///
     /// # Errors
-    /// If it can not be read or holds something else.
+    /// If it cannot be read or holds something else.
     pub fn read(path: &Path) -> Result<Self, AdminTokenError> {
         let file = secret_file::read(path)?;
         let text = file.text.trim();
@@ -106,7 +106,7 @@ impl AdminToken {
     }
 
     /// Whether `candidate` is the token. How long this takes tells nothing about the token: what is compared
-    /// are two digests, whose common beginning the sender of a guess can not choose.
+    /// are two digests, whose common beginning the sender of a guess cannot choose.
     pub fn matches(&self, candidate: &str) -> bool {
         let (ours, theirs) = (Sha256::digest(&self.text), Sha256::digest(candidate));
         let difference = ours

@@ -175,7 +175,7 @@ impl HotkeyFile {
     /// Reads a key file, written by this program or by `bittensor` (unencrypted, sr25519 or ed25519).
     ///
     /// # Errors
-    /// If it can not be read, has another form, or if its parts do not belong together.
+    /// If it cannot be read, has another form, or if its parts do not belong together.
     pub fn read(path: &Path) -> Result<Self, HotkeyFileError> {
         let file = secret_file::read(path)?;
         let mut key = json::read(&file.text).map_err(|what| HotkeyFileError::Format {

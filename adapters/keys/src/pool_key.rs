@@ -56,7 +56,7 @@ impl PoolKey {
     /// Reads the key in `data_dir`, or makes one if there is none.
     ///
     /// # Errors
-    /// If it can not be read or made. A file that is there but wrong is never replaced.
+    /// If it cannot be read or made. A file that is there but wrong is never replaced.
     pub fn open_or_create(data_dir: &Path, randomness: &dyn Randomness) -> Result<Self, HotkeyFileError> {
         let path = data_dir.join(FILE_NAME);
         if !path.exists() {

@@ -23,7 +23,7 @@ pub enum SecretFileError {
     #[error("{} exists already and is never overwritten; choose another name or move it away", .0.display())]
     Exists(PathBuf),
     /// The operating system refused.
-    #[error("can not {verb} {}", .path.display())]
+    #[error("cannot {verb} {}", .path.display())]
     Io {
         /// What was tried.
         verb: &'static str,
@@ -128,7 +128,7 @@ pub struct ReadSecret {
 /// Reads a secret file.
 ///
 /// # Errors
-/// If it can not be read, is far too large or not UTF-8.
+/// If it cannot be read, is far too large or not UTF-8.
 pub fn read(path: &Path) -> Result<ReadSecret, SecretFileError> {
     let not_text = |what| SecretFileError::NotText {
         path: path.to_owned(),

@@ -127,7 +127,7 @@ impl Digger {
             });
         self.hashes.fetch_add(u64::from(batch.count), Ordering::Relaxed);
         for share in shares {
-            // Waits while the submitter has as many as it may: a pool that can not be reached stops the
+            // Waits while the submitter has as many as it may: a pool that cannot be reached stops the
             // search rather than losing what was found.
             let task = Arc::clone(task);
             self.found.send(Found { task, share }).ok()?;

@@ -34,7 +34,7 @@ pub struct Progress {
     pub share_difficulty: Option<f64>,
     /// What the pool shows as earned (immature, payable, being paid and paid), in sats.
     pub earned_sats: Option<u64>,
-    /// What hinders the run at present, in words.
+    /// What hinders the run now, in words.
     pub trouble: Option<String>,
     /// That this computer's clock, or the pool's, is wrong, in words. It hinders nothing.
     pub clock: Option<String>,

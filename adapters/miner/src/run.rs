@@ -60,7 +60,7 @@ pub enum MinerError {
     #[error("the pool does not let this miner mine")]
     Pool(#[source] ApiError),
     /// The operating system gives no threads.
-    #[error("can not start a thread: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(String),
 }
 
@@ -86,7 +86,7 @@ pub(super) enum Event {
 }
 
 /// Mines until `stop` is set, the duration is over, or the pool refuses for good. Tells `sink` four times a
-/// second, and returns what the run came to. A pool that can not be reached is tried again and again.
+/// second, and returns what the run came to. A pool that cannot be reached is tried again and again.
 ///
 /// Two threads may outlive the call by up to 75 s: those that wait for an answer of the pool. They do no
 /// work then.
@@ -195,7 +195,7 @@ fn start(
         events: events.clone(),
         halt: Arc::clone(&crew.halt),
     };
-    // These two wait for the pool for up to a long poll's time and can not be interrupted: nobody waits for
+    // These two wait for the pool for up to a long poll's time and cannot be interrupted: nobody waits for
     // them. They end when they see `halt`, or that nobody listens to them.
     spawn("fetcher", move || fetcher.run())?;
     let (client, halt) = (client.clone(), Arc::clone(&crew.halt));

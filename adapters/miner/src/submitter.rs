@@ -1,4 +1,4 @@
-//! The thread that submits shares: gathers them, keeps them while the pool can not be reached, and repeats
+//! The thread that submits shares: gathers them, keeps them while the pool cannot be reached, and repeats
 //! what was not answered.
 
 use std::collections::VecDeque;
@@ -83,7 +83,7 @@ impl Submitter {
                         let _nobody_listens = self.events.send(Event::Fatal(MinerError::Pool(error)));
                         return;
                     }
-                    // Nobody waits for a pool that can not be reached when the run is to end.
+                    // Nobody waits for a pool that cannot be reached when the run is to end.
                     Advice::Retry(_) if self.halt.load(Ordering::Relaxed) => return,
                     Advice::Retry(asked) => {
                         let told = self.events.send(Event::Trouble(explain(&error))).is_ok();

@@ -37,7 +37,7 @@ pub enum ApiError {
     /// An answer that is not what the API promises.
     #[error("not an answer of a Dwarves pool: {0}")]
     NotUnderstood(String),
-    /// The address can not be used.
+    /// The address cannot be used.
     #[error("{0}")]
     BadUrl(String),
 }

@@ -47,7 +47,7 @@ const MARK_DEPTH: u32 = 100;
 const CHANGE_MIN_SATS: u64 = 5_460;
 /// The node does not know the transaction, or the address is none (`RPC_INVALID_ADDRESS_OR_KEY`).
 const NOT_FOUND: i64 = -5;
-/// An output can not be locked, because it is spent or not the wallet's (`RPC_INVALID_PARAMETER`).
+/// An output cannot be locked, because it is spent or not the wallet's (`RPC_INVALID_PARAMETER`).
 const INVALID_PARAMETER: i64 = -8;
 /// A transaction that the node judged: missing inputs, refused, known (`RPC_VERIFY_*`).
 const VERIFY_ERROR: i64 = -25;
@@ -67,7 +67,7 @@ impl NodeWallet {
     /// The wallet of this name on the node at `endpoint`; without a name the node's only one.
     ///
     /// # Errors
-    /// If a thread can not be started.
+    /// If a thread cannot be started.
     pub fn start(endpoint: Endpoint, name: Option<&str>) -> std::io::Result<Self> {
         let client = RpcClient::start(endpoint, "node-wallet")?.with_timeout(CALL_MAX);
         Ok(Self {
@@ -168,7 +168,7 @@ impl NodeWallet {
             .call("signrawtransactionwithwallet", json!([unsigned]))
             .await?;
         if !signed.complete {
-            return Err(refused("it can not sign for all of its own coins"));
+            return Err(refused("it cannot sign for all of its own coins"));
         }
         self.ask_acceptance(&signed.hex).await?;
         Ok(signed.hex)

@@ -68,7 +68,7 @@ impl HeaderReader {
     pub fn take(&mut self, bytes: &[u8]) -> Result<Option<Said>, NotAHeader> {
         self.bytes.extend_from_slice(bytes);
         if !self.bytes.starts_with(v2::PROTOCOL_PREFIX) && !self.bytes.ends_with(V1_END) {
-            // A part of version 1's line can not be told from a wrong one; its beginning and length can.
+            // A part of version 1's line cannot be told from a wrong one; its beginning and length can.
             let may_go_on = self.bytes.len() < HEADER_LEN_MIN
                 || self.bytes.starts_with(V1_BEGIN) && self.bytes.len() < V1_LEN_MAX;
             return if may_go_on { Ok(None) } else { Err(NotAHeader) };

@@ -35,7 +35,7 @@ pub(super) fn change(connection: &Connection, name: &str, sats: i64) -> Outcome<
     let after = after.ok_or_else(|| corrupt(format!("sums.{name} does not fit 64 bits")))?;
     connection
         .prepare_cached(
-            "INSERT INTO sums VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sats = excluded.sats",
+            "INSERT INTO sums (name, sats) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sats = excluded.sats",
         )?
         .execute(params![name, after])?;
     Ok(())
@@ -113,9 +113,11 @@ mod tests {
     fn furnished() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
-        let rows = "INSERT INTO balances VALUES ('chain', x'', -50), ('fee', x'', 50);
-            INSERT INTO sums VALUES ('account.chain', -50), ('account.fee', 50), ('blocks.matured', 50);
-            INSERT INTO blocks VALUES (1, x'00', 1, 50, x'', 0, x'', x'', 0, 'mature', 11, 'matured', x'', x'');";
+        let rows = "INSERT INTO balances (account, hotkey, amount) VALUES ('chain', x'', -50), ('fee', x'', 50);
+            INSERT INTO sums (name, sats) VALUES ('account.chain', -50), ('account.fee', 50), ('blocks.matured', 50);
+            INSERT INTO blocks (hash, height, reward, finder, sequence, total_before, units, found_at, state,
+                confirmations, accounting, effort, bytes)
+                VALUES (x'00', 1, 50, x'', 0, x'', x'', 0, 'mature', 11, 'matured', x'', x'');";
         connection.execute_batch(rows).unwrap();
         connection
     }
@@ -154,7 +156,8 @@ mod tests {
             "UPDATE blocks SET reward = 49",
             "UPDATE blocks SET accounting = 'credited'",
             "DELETE FROM blocks",
-            "INSERT INTO rounds VALUES (1, 0, 'pplns', 'emission', 7, 0, 0, 7, 0, x'')",
+            "INSERT INTO rounds (id, closed_at, scheme, source, reward, fee, kept, credited, through, digest)
+             VALUES (1, 0, 'pplns', 'emission', 7, 0, 0, 7, 0, x'')",
             "UPDATE balances SET amount = 51 WHERE account = 'fee';
              UPDATE sums SET sats = 51 WHERE name = 'account.fee'",
         ];

@@ -57,7 +57,7 @@ impl SqliteStore<Inline> {
     /// A store with what this one holds now. It knows nothing of what comes later.
     ///
     /// # Errors
-    /// If the database can not be copied, or the store is closed.
+    /// If the database cannot be copied, or the store is closed.
     pub fn copy(&self) -> Result<Self, OpenError> {
         let copied = self.look(|from| -> rusqlite::Result<Connection> {
             let mut to = Connection::open_in_memory()?;

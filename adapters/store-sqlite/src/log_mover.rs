@@ -110,7 +110,7 @@ fn move_log(connection: &Connection) -> rusqlite::Result<()> {
         .query_row([], |_| Ok(()))
 }
 
-/// Why the log can not be moved by a thread of its own.
+/// Why the log cannot be moved by a thread of its own.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StartError {
     /// SQLite refuses.
@@ -152,7 +152,7 @@ mod tests {
         let begin = Instant::now();
         loop {
             writer
-                .execute("INSERT INTO t VALUES (randomblob(5000))", [])
+                .execute("INSERT INTO t (x) VALUES (randomblob(5000))", [])
                 .unwrap();
             mover.tend(writer);
             if is_enough(mover.progress.pages.load(Ordering::Relaxed)) {

@@ -24,12 +24,12 @@ const STATEMENTS_MAX: usize = 96;
 /// What may be chosen about the database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// The database grows to at most so many bytes, then writes fail as if the disk were full.
+    /// The database grows to at most this many bytes, then writes fail as if the disk were full.
     /// `None`: what the disk holds.
     pub max_bytes: Option<u64>,
 }
 
-/// Why a database can not be opened.
+/// Why a database cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Another pool has it.
@@ -74,7 +74,7 @@ pub enum OpenError {
     #[error("the database is damaged or not a database: {0}; restore a backup")]
     Corrupt(String),
     /// SQLite refuses for another reason.
-    #[error("the database can not be opened: {0}")]
+    #[error("the database cannot be opened: {0}")]
     Database(String),
 }
 

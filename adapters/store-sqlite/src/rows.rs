@@ -2,6 +2,7 @@
 
 use dwarves_domain::ids::{HeaderHash, PayoutId};
 use dwarves_domain::payouts::{FeeRate, OutPoint, Payout, Signed, Txid};
+use dwarves_domain::rewards::HalfUnits;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::work::ChainTemplate;
 use dwarves_domain::work::template::TemplateTransaction;
@@ -19,7 +20,7 @@ pub(super) const BLOCK_COLUMNS: &str = "id, hash, height, reward, finder, sequen
 
 /// Columns of a credit, of `credits` joined with `rounds`.
 pub(super) const CREDIT_COLUMNS: &str = "credits.id AS id, credits.round AS round, \
-     rounds.closed_at AS closed_at, credits.hotkey AS hotkey, credits.units AS units, \
+     rounds.closed_at AS closed_at, credits.hotkey AS hotkey, credits.half_steps AS half_steps, \
      credits.amount AS amount, credits.kind AS kind, credits.block AS block";
 
 /// A block without its bytes.
@@ -150,7 +151,7 @@ pub(super) fn credit(row: &Row<'_>) -> Outcome<CreditRow> {
         round: cells.round("round")?,
         closed_at: cells.time("closed_at")?,
         hotkey: cells.hotkey("hotkey")?,
-        units: cells.text("units")?.to_owned(),
+        units: HalfUnits::from_half_steps(cells.u128("half_steps")?),
         amount: cells.amount("amount")?,
         kind: cells.named("kind")?,
         block: cells.optional("block", |cells, column| cells.hash(column))?,

@@ -1,6 +1,8 @@
 //! The schema and its versions: each start brings the database to the newest.
 
+use dwarves_domain::rewards::HalfUnits;
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 
 use super::open::OpenError;
 
@@ -20,12 +22,14 @@ const MIGRATIONS: &[Migration] = &[
     (40, include_str!("migrations/0040_past_templates.sql")),
     (70, include_str!("migrations/0070_coinbase_form.sql")),
     (85, include_str!("migrations/0085_names.sql")),
+    (90, include_str!("migrations/0090_journal.sql")),
+    (91, include_str!("migrations/0091_credits.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.
 ///
 /// # Errors
-/// If it is of a newer version than this program knows, not the pool's at all, or can not be written.
+/// If it is of a newer version than this program knows, not the pool's at all, or cannot be written.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     migrate_by(connection, MIGRATIONS)
 }
@@ -45,6 +49,7 @@ fn migrate_by(connection: &mut Connection, migrations: &[Migration]) -> Result<(
             known,
         });
     }
+    add_functions(connection).map_err(|error| OpenError::of_sql(&error))?;
     for (to, migration) in migrations.iter().filter(|(to, _)| *to > version) {
         let mut step = || -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
@@ -58,10 +63,28 @@ fn migrate_by(connection: &mut Connection, migrations: &[Migration]) -> Result<(
     Ok(())
 }
 
+/// What migrations need and SQL can not say.
+fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    // A decimal number of units as the bytes of its half-steps.
+    connection.create_scalar_function("half_steps", 1, flags, |context| {
+        let units: String = context.get(0)?;
+        let units: HalfUnits = units
+            .parse()
+            .map_err(|error| rusqlite::Error::UserFunctionError(format!("{units:?}: {error}").into()))?;
+        Ok(units.half_steps().to_be_bytes())
+    })
+}
+
 fn read<T: rusqlite::types::FromSql>(connection: &Connection, sql: &str) -> Result<T, OpenError> {
     let read = connection.query_row(sql, [], |row| row.get(0));
     read.map_err(|error| OpenError::of_sql(&error))
 }
+
+#[cfg(test)]
+mod document;
+#[cfg(test)]
+mod older;
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +106,7 @@ mod tests {
     #[test]
     fn an_empty_file_goes_through_every_version_and_a_later_start_through_the_new_ones_only() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let first = "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);";
+        let first = "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a (x) VALUES (1);";
         migrate_by(&mut connection, &[(1, first)]).unwrap();
         assert_eq!(version(&connection), 1);
         let second = "UPDATE a SET x = x + 1";
@@ -98,7 +121,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         let first = "CREATE TABLE a (x INTEGER) STRICT;";
         migrate_by(&mut connection, &[(1, first)]).unwrap();
-        let broken = "INSERT INTO a VALUES (7); INSERT INTO b VALUES (1);";
+        let broken = "INSERT INTO a (x) VALUES (7); INSERT INTO b (x) VALUES (1);";
         let failed = migrate_by(&mut connection, &[(1, first), (2, broken)]);
         assert!(matches!(failed, Err(OpenError::Database(_))), "{failed:?}");
         assert_eq!(version(&connection), 1);
@@ -152,13 +175,15 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         let before = MIGRATIONS.iter().take_while(|(version, _)| *version <= 30);
         migrate_by(&mut connection, &before.copied().collect::<Vec<_>>()).unwrap();
-        let rows = "INSERT INTO miners VALUES (x'01', 0, NULL), (x'02', 0, NULL);
+        let rows = "INSERT INTO miners (hotkey, registered_at) VALUES (x'01', 0), (x'02', 0);
             UPDATE pool SET counters_through = 5;
             INSERT INTO workers (id, hotkey, name, accepted) VALUES (0, x'01', 'counted', 3);
             INSERT INTO workers (id, hotkey, name) VALUES (1, x'01', 'since'), (2, x'02', 'idle');
             INSERT INTO workers (id, hotkey, name, rejected_stale) VALUES (3, x'02', 'late', 7), (4, x'02', 'later', 2);
-            INSERT INTO shares VALUES (5, 1, 0, 0, 0, 0, 0, 0, 0, x'00', x'00', x'00', NULL);
-            INSERT INTO shares VALUES (6, 1, 0, 1, 0, 0, 0, 0, 0, x'00', x'00', x'00', NULL);
+            INSERT INTO shares (sequence, template, extranonce, worker, share_bits, version, time, nonce, received_at,
+                    units, total, hash)
+                VALUES (5, 1, 0, 0, 0, 0, 0, 0, 0, x'00', x'00', x'00'),
+                    (6, 1, 0, 1, 0, 0, 0, 0, 0, x'00', x'00', x'00');
             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 999)
                 INSERT INTO workers (id, hotkey, name) SELECT 1000 + n, x'02', 'x' || n FROM n;";
         connection.execute_batch(rows).unwrap();
@@ -185,23 +210,30 @@ mod tests {
     fn the_money_and_the_audit_trail_can_only_be_appended_to() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        let rows = "INSERT INTO rounds VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 0, x'00');
-            INSERT INTO entries (round, account, hotkey, delta) VALUES (1, 'fee', x'', 5);
-            INSERT INTO payouts VALUES (1, 'reserved', 0, NULL, 0, 'pool', 1, NULL, NULL, NULL, NULL, 0, 1, '');
-            INSERT INTO payout_entries (payout, step, at, account, hotkey, delta)
-                VALUES (1, 'reserve', 0, 'fee', x'', 5);
+        let rows =
+            "INSERT INTO rounds (id, closed_at, scheme, source, reward, fee, kept, credited, through, digest)
+                VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 0, x'00');
+            INSERT INTO journal (at, round, account, hotkey, delta) VALUES (0, 1, 'fee', x'', 5);
             INSERT INTO audit (at, who, actor, message, fields, outcome) VALUES (0, '', '', '', '', '');";
         connection.execute_batch(rows).unwrap();
         for edit in [
-            "UPDATE entries SET delta = 6",
-            "DELETE FROM entries",
-            "UPDATE payout_entries SET delta = 6",
-            "DELETE FROM payout_entries",
+            "UPDATE journal SET delta = 6",
+            "DELETE FROM journal",
             "UPDATE audit SET who = 'me'",
             "DELETE FROM audit",
         ] {
             let error = connection.execute_batch(edit).unwrap_err().to_string();
             assert!(error.contains("never"), "{edit}: {error}");
+        }
+        // An entry belongs to a round or to a step of a payout.
+        for entry in [
+            "INSERT INTO journal (at, account, hotkey, delta) VALUES (0, 'fee', x'', 5)",
+            "INSERT INTO journal (at, round, step, account, hotkey, delta) VALUES (0, 1, 'send', 'fee', x'', 5)",
+            "INSERT INTO journal (at, round, payout, step, account, hotkey, delta)
+                VALUES (0, 1, 1, 'send', 'fee', x'', 5)",
+        ] {
+            let error = connection.execute_batch(entry).unwrap_err().to_string();
+            assert!(error.contains("CHECK constraint failed"), "{entry}: {error}");
         }
     }
 }

@@ -37,7 +37,7 @@ impl SqliteStore<Threads> {
     /// Opens the database at `path`, makes it if it is not there, and brings its schema up to date.
     ///
     /// # Errors
-    /// If another process has it, it is damaged, of a newer version or another program's, or the file can not
+    /// If another process has it, it is damaged, of a newer version or another program's, or the file cannot
     /// be written.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let path = &open::real_path(path)?;
@@ -67,7 +67,7 @@ impl SqliteStore<Threads> {
     /// The stored settings of a ledger that a running pool has open. Nothing is written, and nobody is held up.
     ///
     /// # Errors
-    /// If they can not be read.
+    /// If they cannot be read.
     pub fn settings_in_use(path: &Path) -> Result<BTreeMap<String, String>, OpenError> {
         let connection = open::reader(&open::real_path(path)?)?;
         state::settings(&connection)

@@ -268,7 +268,7 @@ mod tests {
         assert!(seats.take_for(ip("192.0.3.3"), NOW).is_ok());
         drop(first);
         assert!(seats.take_for(ip("192.0.2.3"), NOW).is_ok());
-        // A machine with a network of its own can not take more places by changing its address.
+        // A machine with a network of its own cannot take more places by changing its address.
         let _six = [1, 2].map(|n| seats.take_for(ip(&format!("2001:db8::{n}")), NOW).unwrap());
         assert!(seats.take_for(ip("2001:db8::3"), NOW).is_err());
     }

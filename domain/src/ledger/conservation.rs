@@ -209,7 +209,7 @@ mod tests {
                 let (from, to, note) = moves()[step];
                 let mut postings = Postings::new();
                 postings.transfer(from, to, Amount::from_sats(sats).unwrap()).unwrap();
-                // What is not there can not be moved.
+                // What is not there cannot be moved.
                 if balances.apply(&postings).is_ok() {
                     note(&mut income, i128::from(sats));
                 }

@@ -27,7 +27,7 @@ pub struct Newcomers {
     /// When the allowance of each is whole again.
     whole_at: BTreeMap<Scope, Timestamp>,
     scopes_max: usize,
-    /// The one allowance of all those who can not be remembered one by one.
+    /// The one allowance of all those who cannot be remembered one by one.
     crowd_whole_at: Timestamp,
 }
 
@@ -50,7 +50,7 @@ impl Newcomers {
         }
     }
 
-    /// The time in which an allowance of so many times a machine's grows by one.
+    /// The time in which an allowance of this many times a machine's grows by one.
     fn cost(&self, times: u64) -> Span {
         Span::from_millis((HOUR.millis() / self.per_hour.saturating_mul(times)).max(1))
     }
@@ -58,7 +58,7 @@ impl Newcomers {
     /// Takes one from the allowance of this client address, and of the networks that it is part of.
     ///
     /// # Errors
-    /// If one of them has none left at present.
+    /// If one of them has none left now.
     pub fn admit(&mut self, from: IpAddr, now: Timestamp) -> Result<(), TooManyNew> {
         let scopes = scopes(from);
         let unknown = |known: &BTreeMap<Scope, Timestamp>| {

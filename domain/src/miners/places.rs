@@ -1,6 +1,6 @@
 //! Places that cost nothing to take: whoever takes the most gives way first.
 //!
-//! A name, a registration: anybody can make up as many as they like, and there is room for so many. Each place is
+//! A name, a registration: anybody can make up as many as they like, and there is room for only so many. Each place is
 //! remembered with the client that took it. When room is needed, the client with the most places loses its oldest
 //! one, so that nobody who takes a few is ever pushed out by somebody who takes all that there are.
 

@@ -2,7 +2,7 @@
 //!
 //! One set per live template. A header's hash covers everything that a miner may change, so it names the share
 //! whatever job or way in it came by. Only accepted shares enter, so filling the sets costs proof of work; but at a
-//! small difficulty very little. So there are quotas: a job brings so many shares, and a miner holds no more than its
+//! small difficulty very little. So there are quotas: a job brings only so many shares, and a miner holds no more than its
 //! part of what is free. What a quota keeps out is busy for that miner alone.
 
 use std::collections::hash_map::Entry;
@@ -31,7 +31,7 @@ impl Quotas {
         of_job: None,
     };
 
-    /// Whether a miner that holds `held` headers may hold one more while so many are `free`.
+    /// Whether a miner that holds `held` headers may hold one more while this many are `free`.
     fn allows(&self, held: u32, free: usize) -> bool {
         let (percent, rest) = (self.miner_percent.min(100), 100 - self.miner_percent.min(100));
         u128::from(held) * u128::from(rest) < free as u128 * u128::from(percent) || rest == 0

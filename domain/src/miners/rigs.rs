@@ -187,7 +187,7 @@ mod tests {
         Rig::Named(name.parse().unwrap())
     }
 
-    /// After how many shares, of which so many of ten are wrong, the rig is put out.
+    /// After how many shares, of which this many in ten are wrong, the rig is put out.
     fn shares_until_out(wrong_of_ten: u32) -> Option<u32> {
         let mut ladders = Ladders::new(LIMITS);
         let rig = rig(1, 1, named("rig"));

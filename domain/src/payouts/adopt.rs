@@ -25,7 +25,7 @@ pub struct Spend {
     pub confirmations: u32,
 }
 
-/// Why a spend can not be made into a payout.
+/// Why a spend cannot be made into a payout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AdoptError {
     /// It pays nobody but the wallet.
@@ -44,7 +44,7 @@ pub enum AdoptError {
 pub struct Adopted {
     /// Whom it pays. What a miner has less than its part, the reserve bears when it is booked.
     pub parts: Vec<Part>,
-    /// What of it no miner's balance covers at present, so that the reserve would bear it.
+    /// What of it no miner's balance covers now, so that the reserve would bear it.
     pub uncovered: Amount,
     /// Who bears the fee: the miners only if their balances and outputs say so to the sat.
     pub payer: FeePayer,

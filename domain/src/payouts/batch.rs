@@ -63,7 +63,7 @@ impl FeeRate {
     /// The highest rate that is believed: far above it, a rate is a slip of the keyboard.
     pub const MAX: u32 = 10_000;
 
-    /// So many sats a virtual byte, 1 to [`FeeRate::MAX`].
+    /// This many sats a virtual byte, 1 to [`FeeRate::MAX`].
     pub const fn new(sats_per_vbyte: u32) -> Option<Self> {
         if sats_per_vbyte == 0 || sats_per_vbyte > Self::MAX {
             None
@@ -120,7 +120,7 @@ pub struct Output {
     pub amount: Amount,
 }
 
-/// Why a payout can not be made into a transaction.
+/// Why a payout cannot be made into a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
     /// An address is not one of the chain in use.

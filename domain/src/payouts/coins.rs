@@ -45,7 +45,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// The output to a script of so many bytes: its amount, the length, and the script.
+    /// The output to a script of this many bytes: its amount, the length, and the script.
     pub fn one(script_len: usize) -> Self {
         Self {
             count: 1,
@@ -147,7 +147,7 @@ pub enum ChooseError {
 #[derive(Clone, Debug)]
 pub struct Purse {
     coins: Vec<(OutPoint, Amount)>,
-    /// What so many of the largest coins come to; one more entry than there are coins.
+    /// What this many of the largest coins come to; one more entry than there are coins.
     sums: Vec<Amount>,
     sizes: Sizes,
     change_min: Amount,
@@ -214,7 +214,7 @@ impl Purse {
         self.terms.rate.fee_of(self.vbytes(inputs, outputs)?)
     }
 
-    /// What must be in the coins for a payment of `total`, if it takes so many.
+    /// What must be in the coins for a payment of `total`, if it takes that many.
     fn needs(&self, inputs: usize, total: Amount, outputs: Outputs, payer: FeePayer) -> Option<Amount> {
         match payer {
             FeePayer::Pool => total.checked_add(self.fee(inputs, outputs)?),

@@ -10,7 +10,7 @@ use super::batch::Part;
 use super::coins::{ChooseError, Outputs, Price, Purse};
 use super::plan::{Plan, PlanError, PlanRules, WhyHeld};
 
-/// The least virtual bytes of a usual output, to a key's hash with witness: what can not pay for that is not even
+/// The least virtual bytes of a usual output, to a key's hash with witness: what cannot pay for that is not even
 /// read.
 const OUTPUT_VBYTES_MIN: u64 = 31;
 /// How many that do not pay for themselves are tried to ride along without success before no more are.
@@ -139,7 +139,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes balances whole from `next` on, as far as coins and size go, and a part of the first that does not fit.
-    /// Returns which that is, and notes those that can not pay for their own outputs.
+    /// Returns which that is, and notes those that cannot pay for their own outputs.
     fn fill(&mut self, next: usize, left_out: &mut Vec<usize>) -> usize {
         for place in next..self.due.len() {
             let payable = self.due[place].payable;

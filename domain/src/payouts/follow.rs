@@ -13,9 +13,9 @@ pub enum Seen {
     Unknown,
     /// It waits for a block.
     Mempool,
-    /// It is in the best chain, with so many confirmations (1: in the tip).
+    /// It is in the best chain, with this many confirmations (1: in the tip).
     Confirmed(u32),
-    /// It can not be mined on the best chain as that is: something that it spends is spent or gone.
+    /// It cannot be mined on the best chain as that is: something that it spends is spent or gone.
     Conflicted,
 }
 
@@ -24,7 +24,7 @@ pub enum Seen {
 pub enum Rival {
     /// No other transaction spends them, as far as the wallet knows.
     None,
-    /// This other transaction spends one of them and is in the best chain, with so many confirmations.
+    /// This other transaction spends one of them and is in the best chain, with this many confirmations.
     Spent {
         /// The other transaction.
         by: Txid,

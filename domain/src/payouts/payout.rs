@@ -155,9 +155,9 @@ pub enum Step {
     },
     /// The network has it.
     Send,
-    /// So many confirmations.
+    /// This many confirmations.
     Depth(u32),
-    /// It is deep, with so many confirmations.
+    /// It is deep, with this many confirmations.
     Confirm(u32),
     /// It was deep, but a reorganisation took it out of the chain or nearer to its end.
     Unconfirm(u32),
@@ -188,7 +188,7 @@ impl Step {
     }
 }
 
-/// Why a step can not be taken: the caller does not know the payout's state.
+/// Why a step cannot be taken: the caller does not know the payout's state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StepError {
     /// Not from this state.
@@ -380,7 +380,7 @@ impl Payout {
     /// Takes a step. `payable` tells a miner's payable balance, which only [`Step::Revive`] asks for.
     ///
     /// # Errors
-    /// If the step can not be taken from here.
+    /// If the step cannot be taken from here.
     pub fn step(
         &self,
         step: &Step,

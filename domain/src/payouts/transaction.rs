@@ -20,7 +20,7 @@ pub struct Transaction {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionError {
     /// Not a transaction.
-    #[error("the wallet's transaction can not be read")]
+    #[error("the wallet's transaction cannot be read")]
     Unreadable,
     /// It spends nothing.
     #[error("the wallet's transaction has no inputs")]

@@ -10,7 +10,7 @@
 //!
 //! **Until X units have been done** the window reaches back to the pool's first share and the block is split
 //! among those who are in it: all of it goes to those who worked and the pool keeps nothing. The first
-//! miners so earn more a unit than later ones, who in return can not lose it: it is what the last X units of a
+//! miners so earn more a unit than later ones, who in return cannot lose it: it is what the last X units of a
 //! pool that closes are not paid. Someone who knows that a pool has just begun can therefore gain by joining
 //! early; that ends for good once X units are done.
 
@@ -24,7 +24,7 @@ pub struct Window {
     end: u128,
 }
 
-/// Why a window can not be laid.
+/// Why a window cannot be laid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
     /// A window that would pay nobody.

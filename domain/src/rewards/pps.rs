@@ -35,7 +35,7 @@ pub struct ShareValue {
     pub value: Amount,
 }
 
-/// Why shares can not be paid.
+/// Why shares cannot be paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PpsError {
     /// The scheme pays blocks.

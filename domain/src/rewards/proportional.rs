@@ -15,7 +15,7 @@ pub struct Stretch {
     through: Units,
 }
 
-/// Why a stretch can not be laid.
+/// Why a stretch cannot be laid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StretchError {
     /// It would end before it begins.

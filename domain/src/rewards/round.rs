@@ -157,7 +157,7 @@ pub struct ClosedRound {
     pub digest: [u8; 32],
 }
 
-/// Why a round can not be closed. Each of these is an inconsistent store or setting, not a matter of luck.
+/// Why a round cannot be closed. Each of these is an inconsistent store or setting, not a matter of luck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoundError {
     /// A block listed twice.

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use crate::hotkey::Hotkey;
-use crate::units::Units;
+use crate::units::{ParseUnitsError, Units};
 
 /// Work in halves of the smallest step of [`Units`], that is in steps of 5·10^-29 units.
 ///
@@ -23,7 +24,7 @@ impl HalfUnits {
     /// Decimal places that print every half-step exactly.
     const DECIMALS: usize = Units::DECIMALS as usize + 1;
 
-    /// So many half-steps.
+    /// This many half-steps.
     pub const fn from_half_steps(half_steps: u128) -> Self {
         Self(half_steps)
     }
@@ -61,6 +62,27 @@ impl fmt::Display for HalfUnits {
         }
         let digits = format!("{fraction:0width$}", width = Self::DECIMALS);
         write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+    }
+}
+
+impl FromStr for HalfUnits {
+    type Err = ParseUnitsError;
+
+    /// Reads what [`Display`](fmt::Display) writes, and whatever decimal number is exactly so many half-steps.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (text, half) = match text.split_once('.') {
+            Some((_, fraction)) if fraction.len() == Self::DECIMALS => {
+                match (text.strip_suffix('0'), text.strip_suffix('5')) {
+                    (Some(steps), _) => (steps, 0),
+                    (_, Some(steps)) => (steps, 1),
+                    _ => return Err(ParseUnitsError),
+                }
+            }
+            _ => (text, 0),
+        };
+        let units: Units = text.parse()?;
+        let work = Self::from_units(units).and_then(|work| work.checked_add(Self(half)));
+        work.ok_or(ParseUnitsError)
     }
 }
 
@@ -158,6 +180,33 @@ mod tests {
         let one_and_a_half = HalfUnits::from_half_steps(3 * Units::ONE.raw());
         assert_eq!(one_and_a_half.to_string(), "1.5");
         assert_eq!(HalfUnits::ZERO.to_string(), "0");
+    }
+
+    #[test]
+    fn what_is_no_number_of_half_steps_does_not_parse() {
+        for text in [
+            "",
+            "1.",
+            ".5",
+            "-1",
+            "0.00000000000000000000000000001",
+            "0.000000000000000000000000000005",
+            "0.0000000000000000000000000000x",
+            "0.000000000000000000000000000\u{e9}",
+            "17014118346.04692317316873037158841057280",
+        ] {
+            assert_eq!(text.parse::<HalfUnits>(), Err(ParseUnitsError), "{text}");
+        }
+        let most = HalfUnits::from_half_steps(u128::MAX);
+        assert_eq!("17014118346.04692317316873037158841057275".parse(), Ok(most));
+    }
+
+    proptest! {
+        #[test]
+        fn half_steps_survive_printing(half_steps in prop_oneof![any::<u128>(), 0u128..1_000_000]) {
+            let work = HalfUnits::from_half_steps(half_steps);
+            prop_assert_eq!(work.to_string().parse(), Ok(work));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`poisson`] | the chance of so many blocks or fewer |
+//! | [`poisson`] | the chance of this many blocks or fewer |
 //! | [`luck`] | effort of a round, luck of a pool |
 //! | [`withholding`] | whether a miner finds the blocks that its work should |
 //!

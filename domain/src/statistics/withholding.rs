@@ -7,7 +7,7 @@
 //! p = P(Poisson(expected) ≤ found)
 //! ```
 //!
-//! **What it can not do.** A miner of whom fewer than 7 blocks are to be expected can not be told from an unlucky
+//! **What it cannot do.** A miner of whom fewer than 7 blocks are to be expected cannot be told from an unlucky
 //! one at all at a level of 0.1 %: an honest miner finds none of 6 with 0.25 %. One who hides half of its blocks is
 //! found out in half of the cases only after some 35 expected blocks; [`power`] gives the number for any case. Most
 //! miners of a large pool never come to so many, and one who spreads its work over many hotkeys never does. And

@@ -43,7 +43,7 @@ impl Miner {
         ((self.random >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
-    /// Mines for so many intervals with a look for silence every second. Gives the number of shares and the
+    /// Mines for this many intervals with a look for silence every second. Gives the number of shares and the
     /// number of changes.
     fn mine(&mut self, intervals: u64) -> (u32, u32) {
         let (mut shares, mut changes) = (0, 0);

@@ -2,7 +2,7 @@
 //!
 //! It holds what distinguishes a job from its template (extranonce, share target, worker) and a tag that only
 //! the pool can make. So no table of given-out jobs has to be kept or bounded, every HTTP worker knows every
-//! job, and jobs outlive a restart. A miner can not change the target it was issued: the tag would not hold.
+//! job, and jobs outlive a restart. A miner cannot change the target it was issued: the tag would not hold.
 //!
 //! A Stratum session knows its owner, worker and extranonce, so the names that it gives its jobs
 //! ([`SessionJobId`]) hold only template, share target and how often the two were told, and a tag for this session

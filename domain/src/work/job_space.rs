@@ -33,7 +33,7 @@ impl JobExtraNonces {
         }
     }
 
-    /// The same with only so many, at least one: what happens when they are all given can be seen.
+    /// The same with only this many, at least one: what happens when they are all given can be seen.
     #[must_use]
     pub const fn limited_to(mut self, size: u32) -> Self {
         self.size = if size == 0 { 1 } else { size as u64 };

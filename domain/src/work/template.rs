@@ -115,7 +115,7 @@ pub enum TemplateError {
     /// The network's target is none.
     #[error("the template's bits are not a target: {0}")]
     Bits(#[from] TargetError),
-    /// The coinbase can not be built.
+    /// The coinbase cannot be built.
     #[error(transparent)]
     Coinbase(#[from] CoinbaseError),
 }

@@ -29,7 +29,7 @@ pub type SharedChain = Arc<dyn Chain>;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// Not reachable, or its answer was no answer.
-    #[error("the chain can not be reached: {0}")]
+    #[error("the chain cannot be reached: {0}")]
     Unreachable(String),
     /// Reachable, but it has no work now (starting, syncing, stalled).
     #[error("the chain is not ready: {0}")]
@@ -118,7 +118,7 @@ pub trait Chain: Send + Sync + 'static {
     fn hash_at(&self, height: u32) -> ChainFuture<Option<HeaderHash>>;
 
     /// The time in the header of the best chain's tip, by which a machine's clock can be judged; `None` if the chain
-    /// has no time of its own. A chain that is not synced can not tell, which is an error.
+    /// has no time of its own. A chain that is not synced cannot tell, which is an error.
     fn best_header_time(&self) -> ChainFuture<Option<Timestamp>> {
         Box::pin(std::future::ready(Ok(None)))
     }

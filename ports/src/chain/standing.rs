@@ -32,7 +32,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// That of a chain that can not be another one.
+    /// That of a chain that cannot be another one.
     pub fn trusted() -> Self {
         Self {
             verdict: Verdict::Majority,

@@ -9,7 +9,7 @@ pub enum StoreErrorKind {
     Unavailable,
     /// Whether it was written is not known.
     Unknown,
-    /// What is stored breaks an invariant, or can not be read.
+    /// What is stored breaks an invariant, or cannot be read.
     Corrupt,
 }
 

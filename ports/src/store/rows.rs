@@ -3,7 +3,7 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::payouts::{PayoutState, Txid};
-use dwarves_domain::rewards::{Credit, Scheme, Source};
+use dwarves_domain::rewards::{Credit, HalfUnits, Scheme, Source};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -300,8 +300,8 @@ pub struct CreditRow {
     pub closed_at: Timestamp,
     /// Whose.
     pub hotkey: Hotkey,
-    /// For which work: an exact decimal number of units.
-    pub units: String,
+    /// For which work; none if it is a reversal or a return.
+    pub units: HalfUnits,
     /// How much; a reversal takes it.
     pub amount: Amount,
     /// Why.

@@ -103,7 +103,7 @@ pub enum Write {
     /// Drops the bytes of these blocks: nobody will submit them any more.
     DropBlockBytes(Vec<HeaderHash>),
     /// Says what became of a block. If its share was never stored, the block is added at the ledger's end,
-    /// with no units of its own; without `block` that can not be done and contradicts what is stored.
+    /// with no units of its own; without `block` that cannot be done and contradicts what is stored.
     /// What is stored of a known block does not change otherwise, but a mature block's bytes are dropped.
     SetBlockState {
         /// Which.
@@ -151,7 +151,7 @@ pub enum Write {
     /// Takes a step of a payout and books what it moves ([`Payout::step`]): its transaction is signed, the
     /// network has it, it is so deep, confirmed, taken out by a reorganisation, returned because its inputs
     /// were spent by another, given up, brought back, forgotten. A step that was taken before changes nothing;
-    /// one that can not be taken from the payout's state contradicts what is stored.
+    /// one that cannot be taken from the payout's state contradicts what is stored.
     StepPayout {
         /// Which payout.
         id: PayoutId,
@@ -233,7 +233,7 @@ impl Write {
         }
     }
 
-    /// Whether it is an operator's order that must hold at once even if it can not be stored now: a ban, a pause, and
+    /// Whether it is an operator's order that must hold at once even if it cannot be stored now: a ban, a pause, and
     /// what the audit trail says of them.
     pub fn holds_unsaved(&self) -> bool {
         match self {

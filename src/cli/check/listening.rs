@@ -101,7 +101,7 @@ mod tests {
         );
         let (said, wrong) = told(&text, false);
         assert_eq!(wrong, 1, "{said}");
-        let expected = format!("can not listen on {address} (stratum.listeners[1].listen)");
+        let expected = format!("cannot listen on {address} (stratum.listeners[1].listen)");
         assert!(said.contains(&expected) && said.contains("in use"), "{said}");
         assert_eq!(told(&text, true).1, 0);
     }

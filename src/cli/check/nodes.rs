@@ -177,7 +177,7 @@ async fn check_wallet<W: Write>(inspector: &Inspector, findings: &mut Findings<W
     match asked(inspector.wallet()).await {
         Ok(wallet) if wallet.unlocked_until == Some(0) => findings.bad(
             "wallet",
-            format!("{:?} is locked, so it can not pay", wallet.name),
+            format!("{:?} is locked, so it cannot pay", wallet.name),
             "unlock it (walletpassphrase)",
         ),
         Ok(wallet) => findings.good("wallet", format!("{:?} is loaded", wallet.name)),
@@ -192,7 +192,7 @@ async fn check_coins<W: Write>(
     findings: &mut Findings<W>,
 ) -> std::io::Result<()> {
     let wallet = NodeWallet::start(endpoint.clone(), wallet)?;
-    // A wallet that can not be asked was told already.
+    // A wallet that cannot be asked was told already.
     let Ok(Ok(funds)) = tokio::time::timeout(ANSWER_MAX, wallet.funds()).await else {
         return Ok(());
     };
@@ -205,7 +205,7 @@ async fn check_coins<W: Write>(
     findings.good("coins", detail)?;
     if funds.in_mweb > Amount::ZERO {
         let detail = format!(
-            "{} sats sit in MWEB, where payouts can not be made from",
+            "{} sats sit in MWEB, where payouts cannot be made from",
             funds.in_mweb
         );
         let remedy = "sendtoaddress to a bech32 address of the wallet (getnewaddress \"\" bech32): they are back after \
@@ -234,12 +234,12 @@ async fn check_address<W: Write>(
         Ok(AddressFinding::Own) => findings.good("address", format!("{address} is the wallet's own")),
         Ok(AddressFinding::Foreign) => findings.bad(
             "address",
-            format!("{address} is not of this wallet: what is mined can not be paid out from it"),
+            format!("{address} is not of this wallet: what is mined cannot be paid out from it"),
             another,
         ),
         Ok(AddressFinding::Valid(error)) => findings.bad(
             "address",
-            format!("{address} is valid, but whose it is can not be told: {error}"),
+            format!("{address} is valid, but whose it is cannot be told: {error}"),
             remedy(&error),
         ),
         Ok(AddressFinding::Invalid) => findings.bad(
@@ -267,7 +267,7 @@ async fn check_work<W: Write>(
     let work = match tokio::time::timeout(ANSWER_MAX, work).await {
         Ok(Ok(work)) => work,
         Ok(Err(error)) => {
-            let remedy = "the node gives no work at present: see the reason, and wait or mend it";
+            let remedy = "the node gives no work right now: see the reason, and wait or mend it";
             return findings.bad("template", error, remedy);
         }
         Err(_) => return findings.bad("template", "the node does not answer", "see the node's log"),

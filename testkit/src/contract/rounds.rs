@@ -326,7 +326,7 @@ pub async fn books_that_do_not_match_the_blocks_are_refused<B: Backend>(backend:
     assert_eq!(totals.holdings.check(&totals.income), Ok(()));
 }
 
-/// Money that is not there can not be moved, whoever says so.
+/// Money that is not there cannot be moved, whoever says so.
 pub async fn a_balance_below_zero_is_refused_and_leaves_nothing<B: Backend>(backend: B) {
     let store = with_blocks(&backend).await;
     let mut round = crediting(1, &[1]);
@@ -381,7 +381,7 @@ pub async fn the_last_round_comes_back_with_what_it_carried<B: Backend>(backend:
         .rows
         .remove(0);
     assert_eq!((credit.block, credit.amount), (None, sats(329)));
-    assert_eq!(credit.units, "0.3333333333333333333333333333");
+    assert_eq!(credit.units.to_string(), "0.3333333333333333333333333333");
     commit(&store, vec![close_round(empty_round(2), &[], 2)]).await;
     assert_eq!(start(&store).await.last_round.unwrap().carried, BTreeMap::new());
 }
@@ -418,7 +418,7 @@ pub async fn credits_and_rounds_are_read_newest_first_page_by_page<B: Backend>(b
         round: RoundId::new(round),
         closed_at: at(i64::try_from(round).unwrap() * 60),
         hotkey: key(miner),
-        units: units.to_owned(),
+        units: units.parse().unwrap(),
         amount: sats(amount),
         kind: CreditKind::Credit,
         block: Some(hash(block)),

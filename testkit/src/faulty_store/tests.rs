@@ -8,7 +8,7 @@ fn setting(value: &str) -> Vec<Write> {
     }]
 }
 
-/// What each of so many commits comes to, and the value that is stored after it.
+/// What each of this many commits comes to, and the value that is stored after it.
 fn outcomes(plan: FaultPlan, commits: u64) -> Vec<(Option<StoreErrorKind>, Option<String>)> {
     let inner: SharedStore = Arc::new(MemoryStore::new());
     let store = FaultyStore::new(Arc::clone(&inner), plan);

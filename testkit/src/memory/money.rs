@@ -2,7 +2,7 @@
 
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::ledger::{Holdings, Income};
-use dwarves_domain::rewards::{ClosedRound, Source};
+use dwarves_domain::rewards::{ClosedRound, HalfUnits, Source};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 
@@ -229,7 +229,7 @@ impl State {
                 round: id,
                 closed_at: round.closed_at,
                 hotkey: credit.hotkey,
-                units: credit.units.to_string(),
+                units: credit.units,
                 amount: credit.amount,
                 kind: CreditKind::Credit,
                 block,
@@ -275,7 +275,7 @@ impl State {
                 round: round.id,
                 closed_at: round.closed_at,
                 hotkey: credit.hotkey,
-                units: "0".to_owned(),
+                units: HalfUnits::ZERO,
                 amount: credit.amount,
                 kind,
                 block: Some(*hash),

@@ -182,8 +182,8 @@ impl Story {
                         payout_threshold: None,
                         from: std::net::Ipv4Addr::LOCALHOST.into(),
                     };
-                    let registered = ask(&ports.registration.register, register).await;
-                    registered.expect("there is room for two");
+                    // The crash may have come before the answer.
+                    let _registered = ask(&ports.registration.register, register).await;
                 }
             }
             Scene::Work => {
@@ -208,8 +208,7 @@ impl Story {
                     reason: "a test".to_owned(),
                     until: None,
                 };
-                let banned = ask(&ports.deliver, Deliver(ControlMessage::Miners(ban))).await;
-                banned.expect("a known miner can be banned");
+                let _banned = ask(&ports.deliver, Deliver(ControlMessage::Miners(ban))).await;
             }
             Scene::BlockInTheDark => {
                 let job = self.job(2, ports).await;

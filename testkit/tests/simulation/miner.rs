@@ -413,7 +413,7 @@ impl Miner {
                 return;
             }
             Ok(Err(Refusal::MinerUnknown)) => {
-                // Its registration was acknowledged, so it is stored: it can not be unknown.
+                // Its registration was acknowledged, so it is stored: it cannot be unknown.
                 assert!(
                     !self.state.borrow().is_registered,
                     "a registered miner is unknown"
@@ -431,7 +431,7 @@ impl Miner {
             | Err(_) => {
                 MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);
             }
-            Ok(Err(other)) => panic!("shares can not be refused with {other:?}"),
+            Ok(Err(other)) => panic!("shares cannot be refused with {other:?}"),
         }
         self.event(&format!("submitted: {reply:?}, {state_of_request}"));
     }
@@ -464,7 +464,7 @@ impl Miner {
             (Kind::Miss, Err(Rejection::LowDifficulty))
             | (Kind::WrongTime, Err(Rejection::TimeOutOfRange))
             | (Kind::Forged, Err(Rejection::UnknownJob)) => {}
-            (kind, verdict) => panic!("{kind:?} can not come to {verdict:?}"),
+            (kind, verdict) => panic!("{kind:?} cannot come to {verdict:?}"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The header book: which job a bare header was made of.
 //!
 //! Miners of `getwork` get the 80 bytes of a header and send them back without any name. A header's merkle root is
-//! as good as one, but it can not be opened like a job id, so it is written down. One book serves all HTTP workers,
+//! as good as one, but it cannot be opened like a job id, so it is written down. One book serves all HTTP workers,
 //! because a miner's next connection may be another worker's. It is bounded, and clients share it: when it is full, the
 //! client that has the most headers in it loses its oldest. A restart empties it: a miner whose header is not in it any
 //! more is told so, and asks for new work.

@@ -1,4 +1,4 @@
-//! Which job a worker was given last, for miners that can not say which they have.
+//! Which job a worker was given last, for miners that cannot say which they have.
 //!
 //! A long poll of `getwork` names no job: only who was given what tells whether the caller's work is stale. One
 //! actor serves all HTTP workers, because a miner waits on a connection of its own. It is bounded, and a restart

@@ -46,7 +46,7 @@ async fn the_last_job_of_each_worker_is_known_within_the_limits() {
     assert_eq!(bench.last(1, "a").await, Some(job(2)));
     assert_eq!(bench.last(1, "b").await, Some(job(3)));
     assert_eq!(bench.last(2, "a").await, None, "it is another's");
-    // One miner's names can not push others out.
+    // One miner's names cannot push others out.
     bench.give(1, "c", 4);
     assert_eq!(bench.last(1, "c").await, None);
     assert_eq!(bench.last(1, "a").await, Some(job(2)));

@@ -271,7 +271,7 @@ async fn rejections_are_counted_for_the_worker_if_it_is_known_and_else_for_the_m
     let shares = vec![
         rejected(Rejection::LowDifficulty, Some(WorkerId::new(0))),
         rejected(Rejection::UnknownJob, None),
-        // Another miner's worker: it can not be made to look bad.
+        // Another miner's worker: it cannot be made to look bad.
         rejected(Rejection::TimeOutOfRange, Some(WorkerId::new(1))),
     ];
     let judgements = bench.ask(judge(vec![request(1, shares)])).await;

@@ -51,7 +51,7 @@ fn at(secs: u64) -> Timestamp {
     BEGIN.plus(Span::from_secs(secs))
 }
 
-/// A store in which miners 1 to 4 have so many sats payable.
+/// A store in which miners 1 to 4 have this many sats payable.
 async fn rich(payable: [u64; 4]) -> MemoryStore {
     let memory = MemoryStore::new();
     memory.start(BEGIN).await.unwrap();
@@ -67,7 +67,7 @@ async fn rich(payable: [u64; 4]) -> MemoryStore {
     memory
 }
 
-/// Books a round that makes so many sats of each miner payable.
+/// Books a round that makes this many sats of each miner payable.
 async fn credit(memory: &MemoryStore, round: u64, payable: [u64; 4]) {
     let write = crediting_round(round, at(round), &payable);
     memory.commit(vec![write]).await.unwrap();
@@ -123,7 +123,7 @@ impl Bench {
         }
     }
 
-    /// A look so many seconds after the beginning.
+    /// A look this many seconds after the beginning.
     async fn look_at(&self, secs: u64) {
         self.clock.set(at(secs));
         self.look().await;

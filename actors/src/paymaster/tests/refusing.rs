@@ -19,7 +19,7 @@ fn script(n: u8) -> Vec<u8> {
     address.unwrap().script()
 }
 
-/// So many miners, each with an address of its own and 20,000 sats; the wallet refuses those of `bad`, and does not
+/// This many miners, each with an address of its own and 20,000 sats; the wallet refuses those of `bad`, and does not
 /// say which.
 async fn crowd(miners: u8, bad: &[u8]) -> Bench {
     let memory = MemoryStore::new();

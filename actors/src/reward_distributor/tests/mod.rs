@@ -46,7 +46,7 @@ struct Bench {
     distributor: Addr<RewardDistributor>,
 }
 
-/// A clock that is right, and was put right so many times.
+/// A clock that is right, and was put right this many times.
 fn right(steps: u64) -> ClockNews {
     ClockNews {
         refused: None,
@@ -173,7 +173,7 @@ impl Bench {
         Outbox::new(&self.distributor).tell(Poke).unwrap();
     }
 
-    /// The clock shows so many seconds after the beginning, and a tick comes.
+    /// The clock shows this many seconds after the beginning, and a tick comes.
     async fn tick_at(&self, secs: u64) {
         self.clock.set(at(secs));
         self.tick();
@@ -226,7 +226,7 @@ impl Bench {
         commits.into_iter().flatten().filter(is_round).collect()
     }
 
-    /// A miner's share of so many hundredths of a unit, which may be a block, received `secs` after the beginning.
+    /// A miner's share of this many hundredths of a unit, which may be a block, received `secs` after the beginning.
     async fn share(&self, miner: u8, hundredths: u128, secs: u64, block: Option<u8>) -> Sequence {
         let before = self.memory.shares().len() as u8;
         let found = |_| FoundBlock {

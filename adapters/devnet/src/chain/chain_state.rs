@@ -1,7 +1,7 @@
 //! The devnet as a pure state: blocks and transactions go in, outcomes and templates come out.
 //!
 //! Every block in the state is fully valid where it stands: one of a side chain is judged with the coins of
-//! its own branch when it comes in. Judging changes nothing, and applying what was judged valid can not fail,
+//! its own branch when it comes in. Judging changes nothing, and applying what was judged valid cannot fail,
 //! so a refused block leaves no trace and a reorganisation is never half done.
 
 use bitcoin::consensus::encode::serialize;
@@ -26,7 +26,7 @@ mod template;
 pub use lookup::TransactionStatus;
 pub use template::ClockBehind;
 
-/// Why the chain can not be changed as told.
+/// Why the chain cannot be changed as told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// Not a block of this chain, or genesis, which always stays.

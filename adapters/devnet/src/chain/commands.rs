@@ -26,10 +26,10 @@ pub enum CommandError {
     /// The chain gave no answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The chain can not be changed so.
+    /// The chain cannot be changed so.
     #[error(transparent)]
     Change(#[from] ChangeError),
-    /// There are not so many blocks above genesis.
+    /// There are not that many blocks above genesis.
     #[error("depth: the chain has only {height} blocks above genesis")]
     TooDeep {
         /// The height of the tip.
@@ -56,7 +56,7 @@ impl Devnet {
     /// block takes seconds. It goes on while the chain is stalled for those outside.
     ///
     /// # Errors
-    /// If the chain is closed, its clock far behind, or its file can not be written.
+    /// If the chain is closed, its clock far behind, or its file cannot be written.
     pub async fn mine(&self, count: u32, script: &[u8]) -> Result<Vec<HeaderHash>, CommandError> {
         let mut mined = Vec::new();
         while mined.len() < count as usize {
@@ -81,7 +81,7 @@ impl Devnet {
     /// grows until it is ahead.
     ///
     /// # Errors
-    /// If there are not so many blocks, or as [`Devnet::mine`].
+    /// If there are not that many blocks, or as [`Devnet::mine`].
     pub async fn reorg(&self, depth: u32) -> Result<Vec<HeaderHash>, CommandError> {
         let burn = ScriptBuf::new_op_return([]);
         let fork = self.run(move |engine| {
@@ -112,7 +112,7 @@ impl Devnet {
     }
 
     /// While stalled, the chain has no templates, no tip and no status for those outside
-    /// ([`ChainError::NotReady`]), and can not be reached with a block ([`ChainError::Unreachable`]).
+    /// ([`ChainError::NotReady`]), and cannot be reached with a block ([`ChainError::Unreachable`]).
     /// Commands are still carried out.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Devnet {
     /// Declares a block and all that build on it invalid, for ever; the best of the others becomes the tip.
     ///
     /// # Errors
-    /// If the block is unknown or genesis, or the chain is closed or its file can not be written.
+    /// If the block is unknown or genesis, or the chain is closed or its file cannot be written.
     pub async fn invalidate(&self, hash: HeaderHash) -> Result<(), CommandError> {
         self.run(move |engine| engine.invalidate(hash)).await?
     }
@@ -134,7 +134,7 @@ impl Devnet {
     ///
     /// # Errors
     /// If the bits are no target, there are blocks of that height already, or the chain is closed or its file
-    /// can not be written.
+    /// cannot be written.
     pub async fn set_bits(&self, from_height: u32, bits: CompactTarget) -> Result<(), CommandError> {
         self.run(move |engine| engine.set_bits(from_height, bits)).await?
     }

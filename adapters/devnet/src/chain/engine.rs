@@ -246,7 +246,7 @@ impl Engine {
             return Ok(());
         };
         file.append(record).map_err(|error| {
-            let text = format!("{} can not be written: {error}", file.path().display());
+            let text = format!("{} cannot be written: {error}", file.path().display());
             log::error!("{text}");
             ChainError::Unreachable(text)
         })
@@ -267,7 +267,7 @@ pub(super) fn stalled() -> ChainError {
     ChainError::NotReady("the devnet is stalled on command".to_owned())
 }
 
-/// Does again what a record tells, or says why it can not be.
+/// Does again what a record tells, or says why it cannot be.
 fn replay(state: &mut DevnetState, (_, record): &Placed) -> Result<(), String> {
     match record {
         Record::Block(bytes) => match state.judge_again(bytes) {

@@ -53,7 +53,7 @@ pub(super) enum Record {
     Invalid(HeaderHash),
 }
 
-/// Why the devnet can not be opened.
+/// Why the devnet cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The settings make no chain.
@@ -75,7 +75,7 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
-        /// Where the record begins that can not be used.
+        /// Where the record begins that cannot be used.
         offset: u64,
         /// What is wrong with it.
         reason: String,

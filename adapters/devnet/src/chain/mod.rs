@@ -93,7 +93,7 @@ impl Devnet {
     /// next height on. This waits for the disk; the handle's calls do not.
     ///
     /// # Errors
-    /// If the settings make no chain, the directory is in use, or its file can not be used.
+    /// If the settings make no chain, the directory is in use, or its file cannot be used.
     pub fn open(dir: &Path, params: &DevnetParams, clock: SharedClock) -> Result<Self, OpenError> {
         let mut engine = Engine::open(dir, params, clock)?;
         let (sender, calls) = sync_channel(CALLS_MAX);

@@ -9,7 +9,7 @@ const LINE: usize = 48;
 /// The length of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyLength {
-    /// So many bytes.
+    /// This many bytes.
     Known(u64),
     /// Only its last chunk shows it, or the head says it in an unusual way.
     Unknown,

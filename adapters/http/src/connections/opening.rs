@@ -87,6 +87,6 @@ fn refuse(io: &TcpStream) {
         body.len()
     );
     if let Err(error) = io.try_write(format!("{head}{body}").as_bytes()) {
-        log::debug!("and can not be told: {error}");
+        log::debug!("and cannot be told: {error}");
     }
 }

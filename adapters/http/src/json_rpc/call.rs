@@ -225,7 +225,7 @@ impl From<Refusal> for Failure {
             Refusal::MinerUnknown => Self::unauthorized(Problem::miner_unknown().detail()),
             Refusal::RegistrationClosed => Problem::new(
                 Code::RegistrationClosed,
-                "this address is new, and the operator takes no new miners at present",
+                "this address is new, and the operator takes no new miners right now",
             )
             .into(),
             Refusal::PoolFull => Problem::busy().into(),

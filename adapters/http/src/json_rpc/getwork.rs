@@ -83,7 +83,7 @@ pub(super) async fn wait(state: &HttpState, caller: &Caller) -> Result<Given, Fa
     work_of(&job)
 }
 
-/// Writes down what the caller has now: its next long poll can not say.
+/// Writes down what the caller has now: its next long poll cannot say.
 fn write_down(state: &HttpState, caller: &Caller, job: &Job) {
     let given = JobGiven {
         owner: caller.miner,

@@ -78,8 +78,8 @@ codes! {
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
     /// The body did not arrive in time.
     BodyTimeout, "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
-    /// The actor can not do it now.
-    ControlRefused, "control_refused", CONFLICT, "The actor can not do this in its present state";
+    /// The actor cannot do it now.
+    ControlRefused, "control_refused", CONFLICT, "The actor cannot do this in its present state";
     /// The body is larger than the pool reads.
     BodyTooLarge, "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not JSON.
@@ -102,12 +102,12 @@ codes! {
     TooManyNew, "too_many_new_miners", TOO_MANY_REQUESTS, "Too many new miners came from here";
     /// A queue is full, or there was no answer in time.
     Busy, "busy", SERVICE_UNAVAILABLE, "The pool is busy";
-    /// The ledger can not be written or read at present.
+    /// The ledger cannot be written or read now.
     Unavailable, "unavailable", SERVICE_UNAVAILABLE, "The ledger is not available";
     /// Most shares of the worker were wrong lately.
     KeptOut, "kept_out", SERVICE_UNAVAILABLE, "The worker is kept out for a while";
     /// The chain gives no work.
-    NoWork, "no_work", SERVICE_UNAVAILABLE, "There is no work at present";
+    NoWork, "no_work", SERVICE_UNAVAILABLE, "There is no work right now";
     /// The operator paused the pool.
     Paused, "paused", SERVICE_UNAVAILABLE, "The pool is paused";
     /// The pool is stopping.

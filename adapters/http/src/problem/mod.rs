@@ -164,11 +164,11 @@ impl Problem {
         }
     }
 
-    /// The refusal when the store can not write.
+    /// The refusal when the store cannot write.
     pub fn unavailable() -> Self {
         Self::new(
             Code::Unavailable,
-            "the ledger can not be written at present and nothing was changed; try again",
+            "the ledger cannot be written right now and nothing was changed; try again",
         )
     }
 
@@ -209,7 +209,7 @@ impl From<StoreError> for Problem {
         match error.action() {
             StoreAction::Answer | StoreAction::Retry => Self::new(
                 Code::Unavailable,
-                "the ledger can not be read at present; try again",
+                "the ledger cannot be read right now; try again",
             ),
             StoreAction::Stop => {
                 log::error!("a read of the store failed: {error}");

@@ -12,7 +12,7 @@ impl From<Refusal> for Problem {
             Refusal::Banned { reason } => Self::new(Code::Banned, format!("this miner is banned: {reason}")),
             Refusal::RegistrationClosed => Self::new(
                 Code::RegistrationClosed,
-                "the operator takes no new miners at present",
+                "the operator takes no new miners right now",
             ),
             Refusal::PoolFull => Self::new(
                 Code::RegistrationClosed,
@@ -67,7 +67,7 @@ impl From<Refusal> for Problem {
             Refusal::Paused => Self::new(Code::Paused, "the operator paused the pool"),
             Refusal::NoWork => Self::new(
                 Code::NoWork,
-                "the chain gives no work at present, or the operator paused the pool",
+                "the chain gives no work right now, or the operator paused the pool",
             ),
             Refusal::KeptOut { try_again } => Self::kept_out(try_again),
             Refusal::MinerFull => Self::new(

@@ -32,7 +32,7 @@ fn obstacles(view: &PoolView) -> Vec<String> {
         obstacles.push("there is no work to give out".to_owned());
     }
     if !view.ledger_writes {
-        obstacles.push("the ledger can not be written".to_owned());
+        obstacles.push("the ledger cannot be written".to_owned());
     }
     obstacles
 }

@@ -1,7 +1,6 @@
 //! Registration, and what anyone may know of a miner.
 
 use actix_web::test::TestRequest;
-
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId};
@@ -166,7 +165,7 @@ fn credit(round: u64, block: Option<HeaderHash>) -> CreditRow {
         round: RoundId::new(round),
         closed_at: NOW,
         hotkey: miner(),
-        units: "0.5".to_owned(),
+        units: "0.5".parse().unwrap(),
         amount: sats(round),
         kind: if round == 2 {
             CreditKind::Reversal

@@ -130,7 +130,7 @@ fn world_with_rounds(count: u64) -> World {
         round: RoundId::new(1),
         closed_at: NOW,
         hotkey: miner(),
-        units: "0.5".to_owned(),
+        units: "0.5".parse().unwrap(),
         amount: sats(97),
         kind: CreditKind::Credit,
         block: None,

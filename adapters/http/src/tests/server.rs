@@ -214,7 +214,7 @@ impl Line {
 
 const OK: &str = "HTTP/1.1 200 OK";
 
-/// Limits with so many places, and this share of them for each client.
+/// Limits with this many places, and this share of them for each client.
 fn places(total: usize, per_client: usize, reserved: usize, proxies: &[&str]) -> ServerLimits {
     let mut limits = limits();
     limits.connections.places = SharedLimit { total, per_client };

@@ -353,7 +353,7 @@ impl From<CreditRow> for MinerCredit {
         Self {
             round_id: row.round.get(),
             closed_at: Instant(row.closed_at),
-            units: row.units,
+            units: row.units.to_string(),
             amount_sats: match row.kind {
                 CreditKind::Credit | CreditKind::Return => sats,
                 CreditKind::Reversal => -sats,

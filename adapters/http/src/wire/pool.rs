@@ -251,7 +251,7 @@ impl From<CreditRow> for RoundCredit {
     fn from(row: CreditRow) -> Self {
         Self {
             hotkey: row.hotkey.to_string(),
-            units: row.units,
+            units: row.units.to_string(),
             amount_sats: row.amount.sats(),
             block: row.block.map(Hash),
         }

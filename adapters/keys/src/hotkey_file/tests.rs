@@ -67,7 +67,7 @@ fn a_key_is_written_exactly_as_bittensor_writes_it() {
     let ours: serde_json::Value =
         serde_json::from_str(&json::write(&json::read(BY_BITTENSOR).unwrap())).unwrap();
     let theirs: serde_json::Value = serde_json::from_str(BY_BITTENSOR).unwrap();
-    // But for the number that versions up to 4.0.1 can not read.
+    // But for the number that versions up to 4.0.1 cannot read.
     let mut theirs = theirs;
     theirs.as_object_mut().unwrap().remove("cryptoType");
     assert_eq!(ours, theirs);

@@ -102,7 +102,7 @@ impl Engine {
         self.choose();
     }
 
-    /// Notes that a node is of no use at present. Each kind of trouble is logged once.
+    /// Notes that a node is of no use now. Each kind of trouble is logged once.
     pub(super) fn note_trouble(&self, node: &Node, error: NodeError) {
         let is_new = node.heard(|heard| {
             let is_new = !heard

@@ -21,7 +21,7 @@ pub enum AddressFinding {
     Own,
     /// Right for the node's network, but not of the wallet.
     Foreign,
-    /// Right for the node's network; whose it is can not be told.
+    /// Right for the node's network; whose it is cannot be told.
     Valid(RpcError),
     /// Not right for the node's network.
     Invalid,
@@ -70,7 +70,7 @@ impl Inspector {
     /// An inspector of the node at `endpoint` and its wallet of this name, which reads templates like this.
     ///
     /// # Errors
-    /// If a thread can not be started.
+    /// If a thread cannot be started.
     pub fn new(endpoint: &Endpoint, wallet: Option<&str>, reading: Reading) -> std::io::Result<Self> {
         let client = RpcClient::start(endpoint.clone(), "node-inspect")?;
         Ok(Self {
@@ -90,7 +90,7 @@ impl Inspector {
     /// The network that the node is on: or its genesis block, if that is none that is known.
     ///
     /// # Errors
-    /// If it can not be asked.
+    /// If it cannot be asked.
     pub async fn network(&self) -> Result<Result<Network, String>, RpcError> {
         let genesis = self.node.ask_genesis().await?;
         Ok(Network::of_genesis(&genesis).ok_or(genesis))
@@ -99,7 +99,7 @@ impl Inspector {
     /// How far the node has come.
     ///
     /// # Errors
-    /// If it can not be asked.
+    /// If it cannot be asked.
     pub async fn sync_state(&self) -> Result<SyncState, RpcError> {
         Ok(self.node.progress().await?.state())
     }
@@ -117,7 +117,7 @@ impl Inspector {
     /// The node's wallet.
     ///
     /// # Errors
-    /// If it can not be asked, or has none.
+    /// If it cannot be asked, or has none.
     pub async fn wallet(&self) -> Result<WalletInfo, RpcError> {
         self.wallet.call("getwalletinfo", json!([])).await
     }
@@ -125,7 +125,7 @@ impl Inspector {
     /// What the node says of an address.
     ///
     /// # Errors
-    /// If it can not be asked.
+    /// If it cannot be asked.
     pub async fn address(&self, address: &str) -> Result<AddressFinding, RpcError> {
         let valid: ValidJson = self.wallet.call("validateaddress", json!([address])).await?;
         if !valid.isvalid {

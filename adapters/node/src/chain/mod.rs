@@ -119,7 +119,7 @@ impl NodeChain {
     /// Begins to follow the nodes, on a thread of its own. No node needs to be there yet.
     ///
     /// # Errors
-    /// If a thread can not be started.
+    /// If a thread cannot be started.
     pub fn start(settings: NodeSettings) -> std::io::Result<Self> {
         let (jobs, view, standing) = engine::start(settings, CALLS_MAX)?;
         Ok(Self {

@@ -34,7 +34,7 @@ const NOT_FOUND: i64 = -5;
 const OUT_OF_RANGE: i64 = -8;
 const NOT_DECODED: i64 = -22;
 
-/// Why a node is of no use at present.
+/// Why a node is of no use now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NodeError {
     /// A call failed.
@@ -268,7 +268,7 @@ impl Node {
         }
     }
 
-    /// The time in a header, in Unix seconds; `None` if the node can not tell.
+    /// The time in a header, in Unix seconds; `None` if the node cannot tell.
     pub(super) async fn header_time(&self, hash: HeaderHash) -> Result<Option<u32>, RpcError> {
         match self.read("getblockheader", json!([hash.to_string()])).await {
             Ok(HeaderJson { time, .. }) => Ok(time),

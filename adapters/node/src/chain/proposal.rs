@@ -42,7 +42,7 @@ pub(super) struct Proposal {
     pub(super) can_be_tested: bool,
 }
 
-/// Why a template can not be used.
+/// Why a template cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ProposalError {
     #[error("the template's coinbasevalue is more money than there can be")]

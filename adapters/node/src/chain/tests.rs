@@ -39,7 +39,7 @@ fn template(height: u32) -> Value {
     template
 }
 
-/// What a scripted node is like at present. The test changes it.
+/// What a scripted node is like now. The test changes it.
 #[derive(Clone, Debug)]
 struct State {
     height: u32,

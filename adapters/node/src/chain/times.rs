@@ -75,7 +75,7 @@ mod tests {
             // The earliest time is ahead of both clocks.
             (1_006_000, 1_006_000, 1_000_000, (1_006_000, 1_006_000, 1_007_000)),
             (1_000_000, 1_006_000, 1_000_000, (1_006_000, 1_006_000, 1_007_000)),
-            // So far ahead that there is one time only, and none that the node takes at present.
+            // So far ahead that there is one time only, and none that the node takes now.
             (1_009_000, 1_009_000, 1_000_000, (1_009_000, 1_009_000, 1_009_000)),
             // The pool's clock is later than the node's can be.
             (1_000_000, 1_000_000, 2_000_000, (1_000_000, 1_000_000, 1_007_000)),

@@ -54,7 +54,7 @@ pub(super) struct TemplateJson {
     pub(super) version: u32,
     #[serde(default)]
     pub(super) rules: Vec<String>,
-    /// The version bits with which the network votes at present (BIP9).
+    /// The version bits with which the network votes now (BIP9).
     #[serde(default)]
     pub(super) vbavailable: BTreeMap<String, u8>,
     #[serde(rename = "previousblockhash", deserialize_with = "parsed")]

@@ -37,7 +37,7 @@ impl RpcClient {
     /// Starts a client of the node at `endpoint`. `name` names its thread. Nothing is sent yet.
     ///
     /// # Errors
-    /// If the thread can not be started.
+    /// If the thread cannot be started.
     pub fn start(endpoint: Endpoint, name: &str) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel::<Job>(CALLS_MAX);
         let address = endpoint.to_string().into();

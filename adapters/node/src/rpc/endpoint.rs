@@ -106,7 +106,7 @@ impl Endpoint {
                 let cookie = read_cookie(path).map_err(|error| {
                     let path = path.display();
                     RpcError::Unauthorized(format!(
-                        "the cookie file {path} can not be read ({error}); is the node running?"
+                        "the cookie file {path} cannot be read ({error}); is the node running?"
                     ))
                 })?;
                 Ok(Some(basic(cookie.trim_end_matches(['\r', '\n']))))

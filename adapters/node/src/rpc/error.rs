@@ -10,7 +10,7 @@ pub enum WalletTrouble {
     Other,
     /// -6: not enough to spend, or an amount that is too small to send or less than its fee.
     Funds,
-    /// -13: encrypted, and locked at present.
+    /// -13: encrypted, and locked now.
     Locked,
     /// -18: no such wallet is loaded.
     NotLoaded,
@@ -46,7 +46,7 @@ impl WalletTrouble {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RpcError {
     /// No connection.
-    #[error("the node can not be reached: {0}")]
+    #[error("the node cannot be reached: {0}")]
     Unreachable(String),
     /// The login is wrong or missing, or the node takes no calls from this machine.
     #[error("the node refuses the login: {0}")]
@@ -60,7 +60,7 @@ pub enum RpcError {
     /// -10: it is still downloading the chain.
     #[error("the node is downloading the chain: {0}")]
     InitialDownload(String),
-    /// The wallet can not do it.
+    /// The wallet cannot do it.
     #[error("the wallet refuses ({}): {message}", .trouble.code())]
     Wallet {
         /// What is wrong with it.

@@ -154,7 +154,7 @@ async fn a_new_cookie_is_read_when_the_old_one_is_refused() {
     let file = dir.path().join(".cookie");
     let calls = Arc::new(AtomicUsize::new(0));
     let (count, cookie) = (Arc::clone(&calls), file.clone());
-    // The node knows one secret: what the file holds at present. It writes another one before the third call.
+    // The node knows one secret: what the file holds now. It writes another one before the third call.
     let url = serve(move |seen| {
         if count.fetch_add(1, Ordering::SeqCst) == 1 {
             std::fs::write(&cookie, "__cookie__:two").unwrap();

@@ -12,6 +12,6 @@ CREATE TABLE sums (
     name TEXT PRIMARY KEY,
     sats INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO sums SELECT 'account.' || account, SUM(amount) FROM balances GROUP BY account;
-INSERT INTO sums SELECT 'blocks.' || accounting, SUM(reward) FROM blocks GROUP BY accounting;
-INSERT INTO sums SELECT 'emitted', COALESCE(SUM(reward), 0) FROM rounds WHERE source = 'emission';
+INSERT INTO sums (name, sats) SELECT 'account.' || account, SUM(amount) FROM balances GROUP BY account;
+INSERT INTO sums (name, sats) SELECT 'blocks.' || accounting, SUM(reward) FROM blocks GROUP BY accounting;
+INSERT INTO sums (name, sats) SELECT 'emitted', COALESCE(SUM(reward), 0) FROM rounds WHERE source = 'emission';

@@ -23,7 +23,8 @@ UPDATE pool SET next_worker = (SELECT COALESCE(MAX(id) + 1, 0) & 4294967295 FROM
 CREATE TEMP TABLE workers_without_work AS
     SELECT id FROM workers WHERE accepted = 0 AND id NOT IN
         (SELECT worker FROM shares WHERE sequence > (SELECT counters_through FROM pool));
-INSERT INTO miner_totals
+INSERT INTO miner_totals (hotkey, accepted, rejected_unknown_job, rejected_stale, rejected_duplicate,
+        rejected_low_difficulty, rejected_time_out_of_range, rejected_version_out_of_mask, units, blocks, last_share_at)
     SELECT hotkey, 0, SUM(rejected_unknown_job), SUM(rejected_stale), SUM(rejected_duplicate),
            SUM(rejected_low_difficulty), SUM(rejected_time_out_of_range), SUM(rejected_version_out_of_mask),
            zeroblob(16), 0, NULL
@@ -51,7 +52,9 @@ CREATE TABLE workers_anew (
     blocks                       INTEGER NOT NULL DEFAULT 0,
     gone_after                   INTEGER             -- taken out: no share of it comes after this one
 ) STRICT;
-INSERT INTO workers_anew
+INSERT INTO workers_anew (id, hotkey, name, accepted, rejected_unknown_job, rejected_stale, rejected_duplicate,
+        rejected_low_difficulty, rejected_time_out_of_range, rejected_version_out_of_mask, last_share_at, units, blocks,
+        gone_after)
     SELECT id, hotkey, name, accepted, rejected_unknown_job, rejected_stale, rejected_duplicate,
            rejected_low_difficulty, rejected_time_out_of_range, rejected_version_out_of_mask, last_share_at,
            units, blocks, NULL

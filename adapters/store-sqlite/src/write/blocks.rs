@@ -6,7 +6,7 @@ use dwarves_domain::units::Units;
 use dwarves_ports::store::{Accounting, BlockState, FoundBlock, LedgerPosition, ShareRow, Written};
 use rusqlite::{OptionalExtension, params};
 
-use super::rounds::owner;
+use super::journal::owner;
 use super::{Draft, total_overflow};
 use crate::cells::{Cells, int, units};
 use crate::error::{Outcome, conflict};

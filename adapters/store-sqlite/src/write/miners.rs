@@ -19,7 +19,8 @@ impl Draft<'_> {
         payout_address: Option<&str>,
         at: Timestamp,
     ) -> Outcome<Written> {
-        let insert = "INSERT INTO miners VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        let insert = "INSERT INTO miners (hotkey, registered_at, payout_address) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO NOTHING";
         let row = params![hotkey.as_bytes(), at.millis(), payout_address];
         let is_new = self.statement(insert)?.execute(row)? == 1;
         if !is_new && payout_address.is_some() {
@@ -105,7 +106,12 @@ impl Draft<'_> {
 
     fn save_totals(&self, hotkey: &Hotkey, totals: &CounterRow) -> Outcome<()> {
         let [unknown, stale, duplicate, low, time, version] = totals.rejected.map(int);
-        self.statement("REPLACE INTO miner_totals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?
+        self.statement(
+            "REPLACE INTO miner_totals (hotkey, accepted, rejected_unknown_job, rejected_stale, rejected_duplicate,
+                 rejected_low_difficulty, rejected_time_out_of_range, rejected_version_out_of_mask, units, blocks,
+                 last_share_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
             .execute(params![
                 hotkey.as_bytes(),
                 int(totals.accepted),
@@ -155,7 +161,7 @@ impl Draft<'_> {
 
     pub(super) fn ban(&mut self, hotkey: &Hotkey, ban: &BanRow) -> Outcome<()> {
         self.statement(
-            "INSERT INTO bans VALUES (?1, ?2, ?3)
+            "INSERT INTO bans (hotkey, reason, ends_at) VALUES (?1, ?2, ?3)
              ON CONFLICT (hotkey) DO UPDATE SET reason = excluded.reason, ends_at = excluded.ends_at",
         )?
         .execute(params![
@@ -182,7 +188,9 @@ impl Draft<'_> {
         self.statement("DELETE FROM nonces WHERE expires_at < ?1")?
             .execute([now.millis()])?;
         let inserted = self
-            .statement("INSERT INTO nonces VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .statement(
+                "INSERT INTO nonces (hotkey, nonce, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            )?
             .execute(params![
                 hotkey.as_bytes(),
                 nonce.cast_signed(),

@@ -10,6 +10,7 @@ use super::tail::Known;
 
 mod blocks;
 pub(super) use blocks::BLOCK_BEFORE;
+mod journal;
 mod miners;
 mod payouts;
 pub(super) mod prune;
@@ -122,7 +123,7 @@ impl<'a> Draft<'a> {
     fn save_setting(&self, name: &str, value: Option<&str>) -> Outcome<()> {
         match value {
             Some(value) => {
-                let upsert = "INSERT INTO settings VALUES (?1, ?2)
+                let upsert = "INSERT INTO settings (name, value) VALUES (?1, ?2)
                      ON CONFLICT (name) DO UPDATE SET value = excluded.value";
                 self.statement(upsert)?.execute(params![name, value])?;
             }

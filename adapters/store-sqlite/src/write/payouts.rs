@@ -2,14 +2,14 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::ledger::{Account, Balance, Postings};
+use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::payouts::{Payout, Step};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Written;
 use rusqlite::{OptionalExtension, params};
 
-use super::rounds::owner;
+use super::journal::Cause;
 use super::{Draft, expect_stored};
 use crate::cells::{Cells, int};
 use crate::error::{Outcome, conflict, corrupt};
@@ -57,7 +57,7 @@ impl Draft<'_> {
         }
         self.insert(payout)?;
         let postings = payout.reservation().map_err(|error| corrupt(error.to_string()))?;
-        self.book_payout(id, "reserve", payout.reserved_at, &postings)?;
+        self.enter(Cause::Payout(id, "reserve"), payout.reserved_at, &postings)?;
         Ok(Written::Done)
     }
 
@@ -103,7 +103,7 @@ impl Draft<'_> {
         let adopted = payout.adoption(payable);
         let adopted = adopted.map_err(|error| corrupt(error.to_string()))?;
         self.insert(&adopted.payout)?;
-        self.book_payout(id, "adopt", payout.reserved_at, &adopted.postings)
+        self.enter(Cause::Payout(id, "adopt"), payout.reserved_at, &adopted.postings)
     }
 
     pub(super) fn step_payout(&mut self, id: PayoutId, step: &Step, at: Timestamp) -> Outcome<()> {
@@ -135,14 +135,16 @@ impl Draft<'_> {
                 update.execute(params![int(id.get()), place, fee, borne])?;
             }
         }
-        self.book_payout(id, step.name(), at, &stepped.postings)
+        self.enter(Cause::Payout(id, step.name()), at, &stepped.postings)
     }
 
     /// Writes all of a payout but its parts.
     fn save(&self, payout: &Payout) -> Outcome<()> {
         let signed = payout.signed.as_ref();
         let upsert =
-            "INSERT INTO payouts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+            "INSERT INTO payouts (id, state, reserved_at, sent_at, changed_at, fee_payer, fee_rate, txid, bytes, inputs,
+                 fee, confirmations, is_watched, note)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, sent_at = excluded.sent_at,
                  changed_at = excluded.changed_at, txid = excluded.txid, bytes = excluded.bytes,
                  inputs = excluded.inputs, fee = excluded.fee, confirmations = excluded.confirmations,
@@ -166,35 +168,6 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Books the postings; what they promise by their type is checked again where it becomes durable.
-    fn book_payout(&mut self, id: PayoutId, step: &str, at: Timestamp, postings: &Postings) -> Outcome<()> {
-        let mut insert = self.statement(
-            "INSERT INTO payout_entries (payout, step, at, account, hotkey, delta) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        let mut sum: i128 = 0;
-        for entry in postings.entries() {
-            let (account, delta) = (entry.account, entry.delta.sats());
-            let hotkey = account.hotkey();
-            let owner = owner(hotkey.as_ref());
-            insert.execute(params![
-                int(id.get()),
-                step,
-                at.millis(),
-                account.code(),
-                owner,
-                delta
-            ])?;
-            self.change_balance(account, owner, delta)?;
-            sum += i128::from(delta);
-        }
-        if sum != 0 {
-            return Err(corrupt(format!(
-                "the entries of payout {id} sum to {sum} instead of 0"
-            )));
-        }
-        Ok(())
-    }
-
     pub(super) fn set_payout_threshold(&self, hotkey: &Hotkey, threshold: Option<Amount>) -> Outcome<()> {
         let known = self
             .statement("SELECT 1 FROM miners WHERE hotkey = ?1")?
@@ -202,7 +175,7 @@ impl Draft<'_> {
         expect_stored(usize::from(known), || format!("miner {hotkey}"))?;
         match threshold {
             Some(threshold) => {
-                let upsert = "INSERT INTO payout_thresholds VALUES (?1, ?2)
+                let upsert = "INSERT INTO payout_thresholds (hotkey, amount) VALUES (?1, ?2)
                      ON CONFLICT (hotkey) DO UPDATE SET amount = excluded.amount";
                 self.statement(upsert)?
                     .execute(params![hotkey.as_bytes(), int(threshold.sats())])?;

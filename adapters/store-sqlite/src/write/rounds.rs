@@ -1,21 +1,15 @@
 //! Closing a round: its row, its credits, the books and the blocks, all or nothing.
 
-use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence};
-use dwarves_domain::ledger::Account;
 use dwarves_domain::rewards::{ClosedRound, Source};
 use dwarves_ports::store::{Accounting, CreditKind};
 use rusqlite::{OptionalExtension, params};
 
+use super::journal::Cause;
 use super::{Draft, expect_stored};
 use crate::books;
 use crate::cells::{Cells, int};
-use crate::error::{Outcome, conflict, corrupt};
-
-/// How an account's owner is stored: the pool's own accounts have none.
-pub(crate) fn owner(hotkey: Option<&Hotkey>) -> &[u8] {
-    hotkey.map_or(&[], |hotkey| hotkey.as_bytes())
-}
+use crate::error::{Outcome, conflict};
 
 impl Draft<'_> {
     pub(super) fn close_round(
@@ -28,20 +22,23 @@ impl Draft<'_> {
             return Ok(());
         }
         self.check_order(round, through)?;
-        self.statement("INSERT INTO rounds VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
-            .execute(params![
-                int(round.id.get()),
-                round.closed_at.millis(),
-                round.scheme.name(),
-                round.source.name(),
-                int(round.reward.sats()),
-                int(round.fee.sats()),
-                int(round.kept.sats()),
-                int(round.credited.sats()),
-                int(through.get()),
-                round.digest,
-            ])?;
-        self.book(round)?;
+        self.statement(
+            "INSERT INTO rounds (id, closed_at, scheme, source, reward, fee, kept, credited, through, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            int(round.id.get()),
+            round.closed_at.millis(),
+            round.scheme.name(),
+            round.source.name(),
+            int(round.reward.sats()),
+            int(round.fee.sats()),
+            int(round.kept.sats()),
+            int(round.credited.sats()),
+            int(through.get()),
+            round.digest,
+        ])?;
+        self.enter(Cause::Round(round.id), round.closed_at, &round.postings)?;
         self.set_accounting(round, blocks)?;
         self.insert_credits(round)?;
         self.enter_changes(round, blocks)?;
@@ -94,51 +91,6 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Books the postings. What the postings promise by their type is checked again here, because this is
-    /// where it becomes durable.
-    fn book(&mut self, round: &ClosedRound) -> Outcome<()> {
-        let id = round.id;
-        let mut insert =
-            self.statement("INSERT INTO entries (round, account, hotkey, delta) VALUES (?1, ?2, ?3, ?4)")?;
-        let mut sum: i128 = 0;
-        for entry in round.postings.entries() {
-            let (account, delta) = (entry.account, entry.delta.sats());
-            let hotkey = account.hotkey();
-            let owner = owner(hotkey.as_ref());
-            insert.execute(params![int(id.get()), account.code(), owner, delta])?;
-            self.change_balance(account, owner, delta)?;
-            sum += i128::from(delta);
-        }
-        if sum != 0 {
-            return Err(corrupt(format!(
-                "the entries of round {id} sum to {sum} instead of 0"
-            )));
-        }
-        Ok(())
-    }
-
-    pub(super) fn change_balance(&mut self, account: Account, owner: &[u8], delta: i64) -> Outcome<()> {
-        let before = self
-            .statement("SELECT amount FROM balances WHERE account = ?1 AND hotkey = ?2")?
-            .query_row(params![account.code(), owner], |row| {
-                Ok(Cells::new(row, "balances").int("amount"))
-            })
-            .optional()?
-            .transpose()?;
-        let after = before.unwrap_or(0).checked_add(delta);
-        let after = after.ok_or_else(|| corrupt(format!("account {account} does not fit 64 bits")))?;
-        if after < 0 && !account.may_be_negative() {
-            return Err(corrupt(format!("account {account} would stand at {after} sats")));
-        }
-        self.statement(
-            "INSERT INTO balances VALUES (?1, ?2, ?3)
-             ON CONFLICT (account, hotkey) DO UPDATE SET amount = excluded.amount",
-        )?
-        .execute(params![account.code(), owner, after])?;
-        self.books_changed = true;
-        books::change(self.connection, &books::of_account(&account), delta)
-    }
-
     fn set_accounting(&mut self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
         let mut select = self.statement("SELECT accounting, reward FROM blocks WHERE hash = ?1")?;
         let mut update = self.statement("UPDATE blocks SET accounting = ?2 WHERE hash = ?1")?;
@@ -167,8 +119,8 @@ impl Draft<'_> {
     /// Enters what orphaned blocks take from miners' credits, and what those that came back give again.
     fn enter_changes(&self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
         let mut insert = self.statement(
-            "INSERT INTO credits (round, hotkey, units, amount, block, kind)
-             SELECT ?2, hotkey, '0', amount, hash, ?3 FROM block_credits WHERE hash = ?1 ORDER BY hotkey",
+            "INSERT INTO credits (round, hotkey, half_steps, amount, block, kind)
+             SELECT ?2, hotkey, zeroblob(16), amount, hash, ?3 FROM block_credits WHERE hash = ?1 ORDER BY hotkey",
         )?;
         let orphaned = round.orphaned.iter().map(|hash| (hash, true));
         let changed = orphaned.chain(round.returned.iter().map(|hash| (hash, false)));
@@ -184,8 +136,11 @@ impl Draft<'_> {
 
     fn insert_credits(&self, round: &ClosedRound) -> Outcome<()> {
         let id = int(round.id.get());
-        let mut insert = self.statement("INSERT INTO credited_blocks VALUES (?1, ?2, ?3, ?4, ?5)")?;
-        let mut insert_part = self.statement("INSERT INTO block_credits VALUES (?1, ?2, ?3)")?;
+        let mut insert = self.statement(
+            "INSERT INTO credited_blocks (hash, round, place, fee, kept) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        let mut insert_part =
+            self.statement("INSERT INTO block_credits (hash, hotkey, amount) VALUES (?1, ?2, ?3)")?;
         for (block, place) in round.blocks.iter().zip(0_i64..) {
             let (hash, fee, kept) = (block.hash.as_bytes(), block.fee.sats(), block.kept.sats());
             insert.execute(params![hash, id, place, int(fee), int(kept)])?;
@@ -200,15 +155,16 @@ impl Draft<'_> {
             _ => None,
         };
         let mut insert = self.statement(
-            "INSERT INTO credits (round, hotkey, units, amount, block) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO credits (round, hotkey, half_steps, amount, block, kind) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         for credit in &round.credits {
             insert.execute(params![
                 id,
                 credit.hotkey.as_bytes(),
-                credit.units.to_string(),
+                credit.units.half_steps().to_be_bytes(),
                 int(credit.amount.sats()),
                 only_block,
+                CreditKind::Credit.name(),
             ])?;
         }
         Ok(())
@@ -216,7 +172,7 @@ impl Draft<'_> {
 
     fn carry(&self, round: &ClosedRound) -> Outcome<()> {
         self.statement("DELETE FROM carried")?.execute([])?;
-        let mut insert = self.statement("INSERT INTO carried VALUES (?1, ?2)")?;
+        let mut insert = self.statement("INSERT INTO carried (hotkey, remainder) VALUES (?1, ?2)")?;
         for (hotkey, remainder) in &round.carried {
             insert.execute(params![hotkey.as_bytes(), remainder.to_be_bytes()])?;
         }

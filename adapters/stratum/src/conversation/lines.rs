@@ -46,7 +46,7 @@ pub enum Step<'a> {
     },
 }
 
-/// Whether a request of this method is answered even if it has no id: a miner can not go on without, whatever it
+/// Whether a request of this method is answered even if it has no id: a miner cannot go on without, whatever it
 /// understands of ids.
 fn needs_answer(method: &str) -> bool {
     matches!(

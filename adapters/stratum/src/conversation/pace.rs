@@ -9,7 +9,7 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::vardiff::{self, Settings, Vardiff};
 
-/// A job that brought as many shares as one may is renewed so many times harder.
+/// A job that brought as many shares as one may is renewed this many times harder.
 const RAISED_BY: f64 = 20.0;
 
 /// The pace of one session.

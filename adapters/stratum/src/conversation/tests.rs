@@ -739,7 +739,7 @@ fn a_wish_without_an_id_is_taken_and_not_answered() {
     }
     talk.tell(Telling::IfNew);
     assert!(talk.notified().is_some(), "the suggestion was taken");
-    // Without an answer to these a miner can not go on.
+    // Without an answer to these a miner cannot go on.
     talk.sent.clear();
     talk.line(&json!({"id": null, "method": "mining.subscribe", "params": []}));
     talk.line(&json!({"id": null, "method": "mining.configure", "params": [[], {}]}));

@@ -41,7 +41,7 @@ pub enum Fault {
 impl Fault {
     /// A worker that never authorized in this session.
     pub const UNAUTHORIZED: Self = Self::Unauthorized("Unauthorized worker");
-    /// Nobody can be asked at present.
+    /// Nobody can be asked now.
     pub const POOL_BUSY: Self = Self::Other("The pool is busy, please try again");
 
     /// The code in the answer.
@@ -128,7 +128,7 @@ impl From<&Refusal> for Fault {
                 Self::Other("This miner has as many live shares as one may have, please try again")
             }
             Refusal::Unavailable => {
-                Self::Other("The pool can not store anything at present, please try again later")
+                Self::Other("The pool cannot store anything right now, please try again later")
             }
             // Nobody signs, registers or orders anything over Stratum.
             Refusal::PayoutAddressInvalid(_)

@@ -155,7 +155,7 @@ impl StratumSession {
             Ok(verdicts) => return self.write_verdicts(shares, &verdicts, &blocks),
             Err(Refusal::MinerUnknown) => Fault::UNAUTHORIZED,
             Err(Refusal::Unavailable) => {
-                Fault::Other("The pool can not store shares at present, please try again")
+                Fault::Other("The pool cannot store shares right now, please try again")
             }
             Err(refusal) => Fault::from(&refusal),
         };

@@ -133,7 +133,7 @@ impl StratumSession {
     /// A session with this newcomer.
     ///
     /// # Errors
-    /// If its connection can not be used on this thread.
+    /// If its connection cannot be used on this thread.
     pub fn new(newcomer: Newcomer, thread: Rc<Thread>) -> std::io::Result<Self> {
         let stream = TcpStream::from_std(newcomer.stream)?;
         opening::set_options(&stream)?;
@@ -319,7 +319,7 @@ impl StratumSession {
         if matches!(self.opening, Opening::Open) {
             reply::show_message(
                 &mut self.out,
-                "There is no work at this pool at present: please mine elsewhere for a while",
+                "There is no work at this pool right now: please mine elsewhere for a while",
             );
             return self.last_words(End::NoWork, wake);
         }

@@ -2,7 +2,7 @@
 //!
 //! Anybody can ask for work under somebody's name as often as they like. So a name that had no work yet is kept in
 //! memory alone, among a bounded number of such names, of which those give way first that the busiest client made up.
-//! With its first accepted share it is stored. A miner has room for so many; what has no place of its own is credited
+//! With its first accepted share it is stored. A miner has room for only so many; what has no place of its own is credited
 //! to the miner's `default`, so nothing is ever refused for its name, and nothing that was found is lost.
 
 use std::collections::HashSet;
@@ -28,7 +28,7 @@ pub(super) struct Numbers {
     gone: HashSet<WorkerId, BuildHasherDefault<IdHasher>>,
 }
 
-/// No number may be given at present: more must be stored first.
+/// No number may be given now: more must be stored first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfNumbers;
 
@@ -286,7 +286,7 @@ impl Registry {
     }
 
     /// Begins to take a worker out: what it brings from now on goes to its miner's `default`. Tells what it came to;
-    /// `None` if it can not go at present, because shares of it are on their way or the store does not know it.
+    /// `None` if it cannot go now, because shares of it are on their way or the store does not know it.
     pub fn begin_leaving(&mut self, id: WorkerId) -> Option<Counters> {
         let worker = self.workers.get_mut(&id)?;
         if worker.stage != Stage::Stored || worker.under_way > 0 || worker.name.is_unnamed() {

@@ -29,7 +29,7 @@ impl World {
         total * u128::from(self.rules.terms.fee_max.get()) / 10_000
     }
 
-    /// The cheapest way to pay so much by outputs to these scripts, said in the plainest way: so many of the largest
+    /// The cheapest way to pay so much by outputs to these scripts, said in the plainest way: this many of the largest
     /// coins that are worth their input. Fee, change and virtual bytes.
     fn cost(&self, total: u128, scripts: &BTreeSet<Vec<u8>>) -> Option<(u128, u128, u128)> {
         let mut coins: Vec<u128> = self.coins.iter().map(|&coin| coin.into()).collect();

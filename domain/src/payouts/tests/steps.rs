@@ -121,7 +121,7 @@ fn every_step_from_every_state() {
         Step::Revive(3),
         Step::Forget,
     ];
-    // A state's initial: the step leads there; `=`: it changes no state; `-`: it can not be taken.
+    // A state's initial: the step leads there; `=`: it changes no state; `-`: it cannot be taken.
     let table = [
         (Reserved, "S-----C--"),
         (Signed, "=B---R---"),

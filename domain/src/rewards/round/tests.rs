@@ -142,7 +142,7 @@ fn solo_pays_the_finder_and_shows_the_finders_work() {
     input.accepted = vec![block(7, 1_000, 3, &[(1, 30)])];
     let round = close(&input).unwrap();
     assert_eq!((round.credited, round.kept), (sats(980), Amount::ZERO));
-    // A finder that nobody remembers can not be paid: the reserve keeps it.
+    // A finder that nobody remembers cannot be paid: the reserve keeps it.
     input.accepted[0].finder = None;
     let round = close(&input).unwrap();
     assert_eq!((round.credited, round.kept), (Amount::ZERO, sats(980)));

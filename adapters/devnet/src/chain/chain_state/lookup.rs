@@ -15,7 +15,7 @@ pub enum TransactionStatus {
     Unknown,
     /// It waits for a block.
     Waiting,
-    /// It is in the best chain, with so many confirmations.
+    /// It is in the best chain, with this many confirmations.
     Confirmed(u32),
 }
 

@@ -1,0 +1,296 @@
+"""The ledger's journals after a kill, compared with those of the life before and with what people were told.
+
+The tables' names stand here and nowhere else in the crash test. A ledger is compared as a file: copied while no pool
+runs, opened with `sqlite3`, with the copy of the last time beside it.
+"""
+
+import collections
+import contextlib
+import json
+import pathlib
+import shutil
+import sqlite3
+
+FILES = ("dwarves.db", "dwarves.db-wal", "dwarves.db-shm")
+
+SHARES, BATCHES, BLOCKS, ROUNDS, CREDITS, AUDIT = "shares", "batches", "blocks", "rounds", "credits", "audit"
+CREDITED, BALANCES, WORKERS = "credited_blocks", "balances", "workers"
+PAYOUTS, PARTS = "payouts", "payout_parts"
+# Double entry: the table, and the columns of which one says what moved the money. The entries of each such thing add up
+# to 0.
+JOURNAL = "journal"
+OWNERS = ("round", "payout")
+
+# Rows are added and never change; by the column that numbers them, if there is one.
+APPENDED = {
+    SHARES: "sequence",
+    BATCHES: "id",
+    ROUNDS: "id",
+    CREDITS: "id",
+    AUDIT: "id",
+    CREDITED: None,
+    "block_credits": None,
+    JOURNAL: "id",
+}
+# Rows go on, and these columns of them never change.
+LASTING = {
+    BLOCKS: "id, hash, height, reward, found_at",
+    PAYOUTS: "id, reserved_at, fee_payer, fee_rate",
+    PARTS: "id, payout, place, hotkey, address, amount",
+}
+# These columns, once they are set, stay what they are: of each, when it counts as set.
+SET_ONCE = {
+    BLOCKS: ("hash", {"finder": "before.finder <> x''"}),
+    PAYOUTS: ("id", {name: f"before.{name} IS NOT NULL" for name in ("txid", "inputs", "fee", "sent_at")}),
+}
+# What may have become of a payout, in however many steps.
+SENT = {"broadcast", "confirmed", "returned"}
+BECOMES = {
+    "reserved": {"reserved", "signed", "cancelled"} | SENT,
+    "signed": {"signed"} | SENT,
+    "broadcast": SENT,
+    "confirmed": SENT,
+    "returned": SENT,
+    "cancelled": {"cancelled"},
+}
+# And of a block's reward in the books.
+BOOKED = {
+    "none": {"none", "credited", "matured", "reversed", "reversed_mature"},
+    "credited": {"credited", "matured", "reversed", "reversed_mature"},
+    "matured": {"matured", "reversed_mature"},
+    "reversed": {"reversed"},
+    "reversed_mature": {"reversed_mature"},
+}
+
+
+def copy_ledger(source, target):
+    for name in FILES:
+        (target / name).unlink(missing_ok=True)
+        if (source / name).exists():
+            shutil.copy(source / name, target / name)
+
+
+def units_of(half_steps):
+    """Work as the API writes it, from what the ledger stores: 16 bytes, of which 2 * 10^28 are one unit."""
+    whole, rest = divmod(int.from_bytes(half_steps, "big"), 2 * 10**28)
+    fraction = f"{rest * 5:029}".rstrip("0")
+    return f"{whole}.{fraction}" if fraction else f"{whole}"
+
+
+def folded(db):
+    """What the entries of the journal add up to, by account and hotkey."""
+    sums = collections.Counter()
+    for account, hotkey, delta in db.execute(f"SELECT account, hotkey, delta FROM {JOURNAL}"):
+        sums[account, hotkey] += delta
+    return {account: amount for account, amount in sums.items() if amount != 0}
+
+
+def balances(db):
+    rows = db.execute(f"SELECT account, hotkey, amount FROM {BALANCES} WHERE amount <> 0")
+    return {(account, hotkey): amount for account, hotkey, amount in rows}
+
+
+class Journals:
+    """Looks at the ledger after each kill; every promise that did not hold, with what was found, is in `broken`."""
+
+    def __init__(self, folder):
+        self.folders = [folder / "journals-0", folder / "journals-1"]
+        for path in self.folders:
+            path.mkdir()
+        self.has_before = False
+        # Each promise with how often it was looked at, and what was found against it.
+        self.looked = collections.Counter()
+        self.broken = collections.defaultdict(list)
+        # The sequences of each share that is in the ledger, by its hash as explorers write it.
+        self.sequences = collections.defaultdict(list)
+        self.through = 0
+        # In which states payouts were when the pool was killed.
+        self.states = collections.Counter()
+        self.reserved = []
+
+    def says(self, what, found):
+        """Notes what was found against a promise; nothing: it holds."""
+        self.looked[what] += 1
+        self.broken[what] += list(found)[:3]
+
+    def after_kill(self, data_dir, miners, operator):
+        """Compares the ledger of a pool that was just killed with the life before, and with what was told since."""
+        self.folders.reverse()
+        here, before = self.folders
+        copy_ledger(data_dir, here)
+        with contextlib.closing(sqlite3.connect(here / "dwarves.db")) as db:
+            if self.has_before:
+                db.execute("ATTACH ? AS earlier", [str(before / "dwarves.db")])
+                self.compare(db)
+            self.index_shares(db)
+            self.check_books(db)
+            self.check_payouts(db)
+            self.check_told(db, miners, operator)
+        self.has_before = True
+        return any(self.broken.values())
+
+    def begin_again(self, data_dir):
+        """An older ledger was put back: what comes is compared with that."""
+        copy_ledger(data_dir, self.folders[0])
+        self.sequences.clear()
+        self.through = 0
+        self.has_before = True
+
+    def compare(self, db):
+        for table, number in APPENDED.items():
+            gone = db.execute(f"SELECT * FROM earlier.{table} EXCEPT SELECT * FROM main.{table} LIMIT 3").fetchall()
+            self.says(f"every row of {table} that was there is there, byte for byte", gone)
+            if number is None:
+                continue
+            crept_in = db.execute(
+                f"SELECT {number} FROM main.{table} WHERE {number} <= (SELECT MAX({number}) FROM earlier.{table})"
+                f" EXCEPT SELECT {number} FROM earlier.{table} LIMIT 3"
+            ).fetchall()
+            self.says(f"{table} is only added to at its end", crept_in)
+        for table, columns in LASTING.items():
+            gone = db.execute(
+                f"SELECT {columns} FROM earlier.{table} EXCEPT SELECT {columns} FROM main.{table} LIMIT 3"
+            ).fetchall()
+            self.says(f"every row of {table} goes on with the same {columns}", gone)
+        for table, (key, columns) in SET_ONCE.items():
+            for column, is_set in columns.items():
+                other = db.execute(
+                    f"SELECT before.{key}, before.{column}, now.{column} FROM earlier.{table} AS before"
+                    f" JOIN main.{table} AS now USING ({key})"
+                    f" WHERE {is_set} AND now.{column} IS NOT before.{column} LIMIT 3"
+                ).fetchall()
+                self.says(f"{column} of {table}, once it is set, stays", other)
+        bytes_sql = (
+            f"SELECT id, before.bytes, now.bytes FROM earlier.{PAYOUTS} AS before JOIN main.{PAYOUTS} AS now USING (id)"
+            " WHERE before.bytes IS NOT NULL AND now.bytes IS NOT before.bytes AND (now.bytes <> x'' OR now.is_watched)"
+        )
+        self.says("a payout's transaction is signed once, and kept while it is watched", db.execute(bytes_sql).fetchall())
+        self.says("payouts go only where they may", self.moved(db, PAYOUTS, "id", "state", BECOMES))
+        self.says("what is booked of a block goes only forward", self.moved(db, BLOCKS, "hash", "accounting", BOOKED))
+
+    @staticmethod
+    def moved(db, table, key, column, allowed):
+        rows = db.execute(
+            f"SELECT {key}, before.{column}, now.{column} FROM earlier.{table} AS before JOIN main.{table} AS now USING ({key})"
+        )
+        return [row for row in rows if row[2] not in allowed[row[1]]]
+
+    def index_shares(self, db):
+        sql = f"SELECT sequence, hash FROM {SHARES} WHERE sequence > ? ORDER BY sequence"
+        twice = []
+        for sequence, share_hash in db.execute(sql, [self.through]):
+            # The hash is stored as the hash function gives it, and told as explorers write it: the other way round.
+            found = self.sequences[share_hash[::-1].hex()]
+            found.append(sequence)
+            if len(found) > 1:
+                twice.append((share_hash[::-1].hex(), found))
+            if sequence != self.through + 1:
+                self.says("sequences have no gap", [(self.through, sequence)])
+            self.through = sequence
+        self.says("no header is there twice", twice)
+
+    def check_books(self, db):
+        (whole,) = db.execute("PRAGMA quick_check(3)").fetchone()
+        self.says("the database is whole", [whole] if whole != "ok" else [])
+        for owner in OWNERS:
+            uneven = db.execute(
+                f"SELECT {owner}, SUM(delta) FROM {JOURNAL} WHERE {owner} IS NOT NULL GROUP BY {owner} HAVING SUM(delta) <> 0"
+            ).fetchall()
+            self.says(f"the entries of every {owner} add up to 0", uneven)
+        sums, stored = folded(db), balances(db)
+        self.says("all entries add up to 0", [total for total in [sum(sums.values())] if total != 0])
+        other = [
+            (account, hotkey.hex()[:8], sums.get((account, hotkey)), stored.get((account, hotkey)))
+            for account, hotkey in sums.keys() | stored.keys()
+            if sums.get((account, hotkey)) != stored.get((account, hotkey))
+        ]
+        self.says("balances are what the entries of the journal add up to", other)
+
+    def check_payouts(self, db):
+        """Each payout's entries are those of its state."""
+        booked = collections.defaultdict(collections.Counter)
+        for payout, account, delta in db.execute(f"SELECT payout, account, delta FROM {JOURNAL} WHERE payout IS NOT NULL"):
+            booked[payout][account] += delta
+        sql = (
+            f"SELECT {PAYOUTS}.id, state, SUM(amount), SUM({PARTS}.fee), SUM(borne) FROM {PAYOUTS}"
+            f" JOIN {PARTS} ON payout = {PAYOUTS}.id GROUP BY {PAYOUTS}.id ORDER BY {PAYOUTS}.id"
+        )
+        wrong, self.reserved, known = [], [], set()
+        for payout, state, amount, fee, borne in db.execute(sql):
+            known.add(payout)
+            self.states[state] += 1
+            if state == "reserved":
+                self.reserved.append(payout)
+            is_out = state not in ("returned", "cancelled")
+            expected = {
+                "miner_payable": borne - amount if is_out else 0,
+                "miner_in_flight": amount if is_out and state != "confirmed" else 0,
+                "miner_paid": amount - fee if state == "confirmed" else 0,
+            }
+            found = {account: booked[payout][account] for account in expected}
+            if found != expected:
+                wrong.append((payout, state, found, expected))
+        self.says("what is booked of each payout is what its state and parts say", wrong)
+        self.says("every entry of a payout belongs to one", sorted(booked.keys() - known))
+
+    def check_told(self, db, miners, operator):
+        """What anybody was told before the kill is in the ledger after it."""
+        for miner in miners:
+            # An answer that was on its way is noted a little later, and is as good.
+            told = dict(miner.acknowledged)
+            lost = [(miner.name, share, n, self.sequences.get(share)) for share, n in told.items() if not self.has(share, n)]
+            self.says("every acknowledged share is there once, at the sequence that was told", lost)
+        blocks = {row[0][::-1].hex(): row[1] for row in db.execute(f"SELECT hash, height FROM {BLOCKS}")}
+        shown = operator.blocks.items()
+        self.says("every block that was shown is there", [(k, v, blocks.get(k)) for k, v in shown if blocks.get(k) != v])
+        rounds = {row[0]: row[1:] for row in db.execute(f"SELECT id, reward, fee, credited, kept FROM {ROUNDS}")}
+        shown = operator.rounds.items()
+        self.says("every round that was shown is there", [(k, v, rounds.get(k)) for k, v in shown if rounds.get(k) != v])
+        sql = f"SELECT lower(hex(hotkey)), round, half_steps, abs(amount), kind FROM {CREDITS}"
+        credits = collections.Counter((*row[:2], units_of(row[2]), *row[3:]) for row in db.execute(sql))
+        missing = [(credit, n, credits[credit]) for credit, n in operator.credits.items() if credits[credit] < n]
+        self.says("every credit that was shown is there", missing)
+        payouts = {
+            (row[0], row[1]): row[2:]
+            for row in db.execute(
+                f"SELECT payout, lower(hex(hotkey)), lower(hex(txid)), state, amount FROM {PARTS}"
+                f" JOIN {PAYOUTS} ON {PAYOUTS}.id = payout"
+            )
+        }
+        gone = []
+        for key, (txid, state, amount) in operator.payouts.items():
+            found = payouts.get(key)
+            stored_txid = bytes.fromhex(found[0])[::-1].hex() if found and found[0] else None
+            if found is None or (txid and txid != stored_txid) or found[1] not in BECOMES[state] or found[2] != amount:
+                gone.append((key, (txid, state, amount), found))
+        self.says("every payout that was shown is there, with its transaction, and went only where it may", gone)
+        sql = f"SELECT actor, message, fields, outcome FROM {AUDIT} ORDER BY id"
+        trail = [(row[0], row[1], json.dumps(json.loads(row[2]), sort_keys=True), row[3]) for row in db.execute(sql)]
+        missing, place = [], 0
+        for order in operator.orders:
+            # Orders whose answer was lost may be between those that were answered.
+            found = place
+            while found < len(trail) and not (trail[found][:3] == order[:3] and trail[found][3].startswith(order[3])):
+                found += 1
+            if found == len(trail):
+                missing.append(order)
+            else:
+                place = found + 1
+        self.says("every order that was answered is in the audit trail, in order and with its outcome", missing)
+        numbered = collections.Counter(row[:3] for row in trail if operator.is_numbered(row))
+        self.says("no order is in the audit trail twice", [row for row, times in numbered.items() if times > 1])
+
+    def has(self, share, sequence):
+        """Whether a share is there once; `None`: its sequence was not told."""
+        found = self.sequences.get(share, [])
+        return len(found) == 1 and sequence in (None, found[0])
+
+
+def open_running(data_dir):
+    """The ledger of a pool that runs, to be read only."""
+    return sqlite3.connect(f"file:{pathlib.Path(data_dir) / 'dwarves.db'}?mode=ro", uri=True, timeout=0)
+
+
+def last_state(db):
+    row = db.execute(f"SELECT state FROM {PAYOUTS} ORDER BY id DESC LIMIT 1").fetchone()
+    return row and row[0]
