@@ -282,7 +282,7 @@ async fn a_tip_that_comes_back_brings_its_templates_back() {
 async fn kept_templates_are_bounded_and_come_back_after_a_restart_even_without_a_chain() {
     let bench = Bench::new().await;
     for _ in 0..40 {
-        bench.ask(WorkControl::Refresh).await;
+        let _answer = bench.ask(WorkControl::Refresh).await;
         settle().await;
     }
     let last = *bench.live().await.last().unwrap();
@@ -317,7 +317,7 @@ async fn kept_templates_are_bounded_and_come_back_after_a_restart_even_without_a
 async fn an_admin_can_refresh_and_live_templates_are_bounded() {
     let mut bench = Bench::new().await;
     for _ in 0..LIVE_TEMPLATES_MAX + 3 {
-        bench.ask(WorkControl::Refresh).await;
+        let _answer = bench.ask(WorkControl::Refresh).await;
         settle().await;
     }
     let live = bench.live().await;
@@ -435,7 +435,7 @@ async fn a_template_that_could_not_be_stored_is_not_given_out_and_another_comes_
 #[actix::test]
 async fn stored_templates_of_the_same_tip_stay_live_after_a_restart() {
     let bench = Bench::new().await;
-    bench.ask(WorkControl::Refresh).await;
+    let _answer = bench.ask(WorkControl::Refresh).await;
     settle().await;
     assert_eq!(bench.live().await, [1, 2]);
     let bench = Bench::on(bench.chain, bench.memory, &[]).await;

@@ -260,7 +260,7 @@ async fn an_admin_removes_a_miner_that_is_owed_nothing() {
         reason: "spam".to_owned(),
         until: None,
     };
-    bench.ask(ban).await;
+    let _answer = bench.ask(ban).await;
     for (n, word) in [(1, "window"), (2, "banned"), (9, "no miner")] {
         let refused = bench.ask(remove(n)).await;
         assert!(
@@ -268,7 +268,7 @@ async fn an_admin_removes_a_miner_that_is_owed_nothing() {
             "{n}: {refused:?}"
         );
     }
-    bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
+    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
     assert!(matches!(bench.ask(remove(2)).await, Ok(_)));
     assert!(!is_known(&bench, Way::Hotkey, 2).await);
     assert_eq!(bench.miners().await.miners, 1);

@@ -60,7 +60,7 @@ async fn a_new_miner_is_stored_before_it_is_told_and_a_known_one_keeps_its_date(
 #[actix::test]
 async fn a_closed_pool_takes_known_miners_only() {
     let bench = Bench::new().await;
-    bench.ask(MinerControl::CloseRegistration).await;
+    let _answer = bench.ask(MinerControl::CloseRegistration).await;
     assert_eq!(
         bench.ask(register(5, None)).await,
         Err(Refusal::RegistrationClosed)
@@ -69,7 +69,7 @@ async fn a_closed_pool_takes_known_miners_only() {
         bench.ask(register(1, Some("new"))).await,
         Ok(Registered { is_new: false, .. })
     ));
-    bench.ask(MinerControl::OpenRegistration).await;
+    let _answer = bench.ask(MinerControl::OpenRegistration).await;
     assert!(matches!(
         bench.ask(register(5, None)).await,
         Ok(Registered { is_new: true, .. })
@@ -80,7 +80,7 @@ async fn a_closed_pool_takes_known_miners_only() {
 async fn a_banned_miner_can_not_register_again_until_the_ban_is_over() {
     let bench = Bench::new().await;
     let until = BEGIN.plus(Span::from_secs(60));
-    bench
+    let _answer = bench
         .ask(MinerControl::Ban {
             hotkey: hotkey(1),
             reason: "cheating".to_owned(),

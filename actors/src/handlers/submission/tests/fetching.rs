@@ -156,7 +156,7 @@ async fn what_an_operator_decides_about_a_miner_reaches_those_who_wait_at_once()
     let watch = bench.watch.try_recv().unwrap();
     let first = bench.fetch(None);
     let job = bench.give_job(1).await;
-    first.await.unwrap();
+    let _answer = first.await.unwrap();
     let mut waiting = bench.fetch(Some(job.id()));
     settle().await;
     watch.payload.watcher.tell(MinerChanged(hotkey(2))).unwrap();
