@@ -28,7 +28,7 @@ pub use clock::ClockConfig;
 pub use payouts::PayoutsConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
 
-/// Every setting.
+/// Every setting, with the sections of `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
@@ -388,7 +388,7 @@ pub struct AdminConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsConfig {
-    /// Registered miners.
+    /// Miners that may be registered.
     #[serde(deserialize_with = "values::whole::<_, _, 1, 100_000_000>")]
     pub miners: u32,
     /// The part of them that may be payout addresses, in percent.

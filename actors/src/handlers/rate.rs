@@ -63,7 +63,7 @@ impl RateLimit {
 /// How many there may be in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedRate {
-    /// In all.
+    /// How many of all clients together.
     pub total: u32,
     /// Of one client.
     pub per_client: u32,

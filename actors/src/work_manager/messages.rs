@@ -110,7 +110,7 @@ pub enum LackOfWork {
 }
 
 impl LackOfWork {
-    /// Every reason.
+    /// Every reason for which there is no work.
     pub const ALL: [Self; 5] = [
         Self::Draining,
         Self::Paused,
@@ -146,7 +146,7 @@ impl LackOfWork {
 /// that a block found with one still reaches the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldWork {
-    /// Why.
+    /// The reason that miners and operators are told.
     pub why: LackOfWork,
     /// Whether it holds from now on.
     pub holds: bool,
@@ -175,7 +175,7 @@ impl Request for Subscribe {
 /// Asks for a new job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssueJob {
-    /// For whom.
+    /// The miner whom the job is for.
     pub owner: Hotkey,
     /// For which worker.
     pub worker: WorkerId,

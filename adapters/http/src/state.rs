@@ -111,11 +111,11 @@ impl Default for HttpLimits {
 
 /// What all HTTP workers share. Made once, behind an `Arc`.
 pub struct HttpDeps {
-    /// Whom to ask.
+    /// The ports of the actors that routes ask.
     pub ports: PoolPorts,
     /// The store; the routes only read it.
     pub store: SharedStore,
-    /// The clock.
+    /// Where routes read the time.
     pub clock: SharedClock,
     /// Proxies whose word for a client's address is taken.
     pub proxies: Vec<Network>,

@@ -20,7 +20,7 @@ const TABLE_SLACK: usize = 1_024;
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// In all.
+    /// Connections in all.
     pub total: usize,
     /// From one address (IPv4), or one network of 64 bits (IPv6).
     pub per_address: usize,
@@ -67,7 +67,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Which session's.
+    /// The session's extranonce and how it was given.
     pub fn seat(&self) -> SessionSeat {
         self.seat
     }
@@ -194,7 +194,7 @@ impl Seats {
         &mut self.offenders
     }
 
-    /// Open connections.
+    /// Connections that are open now.
     pub fn connections(&self) -> u64 {
         Arc::strong_count(&self.total).saturating_sub(1) as u64
     }

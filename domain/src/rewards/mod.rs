@@ -49,7 +49,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Every scheme.
+    /// Every scheme, in the order of the documentation.
     pub const ALL: [Self; 5] = [Self::Pplns, Self::Proportional, Self::Pps, Self::Fpps, Self::Solo];
 
     /// The scheme's name in configuration, HTTP and storage.

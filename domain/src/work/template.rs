@@ -71,7 +71,7 @@ pub struct ChainTemplate {
     pub height: u32,
     /// The tip on which it builds.
     pub previous: HeaderHash,
-    /// Block version.
+    /// The block version that the node asks for.
     pub version: u32,
     /// Version bits that miners may roll (BIP320, BIP323): none that the chain votes with, and none that is set in
     /// `version`, so that bits that are put in and bits that are flipped give the same header.

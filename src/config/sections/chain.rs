@@ -64,7 +64,7 @@ pub struct FallbackNode {
     /// Its JSON-RPC address.
     #[serde(deserialize_with = "values::some_node_url")]
     pub url: NodeUrl,
-    /// Its cookie file.
+    /// The file with this node's login, if the url has none.
     #[serde(default, deserialize_with = "values::optional_path")]
     pub cookie_file: Option<PathBuf>,
 }

@@ -18,11 +18,11 @@ pub enum AdminCaller {
 /// A control message for one actor, as the request's body has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {
-    /// Who sends it.
+    /// Who sends it: the token's holder, or a hotkey with its signature.
     pub caller: AdminCaller,
     /// To which actor, by its name in the API.
     pub actor: String,
-    /// Which message.
+    /// The message's name, such as `set_fee`.
     pub message: String,
     /// The message's fields.
     pub fields: Map<String, Value>,
@@ -35,7 +35,7 @@ impl Request for Control {
 /// Whether `caller` is an admin, for reading what only admins may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authorize {
-    /// Who asks.
+    /// Who asks: the token's holder, or a hotkey with its signature.
     pub caller: AdminCaller,
 }
 

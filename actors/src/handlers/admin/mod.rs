@@ -47,7 +47,7 @@ pub struct AdminHandlerParts {
     pub deliver: Port<Deliver>,
     /// Where the audit trail is kept.
     pub ledger: Port<Commit>,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
 }
 

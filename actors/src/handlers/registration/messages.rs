@@ -25,11 +25,11 @@ pub struct Authenticate {
     pub body: Vec<u8>,
     /// Unix time in nanoseconds at signing.
     pub nonce_nanos: u64,
-    /// Who signs.
+    /// The hotkey that claims to have signed.
     pub sender: Hotkey,
     /// Whom the request is meant for.
     pub receiver: Hotkey,
-    /// The signature.
+    /// The signature as it was sent, sr25519 or ed25519.
     pub signature: [u8; 64],
 }
 
@@ -41,7 +41,7 @@ impl Request for Authenticate {
 /// Registers the signer of a request as a miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
     /// Where payouts shall go, as text; `None` leaves it as it is.
     pub payout_address: Option<String>,
@@ -58,7 +58,7 @@ impl Request for Register {
 /// Opens a session for the signer of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenSession {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
 }
 

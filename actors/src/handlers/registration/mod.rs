@@ -60,7 +60,7 @@ pub struct RegistrationSettings {
 pub struct RegistrationPeers {
     /// Uses up nonces.
     pub nonces: Port<UseNonce>,
-    /// Registers.
+    /// Registers a miner, or changes its address and threshold.
     pub register: Port<RegisterMiner>,
     /// Tells who may mine.
     pub standing: Port<ReadStanding>,

@@ -17,13 +17,13 @@ use crate::work_manager::messages::IssuedJob;
 /// Asks for work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchWork {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// The client that asks.
     pub from: IpAddr,
     /// For which of its machines.
     pub worker: WorkerName,
-    /// Who asks.
+    /// Whose place a new worker's name takes up.
     pub client: Client,
     /// Answer only when there is newer work than this job (or after the long poll's time).
     pub newer_than: Option<JobId>,
@@ -36,7 +36,7 @@ impl Request for FetchWork {
 /// Submits what one request brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitShares {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// The client that sent it.
     pub from: IpAddr,
@@ -49,7 +49,7 @@ pub struct SubmitShares {
 /// Submits what one read from a Stratum session brought for one miner. Answered as [`SubmitShares`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitRolled {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// The client that sent it.
     pub from: IpAddr,

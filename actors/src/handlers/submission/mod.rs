@@ -70,9 +70,9 @@ pub struct SubmissionLimits {
 pub struct SubmissionPeers {
     /// Finds workers and their difficulty.
     pub assign: Port<AssignWorker>,
-    /// Judges shares.
+    /// Judges shares: standing, duplicates, commit.
     pub judge: Port<JudgeShares>,
-    /// Issues jobs.
+    /// Issues a job for a worker.
     pub issue: Port<IssueJob>,
     /// Tells of new work.
     pub subscribe: Port<Subscribe>,

@@ -125,7 +125,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// None yet.
+    /// No connection is open yet.
     pub fn new(limits: ConnectionLimits) -> Rc<Self> {
         Rc::new(Self {
             places: RefCell::new(Places::new(limits.places, limits.reserved)),
