@@ -1,4 +1,3 @@
-use crate::work_manager::messages::IssuedJob;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,6 +10,13 @@ use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, job_key};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, TestChain, settle};
+
+use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
+use super::*;
+use crate::ask::{Ask, Request};
+use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::testing::recorder::recorded_outbox_of;
+use crate::testing::{Inbox, recorded_outbox};
 
 mod failing;
 mod guarding;
