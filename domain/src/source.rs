@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
 use crate::hotkey::Hotkey;
-use crate::miners::newcomers::host;
+use crate::network::host;
 
 /// A client and the miner that it speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

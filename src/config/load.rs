@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::check;
-use super::sections::Config;
+use super::schema::Config;
 
 /// The file that is read from the working directory if it is there.
 pub const FILE_NAME: &str = "config.toml";

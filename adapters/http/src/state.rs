@@ -33,7 +33,7 @@ use super::bodies::Bodies;
 use super::connections::attending;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::{Code, Problem};
-use dwarves_peers::Network;
+use dwarves_domain::network::Subnet;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
 #[derive(Clone, Debug)]
@@ -118,7 +118,7 @@ pub struct HttpDeps {
     /// Where routes read the time.
     pub clock: SharedClock,
     /// Proxies whose word for a client's address is taken.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<Subnet>,
     /// Opens session tokens.
     pub sessions: SessionKey,
     /// The bearer token of the operator.

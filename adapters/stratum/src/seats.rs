@@ -4,11 +4,11 @@
 //! gives the place back, without a message that could get lost.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::{host, subnet};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{ExtraNonce1, FrontEnd, SessionSeat};
 
@@ -215,13 +215,6 @@ fn place_in(table: &mut HashMap<IpAddr, Weak<()>>, key: IpAddr, cap: usize) -> R
     let place = Place::default();
     table.insert(key, Arc::downgrade(&place));
     Ok(place)
-}
-
-fn subnet(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & u32::MAX << 8)),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 80)),
-    }
 }
 
 #[cfg(test)]

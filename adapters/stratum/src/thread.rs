@@ -11,7 +11,7 @@ use dwarves_actors::miner_manager::messages::JoinWorker;
 use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::login::Identity;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::JobKey;
 use dwarves_ports::clock::{Moment, SharedClock};

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::newcomers::host;
 use super::rejects::{Limits, Rejects, Rung};
 use crate::hotkey::Hotkey;
 use crate::ids::{WorkerId, WorkerName};
+use crate::network::host;
 use crate::time::{Span, Timestamp};
 
 /// Rigs whose windows, or whose time outside, are remembered. About 200 bytes each. With more at once the quotas of

@@ -23,6 +23,9 @@ pub enum FeePayer {
 }
 
 impl FeePayer {
+    /// Either of them.
+    pub const ALL: [Self; 2] = [Self::Pool, Self::Miners];
+
     /// The name in configuration, HTTP and storage.
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,11 +50,8 @@ impl FromStr for FeePayer {
     type Err = ParseFeePayerError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "pool" => Ok(Self::Pool),
-            "miners" => Ok(Self::Miners),
-            _ => Err(ParseFeePayerError),
-        }
+        let found = Self::ALL.into_iter().find(|payer| payer.name() == text);
+        found.ok_or(ParseFeePayerError)
     }
 }
 

@@ -23,6 +23,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 2] = [Self::Sha256d, Self::Scrypt];
+
     /// The name used in settings and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,11 +50,8 @@ impl FromStr for Algorithm {
     type Err = ParseAlgorithmError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "sha256d" => Ok(Self::Sha256d),
-            "scrypt" => Ok(Self::Scrypt),
-            _ => Err(ParseAlgorithmError),
-        }
+        let found = Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text);
+        found.ok_or(ParseAlgorithmError)
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::source::{SharedLimit, SharedPlaces, Source};
 use dwarves_domain::time::{Span, Timestamp};
