@@ -1,6 +1,5 @@
 //! What actors reply, as the API shows it.
 
-use dwarves_actors::handlers::submission::messages::ShareVerdict;
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
 use dwarves_api_types::miners::{
     BlockRecord, MinerStatus, PayoutHeld, Performance, ShareCounts, WorkerStatus,
@@ -8,7 +7,7 @@ use dwarves_api_types::miners::{
 use dwarves_api_types::scalars::{Hash, Instant, Ss58};
 use dwarves_api_types::work::ShareResult;
 use dwarves_domain::payouts::Waiting;
-use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{AcceptedShare, Rejection, ShareVerdict};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::MinerBalances;
 
@@ -57,42 +56,29 @@ fn worker_status(view: WorkerView) -> WorkerStatus {
 
 /// What became of a share. `is_block`: it does not count, and is a block that was submitted all the same.
 pub fn share_result(verdict: ShareVerdict, is_block: bool) -> ShareResult {
-    let (why, detail) = match verdict {
-        ShareVerdict::Accepted {
+    match verdict {
+        Ok(AcceptedShare {
             hash,
             share_difficulty,
             sequence,
             is_block,
-        } => {
-            return ShareResult::Accepted {
-                share_id: Hash(hash),
-                share_difficulty: share_difficulty.shown(),
-                sequence: sequence.get(),
-                block: is_block,
-            };
-        }
-        ShareVerdict::Rejected(rejection) => (rejection, rejection.to_string()),
-        ShareVerdict::JobFull { .. } => (
-            Rejection::Stale,
-            "the job is over: it brought as many shares as one may (limits.recent_shares_per_job_times); \
-             new work is harder"
-                .to_owned(),
-        ),
-        ShareVerdict::OtherWorker => (
-            Rejection::UnknownJob,
-            "the job was given to another worker of this miner".to_owned(),
-        ),
-    };
-    ShareResult::Rejected {
-        reason: why.into(),
-        detail: if is_block {
-            format!("{detail}; {BLOCK_SUBMITTED}")
-        } else {
-            detail
+        }) => ShareResult::Accepted {
+            share_id: Hash(hash),
+            share_difficulty: share_difficulty.shown(),
+            sequence: sequence.get(),
+            block: is_block,
         },
-        sequence: match why {
-            Rejection::Duplicate(first) => Some(first.get()),
-            _ => None,
+        Err(why) => ShareResult::Rejected {
+            reason: why.into(),
+            detail: if is_block {
+                format!("{why}; {BLOCK_SUBMITTED}")
+            } else {
+                why.to_string()
+            },
+            sequence: match why {
+                Rejection::Duplicate(first) => Some(first.get()),
+                _ => None,
+            },
         },
     }
 }
