@@ -196,6 +196,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-domain", &[]),
     ("dwarves-ports", &["domain"]),
     ("dwarves-actors", &["domain", "ports"]),
+    ("dwarves-api-types", &["domain", "ports"]),
     ("dwarves-system", &["domain", "ports"]),
     ("dwarves-peers", &[]),
     ("dwarves-keys", &["domain", "system"]),
@@ -203,9 +204,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-store-sqlite", &["domain", "ports"]),
     ("dwarves-devnet", &["domain", "ports"]),
     ("dwarves-node", &["domain", "ports", "system"]),
-    ("dwarves-miner", &["domain", "keys", "ports", "system"]),
+    (
+        "dwarves-miner",
+        &["api-types", "domain", "keys", "ports", "system"],
+    ),
     ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
-    ("dwarves-http", &["actors", "domain", "peers", "ports"]),
+    (
+        "dwarves-http",
+        &["actors", "api-types", "domain", "peers", "ports"],
+    ),
     ("dwarves-testkit", &["domain", "ports"]),
 ];
 

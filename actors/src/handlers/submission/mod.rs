@@ -6,22 +6,26 @@
 //! commit and one answer. It asks the miner manager and the work manager.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::limits::{SharedLimit, SharedPermits};
 use dwarves_domain::network::host;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
+use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, MinerChanged, WatchMiners};
+use crate::work_manager::messages::IssuedJob;
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
-use dwarves_domain::source::{SharedLimit, SharedPlaces, Source};
-use dwarves_ports::clock::{Moment, SharedClock, poke_every};
-use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 
 mod early;
 mod fetching;
@@ -37,7 +41,7 @@ mod tests;
 use early::Early;
 use finding::Candidates;
 use ladder::{Ladder, Rigs};
-use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
+use messages::{FetchWork, SharesAnswer};
 
 /// Messages to the miner manager that may be under way: one whose shares are being written, and one that is judged
 /// meanwhile, so that the ledger's writer never waits for the next.
@@ -50,9 +54,9 @@ const LOOK_AT_WAITING_EVERY: Span = Span::from_secs(1);
 pub struct SubmissionLimits {
     /// Questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
-    /// Requests whose shares may be on their way to the ledger: no client can take all places.
+    /// Requests whose shares may be on their way to the ledger: no client can take all of them.
     pub requests_in_flight: SharedLimit,
-    /// Requests that may wait for newer work: no client can take all places.
+    /// Requests that may wait for newer work: no client can take all of them.
     pub waiting: SharedLimit,
     /// Jobs that are kept ready; others are built again from their ids.
     pub jobs_cached_max: usize,
@@ -84,16 +88,16 @@ pub struct SubmissionPeers {
 struct Waiting {
     fetch: FetchWork,
     until: Timestamp,
-    reply: ReplyTo<FetchWorkReply>,
+    reply: ReplyTo<Result<IssuedJob, Refusal>>,
 }
 
 /// Who waits for what becomes of a request that is in flight.
 struct Asker {
     source: Source,
-    reply: ReplyTo<SubmitSharesReply>,
-    /// The answer if its shares do not count and are looked at for blocks alone: it has no place among those in
+    reply: ReplyTo<SharesAnswer>,
+    /// Why its shares do not count, if they are looked at for blocks alone: it has no place among those in
     /// flight, or its rigs are kept out.
-    instead: Option<SubmitSharesReply>,
+    refused: Option<Refusal>,
     /// Whose shares they are, where that is watched.
     rigs: Rigs,
     has_place: bool,
@@ -104,11 +108,11 @@ struct Asker {
 }
 
 impl Asker {
-    fn new(source: Source, reply: ReplyTo<SubmitSharesReply>, has_place: bool) -> Self {
+    fn new(source: Source, reply: ReplyTo<SharesAnswer>, has_place: bool) -> Self {
         Self {
             source,
             reply,
-            instead: (!has_place).then_some(SubmitSharesReply::Busy),
+            refused: (!has_place).then_some(Refusal::Busy),
             rigs: Rigs::Unwatched,
             has_place,
             times: 0,
@@ -129,12 +133,12 @@ pub struct SubmissionHandler {
     /// Slow proof-of-work hashes of headers, by the headers' names.
     hashed: HashMap<HeaderHash, HeaderHash>,
     waiting: Vec<Waiting>,
-    waiting_places: SharedPlaces,
+    waiting_permits: SharedPermits<IpAddr>,
     /// Shares that wait for the news of their work.
     early: Vec<Early>,
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, Asker)>,
-    in_flight: SharedPlaces,
+    in_flight: SharedPermits<IpAddr>,
     judging: usize,
     is_flush_due: bool,
     /// Shares that were refused and wait to be hashed all the same.
@@ -165,10 +169,10 @@ impl SubmissionHandler {
             proof_of_work: Arc::new(HashHere(Algorithm::Sha256d)),
             hashed: HashMap::new(),
             waiting: Vec::new(),
-            waiting_places: SharedPlaces::new(limits.waiting),
+            waiting_permits: SharedPermits::new(limits.waiting),
             early: Vec::new(),
             checked: Vec::new(),
-            in_flight: SharedPlaces::new(limits.requests_in_flight),
+            in_flight: SharedPermits::new(limits.requests_in_flight),
             judging: 0,
             is_flush_due: false,
             unhashed: 0,
@@ -246,10 +250,10 @@ impl Handler<WorkChanged> for SubmissionHandler {
         for waiting in std::mem::take(&mut self.waiting) {
             if lets_go {
                 // It need not wait here any longer: it may have another pool to work for.
-                self.waiting_places.give_back(host(waiting.fetch.from));
-                waiting.reply.answer(FetchWorkReply::NoWork);
+                self.waiting_permits.give_back(host(waiting.fetch.from));
+                waiting.reply.answer(Err(Refusal::NoWork));
             } else if self.has_newer(&waiting.fetch) {
-                self.waiting_places.give_back(host(waiting.fetch.from));
+                self.waiting_permits.give_back(host(waiting.fetch.from));
                 self.fetch_now(waiting.fetch, waiting.reply, ctx);
             } else {
                 self.waiting.push(waiting);
@@ -267,7 +271,7 @@ impl Handler<MinerChanged> for SubmissionHandler {
         let is_of_it = |waiting: &mut Waiting| waiting.fetch.miner == hotkey;
         let of_it: Vec<_> = self.waiting.extract_if(.., is_of_it).collect();
         for waiting in of_it {
-            self.waiting_places.give_back(host(waiting.fetch.from));
+            self.waiting_permits.give_back(host(waiting.fetch.from));
             self.fetch_now(waiting.fetch, waiting.reply, ctx);
         }
     }
@@ -285,7 +289,7 @@ impl Handler<LookAtWaiting> for SubmissionHandler {
         let (over, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(is_over);
         self.waiting = rest;
         for waiting in over {
-            self.waiting_places.give_back(host(waiting.fetch.from));
+            self.waiting_permits.give_back(host(waiting.fetch.from));
             if waiting.reply.is_abandoned() {
                 continue;
             }

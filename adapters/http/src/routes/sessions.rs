@@ -3,12 +3,12 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_actors::handlers::registration::messages::{OpenSession, OpenSessionReply};
+use dwarves_actors::handlers::registration::messages::OpenSession;
+use dwarves_api_types::registration::{OpenSessionBody, OpenedSession};
+use dwarves_api_types::scalars::Instant;
 
 use crate::problem::{Problem, ProblemBody};
 use crate::state::HttpState;
-use crate::wire::miners::{OpenSessionBody, OpenedSession};
-use crate::wire::scalars::Instant;
 use crate::{auth, body, query};
 
 /// Opens a session for the signer.
@@ -31,22 +31,14 @@ pub async fn open(
     let hotkey = auth::verify(&req, &state, headers, &sent).await?;
     query::none(&req)?;
     let OpenSessionBody {} = body::parse_or_empty(&sent)?;
-    match state
-        .ask(&state.worker().open_session, OpenSession { hotkey })
-        .await?
-    {
-        OpenSessionReply::Opened { token, expires_at } => {
-            let answer = OpenedSession {
-                token,
-                expires_at: Instant(expires_at),
-            };
-            let mut response = body::json(StatusCode::CREATED, &answer)?;
-            let headers = response.headers_mut();
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            Ok(response)
-        }
-        OpenSessionReply::MinerUnknown => Err(Problem::miner_unknown()),
-        OpenSessionReply::Banned { reason } => Err(Problem::banned(&reason)),
-        OpenSessionReply::Busy => Err(Problem::busy()),
-    }
+    let question = OpenSession { hotkey };
+    let session = state.ask(&state.worker().open_session, question).await??;
+    let answer = OpenedSession {
+        token: session.token,
+        expires_at: Instant(session.expires_at),
+    };
+    let mut response = body::json(StatusCode::CREATED, &answer)?;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
