@@ -21,9 +21,9 @@ use crate::testing::payouts::crediting_round;
 use crate::testing::settings::{payout_settings, pool_settings};
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{AuditRow, BanRow, Store, WorkerRow, Write};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, sats, worker_name};
 use dwarves_testkit::faulty_store::{FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
@@ -133,8 +133,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-async fn ledger(before: Before) -> MemoryStore {
-    let memory = MemoryStore::new();
+async fn ledger(before: Before) -> InlineStore {
+    let memory = InlineStore::fresh();
     memory.start(BEGIN).await.unwrap();
     let register = |n| Write::RegisterMiner {
         hotkey: hotkey(n),
@@ -183,15 +183,15 @@ async fn ledger(before: Before) -> MemoryStore {
 }
 
 /// All that is stored, but for the audit trail, and for templates: those are stored as they come.
-async fn stored(memory: &MemoryStore) -> String {
-    let mut state = memory.copy().start(BEGIN).await.unwrap();
+async fn stored(memory: &InlineStore) -> String {
+    let mut state = memory.copy().unwrap().start(BEGIN).await.unwrap();
     state.templates.clear();
     state.past_templates.clear();
     state.next_template = TemplateId::new(1);
     format!("{state:?} {:?} {:?}", memory.payouts(), memory.balances())
 }
 
-async fn trail(memory: &MemoryStore) -> Vec<AuditRow> {
+async fn trail(memory: &InlineStore) -> Vec<AuditRow> {
     let page = PageRequest {
         cursor: None,
         limit: 100,

@@ -8,12 +8,12 @@ use crate::work_manager::messages::LiveWork;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::{Accounting, Store};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{
     self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
 };
 use dwarves_testkit::chain::Submissions;
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, settle};
 
 const MATURITY: u32 = 10;
@@ -21,17 +21,17 @@ const FORGET_AFTER: u32 = 20;
 
 struct Bench {
     chain: TestChain,
-    memory: MemoryStore,
+    memory: InlineStore,
     tracker: Addr<BlockTracker>,
 }
 
 impl Bench {
     async fn new() -> Self {
         tokio::time::pause();
-        Self::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await
+        Self::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await
     }
 
-    async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+    async fn on(chain: TestChain, memory: InlineStore, faults: &[(u64, Fault)]) -> Self {
         let plan = FaultPlan {
             at: faults.to_vec(),
             disk_full: None,
@@ -221,7 +221,7 @@ async fn a_refused_block_is_noted_and_left_alone() {
 async fn refused_blocks_are_left_alone_also_while_that_can_not_be_noted() {
     tokio::time::pause();
     let faults: Vec<_> = (3..40).map(|commit| (commit, Fault::Refuse)).collect();
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &faults).await;
     let job = bench.job();
     let (nonce, first) = mine(&job, 0, false);
     let (_, second) = mine(&job, nonce + 1, false);
@@ -324,7 +324,7 @@ async fn telling_of_a_block_again_does_not_take_back_what_is_known_of_it() {
 async fn a_state_that_could_not_be_noted_is_noted_at_the_next_look() {
     tokio::time::pause();
     let faults = [(1, Fault::Refuse)];
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &faults).await;
     let hash = bench.find().await;
     assert_eq!(bench.stored(hash), None);
     bench.look().await;

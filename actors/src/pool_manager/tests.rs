@@ -23,8 +23,8 @@ use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
 use dwarves_ports::chain::Standing;
 use dwarves_ports::clock::Moment;
 use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, template};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, settle};
 
 /// A time keeper that knows one hindrance at most.
@@ -128,7 +128,7 @@ async fn bench(paused: bool) -> Bench {
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
         paused,
-        store: Arc::new(MemoryStore::new()),
+        store: Arc::new(InlineStore::fresh()),
         effective: Vec::new(),
         configured: Configured {
             threshold: Amount::ZERO,

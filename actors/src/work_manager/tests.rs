@@ -12,9 +12,9 @@ use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::testing::recorder::recorded_outbox_of;
 use crate::testing::{Inbox, recorded_outbox};
 use dwarves_ports::store::{SharedStore, Store};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, job_key};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, TestChain, settle};
 
 mod guarding;
@@ -28,7 +28,7 @@ const LET_GO_AFTER: Span = Span::from_secs(30);
 struct Bench {
     chain: TestChain,
     clock: ManualClock,
-    memory: MemoryStore,
+    memory: InlineStore,
     gate: Gate,
     manager: Addr<WorkManager>,
     retired: Inbox<WorkRetired>,
@@ -38,21 +38,21 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         tokio::time::pause();
-        let bench = Self::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
+        let bench = Self::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
         bench.gate.open();
         settle().await;
         bench
     }
 
     /// A new life on this chain and store, with the gate closed.
-    async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+    async fn on(chain: TestChain, memory: InlineStore, faults: &[(u64, Fault)]) -> Self {
         Self::with_extranonces(chain, memory, faults, None).await
     }
 
     /// The same with these extranonces in place of a life's own.
     async fn with_extranonces(
         chain: TestChain,
-        memory: MemoryStore,
+        memory: InlineStore,
         faults: &[(u64, Fault)],
         extranonces: Option<JobExtraNonces>,
     ) -> Self {
@@ -162,7 +162,7 @@ impl Bench {
 #[actix::test]
 async fn a_template_is_stored_before_it_is_published() {
     tokio::time::pause();
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
     let mut news = bench.subscribe().await;
     settle().await;
     let before = news.try_recv().unwrap().0;
@@ -327,7 +327,7 @@ async fn an_admin_can_refresh_and_live_templates_are_bounded() {
 #[actix::test]
 async fn a_template_that_is_asked_for_while_another_is_on_its_way_is_not_forgotten() {
     tokio::time::pause();
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
     // The first template waits for the store; meanwhile the tip moves.
     bench.chain.others_find(1);
     settle().await;
@@ -419,7 +419,7 @@ async fn a_template_that_could_not_be_stored_is_not_given_out_and_another_comes_
     tokio::time::pause();
     // The commits: the first template, retiring before it, the template of the new tip.
     let faults = [(3, Fault::Refuse)];
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &faults).await;
     bench.gate.open();
     settle().await;
     bench.chain.others_find(1);
@@ -471,7 +471,7 @@ async fn extranonces_never_repeat_across_jobs_and_lives() {
 async fn when_live_jobs_have_every_extranonce_it_is_said_and_a_new_tip_brings_them_back() {
     let few = JobExtraNonces::new(FrontEnd::default(), 1).limited_to(5);
     tokio::time::pause();
-    let (chain, memory) = (TestChain::new(EASY_BITS), MemoryStore::new());
+    let (chain, memory) = (TestChain::new(EASY_BITS), InlineStore::fresh());
     let bench = Bench::with_extranonces(chain, memory, &[], Some(few)).await;
     bench.gate.open();
     settle().await;
@@ -534,7 +534,7 @@ async fn a_template_that_is_none_is_refused_and_asked_for_again() {
     tokio::time::pause();
     // A network target of zero.
     let chain = TestChain::new(0);
-    let bench = Bench::on(chain, MemoryStore::new(), &[]).await;
+    let bench = Bench::on(chain, InlineStore::fresh(), &[]).await;
     bench.gate.open();
     bench.pass(Span::from_secs(10)).await;
     assert_eq!(bench.issue().await, IssueJobReply::NoWork);

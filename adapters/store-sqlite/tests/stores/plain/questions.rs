@@ -1,4 +1,4 @@
-//! The reads of a memory store.
+//! The reads of the plain store.
 
 use std::collections::BTreeMap;
 
