@@ -4,17 +4,21 @@
 default:
     @just --list
 
-# The program, as it is run.
+# The program, as tests run it.
 build:
     cargo build --release --locked
+
+# The program, as it is packaged: target/dist/dwarves.
+dist:
+    cargo build --profile dist --locked
 
 # Every test there is; what the last line counts, CI counts.
 test:
     tests/all
 
-# The rules, the actors and the binary's own tests, without nodes, Python and crashes.
+# The inner loop: less than three minutes once it has been built.
 quick:
-    cargo test --workspace --all-features --locked
+    tests/all --quick
 
 # What a reviewer would say first: format, lints, documentation.
 lint:
@@ -31,9 +35,9 @@ bench *arguments:
 demo:
     cargo run --release --locked -- demo
 
-# Mutation testing of the rules (`cargo install cargo-mutants`): what survives, no test would notice.
+# Mutation testing of the rules (docs/mutation-testing.md): `just mutants -f domain/src/ledger.rs`.
 mutants *arguments:
-    cargo mutants --package dwarves-domain --output target/mutants {{ arguments }}
+    PROPTEST_CASES=24 cargo mutants --package dwarves-domain --output target/mutants {{ arguments }}
 
 # The documentation of all packages, in a browser.
 docs:

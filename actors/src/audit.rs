@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dwarves_ports::store::{AuditRow, Write, Written};
 use serde_json::{Value, json};
 
 use crate::ask::ReplyTo;
-use crate::pool_manager::messages::ControlOutcome;
-use dwarves_ports::store::{AuditRow, Write, Written};
+use crate::control::Controlled;
 
 #[cfg(test)]
 mod tests;
@@ -86,7 +86,7 @@ impl Order {
     }
 }
 
-impl ReplyTo<ControlOutcome> {
+impl ReplyTo<Controlled> {
     /// As [`Order::commit`], for the order that is answered here.
     pub(crate) fn commit(&self, writes: Vec<Write>, done: &Value) -> Vec<Write> {
         match self.order() {

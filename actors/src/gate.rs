@@ -9,7 +9,7 @@ use dwarves_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ask::{Port, Request};
-use crate::pool_manager::messages::ControlOutcome;
+use crate::control::Controlled;
 use crate::wall_time::rfc3339;
 
 /// Reads how the gate is.
@@ -19,7 +19,7 @@ pub struct ReadGate;
 /// How the gate is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateView {
-    /// Open connections.
+    /// Connections that are open now, over all listeners.
     pub connections: u64,
     /// Sessions that were let go since the start, because there was no live work.
     pub let_go: u64,
@@ -95,13 +95,13 @@ pub enum GateControl {
 }
 
 impl Request for GateControl {
-    type Reply = ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Tells the pool manager of the gate, which opens after it.
 #[derive(Clone, Debug)]
 pub struct AttachGate {
-    /// How it is.
+    /// Reads who is connected and who is kept out.
     pub read: Port<ReadGate>,
     /// Takes control messages.
     pub control: Port<GateControl>,

@@ -14,6 +14,7 @@
 //! | [`fuzz_corpus`] | what the fuzz targets begin with |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`pace`] | a store whose commits wait for a gate, or for a while |
+//! | [`refusals`] | one of each refusal |
 //! | [`prng`] | numbers that look random and follow from a seed |
 //! | [`wallet`] | a wallet with a little chain behind it |
 //! | [`faulty_wallet`] | a wallet that fails as it is told |
@@ -30,6 +31,7 @@ pub mod fuzz_corpus;
 pub mod halt;
 pub mod pace;
 pub mod prng;
+pub mod refusals;
 pub mod wallet;
 
 pub use chain::TestChain;
@@ -39,7 +41,7 @@ pub use faulty_chain::{ChainFault, FaultyChain};
 pub use faulty_wallet::{FaultyWallet, WalletFault};
 pub use halt::RecordingHalt;
 pub use pace::{Gate, PacedStore};
-pub use prng::Prng;
+pub use prng::{Prng, fresh_seeds};
 pub use wallet::TestWallet;
 
 /// Lets every actor do all that it can do now. For runtimes whose time is paused: it passes one millisecond,

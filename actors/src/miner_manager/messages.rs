@@ -1,55 +1,50 @@
 //! What the miner manager is asked and told.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
 use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
-use dwarves_domain::share::{Proof, Rejection};
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{ProvenShare, RejectedShare, ShareVerdict};
 use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{Difficulty, Target};
-use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::Units;
-use dwarves_domain::work::Job;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
 
 use crate::ask::{Outbox, Request};
-use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
-use crate::handlers::submission::messages::ShareVerdict;
+use crate::control::Controlled;
 
 /// Notes that a signed request's nonce is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UseNonce {
-    /// Who signed.
+    /// The hotkey whose signature the nonce came with.
     pub hotkey: Hotkey,
-    /// The nonce.
+    /// The nonce of the request: nanoseconds, by the signer's clock.
     pub nonce_nanos: u64,
     /// When it is too old to be taken anyway.
     pub expires_at: Timestamp,
 }
 
-/// What came of noting a nonce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UseNonceReply {
-    /// It is used up now, durably.
-    Fresh,
-    /// It was used before.
-    Used,
-    /// Too many are in use now.
-    Busy,
-    /// The store cannot note it now.
-    Unavailable,
+impl Request for UseNonce {
+    /// `Ok` once it is used up, durably.
+    type Reply = Result<(), Refusal>;
 }
 
-impl Request for UseNonce {
-    type Reply = UseNonceReply;
+/// From which balance a miner wants to be paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdChoice {
+    /// From the pool's own threshold.
+    Pools,
+    /// From this balance.
+    Own(Amount),
 }
 
 /// Registers a miner whose address was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterMiner {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
     /// Where payouts shall go; `None` leaves it as it is.
     pub payout_address: Option<String>,
@@ -59,75 +54,64 @@ pub struct RegisterMiner {
     pub from: IpAddr,
 }
 
+/// A miner that is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Whether it is new.
+    pub is_new: bool,
+    /// When it was first registered.
+    pub registered_at: Timestamp,
+    /// Where payouts go.
+    pub payout_address: Option<String>,
+}
+
 impl Request for RegisterMiner {
-    type Reply = RegisterReply;
+    type Reply = Result<Registered, Refusal>;
 }
 
 /// Whether a miner may mine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadStanding {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
 }
 
-/// A miner's standing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Registered and welcome.
-    Good,
-    /// Not registered.
-    Unknown,
-    /// Banned.
-    Banned {
-        /// Why, in the operator's words.
-        reason: String,
-    },
-}
-
 impl Request for ReadStanding {
-    type Reply = Standing;
+    /// `Ok` if it is registered and welcome.
+    type Reply = Result<(), Refusal>;
 }
 
 /// Finds or numbers a worker and says which share target its next job gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignWorker {
-    /// Whose.
+    /// The miner whose worker it is.
     pub hotkey: Hotkey,
-    /// Its name.
+    /// The worker's name, as the request gave it.
     pub worker: WorkerName,
-    /// Who asks.
+    /// Whose place a new worker's name takes up.
     pub client: Client,
 }
 
-/// What came of assigning a worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AssignWorkerReply {
-    /// The worker's number and its next job's share target.
-    Assigned {
-        /// Its number.
-        worker: WorkerId,
-        /// The share target.
-        share_target: Target,
-    },
-    /// It may not mine.
-    Refused(Standing),
-    /// The pool is paused or stopping.
-    Paused,
-    /// The store cannot be written, which a new worker needs now and then.
-    Unavailable,
+/// A worker that may have a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The worker's number.
+    pub worker: WorkerId,
+    /// Its next job's share target.
+    pub share_target: Target,
 }
 
 impl Request for AssignWorker {
-    type Reply = AssignWorkerReply;
+    type Reply = Result<Assigned, Refusal>;
 }
 
 /// Lets a worker into a session that steers its own difficulty. Asked again now and then, it says whether the
 /// worker is still welcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinWorker {
-    /// Whose.
+    /// The account that logs in: a hotkey, or a payout address.
     pub identity: Identity,
-    /// Its name.
+    /// The worker's name, as the user name gave it.
     pub worker: WorkerName,
     /// What the session issues now, to be shown; `None` at the beginning.
     pub issued: Option<Difficulty>,
@@ -137,41 +121,21 @@ pub struct JoinWorker {
     pub from: IpAddr,
 }
 
-/// What came of joining.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JoinWorkerReply {
-    /// It may mine.
-    Joined {
-        /// Who it is.
-        miner: Hotkey,
-        /// Its number.
-        worker: WorkerId,
-        /// A difficulty that an operator fixed.
-        fixed: Option<Difficulty>,
-        /// What its shares in earlier sessions had earned before this question.
-        earned: Option<Difficulty>,
-    },
-    /// It may not mine.
-    Refused(Standing),
-    /// The address is new, and the operator takes no new miners.
-    Closed,
-    /// The address is new, and the pool has as many miners as it may.
-    Full,
-    /// The address is new, and addresses have as much of the pool's room as they may.
-    AddressesFull,
-    /// The address is new, and too many new ones came from the same place.
-    TooManyNew {
-        /// After which time one more may come.
-        try_again: Span,
-    },
-    /// The pool is paused or stopping.
-    Paused,
-    /// The store cannot note a new miner or worker now.
-    Unavailable,
+/// A worker that may mine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Who it is.
+    pub miner: Hotkey,
+    /// Its number.
+    pub worker: WorkerId,
+    /// A difficulty that an operator fixed.
+    pub fixed: Option<Difficulty>,
+    /// What its shares in earlier sessions had earned before this question.
+    pub earned: Option<Difficulty>,
 }
 
 impl Request for JoinWorker {
-    type Reply = JoinWorkerReply;
+    type Reply = Result<Joined, Refusal>;
 }
 
 /// An operator decided something about a miner: who has it in a session asks again.
@@ -190,29 +154,13 @@ impl Request for WatchMiners {
     type Reply = ();
 }
 
-/// A share that was checked by its job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckedShare {
-    /// It meets its job's share target.
-    Proven {
-        /// The job.
-        job: Arc<Job>,
-        /// The proof of work.
-        proof: Proof,
-    },
-    /// It does not count; it is only counted. The worker is known if its job was.
-    Rejected {
-        /// Why.
-        reason: Rejection,
-        /// Whose, if known.
-        worker: Option<WorkerId>,
-    },
-}
+/// A share that was checked by its job. One that does not count is only counted.
+pub type CheckedShare = Result<ProvenShare, RejectedShare>;
 
 /// What one request brought, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedShares {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// Which of its machines, if the request says.
     pub worker: Option<WorkerName>,
@@ -225,26 +173,13 @@ pub struct CheckedShares {
 pub struct JudgeShares {
     /// When they were received.
     pub received_at: Timestamp,
-    /// The requests.
+    /// The requests of one moment, each with its shares in order.
     pub requests: Vec<CheckedShares>,
 }
 
-/// What came of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// A verdict for each share, in order; every accepted one is on disk.
-    Verdicts(Vec<ShareVerdict>),
-    /// The miner may not mine.
-    Refused(Standing),
-    /// The pool is paused or stopping.
-    Paused,
-    /// The pool is busy.
-    Busy,
-    /// The miner holds as much of the room for live shares as one may; nothing counts, and nobody else is kept out.
-    MinerFull,
-    /// The store cannot take shares now; nothing counts.
-    Unavailable,
-}
+/// What came of one request: a verdict for each share, in order; every accepted one is on disk. If it is refused, nothing
+/// counts.
+pub type Judgement = Result<Vec<ShareVerdict>, Refusal>;
 
 impl Request for JudgeShares {
     type Reply = Vec<Judgement>;
@@ -261,24 +196,24 @@ pub struct WorkRetired {
 /// Reads one miner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadMiner {
-    /// Whom.
+    /// The miner to read.
     pub hotkey: Hotkey,
 }
 
 /// A miner, as others see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MinerView {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
-    /// When first registered.
+    /// When it registered first.
     pub registered_at: Timestamp,
-    /// Where payouts go.
+    /// The address that payouts go to; `None` while there is none.
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from the difficulty of accepted shares.
     pub hashrate: f64,
-    /// Accepted shares.
+    /// Shares accepted since it registered.
     pub accepted: u64,
-    /// Rejected shares by [`Rejection::index`].
+    /// Rejected shares by [`Rejection::index`](dwarves_domain::share::Rejection::index).
     pub rejected: [u64; 6],
     /// Work in the window that ends now.
     pub units: Units,
@@ -286,14 +221,14 @@ pub struct MinerView {
     pub window: Units,
     /// Blocks among its shares, and how many were to be expected of its work.
     pub record: Record,
-    /// Its machines.
+    /// Its named workers and `default`.
     pub workers: Vec<WorkerView>,
 }
 
 /// A worker, as others see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerView {
-    /// Its name.
+    /// The worker's name.
     pub name: WorkerName,
     /// Hashes per second, estimated from the difficulty of accepted shares.
     pub hashrate: f64,
@@ -301,7 +236,7 @@ pub struct WorkerView {
     pub share_difficulty: Difficulty,
     /// When its last share was accepted.
     pub last_share_at: Option<Timestamp>,
-    /// Accepted shares.
+    /// Shares accepted under this name.
     pub shares: u64,
 }
 
@@ -316,7 +251,7 @@ pub struct ReadMiners;
 /// All miners together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MinersView {
-    /// Registered miners.
+    /// Miners that are registered now.
     pub miners: u64,
     /// Those of them that are payout addresses.
     pub address_miners: u64,
@@ -340,9 +275,9 @@ pub struct MinersView {
     pub hashrate: f64,
     /// One standard deviation of that by chance alone, as a part of it; `None` before the first share.
     pub hashrate_error: Option<f64>,
-    /// Accepted shares.
+    /// Shares accepted from all miners.
     pub accepted: u64,
-    /// Rejected shares by [`Rejection::index`].
+    /// Rejected shares by [`Rejection::index`](dwarves_domain::share::Rejection::index).
     pub rejected: [u64; 6],
     /// Whether new miners are taken.
     pub registration_open: bool,
@@ -386,16 +321,16 @@ impl Request for ReadRecords {
 pub enum MinerControl {
     /// Bans a miner.
     Ban {
-        /// Whom.
+        /// The miner to ban.
         hotkey: Hotkey,
-        /// Why.
+        /// The reason, which the miner is told.
         reason: String,
         /// Until when; `None`: until lifted.
         until: Option<Timestamp>,
     },
     /// Lifts a ban.
     Unban {
-        /// Whose.
+        /// The miner to let in again.
         hotkey: Hotkey,
     },
     /// Takes new miners again.
@@ -404,7 +339,7 @@ pub enum MinerControl {
     CloseRegistration,
     /// Fixes a worker's (or a miner's) share difficulty, or lets vardiff choose again.
     SetShareDifficulty {
-        /// Whose.
+        /// The miner whose jobs get it.
         hotkey: Hotkey,
         /// Which worker; `None`: all of them.
         worker: Option<WorkerName>,
@@ -413,20 +348,20 @@ pub enum MinerControl {
     },
     /// Takes a worker's name out. What it came to stays its miner's.
     RemoveWorker {
-        /// Whose.
+        /// The miner who loses the worker.
         hotkey: Hotkey,
-        /// Which.
+        /// The worker's name.
         worker: WorkerName,
     },
     /// Removes a miner that is owed nothing.
     RemoveMiner {
-        /// Whom.
+        /// The miner to remove.
         hotkey: Hotkey,
     },
 }
 
 impl Request for MinerControl {
-    type Reply = crate::pool_manager::messages::ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Takes no more shares (`true`), or takes them again.

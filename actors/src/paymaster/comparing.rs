@@ -18,14 +18,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::{SharedStore, StoreError, Write};
+use dwarves_ports::wallet::{SharedWallet, WalletError};
 use serde_json::{Value, json};
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
-use crate::pool_manager::messages::ControlOutcome;
-use dwarves_ports::store::{SharedStore, StoreError, Write};
-use dwarves_ports::wallet::{SharedWallet, WalletError};
+use crate::control::Controlled;
 
 /// The setting that remembers what was compared.
 pub const COMPARED: &str = "ledger.compared_with_wallet";
@@ -61,7 +62,7 @@ impl Compared {
 /// What the wallet sent and the ledger does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
-    /// The transaction.
+    /// The transaction that the ledger does not know.
     pub spend: Spend,
     /// Which of its outputs are miners', in the order of the outputs.
     pub to_miner: Vec<bool>,
@@ -164,7 +165,7 @@ pub fn holds(pays_miner: bool, was_compared: bool, is_start: bool) -> bool {
 /// What an operator wants done about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settle {
-    /// Book it.
+    /// Book it as a payout.
     Adopt {
         /// This one; `None`: all that pay miners.
         only: Option<Txid>,
@@ -247,7 +248,7 @@ impl Machine {
     }
 
     /// Does what an operator wants done about what the ledger does not know.
-    pub(super) async fn settle(&mut self, settle: Settle) -> Result<ControlOutcome, Ended> {
+    pub(super) async fn settle(&mut self, settle: Settle) -> Result<Controlled, Ended> {
         match settle {
             Settle::Adopt { only, reserve_bears } => self.adopt(only, reserve_bears).await,
             Settle::Release => {
@@ -267,12 +268,12 @@ impl Machine {
                     "spends": named,
                 });
                 self.remember(comparison.next, Some(&done)).await?;
-                Ok(ControlOutcome::Done(done))
+                Ok(Ok(done))
             }
         }
     }
 
-    async fn adopt(&mut self, only: Option<Txid>, reserve_bears: bool) -> Result<ControlOutcome, Ended> {
+    async fn adopt(&mut self, only: Option<Txid>, reserve_bears: bool) -> Result<Controlled, Ended> {
         let comparison = self.side_by_side().await?;
         let is_wanted = |stranger: &&Stranger| match only {
             Some(txid) => stranger.spend.txid == txid,
@@ -285,11 +286,11 @@ impl Machine {
                 Some(txid) => format!("the wallet sent no {txid} that the ledger does not know"),
                 None => "the wallet sent nothing to miners that the ledger does not know".to_owned(),
             };
-            return Ok(ControlOutcome::Refused(why));
+            return Ok(Err(Refusal::ControlRefused(why)));
         }
         let (writes, ids) = match self.bookings(&wanted, reserve_bears).await? {
             Ok(bookings) => bookings,
-            Err(why) => return Ok(ControlOutcome::Refused(why)),
+            Err(why) => return Ok(Err(Refusal::ControlRefused(why))),
         };
         let adopted = writes.iter().filter_map(|write| match write {
             Write::AdoptPayout(payout) => Some(describe(payout)),
@@ -306,7 +307,7 @@ impl Machine {
         }
         self.compare().await?;
         let left = self.side_by_side().await?.strangers;
-        Ok(ControlOutcome::Done(json!({
+        Ok(Ok(json!({
             "adopted": booked,
             "left": left.len(),
             "spends_left": left.iter().take(NAMED_MAX).map(Stranger::to_json).collect::<Vec<_>>(),

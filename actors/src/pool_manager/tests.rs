@@ -3,15 +3,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_domain::ids::RoundId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_ports::chain::Standing;
+use dwarves_ports::clock::Moment;
+use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_store_sqlite::InlineStore;
+use dwarves_testkit::build::{BEGIN, template};
+use dwarves_testkit::{ManualClock, settle};
 use tokio::sync::oneshot;
 
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
 use crate::block_tracker::messages::{BlocksView, ReadBlocks};
+use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
@@ -20,12 +28,9 @@ use crate::reward_distributor::messages::ScheduleView;
 use crate::testing::{Inbox, recorded_port};
 use crate::time_keeper::messages::ClockView;
 use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
-use dwarves_ports::chain::Standing;
-use dwarves_ports::clock::Moment;
-use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
-use dwarves_store_sqlite::InlineStore;
-use dwarves_testkit::build::{BEGIN, template};
-use dwarves_testkit::{ManualClock, settle};
+
+mod status;
+mod stopping;
 
 /// A time keeper that knows one hindrance at most.
 struct Keeper(Rc<Cell<Option<&'static str>>>);
@@ -170,7 +175,7 @@ impl Bench {
         Port::new(&self.manager).post(payload).unwrap()
     }
 
-    fn deliver(&self, control: PoolControl) -> oneshot::Receiver<ControlOutcome> {
+    fn deliver(&self, control: PoolControl) -> oneshot::Receiver<Controlled> {
         self.post(Deliver(ControlMessage::Pool(control)))
     }
 
@@ -220,7 +225,7 @@ impl Bench {
     }
 
     /// Pauses or resumes, with a store and a miner manager that do their part.
-    async fn pause(&mut self, control: PoolControl) -> ControlOutcome {
+    async fn pause(&mut self, control: PoolControl) -> Controlled {
         let answer = self.deliver(control.clone());
         settle().await;
         let commit = self.commit.try_recv().unwrap();
@@ -276,145 +281,14 @@ fn no_work() -> NoWork {
     }
 }
 
-fn state(state: &str) -> ControlOutcome {
-    ControlOutcome::Done(json!({ "state": state }))
-}
-
-#[actix::test]
-async fn pausing_is_stored_then_told_then_answered() {
-    let mut bench = bench(false).await;
-    assert_eq!(bench.view(true, None).await.state, LifeState::Running);
-    assert_eq!(bench.pause(PoolControl::Pause).await, state("paused"));
-    let view = bench.view(true, None).await;
-    assert_eq!(view.state, LifeState::Paused);
-    assert_eq!(view.hindrances, ["the pool is paused by an admin"]);
-    assert_eq!(bench.pause(PoolControl::Resume).await, state("running"));
-    assert_eq!(bench.view(true, None).await.hindrances, [""; 0]);
-}
-
-#[actix::test]
-async fn a_pause_that_could_not_be_stored_does_not_hold() {
-    let mut bench = bench(false).await;
-    let answer = bench.deliver(PoolControl::Pause);
-    settle().await;
-    let refused = StoreError::new(StoreErrorKind::Unavailable, "disk full");
-    bench.commit.try_recv().unwrap().reply.answer(Err(refused));
-    assert_eq!(answer.await.unwrap(), ControlOutcome::Unavailable);
-    assert!(bench.set_paused.try_recv().is_err());
-    assert_eq!(bench.view(true, None).await.state, LifeState::Running);
-}
-
-#[actix::test]
-async fn a_pause_outlives_a_restart() {
-    let settings = |value: &str| [(PAUSED.to_owned(), value.to_owned())].into();
-    assert!(is_paused(&settings("true")));
-    assert!(!is_paused(&settings("false")));
-    assert!(!is_paused(&Default::default()));
-    let mut bench = bench(true).await;
-    let told = bench.set_paused.try_recv().unwrap();
-    assert_eq!(
-        told.payload,
-        SetPaused(true),
-        "before anybody else can ask the miner manager"
-    );
-    bench.hold(LackOfWork::Paused, true);
-    assert_eq!(bench.view(true, None).await.state, LifeState::Paused);
-    assert_eq!(bench.pause(PoolControl::Resume).await, state("running"));
-}
-
-#[actix::test]
-async fn stopping_has_one_order_and_each_step_waits_for_the_one_before() {
-    let mut bench = bench(false).await;
-    let mut stopped = bench.post(Stop);
-    settle().await;
-    // No more shares.
-    assert!(bench.drain_rounds.try_recv().is_err());
-    let paused = bench.set_paused.try_recv().unwrap();
-    assert_eq!(paused.payload, SetPaused(true));
-    paused.reply.answer(());
-    settle().await;
-    // No more work.
-    assert!(bench.drain_rounds.try_recv().is_err());
-    bench.hold(LackOfWork::Draining, true);
-    settle().await;
-    // The round in flight.
-    assert!(bench.drain_miners.try_recv().is_err());
-    bench.drain_rounds.try_recv().unwrap().reply.answer(());
-    settle().await;
-    // Payouts under way.
-    assert!(bench.drain_miners.try_recv().is_err());
-    bench.drain_payouts.try_recv().unwrap().reply.answer(());
-    settle().await;
-    // What only memory knows.
-    assert!(bench.close_ledger.try_recv().is_err());
-    bench.drain_miners.try_recv().unwrap().reply.answer(());
-    settle().await;
-    // The ledger.
-    assert!(stopped.try_recv().is_err());
-    bench.close_ledger.try_recv().unwrap().reply.answer(());
-    settle().await;
-    assert!(stopped.try_recv().is_ok());
-    assert!(
-        bench.commit.try_recv().is_err(),
-        "the pause of a stop is not stored"
-    );
-    assert_eq!(bench.view(true, None).await.state, LifeState::Draining);
-}
-
-#[actix::test]
-async fn a_step_that_overruns_does_not_keep_the_pool_from_stopping() {
-    let mut bench = bench(false).await;
-    let stopped = bench.post(Stop);
-    tokio::time::sleep(DRAIN_STEP_DEADLINE * 6).await;
-    assert!(stopped.await.is_ok());
-    assert!(bench.close_ledger.try_recv().is_ok(), "every step was tried");
-}
-
-#[actix::test]
-async fn a_drained_pool_keeps_its_ledger_open_and_is_not_resumed() {
-    let mut bench = bench(false).await;
-    assert_eq!(bench.deliver(PoolControl::Drain).await, Ok(state("draining")));
-    settle().await;
-    bench.set_paused.try_recv().unwrap().reply.answer(());
-    settle().await;
-    bench.hold(LackOfWork::Draining, true);
-    settle().await;
-    bench.drain_rounds.try_recv().unwrap().reply.answer(());
-    settle().await;
-    bench.drain_payouts.try_recv().unwrap().reply.answer(());
-    settle().await;
-    bench.drain_miners.try_recv().unwrap().reply.answer(());
-    settle().await;
-    assert!(bench.close_ledger.try_recv().is_err());
-    for control in [PoolControl::Pause, PoolControl::Resume] {
-        assert!(matches!(
-            bench.deliver(control).await,
-            Ok(ControlOutcome::Refused(_))
-        ));
-    }
-    let view = bench.view(true, None).await;
-    assert_eq!(view.hindrances, ["the pool is draining"]);
-}
-
-#[actix::test]
-async fn a_shutdown_tells_whoever_runs_the_process() {
-    let bench = bench(false).await;
-    assert!(!*bench.stop.borrow());
-    let told = bench.deliver(PoolControl::Shutdown).await.unwrap();
-    assert_eq!(told, state("stopping"));
-    assert!(*bench.stop.borrow());
-    let Bench { manager, stop, .. } = bench;
-    drop(stop);
-    let again = Port::new(&manager)
-        .post(Deliver(ControlMessage::Pool(PoolControl::Shutdown)))
-        .unwrap();
-    assert!(matches!(again.await, Ok(ControlOutcome::Refused(_))));
+fn state(state: &str) -> Controlled {
+    Ok(json!({ "state": state }))
 }
 
 #[actix::test]
 async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     let mut bench = bench(false).await;
-    let done = |n: u64| ControlOutcome::Done(json!({ "n": n }));
+    let done = |n: u64| Ok(json!({ "n": n }));
     let miners = bench.post(Deliver(ControlMessage::Miners(MinerControl::OpenRegistration)));
     let work = bench.post(Deliver(ControlMessage::Work(WorkControl::Refresh)));
     let rewards = bench.post(Deliver(ControlMessage::Rewards(DistributorControl::Pause)));
@@ -433,14 +307,17 @@ async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     drop(asked);
     assert_eq!(miners.await, Ok(done(1)));
     assert_eq!(work.await, Ok(done(2)));
-    assert_eq!(rewards.await, Ok(ControlOutcome::Unavailable));
+    assert_eq!(rewards.await, Ok(Err(Refusal::Unavailable)));
 }
 
 #[actix::test]
 async fn the_gate_is_asked_once_there_is_one() {
     let mut bench = bench(false).await;
     let lift = || Deliver(ControlMessage::Gate(GateControl::Lift([192, 0, 2, 1].into())));
-    assert!(matches!(bench.post(lift()).await, Ok(ControlOutcome::Refused(_))));
+    assert!(matches!(
+        bench.post(lift()).await,
+        Ok(Err(Refusal::ControlRefused(_)))
+    ));
     let (read, mut read_inbox) = recorded_port();
     let (control, mut control_inbox) = recorded_port();
     bench.post(AttachGate { read, control }).await.unwrap();
@@ -448,8 +325,8 @@ async fn the_gate_is_asked_once_there_is_one() {
     settle().await;
     let asked = control_inbox.try_recv().unwrap();
     assert_eq!(asked.payload, GateControl::Lift([192, 0, 2, 1].into()));
-    asked.reply.answer(ControlOutcome::Done(json!({})));
-    assert_eq!(lifted.await, Ok(ControlOutcome::Done(json!({}))));
+    asked.reply.answer(Ok(json!({})));
+    assert_eq!(lifted.await, Ok(Ok(json!({}))));
     let answer = bench.post(ReadPool);
     settle().await;
     let gate = GateView {
@@ -459,97 +336,4 @@ async fn the_gate_is_asked_once_there_is_one() {
     read_inbox.try_recv().unwrap().reply.answer(gate.clone());
     bench.answer_reads(true, None).await;
     assert_eq!(answer.await.unwrap().gate, Some(gate));
-}
-
-#[actix::test]
-async fn the_view_names_everything_that_hinders() {
-    let mut bench = bench(false).await;
-    let view = bench.view(false, Some("disk full")).await;
-    assert!(!view.has_work && !view.ledger_writes);
-    assert_eq!(view.started_at, BEGIN);
-    assert_eq!(
-        view.hindrances,
-        [
-            "no live work (starting): the chain has not given any since the pool's start; miners are let go",
-            "the ledger cannot write: disk full"
-        ]
-    );
-    // Actors that do not answer are a hindrance too.
-    let answer = bench.post(ReadPool);
-    tokio::time::sleep(ASK_DEADLINE * 3).await;
-    let view = answer.await.unwrap();
-    assert!(!view.has_work && !view.ledger_writes);
-    assert_eq!(view.hindrances.len(), 4);
-}
-
-#[actix::test]
-async fn a_room_for_shares_that_is_nearly_full_is_named_and_the_pool_is_ready_all_the_same() {
-    let mut bench = bench(false).await;
-    bench.is_nearly_full = true;
-    let view = bench.view(true, None).await;
-    assert!(
-        view.hindrances[0].starts_with("recent_shares is nearly full: 11 of 12"),
-        "{view:?}"
-    );
-    assert!(view.has_work && view.ledger_writes);
-    bench.is_nearly_full = false;
-    assert_eq!(bench.view(true, None).await.hindrances, [""; 0]);
-}
-
-#[actix::test]
-async fn a_clock_that_is_wrong_is_named() {
-    let mut bench = bench(false).await;
-    bench.clock_hindrance.set(Some("clock_refused: a day ahead"));
-    let view = bench.view(true, None).await;
-    assert_eq!(view.hindrances, ["clock_refused: a day ahead"]);
-    assert!(view.has_work && view.ledger_writes, "miners go on");
-}
-
-#[actix::test]
-async fn the_status_sums_up_what_the_others_say() {
-    let mut bench = bench(false).await;
-    let answer = bench.deliver(PoolControl::Status);
-    bench.answer_reads(true, None).await;
-    bench.read_miners.try_recv().unwrap().reply.answer(miners_view());
-    settle().await;
-    bench
-        .read_schedule
-        .try_recv()
-        .unwrap()
-        .reply
-        .answer(ScheduleView {
-            scheme: Scheme::Pplns,
-            source: Source::Blocks,
-            fee: BasisPoints::new(100).unwrap(),
-            window: Units::ONE,
-            run_interval: Span::from_secs(10),
-            next_round_at: BEGIN,
-            last_round: Some(RoundId::new(5)),
-            paused: false,
-            missed: 2,
-        });
-    settle().await;
-    let payouts = PayoutsView {
-        paused: true,
-        ..PayoutsView::default()
-    };
-    bench
-        .read_payouts
-        .try_recv()
-        .unwrap()
-        .reply
-        .answer(payouts.clone());
-    let ControlOutcome::Done(status) = answer.await.unwrap() else {
-        panic!("it is known")
-    };
-    assert_eq!(
-        status,
-        json!({
-            "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
-            "no_work": null, "stratum": null, "http": null, "miners": 3, "workers_active": 2, "settings": [],
-            "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
-            "rounds_missed": 2, "clock": ClockView::default().to_json(),
-            "payouts": payouts.to_json(),
-        })
-    );
 }

@@ -3,19 +3,19 @@
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::RoundId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::{self, ClosedRound};
 use dwarves_domain::rounds::DueRound;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::reads::LastRound;
+use dwarves_ports::store::{StoreAction, StoreError, Write};
 use serde_json::{Value, json};
 
 use super::gather::{Gathered, gather};
 use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
 use crate::ask::AskError;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::ControlOutcome;
-use dwarves_ports::store::reads::LastRound;
-use dwarves_ports::store::{StoreAction, StoreError, Write};
 
 /// A round that is closed so soon after it was due takes all shares that are there: their dates do not matter.
 const PUNCTUAL: Span = Span::from_secs(2);
@@ -94,7 +94,7 @@ impl RewardDistributor {
     /// Nothing was committed: the schedule brings the same round up again.
     fn not_closed(&mut self, cause: Cause, ctx: &mut Context<Self>) {
         if let Cause::Admin(reply) = cause {
-            reply.answer(ControlOutcome::Unavailable);
+            reply.answer(Err(Refusal::Unavailable));
         }
         ctx.run_later(RETRY_AFTER, |this, ctx| this.finished(ctx));
     }
@@ -204,7 +204,7 @@ impl RewardDistributor {
             "round closed round={id} reward_sats={reward} credited_sats={credited} fee_sats={fee} miners={miners} through={through}"
         );
         if let Cause::Admin(reply) = cause {
-            reply.answer(ControlOutcome::Done(summary.to_json()));
+            reply.answer(Ok(summary.to_json()));
         }
         self.finished(ctx);
     }

@@ -20,7 +20,7 @@ pub struct Income {
     pub immature: i128,
     /// Rewards of blocks that were deep when they were booked so, and were not lost since.
     pub matured: i128,
-    /// What was emitted.
+    /// What rounds with a fixed amount brought, in sats.
     pub emitted: i128,
     /// Rewards of blocks that were lost after they were deep: a reorganisation deeper than the chain's
     /// maturity. The reserve bore them. They are in no other sum here.
@@ -162,6 +162,24 @@ mod tests {
 
     fn miner(balance: Balance) -> Account {
         Account::Miner(Hotkey::from_bytes([1; 32]), balance)
+    }
+
+    #[test]
+    fn the_books_are_told_account_by_account() {
+        let holdings = Holdings {
+            sum: 0,
+            immature: 7,
+            fee: 1,
+            reserve: -2,
+            payable: 3,
+            in_flight: 4,
+            paid: 5,
+            network_fees: 6,
+        };
+        assert_eq!(
+            holdings.to_string(),
+            "fee 1 + reserve -2 + payable 3 + in flight 4 + paid 5 + network fees 6, immature 7"
+        );
     }
 
     /// From where to where, and what it does to the income.

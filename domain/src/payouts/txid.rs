@@ -56,7 +56,7 @@ impl FromStr for Txid {
 /// One output of a transaction, where another spends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutPoint {
-    /// The transaction.
+    /// The transaction that made the output.
     pub txid: Txid,
     /// The output's number in it.
     pub vout: u32,
@@ -71,6 +71,15 @@ impl fmt::Display for OutPoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_output_is_written_with_its_transaction() {
+        let place = OutPoint {
+            txid: Txid::from_bytes([0xab; 32]),
+            vout: 7,
+        };
+        assert_eq!(place.to_string(), format!("{}:7", "ab".repeat(32)));
+    }
 
     #[test]
     fn a_txid_is_written_as_explorers_write_it() {

@@ -6,15 +6,6 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId}
 use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
-use tokio::sync::oneshot;
-
-use super::control::StoredTerms;
-use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
-use super::*;
-use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::pool_manager::messages::ControlOutcome;
-use crate::testing::settings::terms;
 use dwarves_ports::clock::Clock;
 use dwarves_ports::store::{
     BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written,
@@ -23,6 +14,14 @@ use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
+use tokio::sync::oneshot;
+
+use super::control::StoredTerms;
+use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
+use super::*;
+use crate::ask::{Ask, Request};
+use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::testing::settings::terms;
 
 mod clocks;
 mod controlling;
