@@ -6,8 +6,8 @@ use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 
 use super::heights::{Turn, winner};
-use super::state::{Verdict, verdict};
 use super::{BlockTracker, Open, in_time};
+use dwarves_domain::blocks::{Verdict, verdict};
 use dwarves_ports::chain::{BlockStatus, ChainError, SyncState};
 use dwarves_ports::store::BlockState;
 
