@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid};
+use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Transition, Txid};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{SharedStore, StoreError, Write};
@@ -336,7 +336,7 @@ impl Machine {
             payees.change(&reserved.map(|payout| payout.parts).unwrap_or_default(), true);
             writes.push(Write::StepPayout {
                 id: watched.id,
-                step: Step::Cancel("what the wallet sent meanwhile is booked first".to_owned()),
+                step: Transition::Cancel("what the wallet sent meanwhile is booked first".to_owned()),
                 at,
             });
         }

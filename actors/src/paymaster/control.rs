@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
+use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Transition, WhyHeld};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Write;
@@ -277,7 +277,7 @@ impl Machine {
             "state": PayoutState::Cancelled.name(),
             "returned_sats": payout.total().sats(),
         });
-        let step = Step::Cancel(note);
+        let step = Transition::Cancel(note);
         let at = self.clock.date();
         self.tell(id, &step);
         let write = Write::StepPayout { id, step, at };

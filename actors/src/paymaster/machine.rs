@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
+use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Transition};
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, Write, Written};
@@ -273,7 +273,7 @@ impl Machine {
         Ok(written)
     }
 
-    pub(super) async fn take(&mut self, id: PayoutId, steps: Vec<Step>) -> Result<(), Ended> {
+    pub(super) async fn take(&mut self, id: PayoutId, steps: Vec<Transition>) -> Result<(), Ended> {
         let at = self.clock.date();
         for step in &steps {
             self.tell(id, step);
@@ -284,9 +284,9 @@ impl Machine {
         for step in steps {
             let alarms = &mut self.report.alarms;
             match step {
-                Step::Unconfirm(_) => alarms.reorged += 1,
-                Step::Return(_) => alarms.returned += 1,
-                Step::Revive(_) => alarms.revived += 1,
+                Transition::Unconfirm(_) => alarms.reorged += 1,
+                Transition::Return(_) => alarms.returned += 1,
+                Transition::Revive(_) => alarms.revived += 1,
                 _ => {}
             }
         }
@@ -294,25 +294,27 @@ impl Machine {
     }
 
     /// Logs a step that is about to be booked.
-    pub(super) fn tell(&self, id: PayoutId, step: &Step) {
+    pub(super) fn tell(&self, id: PayoutId, step: &Transition) {
         match step {
-            Step::Sign { signed, .. } => log::info!(
+            Transition::Sign { signed, .. } => log::info!(
                 "payout={id} is signed txid={} fee_sats={}",
                 signed.txid,
                 signed.fee
             ),
-            Step::Send => log::info!("payout={id} was sent"),
-            Step::Confirm(depth) => log::info!("payout={id} is confirmed confirmations={depth}"),
-            Step::Cancel(why) => log::warn!("payout={id} is given up before it was signed: {why}"),
-            Step::Return(why) => log::error!("ALARM payout={id} is returned to its miners' balances: {why}"),
-            Step::Unconfirm(depth) => log::error!(
+            Transition::Send => log::info!("payout={id} was sent"),
+            Transition::Confirm(depth) => log::info!("payout={id} is confirmed confirmations={depth}"),
+            Transition::Cancel(why) => log::warn!("payout={id} is given up before it was signed: {why}"),
+            Transition::Return(why) => {
+                log::error!("ALARM payout={id} is returned to its miners' balances: {why}")
+            }
+            Transition::Unconfirm(depth) => log::error!(
                 "ALARM payout={id} was deep and is no longer confirmations={depth}: a reorganisation; it is sent again"
             ),
-            Step::Revive(depth) => log::error!(
+            Transition::Revive(depth) => log::error!(
                 "ALARM payout={id} was returned but is in the chain after all confirmations={depth}; what its \
                  miners do not have as payable any more, the reserve bears"
             ),
-            Step::Depth(_) | Step::Forget => {}
+            Transition::Depth(_) | Transition::Forget => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{
-    Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Step, Txid, WhyHeld, plan,
+    Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Transition, Txid, WhyHeld, plan,
 };
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{Write, Written};
@@ -191,7 +191,7 @@ impl Machine {
             }
         };
         let signed = built.signed;
-        let step = Step::Sign {
+        let step = Transition::Sign {
             signed: signed.clone(),
             fees,
         };
@@ -207,7 +207,7 @@ impl Machine {
 
     /// Gives a payout up that the wallet cannot make: nothing of it was ever sent, so its money is payable again.
     async fn give_up(&mut self, id: PayoutId, error: WalletError) -> Result<Made, Ended> {
-        self.take(id, vec![Step::Cancel(error.to_string())]).await?;
+        self.take(id, vec![Transition::Cancel(error.to_string())]).await?;
         Ok(Made::GivenUp(error))
     }
 

@@ -11,7 +11,7 @@ use dwarves_ports::store::{BlockRow, ShareRow};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::InlineStore;
-use super::cells::Cells;
+use super::columns::Cells;
 use super::error::Outcome;
 use super::read::payouts::{Parts, one};
 use super::rows;

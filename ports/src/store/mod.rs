@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -103,7 +103,7 @@ pub trait Store: Send + Sync + 'static {
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>>;
 
     /// Every miner with at least `least` payable, in the order of hotkeys. At most as many as may register.
-    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>>;
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>>;
 
     /// The payouts that still may change, oldest first, at most `limit`. Their parts are left out, and the bytes
     /// of those that are in no need of sending.
@@ -116,7 +116,7 @@ pub trait Store: Send + Sync + 'static {
     fn settings(&self) -> StoreFuture<BTreeMap<String, String>>;
 
     /// Every miner with an address, with what it has payable, in the order of hotkeys.
-    fn payees(&self) -> StoreFuture<Vec<Candidate>>;
+    fn payees(&self) -> StoreFuture<Vec<Payee>>;
 
     /// One payout with its parts and bytes.
     fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>>;

@@ -25,7 +25,7 @@ use dwarves_ports::chain::Chain;
 use dwarves_ports::clock::Clock;
 use dwarves_testkit::build::{hotkey, job_key};
 use dwarves_testkit::faulty_store::FaultyStore;
-use dwarves_testkit::pace::{Pace, Pause};
+use dwarves_testkit::paced_store::{Pace, Pause};
 use dwarves_testkit::{PacedStore, Prng, RecordingHalt, SimClock, TestChain};
 use tokio::sync::watch;
 

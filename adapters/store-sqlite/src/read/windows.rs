@@ -13,7 +13,7 @@ use dwarves_ports::store::{LedgerPosition, ValuedUnits};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::batches;
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
 use crate::error::{Outcome, corrupt};
 
 /// What the folds need of a share.

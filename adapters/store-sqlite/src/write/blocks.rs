@@ -9,9 +9,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::journal::owner;
 use super::{Draft, total_overflow};
-use crate::cells::{Cells, int, units};
+use crate::append_state::Tail;
+use crate::columns::{Cells, int, units};
 use crate::error::{Outcome, conflict};
-use crate::tail::Tail;
 
 /// The last block but `?1` that was not refused, of those before it (or, if it is not stored, before its
 /// place): `?2` is its sequence.

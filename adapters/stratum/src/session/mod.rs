@@ -7,10 +7,10 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | `opening` | the PROXY header and the TLS handshake, before the first line |
-//! | `reading` | bytes become lines, lines become steps |
-//! | `due` | answers that are waited for, in the order of their requests |
-//! | `looking` | time-outs, keep-alive, and whether workers are still welcome |
+//! | `handshake` | the PROXY header and the TLS handshake, before the first line |
+//! | `input` | bytes become lines, lines become steps |
+//! | `pending_answers` | answers that are waited for, in the order of their requests |
+//! | `keepalive` | time-outs, keep-alive, and whether workers are still welcome |
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -24,26 +24,26 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
 
+use super::acceptor::PutOut;
+use super::connection_limiter::{AddressSeat, Lease, Place};
 use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
-use super::front::Newcomer;
-use super::gate::PutOut;
+use super::dispatcher::Newcomer;
 use super::protocol::reply;
-use super::seats::{AddressSeat, Lease, Place};
 use super::settings::Listener;
 use super::thread::Thread;
 use super::transport::Transport;
 use dwarves_domain::login::parse_user;
 
-mod due;
-mod looking;
-mod opening;
-mod reading;
+mod handshake;
+mod input;
+mod keepalive;
+mod pending_answers;
 
-use due::DueQueue;
-use looking::Checking;
-use opening::Opening;
-use reading::{Batch, Knocking, Waiting};
+use handshake::Opening;
+use input::{Knocking, ReadShares, Waiting};
+use keepalive::Checking;
+use pending_answers::DueQueue;
 
 /// News that may wait for one session: it has little to say to it.
 const MAILBOX_CAPACITY: usize = 2;
@@ -108,7 +108,7 @@ pub struct StratumSession {
     /// What was read and not handled yet.
     unread: Vec<u8>,
     /// The shares of the present read.
-    batch: Batch,
+    batch: ReadShares,
     waiting: Option<Box<Waiting>>,
     knocking: Option<Box<Knocking>>,
     due: DueQueue,
@@ -136,7 +136,7 @@ impl StratumSession {
     /// If its connection cannot be used on this thread.
     pub fn new(newcomer: Newcomer, thread: Rc<Thread>) -> std::io::Result<Self> {
         let stream = TcpStream::from_std(newcomer.stream)?;
-        opening::set_options(&stream)?;
+        handshake::set_options(&stream)?;
         let now = thread.now();
         let listener = &thread.listeners[newcomer.listener];
         let talk = Conversation::new(&listener.rules, now);
@@ -144,7 +144,7 @@ impl StratumSession {
         let opening = if newcomer.address_seat.is_none() {
             Opening::proxy()
         } else {
-            opening::begin(&mut transport, listener)
+            handshake::begin(&mut transport, listener)
         };
         Ok(Self {
             listener: newcomer.listener,
@@ -156,7 +156,7 @@ impl StratumSession {
             opening,
             talk,
             unread: Vec::new(),
-            batch: Batch::default(),
+            batch: ReadShares::default(),
             waiting: None,
             knocking: None,
             due: DueQueue::default(),

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -140,7 +140,7 @@ impl Store for PlainStore {
         ready(Ok(self.state.borrow().miner_credits(hotkey, page)))
     }
 
-    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>> {
         ready(self.state.borrow().payout_candidates(least))
     }
 
@@ -152,7 +152,7 @@ impl Store for PlainStore {
         ready(Ok(self.state.borrow().rest.settings.clone()))
     }
 
-    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+    fn payees(&self) -> StoreFuture<Vec<Payee>> {
         ready(self.state.borrow().payees())
     }
 
