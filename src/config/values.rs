@@ -20,7 +20,7 @@ use dwarves_domain::work::{Algorithm, FrontEnd, VersionRolling, coinbase};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
-use super::sections::{Acknowledge, ChainKind, FallbackNode, NodeUrl};
+use super::sections::{Acknowledge, ChainKind, FallbackNode, LogFormat, NodeUrl};
 use dwarves_peers::Network;
 
 /// A whole number from `MIN` to `MAX`.
@@ -380,6 +380,11 @@ pub(super) fn node_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opt
 pub(super) fn acknowledge<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Acknowledge, D::Error> {
     let words = [("durable", Acknowledge::Durable), ("queued", Acknowledge::Queued)];
     word(deserializer, "\"durable\" or \"queued\"", &words)
+}
+
+/// `text` or `json`.
+pub(super) fn log_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LogFormat, D::Error> {
+    word(deserializer, "\"text\" or \"json\"", &LogFormat::ALL)
 }
 
 /// `devnet` or `node`.

@@ -123,19 +123,23 @@ impl Batch {
                     .worker(job.worker())
                     .is_some_and(|worker| worker.hotkey == miner && worker.name != *name)
             });
+            let refused = |why| tracing::debug!(share = %proof.hash, %miner, why, "share does not count");
             if named_other {
+                refused("other_worker");
                 shares.push(Pending::Known(ShareVerdict::OtherWorker, None));
                 continue;
             }
             let worker = Some(job.worker());
             let template = job.template().id();
             if template < oldest_live {
+                refused("stale");
                 shares.push(Pending::Known(ShareVerdict::Rejected(Rejection::Stale), worker));
                 continue;
             }
             let mark = job.id().mark();
             match recent.claim(template, proof.hash, miner, mark) {
                 ShareClaim::Duplicate(first) => {
+                    refused("duplicate");
                     let verdict = ShareVerdict::Rejected(Rejection::Duplicate(first));
                     shares.push(Pending::Known(verdict, worker));
                 }
@@ -144,14 +148,17 @@ impl Batch {
                 }
                 ShareClaim::Full => {
                     // Nothing of this request may count if not all of it can be judged.
+                    refused("recent_shares_full");
                     self.give_back_from(before, registry, recent);
                     return Request::Refused(Judgement::Busy);
                 }
                 ShareClaim::MinerFull => {
+                    refused("miner_full");
                     self.give_back_from(before, registry, recent);
                     return Request::Refused(Judgement::MinerFull);
                 }
                 ShareClaim::JobFull => {
+                    refused("job_full");
                     let issued = job.share_difficulty();
                     registry.raise(job.worker(), self.received_at, issued, RAISED_BY);
                     shares.push(Pending::Known(ShareVerdict::JobFull { issued }, worker));
@@ -263,6 +270,13 @@ impl Batch {
         }
         for (row, claimed) in self.claimed.iter().enumerate() {
             recent.confirm(claimed.template, claimed.slot, sequence_of(row));
+            tracing::debug!(
+                share = %claimed.hash,
+                sequence = sequence_of(row).get(),
+                miner = %claimed.miner,
+                worker = claimed.worker.get(),
+                "share is stored and counts"
+            );
             let share = CountedShare {
                 issued: claimed.share_difficulty,
                 units: claimed.units,
@@ -340,6 +354,7 @@ impl Batch {
         for claimed in &self.claimed {
             recent.release(claimed.template, claimed.hash, claimed.job);
             registry.on_lost(claimed.worker);
+            tracing::debug!(share = %claimed.hash, miner = %claimed.miner, "share is not stored");
         }
         self.requests
             .into_iter()

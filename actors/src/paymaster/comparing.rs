@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
 use crate::pool_manager::messages::ControlOutcome;
+use crate::spans;
 use dwarves_ports::store::{SharedStore, StoreError, Write};
 use dwarves_ports::wallet::{SharedWallet, WalletError};
 
@@ -369,7 +370,11 @@ impl Machine {
             );
             next = Some(id);
             let payout = Payout::adopt(id, at, adopted, self.settings.fee_rate, signed);
-            log::warn!("payout={id} is booked by an operator's order: the wallet had sent txid={txid}");
+            spans::of_payout(id).in_scope(|| {
+                tracing::warn!(
+                    "payout={id} is booked by an operator's order: the wallet had sent txid={txid}"
+                );
+            });
             writes.push(Write::AdoptPayout(Box::new(payout)));
             ids.push(id);
         }

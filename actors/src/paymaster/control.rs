@@ -8,6 +8,7 @@ use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
 use dwarves_domain::units::Amount;
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use super::comparing::{Compared, Settle};
 use super::holds::Hold;
@@ -19,6 +20,7 @@ use crate::audit::Order;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::messages::ControlOutcome;
 use crate::pool_manager::setting::HasSettings;
+use crate::spans;
 use dwarves_ports::store::Write;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
@@ -127,6 +129,8 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
 
     fn handle(&mut self, ask: Ask<PaymasterControl>, ctx: &mut Self::Context) {
         let reply = ask.reply;
+        let order = reply.span();
+        let _said_of_it = order.enter();
         match ask.payload {
             PaymasterControl::Pause => {
                 let done = json!({ "paused": true });
@@ -223,12 +227,17 @@ impl Paymaster {
         let mut machine = self.machine(self.errand.clone());
         machine.order = wish.order();
         let holds = self.view.holds.clone();
+        let span = machine.order_span();
         let granted = async move {
             match wish {
                 Wish::DryRun(reply) => reply.answer(machine.dry_run(holds).await),
-                Wish::Cancel(id, reply) => reply.answer(machine.cancel(id).await),
+                Wish::Cancel(id, reply) => {
+                    let cancelled = machine.cancel(id).instrument(spans::of_payout(id));
+                    reply.answer(cancelled.await);
+                }
             }
         };
+        let granted = granted.instrument(span);
         let granted = wrap_future::<_, Self>(granted);
         ctx.spawn(granted.map(|(), this, ctx| {
             this.free(ctx);

@@ -11,6 +11,7 @@ use actix::prelude::*;
 use dwarves_domain::time::Timestamp;
 use serde_json::json;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
@@ -133,6 +134,8 @@ impl PoolManager {
     }
 
     fn control(&mut self, control: PoolControl, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+        let order = reply.span();
+        let _said_of_it = order.enter();
         match control {
             PoolControl::Status => self.status(reply, ctx),
             PoolControl::Pause => self.pause(true, reply, ctx),
@@ -169,7 +172,8 @@ impl PoolManager {
         };
         let store = self.parts.store.clone();
         let me = ctx.address();
-        ctx.spawn(wrap_future(async move {
+        let span = reply.span();
+        let forgotten = async move {
             match store.settings().await {
                 Ok(settings) if settings.contains_key(&stored_as) => {}
                 Ok(_) => {
@@ -195,7 +199,8 @@ impl PoolManager {
                 Ok(outcome) => reply.answer(outcome),
                 Err(_) => reply.answer(ControlOutcome::Unavailable),
             }
-        }));
+        };
+        ctx.spawn(wrap_future(forgotten.instrument(span)));
     }
 
     /// Pauses or resumes: stored first, then told to the miner manager, then answered.
@@ -228,6 +233,8 @@ impl PoolManager {
             }
         };
         ctx.spawn(wrap_future::<_, Self>(done).map(move |done, this, _| {
+            let order = reply.span();
+            let _said_of_it = order.enter();
             let Some((written, held)) = done else {
                 return reply.answer(ControlOutcome::Unavailable);
             };
@@ -250,7 +257,7 @@ impl PoolManager {
         self.state = LifeState::Draining;
         log::info!("draining");
         let peers = self.parts.peers.clone();
-        ctx.spawn(wrap_future(async move {
+        let drained = async move {
             let shares = peers.set_paused.ask(SetPaused(true), DRAIN_STEP_DEADLINE).await;
             report("the shares", shares);
             let hold = HoldWork {
@@ -274,7 +281,9 @@ impl PoolManager {
             if let Some(done) = done {
                 done.answer(());
             }
-        }));
+        };
+        // An admin's order, if this is by one.
+        ctx.spawn(wrap_future(drained.in_current_span()));
     }
 }
 

@@ -12,6 +12,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use serde_json::json;
+use tracing::{Instrument, Level, Span};
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::audit::{self, Order};
@@ -78,10 +79,11 @@ impl AdminHandler {
         let ledger = self.parts.ledger.clone();
         let outcome = ControlOutcome::Refused(reason(&refusal));
         let row = audit_row(control, &outcome, self.parts.clock.date());
-        ctx.spawn(wrap_future(async move {
+        let refused = async move {
             append(&ledger, row).await;
             reply.answer(refusal);
-        }));
+        };
+        ctx.spawn(wrap_future(refused.instrument(span_of(control))));
     }
 
     fn deliver(
@@ -94,8 +96,9 @@ impl AdminHandler {
         let deliver = self.parts.deliver.clone();
         let ledger = self.parts.ledger.clone();
         let at = self.parts.clock.date();
-        ctx.spawn(wrap_future(async move {
-            let order = Order::new(audit_row(&control, &ControlOutcome::Unavailable, at));
+        let span = span_of(&control);
+        let order = Order::new(audit_row(&control, &ControlOutcome::Unavailable, at)).within(span.clone());
+        let delivered = async move {
             let delivered = deliver.ask_by_order(Deliver(message), Some(order.clone()), DELIVER_DEADLINE);
             let outcome = match delivered.await {
                 Ok(outcome) => outcome,
@@ -112,8 +115,20 @@ impl AdminHandler {
                 ControlOutcome::Busy => ControlReply::Busy,
                 ControlOutcome::Unavailable => ControlReply::Unavailable,
             });
-        }));
+        };
+        ctx.spawn(wrap_future(delivered.instrument(span)));
     }
+}
+
+/// What the log says while an admin's order is carried out. Its fields may hold anything, so they are not told here.
+fn span_of(control: &Control) -> Span {
+    crate::span!(
+        Level::ERROR,
+        "order",
+        who = %name(control.caller),
+        actor = control.actor.as_str(),
+        order = control.message.as_str()
+    )
 }
 
 /// Appends to the audit trail.
@@ -123,7 +138,7 @@ async fn append(ledger: &Port<Commit>, row: AuditRow) {
         writes: vec![Write::AppendAudit(row)],
     };
     if !matches!(ledger.ask(write, LEDGER_DEADLINE).await, Ok(Ok(_))) {
-        log::error!("control message of {who} to {actor} is not in the audit trail");
+        tracing::error!("control message of {who} to {actor} is not in the audit trail");
     }
 }
 
@@ -188,7 +203,7 @@ impl Handler<Ask<Control>> for AdminHandler {
             reply,
         } = ask;
         if !self.may(control.caller) {
-            log::warn!(
+            tracing::warn!(
                 "control message refused who={} actor={}",
                 name(control.caller),
                 control.actor

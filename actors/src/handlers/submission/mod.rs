@@ -14,6 +14,7 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::miners::newcomers::host;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
+use tracing::{Level, Span as LogSpan};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
@@ -101,6 +102,8 @@ struct Asker {
     times: u8,
     /// Those of its shares that are blocks.
     candidates: Candidates,
+    /// What the log says of its shares belongs together.
+    span: LogSpan,
 }
 
 impl Asker {
@@ -113,6 +116,12 @@ impl Asker {
             has_place,
             times: 0,
             candidates: Vec::new(),
+            span: crate::span!(
+                Level::DEBUG,
+                "shares",
+                miner = %source.miner(),
+                client = %source.client()
+            ),
         }
     }
 }

@@ -9,10 +9,12 @@ use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState, Signed};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use super::*;
 use crate::ask::{Ask, Request};
+use crate::spans::heard::{Heard, of_span};
 use crate::testing::payouts::{crediting_round, start_paymaster};
 use crate::testing::settings::payout_settings;
 use dwarves_ports::store::{SharedStore, Store, Write};

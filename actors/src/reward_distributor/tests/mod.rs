@@ -6,7 +6,9 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId}
 use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
+use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use super::control::StoredTerms;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
@@ -14,6 +16,7 @@ use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::pool_manager::messages::ControlOutcome;
+use crate::spans::heard::{Heard, of_span};
 use crate::testing::settings::terms;
 use dwarves_ports::clock::Clock;
 use dwarves_ports::store::{

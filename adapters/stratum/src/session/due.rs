@@ -83,6 +83,22 @@ fn write_fault(out: &mut Vec<u8>, id: &str, fault: Fault, is_block: bool) {
     }
 }
 
+/// Tells the log what became of a share.
+fn tell(verdict: &ShareVerdict, worker: WorkerId) {
+    let worker = worker.get();
+    match verdict {
+        ShareVerdict::Accepted { hash, sequence, .. } => {
+            tracing::debug!(share = %hash, sequence = sequence.get(), worker, "share is answered: accepted");
+        }
+        ShareVerdict::Rejected(reason) => {
+            tracing::debug!(reason = reason.reason(), worker, "share is answered: rejected");
+        }
+        ShareVerdict::OtherWorker | ShareVerdict::JobFull { .. } => {
+            tracing::debug!(worker, "share is answered: does not count");
+        }
+    }
+}
+
 /// One thing that is due.
 enum Due {
     /// A text that is ready, but not its turn yet.
@@ -181,7 +197,11 @@ impl StratumSession {
                 let mut verdict = || verdicts.next().expect("every share gets a verdict");
                 let fault = match slot {
                     Slot::Known(fault) => Some(fault),
-                    Slot::Judged(worker) => talk.on_verdict(verdict(), worker, scene),
+                    Slot::Judged(worker) => {
+                        let verdict = verdict();
+                        tell(verdict, worker);
+                        talk.on_verdict(verdict, worker, scene)
+                    }
                     Slot::Stray(fault) => {
                         verdict();
                         Some(fault)

@@ -355,6 +355,8 @@ impl StratumSession {
                 match lease {
                     Ok(lease) => {
                         let seat = lease.seat();
+                        self.span
+                            .record("session", tracing::field::display(seat.extranonce1));
                         self.lease = Some(lease);
                         let is_resumed = earlier == Some(seat);
                         self.say(|talk, scene, _| talk.subscribed(&id, seat, is_resumed, scene, &mut text));
@@ -387,12 +389,16 @@ impl StratumSession {
                 fixed,
                 earned,
             } => {
+                // A proxy may bring several; the last one is told.
+                self.span.record("miner", tracing::field::display(miner));
+                self.span.record("worker", user);
+                tracing::debug!("login ip={} user={user:?}", self.ip);
                 self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
                 reply::ok(&mut text, id);
             }
             refused => {
-                log::debug!("login refused ip={} why={refused:?}", self.ip);
+                tracing::debug!("login refused ip={} why={refused:?}", self.ip);
                 self.talk.on_refused_login();
                 reply::fault(&mut text, id, fault_of(&refused));
             }
