@@ -8,13 +8,17 @@ default:
 build:
     cargo build --release --locked
 
+# The program as it is packaged: it takes longer to build, and less CPU for a share.
+dist:
+    cargo build --profile dist --locked
+
 # Every test there is; what the last line counts, CI counts.
 test:
     tests/all
 
-# The rules, the actors and the binary's own tests, without nodes, Python and crashes.
+# The inner loop: format, lints and what is quick of the Rust tests.
 quick:
-    cargo test --workspace --all-features --locked
+    tests/all --quick
 
 # What a reviewer would say first: format, lints, documentation.
 lint:

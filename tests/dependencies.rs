@@ -246,3 +246,34 @@ fn packages_know_only_what_lies_below_them() {
 fn may_know_actix(name: &str) -> bool {
     ["dwarves-actors", "dwarves-stratum", "dwarves-http"].contains(&name)
 }
+
+#[test]
+fn nothing_for_tests_is_in_the_shipped_binary() {
+    let tree = |edges: &str| cargo(&["tree", "--locked", "--package=dwarves", "--prefix=none", edges]);
+    let features = tree("--edges=normal,build,features");
+    for of_tests in [
+        "feature \"fuzzing\"",
+        "feature \"testing\"",
+        "dwarves-testkit",
+        "proptest",
+    ] {
+        assert!(!features.contains(of_tests), "{of_tests} is in {features}");
+    }
+    // These are their names: with the tests, they are all there.
+    let all = cargo(&[
+        "tree",
+        "--locked",
+        "--workspace",
+        "--all-features",
+        "--prefix=none",
+        "--edges=all,features",
+    ]);
+    for of_tests in [
+        "feature \"fuzzing\"",
+        "feature \"testing\"",
+        "dwarves-testkit",
+        "proptest",
+    ] {
+        assert!(all.contains(of_tests), "{of_tests} is nowhere");
+    }
+}

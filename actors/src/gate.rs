@@ -19,7 +19,7 @@ pub struct ReadGate;
 /// How the gate is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GateView {
-    /// Open connections.
+    /// Connections that are open now, over all listeners.
     pub connections: u64,
     /// Sessions that were let go since the start, because there was no live work.
     pub let_go: u64,
@@ -101,7 +101,7 @@ impl Request for GateControl {
 /// Tells the pool manager of the gate, which opens after it.
 #[derive(Clone, Debug)]
 pub struct AttachGate {
-    /// How it is.
+    /// Reads who is connected and who is kept out.
     pub read: Port<ReadGate>,
     /// Takes control messages.
     pub control: Port<GateControl>,

@@ -78,7 +78,7 @@ impl HttpGateView {
 /// Tells the pool manager of the HTTP gate, which starts after it.
 #[derive(Clone, Debug)]
 pub struct AttachHttpGate {
-    /// How it is.
+    /// Reads who is kept out of HTTP.
     pub read: Port<ReadHttpGate>,
     /// Takes control messages.
     pub control: Port<GateControl>,

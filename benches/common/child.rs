@@ -98,7 +98,7 @@ impl Child {
         }
     }
 
-    /// The process.
+    /// The process's id, by which its CPU time and memory are read.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }

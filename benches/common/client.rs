@@ -40,7 +40,7 @@ struct Extent {
 }
 
 impl Client {
-    /// Connects.
+    /// Opens the connection; it speaks plain TCP without delay.
     pub(crate) async fn connect(address: SocketAddr) -> Result<Self, Error> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;

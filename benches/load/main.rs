@@ -36,6 +36,8 @@ mod pool;
 mod proc;
 #[path = "../common/report.rs"]
 mod report;
+#[path = "../common/runner.rs"]
+mod runner;
 mod scenario;
 mod server;
 mod shares;
@@ -89,9 +91,11 @@ struct Options {
     /// What `cargo bench` passes; without it cargo runs this as a test.
     #[arg(long, hide = true)]
     bench: bool,
+    #[command(flatten)]
+    runner: runner::Runner,
 }
 
-/// A scenario.
+/// One scenario, which `--only` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// One share a request: the pool, the bare server and the pool that does not await the disk.
@@ -102,7 +106,7 @@ enum Part {
     One,
     /// Requests at half of the greatest rate, at fixed times.
     Half,
-    /// 512 connections.
+    /// One share a request over 512 connections.
     Many,
 }
 
@@ -136,7 +140,11 @@ fn run(options: &Options) -> Result<(), Error> {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let options = Options::parse();
+    if options.runner.only_asks() {
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("load: {error}");

@@ -28,7 +28,7 @@ pub(crate) struct Pool {
 pub(crate) struct PoolSpec<'a> {
     /// What it is called in the report.
     pub(crate) name: &'a str,
-    /// Its program.
+    /// The binary to start.
     pub(crate) binary: &'a Path,
     /// Where its data directory is made.
     pub(crate) parent: &'a Path,

@@ -61,7 +61,7 @@ impl Server {
         Ok(Self { child, address })
     }
 
-    /// The process.
+    /// The process's id, by which its CPU time and memory are read.
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
     }

@@ -32,6 +32,8 @@ mod pool;
 mod proc;
 #[path = "../common/report.rs"]
 mod report;
+#[path = "../common/runner.rs"]
+mod runner;
 mod scenario;
 mod session;
 mod standin;
@@ -89,9 +91,11 @@ struct Options {
     /// What `cargo bench` passes; without it cargo runs this as a test.
     #[arg(long, hide = true)]
     bench: bool,
+    #[command(flatten)]
+    runner: runner::Runner,
 }
 
-/// A scenario.
+/// One scenario, which `--only` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// As many answers as there can be, of shares that are accepted and of such that are refused.
@@ -136,7 +140,11 @@ fn run(options: &Options) -> Result<(), Error> {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let options = Options::parse();
+    if options.runner.only_asks() {
+        return ExitCode::SUCCESS;
+    }
+    match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stratum: {error}");

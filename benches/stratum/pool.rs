@@ -51,7 +51,7 @@ impl Pool {
         })
     }
 
-    /// The process.
+    /// The process's id, by which its CPU time and memory are read.
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
     }

@@ -12,9 +12,9 @@ use crate::ids::HeaderHash;
 /// A block that must be on the chain: `HEIGHT:HASH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
-    /// Its height.
+    /// The height at which the block must be.
     pub height: u32,
-    /// Its hash.
+    /// The hash that it must have.
     pub hash: HeaderHash,
 }
 
@@ -131,7 +131,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Every verdict.
+    /// Every verdict, for tests and the runbook.
     pub const ALL: [Self; 4] = [Self::Majority, Self::Minority, Self::Stale, Self::Unknown];
 
     /// The name in `status`, in figures and in the log.

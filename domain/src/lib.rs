@@ -5,6 +5,9 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | [`network`] | what one client is, by its address, and networks as operators write them |
+//! | [`limits`] | how many of something there may be in a time, for each key |
+//! | [`settings`] | how the values of settings read themselves |
 //! | [`units`] | money (`Amount`), fees (`BasisPoints`), work done (`Units`) |
 //! | [`time`] | instants and spans as plain numbers, handed in by the caller |
 //! | [`ids`] | names and numbers that identify things |
@@ -31,13 +34,16 @@ mod hex_digits;
 pub mod hotkey;
 pub mod ids;
 pub mod ledger;
+pub mod limits;
 pub mod login;
 pub mod miners;
+pub mod network;
 pub mod payouts;
 pub mod pow;
 pub mod rewards;
 pub mod rounds;
 pub mod session;
+pub mod settings;
 pub mod sha256d;
 pub mod share;
 pub mod signature;

@@ -27,7 +27,7 @@ pub struct Schedule {
 /// A round that can be closed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DueRound {
-    /// Its number.
+    /// The number of the round.
     pub id: RoundId,
     /// The time as of which it is closed: when it was due, which may be long ago.
     pub closed_at: Timestamp,
@@ -42,7 +42,7 @@ pub enum ScheduleError {
     /// Time has not moved since the last closing.
     #[error("a round can be closed after {after} only, when the last one was closed or the pool began")]
     TooEarly {
-        /// When that was.
+        /// When the last round closed, or the pool began.
         after: Timestamp,
     },
     /// Another round is next.

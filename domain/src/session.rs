@@ -29,9 +29,9 @@ impl fmt::Debug for SessionKey {
 /// A session that a token opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Whose.
+    /// The miner who opened it.
     pub hotkey: Hotkey,
-    /// Until when.
+    /// The moment from which it no longer counts.
     pub expires_at: Timestamp,
 }
 

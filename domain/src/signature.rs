@@ -66,7 +66,7 @@ pub struct SignedRequest<'a> {
     pub body: &'a [u8],
     /// Unix time in nanoseconds at signing; good once.
     pub nonce_nanos: u64,
-    /// Who signs.
+    /// The hotkey that claims to have signed.
     pub sender: Hotkey,
     /// Whom it is meant for: the pool.
     pub receiver: Hotkey,

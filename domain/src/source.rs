@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
 use crate::hotkey::Hotkey;
-use crate::miners::newcomers::host;
+use crate::network::host;
 
 /// A client and the miner that it speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,12 +26,12 @@ impl Source {
         }
     }
 
-    /// The client.
+    /// The client's network address.
     pub fn client(&self) -> IpAddr {
         self.client
     }
 
-    /// The miner.
+    /// The account that the work is for.
     pub fn miner(&self) -> Hotkey {
         self.miner
     }
@@ -40,7 +40,7 @@ impl Source {
 /// How many of something there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedLimit {
-    /// In all.
+    /// Places in all.
     pub total: usize,
     /// Of one client.
     pub per_client: usize,
@@ -71,7 +71,7 @@ pub struct SharedPlaces {
 }
 
 impl SharedPlaces {
-    /// All free.
+    /// Every place is free.
     pub fn new(limit: SharedLimit) -> Self {
         Self {
             limit,

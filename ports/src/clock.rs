@@ -50,7 +50,7 @@ pub type SharedClock = Arc<dyn Clock>;
 pub struct Moment(Instant);
 
 impl Moment {
-    /// This moment.
+    /// The machine's clocks at this moment.
     pub fn now() -> Self {
         Self(Instant::now())
     }

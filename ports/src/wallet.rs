@@ -91,7 +91,7 @@ impl WalletError {
         &self.kind
     }
 
-    /// What must happen.
+    /// What whoever gets the error must do.
     pub fn action(&self) -> WalletAction {
         match self.kind {
             WalletErrorKind::Unreachable | WalletErrorKind::TimedOut => WalletAction::Retry,
@@ -162,7 +162,7 @@ impl BuildRequest {
 /// A transaction that was built and signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// The transaction.
+    /// The signed transaction, which nobody else has yet.
     pub signed: Signed,
     /// What of the network's fee the miners bear; zero if the pool pays.
     pub borne: Amount,
@@ -201,7 +201,7 @@ pub struct Sent {
 
 /// A wallet that pays miners.
 pub trait Wallet: Send + Sync + 'static {
-    /// How it is.
+    /// Whether it can pay, and what hinders it.
     fn state(&self) -> WalletFuture<WalletState>;
 
     /// What it can pay with now.

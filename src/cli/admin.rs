@@ -45,9 +45,9 @@ Examples:
   dwarves admin miner_manager set_share_difficulty hotkey=5F... difficulty=null
   dwarves admin pool_manager drain --pool https://pool.example --hotkey operator.key")]
 pub struct AdminArgs {
-    /// To which actor
+    /// The actor that gets it, such as pool_manager
     pub actor: String,
-    /// Which message
+    /// The message's name, such as status
     pub message: String,
     /// The message's fields
     #[arg(value_name = "KEY=VALUE", value_parser = parse_field)]

@@ -28,7 +28,7 @@ pub const DATA_DIR: &str = "data";
 #[derive(Debug, Parser)]
 #[command(
     name = "dwarves",
-    version,
+    version = concat!(env!("CARGO_PKG_VERSION"), " (", env!("DWARVES_COMMIT"), ")"),
     about = "A mining pool manager: miners register, fetch work, submit work and are paid by performance",
     after_help = "Examples:
   dwarves                                      run a pool on the built-in devnet, http://127.0.0.1:8080

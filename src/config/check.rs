@@ -5,7 +5,7 @@ use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
-use super::sections::{ChainConfig, ChainKind, Config};
+use super::schema::{ChainConfig, ChainKind, Config};
 use dwarves_node::chain::Coin;
 
 /// A rule that is broken: by which keys, the likeliest culprit first, and what would be right.

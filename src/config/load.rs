@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::check;
-use super::sections::{Config, LogFormat};
+use super::schema::{Config, LogFormat};
 
 /// The file that is read from the working directory if it is there.
 pub const FILE_NAME: &str = "config.toml";
@@ -52,7 +52,7 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot read the settings in {}", .path.display())]
     Read {
-        /// Which file.
+        /// The file in question, as it was given.
         path: PathBuf,
         /// What the operating system said.
         #[source]
@@ -61,7 +61,7 @@ pub enum ConfigError {
     /// A key or a value is wrong.
     #[error("{place}: {message}")]
     Invalid {
-        /// Where.
+        /// Where it stands, or which variable.
         place: Place,
         /// What is wrong and what would be right, with the key's name.
         message: String,

@@ -2,8 +2,8 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`sections`] | the settings, one struct a section of `config.toml`, with their defaults |
-//! | `values` | reading one value: its type, its range, and what would be right |
+//! | [`schema`] | the settings, one struct a section of `config.toml`, with their defaults |
+//! | `readers` | what a value may be, beside those that read themselves: ranges, lists, texts |
 //! | `load` | file and environment, merged; where each key came from |
 //! | [`origin`] | every setting with its value and where it comes from |
 //! | `check` | rules between several keys |
@@ -13,11 +13,11 @@
 mod check;
 mod load;
 pub mod origin;
-pub mod sections;
-mod values;
+mod readers;
+pub mod schema;
 
 pub use load::{ConfigError, FILE_NAME, Place};
-pub use sections::{
+pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, ClockConfig, Config, FallbackNode,
     HttpConfig, LimitsConfig, LogConfig, LogFormat, NodeUrl, PayoutsConfig, PoolConfig, RewardsConfig,
     StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,

@@ -37,7 +37,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The chain, its wallet, where its coinbases pay and how its addresses are written.
 pub(super) struct OpenChain {
     kind: Kind,
-    /// Who pays miners.
+    /// The wallet that signs and sends payouts.
     pub(super) wallet: SharedWallet,
     /// The script that coinbases pay.
     pub(super) payout_script: Vec<u8>,

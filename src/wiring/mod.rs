@@ -77,17 +77,17 @@ pub enum StartError {
     /// The data directory cannot be made or used.
     #[error("the data directory {path} cannot be used; give another with --data-dir")]
     DataDir {
-        /// The directory.
+        /// The directory that could not be made or used.
         path: PathBuf,
-        /// Why.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// The address is taken or not this machine's.
     #[error("cannot listen on {listen} (http.listen); is another pool running?")]
     Bind {
-        /// The address.
+        /// The address that was configured.
         listen: SocketAddr,
-        /// Why.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// An address for Stratum is taken or not this machine's.
@@ -95,9 +95,9 @@ pub enum StartError {
     BindStratum {
         /// The setting that names it.
         setting: String,
-        /// The address.
+        /// The address that was configured.
         listen: SocketAddr,
-        /// Why.
+        /// The operating system's reason.
         source: io::Error,
     },
     /// A certificate or its key cannot be used.
@@ -129,9 +129,9 @@ pub enum StartError {
     /// The ledger's file cannot be opened.
     #[error("the ledger {path} cannot be opened")]
     OpenStore {
-        /// The file.
+        /// The file in question.
         path: PathBuf,
-        /// Why.
+        /// The operating system's reason.
         source: dwarves_store_sqlite::OpenError,
     },
     /// The owners of state cannot start from what the ledger has.
@@ -147,7 +147,7 @@ pub enum StartError {
 
 /// A pool at work.
 pub struct RunningPool {
-    /// Where it listens.
+    /// The address on which the API really listens.
     pub http: SocketAddr,
     /// Where it listens for Stratum.
     pub stratum: Vec<SocketAddr>,

@@ -30,7 +30,7 @@ use super::settings::JUDGE_DEADLINE;
 use super::{Ground, StartError};
 use crate::config::{Config, StratumListenerConfig};
 use dwarves_domain::login::LoginRules;
-use dwarves_peers::Network;
+use dwarves_domain::network::Subnet;
 use dwarves_stratum::conversation::{Rules, rejects};
 use dwarves_stratum::front::{EndSessions, StratumFront};
 use dwarves_stratum::gate::{CloseGate, OpenGate, StratumGate};
@@ -64,7 +64,7 @@ struct PreparedListener {
     start: Difficulty,
     vardiff: vardiff::Settings,
     tls: Option<TlsAcceptor>,
-    proxies: Vec<Network>,
+    proxies: Vec<Subnet>,
 }
 
 /// The server at work.

@@ -23,7 +23,7 @@ use dwarves_ports::chain::{
 /// What goes wrong with submissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Submissions {
-    /// Nothing.
+    /// Blocks arrive as they should.
     #[default]
     Arrive,
     /// They get lost on the way.

@@ -31,7 +31,7 @@ pub enum ChainFault {
 }
 
 impl ChainFault {
-    /// Every fault.
+    /// Every fault that a chain can be told to have.
     pub const ALL: [Self; 5] = [
         Self::LostBefore,
         Self::LostAfter,

@@ -33,7 +33,7 @@ pub enum Fault {
 /// Which commits fail. Commits are counted from 1, over all clones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
-    /// Single commits.
+    /// The commits that fail, by number, and how.
     pub at: Vec<(u64, Fault)>,
     /// Commits that find the disk full: they fail with [`Fault::Refuse`].
     pub disk_full: Option<Range<u64>>,

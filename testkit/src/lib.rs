@@ -41,7 +41,7 @@ pub use faulty_chain::{ChainFault, FaultyChain};
 pub use faulty_wallet::{FaultyWallet, WalletFault};
 pub use halt::RecordingHalt;
 pub use pace::{Gate, PacedStore};
-pub use prng::Prng;
+pub use prng::{Prng, fresh_seeds};
 pub use wallet::TestWallet;
 
 /// Lets every actor do all that it can do now. For runtimes whose time is paused: it passes one millisecond,

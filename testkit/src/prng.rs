@@ -1,5 +1,28 @@
 //! Numbers that look random and follow from a seed (SplitMix64, Steele et al., OOPSLA 2014).
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::ops::Range;
+
+/// Names the first of [`fresh_seeds`], to see a failure again.
+const VARIABLE: &str = "TEST_SEED";
+
+/// This many seeds that no run has had before, for tests that go on beyond the seeds of every run. What the failed test
+/// printed says how to have them again: `TEST_SEED=17 cargo test NAME`.
+///
+/// # Panics
+/// If the variable is no number.
+pub fn fresh_seeds(count: u32) -> Range<u64> {
+    let first = match std::env::var(VARIABLE) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|error| panic!("{VARIABLE} is not the number of a seed: {error}")),
+        // The standard library asks the system for the keys of its hash tables. Short numbers are easier to copy.
+        Err(_) => RandomState::new().build_hasher().finish() >> 32,
+    };
+    println!("fresh seeds from {first} on; to see them again: {VARIABLE}={first}");
+    first..first + u64::from(count)
+}
+
 /// A source of numbers that are the same for the same seed, on every machine.
 #[derive(Clone, Debug)]
 pub struct Prng(u64);

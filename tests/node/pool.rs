@@ -180,7 +180,7 @@ impl Miner {
         Self { client, hotkey, last }
     }
 
-    /// Its name.
+    /// The miner's hotkey in SS58.
     pub(crate) fn hotkey(&self) -> &str {
         &self.hotkey
     }

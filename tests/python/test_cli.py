@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import stat
 import subprocess
 
@@ -256,6 +257,10 @@ def test_help_and_version_are_told(tmp_path):
     for argument in ("--help", "--version"):
         done = run(argument, cwd=tmp_path)
         assert done.returncode == 0 and "dwarves" in done.stdout.lower(), done
+    # Of the build it names the commit, too.
+    version, commit = re.fullmatch(r"dwarves (\S+) \((\S+)\)\n", run("--version", cwd=tmp_path).stdout).groups()
+    assert f'\nversion = "{version}"\n' in (ROOT / "Cargo.toml").read_text()
+    assert commit == "unknown" or "DWARVES_COMMIT" in os.environ or re.fullmatch("[0-9a-f]{12}", commit), commit
     for command in ("serve", "mine", "hotkey", "admin", "check", "demo"):
         assert run(command, "--help", cwd=tmp_path).returncode == 0
     assert run("dance", cwd=tmp_path).returncode == 2

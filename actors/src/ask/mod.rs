@@ -29,7 +29,7 @@ pub trait Request: Send + 'static {
 /// A payload on its way to an actor, with the place where its answer goes.
 #[derive(Debug)]
 pub struct Ask<R: Request> {
-    /// What is asked.
+    /// The question itself.
     pub payload: R,
     /// Where the answer goes.
     pub reply: ReplyTo<R::Reply>,

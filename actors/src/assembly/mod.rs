@@ -85,7 +85,7 @@ pub struct PoolSettings {
 /// How work is made.
 #[derive(Clone, Debug)]
 pub struct WorkSettings {
-    /// What coinbases pay.
+    /// The output script that coinbases pay the reward to.
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,
@@ -134,9 +134,9 @@ pub struct World {
     pub store: SharedStore,
     /// Where work comes from and blocks go to.
     pub chain: SharedChain,
-    /// Who pays miners.
+    /// The wallet that signs and sends payouts.
     pub wallet: SharedWallet,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
     /// The emergency stop.
     pub halt: SharedHalt,
@@ -198,7 +198,7 @@ pub struct PoolPorts {
     pub read_ledger: Port<ReadLedger>,
     /// Tells what operators decide about miners.
     pub watch_miners: Port<WatchMiners>,
-    /// One miner.
+    /// Reads one miner's standing, counters and workers.
     pub read_miner: Port<ReadMiner>,
     /// All miners together.
     pub read_miners: Port<ReadMiners>,
@@ -210,7 +210,7 @@ pub struct PoolPorts {
     pub read_records: Port<ReadRecords>,
     /// How the found blocks are.
     pub read_blocks: Port<ReadBlocks>,
-    /// How payouts are.
+    /// Reads open payouts, holds and troubles.
     pub read_payouts: Port<ReadPayouts>,
     /// How the machine's clock is.
     pub read_clock: Port<ReadClock>,

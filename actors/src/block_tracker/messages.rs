@@ -13,7 +13,7 @@ use dwarves_ports::store::FoundBlock;
 #[derive(Clone, Debug, actix::Message)]
 #[rtype(result = "()")]
 pub struct BlockFound {
-    /// Its hash.
+    /// The hash of the block's header.
     pub hash: HeaderHash,
     /// What is known of it.
     pub block: FoundBlock,
@@ -26,7 +26,7 @@ pub struct BlockFound {
 pub struct TakeCandidate {
     /// The header's hash.
     pub hash: HeaderHash,
-    /// The header.
+    /// The 80 bytes that met the network's target.
     pub header: Header,
     /// What is in its coinbase.
     pub extranonce: FullExtraNonce,

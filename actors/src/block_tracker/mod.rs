@@ -67,7 +67,7 @@ const WAITING_IS_TROUBLE: Span = Span::from_secs(60);
 
 /// What the block tracker is made with.
 pub struct BlockTrackerParts {
-    /// Who judges blocks.
+    /// The chain that blocks are submitted to and that judges them.
     pub chain: SharedChain,
     /// Where every change is noted.
     pub ledger: Port<Commit>,
@@ -75,7 +75,7 @@ pub struct BlockTrackerParts {
     pub store: SharedStore,
     /// Candidates of one height that are kept at once.
     pub candidates_max: usize,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
     /// Confirmations at which a coinbase can be spent.
     pub maturity: u32,

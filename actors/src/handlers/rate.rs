@@ -1,9 +1,8 @@
-//! A rate limit: this many in a second, with one second's worth saved up; and one that clients share.
+//! How many signed requests there may be in a second: in all, and of each client.
 
-use std::collections::HashMap;
-use std::hash::Hash;
 use std::net::IpAddr;
 
+use dwarves_domain::limits::{KeyedLimiter, Rate, TokenBucket};
 use dwarves_domain::time::Timestamp;
 
 use dwarves_domain::source::Source;
@@ -11,59 +10,10 @@ use dwarves_domain::source::Source;
 /// Clients, and signers, whose allowances are remembered. About 100 bytes each.
 const REMEMBERED_MAX: usize = 65_536;
 
-/// An allowance that refills with time.
-#[derive(Clone, Copy, Debug)]
-struct RateLimit {
-    per_sec: i64,
-    /// Thousandths of one. Below zero it is a debt.
-    allowance: i64,
-    refilled_at: Timestamp,
-}
-
-impl RateLimit {
-    /// A full allowance of `per_sec` in a second.
-    fn new(per_sec: u32, now: Timestamp) -> Self {
-        let per_sec = i64::from(per_sec);
-        Self {
-            per_sec,
-            allowance: per_sec * 1_000,
-            refilled_at: now,
-        }
-    }
-
-    fn refill(&mut self, now: Timestamp) {
-        let passed = i64::try_from(now.since(self.refilled_at).millis()).unwrap_or(i64::MAX);
-        let refill = passed.saturating_mul(self.per_sec);
-        self.allowance = self.allowance.saturating_add(refill).min(self.per_sec * 1_000);
-        self.refilled_at = now;
-    }
-
-    /// Whether one more is allowed now; if so it is taken.
-    fn allows(&mut self, now: Timestamp) -> bool {
-        self.refill(now);
-        if self.allowance < 1_000 {
-            return false;
-        }
-        self.allowance -= 1_000;
-        true
-    }
-
-    /// Takes this many more, as a debt if need be: at most a second's worth.
-    fn charge(&mut self, more: u32) {
-        let after = self.allowance.saturating_sub(i64::from(more) * 1_000);
-        self.allowance = after.max(-self.per_sec * 1_000);
-    }
-
-    fn is_whole(&mut self, now: Timestamp) -> bool {
-        self.refill(now);
-        self.allowance >= self.per_sec * 1_000
-    }
-}
-
 /// How many there may be in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SharedRate {
-    /// In all.
+    /// How many of all clients together.
     pub total: u32,
     /// Of one client.
     pub per_client: u32,
@@ -74,11 +24,11 @@ const PROVEN_PART: u32 = 10;
 
 /// Whose allowance something was taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purse {
-    /// That of the client.
-    Clients,
-    /// That of a signer who was right before, at this client.
-    Signers,
+pub(crate) enum Payer {
+    /// The client.
+    Client,
+    /// A signer who was right before, at this client.
+    Signer,
 }
 
 /// A rate limit in all, of which each client has a share: none of them can use up what the others need. Signers who were
@@ -86,96 +36,64 @@ pub(crate) enum Purse {
 /// not keep them out.
 #[derive(Debug)]
 pub(crate) struct FairRate {
-    rate: SharedRate,
-    all: RateLimit,
-    clients: HashMap<IpAddr, RateLimit>,
-    signers: HashMap<Source, RateLimit>,
-    signers_of: HashMap<IpAddr, RateLimit>,
-    /// The one allowance of all those who cannot be remembered one by one.
-    crowd: RateLimit,
-    remembered_max: usize,
-}
-
-/// The allowance under this key, if there is room to remember it.
-fn of<K: Eq + Hash>(
-    table: &mut HashMap<K, RateLimit>,
-    key: K,
-    per_sec: u32,
-    max: usize,
-    now: Timestamp,
-) -> Option<&mut RateLimit> {
-    if table.len() >= max && !table.contains_key(&key) {
-        // A whole allowance is as good as none that is remembered.
-        table.retain(|_, own| !own.is_whole(now));
-        if table.len() >= max {
-            return None;
-        }
-    }
-    Some(table.entry(key).or_insert_with(|| RateLimit::new(per_sec, now)))
+    all: TokenBucket,
+    per_client: Rate,
+    clients: KeyedLimiter<IpAddr>,
+    per_signer: Rate,
+    signers: KeyedLimiter<Source>,
+    signers_of: KeyedLimiter<IpAddr>,
 }
 
 impl FairRate {
     /// Full allowances.
-    pub(crate) fn new(rate: SharedRate, now: Timestamp) -> Self {
+    pub(crate) fn new(rate: SharedRate) -> Self {
+        Self::remembering(rate, REMEMBERED_MAX)
+    }
+
+    fn remembering(rate: SharedRate, keys_max: usize) -> Self {
+        let per_client = Rate::per_sec(rate.per_client);
+        // Who cannot be remembered as a signer is a client as any other.
+        let no_crowd = Rate::per_sec(0);
         Self {
-            rate,
-            all: RateLimit::new(rate.total, now),
-            clients: HashMap::new(),
-            signers: HashMap::new(),
-            signers_of: HashMap::new(),
-            crowd: RateLimit::new(rate.per_client, now),
-            remembered_max: REMEMBERED_MAX,
+            all: TokenBucket::full(Rate::per_sec(rate.total)),
+            per_client,
+            clients: KeyedLimiter::new(keys_max, per_client),
+            per_signer: Rate::per_sec(rate.per_client.div_ceil(PROVEN_PART)),
+            signers: KeyedLimiter::new(keys_max, no_crowd),
+            signers_of: KeyedLimiter::new(keys_max, no_crowd),
         }
     }
 
-    fn clients(&mut self, client: IpAddr, now: Timestamp) -> &mut RateLimit {
-        let (per_sec, max) = (self.rate.per_client, self.remembered_max);
-        of(&mut self.clients, client, per_sec, max, now).unwrap_or(&mut self.crowd)
-    }
-
     /// Takes one more, if there is one for this source now: from its own allowance and from that of all.
-    pub(crate) fn take(&mut self, source: Source, now: Timestamp) -> Option<Purse> {
+    pub(crate) fn take(&mut self, source: Source, now: Timestamp) -> Option<Payer> {
         let client = source.client();
         // Its own first: who has used that up takes nothing from the others.
-        let is_known = self.signers.get_mut(&source).is_some_and(|own| own.allows(now));
-        let purse = if is_known
-            && of(
-                &mut self.signers_of,
-                client,
-                self.rate.per_client,
-                self.remembered_max,
-                now,
-            )
-            .is_some_and(|own| own.allows(now))
-        {
-            Purse::Signers
-        } else if self.clients(client, now).allows(now) {
-            Purse::Clients
+        let is_signers = self.signers.take_if_known(&source, now)
+            && self.signers_of.take(client, self.per_client, now).is_ok();
+        let payer = if is_signers {
+            Payer::Signer
         } else {
-            return None;
+            self.clients.take(client, self.per_client, now).ok()?;
+            Payer::Client
         };
-        self.all.allows(now).then_some(purse)
+        self.all.take(now).ok()?;
+        Some(payer)
     }
 
     /// Notes that this source was right: from now on it has an allowance of its own.
     pub(crate) fn prove(&mut self, source: Source, now: Timestamp) {
-        let per_sec = self.rate.per_client.div_ceil(PROVEN_PART);
-        if !self.signers.contains_key(&source) && self.signers.len() >= self.remembered_max {
+        if !self.signers.remember(source, self.per_signer, now) {
             // Rare, and cheap to make good: who signs on is known again.
             self.signers.clear();
+            self.signers.remember(source, self.per_signer, now);
         }
-        of(&mut self.signers, source, per_sec, self.remembered_max, now);
     }
 
-    /// Makes this source alone pay for this many more, from the purse that the first was taken from.
-    pub(crate) fn charge(&mut self, source: Source, purse: Purse, more: u32, now: Timestamp) {
-        match purse {
-            Purse::Clients => self.clients(source.client(), now).charge(more),
-            Purse::Signers => {
-                if let Some(own) = self.signers.get_mut(&source) {
-                    own.charge(more);
-                }
-            }
+    /// Makes this source alone pay for this many more, as it paid for the first.
+    pub(crate) fn charge(&mut self, source: Source, payer: Payer, more: u32, now: Timestamp) {
+        match payer {
+            Payer::Client => self.clients.charge(source.client(), self.per_client, more, now),
+            Payer::Signer => self.signers.charge(source, self.per_signer, more, now),
         }
     }
 }
@@ -200,7 +118,7 @@ mod tests {
     }
 
     fn rate(total: u32, per_client: u32) -> FairRate {
-        FairRate::new(SharedRate { total, per_client }, Timestamp::EPOCH)
+        FairRate::new(SharedRate { total, per_client })
     }
 
     #[test]
@@ -227,8 +145,8 @@ mod tests {
     #[test]
     fn what_a_client_is_charged_is_its_own_debt_and_is_paid_off() {
         let mut rate = rate(40, 10);
-        assert_eq!(rate.take(ip(1), Timestamp::EPOCH), Some(Purse::Clients));
-        (0..1_000).for_each(|_| rate.charge(ip(1), Purse::Clients, 9, Timestamp::EPOCH));
+        assert_eq!(rate.take(ip(1), Timestamp::EPOCH), Some(Payer::Client));
+        (0..1_000).for_each(|_| rate.charge(ip(1), Payer::Client, 9, Timestamp::EPOCH));
         assert_eq!(allowed(&mut rate, 1, 900), 0);
         assert_eq!(
             allowed(&mut rate, 1, 1_500),
@@ -240,8 +158,8 @@ mod tests {
 
     #[test]
     fn more_clients_than_can_be_remembered_share_one_allowance() {
-        let mut rate = rate(1_000, 4);
-        rate.remembered_max = 2;
+        let (total, per_client) = (1_000, 4);
+        let mut rate = FairRate::remembering(SharedRate { total, per_client }, 2);
         assert_eq!([1, 2].map(|client| allowed(&mut rate, client, 0)), [4, 4]);
         assert_eq!([3, 4].map(|client| allowed(&mut rate, client, 0)), [4, 0]);
         assert_eq!(allowed(&mut rate, 4, 10_000), 4, "who came long ago is forgotten");
@@ -253,10 +171,10 @@ mod tests {
         let mut rate = rate(200, 40);
         let now = Timestamp::EPOCH;
         let (honest, junk) = (of_miner(1, 1), of_miner(1, 2));
-        assert_eq!(rate.take(honest, now), Some(Purse::Clients));
+        assert_eq!(rate.take(honest, now), Some(Payer::Client));
         rate.prove(honest, now);
-        while let Some(purse) = rate.take(junk, now) {
-            rate.charge(junk, purse, 9, now);
+        while let Some(payer) = rate.take(junk, now) {
+            rate.charge(junk, payer, 9, now);
         }
         let heard = (0..100).filter(|_| rate.take(honest, now).is_some()).count();
         assert_eq!(heard, 4, "a tenth of the client's share");

@@ -17,9 +17,9 @@ pub const IDENTITY: &str = "ledger.chain";
 /// A block by height and hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
-    /// Its height.
+    /// The height at which the block was seen.
     pub height: u32,
-    /// Its hash.
+    /// The block's hash.
     pub hash: HeaderHash,
 }
 
@@ -73,7 +73,7 @@ pub struct Facts {
 /// Whether the ledger belongs to the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Belonging {
-    /// It does.
+    /// The ledger belongs to this chain.
     Ours,
     /// Nobody can tell yet, in words.
     NotYet(String),

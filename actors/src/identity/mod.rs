@@ -39,12 +39,12 @@ const MOVE_EVERY: u32 = 120;
 /// The wait between two questions at the start.
 const TRY_EVERY: Duration = Duration::from_millis(250);
 
-/// What is compared.
+/// The two sides that are compared.
 #[derive(Clone)]
 pub struct Sides {
-    /// The chain.
+    /// The chain that the nodes are on.
     pub chain: SharedChain,
-    /// The ledger.
+    /// The ledger that remembers a chain.
     pub store: SharedStore,
     /// How deep a block is that is remembered.
     pub depth: u32,
@@ -163,7 +163,7 @@ struct Poke;
 
 /// What the keeper is made with.
 pub struct IdentityKeeperParts {
-    /// What is compared.
+    /// The chain and the ledger that must belong together.
     pub sides: Sides,
     /// Where the identity is kept.
     pub ledger: Port<Commit>,
@@ -185,7 +185,7 @@ pub struct IdentityKeeper {
 }
 
 impl IdentityKeeper {
-    /// A keeper.
+    /// A keeper that has compared nothing yet.
     pub fn new(parts: IdentityKeeperParts) -> Self {
         Self {
             parts,

@@ -21,9 +21,9 @@ use crate::handlers::submission::messages::ShareVerdict;
 /// Notes that a signed request's nonce is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UseNonce {
-    /// Who signed.
+    /// The hotkey whose signature the nonce came with.
     pub hotkey: Hotkey,
-    /// The nonce.
+    /// The nonce of the request: nanoseconds, by the signer's clock.
     pub nonce_nanos: u64,
     /// When it is too old to be taken anyway.
     pub expires_at: Timestamp,
@@ -49,7 +49,7 @@ impl Request for UseNonce {
 /// Registers a miner whose address was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegisterMiner {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
     /// Where payouts shall go; `None` leaves it as it is.
     pub payout_address: Option<String>,
@@ -66,7 +66,7 @@ impl Request for RegisterMiner {
 /// Whether a miner may mine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadStanding {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
 }
 
@@ -75,9 +75,9 @@ pub struct ReadStanding {
 pub enum Standing {
     /// Registered and welcome.
     Good,
-    /// Not registered.
+    /// Nobody registered this hotkey.
     Unknown,
-    /// Banned.
+    /// An operator banned it.
     Banned {
         /// Why, in the operator's words.
         reason: String,
@@ -91,11 +91,11 @@ impl Request for ReadStanding {
 /// Finds or numbers a worker and says which share target its next job gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssignWorker {
-    /// Whose.
+    /// The miner whose worker it is.
     pub hotkey: Hotkey,
-    /// Its name.
+    /// The worker's name, as the request gave it.
     pub worker: WorkerName,
-    /// Who asks.
+    /// Whose place a new worker's name takes up.
     pub client: Client,
 }
 
@@ -104,9 +104,9 @@ pub struct AssignWorker {
 pub enum AssignWorkerReply {
     /// The worker's number and its next job's share target.
     Assigned {
-        /// Its number.
+        /// The number under which its shares are kept.
         worker: WorkerId,
-        /// The share target.
+        /// The target that its next job is issued with.
         share_target: Target,
     },
     /// It may not mine.
@@ -125,9 +125,9 @@ impl Request for AssignWorker {
 /// worker is still welcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinWorker {
-    /// Whose.
+    /// The account that logs in: a hotkey, or a payout address.
     pub identity: Identity,
-    /// Its name.
+    /// The worker's name, as the user name gave it.
     pub worker: WorkerName,
     /// What the session issues now, to be shown; `None` at the beginning.
     pub issued: Option<Difficulty>,
@@ -142,9 +142,9 @@ pub struct JoinWorker {
 pub enum JoinWorkerReply {
     /// It may mine.
     Joined {
-        /// Who it is.
+        /// The account that shares are credited to.
         miner: Hotkey,
-        /// Its number.
+        /// The number under which its shares are kept.
         worker: WorkerId,
         /// A difficulty that an operator fixed.
         fixed: Option<Difficulty>,
@@ -195,14 +195,14 @@ impl Request for WatchMiners {
 pub enum CheckedShare {
     /// It meets its job's share target.
     Proven {
-        /// The job.
+        /// The job that the share was checked against.
         job: Arc<Job>,
         /// The proof of work.
         proof: Proof,
     },
     /// It does not count; it is only counted. The worker is known if its job was.
     Rejected {
-        /// Why.
+        /// Why the check refused it.
         reason: Rejection,
         /// Whose, if known.
         worker: Option<WorkerId>,
@@ -212,7 +212,7 @@ pub enum CheckedShare {
 /// What one request brought, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedShares {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// Which of its machines, if the request says.
     pub worker: Option<WorkerName>,
@@ -225,7 +225,7 @@ pub struct CheckedShares {
 pub struct JudgeShares {
     /// When they were received.
     pub received_at: Timestamp,
-    /// The requests.
+    /// The requests of one moment, each with its shares in order.
     pub requests: Vec<CheckedShares>,
 }
 
@@ -261,22 +261,22 @@ pub struct WorkRetired {
 /// Reads one miner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadMiner {
-    /// Whom.
+    /// The miner to read.
     pub hotkey: Hotkey,
 }
 
 /// A miner, as others see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MinerView {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
-    /// When first registered.
+    /// When it registered first.
     pub registered_at: Timestamp,
-    /// Where payouts go.
+    /// The address that payouts go to; `None` while there is none.
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from the difficulty of accepted shares.
     pub hashrate: f64,
-    /// Accepted shares.
+    /// Shares accepted since it registered.
     pub accepted: u64,
     /// Rejected shares by [`Rejection::index`].
     pub rejected: [u64; 6],
@@ -286,14 +286,14 @@ pub struct MinerView {
     pub window: Units,
     /// Blocks among its shares, and how many were to be expected of its work.
     pub record: Record,
-    /// Its machines.
+    /// Its named workers and `default`.
     pub workers: Vec<WorkerView>,
 }
 
 /// A worker, as others see it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerView {
-    /// Its name.
+    /// The worker's name.
     pub name: WorkerName,
     /// Hashes per second, estimated from the difficulty of accepted shares.
     pub hashrate: f64,
@@ -301,7 +301,7 @@ pub struct WorkerView {
     pub share_difficulty: Difficulty,
     /// When its last share was accepted.
     pub last_share_at: Option<Timestamp>,
-    /// Accepted shares.
+    /// Shares accepted under this name.
     pub shares: u64,
 }
 
@@ -316,7 +316,7 @@ pub struct ReadMiners;
 /// All miners together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MinersView {
-    /// Registered miners.
+    /// Miners that are registered now.
     pub miners: u64,
     /// Those of them that are payout addresses.
     pub address_miners: u64,
@@ -340,7 +340,7 @@ pub struct MinersView {
     pub hashrate: f64,
     /// One standard deviation of that by chance alone, as a part of it; `None` before the first share.
     pub hashrate_error: Option<f64>,
-    /// Accepted shares.
+    /// Shares accepted from all miners.
     pub accepted: u64,
     /// Rejected shares by [`Rejection::index`].
     pub rejected: [u64; 6],
@@ -386,16 +386,16 @@ impl Request for ReadRecords {
 pub enum MinerControl {
     /// Bans a miner.
     Ban {
-        /// Whom.
+        /// The miner to ban.
         hotkey: Hotkey,
-        /// Why.
+        /// The reason, which the miner is told.
         reason: String,
         /// Until when; `None`: until lifted.
         until: Option<Timestamp>,
     },
     /// Lifts a ban.
     Unban {
-        /// Whose.
+        /// The miner to let in again.
         hotkey: Hotkey,
     },
     /// Takes new miners again.
@@ -404,7 +404,7 @@ pub enum MinerControl {
     CloseRegistration,
     /// Fixes a worker's (or a miner's) share difficulty, or lets vardiff choose again.
     SetShareDifficulty {
-        /// Whose.
+        /// The miner whose jobs get it.
         hotkey: Hotkey,
         /// Which worker; `None`: all of them.
         worker: Option<WorkerName>,
@@ -413,14 +413,14 @@ pub enum MinerControl {
     },
     /// Takes a worker's name out. What it came to stays its miner's.
     RemoveWorker {
-        /// Whose.
+        /// The miner who loses the worker.
         hotkey: Hotkey,
-        /// Which.
+        /// The worker's name.
         worker: WorkerName,
     },
     /// Removes a miner that is owed nothing.
     RemoveMiner {
-        /// Whom.
+        /// The miner to remove.
         hotkey: Hotkey,
     },
 }

@@ -43,7 +43,7 @@ const COUNTERS_PER_WRITE: usize = 1_000;
 
 /// What the miner manager is made with.
 pub struct MinerManagerParts {
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
     /// Where everything is kept.
     pub ledger: Port<Commit>,
@@ -69,9 +69,9 @@ pub struct MinerMemory {
     pub next_worker: WorkerId,
     /// Settings of workers that are no more, which are to be forgotten.
     pub orphans: Vec<String>,
-    /// Used nonces.
+    /// Nonces of signed requests, against replay.
     pub replay: ReplayGuard,
-    /// Accepted headers.
+    /// Headers of live shares, against duplicates.
     pub recent: RecentShares,
     /// Work in the window that ends now.
     pub performance: Performance,

@@ -62,7 +62,7 @@ impl Compared {
 /// What the wallet sent and the ledger does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
-    /// The transaction.
+    /// The transaction that the ledger does not know.
     pub spend: Spend,
     /// Which of its outputs are miners', in the order of the outputs.
     pub to_miner: Vec<bool>,
@@ -165,7 +165,7 @@ pub fn holds(pays_miner: bool, was_compared: bool, is_start: bool) -> bool {
 /// What an operator wants done about them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settle {
-    /// Book it.
+    /// Book it as a payout.
     Adopt {
         /// This one; `None`: all that pay miners.
         only: Option<Txid>,

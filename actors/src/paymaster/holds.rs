@@ -40,7 +40,7 @@ pub enum Hold {
 pub struct ParseHoldError;
 
 impl Hold {
-    /// Every ground.
+    /// Every ground on which payouts may be held.
     pub const ALL: [Self; 5] = [
         Self::Start,
         Self::Restored,

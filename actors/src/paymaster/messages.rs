@@ -37,7 +37,7 @@ pub struct ReadPayouts;
 /// A payout that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPayout {
-    /// Which.
+    /// The payout's number.
     pub id: PayoutId,
     /// Where it is on its way.
     pub state: PayoutState,
@@ -90,7 +90,7 @@ impl Request for ReadPayouts {
 /// Reads whether a miner's balance is due and waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadWaiting {
-    /// Whose.
+    /// The miner whose balance may wait.
     pub hotkey: Hotkey,
 }
 
@@ -104,7 +104,7 @@ impl Request for ReadWaiting {
 pub enum PaymasterControl {
     /// Sends nothing new. What was sent is followed, and sent again if it got lost.
     Pause,
-    /// Pays again.
+    /// Plans payouts again.
     Resume,
     /// Plans a payout now instead of when the interval is over.
     PayNow {

@@ -87,7 +87,7 @@ pub struct PaymasterParts {
     pub ledger: Port<Commit>,
     /// Where balances and payouts are read.
     pub store: SharedStore,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
     /// The emergency stop.
     pub halt: SharedHalt,

@@ -27,7 +27,7 @@ const RETRIES_MAX: usize = 4;
 pub(super) struct Refusal {
     /// In the wallet's words.
     pub(super) why: String,
-    /// When.
+    /// When the node refused it.
     pub(super) at: Timestamp,
 }
 

@@ -44,7 +44,7 @@ pub enum TroubleKind {
 }
 
 impl TroubleKind {
-    /// Every kind.
+    /// Every kind of trouble, for tests and the runbook.
     pub const ALL: [Self; 16] = [
         Self::WalletLocked,
         Self::WalletNotLoaded,
@@ -145,7 +145,7 @@ impl TroubleKind {
     }
 }
 
-/// One hindrance.
+/// One thing that hinders payouts, with what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trouble {
     /// What kind it is.

@@ -18,7 +18,7 @@ use crate::reward_distributor::messages::DistributorControl;
 pub enum Origin {
     /// The program's own.
     Default,
-    /// This file.
+    /// The configuration file of this name.
     File(String),
     /// This variable of the environment.
     Variable(String),

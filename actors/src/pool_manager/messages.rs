@@ -20,7 +20,7 @@ use dwarves_ports::store::Written;
 pub enum LifeState {
     /// Not ready for miners yet.
     Starting,
-    /// At work.
+    /// Gives out work and takes shares.
     Running,
     /// Gives out no work and takes no shares, by an operator's order.
     Paused,
@@ -51,7 +51,7 @@ pub enum ControlMessage {
     Work(WorkControl),
     /// To the reward distributor.
     Rewards(DistributorControl),
-    /// To the paymaster.
+    /// For the paymaster.
     Payouts(PaymasterControl),
     /// To the gate before the Stratum listeners.
     Gate(GateControl),
@@ -116,7 +116,7 @@ pub struct ReadPool;
 pub struct PoolView {
     /// Where it is in its life.
     pub state: LifeState,
-    /// Since when.
+    /// When this process started.
     pub started_at: Timestamp,
     /// Whether the last thing asked of the ledger was written.
     pub ledger_writes: bool,

@@ -57,7 +57,7 @@ pub struct PoolPeers {
     pub ledger: Port<ReadLedger>,
     /// Where settings are kept.
     pub commit: Port<Commit>,
-    /// Closes the ledger.
+    /// Closes the ledger after its last commit.
     pub close_ledger: Port<CloseLedger>,
     /// Takes control messages for miners.
     pub miners: Port<MinerControl>,
@@ -83,7 +83,7 @@ pub struct PoolPeers {
     pub payouts: Port<PaymasterControl>,
     /// Ends what is under way and begins no more payouts.
     pub drain_payouts: Port<DrainPayouts>,
-    /// How payouts are.
+    /// Reads open payouts, holds and troubles.
     pub read_payouts: Port<ReadPayouts>,
     /// Reads how found blocks are.
     pub read_blocks: Port<ReadBlocks>,
@@ -93,9 +93,9 @@ pub struct PoolPeers {
 
 /// What the pool manager is made with.
 pub struct PoolManagerParts {
-    /// Whom it asks.
+    /// The actors that it asks.
     pub peers: PoolPeers,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
     /// Tells whoever runs the process that an admin wants it to stop.
     pub stop: watch::Sender<bool>,

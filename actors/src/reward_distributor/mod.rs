@@ -49,7 +49,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How rewards are split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// The scheme.
+    /// How a reward is split.
     pub scheme: Scheme,
     /// Where rewards come from.
     pub source: Source,
@@ -63,7 +63,7 @@ pub struct Terms {
 
 /// What the reward distributor is made with.
 pub struct RewardDistributorParts {
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
     /// Where rounds are booked.
     pub ledger: Port<Commit>,

@@ -39,9 +39,9 @@ pub struct TimeKeeperParts {
     pub rules: Rules,
     /// The latest date that an earlier life wrote down.
     pub last_seen: Timestamp,
-    /// Who closes rounds.
+    /// Tells the reward distributor whether the clock is believed.
     pub rounds: Outbox<ClockNews>,
-    /// Who pays.
+    /// Holds payouts while the clock is refused.
     pub payouts: Outbox<HoldPayouts>,
 }
 

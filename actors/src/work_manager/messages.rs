@@ -108,7 +108,7 @@ pub enum LackOfWork {
 }
 
 impl LackOfWork {
-    /// Every reason.
+    /// Every reason for which there is no work.
     pub const ALL: [Self; 5] = [
         Self::Draining,
         Self::Paused,
@@ -144,7 +144,7 @@ impl LackOfWork {
 /// that a block found with one still reaches the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HoldWork {
-    /// Why.
+    /// The reason that miners and operators are told.
     pub why: LackOfWork,
     /// Whether it holds from now on.
     pub holds: bool,
@@ -173,7 +173,7 @@ impl Request for Subscribe {
 /// Asks for a new job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssueJob {
-    /// For whom.
+    /// The miner whom the job is for.
     pub owner: Hotkey,
     /// For which worker.
     pub worker: WorkerId,
@@ -186,7 +186,7 @@ pub struct IssueJob {
 pub enum IssueJobReply {
     /// A job that nobody else has.
     Issued {
-        /// The job.
+        /// The job to give out.
         job: Arc<Job>,
         /// Until when its shares are taken at the latest.
         expires_at: Timestamp,

@@ -46,17 +46,17 @@ const LOOK_EVERY: Span = Span::from_millis(500);
 pub struct WorkManagerParts {
     /// Where work comes from.
     pub chain: SharedChain,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
-    /// Keeps templates.
+    /// Stores templates before the first job of each.
     pub ledger: Port<Commit>,
     /// Is told which templates are over.
     pub miners: Outbox<WorkRetired>,
     /// Is told when the chain is not one to pay on.
     pub payouts: Outbox<HoldPayouts>,
-    /// Names jobs.
+    /// The key that seals job ids.
     pub job_key: JobKey,
-    /// What coinbases pay.
+    /// The output script that coinbases pay the reward to.
     pub payout_script: Vec<u8>,
     /// The pool's tag in coinbases.
     pub tag: String,

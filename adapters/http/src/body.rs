@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, dev};
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use futures_core::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

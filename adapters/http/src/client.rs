@@ -13,7 +13,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
 
 use super::state::HttpState;
-use dwarves_peers::Network;
+use dwarves_domain::network::Subnet;
 
 /// Proxies in a row whose word is followed.
 const HOPS_MAX: usize = 16;
@@ -28,8 +28,8 @@ pub fn address(req: &HttpRequest, state: &HttpState) -> IpAddr {
 }
 
 /// The client that a request from `peer` with these headers comes from.
-pub fn client_of(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
-    let is_proxy = |ip: IpAddr| proxies.iter().any(|network| network.holds(ip));
+pub fn client_of(peer: IpAddr, headers: &HeaderMap, proxies: &[Subnet]) -> IpAddr {
+    let is_proxy = |ip: IpAddr| proxies.iter().any(|subnet| subnet.contains(ip));
     if !is_proxy(peer) {
         return peer;
     }

@@ -32,7 +32,7 @@ A request signed with `btauth/1` (PyPI `bittensor` 11, `bittensor.http_auth`). H
 Signed are these lines joined by a line feed: `btauth/1`, scheme, method, path with query as sent, hex SHA-256 of \
 the body, nonce, sender, receiver. A nonce is good once.";
 
-/// The document.
+/// The OpenAPI document, with all routes and types.
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut description = INTRODUCTION.to_owned();
     for code in Code::ALL {

@@ -33,7 +33,7 @@ use super::bodies::Bodies;
 use super::connections::attending;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::{Code, Problem};
-use dwarves_peers::Network;
+use dwarves_domain::network::Subnet;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
 #[derive(Clone, Debug)]
@@ -111,14 +111,14 @@ impl Default for HttpLimits {
 
 /// What all HTTP workers share. Made once, behind an `Arc`.
 pub struct HttpDeps {
-    /// Whom to ask.
+    /// The ports of the actors that routes ask.
     pub ports: PoolPorts,
     /// The store; the routes only read it.
     pub store: SharedStore,
-    /// The clock.
+    /// Where routes read the time.
     pub clock: SharedClock,
     /// Proxies whose word for a client's address is taken.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<Subnet>,
     /// Opens session tokens.
     pub sessions: SessionKey,
     /// The bearer token of the operator.

@@ -18,13 +18,13 @@ pub enum AdminTokenError {
     /// Writing or reading failed.
     #[error(transparent)]
     File(#[from] SecretFileError),
-    /// No randomness.
+    /// The operating system gave no random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// Something else is in the file.
     #[error("{path} is not an admin token: expected 64 lower-case hex digits{hint}")]
     Format {
-        /// Which file.
+        /// The file in question, as it was given.
         path: String,
         /// What can be done, if that is known.
         hint: &'static str,

@@ -45,7 +45,7 @@ pub enum HotkeyFileError {
     /// The file is no key file.
     #[error("{path} is not a key file: {what}")]
     Format {
-        /// Which file.
+        /// The file in question, as it was given.
         path: String,
         /// What is wrong, naming the field.
         what: String,
@@ -53,7 +53,7 @@ pub enum HotkeyFileError {
     /// Writing or reading failed.
     #[error(transparent)]
     File(#[from] SecretFileError),
-    /// No randomness.
+    /// The operating system gave no random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
 }
@@ -63,7 +63,7 @@ pub enum HotkeyFileError {
 enum Pair {
     /// Substrate's default, and what is made here.
     Sr25519(Box<Keypair>),
-    /// Read only.
+    /// Read from a file; new ones are never of this kind.
     Ed25519(Box<SigningKey>),
 }
 

@@ -25,7 +25,7 @@ pub enum SecretFileError {
     /// The operating system refused.
     #[error("cannot {verb} {}", .path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, such as `read`.
         verb: &'static str,
         /// With which file.
         path: PathBuf,
@@ -36,12 +36,12 @@ pub enum SecretFileError {
     /// Too large or not text.
     #[error("{} is not a file of this kind: {what}", .path.display())]
     NotText {
-        /// Which file.
+        /// The file in question, as it was given.
         path: PathBuf,
         /// What is wrong with it.
         what: &'static str,
     },
-    /// No randomness.
+    /// The operating system gave no random bytes.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
 }

@@ -19,7 +19,7 @@ use dwarves_system::entropy::SystemRandomness;
 /// A long poll that brings nothing new is not repeated sooner than this.
 const SHORTEST_POLL: Duration = Duration::from_secs(1);
 
-/// Fetches work.
+/// Fetches work for all threads, by long poll.
 pub(super) struct Fetcher {
     pub(super) client: PoolClient,
     pub(super) worker: WorkerName,

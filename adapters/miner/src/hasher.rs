@@ -16,9 +16,9 @@ type Block = GenericArray<u8, U64>;
 /// A header whose nonces are searched.
 #[derive(Clone, Debug)]
 pub enum Hasher {
-    /// With SHA-256d.
+    /// Bitcoin's double SHA-256.
     Sha256d(Sha256dHasher),
-    /// With scrypt.
+    /// Litecoin's scrypt, with the header that is hashed.
     Scrypt(Header),
 }
 

@@ -18,7 +18,7 @@ pub struct Progress {
     pub hashes: u64,
     /// Hashes per second over the last ten seconds.
     pub hashrate: f64,
-    /// Accepted shares.
+    /// Shares that the pool accepted.
     pub accepted: u64,
     /// Shares that did not count, by reason.
     pub rejected: BTreeMap<String, u64>,
@@ -26,7 +26,7 @@ pub struct Progress {
     pub blocks: u64,
     /// Shares that were found and are not answered yet.
     pub waiting: u64,
-    /// Jobs received.
+    /// Jobs that the pool gave out to this run.
     pub jobs: u64,
     /// The height of the block that is searched.
     pub height: Option<u32>,

@@ -43,7 +43,7 @@ pub struct MinerOptions {
     pub key: Arc<HotkeyFile>,
     /// The name of this machine.
     pub worker: WorkerName,
-    /// Hashing threads.
+    /// Threads that hash.
     pub threads: NonZeroU32,
     /// Where payouts shall go; `None` leaves it as the pool has it.
     pub payout_address: Option<String>,

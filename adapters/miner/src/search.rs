@@ -23,13 +23,13 @@ pub struct Freedom {
 pub struct Batch<'a> {
     /// The header, prepared.
     pub hasher: &'a Hasher,
-    /// Its version.
+    /// The header's version in this search.
     pub version: u32,
-    /// Its time.
+    /// The header's time in this search.
     pub time: u32,
     /// The first nonce.
     pub first: u32,
-    /// How many nonces.
+    /// How many nonces to try.
     pub count: u32,
 }
 

@@ -36,7 +36,7 @@ struct Pending {
     sent: bool,
 }
 
-/// Submits shares.
+/// Submits shares, again if an answer got lost.
 pub(super) struct Submitter {
     client: PoolClient,
     worker: WorkerName,

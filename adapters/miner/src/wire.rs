@@ -27,7 +27,7 @@ pub struct Work {
     /// The job's name.
     #[serde(deserialize_with = "parsed")]
     pub job_id: JobId,
-    /// How to hash.
+    /// The proof of work by which headers are hashed.
     #[serde(deserialize_with = "parsed")]
     pub algorithm: Algorithm,
     /// The height of the block that is searched.
@@ -56,9 +56,9 @@ pub struct Work {
 /// A share to submit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// The job.
+    /// The job that it was found on.
     pub job_id: JobId,
-    /// The nonce.
+    /// The nonce that makes the header a share.
     pub nonce: u32,
     /// The header's time, if it was changed.
     pub time: Option<u32>,
@@ -109,11 +109,11 @@ pub(super) struct Verdicts {
 pub struct Balances {
     /// From blocks that are not deep enough yet.
     pub immature: u64,
-    /// To be paid.
+    /// Due for a payout, in sats.
     pub payable: u64,
-    /// Being paid.
+    /// In a payout that is not deep yet, in sats.
     pub in_flight: u64,
-    /// Paid.
+    /// Confirmed on the chain, in sats.
     pub paid: u64,
 }
 
@@ -132,7 +132,7 @@ pub struct MinerStatus {
     /// Hashes per second, as the pool estimates them.
     #[serde(default)]
     pub hashrate: f64,
-    /// Its money.
+    /// What the miner has earned, by state.
     #[serde(default)]
     pub balance_sats: Balances,
 }

@@ -35,7 +35,7 @@ pub enum OpenError {
     /// Another pool has it.
     #[error("{} is in use by another running pool; stop that one, or give this one another store.path", path.display())]
     InUse {
-        /// The database.
+        /// The ledger's file.
         path: PathBuf,
     },
     /// The file has more than one name.
@@ -45,15 +45,15 @@ pub enum OpenError {
         path.display()
     )]
     SeveralNames {
-        /// The database.
+        /// The ledger's file.
         path: PathBuf,
     },
     /// The operating system refuses.
     #[error("{}: {detail}; is the directory there, and may the pool write to it?", path.display())]
     Io {
-        /// Which file.
+        /// The ledger's file.
         path: PathBuf,
-        /// What it said.
+        /// What the database said.
         detail: String,
     },
     /// Written by a newer version of this program.

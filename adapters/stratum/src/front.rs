@@ -35,7 +35,7 @@ const LEAVING_EVERY: Span = Span::from_millis(50);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Newcomer {
-    /// The connection.
+    /// The accepted connection.
     pub stream: std::net::TcpStream,
     /// Where it comes from.
     pub ip: IpAddr,

@@ -155,7 +155,7 @@ impl StratumGate {
     fn let_in(&mut self, arrived: Arrived) -> Result<(), NoSeat> {
         let place = self.seats.take()?;
         let listener = &self.listeners[arrived.listener];
-        let is_proxy = listener.proxies.iter().any(|network| network.holds(arrived.ip));
+        let is_proxy = listener.proxies.iter().any(|subnet| subnet.contains(arrived.ip));
         let address_seat = if is_proxy {
             None
         } else {

@@ -12,7 +12,7 @@
 //! | [`seats`] | the gate's tables |
 //! | [`offenders`] | who is kept out, and for how long |
 //! | [`settings`] | how the server works |
-//! | [`fuzzing`] | entry points for fuzzing |
+//! | `fuzzing` | entry points for fuzzing, for tests and `fuzz/` alone |
 //!
 //! Shares go to the thread's own submission handler and from there the same way as those over HTTP: the same
 //! duplicate sets, the same ledger, the same verdicts. A session derives its jobs by itself, from the template
@@ -20,6 +20,7 @@
 
 pub mod conversation;
 pub mod front;
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 pub mod gate;
 pub mod offenders;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use dwarves_actors::gate::KeptOut;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::time::{Span, Timestamp};
 
 /// Workers, and addresses, whose misbehaviour is remembered. With more at once the connection caps must do.

@@ -4,11 +4,11 @@
 //! gives the place back, without a message that could get lost.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::{host, subnet};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{ExtraNonce1, FrontEnd, SessionSeat};
 
@@ -20,7 +20,7 @@ const TABLE_SLACK: usize = 1_024;
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
-    /// In all.
+    /// Connections in all.
     pub total: usize,
     /// From one address (IPv4), or one network of 64 bits (IPv6).
     pub per_address: usize,
@@ -67,7 +67,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Which session's.
+    /// The session's extranonce and how it was given.
     pub fn seat(&self) -> SessionSeat {
         self.seat
     }
@@ -194,7 +194,7 @@ impl Seats {
         &mut self.offenders
     }
 
-    /// Open connections.
+    /// Connections that are open now.
     pub fn connections(&self) -> u64 {
         Arc::strong_count(&self.total).saturating_sub(1) as u64
     }
@@ -215,13 +215,6 @@ fn place_in(table: &mut HashMap<IpAddr, Weak<()>>, key: IpAddr, cap: usize) -> R
     let place = Place::default();
     table.insert(key, Arc::downgrade(&place));
     Ok(place)
-}
-
-fn subnet(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & u32::MAX << 8)),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & u128::MAX << 80)),
-    }
 }
 
 #[cfg(test)]

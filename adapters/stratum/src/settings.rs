@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use dwarves_domain::network::Subnet;
 use dwarves_domain::time::Span;
-use dwarves_peers::Network;
 use tokio_rustls::TlsAcceptor;
 
 use super::conversation::Rules;
@@ -18,7 +18,7 @@ pub struct Listener {
     /// TLS, if it is spoken here.
     pub tls: Option<TlsAcceptor>,
     /// Proxies that tell their clients' addresses.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<Subnet>,
 }
 
 /// How much one session may hold, and for how long.

@@ -11,7 +11,7 @@ use dwarves_actors::miner_manager::messages::JoinWorker;
 use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::login::Identity;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::JobKey;
 use dwarves_ports::clock::{Moment, SharedClock};
@@ -26,7 +26,7 @@ use super::settings::{Listener, SessionLimits};
 /// Bytes that one read takes at most.
 const READ_LEN: usize = 16_384;
 
-/// Whom sessions ask.
+/// The actors that a thread's sessions ask.
 #[derive(Clone)]
 pub struct Peers {
     /// Lets workers in.
@@ -45,9 +45,9 @@ pub struct Peers {
 
 /// What the sessions of a thread share.
 pub struct Thread {
-    /// Whom they ask.
+    /// The actors that its sessions ask.
     pub peers: Peers,
-    /// Their limits.
+    /// The limits that hold for each of its sessions.
     pub limits: SessionLimits,
     /// The listeners, by their numbers.
     pub listeners: Arc<[Listener]>,

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
-/// A connection.
+/// A miner's connection, with TLS or without.
 pub enum Transport {
     /// Bytes go as they are.
     Plain(TcpStream),

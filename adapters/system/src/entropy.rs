@@ -41,7 +41,7 @@ pub mod testing {
         }
     }
 
-    /// Gives nothing.
+    /// An entropy source that always fails.
     #[derive(Clone, Copy, Debug)]
     pub struct Broken;
 

@@ -20,7 +20,7 @@ pub struct Income {
     pub immature: i128,
     /// Rewards of blocks that were deep when they were booked so, and were not lost since.
     pub matured: i128,
-    /// What was emitted.
+    /// What rounds with a fixed amount brought, in sats.
     pub emitted: i128,
     /// Rewards of blocks that were lost after they were deep: a reorganisation deeper than the chain's
     /// maturity. The reserve bore them. They are in no other sum here.

@@ -1,34 +1,21 @@
 //! How many new identities one place may bring: a name that costs nothing would else fill the registry.
 //!
 //! A payout address is a miner's whole registration, and anybody can make up as many as they like. So each client
-//! address has an allowance of new identities, an hour's worth of which can be saved up. What is remembered of it is
-//! one instant: when the allowance is whole again. From then on it is as if nobody had come from there.
+//! address has an allowance of new identities, an hour's worth of which can be saved up.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
+use ipnet::IpNet;
+
+use crate::limits::{Empty, KeyedLimiter, Rate};
+use crate::network::neighbourhoods;
 use crate::time::{Span, Timestamp};
 
-/// The time for which allowances are named.
-const HOUR: Span = Span::from_secs(3_600);
-
-/// Whom an allowance belongs to: a network, by its first address and its number of bits.
-type Scope = (u8, IpAddr);
-
-/// The networks of IPv6 that have an allowance of their own, and how many times that of one machine it is. One client
-/// is given 64 bits, often 56 or 48 of them, and whoever rents machines soon has 32: their parts are no strangers to
-/// each other.
-const NETWORKS: [(u8, u64); 3] = [(64, 1), (48, 4), (32, 16)];
-
-/// The allowances of all client addresses. Bounded.
+/// The allowances of all client addresses, and of the networks that they are part of. Bounded.
 #[derive(Clone, Debug)]
 pub struct Newcomers {
-    per_hour: u64,
-    /// When the allowance of each is whole again.
-    whole_at: BTreeMap<Scope, Timestamp>,
-    scopes_max: usize,
-    /// The one allowance of all those who cannot be remembered one by one.
-    crowd_whole_at: Timestamp,
+    rate: Rate,
+    allowances: KeyedLimiter<IpNet>,
 }
 
 /// The allowance is used up.
@@ -39,20 +26,14 @@ pub struct TooManyNew {
 }
 
 impl Newcomers {
-    /// Whole allowances of `per_hour` new identities (at least one), remembered for at most `hosts_max` client
+    /// Whole allowances of `per_hour` new identities (at least one), remembered for at most `networks_max` client
     /// addresses and networks. If more than that come within an hour, the others share one allowance.
-    pub fn new(per_hour: u32, hosts_max: usize) -> Self {
+    pub fn new(per_hour: u32, networks_max: usize) -> Self {
+        let rate = Rate::per_hour(per_hour.max(1));
         Self {
-            per_hour: u64::from(per_hour.max(1)),
-            whole_at: BTreeMap::new(),
-            scopes_max: hosts_max,
-            crowd_whole_at: Timestamp::EPOCH,
+            rate,
+            allowances: KeyedLimiter::new(networks_max, rate),
         }
-    }
-
-    /// The time in which an allowance of this many times a machine's grows by one.
-    fn cost(&self, times: u64) -> Span {
-        Span::from_millis((HOUR.millis() / self.per_hour.saturating_mul(times)).max(1))
     }
 
     /// Takes one from the allowance of this client address, and of the networks that it is part of.
@@ -60,110 +41,23 @@ impl Newcomers {
     /// # Errors
     /// If one of them has none left now.
     pub fn admit(&mut self, from: IpAddr, now: Timestamp) -> Result<(), TooManyNew> {
-        let scopes = scopes(from);
-        let unknown = |known: &BTreeMap<Scope, Timestamp>| {
-            let new = |scope: &&(Scope, u64)| !known.contains_key(&scope.0);
-            scopes.iter().filter(new).count()
-        };
-        if self.whole_at.len() + unknown(&self.whole_at) > self.scopes_max {
-            self.whole_at.retain(|_, whole_at| *whole_at > now);
-        }
-        let has_room = self.whole_at.len() + unknown(&self.whole_at) <= self.scopes_max;
-        // Nothing is taken from one if another has none left.
-        let mut refused: Option<Span> = None;
-        for (scope, times) in &scopes {
-            let whole_at = match self.whole_at.get(scope) {
-                Some(whole_at) => *whole_at,
-                None if has_room => now,
-                None => self.crowd_whole_at,
-            };
-            let used = used(whole_at, now);
-            let then = used.millis() + self.cost(*times).millis();
-            if then > HOUR.millis() {
-                self.set(scope, now.plus(used));
-                refused = refused.max(Some(Span::from_millis(then - HOUR.millis())));
-            }
-        }
-        if let Some(try_again) = refused {
-            return Err(TooManyNew { try_again });
-        }
-        for (scope, times) in &scopes {
-            let cost = self.cost(*times).millis();
-            if has_room {
-                self.whole_at.entry(*scope).or_insert(now);
-            }
-            let whole_at = match self.whole_at.get(scope) {
-                Some(whole_at) => *whole_at,
-                // The crowd pays once, as its machines do.
-                None if *times == 1 => self.crowd_whole_at,
-                None => continue,
-            };
-            let used = used(whole_at, now).millis() + cost;
-            self.set(scope, now.plus(Span::from_millis(used)));
-        }
-        Ok(())
-    }
-
-    /// Notes when an allowance is whole again: the scope's own, or the crowd's.
-    fn set(&mut self, scope: &Scope, at: Timestamp) {
-        *self.whole_at.get_mut(scope).unwrap_or(&mut self.crowd_whole_at) = at;
+        let networks = neighbourhoods(from).map(|(network, times)| (network, self.rate.times(times)));
+        let networks: Vec<_> = networks.collect();
+        let taken = self.allowances.take_each(&networks, now);
+        taken.map_err(|Empty { try_again }| TooManyNew { try_again })
     }
 
     /// Gives back what was taken for an identity that could not be stored.
     pub fn give_back(&mut self, from: IpAddr) {
-        for (scope, times) in scopes(from) {
-            let cost = self.cost(times);
-            if let Some(whole_at) = self.whole_at.get_mut(&scope) {
-                *whole_at = whole_at.minus(cost);
-            }
+        for (network, _) in neighbourhoods(from) {
+            self.allowances.give_back(&network);
         }
-    }
-}
-
-/// How much of an allowance is used. A clock that was ahead must not lock anybody out for as long as it was.
-fn used(whole_at: Timestamp, now: Timestamp) -> Span {
-    whole_at.since(now).min(HOUR)
-}
-
-/// The allowances that a client address draws on, and how many times a machine's each is.
-fn scopes(from: IpAddr) -> Vec<(Scope, u64)> {
-    match from.to_canonical() {
-        IpAddr::V4(ip) => vec![((32, IpAddr::V4(ip)), 1)],
-        IpAddr::V6(ip) => NETWORKS
-            .iter()
-            .map(|(bits, times)| ((*bits, network(ip, *bits)), *times))
-            .collect(),
-    }
-}
-
-/// The first `bits` (1 to 128) bits of an IPv6 address.
-fn network(ip: Ipv6Addr, bits: u8) -> IpAddr {
-    IpAddr::V6(Ipv6Addr::from_bits(
-        ip.to_bits() & u128::MAX << (128 - u32::from(bits)),
-    ))
-}
-
-/// What one machine can have as many of as it likes counts as one: an IPv4 address, however it is written, or an
-/// IPv6 network of 64 bits.
-pub fn host(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => network(ip, 64),
-    }
-}
-
-/// What one client can have as many of as it likes counts as one where all share what there is: an IPv4 address, or
-/// an IPv6 network of 48 bits.
-pub fn site(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => network(ip, 48),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use std::net::Ipv6Addr;
 
     use super::*;
 
@@ -278,13 +172,13 @@ mod tests {
             .filter(|n| newcomers.admit(host_of(*n), NOW).is_ok())
             .count();
         assert_eq!(admitted, 103, "each that is remembered, and three of all others");
-        assert_eq!(newcomers.whole_at.len(), 100);
+        assert_eq!(newcomers.allowances.len(), 100);
         // Those that are remembered keep their own.
         assert!(newcomers.admit(host_of(7), NOW).is_ok());
         // An hour later nobody is remembered any more.
-        let later = NOW.plus(HOUR);
+        let later = NOW.plus(Span::from_secs(3_600));
         assert!(newcomers.admit(host_of(20_000), later).is_ok());
-        assert_eq!(newcomers.whole_at.len(), 1);
+        assert_eq!(newcomers.allowances.len(), 1);
     }
 
     #[test]
@@ -299,31 +193,5 @@ mod tests {
                 .admit(ip("192.0.2.1"), back.plus(refused.try_again))
                 .is_ok()
         );
-    }
-
-    proptest! {
-        #[test]
-        fn no_hour_brings_more_than_two_allowances_and_waiting_as_told_helps(
-            per_hour in 1u32..200,
-            steps in proptest::collection::vec(0u64..600_000, 1..400),
-        ) {
-            let mut newcomers = Newcomers::new(per_hour, 10);
-            let (mut now, mut admitted) = (NOW, Vec::new());
-            for step in steps {
-                now = now.plus(Span::from_millis(step));
-                match newcomers.admit(ip("192.0.2.1"), now) {
-                    Ok(()) => admitted.push(now),
-                    Err(TooManyNew { try_again }) => {
-                        let mut patient = newcomers.clone();
-                        prop_assert!(patient.admit(ip("192.0.2.1"), now.plus(try_again)).is_ok());
-                        let hasty = try_again.millis() - 1;
-                        prop_assert!(newcomers.admit(ip("192.0.2.1"), now.plus(Span::from_millis(hasty))).is_err());
-                        now = now.plus(Span::from_millis(hasty));
-                    }
-                }
-                let within = admitted.iter().filter(|at| now.since(**at) <= HOUR).count();
-                prop_assert!(within <= 2 * per_hour as usize);
-            }
-        }
     }
 }

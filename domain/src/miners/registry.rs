@@ -30,7 +30,7 @@ pub use names::{Credit, OutOfNumbers};
 /// How much the registry may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegistryLimits {
-    /// Registered miners.
+    /// Miners that may be registered.
     pub miners: usize,
     /// Those of them that are payout addresses.
     pub address_miners: usize,
@@ -56,7 +56,7 @@ pub struct Ban {
 pub enum Standing<'a> {
     /// Registered and welcome.
     Good,
-    /// Not registered.
+    /// Nobody registered this hotkey.
     Unknown,
     /// Banned, for this reason.
     Banned(&'a str),
@@ -65,9 +65,9 @@ pub enum Standing<'a> {
 /// A registered miner.
 #[derive(Clone, Debug)]
 pub struct Miner {
-    /// When first registered.
+    /// When it registered first.
     pub registered_at: Timestamp,
-    /// Where payouts go.
+    /// The address that payouts go to; `None` while there is none.
     pub payout_address: Option<String>,
     /// Whether it is a payout address's own identity.
     pub is_address: bool,
@@ -94,7 +94,7 @@ pub struct Miner {
 /// What a worker's shares came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Accepted shares.
+    /// Shares accepted.
     pub accepted: u64,
     /// Rejected shares by [`Rejection::index`].
     pub rejected: [u64; Rejection::REASONS.len()],
@@ -147,9 +147,9 @@ enum Stage {
 /// A worker of a miner.
 #[derive(Clone, Debug)]
 pub struct Worker {
-    /// Whose.
+    /// The miner whose worker it is.
     pub hotkey: Hotkey,
-    /// Its name.
+    /// The worker's name.
     pub name: WorkerName,
     /// What its shares came to.
     pub counters: Counters,

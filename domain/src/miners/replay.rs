@@ -24,7 +24,7 @@ pub struct ReplayGuard {
 pub enum NonceClaim {
     /// Never seen; it is used now.
     Fresh,
-    /// Used before.
+    /// The same hotkey used it before.
     Used,
     /// The guard is full: refusing is the only safe answer.
     Full,

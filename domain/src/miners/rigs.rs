@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::newcomers::host;
 use super::rejects::{Limits, Rejects, Rung};
 use crate::hotkey::Hotkey;
 use crate::ids::{WorkerId, WorkerName};
+use crate::network::host;
 use crate::time::{Span, Timestamp};
 
 /// Rigs whose windows, or whose time outside, are remembered. About 200 bytes each. With more at once the quotas of
@@ -33,9 +33,9 @@ pub enum Rig {
 pub struct RigAt {
     /// The client (IPv6: the first address of its network of 64 bits).
     pub client: IpAddr,
-    /// Whose rig.
+    /// The miner whose rig it is.
     pub miner: Hotkey,
-    /// Which.
+    /// The rig, by its worker's name or number.
     pub rig: Rig,
 }
 
@@ -55,7 +55,7 @@ pub struct Ladders {
 }
 
 impl Ladders {
-    /// Nobody yet.
+    /// Nobody has a record yet.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,

@@ -17,7 +17,7 @@ use super::txid::Txid;
 /// A transaction that spends the wallet's coins, as the wallet knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spend {
-    /// Its id.
+    /// The transaction's id.
     pub txid: Txid,
     /// Whom else than the wallet itself it pays: address (empty: none that can be written) and amount.
     pub outputs: Vec<(String, Amount)>,

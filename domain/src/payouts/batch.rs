@@ -23,6 +23,9 @@ pub enum FeePayer {
 }
 
 impl FeePayer {
+    /// Either of them.
+    pub const ALL: [Self; 2] = [Self::Pool, Self::Miners];
+
     /// The name in configuration, HTTP and storage.
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,11 +50,8 @@ impl FromStr for FeePayer {
     type Err = ParseFeePayerError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "pool" => Ok(Self::Pool),
-            "miners" => Ok(Self::Miners),
-            _ => Err(ParseFeePayerError),
-        }
+        let found = Self::ALL.into_iter().find(|payer| payer.name() == text);
+        found.ok_or(ParseFeePayerError)
     }
 }
 
@@ -86,9 +86,9 @@ impl FeeRate {
 /// One miner's part of a payout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Whose.
+    /// The miner who is paid.
     pub hotkey: Hotkey,
-    /// Where it goes.
+    /// The address that is paid.
     pub address: String,
     /// What is taken from the miner's balance.
     pub amount: Amount,
@@ -112,9 +112,9 @@ impl Part {
 /// An output of a payout's transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The address.
+    /// The address that is paid.
     pub address: String,
-    /// Its script.
+    /// The output script of that address.
     pub script: Vec<u8>,
     /// What it gets.
     pub amount: Amount,
@@ -126,9 +126,9 @@ pub enum BatchError {
     /// An address is not one of the chain in use.
     #[error("address {address} of {hotkey} is {why}")]
     Address {
-        /// Whose.
+        /// The miner whose address it is.
         hotkey: Hotkey,
-        /// The address.
+        /// The address that is not one of this chain.
         address: String,
         /// What is wrong with it.
         why: String,
@@ -136,7 +136,7 @@ pub enum BatchError {
     /// The fee is more than the miners are paid.
     #[error("a network fee of {fee} sats is more than the {total} sats that are to be paid")]
     Fee {
-        /// The fee.
+        /// What the transaction would cost.
         fee: Amount,
         /// What is to be paid.
         total: Amount,

@@ -38,7 +38,7 @@ pub struct FeeTerms {
 /// The outputs of a transaction, not counting the change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outputs {
-    /// How many.
+    /// How many outputs there are.
     pub count: u64,
     /// Their virtual bytes.
     pub vbytes: u64,
@@ -117,15 +117,15 @@ pub enum ChooseError {
     /// There are too few.
     #[error("the coins come to {has} sats, {needs} are needed")]
     Short {
-        /// What is needed.
+        /// What the payment and its fee come to.
         needs: Amount,
-        /// What there is.
+        /// What the coins come to.
         has: Amount,
     },
     /// The transaction would be larger than it may be.
     #[error("the transaction would have {vbytes} virtual bytes, at most {at_most} are allowed")]
     TooLarge {
-        /// How large.
+        /// The virtual size that it would have.
         vbytes: u64,
         /// How large it may be.
         at_most: u64,

@@ -28,7 +28,7 @@ pub enum Rival {
     Spent {
         /// The other transaction.
         by: Txid,
-        /// Its confirmations.
+        /// How deep the rival is.
         confirmations: u32,
     },
 }
@@ -42,7 +42,7 @@ pub struct Depths {
     pub forget: u32,
 }
 
-/// What to do.
+/// What is to be done about a payout that is under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Nothing to do.

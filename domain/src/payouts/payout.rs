@@ -44,7 +44,7 @@ pub enum PayoutState {
 }
 
 impl PayoutState {
-    /// Every state.
+    /// Every state of a payout, in the order of its life.
     pub const ALL: [Self; 6] = [
         Self::Reserved,
         Self::Signed,
@@ -104,7 +104,7 @@ impl FromStr for PayoutState {
 /// A payout's transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// Its id.
+    /// The transaction's id.
     pub txid: Txid,
     /// The very bytes that are sent, again and again; empty once nobody has to send them any more.
     pub bytes: Vec<u8>,
@@ -114,10 +114,10 @@ pub struct Signed {
     pub fee: Amount,
 }
 
-/// A payout.
+/// One transaction to miners, from its reservation on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payout {
-    /// Which.
+    /// The payout's number.
     pub id: PayoutId,
     /// Where it is on its way.
     pub state: PayoutState,
@@ -148,7 +148,7 @@ pub struct Payout {
 pub enum Step {
     /// Its transaction is signed. `parts` are the parts with their fees.
     Sign {
-        /// The transaction.
+        /// The signed transaction, to be stored before it is sent.
         signed: Signed,
         /// Each miner's part of the fee, in the order of the parts.
         fees: Vec<Amount>,
@@ -194,27 +194,27 @@ pub enum StepError {
     /// Not from this state.
     #[error("payout {id} is {state}: no step {step} from there")]
     Order {
-        /// Which payout.
+        /// The payout's number.
         id: PayoutId,
-        /// Its state.
+        /// The state that it is in.
         state: PayoutState,
-        /// The step.
+        /// The step that was asked for.
         step: &'static str,
     },
     /// It has another transaction.
     #[error("payout {id} has transaction {txid} already")]
     OtherTransaction {
-        /// Which payout.
+        /// The payout's number.
         id: PayoutId,
-        /// Its transaction.
+        /// The transaction that it has already.
         txid: Txid,
     },
     /// The fees are not those of its parts.
     #[error("payout {id}: {why}")]
     Fees {
-        /// Which payout.
+        /// The payout's number.
         id: PayoutId,
-        /// What is wrong.
+        /// What does not fit.
         why: &'static str,
     },
     /// The postings do not fit.
@@ -227,7 +227,7 @@ pub enum StepError {
 pub struct Stepped {
     /// The payout now.
     pub payout: Payout,
-    /// What is booked.
+    /// The transfers that the step books.
     pub postings: Postings,
 }
 

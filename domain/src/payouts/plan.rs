@@ -17,9 +17,9 @@ const OUTPUT_VBYTES: u64 = 43;
 /// A miner with money that is payable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
-    /// What is payable.
+    /// The miner's payable balance.
     pub payable: Amount,
     /// Where payouts go, if the miner said.
     pub address: Option<String>,
@@ -113,7 +113,7 @@ pub enum WhyHeld {
 }
 
 impl WhyHeld {
-    /// Every reason.
+    /// Every reason for which a balance waits.
     pub const ALL: [Self; 7] = [
         Self::BelowThreshold,
         Self::NoAddress,
@@ -162,7 +162,7 @@ impl fmt::Display for WhyHeld {
 /// Balances that wait for one reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// How many miners.
+    /// How many miners wait for this reason.
     pub miners: u64,
     /// Their balances together.
     pub amount: Amount,
@@ -171,9 +171,9 @@ pub struct Held {
 /// A balance that is due and waits, or what is left of one that is paid in parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// Why.
+    /// The reason.
     pub why: WhyHeld,
-    /// How much.
+    /// The balance, or the part of it, that waits.
     pub amount: Amount,
 }
 

@@ -8,7 +8,7 @@ use super::txid::{OutPoint, Txid};
 /// A transaction as far as the pool must know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its id.
+    /// The transaction's id.
     pub txid: Txid,
     /// What it spends.
     pub inputs: Vec<OutPoint>,
@@ -28,7 +28,7 @@ pub enum TransactionError {
     /// A payment is missing, or of another amount.
     #[error("the wallet's transaction does not pay {amount} sats to {address}")]
     NotPaid {
-        /// To whom.
+        /// The address that was to be paid.
         address: String,
         /// How much it should pay.
         amount: u64,
@@ -36,7 +36,7 @@ pub enum TransactionError {
     /// It pays others too: more than the one output of change.
     #[error("the wallet's transaction has {extra} outputs beside the payments; one of change is allowed")]
     Extra {
-        /// How many.
+        /// How many outputs nobody asked for.
         extra: usize,
     },
 }

@@ -56,7 +56,7 @@ impl FromStr for Txid {
 /// One output of a transaction, where another spends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OutPoint {
-    /// The transaction.
+    /// The transaction that made the output.
     pub txid: Txid,
     /// The output's number in it.
     pub vout: u32,

@@ -49,7 +49,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Every scheme.
+    /// Every scheme, in the order of the documentation.
     pub const ALL: [Self; 5] = [Self::Pplns, Self::Proportional, Self::Pps, Self::Fpps, Self::Solo];
 
     /// The scheme's name in configuration, HTTP and storage.
@@ -102,6 +102,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// Every source.
+    pub const ALL: [Self; 2] = [Self::Blocks, Self::Emission];
+
     /// The source's name in configuration, HTTP and storage.
     pub const fn name(self) -> &'static str {
         match self {
@@ -126,7 +129,7 @@ impl FromStr for Source {
     type Err = ParseSourceError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Blocks, Self::Emission]
+        Self::ALL
             .into_iter()
             .find(|source| source.name() == text)
             .ok_or(ParseSourceError)

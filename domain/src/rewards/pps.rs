@@ -27,9 +27,9 @@ pub const DENOMINATOR: u128 = Units::ONE.raw() * BasisPoints::WHOLE as u128;
 /// Work of one miner on one template, and what one unit of it is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShareValue {
-    /// The miner.
+    /// The miner whose shares they are.
     pub hotkey: Hotkey,
-    /// The work.
+    /// The work, in units as it was issued.
     pub units: Units,
     /// What one unit is worth before the fee; see [`unit_value`].
     pub value: Amount,

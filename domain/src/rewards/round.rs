@@ -40,9 +40,9 @@ pub use closing::close;
 /// A block that the network accepted since the last round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockReward {
-    /// The block.
+    /// The block's hash.
     pub hash: HeaderHash,
-    /// Its height.
+    /// The block's height.
     pub height: u32,
     /// What its coinbase pays the pool: subsidy and fees.
     pub reward: Amount,
@@ -56,9 +56,9 @@ pub struct BlockReward {
 /// A block and what it was split into when it was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettledBlock {
-    /// The block.
+    /// The block's hash.
     pub hash: HeaderHash,
-    /// Its height.
+    /// The block's height.
     pub height: u32,
     /// The pool's fee.
     pub fee: Amount,
@@ -81,7 +81,7 @@ pub struct OrphanedBlock {
 /// All that happened since the last round. A block is in at most one of the lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundInput {
-    /// This round.
+    /// The number of the round that closes.
     pub id: RoundId,
     /// When it was due.
     pub closed_at: Timestamp,
@@ -110,7 +110,7 @@ pub struct RoundInput {
 /// A miner's part of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoundCredit {
-    /// The miner.
+    /// The miner who is credited.
     pub hotkey: Hotkey,
     /// The work that was paid; if the round has several blocks, the sum of what each of them paid.
     pub units: HalfUnits,
@@ -121,7 +121,7 @@ pub struct RoundCredit {
 /// A round as it is applied to the ledger. `reward = fee + kept + credited`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClosedRound {
-    /// This round.
+    /// The number of the round that closed.
     pub id: RoundId,
     /// When it was due.
     pub closed_at: Timestamp,

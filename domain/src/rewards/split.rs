@@ -13,7 +13,7 @@ use crate::units::Amount;
 /// A miner's part of a reward. The amount is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credit {
-    /// The miner.
+    /// The miner who is credited.
     pub hotkey: Hotkey,
     /// What the miner gets.
     pub amount: Amount,

@@ -55,7 +55,7 @@ impl FrontEnd {
         }
     }
 
-    /// Its number.
+    /// The number, 0 to 63.
     pub const fn get(self) -> u8 {
         self.0
     }
@@ -112,7 +112,7 @@ impl ExtraNonce1 {
 /// shows both, so it never gets what is another's by now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionSeat {
-    /// Its extranonce.
+    /// The four bytes that are the session's own.
     pub extranonce1: ExtraNonce1,
     /// The how-manieth that had it: see [`SessionSeat::numbered`].
     pub turn: u32,

@@ -46,7 +46,7 @@ impl Header {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The bytes as they are sent and stored.
     pub const fn as_bytes(&self) -> &[u8; 80] {
         &self.0
     }

@@ -248,7 +248,7 @@ impl SessionJobId {
         Some(Self(bytes))
     }
 
-    /// The bytes.
+    /// The bytes as they are sent and stored.
     pub const fn as_bytes(&self) -> &[u8; SESSION_LEN] {
         &self.0
     }

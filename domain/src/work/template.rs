@@ -23,6 +23,9 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 2] = [Self::Sha256d, Self::Scrypt];
+
     /// The name used in settings and on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,11 +50,8 @@ impl FromStr for Algorithm {
     type Err = ParseAlgorithmError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "sha256d" => Ok(Self::Sha256d),
-            "scrypt" => Ok(Self::Scrypt),
-            _ => Err(ParseAlgorithmError),
-        }
+        let found = Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text);
+        found.ok_or(ParseAlgorithmError)
     }
 }
 
@@ -71,7 +71,7 @@ pub struct ChainTemplate {
     pub height: u32,
     /// The tip on which it builds.
     pub previous: HeaderHash,
-    /// Block version.
+    /// The block version that the node asks for.
     pub version: u32,
     /// Version bits that miners may roll (BIP320, BIP323): none that the chain votes with, and none that is set in
     /// `version`, so that bits that are put in and bits that are flipped give the same header.

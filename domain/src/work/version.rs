@@ -14,7 +14,7 @@ pub enum VersionRolling {
     Bip323,
     /// 16 bits, 13 to 28 (BIP320).
     Bip320,
-    /// None.
+    /// Miners may roll none.
     Off,
 }
 
@@ -31,7 +31,7 @@ impl VersionRolling {
         }
     }
 
-    /// The bits.
+    /// The bits that miners may roll.
     pub const fn mask(self) -> u32 {
         match self {
             Self::Bip323 => 0x1fff_ffe0,

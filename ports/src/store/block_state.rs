@@ -23,7 +23,7 @@ pub enum BlockState {
 /// What the ledger has booked for a found block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Accounting {
-    /// Nothing yet.
+    /// Nothing is booked yet.
     None,
     /// Credited as immature.
     Credited,
@@ -36,7 +36,7 @@ pub enum Accounting {
 }
 
 impl BlockState {
-    /// Every state.
+    /// Every state of a block, in the order of its life.
     pub const ALL: [Self; 6] = [
         Self::Submitted,
         Self::Accepted,
@@ -121,10 +121,10 @@ impl fmt::Display for Accounting {
 /// Why a text names no block state or accounting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseBlockError {
-    /// No state.
+    /// The text names no state.
     #[error("expected a block's state: submitted, accepted, immature, mature, orphaned or refused")]
     State,
-    /// No accounting.
+    /// The text names no accounting.
     #[error("expected a block's accounting: none, credited, matured, reversed or reversed_mature")]
     Accounting,
 }

@@ -46,7 +46,7 @@ impl StoreError {
         self.kind
     }
 
-    /// What must happen.
+    /// What whoever gets the error must do.
     pub fn action(&self) -> StoreAction {
         match self.kind {
             StoreErrorKind::Conflict | StoreErrorKind::Unknown | StoreErrorKind::Corrupt => StoreAction::Stop,

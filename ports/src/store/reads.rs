@@ -40,7 +40,7 @@ pub struct MinerBalances {
     pub payable: Amount,
     /// In a payout that is under way.
     pub in_flight: Amount,
-    /// Paid out.
+    /// Paid and deep on the chain.
     pub paid: Amount,
 }
 
@@ -80,7 +80,7 @@ pub struct StoredState {
     pub last_sequence: Sequence,
     /// Units of all shares.
     pub total_units: Units,
-    /// All miners.
+    /// All registered miners.
     pub miners: Vec<MinerRow>,
     /// The first worker's number that was never given.
     pub next_worker: WorkerId,
@@ -110,9 +110,9 @@ pub struct StoredState {
 /// The last closed round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastRound {
-    /// Which.
+    /// The round's number.
     pub id: RoundId,
-    /// When it closed.
+    /// The date with which it closed.
     pub closed_at: Timestamp,
     /// The last share that it looked at.
     pub through: Sequence,

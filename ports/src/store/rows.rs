@@ -14,9 +14,9 @@ use super::block_state::{Accounting, BlockState};
 /// A registered miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MinerRow {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
-    /// When first registered.
+    /// When it registered first.
     pub registered_at: Timestamp,
     /// Where payouts go, if the miner said.
     pub payout_address: Option<String>,
@@ -38,18 +38,18 @@ pub struct BanRow {
 /// A worker of a miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerRow {
-    /// Its number.
+    /// The number under which its shares are kept.
     pub id: WorkerId,
-    /// Whose it is.
+    /// The miner whose worker it is.
     pub hotkey: Hotkey,
-    /// Its name.
+    /// The worker's name.
     pub name: WorkerName,
 }
 
 /// What a worker's shares came to, as saved from time to time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CounterRow {
-    /// Accepted shares.
+    /// Shares accepted.
     pub accepted: u64,
     /// Rejected shares by [`dwarves_domain::share::Rejection::index`].
     pub rejected: [u64; 6],
@@ -79,13 +79,13 @@ impl CounterRow {
 /// A share of a live template, as far as it must be known at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecentShare {
-    /// The template.
+    /// The template that its job was made of.
     pub template: TemplateId,
     /// The header's hash.
     pub hash: HeaderHash,
     /// Its place in the ledger.
     pub sequence: Sequence,
-    /// Whose it is.
+    /// The worker who mined it.
     pub worker: WorkerId,
 }
 
@@ -104,7 +104,7 @@ pub struct ShareRow {
     /// The whole extranonce in its coinbase. With the template its first eight bytes name the job, and its first
     /// four the session if the miner rolled the others.
     pub extranonce: FullExtraNonce,
-    /// Who mined it.
+    /// The worker who mined it.
     pub worker: WorkerId,
     /// The share target that was issued with the job.
     pub share_bits: CompactTarget,
@@ -127,7 +127,7 @@ pub struct ShareRow {
 /// A share that is a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundBlock {
-    /// Its height.
+    /// The block's height.
     pub height: u32,
     /// What its coinbase pays the pool.
     pub reward: Amount,
@@ -140,9 +140,9 @@ pub struct FoundBlock {
 /// A found block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockRow {
-    /// Its hash.
+    /// The block's hash.
     pub hash: HeaderHash,
-    /// Its height.
+    /// The block's height.
     pub height: u32,
     /// What its coinbase pays the pool.
     pub reward: Amount,
@@ -183,7 +183,7 @@ pub struct BlockCredits {
 /// A template that shares refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateRow {
-    /// Its number.
+    /// The template's number.
     pub id: TemplateId,
     /// When the pool got it.
     pub received_at: Timestamp,
@@ -198,9 +198,9 @@ pub struct TemplateRow {
 /// Units of one miner on one template's terms, for schemes that pay by the share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValuedUnits {
-    /// Whose.
+    /// The miner whose work it is.
     pub hotkey: Hotkey,
-    /// How much work.
+    /// The work, in units as it was issued.
     pub units: Units,
     /// What the template's block newly mints.
     pub subsidy: Amount,
@@ -220,15 +220,15 @@ pub struct LedgerPosition {
 /// A closed round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundRow {
-    /// Which.
+    /// The round's number.
     pub id: RoundId,
-    /// When it closed.
+    /// The date with which it closed.
     pub closed_at: Timestamp,
-    /// How it split.
+    /// The scheme by which it split.
     pub scheme: Scheme,
     /// Where its reward came from.
     pub source: Source,
-    /// What came in.
+    /// What came in, before the fee.
     pub reward: Amount,
     /// What the operator took.
     pub fee: Amount,
@@ -254,7 +254,7 @@ pub enum CreditKind {
 }
 
 impl CreditKind {
-    /// Every kind.
+    /// Every kind of credit.
     pub const ALL: [Self; 3] = [Self::Credit, Self::Reversal, Self::Return];
 
     /// The name in storage and HTTP.
@@ -294,17 +294,17 @@ pub struct ParseCreditKindError;
 /// A change of a miner's credits: a part of a round, or what became of it since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreditRow {
-    /// The round.
+    /// The round that made it.
     pub round: RoundId,
-    /// When it closed.
+    /// The date with which that round closed.
     pub closed_at: Timestamp,
-    /// Whose.
+    /// The miner who is credited.
     pub hotkey: Hotkey,
     /// For which work; none if it is a reversal or a return.
     pub units: HalfUnits,
     /// How much; a reversal takes it.
     pub amount: Amount,
-    /// Why.
+    /// What the entry does: credit, take back, or give again.
     pub kind: CreditKind,
     /// The block that was split, if the round split just one; the block that was orphaned or came back.
     pub block: Option<HeaderHash>,
@@ -313,7 +313,7 @@ pub struct CreditRow {
 /// A miner's part of a payout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MinerPayoutRow {
-    /// The payout.
+    /// The payout that pays it.
     pub payout: PayoutId,
     /// Where it is on its way.
     pub state: PayoutState,
@@ -325,7 +325,7 @@ pub struct MinerPayoutRow {
     pub reserved_at: Timestamp,
     /// When the network first had it.
     pub sent_at: Option<Timestamp>,
-    /// Where it goes.
+    /// The address that is paid.
     pub address: String,
     /// What is taken from the miner's balance.
     pub amount: Amount,
@@ -340,13 +340,13 @@ pub struct MinerPayoutRow {
 pub struct AuditRow {
     /// Its place in the trail; 0 until stored.
     pub id: u64,
-    /// When.
+    /// When the message came.
     pub at: Timestamp,
     /// Who: a hotkey, or `token`.
     pub who: String,
-    /// To which actor.
+    /// The actor that it was for.
     pub actor: String,
-    /// Which message.
+    /// The message's name.
     pub message: String,
     /// Its fields as JSON.
     pub fields: String,

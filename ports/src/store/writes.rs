@@ -22,11 +22,11 @@ pub enum Write {
     AppendShares(Vec<ShareRow>),
     /// Registers a miner, or changes a known one's payout address if one is given.
     RegisterMiner {
-        /// Who.
+        /// The miner's account.
         hotkey: Hotkey,
-        /// Where payouts go.
+        /// The address that payouts go to from now on; `None`: as before.
         payout_address: Option<String>,
-        /// When.
+        /// The date of the registration.
         at: Timestamp,
     },
     /// Numbers a new worker of a registered miner. Repeating the same row changes nothing; a number or name
@@ -49,14 +49,14 @@ pub enum Write {
     /// What was booked for it stays booked; if it is still owed something, or a payout to it may still change,
     /// nothing is written and the answer is [`Written::MinerKept`]. A miner that is not there changes nothing.
     RemoveMiner {
-        /// Whom.
+        /// The miner to remove.
         hotkey: Hotkey,
     },
     /// Marks a signed request's nonce as used, until `expires_at`.
     UseNonce {
-        /// Who signed.
+        /// The hotkey whose signature the nonce came with.
         hotkey: Hotkey,
-        /// The nonce.
+        /// The nonce: nanoseconds, by the signer's clock.
         nonce_nanos: u64,
         /// When it is too old to be taken anyway.
         expires_at: Timestamp,
@@ -65,14 +65,14 @@ pub enum Write {
     },
     /// Bans a miner or changes the ban. It also holds for a hotkey that registers later.
     Ban {
-        /// Whom.
+        /// The miner to ban.
         hotkey: Hotkey,
-        /// How.
+        /// The reason, and until when it holds.
         ban: BanRow,
     },
     /// Lifts a ban.
     Unban {
-        /// Whose.
+        /// The miner to let in again.
         hotkey: Hotkey,
     },
     /// Keeps a template, so that its jobs outlive a restart. Its content never changes: the same number with
@@ -93,9 +93,9 @@ pub enum Write {
     /// ledger's end, with no units of its own. If it is stored already, nothing changes but that its finder is learnt if
     /// there was none and nothing is booked for it. Answered with [`Written::Candidate`].
     RecordCandidate {
-        /// Which.
+        /// The block's hash.
         hash: HeaderHash,
-        /// What it is.
+        /// What is stored of it.
         block: FoundBlock,
         /// When it was found.
         at: Timestamp,
@@ -106,11 +106,11 @@ pub enum Write {
     /// with no units of its own; without `block` that cannot be done and contradicts what is stored.
     /// What is stored of a known block does not change otherwise, but a mature block's bytes are dropped.
     SetBlockState {
-        /// Which.
+        /// The block's hash.
         hash: HeaderHash,
         /// What became of it.
         state: BlockState,
-        /// Its confirmations.
+        /// How deep it is: 1 in the tip, 0 off the best chain.
         confirmations: u32,
         /// When this was learnt.
         at: Timestamp,
@@ -122,7 +122,7 @@ pub enum Write {
     /// was refused is immature again: the chain has it after all. A place beyond the ledger's end contradicts
     /// what is stored.
     RecoverBlock {
-        /// Which.
+        /// The block's hash.
         hash: HeaderHash,
         /// What it is; it has no bytes.
         block: FoundBlock,
@@ -137,7 +137,7 @@ pub enum Write {
     /// number, a number or `through` before the last round's, a `through` beyond the last share, and a block
     /// that is not stored contradict what is stored.
     CloseRound {
-        /// The round.
+        /// The round with its credits and postings.
         round: Box<ClosedRound>,
         /// Each block that it touches and what is booked for it now.
         blocks: Vec<(HeaderHash, Accounting)>,
@@ -153,11 +153,11 @@ pub enum Write {
     /// were spent by another, given up, brought back, forgotten. A step that was taken before changes nothing;
     /// one that cannot be taken from the payout's state contradicts what is stored.
     StepPayout {
-        /// Which payout.
+        /// The payout's number.
         id: PayoutId,
-        /// The step.
+        /// The step to take.
         step: Step,
-        /// When.
+        /// The date of the step.
         at: Timestamp,
     },
     /// Books a payout that was sent and is not stored ([`Payout::adopt`]): its row, its parts from payable to in
@@ -166,16 +166,16 @@ pub enum Write {
     AdoptPayout(Box<Payout>),
     /// Keeps the balance from which a registered miner wants to be paid; `None`: the pool's own.
     SetPayoutThreshold {
-        /// Whose.
+        /// The miner who chose it.
         hotkey: Hotkey,
-        /// From which balance.
+        /// The balance to pay from; `None`: the pool's own threshold.
         threshold: Option<Amount>,
     },
     /// Keeps a setting that was changed while running; `None` forgets it.
     SaveSetting {
-        /// Its name.
+        /// The setting's key, such as `rewards.fee_bps`.
         key: String,
-        /// Its value.
+        /// The value as it would be configured; `None` forgets it.
         value: Option<String>,
     },
     /// Appends to the audit trail.
@@ -260,7 +260,7 @@ pub enum Written {
     Candidate {
         /// What is known of the block.
         state: BlockState,
-        /// Its confirmations.
+        /// How deep it is: 1 in the tip, 0 off the best chain.
         confirmations: u32,
     },
     /// The miner is registered.

@@ -146,6 +146,12 @@ fn the_books_are_right_whatever_happens() {
     assert_eq!(missing, [""; 0], "these never happened");
 }
 
+/// What the seeds of every run do not show, another run may.
+#[test]
+fn the_books_are_right_with_fresh_seeds() {
+    run_all(dwarves_testkit::fresh_seeds(24));
+}
+
 /// More seeds, for whoever has the time: `SIM_SEEDS=1000..2000`.
 #[test]
 fn more_seeds() {

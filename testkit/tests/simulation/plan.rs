@@ -32,11 +32,11 @@ pub(crate) const TOLERANCE: Span = Span::from_secs(600);
 
 /// How one life goes.
 pub(crate) struct LifePlan {
-    /// Which commits fail.
+    /// The commits of this life that fail, and how.
     pub(crate) faults: FaultPlan,
     /// How long it lasts if nothing stops it before.
     pub(crate) length: Span,
-    /// How it ends.
+    /// How it ends, unless a fault ends it before.
     pub(crate) ending: Ending,
     /// Where the random numbers of this life begin.
     pub(crate) seed: u64,

@@ -17,11 +17,11 @@ pub enum AdminCaller {
 /// A control message for one actor, as the request's body has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {
-    /// Who sends it.
+    /// Who sends it: the token's holder, or a hotkey with its signature.
     pub caller: AdminCaller,
     /// To which actor, by its name in the API.
     pub actor: String,
-    /// Which message.
+    /// The message's name, such as `set_fee`.
     pub message: String,
     /// The message's fields.
     pub fields: Map<String, Value>,
@@ -46,14 +46,14 @@ pub enum ControlReply {
     },
     /// A field is missing, unknown or wrong.
     BadField {
-        /// Which.
+        /// The field at fault.
         field: String,
         /// What would be right.
         detail: String,
     },
     /// The actor cannot do it in its present state.
     Refused {
-        /// Why.
+        /// What is wrong with it, in words for the admin.
         detail: String,
     },
     /// The pool is busy.
@@ -69,7 +69,7 @@ impl Request for Control {
 /// Whether `caller` is an admin, for reading what only admins may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authorize {
-    /// Who asks.
+    /// Who asks: the token's holder, or a hotkey with its signature.
     pub caller: AdminCaller,
 }
 

@@ -46,7 +46,7 @@ pub struct AdminHandlerParts {
     pub deliver: Port<Deliver>,
     /// Where the audit trail is kept.
     pub ledger: Port<Commit>,
-    /// The time.
+    /// Where it reads the time.
     pub clock: SharedClock,
 }
 

@@ -24,7 +24,7 @@ impl MerkleRoot {
 pub struct HeaderGiven {
     /// What its header is known by: no two jobs share one, for no two coinbases are the same.
     pub root: MerkleRoot,
-    /// The job.
+    /// The job that the header was made of.
     pub job: JobId,
     /// The client that it was sent to.
     pub from: IpAddr,

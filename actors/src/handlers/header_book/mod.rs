@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use actix::prelude::*;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::work::JobId;
 
 use crate::ask::Ask;

@@ -11,20 +11,20 @@ use crate::ask::Request;
 #[derive(Clone, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
 pub struct JobGiven {
-    /// Whose worker.
+    /// The miner who got the job.
     pub owner: Hotkey,
-    /// Its name.
+    /// The worker of that miner to which it was given.
     pub worker: WorkerName,
-    /// The job.
+    /// The job that was given out.
     pub job: JobId,
 }
 
 /// Asks which job a worker was given last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadLastJob {
-    /// Whose worker.
+    /// The miner whose worker asks.
     pub owner: Hotkey,
-    /// Its name.
+    /// The name of the worker whose last job is wanted.
     pub worker: WorkerName,
 }
 

@@ -25,11 +25,11 @@ pub struct Authenticate {
     pub body: Vec<u8>,
     /// Unix time in nanoseconds at signing.
     pub nonce_nanos: u64,
-    /// Who signs.
+    /// The hotkey that claims to have signed.
     pub sender: Hotkey,
     /// Whom the request is meant for.
     pub receiver: Hotkey,
-    /// The signature.
+    /// The signature as it was sent, sr25519 or ed25519.
     pub signature: [u8; 64],
 }
 
@@ -61,14 +61,14 @@ impl Request for Authenticate {
 pub enum ThresholdChoice {
     /// From the pool's own threshold.
     Pools,
-    /// From this balance.
+    /// The miner's own: paid from this balance on.
     Own(Amount),
 }
 
 /// Registers the signer of a request as a miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
     /// Where payouts shall go, as text; `None` leaves it as it is.
     pub payout_address: Option<String>,
@@ -87,7 +87,7 @@ pub enum RegisterReply {
         is_new: bool,
         /// When it was first registered.
         registered_at: Timestamp,
-        /// Where payouts go.
+        /// The address that payouts go to now; `None` while there is none.
         payout_address: Option<String>,
     },
     /// The pool takes no new miners now.
@@ -124,7 +124,7 @@ impl Request for Register {
 /// Opens a session for the signer of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenSession {
-    /// Who.
+    /// The miner's account.
     pub hotkey: Hotkey,
 }
 
@@ -135,7 +135,7 @@ pub enum OpenSessionReply {
     Opened {
         /// The token; never logged.
         token: String,
-        /// When it expires.
+        /// The moment from which the token no longer counts.
         expires_at: Timestamp,
     },
     /// This hotkey is not registered.

@@ -60,7 +60,7 @@ pub struct RegistrationSettings {
 pub struct RegistrationPeers {
     /// Uses up nonces.
     pub nonces: Port<UseNonce>,
-    /// Registers.
+    /// Registers a miner, or changes its address and threshold.
     pub register: Port<RegisterMiner>,
     /// Tells who may mine.
     pub standing: Port<ReadStanding>,
@@ -83,7 +83,7 @@ impl RegistrationHandler {
         sessions: SessionKey,
         clock: SharedClock,
     ) -> Self {
-        let rate = FairRate::new(settings.signatures_per_sec, clock.now());
+        let rate = FairRate::new(settings.signatures_per_sec);
         Self {
             settings,
             peers,
@@ -110,7 +110,7 @@ impl RegistrationHandler {
         // By time that passes, not by the wall's.
         let passed = self.clock.now();
         let source = Source::new(request.from, request.sender);
-        let Some(purse) = self.rate.take(source, passed) else {
+        let Some(payer) = self.rate.take(source, passed) else {
             return Err(AuthenticateReply::Busy);
         };
         let signed = SignedRequest {
@@ -123,7 +123,7 @@ impl RegistrationHandler {
             receiver: request.receiver,
         };
         if !signed.is_signed_by(&request.signature) {
-            self.rate.charge(source, purse, FAILED_COST - 1, passed);
+            self.rate.charge(source, payer, FAILED_COST - 1, passed);
             return Err(AuthenticateReply::SignatureInvalid);
         }
         self.rate.prove(source, passed);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 
 use super::messages::{FetchWork, FetchWorkReply};
 use super::{SubmissionHandler, SubmissionPeers, Waiting};

@@ -16,13 +16,13 @@ use crate::ask::Request;
 /// Asks for work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchWork {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// The client that asks.
     pub from: IpAddr,
     /// For which of its machines.
     pub worker: WorkerName,
-    /// Who asks.
+    /// Whose place a new worker's name takes up.
     pub client: Client,
     /// Answer only when there is newer work than this job (or after the long poll's time).
     pub newer_than: Option<JobId>,
@@ -31,9 +31,9 @@ pub struct FetchWork {
 /// What came of asking for work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchWorkReply {
-    /// Work.
+    /// There is work.
     Work {
-        /// The job.
+        /// The job to work on.
         job: Arc<Job>,
         /// Until when its shares are taken at the latest.
         expires_at: Timestamp,
@@ -60,7 +60,7 @@ impl Request for FetchWork {
 /// Submits what one request brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitShares {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// The client that sent it.
     pub from: IpAddr,
@@ -73,7 +73,7 @@ pub struct SubmitShares {
 /// Submits what one read from a Stratum session brought for one miner. Answered as [`SubmitShares`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubmitRolled {
-    /// Who.
+    /// The miner's account.
     pub miner: Hotkey,
     /// The client that sent it.
     pub from: IpAddr,
@@ -114,9 +114,9 @@ pub enum RolledShare {
     },
     /// It was refused by the session itself; it is only counted.
     Rejected {
-        /// Why.
+        /// Why the share was refused.
         reason: Rejection,
-        /// Whose.
+        /// The worker whose record it goes on.
         worker: WorkerId,
     },
 }
@@ -153,7 +153,7 @@ pub enum SubmitSharesReply {
     /// The answer, and some of the shares that do not count are blocks: what met the network's target was stored and
     /// submitted, whatever became of the share.
     WithBlocks {
-        /// The answer.
+        /// The answer as it would be without the blocks.
         answer: Box<SubmitSharesReply>,
         /// The places of those shares in the request.
         places: Vec<usize>,

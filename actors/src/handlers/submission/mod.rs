@@ -11,7 +11,7 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 use tracing::{Level, Span as LogSpan};
@@ -69,9 +69,9 @@ pub struct SubmissionLimits {
 pub struct SubmissionPeers {
     /// Finds workers and their difficulty.
     pub assign: Port<AssignWorker>,
-    /// Judges shares.
+    /// Judges shares: standing, duplicates, commit.
     pub judge: Port<JudgeShares>,
-    /// Issues jobs.
+    /// Issues a job for a worker.
     pub issue: Port<IssueJob>,
     /// Tells of new work.
     pub subscribe: Port<Subscribe>,

@@ -2,7 +2,7 @@
 //! happens, what left the wallet is what was debited, for every miner.
 
 use super::*;
-use dwarves_testkit::Prng;
+use dwarves_testkit::{Prng, fresh_seeds};
 
 /// Looks of a life that is not to die.
 const LOOKS: u64 = 12;
@@ -241,4 +241,9 @@ fn hundreds_of_random_histories_pay_everybody_once() {
     for seed in 0..400 {
         history(seed);
     }
+}
+
+#[test]
+fn random_histories_of_fresh_seeds_pay_everybody_once() {
+    fresh_seeds(60).for_each(history);
 }

@@ -33,7 +33,7 @@ impl Refusal {
         Self(Cow::Borrowed(word))
     }
 
-    /// The word.
+    /// The reason as Bitcoin Core spells it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,7 +55,7 @@ pub(super) fn ensure(holds: bool, word: &'static str) -> Result<(), Refusal> {
 /// Where a block stands, as far as its header and its lock times are concerned.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
-    /// Its height.
+    /// The height of the block in its branch.
     pub(super) height: u32,
     /// The bits that the chain demands at this height.
     pub(super) bits: CompactTarget,

@@ -34,7 +34,7 @@ const MAGICS: [[u8; 4]; 3] = [MAGIC_BLOCK, MAGIC_RULES, MAGIC_INVALID];
 pub(super) enum RulesSource {
     /// The settings that the chain was opened with.
     Settings,
-    /// A command.
+    /// A command of a test, which changes them from a height on.
     Command,
 }
 
@@ -67,13 +67,13 @@ pub enum OpenError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What went wrong.
+        /// The operating system's reason.
         error: io::Error,
     },
     /// The file holds something else than what was written to it.
     #[error("{} is damaged at byte {offset} ({reason}); restore it, or remove it to start a new chain", path.display())]
     Damaged {
-        /// The file.
+        /// The file in question.
         path: PathBuf,
         /// Where the record begins that cannot be used.
         offset: u64,

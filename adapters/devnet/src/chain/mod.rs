@@ -64,7 +64,7 @@ const CALLS_MAX: usize = 256;
 
 /// Something to do with the engine, where it lives.
 enum Call {
-    /// Do this.
+    /// Run this on the devnet's thread.
     Run(Box<dyn FnOnce(&mut Engine) + Send>),
     /// Let go of the file and end; then answer.
     Close(oneshot::Sender<()>),

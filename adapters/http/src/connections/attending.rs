@@ -11,7 +11,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::http::header::{DATE, HeaderValue, HttpDate, TryIntoHeaderValue};
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::time::Timestamp;
 use tracing::{Instrument, Level, Span};
 

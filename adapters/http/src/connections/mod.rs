@@ -20,10 +20,10 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Waker;
 
-use dwarves_domain::miners::newcomers::host;
+use dwarves_domain::network::host;
 use dwarves_domain::source::{SharedLimit, SharedPlaces};
 
-use dwarves_peers::Network;
+use dwarves_domain::network::Subnet;
 
 pub mod attending;
 mod head;
@@ -46,7 +46,7 @@ pub struct ConnectionLimits {
     /// Looks for which an answer may wait for a client that does not read on.
     pub unread_looks: u64,
     /// Proxies that name their clients, in a PROXY header or with each request.
-    pub proxies: Vec<Network>,
+    pub proxies: Vec<Subnet>,
 }
 
 /// What a connection is doing.
@@ -125,7 +125,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// None yet.
+    /// No connection is open yet.
     pub fn new(limits: ConnectionLimits) -> Rc<Self> {
         Rc::new(Self {
             places: RefCell::new(Places::new(limits.places, limits.reserved)),
@@ -137,7 +137,7 @@ impl Connections {
     }
 
     fn is_proxy(&self, ip: IpAddr) -> bool {
-        self.limits.proxies.iter().any(|network| network.holds(ip))
+        self.limits.proxies.iter().any(|subnet| subnet.contains(ip))
     }
 
     /// Takes a new connection in, if there is a place. Others may have to give way for it.

@@ -28,7 +28,7 @@ pub(super) mod code {
     pub(crate) const METHOD_NOT_FOUND: i32 = -32_601;
     /// A parameter is missing or wrong.
     pub(crate) const INVALID_PARAMS: i32 = -32_602;
-    /// Anything else.
+    /// Any error that has no code of its own.
     pub(crate) const OTHER: i32 = -1;
 }
 

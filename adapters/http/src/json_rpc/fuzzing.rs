@@ -16,7 +16,7 @@ use dwarves_domain::login::{LoginRules, parse_user};
 /// What was read out of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reached {
-    /// Calls.
+    /// Calls that were parsed.
     pub calls: usize,
     /// Questions for a template, with or without a long poll.
     pub questions: usize,
@@ -28,7 +28,7 @@ pub struct Reached {
     pub named: usize,
     /// Headers that `getwork` would submit.
     pub works: usize,
-    /// User names.
+    /// User names that were parsed.
     pub users: usize,
     /// Those of them that may mine.
     pub logins: usize,
@@ -156,7 +156,8 @@ fn refusal(failure: Failure, input_len: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dwarves_testkit::fuzz_corpus::{corpus, mutations};
+    use dwarves_testkit::fuzz_corpus::{corpus, mutated, mutations};
+    use proptest::prelude::*;
 
     /// What all inputs together reached.
     fn sum(inputs: impl IntoIterator<Item = Vec<u8>>, read: fn(&[u8]) -> Reached) -> Reached {
@@ -208,5 +209,25 @@ mod tests {
     fn changed_logins_are_handled() {
         let reached = sum(mutations("json_rpc_login", 5_000), authorization_of);
         assert!(reached.users > 100 && reached.logins > 0, "{reached:?}");
+    }
+
+    // Other ones in every run, of which a failure is shrunk and printed.
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn bodies_changed_anew_are_handled(bytes in mutated("json_rpc_body")) {
+            body(&bytes);
+        }
+
+        #[test]
+        fn params_changed_anew_are_handled(bytes in mutated("json_rpc_params")) {
+            params_of(&bytes);
+        }
+
+        #[test]
+        fn logins_changed_anew_are_handled(bytes in mutated("json_rpc_login")) {
+            authorization_of(&bytes);
+        }
     }
 }

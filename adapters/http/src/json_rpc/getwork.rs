@@ -61,7 +61,7 @@ fn work_of(job: &Job) -> Result<Given, Failure> {
     Ok(given)
 }
 
-/// Gives work.
+/// Answers `getwork` without parameters: a header to hash.
 pub(super) async fn get(state: &HttpState, caller: &Caller) -> Result<Given, Failure> {
     let (job, _) = share::fetch(state, caller, None).await?;
     write_down(state, caller, &job);

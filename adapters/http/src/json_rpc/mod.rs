@@ -12,7 +12,7 @@
 //! | `caller` | who is calling |
 //! | `block_template` | `getblocktemplate` and `submitblock` |
 //! | `getwork` | `getwork` and its long poll |
-//! | [`fuzzing`] | entry points for fuzzing |
+//! | `fuzzing` | entry points for fuzzing, for tests and `fuzz/` alone |
 //! | `share` | one share on its way, and BIP22's words for what came of it |
 
 use std::net::Ipv6Addr;
@@ -28,6 +28,7 @@ use super::state::HttpState;
 mod block_template;
 mod call;
 mod caller;
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod getwork;
 mod share;

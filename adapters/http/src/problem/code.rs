@@ -16,7 +16,7 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code.
+            /// Every code, for tests and the OpenAPI document.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The code's name on the wire.

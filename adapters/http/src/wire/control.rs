@@ -12,9 +12,9 @@ use utoipa::{PartialSchema, ToSchema};
 /// A control message: `actor`, `message`, and the message's own fields beside them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ControlBody {
-    /// To which actor.
+    /// The actor that gets it, such as `pool_manager`.
     pub actor: String,
-    /// Which message.
+    /// The message's name, such as `pause`.
     pub message: String,
     /// The message's fields; whether they are right is for the admin handler to say.
     pub fields: Map<String, Value>,

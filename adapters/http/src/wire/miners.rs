@@ -39,7 +39,7 @@ pub struct Registration {
     pub hotkey: String,
     /// Always true: refusals are problems.
     pub registration_success: bool,
-    /// When first registered.
+    /// When the miner registered first.
     pub registered_at: Instant,
     /// Where payouts go; null until the miner says.
     pub payout_address: Option<String>,
@@ -53,14 +53,14 @@ pub struct Registration {
 pub struct OpenedSession {
     /// For the header `Authorization: Bearer ...`.
     pub token: String,
-    /// When it expires.
+    /// The moment from which the token no longer counts.
     pub expires_at: Instant,
 }
 
 /// Shares since the miner's (or the pool's) beginning.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct ShareCounts {
-    /// Accepted ones.
+    /// Shares that were accepted.
     pub accepted: u64,
     /// Rejected ones by reason.
     pub rejected: RejectedCounts,
@@ -163,7 +163,7 @@ impl WithholdingRecord {
 /// The miners who found the fewest blocks for their work, the least likely first, at most 100.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Withholding {
-    /// The miners.
+    /// The miners who found the fewest blocks for their work.
     pub miners: Vec<WithholdingRecord>,
 }
 
@@ -176,14 +176,14 @@ pub struct Balances {
     pub payable: u64,
     /// In a payout that is under way.
     pub in_flight: u64,
-    /// Paid out.
+    /// Paid and deep on the chain.
     pub paid: u64,
 }
 
 /// A worker of a miner.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct WorkerStatus {
-    /// Its name.
+    /// The worker's name.
     pub name: String,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
@@ -191,14 +191,14 @@ pub struct WorkerStatus {
     pub share_difficulty: f64,
     /// When its last share was accepted.
     pub last_share_at: Option<Instant>,
-    /// Accepted shares.
+    /// Shares accepted under this name.
     pub shares: u64,
 }
 
 /// A balance that is due and waits.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PayoutHeld {
-    /// Why.
+    /// Why it waits, by the names of the runbook.
     #[schema(schema_with = why_held_schema)]
     pub reason: &'static str,
     /// How much of it, in sats.
@@ -228,18 +228,18 @@ fn why_held_schema() -> Schema {
         .into()
 }
 
-/// A miner.
+/// How a miner is doing: its work, its workers, its money.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MinerStatus {
     /// Who, in SS58.
     pub hotkey: String,
-    /// When first registered.
+    /// When it registered first.
     pub registered_at: Instant,
     /// Where payouts go; null until the miner says.
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
-    /// Its shares.
+    /// Its shares, accepted and refused.
     pub shares: ShareCounts,
     /// Its work in the reward window.
     pub performance: Performance,
@@ -253,7 +253,7 @@ pub struct MinerStatus {
     pub payout_held: Option<PayoutHeld>,
     /// Its balances in sats.
     pub balance_sats: Balances,
-    /// Its machines.
+    /// Its named workers and `default`.
     pub workers: Vec<WorkerStatus>,
 }
 
@@ -341,7 +341,7 @@ pub struct MinerCredit {
     pub units: String,
     /// How much; below zero for a reversal. All of a miner's credits together are what it was given.
     pub amount_sats: i64,
-    /// Why.
+    /// What the entry does: credit, take back, or give again.
     pub kind: CreditKindName,
     /// The block that was split, if it was one; the block that was orphaned or came back.
     pub block: Option<Hash>,
@@ -367,7 +367,7 @@ impl From<CreditRow> for MinerCredit {
 /// A page of a miner's credits, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MinerCredits {
-    /// The credits.
+    /// The credits, newest first.
     pub credits: Vec<MinerCredit>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,
@@ -387,7 +387,7 @@ pub struct MinerPayout {
     pub txid: Option<String>,
     /// The transaction's confirmations; 0 until a block has it.
     pub confirmations: u32,
-    /// Where it goes.
+    /// The address that is paid.
     pub address: String,
     /// How much the miner gets.
     pub amount_sats: u64,
@@ -433,7 +433,7 @@ impl From<MinerPayoutRow> for MinerPayout {
 /// A page of a miner's payouts, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MinerPayouts {
-    /// The payouts.
+    /// The payouts, newest first.
     pub payouts: Vec<MinerPayout>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,

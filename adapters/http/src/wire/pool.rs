@@ -56,14 +56,14 @@ impl From<rewards::Source> for Source {
     }
 }
 
-/// The pool.
+/// What the pool is, and how it is doing.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Pool {
-    /// Its name.
+    /// The pool's name, as configured.
     pub name: String,
     /// Its hotkey in SS58: the receiver of signed requests.
     pub hotkey: String,
-    /// Its chain.
+    /// The chain that is mined, such as `devnet`.
     pub chain: String,
     /// How the chain hashes: `sha256d` or `scrypt`.
     pub algorithm: &'static str,
@@ -73,9 +73,9 @@ pub struct Pool {
     pub height: Option<u32>,
     /// The difficulty of a block; null while the chain gives no work.
     pub network_difficulty: Option<f64>,
-    /// Registered miners.
+    /// Miners that are registered now.
     pub miners: u64,
-    /// Known workers.
+    /// Workers that are known by name.
     pub workers: u64,
     /// Workers with a share accepted in the last ten minutes.
     pub workers_active: u64,
@@ -102,7 +102,7 @@ pub struct Pool {
     /// Work since the last block, in blocks to be expected: the effort of the round that goes on. It passes x with
     /// the chance exp(-x).
     pub round_effort: f64,
-    /// All shares.
+    /// Shares of all miners, accepted and refused.
     pub shares: ShareCounts,
     /// The sum over all accounts of the ledger: always 0.
     #[schema(value_type = i64)]
@@ -112,9 +112,9 @@ pub struct Pool {
 /// A block that the pool found.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Block {
-    /// Its hash.
+    /// The block's hash.
     pub hash: Hash,
-    /// Its height.
+    /// The block's height.
     pub height: u32,
     /// What became of it.
     pub state: BlockStateName,
@@ -180,7 +180,7 @@ impl From<BlockRow> for Block {
 /// A page of found blocks, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Blocks {
-    /// The blocks.
+    /// Found blocks, newest first.
     pub blocks: Vec<Block>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,
@@ -191,13 +191,13 @@ pub struct Blocks {
 pub struct Round {
     /// Which: 1, 2, 3, … in the order of closing.
     pub id: u64,
-    /// When it closed.
+    /// When the round was due, which is the date it closes with.
     pub closed_at: Instant,
-    /// How it split.
+    /// The scheme by which it split.
     pub scheme: Scheme,
     /// Where its reward came from.
     pub source: Source,
-    /// What came in.
+    /// What came in, before the fee.
     pub reward_sats: u64,
     /// What the operator took.
     pub fee_sats: u64,
@@ -228,7 +228,7 @@ impl From<RoundRow> for Round {
 /// A page of rounds, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Rounds {
-    /// The rounds.
+    /// Closed rounds, newest first.
     pub rounds: Vec<Round>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,
@@ -241,7 +241,7 @@ pub struct RoundCredit {
     pub hotkey: String,
     /// For which work, an exact decimal number of units.
     pub units: String,
-    /// How much.
+    /// What the miner got, in sats; below zero if it was taken back.
     pub amount_sats: u64,
     /// The block that was split, if it was one.
     pub block: Option<Hash>,
@@ -261,7 +261,7 @@ impl From<CreditRow> for RoundCredit {
 /// A round with every credit.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoundDetails {
-    /// The round.
+    /// The round itself.
     #[serde(flatten)]
     pub round: Round,
     /// Every miner's part.
@@ -273,15 +273,15 @@ pub struct RoundDetails {
 pub struct AuditEntry {
     /// Its place in the trail.
     pub id: u64,
-    /// When.
+    /// When the message came.
     pub at: Instant,
     /// Who: a hotkey in SS58, or `token`.
     pub who: String,
-    /// To which actor.
+    /// The actor that it was for.
     pub actor: String,
-    /// Which message.
+    /// The message's name.
     pub message: String,
-    /// Its fields.
+    /// The fields that it came with.
     pub fields: Value,
     /// What came of it.
     pub outcome: Value,
@@ -306,7 +306,7 @@ impl From<AuditRow> for AuditEntry {
 /// A page of the audit trail, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Audit {
-    /// The messages.
+    /// The messages, newest first.
     pub audit: Vec<AuditEntry>,
     /// The `cursor` of the next page; null on the last.
     pub next_cursor: Option<String>,

@@ -26,7 +26,7 @@ pub struct SubmitBody {
     pub shares: Vec<Object<ShareBody>>,
 }
 
-/// A share.
+/// One share of a request.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShareBody {
@@ -132,7 +132,7 @@ fn target_hex<S: Serializer>(target: &Target, serializer: S) -> Result<S::Ok, S:
 /// A verdict for each share, in order.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SubmitAnswer {
-    /// The verdicts.
+    /// One verdict for each share, in the order of the request.
     pub results: Vec<ShareResult>,
 }
 
@@ -153,7 +153,7 @@ pub enum ShareResult {
     },
     /// It does not count.
     Rejected {
-        /// Why.
+        /// Why it does not count.
         reason: Reason,
         /// Why, for people.
         #[serde(serialize_with = "display")]

@@ -40,7 +40,7 @@ pub struct WalletInfo {
 /// What a node proposes, and what it says to the pool's own block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkFinding {
-    /// The proposal.
+    /// The work that the node offers.
     pub template: ChainTemplate,
     /// The rules in force, in the node's words.
     pub rules: String,

@@ -121,7 +121,7 @@ impl SlowBlocks {
 /// One network of a coin, by the name that `getblockchaininfo` gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// The coin.
+    /// The currency whose rules hold.
     pub coin: Coin,
     /// `main`, `test`, `testnet4`, `signet` or `regtest`.
     pub name: &'static str,

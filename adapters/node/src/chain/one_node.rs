@@ -120,7 +120,7 @@ pub(super) struct Heard {
 
 /// One node. A client each for what must not wait for the rest.
 pub(super) struct Node {
-    /// Long polls.
+    /// A connection of its own for long polls, which keep it busy.
     polls: RpcClient,
     /// Templates, and how far the node is.
     work: RpcClient,

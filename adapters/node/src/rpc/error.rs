@@ -45,7 +45,7 @@ impl WalletTrouble {
 /// Why a call gave no result. All but [`RpcError::Unknown`] mean that it was not carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RpcError {
-    /// No connection.
+    /// No connection to the node: the transport's reason.
     #[error("the node cannot be reached: {0}")]
     Unreachable(String),
     /// The login is wrong or missing, or the node takes no calls from this machine.

@@ -34,14 +34,14 @@ pub enum Step<'a> {
         user: Cow<'a, str>,
         /// Who it stands for.
         identity: Identity,
-        /// The worker.
+        /// The worker under whose name it was submitted.
         worker: WorkerName,
     },
     /// To have a share judged, and then answer `mining.submit`.
     Share {
         /// The id to answer with.
         id: &'a str,
-        /// The share.
+        /// The share as it was submitted.
         attempt: Attempt,
     },
 }

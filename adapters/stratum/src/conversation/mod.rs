@@ -44,7 +44,7 @@ const VERSION_MASK: u32 = 0x1fff_e000;
 /// What holds for all sessions of one listener.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Where sessions begin.
+    /// The difficulty that sessions begin with.
     pub start: Difficulty,
     /// Pace and limits of what sessions issue.
     pub vardiff: vardiff::Settings,

@@ -52,7 +52,7 @@ impl NotifyParts {
         }
     }
 
-    /// The template.
+    /// The template that it was made of.
     pub fn template(&self) -> &Arc<Template> {
         &self.template
     }

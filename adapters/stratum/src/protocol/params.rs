@@ -156,7 +156,7 @@ pub struct ExtraNonce2 {
 }
 
 impl ExtraNonce2 {
-    /// The bytes.
+    /// The bytes as they are sent and stored.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
     }

@@ -8,11 +8,11 @@
 /// The members of a request, each as its JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlainRequest<'a> {
-    /// The id.
+    /// The request's id, as it is written.
     pub id: Option<&'a str>,
     /// The method, with its quotes.
     pub method: Option<&'a str>,
-    /// The params.
+    /// The parameters, as they are written.
     pub params: Option<&'a str>,
 }
 

@@ -26,7 +26,7 @@ pub fn ok(out: &mut Vec<u8>, id: &str) {
     result(out, id, "true");
 }
 
-/// A refusal.
+/// Appends the answer that refuses a request.
 pub fn fault(out: &mut Vec<u8>, id: &str, fault: Fault) {
     put!(
         out,

@@ -35,7 +35,7 @@ pub struct OutOfNumbers;
 /// To whom a share is credited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credit {
-    /// The worker.
+    /// The worker whose record the shares go on.
     pub worker: WorkerId,
     /// Whether the store knows it. If not, it is to be stored together with the share.
     pub is_stored: bool,

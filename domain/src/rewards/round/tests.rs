@@ -3,6 +3,9 @@ use crate::ledger::{Account, Balance, Balances};
 use crate::rewards::pps;
 use proptest::prelude::*;
 
+mod reorganising;
+mod schemes;
+
 fn key(byte: u8) -> Hotkey {
     Hotkey::from_bytes([byte; 32])
 }
@@ -125,149 +128,6 @@ fn a_block_that_nobody_worked_for_is_kept_after_the_fee() {
             (Account::Reserve, 990)
         ]
     );
-}
-
-#[test]
-fn solo_pays_the_finder_and_shows_the_finders_work() {
-    let mut input = quiet(1, Scheme::Solo, 200);
-    input.accepted = vec![block(7, 1_000, 2, &[(1, 30), (2, 10)])];
-    let round = close(&input).unwrap();
-    let expected = RoundCredit {
-        hotkey: key(2),
-        units: half(10),
-        amount: sats(980),
-    };
-    assert_eq!(round.credits, [expected]);
-    // A finder without recorded work is paid all the same.
-    input.accepted = vec![block(7, 1_000, 3, &[(1, 30)])];
-    let round = close(&input).unwrap();
-    assert_eq!((round.credited, round.kept), (sats(980), Amount::ZERO));
-    // A finder that nobody remembers cannot be paid: the reserve keeps it.
-    input.accepted[0].finder = None;
-    let round = close(&input).unwrap();
-    assert_eq!((round.credited, round.kept), (Amount::ZERO, sats(980)));
-    assert_eq!(round.credits, []);
-}
-
-#[test]
-fn per_share_schemes_take_blocks_to_the_reserve_and_pay_work_from_it() {
-    let mut input = quiet(1, Scheme::Pps, 200);
-    input.accepted = vec![block(7, 5_000, 1, &[(1, 30)])];
-    let work = |byte, units: &str| ShareValue {
-        hotkey: key(byte),
-        units: units.parse().unwrap(),
-        value: sats(4_000),
-    };
-    input.shares = vec![work(1, "1"), work(2, "0.0005")];
-    let round = close(&input).unwrap();
-    assert_eq!(
-        lines(&round),
-        [
-            (Account::Chain, -5_000),
-            (Account::ReserveImmature, 5_000),
-            (Account::Reserve, -3_921),
-            (miner(1, Balance::Payable), 3_920),
-            (miner(2, Balance::Payable), 1),
-        ]
-    );
-    // The fee stays in the reserve and is shown.
-    let sums = [round.reward, round.fee, round.kept, round.credited];
-    assert_eq!(sums, [4_001, 80, 0, 3_921].map(sats));
-    assert_eq!(round.carried[&key(2)], pps::DENOMINATOR / 100 * 96);
-
-    let mut next = quiet(2, Scheme::Pplns, 200);
-    next.matured = round.blocks;
-    next.carried = round.carried.clone();
-    let next = close(&next).unwrap();
-    assert_eq!(
-        lines(&next),
-        [(Account::ReserveImmature, -5_000), (Account::Reserve, 5_000)]
-    );
-    assert_eq!(
-        next.carried, round.carried,
-        "another scheme carries on what is owed"
-    );
-}
-
-#[test]
-fn an_emission_is_payable_at_once_and_blocks_go_to_the_reserve() {
-    let mut input = quiet(1, Scheme::Pplns, 100);
-    input.source = Source::Emission;
-    input.accepted = vec![block(7, 500, 1, &[(1, 30)])];
-    let worked = Weights::sum([(key(1), 1), (key(2), 2)]).unwrap();
-    input.emission = Some((sats(1_000), worked));
-    let round = close(&input).unwrap();
-    assert_eq!(
-        lines(&round),
-        [
-            (Account::Chain, -500),
-            (Account::Emission, -1_000),
-            (Account::Fee, 10),
-            (Account::ReserveImmature, 500),
-            (miner(1, Balance::Payable), 330),
-            (miner(2, Balance::Payable), 660),
-        ]
-    );
-    assert_eq!(round.reward, sats(1_000));
-
-    input.accepted.clear();
-    input.emission = Some((sats(1_000), Weights::new()));
-    let unearned = close(&input).unwrap();
-    assert_eq!(
-        lines(&unearned),
-        [
-            (Account::Emission, -1_000),
-            (Account::Fee, 10),
-            (Account::Reserve, 990)
-        ]
-    );
-}
-
-#[test]
-fn an_immature_orphan_is_the_exact_opposite_and_its_return_credits_again() {
-    let mut input = quiet(1, Scheme::Pplns, 100);
-    input.accepted = vec![block(7, 1_005, 1, &[(1, 30), (2, 10)])];
-    let credited = close(&input).unwrap();
-    let orphan = OrphanedBlock {
-        settled: credited.blocks[0].clone(),
-        was_mature: false,
-    };
-    let mut input = quiet(2, Scheme::Solo, 300);
-    input.orphaned = vec![orphan.clone()];
-    let orphaned = close(&input).unwrap();
-    assert_eq!(orphaned.postings, credited.postings.reversed());
-    assert_eq!(orphaned.reward, Amount::ZERO);
-    let mut input = quiet(3, Scheme::Solo, 300);
-    input.returned = vec![orphan];
-    assert_eq!(close(&input).unwrap().postings, credited.postings);
-}
-
-#[test]
-fn a_mature_orphan_is_the_reserves_loss_and_takes_nothing_from_miners() {
-    let settled = SettledBlock {
-        hash: hash(7),
-        height: 7,
-        fee: sats(10),
-        kept: Amount::ZERO,
-        credits: vec![Credit {
-            hotkey: key(1),
-            amount: sats(990),
-        }],
-    };
-    let orphan = OrphanedBlock {
-        settled,
-        was_mature: true,
-    };
-    let mut input = quiet(2, Scheme::Pplns, 100);
-    input.orphaned = vec![orphan.clone()];
-    let lost = close(&input).unwrap();
-    assert_eq!(
-        lines(&lost),
-        [(Account::Chain, 1_000), (Account::Reserve, -1_000)]
-    );
-    let mut input = quiet(3, Scheme::Pplns, 100);
-    input.returned = vec![orphan];
-    assert_eq!(close(&input).unwrap().postings, lost.postings.reversed());
 }
 
 #[test]

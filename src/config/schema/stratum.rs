@@ -3,65 +3,59 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use dwarves_domain::network::Subnet;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use serde::Deserialize;
 
-use crate::config::values;
-use dwarves_peers::Network;
+use crate::config::readers::{self, Secs, Whole};
 
 /// `[stratum]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StratumConfig {
     /// Where to listen, with the difficulties of `[work]`; `None`: only `listeners`.
-    #[serde(deserialize_with = "values::optional_address")]
+    #[serde(deserialize_with = "readers::optional_address")]
     pub listen: Option<SocketAddr>,
     /// Listeners with settings of their own.
     pub listeners: Vec<StratumListenerConfig>,
     /// Whether a payout address is enough to mine.
     pub allow_address_login: bool,
     /// Bytes of the extranonce that miners roll.
-    #[serde(deserialize_with = "values::extranonce2_bytes")]
+    #[serde(deserialize_with = "readers::extranonce2_bytes")]
     pub extranonce2_bytes: usize,
     /// Threads that serve sessions, as configured; 0 stands for one less than there are cores.
-    #[serde(deserialize_with = "values::whole::<_, _, 0, 1024>")]
+    #[serde(with = "Whole::<0, 1024>")]
     pub threads: usize,
     /// Open connections over all listeners.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    #[serde(with = "Whole::<1, 1_000_000>")]
     pub max_connections: usize,
     /// Open connections of one address.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    #[serde(with = "Whole::<1, 1_000_000>")]
     pub max_connections_per_address: usize,
     /// Open connections of one network.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000>")]
+    #[serde(with = "Whole::<1, 1_000_000>")]
     pub max_connections_per_subnet: usize,
     /// Time until a session has subscribed and authorized.
-    #[serde(
-        rename = "handshake_timeout_secs",
-        deserialize_with = "values::secs::<_, 1, 3600>"
-    )]
+    #[serde(rename = "handshake_timeout_secs", with = "Secs::<1, 3600>")]
     pub handshake_timeout: Span,
     /// Time for which a session may be silent.
-    #[serde(
-        rename = "idle_timeout_secs",
-        deserialize_with = "values::secs::<_, 1, 86_400>"
-    )]
+    #[serde(rename = "idle_timeout_secs", with = "Secs::<1, 86_400>")]
     pub idle_timeout: Span,
     /// Bytes that wait for a miner that does not read.
-    #[serde(deserialize_with = "values::whole::<_, _, 16_384, 16_777_216>")]
+    #[serde(with = "Whole::<16_384, 16_777_216>")]
     pub unread_output_bytes: usize,
     /// Workers that one connection may authorize.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 65_536>")]
+    #[serde(with = "Whole::<1, 65_536>")]
     pub workers_per_connection: usize,
     /// Requests after which a session's refusals are looked at.
-    #[serde(deserialize_with = "values::whole::<_, _, 10, 10_000>")]
+    #[serde(with = "Whole::<10, 10_000>")]
     pub reject_window: u16,
     /// The most of them that may be refused, in percent.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 100>")]
+    #[serde(with = "Whole::<1, 100>")]
     pub reject_percent: u16,
     /// How long a worker is kept out that was put out twice within this time.
-    #[serde(rename = "ban_secs", deserialize_with = "values::secs::<_, 1, 86_400>")]
+    #[serde(rename = "ban_secs", with = "Secs::<1, 86_400>")]
     pub ban: Span,
 }
 
@@ -119,26 +113,26 @@ impl StratumConfig {
 #[serde(deny_unknown_fields)]
 pub struct StratumListenerConfig {
     /// Where to listen.
-    #[serde(deserialize_with = "values::address")]
+    #[serde(deserialize_with = "readers::address")]
     pub listen: SocketAddr,
     /// Difficulty of a new session; `None`: as `[work]` says.
-    #[serde(default, deserialize_with = "values::some_difficulty")]
+    #[serde(default)]
     pub start_difficulty: Option<Difficulty>,
     /// Least difficulty; `None`: as `[work]` says.
-    #[serde(default, deserialize_with = "values::some_difficulty")]
+    #[serde(default)]
     pub min_difficulty: Option<Difficulty>,
     /// Greatest difficulty; `None`: as `[work]` says.
-    #[serde(default, deserialize_with = "values::some_difficulty")]
+    #[serde(default)]
     pub max_difficulty: Option<Difficulty>,
     /// The certificate chain for TLS, as PEM; `None`: no TLS.
-    #[serde(default, deserialize_with = "values::optional_path")]
+    #[serde(default, deserialize_with = "readers::optional")]
     pub tls_certificate: Option<PathBuf>,
     /// Its private key, as PEM.
-    #[serde(default, deserialize_with = "values::optional_path")]
+    #[serde(default, deserialize_with = "readers::optional")]
     pub tls_key: Option<PathBuf>,
     /// Proxies that begin each connection with a PROXY protocol header.
-    #[serde(default, deserialize_with = "values::networks")]
-    pub proxies: Vec<Network>,
+    #[serde(default, deserialize_with = "readers::subnets")]
+    pub proxies: Vec<Subnet>,
 }
 
 impl StratumListenerConfig {

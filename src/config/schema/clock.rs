@@ -4,20 +4,17 @@ use dwarves_domain::time::Span;
 use dwarves_domain::timekeeping::Rules;
 use serde::Deserialize;
 
-use crate::config::values;
+use crate::config::readers::Secs;
 
 /// `[clock]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClockConfig {
     /// How far the machine's clock may be from the best header of a synced node.
-    #[serde(
-        rename = "tolerance_secs",
-        deserialize_with = "values::secs::<_, 600, 604_800>"
-    )]
+    #[serde(rename = "tolerance_secs", with = "Secs::<600, 604_800>")]
     pub tolerance: Span,
     /// How long a jump of the machine's clock must last before it is followed.
-    #[serde(rename = "settle_secs", deserialize_with = "values::secs::<_, 1, 86_400>")]
+    #[serde(rename = "settle_secs", with = "Secs::<1, 86_400>")]
     pub settle: Span,
 }
 

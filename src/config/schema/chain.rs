@@ -8,7 +8,7 @@ use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 use serde::Deserialize;
 
-use crate::config::values;
+use crate::config::readers::{self, Millis, Secs, Whole};
 use dwarves_node::chain::GuardSettings;
 use dwarves_node::rpc::{Endpoint, EndpointError};
 
@@ -62,10 +62,9 @@ impl fmt::Debug for NodeUrl {
 #[serde(deny_unknown_fields)]
 pub struct FallbackNode {
     /// Its JSON-RPC address.
-    #[serde(deserialize_with = "values::some_node_url")]
     pub url: NodeUrl,
-    /// Its cookie file.
-    #[serde(default, deserialize_with = "values::optional_path")]
+    /// The file with this node's login, if the url has none.
+    #[serde(default, deserialize_with = "readers::optional")]
     pub cookie_file: Option<PathBuf>,
 }
 
@@ -74,57 +73,49 @@ pub struct FallbackNode {
 #[serde(default, deny_unknown_fields)]
 pub struct ChainConfig {
     /// Where the chain is.
-    #[serde(deserialize_with = "values::chain_kind")]
     pub kind: ChainKind,
     /// Its proof of work.
-    #[serde(deserialize_with = "values::algorithm")]
     pub algorithm: Algorithm,
     /// The node's JSON-RPC address.
-    #[serde(deserialize_with = "values::node_url")]
+    #[serde(deserialize_with = "readers::optional")]
     pub url: Option<NodeUrl>,
     /// The node's cookie file.
-    #[serde(deserialize_with = "values::optional_path")]
+    #[serde(deserialize_with = "readers::optional")]
     pub cookie_file: Option<PathBuf>,
     /// Nodes that stand in for the first, in order.
-    #[serde(deserialize_with = "values::fallbacks")]
+    #[serde(deserialize_with = "readers::fallbacks")]
     pub fallbacks: Vec<FallbackNode>,
     /// How often each node is looked at beside the long poll.
-    #[serde(rename = "poll_interval_secs", deserialize_with = "values::poll_interval")]
+    #[serde(rename = "poll_interval_secs", with = "Millis::<50, 60_000>")]
     pub poll_interval: Span,
     /// Blocks that must be on the chain.
-    #[serde(deserialize_with = "values::pins")]
+    #[serde(deserialize_with = "readers::pins")]
     pub pins: Vec<Pin>,
     /// Deployments that must not be active.
-    #[serde(deserialize_with = "values::deployments")]
+    #[serde(deserialize_with = "readers::deployments")]
     pub forbidden_deployments: Vec<String>,
     /// How far below the lower of two tips two nodes must have the same block.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000>")]
+    #[serde(with = "Whole::<1, 1_000>")]
     pub fork_depth: u32,
     /// How old the tip may be; zero: what is right for the network.
-    #[serde(
-        rename = "tip_age_max_secs",
-        deserialize_with = "values::secs::<_, 0, 604_800>"
-    )]
+    #[serde(rename = "tip_age_max_secs", with = "Secs::<0, 604_800>")]
     pub tip_age_max: Span,
     /// How often it is looked which chain the nodes are on.
-    #[serde(
-        rename = "guard_interval_secs",
-        deserialize_with = "values::secs::<_, 1, 3_600>"
-    )]
+    #[serde(rename = "guard_interval_secs", with = "Secs::<1, 3_600>")]
     pub guard_interval: Span,
     /// The node's wallet.
-    #[serde(deserialize_with = "values::optional_text")]
+    #[serde(deserialize_with = "readers::optional")]
     pub wallet: Option<String>,
     /// Where coinbases pay, as text: which addresses are right depends on the chain. It was checked when the
     /// settings were loaded, as far as that can be done without asking a node.
-    #[serde(deserialize_with = "values::optional_text")]
+    #[serde(deserialize_with = "readers::optional")]
     pub payout_address: Option<String>,
     /// Confirmations from which a block's reward is payable, as configured; 0 stands for
     /// [`ChainConfig::maturity`]'s choice.
-    #[serde(deserialize_with = "values::whole::<_, _, 0, 10_000>")]
+    #[serde(with = "Whole::<0, 10_000>")]
     pub maturity_confirmations: u32,
     /// Hashes that a block of the devnet takes on average.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 1_000_000_000_000_000>")]
+    #[serde(with = "Whole::<1, 1_000_000_000_000_000>")]
     pub devnet_block_hashes: u64,
 }
 

@@ -6,44 +6,40 @@ use dwarves_domain::units::{Amount, BasisPoints};
 use dwarves_domain::work::Algorithm;
 use serde::Deserialize;
 
-use crate::config::values;
+use crate::config::readers::{self, Secs, Whole};
 
 /// `[payouts]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PayoutsConfig {
     /// Least balance that is paid out.
-    #[serde(rename = "threshold_sats", deserialize_with = "values::amount")]
+    #[serde(rename = "threshold_sats")]
     pub threshold: Amount,
     /// Least threshold that a miner may choose; zero: what pays for its own output within `fee_max`.
-    #[serde(rename = "threshold_min_sats", deserialize_with = "values::amount")]
+    #[serde(rename = "threshold_min_sats")]
     pub threshold_min: Amount,
     /// Confirmations after which a payout counts as paid.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 10_000>")]
+    #[serde(with = "Whole::<1, 10_000>")]
     pub confirmations: u32,
     /// Time between two payouts.
-    #[serde(
-        rename = "interval_secs",
-        deserialize_with = "values::secs::<_, 1, 2_592_000>"
-    )]
+    #[serde(rename = "interval_secs", with = "Secs::<1, 2_592_000>")]
     pub interval: Span,
     /// Who pays the network's fee.
-    #[serde(deserialize_with = "values::fee_payer")]
     pub fee_payer: FeePayer,
     /// What the network is offered.
-    #[serde(rename = "fee_rate_sats_per_vbyte", deserialize_with = "values::fee_rate")]
+    #[serde(rename = "fee_rate_sats_per_vbyte")]
     pub fee_rate: FeeRate,
     /// The most that the network may take of what is paid.
-    #[serde(rename = "fee_max_bps", deserialize_with = "values::fee_max")]
+    #[serde(rename = "fee_max_bps", deserialize_with = "readers::fee_max")]
     pub fee_max: BasisPoints,
     /// Outputs of one transaction, not counting the change.
-    #[serde(deserialize_with = "values::whole::<_, _, 1, 2_000>")]
+    #[serde(with = "Whole::<1, 2_000>")]
     pub outputs_max: usize,
     /// Virtual bytes of one transaction.
-    #[serde(deserialize_with = "values::whole::<_, _, 1_000, 100_000>")]
+    #[serde(with = "Whole::<1_000, 100_000>")]
     pub vbytes_max: u64,
     /// Least output that the network carries, as configured; zero stands for [`PayoutsConfig::dust_on`]'s choice.
-    #[serde(rename = "dust_sats", deserialize_with = "values::amount")]
+    #[serde(rename = "dust_sats")]
     pub dust: Amount,
     /// Whether payouts are held from each start until an admin releases them.
     pub start_held: bool,

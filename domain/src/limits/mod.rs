@@ -1,0 +1,12 @@
+//! How much of something there may be, and whose: pure counters, whose owner tells them the time.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`bucket`] | this many in a period, with one period's worth saved up |
+//! | [`keyed`] | the same for each key, for a bounded number of keys |
+
+pub mod bucket;
+pub mod keyed;
+
+pub use bucket::{Empty, Rate, TokenBucket};
+pub use keyed::KeyedLimiter;

@@ -1,0 +1,179 @@
+//! The settings, one struct a section of `config.toml`, with their defaults.
+//!
+//! `config.toml` says what each is for; here are types and ranges.
+
+use std::path::{Path, PathBuf};
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Span;
+use dwarves_domain::work::{Algorithm, FrontEnd};
+use serde::Deserialize;
+
+use super::readers::{self, Days};
+
+mod chain;
+mod clock;
+mod http;
+mod limits;
+mod mining;
+mod payouts;
+mod stratum;
+
+pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
+pub use clock::ClockConfig;
+pub use http::{AuthConfig, HttpConfig};
+pub use limits::LimitsConfig;
+pub use mining::{RewardsConfig, WorkConfig};
+pub use payouts::PayoutsConfig;
+pub use stratum::{StratumConfig, StratumListenerConfig};
+
+/// Every setting, with the sections of `config.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How the pool presents itself.
+    pub pool: PoolConfig,
+    /// The HTTP server.
+    pub http: HttpConfig,
+    /// Signed requests and sessions.
+    pub auth: AuthConfig,
+    /// The ledger's store.
+    pub store: StoreConfig,
+    /// The chain that is mined.
+    pub chain: ChainConfig,
+    /// How much the machine's clock is believed.
+    pub clock: ClockConfig,
+    /// Jobs and their difficulty.
+    pub work: WorkConfig,
+    /// How rewards are split.
+    pub rewards: RewardsConfig,
+    /// How balances are paid.
+    pub payouts: PayoutsConfig,
+    /// Who may steer the pool.
+    pub admin: AdminConfig,
+    /// Bounds of everything that could grow.
+    pub limits: LimitsConfig,
+    /// The Stratum server.
+    pub stratum: StratumConfig,
+    /// What is told of what happens.
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Start, least and greatest difficulty. What is not given is fit for the chain's miners: on the devnet a CPU
+    /// thread's, else those of the machines that mine Bitcoin and Litecoin, with room below for the small ones.
+    pub fn difficulties(&self) -> [Difficulty; 3] {
+        let work = &self.work;
+        let (start, least) = match (self.chain.kind, self.chain.algorithm) {
+            (ChainKind::Devnet, _) => (0.000_25, 0.000_001),
+            (ChainKind::Node, Algorithm::Sha256d) => (64.0, 0.001),
+            (ChainKind::Node, Algorithm::Scrypt) => (0.062_5, 0.000_004),
+        };
+        let of_chain = |value| Difficulty::from_f64(value).expect("the chains' difficulties are in range");
+        let max = work.max_difficulty;
+        let given = work.start_difficulty.unwrap_or(max);
+        let min = work.min_difficulty.unwrap_or(of_chain(least).min(given).min(max));
+        let start = work.start_difficulty.unwrap_or(of_chain(start).max(min).min(max));
+        [start, min, max]
+    }
+}
+
+/// `[pool]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolConfig {
+    /// Shown to miners.
+    #[serde(deserialize_with = "readers::name")]
+    pub name: String,
+    /// Text in the pool's coinbases, at most 64 bytes.
+    #[serde(deserialize_with = "readers::tag")]
+    pub tag: String,
+    /// Which of several pools on one ledger this is.
+    pub front_end: FrontEnd,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            name: "Dwarves".to_owned(),
+            tag: "/Dwarves/".to_owned(),
+            front_end: FrontEnd::default(),
+        }
+    }
+}
+
+/// When a share is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Acknowledge {
+    /// When it is on disk.
+    #[default]
+    Durable,
+    /// When it is queued for the disk. Only for measuring what durability costs.
+    Queued,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The ledger's file, as configured; see [`StoreConfig::file_in`].
+    #[serde(deserialize_with = "readers::path")]
+    pub path: PathBuf,
+    /// When a share is answered.
+    pub acknowledge: Acknowledge,
+    /// How long shares are kept behind every window.
+    #[serde(rename = "retention_days", with = "Days::<1, 36_500>")]
+    pub retention: Span,
+}
+
+impl StoreConfig {
+    /// The ledger's file: a relative path is taken from the data directory.
+    pub fn file_in(&self, data_dir: &Path) -> PathBuf {
+        data_dir.join(&self.path)
+    }
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("dwarves.db"),
+            acknowledge: Acknowledge::Durable,
+            retention: Span::from_secs(30 * 86_400),
+        }
+    }
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Time, level, target and text.
+    #[default]
+    Text,
+    /// An object with the same, and with the fields of what the line belongs to.
+    Json,
+}
+
+impl LogFormat {
+    /// The variable of the environment that says it.
+    pub const VARIABLE: &str = "DWARVES__LOG__FORMAT";
+    /// Every format, as settings name it.
+    pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// What a line looks like.
+    pub format: LogFormat,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminConfig {
+    /// Whose signed requests may send control messages.
+    #[serde(deserialize_with = "readers::hotkeys")]
+    pub hotkeys: Vec<Hotkey>,
+}
