@@ -40,9 +40,14 @@ pub fn of_payout(id: PayoutId) -> Span {
     crate::span!(Level::ERROR, "payout", payout = id.get())
 }
 
-/// What is said of a found block.
+/// What is said of a found block. It stands for itself: one step of a block gives rise to the next, or to one of another
+/// block, and the lines of that do not belong to the first.
 pub fn of_block(hash: HeaderHash) -> Span {
-    crate::span!(Level::ERROR, "block", block = %hash)
+    if are_kept(Level::ERROR) {
+        tracing::error_span!(parent: None, "block", block = %hash)
+    } else {
+        Span::none()
+    }
 }
 
 #[cfg(test)]

@@ -364,5 +364,6 @@ async fn what_is_said_of_a_block_is_within_its_span() {
     }
     for line in &lines {
         assert_eq!(of_span(line, "block", "block"), &hash.to_string(), "{line}");
+        assert_eq!(line["spans"].as_array().map(Vec::len), Some(1), "{line}");
     }
 }
