@@ -6,6 +6,8 @@
 //! | `http_server` | the HTTP server and the handlers of its workers |
 //! | `settings` | the configuration, in the actors' terms |
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
+//! | `stratum_listeners` | the ports that it is served on, with their certificates |
+//! | `error` | why the pool does not start |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
 //! | `halt` | the emergency stop |
@@ -45,6 +47,7 @@ use dwarves_system::SystemRandomness;
 use dwarves_system::clock::PoolClock;
 
 mod chain;
+mod error;
 mod halt;
 mod http_server;
 pub mod listen_file;
@@ -53,13 +56,16 @@ mod sides;
 
 pub mod signals;
 mod stratum;
+mod stratum_listeners;
 
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
+pub use error::StartError;
 use http_server::{BoundServer, HandlerParts, HttpGateParts};
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
-use stratum::{BoundStratum, RunningStratum};
+use stratum::RunningStratum;
+use stratum_listeners::BoundStratum;
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
@@ -70,80 +76,6 @@ const LAST_JOBS_MAX: usize = 16_384;
 const LAST_JOBS_OF_ONE_MAX: usize = 256;
 /// How often the pool is asked whether it is ready.
 const READY_EVERY: Duration = Duration::from_millis(25);
-
-/// Why the pool does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data directory cannot be made or used.
-    #[error("the data directory {path} cannot be used; give another with --data-dir")]
-    DataDir {
-        /// The directory that could not be made or used.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// The address is taken or not this machine's.
-    #[error("cannot listen on {listen} (http.listen); is another pool running?")]
-    Bind {
-        /// The address that was configured.
-        listen: SocketAddr,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// An address for Stratum is taken or not this machine's.
-    #[error("cannot listen on {listen} ({setting}); is another pool running?")]
-    BindStratum {
-        /// The setting that names it.
-        setting: String,
-        /// The address that was configured.
-        listen: SocketAddr,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// A certificate or its key cannot be used.
-    #[error("{setting}: {detail}")]
-    StratumTls {
-        /// The setting that names the file.
-        setting: String,
-        /// Which file, and what is wrong.
-        detail: String,
-    },
-    /// A node that cannot be mined on with these settings.
-    #[error("{0}")]
-    Node(String),
-    /// A thread cannot be started.
-    #[error("a thread cannot be started")]
-    Thread(#[source] io::Error),
-    /// The pool's key cannot be read or made.
-    #[error("the pool's key cannot be used")]
-    PoolKey(#[from] dwarves_keys::hotkey_file::HotkeyFileError),
-    /// The pool's key is missing beside a ledger.
-    #[error(transparent)]
-    KeyMissing(#[from] pool_key::KeyMissing),
-    /// The admin's token cannot be read or made.
-    #[error("the admin's token cannot be used")]
-    AdminToken(#[from] dwarves_keys::admin_token::AdminTokenError),
-    /// There is no randomness.
-    #[error(transparent)]
-    Entropy(#[from] dwarves_system::entropy::EntropyError),
-    /// The ledger's file cannot be opened.
-    #[error("the ledger {path} cannot be opened")]
-    OpenStore {
-        /// The file in question.
-        path: PathBuf,
-        /// The operating system's reason.
-        source: dwarves_store_sqlite::OpenError,
-    },
-    /// The owners of state cannot start from what the ledger has.
-    #[error("the pool cannot go on from its ledger")]
-    Assembly(#[from] assembly::StartError),
-    /// The devnet cannot be opened.
-    #[error("the devnet cannot be opened")]
-    Devnet(#[from] dwarves_devnet::chain::OpenError),
-    /// The configuration contradicts itself.
-    #[error("{0}")]
-    Settings(String),
-}
 
 /// A pool at work.
 pub struct RunningPool {
@@ -319,7 +251,7 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
         })
     };
     tried.push(("http.listen".to_owned(), http));
-    tried.extend(stratum::try_listeners(config, is_running));
+    tried.extend(stratum_listeners::try_listeners(config, is_running));
     tried
 }
 
@@ -352,7 +284,7 @@ fn json_rpc(
         find: Port::new(&book),
         job_given: Outbox::new(&last),
         last_job: Port::new(&last),
-        stratum_port: stratum::plain_port(config, http, stratum),
+        stratum_port: stratum_listeners::plain_port(config, http, stratum),
     }
 }
 

@@ -38,8 +38,11 @@ pub fn shortest_decimal(value: f64, is_same: impl Fn(f64) -> bool) -> f64 {
         .unwrap_or(value)
 }
 
-/// The decimals with `digits` digits after the first that lie around `value`, the nearest first. `value` may stand at
-/// the very edge of what `is_same` takes, so its neighbours on both sides are tried.
+/// A number that nobody chose is shown to nine digits at least, so a neighbour has to be nearer than that.
+const NEIGHBOURS_FROM: usize = 10;
+
+/// The decimal with `digits` digits after the first that is nearest to `value`; from [`NEIGHBOURS_FROM`] digits on its
+/// neighbours, too: `value` may stand at the very edge of what `is_same` takes, and be rounded out of it again and again.
 fn decimals_near(value: f64, digits: usize) -> impl Iterator<Item = f64> {
     let nearest = format!("{value:.digits$e}");
     let parts = nearest.split_once('e').and_then(|(mantissa, exponent)| {
@@ -47,9 +50,14 @@ fn decimals_near(value: f64, digits: usize) -> impl Iterator<Item = f64> {
         let exponent: i64 = exponent.parse().ok()?;
         Some((mantissa, exponent - i64::try_from(digits).ok()?))
     });
-    parts.into_iter().flat_map(|(mantissa, exponent)| {
-        [0, 1, -1]
-            .into_iter()
+    parts.into_iter().flat_map(move |(mantissa, exponent)| {
+        let steps: &[i64] = if digits < NEIGHBOURS_FROM {
+            &[0]
+        } else {
+            &[0, 1, -1]
+        };
+        steps
+            .iter()
             .filter_map(move |by| format!("{}e{exponent}", mantissa + by).parse().ok())
     })
 }
@@ -83,7 +91,7 @@ mod tests {
         let issued = difficulty(2_346_564_691_396.949).target();
         let edge = issued.rounded_up_to_compact().difficulty();
         assert_eq!(edge.to_f64(), 2_346_564_422_331.421_4);
-        assert_eq!(edge.shown(), 2_346_564_500_000.0);
+        assert_eq!(edge.shown(), 2_346_564_422_400.0);
     }
 
     #[test]
