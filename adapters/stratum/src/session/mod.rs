@@ -10,9 +10,10 @@
 //! | `opening` | the PROXY header and the TLS handshake, before the first line |
 //! | `reading` | bytes become lines, lines become steps |
 //! | `due` | answers that are waited for, in the order of their requests |
+//! | `span` | what the lines of the log belong to that a session says |
 //! | `looking` | time-outs, keep-alive, and whether workers are still welcome |
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,8 +24,7 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
-use tracing::field::Empty;
-use tracing::{Level, Span};
+use tracing::Span;
 
 use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
@@ -41,6 +41,7 @@ mod due;
 mod looking;
 mod opening;
 mod reading;
+mod span;
 
 use due::DueQueue;
 use looking::Checking;
@@ -133,24 +134,6 @@ pub struct StratumSession {
     span: Span,
 }
 
-/// The span of a session: whose connection it is, and what becomes known of it.
-fn span_of(stream: &TcpStream, ip: IpAddr) -> Span {
-    // The port tells the sessions of one address apart.
-    let peer = || match stream.peer_addr() {
-        Ok(peer) => SocketAddr::new(ip, peer.port()).to_string(),
-        Err(_) => ip.to_string(),
-    };
-    dwarves_actors::span!(
-        Level::ERROR,
-        "session",
-        peer = peer(),
-        client = Empty,
-        session = Empty,
-        miner = Empty,
-        worker = Empty
-    )
-}
-
 impl StratumSession {
     /// A session with this newcomer.
     ///
@@ -160,7 +143,7 @@ impl StratumSession {
         let stream = TcpStream::from_std(newcomer.stream)?;
         opening::set_options(&stream)?;
         let now = thread.now();
-        let span = span_of(&stream, newcomer.ip);
+        let span = span::of(&stream, newcomer.ip);
         let listener = &thread.listeners[newcomer.listener];
         let talk = Conversation::new(&listener.rules, now);
         let mut transport = Transport::Plain(stream);

@@ -355,8 +355,7 @@ impl StratumSession {
                 match lease {
                     Ok(lease) => {
                         let seat = lease.seat();
-                        self.span
-                            .record("session", tracing::field::display(seat.extranonce1));
+                        self.span_has_extranonce(seat.extranonce1);
                         self.lease = Some(lease);
                         let is_resumed = earlier == Some(seat);
                         self.say(|talk, scene, _| talk.subscribed(&id, seat, is_resumed, scene, &mut text));
@@ -389,9 +388,7 @@ impl StratumSession {
                 fixed,
                 earned,
             } => {
-                // A proxy may bring several; the last one is told.
-                self.span.record("miner", tracing::field::display(miner));
-                self.span.record("worker", user);
+                self.span_has_worker(miner, user);
                 tracing::debug!("login ip={} user={user:?}", self.ip);
                 self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
