@@ -4,11 +4,11 @@
 default:
     @just --list
 
-# The program, as it is run.
+# The program, as tests run it.
 build:
     cargo build --release --locked
 
-# The program as it is packaged: it takes longer to build, and less CPU for a share.
+# The program, as it is packaged: target/dist/dwarves.
 dist:
     cargo build --profile dist --locked
 
@@ -16,7 +16,7 @@ dist:
 test:
     tests/all
 
-# The inner loop: format, lints and what is quick of the Rust tests.
+# The inner loop: less than three minutes once it has been built.
 quick:
     tests/all --quick
 
@@ -35,9 +35,9 @@ bench *arguments:
 demo:
     cargo run --release --locked -- demo
 
-# Mutation testing of the rules (`cargo install cargo-mutants`): what survives, no test would notice.
+# Mutation testing of the rules (docs/mutation-testing.md): `just mutants -f domain/src/ledger.rs`.
 mutants *arguments:
-    cargo mutants --package dwarves-domain --output target/mutants {{ arguments }}
+    PROPTEST_CASES=24 cargo mutants --package dwarves-domain --output target/mutants {{ arguments }}
 
 # The documentation of all packages, in a browser.
 docs:

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dwarves_ports::store::{AuditRow, Write, Written};
 use serde_json::{Value, json};
 use tracing::Span;
 
 use crate::ask::ReplyTo;
-use crate::pool_manager::messages::ControlOutcome;
-use dwarves_ports::store::{AuditRow, Write, Written};
+use crate::control::Controlled;
 
 #[cfg(test)]
 mod tests;
@@ -103,7 +103,7 @@ impl Order {
     }
 }
 
-impl ReplyTo<ControlOutcome> {
+impl ReplyTo<Controlled> {
     /// As [`Order::span`], for the order that is answered here.
     pub fn span(&self) -> Span {
         self.order().map_or_else(Span::none, Order::span)

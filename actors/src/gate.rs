@@ -9,7 +9,7 @@ use dwarves_domain::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::ask::{Port, Request};
-use crate::pool_manager::messages::ControlOutcome;
+use crate::control::Controlled;
 use crate::wall_time::rfc3339;
 
 /// Reads how the gate is.
@@ -95,7 +95,7 @@ pub enum GateControl {
 }
 
 impl Request for GateControl {
-    type Reply = ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Tells the pool manager of the gate, which opens after it.

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::miners::{KeptOutRigs, Rig, RigAt};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::clock::{SharedClock, poke_every};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::ask::{Ask, AskError, Outbox, Port, Request};
+use crate::control::Controlled;
 use crate::gate::{GateControl, SHOWN_MAX};
-use crate::pool_manager::messages::ControlOutcome;
 use crate::wall_time::rfc3339;
-use dwarves_ports::clock::{SharedClock, poke_every};
 
 /// Messages that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 1_024;
@@ -161,16 +162,18 @@ impl HttpGate {
         }
     }
 
-    fn lift(&mut self, address: IpAddr) -> ControlOutcome {
+    fn lift(&mut self, address: IpAddr) -> Controlled {
         let lifted = self.rigs.lift(address);
         if lifted.is_empty() {
-            return ControlOutcome::Refused(format!("nobody behind {address} is kept out of HTTP"));
+            return Err(Refusal::ControlRefused(format!(
+                "nobody behind {address} is kept out of HTTP"
+            )));
         }
         for rig in &lifted {
             log::warn!("let in over HTTP again by an admin: {}", named(rig));
         }
         self.tell_kept_out();
-        ControlOutcome::Done(json!({ "lifted": lifted.len() }))
+        Ok(json!({ "lifted": lifted.len() }))
     }
 }
 
@@ -243,7 +246,7 @@ impl Handler<Ask<GateControl>> for HttpGate {
         let order = ask.reply.span();
         let _said_of_it = order.enter();
         let outcome = match ask.payload {
-            GateControl::Status => ControlOutcome::Done(self.view().to_json()),
+            GateControl::Status => Ok(self.view().to_json()),
             GateControl::Lift(address) => self.lift(address),
         };
         ask.reply.answer(outcome);

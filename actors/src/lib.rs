@@ -8,6 +8,7 @@ pub mod ask;
 pub mod assembly;
 pub mod audit;
 pub mod block_tracker;
+pub mod control;
 pub mod gate;
 pub mod handlers;
 pub mod http_gate;

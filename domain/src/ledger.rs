@@ -151,12 +151,6 @@ impl Delta {
     }
 }
 
-impl fmt::Display for Delta {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:+}", self.0)
-    }
-}
-
 /// One line of a posting: how much one account changes. The change is never zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {

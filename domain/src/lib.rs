@@ -20,6 +20,7 @@
 //! | [`work`] | templates, jobs, coinbases, merkle branches, headers |
 //! | [`sha256d`] | the double SHA-256 of nodes and headers |
 //! | [`share`] | a submission and its verdict |
+//! | [`refusal`] | why the pool does not do what it was asked, and what must happen then |
 //! | [`vardiff`] | which difficulty a worker should have |
 //! | [`miners`] | the registry's core: miners, workers, bans, replay guard, recent shares |
 //! | [`rewards`] | one file a scheme; how a block's reward is split |
@@ -40,6 +41,7 @@ pub mod miners;
 pub mod network;
 pub mod payouts;
 pub mod pow;
+pub mod refusal;
 pub mod rewards;
 pub mod rounds;
 pub mod session;

@@ -1,11 +1,14 @@
 //! A share: what a miner submits, and the verdict on it.
 //!
 //! [`check`] judges what can be judged from the job alone: ranges and proof of work. Whether the job is still
-//! live and whether the share was seen before is its owner's to say; they add the other [`Rejection`]s.
+//! live and whether the share was seen before is its owner's to say; they add the other [`Rejection`]s. On its way a
+//! share is a [`ProvenShare`] or a [`RejectedShare`], and in the end a [`ShareVerdict`].
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::ids::{HeaderHash, Sequence};
+use crate::ids::{HeaderHash, Sequence, WorkerId};
+use crate::target::Difficulty;
 use crate::work::{Algorithm, FullExtraNonce, Header, Job, JobId};
 
 /// A solution as a miner submits it.
@@ -36,6 +39,13 @@ pub enum Rejection {
     TimeOutOfRange,
     /// The header's version differs in a bit that the job does not let miners change.
     VersionOutOfMask,
+    /// The job was given to another worker of this miner: for this one it is unknown.
+    OtherWorker,
+    /// The job brought as many shares as one may: it is over. New work is harder.
+    JobFull {
+        /// The difficulty that the job was issued with.
+        issued: Difficulty,
+    },
 }
 
 impl Rejection {
@@ -52,8 +62,8 @@ impl Rejection {
     /// The place of this reason in [`Rejection::REASONS`].
     pub const fn index(self) -> usize {
         match self {
-            Self::UnknownJob => 0,
-            Self::Stale => 1,
+            Self::UnknownJob | Self::OtherWorker => 0,
+            Self::Stale | Self::JobFull { .. } => 1,
             Self::Duplicate(_) => 2,
             Self::LowDifficulty => 3,
             Self::TimeOutOfRange => 4,
@@ -61,9 +71,10 @@ impl Rejection {
         }
     }
 
-    /// Whether the share counts on the ladder of refused shares. A late one is the network's fault more than the miner's.
+    /// Whether the share counts on the ladder of refused shares. A late one is the network's fault more than the miner's,
+    /// and a share of another worker's job or of one too many says nothing about the rig.
     pub const fn is_wrong(self) -> bool {
-        !matches!(self, Self::Stale)
+        !matches!(self, Self::Stale | Self::OtherWorker | Self::JobFull { .. })
     }
 
     /// The reason's name on the wire.
@@ -86,6 +97,10 @@ impl fmt::Display for Rejection {
             Self::LowDifficulty => "the header's hash is above the job's share target",
             Self::TimeOutOfRange => "the header's time is outside the job's time_min and time_max",
             Self::VersionOutOfMask => "the version differs outside the job's version_mask",
+            Self::OtherWorker => "the job was given to another worker of this miner",
+            Self::JobFull { .. } => {
+                "the job is over: it brought as many shares as one may (limits.recent_shares_per_job_times); new work is harder"
+            }
         })
     }
 }
@@ -102,6 +117,41 @@ pub struct Proof {
     /// Whether it meets the network's target too: a block.
     pub is_block: bool,
 }
+
+/// A share that meets its job's share target, with its job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvenShare {
+    /// The job.
+    pub job: Arc<Job>,
+    /// The proof of work.
+    pub proof: Proof,
+}
+
+/// A share that does not count. Whoever finds it wrong says so once; it is handed on like this until it is counted and
+/// its miner is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RejectedShare {
+    /// Why.
+    pub reason: Rejection,
+    /// Whose it is, if that is known.
+    pub worker: Option<WorkerId>,
+}
+
+/// A share that counts and is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedShare {
+    /// The header's hash, which names the share.
+    pub hash: HeaderHash,
+    /// The difficulty that it was issued with.
+    pub share_difficulty: Difficulty,
+    /// Its place in the ledger.
+    pub sequence: Sequence,
+    /// Whether it is a block.
+    pub is_block: bool,
+}
+
+/// What a share's miner is told of it.
+pub type ShareVerdict = Result<AcceptedShare, Rejection>;
 
 /// A share whose ranges are right, before it is hashed: the expensive part can be done elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -85,7 +85,7 @@ impl Target {
         }
         let shift = 8 * (exponent as usize - 3);
         let mantissa = U256::from(mantissa);
-        if shift >= 256 || mantissa.leading_zeros() < shift {
+        if mantissa.leading_zeros() < shift {
             return Err(TargetError::Overflow);
         }
         Self::from_number(mantissa << shift)

@@ -239,6 +239,39 @@ mod tests {
         assert_eq!(Amount::MAX.checked_add(Amount::from_sats(1).unwrap()), None);
     }
 
+    #[test]
+    fn units_are_shown_as_the_nearest_float() {
+        let half_more = Units::from_raw(Units::ONE.raw() / 2 * 3);
+        assert_eq!(half_more.to_f64(), 1.5);
+        assert_eq!(Units::ZERO.to_f64(), 0.0);
+        assert_eq!(Units::from_raw(625 * 10u128.pow(24)).to_f64(), 0.0625);
+    }
+
+    #[test]
+    fn sums_and_differences_stop_at_their_limits() {
+        let (one, raw) = (Units::ONE, Units::from_raw);
+        assert_eq!(raw(u128::MAX - 1).checked_add(raw(1)), Some(raw(u128::MAX)));
+        assert_eq!(raw(u128::MAX).checked_add(raw(1)), None);
+        assert_eq!(
+            Units::checked_sum([one, one, raw(5)]),
+            Some(raw(2 * one.raw() + 5))
+        );
+        assert_eq!(Units::checked_sum([raw(u128::MAX), raw(1)]), None);
+        assert_eq!(one.saturating_sub(raw(1)), raw(one.raw() - 1));
+        assert_eq!(raw(1).saturating_sub(one), Units::ZERO);
+        assert!(Units::ZERO.is_zero() && !raw(1).is_zero());
+        let sats = |sats| Amount::from_sats(sats).unwrap();
+        assert_eq!(Amount::from_sats(Amount::MAX.sats()), Some(Amount::MAX));
+        assert_eq!(Amount::from_sats(Amount::MAX.sats() + 1), None);
+        assert_eq!(sats(5).checked_sub(sats(5)), Some(Amount::ZERO));
+        assert_eq!(sats(5).checked_sub(sats(6)), None);
+        assert_eq!(Amount::checked_sum([sats(5), sats(6)]), Some(sats(11)));
+        assert_eq!(Amount::checked_sum([Amount::MAX, sats(1)]), None);
+        let whole = BasisPoints::new(BasisPoints::WHOLE);
+        assert_eq!(whole.map(BasisPoints::get), Some(10_000));
+        assert_eq!(BasisPoints::new(BasisPoints::WHOLE + 1), None);
+    }
+
     proptest! {
         #[test]
         fn units_survive_printing_and_parsing(raw in any::<u128>()) {

@@ -95,7 +95,7 @@ pub fn run(args: HotkeyArgs) -> Result<(), Failure> {
             };
             key.create(&file, &SystemRandomness)?;
             eprintln!(
-                "Wrote {}. It holds the recovery phrase: keep a copy where nobody else gets at it.",
+                "Wrote {}. It holds the recovery phrase: keep a copy where nobody else can get at it.",
                 file.display()
             );
             println!("{}", key.hotkey());

@@ -203,7 +203,7 @@ fn start_narrator(
     thread::Builder::new().name("narrator".to_owned()).spawn(move || {
         match Narrator::new(&url, &data_dir, &names, out) {
             Ok(narrator) => narrator.run(&stop),
-            Err(error) => log::error!("the demo cannot be told: {error}"),
+            Err(error) => log::error!("the demo's story cannot be told: {error}"),
         }
     })
 }

@@ -15,6 +15,7 @@
 //! | [`memory`] | a store without a disk |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`pace`] | a store whose commits wait for a gate, or for a while |
+//! | [`refusals`] | one of each refusal |
 //! | [`prng`] | numbers that look random and follow from a seed |
 //! | [`wallet`] | a wallet with a little chain behind it |
 //! | [`faulty_wallet`] | a wallet that fails as it is told |
@@ -32,6 +33,7 @@ pub mod halt;
 pub mod memory;
 pub mod pace;
 pub mod prng;
+pub mod refusals;
 pub mod wallet;
 
 pub use chain::TestChain;

@@ -217,7 +217,7 @@ class Rig(threading.Thread):
         if self.session is not None and self.client.extranonce1 == self.extranonce1:
             self.resumed += 1
         else:
-            # Shares of another session can not be sent again.
+            # Shares of another session cannot be sent again.
             self.unknowable.update(share_id for _, share_id in self.unanswered)
             self.unanswered = []
         self.session, self.extranonce1 = self.client.session, self.client.extranonce1

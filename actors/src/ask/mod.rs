@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
 use actix::{Actor, Addr, Handler, Message, Recipient};
+use dwarves_domain::refusal::Refusal;
 use tokio::sync::oneshot;
 
 use crate::audit::Order;
@@ -83,6 +84,15 @@ pub enum AskError {
     /// No answer in time: whether it did something is unknown; repeating is safe.
     #[error("no answer in time")]
     TimedOut,
+}
+
+impl From<AskError> for Refusal {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Busy => Self::Busy,
+            AskError::Gone | AskError::TimedOut => Self::Unavailable,
+        }
+    }
 }
 
 /// The handle through which one kind of question reaches an actor. Clones share one place in the mailbox.

@@ -4,25 +4,26 @@ use std::time::Duration;
 use actix::Arbiter;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::ProvenShare;
 use dwarves_domain::units::{BasisPoints, Units};
-
-use super::*;
-use crate::ask::Request;
-use crate::handlers::registration::messages::RegisterReply;
-use crate::miner_manager::messages::{
-    AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, JudgeShares, Judgement, ReadStanding,
-    RegisterMiner, Standing,
-};
-use crate::pool_manager::messages::{ControlMessage, ControlOutcome, LifeState, PoolControl};
-use crate::reward_distributor::messages::DistributorControl;
-use crate::testing::settings::pool_settings;
-use crate::work_manager::messages::{IssueJob, IssueJobReply};
 use dwarves_ports::chain::BlockStatus;
 use dwarves_ports::clock::Clock;
 use dwarves_ports::store::{BlockState, Store};
 use dwarves_testkit::build::{self, BEGIN, EASY_BITS, hotkey, mine, worker_name};
 use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
+
+use super::*;
+use crate::ask::Request;
+use crate::miner_manager::messages::Registered;
+use crate::miner_manager::messages::{
+    AssignWorker, Assigned, CheckedShares, JudgeShares, ReadStanding, RegisterMiner,
+};
+use crate::pool_manager::messages::{ControlMessage, LifeState, PoolControl};
+use crate::reward_distributor::messages::DistributorControl;
+use crate::testing::settings::pool_settings;
+use crate::work_manager::messages::{IssueJob, IssuedJob};
 
 struct Bench {
     store: MemoryStore,
@@ -67,7 +68,7 @@ impl Bench {
 
     async fn control(&self, control: ControlMessage) {
         let outcome = ask(&self.ports.deliver, Deliver(control)).await;
-        assert!(matches!(outcome, ControlOutcome::Done(_)), "{outcome:?}");
+        assert!(matches!(outcome, Ok(_)), "{outcome:?}");
     }
 
     async fn register(&self, hotkey: Hotkey) {
@@ -78,7 +79,7 @@ impl Bench {
             from: std::net::Ipv4Addr::LOCALHOST.into(),
         };
         let reply = ask(&self.ports.registration.register, register).await;
-        assert!(matches!(reply, RegisterReply::Registered { .. }));
+        assert!(matches!(reply, Ok(Registered { .. })));
     }
 
     /// A miner's first share on the present work that is a block.
@@ -88,9 +89,7 @@ impl Bench {
             worker: worker_name("rig"),
             client: dwarves_domain::miners::Client::Earlier,
         };
-        let AssignWorkerReply::Assigned { worker, share_target } =
-            ask(&self.ports.submission.assign, assign).await
-        else {
+        let Ok(Assigned { worker, share_target }) = ask(&self.ports.submission.assign, assign).await else {
             panic!("a registered miner gets a worker")
         };
         let issue = IssueJob {
@@ -98,7 +97,7 @@ impl Bench {
             worker,
             share_target,
         };
-        let IssueJobReply::Issued { job, .. } = ask(&self.ports.submission.issue, issue).await else {
+        let Ok(IssuedJob { job, .. }) = ask(&self.ports.submission.issue, issue).await else {
             panic!("there is work")
         };
         let (_, proof) = mine(&job, 0, true);
@@ -107,11 +106,11 @@ impl Bench {
             requests: vec![CheckedShares {
                 miner: hotkey,
                 worker: None,
-                shares: vec![CheckedShare::Proven { job, proof }],
+                shares: vec![Ok(ProvenShare { job, proof })],
             }],
         };
         let judgements = ask(&self.ports.submission.judge, judge).await;
-        assert!(matches!(judgements[0], Judgement::Verdicts(_)));
+        assert!(matches!(judgements[0], Ok(_)));
         proof.hash
     }
 }
@@ -169,7 +168,7 @@ async fn what_admins_changed_is_in_force_in_the_next_life() {
         client: dwarves_domain::miners::Client::Earlier,
     };
     let paused = ask(&bench.ports.submission.assign, assign).await;
-    assert_eq!(paused, AssignWorkerReply::Paused);
+    assert_eq!(paused, Err(Refusal::Paused));
     bench.control(ControlMessage::Pool(PoolControl::Resume)).await;
     let bench = bench.restarted().await;
     let pool = ask(&bench.ports.read_pool, ReadPool).await;
@@ -242,7 +241,7 @@ async fn the_owners_run_on_an_arbiter_of_their_own_as_well() {
         ReadStanding { hotkey: hotkey(1) },
     )
     .await;
-    assert_eq!(standing, Standing::Good);
+    assert_eq!(standing, Ok(()));
     ask(&bench.ports.stop, Stop).await;
     arbiter.stop();
     arbiter.join().unwrap();
@@ -269,7 +268,7 @@ async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
         .await;
     let bench = bench.restarted().await;
     let status = ControlMessage::Pool(PoolControl::Status);
-    let ControlOutcome::Done(told) = ask(&bench.ports.deliver, Deliver(status)).await else {
+    let Ok(told) = ask(&bench.ports.deliver, Deliver(status)).await else {
         panic!("status is always told");
     };
     let told: Vec<(&str, &str)> = told["settings"]
@@ -289,7 +288,10 @@ async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
         let forget = |key: &str| ControlMessage::Pool(PoolControl::ForgetSetting(key.to_owned()));
         bench.control(forget(key)).await;
         let again = ask(&bench.ports.deliver, Deliver(forget(key))).await;
-        assert!(matches!(again, ControlOutcome::Refused(_)), "{key}: {again:?}");
+        assert!(
+            matches!(again, Err(Refusal::ControlRefused(_))),
+            "{key}: {again:?}"
+        );
     }
     let bench = bench.restarted().await;
     {
@@ -309,7 +311,7 @@ async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
     let unknown = ControlMessage::Pool(PoolControl::ForgetSetting("ledger.chain".to_owned()));
     let refused = ask(&bench.ports.deliver, Deliver(unknown)).await;
     assert!(
-        matches!(refused, ControlOutcome::Refused(_)),
+        matches!(refused, Err(Refusal::ControlRefused(_))),
         "what the ledger remembers is no setting"
     );
 }

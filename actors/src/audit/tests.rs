@@ -10,21 +10,22 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::ids::{PayoutId, TemplateId, WorkerId};
 use dwarves_domain::payouts::{FeePayer, Part, Payout};
 use dwarves_domain::time::Span;
-use serde_json::{Value, json};
-use tokio::sync::watch;
-
-use crate::ask::Port;
-use crate::assembly::{Placement, World, start};
-use crate::handlers::admin::messages::{AdminCaller, Control, ControlReply};
-use crate::handlers::admin::{ACTORS, AdminHandler, AdminHandlerParts};
-use crate::testing::payouts::crediting_round;
-use crate::testing::settings::{payout_settings, pool_settings};
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{AuditRow, BanRow, Store, WorkerRow, Write};
 use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, sats, worker_name};
 use dwarves_testkit::faulty_store::{FaultPlan, FaultyStore};
 use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::ask::Port;
+use crate::assembly::{Placement, World, start};
+use crate::control::Controlled;
+use crate::handlers::admin::messages::{AdminCaller, Control};
+use crate::handlers::admin::{ACTORS, AdminHandler, AdminHandlerParts};
+use crate::testing::payouts::crediting_round;
+use crate::testing::settings::{payout_settings, pool_settings};
 
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 
@@ -202,7 +203,7 @@ async fn trail(memory: &MemoryStore) -> Vec<AuditRow> {
 struct Outcome {
     /// Commits before the message.
     commits: u64,
-    reply: ControlReply,
+    reply: Controlled,
     changed: bool,
     trail: Vec<AuditRow>,
 }
@@ -298,7 +299,7 @@ async fn what_a_message_changes_and_its_row_are_there_together_or_not_at_all() {
             continue;
         }
         assert!(
-            matches!(outcome.reply, ControlReply::Done(_)),
+            matches!(outcome.reply, Ok(_)),
             "{name}: {outcome:?}",
             outcome = outcome.reply
         );

@@ -6,12 +6,13 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::miners::{Client, TooManyNew};
-use dwarves_domain::time::{Span, Timestamp};
-
-use super::{CommitError, MinerManager};
+use dwarves_domain::refusal::Refusal;
 use dwarves_ports::store::{Write, Written};
 
-/// Numbers of workers that are stored at once as to be given: one small commit for that many new names.
+use super::messages::Registered;
+use super::{CommitError, MinerManager};
+
+/// Numbers of workers that are stored at once as to be given: one small commit for so many new names.
 const NUMBERS_AT_ONCE: u32 = 1_024;
 
 /// A new miner that may be stored.
@@ -25,30 +26,6 @@ pub(super) struct Newcomer {
     is_first: bool,
     /// Who makes room for it.
     gives_way: Option<Hotkey>,
-}
-
-/// Why a new miner is not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// The operator takes none.
-    Closed,
-    /// The pool has as many as it may, and all have work.
-    Full,
-    /// Payout addresses have as much of the room as they may, and all have work.
-    AddressesFull,
-    /// Too many new ones came from the same place.
-    TooManyNew {
-        /// After which time one more may come.
-        try_again: Span,
-    },
-}
-
-/// A miner as the store has it.
-#[derive(Clone, Debug)]
-pub(super) struct Registered {
-    pub(super) is_new: bool,
-    pub(super) at: Timestamp,
-    pub(super) payout_address: Option<String>,
 }
 
 impl MinerManager {
@@ -68,7 +45,7 @@ impl MinerManager {
         };
         let registry = &self.memory.registry;
         if !registry.registration_open {
-            return Err(Refusal::Closed);
+            return Err(Refusal::RegistrationClosed);
         }
         if self.registering.contains_key(&hotkey) {
             return Ok(newcomer);
@@ -92,7 +69,7 @@ impl MinerManager {
                 return Err(if has_room {
                     Refusal::AddressesFull
                 } else {
-                    Refusal::Full
+                    Refusal::PoolFull
                 });
             }
         }
@@ -178,7 +155,7 @@ impl MinerManager {
                 payout_address,
             } => Some(Registered {
                 is_new,
-                at: registered_at,
+                registered_at,
                 payout_address,
             }),
             _ => None,
@@ -186,7 +163,7 @@ impl MinerManager {
         let registry = &mut self.memory.registry;
         registry.note_miner(
             newcomer.hotkey,
-            registered.at,
+            registered.registered_at,
             registered.payout_address.clone(),
             Client::at(newcomer.from),
         );

@@ -4,15 +4,16 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::Registry;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
+use dwarves_ports::store::{BanRow, Write};
 use serde_json::json;
 
 use super::joining::EARNED_DIFFICULTY;
 use super::messages::MinerControl;
 use super::{MinerManager, ban_of};
 use crate::ask::{Ask, ReplyTo};
-use crate::pool_manager::messages::ControlOutcome;
-use dwarves_ports::store::{BanRow, Write};
+use crate::control::Controlled;
 
 /// The setting that says whether new miners are taken.
 const REGISTRATION_OPEN: &str = "miners.registration_open";
@@ -80,8 +81,10 @@ impl Handler<Ask<MinerControl>> for MinerManager {
     }
 }
 
-fn unknown(hotkey: &Hotkey) -> ControlOutcome {
-    ControlOutcome::Refused(format!("no miner is registered with hotkey {hotkey}"))
+fn unknown(hotkey: &Hotkey) -> Controlled {
+    Err(Refusal::ControlRefused(format!(
+        "no miner is registered with hotkey {hotkey}"
+    )))
 }
 
 impl MinerManager {
@@ -92,7 +95,7 @@ impl MinerManager {
         write: Write,
         whose: Option<Hotkey>,
         done: serde_json::Value,
-        reply: ReplyTo<ControlOutcome>,
+        reply: ReplyTo<Controlled>,
         ctx: &mut Context<Self>,
         note: impl FnOnce(&mut Registry) + 'static,
     ) {
@@ -107,14 +110,14 @@ impl MinerManager {
                         this.tell_watchers(hotkey);
                     }
                     reply.committed(&written);
-                    reply.answer(ControlOutcome::done(done, &written));
+                    reply.answer(crate::control::done(done, &written));
                 }
-                Err(_) => reply.answer(ControlOutcome::Unavailable),
+                Err(_) => reply.answer(Err(Refusal::Unavailable)),
             }
         });
     }
 
-    fn set_registration(&mut self, open: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn set_registration(&mut self, open: bool, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         let write = Write::SaveSetting {
             key: REGISTRATION_OPEN.to_owned(),
             value: Some(open.to_string()),
@@ -131,7 +134,7 @@ impl MinerManager {
         hotkey: Hotkey,
         worker: Option<WorkerName>,
         difficulty: Option<Difficulty>,
-        reply: ReplyTo<ControlOutcome>,
+        reply: ReplyTo<Controlled>,
         ctx: &mut Context<Self>,
     ) {
         let Some(miner) = self.memory.registry.miner(&hotkey) else {
@@ -140,14 +143,14 @@ impl MinerManager {
         if let Some(name) = &worker
             && !miner.workers.contains_key(name)
         {
-            return reply.answer(ControlOutcome::Refused(format!(
+            return reply.answer(Err(Refusal::ControlRefused(format!(
                 "the miner has no worker named {name}"
-            )));
+            ))));
         }
         let (min, max) = self.parts.difficulty_range;
         if difficulty.is_some_and(|difficulty| difficulty < min || difficulty > max) {
             let detail = format!("difficulty must lie between {} and {}", min.shown(), max.shown());
-            return reply.answer(ControlOutcome::Refused(detail));
+            return reply.answer(Err(Refusal::ControlRefused(detail)));
         }
         let key = match &worker {
             Some(name) => format!("{SHARE_DIFFICULTY}{hotkey}/{name}"),

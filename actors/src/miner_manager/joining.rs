@@ -5,16 +5,16 @@
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
-use dwarves_domain::miners::Client;
-use dwarves_domain::target::Difficulty;
-
-use super::admission::{Newcomer, Refusal, Registered};
 use dwarves_domain::login::Identity;
-
-use super::messages::{JoinWorker, JoinWorkerReply, Standing};
-use super::{MinerManager, standing_of};
-use crate::ask::{Ask, ReplyTo};
+use dwarves_domain::miners::Client;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::target::Difficulty;
 use dwarves_ports::store::Write;
+
+use super::admission::Newcomer;
+use super::messages::{JoinWorker, Joined, Registered};
+use super::{MinerManager, welcome};
+use crate::ask::{Ask, ReplyTo};
 
 /// The settings of what workers earned in sessions begin so; hotkey and worker follow. (They are named after what
 /// sessions issue, which is what earlier versions kept there.)
@@ -28,31 +28,22 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
     fn handle(&mut self, ask: Ask<JoinWorker>, ctx: &mut Self::Context) {
         let Ask { payload: join, reply } = ask;
         let registry = &self.memory.registry;
-        let standing = standing_of(registry, &join.identity.hotkey(), self.date());
-        match (standing, &join.identity) {
+        let welcome = welcome(registry, &join.identity.hotkey(), self.date());
+        match (welcome, &join.identity) {
             // Who is banned or removed is told so also while the pool is paused: its open sessions end.
-            (None, _) | (Some(Standing::Unknown), Identity::Address(_)) if self.paused => {
-                reply.answer(JoinWorkerReply::Paused);
+            (Ok(()), _) | (Err(Refusal::MinerUnknown), Identity::Address(_)) if self.paused => {
+                reply.answer(Err(Refusal::Paused));
             }
-            (None, _) => self.join(join, reply, ctx),
-            (Some(Standing::Unknown), Identity::Address(address)) => {
+            (Ok(()), _) => self.join(join, reply, ctx),
+            (Err(Refusal::MinerUnknown), Identity::Address(address)) => {
                 let address = address.to_string();
                 match self.admit(join.identity.hotkey(), true, join.from) {
                     Ok(newcomer) => self.register_address(newcomer, address, join, reply, ctx),
-                    Err(refusal) => reply.answer(refused(refusal)),
+                    Err(refusal) => reply.answer(Err(refusal)),
                 }
             }
-            (Some(standing), _) => reply.answer(JoinWorkerReply::Refused(standing)),
+            (Err(refusal), _) => reply.answer(Err(refusal)),
         }
-    }
-}
-
-fn refused(refusal: Refusal) -> JoinWorkerReply {
-    match refusal {
-        Refusal::Closed => JoinWorkerReply::Closed,
-        Refusal::Full => JoinWorkerReply::Full,
-        Refusal::AddressesFull => JoinWorkerReply::AddressesFull,
-        Refusal::TooManyNew { try_again } => JoinWorkerReply::TooManyNew { try_again },
     }
 }
 
@@ -62,7 +53,7 @@ impl MinerManager {
         newcomer: Newcomer,
         address: String,
         join: JoinWorker,
-        reply: ReplyTo<JoinWorkerReply>,
+        reply: ReplyTo<Result<Joined, Refusal>>,
         ctx: &mut Context<Self>,
     ) {
         let then = move |this: &mut Self, registered: Option<Registered>, ctx: &mut Context<Self>| {
@@ -72,7 +63,7 @@ impl MinerManager {
                 ..
             }) = registered
             else {
-                return reply.answer(JoinWorkerReply::Unavailable);
+                return reply.answer(Err(Refusal::Unavailable));
             };
             if is_new {
                 log::info!(
@@ -87,27 +78,27 @@ impl MinerManager {
 
     /// Finds or numbers the worker of a miner that is welcome. Only what had work is stored, so this needs no store
     /// unless the numbers are used up.
-    fn join(&mut self, join: JoinWorker, reply: ReplyTo<JoinWorkerReply>, ctx: &mut Context<Self>) {
+    fn join(&mut self, join: JoinWorker, reply: ReplyTo<Result<Joined, Refusal>>, ctx: &mut Context<Self>) {
         let now = self.now();
         let miner = join.identity.hotkey();
         let registry = &mut self.memory.registry;
         if registry.miner(&miner).is_none() {
             // It gave way between two commits.
-            return reply.answer(JoinWorkerReply::Refused(Standing::Unknown));
+            return reply.answer(Err(Refusal::MinerUnknown));
         }
         let client = Client::at(join.from);
         let Ok(worker) = registry.find_or_number(miner, &join.worker, client, now) else {
             return self.give_numbers_then(ctx, move |this, are_there, ctx| match are_there {
                 true => this.join(join, reply, ctx),
-                false => reply.answer(JoinWorkerReply::Unavailable),
+                false => reply.answer(Err(Refusal::Unavailable)),
             });
         };
-        let joined = JoinWorkerReply::Joined {
+        let joined = Ok(Joined {
             miner,
             worker,
             fixed: registry.fixed_difficulty(worker),
             earned: registry.worker(worker).and_then(|worker| worker.earned),
-        };
+        });
         if let Some(issued) = join.issued {
             registry.note_issued(worker, issued);
         }

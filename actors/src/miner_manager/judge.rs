@@ -6,18 +6,19 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::miners::{CountedShare, RecentShares, Registry, ShareClaim, Slot};
-use dwarves_domain::share::Rejection;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{AcceptedShare, ProvenShare, RejectedShare, Rejection};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_domain::work::JobMark;
-
-use super::messages::{CheckedShare, CheckedShares, Judgement};
-use super::standing_of;
-use crate::handlers::submission::messages::ShareVerdict;
 use dwarves_ports::store::{FoundBlock, ShareRow, WorkerRow};
 
-/// A job that brought as many shares as one may is renewed this many times harder.
+use super::messages::CheckedShares;
+use super::welcome;
+use crate::miner_manager::messages::Judgement;
+
+/// A job that brought as many shares as one may is renewed so many times harder.
 const RAISED_BY: f64 = 20.0;
 
 /// A share whose verdict is known, or will be when the commit has come back.
@@ -26,14 +27,20 @@ enum Pending {
     Row(usize),
     /// The same header is in this batch or one before it, on its way.
     SameAs(TemplateId, HeaderHash, WorkerId),
-    /// The verdict is known, and perhaps whose it is.
-    Known(ShareVerdict, Option<WorkerId>),
+    /// It does not count.
+    Rejected(RejectedShare),
+}
+
+impl Pending {
+    fn rejected(reason: Rejection, worker: Option<WorkerId>) -> Self {
+        Self::Rejected(RejectedShare { reason, worker })
+    }
 }
 
 /// What one request came to so far.
 enum Request {
     Judged { miner: Hotkey, shares: Vec<Pending> },
-    Refused(Judgement),
+    Refused(Refusal),
 }
 
 /// What is remembered of a row until it is on disk.
@@ -104,18 +111,18 @@ impl Batch {
         oldest_live: TemplateId,
     ) -> Request {
         let miner = request.miner;
-        if let Some(standing) = standing_of(registry, &miner, self.dated) {
-            return Request::Refused(Judgement::Refused(standing));
+        if let Err(refusal) = welcome(registry, &miner, self.dated) {
+            return Request::Refused(refusal);
         }
         let before = (self.rows.len(), self.new_workers.len());
         let mut shares = Vec::with_capacity(request.shares.len());
         for share in request.shares {
             let (job, proof) = match share {
-                CheckedShare::Rejected { reason, worker } => {
-                    shares.push(Pending::Known(ShareVerdict::Rejected(reason), worker));
+                Err(rejected) => {
+                    shares.push(Pending::Rejected(rejected));
                     continue;
                 }
-                CheckedShare::Proven { job, proof } => (job, proof),
+                Ok(ProvenShare { job, proof }) => (job, proof),
             };
             // The number of a name that gave way says nothing of the request's.
             let named_other = request.worker.as_ref().is_some_and(|name| {
@@ -126,22 +133,21 @@ impl Batch {
             let refused = |why| tracing::debug!(share = %proof.hash, %miner, why, "share does not count");
             if named_other {
                 refused("other_worker");
-                shares.push(Pending::Known(ShareVerdict::OtherWorker, None));
+                shares.push(Pending::rejected(Rejection::OtherWorker, None));
                 continue;
             }
             let worker = Some(job.worker());
             let template = job.template().id();
             if template < oldest_live {
                 refused("stale");
-                shares.push(Pending::Known(ShareVerdict::Rejected(Rejection::Stale), worker));
+                shares.push(Pending::rejected(Rejection::Stale, worker));
                 continue;
             }
             let mark = job.id().mark();
             match recent.claim(template, proof.hash, miner, mark) {
                 ShareClaim::Duplicate(first) => {
                     refused("duplicate");
-                    let verdict = ShareVerdict::Rejected(Rejection::Duplicate(first));
-                    shares.push(Pending::Known(verdict, worker));
+                    shares.push(Pending::rejected(Rejection::Duplicate(first), worker));
                 }
                 ShareClaim::Pending => {
                     shares.push(Pending::SameAs(template, proof.hash, job.worker()));
@@ -150,18 +156,18 @@ impl Batch {
                     // Nothing of this request may count if not all of it can be judged.
                     refused("recent_shares_full");
                     self.give_back_from(before, registry, recent);
-                    return Request::Refused(Judgement::Busy);
+                    return Request::Refused(Refusal::Busy);
                 }
                 ShareClaim::MinerFull => {
                     refused("miner_full");
                     self.give_back_from(before, registry, recent);
-                    return Request::Refused(Judgement::MinerFull);
+                    return Request::Refused(Refusal::MinerFull);
                 }
                 ShareClaim::JobFull => {
                     refused("job_full");
                     let issued = job.share_difficulty();
                     registry.raise(job.worker(), self.received_at, issued, RAISED_BY);
-                    shares.push(Pending::Known(ShareVerdict::JobFull { issued }, worker));
+                    shares.push(Pending::rejected(Rejection::JobFull { issued }, worker));
                 }
                 ShareClaim::New(slot) => {
                     let named = request.worker.as_ref();
@@ -169,7 +175,7 @@ impl Batch {
                         recent.release(template, proof.hash, mark);
                         self.give_back_from(before, registry, recent);
                         self.needs_numbers = true;
-                        return Request::Refused(Judgement::Busy);
+                        return Request::Refused(Refusal::Busy);
                     };
                     if !credit.is_stored {
                         self.store_with(credit.worker, registry);
@@ -245,7 +251,7 @@ impl Batch {
 
     /// Whether the commit must be waited for: there are new shares, or repeats of shares on their way.
     pub(super) fn needs_commit(&self) -> bool {
-        let waits = |share: &Pending| !matches!(share, Pending::Known(..));
+        let waits = |share: &Pending| !matches!(share, Pending::Rejected(_));
         self.requests.iter().any(|request| match request {
             Request::Judged { shares, .. } => shares.iter().any(waits),
             Request::Refused(_) => false,
@@ -292,32 +298,27 @@ impl Batch {
         let finish = |miner: &Hotkey, share: Pending, registry: &mut Registry| match share {
             Pending::Row(row) => {
                 let share = &claimed[row];
-                Some(ShareVerdict::Accepted {
+                Some(Ok(AcceptedShare {
                     hash: share.hash,
                     share_difficulty: share.share_difficulty,
                     sequence: sequence_of(row),
                     is_block: share.is_block,
-                })
+                }))
             }
             Pending::SameAs(template, hash, worker) => {
                 let duplicate = Rejection::Duplicate(recent.sequence_of(template, &hash)?);
                 registry.on_rejected(miner, Some(worker), duplicate);
-                Some(ShareVerdict::Rejected(duplicate))
+                Some(Err(duplicate))
             }
-            Pending::Known(verdict, worker) => {
-                match verdict {
-                    ShareVerdict::Rejected(reason) => registry.on_rejected(miner, worker, reason),
-                    ShareVerdict::OtherWorker => registry.on_rejected(miner, worker, Rejection::UnknownJob),
-                    ShareVerdict::JobFull { .. } => registry.on_rejected(miner, worker, Rejection::Stale),
-                    ShareVerdict::Accepted { .. } => {}
-                }
-                Some(verdict)
+            Pending::Rejected(RejectedShare { reason, worker }) => {
+                registry.on_rejected(miner, worker, reason);
+                Some(Err(reason))
             }
         };
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(judgement) => judgement,
+                Request::Refused(refusal) => Err(refusal),
                 Request::Judged { miner, shares } => {
                     let verdicts: Option<_> = shares
                         .into_iter()
@@ -325,7 +326,7 @@ impl Batch {
                         .collect();
                     // A header that was on its way got lost with its own commit. Repeating the request is
                     // safe: what did count will be told as duplicate, with its number.
-                    verdicts.map_or(Judgement::Unavailable, Judgement::Verdicts)
+                    verdicts.ok_or(Refusal::Unavailable)
                 }
             })
             .collect()
@@ -342,8 +343,8 @@ impl Batch {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(judgement) => judgement,
-                Request::Judged { .. } => Judgement::Unavailable,
+                Request::Refused(refusal) => Err(refusal),
+                Request::Judged { .. } => Err(Refusal::Unavailable),
             })
             .collect()
     }
@@ -359,18 +360,13 @@ impl Batch {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(judgement) => judgement,
+                Request::Refused(refusal) => Err(refusal),
                 Request::Judged { shares, .. } => {
-                    let known = shares.iter().all(|share| matches!(share, Pending::Known(..)));
-                    if known {
-                        let verdict = |share| match share {
-                            Pending::Known(verdict, _) => Some(verdict),
-                            Pending::Row(_) | Pending::SameAs(..) => None,
-                        };
-                        Judgement::Verdicts(shares.into_iter().filter_map(verdict).collect())
-                    } else {
-                        Judgement::Unavailable
-                    }
+                    let known = |share| match share {
+                        Pending::Rejected(rejected) => Ok(Err(rejected.reason)),
+                        Pending::Row(_) | Pending::SameAs(..) => Err(Refusal::Unavailable),
+                    };
+                    shares.into_iter().map(known).collect()
                 }
             })
             .collect()

@@ -1,22 +1,20 @@
 //! What the miner manager is asked and told.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
 use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
-use dwarves_domain::share::{Proof, Rejection};
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{ProvenShare, RejectedShare, ShareVerdict};
 use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{Difficulty, Target};
-use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::Units;
-use dwarves_domain::work::Job;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{Amount, Units};
 
 use crate::ask::{Outbox, Request};
-use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
-use crate::handlers::submission::messages::ShareVerdict;
+use crate::control::Controlled;
 
 /// Notes that a signed request's nonce is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,21 +27,18 @@ pub struct UseNonce {
     pub expires_at: Timestamp,
 }
 
-/// What came of noting a nonce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UseNonceReply {
-    /// It is used up now, durably.
-    Fresh,
-    /// It was used before.
-    Used,
-    /// Too many are in use now.
-    Busy,
-    /// The store cannot note it now.
-    Unavailable,
+impl Request for UseNonce {
+    /// `Ok` once it is used up, durably.
+    type Reply = Result<(), Refusal>;
 }
 
-impl Request for UseNonce {
-    type Reply = UseNonceReply;
+/// From which balance a miner wants to be paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdChoice {
+    /// From the pool's own threshold.
+    Pools,
+    /// From this balance.
+    Own(Amount),
 }
 
 /// Registers a miner whose address was checked.
@@ -59,8 +54,19 @@ pub struct RegisterMiner {
     pub from: IpAddr,
 }
 
+/// A miner that is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// Whether it is new.
+    pub is_new: bool,
+    /// When it was first registered.
+    pub registered_at: Timestamp,
+    /// Where payouts go.
+    pub payout_address: Option<String>,
+}
+
 impl Request for RegisterMiner {
-    type Reply = RegisterReply;
+    type Reply = Result<Registered, Refusal>;
 }
 
 /// Whether a miner may mine.
@@ -70,22 +76,9 @@ pub struct ReadStanding {
     pub hotkey: Hotkey,
 }
 
-/// A miner's standing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Registered and welcome.
-    Good,
-    /// Nobody registered this hotkey.
-    Unknown,
-    /// An operator banned it.
-    Banned {
-        /// Why, in the operator's words.
-        reason: String,
-    },
-}
-
 impl Request for ReadStanding {
-    type Reply = Standing;
+    /// `Ok` if it is registered and welcome.
+    type Reply = Result<(), Refusal>;
 }
 
 /// Finds or numbers a worker and says which share target its next job gets.
@@ -99,26 +92,17 @@ pub struct AssignWorker {
     pub client: Client,
 }
 
-/// What came of assigning a worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AssignWorkerReply {
-    /// The worker's number and its next job's share target.
-    Assigned {
-        /// The number under which its shares are kept.
-        worker: WorkerId,
-        /// The target that its next job is issued with.
-        share_target: Target,
-    },
-    /// It may not mine.
-    Refused(Standing),
-    /// The pool is paused or stopping.
-    Paused,
-    /// The store cannot be written, which a new worker needs now and then.
-    Unavailable,
+/// A worker that may have a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// The worker's number.
+    pub worker: WorkerId,
+    /// Its next job's share target.
+    pub share_target: Target,
 }
 
 impl Request for AssignWorker {
-    type Reply = AssignWorkerReply;
+    type Reply = Result<Assigned, Refusal>;
 }
 
 /// Lets a worker into a session that steers its own difficulty. Asked again now and then, it says whether the
@@ -137,41 +121,21 @@ pub struct JoinWorker {
     pub from: IpAddr,
 }
 
-/// What came of joining.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JoinWorkerReply {
-    /// It may mine.
-    Joined {
-        /// The account that shares are credited to.
-        miner: Hotkey,
-        /// The number under which its shares are kept.
-        worker: WorkerId,
-        /// A difficulty that an operator fixed.
-        fixed: Option<Difficulty>,
-        /// What its shares in earlier sessions had earned before this question.
-        earned: Option<Difficulty>,
-    },
-    /// It may not mine.
-    Refused(Standing),
-    /// The address is new, and the operator takes no new miners.
-    Closed,
-    /// The address is new, and the pool has as many miners as it may.
-    Full,
-    /// The address is new, and addresses have as much of the pool's room as they may.
-    AddressesFull,
-    /// The address is new, and too many new ones came from the same place.
-    TooManyNew {
-        /// After which time one more may come.
-        try_again: Span,
-    },
-    /// The pool is paused or stopping.
-    Paused,
-    /// The store cannot note a new miner or worker now.
-    Unavailable,
+/// A worker that may mine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Who it is.
+    pub miner: Hotkey,
+    /// Its number.
+    pub worker: WorkerId,
+    /// A difficulty that an operator fixed.
+    pub fixed: Option<Difficulty>,
+    /// What its shares in earlier sessions had earned before this question.
+    pub earned: Option<Difficulty>,
 }
 
 impl Request for JoinWorker {
-    type Reply = JoinWorkerReply;
+    type Reply = Result<Joined, Refusal>;
 }
 
 /// An operator decided something about a miner: who has it in a session asks again.
@@ -190,24 +154,8 @@ impl Request for WatchMiners {
     type Reply = ();
 }
 
-/// A share that was checked by its job.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckedShare {
-    /// It meets its job's share target.
-    Proven {
-        /// The job that the share was checked against.
-        job: Arc<Job>,
-        /// The proof of work.
-        proof: Proof,
-    },
-    /// It does not count; it is only counted. The worker is known if its job was.
-    Rejected {
-        /// Why the check refused it.
-        reason: Rejection,
-        /// Whose, if known.
-        worker: Option<WorkerId>,
-    },
-}
+/// A share that was checked by its job. One that does not count is only counted.
+pub type CheckedShare = Result<ProvenShare, RejectedShare>;
 
 /// What one request brought, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,22 +177,9 @@ pub struct JudgeShares {
     pub requests: Vec<CheckedShares>,
 }
 
-/// What came of one request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// A verdict for each share, in order; every accepted one is on disk.
-    Verdicts(Vec<ShareVerdict>),
-    /// The miner may not mine.
-    Refused(Standing),
-    /// The pool is paused or stopping.
-    Paused,
-    /// The pool is busy.
-    Busy,
-    /// The miner holds as much of the room for live shares as one may; nothing counts, and nobody else is kept out.
-    MinerFull,
-    /// The store cannot take shares now; nothing counts.
-    Unavailable,
-}
+/// What came of one request: a verdict for each share, in order; every accepted one is on disk. If it is refused, nothing
+/// counts.
+pub type Judgement = Result<Vec<ShareVerdict>, Refusal>;
 
 impl Request for JudgeShares {
     type Reply = Vec<Judgement>;
@@ -278,7 +213,7 @@ pub struct MinerView {
     pub hashrate: f64,
     /// Shares accepted since it registered.
     pub accepted: u64,
-    /// Rejected shares by [`Rejection::index`].
+    /// Rejected shares by [`Rejection::index`](dwarves_domain::share::Rejection::index).
     pub rejected: [u64; 6],
     /// Work in the window that ends now.
     pub units: Units,
@@ -342,7 +277,7 @@ pub struct MinersView {
     pub hashrate_error: Option<f64>,
     /// Shares accepted from all miners.
     pub accepted: u64,
-    /// Rejected shares by [`Rejection::index`].
+    /// Rejected shares by [`Rejection::index`](dwarves_domain::share::Rejection::index).
     pub rejected: [u64; 6],
     /// Whether new miners are taken.
     pub registration_open: bool,
@@ -426,7 +361,7 @@ pub enum MinerControl {
 }
 
 impl Request for MinerControl {
-    type Reply = crate::pool_manager::messages::ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Takes no more shares (`true`), or takes them again.

@@ -1,16 +1,17 @@
 //! Workers get their difficulty, and shares their verdict.
 
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{ProvenShare, RejectedShare};
+use dwarves_ports::store::{Write, Written};
 
 use super::judge::Batch;
 use super::messages::{
-    AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, DrainMiners, JudgeShares, Judgement,
-    SetPaused, WorkRetired,
+    AssignWorker, Assigned, CheckedShares, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
 };
-use super::{MinerManager, standing_of};
+use super::{MinerManager, welcome};
 use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
-use dwarves_ports::store::{Write, Written};
 
 /// From how many tenths of it on the room for live shares is nearly full.
 const NEARLY_FULL_TENTHS: usize = 9;
@@ -23,23 +24,22 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
     fn handle(&mut self, ask: Ask<AssignWorker>, ctx: &mut Self::Context) {
         let now = self.now();
         let hotkey = ask.payload.hotkey;
-        if let Some(standing) = standing_of(&self.memory.registry, &hotkey, self.date()) {
-            return ask.reply.answer(AssignWorkerReply::Refused(standing));
+        if let Err(refusal) = welcome(&self.memory.registry, &hotkey, self.date()) {
+            return ask.reply.answer(Err(refusal));
         }
         if self.paused {
-            return ask.reply.answer(AssignWorkerReply::Paused);
+            return ask.reply.answer(Err(Refusal::Paused));
         }
         let AssignWorker { worker, client, .. } = &ask.payload;
         let registry = &mut self.memory.registry;
         let Ok(worker) = registry.find_or_number(hotkey, worker, *client, now) else {
             return self.give_numbers_then(ctx, move |this, are_there, ctx| match are_there {
                 true => this.handle(ask, ctx),
-                false => ask.reply.answer(AssignWorkerReply::Unavailable),
+                false => ask.reply.answer(Err(Refusal::Unavailable)),
             });
         };
         let share_target = registry.next_difficulty(worker, now).target();
-        ask.reply
-            .answer(AssignWorkerReply::Assigned { worker, share_target });
+        ask.reply.answer(Ok(Assigned { worker, share_target }));
     }
 }
 
@@ -64,11 +64,11 @@ impl MinerManager {
             .filter(|request| registry.miner(&request.miner).is_some());
         let mut shares = known.flat_map(|request| request.shares.iter().map(|share| (request.miner, share)));
         shares.any(|(miner, share)| match share {
-            CheckedShare::Proven { job, .. } => {
+            Ok(ProvenShare { job, .. }) => {
                 let worker = registry.worker(job.worker());
                 worker.is_none_or(|worker| worker.hotkey != miner)
             }
-            CheckedShare::Rejected { .. } => false,
+            Err(RejectedShare { .. }) => false,
         })
     }
 
@@ -79,7 +79,7 @@ impl MinerManager {
         } = ask.payload;
         let reply = ask.reply;
         if self.paused {
-            return reply.answer(requests.iter().map(|_| Judgement::Paused).collect());
+            return reply.answer(requests.iter().map(|_| Err(Refusal::Paused)).collect());
         }
         let memory = &mut self.memory;
         let dated = self.parts.clock.date_of(received_at);

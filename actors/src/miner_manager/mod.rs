@@ -10,16 +10,19 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
-use dwarves_domain::miners::{Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard};
+use dwarves_domain::miners::{
+    Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard, Standing,
+};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::store::{CounterRow, StoreAction, StoreError, Write, Written};
 use tokio::sync::oneshot;
 
 use crate::ask::{Ask, AskError, Outbox, Port};
 use crate::block_tracker::messages::BlockFound;
 use crate::ledger::messages::Commit;
-use dwarves_ports::clock::{SharedClock, poke_every};
-use dwarves_ports::store::{CounterRow, StoreAction, StoreError, Write, Written};
 
 mod admission;
 mod control;
@@ -34,7 +37,7 @@ pub mod restore;
 mod tests;
 mod views;
 
-use messages::{GaveWay, MinerChanged, NewcomersRefused, Standing, WatchMiners};
+use messages::{GaveWay, MinerChanged, NewcomersRefused, WatchMiners};
 
 /// How often counters are saved: what a crash loses of them is counted again from the shares.
 const SAVE_COUNTERS_EVERY: Span = Span::from_secs(10);
@@ -249,13 +252,12 @@ fn row_of(counters: &Counters, clock: &SharedClock) -> CounterRow {
     }
 }
 
-/// The standing that keeps a hotkey from mining, if it has one.
-fn standing_of(registry: &Registry, hotkey: &Hotkey, now: Timestamp) -> Option<Standing> {
-    use dwarves_domain::miners::Standing as Core;
+/// Whether a hotkey may mine.
+fn welcome(registry: &Registry, hotkey: &Hotkey, now: Timestamp) -> Result<(), Refusal> {
     match registry.standing(hotkey, now) {
-        Core::Good => None,
-        Core::Unknown => Some(Standing::Unknown),
-        Core::Banned(reason) => Some(Standing::Banned {
+        Standing::Good => Ok(()),
+        Standing::Unknown => Err(Refusal::MinerUnknown),
+        Standing::Banned(reason) => Err(Refusal::Banned {
             reason: reason.to_owned(),
         }),
     }

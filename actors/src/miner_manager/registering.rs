@@ -3,13 +3,12 @@
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::{Client, NonceClaim};
-
-use super::admission::{Refusal, Registered};
-use super::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceReply};
-use super::{MinerManager, standing_of};
-use crate::ask::Ask;
-use crate::handlers::registration::messages::{RegisterReply, ThresholdChoice};
+use dwarves_domain::refusal::Refusal;
 use dwarves_ports::store::{Write, Written};
+
+use super::messages::{ReadStanding, RegisterMiner, Registered, ThresholdChoice, UseNonce};
+use super::{MinerManager, welcome};
+use crate::ask::Ask;
 
 impl Handler<Ask<UseNonce>> for MinerManager {
     type Result = ();
@@ -24,8 +23,8 @@ impl Handler<Ask<UseNonce>> for MinerManager {
         let reply = ask.reply;
         match self.memory.replay.claim(now, hotkey, nonce_nanos, expires_at) {
             NonceClaim::Fresh => {}
-            NonceClaim::Used => return reply.answer(UseNonceReply::Used),
-            NonceClaim::Full => return reply.answer(UseNonceReply::Busy),
+            NonceClaim::Used => return reply.answer(Err(Refusal::Replayed)),
+            NonceClaim::Full => return reply.answer(Err(Refusal::Busy)),
         }
         let write = Write::UseNonce {
             hotkey,
@@ -35,13 +34,13 @@ impl Handler<Ask<UseNonce>> for MinerManager {
         };
         self.commit(vec![write], ctx, move |this, result, _| {
             reply.answer(match result.map(|written| written.into_iter().next()) {
-                Ok(Some(Written::Done)) => UseNonceReply::Fresh,
-                Ok(_) => UseNonceReply::Used,
+                Ok(Some(Written::Done)) => Ok(()),
+                Ok(_) => Err(Refusal::Replayed),
                 Err(error) => {
                     if !error.leaves_doubt() {
                         this.memory.replay.release(hotkey, nonce_nanos);
                     }
-                    UseNonceReply::Unavailable
+                    Err(Refusal::Unavailable)
                 }
             });
         });
@@ -60,13 +59,13 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
             from,
         } = ask.payload;
         let reply = ask.reply;
-        let newcomer = match standing_of(&self.memory.registry, &hotkey, now) {
-            Some(Standing::Banned { reason }) => return reply.answer(RegisterReply::Banned { reason }),
-            Some(_) => match self.admit(hotkey, false, from) {
+        let newcomer = match welcome(&self.memory.registry, &hotkey, now) {
+            Ok(()) => None,
+            Err(Refusal::MinerUnknown) => match self.admit(hotkey, false, from) {
                 Ok(newcomer) => Some(newcomer),
-                Err(refusal) => return reply.answer(refused(refusal)),
+                Err(refusal) => return reply.answer(Err(refusal)),
             },
-            None => None,
+            Err(refusal) => return reply.answer(Err(refusal)),
         };
         let threshold = payout_threshold.map(|choice| Write::SetPayoutThreshold {
             hotkey,
@@ -76,34 +75,15 @@ impl Handler<Ask<RegisterMiner>> for MinerManager {
             },
         });
         let answer = move |_: &mut Self, registered: Option<Registered>, _: &mut Context<Self>| {
-            reply.answer(registered.map_or(RegisterReply::Unavailable, |registered| {
-                let Registered {
-                    is_new,
-                    at,
-                    payout_address,
-                } = registered;
-                if is_new {
-                    log::info!("miner registered hotkey={hotkey}");
-                }
-                RegisterReply::Registered {
-                    is_new,
-                    registered_at: at,
-                    payout_address,
-                }
-            }));
+            if registered.as_ref().is_some_and(|registered| registered.is_new) {
+                log::info!("miner registered hotkey={hotkey}");
+            }
+            reply.answer(registered.ok_or(Refusal::Unavailable));
         };
         match newcomer {
             Some(newcomer) => self.register(newcomer, payout_address, threshold, ctx, answer),
             None => self.change(hotkey, payout_address, threshold, ctx, answer),
         }
-    }
-}
-
-fn refused(refusal: Refusal) -> RegisterReply {
-    match refusal {
-        Refusal::Closed => RegisterReply::Closed,
-        Refusal::Full | Refusal::AddressesFull => RegisterReply::Full,
-        Refusal::TooManyNew { try_again } => RegisterReply::TooManyNew { try_again },
     }
 }
 
@@ -134,7 +114,7 @@ impl MinerManager {
                     registry.note_miner(hotkey, registered_at, payout_address.clone(), Client::Earlier);
                     Some(Registered {
                         is_new,
-                        at: registered_at,
+                        registered_at,
                         payout_address,
                     })
                 }
@@ -149,7 +129,7 @@ impl Handler<Ask<ReadStanding>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadStanding>, _: &mut Self::Context) {
-        let standing = standing_of(&self.memory.registry, &ask.payload.hotkey, self.date());
-        ask.reply.answer(standing.unwrap_or(Standing::Good));
+        ask.reply
+            .answer(welcome(&self.memory.registry, &ask.payload.hotkey, self.date()));
     }
 }

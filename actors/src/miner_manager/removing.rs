@@ -4,14 +4,15 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{WorkerId, WorkerName};
 use dwarves_domain::miners::{Counters, Standing};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Units;
+use dwarves_ports::store::{Write, Written};
 use serde_json::json;
 
 use super::joining::earned_key;
 use super::{MinerManager, row_of};
 use crate::ask::ReplyTo;
-use crate::pool_manager::messages::ControlOutcome;
-use dwarves_ports::store::{Write, Written};
+use crate::control::Controlled;
 
 /// Settings of workers that are no more that are forgotten in one commit.
 const ORPHANS_PER_COMMIT: usize = 1_000;
@@ -68,7 +69,7 @@ impl MinerManager {
         &mut self,
         hotkey: Hotkey,
         name: &WorkerName,
-        reply: ReplyTo<ControlOutcome>,
+        reply: ReplyTo<Controlled>,
         ctx: &mut Context<Self>,
     ) {
         let registry = &mut self.memory.registry;
@@ -77,36 +78,36 @@ impl MinerManager {
             .and_then(|miner| miner.workers.get(name).copied())
         else {
             let detail = format!("no miner {hotkey} is registered that has a worker named {name}");
-            return reply.answer(ControlOutcome::Refused(detail));
+            return reply.answer(Err(Refusal::ControlRefused(detail)));
         };
         if name.is_unnamed() {
             let detail = "default takes what has no name of its own; it cannot be removed";
-            return reply.answer(ControlOutcome::Refused(detail.to_owned()));
+            return reply.answer(Err(Refusal::ControlRefused(detail.to_owned())));
         }
         let done = json!({
             "hotkey": hotkey.to_string(), "worker": name.as_str(), "removed": true,
         });
         if registry.forget_waiting(id) {
-            return reply.answer(ControlOutcome::Done(done));
+            return reply.answer(Ok(done));
         }
         let Some(counters) = registry.begin_leaving(id) else {
             // A share of it is on its way.
-            return reply.answer(ControlOutcome::Busy);
+            return reply.answer(Err(Refusal::Busy));
         };
         let writes = reply.commit(self.retiring(id, &counters), &done);
         self.retire(id, writes, ctx, move |_, written| match written {
             Some(written) => {
                 reply.committed(&written);
-                reply.answer(ControlOutcome::Done(done));
+                reply.answer(Ok(done));
             }
-            None => reply.answer(ControlOutcome::Unavailable),
+            None => reply.answer(Err(Refusal::Unavailable)),
         });
     }
 
     pub(super) fn remove_miner(
         &mut self,
         hotkey: Hotkey,
-        reply: ReplyTo<ControlOutcome>,
+        reply: ReplyTo<Controlled>,
         ctx: &mut Context<Self>,
     ) {
         let registry = &self.memory.registry;
@@ -122,7 +123,7 @@ impl MinerManager {
             Standing::Good => None,
         };
         if let Some(detail) = refusal {
-            return reply.answer(ControlOutcome::Refused(detail));
+            return reply.answer(Err(Refusal::ControlRefused(detail)));
         }
         let settings = registry
             .miner(&hotkey)
@@ -144,16 +145,16 @@ impl MinerManager {
                     log::warn!("miner removed hotkey={hotkey}");
                     registry.note_removed(&hotkey);
                     this.memory.orphans.extend(orphans);
-                    reply.answer(ControlOutcome::Done(done));
+                    reply.answer(Ok(done));
                 }
                 Ok(_) => {
                     registry.keep(&hotkey);
                     let detail = "it is owed something, or a payout to it may still change";
-                    reply.answer(ControlOutcome::Refused(detail.to_owned()));
+                    reply.answer(Err(Refusal::ControlRefused(detail.to_owned())));
                 }
                 Err(_) => {
                     registry.keep(&hotkey);
-                    reply.answer(ControlOutcome::Unavailable);
+                    reply.answer(Err(Refusal::Unavailable));
                 }
             }
         });

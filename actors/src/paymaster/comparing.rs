@@ -18,15 +18,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::{SharedStore, StoreError, Write};
+use dwarves_ports::wallet::{SharedWallet, WalletError};
 use serde_json::{Value, json};
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
-use crate::pool_manager::messages::ControlOutcome;
+use crate::control::Controlled;
 use crate::spans;
-use dwarves_ports::store::{SharedStore, StoreError, Write};
-use dwarves_ports::wallet::{SharedWallet, WalletError};
 
 /// The setting that remembers what was compared.
 pub const COMPARED: &str = "ledger.compared_with_wallet";
@@ -248,7 +249,7 @@ impl Machine {
     }
 
     /// Does what an operator wants done about what the ledger does not know.
-    pub(super) async fn settle(&mut self, settle: Settle) -> Result<ControlOutcome, Ended> {
+    pub(super) async fn settle(&mut self, settle: Settle) -> Result<Controlled, Ended> {
         match settle {
             Settle::Adopt { only, reserve_bears } => self.adopt(only, reserve_bears).await,
             Settle::Release => {
@@ -268,12 +269,12 @@ impl Machine {
                     "spends": named,
                 });
                 self.remember(comparison.next, Some(&done)).await?;
-                Ok(ControlOutcome::Done(done))
+                Ok(Ok(done))
             }
         }
     }
 
-    async fn adopt(&mut self, only: Option<Txid>, reserve_bears: bool) -> Result<ControlOutcome, Ended> {
+    async fn adopt(&mut self, only: Option<Txid>, reserve_bears: bool) -> Result<Controlled, Ended> {
         let comparison = self.side_by_side().await?;
         let is_wanted = |stranger: &&Stranger| match only {
             Some(txid) => stranger.spend.txid == txid,
@@ -286,11 +287,11 @@ impl Machine {
                 Some(txid) => format!("the wallet sent no {txid} that the ledger does not know"),
                 None => "the wallet sent nothing to miners that the ledger does not know".to_owned(),
             };
-            return Ok(ControlOutcome::Refused(why));
+            return Ok(Err(Refusal::ControlRefused(why)));
         }
         let (writes, ids) = match self.bookings(&wanted, reserve_bears).await? {
             Ok(bookings) => bookings,
-            Err(why) => return Ok(ControlOutcome::Refused(why)),
+            Err(why) => return Ok(Err(Refusal::ControlRefused(why))),
         };
         let adopted = writes.iter().filter_map(|write| match write {
             Write::AdoptPayout(payout) => Some(describe(payout)),
@@ -307,7 +308,7 @@ impl Machine {
         }
         self.compare().await?;
         let left = self.side_by_side().await?.strangers;
-        Ok(ControlOutcome::Done(json!({
+        Ok(Ok(json!({
             "adopted": booked,
             "left": left.len(),
             "spends_left": left.iter().take(NAMED_MAX).map(Stranger::to_json).collect::<Vec<_>>(),

@@ -6,7 +6,9 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::Write;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
@@ -17,11 +19,10 @@ use super::messages::{DrainPayouts, HoldPayouts, PaymasterControl, PayoutsView, 
 use super::{Paymaster, WISHES_MAX, Wish};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::audit::Order;
+use crate::control::Controlled;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::ControlOutcome;
 use crate::pool_manager::setting::HasSettings;
 use crate::spans;
-use dwarves_ports::store::Write;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";
@@ -59,16 +60,16 @@ pub(super) fn held(held: &BTreeMap<WhyHeld, Held>) -> Value {
 }
 
 /// What a payout that was asked for came to.
-pub(super) fn paid_now(report: &Report) -> ControlOutcome {
+pub(super) fn paid_now(report: &Report) -> Controlled {
     let troubles: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
     if report.begun.is_none() && !troubles.is_empty() {
-        return ControlOutcome::Refused(troubles.join("; "));
+        return Err(Refusal::ControlRefused(troubles.join("; ")));
     }
     let begun = report.begun;
     let open = report.open.iter().flat_map(|(open, _)| open);
     let open = open.into_iter().find(|open| Some(open.id) == begun);
     let plan = report.plan.as_ref();
-    ControlOutcome::Done(json!({
+    Ok(json!({
         "dry_run": false,
         "payout": begun.map(|id| id.get()),
         "state": open.map(|open| open.state.name()),
@@ -81,14 +82,14 @@ pub(super) fn paid_now(report: &Report) -> ControlOutcome {
 }
 
 /// What came of an order about what the ledger does not know.
-pub(super) fn settled(report: &Report) -> ControlOutcome {
+pub(super) fn settled(report: &Report) -> Controlled {
     report.settled.clone().unwrap_or_else(|| {
         let troubles: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
         let why = match troubles.is_empty() {
             true => "nothing is booked while it is in doubt whether this is the ledger's chain".to_owned(),
             false => troubles.join("; "),
         };
-        ControlOutcome::Refused(why)
+        Err(Refusal::ControlRefused(why))
     })
 }
 
@@ -156,7 +157,7 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
                         "threshold_sats must be at least {least}: less would be dust, which the network does not \
                          carry, or cost more than payouts.fee_max_bps of itself to be paid"
                     );
-                    return reply.answer(ControlOutcome::Refused(why));
+                    return reply.answer(Err(Refusal::ControlRefused(why)));
                 }
                 let value = threshold.sats().to_string();
                 let done = json!({ "threshold_sats": threshold.sats() });
@@ -188,8 +189,8 @@ impl HasSettings for Paymaster {
 }
 
 impl Paymaster {
-    fn pay_now(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
-        let refuse = |why: &str| ControlOutcome::Refused(why.to_owned());
+    fn pay_now(&mut self, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
+        let refuse = |why: &str| Err(Refusal::ControlRefused(why.to_owned()));
         if self.is_draining {
             return reply.answer(refuse("the pool is draining"));
         }
@@ -197,7 +198,9 @@ impl Paymaster {
             return reply.answer(refuse("payouts are paused; resume them first"));
         }
         if let Some(held) = self.view.holds.lines().next() {
-            return reply.answer(ControlOutcome::Refused(format!("payouts are held by {held}")));
+            return reply.answer(Err(Refusal::ControlRefused(format!(
+                "payouts are held by {held}"
+            ))));
         }
         if self.asked_now.is_some() {
             return reply.answer(refuse("a payout is being made; ask again"));
@@ -209,10 +212,10 @@ impl Paymaster {
     /// Grants a wish once no look is under way.
     fn wish(&mut self, wish: Wish, ctx: &mut Context<Self>) {
         if self.is_draining {
-            return wish.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+            return wish.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         if self.wishes.len() >= WISHES_MAX {
-            return wish.answer(ControlOutcome::Busy);
+            return wish.answer(Err(Refusal::Busy));
         }
         if self.is_looking {
             self.wishes.push_back(wish);
@@ -253,7 +256,7 @@ impl Wish {
         }
     }
 
-    pub(super) fn answer(self, outcome: ControlOutcome) {
+    pub(super) fn answer(self, outcome: Controlled) {
         match self {
             Self::DryRun(reply) | Self::Cancel(_, reply) => reply.answer(outcome),
         }
@@ -262,19 +265,19 @@ impl Wish {
 
 impl Machine {
     /// Gives a payout up that is set aside and not signed.
-    async fn cancel(mut self, id: PayoutId) -> ControlOutcome {
+    async fn cancel(mut self, id: PayoutId) -> Controlled {
         let payout = match self.store.payout(id).await {
             Ok(Some(payout)) => payout,
-            Ok(None) => return ControlOutcome::Refused(format!("there is no payout {id}")),
-            Err(_) => return ControlOutcome::Unavailable,
+            Ok(None) => return Err(Refusal::ControlRefused(format!("there is no payout {id}"))),
+            Err(_) => return Err(Refusal::Unavailable),
         };
         match payout.state {
             PayoutState::Reserved | PayoutState::Cancelled => {}
             state => {
-                return ControlOutcome::Refused(format!(
+                return Err(Refusal::ControlRefused(format!(
                     "payout {id} is {state}: what is signed may be in anybody's hands, so it is never given up; its \
                      money returns once another transaction that spends its coins is deep"
-                ));
+                )));
             }
         }
         let note = "given up by an admin".to_owned();
@@ -288,8 +291,8 @@ impl Machine {
         self.tell(id, &step);
         let write = Write::StepPayout { id, step, at };
         match self.commit_order(vec![write], &done).await {
-            Ok(_) => ControlOutcome::Done(done),
-            Err(_) => ControlOutcome::Unavailable,
+            Ok(_) => Ok(done),
+            Err(_) => Err(Refusal::Unavailable),
         }
     }
 }
@@ -304,26 +307,26 @@ impl Handler<Ask<ReadWaiting>> for Paymaster {
 
 impl Paymaster {
     /// Lets the next look settle what the ledger does not know.
-    fn settle(&mut self, settle: Settle, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn settle(&mut self, settle: Settle, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         if self.is_draining {
-            return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+            return reply.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         if self.to_settle.is_some() || self.settling.is_some() {
-            return reply.answer(ControlOutcome::Busy);
+            return reply.answer(Err(Refusal::Busy));
         }
         self.to_settle = Some((settle, reply));
         self.look(ctx);
     }
 
     /// Lifts a hold by an operator's order.
-    fn release(&mut self, hold: Hold, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn release(&mut self, hold: Hold, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         if !self.view.holds.contains(hold) {
             let why = format!("payouts are not held by {hold}");
-            return reply.answer(ControlOutcome::Refused(why));
+            return reply.answer(Err(Refusal::ControlRefused(why)));
         }
         if !hold.may_be_released() {
             let why = format!("{hold} cannot be lifted by hand: {}", hold.remedy());
-            return reply.answer(ControlOutcome::Refused(why));
+            return reply.answer(Err(Refusal::ControlRefused(why)));
         }
         if hold == Hold::Restored {
             return self.settle(Settle::Release, reply, ctx);
@@ -332,9 +335,7 @@ impl Paymaster {
         self.view.holds.apply(lifted);
         self.set_gate();
         let left = self.view.holds.to_json();
-        reply.answer(ControlOutcome::Done(
-            json!({ "released": hold.name(), "holds": left }),
-        ));
+        reply.answer(Ok(json!({ "released": hold.name(), "holds": left })));
         self.look(ctx);
     }
 }
@@ -357,13 +358,13 @@ impl Handler<Ask<DrainPayouts>> for Paymaster {
     fn handle(&mut self, ask: Ask<DrainPayouts>, _: &mut Self::Context) {
         self.is_draining = true;
         if let Some((_, reply)) = self.to_settle.take() {
-            reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+            reply.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         if let Some(reply) = self.asked_now.take() {
-            reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+            reply.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         for wish in self.wishes.drain(..) {
-            wish.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+            wish.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         if self.is_looking {
             self.drained.push(ask.reply);

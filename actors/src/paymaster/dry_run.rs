@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use dwarves_domain::payouts::{Batch, FeePayer, Funds, OutPoint, Plan, Sizes, Txid};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
+use dwarves_ports::wallet::WalletState;
 use serde_json::{Value, json};
 
 use super::control::held;
@@ -12,15 +14,14 @@ use super::machine::{Machine, patiently};
 use super::making::Planned;
 use super::signing::build_request;
 use super::trouble::{Trouble, TroubleKind};
-use crate::pool_manager::messages::ControlOutcome;
-use dwarves_ports::wallet::WalletState;
+use crate::control::Controlled;
 
 /// Miners who wait that are told by name.
 const WAITING_MAX: usize = 1_000;
 
 impl Machine {
     /// Tells what would be sent.
-    pub(super) async fn dry_run(mut self, holds: Holds) -> ControlOutcome {
+    pub(super) async fn dry_run(mut self, holds: Holds) -> Controlled {
         let (funds, mut troubles) = match self.look_into_wallet().await {
             Ok(funds) => (Some(funds), Vec::new()),
             Err(trouble) => (None, vec![trouble]),
@@ -31,12 +32,12 @@ impl Machine {
             .plan_with(funds.unwrap_or_else(plenty), &BTreeSet::new())
             .await;
         let Ok(planned) = planned else {
-            return ControlOutcome::Unavailable;
+            return Err(Refusal::Unavailable);
         };
         let payer = self.settings.payer;
         let batch = match Batch::new(planned.plan.parts.clone(), payer, self.settings.addresses) {
             Ok(batch) => batch,
-            Err(error) => return ControlOutcome::Refused(error.to_string()),
+            Err(error) => return Err(Refusal::ControlRefused(error.to_string())),
         };
         if is_real {
             troubles.extend(planned.hindrances(&self.report.errand));
@@ -45,7 +46,7 @@ impl Machine {
                 troubles.extend(checked.err().map(|error| Trouble::of_wallet(&error)));
             }
         }
-        ControlOutcome::Done(describe(&planned, &holds, payer, &batch, is_real, &troubles))
+        Ok(describe(&planned, &holds, payer, &batch, is_real, &troubles))
     }
 
     /// The wallet's coins, if it can be asked.

@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::halt::SharedHalt;
+use dwarves_ports::store::{SharedStore, StoreAction, StoreError, Write, Written};
+use dwarves_ports::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 use serde_json::Value;
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -17,17 +21,13 @@ use super::PaymasterSettings;
 use super::comparing::{Compared, Settle};
 use super::making::Made;
 use super::messages::{OpenPayout, PayoutAlarms};
-use super::refusals::Refusal;
+use super::refusals::RefusedScript;
 use super::trouble::{Trouble, TroubleKind};
 use crate::ask::Port;
 use crate::audit::Order;
+use crate::control::Controlled;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::ControlOutcome;
 use crate::spans;
-use dwarves_ports::clock::SharedClock;
-use dwarves_ports::halt::SharedHalt;
-use dwarves_ports::store::{SharedStore, StoreAction, StoreError, Write, Written};
-use dwarves_ports::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 
 /// Payouts that are followed at once; more are not begun.
 pub(super) const OPEN_MAX: u32 = 1_000;
@@ -50,7 +50,7 @@ pub(super) struct Errand {
     /// The last payout that is known of.
     pub(super) last_payout: Option<PayoutId>,
     /// Scripts that the wallet refused to pay.
-    pub(super) refused: BTreeMap<Vec<u8>, Refusal>,
+    pub(super) refused: BTreeMap<Vec<u8>, RefusedScript>,
     /// Outputs of one transaction: fewer than configured once the wallet found one too large.
     pub(super) outputs_max: usize,
     /// Virtual bytes of one transaction: fewer than configured once the wallet found one too large.
@@ -73,7 +73,7 @@ pub(super) struct Report {
     /// Ledger and wallet were compared: why payouts are held now, or that nothing is strange.
     pub(super) restored: Option<Option<String>>,
     /// What came of an operator's order about what is strange.
-    pub(super) settled: Option<ControlOutcome>,
+    pub(super) settled: Option<Controlled>,
 }
 
 /// Why a look ends early.

@@ -10,16 +10,16 @@ use dwarves_domain::payouts::{
     Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Step, Txid, WhyHeld, plan,
 };
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::{Write, Written};
+use dwarves_ports::wallet::{WalletAction, WalletError, WalletErrorKind};
 use serde_json::json;
 use tracing::Instrument;
 
 use super::machine::{Ended, Errand, Machine, patiently};
-use super::refusals::Refusal;
+use super::refusals::RefusedScript;
 use super::signing::{build_request, check_signed};
 use super::trouble::{Trouble, TroubleKind};
 use crate::spans;
-use dwarves_ports::store::{Write, Written};
-use dwarves_ports::wallet::{WalletAction, WalletError, WalletErrorKind};
 
 /// Plans of one look: after each but the last something was learnt from the wallet's refusal.
 const PLANS_MAX: u32 = 8;
@@ -248,7 +248,7 @@ impl Machine {
     }
 
     pub(super) fn refuse(&mut self, script: Vec<u8>, why: String) {
-        let refusal = Refusal {
+        let refusal = RefusedScript {
             why,
             at: self.clock.now(),
         };

@@ -11,7 +11,7 @@ use dwarves_domain::units::Amount;
 use super::holds::{Hold, Holds};
 use super::trouble::Trouble;
 use crate::ask::Request;
-use crate::pool_manager::messages::ControlOutcome;
+use crate::control::Controlled;
 
 /// A hint to look at the payouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
@@ -127,7 +127,7 @@ pub enum PaymasterControl {
 }
 
 impl Request for PaymasterControl {
-    type Reply = ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Begins nothing more and answers once what is under way has ended.

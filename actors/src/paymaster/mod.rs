@@ -28,17 +28,17 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::Waiting;
 use dwarves_domain::time::{Span, Timestamp};
-
-use crate::ask::{AskError, Outbox, Port, ReplyTo};
-use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::ControlOutcome;
-use crate::spans;
 use dwarves_ports::clock::{SharedClock, poke_every};
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::SharedStore;
 use dwarves_ports::wallet::SharedWallet;
 use tokio::sync::watch;
 use tracing::Instrument;
+
+use crate::ask::{AskError, Outbox, Port, ReplyTo};
+use crate::control::Controlled;
+use crate::ledger::messages::Commit;
+use crate::spans;
 
 pub mod comparing;
 pub mod control;
@@ -74,9 +74,9 @@ const WISHES_MAX: usize = 16;
 /// What an admin wants that is done between two looks, so that neither sees what the other has half done.
 enum Wish {
     /// To know what would be sent.
-    DryRun(ReplyTo<ControlOutcome>),
+    DryRun(ReplyTo<Controlled>),
     /// To give a payout up that is not signed.
-    Cancel(PayoutId, ReplyTo<ControlOutcome>),
+    Cancel(PayoutId, ReplyTo<Controlled>),
 }
 
 /// What the paymaster is made with.
@@ -115,11 +115,11 @@ pub struct Paymaster {
     /// A look, or a dry run, is under way.
     is_looking: bool,
     /// An admin wants what is strange settled; it waits for the next look.
-    to_settle: Option<(Settle, ReplyTo<ControlOutcome>)>,
+    to_settle: Option<(Settle, ReplyTo<Controlled>)>,
     /// The look under way settles it.
-    settling: Option<ReplyTo<ControlOutcome>>,
+    settling: Option<ReplyTo<Controlled>>,
     /// An admin wants a payout now.
-    asked_now: Option<ReplyTo<ControlOutcome>>,
+    asked_now: Option<ReplyTo<Controlled>>,
     /// What admins want besides, one after the other, between two looks.
     wishes: VecDeque<Wish>,
     is_draining: bool,

@@ -9,10 +9,10 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::payouts::{Batch, FeePayer, Output, Part};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::Trouble;
-use dwarves_ports::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
 
 /// Transactions that are tried in one look to find refused addresses: a few among two thousand. Whoever is not
 /// cleared by then waits for the next plan, which comes at once; the others are paid.
@@ -24,7 +24,7 @@ const RETRIES_MAX: usize = 4;
 
 /// A script that the wallet refused to pay.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct RefusedScript {
     /// In the wallet's words.
     pub(super) why: String,
     /// When the node refused it.
@@ -101,7 +101,7 @@ impl Machine {
     pub(super) fn forget_old_refusals(&mut self) {
         let now = self.clock.now();
         let refused = &mut self.report.errand.refused;
-        let is_old = |refusal: &Refusal| now.since(refusal.at) >= RETRY_AFTER;
+        let is_old = |refusal: &RefusedScript| now.since(refusal.at) >= RETRY_AFTER;
         let old = refused.iter().filter(|(_, refusal)| is_old(refusal));
         let old: Vec<Vec<u8>> = old.map(|(script, _)| script.clone()).take(RETRIES_MAX).collect();
         for script in old {

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use dwarves_domain::time::Timestamp;
-use serde_json::Value;
+use dwarves_ports::chain::Standing;
 
 use crate::ask::Request;
+use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::http_gate::HttpGateView;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
 use crate::work_manager::messages::{NoWork, WorkControl};
-use dwarves_ports::chain::Standing;
-use dwarves_ports::store::Written;
 
 /// Where the pool is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,35 +75,12 @@ pub enum PoolControl {
     ForgetSetting(String),
 }
 
-/// What an actor says to an admin's message.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ControlOutcome {
-    /// Done; the answer as JSON.
-    Done(Value),
-    /// Not possible in its present state.
-    Refused(String),
-    /// The actor's mailbox is full.
-    Busy,
-    /// The store cannot note it now; nothing was changed.
-    Unavailable,
-}
-
-impl ControlOutcome {
-    /// Done, and said to be unsaved if the ledger only keeps it so far.
-    pub fn done(mut value: Value, written: &[Written]) -> Self {
-        if written.contains(&Written::Kept) {
-            value["saved"] = Value::Bool(false);
-        }
-        Self::Done(value)
-    }
-}
-
 /// Sends an admin's message to its actor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deliver(pub ControlMessage);
 
 impl Request for Deliver {
-    type Reply = ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Reads how the pool is.

@@ -8,13 +8,17 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{SharedStore, Write};
 use serde_json::json;
 use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
+use crate::control::Controlled;
 use crate::gate::AttachGate;
 use crate::http_gate::AttachHttpGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
@@ -23,8 +27,6 @@ use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
-use dwarves_ports::clock::SharedClock;
-use dwarves_ports::store::{SharedStore, Write};
 
 pub mod effective;
 pub mod messages;
@@ -34,7 +36,7 @@ pub(crate) mod setting;
 mod tests;
 
 use effective::{Configured, Effective};
-use messages::{ControlMessage, ControlOutcome, Deliver, LifeState, PoolControl, Stop};
+use messages::{ControlMessage, Deliver, LifeState, PoolControl, Stop};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 256;
@@ -133,7 +135,7 @@ impl PoolManager {
         }
     }
 
-    fn control(&mut self, control: PoolControl, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn control(&mut self, control: PoolControl, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         let order = reply.span();
         let _said_of_it = order.enter();
         match control {
@@ -142,7 +144,7 @@ impl PoolManager {
             PoolControl::Resume => self.pause(false, reply, ctx),
             PoolControl::Drain => {
                 self.drain(false, None, ctx);
-                reply.answer(ControlOutcome::Done(json!({ "state": self.state.as_str() })));
+                reply.answer(Ok(json!({ "state": self.state.as_str() })));
             }
             PoolControl::ForgetSetting(setting) => self.forget_setting(setting, reply, ctx),
             PoolControl::Shutdown => {
@@ -150,9 +152,11 @@ impl PoolManager {
                 let told = self.parts.stop.send(true).is_ok();
                 log::warn!("shutdown by an admin's order");
                 reply.answer(if told {
-                    ControlOutcome::Done(json!({ "state": "stopping" }))
+                    Ok(json!({ "state": "stopping" }))
                 } else {
-                    ControlOutcome::Refused("the process is stopping already".to_owned())
+                    Err(Refusal::ControlRefused(
+                        "the process is stopping already".to_owned(),
+                    ))
                 });
             }
         }
@@ -160,15 +164,15 @@ impl PoolManager {
 
     /// Takes back what an admin stored: what is configured is put into force by the message that stores it, and
     /// with it what is stored is forgotten.
-    fn forget_setting(&self, setting: String, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn forget_setting(&self, setting: String, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         let Some(stored_as) = effective::stored_as(&setting) else {
             let why =
                 format!("{setting} is none of the settings that admins can store; see `settings` of status");
-            return reply.answer(ControlOutcome::Refused(why));
+            return reply.answer(Err(Refusal::ControlRefused(why)));
         };
         let Some(put_back) = effective::put_back(&setting, &self.parts.configured) else {
             let why = format!("{setting} names no miner or worker");
-            return reply.answer(ControlOutcome::Refused(why));
+            return reply.answer(Err(Refusal::ControlRefused(why)));
         };
         let store = self.parts.store.clone();
         let me = ctx.address();
@@ -178,9 +182,9 @@ impl PoolManager {
                 Ok(settings) if settings.contains_key(&stored_as) => {}
                 Ok(_) => {
                     let why = format!("{setting} is not stored: what is configured holds");
-                    return reply.answer(ControlOutcome::Refused(why));
+                    return reply.answer(Err(Refusal::ControlRefused(why)));
                 }
-                Err(_) => return reply.answer(ControlOutcome::Unavailable),
+                Err(_) => return reply.answer(Err(Refusal::Unavailable)),
             }
             let forget = Write::SaveSetting {
                 key: stored_as,
@@ -192,21 +196,21 @@ impl PoolManager {
             let deliver: Port<Deliver> = Port::new(&me);
             let put_back = deliver.ask_by_order(Deliver(put_back), Some(order), DRAIN_STEP_DEADLINE);
             match put_back.await {
-                Ok(ControlOutcome::Done(_)) => {
+                Ok(Ok(_)) => {
                     log::warn!("setting={setting} is taken back: what is configured holds");
-                    reply.answer(ControlOutcome::Done(done));
+                    reply.answer(Ok(done));
                 }
                 Ok(outcome) => reply.answer(outcome),
-                Err(_) => reply.answer(ControlOutcome::Unavailable),
+                Err(_) => reply.answer(Err(Refusal::Unavailable)),
             }
         };
         ctx.spawn(wrap_future(forgotten.instrument(span)));
     }
 
     /// Pauses or resumes: stored first, then told to the miner manager, then answered.
-    fn pause(&mut self, paused: bool, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn pause(&mut self, paused: bool, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         if self.state == LifeState::Draining {
-            return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+            return reply.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         let write = Write::SaveSetting {
             key: PAUSED.to_owned(),
@@ -236,18 +240,18 @@ impl PoolManager {
             let order = reply.span();
             let _said_of_it = order.enter();
             let Some((written, held)) = done else {
-                return reply.answer(ControlOutcome::Unavailable);
+                return reply.answer(Err(Refusal::Unavailable));
             };
             reply.committed(&written);
             if !held {
-                return reply.answer(ControlOutcome::Unavailable);
+                return reply.answer(Err(Refusal::Unavailable));
             }
             if this.state != LifeState::Draining {
                 this.state = state;
             }
             log::warn!("pool state={}", this.state.as_str());
             let told = json!({ "state": this.state.as_str() });
-            reply.answer(ControlOutcome::done(told, &written));
+            reply.answer(crate::control::done(told, &written));
         }));
     }
 
@@ -293,16 +297,16 @@ fn report(step: &str, result: Result<(), AskError>) {
     }
 }
 
-async fn forward<R>(port: Port<R>, control: R, reply: ReplyTo<ControlOutcome>)
+async fn forward<R>(port: Port<R>, control: R, reply: ReplyTo<Controlled>)
 where
-    R: crate::ask::Request<Reply = ControlOutcome>,
+    R: crate::ask::Request<Reply = Controlled>,
 {
     let order = reply.order().cloned();
     reply.answer(
         match port.ask_by_order(control, order, DRAIN_STEP_DEADLINE).await {
             Ok(outcome) => outcome,
-            Err(AskError::Busy) => ControlOutcome::Busy,
-            Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
+            Err(AskError::Busy) => Err(Refusal::Busy),
+            Err(AskError::Gone | AskError::TimedOut) => Err(Refusal::Unavailable),
         },
     );
 }
@@ -348,15 +352,15 @@ impl Handler<Ask<Deliver>> for PoolManager {
                 Some(gate) => {
                     ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
                 }
-                None => reply.answer(ControlOutcome::Refused(
+                None => reply.answer(Err(Refusal::ControlRefused(
                     "no Stratum listener is open; set stratum.listen".to_owned(),
-                )),
+                ))),
             },
             ControlMessage::HttpGate(control) => match &self.http_gate {
                 Some(gate) => {
                     ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
                 }
-                None => reply.answer(ControlOutcome::Busy),
+                None => reply.answer(Err(Refusal::Busy)),
             },
             ControlMessage::Payouts(control) => {
                 ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));

@@ -5,10 +5,11 @@ use actix::prelude::*;
 use serde_json::json;
 
 use super::effective;
-use super::messages::{ControlOutcome, LifeState, PoolView, ReadPool};
+use super::messages::{LifeState, PoolView, ReadPool};
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
+use crate::control::Controlled;
 use crate::gate::{GateView, ReadGate};
 use crate::http_gate::{HttpGateView, ReadHttpGate};
 use crate::ledger::messages::ReadLedger;
@@ -43,7 +44,7 @@ impl PoolManager {
         }
     }
 
-    pub(super) fn status(&self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    pub(super) fn status(&self, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         let (peers, gates) = (self.parts.peers.clone(), self.gates());
         let view = self.own_view();
         let (store, configured) = (self.parts.store.clone(), self.parts.effective.clone());
@@ -55,7 +56,7 @@ impl PoolManager {
             let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
             let stored = store.settings().await.ok();
             let settings = stored.map(|stored| effective::to_json(&effective::merge(&configured, &stored)));
-            reply.answer(ControlOutcome::Done(json!({
+            reply.answer(Ok(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),
                 "hindrances": view.hindrances,

@@ -2,12 +2,13 @@
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
+use dwarves_ports::store::Write;
 use serde_json::Value;
 
-use super::messages::ControlOutcome;
 use crate::ask::{Port, ReplyTo};
+use crate::control::Controlled;
 use crate::ledger::messages::Commit;
-use dwarves_ports::store::Write;
 
 /// An actor with settings that admins change.
 pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
@@ -24,7 +25,7 @@ pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
         key: &str,
         value: String,
         done: Value,
-        reply: ReplyTo<ControlOutcome>,
+        reply: ReplyTo<Controlled>,
         ctx: &mut Context<Self>,
         apply: impl FnOnce(&mut Self) + 'static,
     ) {
@@ -35,7 +36,7 @@ pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
         let writes = reply.commit(vec![write], &done);
         let answer = match self.ledger().post(Commit { writes }) {
             Ok(answer) => answer,
-            Err(_) => return reply.answer(ControlOutcome::Busy),
+            Err(_) => return reply.answer(Err(Refusal::Busy)),
         };
         let order = reply.span();
         ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, ctx| {
@@ -44,10 +45,10 @@ pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
                 Ok(Ok(written)) => {
                     apply(this);
                     reply.committed(&written);
-                    reply.answer(ControlOutcome::done(done, &written));
+                    reply.answer(crate::control::done(done, &written));
                     this.setting_changed(ctx);
                 }
-                Ok(Err(_)) | Err(_) => reply.answer(ControlOutcome::Unavailable),
+                Ok(Err(_)) | Err(_) => reply.answer(Err(Refusal::Unavailable)),
             }
         }));
     }

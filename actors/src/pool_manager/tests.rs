@@ -3,15 +3,23 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dwarves_domain::ids::RoundId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_ports::chain::Standing;
+use dwarves_ports::clock::Moment;
+use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_testkit::build::{BEGIN, template};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{ManualClock, settle};
 use tokio::sync::oneshot;
 
 use super::messages::{PoolView, ReadPool};
 use super::*;
 use crate::ask::Request;
 use crate::block_tracker::messages::{BlocksView, ReadBlocks};
+use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
@@ -20,12 +28,6 @@ use crate::reward_distributor::messages::ScheduleView;
 use crate::testing::{Inbox, recorded_port};
 use crate::time_keeper::messages::ClockView;
 use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
-use dwarves_ports::chain::Standing;
-use dwarves_ports::clock::Moment;
-use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
-use dwarves_testkit::build::{BEGIN, template};
-use dwarves_testkit::memory::MemoryStore;
-use dwarves_testkit::{ManualClock, settle};
 
 mod status;
 mod stopping;
@@ -173,7 +175,7 @@ impl Bench {
         Port::new(&self.manager).post(payload).unwrap()
     }
 
-    fn deliver(&self, control: PoolControl) -> oneshot::Receiver<ControlOutcome> {
+    fn deliver(&self, control: PoolControl) -> oneshot::Receiver<Controlled> {
         self.post(Deliver(ControlMessage::Pool(control)))
     }
 
@@ -223,7 +225,7 @@ impl Bench {
     }
 
     /// Pauses or resumes, with a store and a miner manager that do their part.
-    async fn pause(&mut self, control: PoolControl) -> ControlOutcome {
+    async fn pause(&mut self, control: PoolControl) -> Controlled {
         let answer = self.deliver(control.clone());
         settle().await;
         let commit = self.commit.try_recv().unwrap();
@@ -279,14 +281,14 @@ fn no_work() -> NoWork {
     }
 }
 
-fn state(state: &str) -> ControlOutcome {
-    ControlOutcome::Done(json!({ "state": state }))
+fn state(state: &str) -> Controlled {
+    Ok(json!({ "state": state }))
 }
 
 #[actix::test]
 async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     let mut bench = bench(false).await;
-    let done = |n: u64| ControlOutcome::Done(json!({ "n": n }));
+    let done = |n: u64| Ok(json!({ "n": n }));
     let miners = bench.post(Deliver(ControlMessage::Miners(MinerControl::OpenRegistration)));
     let work = bench.post(Deliver(ControlMessage::Work(WorkControl::Refresh)));
     let rewards = bench.post(Deliver(ControlMessage::Rewards(DistributorControl::Pause)));
@@ -305,14 +307,17 @@ async fn control_messages_reach_their_actor_and_its_answer_comes_back() {
     drop(asked);
     assert_eq!(miners.await, Ok(done(1)));
     assert_eq!(work.await, Ok(done(2)));
-    assert_eq!(rewards.await, Ok(ControlOutcome::Unavailable));
+    assert_eq!(rewards.await, Ok(Err(Refusal::Unavailable)));
 }
 
 #[actix::test]
 async fn the_gate_is_asked_once_there_is_one() {
     let mut bench = bench(false).await;
     let lift = || Deliver(ControlMessage::Gate(GateControl::Lift([192, 0, 2, 1].into())));
-    assert!(matches!(bench.post(lift()).await, Ok(ControlOutcome::Refused(_))));
+    assert!(matches!(
+        bench.post(lift()).await,
+        Ok(Err(Refusal::ControlRefused(_)))
+    ));
     let (read, mut read_inbox) = recorded_port();
     let (control, mut control_inbox) = recorded_port();
     bench.post(AttachGate { read, control }).await.unwrap();
@@ -320,8 +325,8 @@ async fn the_gate_is_asked_once_there_is_one() {
     settle().await;
     let asked = control_inbox.try_recv().unwrap();
     assert_eq!(asked.payload, GateControl::Lift([192, 0, 2, 1].into()));
-    asked.reply.answer(ControlOutcome::Done(json!({})));
-    assert_eq!(lifted.await, Ok(ControlOutcome::Done(json!({}))));
+    asked.reply.answer(Ok(json!({})));
+    assert_eq!(lifted.await, Ok(Ok(json!({}))));
     let answer = bench.post(ReadPool);
     settle().await;
     let gate = GateView {

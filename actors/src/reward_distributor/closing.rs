@@ -3,10 +3,13 @@
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::RoundId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::{self, ClosedRound};
 use dwarves_domain::rounds::DueRound;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::reads::LastRound;
+use dwarves_ports::store::{StoreAction, StoreError, Write};
 use serde_json::{Value, json};
 use tracing::{Instrument, Span as LogSpan};
 
@@ -14,10 +17,7 @@ use super::gather::{Gathered, gather};
 use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
 use crate::ask::AskError;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::ControlOutcome;
 use crate::spans;
-use dwarves_ports::store::reads::LastRound;
-use dwarves_ports::store::{StoreAction, StoreError, Write};
 
 /// A round that is closed so soon after it was due takes all shares that are there: their dates do not matter.
 const PUNCTUAL: Span = Span::from_secs(2);
@@ -99,7 +99,7 @@ impl RewardDistributor {
     /// Nothing was committed: the schedule brings the same round up again.
     fn not_closed(&mut self, cause: Cause, ctx: &mut Context<Self>) {
         if let Cause::Admin(reply) = cause {
-            reply.answer(ControlOutcome::Unavailable);
+            reply.answer(Err(Refusal::Unavailable));
         }
         ctx.run_later(RETRY_AFTER, |this, ctx| this.finished(ctx));
     }
@@ -212,7 +212,7 @@ impl RewardDistributor {
             tracing::info!("{line}");
         }
         if let Cause::Admin(reply) = cause {
-            reply.answer(ControlOutcome::Done(summary.to_json()));
+            reply.answer(Ok(summary.to_json()));
         }
         self.finished(ctx);
     }

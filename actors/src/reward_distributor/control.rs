@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::BasisPoints;
 use serde_json::json;
@@ -10,8 +11,8 @@ use serde_json::json;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::{Cause, RewardDistributor};
 use crate::ask::{Ask, Port, ReplyTo};
+use crate::control::Controlled;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::ControlOutcome;
 use crate::pool_manager::setting::HasSettings;
 
 const RUN_INTERVAL: &str = "rewards.run_interval_millis";
@@ -58,9 +59,9 @@ impl Handler<Ask<DistributorControl>> for RewardDistributor {
         match ask.payload {
             DistributorControl::SetRunInterval(interval) => {
                 if interval == Span::default() {
-                    return reply.answer(ControlOutcome::Refused(
+                    return reply.answer(Err(Refusal::ControlRefused(
                         "an interval is at least 1 second".to_owned(),
-                    ));
+                    )));
                 }
                 let millis = interval.millis().to_string();
                 // Zero is the only interval that is refused, and it was refused above.
@@ -119,11 +120,11 @@ impl RewardDistributor {
     }
 
     /// Counts from now on. Rounds keep their numbers and the shares that they have, so nothing is paid twice.
-    fn reset_schedule(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn reset_schedule(&mut self, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         if self.is_closing {
-            return reply.answer(ControlOutcome::Refused(
+            return reply.answer(Err(Refusal::ControlRefused(
                 "a round is being closed; ask again".to_owned(),
-            ));
+            )));
         }
         let now = self.parts.clock.now();
         let at = self.parts.clock.date_of(now).millis().to_string();
@@ -143,26 +144,26 @@ impl RewardDistributor {
         });
     }
 
-    fn distribute_now(&mut self, reply: ReplyTo<ControlOutcome>, ctx: &mut Context<Self>) {
+    fn distribute_now(&mut self, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         if self.is_draining {
-            return reply.answer(ControlOutcome::Refused("the pool is draining".to_owned()));
+            return reply.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         if self.is_closing {
-            return reply.answer(ControlOutcome::Refused(
+            return reply.answer(Err(Refusal::ControlRefused(
                 "a round is being closed; ask again".to_owned(),
-            ));
+            )));
         }
         if let Some(refused) = &self.news.refused {
-            return reply.answer(ControlOutcome::Refused(refused.clone()));
+            return reply.answer(Err(Refusal::ControlRefused(refused.clone())));
         }
         if !self.news.is_confirmed {
-            return reply.answer(ControlOutcome::Refused(
+            return reply.answer(Err(Refusal::ControlRefused(
                 "the clock is not confirmed yet after the start; ask again in a minute".to_owned(),
-            ));
+            )));
         }
         match self.parts.schedule.now(self.parts.clock.now()) {
             Ok(round) => self.close_round(round, Cause::Admin(Box::new(reply)), ctx),
-            Err(error) => reply.answer(ControlOutcome::Refused(error.to_string())),
+            Err(error) => reply.answer(Err(Refusal::ControlRefused(error.to_string()))),
         }
     }
 }

@@ -6,6 +6,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{BasisPoints, Units};
 
 use crate::ask::Request;
+use crate::control::Controlled;
 
 /// A hint to look whether a round is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
@@ -61,7 +62,7 @@ pub enum DistributorControl {
 }
 
 impl Request for DistributorControl {
-    type Reply = crate::pool_manager::messages::ControlOutcome;
+    type Reply = Controlled;
 }
 
 /// Closes no more rounds and answers once the one in flight is closed.

@@ -17,14 +17,14 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::rounds::{DueRound, Schedule};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-
-use crate::ask::{AskError, Outbox, Port, ReplyTo};
-use crate::ledger::messages::Commit;
-use crate::time_keeper::messages::ClockNews;
 use dwarves_ports::clock::{SharedClock, poke_every};
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{SharedStore, Write};
+
+use crate::ask::{AskError, Outbox, Port, ReplyTo};
+use crate::ledger::messages::Commit;
+use crate::time_keeper::messages::ClockNews;
 
 mod closing;
 pub mod control;
@@ -88,7 +88,7 @@ pub struct RewardDistributorParts {
 /// Why a round is closed.
 enum Cause {
     Due,
-    Admin(Box<ReplyTo<crate::pool_manager::messages::ControlOutcome>>),
+    Admin(Box<ReplyTo<crate::control::Controlled>>),
 }
 
 /// A round that was closed by the rules and is on its way into the ledger: the same writes again until it is

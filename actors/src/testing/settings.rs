@@ -6,6 +6,7 @@ use dwarves_domain::address::AddressFormat;
 use dwarves_domain::miners::{Quotas, RegistryLimits};
 use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
 use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::share::ProvenShare;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{BasisPoints, Units};
@@ -23,10 +24,10 @@ use crate::reward_distributor::Terms;
 
 /// The share of the first nonce at or after `from` that is no block, checked.
 pub fn checked(job: &Arc<Job>, from: u32) -> CheckedShare {
-    CheckedShare::Proven {
+    Ok(ProvenShare {
         job: Arc::clone(job),
         proof: mine(job, from, false).1,
-    }
+    })
 }
 
 /// PPLNS over one block's work, with a fee of one percent.

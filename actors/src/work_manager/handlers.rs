@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::work::Job;
 use serde_json::json;
 
-use super::messages::{IssueJob, IssueJobReply, LiveWork, ReadWork, Subscribe, WorkControl, WorkView};
+use super::messages::{IssueJob, IssuedJob, LiveWork, ReadWork, Subscribe, WorkControl, WorkView};
 use super::{Subscriber, WorkManager};
 use crate::ask::Ask;
-use crate::pool_manager::messages::ControlOutcome;
 
 /// A hint that the present template may be old or over.
 #[derive(Message)]
@@ -68,11 +68,11 @@ impl Handler<Ask<IssueJob>> for WorkManager {
             .cloned()
             .filter(|template| now < self.expiry(template));
         let Some(template) = current else {
-            return ask.reply.answer(IssueJobReply::NoWork);
+            return ask.reply.answer(Err(Refusal::NoWork));
         };
         let expires_at = self.expiry(&template);
         let Some(extranonce) = self.next_extranonce(template.id()) else {
-            return ask.reply.answer(IssueJobReply::Exhausted);
+            return ask.reply.answer(Err(Refusal::NoExtranonce));
         };
         let job = Job::issue(
             &self.parts.job_key,
@@ -82,10 +82,10 @@ impl Handler<Ask<IssueJob>> for WorkManager {
             worker,
             share_target,
         );
-        ask.reply.answer(IssueJobReply::Issued {
+        ask.reply.answer(Ok(IssuedJob {
             job: Arc::new(job),
             expires_at,
-        });
+        }));
     }
 }
 
@@ -110,8 +110,7 @@ impl Handler<Ask<WorkControl>> for WorkManager {
         match ask.payload {
             WorkControl::Refresh => {
                 self.fetch_template(ctx);
-                ask.reply
-                    .answer(ControlOutcome::Done(json!({ "refreshing": true })));
+                ask.reply.answer(Ok(json!({ "refreshing": true })));
             }
         }
     }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{BareTemplate, Job, Template};
-
-use crate::ask::{Outbox, Request};
 use dwarves_ports::chain::Standing;
 use dwarves_ports::clock::Moment;
+
+use crate::ask::{Outbox, Request};
+use crate::control::Controlled;
 
 /// The templates whose jobs are live. Handed to every handler whenever it changes; never changes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,24 +183,17 @@ pub struct IssueJob {
     pub share_target: Target,
 }
 
-/// What came of asking for a job.
+/// A job that nobody else has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IssueJobReply {
-    /// A job that nobody else has.
-    Issued {
-        /// The job to give out.
-        job: Arc<Job>,
-        /// Until when its shares are taken at the latest.
-        expires_at: Timestamp,
-    },
-    /// There is no work now.
-    NoWork,
-    /// The jobs of live templates have every extranonce that there is. When the oldest is over, there are some.
-    Exhausted,
+pub struct IssuedJob {
+    /// The job.
+    pub job: Arc<Job>,
+    /// Until when its shares are taken at the latest.
+    pub expires_at: Timestamp,
 }
 
 impl Request for IssueJob {
-    type Reply = IssueJobReply;
+    type Reply = Result<IssuedJob, Refusal>;
 }
 
 /// Reads the present work.
@@ -228,5 +223,5 @@ pub enum WorkControl {
 }
 
 impl Request for WorkControl {
-    type Reply = crate::pool_manager::messages::ControlOutcome;
+    type Reply = Controlled;
 }

@@ -2,20 +2,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dwarves_domain::ids::WorkerId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::FrontEnd;
-
-use super::messages::{IssueJob, IssueJobReply, ReadWork, Subscribe, WorkControl, WorkView};
-use super::*;
-use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::testing::recorder::recorded_outbox_of;
-use crate::testing::{Inbox, recorded_outbox};
 use dwarves_ports::store::{SharedStore, Store};
 use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, job_key};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, TestChain, settle};
+
+use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
+use super::*;
+use crate::ask::{Ask, Request};
+use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::testing::recorder::recorded_outbox_of;
+use crate::testing::{Inbox, recorded_outbox};
 
 mod failing;
 mod guarding;
@@ -128,7 +129,7 @@ impl Bench {
         live
     }
 
-    async fn issue(&self) -> IssueJobReply {
+    async fn issue(&self) -> Result<IssuedJob, Refusal> {
         self.ask(IssueJob {
             owner: hotkey(1),
             worker: WorkerId::new(0),
@@ -173,7 +174,7 @@ async fn a_template_is_stored_before_it_is_published() {
         before.lack.as_ref().map(|lack| lack.why),
         Some(LackOfWork::Starting)
     );
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     bench.gate.open();
     settle().await;
     let work = news.try_recv().unwrap().0;
@@ -182,7 +183,7 @@ async fn a_template_is_stored_before_it_is_published() {
     let stored = bench.memory.start(BEGIN).await.unwrap();
     assert_eq!(stored.templates.len(), 1);
     assert_eq!(stored.templates[0].id, current.id());
-    let IssueJobReply::Issued { job, expires_at } = bench.issue().await else {
+    let Ok(IssuedJob { job, expires_at }) = bench.issue().await else {
         panic!("there is work")
     };
     assert!(Arc::ptr_eq(job.template(), &current));
@@ -194,7 +195,7 @@ async fn a_template_is_stored_before_it_is_published() {
 async fn an_admin_can_refresh_and_live_templates_are_bounded() {
     let mut bench = Bench::new().await;
     for _ in 0..LIVE_TEMPLATES_MAX + 3 {
-        bench.ask(WorkControl::Refresh).await;
+        let _answer = bench.ask(WorkControl::Refresh).await;
         settle().await;
     }
     let live = bench.live().await;
@@ -221,7 +222,7 @@ async fn extranonces_never_repeat_across_jobs_and_lives() {
     let mut bench = Bench::new().await;
     for _ in 0..3 {
         for _ in 0..100 {
-            let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+            let Ok(IssuedJob { job, .. }) = bench.issue().await else {
                 panic!("there is work")
             };
             assert!(seen.insert(job.extranonce()), "{} again", job.extranonce());
@@ -242,15 +243,15 @@ async fn when_live_jobs_have_every_extranonce_it_is_said_and_a_new_tip_brings_th
     settle().await;
     let mut seen = BTreeSet::new();
     for _ in 0..5 {
-        let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+        let Ok(IssuedJob { job, .. }) = bench.issue().await else {
             panic!("there are extranonces")
         };
         seen.insert(job.extranonce());
     }
-    assert_eq!(bench.issue().await, IssueJobReply::Exhausted);
+    assert_eq!(bench.issue().await, Err(Refusal::NoExtranonce));
     bench.chain.others_find(1);
     settle().await;
-    let IssueJobReply::Issued { job, .. } = bench.issue().await else {
+    let Ok(IssuedJob { job, .. }) = bench.issue().await else {
         panic!("those of the old tip are free")
     };
     assert!(seen.contains(&job.extranonce()));

@@ -8,8 +8,9 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderName};
 use actix_web::web::Bytes;
 use dwarves_actors::handlers::admin::messages::AdminCaller;
-use dwarves_actors::handlers::registration::messages::{Authenticate, AuthenticateReply};
+use dwarves_actors::handlers::registration::messages::Authenticate;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::SessionError;
 use dwarves_domain::signature::Scheme;
 
@@ -19,9 +20,9 @@ use super::state::HttpState;
 
 static VERSION: HeaderName = HeaderName::from_static("x-bittensor-version");
 static HOTKEY: HeaderName = HeaderName::from_static("x-bittensor-hotkey");
-static RECEIVER: HeaderName = HeaderName::from_static("x-bittensor-receiver");
-static NONCE: HeaderName = HeaderName::from_static("x-bittensor-nonce");
-static SIGNATURE: HeaderName = HeaderName::from_static("x-bittensor-signature");
+pub(super) static RECEIVER: HeaderName = HeaderName::from_static("x-bittensor-receiver");
+pub(super) static NONCE: HeaderName = HeaderName::from_static("x-bittensor-nonce");
+pub(super) static SIGNATURE: HeaderName = HeaderName::from_static("x-bittensor-signature");
 static CRYPTO: HeaderName = HeaderName::from_static("x-bittensor-crypto");
 
 /// The headers of a signature, in the right form and meant for this pool; not checked yet.
@@ -219,25 +220,9 @@ pub async fn verify(
         signature: headers.signature,
     };
     match state.ask(&state.worker().authenticate, question).await? {
-        AuthenticateReply::Authentic => Ok(headers.sender),
-        AuthenticateReply::WrongReceiver => Err(wrong_receiver(state.deps().pool_hotkey)),
-        AuthenticateReply::Stale => Err(Problem::new(
-            Code::StaleRequest,
-            "the nonce is too old or too far ahead; sign with the present time, and set the machine's clock",
-        )
-        .of_field(NONCE.as_str())),
-        AuthenticateReply::SignatureInvalid => Err(Problem::new(
-            Code::SignatureInvalid,
-            "the signature is not this hotkey's over method, path, body, nonce, sender and receiver as sent",
-        )
-        .of_field(SIGNATURE.as_str())),
-        AuthenticateReply::Replayed => Err(Problem::new(
-            Code::Replayed,
-            "this nonce was used before; every signed request needs a new one",
-        )
-        .of_field(NONCE.as_str())),
-        AuthenticateReply::Busy => Err(Problem::busy()),
-        AuthenticateReply::Unavailable => Err(Problem::unavailable()),
+        Ok(()) => Ok(headers.sender),
+        Err(Refusal::WrongReceiver) => Err(wrong_receiver(state.deps().pool_hotkey)),
+        Err(refusal) => Err(refusal.into()),
     }
 }
 

@@ -63,7 +63,7 @@ fn migrate_by(connection: &mut Connection, migrations: &[Migration]) -> Result<(
     Ok(())
 }
 
-/// What migrations need and SQL can not say.
+/// What migrations need and SQL cannot say.
 fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     // A decimal number of units as the bytes of its half-steps.

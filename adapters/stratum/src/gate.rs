@@ -9,10 +9,10 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Request};
 use dwarves_actors::gate::{GateControl, GateView, KeptOut, ReadGate};
-use dwarves_actors::pool_manager::messages::ControlOutcome;
 use dwarves_actors::work_manager::messages::WorkChanged;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::SessionSeat;
 use dwarves_ports::clock::{SharedClock, poke_every};
@@ -346,17 +346,17 @@ impl Handler<Ask<GateControl>> for StratumGate {
         let order = ask.reply.span();
         let _said_of_it = order.enter();
         let outcome = match ask.payload {
-            GateControl::Status => ControlOutcome::Done(self.view().to_json()),
+            GateControl::Status => Ok(self.view().to_json()),
             GateControl::Lift(address) => match self.seats.offenders().lift(address) {
-                lifted if lifted.is_empty() => {
-                    ControlOutcome::Refused(format!("nobody behind {address} is kept out"))
-                }
+                lifted if lifted.is_empty() => Err(Refusal::ControlRefused(format!(
+                    "nobody behind {address} is kept out"
+                ))),
                 lifted => {
                     for one in &lifted {
                         log::warn!("let in again by an admin: {}", named(one));
                     }
                     self.tell_kept_out();
-                    ControlOutcome::Done(json!({ "lifted": lifted.len() }))
+                    Ok(json!({ "lifted": lifted.len() }))
                 }
             },
         };

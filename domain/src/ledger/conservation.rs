@@ -164,6 +164,24 @@ mod tests {
         Account::Miner(Hotkey::from_bytes([1; 32]), balance)
     }
 
+    #[test]
+    fn the_books_are_told_account_by_account() {
+        let holdings = Holdings {
+            sum: 0,
+            immature: 7,
+            fee: 1,
+            reserve: -2,
+            payable: 3,
+            in_flight: 4,
+            paid: 5,
+            network_fees: 6,
+        };
+        assert_eq!(
+            holdings.to_string(),
+            "fee 1 + reserve -2 + payable 3 + in flight 4 + paid 5 + network fees 6, immature 7"
+        );
+    }
+
     /// From where to where, and what it does to the income.
     type Move = (Account, Account, fn(&mut Income, i128));
 

@@ -69,6 +69,15 @@ fn what_moves_nothing_leaves_no_line() {
 }
 
 #[test]
+#[should_panic(expected = "postings are built from transfers, which balance")]
+fn lines_that_no_transfer_makes_are_never_booked() {
+    let lines = std::collections::BTreeMap::from([(Account::Fee, 7), (Account::Chain, -5)]);
+    let postings = Postings { lines };
+    assert_eq!(postings.sum(), 2);
+    let _ = Balances::new().apply(&postings);
+}
+
+#[test]
 fn a_line_that_would_not_fit_is_refused_and_changes_nothing() {
     let to = miner(1, Balance::Payable);
     let mut postings = posted(&[(Account::Reserve, to, Amount::MAX)]);

@@ -297,6 +297,47 @@ mod tests {
     }
 
     #[test]
+    fn only_balances_and_outputs_of_more_than_nothing_are_parts() {
+        let nobody_has = vec![miner(1, A, 100_000), miner(2, &A.to_uppercase(), 0)];
+        for payer in [FeePayer::Pool, FeePayer::Miners] {
+            let parts = adopted(nobody_has.clone(), &spend(&[(A, 100_000)]), 0, payer);
+            assert_eq!(parts, [(1, 100_000, 0)]);
+        }
+        // Whoever reads no address there need not: nothing goes there.
+        let parts = adopted(nobody_has, &spend(&[("", 0), (A, 10)]), 0, FeePayer::Pool);
+        assert_eq!(parts, [(1, 10, 0)]);
+    }
+
+    #[test]
+    fn two_outputs_to_one_address_are_one_part_of_each_miner() {
+        let twice = spend(&[(A, 10), (B, 4), (A, 15)]);
+        let parts = adopted(vec![miner(1, A, 50), miner(2, B, 50)], &twice, 0, FeePayer::Pool);
+        assert_eq!(parts, [(1, 25, 0), (2, 4, 0)]);
+    }
+
+    #[test]
+    fn what_is_adopted_or_given_back_changes_what_its_miners_have_and_nobody_elses() {
+        let mut payees = Payees::new(
+            vec![miner(1, A, 100), miner(2, B, 50)],
+            AddressFormat::BitcoinRegtest,
+        );
+        let covered = |payees: &Payees| {
+            let paid = spend(&[(A, 1_000), (B, 1_000)]);
+            let adopted = payees.adopt(&paid, sats(0), FeePayer::Pool).unwrap();
+            2_000 - adopted.uncovered.sats()
+        };
+        assert_eq!(covered(&payees), 150);
+        payees.change(&[part(Hotkey::from_bytes([1; 32]), A, sats(30))], false);
+        assert_eq!(covered(&payees), 120);
+        payees.change(&[part(Hotkey::from_bytes([2; 32]), B, sats(7))], true);
+        assert_eq!(covered(&payees), 127);
+        payees.change(&[part(Hotkey::from_bytes([1; 32]), A, sats(71))], false);
+        assert_eq!(covered(&payees), 57, "nobody has less than nothing");
+        assert!(payees.has(A) && payees.has(&A.to_uppercase()) && payees.has(B));
+        assert!(!payees.has(C) && !payees.has("") && !payees.has("no address"));
+    }
+
+    #[test]
     fn what_pays_nobody_that_can_be_named_is_refused() {
         let payees = Payees::new(vec![miner(1, A, 10)], AddressFormat::BitcoinRegtest);
         assert_eq!(

@@ -127,8 +127,8 @@ impl<'a> Draft<'a> {
             if smallest == next {
                 // It was paid in part.
                 next += 1;
-            } else if next < self.due.len() && self.due[next].paid > Amount::ZERO {
-                // More of it fits now.
+            } else if next < self.due.len() {
+                // More of it fits now, if a part of it was taken.
                 self.give_back(next);
             }
         }
@@ -231,6 +231,9 @@ impl<'a> Draft<'a> {
     fn give_back(&mut self, place: usize) {
         let due = &mut self.due[place];
         let Some(target) = &due.target else { return };
+        if due.paid == Amount::ZERO {
+            return;
+        }
         self.total = self.total.checked_sub(due.paid).unwrap_or(Amount::ZERO);
         due.paid = Amount::ZERO;
         if let Some(count) = self.scripts.get_mut(&target.script) {

@@ -133,7 +133,7 @@ impl WhyHeld {
             Self::AddressRefused => "the node refuses to pay the payout address: register another",
             Self::NextBatch => "the transaction is full; the next one takes it, or what is left of it",
             Self::ShortOfFunds => {
-                "the pool's spendable coins do not go so far; smaller balances are paid first"
+                "the pool's spendable coins do not stretch that far; smaller balances are paid first"
             }
             Self::FeeTooHigh => "paying it would cost more of it than the pool lets the network take",
         }

@@ -14,6 +14,8 @@ use crate::ledger::{Account, Balance, Balances, Postings};
 use crate::time::Timestamp;
 use crate::units::{Amount, BasisPoints};
 
+mod costs;
+mod edges;
 mod following;
 mod planning;
 mod reading;

@@ -73,6 +73,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_output_is_written_with_its_transaction() {
+        let place = OutPoint {
+            txid: Txid::from_bytes([0xab; 32]),
+            vout: 7,
+        };
+        assert_eq!(place.to_string(), format!("{}:7", "ab".repeat(32)));
+    }
+
+    #[test]
     fn a_txid_is_written_as_explorers_write_it() {
         let text = "4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b";
         let txid: Txid = text.parse().unwrap();

@@ -147,11 +147,6 @@ impl Weights {
             .map(|(&hotkey, &half_steps)| (hotkey, half_steps))
     }
 
-    /// The number of miners who worked.
-    pub fn len(&self) -> usize {
-        self.of_miners.len()
-    }
-
     /// Whether nobody worked.
     pub fn is_empty(&self) -> bool {
         self.of_miners.is_empty()
@@ -224,6 +219,7 @@ mod tests {
     fn a_miner_without_work_is_not_listed() {
         let weights = Weights::sum([(key(1), 0)]).unwrap();
         assert!(weights.is_empty());
+        assert!(!Weights::sum([(key(1), 1)]).unwrap().is_empty());
         assert_eq!(weights, Weights::new());
     }
 

@@ -126,3 +126,19 @@ fn every_reason_has_its_own_name() {
     let names: std::collections::BTreeSet<_> = all.iter().map(|r| r.reason()).collect();
     assert_eq!(names.len(), Rejection::REASONS.len());
 }
+
+#[test]
+fn every_refusal_is_told_in_words_of_its_own() {
+    let texts: std::collections::BTreeSet<String> = [
+        Rejection::UnknownJob,
+        Rejection::Stale,
+        Rejection::Duplicate(Sequence::new(7)),
+        Rejection::LowDifficulty,
+        Rejection::TimeOutOfRange,
+        Rejection::VersionOutOfMask,
+    ]
+    .map(|rejection| rejection.to_string())
+    .into();
+    assert_eq!(texts.len(), Rejection::REASONS.len());
+    assert!(texts.contains("this header was accepted before, as sequence 7, and counts once"));
+}

@@ -72,6 +72,14 @@ mod tests {
     }
 
     #[test]
+    fn the_neighbours_on_both_sides_are_tried() {
+        let shortest = |from: f64, to: f64| shortest_decimal(1.9, |short| (from..to).contains(&short));
+        assert_eq!(shortest(1.5, 2.5), 2.0);
+        assert_eq!(shortest(0.5, 1.5), 1.0);
+        assert_eq!(shortest(2.5, 3.5), 3.0);
+    }
+
+    #[test]
     fn what_was_chosen_is_shown_as_it_was_chosen() {
         for chosen in [
             0.000_001, 0.000_25, 0.1, 0.3, 0.002, 16.0, 1_000.0, 524_288.0, 1e12, 1_234.5,

@@ -87,6 +87,44 @@ fn difficulties_people_write_are_taken_and_nonsense_is_not() {
     assert_eq!(Difficulty::MIN.target(), Target::MAX);
 }
 
+#[test]
+fn difficulties_are_taken_from_the_least_step_to_the_largest_number() {
+    assert_eq!(Difficulty::from_f64(0.5f64.powi(64)), Some(Difficulty::MIN));
+    assert_eq!(Difficulty::from_f64(0.5f64.powi(65)), None);
+    let beyond = 2f64.powi(64);
+    assert_eq!(Difficulty::from_f64(beyond), None);
+    let largest = Difficulty::from_f64(beyond.next_down()).unwrap();
+    assert_eq!(largest.to_f64(), beyond.next_down());
+}
+
+#[test]
+fn a_difficulty_is_scaled_by_a_fraction_within_what_it_can_be() {
+    let thousand = Difficulty(1_000 << 64);
+    assert_eq!(thousand.scaled(3, 2), Difficulty(1_500 << 64));
+    assert_eq!(thousand.scaled(1, 8), Difficulty(125 << 64));
+    assert_eq!(Difficulty(u128::MAX).scaled(7, 7), Difficulty(u128::MAX));
+    assert_eq!(Difficulty(10_000_000_000).scaled(2, 3), Difficulty(6_666_666_666));
+    assert_eq!(Difficulty(u128::MAX).scaled(u64::MAX, 1), Difficulty(u128::MAX));
+    assert_eq!(thousand.scaled(0, 1), Difficulty::MIN);
+}
+
+#[test]
+fn difficulty_one_is_found_by_two_to_the_48_over_65535_hashes() {
+    let hashes = |value| Difficulty::from_f64(value).unwrap().expected_hashes();
+    assert_eq!(hashes(1.0), 281_474_976_710_656.0 / 65_535.0);
+    assert_eq!(hashes(4.0), 4.0 * hashes(1.0));
+    // The easiest target takes one hash.
+    assert!((Difficulty::MIN.expected_hashes() - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_share_harder_than_a_block_counts_as_one_block() {
+    let network = Target::difficulty_one();
+    let share = Difficulty(3 << 64).target();
+    assert_eq!(share.units(network), Units::ONE);
+    assert_eq!(network.units(share).to_string().get(..6), Some("0.3333"));
+}
+
 proptest! {
     #[test]
     fn the_compact_form_rounds_down_by_less_than_one_part_in_2_pow_15(target in any_target()) {

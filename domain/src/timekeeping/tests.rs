@@ -231,3 +231,60 @@ fn clocks_at_the_ends_of_time_break_nothing() {
         }
     }
 }
+
+/// Looks with these milliseconds on the clocks, at this moment.
+fn look(keeping: &mut Timekeeping, now: i64, date: i64, wall: i64, header: BestHeader) -> Option<i64> {
+    keeping.look(Readings {
+        now: at(now),
+        date: at(date),
+        wall: at(wall),
+        header,
+    })
+}
+
+#[test]
+fn the_tolerance_is_part_of_what_is_tolerated() {
+    let tolerance = i64::try_from(RULES.tolerance.millis()).unwrap();
+    let settle = i64::try_from(RULES.settle.millis()).unwrap();
+    let new = || Timekeeping::new(RULES, at(0), at(0));
+    for side in [1, -1] {
+        for (beyond, is_beyond) in [(0, false), (1, true)] {
+            let off = side * (tolerance + beyond);
+            // A wall that is so far from the best header.
+            let mut keeping = new();
+            look(&mut keeping, 0, off, off, BestHeader::Time(at(0)));
+            assert_eq!(keeping.state().is_refused, is_beyond, "{off}");
+            // A date that is so far from it gives way at once, where the wall is right.
+            let step = look(&mut new(), 0, off, 0, BestHeader::Time(at(0)));
+            assert_eq!(step, is_beyond.then_some(-off), "{off}");
+            // Before the first header is heard, a wall that is so far from the date is not followed.
+            let mut keeping = new();
+            assert_eq!(look(&mut keeping, 0, 0, off, BestHeader::Unheard), None);
+            let step = look(&mut keeping, settle, 0, off, BestHeader::Unheard);
+            assert_eq!(step, (!is_beyond).then_some(off), "{off}");
+        }
+    }
+}
+
+#[test]
+fn a_step_is_small_and_a_jump_the_same_up_to_the_largest_step() {
+    let step_max = i64::try_from(STEP_MAX.millis()).unwrap();
+    let settle = i64::try_from(RULES.settle.millis()).unwrap();
+    let new = || Timekeeping::new(RULES, at(0), at(0));
+    for side in [1, -1] {
+        let mut keeping = new();
+        let small = side * step_max;
+        assert_eq!(look(&mut keeping, 0, 0, small, BestHeader::Timeless), Some(small));
+        let large = small + side;
+        assert_eq!(look(&mut keeping, 0, 0, large, BestHeader::Timeless), None);
+        assert_eq!(keeping.state().jump.map(|jump| jump.millis), Some(large));
+        // One that changes by as much is still the same jump, and settles from where it began.
+        for (change, is_same) in [(step_max, true), (step_max + 1, false)] {
+            let mut keeping = new();
+            let (first, then) = (side * HOUR, side * HOUR + change);
+            assert_eq!(look(&mut keeping, 0, 0, first, BestHeader::Timeless), None);
+            let step = look(&mut keeping, settle, 0, then, BestHeader::Timeless);
+            assert_eq!(step, is_same.then_some(then), "{first} and {change} more");
+        }
+    }
+}

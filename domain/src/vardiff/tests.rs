@@ -235,6 +235,10 @@ fn settings_that_make_no_sense_are_refused_and_new_limits_hold_at_once() {
         Settings::new(ten_secs, high, low),
         Err(SettingsError::LimitsCrossed)
     );
+    assert!(
+        Settings::new(ten_secs, low, low).is_ok(),
+        "one difficulty for all"
+    );
     let mut vardiff = Vardiff::new(difficulty(1_000.0), after(0), &settings());
     let narrow = Settings::new(ten_secs, low, high).unwrap();
     assert_eq!(
@@ -288,6 +292,56 @@ fn a_clock_that_steps_back_behind_the_last_share_forgets_the_pace_before_it() {
     assert_eq!(still.since, heard(at(101)).since);
     assert_eq!(still.on_share(at(100), start, &settings()), None);
     assert!(still.seen > 30.0, "{} shares are remembered", still.seen);
+}
+
+#[test]
+fn the_band_chance_and_the_shortest_time_hold_to_the_share() {
+    let start = difficulty(64.0);
+    // Of shares at these milliseconds, the first that changes anything.
+    let first_change = |times: Vec<u64>| {
+        let mut vardiff = Vardiff::new(start, after(0), &settings());
+        times
+            .into_iter()
+            .position(|at| vardiff.on_share(after(at), start, &settings()).is_some())
+    };
+    // Just half as many again as wanted: three shares every other interval, for 60 intervals.
+    let fast = (1..=30).flat_map(|burst| [burst * 20_000; 3]);
+    assert_eq!(first_change(fast.collect()), None);
+    // And just two thirds of them.
+    let slow = (1..=40).map(|share| share * 15_000);
+    assert_eq!(first_change(slow.collect()), None);
+    // Eight of sixteen are just two standard deviations too few.
+    let eighth_at = |at: u64| (1..=7).map(|share| share * 10_000).chain([at]).collect();
+    assert_eq!(first_change(eighth_at(160_000)), None);
+    assert_eq!(first_change(eighth_at(160_100)), Some(7));
+    // Shares are judged from a quarter of an interval on.
+    assert_eq!(first_change(vec![2_499; 1_000]), None);
+    assert!(first_change(vec![2_500; 1_000]).is_some());
+}
+
+#[test]
+fn evidence_fades_once_it_is_older_than_the_memory() {
+    let start = difficulty(64.0);
+    let mut vardiff = Vardiff::new(start, after(0), &settings());
+    for share in 1..=64 {
+        assert_eq!(vardiff.on_share(after(share * 10_000), start, &settings()), None);
+    }
+    assert_eq!((vardiff.seen, vardiff.since), (64.0, after(0)));
+    assert_eq!(vardiff.on_share(after(650_000), start, &settings()), None);
+    assert_eq!((vardiff.seen, vardiff.since), (32.5, after(325_000)));
+}
+
+#[test]
+fn a_raise_to_what_there_is_changes_nothing() {
+    let start = difficulty(1_024.0);
+    let mut vardiff = Vardiff::new(start, after(0), &settings());
+    for times in [0.5, 1.0] {
+        let before = vardiff;
+        assert_eq!(vardiff.raise(after(5), start, times, &settings()), None);
+        assert_eq!(vardiff, before, "not even what silence means");
+    }
+    let raised = vardiff.raise(after(5), start, 1.5, &settings());
+    assert_eq!(raised, Some(difficulty(1_536.0)));
 }
 
 #[derive(Clone, Debug)]

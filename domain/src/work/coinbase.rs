@@ -268,6 +268,20 @@ mod tests {
             ..spec(1, None)
         };
         assert_eq!(Coinbase::new(&long), Err(CoinbaseError::TagTooLong));
+        let longest = CoinbaseSpec {
+            tag: &tag[1..],
+            ..spec(1, None)
+        };
+        assert!(Coinbase::new(&longest).is_ok());
+    }
+
+    #[test]
+    fn forms_survive_storing_and_no_others_are_read() {
+        for form in [CoinbaseForm::Plain, CoinbaseForm::Bip54] {
+            assert_eq!(form.to_string().parse(), Ok(form));
+        }
+        assert_eq!(CoinbaseForm::Bip54.to_string(), "bip54");
+        assert_eq!("BIP54".parse::<CoinbaseForm>(), Err(ParseCoinbaseFormError));
     }
 
     proptest! {

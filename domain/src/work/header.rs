@@ -120,5 +120,11 @@ mod tests {
             "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
         );
         assert_eq!((found.version(), found.time()), (1, 1_231_006_505));
+        let rolled = found.rolled(0x2000_0003, 7, 9);
+        assert_eq!(
+            (rolled.version(), rolled.time(), rolled.nonce()),
+            (0x2000_0003, 7, 9)
+        );
+        assert_eq!(found.nonce(), 2_083_236_893);
     }
 }

@@ -300,6 +300,23 @@ mod tests {
         })
     }
 
+    #[test]
+    fn marks_are_what_a_job_id_ends_with_and_for_restored_jobs_a_digest_begins_with() {
+        let owner = Hotkey::from_bytes([6; 32]);
+        // SHA-256 of 32 bytes of 6.
+        assert_eq!(JobMark::of_restored(&owner), JobMark::new(0xe802_086a_d6a1_e16b));
+        let fields = JobFields {
+            template: TemplateId::new(1),
+            extranonce: ExtraNonce::new(2),
+            share_bits: CompactTarget::from_bits(3),
+            worker: WorkerId::new(4),
+        };
+        let id = JobKey::new(&[1; 32]).seal(&fields, &owner);
+        let text = id.to_string();
+        let end = u64::from_str_radix(&text[text.len() - 16..], 16).unwrap();
+        assert_eq!(id.mark(), JobMark::new(end));
+    }
+
     proptest! {
         #[test]
         fn a_job_id_opens_for_its_owner_alone(fields in any_fields(), other in any::<[u8; 32]>()) {

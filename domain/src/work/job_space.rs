@@ -80,6 +80,16 @@ mod tests {
         assert_eq!(next(&mut all), Some(first));
     }
 
+    #[test]
+    fn of_a_few_the_first_comes_back_after_the_last() {
+        let mut few = JobExtraNonces::new(FrontEnd::new(9).unwrap(), 3).limited_to(3);
+        let mut of = |template| few.next(TemplateId::new(template), TemplateId::new(template));
+        let first: Vec<_> = (0..3).map(|_| of(1)).collect();
+        assert_eq!(of(1), None);
+        let second: Vec<_> = (0..3).map(|_| of(2)).collect();
+        assert_eq!(second, first);
+    }
+
     proptest! {
         /// Against the plain rule: an extranonce is free unless a job of a live template has it.
         #[test]

@@ -91,6 +91,7 @@ mod tests {
             let mask = bits.fold(0, |mask, bit| mask | 1 << bit);
             assert_eq!(rolling.mask(), mask, "{rolling}");
             assert_eq!(rolling.as_str().parse(), Ok(rolling));
+            assert_eq!(rolling.to_string(), rolling.as_str());
         }
         assert!("BIP323".parse::<VersionRolling>().is_err());
     }
@@ -100,6 +101,7 @@ mod tests {
         for (version, votes, mask) in [
             (0x2000_0000, &[][..], 0x1fff_ffe0),
             (0x2000_0000, &[28, 4], 0x0fff_ffe0),
+            (0x2000_0000, &[28, 28], 0x0fff_ffe0),
             (0x2000_0000, &[5, 13, 200], 0x1fff_dfc0),
             (0x3000_0010, &[28, 4], 0x0fff_ffe0),
             // Set by hand, and not on vote.

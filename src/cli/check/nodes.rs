@@ -239,7 +239,7 @@ async fn check_address<W: Write>(
         ),
         Ok(AddressFinding::Valid(error)) => findings.bad(
             "address",
-            format!("{address} is valid, but whose it is cannot be told: {error}"),
+            format!("{address} is valid, but nobody can tell whose it is: {error}"),
             remedy(&error),
         ),
         Ok(AddressFinding::Invalid) => findings.bad(
@@ -267,7 +267,7 @@ async fn check_work<W: Write>(
     let work = match tokio::time::timeout(ANSWER_MAX, work).await {
         Ok(Ok(work)) => work,
         Ok(Err(error)) => {
-            let remedy = "the node gives no work right now: see the reason, and wait or mend it";
+            let remedy = "the node gives no work right now: see the reason, and wait or fix it";
             return findings.bad("template", error, remedy);
         }
         Err(_) => return findings.bad("template", "the node does not answer", "see the node's log"),

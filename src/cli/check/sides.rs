@@ -68,7 +68,7 @@ pub(super) async fn check<W: Write>(
             Err(error) => findings.bad(
                 "spends",
                 error,
-                "mend the wallet; payouts wait until it can be compared",
+                "fix the wallet; payouts wait until it can be compared",
             )?,
         }
     }

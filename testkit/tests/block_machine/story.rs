@@ -7,12 +7,13 @@ use std::time::Duration;
 use dwarves_actors::ask::{Port, Request};
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::miner_manager::messages::{
-    AssignWorker, AssignWorkerReply, CheckedShare, CheckedShares, JudgeShares, MinerControl, RegisterMiner,
+    AssignWorker, Assigned, CheckedShares, JudgeShares, MinerControl, RegisterMiner,
 };
 use dwarves_actors::pool_manager::messages::{ControlMessage, Deliver};
 use dwarves_actors::testing::settings::pool_settings;
-use dwarves_actors::work_manager::messages::{IssueJob, IssueJobReply};
+use dwarves_actors::work_manager::messages::{IssueJob, IssuedJob};
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::share::ProvenShare;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Units;
 use dwarves_domain::work::Job;
@@ -181,7 +182,8 @@ impl Story {
                         payout_threshold: None,
                         from: std::net::Ipv4Addr::LOCALHOST.into(),
                     };
-                    ask(&ports.registration.register, register).await;
+                    // The crash may have come before the answer.
+                    let _registered = ask(&ports.registration.register, register).await;
                 }
             }
             Scene::Work => {
@@ -206,7 +208,7 @@ impl Story {
                     reason: "a test".to_owned(),
                     until: None,
                 };
-                ask(&ports.deliver, Deliver(ControlMessage::Miners(ban))).await;
+                let _banned = ask(&ports.deliver, Deliver(ControlMessage::Miners(ban))).await;
             }
             Scene::BlockInTheDark => {
                 let job = self.job(2, ports).await;
@@ -247,13 +249,13 @@ impl Story {
                 client: dwarves_domain::miners::Client::Earlier,
             };
             let assigned = ask(&ports.submission.assign, assign).await;
-            if let AssignWorkerReply::Assigned { worker, share_target } = assigned {
+            if let Ok(Assigned { worker, share_target }) = assigned {
                 let issue = IssueJob {
                     owner: hotkey(n),
                     worker,
                     share_target,
                 };
-                if let IssueJobReply::Issued { job, .. } = ask(&ports.submission.issue, issue).await
+                if let Ok(IssuedJob { job, .. }) = ask(&ports.submission.issue, issue).await
                     && job.template().chain().previous == self.chain.tip().hash
                 {
                     return job;
@@ -281,10 +283,10 @@ async fn send(
         let (found, proof) = mine(job, nonce, is_block);
         nonce = found + 1;
         last = proof.hash;
-        checked.push(CheckedShare::Proven {
+        checked.push(Ok(ProvenShare {
             job: Arc::clone(job),
             proof,
-        });
+        }));
     }
     let judge = JudgeShares {
         received_at: dwarves_ports::clock::Clock::now(clock),

@@ -10,9 +10,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use dwarves_actors::assembly::PoolPorts;
+use dwarves_actors::control::Controlled;
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PaymasterControl, ReadPayouts};
-use dwarves_actors::pool_manager::messages::{ControlMessage, ControlOutcome, Deliver};
+use dwarves_actors::pool_manager::messages::{ControlMessage, Deliver};
+use dwarves_domain::refusal::Refusal;
 use dwarves_testkit::Prng;
 use dwarves_testkit::memory::MemoryStore;
 
@@ -81,10 +83,10 @@ pub(crate) async fn see_to_payouts(ports: PoolPorts, watch: Watch, notes: Notes,
             reserve_bears: prng.chance(20 + 20 * tried.min(4)),
         };
         match order(&ports, &watch, adopt).await {
-            Some(ControlOutcome::Done(done)) => {
+            Some(Ok(done)) => {
                 notes.event(format!("adopted, left={}", done["left"]));
             }
-            Some(ControlOutcome::Refused(why)) if why.contains("nothing to miners") => {
+            Some(Err(Refusal::ControlRefused(why))) if why.contains("nothing to miners") => {
                 // The owner's own payments.
                 let release = PaymasterControl::Release(Hold::Restored);
                 let released = order(&ports, &watch, release).await;
@@ -95,19 +97,20 @@ pub(crate) async fn see_to_payouts(ports: PoolPorts, watch: Watch, notes: Notes,
     }
 }
 
-async fn order(ports: &PoolPorts, watch: &Watch, control: PaymasterControl) -> Option<ControlOutcome> {
+async fn order(ports: &PoolPorts, watch: &Watch, control: PaymasterControl) -> Option<Controlled> {
     watch.operator_looked();
     let deliver = Deliver(ControlMessage::Payouts(control));
     ports.deliver.ask(deliver, Duration::from_secs(30)).await.ok()
 }
 
 /// What came of an order, in a word.
-pub(crate) fn word(outcome: Option<&ControlOutcome>) -> &'static str {
+pub(crate) fn word(outcome: Option<&Controlled>) -> &'static str {
     match outcome {
-        Some(ControlOutcome::Done(_)) => "done",
-        Some(ControlOutcome::Refused(_)) => "refused",
-        Some(ControlOutcome::Busy) => "busy",
-        Some(ControlOutcome::Unavailable) => "unavailable",
+        Some(Ok(_)) => "done",
+        Some(Err(Refusal::ControlRefused(_))) => "refused",
+        Some(Err(Refusal::Busy)) => "busy",
+        Some(Err(Refusal::Unavailable)) => "unavailable",
+        Some(Err(other)) => panic!("an order cannot be refused with {other:?}"),
         None => "no answer",
     }
 }

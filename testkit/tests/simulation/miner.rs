@@ -6,14 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves_actors::handlers::registration::messages::{
-    Authenticate, AuthenticateReply, Register, RegisterReply,
-};
-use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
-};
+use dwarves_actors::handlers::registration::messages::{Authenticate, Register};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
+use dwarves_actors::miner_manager::messages::Registered;
+use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::AcceptedShare;
+use dwarves_domain::share::ShareVerdict;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::signature::{Scheme, SignedRequest};
 use dwarves_domain::work::{Job, JobId};
@@ -325,8 +326,8 @@ impl Miner {
         let (sender, nonce) = (signed.sender, signed.nonce_nanos);
         let reply = self.doors.authenticate.ask(signed, self.patience()).await;
         self.event(&format!("authenticated: {reply:?}"));
-        assert_ne!(reply, Ok(AuthenticateReply::Busy), "somebody took its allowance");
-        if reply != Ok(AuthenticateReply::Authentic) {
+        assert_ne!(reply, Ok(Err(Refusal::Busy)), "somebody took its allowance");
+        if reply != Ok(Ok(())) {
             return;
         }
         self.notes.authentic(sender, nonce);
@@ -339,7 +340,7 @@ impl Miner {
         };
         let reply = self.doors.register.ask(register, self.patience()).await;
         self.event(&format!("registered: {reply:?}"));
-        if matches!(reply, Ok(RegisterReply::Registered { .. })) {
+        if matches!(reply, Ok(Ok(Registered { .. }))) {
             self.state.borrow_mut().is_registered = true;
         }
     }
@@ -361,7 +362,7 @@ impl Miner {
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].0.ask(fetch, self.patience()).await;
         match reply {
-            Ok(FetchWorkReply::Work { job, .. }) => {
+            Ok(Ok(IssuedJob { job, .. })) => {
                 self.event(&format!(
                     "work template={} extranonce={:x} target={}",
                     job.template().id(),
@@ -392,18 +393,18 @@ impl Miner {
         let door = self.below(2) as usize;
         let reply = self.doors.workers[door].1.ask(submit, self.patience()).await;
         let reply = reply.map(|reply| {
-            let (reply, blocks) = reply.split();
+            let SharesAnswer { judged, blocks } = reply;
             for hash in blocks.into_iter().filter_map(|place| sent.shares[place].good()) {
                 self.notes.block(hash, self.state.borrow().hotkey());
             }
-            reply
+            judged
         });
-        if reply == Ok(SubmitSharesReply::Busy) {
+        if reply == Ok(Err(Refusal::Busy)) {
             self.notes.busy();
         }
         let mut state_of_request = "again later";
         match reply {
-            Ok(SubmitSharesReply::Verdicts(verdicts)) => {
+            Ok(Ok(verdicts)) => {
                 assert_eq!(verdicts.len(), sent.shares.len(), "a verdict for each share");
                 for (share, verdict) in sent.shares.iter().zip(&verdicts) {
                     self.judge(share, verdict, sent.worker);
@@ -411,7 +412,7 @@ impl Miner {
                 MinerState::remember(&mut self.state.borrow_mut().answered, sent);
                 return;
             }
-            Ok(SubmitSharesReply::MinerUnknown) => {
+            Ok(Err(Refusal::MinerUnknown)) => {
                 // Its registration was acknowledged, so it is stored: it cannot be unknown.
                 assert!(
                     !self.state.borrow().is_registered,
@@ -419,49 +420,50 @@ impl Miner {
                 );
                 state_of_request = "given up";
             }
-            Ok(
-                SubmitSharesReply::Banned { .. }
-                | SubmitSharesReply::Paused
-                | SubmitSharesReply::Busy
-                | SubmitSharesReply::MinerFull
-                | SubmitSharesReply::KeptOut { .. }
-                | SubmitSharesReply::Unavailable
-                | SubmitSharesReply::WithBlocks { .. },
-            )
+            Ok(Err(
+                Refusal::Banned { .. }
+                | Refusal::Paused
+                | Refusal::Busy
+                | Refusal::MinerFull
+                | Refusal::KeptOut { .. }
+                | Refusal::Unavailable,
+            ))
             | Err(_) => {
                 MinerState::remember(&mut self.state.borrow_mut().unanswered, sent);
             }
+            Ok(Err(other)) => panic!("shares cannot be refused with {other:?}"),
         }
         self.event(&format!("submitted: {reply:?}, {state_of_request}"));
     }
 
     fn judge(&self, share: &Share, verdict: &ShareVerdict, named: Option<&str>) {
         self.event(&format!("verdict {verdict:?}"));
-        let stale = ShareVerdict::Rejected(Rejection::Stale);
+        let stale = Err(Rejection::Stale);
         let miner = self.state.borrow().hotkey();
-        if let ShareVerdict::Accepted {
+        if let Ok(AcceptedShare {
             hash, is_block: true, ..
-        } = verdict
+        }) = verdict
         {
             self.notes.block(*hash, miner);
         }
         match (share.kind, verdict) {
-            (Kind::Lost, ShareVerdict::Accepted { hash, sequence, .. }) => {
+            (Kind::Lost, Ok(AcceptedShare { hash, sequence, .. })) => {
                 self.notes.accepted(*hash, *sequence, miner);
             }
             (Kind::Lost, _) => {}
-            (Kind::Good(expected), ShareVerdict::Accepted { hash, sequence, .. }) => {
+            (Kind::Good(expected), Ok(AcceptedShare { hash, sequence, .. })) => {
                 assert_eq!(*hash, expected);
                 self.notes.accepted(*hash, *sequence, miner);
             }
-            (Kind::Good(hash), ShareVerdict::Rejected(Rejection::Duplicate(first))) => {
+            (Kind::Good(hash), Err(Rejection::Duplicate(first))) => {
                 self.notes.duplicate(hash, *first);
             }
-            (Kind::Good(_), ShareVerdict::OtherWorker) if named.is_some_and(|name| name != share.worker) => {}
+            (Kind::Good(_), Err(Rejection::OtherWorker))
+                if named.is_some_and(|name| name != share.worker) => {}
             (_, verdict) if *verdict == stale && share.kind != Kind::Forged => {}
-            (Kind::Miss, ShareVerdict::Rejected(Rejection::LowDifficulty))
-            | (Kind::WrongTime, ShareVerdict::Rejected(Rejection::TimeOutOfRange))
-            | (Kind::Forged, ShareVerdict::Rejected(Rejection::UnknownJob)) => {}
+            (Kind::Miss, Err(Rejection::LowDifficulty))
+            | (Kind::WrongTime, Err(Rejection::TimeOutOfRange))
+            | (Kind::Forged, Err(Rejection::UnknownJob)) => {}
             (kind, verdict) => panic!("{kind:?} cannot come to {verdict:?}"),
         }
     }

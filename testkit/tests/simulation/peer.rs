@@ -11,15 +11,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves_actors::handlers::registration::messages::{AuthenticateReply, Register, RegisterReply};
-use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
-};
+use dwarves_actors::handlers::registration::messages::Register;
+use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
 use dwarves_actors::miner_manager::messages::JoinWorker;
+use dwarves_actors::miner_manager::messages::Registered;
+use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::AcceptedShare;
+use dwarves_domain::share::ShareVerdict;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::work::Job;
 use dwarves_ports::clock::Clock;
@@ -139,7 +142,7 @@ impl Peer {
         };
         let request = signed(PEER, nonce, CLIENT);
         let reply = self.doors.authenticate.ask(request, PATIENCE).await;
-        if reply != Ok(AuthenticateReply::Authentic) {
+        if reply != Ok(Ok(())) {
             return;
         }
         self.notes.authentic(hotkey_of(PEER), nonce);
@@ -151,7 +154,7 @@ impl Peer {
         };
         let reply = self.doors.register.ask(register, PATIENCE).await;
         self.event(&format!(" registers: {reply:?}"));
-        if matches!(reply, Ok(RegisterReply::Registered { .. })) {
+        if matches!(reply, Ok(Ok(Registered { .. }))) {
             self.state.borrow_mut().is_registered = true;
         }
     }
@@ -165,7 +168,7 @@ impl Peer {
             client: Client::Earlier,
         };
         let door = self.below(2) as usize;
-        if let Ok(FetchWorkReply::Work { job, .. }) = self.doors.workers[door].0.ask(fetch, PATIENCE).await {
+        if let Ok(Ok(IssuedJob { job, .. })) = self.doors.workers[door].0.ask(fetch, PATIENCE).await {
             remember(&mut self.state.borrow_mut().jobs, job);
         }
     }
@@ -196,7 +199,7 @@ impl Peer {
         worker: Option<&str>,
         shares: &[Submission],
         door: usize,
-    ) -> SubmitSharesReply {
+    ) -> SharesAnswer {
         let submit = SubmitShares {
             miner,
             from: CLIENT,
@@ -205,7 +208,7 @@ impl Peer {
         };
         let reply = self.doors.workers[door].1.ask(submit, PATIENCE).await;
         // It does not care why it got no answer.
-        reply.unwrap_or(SubmitSharesReply::Unavailable)
+        reply.unwrap_or_else(|_| Err(Refusal::Unavailable).into())
     }
 
     /// Mines as others do.
@@ -217,18 +220,18 @@ impl Peer {
             return;
         };
         let door = self.below(2) as usize;
-        let (reply, blocks) = self.send(hotkey_of(PEER), None, &[share], door).await.split();
+        let SharesAnswer { judged, blocks } = self.send(hotkey_of(PEER), None, &[share], door).await;
         if !blocks.is_empty() {
             self.notes.block(hash, hotkey_of(PEER));
         }
-        match reply {
-            SubmitSharesReply::Verdicts(verdicts) => {
+        match judged {
+            Ok(verdicts) => {
                 self.own_verdict(hash, &verdicts[0]);
             }
-            SubmitSharesReply::Banned { .. } if !blocks.is_empty() => {
+            Err(Refusal::Banned { .. }) if !blocks.is_empty() => {
                 self.event(" is banned and has a block");
             }
-            SubmitSharesReply::MinerUnknown => panic!("a registered peer is unknown"),
+            Err(Refusal::MinerUnknown) => panic!("a registered peer is unknown"),
             _ => {}
         }
     }
@@ -237,12 +240,12 @@ impl Peer {
     fn own_verdict(&self, hash: HeaderHash, verdict: &ShareVerdict) -> bool {
         self.event(&format!(": {verdict:?}"));
         match verdict {
-            ShareVerdict::Accepted {
+            Ok(AcceptedShare {
                 hash: counted,
                 sequence,
                 is_block,
                 ..
-            } => {
+            }) => {
                 assert_eq!(*counted, hash);
                 self.notes.accepted(hash, *sequence, hotkey_of(PEER));
                 if *is_block {
@@ -250,8 +253,8 @@ impl Peer {
                 }
                 return true;
             }
-            ShareVerdict::Rejected(Rejection::Duplicate(first)) => self.notes.duplicate(hash, *first),
-            ShareVerdict::Rejected(Rejection::Stale) => {}
+            Err(Rejection::Duplicate(first)) => self.notes.duplicate(hash, *first),
+            Err(Rejection::Stale) => {}
             other => panic!("a good share of the peer is {other:?}"),
         }
         false
@@ -277,9 +280,9 @@ impl Peer {
         let Some(heard) = self.overheard() else { return };
         let door = self.below(2) as usize;
         let reply = self.send(hotkey_of(PEER), None, &[heard.submission], door).await;
-        let (reply, blocks) = reply.split();
-        if let SubmitSharesReply::Verdicts(verdicts) = reply {
-            let unknown = ShareVerdict::Rejected(Rejection::UnknownJob);
+        let SharesAnswer { judged, blocks } = reply;
+        if let Ok(verdicts) = judged {
+            let unknown = Err(Rejection::UnknownJob);
             assert_eq!(verdicts, [unknown], "another's share");
             let what = if blocks.is_empty() { "nothing" } else { "a block" };
             self.event(&format!(" brings what another made: {what}"));
@@ -293,8 +296,8 @@ impl Peer {
         if let Ok(proof) = &proof {
             self.notes.made(proof.hash, hotkey_of(PEER));
         }
-        let (reply, _) = self.send(hotkey_of(PEER), None, &[own], door).await.split();
-        if let (SubmitSharesReply::Verdicts(verdicts), Ok(proof)) = (reply, proof) {
+        let reply = self.send(hotkey_of(PEER), None, &[own], door).await;
+        if let (Ok(verdicts), Ok(proof)) = (reply.judged, proof) {
             self.own_verdict(proof.hash, &verdicts[0]);
         }
     }
@@ -305,22 +308,20 @@ impl Peer {
         let door = self.below(2) as usize;
         let worker = heard.worker.as_ref().map(|name| name.as_str());
         let reply = self.send(heard.miner, worker, &[heard.submission], door).await;
-        let SubmitSharesReply::Verdicts(verdicts) = reply.split().0 else {
+        let Ok(verdicts) = reply.judged else {
             return;
         };
         self.event(&format!(" repeats for another: {:?}", verdicts[0]));
         match (heard.hash, verdicts[0]) {
-            (Some(made), ShareVerdict::Accepted { hash, sequence, .. }) => {
+            (Some(made), Ok(AcceptedShare { hash, sequence, .. })) => {
                 assert_eq!(hash, made);
                 self.notes.accepted(hash, sequence, heard.miner);
             }
-            (None, ShareVerdict::Accepted { hash, .. }) => {
+            (None, Ok(AcceptedShare { hash, .. })) => {
                 // Of a ledger that is gone; whoever made it may hear of it yet.
                 panic!("{hash} is not good and counts");
             }
-            (Some(made), ShareVerdict::Rejected(Rejection::Duplicate(first))) => {
-                self.notes.duplicate(made, first)
-            }
+            (Some(made), Err(Rejection::Duplicate(first))) => self.notes.duplicate(made, first),
             _ => {}
         }
     }
@@ -337,7 +338,7 @@ impl Peer {
         );
         let mut counted = 0;
         for reply in [first, second] {
-            if let SubmitSharesReply::Verdicts(verdicts) = reply.split().0 {
+            if let Ok(verdicts) = reply.judged {
                 counted += u32::from(self.own_verdict(hash, &verdicts[0]));
             }
         }
@@ -382,7 +383,7 @@ impl Peer {
         let reply = self.doors.authenticate.ask(request, PATIENCE).await;
         let Ok(reply) = reply else { return };
         self.event(&format!(" signs for another: {reply:?}"));
-        if reply == AuthenticateReply::Authentic {
+        if reply == Ok(()) {
             // Unchanged, and the other's own request did not arrive.
             assert_eq!(change, 4, "a changed request is authentic");
             self.notes.authentic(sender, nonce);
@@ -414,12 +415,12 @@ impl Peer {
         for answer in sent.into_iter().flatten() {
             let answer = tokio::time::timeout(PATIENCE, answer).await;
             let Ok(Ok(reply)) = answer else { continue };
-            match reply.split().0 {
-                SubmitSharesReply::Verdicts(verdicts) => {
-                    assert!(!matches!(verdicts[0], ShareVerdict::Accepted { .. }));
+            match reply.judged {
+                Ok(verdicts) => {
+                    assert!(!matches!(verdicts[0], Ok(AcceptedShare { .. })));
                     judged += 1;
                 }
-                SubmitSharesReply::Busy => refused += 1,
+                Err(Refusal::Busy) => refused += 1,
                 _ => {}
             }
         }

@@ -4,6 +4,7 @@ use dwarves_domain::hotkey::Hotkey;
 use serde_json::{Map, Value};
 
 use crate::ask::Request;
+use crate::control::Controlled;
 
 /// Who sends a control message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,43 +28,8 @@ pub struct Control {
     pub fields: Map<String, Value>,
 }
 
-/// What came of a control message.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ControlReply {
-    /// Done; this is what the actor answers.
-    Done(Value),
-    /// The caller is no admin.
-    Forbidden,
-    /// There is no such actor.
-    UnknownActor {
-        /// Those that there are.
-        known: Vec<&'static str>,
-    },
-    /// The actor has no such message.
-    UnknownMessage {
-        /// Those that it has.
-        known: Vec<&'static str>,
-    },
-    /// A field is missing, unknown or wrong.
-    BadField {
-        /// The field at fault.
-        field: String,
-        /// What would be right.
-        detail: String,
-    },
-    /// The actor cannot do it in its present state.
-    Refused {
-        /// What is wrong with it, in words for the admin.
-        detail: String,
-    },
-    /// The pool is busy.
-    Busy,
-    /// The store cannot note it now; nothing was changed.
-    Unavailable,
-}
-
 impl Request for Control {
-    type Reply = ControlReply;
+    type Reply = Controlled;
 }
 
 /// Whether `caller` is an admin, for reading what only admins may.

@@ -11,15 +11,17 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
+use dwarves_ports::clock::SharedClock;
+use dwarves_ports::store::{AuditRow, Write};
 use serde_json::json;
 use tracing::{Instrument, Level, Span};
 
-use crate::ask::{Ask, AskError, Port, ReplyTo};
+use crate::ask::{Ask, Port, ReplyTo};
 use crate::audit::{self, Order};
+use crate::control::Controlled;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::messages::{ControlMessage, ControlOutcome, Deliver};
-use dwarves_ports::clock::SharedClock;
-use dwarves_ports::store::{AuditRow, Write};
+use crate::pool_manager::messages::{ControlMessage, Deliver};
 
 pub mod messages;
 mod parse;
@@ -29,7 +31,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use parse::ACTORS;
 
-use messages::{AdminCaller, Authorize, Control, ControlReply};
+use messages::{AdminCaller, Authorize, Control};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 64;
@@ -72,16 +74,16 @@ impl AdminHandler {
     fn refuse(
         &self,
         control: &Control,
-        refusal: ControlReply,
-        reply: ReplyTo<ControlReply>,
+        refusal: Refusal,
+        reply: ReplyTo<Controlled>,
         ctx: &mut Context<Self>,
     ) {
         let ledger = self.parts.ledger.clone();
-        let outcome = ControlOutcome::Refused(reason(&refusal));
+        let outcome = Err(refusal);
         let row = audit_row(control, &outcome, self.parts.clock.date());
         let refused = async move {
             append(&ledger, row).await;
-            reply.answer(refusal);
+            reply.answer(outcome);
         };
         ctx.spawn(wrap_future(refused.instrument(span_of(control))));
     }
@@ -90,31 +92,22 @@ impl AdminHandler {
         &self,
         control: Control,
         message: ControlMessage,
-        reply: ReplyTo<ControlReply>,
+        reply: ReplyTo<Controlled>,
         ctx: &mut Context<Self>,
     ) {
         let deliver = self.parts.deliver.clone();
         let ledger = self.parts.ledger.clone();
         let at = self.parts.clock.date();
         let span = span_of(&control);
-        let order = Order::new(audit_row(&control, &ControlOutcome::Unavailable, at)).within(span.clone());
+        let order = Order::new(audit_row(&control, &Err(Refusal::Unavailable), at)).within(span.clone());
         let delivered = async move {
             let delivered = deliver.ask_by_order(Deliver(message), Some(order.clone()), DELIVER_DEADLINE);
-            let outcome = match delivered.await {
-                Ok(outcome) => outcome,
-                Err(AskError::Busy) => ControlOutcome::Busy,
-                Err(AskError::Gone | AskError::TimedOut) => ControlOutcome::Unavailable,
-            };
+            let outcome = delivered.await.unwrap_or_else(|error| Err(error.into()));
             // What changed something is in the trail since then.
-            if !(order.is_in_trail() && matches!(outcome, ControlOutcome::Done(_))) {
+            if !(order.is_in_trail() && outcome.is_ok()) {
                 append(&ledger, audit_row(&control, &outcome, at)).await;
             }
-            reply.answer(match outcome {
-                ControlOutcome::Done(value) => ControlReply::Done(value),
-                ControlOutcome::Refused(detail) => ControlReply::Refused { detail },
-                ControlOutcome::Busy => ControlReply::Busy,
-                ControlOutcome::Unavailable => ControlReply::Unavailable,
-            });
+            reply.answer(outcome);
         };
         ctx.spawn(wrap_future(delivered.instrument(span)));
     }
@@ -142,12 +135,17 @@ async fn append(ledger: &Port<Commit>, row: AuditRow) {
     }
 }
 
-/// What a refusal of a message's form says, for the audit trail.
-fn reason(refusal: &ControlReply) -> String {
+/// What the audit trail says of a refusal.
+fn said(refusal: &Refusal) -> String {
     match refusal {
-        ControlReply::UnknownActor { .. } => "there is no such actor".to_owned(),
-        ControlReply::UnknownMessage { .. } => "the actor has no such message".to_owned(),
-        ControlReply::BadField { field, detail } => format!("{field}: {detail}"),
+        Refusal::ControlUnknown { what, .. } => match what {
+            UnknownControl::Actor => "there is no such actor".to_owned(),
+            UnknownControl::Message => "the actor has no such message".to_owned(),
+        },
+        Refusal::ControlFieldInvalid { field, detail } => format!("{field}: {detail}"),
+        Refusal::ControlRefused(detail) => detail.clone(),
+        Refusal::Busy => "busy".to_owned(),
+        Refusal::Unavailable => "unavailable; whether it holds is not known".to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -159,13 +157,10 @@ fn name(caller: AdminCaller) -> String {
     }
 }
 
-fn audit_row(control: &Control, outcome: &ControlOutcome, at: dwarves_domain::time::Timestamp) -> AuditRow {
-    let refused = |why: &str| json!({ "refused": why }).to_string();
+fn audit_row(control: &Control, outcome: &Controlled, at: dwarves_domain::time::Timestamp) -> AuditRow {
     let outcome = match outcome {
-        ControlOutcome::Done(value) => audit::done(value),
-        ControlOutcome::Refused(detail) => refused(detail),
-        ControlOutcome::Busy => refused("busy"),
-        ControlOutcome::Unavailable => refused("unavailable; whether it holds is not known"),
+        Ok(value) => audit::done(value),
+        Err(refusal) => json!({ "refused": said(refusal) }).to_string(),
     };
     AuditRow {
         id: 0,
@@ -208,7 +203,7 @@ impl Handler<Ask<Control>> for AdminHandler {
                 name(control.caller),
                 control.actor
             );
-            return reply.answer(ControlReply::Forbidden);
+            return reply.answer(Err(Refusal::Forbidden));
         }
         match parse::parse(&control) {
             Ok(message) => self.deliver(control, message, reply, ctx),

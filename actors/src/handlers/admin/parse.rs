@@ -3,12 +3,13 @@
 use std::str::FromStr;
 
 use dwarves_domain::ids::PayoutId;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::{Map, Value};
 
-use super::messages::{Control, ControlReply};
+use super::messages::Control;
 use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
@@ -69,10 +70,11 @@ pub(crate) const ACTORS: [(&str, &[&str]); 7] = [
 ];
 
 /// Understands a control message.
-pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
+pub(super) fn parse(control: &Control) -> Result<ControlMessage, Refusal> {
     let actor = ACTORS.iter().find(|(actor, _)| *actor == control.actor);
     let Some((_, messages)) = actor else {
-        return Err(ControlReply::UnknownActor {
+        return Err(Refusal::ControlUnknown {
+            what: UnknownControl::Actor,
             known: ACTORS.iter().map(|(actor, _)| *actor).collect(),
         });
     };
@@ -158,7 +160,8 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))
         }
         _ => {
-            return Err(ControlReply::UnknownMessage {
+            return Err(Refusal::ControlUnknown {
+                what: UnknownControl::Message,
                 known: messages.to_vec(),
             });
         }
@@ -167,8 +170,8 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, ControlReply> {
     Ok(message)
 }
 
-fn bad(field: &str, detail: impl Into<String>) -> ControlReply {
-    ControlReply::BadField {
+fn bad(field: &str, detail: impl Into<String>) -> Refusal {
+    Refusal::ControlFieldInvalid {
         field: field.to_owned(),
         detail: detail.into(),
     }
@@ -180,7 +183,7 @@ struct Fields {
 }
 
 impl Fields {
-    fn text(&mut self, field: &str) -> Result<Option<String>, ControlReply> {
+    fn text(&mut self, field: &str) -> Result<Option<String>, Refusal> {
         match self.left.remove(field) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -191,7 +194,7 @@ impl Fields {
     fn parsed_optional<T: FromStr<Err: std::fmt::Display>>(
         &mut self,
         field: &str,
-    ) -> Result<Option<T>, ControlReply> {
+    ) -> Result<Option<T>, Refusal> {
         let text = self.text(field)?;
         text.map(|text| {
             text.parse()
@@ -200,12 +203,12 @@ impl Fields {
         .transpose()
     }
 
-    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, field: &str) -> Result<T, ControlReply> {
+    fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, field: &str) -> Result<T, Refusal> {
         self.parsed_optional(field)?
             .ok_or_else(|| bad(field, "is missing"))
     }
 
-    fn setting(&mut self) -> Result<String, ControlReply> {
+    fn setting(&mut self) -> Result<String, Refusal> {
         let setting = self
             .text("setting")?
             .ok_or_else(|| bad("setting", "is missing"))?;
@@ -218,7 +221,7 @@ impl Fields {
         Ok(setting)
     }
 
-    fn reason(&mut self) -> Result<String, ControlReply> {
+    fn reason(&mut self) -> Result<String, Refusal> {
         let reason = self.text("reason")?.ok_or_else(|| bad("reason", "is missing"))?;
         if reason.is_empty() || reason.len() > REASON_LEN_MAX {
             return Err(bad(
@@ -229,7 +232,7 @@ impl Fields {
         Ok(reason)
     }
 
-    fn instant(&mut self, field: &str) -> Result<Option<Timestamp>, ControlReply> {
+    fn instant(&mut self, field: &str) -> Result<Option<Timestamp>, Refusal> {
         let Some(text) = self.text(field)? else {
             return Ok(None);
         };
@@ -240,7 +243,7 @@ impl Fields {
     }
 
     /// True or false; false if it is not said.
-    fn flag(&mut self, field: &str) -> Result<bool, ControlReply> {
+    fn flag(&mut self, field: &str) -> Result<bool, Refusal> {
         match self.left.remove(field) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(flag),
@@ -248,14 +251,14 @@ impl Fields {
         }
     }
 
-    fn number(&mut self, field: &str, min: u64, max: u64) -> Result<u64, ControlReply> {
+    fn number(&mut self, field: &str, min: u64, max: u64) -> Result<u64, Refusal> {
         let value = self.left.remove(field).ok_or_else(|| bad(field, "is missing"))?;
         let in_range = value.as_u64().filter(|n| (min..=max).contains(n));
         in_range.ok_or_else(|| bad(field, format!("expected a whole number from {min} to {max}")))
     }
 
     /// The difficulty to fix; `null` (which must be said) lets vardiff choose.
-    fn difficulty(&mut self) -> Result<Option<Difficulty>, ControlReply> {
+    fn difficulty(&mut self) -> Result<Option<Difficulty>, Refusal> {
         let field = "difficulty";
         match self.left.remove(field) {
             None => Err(bad(
@@ -272,7 +275,7 @@ impl Fields {
         }
     }
 
-    fn nothing_left(self) -> Result<(), ControlReply> {
+    fn nothing_left(self) -> Result<(), Refusal> {
         match self.left.keys().next() {
             None => Ok(()),
             Some(field) => Err(bad(field, "the message has no such field")),

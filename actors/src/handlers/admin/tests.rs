@@ -1,12 +1,18 @@
 use std::sync::Arc;
 
+use dwarves_domain::ids::PayoutId;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::BasisPoints;
+use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_testkit::build::{BEGIN, hotkey, sats, worker_name};
+use dwarves_testkit::{ManualClock, settle};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::control::Controlled;
 use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
@@ -15,10 +21,6 @@ use crate::reward_distributor::messages::DistributorControl;
 use crate::spans::heard::{Heard, of_span};
 use crate::testing::{Inbox, recorded_port};
 use crate::work_manager::messages::WorkControl;
-use dwarves_domain::ids::PayoutId;
-use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
-use dwarves_testkit::build::{BEGIN, hotkey, sats, worker_name};
-use dwarves_testkit::{ManualClock, settle};
 
 struct Bench {
     handler: Addr<AdminHandler>,
@@ -58,7 +60,7 @@ fn control(actor: &str, message: &str, fields: Value) -> Control {
 }
 
 impl Bench {
-    fn post(&self, control: Control) -> oneshot::Receiver<ControlReply> {
+    fn post(&self, control: Control) -> oneshot::Receiver<Controlled> {
         Port::new(&self.handler).post(control).unwrap()
     }
 
@@ -67,8 +69,8 @@ impl Bench {
     async fn deliver(
         &mut self,
         control: Control,
-        outcome: ControlOutcome,
-    ) -> (ControlMessage, AuditRow, ControlReply) {
+        outcome: Controlled,
+    ) -> (ControlMessage, AuditRow, Controlled) {
         let mut answer = self.post(control);
         settle().await;
         let deliver = self.deliver.try_recv().unwrap();
@@ -88,7 +90,7 @@ impl Bench {
     }
 
     /// The refusal of a message that comes nowhere.
-    async fn refused(&mut self, control: Control) -> ControlReply {
+    async fn refused(&mut self, control: Control) -> Controlled {
         let reply = self.post(control).await.unwrap();
         assert!(self.deliver.try_recv().is_err(), "it is not delivered");
         reply
@@ -241,10 +243,10 @@ async fn every_message_is_understood_and_delivered() {
     ];
     let mut bench = bench().await;
     for (actor, message, fields, expected) in messages {
-        let done = ControlOutcome::Done(json!({ "ok": true }));
+        let done = Ok(json!({ "ok": true }));
         let (delivered, row, reply) = bench.deliver(control(actor, message, fields), done).await;
         assert_eq!(delivered, expected);
-        assert_eq!(reply, ControlReply::Done(json!({ "ok": true })));
+        assert_eq!(reply, Ok(json!({ "ok": true })));
         assert_eq!((row.actor.as_str(), row.message.as_str()), (actor, message));
     }
 }
@@ -308,7 +310,7 @@ async fn a_field_that_is_missing_unknown_or_wrong_is_named() {
     let mut bench = bench().await;
     for (named, (actor, message, fields)) in cases {
         let reply = bench.refused(control(actor, message, fields.clone())).await;
-        let ControlReply::BadField { field, detail } = reply else {
+        let Err(Refusal::ControlFieldInvalid { field, detail }) = reply else {
             panic!("{fields}: expected a bad field, got {reply:?}")
         };
         assert_eq!(field, named, "{fields}");
@@ -319,7 +321,10 @@ async fn a_field_that_is_missing_unknown_or_wrong_is_named() {
 #[actix::test]
 async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
     let mut bench = bench().await;
-    let ControlReply::UnknownActor { known } = bench.refused(control("ledger", "status", json!({}))).await
+    let Err(Refusal::ControlUnknown {
+        what: UnknownControl::Actor,
+        known,
+    }) = bench.refused(control("ledger", "status", json!({}))).await
     else {
         panic!("there is no such actor")
     };
@@ -335,8 +340,10 @@ async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
             "paymaster"
         ]
     );
-    let ControlReply::UnknownMessage { known } =
-        bench.refused(control("work_manager", "pause", json!({}))).await
+    let Err(Refusal::ControlUnknown {
+        what: UnknownControl::Message,
+        known,
+    }) = bench.refused(control("work_manager", "pause", json!({}))).await
     else {
         panic!("there is no such message")
     };
@@ -351,10 +358,10 @@ async fn only_admins_and_the_token_may() {
         ..control("pool_manager", "pause", json!({}))
     };
     let stranger = AdminCaller::Hotkey(hotkey(2));
-    assert_eq!(bench.refused(by(stranger)).await, ControlReply::Forbidden);
+    assert_eq!(bench.refused(by(stranger)).await, Err(Refusal::Forbidden));
     assert!(bench.ledger.try_recv().is_err());
     let admin = AdminCaller::Hotkey(hotkey(1));
-    let done = ControlOutcome::Done(json!({}));
+    let done = Ok(json!({}));
     let (_, row, _) = bench.deliver(by(admin), done).await;
     assert_eq!(row.who, hotkey(1).to_string());
     for (caller, may) in [(stranger, false), (admin, true), (AdminCaller::Token, true)] {
@@ -371,31 +378,29 @@ async fn the_trail_says_who_did_what_when_and_what_came_of_it() {
     let message = || control("reward_distributor", "set_fee", json!({ "fee_bps": 50 }));
     let cases = [
         (
-            ControlOutcome::Done(json!({ "fee_bps": 50 })),
-            ControlReply::Done(json!({ "fee_bps": 50 })),
+            Ok(json!({ "fee_bps": 50 })),
+            Ok(json!({ "fee_bps": 50 })),
             json!({ "done": { "fee_bps": 50 } }),
         ),
         (
             // What was read may be long, and is asked for often: of that only the length is kept.
-            ControlOutcome::Done(json!({ "view": "x".repeat(5_000) })),
-            ControlReply::Done(json!({ "view": "x".repeat(5_000) })),
+            Ok(json!({ "view": "x".repeat(5_000) })),
+            Ok(json!({ "view": "x".repeat(5_000) })),
             json!({ "done": { "bytes": 5_011 } }),
         ),
         (
-            ControlOutcome::Refused("not now".to_owned()),
-            ControlReply::Refused {
-                detail: "not now".to_owned(),
-            },
+            Err(Refusal::ControlRefused("not now".to_owned())),
+            Err(Refusal::ControlRefused("not now".to_owned())),
             json!({ "refused": "not now" }),
         ),
         (
-            ControlOutcome::Busy,
-            ControlReply::Busy,
+            Err(Refusal::Busy),
+            Err(Refusal::Busy),
             json!({ "refused": "busy" }),
         ),
         (
-            ControlOutcome::Unavailable,
-            ControlReply::Unavailable,
+            Err(Refusal::Unavailable),
+            Err(Refusal::Unavailable),
             json!({ "refused": "unavailable; whether it holds is not known" }),
         ),
     ];
@@ -421,7 +426,7 @@ async fn an_actor_that_does_not_answer_is_unavailable_and_in_the_trail_as_such()
         .reply
         .answer(Err(StoreError::new(StoreErrorKind::Unavailable, "disk full")));
     // What was done is told even if the trail could not be written; the log has it.
-    assert_eq!(answer.await.unwrap(), ControlReply::Unavailable);
+    assert_eq!(answer.await.unwrap(), Err(Refusal::Unavailable));
 }
 
 /// What an actor says while it carries an order out is said within the order, and nothing secret is in it.

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::signature::Scheme;
-use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::Amount;
+use dwarves_domain::time::Timestamp;
 
 use crate::ask::Request;
+use crate::miner_manager::messages::{Registered, ThresholdChoice};
 
 /// Checks a signed request (`btauth/1`) and uses up its nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,36 +33,9 @@ pub struct Authenticate {
     pub signature: [u8; 64],
 }
 
-/// What came of checking a signed request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthenticateReply {
-    /// It is the sender's, fresh, and was not seen before.
-    Authentic,
-    /// It is meant for another pool.
-    WrongReceiver,
-    /// Its nonce is too old or too far ahead.
-    Stale,
-    /// The signature is not the sender's over this request.
-    SignatureInvalid,
-    /// Its nonce was used before.
-    Replayed,
-    /// Too many signed requests now: of this client, or of all together.
-    Busy,
-    /// The store cannot note the nonce now.
-    Unavailable,
-}
-
 impl Request for Authenticate {
-    type Reply = AuthenticateReply;
-}
-
-/// From which balance a miner wants to be paid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ThresholdChoice {
-    /// From the pool's own threshold.
-    Pools,
-    /// The miner's own: paid from this balance on.
-    Own(Amount),
+    /// `Ok` if it is the sender's, fresh, and was not seen before.
+    type Reply = Result<(), Refusal>;
 }
 
 /// Registers the signer of a request as a miner.
@@ -78,47 +51,8 @@ pub struct Register {
     pub from: IpAddr,
 }
 
-/// What came of a registration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RegisterReply {
-    /// The miner is registered.
-    Registered {
-        /// Whether it is new.
-        is_new: bool,
-        /// When it was first registered.
-        registered_at: Timestamp,
-        /// The address that payouts go to now; `None` while there is none.
-        payout_address: Option<String>,
-    },
-    /// The pool takes no new miners now.
-    Closed,
-    /// This miner is banned.
-    Banned {
-        /// Why, in the operator's words.
-        reason: String,
-    },
-    /// The payout address is not one of this chain.
-    AddressInvalid(ParseAddressError),
-    /// The threshold is below what can be paid.
-    ThresholdInvalid {
-        /// The least that is right.
-        least: Amount,
-    },
-    /// The pool has as many miners as it may.
-    Full,
-    /// Too many new miners came from the same place.
-    TooManyNew {
-        /// After which time one more may come.
-        try_again: Span,
-    },
-    /// The pool is busy.
-    Busy,
-    /// The store cannot note it now.
-    Unavailable,
-}
-
 impl Request for Register {
-    type Reply = RegisterReply;
+    type Reply = Result<Registered, Refusal>;
 }
 
 /// Opens a session for the signer of a request.
@@ -128,27 +62,15 @@ pub struct OpenSession {
     pub hotkey: Hotkey,
 }
 
-/// What came of opening a session.
+/// A session that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpenSessionReply {
-    /// The session is open.
-    Opened {
-        /// The token; never logged.
-        token: String,
-        /// The moment from which the token no longer counts.
-        expires_at: Timestamp,
-    },
-    /// This hotkey is not registered.
-    MinerUnknown,
-    /// This miner is banned.
-    Banned {
-        /// Why, in the operator's words.
-        reason: String,
-    },
-    /// The pool is busy.
-    Busy,
+pub struct OpenedSession {
+    /// The token; never logged.
+    pub token: String,
+    /// When it expires.
+    pub expires_at: Timestamp,
 }
 
 impl Request for OpenSession {
-    type Reply = OpenSessionReply;
+    type Reply = Result<OpenedSession, Refusal>;
 }

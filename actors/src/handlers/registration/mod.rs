@@ -9,24 +9,24 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::{Session, SessionKey};
 use dwarves_domain::signature::SignedRequest;
+use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::clock::SharedClock;
 
 use super::rate::{FairRate, SharedRate};
-use crate::ask::{Ask, AskError, Port};
-use crate::miner_manager::messages::{ReadStanding, RegisterMiner, Standing, UseNonce, UseNonceReply};
-use dwarves_domain::source::Source;
-use dwarves_ports::clock::SharedClock;
+use crate::ask::{Ask, Port};
+use crate::miner_manager::messages::ThresholdChoice;
+use crate::miner_manager::messages::{ReadStanding, RegisterMiner, UseNonce};
 
 pub mod messages;
 #[cfg(test)]
 mod tests;
 
-use messages::{
-    Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply, ThresholdChoice,
-};
+use messages::{Authenticate, OpenSession, OpenedSession, Register};
 
 /// How long the miner manager may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(20);
@@ -94,24 +94,23 @@ impl RegistrationHandler {
     }
 
     /// Everything about a signed request that can be judged without its nonce's history.
-    fn judge(&mut self, request: &Authenticate) -> Result<UseNonce, AuthenticateReply> {
+    fn judge(&mut self, request: &Authenticate) -> Result<UseNonce, Refusal> {
         let now = self.clock.date();
         if request.receiver != self.settings.pool {
-            return Err(AuthenticateReply::WrongReceiver);
+            return Err(Refusal::WrongReceiver);
         }
-        let signed_at =
-            i64::try_from(request.nonce_nanos / 1_000_000).map_err(|_| AuthenticateReply::Stale)?;
+        let signed_at = i64::try_from(request.nonce_nanos / 1_000_000).map_err(|_| Refusal::StaleRequest)?;
         let signed_at = Timestamp::from_millis(signed_at);
         if now.since(signed_at) > self.settings.window_back
             || signed_at.since(now) > self.settings.window_ahead
         {
-            return Err(AuthenticateReply::Stale);
+            return Err(Refusal::StaleRequest);
         }
         // By time that passes, not by the wall's.
         let passed = self.clock.now();
         let source = Source::new(request.from, request.sender);
         let Some(payer) = self.rate.take(source, passed) else {
-            return Err(AuthenticateReply::Busy);
+            return Err(Refusal::Busy);
         };
         let signed = SignedRequest {
             scheme: request.scheme,
@@ -124,7 +123,7 @@ impl RegistrationHandler {
         };
         if !signed.is_signed_by(&request.signature) {
             self.rate.charge(source, payer, FAILED_COST - 1, passed);
-            return Err(AuthenticateReply::SignatureInvalid);
+            return Err(Refusal::SignatureInvalid);
         }
         self.rate.prove(source, passed);
         Ok(UseNonce {
@@ -150,19 +149,13 @@ impl Handler<Ask<Authenticate>> for RegistrationHandler {
     fn handle(&mut self, ask: Ask<Authenticate>, ctx: &mut Self::Context) {
         let nonce = match self.judge(&ask.payload) {
             Ok(nonce) => nonce,
-            Err(refusal) => return ask.reply.answer(refusal),
+            Err(refusal) => return ask.reply.answer(Err(refusal)),
         };
         let port = self.peers.nonces.clone();
         let reply = ask.reply;
         ctx.spawn(wrap_future(async move {
-            reply.answer(match port.ask(nonce, ASK_DEADLINE).await {
-                Ok(UseNonceReply::Fresh) => AuthenticateReply::Authentic,
-                Ok(UseNonceReply::Used) => AuthenticateReply::Replayed,
-                Ok(UseNonceReply::Busy) | Err(AskError::Busy) => AuthenticateReply::Busy,
-                Ok(UseNonceReply::Unavailable) | Err(AskError::Gone | AskError::TimedOut) => {
-                    AuthenticateReply::Unavailable
-                }
-            });
+            let used = port.ask(nonce, ASK_DEADLINE).await;
+            reply.answer(used.unwrap_or_else(|error| Err(error.into())));
         }));
     }
 }
@@ -181,13 +174,13 @@ impl Handler<Ask<Register>> for RegistrationHandler {
         if let Some(text) = &payout_address
             && let Err(error) = PayoutAddress::parse(text, self.settings.addresses)
         {
-            return reply.answer(RegisterReply::AddressInvalid(error));
+            return reply.answer(Err(Refusal::PayoutAddressInvalid(error)));
         }
         let least = self.settings.threshold_least;
         if let Some(ThresholdChoice::Own(threshold)) = payout_threshold
             && threshold < least
         {
-            return reply.answer(RegisterReply::ThresholdInvalid { least });
+            return reply.answer(Err(Refusal::PayoutThresholdInvalid { least }));
         }
         let port = self.peers.register.clone();
         ctx.spawn(wrap_future(async move {
@@ -197,11 +190,8 @@ impl Handler<Ask<Register>> for RegistrationHandler {
                 payout_threshold,
                 from,
             };
-            reply.answer(match port.ask(register, ASK_DEADLINE).await {
-                Ok(registered) => registered,
-                Err(AskError::Busy) => RegisterReply::Busy,
-                Err(AskError::Gone | AskError::TimedOut) => RegisterReply::Unavailable,
-            });
+            let registered = port.ask(register, ASK_DEADLINE).await;
+            reply.answer(registered.unwrap_or_else(|error| Err(error.into())));
         }));
     }
 }
@@ -217,12 +207,10 @@ impl Handler<Ask<OpenSession>> for RegistrationHandler {
         let port = self.peers.standing.clone();
         let reply = ask.reply;
         ctx.spawn(wrap_future(async move {
-            reply.answer(match port.ask(ReadStanding { hotkey }, ASK_DEADLINE).await {
-                Ok(Standing::Good) => OpenSessionReply::Opened { token, expires_at },
-                Ok(Standing::Unknown) => OpenSessionReply::MinerUnknown,
-                Ok(Standing::Banned { reason }) => OpenSessionReply::Banned { reason },
-                Err(_) => OpenSessionReply::Busy,
-            });
+            let welcome = port.ask(ReadStanding { hotkey }, ASK_DEADLINE).await;
+            // Nothing was to be done: whyever there is no answer, it may be asked again.
+            let welcome = welcome.unwrap_or(Err(Refusal::Busy));
+            reply.answer(welcome.map(|()| OpenedSession { token, expires_at }));
         }));
     }
 }

@@ -2,16 +2,19 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::signature::Scheme;
+use dwarves_testkit::build::{BEGIN, hotkey};
+use dwarves_testkit::{ManualClock, settle};
 use ed25519_dalek::Signer;
 use schnorrkel::{ExpansionMode, MiniSecretKey};
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::ask::Request;
+use crate::handlers::registration::messages::OpenedSession;
+use crate::miner_manager::messages::ThresholdChoice;
 use crate::testing::{Inbox, recorded_port};
-use dwarves_testkit::build::{BEGIN, hotkey};
-use dwarves_testkit::{ManualClock, settle};
 
 const POOL: Hotkey = Hotkey::from_bytes([200; 32]);
 const PER_SEC: SharedRate = SharedRate {
@@ -70,11 +73,11 @@ impl Bench {
     }
 
     /// Judges a request; if it comes as far as its nonce, that is fresh.
-    async fn authenticate(&mut self, request: Authenticate) -> AuthenticateReply {
+    async fn authenticate(&mut self, request: Authenticate) -> Result<(), Refusal> {
         let answer = self.post(request);
         settle().await;
         if let Ok(nonce) = self.nonces.try_recv() {
-            nonce.reply.answer(UseNonceReply::Fresh);
+            nonce.reply.answer(Ok(()));
         }
         answer.await.unwrap()
     }
@@ -135,21 +138,12 @@ fn sr25519(signed_at: Timestamp) -> Authenticate {
 #[actix::test]
 async fn a_signed_request_is_authentic_with_either_kind_of_signature() {
     let mut bench = bench().await;
-    assert_eq!(
-        bench.authenticate(sr25519(BEGIN)).await,
-        AuthenticateReply::Authentic
-    );
-    assert_eq!(
-        bench.authenticate(ed25519(BEGIN)).await,
-        AuthenticateReply::Authentic
-    );
+    assert_eq!(bench.authenticate(sr25519(BEGIN)).await, Ok(()));
+    assert_eq!(bench.authenticate(ed25519(BEGIN)).await, Ok(()));
     // The kind is part of what is signed.
     let mut confused = ed25519(BEGIN);
     confused.scheme = Scheme::Sr25519;
-    assert_eq!(
-        bench.authenticate(confused).await,
-        AuthenticateReply::SignatureInvalid
-    );
+    assert_eq!(bench.authenticate(confused).await, Err(Refusal::SignatureInvalid));
 }
 
 #[actix::test]
@@ -167,10 +161,7 @@ async fn a_request_with_anything_changed_is_not_the_signers() {
         // Each from elsewhere: a signature that does not hold costs its client much of its allowance.
         request.from = IpAddr::from([192, 0, 2, client]);
         change(&mut request);
-        assert_eq!(
-            bench.authenticate(request).await,
-            AuthenticateReply::SignatureInvalid
-        );
+        assert_eq!(bench.authenticate(request).await, Err(Refusal::SignatureInvalid));
     }
     assert!(bench.nonces.try_recv().is_err(), "no nonce is used up for them");
 }
@@ -180,24 +171,24 @@ async fn a_request_is_fresh_to_the_edges_of_its_window_and_not_beyond() {
     let mut bench = bench().await;
     let millis = Span::from_millis;
     for (signed_at, expected) in [
-        (BEGIN.minus(Span::from_secs(10)), AuthenticateReply::Authentic),
+        (BEGIN.minus(Span::from_secs(10)), Ok(())),
         (
             BEGIN.minus(Span::from_secs(10)).minus(millis(1)),
-            AuthenticateReply::Stale,
+            Err(Refusal::StaleRequest),
         ),
-        (BEGIN.plus(Span::from_secs(1)), AuthenticateReply::Authentic),
+        (BEGIN.plus(Span::from_secs(1)), Ok(())),
         (
             BEGIN.plus(Span::from_secs(1)).plus(millis(1)),
-            AuthenticateReply::Stale,
+            Err(Refusal::StaleRequest),
         ),
-        (Timestamp::EPOCH, AuthenticateReply::Stale),
+        (Timestamp::EPOCH, Err(Refusal::StaleRequest)),
     ] {
         let request = ed25519(signed_at);
         assert_eq!(bench.authenticate(request).await, expected, "{signed_at}");
     }
     let mut endless = ed25519(BEGIN);
     endless.nonce_nanos = u64::MAX;
-    assert_eq!(bench.authenticate(endless).await, AuthenticateReply::Stale);
+    assert_eq!(bench.authenticate(endless).await, Err(Refusal::StaleRequest));
 }
 
 #[actix::test]
@@ -218,23 +209,23 @@ async fn refusals_come_in_order_from_the_cheapest_to_the_dearest() {
     all_wrong.receiver = hotkey(9);
     assert_eq!(
         bench.authenticate(all_wrong.clone()).await,
-        AuthenticateReply::WrongReceiver
+        Err(Refusal::WrongReceiver)
     );
     all_wrong.receiver = POOL;
     assert_eq!(
         bench.authenticate(all_wrong.clone()).await,
-        AuthenticateReply::Stale
+        Err(Refusal::StaleRequest)
     );
     // Neither has cost an allowance: there are all five left, and one that a signer has who was right before.
     for _ in 0..=PER_SEC.per_client {
         let good = bench.authenticate(ed25519(BEGIN)).await;
-        assert_eq!(good, AuthenticateReply::Authentic);
+        assert_eq!(good, Ok(()));
     }
     let one_more = bench.authenticate(ed25519(BEGIN)).await;
-    assert_eq!(one_more, AuthenticateReply::Busy, "it is not even checked");
+    assert_eq!(one_more, Err(Refusal::Busy), "it is not even checked");
     bench.clock.advance(Span::from_millis(200));
     let good = bench.authenticate(ed25519(BEGIN)).await;
-    assert_eq!(good, AuthenticateReply::Authentic);
+    assert_eq!(good, Ok(()));
 }
 
 #[actix::test]
@@ -243,9 +234,9 @@ async fn signatures_that_do_not_hold_cost_who_sent_them_and_nobody_else() {
     let mut junk = ed25519(BEGIN);
     junk.signature = [1; 64];
     let first = bench.authenticate(junk.clone()).await;
-    assert_eq!(first, AuthenticateReply::SignatureInvalid);
+    assert_eq!(first, Err(Refusal::SignatureInvalid));
     for _ in 0..100 {
-        assert_eq!(bench.authenticate(junk.clone()).await, AuthenticateReply::Busy);
+        assert_eq!(bench.authenticate(junk.clone()).await, Err(Refusal::Busy));
     }
     let elsewhere = Authenticate {
         from: IpAddr::from([192, 0, 2, 2]),
@@ -253,27 +244,23 @@ async fn signatures_that_do_not_hold_cost_who_sent_them_and_nobody_else() {
     };
     for _ in 0..PER_SEC.per_client {
         let answer = bench.authenticate(elsewhere.clone()).await;
-        assert_eq!(
-            answer,
-            AuthenticateReply::Authentic,
-            "100 junk requests took nothing"
-        );
+        assert_eq!(answer, Ok(()), "100 junk requests took nothing");
     }
     bench.clock.advance(Span::from_millis(1_000));
     let early = bench.authenticate(ed25519(BEGIN)).await;
-    assert_eq!(early, AuthenticateReply::Busy, "the debt is a second's worth");
+    assert_eq!(early, Err(Refusal::Busy), "the debt is a second's worth");
     bench.clock.advance(Span::from_millis(200));
     let good = bench.authenticate(ed25519(BEGIN)).await;
-    assert_eq!(good, AuthenticateReply::Authentic);
+    assert_eq!(good, Ok(()));
 }
 
 #[actix::test]
 async fn what_the_miner_manager_says_of_a_nonce_is_told() {
     let mut bench = bench().await;
     for (said, told) in [
-        (UseNonceReply::Used, AuthenticateReply::Replayed),
-        (UseNonceReply::Busy, AuthenticateReply::Busy),
-        (UseNonceReply::Unavailable, AuthenticateReply::Unavailable),
+        (Err(Refusal::Replayed), Err(Refusal::Replayed)),
+        (Err(Refusal::Busy), Err(Refusal::Busy)),
+        (Err(Refusal::Unavailable), Err(Refusal::Unavailable)),
     ] {
         let answer = bench.post(ed25519(BEGIN));
         settle().await;
@@ -285,12 +272,12 @@ async fn what_the_miner_manager_says_of_a_nonce_is_told() {
     settle().await;
     let unanswered = bench.nonces.try_recv().unwrap();
     tokio::time::sleep(ASK_DEADLINE * 2).await;
-    assert_eq!(answer.await.unwrap(), AuthenticateReply::Unavailable);
+    assert_eq!(answer.await.unwrap(), Err(Refusal::Unavailable));
     drop(unanswered);
     let answer = bench.post(ed25519(BEGIN));
     settle().await;
     drop(bench.nonces.try_recv().unwrap());
-    assert_eq!(answer.await.unwrap(), AuthenticateReply::Unavailable);
+    assert_eq!(answer.await.unwrap(), Err(Refusal::Unavailable));
 }
 
 #[actix::test]
@@ -304,7 +291,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
             payout_threshold: None,
             from: std::net::Ipv4Addr::LOCALHOST.into(),
         });
-        let RegisterReply::AddressInvalid(error) = reply.await.unwrap() else {
+        let Err(Refusal::PayoutAddressInvalid(error)) = reply.await.unwrap() else {
             panic!("it is not an address of this chain")
         };
         assert_eq!(
@@ -319,7 +306,7 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
         from: std::net::Ipv4Addr::LOCALHOST.into(),
     });
     let least = Amount::from_sats(546).unwrap();
-    assert_eq!(low.await.unwrap(), RegisterReply::ThresholdInvalid { least });
+    assert_eq!(low.await.unwrap(), Err(Refusal::PayoutThresholdInvalid { least }));
     assert!(bench.register.try_recv().is_err());
     let answer = bench.post(Register {
         hotkey: hotkey(1),
@@ -330,8 +317,8 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
     settle().await;
     let register = bench.register.try_recv().unwrap();
     assert_eq!(register.payload.hotkey, hotkey(1));
-    register.reply.answer(RegisterReply::Full);
-    assert_eq!(answer.await.unwrap(), RegisterReply::Full);
+    register.reply.answer(Err(Refusal::PoolFull));
+    assert_eq!(answer.await.unwrap(), Err(Refusal::PoolFull));
     let answer = bench.post(Register {
         hotkey: hotkey(1),
         payout_address: None,
@@ -340,33 +327,30 @@ async fn an_address_of_another_chain_is_refused_before_anybody_is_asked() {
     });
     settle().await;
     drop(bench.register.try_recv().unwrap());
-    assert_eq!(answer.await.unwrap(), RegisterReply::Unavailable);
+    assert_eq!(answer.await.unwrap(), Err(Refusal::Unavailable));
 }
 
 #[actix::test]
 async fn sessions_open_for_those_in_good_standing_and_last_as_long_as_they_say() {
     let mut bench = bench().await;
-    let banned = Standing::Banned {
+    let banned = Refusal::Banned {
         reason: "spam".to_owned(),
     };
-    for (standing, expected) in [
-        (Standing::Unknown, OpenSessionReply::MinerUnknown),
-        (
-            banned,
-            OpenSessionReply::Banned {
-                reason: "spam".to_owned(),
-            },
-        ),
-    ] {
+    for refusal in [Refusal::MinerUnknown, banned] {
         let answer = bench.post(OpenSession { hotkey: hotkey(1) });
         settle().await;
-        bench.standing.try_recv().unwrap().reply.answer(standing);
-        assert_eq!(answer.await.unwrap(), expected);
+        bench
+            .standing
+            .try_recv()
+            .unwrap()
+            .reply
+            .answer(Err(refusal.clone()));
+        assert_eq!(answer.await.unwrap(), Err(refusal));
     }
     let answer = bench.post(OpenSession { hotkey: hotkey(1) });
     settle().await;
-    bench.standing.try_recv().unwrap().reply.answer(Standing::Good);
-    let OpenSessionReply::Opened { token, expires_at } = answer.await.unwrap() else {
+    bench.standing.try_recv().unwrap().reply.answer(Ok(()));
+    let Ok(OpenedSession { token, expires_at }) = answer.await.unwrap() else {
         panic!("a miner in good standing gets a session")
     };
     assert_eq!(expires_at, BEGIN.plus(Span::from_secs(3_600)));

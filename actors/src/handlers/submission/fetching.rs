@@ -5,12 +5,13 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::network::host;
+use dwarves_domain::refusal::Refusal;
 
-use super::messages::{FetchWork, FetchWorkReply};
+use super::messages::FetchWork;
 use super::{SubmissionHandler, SubmissionPeers, Waiting};
-use crate::ask::{Ask, AskError, ReplyTo};
-use crate::miner_manager::messages::{AssignWorker, AssignWorkerReply, Standing};
-use crate::work_manager::messages::{IssueJob, IssueJobReply};
+use crate::ask::{Ask, ReplyTo};
+use crate::miner_manager::messages::{AssignWorker, Assigned};
+use crate::work_manager::messages::{IssueJob, IssuedJob};
 
 /// How long the miner manager or the work manager may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(20);
@@ -25,10 +26,10 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
         } = ask;
         if !self.has_newer(&fetch) {
             if self.work.lets_go() {
-                return reply.answer(FetchWorkReply::NoWork);
+                return reply.answer(Err(Refusal::NoWork));
             }
             if !self.waiting_places.take(host(fetch.from)) {
-                return reply.answer(FetchWorkReply::Busy);
+                return reply.answer(Err(Refusal::Busy));
             }
             let until = self.clock.now().plus(self.limits.longpoll);
             self.waiting.push(Waiting { fetch, until, reply });
@@ -56,12 +57,12 @@ impl SubmissionHandler {
     pub(super) fn fetch_now(
         &mut self,
         fetch: FetchWork,
-        reply: ReplyTo<FetchWorkReply>,
+        reply: ReplyTo<Result<IssuedJob, Refusal>>,
         ctx: &mut Context<Self>,
     ) {
         let fetched = wrap_future::<_, Self>(fetch_work(self.peers.clone(), fetch));
         ctx.spawn(fetched.map(move |fetched, this, _| {
-            if let FetchWorkReply::Work { job, .. } = &fetched {
+            if let Ok(IssuedJob { job, .. }) = &fetched {
                 this.keep_job(job);
             }
             reply.answer(fetched);
@@ -69,38 +70,27 @@ impl SubmissionHandler {
     }
 }
 
-async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> FetchWorkReply {
+async fn fetch_work(peers: SubmissionPeers, fetch: FetchWork) -> Result<IssuedJob, Refusal> {
     let owner = fetch.miner;
     let assign = AssignWorker {
         hotkey: owner,
         worker: fetch.worker,
         client: fetch.client,
     };
-    let (worker, share_target) = match peers.assign.ask(assign, ASK_DEADLINE).await {
-        Ok(AssignWorkerReply::Assigned { worker, share_target }) => (worker, share_target),
-        Ok(AssignWorkerReply::Refused(Standing::Banned { reason })) => {
-            return FetchWorkReply::Banned { reason };
-        }
-        Ok(AssignWorkerReply::Refused(_)) => return FetchWorkReply::MinerUnknown,
-        Ok(AssignWorkerReply::Paused) => return FetchWorkReply::NoWork,
-        Ok(AssignWorkerReply::Unavailable) => return FetchWorkReply::Unavailable,
-        Err(AskError::Busy) => return FetchWorkReply::Busy,
-        Err(AskError::Gone | AskError::TimedOut) => return FetchWorkReply::Unavailable,
+    let assigned = peers.assign.ask(assign, ASK_DEADLINE).await;
+    let Assigned { worker, share_target } = match assigned.unwrap_or_else(|error| Err(error.into())) {
+        Ok(assigned) => assigned,
+        // Whoever waits for work need not know why there is none.
+        Err(Refusal::Paused) => return Err(Refusal::NoWork),
+        Err(refusal) => return Err(refusal),
     };
-    match peers
-        .issue
-        .ask(
-            IssueJob {
-                owner,
-                worker,
-                share_target,
-            },
-            ASK_DEADLINE,
-        )
-        .await
-    {
-        Ok(IssueJobReply::Issued { job, expires_at }) => FetchWorkReply::Work { job, expires_at },
-        Ok(IssueJobReply::NoWork) => FetchWorkReply::NoWork,
-        Ok(IssueJobReply::Exhausted) | Err(_) => FetchWorkReply::Busy,
+    let issue = IssueJob {
+        owner,
+        worker,
+        share_target,
+    };
+    match peers.issue.ask(issue, ASK_DEADLINE).await {
+        Ok(Err(Refusal::NoExtranonce)) | Err(_) => Err(Refusal::Busy),
+        Ok(issued) => issued,
     }
 }

@@ -11,17 +11,16 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId};
-use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::share::{Candidate, RejectedShare, Rejection, Submission};
 use dwarves_domain::work::{BareTemplate, FullExtraNonce, Job, Template};
+use dwarves_ports::clock::Moment;
 use tokio::sync::oneshot;
 
 use super::SubmissionHandler;
 use super::hashing::Draft;
 use crate::ask::{AskError, ReplyTo, reply_channel};
 use crate::block_tracker::messages::{CandidateReply, TakeCandidate};
-use crate::miner_manager::messages::CheckedShare;
 use crate::spans;
-use dwarves_ports::clock::Moment;
 
 /// Candidates that wait because the block tracker is busy, and how long until they are offered again.
 const UNSENT_MAX: usize = 256;
@@ -36,9 +35,8 @@ pub(super) struct Refused {
     pub(super) candidates: Vec<Candidate>,
     /// Whose work it is, if that is known.
     pub(super) finder: Option<Hotkey>,
-    pub(super) reason: Rejection,
     /// What becomes of the share.
-    pub(super) share: CheckedShare,
+    pub(super) rejected: RejectedShare,
 }
 
 /// A header that meets the network's target.
@@ -86,7 +84,7 @@ impl Refused {
             template: OfTemplate::Bare(Arc::clone(&self.template)),
             finder: self.finder,
             is_doubtful: matches!(
-                self.reason,
+                self.rejected.reason,
                 Rejection::TimeOutOfRange | Rejection::VersionOutOfMask
             ),
         })
@@ -101,16 +99,10 @@ impl SubmissionHandler {
 
     /// A share over HTTP that does not count for this reason. Its job's name says all that is needed for its header,
     /// whoever it was given to: no name can make a block of what is none.
-    pub(super) fn refuse(
-        &self,
-        miner: &Hotkey,
-        submission: &Submission,
-        reason: Rejection,
-        share: CheckedShare,
-    ) -> Draft {
+    pub(super) fn refuse(&self, miner: &Hotkey, submission: &Submission, rejected: RejectedShare) -> Draft {
         let claims = submission.job_id.claims();
         let Some(template) = self.bare_template(claims.template) else {
-            return Draft::Judged(share);
+            return Draft::Rejected(rejected);
         };
         let version = submission.version.unwrap_or(template.version());
         let time = submission.time.unwrap_or(template.time());
@@ -123,8 +115,7 @@ impl SubmissionHandler {
             template,
             candidates: vec![candidate],
             finder: self.whose_work(miner, submission),
-            reason,
-            share,
+            rejected,
         }))
     }
 
@@ -134,11 +125,10 @@ impl SubmissionHandler {
         (template, extranonce): (TemplateId, FullExtraNonce),
         (versions, time, nonce): (&[u32], u32, u32),
         finder: Hotkey,
-        reason: Rejection,
-        share: CheckedShare,
+        rejected: RejectedShare,
     ) -> Draft {
         let Some(template) = self.bare_template(template) else {
-            return Draft::Judged(share);
+            return Draft::Rejected(rejected);
         };
         let header = template.header(extranonce);
         let of_version = |version: &u32| Candidate::of(header.rolled(*version, time, nonce), extranonce);
@@ -146,8 +136,7 @@ impl SubmissionHandler {
             candidates: versions.iter().map(of_version).collect(),
             template,
             finder: Some(finder),
-            reason,
-            share,
+            rejected,
         }))
     }
 

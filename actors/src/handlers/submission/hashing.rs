@@ -8,15 +8,16 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, WorkerName};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Candidate;
+use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_domain::work::{Algorithm, Job};
+use dwarves_ports::proof_of_work::NotHashed;
 use tracing::Instrument;
 
 use super::finding::{Found, Refused};
-use super::messages::SubmitSharesReply;
 use super::{Asker, SubmissionHandler};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares};
-use dwarves_ports::proof_of_work::NotHashed;
 
 /// Slow hashes that are remembered, so that sending a share again costs no hashing again. 64 bytes each.
 const HASHED_MAX: usize = 65_536;
@@ -28,8 +29,8 @@ const PROVE_TIMES_MAX: u8 = 50;
 
 /// A share that passed, or did not pass, the cheap checks.
 pub(super) enum Draft {
-    /// There is nothing more to find out.
-    Judged(CheckedShare),
+    /// It does not count; there is nothing more to find out.
+    Rejected(RejectedShare),
     /// It is to be hashed.
     Unproven(Arc<Job>, Candidate),
     /// It does not count; it is hashed only because it may be a block.
@@ -40,7 +41,7 @@ impl Draft {
     /// What is to be hashed.
     fn candidates(&self) -> &[Candidate] {
         match self {
-            Self::Judged(_) => &[],
+            Self::Rejected(_) => &[],
             Self::Unproven(_, candidate) => std::slice::from_ref(candidate),
             Self::Refused(refused) => &refused.candidates,
         }
@@ -54,23 +55,23 @@ impl Draft {
         mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
     ) -> (CheckedShare, Option<Found>) {
         match self {
-            Self::Judged(share) => (share, None),
+            Self::Rejected(rejected) => (Err(rejected), None),
             Self::Unproven(job, candidate) => {
                 let pow_hash = pow_hash(&candidate);
                 match candidate.prove(&job, &pow_hash) {
                     Ok(proof) => {
                         let found = Found::of_share(&job, candidate, &pow_hash, miner);
-                        (CheckedShare::Proven { job, proof }, found)
+                        (Ok(ProvenShare { job, proof }), found)
                     }
                     Err(reason) => {
                         let worker = Some(job.worker());
-                        (CheckedShare::Rejected { reason, worker }, None)
+                        (Err(RejectedShare { reason, worker }), None)
                     }
                 }
             }
             Self::Refused(refused) => {
                 let found = refused.found(pow_hash);
-                (refused.share, found)
+                (Err(refused.rejected), found)
             }
         }
     }
@@ -111,14 +112,14 @@ fn tell_judged(checked: &CheckedShares, asker: &Asker) {
     let (miner, client) = (checked.miner, asker.source.client());
     for share in &checked.shares {
         match share {
-            CheckedShare::Proven { job, proof } => tracing::debug!(
+            Ok(ProvenShare { job, proof }) => tracing::debug!(
                 share = %proof.hash,
                 job = %job.id(),
                 %miner,
                 %client,
                 "share is proven"
             ),
-            CheckedShare::Rejected { reason, .. } => {
+            Err(RejectedShare { reason, .. }) => {
                 tracing::debug!(reason = reason.reason(), %miner, %client, "share does not count");
             }
         }
@@ -154,7 +155,7 @@ impl SubmissionHandler {
                 Ok(hashes) => hashes,
                 Err(NotHashed::TooMany) => return this.prove_later(drafts, asker, ctx),
                 Err(NotHashed::Ended) => {
-                    return this.answer_one(asker, SubmitSharesReply::Unavailable, ctx);
+                    return this.answer_one(asker, Err(Refusal::Unavailable), ctx);
                 }
             };
             assert_eq!(hashes.len(), unknown.len(), "every header gets a hash");
@@ -178,8 +179,8 @@ impl SubmissionHandler {
         if !found.is_empty() {
             asker.candidates = self.hand_over(found, ctx);
         }
-        if let Some(instead) = asker.instead.take() {
-            return self.answer_one(asker, instead, ctx);
+        if let Some(refusal) = asker.refused.take() {
+            return self.answer_one(asker, Err(refusal), ctx);
         }
         self.enqueue(checked, asker, ctx);
     }
@@ -187,10 +188,10 @@ impl SubmissionHandler {
     /// The queue is full, so the shares do not count. They are hashed later all the same: one may be a block.
     fn prove_later(&mut self, drafts: Drafts, mut asker: Asker, ctx: &mut Context<Self>) {
         let count = drafts.shares.len();
-        let instead = asker.instead.get_or_insert(SubmitSharesReply::Busy).clone();
+        let refusal = asker.refused.get_or_insert(Refusal::Busy).clone();
         if self.unhashed + count > UNHASHED_MAX || asker.times >= PROVE_TIMES_MAX {
             tracing::debug!("{count} shares of miner={} are not even looked at", drafts.miner);
-            return self.answer_one(asker, instead, ctx);
+            return self.answer_one(asker, Err(refusal), ctx);
         }
         asker.times += 1;
         self.unhashed += count;

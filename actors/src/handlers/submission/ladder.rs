@@ -7,15 +7,15 @@ use std::sync::Arc;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::miners::{Ladders, Rig, RigAt};
+use dwarves_domain::share::ShareVerdict;
 use dwarves_domain::share::Submission;
+use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::JobKey;
 use tokio::sync::watch;
 
-use super::messages::ShareVerdict;
 use crate::ask::Outbox;
 use crate::http_gate::PutOutRig;
-use dwarves_domain::source::Source;
 
 /// What a handler knows of those whose shares are mostly wrong.
 pub struct Ladder {
@@ -126,10 +126,10 @@ fn count<'a>(verdicts: impl Iterator<Item = &'a ShareVerdict>) -> (u16, u16) {
     let (mut right, mut wrong) = (0_u16, 0_u16);
     for verdict in verdicts {
         match verdict {
-            ShareVerdict::Accepted { .. } => right = right.saturating_add(1),
-            ShareVerdict::Rejected(reason) if reason.is_wrong() => wrong = wrong.saturating_add(1),
-            // As for sessions: these say nothing about the rig.
-            ShareVerdict::Rejected(_) | ShareVerdict::OtherWorker | ShareVerdict::JobFull { .. } => {}
+            Ok(_) => right = right.saturating_add(1),
+            Err(reason) if reason.is_wrong() => wrong = wrong.saturating_add(1),
+            // As for sessions: the rest says nothing about the rig.
+            Err(_) => {}
         }
     }
     (right, wrong)

@@ -12,17 +12,19 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::network::host;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::source::{SharedLimit, SharedPlaces, Source};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
+use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 use tracing::{Level, Span as LogSpan};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, MinerChanged, WatchMiners};
+use crate::work_manager::messages::IssuedJob;
 use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
-use dwarves_domain::source::{SharedLimit, SharedPlaces, Source};
-use dwarves_ports::clock::{Moment, SharedClock, poke_every};
-use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 
 mod early;
 mod fetching;
@@ -38,7 +40,7 @@ mod tests;
 use early::Early;
 use finding::Candidates;
 use ladder::{Ladder, Rigs};
-use messages::{FetchWork, FetchWorkReply, SubmitSharesReply};
+use messages::{FetchWork, SharesAnswer};
 
 /// Messages to the miner manager that may be under way: one whose shares are being written, and one that is judged
 /// meanwhile, so that the ledger's writer never waits for the next.
@@ -85,16 +87,16 @@ pub struct SubmissionPeers {
 struct Waiting {
     fetch: FetchWork,
     until: Timestamp,
-    reply: ReplyTo<FetchWorkReply>,
+    reply: ReplyTo<Result<IssuedJob, Refusal>>,
 }
 
 /// Who waits for what becomes of a request that is in flight.
 struct Asker {
     source: Source,
-    reply: ReplyTo<SubmitSharesReply>,
-    /// The answer if its shares do not count and are looked at for blocks alone: it has no place among those in
+    reply: ReplyTo<SharesAnswer>,
+    /// Why its shares do not count, if they are looked at for blocks alone: it has no place among those in
     /// flight, or its rigs are kept out.
-    instead: Option<SubmitSharesReply>,
+    refused: Option<Refusal>,
     /// Whose shares they are, where that is watched.
     rigs: Rigs,
     has_place: bool,
@@ -107,11 +109,11 @@ struct Asker {
 }
 
 impl Asker {
-    fn new(source: Source, reply: ReplyTo<SubmitSharesReply>, has_place: bool) -> Self {
+    fn new(source: Source, reply: ReplyTo<SharesAnswer>, has_place: bool) -> Self {
         Self {
             source,
             reply,
-            instead: (!has_place).then_some(SubmitSharesReply::Busy),
+            refused: (!has_place).then_some(Refusal::Busy),
             rigs: Rigs::Unwatched,
             has_place,
             times: 0,
@@ -256,7 +258,7 @@ impl Handler<WorkChanged> for SubmissionHandler {
             if lets_go {
                 // It need not wait here any longer: it may have another pool to work for.
                 self.waiting_places.give_back(host(waiting.fetch.from));
-                waiting.reply.answer(FetchWorkReply::NoWork);
+                waiting.reply.answer(Err(Refusal::NoWork));
             } else if self.has_newer(&waiting.fetch) {
                 self.waiting_places.give_back(host(waiting.fetch.from));
                 self.fetch_now(waiting.fetch, waiting.reply, ctx);

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use dwarves_domain::share::{Candidate, Submission};
+use dwarves_domain::share::{Candidate, RejectedShare, Submission};
+use dwarves_domain::source::Source;
 use dwarves_domain::work::{FullExtraNonce, Job};
 
 use super::hashing::{Draft, Drafts};
 use super::messages::{RolledShare, SubmitRolled};
 use super::{Asker, SubmissionHandler};
 use crate::ask::Ask;
-use crate::miner_manager::messages::CheckedShare;
-use dwarves_domain::source::Source;
 
 impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
     type Result = ();
@@ -36,19 +35,9 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
                     nonce,
                     versions,
                     finder,
-                    reason,
-                    worker,
-                } => self.refuse_rolled(
-                    (template, extranonce),
-                    (&versions, time, nonce),
-                    finder,
-                    reason,
-                    CheckedShare::Rejected { reason, worker },
-                ),
-                RolledShare::Rejected { reason, worker } => Draft::Judged(CheckedShare::Rejected {
-                    reason,
-                    worker: Some(worker),
-                }),
+                    rejected,
+                } => self.refuse_rolled((template, extranonce), (&versions, time, nonce), finder, rejected),
+                RolledShare::Rejected(rejected) => Draft::Rejected(rejected),
             })
             .collect();
         let drafts = Drafts {
@@ -73,8 +62,7 @@ impl SubmissionHandler {
                     (job.template().id(), extranonce),
                     (&[version], time, submission.nonce),
                     job.owner(),
-                    reason,
-                    CheckedShare::Rejected {
+                    RejectedShare {
                         reason,
                         worker: Some(job.worker()),
                     },

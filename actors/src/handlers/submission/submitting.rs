@@ -6,18 +6,21 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::RejectedShare;
 use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::source::Source;
 use dwarves_domain::work::Job;
 
 use super::finding::Candidates;
 use super::hashing::{Draft, Drafts};
 use super::ladder::Rigs;
-use super::messages::{ShareVerdict, SubmitShares, SubmitSharesReply};
+use super::messages::{SharesAnswer, SubmitShares};
 use super::{Asker, JUDGING_MAX, SubmissionHandler};
-use crate::ask::{Ask, AskError};
+use crate::ask::Ask;
 use crate::block_tracker::messages::CandidateReply;
-use crate::miner_manager::messages::{CheckedShare, CheckedShares, JudgeShares, Judgement, Standing};
-use dwarves_domain::source::Source;
+use crate::miner_manager::messages::Judgement;
+use crate::miner_manager::messages::{CheckedShares, JudgeShares};
 
 /// How long an answer waits until a block whose share does not count is stored.
 const STORED_IN: Duration = Duration::from_secs(10);
@@ -51,14 +54,14 @@ impl SubmissionHandler {
             asker.rigs = Rigs::of(&self.job_key, source, worker.as_ref(), &shares);
             // Its shares are looked at all the same: there may be a block among them.
             if let Some(try_again) = ladder.kept_out(source, &asker.rigs, self.clock.now()) {
-                asker.instead = Some(SubmitSharesReply::KeptOut { try_again });
+                asker.refused = Some(Refusal::KeptOut { try_again });
             }
         }
         let shares = shares
             .iter()
             .map(|share| match share {
                 Some(submission) => self.check(&miner, submission),
-                None => Draft::Judged(CheckedShare::Rejected {
+                None => Draft::Rejected(RejectedShare {
                     reason: Rejection::UnknownJob,
                     worker: None,
                 }),
@@ -88,29 +91,17 @@ impl SubmissionHandler {
     }
 
     fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Draft {
-        match self.job_of(miner, submission) {
+        let rejected = match self.job_of(miner, submission) {
             Ok(job) => match Candidate::new(&job, submission) {
-                Ok(candidate) => Draft::Unproven(job, candidate),
-                Err(reason) => {
-                    let worker = Some(job.worker());
-                    self.refuse(
-                        miner,
-                        submission,
-                        reason,
-                        CheckedShare::Rejected { reason, worker },
-                    )
-                }
-            },
-            Err(reason) => {
-                let worker = None;
-                self.refuse(
-                    miner,
-                    submission,
+                Ok(candidate) => return Draft::Unproven(job, candidate),
+                Err(reason) => RejectedShare {
                     reason,
-                    CheckedShare::Rejected { reason, worker },
-                )
-            }
-        }
+                    worker: Some(job.worker()),
+                },
+            },
+            Err(reason) => RejectedShare { reason, worker: None },
+        };
+        self.refuse(miner, submission, rejected)
     }
 
     fn job_of(&mut self, miner: &Hotkey, submission: &Submission) -> Result<Arc<Job>, Rejection> {
@@ -147,12 +138,7 @@ impl SubmissionHandler {
         let judgements = match self.peers.judge.post(judge) {
             Ok(judgements) => judgements,
             Err(error) => {
-                let judgement = if error == AskError::Busy {
-                    Judgement::Busy
-                } else {
-                    Judgement::Unavailable
-                };
-                let all = askers.iter().map(|_| judgement.clone()).collect();
+                let all = askers.iter().map(|_| Err(error.into())).collect();
                 return self.answer(askers, all, ctx);
             }
         };
@@ -164,7 +150,7 @@ impl SubmissionHandler {
             let judgements = match judged {
                 Ok(Ok(judgements)) => judgements,
                 // Whether the shares count is unknown; repeating the request tells.
-                Ok(Err(_)) | Err(_) => askers.iter().map(|_| Judgement::Unavailable).collect(),
+                Ok(Err(_)) | Err(_) => askers.iter().map(|_| Err(Refusal::Unavailable)).collect(),
             };
             // The next message goes first: the ledger should not wait while answers are written.
             this.judge_checked(ctx);
@@ -174,50 +160,31 @@ impl SubmissionHandler {
 
     fn answer(&mut self, askers: Vec<Asker>, judgements: Vec<Judgement>, ctx: &mut Context<Self>) {
         assert_eq!(askers.len(), judgements.len(), "every request gets a judgement");
-        for (asker, judgement) in askers.into_iter().zip(judgements) {
-            let reply = match judgement {
-                Judgement::Verdicts(verdicts) => {
-                    if let Some(ladder) = &mut self.ladder {
-                        ladder.note(asker.source, &asker.rigs, &verdicts, self.clock.now());
-                    }
-                    SubmitSharesReply::Verdicts(verdicts)
-                }
-                Judgement::Refused(Standing::Banned { reason }) => SubmitSharesReply::Banned { reason },
-                Judgement::Refused(Standing::Unknown | Standing::Good) => SubmitSharesReply::MinerUnknown,
-                Judgement::Paused => SubmitSharesReply::Paused,
-                Judgement::Busy => SubmitSharesReply::Busy,
-                Judgement::MinerFull => SubmitSharesReply::MinerFull,
-                Judgement::Unavailable => SubmitSharesReply::Unavailable,
-            };
-            self.answer_one(asker, reply, ctx);
+        for (asker, judged) in askers.into_iter().zip(judgements) {
+            if let (Some(ladder), Ok(verdicts)) = (&mut self.ladder, &judged) {
+                ladder.note(asker.source, &asker.rigs, verdicts, self.clock.now());
+            }
+            self.answer_one(asker, judged, ctx);
         }
     }
 
     /// Answers a request, which is not in flight any more.
-    pub(super) fn answer_one(&mut self, asker: Asker, answer: SubmitSharesReply, ctx: &mut Context<Self>) {
+    pub(super) fn answer_one(&mut self, asker: Asker, judged: Judgement, ctx: &mut Context<Self>) {
         if asker.has_place {
             self.in_flight.give_back(asker.source.client());
         }
         let mut candidates = asker.candidates;
-        if let SubmitSharesReply::Verdicts(verdicts) = &answer {
+        if let Ok(verdicts) = &judged {
             // What counts is in the ledger with its share.
-            candidates
-                .retain(|(place, _)| !matches!(verdicts.get(*place), Some(ShareVerdict::Accepted { .. })));
+            candidates.retain(|(place, _)| !matches!(verdicts.get(*place), Some(Ok(_))));
         }
         if candidates.is_empty() {
-            return asker.reply.answer(answer);
+            return asker.reply.answer(judged.into());
         }
         // Rare: a share does not count, and its block is said to be submitted once it is stored.
         ctx.spawn(
-            wrap_future::<_, Self>(taken(candidates)).map(move |places, _, _| {
-                if places.is_empty() {
-                    return asker.reply.answer(answer);
-                }
-                let answer = Box::new(answer);
-                asker
-                    .reply
-                    .answer(SubmitSharesReply::WithBlocks { answer, places });
-            }),
+            wrap_future::<_, Self>(taken(candidates))
+                .map(move |blocks, _, _| asker.reply.answer(SharesAnswer { judged, blocks })),
         );
     }
 }

@@ -1,9 +1,10 @@
 //! What admins tell the miner manager: stored before it holds, and in force in the next life.
 
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 
 use super::*;
-use crate::pool_manager::messages::ControlOutcome;
+use crate::miner_manager::messages::Assigned;
 
 fn fix(worker: Option<&str>, difficulty: Option<f64>) -> MinerControl {
     MinerControl::SetShareDifficulty {
@@ -28,35 +29,26 @@ async fn shown_difficulty(bench: &Bench) -> f64 {
 #[actix::test]
 async fn bans_and_settings_outlive_a_restart() {
     let bench = Bench::new().await;
-    assert!(matches!(bench.ask(ban(2, None)).await, ControlOutcome::Done(_)));
-    assert!(matches!(
-        bench.ask(MinerControl::CloseRegistration).await,
-        ControlOutcome::Done(_)
-    ));
-    assert!(matches!(
-        bench.ask(fix(Some("rig"), Some(3e-9))).await,
-        ControlOutcome::Done(_)
-    ));
+    assert!(matches!(bench.ask(ban(2, None)).await, Ok(_)));
+    assert!(matches!(bench.ask(MinerControl::CloseRegistration).await, Ok(_)));
+    assert!(matches!(bench.ask(fix(Some("rig"), Some(3e-9))).await, Ok(_)));
     let bench = bench.restarted().await;
     assert_eq!(
         bench.ask(ReadStanding { hotkey: hotkey(2) }).await,
-        Standing::Banned {
+        Err(Refusal::Banned {
             reason: "spam".to_owned()
-        }
+        })
     );
     assert!(!bench.miners().await.registration_open);
     assert_eq!(
         shown_difficulty(&bench).await,
         Difficulty::from_f64(3e-9).unwrap().to_f64()
     );
-    bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
-    bench.ask(MinerControl::OpenRegistration).await;
-    bench.ask(fix(Some("rig"), None)).await;
+    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
+    let _answer = bench.ask(MinerControl::OpenRegistration).await;
+    let _answer = bench.ask(fix(Some("rig"), None)).await;
     let bench = bench.restarted().await;
-    assert_eq!(
-        bench.ask(ReadStanding { hotkey: hotkey(2) }).await,
-        Standing::Good
-    );
+    assert_eq!(bench.ask(ReadStanding { hotkey: hotkey(2) }).await, Ok(()));
     assert!(bench.miners().await.registration_open);
     assert_eq!(shown_difficulty(&bench).await, Difficulty::MIN.to_f64());
 }
@@ -64,16 +56,16 @@ async fn bans_and_settings_outlive_a_restart() {
 #[actix::test]
 async fn a_workers_fixed_difficulty_goes_before_its_miners_and_both_before_vardiff() {
     let bench = Bench::new().await;
-    bench.ask(fix(None, Some(2e-9))).await;
+    let _answer = bench.ask(fix(None, Some(2e-9))).await;
     assert!((shown_difficulty(&bench).await - 2e-9).abs() < 1e-15);
-    bench.ask(fix(Some("rig"), Some(4e-9))).await;
+    let _answer = bench.ask(fix(Some("rig"), Some(4e-9))).await;
     assert!((shown_difficulty(&bench).await - 4e-9).abs() < 1e-15);
     let assign = AssignWorker {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
         client: dwarves_domain::miners::Client::Earlier,
     };
-    let AssignWorkerReply::Assigned { share_target, .. } = bench.ask(assign).await else {
+    let Ok(Assigned { share_target, .. }) = bench.ask(assign).await else {
         panic!("expected a target")
     };
     assert_eq!(share_target, Difficulty::from_f64(4e-9).unwrap().target());
@@ -83,7 +75,7 @@ async fn a_workers_fixed_difficulty_goes_before_its_miners_and_both_before_vardi
 async fn what_makes_no_sense_is_refused_and_says_why() {
     let bench = Bench::new().await;
     let refused = |outcome| match outcome {
-        ControlOutcome::Refused(why) => why,
+        Err(Refusal::ControlRefused(why)) => why,
         other => panic!("expected a refusal, got {other:?}"),
     };
     assert!(refused(bench.ask(ban(9, None)).await).contains("no miner is registered"));
@@ -98,13 +90,10 @@ async fn what_makes_no_sense_is_refused_and_says_why() {
 async fn what_could_not_be_stored_does_not_hold_but_a_ban_does_and_says_so() {
     let bench = Bench::failing(&[(1, Fault::Refuse), (2, Fault::Refuse)]).await;
     let fixed = bench.ask(fix(None, Some(4e-9))).await;
-    assert_eq!(fixed, ControlOutcome::Unavailable);
-    let ControlOutcome::Done(told) = bench.ask(ban(1, None)).await else {
+    assert_eq!(fixed, Err(Refusal::Unavailable));
+    let Ok(told) = bench.ask(ban(1, None)).await else {
         panic!("a ban holds at once");
     };
     assert_eq!((&told["banned"], &told["saved"]), (&true.into(), &false.into()));
-    assert_ne!(
-        bench.ask(ReadStanding { hotkey: hotkey(1) }).await,
-        Standing::Good
-    );
+    assert_ne!(bench.ask(ReadStanding { hotkey: hotkey(1) }).await, Ok(()));
 }

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::login::Identity;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 
 use super::*;
-use crate::pool_manager::messages::ControlOutcome;
+use crate::miner_manager::messages::Joined;
 
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
@@ -44,7 +45,7 @@ fn by_address(worker: &str) -> JoinWorker {
 /// What a worker was known to have earned before this question.
 async fn earned_before(bench: &Bench, join: JoinWorker) -> Option<Difficulty> {
     match bench.ask(join).await {
-        JoinWorkerReply::Joined { earned, .. } => earned,
+        Ok(Joined { earned, .. }) => earned,
         refused => panic!("{refused:?}"),
     }
 }
@@ -52,12 +53,12 @@ async fn earned_before(bench: &Bench, join: JoinWorker) -> Option<Difficulty> {
 #[actix::test]
 async fn an_address_is_registered_once_under_its_own_identity_and_paid_to_itself() {
     let bench = Bench::new().await;
-    let JoinWorkerReply::Joined { miner, worker, .. } = bench.ask(by_address("a")).await else {
+    let Ok(Joined { miner, worker, .. }) = bench.ask(by_address("a")).await else {
         panic!("an address may mine")
     };
     assert_eq!(miner, address().identity());
     assert_eq!(worker, WorkerId::new(2));
-    let JoinWorkerReply::Joined { worker, .. } = bench.ask(by_address("b")).await else {
+    let Ok(Joined { worker, .. }) = bench.ask(by_address("b")).await else {
         panic!("with another worker, too")
     };
     assert_eq!(worker, WorkerId::new(3));
@@ -83,20 +84,17 @@ async fn an_address_is_registered_once_under_its_own_identity_and_paid_to_itself
 #[actix::test]
 async fn a_hotkey_must_have_registered_and_nobody_banned_gets_in() {
     let bench = Bench::new().await;
-    assert_eq!(
-        bench.ask(by_hotkey(9, None)).await,
-        JoinWorkerReply::Refused(Standing::Unknown)
-    );
-    bench.ask(by_address("a")).await;
+    assert_eq!(bench.ask(by_hotkey(9, None)).await, Err(Refusal::MinerUnknown));
+    let _answer = bench.ask(by_address("a")).await;
     for hotkey in [hotkey(1), address().identity()] {
         let ban = MinerControl::Ban {
             hotkey,
             reason: "spam".to_owned(),
             until: None,
         };
-        assert!(matches!(bench.ask(ban).await, ControlOutcome::Done(_)));
+        assert!(matches!(bench.ask(ban).await, Ok(_)));
     }
-    let banned = JoinWorkerReply::Refused(Standing::Banned {
+    let banned = Err(Refusal::Banned {
         reason: "spam".to_owned(),
     });
     // A pause changes nothing: sessions that ask again are put out, and need not wait for its end.
@@ -104,7 +102,7 @@ async fn a_hotkey_must_have_registered_and_nobody_banned_gets_in() {
         bench.ask(SetPaused(paused)).await;
         assert_eq!(bench.ask(by_hotkey(1, None)).await, banned);
         assert_eq!(bench.ask(by_address("b")).await, banned);
-        let unknown = JoinWorkerReply::Refused(Standing::Unknown);
+        let unknown = Err(Refusal::MinerUnknown);
         assert_eq!(bench.ask(by_hotkey(9, None)).await, unknown);
     }
 }
@@ -112,15 +110,12 @@ async fn a_hotkey_must_have_registered_and_nobody_banned_gets_in() {
 #[actix::test]
 async fn a_closed_or_paused_pool_takes_no_new_address() {
     let bench = Bench::new().await;
-    bench.ask(MinerControl::CloseRegistration).await;
-    assert_eq!(bench.ask(by_address("a")).await, JoinWorkerReply::Closed);
-    assert!(matches!(
-        bench.ask(by_hotkey(1, None)).await,
-        JoinWorkerReply::Joined { .. }
-    ));
+    let _answer = bench.ask(MinerControl::CloseRegistration).await;
+    assert_eq!(bench.ask(by_address("a")).await, Err(Refusal::RegistrationClosed));
+    assert!(matches!(bench.ask(by_hotkey(1, None)).await, Ok(Joined { .. })));
     bench.ask(SetPaused(true)).await;
-    assert_eq!(bench.ask(by_hotkey(1, None)).await, JoinWorkerReply::Paused);
-    assert_eq!(bench.ask(by_address("a")).await, JoinWorkerReply::Paused);
+    assert_eq!(bench.ask(by_hotkey(1, None)).await, Err(Refusal::Paused));
+    assert_eq!(bench.ask(by_address("a")).await, Err(Refusal::Paused));
 }
 
 #[actix::test]
@@ -128,7 +123,7 @@ async fn a_full_registry_takes_no_new_address() {
     let mut settings = memory_settings();
     settings.limits.miners = 2;
     let bench = Bench::with(settings).await;
-    assert_eq!(bench.ask(by_address("a")).await, JoinWorkerReply::Full);
+    assert_eq!(bench.ask(by_address("a")).await, Err(Refusal::PoolFull));
 }
 
 /// Addresses that nobody knows yet, as many as there are numbers.
@@ -145,8 +140,8 @@ fn bitcoin_address(n: u8) -> String {
     bitcoin::Address::p2pkh(key, bitcoin::Network::Regtest).to_string()
 }
 
-fn is_joined(reply: &JoinWorkerReply) -> bool {
-    matches!(reply, JoinWorkerReply::Joined { .. })
+fn is_joined(reply: &Result<Joined, Refusal>) -> bool {
+    matches!(reply, Ok(Joined { .. }))
 }
 
 #[actix::test]
@@ -157,9 +152,9 @@ async fn so_many_new_addresses_come_from_one_place_and_known_ones_always() {
     for n in 1..=2 {
         assert!(is_joined(&bench.ask(by_new_address(n, "a")).await));
     }
-    let refused = JoinWorkerReply::TooManyNew {
+    let refused = Err(Refusal::TooManyNew {
         try_again: Span::from_secs(1_800),
-    };
+    });
     assert_eq!(bench.ask(by_new_address(3, "a")).await, refused);
     // The known ones come and go as they like, with as many machines as they like; hotkeys, too.
     for worker in ["a", "b", "c"] {
@@ -194,7 +189,7 @@ async fn all_machines_of_a_new_address_may_come_at_once() {
     for answer in answers {
         assert!(is_joined(&answer.await.unwrap()));
     }
-    assert_eq!(other.await.unwrap(), JoinWorkerReply::AddressesFull);
+    assert_eq!(other.await.unwrap(), Err(Refusal::AddressesFull));
 }
 
 #[actix::test]
@@ -217,10 +212,10 @@ async fn addresses_leave_room_for_those_who_register_also_after_a_restart() {
         payout_threshold: None,
         from: std::net::Ipv4Addr::LOCALHOST.into(),
     };
-    bench.ask(register).await;
+    let _answer = bench.ask(register).await;
     assert_eq!(
         bench.ask(by_new_address(1, "a")).await,
-        JoinWorkerReply::AddressesFull
+        Err(Refusal::AddressesFull)
     );
     assert!(is_joined(&bench.ask(by_address("b")).await));
     assert_eq!(bench.miners().await.addresses_refused.no_room, 1);
@@ -240,26 +235,20 @@ async fn an_address_that_could_not_be_stored_uses_up_no_allowance() {
     };
     let bench = Bench::on(prepared().await, plan, settings).await;
     bench.gate.open();
-    assert_eq!(
-        bench.ask(by_new_address(1, "a")).await,
-        JoinWorkerReply::Unavailable
-    );
+    assert_eq!(bench.ask(by_new_address(1, "a")).await, Err(Refusal::Unavailable));
     assert!(is_joined(&bench.ask(by_new_address(2, "a")).await));
     assert!(matches!(
         bench.ask(by_new_address(3, "a")).await,
-        JoinWorkerReply::TooManyNew { .. }
+        Err(Refusal::TooManyNew { .. })
     ));
 }
 
 #[actix::test]
 async fn an_address_that_could_not_be_stored_is_not_let_in() {
     let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
-    assert_eq!(bench.ask(by_address("a")).await, JoinWorkerReply::Unavailable);
+    assert_eq!(bench.ask(by_address("a")).await, Err(Refusal::Unavailable));
     assert_eq!(bench.miners().await.miners, 2);
-    assert!(matches!(
-        bench.ask(by_address("a")).await,
-        JoinWorkerReply::Joined { .. }
-    ));
+    assert!(matches!(bench.ask(by_address("a")).await, Ok(Joined { .. })));
 }
 
 #[actix::test]
@@ -270,9 +259,9 @@ async fn an_operators_choice_reaches_sessions() {
         worker: None,
         difficulty: Some(difficulty(3e-9)),
     };
-    assert!(matches!(bench.ask(fix).await, ControlOutcome::Done(_)));
+    assert!(matches!(bench.ask(fix).await, Ok(_)));
     let joined = bench.ask(by_hotkey(1, None)).await;
-    assert!(matches!(joined, JoinWorkerReply::Joined { fixed: Some(d), .. } if d == difficulty(3e-9)));
+    assert!(matches!(joined, Ok(Joined { fixed: Some(d), .. }) if d == difficulty(3e-9)));
 }
 
 #[actix::test]
@@ -308,13 +297,13 @@ async fn who_has_a_miner_in_a_session_is_told_of_what_an_operator_decides_about_
         difficulty: Some(difficulty(3e-9)),
     };
     for control in [ban, MinerControl::Unban { hotkey: hotkey(1) }, fix] {
-        assert!(matches!(bench.ask(control).await, ControlOutcome::Done(_)));
+        assert!(matches!(bench.ask(control).await, Ok(_)));
         settle().await;
         assert_eq!(told.try_recv(), Ok(MinerChanged(hotkey(1))));
     }
     // What was refused, or is about nobody, is told to nobody.
-    bench.ask(MinerControl::Unban { hotkey: hotkey(99) }).await;
-    bench.ask(MinerControl::CloseRegistration).await;
+    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(99) }).await;
+    let _answer = bench.ask(MinerControl::CloseRegistration).await;
     settle().await;
     assert!(told.try_recv().is_err());
 }

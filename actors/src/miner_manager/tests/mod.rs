@@ -4,23 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::pplns::Window;
+use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use dwarves_domain::work::{Job, Template};
+use dwarves_ports::store::{ShareRow, SharedStore, Store, WorkerRow};
+use dwarves_testkit::build::{self, BEGIN, hotkey, job, mine, template_of, template_row, worker_name};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 use tokio::sync::oneshot;
 
 use super::messages::*;
 use super::restore::{MemorySettings, restore};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::handlers::submission::messages::ShareVerdict;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::miner_manager::messages::CheckedShare;
+use crate::miner_manager::messages::Judgement;
 use crate::testing::settings::{checked, memory_settings};
 use crate::testing::{Inbox, recorded_outbox};
-use dwarves_ports::store::{ShareRow, SharedStore, Store, WorkerRow};
-use dwarves_testkit::build::{self, BEGIN, hotkey, job, mine, template_of, template_row, worker_name};
-use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
-use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 
 mod controlling;
 mod joining;
@@ -234,26 +238,27 @@ fn judge_one(share: CheckedShare) -> JudgeShares {
 /// What one word says of a verdict.
 fn word(verdict: &ShareVerdict) -> String {
     match verdict {
-        ShareVerdict::Accepted { sequence, .. } => format!("accepted {sequence}"),
-        ShareVerdict::Rejected(dwarves_domain::share::Rejection::Duplicate(first)) => {
+        Ok(AcceptedShare { sequence, .. }) => format!("accepted {sequence}"),
+        Err(Rejection::Duplicate(first)) => {
             format!("duplicate {first}")
         }
-        ShareVerdict::Rejected(reason) => reason.reason().to_owned(),
-        ShareVerdict::OtherWorker => "other_worker".to_owned(),
-        ShareVerdict::JobFull { .. } => "job_full".to_owned(),
+        Err(Rejection::OtherWorker) => "other_worker".to_owned(),
+        Err(Rejection::JobFull { .. }) => "job_full".to_owned(),
+        Err(reason) => reason.reason().to_owned(),
     }
 }
 
 /// The verdicts of each request in words, or why there are none.
 fn words(judgements: &[Judgement]) -> Vec<String> {
     let judgement = |judgement: &Judgement| match judgement {
-        Judgement::Verdicts(verdicts) => verdicts.iter().map(word).collect::<Vec<_>>().join(", "),
-        Judgement::Refused(Standing::Banned { reason }) => format!("banned: {reason}"),
-        Judgement::Refused(standing) => format!("{standing:?}").to_lowercase(),
-        Judgement::Paused => "paused".to_owned(),
-        Judgement::Busy => "busy".to_owned(),
-        Judgement::MinerFull => "miner_full".to_owned(),
-        Judgement::Unavailable => "unavailable".to_owned(),
+        Ok(verdicts) => verdicts.iter().map(word).collect::<Vec<_>>().join(", "),
+        Err(Refusal::Banned { reason }) => format!("banned: {reason}"),
+        Err(Refusal::MinerUnknown) => "unknown".to_owned(),
+        Err(Refusal::Paused) => "paused".to_owned(),
+        Err(Refusal::Busy) => "busy".to_owned(),
+        Err(Refusal::MinerFull) => "miner_full".to_owned(),
+        Err(Refusal::Unavailable) => "unavailable".to_owned(),
+        Err(other) => panic!("shares are not refused with {other:?}"),
     };
     judgements.iter().map(judgement).collect()
 }

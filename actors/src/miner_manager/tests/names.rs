@@ -4,9 +4,12 @@ use std::net::IpAddr;
 
 use dwarves_domain::login::Identity;
 use dwarves_domain::miners::Client;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::ShareVerdict;
 
 use super::*;
-use crate::pool_manager::messages::ControlOutcome;
+use crate::miner_manager::messages::Assigned;
+use crate::miner_manager::messages::Joined;
 
 const DAY: Span = Span::from_secs(86_400);
 
@@ -42,7 +45,7 @@ impl Bench {
                     from: ip(n),
                 };
                 return match self.ask(join).await {
-                    JoinWorkerReply::Joined { worker, .. } => worker.get(),
+                    Ok(Joined { worker, .. }) => worker.get(),
                     refused => panic!("{way:?} {name}: {refused:?}"),
                 };
             }
@@ -53,7 +56,7 @@ impl Bench {
             client,
         };
         match self.ask(assign).await {
-            AssignWorkerReply::Assigned { worker, .. } => worker.get(),
+            Ok(Assigned { worker, .. }) => worker.get(),
             refused => panic!("{way:?} {name}: {refused:?}"),
         }
     }
@@ -245,7 +248,7 @@ async fn a_request_may_name_a_worker_whose_job_bears_the_number_of_a_name_that_w
             shares: vec![checked(&job, nonce)],
         }])
     };
-    let verdict = |judgements: Vec<Judgement>| words(&judgements).remove(0);
+    let verdict = |judgements: Vec<Result<Vec<ShareVerdict>, Refusal>>| words(&judgements).remove(0);
     assert_eq!(
         verdict(bench.ask(shares("named", 900, 50_000)).await),
         "accepted 2"
@@ -282,19 +285,13 @@ async fn an_admin_removes_a_worker_and_its_work_stays_its_miners() {
         bench.number(Way::Stratum(1), "default").await;
         let refused = bench.ask(remove(n, name)).await;
         assert!(
-            matches!(&refused, ControlOutcome::Refused(why) if why.contains(word)),
+            matches!(&refused, Err(Refusal::ControlRefused(why)) if why.contains(word)),
             "{refused:?}"
         );
     }
-    assert!(matches!(
-        bench.ask(remove(1, "old")).await,
-        ControlOutcome::Done(_)
-    ));
+    assert!(matches!(bench.ask(remove(1, "old")).await, Ok(_)));
     bench.number(Way::Stratum(1), "never-worked").await;
-    assert!(matches!(
-        bench.ask(remove(1, "never-worked")).await,
-        ControlOutcome::Done(_)
-    ));
+    assert!(matches!(bench.ask(remove(1, "never-worked")).await, Ok(_)));
     let view = bench.miner(1).await;
     assert_eq!((view.accepted, view.workers.len()), (1, 1));
     // Its session has the old number until it asks again.
@@ -318,9 +315,9 @@ async fn a_worker_that_could_not_be_taken_out_stays_as_it_was() {
         hotkey: hotkey(1),
         worker: worker_name("rig"),
     };
-    assert_eq!(bench.ask(remove()).await, ControlOutcome::Unavailable);
+    assert_eq!(bench.ask(remove()).await, Err(Refusal::Unavailable));
     assert_eq!(bench.share(0, 1).await, "accepted 1");
     assert_eq!(bench.shown().await, [("rig".to_owned(), 1)]);
-    assert!(matches!(bench.ask(remove()).await, ControlOutcome::Done(_)));
+    assert!(matches!(bench.ask(remove()).await, Ok(_)));
     assert_eq!(bench.miner(1).await.accepted, 1);
 }

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::login::Identity;
+use dwarves_domain::refusal::Refusal;
 
 use super::*;
-use crate::handlers::registration::messages::RegisterReply;
-use crate::pool_manager::messages::ControlOutcome;
+use crate::miner_manager::messages::Joined;
+use crate::miner_manager::messages::Registered;
 
 /// The ways in which somebody new comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +44,10 @@ async fn come(bench: &Bench, way: Way, n: u8, from: IpAddr) -> String {
                 from,
             };
             match bench.ask(register).await {
-                RegisterReply::Registered { is_new: true, .. } => "new".to_owned(),
-                RegisterReply::Registered { is_new: false, .. } => "known".to_owned(),
-                RegisterReply::Full => "full".to_owned(),
-                RegisterReply::TooManyNew { .. } => "too many".to_owned(),
+                Ok(Registered { is_new: true, .. }) => "new".to_owned(),
+                Ok(Registered { is_new: false, .. }) => "known".to_owned(),
+                Err(Refusal::PoolFull) => "full".to_owned(),
+                Err(Refusal::TooManyNew { .. }) => "too many".to_owned(),
                 other => format!("{other:?}"),
             }
         }
@@ -65,10 +66,10 @@ async fn come(bench: &Bench, way: Way, n: u8, from: IpAddr) -> String {
                 .await
                 .is_some();
             match bench.ask(join).await {
-                JoinWorkerReply::Joined { .. } if is_known => "known".to_owned(),
-                JoinWorkerReply::Joined { .. } => "new".to_owned(),
-                JoinWorkerReply::Full | JoinWorkerReply::AddressesFull => "full".to_owned(),
-                JoinWorkerReply::TooManyNew { .. } => "too many".to_owned(),
+                Ok(Joined { .. }) if is_known => "known".to_owned(),
+                Ok(Joined { .. }) => "new".to_owned(),
+                Err(Refusal::PoolFull) | Err(Refusal::AddressesFull) => "full".to_owned(),
+                Err(Refusal::TooManyNew { .. }) => "too many".to_owned(),
                 other => format!("{other:?}"),
             }
         }
@@ -93,7 +94,7 @@ async fn works(bench: &Bench, miner: Hotkey) {
 
 async fn is_known(bench: &Bench, way: Way, n: u8) -> bool {
     let hotkey = identity(way, n);
-    bench.ask(ReadStanding { hotkey }).await == Standing::Good
+    bench.ask(ReadStanding { hotkey }).await == Ok(())
 }
 
 #[actix::test]
@@ -259,16 +260,16 @@ async fn an_admin_removes_a_miner_that_is_owed_nothing() {
         reason: "spam".to_owned(),
         until: None,
     };
-    bench.ask(ban).await;
+    let _answer = bench.ask(ban).await;
     for (n, word) in [(1, "window"), (2, "banned"), (9, "no miner")] {
         let refused = bench.ask(remove(n)).await;
         assert!(
-            matches!(&refused, ControlOutcome::Refused(why) if why.contains(word)),
+            matches!(&refused, Err(Refusal::ControlRefused(why)) if why.contains(word)),
             "{n}: {refused:?}"
         );
     }
-    bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
-    assert!(matches!(bench.ask(remove(2)).await, ControlOutcome::Done(_)));
+    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
+    assert!(matches!(bench.ask(remove(2)).await, Ok(_)));
     assert!(!is_known(&bench, Way::Hotkey, 2).await);
     assert_eq!(bench.miners().await.miners, 1);
     assert_eq!(come(&bench, Way::Hotkey, 2, ip(1)).await, "new");

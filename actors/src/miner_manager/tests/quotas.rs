@@ -4,6 +4,7 @@ use dwarves_domain::miners::{Client, Quotas};
 use dwarves_domain::target::Difficulty;
 
 use super::*;
+use crate::miner_manager::messages::Assigned;
 
 fn settings(room: usize, miner_percent: u32, of_job: Option<u32>) -> MemorySettings {
     let mut settings = memory_settings();
@@ -76,7 +77,7 @@ async fn a_job_that_brought_too_much_is_renewed_harder_at_once() {
         client: Client::Owner(hotkey(1)),
     };
     let target = |reply| match reply {
-        AssignWorkerReply::Assigned { share_target, .. } => share_target.difficulty().to_f64(),
+        Ok(Assigned { share_target, .. }) => share_target.difficulty().to_f64(),
         other => panic!("{other:?}"),
     };
     // All in one request: however quick they come, no time passes in which vardiff could learn.

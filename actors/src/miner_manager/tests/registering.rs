@@ -1,7 +1,9 @@
 //! Nonces and registrations.
 
+use dwarves_domain::refusal::Refusal;
+
 use super::*;
-use crate::handlers::registration::messages::RegisterReply;
+use crate::miner_manager::messages::Registered;
 
 fn nonce(nonce_nanos: u64) -> UseNonce {
     UseNonce {
@@ -28,28 +30,28 @@ async fn a_new_miner_is_stored_before_it_is_told_and_a_known_one_keeps_its_date(
     assert!(answer.try_recv().is_err(), "nothing is told before it is stored");
     assert_eq!(
         bench.ask(ReadStanding { hotkey: hotkey(5) }).await,
-        Standing::Unknown
+        Err(Refusal::MinerUnknown)
     );
     bench.gate.open();
-    let new = RegisterReply::Registered {
+    let new = Ok(Registered {
         is_new: true,
         registered_at: BEGIN,
         payout_address: Some("addr".to_owned()),
-    };
+    });
     assert_eq!(answer.await.unwrap(), new);
 
     bench.clock.advance(Span::from_secs(100));
-    let known = RegisterReply::Registered {
+    let known = Ok(Registered {
         is_new: false,
         registered_at: BEGIN,
         payout_address: Some("addr".to_owned()),
-    };
+    });
     assert_eq!(bench.ask(register(5, None)).await, known, "the address stays");
-    let moved = RegisterReply::Registered {
+    let moved = Ok(Registered {
         is_new: false,
         registered_at: BEGIN,
         payout_address: Some("other".to_owned()),
-    };
+    });
     assert_eq!(bench.ask(register(5, Some("other"))).await, moved);
     assert_eq!(bench.miner(5).await.payout_address.as_deref(), Some("other"));
     assert_eq!(bench.miners().await.miners, 3);
@@ -58,16 +60,19 @@ async fn a_new_miner_is_stored_before_it_is_told_and_a_known_one_keeps_its_date(
 #[actix::test]
 async fn a_closed_pool_takes_known_miners_only() {
     let bench = Bench::new().await;
-    bench.ask(MinerControl::CloseRegistration).await;
-    assert_eq!(bench.ask(register(5, None)).await, RegisterReply::Closed);
+    let _answer = bench.ask(MinerControl::CloseRegistration).await;
+    assert_eq!(
+        bench.ask(register(5, None)).await,
+        Err(Refusal::RegistrationClosed)
+    );
     assert!(matches!(
         bench.ask(register(1, Some("new"))).await,
-        RegisterReply::Registered { is_new: false, .. }
+        Ok(Registered { is_new: false, .. })
     ));
-    bench.ask(MinerControl::OpenRegistration).await;
+    let _answer = bench.ask(MinerControl::OpenRegistration).await;
     assert!(matches!(
         bench.ask(register(5, None)).await,
-        RegisterReply::Registered { is_new: true, .. }
+        Ok(Registered { is_new: true, .. })
     ));
 }
 
@@ -75,42 +80,39 @@ async fn a_closed_pool_takes_known_miners_only() {
 async fn a_banned_miner_can_not_register_again_until_the_ban_is_over() {
     let bench = Bench::new().await;
     let until = BEGIN.plus(Span::from_secs(60));
-    bench
+    let _answer = bench
         .ask(MinerControl::Ban {
             hotkey: hotkey(1),
             reason: "cheating".to_owned(),
             until: Some(until),
         })
         .await;
-    let banned = RegisterReply::Banned {
+    let banned = Err(Refusal::Banned {
         reason: "cheating".to_owned(),
-    };
+    });
     assert_eq!(bench.ask(register(1, None)).await, banned);
     let standing = bench.ask(ReadStanding { hotkey: hotkey(1) }).await;
     assert_eq!(
         standing,
-        Standing::Banned {
+        Err(Refusal::Banned {
             reason: "cheating".to_owned()
-        }
+        })
     );
     bench.clock.set(until);
-    assert_eq!(
-        bench.ask(ReadStanding { hotkey: hotkey(1) }).await,
-        Standing::Good
-    );
+    assert_eq!(bench.ask(ReadStanding { hotkey: hotkey(1) }).await, Ok(()));
 }
 
 #[actix::test]
 async fn a_registration_that_could_not_be_stored_is_not_remembered() {
     let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
-    assert_eq!(bench.ask(register(5, None)).await, RegisterReply::Unavailable);
+    assert_eq!(bench.ask(register(5, None)).await, Err(Refusal::Unavailable));
     assert_eq!(
         bench.ask(ReadStanding { hotkey: hotkey(5) }).await,
-        Standing::Unknown
+        Err(Refusal::MinerUnknown)
     );
     assert!(matches!(
         bench.ask(register(5, None)).await,
-        RegisterReply::Registered { is_new: true, .. }
+        Ok(Registered { is_new: true, .. })
     ));
 }
 
@@ -121,26 +123,26 @@ async fn a_nonce_is_good_once_also_while_it_is_being_stored_and_after_a_restart(
     let second = bench.post(nonce(7));
     settle().await;
     bench.gate.open();
-    assert_eq!(first.await.unwrap(), UseNonceReply::Fresh);
-    assert_eq!(second.await.unwrap(), UseNonceReply::Used);
-    assert_eq!(bench.ask(nonce(8)).await, UseNonceReply::Fresh);
+    assert_eq!(first.await.unwrap(), Ok(()));
+    assert_eq!(second.await.unwrap(), Err(Refusal::Replayed));
+    assert_eq!(bench.ask(nonce(8)).await, Ok(()));
     let bench = bench.restarted().await;
-    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Used);
-    assert_eq!(bench.ask(nonce(9)).await, UseNonceReply::Fresh);
+    assert_eq!(bench.ask(nonce(7)).await, Err(Refusal::Replayed));
+    assert_eq!(bench.ask(nonce(9)).await, Ok(()));
 }
 
 #[actix::test]
 async fn a_nonce_that_could_not_be_stored_is_released() {
     let bench = Bench::failing(&[(1, Fault::Refuse)]).await;
-    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Unavailable);
-    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Fresh);
+    assert_eq!(bench.ask(nonce(7)).await, Err(Refusal::Unavailable));
+    assert_eq!(bench.ask(nonce(7)).await, Ok(()));
 }
 
 #[actix::test]
 async fn a_nonce_that_may_have_been_stored_stays_used() {
     let bench = Bench::failing(&[(1, Fault::LoseAfter)]).await;
-    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Unavailable);
-    assert_eq!(bench.ask(nonce(7)).await, UseNonceReply::Used);
+    assert_eq!(bench.ask(nonce(7)).await, Err(Refusal::Unavailable));
+    assert_eq!(bench.ask(nonce(7)).await, Err(Refusal::Replayed));
     assert_eq!(bench.halt.reasons().len(), 1);
 }
 
@@ -149,13 +151,13 @@ async fn too_many_nonces_in_use_are_refused() {
     let mut settings = memory_settings();
     settings.nonces_max = 2;
     let bench = Bench::with(settings).await;
-    assert_eq!(bench.ask(nonce(1)).await, UseNonceReply::Fresh);
-    assert_eq!(bench.ask(nonce(2)).await, UseNonceReply::Fresh);
-    assert_eq!(bench.ask(nonce(3)).await, UseNonceReply::Busy);
+    assert_eq!(bench.ask(nonce(1)).await, Ok(()));
+    assert_eq!(bench.ask(nonce(2)).await, Ok(()));
+    assert_eq!(bench.ask(nonce(3)).await, Err(Refusal::Busy));
     bench.clock.advance(Span::from_secs(12));
     let younger = UseNonce {
         expires_at: BEGIN.plus(Span::from_secs(24)),
         ..nonce(3)
     };
-    assert_eq!(bench.ask(younger).await, UseNonceReply::Fresh);
+    assert_eq!(bench.ask(younger).await, Ok(()));
 }

@@ -1,5 +1,7 @@
 //! What the next life knows: counters to the last share, and every share that can still be repeated.
 
+use dwarves_domain::share::RejectedShare;
+
 use super::*;
 
 /// Lets the counters be saved once.
@@ -108,10 +110,10 @@ async fn counters_of_many_workers_are_saved_in_one_transaction() {
     let bench = Bench::on(memory, FaultPlan::default(), memory_settings()).await;
     bench.gate.open();
     for n in 2..2 + workers {
-        let rejected = CheckedShare::Rejected {
+        let rejected = Err(RejectedShare {
             reason: dwarves_domain::share::Rejection::LowDifficulty,
             worker: Some(WorkerId::new(n)),
-        };
+        });
         bench.ask(judge(vec![request(1, vec![rejected])])).await;
     }
     counters_are_saved().await;

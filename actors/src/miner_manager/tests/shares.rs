@@ -1,10 +1,13 @@
 //! Verdicts on shares: what counts, what counts once, and what does not.
 
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{AcceptedShare, ProvenShare, RejectedShare};
 use dwarves_domain::share::{Rejection, check_rolled};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::{Algorithm, ExtraNonce1, FullExtraNonce};
 
 use super::*;
+use crate::miner_manager::messages::Assigned;
 
 #[actix::test]
 async fn a_share_is_stored_before_it_is_acknowledged_and_numbered_in_order() {
@@ -23,14 +26,14 @@ async fn a_share_is_stored_before_it_is_acknowledged_and_numbered_in_order() {
     assert_eq!(words(&judgements), ["accepted 1, accepted 2", "accepted 3"]);
     let stored = bench.stored_shares();
     assert_eq!(stored.len(), 3);
-    let Judgement::Verdicts(verdicts) = &judgements[0] else {
+    let Ok(verdicts) = &judgements[0] else {
         panic!("verdicts")
     };
-    let ShareVerdict::Accepted {
+    let Ok(AcceptedShare {
         hash,
         share_difficulty,
         ..
-    } = verdicts[1]
+    }) = verdicts[1]
     else {
         panic!("accepted")
     };
@@ -170,7 +173,7 @@ async fn unknown_and_banned_miners_are_refused_and_claim_nothing() {
         reason: "spam".to_owned(),
         until: None,
     };
-    bench.ask(ban).await;
+    let _answer = bench.ask(ban).await;
     let job = build::job(&template(1), 9, hotkey(2), 1);
     let share = checked(&job, 0);
     let requests = vec![
@@ -180,7 +183,7 @@ async fn unknown_and_banned_miners_are_refused_and_claim_nothing() {
     ];
     let judgements = bench.ask(judge(requests)).await;
     assert_eq!(words(&judgements), ["unknown", "banned: spam", "accepted 1"]);
-    bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
+    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
     let judgements = bench.ask(judge(vec![request(2, vec![share])])).await;
     assert_eq!(words(&judgements), ["accepted 2"]);
 }
@@ -196,7 +199,7 @@ async fn a_paused_pool_takes_nothing_and_claims_nothing() {
         worker: worker_name("rig"),
         client: dwarves_domain::miners::Client::Earlier,
     };
-    assert_eq!(bench.ask(assign).await, AssignWorkerReply::Paused);
+    assert_eq!(bench.ask(assign).await, Err(Refusal::Paused));
     bench.ask(SetPaused(false)).await;
     assert_eq!(words(&bench.ask(judge_one(share)).await), ["accepted 1"]);
 }
@@ -238,10 +241,10 @@ async fn a_block_is_told_at_once_beside_the_commit() {
     let mut bench = Bench::gated().await;
     let job = job_1();
     let (_, proof) = mine(&job, 0, true);
-    let share = CheckedShare::Proven {
+    let share = Ok(ProvenShare {
         job: Arc::clone(&job),
         proof,
-    };
+    });
     let answer = bench.post(judge_one(share));
     settle().await;
     let found = bench.blocks.try_recv().unwrap();
@@ -256,7 +259,7 @@ async fn a_block_is_told_at_once_beside_the_commit() {
     let judgements = answer.await.unwrap();
     assert!(matches!(
         &judgements[0],
-        Judgement::Verdicts(verdicts) if matches!(verdicts[..], [ShareVerdict::Accepted { is_block: true, .. }])
+        Ok(verdicts) if matches!(verdicts[..], [Ok(AcceptedShare { is_block: true, .. })])
     ));
     assert!(bench.blocks.try_recv().is_err(), "told once");
 }
@@ -264,7 +267,7 @@ async fn a_block_is_told_at_once_beside_the_commit() {
 #[actix::test]
 async fn rejections_are_counted_for_the_worker_if_it_is_known_and_else_for_the_miner() {
     let bench = Bench::new().await;
-    let rejected = |reason, worker| CheckedShare::Rejected { reason, worker };
+    let rejected = |reason, worker| Err(RejectedShare { reason, worker });
     let shares = vec![
         rejected(Rejection::LowDifficulty, Some(WorkerId::new(0))),
         rejected(Rejection::UnknownJob, None),
@@ -290,7 +293,7 @@ async fn vardiff_moves_the_next_job_and_does_not_reprice_issued_ones() {
         client: dwarves_domain::miners::Client::Earlier,
     };
     let target_of = |reply| match reply {
-        AssignWorkerReply::Assigned { share_target, .. } => share_target,
+        Ok(Assigned { share_target, .. }) => share_target,
         other => panic!("expected a target, got {other:?}"),
     };
     let easy = target_of(bench.ask(assign()).await);
@@ -306,12 +309,12 @@ async fn vardiff_moves_the_next_job_and_does_not_reprice_issued_ones() {
     let hard = target_of(bench.ask(assign()).await);
     assert!(hard < easy);
     let judgements = bench.ask(judge_one(checked(&job, 90_000))).await;
-    let Judgement::Verdicts(verdicts) = &judgements[0] else {
+    let Ok(verdicts) = &judgements[0] else {
         panic!("verdicts")
     };
     assert!(matches!(
         verdicts[0],
-        ShareVerdict::Accepted { share_difficulty, .. } if share_difficulty == job.share_difficulty()
+        Ok(AcceptedShare { share_difficulty, .. }) if share_difficulty == job.share_difficulty()
     ));
     let stored = bench.stored_shares();
     assert!(stored.iter().all(|(_, row)| row.units == job.units()));
@@ -328,10 +331,10 @@ async fn a_share_is_stored_with_all_that_its_miner_rolled() {
     let proof = check_rolled(&job, rolled, &of_header, Algorithm::Sha256d, |header| {
         header.hash()
     });
-    let share = CheckedShare::Proven {
+    let share = Ok(ProvenShare {
         job: job.clone(),
         proof: proof.unwrap(),
-    };
+    });
     let judgements = bench.ask(judge_one(share)).await;
     assert_eq!(words(&judgements), ["accepted 1"]);
     let row = &bench.stored_shares()[0].1;

@@ -1,6 +1,10 @@
 //! Commits that fail, or of which nobody knows.
 
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::RejectedShare;
+
 use super::*;
+use crate::miner_manager::messages::Assigned;
 
 #[actix::test]
 async fn a_failed_commit_does_not_mutate_memory_and_the_shares_may_come_again() {
@@ -29,10 +33,10 @@ async fn a_repeat_of_a_share_whose_commit_fails_is_unavailable_too() {
     let repeat = bench.post(judge_one(share.clone()));
     let known = bench.post(judge(vec![request(
         1,
-        vec![CheckedShare::Rejected {
+        vec![Err(RejectedShare {
             reason: dwarves_domain::share::Rejection::LowDifficulty,
             worker: None,
-        }],
+        })],
     )]));
     settle().await;
     bench.gate.open();
@@ -73,9 +77,9 @@ fn assign(n: u8, name: &str) -> AssignWorker {
     }
 }
 
-fn number(reply: AssignWorkerReply) -> u32 {
+fn number(reply: Result<Assigned, Refusal>) -> u32 {
     match reply {
-        AssignWorkerReply::Assigned { worker, .. } => worker.get(),
+        Ok(Assigned { worker, .. }) => worker.get(),
         other => panic!("expected a number, got {other:?}"),
     }
 }
@@ -84,7 +88,7 @@ fn number(reply: AssignWorkerReply) -> u32 {
 async fn a_name_that_could_not_be_stored_is_stored_with_the_next_share() {
     // The first commit says which numbers may be given.
     let bench = Bench::failing(&[(1, Fault::Refuse), (3, Fault::Refuse)]).await;
-    assert_eq!(bench.ask(assign(1, "new")).await, AssignWorkerReply::Unavailable);
+    assert_eq!(bench.ask(assign(1, "new")).await, Err(Refusal::Unavailable));
     assert_eq!(number(bench.ask(assign(1, "new")).await), 2);
     let job = build::job(&template(1), 1, hotkey(1), 2);
     let share = |nonce| judge_one(checked(&job, nonce));
@@ -117,5 +121,5 @@ async fn a_worker_asked_for_twice_at_once_has_one_number() {
         "numbers are stored once, and nobody waits for more"
     );
     let stranger = bench.ask(assign(9, "rig")).await;
-    assert_eq!(stranger, AssignWorkerReply::Refused(Standing::Unknown));
+    assert_eq!(stranger, Err(Refusal::MinerUnknown));
 }

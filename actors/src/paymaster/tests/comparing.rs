@@ -1,12 +1,13 @@
 //! The ledger beside its wallet: every state of the one with every state of the other.
 
+use PayoutState::{Broadcast, Cancelled, Confirmed};
 use dwarves_domain::payouts::Txid;
+use dwarves_domain::refusal::Refusal;
 use serde_json::json;
 
 use super::*;
 use crate::paymaster::comparing::COMPARED;
 use crate::paymaster::holds::Hold;
-use PayoutState::{Broadcast, Cancelled, Confirmed};
 
 /// A script that no miner has, with an address: to a witness of 20 bytes.
 fn foreign_script() -> Vec<u8> {
@@ -148,14 +149,14 @@ async fn a_restored_ledger_pays_nobody_twice_and_its_books_become_right() {
         bench.look_at(10_000).await;
         assert!(bench.view().await.holds.contains(Hold::Restored));
         assert!(bench.wallet.waiting().is_empty());
-        let ControlOutcome::Done(told) = bench.ask(adopt(None)).await else {
+        let Ok(told) = bench.ask(adopt(None)).await else {
             panic!("it is booked");
         };
         assert_eq!(told["adopted"][0]["txid"], json!(txid.to_string()));
         assert_eq!(told["adopted"][0]["borne_by_reserve_sats"], 0);
         assert_eq!(told["adopted"][0]["fee_sats"], fee.sats());
         let again = bench.ask(adopt(Some(txid))).await;
-        assert!(matches!(again, ControlOutcome::Refused(_)), "{again:?}");
+        assert!(matches!(again, Err(Refusal::ControlRefused(_))), "{again:?}");
         assert!(bench.view().await.holds.is_empty());
         bench.look_at(20_000).await;
         let states = if was_reserved {
@@ -187,8 +188,8 @@ async fn what_is_none_of_the_pools_is_left_out_by_releasing_also_after_a_restart
     credit(&memory, 2, [50_000, 0, 0, 0]).await;
     let bench = bench(memory, &wallet).await;
     let nothing = bench.ask(adopt(None)).await;
-    assert!(matches!(nothing, ControlOutcome::Refused(_)));
-    let ControlOutcome::Done(told) = bench.ask(PaymasterControl::Release(Hold::Restored)).await else {
+    assert!(matches!(nothing, Err(Refusal::ControlRefused(_))));
+    let Ok(told) = bench.ask(PaymasterControl::Release(Hold::Restored)).await else {
         panic!("an operator may");
     };
     assert_eq!(told["left_out"], 1);
@@ -218,7 +219,7 @@ async fn what_no_balance_covers_is_booked_only_if_the_operator_says_who_bears_it
     let bench = bench(rich([0, 5_000, 0, 0]).await, &wallet).await;
     let refused = bench.ask(adopt(None)).await;
     assert!(
-        matches!(&refused, ControlOutcome::Refused(why) if why.contains("15000 sats more")),
+        matches!(&refused, Err(Refusal::ControlRefused(why)) if why.contains("15000 sats more")),
         "{refused:?}"
     );
     assert_eq!(bench.states(), []);
@@ -228,7 +229,7 @@ async fn what_no_balance_covers_is_booked_only_if_the_operator_says_who_bears_it
         only: None,
         reserve_bears: true,
     };
-    let ControlOutcome::Done(told) = bench.ask(told).await else {
+    let Ok(told) = bench.ask(told).await else {
         panic!("it is booked");
     };
     assert_eq!(told["adopted"][0]["borne_by_reserve_sats"], 5_000);

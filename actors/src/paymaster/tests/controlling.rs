@@ -1,16 +1,17 @@
 //! What admins tell the paymaster.
 
+use PayoutState::{Broadcast, Confirmed};
+use dwarves_domain::refusal::Refusal;
 use serde_json::json;
 
 use super::*;
-use PayoutState::{Broadcast, Confirmed};
 
 #[actix::test]
 async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {
     let bench = Bench::new([0, 0, 0, 0]).await;
     credit(&bench.memory, 2, [50_000, 9_000, 20_000, 30_000]).await;
     let outcome = bench.ask(PaymasterControl::PayNow { dry_run: true }).await;
-    let ControlOutcome::Done(told) = outcome else {
+    let Ok(told) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(told["total_sats"], 100_000);
@@ -30,7 +31,7 @@ async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {
     assert!(bench.wallet.locked().is_empty());
 
     let outcome = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
-    let ControlOutcome::Done(paid) = outcome else {
+    let Ok(paid) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(
@@ -54,7 +55,7 @@ async fn a_dry_run_without_a_wallet_still_tells_whom_it_would_pay() {
         .wallet
         .set_state(WalletState::NotLoaded("it is not there".to_owned()));
     let outcome = bench.ask(PaymasterControl::PayNow { dry_run: true }).await;
-    let ControlOutcome::Done(told) = outcome else {
+    let Ok(told) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(told["miners"][0]["debited_sats"], 50_000);
@@ -65,7 +66,7 @@ async fn a_dry_run_without_a_wallet_still_tells_whom_it_would_pay() {
 #[actix::test]
 async fn while_paused_nothing_new_leaves_but_what_left_is_followed_also_after_a_restart() {
     let bench = Bench::new([50_000, 0, 0, 0]).await;
-    bench.ask(PaymasterControl::Pause).await;
+    let _answer = bench.ask(PaymasterControl::Pause).await;
     credit(&bench.memory, 2, [0, 20_000, 0, 0]).await;
     bench.wallet.lose_mempool();
     bench.look_at(200).await;
@@ -76,8 +77,8 @@ async fn while_paused_nothing_new_leaves_but_what_left_is_followed_also_after_a_
     bench.look_at(300).await;
     assert_eq!(bench.states(), [Confirmed], "and no second payout");
     let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
-    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("paused")));
-    bench.ask(PaymasterControl::Resume).await;
+    assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("paused")));
+    let _answer = bench.ask(PaymasterControl::Resume).await;
     settle().await;
     assert_eq!(bench.states(), [Confirmed, Broadcast]);
 }
@@ -86,13 +87,13 @@ async fn while_paused_nothing_new_leaves_but_what_left_is_followed_also_after_a_
 async fn a_threshold_is_kept_and_never_below_dust() {
     let bench = Bench::new([0; 4]).await;
     let refused = bench.ask(PaymasterControl::SetThreshold(sats(545))).await;
-    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("546")));
+    assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("546")));
     let done = bench.ask(PaymasterControl::SetThreshold(sats(600))).await;
-    assert_eq!(done, ControlOutcome::Done(json!({ "threshold_sats": 600 })));
+    assert_eq!(done, Ok(json!({ "threshold_sats": 600 })));
     let bench = bench.restarted().await;
     assert_eq!(bench.view().await.threshold, sats(600));
     credit(&bench.memory, 2, [600, 599, 0, 0]).await;
-    bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    let _answer = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
     assert_eq!(bench.of_miners(Balance::InFlight), [600, 0, 0, 0]);
 }
 
@@ -104,7 +105,7 @@ async fn draining_ends_what_is_under_way_and_begins_nothing() {
     bench.look_at(500).await;
     assert_eq!(bench.states(), []);
     let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
-    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("draining")));
+    assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("draining")));
     let waiting = bench.post(ReadPayouts);
     assert!(waiting.await.is_ok(), "questions are still answered");
 }

@@ -1,11 +1,12 @@
 //! Holds: nothing leaves while there is one, whatever the payouts' state and whoever asks.
 
+use PayoutState::{Broadcast, Confirmed, Reserved, Signed as IsSigned};
 use dwarves_domain::payouts::Part;
+use dwarves_domain::refusal::Refusal;
 
 use super::*;
 use crate::paymaster::holds::{Hold, Holds};
 use crate::paymaster::messages::HoldPayouts;
-use PayoutState::{Broadcast, Confirmed, Reserved, Signed as IsSigned};
 
 fn set(hold: Hold) -> HoldPayouts {
     HoldPayouts {
@@ -72,8 +73,8 @@ async fn under_every_hold_nothing_is_planned_by_time_or_by_hand_until_it_is_lift
         bench.look_at(1_000).await;
         assert_eq!(bench.states(), [], "{hold}");
         let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
-        assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains(hold.name())));
-        let ControlOutcome::Done(told) = bench.ask(PaymasterControl::PayNow { dry_run: true }).await else {
+        assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains(hold.name())));
+        let Ok(told) = bench.ask(PaymasterControl::PayNow { dry_run: true }).await else {
             panic!("a dry run is always answered");
         };
         assert_eq!(told["holds"][0]["hold"], hold.name());
@@ -155,10 +156,10 @@ async fn only_what_an_operator_may_judge_is_released_by_hand() {
     for hold in Hold::ALL {
         let bench = paused_bench([0; 4]).await;
         let not_held = bench.ask(PaymasterControl::Release(hold)).await;
-        assert!(matches!(not_held, ControlOutcome::Refused(_)));
+        assert!(matches!(not_held, Err(Refusal::ControlRefused(_))));
         bench.tell(set(hold)).await;
         let outcome = bench.ask(PaymasterControl::Release(hold)).await;
-        assert_eq!(matches!(outcome, ControlOutcome::Done(_)), hold.may_be_released());
+        assert_eq!(matches!(outcome, Ok(_)), hold.may_be_released());
         assert_eq!(bench.view().await.holds.is_empty(), hold.may_be_released());
     }
 }

@@ -7,6 +7,12 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState, Signed};
+use dwarves_ports::store::{SharedStore, Store, Write};
+use dwarves_ports::wallet::WalletState;
+use dwarves_testkit::build::{BEGIN, hotkey, sats};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::Level;
@@ -17,12 +23,6 @@ use crate::ask::{Ask, Request};
 use crate::spans::heard::{Heard, of_span};
 use crate::testing::payouts::{crediting_round, start_paymaster};
 use crate::testing::settings::payout_settings;
-use dwarves_ports::store::{SharedStore, Store, Write};
-use dwarves_ports::wallet::WalletState;
-use dwarves_testkit::build::{BEGIN, hotkey, sats};
-use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
-use dwarves_testkit::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
 
 mod comparing;
 mod controlling;
@@ -171,7 +171,7 @@ impl Bench {
     /// What would be sent now.
     async fn dry_run(&self) -> Value {
         match self.ask(PaymasterControl::PayNow { dry_run: true }).await {
-            ControlOutcome::Done(told) => told,
+            Ok(told) => told,
             other => panic!("{other:?}"),
         }
     }

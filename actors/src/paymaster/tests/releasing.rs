@@ -1,9 +1,10 @@
 //! Money that was set aside and not signed becomes payable again: by itself if the wallet refuses, or by an admin.
 
+use PayoutState::{Broadcast, Cancelled, Reserved};
 use dwarves_domain::payouts::Part;
+use dwarves_domain::refusal::Refusal;
 
 use super::*;
-use PayoutState::{Broadcast, Cancelled, Reserved};
 
 /// A ledger in which an earlier life set money of these miners aside for payout 1 and signed nothing.
 async fn left_reserved(payable: [u64; 4], parts: &[(u8, u64)], address: Option<&str>) -> MemoryStore {
@@ -69,9 +70,9 @@ async fn an_admin_gives_up_what_is_set_aside_and_nothing_else() {
     wallet.set_state(WalletState::Locked);
     let bench = Bench::on(memory, wallet, payout_settings()).await;
     assert_eq!(bench.states(), [Reserved], "it waits for the passphrase");
-    bench.ask(PaymasterControl::Pause).await;
+    let _answer = bench.ask(PaymasterControl::Pause).await;
     for _ in 0..2 {
-        let ControlOutcome::Done(told) = bench.ask(cancel(1)).await else {
+        let Ok(told) = bench.ask(cancel(1)).await else {
             panic!("it can be given up, and twice is once");
         };
         assert_eq!(told["state"], "cancelled");
@@ -81,20 +82,20 @@ async fn an_admin_gives_up_what_is_set_aside_and_nothing_else() {
     }
     assert_eq!(bench.payout(1).note, "given up by an admin");
     bench.wallet.set_state(WalletState::Ready);
-    bench.ask(PaymasterControl::Resume).await;
+    let _answer = bench.ask(PaymasterControl::Resume).await;
     bench.look_at(200).await;
     assert_eq!(bench.states(), [Cancelled, Broadcast]);
     for (id, why) in [(2, "signed"), (7, "no payout 7")] {
         let refused = bench.ask(cancel(id)).await;
         assert!(
-            matches!(&refused, ControlOutcome::Refused(told) if told.contains(why)),
+            matches!(&refused, Err(Refusal::ControlRefused(told)) if told.contains(why)),
             "{refused:?}"
         );
     }
     assert_eq!(bench.states(), [Cancelled, Broadcast]);
     bench.ask(DrainPayouts).await;
     let refused = bench.ask(cancel(1)).await;
-    assert!(matches!(refused, ControlOutcome::Refused(why) if why.contains("draining")));
+    assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("draining")));
 }
 
 #[actix::test]

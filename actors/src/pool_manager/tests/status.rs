@@ -80,7 +80,7 @@ async fn the_status_sums_up_what_the_others_say() {
         .unwrap()
         .reply
         .answer(payouts.clone());
-    let ControlOutcome::Done(status) = answer.await.unwrap() else {
+    let Ok(status) = answer.await.unwrap() else {
         panic!("it is known")
     };
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Pausing, draining and stopping, in their order.
 
 use super::*;
+use dwarves_domain::refusal::Refusal;
 
 #[actix::test]
 async fn pausing_is_stored_then_told_then_answered() {
@@ -21,7 +22,7 @@ async fn a_pause_that_could_not_be_stored_does_not_hold() {
     settle().await;
     let refused = StoreError::new(StoreErrorKind::Unavailable, "disk full");
     bench.commit.try_recv().unwrap().reply.answer(Err(refused));
-    assert_eq!(answer.await.unwrap(), ControlOutcome::Unavailable);
+    assert_eq!(answer.await.unwrap(), Err(Refusal::Unavailable));
     assert!(bench.set_paused.try_recv().is_err());
     assert_eq!(bench.view(true, None).await.state, LifeState::Running);
 }
@@ -111,7 +112,7 @@ async fn a_drained_pool_keeps_its_ledger_open_and_is_not_resumed() {
     for control in [PoolControl::Pause, PoolControl::Resume] {
         assert!(matches!(
             bench.deliver(control).await,
-            Ok(ControlOutcome::Refused(_))
+            Ok(Err(Refusal::ControlRefused(_)))
         ));
     }
     let view = bench.view(true, None).await;
@@ -130,5 +131,5 @@ async fn a_shutdown_tells_whoever_runs_the_process() {
     let again = Port::new(&manager)
         .post(Deliver(ControlMessage::Pool(PoolControl::Shutdown)))
         .unwrap();
-    assert!(matches!(again.await, Ok(ControlOutcome::Refused(_))));
+    assert!(matches!(again.await, Ok(Err(Refusal::ControlRefused(_)))));
 }

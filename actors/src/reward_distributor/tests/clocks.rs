@@ -1,5 +1,6 @@
 //! Clocks that are wrong, jump, or say that the pool was away for long.
 
+use dwarves_domain::refusal::Refusal;
 use serde_json::json;
 
 use super::*;
@@ -111,7 +112,7 @@ async fn while_the_clock_is_refused_no_round_closes_and_then_they_go_on() {
     bench.tick_at(35).await;
     assert_eq!(bench.closings().await, [0; 0]);
     match bench.ask(DistributorControl::DistributeNow).await {
-        ControlOutcome::Refused(why) => assert!(why.contains("clock_refused"), "{why}"),
+        Err(Refusal::ControlRefused(why)) => assert!(why.contains("clock_refused"), "{why}"),
         other => panic!("expected a refusal, got {other:?}"),
     }
     tell(&bench, right(0));
@@ -162,7 +163,7 @@ async fn a_clock_that_is_not_confirmed_closes_nothing() {
     bench.tick_at(45).await;
     assert_eq!(bench.closings().await, [0; 0]);
     match bench.ask(DistributorControl::DistributeNow).await {
-        ControlOutcome::Refused(why) => assert!(why.contains("not confirmed"), "{why}"),
+        Err(Refusal::ControlRefused(why)) => assert!(why.contains("not confirmed"), "{why}"),
         other => panic!("expected a refusal, got {other:?}"),
     }
     tell(&bench, right(0));
@@ -181,7 +182,7 @@ async fn a_reset_schedule_forgets_what_was_missed_pays_nothing_twice_and_outlive
     let expected = json!({
         "missed_rounds_forgotten": 98, "next_round_at_millis": at(1_015).millis(),
     });
-    assert_eq!(told, ControlOutcome::Done(expected));
+    assert_eq!(told, Ok(expected));
     let bench = bench.restarted(terms()).await;
     bench.tick_at(1_014).await;
     assert_eq!(bench.closings().await, [10]);

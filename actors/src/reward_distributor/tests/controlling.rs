@@ -1,19 +1,21 @@
 //! What admins tell the distributor: stored before it holds, and in force in the next life.
 
+use dwarves_domain::refusal::Refusal;
 use serde_json::json;
 
 use super::*;
+use crate::control::Controlled;
 
-fn done(outcome: ControlOutcome) -> serde_json::Value {
+fn done(outcome: Controlled) -> serde_json::Value {
     match outcome {
-        ControlOutcome::Done(value) => value,
+        Ok(value) => value,
         other => panic!("expected it done, got {other:?}"),
     }
 }
 
-fn refused(outcome: ControlOutcome) -> String {
+fn refused(outcome: Controlled) -> String {
     match outcome {
-        ControlOutcome::Refused(why) => why,
+        Err(Refusal::ControlRefused(why)) => why,
         other => panic!("expected a refusal, got {other:?}"),
     }
 }
@@ -124,7 +126,7 @@ async fn what_could_not_be_stored_does_not_hold_but_a_pause_does_and_says_so() {
         DistributorControl::SetFee(BasisPoints::new(1).unwrap()),
         DistributorControl::SetRunInterval(Span::from_secs(1)),
     ] {
-        assert_eq!(bench.ask(control).await, ControlOutcome::Unavailable);
+        assert_eq!(bench.ask(control).await, Err(Refusal::Unavailable));
     }
     assert_eq!(bench.schedule().await, before);
     let told = done(bench.ask(DistributorControl::Pause).await);

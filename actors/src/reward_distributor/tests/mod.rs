@@ -6,6 +6,14 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, TemplateId, WorkerId}
 use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
+use dwarves_ports::clock::Clock;
+use dwarves_ports::store::{
+    BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written,
+};
+use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
+use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
+use dwarves_testkit::memory::MemoryStore;
+use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tracing::Level;
@@ -15,17 +23,8 @@ use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleVie
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
-use crate::pool_manager::messages::ControlOutcome;
 use crate::spans::heard::{Heard, of_span};
 use crate::testing::settings::terms;
-use dwarves_ports::clock::Clock;
-use dwarves_ports::store::{
-    BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written,
-};
-use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
-use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
-use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 
 mod clocks;
 mod controlling;

@@ -1,6 +1,8 @@
 //! A chain or a store that fails or gives nonsense.
 
 use super::*;
+use crate::work_manager::messages::IssuedJob;
+use dwarves_domain::refusal::Refusal;
 
 #[actix::test]
 async fn a_chain_that_fails_leaves_the_last_work_and_is_asked_again_more_and_more_rarely() {
@@ -9,7 +11,7 @@ async fn a_chain_that_fails_leaves_the_last_work_and_is_asked_again_more_and_mor
     bench.pass(Span::from_secs(40)).await;
     assert_eq!(bench.live().await, [1]);
     assert!(bench.view().await.trouble.is_some());
-    assert!(matches!(bench.issue().await, IssueJobReply::Issued { .. }));
+    assert!(matches!(bench.issue().await, Ok(IssuedJob { .. })));
     let asked = bench.chain.templates();
     bench.pass(Span::from_secs(60)).await;
     let asked = bench.chain.templates() - asked;
@@ -34,7 +36,7 @@ async fn a_chain_that_would_not_take_a_block_ends_the_giving_out_of_work_and_not
         "shares of jobs that miners have still count"
     );
     assert!(view.trouble.unwrap().contains("bad-cb-amount"));
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     let mut last = news.try_recv().unwrap().0;
     while let Ok(newer) = news.try_recv() {
         last = newer.0;
@@ -43,7 +45,7 @@ async fn a_chain_that_would_not_take_a_block_ends_the_giving_out_of_work_and_not
 
     bench.chain.set_unsound(false);
     bench.pass(Span::from_secs(16)).await;
-    assert!(matches!(bench.issue().await, IssueJobReply::Issued { .. }));
+    assert!(matches!(bench.issue().await, Ok(IssuedJob { .. })));
     assert_eq!(bench.view().await.trouble, None);
 }
 
@@ -84,7 +86,7 @@ async fn a_template_that_is_none_is_refused_and_asked_for_again() {
     let bench = Bench::on(chain, MemoryStore::new(), &[]).await;
     bench.gate.open();
     bench.pass(Span::from_secs(10)).await;
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     let view = bench.view().await;
     assert!(view.trouble.unwrap().contains("bits"));
     assert!((3..=12).contains(&bench.chain.templates()));

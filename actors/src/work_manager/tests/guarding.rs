@@ -1,10 +1,12 @@
 //! Work on a tip that is over, and on the wrong chain.
 
 use dwarves_domain::chain_guard::Verdict;
+use dwarves_domain::refusal::Refusal;
+use dwarves_ports::chain::Standing;
 
 use super::*;
 use crate::paymaster::holds::Hold;
-use dwarves_ports::chain::Standing;
+use crate::work_manager::messages::IssuedJob;
 
 fn minority() -> Standing {
     Standing {
@@ -40,7 +42,7 @@ async fn work_on_a_tip_that_is_over_ends_at_once_if_there_is_no_other() {
     );
     assert_eq!(view.work.lack.as_ref().unwrap().why, LackOfWork::NoTemplate);
     assert!(view.trouble.unwrap().contains("bad-txns-vin-empty"));
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
 
     bench.chain.set_templateless(false);
     bench.pass(Span::from_secs(2)).await;
@@ -96,7 +98,7 @@ async fn the_wrong_chain_ends_work_and_holds_payouts_for_as_long_as_it_lasts() {
         assert_eq!(view.standing.verdict, Verdict::Minority);
         assert!(view.work.live.is_empty() && view.work.current.is_none());
         assert_eq!(view.work.lack.as_ref().unwrap().why, LackOfWork::WrongChain);
-        assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+        assert_eq!(bench.issue().await, Err(Refusal::NoWork));
         assert_eq!(told(&mut bench.payouts), [minority().holds_payouts]);
         // It lasts, and is told once.
         bench.pass(REFRESH).await;
@@ -112,7 +114,7 @@ async fn the_wrong_chain_ends_work_and_holds_payouts_for_as_long_as_it_lasts() {
         assert_eq!(told(&mut bench.payouts), [None]);
         bench.pass(REFRESH).await;
         assert_eq!(bench.view().await.work.lack, None);
-        assert!(matches!(bench.issue().await, IssueJobReply::Issued { .. }));
+        assert!(matches!(bench.issue().await, Ok(IssuedJob { .. })));
     }
 }
 
@@ -129,9 +131,6 @@ async fn whatever_is_no_minority_gives_work() {
         });
         bench.pass(Span::from_secs(1)).await;
         assert_eq!(bench.view().await.standing.verdict, verdict);
-        assert!(
-            matches!(bench.issue().await, IssueJobReply::Issued { .. }),
-            "{verdict}"
-        );
+        assert!(matches!(bench.issue().await, Ok(IssuedJob { .. })), "{verdict}");
     }
 }

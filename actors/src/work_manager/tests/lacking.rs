@@ -1,6 +1,9 @@
 //! Whatever ends the work, it is one fact: since when, why, and when miners are let go.
 
+use dwarves_domain::refusal::Refusal;
+
 use super::*;
+use crate::work_manager::messages::IssuedJob;
 use crate::work_manager::messages::{HoldWork, NoWork};
 
 /// What takes the work away, and brings it back.
@@ -89,7 +92,7 @@ async fn whatever_takes_the_work_away_lets_miners_go_in_time_and_takes_them_back
         assert_eq!((lack.why, lack.lets_go), (cause.why(), false), "{cause:?}");
         let told = last(&mut news).unwrap();
         assert_eq!(told.given(), None, "{cause:?}: nothing is given out");
-        assert_eq!(bench.issue().await, IssueJobReply::NoWork, "{cause:?}");
+        assert_eq!(bench.issue().await, Err(Refusal::NoWork), "{cause:?}");
 
         bench.pass(LET_GO_AFTER).await;
         let after = bench.lack().await.unwrap();
@@ -106,7 +109,7 @@ async fn whatever_takes_the_work_away_lets_miners_go_in_time_and_takes_them_back
         assert_eq!(bench.lack().await, None, "{cause:?}");
         let told = last(&mut news).unwrap();
         assert!(told.given().is_some() && !told.lets_go(), "{cause:?}");
-        assert!(matches!(bench.issue().await, IssueJobReply::Issued { .. }));
+        assert!(matches!(bench.issue().await, Ok(IssuedJob { .. })));
     }
 }
 

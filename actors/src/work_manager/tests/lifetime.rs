@@ -1,6 +1,7 @@
 //! How long templates live, and what is kept of them for blocks.
 
 use super::*;
+use dwarves_domain::refusal::Refusal;
 
 #[actix::test]
 async fn a_new_tip_retires_what_was_before_and_a_refresh_keeps_it() {
@@ -95,7 +96,7 @@ async fn a_tip_that_comes_back_brings_its_templates_back() {
 async fn kept_templates_are_bounded_and_come_back_after_a_restart_even_without_a_chain() {
     let bench = Bench::new().await;
     for _ in 0..40 {
-        bench.ask(WorkControl::Refresh).await;
+        let _answer = bench.ask(WorkControl::Refresh).await;
         settle().await;
     }
     let last = *bench.live().await.last().unwrap();
@@ -133,7 +134,7 @@ async fn work_whose_time_is_over_ends_even_if_the_chain_gives_no_new_one() {
     bench.chain.set_down(true);
     bench.pass(LIFETIME).await;
     bench.pass(Span::from_secs(1)).await;
-    assert_eq!(bench.issue().await, IssueJobReply::NoWork);
+    assert_eq!(bench.issue().await, Err(Refusal::NoWork));
     assert_eq!(bench.live().await, [0; 0]);
     let mut last = None;
     while let Ok(changed) = news.try_recv() {
@@ -149,7 +150,7 @@ async fn work_whose_time_is_over_ends_even_if_the_chain_gives_no_new_one() {
 #[actix::test]
 async fn stored_templates_of_the_same_tip_stay_live_after_a_restart() {
     let bench = Bench::new().await;
-    bench.ask(WorkControl::Refresh).await;
+    let _answer = bench.ask(WorkControl::Refresh).await;
     settle().await;
     assert_eq!(bench.live().await, [1, 2]);
     let bench = Bench::on(bench.chain, bench.memory, &[]).await;

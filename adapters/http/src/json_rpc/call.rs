@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use dwarves_domain::login::LoginError;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -214,6 +215,24 @@ impl From<Problem> for Failure {
             _ => code::OTHER,
         };
         Self::new(problem.code().status(), code, problem.detail())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            // With 401 a miner tells its owner that something is wrong with the user name.
+            Refusal::MinerUnknown => Self::unauthorized(Problem::miner_unknown().detail()),
+            Refusal::RegistrationClosed => Problem::new(
+                Code::RegistrationClosed,
+                "this address is new, and the operator takes no new miners right now",
+            )
+            .into(),
+            Refusal::PoolFull => Problem::busy().into(),
+            Refusal::TooManyNew { try_again } => Self::too_many_new(try_again),
+            Refusal::KeptOut { try_again } => Self::from(Problem::kept_out(try_again)).after(try_again),
+            refusal => Problem::from(refusal).into(),
+        }
     }
 }
 

@@ -9,16 +9,17 @@ use base64::engine::general_purpose::STANDARD;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
 use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
-use dwarves_actors::miner_manager::messages::{JoinWorker, JoinWorkerReply, Standing};
+use dwarves_actors::miner_manager::messages::JoinWorker;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::login::Identity;
+use dwarves_domain::login::{LoginRules, parse_user};
+use dwarves_domain::refusal::Refusal;
 
 use super::call::Failure;
 use crate::client;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::state::HttpState;
-use dwarves_domain::login::{LoginRules, parse_user};
 
 /// The longest `Authorization` header that is decoded.
 const AUTHORIZATION_LEN_MAX: usize = 1_024;
@@ -115,22 +116,9 @@ pub(super) fn user_of(header: &str) -> Option<String> {
 /// Makes sure that a payout address is known. One that is already known stays as it is.
 async fn join(state: &HttpState, question: JoinWorker) -> Result<(), Failure> {
     match state.ask(&state.deps().json_rpc.join, question).await? {
-        JoinWorkerReply::Joined { .. } => Ok(()),
-        JoinWorkerReply::Refused(Standing::Banned { reason }) => Err(Problem::banned(&reason).into()),
-        JoinWorkerReply::Refused(Standing::Unknown | Standing::Good) => Err(Problem::miner_unknown().into()),
-        JoinWorkerReply::Closed => Err(Problem::new(
-            Code::RegistrationClosed,
-            "this address is new, and the operator takes no new miners right now",
-        )
-        .into()),
-        JoinWorkerReply::Full => Err(Problem::busy().into()),
-        JoinWorkerReply::AddressesFull => Err(Problem::new(
-            Code::RegistrationClosed,
-            "this address is new, and the pool has no room for more of them; register a hotkey",
-        )
-        .into()),
-        JoinWorkerReply::TooManyNew { try_again } => Err(Failure::too_many_new(try_again)),
-        JoinWorkerReply::Paused => Err(Problem::new(Code::Paused, "the operator paused the pool").into()),
-        JoinWorkerReply::Unavailable => Err(Problem::unavailable().into()),
+        Ok(_) => Ok(()),
+        // It gave way to another a moment ago: that is nobody's mistake.
+        Err(Refusal::MinerUnknown) => Err(Problem::miner_unknown().into()),
+        Err(refusal) => Err(refusal.into()),
     }
 }

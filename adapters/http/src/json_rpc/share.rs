@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven, MerkleRoot};
-use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
-};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
+use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_domain::miners::Client;
-use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{Rejection, ShareVerdict, Submission};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Header, Job, JobId};
 
@@ -39,27 +39,14 @@ pub(super) async fn fetch(
     } else {
         state.ask(port, question).await?
     };
-    match reply {
-        FetchWorkReply::Work { job, expires_at } => {
-            let given = HeaderGiven {
-                root: MerkleRoot::of(&job),
-                job: job.id(),
-                from: caller.from,
-            };
-            state.deps().json_rpc.given.tell(given)?;
-            Ok((job, expires_at))
-        }
-        // With 401 a miner tells its owner that something is wrong with the user name.
-        FetchWorkReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
-        FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason).into()),
-        FetchWorkReply::NoWork => Err(Problem::new(
-            Code::NoWork,
-            "the chain gives no work right now, or the operator paused the pool",
-        )
-        .into()),
-        FetchWorkReply::Busy => Err(Problem::busy().into()),
-        FetchWorkReply::Unavailable => Err(Problem::unavailable().into()),
-    }
+    let IssuedJob { job, expires_at } = reply?;
+    let given = HeaderGiven {
+        root: MerkleRoot::of(&job),
+        job: job.id(),
+        from: caller.from,
+    };
+    state.deps().json_rpc.given.tell(given)?;
+    Ok((job, expires_at))
 }
 
 /// What came of a share: `None` if it counts and is on disk, or BIP22's word for why not.
@@ -96,57 +83,38 @@ pub(super) async fn submit(
         })],
     };
     let reply = state.worker().submit.ask_patiently(question, patience).await?;
-    let (answer, blocks) = reply.split();
+    let SharesAnswer { judged, blocks } = reply;
     let is_block = !blocks.is_empty();
-    outcome(answer)
-        .map(|word| match word {
-            Some(word) if is_block => Some(format!("{word} ({BLOCK_SUBMITTED})").into()),
-            word => word.map(Cow::Borrowed),
-        })
-        .map_err(|failure| {
-            if is_block {
-                failure.also(BLOCK_SUBMITTED)
-            } else {
-                failure
-            }
-        })
-}
-
-fn outcome(answer: SubmitSharesReply) -> Result<Option<&'static str>, Failure> {
-    match answer {
-        SubmitSharesReply::Verdicts(verdicts) => Ok(verdicts.first().and_then(word)),
-        SubmitSharesReply::MinerUnknown => Err(Failure::unauthorized(Problem::miner_unknown().detail())),
-        SubmitSharesReply::Banned { reason } => Err(Problem::banned(&reason).into()),
-        SubmitSharesReply::Paused => Err(Problem::new(
-            Code::Paused,
-            "the operator paused the pool, or it is stopping; the share was not judged",
-        )
-        .into()),
-        SubmitSharesReply::Busy => Err(Problem::busy().into()),
-        SubmitSharesReply::MinerFull => Err(Problem::miner_full().into()),
-        SubmitSharesReply::KeptOut { try_again } => {
-            Err(Failure::from(Problem::kept_out(try_again)).after(try_again))
+    let verdicts = judged.map_err(|refusal| {
+        let failure = match refusal {
+            Refusal::Paused => Problem::new(
+                Code::Paused,
+                "the operator paused the pool, or it is stopping; the share was not judged",
+            )
+            .into(),
+            refusal => Failure::from(refusal),
+        };
+        if is_block {
+            failure.also(BLOCK_SUBMITTED)
+        } else {
+            failure
         }
-        SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
-            Err(Problem::unavailable().into())
-        }
-    }
+    })?;
+    Ok(match verdicts.first().and_then(word) {
+        Some(word) if is_block => Some(format!("{word} ({BLOCK_SUBMITTED})").into()),
+        word => word.map(Cow::Borrowed),
+    })
 }
 
 /// BIP22's word for a verdict.
 fn word(verdict: &ShareVerdict) -> Option<&'static str> {
-    match verdict {
-        ShareVerdict::Accepted { .. } => None,
-        ShareVerdict::OtherWorker => Some("unknown-work"),
-        // It fetches new work then, which is harder.
-        ShareVerdict::JobFull { .. } => Some("stale-work"),
-        ShareVerdict::Rejected(rejection) => Some(match rejection {
-            Rejection::UnknownJob => "unknown-work",
-            Rejection::Stale => "stale-work",
-            Rejection::Duplicate(_) => "duplicate",
-            Rejection::LowDifficulty => "high-hash",
-            Rejection::TimeOutOfRange => "time-invalid",
-            Rejection::VersionOutOfMask => "bad-version",
-        }),
-    }
+    verdict.err().map(|rejection| match rejection {
+        Rejection::UnknownJob | Rejection::OtherWorker => "unknown-work",
+        // Of a job that is full: it fetches new work then, which is harder.
+        Rejection::Stale | Rejection::JobFull { .. } => "stale-work",
+        Rejection::Duplicate(_) => "duplicate",
+        Rejection::LowDifficulty => "high-hash",
+        Rejection::TimeOutOfRange => "time-invalid",
+        Rejection::VersionOutOfMask => "bad-version",
+    })
 }

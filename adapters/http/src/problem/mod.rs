@@ -13,6 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 mod code;
+mod refusal;
 
 pub use code::Code;
 
@@ -140,15 +141,6 @@ impl Problem {
         Self::new(Code::Busy, "the pool is busy and did nothing; try again")
     }
 
-    /// The refusal of a miner that holds as much of the room for live shares as one may.
-    pub fn miner_full() -> Self {
-        Self::new(
-            Code::Busy,
-            "this miner has as many live shares as one may have (limits.recent_shares_per_miner_percent); \
-             fetch new work, which is harder, and try again",
-        )
-    }
-
     /// The refusal of a worker whose shares were mostly wrong.
     pub fn kept_out(try_again: Span) -> Self {
         Self {
@@ -188,9 +180,10 @@ impl Problem {
         )
     }
 
-    /// The refusal of a banned miner, with the operator's reason.
-    pub fn banned(reason: &str) -> Self {
-        Self::new(Code::Banned, format!("this miner is banned: {reason}"))
+    /// The refusal of a payout threshold that is not `expected`.
+    pub fn threshold_invalid(expected: &str) -> Self {
+        let detail = format!("payout_threshold_sats: expected {expected}");
+        Self::new(Code::PayoutThresholdInvalid, detail).of_field("payout_threshold_sats")
     }
 }
 

@@ -1,24 +1,18 @@
 //! Control messages, and the audit trail that keeps them.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_actors::handlers::admin::messages::{Authorize, Control, ControlReply};
+use dwarves_actors::handlers::admin::messages::{Authorize, Control};
 use dwarves_actors::miner_manager::messages::ReadRecords;
+use dwarves_domain::refusal::Refusal;
 
 use super::next_cursor;
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
 use crate::wire::control::ControlBody;
 use crate::wire::miners::{Withholding, WithholdingRecord};
 use crate::wire::pool::{Audit, AuditEntry};
 use crate::{auth, body};
-
-fn forbidden() -> Problem {
-    Problem::new(
-        Code::Forbidden,
-        "this hotkey is not among the admin hotkeys of the pool's configuration",
-    )
-}
 
 /// Carries one control message to one actor, and its reply back.
 #[utoipa::path(
@@ -50,25 +44,7 @@ pub async fn control(
         message,
         fields,
     };
-    let known_are = |what: &str, known: &[&str]| {
-        Problem::new(
-            Code::ControlUnknown,
-            format!("{what}: expected one of {}", known.join(", ")),
-        )
-        .of_field(what)
-    };
-    match state.ask(&state.deps().ports.control, question).await? {
-        ControlReply::Done(answer) => body::ok(&answer),
-        ControlReply::Forbidden => Err(forbidden()),
-        ControlReply::UnknownActor { known } => Err(known_are("actor", &known)),
-        ControlReply::UnknownMessage { known } => Err(known_are("message", &known)),
-        ControlReply::BadField { field, detail } => {
-            Err(Problem::new(Code::ControlFieldInvalid, format!("{field}: {detail}")).of_field(&field))
-        }
-        ControlReply::Refused { detail } => Err(Problem::new(Code::ControlRefused, detail)),
-        ControlReply::Busy => Err(Problem::busy()),
-        ControlReply::Unavailable => Err(Problem::unavailable()),
-    }
+    body::ok(&state.ask(&state.deps().ports.control, question).await??)
 }
 
 /// The audit trail, newest first.
@@ -109,7 +85,7 @@ async fn let_admins_only(req: &HttpRequest, state: &HttpState, payload: web::Pay
     {
         Ok(())
     } else {
-        Err(forbidden())
+        Err(Refusal::Forbidden.into())
     }
 }
 

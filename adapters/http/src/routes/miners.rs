@@ -2,8 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_actors::handlers::registration::messages::{Register, RegisterReply, ThresholdChoice};
-use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner};
+use dwarves_actors::handlers::registration::messages::Register;
+use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner, Registered, ThresholdChoice};
 use dwarves_actors::paymaster::messages::ReadWaiting;
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
@@ -49,52 +49,24 @@ pub async fn register(
         payout_threshold: payout_threshold_sats.map(threshold_choice).transpose()?,
         from: client::address(&req, &state),
     };
-    match state.ask(&state.worker().register, question).await? {
-        RegisterReply::Registered {
-            is_new,
-            registered_at,
-            payout_address,
-        } => {
-            let status = if is_new {
-                StatusCode::CREATED
-            } else {
-                StatusCode::OK
-            };
-            let answer = Registration {
-                hotkey: hotkey.to_string(),
-                registration_success: true,
-                registered_at: Instant(registered_at),
-                payout_address,
-                payout_threshold_sats,
-            };
-            body::json(status, &answer)
-        }
-        RegisterReply::Closed => Err(Problem::new(
-            Code::RegistrationClosed,
-            "the operator takes no new miners right now",
-        )),
-        RegisterReply::Full => Err(Problem::new(
-            Code::RegistrationClosed,
-            "the pool has as many miners as it may",
-        )),
-        RegisterReply::TooManyNew { try_again } => Err(Problem::too_many_new(try_again)),
-        RegisterReply::Banned { reason } => Err(Problem::banned(&reason)),
-        RegisterReply::AddressInvalid(error) => Err(Problem::new(
-            Code::PayoutAddressInvalid,
-            format!("payout_address: {error}"),
-        )
-        .of_field("payout_address")),
-        RegisterReply::ThresholdInvalid { least } => Err(threshold_invalid(&format!(
-            "at least {least}: less would be dust, or below what the operator allows; 0 takes the pool's own"
-        ))),
-        RegisterReply::Busy => Err(Problem::busy()),
-        RegisterReply::Unavailable => Err(Problem::unavailable()),
-    }
-}
-
-fn threshold_invalid(expected: &str) -> Problem {
-    let detail = format!("payout_threshold_sats: expected {expected}");
-    Problem::new(Code::PayoutThresholdInvalid, detail).of_field("payout_threshold_sats")
+    let Registered {
+        is_new,
+        registered_at,
+        payout_address,
+    } = state.ask(&state.worker().register, question).await??;
+    let status = if is_new {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    let answer = Registration {
+        hotkey: hotkey.to_string(),
+        registration_success: true,
+        registered_at: Instant(registered_at),
+        payout_address,
+        payout_threshold_sats,
+    };
+    body::json(status, &answer)
 }
 
 /// What a miner's number of sats means.
@@ -102,7 +74,7 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
     match Amount::from_sats(sats) {
         Some(Amount::ZERO) => Ok(ThresholdChoice::Pools),
         Some(threshold) => Ok(ThresholdChoice::Own(threshold)),
-        None => Err(threshold_invalid(&format!("at most {}", Amount::MAX))),
+        None => Err(Problem::threshold_invalid(&format!("at most {}", Amount::MAX))),
     }
 }
 

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_actors::handlers::registration::messages::{OpenSession, OpenSessionReply};
+use dwarves_actors::handlers::registration::messages::OpenSession;
 
 use crate::problem::{Problem, ProblemBody};
 use crate::state::HttpState;
@@ -31,22 +31,14 @@ pub async fn open(
     let hotkey = auth::verify(&req, &state, headers, &sent).await?;
     query::none(&req)?;
     let OpenSessionBody {} = body::parse_or_empty(&sent)?;
-    match state
-        .ask(&state.worker().open_session, OpenSession { hotkey })
-        .await?
-    {
-        OpenSessionReply::Opened { token, expires_at } => {
-            let answer = OpenedSession {
-                token,
-                expires_at: Instant(expires_at),
-            };
-            let mut response = body::json(StatusCode::CREATED, &answer)?;
-            let headers = response.headers_mut();
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            Ok(response)
-        }
-        OpenSessionReply::MinerUnknown => Err(Problem::miner_unknown()),
-        OpenSessionReply::Banned { reason } => Err(Problem::banned(&reason)),
-        OpenSessionReply::Busy => Err(Problem::busy()),
-    }
+    let question = OpenSession { hotkey };
+    let session = state.ask(&state.worker().open_session, question).await??;
+    let answer = OpenedSession {
+        token: session.token,
+        expires_at: Instant(session.expires_at),
+    };
+    let mut response = body::json(StatusCode::CREATED, &answer)?;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }

@@ -1,11 +1,11 @@
 //! Work and shares: the routes that miners use all the time.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, SubmitShares, SubmitSharesReply,
-};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
+use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::Client;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::work::JobId;
 
 use crate::problem::{Code, Problem, ProblemBody};
@@ -55,20 +55,9 @@ pub async fn fetch(
     } else {
         state.ask(port, question).await?
     };
-    match reply {
-        FetchWorkReply::Work { job, expires_at } => {
-            let expires_at = state.deps().clock.date_of(expires_at);
-            body::ok(&Work::new(&job, state.deps().algorithm, expires_at))
-        }
-        FetchWorkReply::MinerUnknown => Err(Problem::miner_unknown()),
-        FetchWorkReply::Banned { reason } => Err(Problem::banned(&reason)),
-        FetchWorkReply::NoWork => Err(Problem::new(
-            Code::NoWork,
-            "the chain gives no work right now, or the operator paused the pool",
-        )),
-        FetchWorkReply::Busy => Err(Problem::busy()),
-        FetchWorkReply::Unavailable => Err(Problem::unavailable()),
-    }
+    let IssuedJob { job, expires_at } = reply?;
+    let expires_at = state.deps().clock.date_of(expires_at);
+    body::ok(&Work::new(&job, state.deps().algorithm, expires_at))
 }
 
 /// Takes shares and answers once every accepted one is on disk.
@@ -112,35 +101,25 @@ pub async fn submit(
     // block among the shares.
     let patience = state.limits().ask_deadline;
     let reply = state.worker().submit.ask_patiently(question, patience).await?;
-    let (answer, blocks) = reply.split();
-    answer_of(answer, &blocks).map_err(|problem| {
+    let SharesAnswer { judged, blocks } = reply;
+    let refused = |refusal: Refusal| {
+        let problem = match refusal {
+            Refusal::Paused => Problem::new(
+                Code::Paused,
+                "the operator paused the pool, or it is stopping; no share was judged",
+            ),
+            refusal => refusal.into(),
+        };
         if blocks.is_empty() {
             problem
         } else {
             problem.with_block()
         }
+    };
+    let results = judged.map_err(refused)?.into_iter().enumerate();
+    body::ok(&SubmitAnswer {
+        results: results
+            .map(|(place, verdict)| ShareResult::new(verdict, blocks.contains(&place)))
+            .collect(),
     })
-}
-
-fn answer_of(answer: SubmitSharesReply, blocks: &[usize]) -> Result<HttpResponse, Problem> {
-    match answer {
-        SubmitSharesReply::Verdicts(verdicts) => {
-            let results = verdicts.into_iter().enumerate();
-            body::ok(&SubmitAnswer {
-                results: results
-                    .map(|(place, verdict)| ShareResult::new(verdict, blocks.contains(&place)))
-                    .collect(),
-            })
-        }
-        SubmitSharesReply::MinerUnknown => Err(Problem::miner_unknown()),
-        SubmitSharesReply::Banned { reason } => Err(Problem::banned(&reason)),
-        SubmitSharesReply::Paused => Err(Problem::new(
-            Code::Paused,
-            "the operator paused the pool, or it is stopping; no share was judged",
-        )),
-        SubmitSharesReply::Busy => Err(Problem::busy()),
-        SubmitSharesReply::MinerFull => Err(Problem::miner_full()),
-        SubmitSharesReply::KeptOut { try_again } => Err(Problem::kept_out(try_again)),
-        SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => Err(Problem::unavailable()),
-    }
 }

@@ -1,7 +1,8 @@
 //! Control messages and the audit trail.
 
 use actix_web::test::TestRequest;
-use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
+use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control};
+use dwarves_domain::refusal::Refusal;
 use dwarves_ports::store::AuditRow;
 use serde_json::json;
 
@@ -32,8 +33,8 @@ async fn a_message_is_carried_with_its_fields_and_answered_with_the_actors_reply
 async fn a_signed_message_is_its_signers() {
     let mut world = World::new();
     world.ports.control = port(|question: Control| match question.caller {
-        AdminCaller::Hotkey(hotkey) if hotkey == miner() => ControlReply::Done(json!({"ok": true})),
-        _ => ControlReply::Forbidden,
+        AdminCaller::Hotkey(hotkey) if hotkey == miner() => Ok(json!({"ok": true})),
+        _ => Err(Refusal::Forbidden),
     });
     let state = world.state();
     let body = r#"{"actor":"pool_manager","message":"status"}"#;

@@ -7,27 +7,30 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use actix_web::web;
 use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
 use dwarves_actors::block_tracker::messages::BlocksView;
-use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control, ControlReply};
+use dwarves_actors::control::Controlled;
+use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
-use dwarves_actors::handlers::registration::messages::{
-    Authenticate, AuthenticateReply, OpenSession, OpenSessionReply, Register, RegisterReply,
-};
-use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
-};
+use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, OpenedSession, Register};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
+use dwarves_actors::miner_manager::messages::Registered;
 use dwarves_actors::miner_manager::messages::{
-    GaveWay, JoinWorker, JoinWorkerReply, MinerView, MinersView, NewcomersRefused, ReadRecords, WorkerView,
+    GaveWay, JoinWorker, Joined, MinerView, MinersView, NewcomersRefused, ReadRecords, WorkerView,
 };
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
+use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::login::LoginRules;
+use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::session::{Session, SessionKey};
+use dwarves_domain::share::AcceptedShare;
+use dwarves_domain::share::ShareVerdict;
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::signature::SignedRequest;
 use dwarves_domain::statistics::Record;
@@ -41,7 +44,6 @@ use dwarves_ports::clock::{Clock, SharedClock};
 use super::store::ReadStore;
 use crate::json_rpc::JsonRpcDeps;
 use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
-use dwarves_domain::login::LoginRules;
 
 /// The time in all tests: 2023-11-14T22:13:20.123Z.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
@@ -141,10 +143,10 @@ impl Handler<Ask<FetchWork>> for SlowWork {
 
     fn handle(&mut self, ask: Ask<FetchWork>, ctx: &mut Self::Context) {
         ctx.run_later(self.0, |_, _| {
-            ask.reply.answer(FetchWorkReply::Work {
+            ask.reply.answer(Ok(IssuedJob {
                 job: job(),
                 expires_at: NOW,
-            });
+            }));
         });
     }
 }
@@ -214,23 +216,23 @@ pub(super) fn job() -> Arc<Job> {
 /// The fake verdict depends on the nonce alone, so that tests can ask for each.
 fn verdict(share: Option<Submission>) -> ShareVerdict {
     let Some(share) = share else {
-        return ShareVerdict::Rejected(Rejection::UnknownJob);
+        return Err(Rejection::UnknownJob);
     };
     match share.nonce {
-        1 => ShareVerdict::Rejected(Rejection::Stale),
-        2 => ShareVerdict::Rejected(Rejection::Duplicate(Sequence::new(17))),
-        3 => ShareVerdict::Rejected(Rejection::LowDifficulty),
-        4 => ShareVerdict::OtherWorker,
-        nonce => ShareVerdict::Accepted {
+        1 => Err(Rejection::Stale),
+        2 => Err(Rejection::Duplicate(Sequence::new(17))),
+        3 => Err(Rejection::LowDifficulty),
+        4 => Err(Rejection::OtherWorker),
+        nonce => Ok(AcceptedShare {
             hash: HeaderHash::from_bytes([1; 32]),
             share_difficulty: job().share_difficulty(),
             sequence: Sequence::new(u64::from(nonce)),
             is_block: share.version == Some(5),
-        },
+        }),
     }
 }
 
-fn authenticate(question: &Authenticate) -> AuthenticateReply {
+fn authenticate(question: &Authenticate) -> Result<(), Refusal> {
     let request = SignedRequest {
         scheme: question.scheme,
         method: &question.method,
@@ -241,43 +243,43 @@ fn authenticate(question: &Authenticate) -> AuthenticateReply {
         receiver: question.receiver,
     };
     match question.nonce_nanos {
-        1 => AuthenticateReply::Stale,
-        2 => AuthenticateReply::Replayed,
-        3 => AuthenticateReply::Busy,
-        4 => AuthenticateReply::Unavailable,
-        5 => AuthenticateReply::WrongReceiver,
-        _ if request.is_signed_by(&question.signature) => AuthenticateReply::Authentic,
-        _ => AuthenticateReply::SignatureInvalid,
+        1 => Err(Refusal::StaleRequest),
+        2 => Err(Refusal::Replayed),
+        3 => Err(Refusal::Busy),
+        4 => Err(Refusal::Unavailable),
+        5 => Err(Refusal::WrongReceiver),
+        _ if request.is_signed_by(&question.signature) => Ok(()),
+        _ => Err(Refusal::SignatureInvalid),
     }
 }
 
-fn register(question: Register) -> RegisterReply {
-    RegisterReply::Registered {
+fn register(question: Register) -> Result<Registered, Refusal> {
+    Ok(Registered {
         is_new: question.payout_address.is_some(),
         registered_at: NOW,
         payout_address: question.payout_address,
-    }
+    })
 }
 
-fn control(question: Control) -> ControlReply {
+fn control(question: Control) -> Controlled {
     match (question.actor.as_str(), question.message.as_str()) {
-        _ if question.caller == AdminCaller::Hotkey(STRANGER) => ControlReply::Forbidden,
-        ("pool_manager", "echo") => ControlReply::Done(serde_json::Value::Object(question.fields)),
-        ("pool_manager", "pause") => ControlReply::Refused {
-            detail: "the pool is paused already".to_owned(),
-        },
-        ("pool_manager", "field") => ControlReply::BadField {
+        _ if question.caller == AdminCaller::Hotkey(STRANGER) => Err(Refusal::Forbidden),
+        ("pool_manager", "echo") => Ok(serde_json::Value::Object(question.fields)),
+        ("pool_manager", "pause") => Err(Refusal::ControlRefused("the pool is paused already".to_owned())),
+        ("pool_manager", "field") => Err(Refusal::ControlFieldInvalid {
             field: "until".to_owned(),
             detail: "expected an instant".to_owned(),
-        },
-        ("pool_manager", "busy") => ControlReply::Busy,
-        ("pool_manager", "unavailable") => ControlReply::Unavailable,
-        ("pool_manager", _) => ControlReply::UnknownMessage {
+        }),
+        ("pool_manager", "busy") => Err(Refusal::Busy),
+        ("pool_manager", "unavailable") => Err(Refusal::Unavailable),
+        ("pool_manager", _) => Err(Refusal::ControlUnknown {
+            what: UnknownControl::Message,
             known: vec!["echo", "pause"],
-        },
-        _ => ControlReply::UnknownActor {
+        }),
+        _ => Err(Refusal::ControlUnknown {
+            what: UnknownControl::Actor,
             known: vec!["pool_manager"],
-        },
+        }),
     }
 }
 
@@ -337,11 +339,13 @@ fn json_rpc() -> JsonRpcDeps {
             addresses: AddressFormat::BitcoinRegtest,
             allow_address: true,
         },
-        join: port(|question: JoinWorker| JoinWorkerReply::Joined {
-            miner: question.identity.hotkey(),
-            worker: WorkerId::new(1),
-            fixed: None,
-            earned: None,
+        join: port(|question: JoinWorker| {
+            Ok(Joined {
+                miner: question.identity.hotkey(),
+                worker: WorkerId::new(1),
+                fixed: None,
+                earned: None,
+            })
         }),
         given: Outbox::new(&book),
         find: Port::new(&book),
@@ -436,19 +440,21 @@ impl World {
             authenticate: port(|question: Authenticate| authenticate(&question)),
             register: port(register),
             open_session: port(|question: OpenSession| match question.hotkey {
-                STRANGER => OpenSessionReply::MinerUnknown,
+                STRANGER => Err(Refusal::MinerUnknown),
                 hotkey => {
                     let expires_at = NOW.plus(Span::from_secs(60));
                     let token = session_key().seal(&Session { hotkey, expires_at });
-                    OpenSessionReply::Opened { token, expires_at }
+                    Ok(OpenedSession { token, expires_at })
                 }
             }),
-            fetch_work: port(|_: FetchWork| FetchWorkReply::Work {
-                job: job(),
-                expires_at: NOW,
+            fetch_work: port(|_: FetchWork| {
+                Ok(IssuedJob {
+                    job: job(),
+                    expires_at: NOW,
+                })
             }),
             submit: port(|question: SubmitShares| {
-                SubmitSharesReply::Verdicts(question.shares.into_iter().map(verdict).collect())
+                Ok(question.shares.into_iter().map(verdict).collect()).into()
             }),
         };
         Self {

@@ -5,8 +5,8 @@ use actix_web::test::TestRequest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bitcoin::hashes::{Hash, sha256d};
-use dwarves_actors::handlers::submission::messages::{FetchWorkReply, SubmitSharesReply};
-use dwarves_actors::miner_manager::messages::JoinWorkerReply;
+use dwarves_actors::miner_manager::messages::Joined;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
 use serde_json::{Value, json};
 
@@ -208,7 +208,7 @@ async fn callers_are_miners_or_addresses_by_basic_authorization() {
     }
     result(&ask(as_user(post("/", body), &format!("{ADDRESS}.rig"))).await);
     let mut world = World::new();
-    world.worker.fetch_work = port(|_| FetchWorkReply::MinerUnknown);
+    world.worker.fetch_work = port(|_| Err(Refusal::MinerUnknown));
     let answer = ask_state(world.state(), as_user(post("/", body), &STRANGER.to_string())).await;
     let message = failure(&answer, 401, -1);
     assert!(message.contains("not registered"), "{message}");
@@ -217,25 +217,25 @@ async fn callers_are_miners_or_addresses_by_basic_authorization() {
 #[actix_web::test]
 async fn a_new_address_is_told_when_to_try_again_or_what_else_to_do() {
     let body = r#"{"method":"getwork","params":[],"id":7}"#;
-    let refused_with = async |reply: JoinWorkerReply| {
+    let refused_with = async |reply: Result<Joined, Refusal>| {
         let mut world = World::new();
         world.json_rpc.join = port(move |_| reply.clone());
         ask_state(world.state(), as_user(post("/", body), &format!("{ADDRESS}.rig"))).await
     };
     let try_again = Span::from_millis(90_500);
-    let answer = refused_with(JoinWorkerReply::TooManyNew { try_again }).await;
+    let answer = refused_with(Err(Refusal::TooManyNew { try_again })).await;
     let message = failure(&answer, 429, -1);
     assert!(message.ends_with("please try again in 2 minutes"), "{message}");
     assert_eq!(answer.header("retry-after"), Some("91"));
-    let message = failure(&refused_with(JoinWorkerReply::AddressesFull).await, 403, -1);
+    let message = failure(&refused_with(Err(Refusal::AddressesFull)).await, 403, -1);
     assert!(message.contains("register a hotkey"), "{message}");
 }
 
 #[actix_web::test]
 async fn what_passes_is_a_status_after_which_miners_ask_again() {
     let mut world = World::new();
-    world.worker.fetch_work = port(|_| FetchWorkReply::NoWork);
-    world.worker.submit = port(|_| SubmitSharesReply::Paused);
+    world.worker.fetch_work = port(|_| Err(Refusal::NoWork));
+    world.worker.submit = port(|_| Err(Refusal::Paused).into());
     let state = world.state();
     let answer = ask_state(state.clone(), call("getblocktemplate", json!([{}]))).await;
     failure(&answer, 503, -1);
@@ -248,8 +248,11 @@ async fn what_passes_is_a_status_after_which_miners_ask_again() {
         -1,
     );
     let mut world = World::new();
-    world.worker.submit = port(|_| SubmitSharesReply::KeptOut {
-        try_again: Span::from_secs(77),
+    world.worker.submit = port(|_| {
+        Err(Refusal::KeptOut {
+            try_again: Span::from_secs(77),
+        })
+        .into()
     });
     let answer = ask_state(world.state(), call("submitblock", params)).await;
     let message = failure(&answer, 503, -1);
@@ -322,7 +325,7 @@ async fn miners_are_told_of_stratum_where_it_is_served() {
     // Nobody is sent away from a refusal, and nobody to where nothing is served.
     let mut world = World::new();
     world.json_rpc.stratum_port = Some(3_333);
-    world.worker.fetch_work = port(|_| FetchWorkReply::NoWork);
+    world.worker.fetch_work = port(|_| Err(Refusal::NoWork));
     let answer = ask_state(world.state(), as_agent("cpuminer/2.5.1")).await;
     assert_eq!((answer.status.as_u16(), answer.header("x-stratum")), (503, None));
     assert_eq!(ask(as_agent("cpuminer/2.5.1")).await.header("x-stratum"), None);

@@ -1,11 +1,11 @@
 //! Registration, and what anyone may know of a miner.
 
 use actix_web::test::TestRequest;
-use dwarves_actors::handlers::registration::messages::{OpenSessionReply, RegisterReply};
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId};
 use dwarves_domain::payouts::{PayoutState, Txid, Waiting, WhyHeld};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
 use dwarves_ports::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow, StoreErrorKind};
 use serde_json::json;
@@ -31,32 +31,34 @@ async fn a_new_miner_is_created_and_a_known_one_is_known() {
 async fn every_refusal_of_a_registration_has_its_code() {
     let expected = "bcrt1...";
     let cases = [
-        (RegisterReply::Closed, 403, "registration_closed", None),
-        (RegisterReply::Full, 403, "registration_closed", None),
+        (Err(Refusal::RegistrationClosed), 403, "registration_closed", None),
+        (Err(Refusal::PoolFull), 403, "registration_closed", None),
         (
-            RegisterReply::TooManyNew {
+            Err(Refusal::TooManyNew {
                 try_again: Span::from_millis(59_001),
-            },
+            }),
             429,
             "too_many_new_miners",
             None,
         ),
         (
-            RegisterReply::Banned {
+            Err(Refusal::Banned {
                 reason: "spam".to_owned(),
-            },
+            }),
             403,
             "banned",
             None,
         ),
         (
-            RegisterReply::AddressInvalid(ParseAddressError::WrongNetwork { expected }),
+            Err(Refusal::PayoutAddressInvalid(ParseAddressError::WrongNetwork {
+                expected,
+            })),
             422,
             "payout_address_invalid",
             Some("payout_address"),
         ),
-        (RegisterReply::Busy, 503, "busy", None),
-        (RegisterReply::Unavailable, 503, "unavailable", None),
+        (Err(Refusal::Busy), 503, "busy", None),
+        (Err(Refusal::Unavailable), 503, "unavailable", None),
     ];
     for (reply, status, code, field) in cases {
         let mut world = World::new();
@@ -69,15 +71,15 @@ async fn every_refusal_of_a_registration_has_its_code() {
 #[actix_web::test]
 async fn every_refusal_of_a_session_has_its_code() {
     let cases = [
-        (OpenSessionReply::MinerUnknown, 404, "miner_unknown"),
+        (Err(Refusal::MinerUnknown), 404, "miner_unknown"),
         (
-            OpenSessionReply::Banned {
+            Err(Refusal::Banned {
                 reason: "spam".to_owned(),
-            },
+            }),
             403,
             "banned",
         ),
-        (OpenSessionReply::Busy, 503, "busy"),
+        (Err(Refusal::Busy), 503, "busy"),
     ];
     for (reply, status, code) in cases {
         let mut world = World::new();
@@ -262,7 +264,7 @@ async fn a_miner_chooses_its_threshold_and_sees_it() {
     let shown = ask_state(world.state(), miner_path(miner(), "")).await;
     assert_eq!(shown.json()["payout_threshold_sats"], 70_000);
     let mut world = World::new();
-    world.worker.register = port(|_| RegisterReply::ThresholdInvalid { least: sats(546) });
+    world.worker.register = port(|_| Err(Refusal::PayoutThresholdInvalid { least: sats(546) }));
     let low = ask_state(
         world.state(),
         signed_post("/v1/miners", r#"{"payout_threshold_sats":1}"#),

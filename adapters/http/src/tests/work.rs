@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use dwarves_actors::handlers::submission::messages::{
-    FetchWork, FetchWorkReply, ShareVerdict, SubmitShares, SubmitSharesReply,
-};
+use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
+use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_domain::miners::Client;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::Rejection;
 use dwarves_domain::share::Submission;
 use dwarves_domain::time::Span;
 use serde_json::json;
@@ -63,9 +64,11 @@ async fn work_ends_at_a_date_and_not_at_the_pools_running_time() {
 
 #[actix_web::test]
 async fn the_worker_and_the_job_to_wait_for_are_handed_on() {
-    let (port, asked) = recording::<FetchWork>(|| FetchWorkReply::Work {
-        job: job(),
-        expires_at: NOW,
+    let (port, asked) = recording::<FetchWork>(|| {
+        Ok(IssuedJob {
+            job: job(),
+            expires_at: NOW,
+        })
     });
     let mut world = World::new();
     world.worker.fetch_work = port;
@@ -105,15 +108,17 @@ async fn a_wrong_query_parameter_is_named() {
 
 #[actix_web::test]
 async fn every_refusal_of_work_has_its_code() {
-    let banned = || FetchWorkReply::Banned {
-        reason: "hopping".to_owned(),
+    let banned = || {
+        Err(Refusal::Banned {
+            reason: "hopping".to_owned(),
+        })
     };
-    let cases: [(FetchWorkReply, u16, &str, Option<&str>); 5] = [
-        (FetchWorkReply::MinerUnknown, 404, "miner_unknown", None),
+    let cases: [(Result<IssuedJob, Refusal>, u16, &str, Option<&str>); 5] = [
+        (Err(Refusal::MinerUnknown), 404, "miner_unknown", None),
         (banned(), 403, "banned", None),
-        (FetchWorkReply::NoWork, 503, "no_work", None),
-        (FetchWorkReply::Busy, 503, "busy", None),
-        (FetchWorkReply::Unavailable, 503, "unavailable", None),
+        (Err(Refusal::NoWork), 503, "no_work", None),
+        (Err(Refusal::Busy), 503, "busy", None),
+        (Err(Refusal::Unavailable), 503, "unavailable", None),
     ];
     for (reply, status, code, field) in cases {
         let mut world = World::new();
@@ -128,7 +133,7 @@ async fn every_refusal_of_work_has_its_code() {
 
 #[actix_web::test]
 async fn shares_are_handed_on_as_numbers_or_as_stratum_writes_them() {
-    let (port, asked) = recording::<SubmitShares>(|| SubmitSharesReply::Verdicts(Vec::new()));
+    let (port, asked) = recording::<SubmitShares>(|| SharesAnswer::from(Ok(Vec::new())));
     let mut world = World::new();
     world.worker.submit = port;
     let id = job().id();
@@ -200,7 +205,7 @@ async fn each_share_gets_its_verdict_in_order() {
 #[actix_web::test]
 async fn quotas_are_named_to_whoever_meets_them() {
     let mut world = World::new();
-    world.worker.submit = port(|_| SubmitSharesReply::MinerFull);
+    world.worker.submit = port(|_| Err(Refusal::MinerFull).into());
     let body = "{\"shares\":[]}";
     let answer = ask_state(world.state(), in_session(post("/v1/work", body))).await;
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
@@ -210,7 +215,7 @@ async fn quotas_are_named_to_whoever_meets_them() {
     );
     let mut world = World::new();
     let issued = job().share_difficulty();
-    world.worker.submit = port(move |_| SubmitSharesReply::Verdicts(vec![ShareVerdict::JobFull { issued }]));
+    world.worker.submit = port(move |_| Ok(vec![Err(Rejection::JobFull { issued })]).into());
     let answer = ask_state(world.state(), in_session(post("/v1/work", body))).await;
     let result = answer.json()["results"][0].clone();
     assert_eq!(
@@ -223,13 +228,11 @@ async fn quotas_are_named_to_whoever_meets_them() {
 
 #[actix_web::test]
 async fn a_worker_that_is_kept_out_is_told_for_how_long() {
-    let kept_out = |millis| SubmitSharesReply::KeptOut {
-        try_again: Span::from_millis(millis),
-    };
+    let try_again = Span::from_millis(76_001);
     let mut world = World::new();
-    world.worker.submit = port(move |_| SubmitSharesReply::WithBlocks {
-        answer: Box::new(kept_out(76_001)),
-        places: vec![0],
+    world.worker.submit = port(move |_| SharesAnswer {
+        judged: Err(Refusal::KeptOut { try_again }),
+        blocks: vec![0],
     });
     let answer = ask_state(world.state(), in_session(post("/v1/work", "{\"shares\":[]}"))).await;
     answer.refuses(503, "kept_out", None);
@@ -263,30 +266,30 @@ async fn a_thousand_shares_are_taken_and_one_more_is_too_many() {
 
 #[actix_web::test]
 async fn every_refusal_of_shares_has_its_code() {
-    let cases: [(SubmitSharesReply, u16, &str); 7] = [
-        (SubmitSharesReply::MinerFull, 503, "busy"),
+    let cases: [(Refusal, u16, &str); 7] = [
+        (Refusal::MinerFull, 503, "busy"),
         (
-            SubmitSharesReply::KeptOut {
+            Refusal::KeptOut {
                 try_again: Span::from_secs(77),
             },
             503,
             "kept_out",
         ),
-        (SubmitSharesReply::MinerUnknown, 404, "miner_unknown"),
+        (Refusal::MinerUnknown, 404, "miner_unknown"),
         (
-            SubmitSharesReply::Banned {
+            Refusal::Banned {
                 reason: "hopping".to_owned(),
             },
             403,
             "banned",
         ),
-        (SubmitSharesReply::Paused, 503, "paused"),
-        (SubmitSharesReply::Busy, 503, "busy"),
-        (SubmitSharesReply::Unavailable, 503, "unavailable"),
+        (Refusal::Paused, 503, "paused"),
+        (Refusal::Busy, 503, "busy"),
+        (Refusal::Unavailable, 503, "unavailable"),
     ];
     for (reply, status, code) in cases {
         let mut world = World::new();
-        world.worker.submit = port(move |_| reply.clone());
+        world.worker.submit = port(move |_| Err(reply.clone()).into());
         let request = in_session(post("/v1/work", "{\"shares\":[]}"));
         ask_state(world.state(), request)
             .await

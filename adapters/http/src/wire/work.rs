@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dwarves_actors::handlers::submission::messages::ShareVerdict;
+use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
@@ -168,30 +168,14 @@ pub enum ShareResult {
 /// Why a share does not count, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detail {
-    why: Why,
+    why: Rejection,
     /// It is a block, which was submitted all the same.
     is_block: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// As the rejection says.
-    Rejection(Rejection),
-    /// Its job was given to another worker of this miner.
-    OtherWorker,
-    /// The job brought as many shares as one may.
-    JobFull,
-}
-
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.why {
-            Why::Rejection(rejection) => rejection.fmt(f)?,
-            Why::OtherWorker => f.write_str("the job was given to another worker of this miner")?,
-            Why::JobFull => f.write_str(
-                "the job is over: it brought as many shares as one may (limits.recent_shares_per_job_times); new work is harder",
-            )?,
-        }
+        self.why.fmt(f)?;
         if self.is_block {
             write!(f, "; {BLOCK_SUBMITTED}")?;
         }
@@ -202,36 +186,25 @@ impl fmt::Display for Detail {
 impl ShareResult {
     /// What became of a share. `is_block`: it does not count, and is a block that was submitted all the same.
     pub fn new(verdict: ShareVerdict, is_block: bool) -> Self {
-        let detail = |why| Detail { why, is_block };
         match verdict {
-            ShareVerdict::Accepted {
+            Ok(AcceptedShare {
                 hash,
                 share_difficulty,
                 sequence,
                 is_block,
-            } => Self::Accepted {
+            }) => Self::Accepted {
                 share_id: Hash(hash),
                 share_difficulty: share_difficulty.shown(),
                 sequence: sequence.get(),
                 block: is_block,
             },
-            ShareVerdict::Rejected(rejection) => Self::Rejected {
-                reason: Reason(rejection.reason()),
-                detail: detail(Why::Rejection(rejection)),
-                sequence: match rejection {
+            Err(why) => Self::Rejected {
+                reason: Reason(why.reason()),
+                detail: Detail { why, is_block },
+                sequence: match why {
                     Rejection::Duplicate(first) => Some(first.get()),
                     _ => None,
                 },
-            },
-            ShareVerdict::JobFull { .. } => Self::Rejected {
-                reason: Reason(Rejection::Stale.reason()),
-                detail: detail(Why::JobFull),
-                sequence: None,
-            },
-            ShareVerdict::OtherWorker => Self::Rejected {
-                reason: Reason(Rejection::UnknownJob.reason()),
-                detail: detail(Why::OtherWorker),
-                sequence: None,
             },
         }
     }

@@ -401,7 +401,7 @@ impl Engine {
                 Verdict::Unknown if why.is_empty() => {
                     log::info!("node {name}: nothing is known yet of the chain it is on")
                 }
-                Verdict::Unknown => log::info!("node {name}: which chain it is on cannot be told ({why})"),
+                Verdict::Unknown => log::info!("node {name}: which chain it is on is unknown ({why})"),
             }
         }
         node.heard(|heard| heard.finding = Some(finding));

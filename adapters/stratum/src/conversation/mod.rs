@@ -12,10 +12,12 @@
 
 use std::sync::Arc;
 
-use dwarves_actors::handlers::submission::messages::ShareVerdict;
 use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, TemplateId, WorkerId};
+use dwarves_domain::login::LoginRules;
+use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use dwarves_domain::target::{CompactTarget, Difficulty, shortest_decimal};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::vardiff;
@@ -24,7 +26,6 @@ use dwarves_domain::work::{Algorithm, Job, JobKey, SessionJob, SessionJobId, Ses
 use super::protocol::fault::Fault;
 use super::protocol::notify::NotifyParts;
 use super::protocol::{reply, scale};
-use dwarves_domain::login::LoginRules;
 
 mod lines;
 pub mod pace;
@@ -329,7 +330,7 @@ impl Conversation {
         scene: &Scene<'_>,
     ) -> Option<Fault> {
         match verdict {
-            ShareVerdict::Accepted { share_difficulty, .. } => {
+            Ok(AcceptedShare { share_difficulty, .. }) => {
                 self.note(worker, false);
                 let member = self.members.iter_mut().find(|member| member.worker == worker);
                 if let Some(member) = member {
@@ -340,19 +341,16 @@ impl Conversation {
                     .on_share(scene.now, *share_difficulty, &scene.rules.vardiff);
                 None
             }
-            ShareVerdict::Rejected(reason) => {
-                let fault = Fault::from(*reason);
+            Err(reason) => {
                 // A late share is the network's fault more than the miner's.
-                if fault != Fault::Stale {
+                if reason.is_wrong() {
                     self.note(worker, true);
                 }
-                Some(fault)
-            }
-            ShareVerdict::OtherWorker => Some(Fault::JobNotFound),
-            ShareVerdict::JobFull { issued } => {
-                // The next job is told right after, and no share of it is lost any more.
-                self.pace.raise(*issued, scene.now, &scene.rules.vardiff);
-                Some(Fault::Stale)
+                if let Rejection::JobFull { issued } = reason {
+                    // The next job is told right after, and no share of it is lost any more.
+                    self.pace.raise(*issued, scene.now, &scene.rules.vardiff);
+                }
+                Some(Fault::from(*reason))
             }
         }
     }

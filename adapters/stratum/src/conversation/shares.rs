@@ -8,14 +8,14 @@ use std::sync::Arc;
 use dwarves_actors::handlers::submission::messages::RolledShare;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
-use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::login::parse_user;
+use dwarves_domain::share::{RejectedShare, Rejection, Submission};
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce, Job, SessionJobId, SessionSeat, Template};
 
 use super::{Conversation, Member, Scene, VERSION_MASK};
 use crate::protocol::fault::Fault;
 use crate::protocol::params::{self, Submit};
-use dwarves_domain::login::parse_user;
 
 /// What a submit came to so far.
 #[derive(Debug)]
@@ -68,7 +68,10 @@ impl Conversation {
             Ok(share) => share,
             Err(reason) => self
                 .refused(&submit, extranonce1, (reason, miner, Some(worker)), scene)
-                .unwrap_or(RolledShare::Rejected { reason, worker }),
+                .unwrap_or(RolledShare::Rejected(RejectedShare {
+                    reason,
+                    worker: Some(worker),
+                })),
         };
         Attempt::Share(miner, share)
     }
@@ -106,8 +109,7 @@ impl Conversation {
             nonce: submit.nonce,
             versions: self.versions(submit.version_bits, template.version()),
             finder,
-            reason,
-            worker,
+            rejected: RejectedShare { reason, worker },
         })
     }
 

@@ -2,6 +2,7 @@ use dwarves_actors::handlers::submission::messages::RolledShare;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId};
 use dwarves_domain::share::{self, Rejection};
+use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use dwarves_domain::time::Span;
 use dwarves_domain::work::{ExtraNonce1, VersionRolling};
 use dwarves_testkit::build::{BEGIN, hotkey, job_key, template, template_of, template_row};
@@ -118,12 +119,12 @@ impl Talk {
 
     /// A share of this worker is accepted that was issued at this difficulty.
     fn accepted(&mut self, issued: f64, worker: u32) {
-        let accepted = ShareVerdict::Accepted {
+        let accepted = Ok(AcceptedShare {
             hash: HeaderHash::from_bytes([1; 32]),
             share_difficulty: difficulty(issued),
             sequence: Sequence::new(1),
             is_block: false,
-        };
+        });
         self.verdict(&accepted, worker);
     }
 
@@ -181,8 +182,8 @@ impl Talk {
             }),
             Some(Attempt::Share(
                 _,
-                RolledShare::Rejected { reason, .. } | RolledShare::Refused { reason, .. },
-            )) => Err(Refused::Counted(reason)),
+                RolledShare::Rejected(rejected) | RolledShare::Refused { rejected, .. },
+            )) => Err(Refused::Counted(rejected.reason)),
             Some(Attempt::Fault(fault) | Attempt::Stray(_, _, fault)) => Err(Refused::Fault(fault)),
             None => panic!("a submit is a share or none"),
         }
@@ -495,7 +496,7 @@ fn refused_requests_climb_the_ladder_and_late_shares_do_not() {
     let mut talk = Talk::mining_on(template(1));
     let rules = talk.rules.clone();
     for _ in 0..30 {
-        talk.verdict(&ShareVerdict::Rejected(Rejection::Stale), 1);
+        talk.verdict(&Err(Rejection::Stale), 1);
     }
     assert_eq!(talk.conversation.take_rung(&rules), None);
     for rung in [Rung::NewWork, Rung::Reconnect, Rung::Disconnect] {
@@ -506,7 +507,7 @@ fn refused_requests_climb_the_ladder_and_late_shares_do_not() {
     }
     for rung in [Rung::NewWork, Rung::Reconnect, Rung::Disconnect] {
         for _ in 0..10 {
-            talk.verdict(&ShareVerdict::Rejected(Rejection::LowDifficulty), 1);
+            talk.verdict(&Err(Rejection::LowDifficulty), 1);
         }
         assert_eq!(
             talk.conversation.take_rung(&rules),
@@ -528,7 +529,7 @@ fn one_broken_rig_behind_a_proxy_is_put_out_and_the_others_stay() {
     for _ in 0..30 {
         // The broken one is ten times as busy.
         for _ in 0..10 {
-            talk.verdict(&ShareVerdict::Rejected(Rejection::LowDifficulty), 1);
+            talk.verdict(&Err(Rejection::LowDifficulty), 1);
         }
         talk.accepted(1e-9, 2);
         rungs.extend(talk.conversation.take_rung(&rules));
@@ -572,7 +573,7 @@ fn a_job_that_brought_far_too_much_is_replaced_by_a_harder_one_at_once() {
     // However many verdicts say so: it is the job that counts.
     for _ in 0..20 {
         let fault = talk.on_stage(|talk, scene, _| {
-            talk.on_verdict(&ShareVerdict::JobFull { issued }, WorkerId::new(1), scene)
+            talk.on_verdict(&Err(Rejection::JobFull { issued }), WorkerId::new(1), scene)
         });
         assert_eq!(fault, Some(Fault::Stale));
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use dwarves_domain::login::{LoginError, minutes};
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Span;
 
@@ -40,6 +41,8 @@ pub enum Fault {
 impl Fault {
     /// A worker that never authorized in this session.
     pub const UNAUTHORIZED: Self = Self::Unauthorized("Unauthorized worker");
+    /// Nobody can be asked now.
+    pub const POOL_BUSY: Self = Self::Other("The pool is busy, please try again");
 
     /// The code in the answer.
     pub const fn code(self) -> u8 {
@@ -85,8 +88,8 @@ impl From<LoginError> for Fault {
 impl From<Rejection> for Fault {
     fn from(rejection: Rejection) -> Self {
         match rejection {
-            Rejection::UnknownJob => Self::JobNotFound,
-            Rejection::Stale => Self::Stale,
+            Rejection::UnknownJob | Rejection::OtherWorker => Self::JobNotFound,
+            Rejection::Stale | Rejection::JobFull { .. } => Self::Stale,
             Rejection::Duplicate(_) => Self::Duplicate,
             Rejection::LowDifficulty => Self::LowDifficulty,
             Rejection::TimeOutOfRange => Self::Other("Ntime out of range"),
@@ -95,9 +98,65 @@ impl From<Rejection> for Fault {
     }
 }
 
+/// In words that tell what would be right.
+impl From<&Refusal> for Fault {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::MinerUnknown => {
+                Self::Unauthorized("Unauthorized worker: this hotkey is not registered at this pool")
+            }
+            Refusal::Banned { .. } => Self::Unauthorized("Unauthorized worker: this miner is banned"),
+            Refusal::RegistrationClosed => {
+                Self::Unauthorized("Unauthorized worker: the pool takes no new miners")
+            }
+            Refusal::PoolFull => {
+                Self::Unauthorized("Unauthorized worker: the pool has no room for new miners")
+            }
+            Refusal::AddressesFull => Self::Unauthorized(
+                "Unauthorized worker: the pool has no room for new addresses, please register a hotkey",
+            ),
+            Refusal::TooManyNew { try_again } => Self::TooManyNew {
+                try_again: *try_again,
+            },
+            Refusal::KeptOut { try_again } => Self::KeptOut {
+                try_again: *try_again,
+            },
+            Refusal::Paused => Self::Other("The pool is paused, please try again later"),
+            Refusal::NoWork => Self::Other("There is no work, please try again later"),
+            Refusal::NoExtranonce | Refusal::Busy => Self::POOL_BUSY,
+            Refusal::MinerFull => {
+                Self::Other("This miner has as many live shares as one may have, please try again")
+            }
+            Refusal::Unavailable => {
+                Self::Other("The pool cannot store anything right now, please try again later")
+            }
+            // Nobody signs, registers or orders anything over Stratum.
+            Refusal::PayoutAddressInvalid(_)
+            | Refusal::PayoutThresholdInvalid { .. }
+            | Refusal::WrongReceiver
+            | Refusal::StaleRequest
+            | Refusal::SignatureInvalid
+            | Refusal::Replayed
+            | Refusal::Forbidden
+            | Refusal::ControlUnknown { .. }
+            | Refusal::ControlFieldInvalid { .. }
+            | Refusal::ControlRefused(_) => Self::Other("Not supported"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_refusal_has_a_text_that_stands_in_json_as_it_is() {
+        for refusal in dwarves_testkit::refusals::every() {
+            let text = Fault::from(&refusal).text().into_owned();
+            let is_plain = |byte: u8| byte.is_ascii() && byte != b'"' && byte != b'\\';
+            assert!(!text.is_empty() && text.bytes().all(is_plain), "{refusal:?}");
+        }
+    }
 
     #[test]
     fn who_is_kept_out_is_told_why_and_for_how_long() {

@@ -7,9 +7,11 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
-use dwarves_actors::handlers::submission::messages::{ShareVerdict, SubmitSharesReply};
+use dwarves_actors::handlers::submission::messages::SharesAnswer;
 use dwarves_domain::ids::WorkerId;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
+use dwarves_domain::share::ShareVerdict;
 use tokio::sync::oneshot;
 
 use super::StratumSession;
@@ -87,15 +89,13 @@ fn write_fault(out: &mut Vec<u8>, id: &str, fault: Fault, is_block: bool) {
 fn tell(verdict: &ShareVerdict, worker: WorkerId) {
     let worker = worker.get();
     match verdict {
-        ShareVerdict::Accepted { hash, sequence, .. } => {
-            tracing::debug!(share = %hash, sequence = sequence.get(), worker, "share is answered: accepted");
-        }
-        ShareVerdict::Rejected(reason) => {
-            tracing::debug!(reason = reason.reason(), worker, "share is answered: rejected");
-        }
-        ShareVerdict::OtherWorker | ShareVerdict::JobFull { .. } => {
-            tracing::debug!(worker, "share is answered: does not count");
-        }
+        Ok(share) => tracing::debug!(
+            share = %share.hash,
+            sequence = share.sequence.get(),
+            worker,
+            "share is answered: accepted"
+        ),
+        Err(reason) => tracing::debug!(reason = reason.reason(), worker, "share is answered: rejected"),
     }
 }
 
@@ -104,7 +104,7 @@ enum Due {
     /// A text that is ready, but not its turn yet.
     Text(Vec<u8>),
     /// Shares that are being judged.
-    Shares(DueShares, oneshot::Receiver<SubmitSharesReply>),
+    Shares(DueShares, oneshot::Receiver<SharesAnswer>),
 }
 
 /// Everything that is due.
@@ -130,7 +130,7 @@ impl DueQueue {
         }
     }
 
-    pub(super) fn push_shares(&mut self, shares: DueShares, answer: oneshot::Receiver<SubmitSharesReply>) {
+    pub(super) fn push_shares(&mut self, shares: DueShares, answer: oneshot::Receiver<SharesAnswer>) {
         self.0.push_back(Due::Shares(shares, answer));
     }
 }
@@ -145,7 +145,7 @@ impl StratumSession {
                 Due::Shares(_, answer) => match Pin::new(answer).poll(wake) {
                     Poll::Pending => break,
                     // The handler is gone: whether the shares count is unknown, and repeating is safe.
-                    Poll::Ready(answer) => Some(answer.unwrap_or(SubmitSharesReply::Unavailable)),
+                    Poll::Ready(answer) => Some(answer.unwrap_or_else(|_| Err(Refusal::Unavailable).into())),
                 },
             };
             any = true;
@@ -163,31 +163,22 @@ impl StratumSession {
         }
     }
 
-    fn answer_shares(&mut self, shares: &DueShares, answer: SubmitSharesReply) {
-        let (answer, blocks) = answer.split();
-        let fault = match answer {
-            SubmitSharesReply::Verdicts(verdicts) => return self.write_verdicts(shares, &verdicts, &blocks),
-            SubmitSharesReply::MinerUnknown => Fault::UNAUTHORIZED,
-            SubmitSharesReply::Banned { .. } => {
-                Fault::Unauthorized("Unauthorized worker: this miner is banned")
-            }
-            SubmitSharesReply::Paused => Fault::Other("The pool is paused, please try again later"),
-            SubmitSharesReply::Busy => Fault::Other("The pool is busy, please try again"),
-            SubmitSharesReply::MinerFull => {
-                Fault::Other("This miner has as many live shares as one may have, please try again")
-            }
-            // Only over HTTP: the gate keeps sessions out.
-            SubmitSharesReply::KeptOut { .. } => Fault::UNAUTHORIZED,
-            SubmitSharesReply::Unavailable | SubmitSharesReply::WithBlocks { .. } => {
+    fn answer_shares(&mut self, shares: &DueShares, answer: SharesAnswer) {
+        let SharesAnswer { judged, blocks } = answer;
+        let fault = match judged {
+            Ok(verdicts) => return self.write_verdicts(shares, &verdicts, &blocks),
+            Err(Refusal::MinerUnknown) => Fault::UNAUTHORIZED,
+            Err(Refusal::Unavailable) => {
                 Fault::Other("The pool cannot store shares right now, please try again")
             }
+            Err(refusal) => Fault::from(&refusal),
         };
         shares.write_faults(Some(fault), &blocks, &mut self.out);
     }
 
     fn write_verdicts(&mut self, shares: &DueShares, verdicts: &[ShareVerdict], blocks: &[usize]) {
         // Late shares are no sign of life: a miner that sends nothing else is stuck on work that is over.
-        let is_late = |verdict: &ShareVerdict| matches!(verdict, ShareVerdict::Rejected(Rejection::Stale));
+        let is_late = |verdict: &ShareVerdict| matches!(verdict, Err(Rejection::Stale));
         if !verdicts.iter().all(is_late) {
             self.heard_at = self.thread.now();
         }

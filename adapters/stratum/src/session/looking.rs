@@ -3,15 +3,16 @@
 use std::pin::Pin;
 use std::task::{Context as Wake, Poll};
 
-use dwarves_actors::miner_manager::messages::JoinWorkerReply;
+use dwarves_actors::miner_manager::messages::Joined;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::login::parse_user;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::{Span, Timestamp};
 use tokio::sync::oneshot;
 
 use super::{End, StratumSession};
 use crate::conversation::Telling;
 use crate::protocol::reply;
-use dwarves_domain::login::parse_user;
 
 /// How long a miner may hear nothing: many give up on a pool that is silent for longer.
 const TELL_EVERY: Span = Span::from_secs(55);
@@ -23,7 +24,7 @@ const CHECK_EVERY: Span = Span::from_secs(60);
 /// The question whether workers are still welcome, one after the other.
 pub(super) struct Checking {
     user: Box<str>,
-    answer: oneshot::Receiver<JoinWorkerReply>,
+    answer: oneshot::Receiver<Result<Joined, Refusal>>,
     next: Vec<Box<str>>,
 }
 
@@ -118,14 +119,14 @@ impl StratumSession {
                 return;
             };
             match answer {
-                Ok(JoinWorkerReply::Joined {
+                Ok(Ok(Joined {
                     miner, worker, fixed, ..
-                }) => {
+                })) => {
                     let user = checking.user;
                     self.say(|talk, scene, _| talk.joined(&user, (miner, worker), None, fixed, scene));
                 }
-                Ok(JoinWorkerReply::Refused(standing)) => {
-                    tracing::info!("worker put out user={:?} why={standing:?}", checking.user);
+                Ok(Err(refusal)) if refusal.is_of_miner() => {
+                    tracing::info!("worker put out user={:?} why={refusal:?}", checking.user);
                     self.talk.left(&checking.user);
                     if !self.talk.is_mining() {
                         reply::show_message(&mut self.out, "Your worker may not mine here any more");

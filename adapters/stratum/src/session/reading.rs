@@ -3,18 +3,19 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as Wake, Poll};
 use std::time::Duration;
 
 use dwarves_actors::ask::AskError;
 use dwarves_actors::handlers::submission::messages::{RolledShare, SubmitRolled};
-use dwarves_actors::miner_manager::messages::{JoinWorker, JoinWorkerReply};
+use dwarves_actors::miner_manager::messages::{JoinWorker, Joined};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::login::Identity;
+use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::SessionSeat;
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::due::{DueShares, Slot};
@@ -34,9 +35,6 @@ const UNWRITTEN_SOFT_MAX: usize = 8_192;
 /// How often a session that ends is read once more: what its miner may have sent before it knew.
 const LAST_READS: usize = 8;
 
-/// The refusal when nobody can be asked now.
-const POOL_BUSY: Fault = Fault::Other("The pool is busy, please try again");
-
 /// What must be known before the next line is handled.
 pub(super) enum Waiting {
     /// `mining.subscribe` waits for an extranonce.
@@ -49,7 +47,7 @@ pub(super) enum Waiting {
     Joining {
         id: Box<str>,
         user: Box<str>,
-        answer: oneshot::Receiver<JoinWorkerReply>,
+        answer: oneshot::Receiver<Result<Joined, Refusal>>,
     },
 }
 
@@ -162,7 +160,7 @@ impl StratumSession {
                     let id = id.into();
                     self.waiting = Some(Box::new(Waiting::Subscribing { id, earlier, answer }));
                 }
-                Err(_) => reply::fault(&mut text, id, POOL_BUSY),
+                Err(_) => reply::fault(&mut text, id, Fault::POOL_BUSY),
             },
             Step::Join {
                 id, identity, worker, ..
@@ -186,7 +184,7 @@ impl StratumSession {
                         answer,
                     }));
                 }
-                Err(_) => reply::fault(&mut text, id, POOL_BUSY),
+                Err(_) => reply::fault(&mut text, id, Fault::POOL_BUSY),
             },
         }
         self.heard_at = self.thread.now();
@@ -210,7 +208,7 @@ impl StratumSession {
         identity: Identity,
         worker: WorkerName,
         earned: Option<Difficulty>,
-    ) -> Result<oneshot::Receiver<JoinWorkerReply>, AskError> {
+    ) -> Result<oneshot::Receiver<Result<Joined, Refusal>>, AskError> {
         let issued = self.talk.issued();
         self.reported = self.to_report();
         self.thread.peers.join.post(JoinWorker {
@@ -228,8 +226,9 @@ impl StratumSession {
             Attempt::Share(miner, share) => {
                 let worker = match &share {
                     RolledShare::Solved { job, .. } => Some(job.worker()),
-                    RolledShare::Rejected { worker, .. } => Some(*worker),
-                    RolledShare::Refused { worker, .. } => *worker,
+                    RolledShare::Rejected(rejected) | RolledShare::Refused { rejected, .. } => {
+                        rejected.worker
+                    }
                 };
                 // Only a stray share is nobody's.
                 let slot = worker.map_or(Slot::Stray(Fault::UNAUTHORIZED), Slot::Judged);
@@ -283,7 +282,7 @@ impl StratumSession {
             }
             Err(_) => {
                 let mut text = Vec::new();
-                answers.write_faults(Some(POOL_BUSY), &[], &mut text);
+                answers.write_faults(Some(Fault::POOL_BUSY), &[], &mut text);
                 self.answer(&text);
             }
         }
@@ -361,7 +360,7 @@ impl StratumSession {
                         self.say(|talk, scene, _| talk.subscribed(&id, seat, is_resumed, scene, &mut text));
                     }
                     // The gate is gone: the pool stops.
-                    Err(_) => reply::fault(&mut text, &id, POOL_BUSY),
+                    Err(_) => reply::fault(&mut text, &id, Fault::POOL_BUSY),
                 }
                 self.answer(&text);
             }
@@ -373,31 +372,31 @@ impl StratumSession {
                 else {
                     return;
                 };
-                self.on_join_reply(&id, &user, reply.unwrap_or(JoinWorkerReply::Unavailable));
+                self.on_join_reply(&id, &user, reply.unwrap_or(Err(Refusal::Unavailable)));
             }
         }
         self.tell_work(Telling::IfNew);
     }
 
-    fn on_join_reply(&mut self, id: &str, user: &str, answer: JoinWorkerReply) {
+    fn on_join_reply(&mut self, id: &str, user: &str, answer: Result<Joined, Refusal>) {
         let mut text = Vec::new();
         match answer {
-            JoinWorkerReply::Joined {
+            Ok(Joined {
                 miner,
                 worker,
                 fixed,
                 earned,
-            } => {
+            }) => {
                 self.span_has_worker(miner, user);
                 tracing::debug!("login ip={} user={user:?}", self.ip);
                 self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
                 reply::ok(&mut text, id);
             }
-            refused => {
-                tracing::debug!("login refused ip={} why={refused:?}", self.ip);
+            Err(refusal) => {
+                tracing::debug!("login refused ip={} why={refusal:?}", self.ip);
                 self.talk.on_refused_login();
-                reply::fault(&mut text, id, fault_of(&refused));
+                reply::fault(&mut text, id, Fault::from(&refusal));
             }
         }
         self.answer(&text);
@@ -410,32 +409,5 @@ impl StratumSession {
     pub(super) fn to_report(&self) -> [f32; 2] {
         let earned = self.talk.first_user().and_then(|user| self.talk.earned(user));
         [self.talk.issued(), earned].map(|known| known.map_or(0.0, Difficulty::to_f64) as f32)
-    }
-}
-
-/// In words that tell what would be right.
-fn fault_of(refused: &JoinWorkerReply) -> Fault {
-    use dwarves_actors::miner_manager::messages::Standing;
-    match refused {
-        JoinWorkerReply::Refused(Standing::Banned { .. }) => {
-            Fault::Unauthorized("Unauthorized worker: this miner is banned")
-        }
-        JoinWorkerReply::Refused(_) => {
-            Fault::Unauthorized("Unauthorized worker: this hotkey is not registered at this pool")
-        }
-        JoinWorkerReply::Closed => Fault::Unauthorized("Unauthorized worker: the pool takes no new miners"),
-        JoinWorkerReply::Full => {
-            Fault::Unauthorized("Unauthorized worker: the pool has no room for new miners")
-        }
-        JoinWorkerReply::AddressesFull => Fault::Unauthorized(
-            "Unauthorized worker: the pool has no room for new addresses, please register a hotkey",
-        ),
-        JoinWorkerReply::TooManyNew { try_again } => Fault::TooManyNew {
-            try_again: *try_again,
-        },
-        JoinWorkerReply::Paused => Fault::Other("The pool is paused, please try again later"),
-        JoinWorkerReply::Unavailable | JoinWorkerReply::Joined { .. } => {
-            Fault::Other("The pool cannot store anything right now, please try again later")
-        }
     }
 }

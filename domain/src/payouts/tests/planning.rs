@@ -5,14 +5,14 @@ use super::*;
 
 /// What a world is planned from.
 #[derive(Clone, Debug)]
-struct World {
+pub(super) struct World {
     candidates: Vec<Candidate>,
     coins: Vec<u64>,
-    rules: PlanRules,
+    pub(super) rules: PlanRules,
 }
 
 impl World {
-    fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         plan(self.candidates.clone(), &self.rules, &self.purse()).unwrap()
     }
 
@@ -269,7 +269,7 @@ proptest! {
     }
 }
 
-fn owed(n: u8, payable: u64, threshold: Option<u64>) -> Candidate {
+pub(super) fn owed(n: u8, payable: u64, threshold: Option<u64>) -> Candidate {
     Candidate {
         hotkey: key(n),
         payable: sats(payable),
@@ -278,7 +278,7 @@ fn owed(n: u8, payable: u64, threshold: Option<u64>) -> Candidate {
     }
 }
 
-fn with_defaults(candidates: Vec<Candidate>, coins: &[u64]) -> World {
+pub(super) fn with_defaults(candidates: Vec<Candidate>, coins: &[u64]) -> World {
     let mut rules = rules(FeePayer::Pool, 2_000);
     rules.threshold = sats(100_000);
     rules.threshold_min = Amount::ZERO;

@@ -26,6 +26,14 @@ fn a_transaction_that_pays_others_or_less_is_seen() {
         seen(&[change.clone(), ours.clone()]).check_pays(&outputs(700)),
         Ok(())
     );
+    // In whatever order scripts and amounts are: change to the least script of all, and less to the same one.
+    for change in [
+        (Vec::new(), 5),
+        (script(ADDRESSES[0]), 5),
+        (script(ADDRESSES[0]), 900),
+    ] {
+        assert_eq!(seen(&[ours.clone(), change]).check_pays(&outputs(700)), Ok(()));
+    }
     assert!(matches!(
         seen(std::slice::from_ref(&ours)).check_pays(&outputs(701)),
         Err(TransactionError::NotPaid { .. })

@@ -3,6 +3,7 @@ use crate::ledger::{Account, Balance, Balances};
 use crate::rewards::pps;
 use proptest::prelude::*;
 
+mod order;
 mod reorganising;
 mod schemes;
 

@@ -46,5 +46,7 @@ proptest! {
         prop_assert_eq!(&Job::restore(job.id(), &fields, template, owner).unwrap(), &job);
         prop_assert!(job.share_target() >= job.template().network_target());
         prop_assert!(job.units() <= Units::ONE);
+        prop_assert_eq!(job.units(), job.share_target().units(job.template().network_target()));
+        prop_assert_eq!(job.share_difficulty(), job.share_target().difficulty());
     }
 }

@@ -4,6 +4,15 @@ use bitcoin::hashes::Hash;
 use super::*;
 use crate::ids::ExtraNonce;
 
+#[test]
+fn algorithms_survive_storing_and_no_others_are_read() {
+    for algorithm in Algorithm::ALL {
+        assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
+    }
+    assert_eq!(Algorithm::Scrypt.to_string(), "scrypt");
+    assert_eq!("x11".parse::<Algorithm>(), Err(ParseAlgorithmError));
+}
+
 /// A real template of Bitcoin Core on regtest with 20 transactions.
 fn core_template() -> (ChainTemplate, serde_json::Value) {
     let json: serde_json::Value =

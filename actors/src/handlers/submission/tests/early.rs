@@ -1,6 +1,10 @@
 //! Shares whose work is not known here yet: another handler was told of it first.
 
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::Rejection;
+
 use super::*;
+use crate::handlers::submission::messages::SharesAnswer;
 
 async fn nothing_is_judged(bench: &mut Bench) {
     settle().await;
@@ -20,7 +24,7 @@ async fn a_share_waits(known: &[u32], next: u32) {
     let judging = bench.judging().await;
     assert_eq!(found(&judging.payload), [vec![Ok(())]]);
     judging.reply.answer(vec![verdicts(1)]);
-    assert!(matches!(answer.await, Ok(SubmitSharesReply::Verdicts(_))));
+    assert!(matches!(answer.await, Ok(SharesAnswer { judged: Ok(_), .. })));
 }
 
 #[actix::test]
@@ -75,12 +79,12 @@ async fn those_who_wait_are_as_many_as_may_be_in_flight() {
         .collect();
     assert_eq!(
         bench.submit(vec![good(&job, 0)]).await,
-        Ok(SubmitSharesReply::Busy)
+        Ok(Err(Refusal::Busy).into())
     );
     bench.work(&[2]).await;
     let judging = bench.judging().await;
     judging.reply.answer(vec![verdicts(1); room]);
     for answer in waiting {
-        assert!(matches!(answer.await, Ok(SubmitSharesReply::Verdicts(_))));
+        assert!(matches!(answer.await, Ok(SharesAnswer { judged: Ok(_), .. })));
     }
 }

@@ -1,6 +1,10 @@
 //! Work is fetched at once, or when there is newer work, or when the wait is over.
 
+use dwarves_domain::refusal::Refusal;
+
 use super::*;
+use crate::miner_manager::messages::Assigned;
+use crate::work_manager::messages::IssuedJob;
 
 #[actix::test]
 async fn work_is_fetched_from_those_who_own_it() {
@@ -13,10 +17,10 @@ async fn work_is_fetched_from_those_who_own_it() {
     let job = bench.give_job(1).await;
     assert_eq!(
         answer.await.unwrap(),
-        FetchWorkReply::Work {
+        Ok(IssuedJob {
             job: Arc::clone(&job),
             expires_at: BEGIN
-        }
+        })
     );
     let _answer = bench.submit(vec![good(&job, 0)]);
     assert_eq!(found(&bench.judging().await.payload), [[Ok(())]]);
@@ -25,22 +29,19 @@ async fn work_is_fetched_from_those_who_own_it() {
 #[actix::test]
 async fn each_refusal_is_told_as_what_it_is() {
     let mut bench = Bench::new(&[1]).await;
-    let banned = Standing::Banned {
+    let banned = Refusal::Banned {
         reason: "spam".to_owned(),
     };
     let refusals = [
         (
-            AssignWorkerReply::Refused(banned),
-            FetchWorkReply::Banned {
+            Err(banned),
+            Err(Refusal::Banned {
                 reason: "spam".to_owned(),
-            },
+            }),
         ),
-        (
-            AssignWorkerReply::Refused(Standing::Unknown),
-            FetchWorkReply::MinerUnknown,
-        ),
-        (AssignWorkerReply::Paused, FetchWorkReply::NoWork),
-        (AssignWorkerReply::Unavailable, FetchWorkReply::Unavailable),
+        (Err(Refusal::MinerUnknown), Err(Refusal::MinerUnknown)),
+        (Err(Refusal::Paused), Err(Refusal::NoWork)),
+        (Err(Refusal::Unavailable), Err(Refusal::Unavailable)),
     ];
     for (said, told) in refusals {
         let answer = bench.fetch(None);
@@ -50,15 +51,15 @@ async fn each_refusal_is_told_as_what_it_is() {
     }
     let answer = bench.fetch(None);
     settle().await;
-    let assigned = AssignWorkerReply::Assigned {
+    let assigned = Ok(Assigned {
         worker: WorkerId::new(0),
         share_target: Difficulty::MIN.target(),
-    };
+    });
     bench.assign.try_recv().unwrap().reply.answer(assigned);
     settle().await;
     let issue = bench.issue.try_recv().unwrap();
-    issue.reply.answer(IssueJobReply::NoWork);
-    assert_eq!(answer.await.unwrap(), FetchWorkReply::NoWork);
+    issue.reply.answer(Err(Refusal::NoWork));
+    assert_eq!(answer.await.unwrap(), Err(Refusal::NoWork));
 }
 
 #[actix::test]
@@ -74,7 +75,7 @@ async fn a_long_poll_waits_for_newer_work_and_wakes_when_it_comes() {
     assert!(bench.assign.try_recv().is_err());
     bench.work(&[1, 2]).await;
     let job = bench.give_job(2).await;
-    assert!(matches!(answer.await, Ok(FetchWorkReply::Work { job: got, .. }) if got == job));
+    assert!(matches!(answer.await, Ok(Ok(IssuedJob { job: got, .. })) if got == job));
     // Who knows old work does not wait at all.
     let _answer = bench.fetch(Some(known));
     bench.give_job(2).await;
@@ -89,7 +90,7 @@ async fn a_long_poll_that_waited_long_enough_gets_what_there_is() {
     assert!(bench.assign.try_recv().is_err());
     bench.pass(2).await;
     bench.give_job(1).await;
-    assert!(matches!(answer.await, Ok(FetchWorkReply::Work { .. })));
+    assert!(matches!(answer.await, Ok(Ok(IssuedJob { .. }))));
 }
 
 #[actix::test]
@@ -108,7 +109,7 @@ async fn those_who_wait_are_bounded_and_those_who_gave_up_make_room() {
         .map(|_| bench.fetch(Some(known)))
         .collect();
     settle().await;
-    assert_eq!(bench.fetch(Some(known)).await, Ok(FetchWorkReply::Busy));
+    assert_eq!(bench.fetch(Some(known)).await, Ok(Err(Refusal::Busy)));
     // Another client's place is its own.
     let mut elsewhere = bench.fetch_from(2, Some(known));
     settle().await;
@@ -127,7 +128,7 @@ async fn those_who_wait_are_bounded_and_those_who_gave_up_make_room() {
     bench.give_job(2).await;
     settle().await;
     assert!(bench.assign.try_recv().is_err());
-    assert!(matches!(next.await, Ok(FetchWorkReply::Work { .. })));
+    assert!(matches!(next.await, Ok(Ok(IssuedJob { .. }))));
 }
 
 #[actix::test]
@@ -138,8 +139,8 @@ async fn who_waits_is_answered_when_miners_are_let_go_and_waits_again_when_there
     bench.lack(&[1], false).await;
     assert!(answer.try_recv().is_err(), "it may be over in a moment");
     bench.lack(&[1], true).await;
-    assert_eq!(answer.await, Ok(FetchWorkReply::NoWork));
-    assert_eq!(bench.fetch(Some(known)).await, Ok(FetchWorkReply::NoWork));
+    assert_eq!(answer.await, Ok(Err(Refusal::NoWork)));
+    assert_eq!(bench.fetch(Some(known)).await, Ok(Err(Refusal::NoWork)));
     bench.work(&[1]).await;
     let mut answer = bench.fetch(Some(known));
     settle().await;
@@ -155,7 +156,7 @@ async fn what_an_operator_decides_about_a_miner_reaches_those_who_wait_at_once()
     let watch = bench.watch.try_recv().unwrap();
     let first = bench.fetch(None);
     let job = bench.give_job(1).await;
-    first.await.unwrap();
+    let _answer = first.await.unwrap();
     let mut waiting = bench.fetch(Some(job.id()));
     settle().await;
     watch.payload.watcher.tell(MinerChanged(hotkey(2))).unwrap();
@@ -163,7 +164,7 @@ async fn what_an_operator_decides_about_a_miner_reaches_those_who_wait_at_once()
     assert!(waiting.try_recv().is_err(), "it was somebody else");
     watch.payload.watcher.tell(MinerChanged(hotkey(1))).unwrap();
     let again = bench.give_job(1).await;
-    let FetchWorkReply::Work { job, .. } = waiting.await.unwrap() else {
+    let Ok(IssuedJob { job, .. }) = waiting.await.unwrap() else {
         panic!("there is work")
     };
     assert_eq!(job, again);

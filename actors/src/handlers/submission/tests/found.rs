@@ -3,17 +3,22 @@
 
 use std::time::Duration;
 
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::RejectedShare;
+use dwarves_domain::share::Rejection;
 use dwarves_domain::work::ExtraNonce1;
-
-use super::*;
-use crate::assembly::{self, Placement, PoolPorts, PoolSettings, World};
-use crate::miner_manager::messages::{MinerControl, RegisterMiner};
-use crate::pool_manager::messages::{ControlMessage, Deliver, PoolControl};
-use crate::testing::settings::pool_settings;
-use crate::work_manager::messages::WorkControl;
 use dwarves_testkit::build::EASY_BITS;
 use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{RecordingHalt, TestChain, TestWallet};
+
+use super::*;
+use crate::assembly::{self, Placement, PoolPorts, PoolSettings, World};
+use crate::handlers::submission::messages::RolledShare;
+use crate::miner_manager::messages::{MinerControl, RegisterMiner};
+use crate::pool_manager::messages::{ControlMessage, Deliver, PoolControl};
+use crate::testing::settings::pool_settings;
+use crate::work_manager::messages::IssuedJob;
+use crate::work_manager::messages::WorkControl;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -98,7 +103,7 @@ impl Pool {
     }
 
     async fn control(&self, message: ControlMessage) {
-        asked(&self.ports.deliver, Deliver(message)).await;
+        let _answer = asked(&self.ports.deliver, Deliver(message)).await;
     }
 
     async fn pass(&self, secs: u64) {
@@ -118,7 +123,7 @@ impl Pool {
             newer_than: None,
         };
         match asked(&Port::new(&self.handler), fetch).await {
-            FetchWorkReply::Work { job, .. } => job,
+            Ok(IssuedJob { job, .. }) => job,
             other => panic!("{other:?}"),
         }
     }
@@ -138,7 +143,7 @@ async fn find(way: Way, state: State) {
         payout_threshold: None,
         from: std::net::Ipv4Addr::LOCALHOST.into(),
     };
-    asked(&pool.ports.registration.register, register).await;
+    let _answer = asked(&pool.ports.registration.register, register).await;
     let job = pool.job().await;
     let chain = job.template().chain().clone();
     // The header that is a block: of the job itself, or of an extranonce that a session's miner rolled.
@@ -225,8 +230,10 @@ async fn find(way: Way, state: State) {
                     nonce,
                     versions: vec![version ^ 2, version],
                     finder: miner,
-                    reason: Rejection::Stale,
-                    worker: None,
+                    rejected: RejectedShare {
+                        reason: Rejection::Stale,
+                        worker: None,
+                    },
                 };
                 let submit = SubmitRolled {
                     miner,
@@ -237,21 +244,13 @@ async fn find(way: Way, state: State) {
             }
         };
         settle().await;
-        reply.split()
+        (reply.judged, reply.blocks)
     };
     let (first, blocks) = submit(&pool).await;
     assert_eq!(blocks, [0], "{case}: {first:?}");
     match &first {
-        SubmitSharesReply::Verdicts(verdicts) => {
-            assert!(
-                !matches!(verdicts[0], ShareVerdict::Accepted { .. }),
-                "{case}: {first:?}"
-            );
-        }
-        refused => assert!(
-            !matches!(refused, SubmitSharesReply::Unavailable),
-            "{case}: {refused:?}"
-        ),
+        Ok(verdicts) => assert!(verdicts[0].is_err(), "{case}: {first:?}"),
+        Err(refusal) => assert_ne!(*refusal, Refusal::Unavailable, "{case}"),
     }
     let stored = pool.memory.found_blocks();
     assert_eq!(stored.len(), 1, "{case}");
@@ -302,7 +301,7 @@ async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
                 payout_threshold: None,
                 from: std::net::Ipv4Addr::LOCALHOST.into(),
             };
-            asked(&pool.ports.registration.register, register).await;
+            let _answer = asked(&pool.ports.registration.register, register).await;
         }
         if !ends_work {
             pool.chain
@@ -322,19 +321,18 @@ async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
             };
             let reply = asked(&Port::new(handler), submit).await;
             settle().await;
-            reply.split()
+            (reply.judged, reply.blocks)
         };
         let finder = || {
             let blocks = pool.memory.found_blocks();
             assert_eq!((blocks.len(), blocks[0].hash), (1, proof.hash));
             blocks[0].finder
         };
-        let unknown = SubmitSharesReply::Verdicts(vec![ShareVerdict::Rejected(Rejection::UnknownJob)]);
+        let unknown = Ok(vec![Err(Rejection::UnknownJob)]);
         assert_eq!(bring(&other, 9).await, (unknown.clone(), vec![0]));
         assert_eq!(finder(), None, "not the thief");
         let (answer, blocks) = bring(&other, 1).await;
-        let counts = matches!(&answer, SubmitSharesReply::Verdicts(verdicts)
-            if matches!(verdicts[0], ShareVerdict::Accepted { .. }));
+        let counts = matches!(&answer, Ok(verdicts) if verdicts[0].is_ok());
         assert_eq!(
             (counts, blocks.is_empty()),
             (!ends_work, !ends_work),

@@ -1,12 +1,15 @@
 //! Shares of a chain whose hash is slow: hashed elsewhere, after the cheap checks, and refused if too many wait.
 
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::Rejection;
+use dwarves_domain::source::Source;
 use dwarves_domain::work::Header;
+use dwarves_ports::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
 
 use super::*;
 use crate::block_tracker::messages::CandidateReply;
-use dwarves_domain::source::Source;
-use dwarves_ports::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
+use crate::handlers::submission::messages::SharesAnswer;
 
 /// Headers that were handed over, and who waits for their hashes.
 type Handed = (Vec<Header>, oneshot::Sender<Vec<HeaderHash>>);
@@ -74,8 +77,8 @@ async fn what_fails_the_cheap_checks_is_hashed_for_a_block_alone_and_hashes_deci
         assert_eq!(taken.payload.hash, headers[usize::from(is_doubtful)].hash());
         taken.reply.answer(CandidateReply::Taken);
     }
-    let (answer, blocks) = answer.await.unwrap().split();
-    assert!(matches!(answer, SubmitSharesReply::Verdicts(_)));
+    let SharesAnswer { judged, blocks } = answer.await.unwrap();
+    assert!(judged.is_ok());
     assert_eq!(blocks, [0, 1], "none of them was accepted here");
 }
 
@@ -109,9 +112,9 @@ async fn too_much_to_hash_is_busy_and_hashing_that_ended_is_unavailable() {
     let first = bench.submit(vec![Some(submission(&job, 1))]);
     settle().await;
     let second = bench.submit(vec![Some(submission(&job, 2))]);
-    assert_eq!(second.await.unwrap(), SubmitSharesReply::Busy);
+    assert_eq!(second.await.unwrap(), Err(Refusal::Busy).into());
     drop(handed.try_recv().unwrap());
-    assert_eq!(first.await.unwrap(), SubmitSharesReply::Unavailable);
+    assert_eq!(first.await.unwrap(), Err(Refusal::Unavailable).into());
 }
 
 #[actix::test]
@@ -128,8 +131,8 @@ async fn what_was_refused_because_the_queue_was_full_is_hashed_later_for_it_may_
     reply.send(vec![MET]).unwrap();
     let taken = bench.blocks.recv().await.unwrap();
     taken.reply.answer(CandidateReply::Taken);
-    let (answer, blocks) = second.await.unwrap().split();
-    assert_eq!((answer, blocks), (SubmitSharesReply::Busy, vec![0]));
+    let SharesAnswer { judged, blocks } = second.await.unwrap();
+    assert_eq!((judged, blocks), (Err(Refusal::Busy), vec![0]));
 }
 
 #[actix::test]
@@ -147,7 +150,7 @@ async fn requests_that_are_being_hashed_are_in_flight_and_a_client_has_only_its_
     settle().await;
     let (_, reply) = handed.try_recv().expect("it may be a block");
     reply.send(vec![MISSED]).unwrap();
-    assert_eq!(one_more.await.unwrap(), SubmitSharesReply::Busy);
+    assert_eq!(one_more.await.unwrap(), Err(Refusal::Busy).into());
     assert!(bench.judge.try_recv().is_err(), "its shares do not count");
     // Another client's places are its own, and whoever is answered gives one back.
     let elsewhere = bench.submit_from(2, vec![Some(submission(&job, 2_000))]);
@@ -156,11 +159,11 @@ async fn requests_that_are_being_hashed_are_in_flight_and_a_client_has_only_its_
     reply.send(vec![SHARE]).unwrap();
     let judging = bench.judging().await;
     judging.reply.answer(vec![verdicts(1)]);
-    assert!(matches!(elsewhere.await.unwrap(), SubmitSharesReply::Verdicts(_)));
+    assert!(elsewhere.await.unwrap().judged.is_ok());
     drop(hashing.pop());
     assert_eq!(
         answers.pop().unwrap().await.unwrap(),
-        SubmitSharesReply::Unavailable
+        Err(Refusal::Unavailable).into()
     );
     let _again = bench.submit(vec![Some(submission(&job, 3_000))]);
     settle().await;

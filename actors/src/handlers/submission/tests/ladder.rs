@@ -1,12 +1,17 @@
 //! Whoever sends mostly wrong shares over HTTP is kept out for a while, alone, and its blocks are not.
 
 use dwarves_domain::ids::Sequence;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::Rejection;
+use dwarves_domain::share::ShareVerdict;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::block_tracker::messages::CandidateReply;
+use crate::control::Controlled;
 use crate::gate::GateControl;
-use crate::pool_manager::messages::ControlOutcome;
+use crate::handlers::submission::messages::SharesAnswer;
+use crate::miner_manager::messages::Judgement;
 
 /// What a client's worker sends.
 #[derive(Clone, Copy)]
@@ -23,7 +28,7 @@ const BROKEN: From = From {
 };
 
 impl Bench {
-    fn send(&self, from: From, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SubmitSharesReply> {
+    fn send(&self, from: From, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SharesAnswer> {
         self.post(SubmitShares {
             miner: hotkey(from.miner),
             from: client_ip(from.client),
@@ -33,30 +38,25 @@ impl Bench {
     }
 
     /// Ten shares, all judged alike; gives the answer, or the answer without anybody having judged them.
-    async fn ten(
-        &mut self,
-        from: From,
-        share: Option<Submission>,
-        verdict: ShareVerdict,
-    ) -> SubmitSharesReply {
+    async fn ten(&mut self, from: From, share: Option<Submission>, verdict: ShareVerdict) -> Judgement {
         let answer = self.send(from, vec![share; 10]);
         settle().await;
         if let Ok(judge) = self.judge.try_recv() {
-            judge.reply.answer(vec![Judgement::Verdicts(vec![verdict; 10])]);
+            judge.reply.answer(vec![Ok(vec![verdict; 10])]);
         }
         let answer = answer.await.unwrap();
         settle().await;
-        answer
+        answer.judged
     }
 
-    async fn control(&self, control: GateControl) -> ControlOutcome {
+    async fn control(&self, control: GateControl) -> Controlled {
         let asked: Port<GateControl> = Port::new(&self.gate);
         asked.ask(control, Duration::from_secs(1)).await.unwrap()
     }
 
     async fn kept_out(&self) -> Value {
         match self.control(GateControl::Status).await {
-            ControlOutcome::Done(view) => view["kept_out"].clone(),
+            Ok(view) => view["kept_out"].clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -65,17 +65,17 @@ impl Bench {
     async fn climb(&mut self, from: From, share: Option<Submission>) {
         for _ in 0..3 {
             let answer = self.ten(from, share, LOW).await;
-            assert!(matches!(answer, SubmitSharesReply::Verdicts(_)), "{answer:?}");
+            assert!(answer.is_ok(), "{answer:?}");
         }
     }
 }
 
-const LOW: ShareVerdict = ShareVerdict::Rejected(Rejection::LowDifficulty);
+const LOW: ShareVerdict = Err(Rejection::LowDifficulty);
 
-fn out(secs: u64) -> SubmitSharesReply {
-    SubmitSharesReply::KeptOut {
+fn out(secs: u64) -> Judgement {
+    Err(Refusal::KeptOut {
         try_again: Span::from_secs(secs),
-    }
+    })
 }
 
 #[actix::test]
@@ -98,7 +98,7 @@ async fn the_worker_is_kept_out_alone_until_its_time_is_over_or_an_admin_lifts_i
         },
     ] {
         let answer = bench.ten(other, wrong, LOW).await;
-        assert!(matches!(answer, SubmitSharesReply::Verdicts(_)), "{answer:?}");
+        assert!(answer.is_ok(), "{answer:?}");
     }
     let kept_out = bench.kept_out().await;
     assert_eq!(
@@ -112,9 +112,9 @@ async fn the_worker_is_kept_out_alone_until_its_time_is_over_or_an_admin_lifts_i
     bench.climb(BROKEN, wrong).await;
     assert_eq!(bench.ten(BROKEN, wrong, LOW).await, out(60));
     let lifted = bench.control(GateControl::Lift(client_ip(1))).await;
-    assert_eq!(lifted, ControlOutcome::Done(json!({ "lifted": 1 })));
+    assert_eq!(lifted, Ok(json!({ "lifted": 1 })));
     let again = bench.control(GateControl::Lift(client_ip(1))).await;
-    assert!(matches!(again, ControlOutcome::Refused(_)), "{again:?}");
+    assert!(matches!(again, Err(Refusal::ControlRefused(_))), "{again:?}");
     bench.climb(BROKEN, wrong).await;
 }
 
@@ -122,20 +122,20 @@ async fn the_worker_is_kept_out_alone_until_its_time_is_over_or_an_admin_lifts_i
 async fn late_shares_and_those_of_other_workers_climb_no_ladder() {
     let mut bench = Bench::new(&[1]).await;
     for verdict in [
-        ShareVerdict::Rejected(Rejection::Stale),
-        ShareVerdict::OtherWorker,
-        ShareVerdict::JobFull {
+        Err(Rejection::Stale),
+        Err(Rejection::OtherWorker),
+        Err(Rejection::JobFull {
             issued: Difficulty::MIN,
-        },
+        }),
     ] {
         for _ in 0..10 {
             let answer = bench.ten(BROKEN, None, verdict).await;
-            assert!(matches!(answer, SubmitSharesReply::Verdicts(_)), "{answer:?}");
+            assert!(answer.is_ok(), "{answer:?}");
         }
     }
     for _ in 0..3 {
-        let twice = ShareVerdict::Rejected(Rejection::Duplicate(Sequence::new(1)));
-        bench.ten(BROKEN, None, twice).await;
+        let twice = Err(Rejection::Duplicate(Sequence::new(1)));
+        let _answer = bench.ten(BROKEN, None, twice).await;
     }
     assert_eq!(
         bench.ten(BROKEN, None, LOW).await,
@@ -156,12 +156,12 @@ async fn without_a_name_the_jobs_tell_whose_shares_they_are() {
     bench.climb(unnamed, wrong).await;
     assert_eq!(bench.ten(unnamed, wrong, LOW).await, out(60));
     let answer = bench.ten(unnamed, others, LOW).await;
-    assert!(matches!(answer, SubmitSharesReply::Verdicts(_)), "{answer:?}");
+    assert!(answer.is_ok(), "{answer:?}");
     // A request that also brings another rig's shares is judged.
     let mixed = bench.send(unnamed, vec![wrong, others]);
     let judging = bench.judging().await;
     judging.reply.answer(vec![verdicts(2)]);
-    assert!(matches!(mixed.await.unwrap(), SubmitSharesReply::Verdicts(_)));
+    assert!(mixed.await.unwrap().judged.is_ok());
 }
 
 #[actix::test]
@@ -189,6 +189,6 @@ async fn find_block_outside(algorithm: Algorithm) {
     let taken = bench.blocks.try_recv().unwrap();
     taken.reply.answer(CandidateReply::Taken);
     assert!(bench.judge.try_recv().is_err(), "nothing is credited");
-    let (answer, places) = answer.await.unwrap().split();
-    assert_eq!((answer, places), (out(60), vec![0]));
+    let SharesAnswer { judged, blocks } = answer.await.unwrap();
+    assert_eq!((judged, blocks), (out(60), vec![0]));
 }

@@ -1,5 +1,7 @@
 //! A full mailbox.
 
+use dwarves_domain::refusal::Refusal;
+
 use super::*;
 
 #[actix::test]
@@ -32,12 +34,12 @@ async fn a_full_mailbox_is_refused_and_stays_bounded_and_everything_taken_is_ans
     settle().await;
     let mut asked = 0;
     while let Ok(assign) = bench.assign.try_recv() {
-        assign.reply.answer(AssignWorkerReply::Paused);
+        assign.reply.answer(Err(Refusal::Paused));
         asked += 1;
     }
     assert_eq!(asked, taken.len(), "what was refused left no trace");
     for answer in taken {
-        assert_eq!(answer.await, Ok(FetchWorkReply::NoWork));
+        assert_eq!(answer.await, Ok(Err(Refusal::NoWork)));
     }
     assert!(port.post(fetch()).is_ok(), "there is room again");
 }

@@ -5,23 +5,27 @@ use std::time::Duration;
 
 use dwarves_domain::ids::{TemplateId, WorkerId};
 use dwarves_domain::miners::rejects::Limits;
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::ShareVerdict;
+use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::Template;
-use tokio::sync::oneshot;
-
-use super::messages::*;
-use super::*;
-use crate::ask::{Ask, Request};
-use crate::http_gate::HttpGate;
-use crate::miner_manager::messages::{AssignWorkerReply, CheckedShare, Judgement, Standing};
-use crate::testing::{Inbox, recorded_port};
-use crate::work_manager::messages::{IssueJobReply, LackOfWork, NoWork};
 use dwarves_ports::clock::Moment;
 use dwarves_testkit::build::{
     self, BEGIN, hotkey, job, job_key, mine, miss, submission, template, worker_name,
 };
 use dwarves_testkit::{ManualClock, settle};
+use tokio::sync::oneshot;
+
+use super::messages::*;
+use super::*;
+use crate::ask::{Ask, Request};
+use crate::handlers::submission::messages::SharesAnswer;
+use crate::http_gate::HttpGate;
+use crate::miner_manager::messages::{Assigned, CheckedShare};
+use crate::testing::{Inbox, recorded_port};
+use crate::work_manager::messages::{IssuedJob, LackOfWork, NoWork};
 
 mod early;
 mod fetching;
@@ -149,15 +153,11 @@ impl Bench {
         Port::new(&self.handler).post(payload).unwrap()
     }
 
-    fn submit(&self, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SubmitSharesReply> {
+    fn submit(&self, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SharesAnswer> {
         self.submit_from(1, shares)
     }
 
-    fn submit_from(
-        &self,
-        client: u8,
-        shares: Vec<Option<Submission>>,
-    ) -> oneshot::Receiver<SubmitSharesReply> {
+    fn submit_from(&self, client: u8, shares: Vec<Option<Submission>>) -> oneshot::Receiver<SharesAnswer> {
         self.post(SubmitShares {
             miner: hotkey(1),
             from: client_ip(client),
@@ -172,11 +172,15 @@ impl Bench {
         self.judge.try_recv().unwrap()
     }
 
-    fn fetch(&self, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
+    fn fetch(&self, newer_than: Option<JobId>) -> oneshot::Receiver<Result<IssuedJob, Refusal>> {
         self.fetch_from(1, newer_than)
     }
 
-    fn fetch_from(&self, client: u8, newer_than: Option<JobId>) -> oneshot::Receiver<FetchWorkReply> {
+    fn fetch_from(
+        &self,
+        client: u8,
+        newer_than: Option<JobId>,
+    ) -> oneshot::Receiver<Result<IssuedJob, Refusal>> {
         self.post(FetchWork {
             miner: hotkey(1),
             from: client_ip(client),
@@ -190,18 +194,18 @@ impl Bench {
     async fn give_job(&mut self, template_id: u32) -> Arc<Job> {
         settle().await;
         let assign = self.assign.try_recv().unwrap();
-        assign.reply.answer(AssignWorkerReply::Assigned {
+        assign.reply.answer(Ok(Assigned {
             worker: WorkerId::new(0),
             share_target: Difficulty::MIN.target(),
-        });
+        }));
         settle().await;
         let issue = self.issue.try_recv().unwrap();
         assert_eq!(issue.payload.owner, assign.payload.hotkey);
         let job = job(&template(template_id), 5, issue.payload.owner, 0);
-        issue.reply.answer(IssueJobReply::Issued {
+        issue.reply.answer(Ok(IssuedJob {
             job: Arc::clone(&job),
             expires_at: BEGIN,
-        });
+        }));
         settle().await;
         job
     }
@@ -228,14 +232,14 @@ fn good(job: &Job, from: u32) -> Option<Submission> {
 /// What the handler found out about each share of each request.
 fn found(judge: &JudgeShares) -> Vec<Vec<Result<(), Rejection>>> {
     let of_share = |share: &CheckedShare| match share {
-        CheckedShare::Proven { .. } => Ok(()),
-        CheckedShare::Rejected { reason, .. } => Err(*reason),
+        Ok(ProvenShare { .. }) => Ok(()),
+        Err(RejectedShare { reason, .. }) => Err(*reason),
     };
     let of_request = |request: &CheckedShares| request.shares.iter().map(of_share).collect();
     judge.requests.iter().map(of_request).collect()
 }
 
 /// Verdicts as the miner manager gives them, all the same.
-fn verdicts(count: usize) -> Judgement {
-    Judgement::Verdicts(vec![ShareVerdict::OtherWorker; count])
+fn verdicts(count: usize) -> Result<Vec<ShareVerdict>, Refusal> {
+    Ok(vec![Err(Rejection::OtherWorker); count])
 }

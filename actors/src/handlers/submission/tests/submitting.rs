@@ -1,6 +1,11 @@
 //! Shares are checked here and judged there, many requests in one message.
 
+use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::Rejection;
+use dwarves_domain::share::{ProvenShare, RejectedShare};
+
 use super::*;
+use crate::handlers::submission::messages::SharesAnswer;
 
 #[actix::test]
 async fn requests_that_arrive_together_go_in_one_message_and_what_comes_while_two_are_under_way_in_the_next()
@@ -22,24 +27,24 @@ async fn requests_that_arrive_together_go_in_one_message_and_what_comes_while_tw
     assert!(bench.judge.try_recv().is_err(), "two messages at a time");
     judging
         .reply
-        .answer(vec![verdicts(1), Judgement::Busy, verdicts(1)]);
+        .answer(vec![verdicts(1), Err(Refusal::Busy), verdicts(1)]);
     let next = bench.judging().await;
     assert_eq!(found(&next.payload), [vec![Ok(()), Ok(())], vec![Ok(())]]);
-    next.reply.answer(vec![verdicts(2), Judgement::Paused]);
-    second.reply.answer(vec![Judgement::Unavailable]);
+    next.reply.answer(vec![verdicts(2), Err(Refusal::Paused)]);
+    second.reply.answer(vec![Err(Refusal::Unavailable)]);
     let mut replies = Vec::new();
     for answer in first.into_iter().chain(later).chain([meanwhile]) {
-        replies.push(answer.await.unwrap());
+        replies.push(answer.await.unwrap().judged);
     }
-    let one = SubmitSharesReply::Verdicts(vec![ShareVerdict::OtherWorker]);
-    let two = SubmitSharesReply::Verdicts(vec![ShareVerdict::OtherWorker; 2]);
+    let one = Ok(vec![Err(Rejection::OtherWorker)]);
+    let two = Ok(vec![Err(Rejection::OtherWorker); 2]);
     let expected = [
         one.clone(),
-        SubmitSharesReply::Busy,
+        Err(Refusal::Busy),
         one,
         two,
-        SubmitSharesReply::Paused,
-        SubmitSharesReply::Unavailable,
+        Err(Refusal::Paused),
+        Err(Refusal::Unavailable),
     ];
     assert_eq!(replies, expected);
 }
@@ -48,27 +53,27 @@ async fn requests_that_arrive_together_go_in_one_message_and_what_comes_while_tw
 async fn each_judgement_becomes_the_reply_of_its_request() {
     let mut bench = Bench::new(&[1]).await;
     let answers: Vec<_> = (0..4).map(|_| bench.submit(vec![None])).collect();
-    let banned = Standing::Banned {
+    let banned = Refusal::Banned {
         reason: "spam".to_owned(),
     };
     bench.judging().await.reply.answer(vec![
-        Judgement::Refused(banned),
-        Judgement::Refused(Standing::Unknown),
-        Judgement::Unavailable,
-        Judgement::Paused,
+        Err(banned),
+        Err(Refusal::MinerUnknown),
+        Err(Refusal::Unavailable),
+        Err(Refusal::Paused),
     ]);
     let mut replies = Vec::new();
     for answer in answers {
-        replies.push(answer.await.unwrap());
+        replies.push(answer.await.unwrap().judged);
     }
-    let banned = SubmitSharesReply::Banned {
+    let banned = Err(Refusal::Banned {
         reason: "spam".to_owned(),
-    };
+    });
     let expected = [
         banned,
-        SubmitSharesReply::MinerUnknown,
-        SubmitSharesReply::Unavailable,
-        SubmitSharesReply::Paused,
+        Err(Refusal::MinerUnknown),
+        Err(Refusal::Unavailable),
+        Err(Refusal::Paused),
     ];
     assert_eq!(replies, expected);
 }
@@ -79,14 +84,14 @@ async fn requests_in_flight_are_bounded_and_the_room_comes_back() {
     let room = LIMITS.requests_in_flight.per_client;
     let full: Vec<_> = (0..room).map(|_| bench.submit(vec![None])).collect();
     let judging = bench.judging().await;
-    assert_eq!(bench.submit(vec![None]).await, Ok(SubmitSharesReply::Busy));
+    assert_eq!(bench.submit(vec![None]).await, Ok(Err(Refusal::Busy).into()));
     judging.reply.answer(vec![verdicts(1); room]);
     for answer in full {
-        assert!(matches!(answer.await, Ok(SubmitSharesReply::Verdicts(_))));
+        assert!(matches!(answer.await, Ok(SharesAnswer { judged: Ok(_), .. })));
     }
     let after = bench.submit(vec![None; 2]);
     bench.judging().await.reply.answer(vec![verdicts(2)]);
-    assert!(matches!(after.await, Ok(SubmitSharesReply::Verdicts(_))));
+    assert!(matches!(after.await, Ok(SharesAnswer { judged: Ok(_), .. })));
 }
 
 #[actix::test]
@@ -95,7 +100,7 @@ async fn a_miner_manager_that_drops_its_question_makes_it_unavailable_and_the_ro
     for _ in 0..3 * LIMITS.requests_in_flight.per_client {
         let answer = bench.submit(vec![None]);
         drop(bench.judging().await);
-        assert_eq!(answer.await, Ok(SubmitSharesReply::Unavailable));
+        assert_eq!(answer.await, Ok(Err(Refusal::Unavailable).into()));
     }
 }
 
@@ -108,7 +113,7 @@ async fn jobs_are_built_again_from_their_ids_however_many_there_are() {
             let job = job(&template(1 + extranonce as u32 % 2), extranonce, hotkey(1), 3);
             let _answer = bench.submit(vec![good(&job, 0)]);
             let judging = bench.judging().await;
-            let CheckedShare::Proven { job: built, proof } = &judging.payload.requests[0].shares[0] else {
+            let Ok(ProvenShare { job: built, proof }) = &judging.payload.requests[0].shares[0] else {
                 panic!("it is a share")
             };
             assert_eq!(**built, *job);
@@ -190,9 +195,11 @@ async fn a_bad_proof_is_counted_for_its_worker() {
         Rejection::TimeOutOfRange,
         Rejection::VersionOutOfMask,
     ]
-    .map(|reason| CheckedShare::Rejected {
-        reason,
-        worker: Some(WorkerId::new(3)),
+    .map(|reason| {
+        Err(RejectedShare {
+            reason,
+            worker: Some(WorkerId::new(3)),
+        })
     });
     assert_eq!(judging.payload.requests[0].shares, expected);
 }
@@ -208,11 +215,11 @@ async fn shares_that_are_not_judged_in_time_are_answered_and_the_next_go_on() {
     let next = bench.submit(vec![None, None]);
     bench.pass(LIMITS.judge_deadline.to_std().as_secs() + 1).await;
     for (late, judging) in under_way {
-        assert_eq!(late.await, Ok(SubmitSharesReply::Unavailable));
+        assert_eq!(late.await, Ok(Err(Refusal::Unavailable).into()));
         // What comes too late finds nobody, and does not disturb those who came after it.
         judging.reply.answer(vec![verdicts(1)]);
     }
     bench.judging().await.reply.answer(vec![verdicts(2)]);
-    let two = SubmitSharesReply::Verdicts(vec![ShareVerdict::OtherWorker; 2]);
-    assert_eq!(next.await, Ok(two));
+    let two = Ok(vec![Err(Rejection::OtherWorker); 2]);
+    assert_eq!(next.await.unwrap().judged, two);
 }
