@@ -7,9 +7,9 @@ use dwarves_domain::ids::HeaderHash;
 use tracing::Instrument;
 
 use super::heights::{Turn, winner};
-use super::state::{Verdict, verdict};
 use super::{BlockTracker, Open, in_time};
 use crate::spans;
+use dwarves_domain::blocks::{Verdict, verdict};
 use dwarves_ports::chain::{BlockStatus, ChainError, SyncState};
 use dwarves_ports::store::BlockState;
 

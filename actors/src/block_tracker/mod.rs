@@ -17,7 +17,6 @@
 //! | `judging` | what became of the blocks, asked of a chain that is synced |
 //! | `noting` | each change on its way into the ledger |
 //! | `recovery` | blocks on the chain that the ledger does not know |
-//! | `state` | the rule that makes a state of the chain's answer |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -43,7 +42,6 @@ pub mod messages;
 mod noting;
 mod recovery;
 mod settling;
-mod state;
 mod submitting;
 mod taking;
 #[cfg(test)]

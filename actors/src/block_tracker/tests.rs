@@ -9,12 +9,12 @@ use crate::work_manager::messages::LiveWork;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::{Accounting, Store};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{
     self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
 };
 use dwarves_testkit::chain::Submissions;
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, settle};
 
 mod submitting;
@@ -24,17 +24,17 @@ const FORGET_AFTER: u32 = 20;
 
 struct Bench {
     chain: TestChain,
-    memory: MemoryStore,
+    memory: InlineStore,
     tracker: Addr<BlockTracker>,
 }
 
 impl Bench {
     async fn new() -> Self {
         tokio::time::pause();
-        Self::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await
+        Self::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await
     }
 
-    async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+    async fn on(chain: TestChain, memory: InlineStore, faults: &[(u64, Fault)]) -> Self {
         let plan = FaultPlan {
             at: faults.to_vec(),
             disk_full: None,
@@ -211,7 +211,7 @@ async fn a_block_that_is_replaced_is_orphaned_and_comes_back() {
 async fn a_state_that_could_not_be_noted_is_noted_at_the_next_look() {
     tokio::time::pause();
     let faults = [(1, Fault::Refuse)];
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &faults).await;
     let hash = bench.find().await;
     assert_eq!(bench.stored(hash), None);
     bench.look().await;

@@ -134,7 +134,7 @@ impl Machine {
         funds: Funds,
         suspected: &BTreeSet<Vec<u8>>,
     ) -> Result<Planned, Ended> {
-        let one = Amount::from_sats(1).unwrap_or(Amount::ZERO);
+        let one = Amount::from_sats(1).expect("one sat is an amount");
         let candidates = self.store.payout_candidates(one).await;
         let candidates = candidates.map_err(|error| self.store_failed(&error))?;
         let mut rules = self.settings.rules();

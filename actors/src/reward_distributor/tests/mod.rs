@@ -10,9 +10,9 @@ use dwarves_ports::clock::Clock;
 use dwarves_ports::store::{
     BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written,
 };
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -42,7 +42,7 @@ const REWARD: u64 = 1_000_000;
 
 struct Bench {
     clock: ManualClock,
-    memory: MemoryStore,
+    memory: InlineStore,
     store: PacedStore,
     gate: Gate,
     halt: RecordingHalt,
@@ -59,8 +59,8 @@ fn right(steps: u64) -> ClockNews {
 }
 
 /// A store that knows miners 1 and 2, their workers (numbers 1 and 2) and template 1.
-async fn prepared() -> MemoryStore {
-    let memory = MemoryStore::new();
+async fn prepared() -> InlineStore {
+    let memory = InlineStore::fresh();
     memory.start(BEGIN).await.unwrap();
     for n in 1..=2u8 {
         let writes = vec![
@@ -109,7 +109,7 @@ impl Bench {
 
     /// A life that begins at the time that its clock shows then.
     async fn on(
-        memory: MemoryStore,
+        memory: InlineStore,
         mut terms: Terms,
         faults: &[(u64, Fault)],
         clock: Option<ManualClock>,
