@@ -4,6 +4,7 @@ use dwarves_domain::work::Job;
 
 use super::*;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::spans::heard::{Heard, of_span};
 use crate::work_manager::messages::LiveWork;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
@@ -345,4 +346,24 @@ async fn blocks_of_an_earlier_flood_that_nobody_submitted_are_settled_once_their
     bench.look().await;
     assert_eq!(bench.stored(flood[0].hash), Some((BlockState::Orphaned, 0)));
     assert_eq!(bench.view().await.waiting, 0);
+}
+
+/// What the log says of a block says which one it is, whoever was asked about it.
+#[actix::test]
+async fn what_is_said_of_a_block_is_within_its_span() {
+    let heard = Heard::from_now_on(Level::INFO);
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    bench.chain.others_find(MATURITY);
+    bench.look().await;
+    let lines = heard.about(&hash.to_string());
+    for said in ["block found", "block accepted", "state=immature", "state=mature"] {
+        let is_it =
+            |line: &&serde_json::Value| line["message"].as_str().is_some_and(|line| line.contains(said));
+        assert_eq!(lines.iter().filter(is_it).count(), 1, "{said}");
+    }
+    for line in &lines {
+        assert_eq!(of_span(line, "block", "block"), &hash.to_string(), "{line}");
+        assert_eq!(line["spans"].as_array().map(Vec::len), Some(1), "{line}");
+    }
 }

@@ -15,10 +15,12 @@ use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use super::*;
 use crate::ask::{Ask, Request};
+use crate::spans::heard::{Heard, of_span};
 use crate::testing::payouts::{crediting_round, start_paymaster};
 use crate::testing::settings::payout_settings;
 

@@ -14,13 +14,16 @@ use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
+use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use super::control::StoredTerms;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::spans::heard::{Heard, of_span};
 use crate::testing::settings::terms;
 
 mod clocks;
