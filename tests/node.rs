@@ -12,8 +12,9 @@ mod pool;
 use std::fs;
 use std::time::Duration;
 
+use dwarves_api_types::work::ShareResult;
+use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Span;
-use dwarves_miner::wire::Verdict;
 use dwarves_ports::clock::Clock;
 use dwarves_system::clock::{Stopwatch, SystemClock};
 use litecoin::{Network, wait_until};
@@ -165,7 +166,10 @@ fn a_pool_waits_for_its_nodes_outlives_them_and_keeps_what_is_found_meanwhile() 
         },
     );
     let verdict = miner.submit(Miner::solve(&work));
-    assert_eq!(verdict, Verdict::Accepted { block: true });
+    assert!(
+        matches!(verdict, ShareResult::Accepted { block: true, .. }),
+        "{verdict:?}"
+    );
     network.launch();
     wait_until("the block is on the chain", || network.first.height() > height);
     miner.mine();
@@ -330,8 +334,10 @@ fn old_work_is_stale(network: &Network, miner: &mut Miner) {
     let _mined: Value = network.first.call("generatetoaddress", json!([1, SOMEBODY]));
     let _new = miner.next_work();
     let verdict = miner.submit(Miner::solve(&old));
-    let reason = "stale".to_owned();
-    assert_eq!(verdict, Verdict::Rejected { reason });
+    let ShareResult::Rejected { reason, .. } = &verdict else {
+        panic!("{verdict:?}");
+    };
+    assert_eq!(*reason, Rejection::Stale.into());
 }
 
 /// A block of somebody else, and work upon it: the node's long poll tells it, the pool's own hands it on.

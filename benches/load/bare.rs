@@ -1,7 +1,7 @@
 //! The bare server: the most that this kind of HTTP server can do with such requests.
 //!
-//! It parses the JSON of a submission into owned fields, refuses unknown ones, and answers a fixed text. It
-//! checks nothing, keeps nothing and asks nobody.
+//! It parses the JSON of a submission into owned fields of its own, as plainly as a server may, refuses unknown ones,
+//! and answers a fixed text. It checks nothing, keeps nothing and asks nobody.
 
 use std::net::Ipv4Addr;
 use std::path::Path;

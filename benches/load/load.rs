@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use dwarves_api_types::work::{ShareResult, SubmitAnswer};
+use dwarves_domain::ids::HeaderHash;
 use hdrhistogram::Histogram;
-use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use crate::client::{Answer, Client};
@@ -216,19 +217,6 @@ async fn submit(
     Ok(miner)
 }
 
-#[derive(Deserialize)]
-struct Verdicts<'a> {
-    #[serde(borrow)]
-    results: Vec<Accepted<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Accepted<'a> {
-    verdict: &'a str,
-    share_id: &'a str,
-    sequence: u64,
-}
-
 /// Whether all of `shares` were accepted. With their `hashes` the answer is read in full: each result must
 /// name its share; the sequence numbers are returned.
 ///
@@ -237,7 +225,7 @@ struct Accepted<'a> {
 pub(crate) fn check_answer(
     answer: &Answer<'_>,
     shares: usize,
-    hashes: Option<&[[u8; 32]]>,
+    hashes: Option<&[HeaderHash]>,
 ) -> Result<Vec<u64>, Error> {
     let accepted = answer.body.matches("\"verdict\":\"accepted\"").count();
     if answer.status != 200 || accepted != shares {
@@ -251,15 +239,15 @@ pub(crate) fn check_answer(
     let Some(hashes) = hashes else {
         return Ok(Vec::new());
     };
-    let Verdicts { results } = serde_json::from_str(answer.body)?;
+    let SubmitAnswer { results } = serde_json::from_str(answer.body)?;
     if results.len() != hashes.len() {
         return Err(format!("{} results for {} shares", results.len(), hashes.len()).into());
     }
-    for (result, hash) in results.iter().zip(hashes) {
-        let hash = hex::encode(hash);
-        if result.verdict != "accepted" || result.share_id != hash {
-            return Err(format!("share {hash} was answered as {}", result.share_id).into());
-        }
-    }
-    Ok(results.iter().map(|result| result.sequence).collect())
+    let about = |(result, hash): (ShareResult, &HeaderHash)| match result {
+        ShareResult::Accepted {
+            share_id, sequence, ..
+        } if share_id.0 == *hash => Ok(sequence),
+        other => Err(format!("share {hash} was answered as {other:?}").into()),
+    };
+    results.into_iter().zip(hashes).map(about).collect()
 }

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use dwarves_domain::hotkey::Hotkey;
-use serde_json::Value;
+use dwarves_api_types::pool::Pool as PoolAnswer;
 
 use crate::Error;
 use crate::client::Client;
@@ -45,10 +44,7 @@ impl Pool {
     pub(crate) async fn start(spec: &PoolSpec<'_>) -> Result<Self, Error> {
         let server = Server::pool(spec.binary, spec.parent, spec.acknowledge)?;
         let mut client = Client::connect(server.address).await?;
-        let receiver: Hotkey = read_pool(&mut client).await?["hotkey"]
-            .as_str()
-            .ok_or("GET /v1/pool has no hotkey")?
-            .parse()?;
+        let receiver = read_pool(&mut client).await?.hotkey.0;
         let mut miners = Vec::with_capacity(spec.miners);
         for number in 0..u32::try_from(spec.miners)? {
             miners.push(Miner::register(&mut client, number, receiver, spec.is_strict).await?);
@@ -91,11 +87,11 @@ impl Pool {
     pub(crate) async fn check_totals(&mut self) -> Result<(), Error> {
         let mut client = Client::connect(self.server.address).await?;
         let pool = read_pool(&mut client).await?;
-        let counted = pool["shares"]["accepted"].as_u64();
-        if counted != Some(self.acknowledged) {
+        let counted = pool.shares.accepted;
+        if counted != self.acknowledged {
             let (name, acknowledged) = (&self.name, self.acknowledged);
             return Err(format!(
-                "{name}: {acknowledged} shares were acknowledged, the pool counted {counted:?}"
+                "{name}: {acknowledged} shares were acknowledged, the pool counted {counted}"
             )
             .into());
         }
@@ -109,7 +105,7 @@ impl Pool {
     }
 }
 
-async fn read_pool(client: &mut Client) -> Result<Value, Error> {
+async fn read_pool(client: &mut Client) -> Result<PoolAnswer, Error> {
     let answer = client.request("GET", "/v1/pool", "", b"").await?;
     if answer.status != 200 {
         return Err(format!("GET /v1/pool: {} {}", answer.status, answer.body).into());

@@ -1,18 +1,23 @@
 //! Miners of the generator: signed requests, sessions, work, and valid shares of it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use dwarves_api_types::object::Object;
+use dwarves_api_types::registration::{OpenSessionBody, OpenedSession, RegisterBody, Registration};
+use dwarves_api_types::scalars::{JobName, Word};
+use dwarves_api_types::work::{ShareBody, SubmitBody, Work as WorkAnswer};
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::signature::{Scheme, SignedRequest};
-use serde_json::Value;
+use dwarves_domain::target::Target;
+use dwarves_domain::work::{Header, JobId};
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
 use crate::client::Client;
 
-const HEADER_LEN: usize = 80;
 /// The header's first compression, which no nonce changes.
 const MIDSTATE_LEN: usize = 64;
 /// The least first byte of a target that every few nonces meet.
@@ -25,15 +30,17 @@ pub(crate) struct Miner {
     worker: String,
     work: Option<Work>,
     body: Vec<u8>,
-    /// The hashes of the shares in `body`, big-endian, if they are to be kept.
-    hashes: Option<Vec<[u8; 32]>>,
+    /// The shares in `body`, which is their JSON.
+    shares: SubmitBody,
+    /// The hashes of the shares in `body`, if they are to be kept.
+    hashes: Option<Vec<HeaderHash>>,
 }
 
 struct Work {
-    job_id: String,
+    job_id: JobId,
     midstate: Sha256,
-    tail: [u8; HEADER_LEN - MIDSTATE_LEN],
-    share_target: [u8; 32],
+    tail: [u8; Header::LEN - MIDSTATE_LEN],
+    share_target: Target,
     nonce: u32,
 }
 
@@ -50,14 +57,19 @@ impl Miner {
         let key = schnorrkel::MiniSecretKey::from_bytes(&seed)
             .map_err(|error| error.to_string())?
             .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
-        signed_post(client, &key, receiver, "/v1/miners").await?;
-        let opened = signed_post(client, &key, receiver, "/v1/sessions").await?;
-        let token = text(&opened, "token")?;
+        let body = serde_json::to_vec(&RegisterBody::default())?;
+        let _: Registration = signed_post(client, &key, receiver, "/v1/miners", &body).await?;
+        let body = serde_json::to_vec(&OpenSessionBody {})?;
+        let OpenedSession { token, .. } = signed_post(client, &key, receiver, "/v1/sessions", &body).await?;
         Ok(Self {
             session: format!("authorization: Bearer {token}\r\n"),
             worker: format!("rig-{number}"),
             work: None,
             body: Vec::new(),
+            shares: SubmitBody {
+                worker: None,
+                shares: Vec::new(),
+            },
             hashes: keep_hashes.then(Vec::new),
         })
     }
@@ -69,23 +81,20 @@ impl Miner {
         if answer.status != 200 {
             return Err(format!("GET {path}: {} {}", answer.status, answer.body).into());
         }
-        let work: Value = serde_json::from_str(answer.body)?;
-        let mut header = [0; HEADER_LEN];
-        hex::decode_to_slice(text(&work, "header")?, &mut header)?;
-        let mut share_target = [0; 32];
-        hex::decode_to_slice(text(&work, "share_target")?, &mut share_target)?;
-        if share_target[0] < EASY {
+        let work: WorkAnswer = serde_json::from_str(answer.body)?;
+        if work.share_target.to_be_bytes()[0] < EASY {
             return Err(
                 "the share target is too hard: finding shares would take longer than judging them".into(),
             );
         }
-        let mut tail = [0; HEADER_LEN - MIDSTATE_LEN];
+        let mut tail = [0; Header::LEN - MIDSTATE_LEN];
+        let header = work.header.as_bytes();
         tail.copy_from_slice(&header[MIDSTATE_LEN..]);
         self.work = Some(Work {
-            job_id: text(&work, "job_id")?.to_owned(),
+            job_id: work.job_id,
             midstate: Sha256::new_with_prefix(&header[..MIDSTATE_LEN]),
             tail,
-            share_target,
+            share_target: work.share_target,
             nonce: 0,
         });
         Ok(())
@@ -98,23 +107,23 @@ impl Miner {
             .as_mut()
             .ok_or("work is fetched before shares are made")?;
         self.body.clear();
+        self.shares.shares.clear();
         if let Some(hashes) = &mut self.hashes {
             hashes.clear();
         }
-        self.body.extend_from_slice(b"{\"shares\":[");
-        for index in 0..count {
+        for _ in 0..count {
             let (nonce, hash) = work.next_share()?;
-            let comma = if index == 0 { "" } else { "," };
-            write!(
-                self.body,
-                "{comma}{{\"job_id\":\"{}\",\"nonce\":{nonce}}}",
-                work.job_id
-            )?;
+            self.shares.shares.push(Object(ShareBody {
+                job_id: JobName(Some(work.job_id)),
+                nonce: Word(nonce),
+                time: None,
+                version: None,
+            }));
             if let Some(hashes) = &mut self.hashes {
                 hashes.push(hash);
             }
         }
-        self.body.extend_from_slice(b"]}");
+        serde_json::to_writer(&mut self.body, &self.shares)?;
         Ok(())
     }
 
@@ -123,37 +132,36 @@ impl Miner {
         &self.body
     }
 
-    /// The hashes of the shares in the body, big-endian, if they are kept.
-    pub(crate) fn hashes(&self) -> Option<&[[u8; 32]]> {
+    /// The hashes of the shares in the body, if they are kept.
+    pub(crate) fn hashes(&self) -> Option<&[HeaderHash]> {
         self.hashes.as_deref()
     }
 }
 
 impl Work {
-    fn next_share(&mut self) -> Result<(u32, [u8; 32]), Error> {
+    fn next_share(&mut self) -> Result<(u32, HeaderHash), Error> {
         loop {
             let nonce = self.nonce;
             self.nonce = nonce.checked_add(1).ok_or("the nonces of a job are used up")?;
             let nonce_at = self.tail.len() - 4;
             self.tail[nonce_at..].copy_from_slice(&nonce.to_le_bytes());
             let inner = self.midstate.clone().chain_update(self.tail).finalize();
-            let mut hash: [u8; 32] = Sha256::digest(inner).into();
-            hash.reverse();
-            if hash <= self.share_target {
+            let hash = HeaderHash::from_bytes(Sha256::digest(inner).into());
+            if self.share_target.is_met_by(&hash) {
                 return Ok((nonce, hash));
             }
         }
     }
 }
 
-/// A signed `POST` of an empty object (btauth/1), whose answer must be a success.
-async fn signed_post(
+/// A signed `POST` (btauth/1), whose answer must be a success.
+async fn signed_post<T: DeserializeOwned>(
     client: &mut Client,
     key: &schnorrkel::Keypair,
     receiver: Hotkey,
     path: &str,
-) -> Result<Value, Error> {
-    let body = b"{}";
+    body: &[u8],
+) -> Result<T, Error> {
     let sender = Hotkey::from_bytes(key.public.to_bytes());
     let nonce = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
     let request = SignedRequest {
@@ -178,10 +186,4 @@ async fn signed_post(
         return Err(format!("POST {path}: {} {}", answer.status, answer.body).into());
     }
     Ok(serde_json::from_str(answer.body)?)
-}
-
-fn text<'a>(answer: &'a Value, field: &str) -> Result<&'a str, Error> {
-    answer[field]
-        .as_str()
-        .ok_or_else(|| format!("an answer without {field}: {answer}").into())
 }

@@ -115,12 +115,15 @@ impl Pool {
         // The pool's own sums may be half a second old.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let answer = client.request("GET", "/v1/pool", "", b"").await?;
-        let pool: serde_json::Value = serde_json::from_str(answer.body)?;
-        let counted = pool["shares"]["accepted"].as_u64();
-        if answer.status != 200 || counted != Some(self.accepted) {
+        if answer.status != 200 {
+            return Err(format!("GET /v1/pool: {} {}", answer.status, answer.body).into());
+        }
+        let pool: dwarves_api_types::pool::Pool = serde_json::from_str(answer.body)?;
+        let counted = pool.shares.accepted;
+        if counted != self.accepted {
             let (name, accepted) = (&self.name, self.accepted);
             return Err(
-                format!("{name}: {accepted} shares were accepted, the pool counted {counted:?}").into(),
+                format!("{name}: {accepted} shares were accepted, the pool counted {counted}").into(),
             );
         }
         Ok(())

@@ -10,6 +10,7 @@ use ureq::http::Method;
 
 use super::{DATA_DIR, Failure};
 use crate::wiring::listen_file;
+use dwarves_api_types::control::ControlBody;
 use dwarves_keys::admin_token::AdminTokenError;
 use dwarves_keys::{AdminToken, HotkeyFile};
 use dwarves_miner::api::PoolClient;
@@ -102,16 +103,18 @@ fn parse_field(text: &str) -> Result<(String, Value), String> {
 }
 
 /// The message as the API takes it.
-fn body(args: &AdminArgs) -> Result<Value, Failure> {
-    let mut body = Map::new();
-    body.insert("actor".to_owned(), args.actor.clone().into());
-    body.insert("message".to_owned(), args.message.clone().into());
+fn body(args: &AdminArgs) -> Result<ControlBody, Failure> {
+    let mut fields = Map::new();
     for (key, value) in &args.fields {
-        if body.insert(key.clone(), value.clone()).is_some() {
+        if fields.insert(key.clone(), value.clone()).is_some() {
             return Err(format!("{key} is given twice").into());
         }
     }
-    Ok(Value::Object(body))
+    Ok(ControlBody {
+        actor: args.actor.clone(),
+        message: args.message.clone(),
+        fields,
+    })
 }
 
 /// Sends the message and returns the actor's answer.
@@ -132,8 +135,8 @@ fn send(args: &AdminArgs) -> Result<Value, Failure> {
     let transport = Transport::new(&pool_of(args)?)?;
     let headers = [("Authorization", format!("Bearer {}", token.text()))];
     let path = transport.path(ROUTE);
-    let body = body.to_string();
-    let answer = transport.call(Method::POST, &path, &headers, Some(body.as_bytes()), TIMEOUT)?;
+    let body = serde_json::to_vec(&body)?;
+    let answer = transport.call(Method::POST, &path, &headers, Some(&body), TIMEOUT)?;
     Ok(answer.body)
 }
 
@@ -155,8 +158,7 @@ pub fn run(args: AdminArgs) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dwarves_domain::hotkey::Hotkey;
-    use dwarves_miner::scripted_pool::{Act, POOL, serve};
+    use dwarves_miner::scripted_pool::{Act, pool, serve};
     use dwarves_system::SystemRandomness;
     use serde_json::json;
     use std::path::Path;
@@ -237,7 +239,7 @@ mod tests {
             .create(&file, &SystemRandomness)
             .unwrap();
         let url = serve(|seen| match seen.path.as_str() {
-            "/v1/pool" => Act::Answer(200, json!({"hotkey": Hotkey::from_bytes(POOL).to_string()})),
+            "/v1/pool" => Act::Answer(200, json!(pool())),
             ROUTE if seen.is_signed() => Act::Answer(200, json!({"done": true})),
             _ => Act::Answer(403, json!({"code": "forbidden", "detail": "no"})),
         });

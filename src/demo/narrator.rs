@@ -1,14 +1,22 @@
 //! Tells what happens, from what the API shows to anybody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use dwarves_api_types::books::{Blocks, RoundDetails, Rounds};
+use dwarves_api_types::credits::MinerPayouts;
+use dwarves_api_types::miners::MinerStatus;
+use dwarves_api_types::named::{BlockStateName, PayoutStateName};
+use dwarves_api_types::pool::Pool;
 use dwarves_domain::hotkey::Hotkey;
-use serde_json::Value;
+use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::payouts::PayoutState;
+use dwarves_ports::store::BlockState;
+use serde::de::DeserializeOwned;
 use ureq::http::Method;
 
 use super::table::{coins, hashrate, table};
@@ -26,15 +34,15 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct Narrator {
     transport: Transport,
     url: String,
-    names: BTreeMap<String, &'static str>,
+    names: BTreeMap<Hotkey, &'static str>,
     out: Box<dyn Write + Send>,
     since: Stopwatch,
-    registered: BTreeMap<String, bool>,
+    registered: BTreeSet<Hotkey>,
     /// States of the blocks that were told of, by hash.
-    blocks: BTreeMap<String, String>,
+    blocks: BTreeMap<HeaderHash, BlockStateName>,
     last_round: u64,
     /// States of the payouts that were told of, by their number.
-    payouts: BTreeMap<u64, String>,
+    payouts: BTreeMap<u64, PayoutStateName>,
     standing_told: Duration,
     has_told_payable: bool,
 }
@@ -50,13 +58,10 @@ impl Narrator {
         let mut narrator = Self {
             transport: Transport::new(url)?,
             url: url.to_owned(),
-            names: names
-                .iter()
-                .map(|(hotkey, name)| (hotkey.to_string(), *name))
-                .collect(),
+            names: names.iter().copied().collect(),
             out,
             since: Stopwatch::start(),
-            registered: BTreeMap::new(),
+            registered: BTreeSet::new(),
             blocks: BTreeMap::new(),
             last_round: 0,
             payouts: BTreeMap::new(),
@@ -107,18 +112,21 @@ impl Narrator {
         self.write(&format!("{:02}:{:02}  {text}\n", secs / 60, secs % 60));
     }
 
-    fn get(&self, route: &str) -> Result<Value, ApiError> {
+    fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
         let path = self.transport.path(route);
-        Ok(self
-            .transport
+        self.transport
             .call(Method::GET, &path, &[], None, ANSWER_WITHIN)?
-            .body)
+            .read()
     }
 
-    fn name_of(&self, hotkey: &str) -> String {
+    fn miner(&self, hotkey: &Hotkey) -> Result<MinerStatus, ApiError> {
+        self.get(&format!("/v1/miners/{hotkey}"))
+    }
+
+    fn name_of(&self, hotkey: Hotkey) -> String {
         self.names
-            .get(hotkey)
-            .map_or_else(|| hotkey.to_owned(), |name| (*name).to_owned())
+            .get(&hotkey)
+            .map_or_else(|| hotkey.to_string(), |name| (*name).to_owned())
     }
 
     fn look(&mut self) -> Result<(), ApiError> {
@@ -135,29 +143,32 @@ impl Narrator {
 
     fn look_for_registrations(&mut self) {
         for (hotkey, name) in self.names.clone() {
-            if !self.registered.contains_key(&hotkey) && self.get(&format!("/v1/miners/{hotkey}")).is_ok() {
+            if !self.registered.contains(&hotkey) && self.miner(&hotkey).is_ok() {
                 self.tell(&format!("miner {name} registered with hotkey {hotkey}"));
-                self.registered.insert(hotkey, true);
+                self.registered.insert(hotkey);
             }
         }
     }
 
     fn look_at_blocks(&mut self) -> Result<(), ApiError> {
-        let page = self.get("/v1/blocks?limit=100")?;
-        let blocks = page["blocks"].as_array().cloned().unwrap_or_default();
-        for block in blocks.iter().rev() {
-            let (hash, state) = (text(&block["hash"]), text(&block["state"]));
-            let height = &block["height"];
-            let known = self.blocks.insert(hash.clone(), state.clone());
+        let Blocks { blocks, .. } = self.get("/v1/blocks?limit=100")?;
+        for block in blocks.into_iter().rev() {
+            let (height, state) = (block.height, block.state);
+            let known = self.blocks.insert(block.hash.0, state.clone());
             if known.is_none() {
-                let finder = self.name_of(&text(&block["found_by"]));
-                let reward = coins(block["reward_sats"].as_u64().unwrap_or(0));
-                let effort = block["effort"].as_f64().unwrap_or(0.0) * 100.0;
+                let finder = block
+                    .found_by
+                    .map_or_else(String::new, |finder| self.name_of(finder.0));
+                let reward = coins(block.reward_sats);
+                let effort = block.effort * 100.0;
                 self.tell(&format!(
                     "block {height} found by {finder}: {reward} coins after {effort:.0} % of the expected work"
                 ));
             }
-            if known.as_ref() != Some(&state) && matches!(state.as_str(), "mature" | "orphaned" | "refused") {
+            let is_settled = [BlockState::Mature, BlockState::Orphaned, BlockState::Refused]
+                .into_iter()
+                .any(|settled| state.is(settled));
+            if is_settled && known.as_ref() != Some(&state) {
                 self.tell(&format!("block {height} is {state}"));
             }
         }
@@ -165,45 +176,39 @@ impl Narrator {
     }
 
     fn look_at_rounds(&mut self) -> Result<(), ApiError> {
-        let page = self.get("/v1/rounds?limit=20")?;
-        let rounds = page["rounds"].as_array().cloned().unwrap_or_default();
+        let Rounds { rounds, .. } = self.get("/v1/rounds?limit=20")?;
         for round in rounds.iter().rev() {
-            let id = round["id"].as_u64().unwrap_or(0);
-            if id > self.last_round {
-                self.last_round = id;
-                self.tell_round(id)?;
+            if round.id > self.last_round {
+                self.last_round = round.id;
+                self.tell_round(round.id)?;
             }
         }
         Ok(())
     }
 
     fn tell_round(&mut self, id: u64) -> Result<(), ApiError> {
-        let round = self.get(&format!("/v1/rounds/{id}"))?;
-        let sats = |key: &str| round[key].as_u64().unwrap_or(0);
-        let blocks = round["blocks"].as_array().map_or(0, Vec::len);
-        if sats("reward_sats") == 0 {
+        let RoundDetails { round, credits } = self.get(&format!("/v1/rounds/{id}"))?;
+        let blocks = round.blocks.len();
+        if round.reward_sats == 0 {
             self.tell(&format!("round {id} closed: no new block"));
             return Ok(());
         }
         let plural = if blocks == 1 { "block" } else { "blocks" };
         self.tell(&format!(
             "round {id} closed: {blocks} {plural}, {} coins",
-            coins(sats("reward_sats"))
+            coins(round.reward_sats)
         ));
-        let credited = sats("credited_sats").max(1) as f64;
-        let mut rows: Vec<Vec<String>> = round["credits"]
-            .as_array()
-            .into_iter()
-            .flatten()
+        let credited = round.credited_sats.max(1) as f64;
+        let mut rows: Vec<Vec<String>> = credits
+            .iter()
             .map(|credit| {
-                let amount = credit["amount_sats"].as_u64().unwrap_or(0);
-                let units: f64 = text(&credit["units"]).parse().unwrap_or(0.0);
-                let share = amount as f64 / credited * 100.0;
+                let units: f64 = credit.units.parse().unwrap_or(0.0);
+                let share = credit.amount_sats as f64 / credited * 100.0;
                 vec![
-                    self.name_of(&text(&credit["hotkey"])),
+                    self.name_of(credit.hotkey.0),
                     format!("{units:.4}"),
                     format!("{share:.1} %"),
-                    coins(amount),
+                    coins(credit.amount_sats),
                 ]
             })
             .collect();
@@ -211,7 +216,7 @@ impl Narrator {
             "pool's fee".to_owned(),
             String::new(),
             String::new(),
-            coins(sats("fee_sats")),
+            coins(round.fee_sats),
         ]);
         self.write(&table(
             "         ",
@@ -223,26 +228,35 @@ impl Narrator {
 
     /// Tells every payout when it is sent and when it is deep, with each miner's part.
     fn look_at_payouts(&mut self) -> Result<(), ApiError> {
-        let mut payouts: BTreeMap<u64, (String, String, Vec<Vec<String>>)> = BTreeMap::new();
+        let mut payouts: BTreeMap<u64, (PayoutStateName, String, Vec<Vec<String>>)> = BTreeMap::new();
         for (hotkey, name) in self.names.clone() {
-            let Ok(page) = self.get(&format!("/v1/miners/{hotkey}/payouts?limit=20")) else {
+            let page = self.get::<MinerPayouts>(&format!("/v1/miners/{hotkey}/payouts?limit=20"));
+            let Ok(MinerPayouts { payouts: parts, .. }) = page else {
                 continue;
             };
-            for payout in page["payouts"].as_array().into_iter().flatten() {
-                let id = payout["payout_id"].as_u64().unwrap_or(0);
-                let (state, txid) = (text(&payout["state"]), text(&payout["txid"]));
-                let (_, _, rows) = payouts.entry(id).or_insert((state.clone(), txid, Vec::new()));
-                rows.push(vec![
+            for part in parts {
+                let txid = part.txid.unwrap_or_default();
+                let row = vec![
                     name.to_owned(),
-                    coins(payout["amount_sats"].as_u64().unwrap_or(0)),
-                    state,
-                    payout["confirmations"].to_string(),
-                    text(&payout["address"]),
-                ]);
+                    coins(part.amount_sats),
+                    part.state.to_string(),
+                    part.confirmations.to_string(),
+                    part.address,
+                ];
+                let (_, _, rows) = payouts
+                    .entry(part.payout_id)
+                    .or_insert((part.state, txid, Vec::new()));
+                rows.push(row);
             }
         }
         for (id, (state, txid, mut rows)) in payouts {
-            let is_telling = matches!(state.as_str(), "broadcast" | "confirmed" | "returned");
+            let is_telling = [
+                PayoutState::Broadcast,
+                PayoutState::Confirmed,
+                PayoutState::Returned,
+            ]
+            .into_iter()
+            .any(|telling| state.is(telling));
             if !is_telling || self.payouts.get(&id) == Some(&state) {
                 continue;
             }
@@ -259,25 +273,24 @@ impl Narrator {
         let mut rows = Vec::new();
         let mut payable = 0;
         for (hotkey, name) in self.names.clone() {
-            let Ok(miner) = self.get(&format!("/v1/miners/{hotkey}")) else {
+            let Ok(miner) = self.miner(&hotkey) else {
                 continue;
             };
-            let balance = |key: &str| miner["balance_sats"][key].as_u64().unwrap_or(0);
-            payable += balance("payable");
+            let balance = miner.balance_sats;
+            payable += balance.payable;
             rows.push(vec![
                 name.to_owned(),
-                hashrate(miner["hashrate"].as_f64().unwrap_or(0.0)),
-                miner["shares"]["accepted"].to_string(),
-                coins(balance("immature")),
-                coins(balance("payable")),
-                coins(balance("in_flight")),
-                coins(balance("paid")),
+                hashrate(miner.hashrate),
+                miner.shares.accepted.to_string(),
+                coins(balance.immature),
+                coins(balance.payable),
+                coins(balance.in_flight),
+                coins(balance.paid),
             ]);
         }
         rows.sort();
-        let pool = self.get("/v1/pool")?;
-        let ledger_sum = pool["ledger_sum_sats"].to_string();
-        self.tell(&format!("standing; the ledger's sum is {ledger_sum}"));
+        let pool: Pool = self.get("/v1/pool")?;
+        self.tell(&format!("standing; the ledger's sum is {}", pool.ledger_sum_sats));
         self.write(&table(
             "         ",
             &[
@@ -297,8 +310,4 @@ impl Narrator {
         }
         Ok(())
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

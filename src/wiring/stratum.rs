@@ -10,7 +10,7 @@ use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::gate::AttachGate;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::work_manager::messages::Subscribe;
-use dwarves_domain::source::SharedLimit;
+use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::time::Span;
 use dwarves_ports::proof_of_work::SharedProofOfWork;
 use tokio::sync::watch;

@@ -12,7 +12,6 @@
 //! | [`contract`] | what every store must do |
 //! | [`faulty_store`] | a store that fails as it is told |
 //! | [`fuzz_corpus`] | what the fuzz targets begin with |
-//! | [`memory`] | a store without a disk |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`pace`] | a store whose commits wait for a gate, or for a while |
 //! | [`refusals`] | one of each refusal |
@@ -30,7 +29,6 @@ pub mod faulty_store;
 pub mod faulty_wallet;
 pub mod fuzz_corpus;
 pub mod halt;
-pub mod memory;
 pub mod pace;
 pub mod prng;
 pub mod refusals;

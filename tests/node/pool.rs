@@ -6,12 +6,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use dwarves_api_types::work::{ShareResult, Work};
+use dwarves_domain::share::Submission;
 use dwarves_domain::target::Target;
 use dwarves_keys::HotkeyFile;
 use dwarves_miner::api::PoolClient;
 use dwarves_miner::hasher::Hasher;
 use dwarves_miner::transport::{ApiError, Transport};
-use dwarves_miner::wire::{Share, Verdict, Work};
 use dwarves_system::clock::Stopwatch;
 use serde_json::Value;
 use ureq::http::Method;
@@ -218,7 +219,7 @@ impl Miner {
     }
 
     /// Finds a header of this work that meets the network's target.
-    pub(crate) fn solve(work: &Work) -> Share {
+    pub(crate) fn solve(work: &Work) -> Submission {
         assert!(work.network_target > Target::difficulty_one(), "this is regtest");
         let hasher = Hasher::new(&work.header, work.algorithm);
         for first in (0..10_000).step_by(16) {
@@ -227,7 +228,7 @@ impl Miner {
                 found = found.or(Some(nonce))
             });
             if let Some(nonce) = found {
-                return Share {
+                return Submission {
                     job_id: work.job_id,
                     nonce,
                     time: None,
@@ -238,7 +239,7 @@ impl Miner {
         panic!("every second hash is a block");
     }
 
-    pub(crate) fn submit(&mut self, share: Share) -> Verdict {
+    pub(crate) fn submit(&mut self, share: Submission) -> ShareResult {
         let worker = "test".parse().unwrap();
         self.client.submit(&worker, &[share]).unwrap().remove(0)
     }
@@ -247,7 +248,10 @@ impl Miner {
     pub(crate) fn mine(&mut self) -> u32 {
         let work = self.next_work();
         let verdict = self.submit(Self::solve(&work));
-        assert_eq!(verdict, Verdict::Accepted { block: true });
+        assert!(
+            matches!(verdict, ShareResult::Accepted { block: true, .. }),
+            "{verdict:?}"
+        );
         work.height
     }
 }

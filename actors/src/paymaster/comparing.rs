@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
 use crate::control::Controlled;
+use crate::spans;
 
 /// The setting that remembers what was compared.
 pub const COMPARED: &str = "ledger.compared_with_wallet";
@@ -370,7 +371,11 @@ impl Machine {
             );
             next = Some(id);
             let payout = Payout::adopt(id, at, adopted, self.settings.fee_rate, signed);
-            log::warn!("payout={id} is booked by an operator's order: the wallet had sent txid={txid}");
+            spans::of_payout(id).in_scope(|| {
+                tracing::warn!(
+                    "payout={id} is booked by an operator's order: the wallet had sent txid={txid}"
+                );
+            });
             writes.push(Write::AdoptPayout(Box::new(payout)));
             ids.push(id);
         }

@@ -67,7 +67,7 @@ impl Machine {
                 self.take(payout.id, vec![Step::Send]).await
             }
             Ok(SendOutcome::Accepted) => {
-                log::warn!("payout={} was sent again: the network had lost it", payout.id);
+                tracing::warn!("payout={} was sent again: the network had lost it", payout.id);
                 Ok(())
             }
             Ok(SendOutcome::Known) => Ok(()),

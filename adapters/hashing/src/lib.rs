@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use dwarves_domain::ids::HeaderHash;
-use dwarves_domain::source::{SharedLimit, Source};
+use dwarves_domain::limits::SharedLimit;
+use dwarves_domain::source::Source;
 use dwarves_domain::work::{Algorithm, Header};
 use dwarves_ports::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
 use tokio::sync::oneshot;

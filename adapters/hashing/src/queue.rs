@@ -5,7 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::source::{SharedLimit, Source};
+use dwarves_domain::limits::SharedLimit;
+use dwarves_domain::source::Source;
 
 /// A batch's number.
 pub(super) type BatchId = u64;

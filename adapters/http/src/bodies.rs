@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
 
-use dwarves_domain::source::{SharedLimit, SharedPlaces};
+use dwarves_domain::limits::{SharedLimit, SharedPermits};
 
 /// Room is given in pieces of this many bytes: as many as a connection is read at a time.
 const PIECE: usize = 16_384;
@@ -16,7 +16,7 @@ const PIECE: usize = 16_384;
 /// The room of one HTTP worker, which is one thread.
 #[derive(Debug)]
 pub struct Bodies {
-    pieces: RefCell<SharedPlaces>,
+    pieces: RefCell<SharedPermits<IpAddr>>,
 }
 
 impl Bodies {
@@ -24,7 +24,7 @@ impl Bodies {
     pub fn new(bytes: SharedLimit, longest: usize) -> Self {
         let pieces = |bytes: usize| bytes.max(longest).div_ceil(PIECE);
         Self {
-            pieces: RefCell::new(SharedPlaces::new(SharedLimit {
+            pieces: RefCell::new(SharedPermits::new(SharedLimit {
                 total: pieces(bytes.total),
                 per_client: pieces(bytes.per_client),
             })),

@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, dev};
+use dwarves_api_types::object::Object;
 use dwarves_domain::network::host;
 use futures_core::Stream;
 use serde::Serialize;
@@ -18,7 +19,6 @@ use super::client;
 use super::connections::attending;
 use super::problem::{Code, Problem};
 use super::state::HttpState;
-use super::wire::object::Object;
 
 /// Reads the body of a request. One that arrived in one piece (as most do) is not copied.
 ///

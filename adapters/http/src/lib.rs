@@ -17,12 +17,13 @@
 //! | [`body`] | bodies, read within limits and parsed strictly |
 //! | [`query`] | query parameters, known by name |
 //! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
-//! | [`wire`] | the JSON of requests and answers |
+//! | [`answers`] | what actors reply, as the API shows it; the JSON itself is `dwarves_api_types` |
 //! | [`problem`] | refusals and their codes |
 //! | [`openapi`] | the document that describes all of it |
 //! | [`server`] | the server around all of it |
 
 pub mod admin_token;
+pub mod answers;
 pub mod auth;
 pub mod bodies;
 pub mod body;
@@ -35,7 +36,6 @@ pub mod query;
 pub mod routes;
 pub mod server;
 pub mod state;
-pub mod wire;
 
 pub use admin_token::AdminToken;
 pub use routes::{ENDPOINTS, Endpoint, configure};

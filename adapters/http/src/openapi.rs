@@ -36,7 +36,7 @@ the body, nonce, sender, receiver. A nonce is good once.";
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut description = INTRODUCTION.to_owned();
     for code in Code::ALL {
-        let (name, status, title) = (code.as_str(), code.status().as_u16(), code.title());
+        let (name, status, title) = (code.as_str(), code.status(), code.title());
         writeln!(description, "| `{name}` | {status} | {title} |").expect("a String takes any text");
     }
     let mut document = Operations::openapi();

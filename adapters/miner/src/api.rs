@@ -3,17 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use dwarves_api_types::code::Code;
+use dwarves_api_types::miners::MinerStatus;
+use dwarves_api_types::object::Object;
+use dwarves_api_types::pool::Pool;
+use dwarves_api_types::registration::{OpenSessionBody, OpenedSession, RegisterBody};
+use dwarves_api_types::scalars::Worker;
+use dwarves_api_types::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::share::Submission;
 use dwarves_domain::work::JobId;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::Serialize;
 use ureq::http::Method;
 
 use super::digger::Task;
 use super::term::{self, Term};
 use super::transport::{Answer, ApiError, Transport};
-use super::wire::{MinerStatus, OpenedSession, PoolInfo, Share, Verdict, Verdicts, Work};
 use dwarves_keys::HotkeyFile;
 use dwarves_keys::hotkey_file::RequestNonce;
 use dwarves_system::clock::SystemClock;
@@ -24,11 +30,18 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a long poll may take: the pool answers after 60 s.
 const LONG_POLL_TIMEOUT: Duration = Duration::from_secs(75);
+/// Refusals of a signature that another one of this program would meet, too.
+const FOR_GOOD: [Code; 3] = [
+    Code::SignatureInvalid,
+    Code::AuthMalformed,
+    Code::SignatureMissing,
+];
 /// A session that ends sooner than this is renewed before it is used.
 const RENEW_BEFORE: Duration = Duration::from_secs(60);
 
-fn understood<T: DeserializeOwned>(answer: Answer) -> Result<T, ApiError> {
-    serde_json::from_value(answer.body).map_err(|error| ApiError::NotUnderstood(error.to_string()))
+/// A body as it is sent.
+fn json(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("requests hold only text and numbers")
 }
 
 /// One miner's conversation with one pool: registers and opens sessions as they are needed.
@@ -65,8 +78,8 @@ impl PoolClient {
     ///
     /// # Errors
     /// If it does not answer or does not speak this API.
-    pub fn pool(&self) -> Result<PoolInfo, ApiError> {
-        understood(self.get("/v1/pool")?)
+    pub fn pool(&self) -> Result<Pool, ApiError> {
+        self.get("/v1/pool")?.read()
     }
 
     /// What the pool shows of this miner.
@@ -74,7 +87,7 @@ impl PoolClient {
     /// # Errors
     /// If it does not answer, or does not know the miner.
     pub fn status(&self) -> Result<MinerStatus, ApiError> {
-        understood(self.get(&format!("/v1/miners/{}", self.key.hotkey()))?)
+        self.get(&format!("/v1/miners/{}", self.key.hotkey()))?.read()
     }
 
     fn get(&self, route: &str) -> Result<Answer, ApiError> {
@@ -86,14 +99,14 @@ impl PoolClient {
     ///
     /// # Errors
     /// If the pool does not answer or refuses.
-    pub fn post_signed(&mut self, route: &str, body: &Value) -> Result<Answer, ApiError> {
+    pub fn post_signed(&mut self, route: &str, body: &impl Serialize) -> Result<Answer, ApiError> {
         let receiver = match self.receiver {
             Some(receiver) => receiver,
-            None => self.pool()?.hotkey,
+            None => self.pool()?.hotkey.0,
         };
         self.receiver = Some(receiver);
         let path = self.transport.path(route);
-        let body = body.to_string().into_bytes();
+        let body = json(body);
         let mut answer = self.send_signed(&path, &body, receiver);
         // A signature names its time, and this computer's clock is not the pool's. It is good for that pool alone, so
         // nothing is lost by taking the pool's word for the present.
@@ -102,14 +115,14 @@ impl PoolClient {
             date: Some(date),
             ..
         }) = &answer
-            && code == "stale_request"
+            && code == Code::StaleRequest.as_str()
         {
             self.clock_off_millis = term::ahead_millis(*date);
             answer = self.send_signed(&path, &body, receiver);
         }
         if answer
             .as_ref()
-            .is_err_and(|error| error.code() == Some("wrong_receiver"))
+            .is_err_and(|error| error.code() == Some(Code::WrongReceiver.as_str()))
         {
             // Another pool answers under this address now; its hotkey is asked for before the next try.
             self.receiver = None;
@@ -144,9 +157,9 @@ impl PoolClient {
     /// # Errors
     /// If the pool does not answer or refuses, such as `registration_closed` or `payout_address_invalid`.
     pub fn register(&mut self) -> Result<(), ApiError> {
-        let body = match &self.payout_address {
-            Some(address) => json!({ "payout_address": address }),
-            None => json!({}),
+        let body = RegisterBody {
+            payout_address: self.payout_address.clone(),
+            payout_threshold_sats: None,
         };
         self.post_signed("/v1/miners", &body).map(|_| ())
     }
@@ -158,18 +171,18 @@ impl PoolClient {
         {
             return Ok(token.clone());
         }
-        let opened = match self.post_signed("/v1/sessions", &json!({})) {
+        let opened = match self.post_signed("/v1/sessions", &OpenSessionBody {}) {
             // The pool has lost or never had this miner: a fresh database, for one.
-            Err(error) if error.code() == Some("miner_unknown") => {
+            Err(error) if error.code() == Some(Code::MinerUnknown.as_str()) => {
                 self.register()?;
-                self.post_signed("/v1/sessions", &json!({}))
+                self.post_signed("/v1/sessions", &OpenSessionBody {})
             }
             answer => answer,
         };
         let opened = opened?;
         let date = opened.date;
-        let opened: OpenedSession = understood(opened)?;
-        self.session = Some((opened.token.clone(), Term::until(opened.expires_at, date)));
+        let opened: OpenedSession = opened.read()?;
+        self.session = Some((opened.token.clone(), Term::until(opened.expires_at.0, date)));
         Ok(opened.token)
     }
 
@@ -191,7 +204,9 @@ impl PoolClient {
                 .call(method.clone(), &path, &headers, body, timeout)
             {
                 Err(error)
-                    if !renewed && (error.status() == Some(401) || error.code() == Some("miner_unknown")) =>
+                    if !renewed
+                        && (error.status() == Some(401)
+                            || error.code() == Some(Code::MinerUnknown.as_str())) =>
                 {
                     self.session = None;
                     renewed = true;
@@ -224,8 +239,8 @@ impl PoolClient {
         }
         let answer = self.in_session(&Method::GET, &route, None, timeout)?;
         let date = answer.date;
-        let work: Work = understood(answer)?;
-        let term = Term::until(work.expires_at, date);
+        let work: Work = answer.read()?;
+        let term = Term::until(work.expires_at.0, date);
         Ok(Task { work, term })
     }
 
@@ -234,19 +249,25 @@ impl PoolClient {
     ///
     /// # Errors
     /// If the pool does not answer, or refuses all of them.
-    pub fn submit(&mut self, worker: &WorkerName, shares: &[Share]) -> Result<Vec<Verdict>, ApiError> {
-        let shares: Vec<Value> = shares.iter().map(|share| share.to_json()).collect();
-        let sent = shares.len();
-        let body = json!({ "worker": worker.as_str(), "shares": shares }).to_string();
-        let answer = self.in_session(&Method::POST, "/v1/work", Some(body.as_bytes()), TIMEOUT)?;
-        let verdicts: Verdicts = understood(answer)?;
-        if verdicts.results.len() != sent {
+    pub fn submit(
+        &mut self,
+        worker: &WorkerName,
+        shares: &[Submission],
+    ) -> Result<Vec<ShareResult>, ApiError> {
+        let body = json(&SubmitBody {
+            worker: Some(Worker(worker.clone())),
+            shares: shares.iter().map(|share| Object((*share).into())).collect(),
+        });
+        let answer = self.in_session(&Method::POST, "/v1/work", Some(&body), TIMEOUT)?;
+        let SubmitAnswer { results } = answer.read()?;
+        if results.len() != shares.len() {
             return Err(ApiError::NotUnderstood(format!(
-                "{} verdicts on {sent} shares",
-                verdicts.results.len()
+                "{} verdicts on {} shares",
+                results.len(),
+                shares.len()
             )));
         }
-        Ok(verdicts.results)
+        Ok(results)
     }
 }
 
@@ -270,10 +291,10 @@ impl ApiError {
                 code,
                 retry_after,
                 ..
-            } => match (*status, code.as_str()) {
-                (401, "signature_invalid" | "auth_malformed" | "signature_missing") => Advice::GiveUp,
+            } => match *status {
+                401 if FOR_GOOD.iter().any(|for_good| for_good.as_str() == code) => Advice::GiveUp,
                 // Clocks get set, pools get replaced, nonces were unlucky.
-                (401 | 408 | 425 | 429 | 500..=599, _) => Advice::Retry(*retry_after),
+                401 | 408 | 425 | 429 | 500..=599 => Advice::Retry(*retry_after),
                 _ => Advice::GiveUp,
             },
         }

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
 
+use dwarves_api_types::work::Work;
+use dwarves_domain::share::Submission;
 use dwarves_domain::work::Algorithm;
 
 use super::search::{Freedom, Search};
 use super::term::Term;
-use super::wire::{Share, Work};
 use dwarves_system::clock::Stopwatch;
 
 /// Nonces between two looks at the inbox: about 10 ms.
@@ -36,7 +37,7 @@ pub(super) struct Task {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) task: Arc<Task>,
-    pub(super) share: Share,
+    pub(super) share: Submission,
 }
 
 /// One hashing thread.
@@ -118,7 +119,7 @@ impl Digger {
         batch
             .hasher
             .scan(batch.first, batch.count, work.share_target, |nonce| {
-                shares.push(Share {
+                shares.push(Submission {
                     job_id: work.job_id,
                     nonce,
                     time: changed(batch.time, work.header.time()),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use dwarves_api_types::code::Code;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::work::JobId;
 
@@ -112,7 +113,9 @@ impl Fetcher {
 /// The error in words, with the remedy where there is one on the miner's side.
 pub(super) fn explain(error: &ApiError) -> String {
     match error.code() {
-        Some("stale_request") => format!("{error}; is this computer's clock right, and the pool's?"),
+        Some(code) if code == Code::StaleRequest.as_str() => {
+            format!("{error}; is this computer's clock right, and the pool's?")
+        }
         _ => error.to_string(),
     }
 }

@@ -6,7 +6,6 @@
 //! | [`search`] | which headers of a job to try next: nonces, then time, then version bits |
 //! | [`transport`] | one HTTP request and its answer, or the problem it tells |
 //! | [`api`] | the pool's routes: registration, sessions, work, shares |
-//! | [`wire`] | the JSON of those routes |
 //! | [`progress`] | what a run has come to so far |
 //! | [`run`](mod@run) | the threads of a run and what they tell each other |
 //! | `digger`, `fetcher`, `submitter` | one thread each: hashing, fetching work, submitting shares |
@@ -25,7 +24,6 @@ pub mod search;
 mod submitter;
 mod term;
 pub mod transport;
-pub mod wire;
 
 pub use progress::Progress;
 pub use run::{MinerError, MinerOptions, run};

@@ -8,8 +8,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
+use dwarves_api_types::miners::{RejectedCounts, ShareCounts};
+use dwarves_api_types::pool::Pool;
+use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::rewards;
 use dwarves_domain::signature::{Scheme, SignedRequest};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::work::Algorithm;
 use serde_json::Value;
 
 /// The scripted pool's hotkey.
@@ -64,6 +70,38 @@ pub enum Act {
     At(String, u16, Value),
     /// Closes the connection without an answer.
     HangUp,
+}
+
+/// What the scripted pool says of itself, on `GET /v1/pool`.
+pub fn pool() -> Pool {
+    Pool {
+        name: "Test".to_owned(),
+        hotkey: Ss58(Hotkey::from_bytes(POOL)),
+        chain: "devnet".to_owned(),
+        algorithm: Algorithm::Sha256d.into(),
+        state: "running".into(),
+        height: Some(3),
+        network_difficulty: None,
+        miners: 0,
+        workers: 0,
+        workers_active: 0,
+        hashrate: 0.0,
+        hashrate_error: None,
+        registration_open: true,
+        scheme: rewards::Scheme::Pplns.into(),
+        fee_bps: 0,
+        run_interval_secs: 60,
+        next_round_at: Instant(Timestamp::from_secs(0)),
+        luck: None,
+        luck_error: None,
+        luck_percentile: None,
+        round_effort: 0.0,
+        shares: ShareCounts {
+            accepted: 0,
+            rejected: RejectedCounts::default(),
+        },
+        ledger_sum_sats: 0,
+    }
 }
 
 type Script = Arc<dyn Fn(&Seen) -> Act + Send + Sync>;

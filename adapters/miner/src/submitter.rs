@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
+use dwarves_api_types::work::ShareResult;
 use dwarves_domain::ids::WorkerName;
+use dwarves_domain::share::Submission;
 
 use super::api::{Advice, PoolClient};
 use super::backoff::{Backoff, sleep_unless};
@@ -16,7 +18,6 @@ use super::fetcher::explain;
 use super::progress::EXPIRED_UNSENT;
 use super::run::{Event, MinerError};
 use super::transport::ApiError;
-use super::wire::{Share, Verdict};
 use dwarves_system::clock::Stopwatch;
 use dwarves_system::entropy::SystemRandomness;
 
@@ -129,7 +130,7 @@ impl Submitter {
 
     /// Submits the oldest shares. If this fails they stay.
     fn submit(&mut self) -> Result<(), ApiError> {
-        let batch: Vec<Share> = self
+        let batch: Vec<Submission> = self
             .pending
             .iter()
             .take(BATCH_MAX)
@@ -148,13 +149,15 @@ impl Submitter {
         let (mut accepted, mut blocks, mut rejected) = (0, 0, Vec::new());
         for (pending, verdict) in self.pending.drain(..batch.len()).zip(verdicts) {
             match verdict {
-                Verdict::Accepted { block } => {
+                ShareResult::Accepted { block, .. } => {
                     accepted += 1;
                     blocks += u64::from(block);
                 }
                 // Sent before and not answered: the first time counted.
-                Verdict::Rejected { reason } if reason == "duplicate" && pending.sent => accepted += 1,
-                Verdict::Rejected { reason } => rejected.push(reason),
+                ShareResult::Rejected { reason, .. } if reason.is_duplicate() && pending.sent => {
+                    accepted += 1
+                }
+                ShareResult::Rejected { reason, .. } => rejected.push(reason.0.into_owned()),
             }
         }
         self.tell(accepted, blocks, rejected);

@@ -7,14 +7,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
+use dwarves_api_types::miners::{
+    Balances, BlockRecord, MinerStatus, Performance, RejectedCounts, ShareCounts,
+};
+use dwarves_api_types::scalars::{Hash, Instant, Ss58};
+use dwarves_api_types::work::ShareResult;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::target::Target;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::Header;
 use dwarves_ports::clock::Clock;
 use serde_json::{Value, json};
 
 use super::progress::EXPIRED_UNSENT;
-use super::scripted_pool::{Act, POOL, Seen, serve};
+use super::scripted_pool::{Act, Seen, pool, serve};
 use super::*;
 use dwarves_keys::HotkeyFile;
 use dwarves_system::clock::SystemClock;
@@ -34,17 +41,46 @@ fn housekeeping(seen: &Seen) -> Option<Act> {
     };
     Some(match route {
         ("GET", "/v1/pool") => {
-            let hotkey = Hotkey::from_bytes(POOL).to_string();
-            Act::Answer(200, json!({"name": "Test", "hotkey": hotkey, "height": 3}))
+            let mut pool = json!(pool());
+            pool["new_in_a_later_pool"] = json!([1]);
+            Act::Answer(200, pool)
         }
         ("POST", "/v1/miners") => signed(201, json!({"registration_success": true})),
         ("POST", "/v1/sessions") => signed(201, json!({"token": "one", "expires_at": at(3600)})),
-        ("GET", path) if path.starts_with("/v1/miners/") => {
-            let balances = json!({"immature": 1, "payable": 2, "in_flight": 4, "paid": 8});
-            Act::Answer(200, json!({"hashrate": 1.5, "balance_sats": balances}))
-        }
+        ("GET", path) if path.starts_with("/v1/miners/") => Act::Answer(200, json!(status())),
         _ => return None,
     })
+}
+
+/// What a pool shows of a miner.
+fn status() -> MinerStatus {
+    MinerStatus {
+        hotkey: Ss58(Hotkey::from_bytes([7; 32])),
+        registered_at: Instant(Timestamp::from_secs(0)),
+        payout_address: None,
+        hashrate: 1.5,
+        shares: ShareCounts {
+            accepted: 0,
+            rejected: RejectedCounts::default(),
+        },
+        performance: Performance {
+            units: "0".to_owned(),
+            window_units: "2".to_owned(),
+        },
+        blocks: BlockRecord {
+            found: 0,
+            expected: 0.0,
+        },
+        payout_threshold_sats: None,
+        payout_held: None,
+        balance_sats: Balances {
+            immature: 1,
+            payable: 2,
+            in_flight: 4,
+            paid: 8,
+        },
+        workers: Vec::new(),
+    }
 }
 
 fn rfc3339(secs: i64) -> String {
@@ -86,7 +122,17 @@ fn judge(seen: &Seen, verdict: impl Fn(&Value) -> Value) -> Act {
 }
 
 fn accepted(_: &Value) -> Value {
-    json!({"verdict": "accepted", "share_id": "00", "share_difficulty": 0.1, "sequence": 1, "block": false})
+    verdict(false)
+}
+
+/// A share that counts.
+fn verdict(block: bool) -> Value {
+    json!(ShareResult::Accepted {
+        share_id: Hash(HeaderHash::from_bytes([0; 32])),
+        share_difficulty: 0.1,
+        sequence: 1,
+        block,
+    })
 }
 
 fn options(url: &str) -> MinerOptions {
@@ -193,7 +239,7 @@ fn a_run_registers_mines_and_tells_what_it_earned() {
             assert_eq!(seen.json()["worker"], "rig");
             judge(seen, |share| {
                 if is_sound(share) {
-                    json!({"verdict": "accepted", "block": true})
+                    verdict(true)
                 } else {
                     json!({"verdict": "rejected", "reason": "low_difficulty", "detail": ""})
                 }
@@ -317,7 +363,10 @@ fn a_share_whose_answer_was_lost_counts_when_the_repeat_is_a_duplicate() {
 #[test]
 fn a_duplicate_that_was_not_sent_before_is_a_rejection() {
     let url = serve(|seen| match seen.path.as_str() {
-        "/v1/work" => judge(seen, |_| json!({"verdict": "rejected", "reason": "duplicate"})),
+        "/v1/work" => judge(
+            seen,
+            |_| json!({"verdict": "rejected", "reason": "duplicate", "detail": ""}),
+        ),
         "/v1/work?worker=rig" => work(60),
         _ => housekeeping(seen).unwrap_or(Act::HangUp),
     });

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::DateTime;
+use dwarves_api_types::problem::ProblemBody;
 use dwarves_domain::time::Timestamp;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Method, Request};
@@ -60,14 +61,6 @@ impl ApiError {
     }
 }
 
-/// An answer's body that is a problem. What is missing is made up for from the status.
-#[derive(Deserialize)]
-struct ProblemJson {
-    code: Option<String>,
-    detail: Option<String>,
-    title: Option<String>,
-}
-
 /// An answer with a status below 400.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
@@ -77,6 +70,16 @@ pub struct Answer {
     pub date: Option<Timestamp>,
     /// The body.
     pub body: Value,
+}
+
+impl Answer {
+    /// The body as what the API promises here.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn read<T: DeserializeOwned>(self) -> Result<T, ApiError> {
+        serde_json::from_value(self.body).map_err(|error| ApiError::NotUnderstood(error.to_string()))
+    }
 }
 
 /// Speaks HTTP with one pool. Clones share their connections.
@@ -207,18 +210,21 @@ fn no_answer(error: ureq::Error) -> ApiError {
 }
 
 fn problem(status: u16, text: &str, retry_after: Option<Duration>, date: Option<Timestamp>) -> ApiError {
-    let json: Option<ProblemJson> = serde_json::from_str(text).ok();
-    let (code, detail) = match json {
-        Some(json) => (json.code, json.detail.or(json.title)),
-        None => (None, None),
-    };
-    let detail = detail.unwrap_or_else(|| match status {
+    let told: ProblemBody = serde_json::from_str(text).unwrap_or_default();
+    let detail = match status {
+        _ if !told.detail.is_empty() => told.detail,
+        _ if !told.title.is_empty() => told.title.into_owned(),
         300..=399 => "the pool has moved: use the address it redirects to".to_owned(),
         _ => "the pool refuses without saying why".to_owned(),
-    });
+    };
+    let code = if told.code.is_empty() {
+        "http".to_owned()
+    } else {
+        told.code.into_owned()
+    };
     ApiError::Problem {
         status,
-        code: code.unwrap_or_else(|| "http".to_owned()),
+        code,
         // What a peer says ends up on a terminal: no control characters, and not pages of it.
         detail: detail.chars().filter(|c| !c.is_control()).take(500).collect(),
         retry_after,

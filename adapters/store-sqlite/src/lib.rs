@@ -13,6 +13,7 @@
 //! | `schema` | versions of the schema; `migrations/` holds them |
 //! | `threads` | a file, and the threads that write and read it |
 //! | `inline` | a database in memory on the calling thread |
+//! | `inspect` | what only tests look at (with the feature `testing`) |
 //! | `writer` | the writing thread and its transactions |
 //! | `log_mover` | the thread that moves the log to the database, beside the commits |
 //! | `tail` | what the writer keeps in memory |
@@ -44,6 +45,8 @@ mod books;
 mod cells;
 mod error;
 mod inline;
+#[cfg(feature = "testing")]
+mod inspect;
 mod log_mover;
 mod open;
 mod read;
@@ -68,6 +71,9 @@ use error::Outcome;
 pub struct SqliteStore<M = Threads> {
     mode: M,
 }
+
+/// A store without threads and disk.
+pub type InlineStore = SqliteStore<Inline>;
 
 /// Who does what a store is asked.
 trait Mode: Send + Sync + 'static {

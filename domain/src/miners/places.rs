@@ -28,30 +28,30 @@ impl Client {
     }
 }
 
-/// A place that was taken.
+/// A place that was taken by a `C`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    client: Client,
+pub struct Place<C = Client> {
+    client: C,
     at: u64,
 }
 
-impl Place {
+impl<C: Copy> Place<C> {
     /// Who took it.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> C {
         self.client
     }
 }
 
-/// All places that are taken, by client and age.
+/// All places that are taken by clients `C` for a `T` each, by client and age.
 #[derive(Clone, Debug)]
-pub struct Places<T> {
-    taken: BTreeMap<Client, BTreeMap<u64, T>>,
-    sizes: BTreeSet<(usize, Client)>,
+pub struct Places<T, C = Client> {
+    taken: BTreeMap<C, BTreeMap<u64, T>>,
+    sizes: BTreeSet<(usize, C)>,
     next: u64,
     len: usize,
 }
 
-impl<T> Default for Places<T> {
+impl<T, C> Default for Places<T, C> {
     fn default() -> Self {
         Self {
             taken: BTreeMap::new(),
@@ -62,9 +62,9 @@ impl<T> Default for Places<T> {
     }
 }
 
-impl<T: Copy> Places<T> {
+impl<T: Copy, C: Copy + Ord> Places<T, C> {
     /// Takes a place for `who`: the client's newest.
-    pub fn take(&mut self, client: Client, who: T) -> Place {
+    pub fn take(&mut self, client: C, who: T) -> Place<C> {
         let of_client = self.taken.entry(client).or_default();
         self.sizes.remove(&(of_client.len(), client));
         let at = self.next;
@@ -76,7 +76,7 @@ impl<T: Copy> Places<T> {
     }
 
     /// Gives a place back. One that was given back before stays so.
-    pub fn leave(&mut self, place: &Place) {
+    pub fn leave(&mut self, place: &Place<C>) {
         let Some(of_client) = self.taken.get_mut(&place.client) else {
             return;
         };
@@ -97,6 +97,15 @@ impl<T: Copy> Places<T> {
     pub fn first_to_give_way(&self) -> Option<T> {
         let (_, client) = self.sizes.last()?;
         self.taken.get(client)?.values().next().copied()
+    }
+
+    /// Takes the place of whoever gives way first, and says whose it was.
+    pub fn make_room(&mut self) -> Option<T> {
+        let (_, client) = *self.sizes.last()?;
+        let (at, who) = self.taken.get(&client)?.first_key_value()?;
+        let (at, who) = (*at, *who);
+        self.leave(&Place { client, at });
+        Some(who)
     }
 
     /// How many places are taken.
@@ -156,10 +165,12 @@ mod tests {
     proptest! {
         /// Against a plain list.
         #[test]
-        fn it_says_what_a_plain_list_says(steps in proptest::collection::vec((0u8..4, any::<bool>()), 0..200)) {
+        fn it_says_what_a_plain_list_says(
+            steps in proptest::collection::vec((0u8..4, any::<bool>(), any::<bool>()), 0..200),
+        ) {
             let mut places = Places::default();
             let mut plain: Vec<(u8, usize, Place)> = Vec::new();
-            for (who, (client, leaves)) in steps.into_iter().enumerate() {
+            for (who, (client, leaves, makes_room)) in steps.into_iter().enumerate() {
                 if leaves {
                     let Some(first) = places.first_to_give_way() else {
                         prop_assert!(plain.is_empty());
@@ -170,7 +181,11 @@ mod tests {
                     let (client, _, place) = plain[at];
                     prop_assert!((0..4).all(|other| held(other) <= held(client)));
                     prop_assert!(plain[..at].iter().all(|(of, ..)| *of != client), "the oldest first");
-                    places.leave(&place);
+                    if makes_room {
+                        prop_assert_eq!(places.make_room(), Some(first));
+                    } else {
+                        places.leave(&place);
+                    }
                     plain.remove(at);
                 } else {
                     plain.push((client, who, places.take(at(client), who)));

@@ -80,11 +80,14 @@ impl Payees {
         for part in parts {
             let payees = self.by_script.values_mut().flatten();
             for payee in payees.filter(|payee| payee.hotkey == part.hotkey) {
-                let changed = match is_back {
-                    true => payee.payable.checked_add(part.amount),
-                    false => payee.payable.checked_sub(part.amount),
+                payee.payable = match is_back {
+                    true => {
+                        let sum = payee.payable.checked_add(part.amount);
+                        sum.expect("what was set aside of a balance was a part of it, and that fits")
+                    }
+                    // What a payout paid beyond the balance, the reserve bears.
+                    false => payee.payable.checked_sub(part.amount).unwrap_or(Amount::ZERO),
                 };
-                payee.payable = changed.unwrap_or(Amount::ZERO);
             }
         }
     }

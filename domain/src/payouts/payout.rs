@@ -290,7 +290,8 @@ impl Payout {
         let mut next = self.clone();
         let mut postings = Postings::new();
         next.bear(&mut postings, payable)?;
-        let borne = Amount::checked_sum(next.parts.iter().map(|part| part.borne)).unwrap_or(Amount::ZERO);
+        let borne = Amount::checked_sum(next.parts.iter().map(|part| part.borne));
+        let borne = borne.expect("the reserve was just debited with all of it");
         if borne > Amount::ZERO {
             next.note = format!(
                 "{ADOPTED}; of what it paid no balance covered {borne} sats, which the reserve bears"
@@ -312,10 +313,16 @@ impl Payout {
         for part in &mut self.parts {
             let in_flight = account(part, Balance::InFlight);
             let before = taken.entry(part.hotkey).or_insert(Amount::ZERO);
-            let has = payable(&part.hotkey).checked_sub(*before).unwrap_or(Amount::ZERO);
+            let has = payable(&part.hotkey).checked_sub(*before);
+            let has = has.expect("no more was taken of a balance than it has");
             let theirs = has.min(part.amount);
-            *before = before.checked_add(theirs).unwrap_or(Amount::MAX);
-            part.borne = part.amount.checked_sub(theirs).unwrap_or(Amount::ZERO);
+            *before = before
+                .checked_add(theirs)
+                .expect("what is taken of a balance fits as it does");
+            part.borne = part
+                .amount
+                .checked_sub(theirs)
+                .expect("the smaller of two amounts is no more than either");
             postings.transfer(account(part, Balance::Payable), in_flight, theirs)?;
             postings.transfer(Account::Reserve, in_flight, part.borne)?;
         }
@@ -358,8 +365,8 @@ impl Payout {
         }
         if let Some(signed) = &self.signed {
             let by_miners = self.parts.iter().map(|part| part.fee);
-            let by_miners = Amount::checked_sum(by_miners).unwrap_or(Amount::ZERO);
-            let by_pool = signed.fee.checked_sub(by_miners).unwrap_or(Amount::ZERO);
+            let by_pool = Amount::checked_sum(by_miners).and_then(|borne| signed.fee.checked_sub(borne));
+            let by_pool = by_pool.expect("parts bear no more than the fee: signing checks it");
             postings.transfer(Account::Reserve, Account::NetworkFees, by_pool)?;
         }
         Ok(postings)
@@ -370,7 +377,8 @@ impl Payout {
         let mut postings = Postings::new();
         for part in &self.parts {
             let in_flight = account(part, Balance::InFlight);
-            let theirs = part.amount.checked_sub(part.borne).unwrap_or(Amount::ZERO);
+            let theirs = part.amount.checked_sub(part.borne);
+            let theirs = theirs.expect("what the reserve bears of a part is at most the part");
             postings.transfer(in_flight, account(part, Balance::Payable), theirs)?;
             postings.transfer(in_flight, Account::Reserve, part.borne)?;
         }

@@ -7,7 +7,6 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`rows`] | what is stored, as the actors see it |
-//! | [`block_state`] | what became of a block, what is booked for it, and when the two differ |
 //! | [`writes`] | the intents, and what each answers |
 //! | [`reads`] | questions and pages |
 //! | [`error`] | what went wrong and what must happen |
@@ -24,13 +23,12 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-pub mod block_state;
 pub mod error;
 pub mod reads;
 pub mod rows;
 pub mod writes;
 
-pub use block_state::{Accounting, BlockState};
+pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use rows::*;

@@ -1,5 +1,6 @@
 //! The intents of writing, and what each answers.
 
+use dwarves_domain::blocks::{Accounting, BlockState};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::payouts::{Payout, Step};
@@ -7,7 +8,6 @@ use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use super::block_state::{Accounting, BlockState};
 use super::rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };

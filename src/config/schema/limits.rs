@@ -1,6 +1,6 @@
 //! `[limits]`: bounds of everything that could grow.
 
-use dwarves_domain::source::SharedLimit;
+use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::time::Span;
 use serde::Deserialize;
 

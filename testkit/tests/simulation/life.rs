@@ -17,8 +17,8 @@ use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::miner_manager::messages::{JoinWorker, ReadMiners};
 use dwarves_actors::pool_manager::messages::Stop;
 use dwarves_domain::address::AddressFormat;
+use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::session::SessionKey;
-use dwarves_domain::source::SharedLimit;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 use dwarves_ports::chain::Chain;
@@ -156,6 +156,7 @@ async fn tell_the_time(chain: TestChain, begin: Timestamp) {
 
 /// Lives one life; whatever is under way when it ends is lost.
 pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
+    sim.memory = sim.memory.reopen().expect("a ledger is whole after any life");
     let system = actix::System::new();
     let ended = system.block_on(async {
         tokio::time::pause();
@@ -200,7 +201,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
     actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
     let ports = assembly::start(sim.settings(), world, &Placement::Here)
         .await
-        .expect("a memory store can always be read");
+        .expect("a ledger in memory can always be read");
     let counted = ports
         .read_miners
         .ask(ReadMiners, Duration::from_secs(5))

@@ -6,10 +6,11 @@
 //! client that has the most headers in it loses its oldest. A restart empties it: a miner whose header is not in it any
 //! more is told so, and asks for new work.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use actix::prelude::*;
+use dwarves_domain::miners::Places;
 use dwarves_domain::network::host;
 use dwarves_domain::work::JobId;
 
@@ -34,10 +35,8 @@ pub struct HeaderBookLimits {
 pub struct HeaderBook {
     limits: HeaderBookLimits,
     jobs: HashMap<MerkleRoot, JobId>,
-    /// What each client was given, oldest first.
-    given: HashMap<IpAddr, VecDeque<MerkleRoot>>,
-    /// How many each client has, in that order: the last has the most.
-    by_count: BTreeSet<(usize, IpAddr)>,
+    /// What each client was given.
+    given: Places<MerkleRoot, IpAddr>,
 }
 
 impl HeaderBook {
@@ -46,8 +45,7 @@ impl HeaderBook {
         Self {
             limits,
             jobs: HashMap::new(),
-            given: HashMap::new(),
-            by_count: BTreeSet::new(),
+            given: Places::default(),
         }
     }
 
@@ -55,30 +53,12 @@ impl HeaderBook {
         if self.jobs.insert(given.root, given.job).is_some() {
             return;
         }
-        let client = host(given.from);
-        let own = self.given.entry(client).or_default();
-        own.push_back(given.root);
-        self.by_count.remove(&(own.len() - 1, client));
-        self.by_count.insert((own.len(), client));
-        while self.jobs.len() > self.limits.headers_max && self.make_room() {}
-    }
-
-    /// Forgets the oldest header of the client that has the most. Returns whether there was one.
-    fn make_room(&mut self) -> bool {
-        let Some((count, client)) = self.by_count.pop_last() else {
-            return false;
-        };
-        if let Some(own) = self.given.get_mut(&client)
-            && let Some(oldest) = own.pop_front()
+        self.given.take(host(given.from), given.root);
+        while self.jobs.len() > self.limits.headers_max
+            && let Some(oldest) = self.given.make_room()
         {
             self.jobs.remove(&oldest);
         }
-        if count > 1 {
-            self.by_count.insert((count - 1, client));
-        } else {
-            self.given.remove(&client);
-        }
-        true
     }
 }
 

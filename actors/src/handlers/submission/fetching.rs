@@ -28,7 +28,7 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
             if self.work.lets_go() {
                 return reply.answer(Err(Refusal::NoWork));
             }
-            if !self.waiting_places.take(host(fetch.from)) {
+            if !self.waiting_permits.take(host(fetch.from)) {
                 return reply.answer(Err(Refusal::Busy));
             }
             let until = self.clock.now().plus(self.limits.longpoll);

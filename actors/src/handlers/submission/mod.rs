@@ -6,18 +6,21 @@
 //! commit and one answer. It asks the miner manager and the work manager.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::limits::{SharedLimit, SharedPermits};
 use dwarves_domain::network::host;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::source::{SharedLimit, SharedPlaces, Source};
+use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
+use tracing::{Level, Span as LogSpan};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
@@ -52,9 +55,9 @@ const LOOK_AT_WAITING_EVERY: Span = Span::from_secs(1);
 pub struct SubmissionLimits {
     /// Questions that may wait in the mailbox.
     pub mailbox_capacity: usize,
-    /// Requests whose shares may be on their way to the ledger: no client can take all places.
+    /// Requests whose shares may be on their way to the ledger: no client can take all of them.
     pub requests_in_flight: SharedLimit,
-    /// Requests that may wait for newer work: no client can take all places.
+    /// Requests that may wait for newer work: no client can take all of them.
     pub waiting: SharedLimit,
     /// Jobs that are kept ready; others are built again from their ids.
     pub jobs_cached_max: usize,
@@ -103,6 +106,8 @@ struct Asker {
     times: u8,
     /// Those of its shares that are blocks.
     candidates: Candidates,
+    /// What the log says of its shares belongs together.
+    span: LogSpan,
 }
 
 impl Asker {
@@ -115,6 +120,12 @@ impl Asker {
             has_place,
             times: 0,
             candidates: Vec::new(),
+            span: crate::span!(
+                Level::DEBUG,
+                "shares",
+                miner = %source.miner(),
+                client = %source.client()
+            ),
         }
     }
 }
@@ -131,12 +142,12 @@ pub struct SubmissionHandler {
     /// Slow proof-of-work hashes of headers, by the headers' names.
     hashed: HashMap<HeaderHash, HeaderHash>,
     waiting: Vec<Waiting>,
-    waiting_places: SharedPlaces,
+    waiting_permits: SharedPermits<IpAddr>,
     /// Shares that wait for the news of their work.
     early: Vec<Early>,
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, Asker)>,
-    in_flight: SharedPlaces,
+    in_flight: SharedPermits<IpAddr>,
     judging: usize,
     is_flush_due: bool,
     /// Shares that were refused and wait to be hashed all the same.
@@ -167,10 +178,10 @@ impl SubmissionHandler {
             proof_of_work: Arc::new(HashHere(Algorithm::Sha256d)),
             hashed: HashMap::new(),
             waiting: Vec::new(),
-            waiting_places: SharedPlaces::new(limits.waiting),
+            waiting_permits: SharedPermits::new(limits.waiting),
             early: Vec::new(),
             checked: Vec::new(),
-            in_flight: SharedPlaces::new(limits.requests_in_flight),
+            in_flight: SharedPermits::new(limits.requests_in_flight),
             judging: 0,
             is_flush_due: false,
             unhashed: 0,
@@ -248,10 +259,10 @@ impl Handler<WorkChanged> for SubmissionHandler {
         for waiting in std::mem::take(&mut self.waiting) {
             if lets_go {
                 // It need not wait here any longer: it may have another pool to work for.
-                self.waiting_places.give_back(host(waiting.fetch.from));
+                self.waiting_permits.give_back(host(waiting.fetch.from));
                 waiting.reply.answer(Err(Refusal::NoWork));
             } else if self.has_newer(&waiting.fetch) {
-                self.waiting_places.give_back(host(waiting.fetch.from));
+                self.waiting_permits.give_back(host(waiting.fetch.from));
                 self.fetch_now(waiting.fetch, waiting.reply, ctx);
             } else {
                 self.waiting.push(waiting);
@@ -269,7 +280,7 @@ impl Handler<MinerChanged> for SubmissionHandler {
         let is_of_it = |waiting: &mut Waiting| waiting.fetch.miner == hotkey;
         let of_it: Vec<_> = self.waiting.extract_if(.., is_of_it).collect();
         for waiting in of_it {
-            self.waiting_places.give_back(host(waiting.fetch.from));
+            self.waiting_permits.give_back(host(waiting.fetch.from));
             self.fetch_now(waiting.fetch, waiting.reply, ctx);
         }
     }
@@ -287,7 +298,7 @@ impl Handler<LookAtWaiting> for SubmissionHandler {
         let (over, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(is_over);
         self.waiting = rest;
         for waiting in over {
-            self.waiting_places.give_back(host(waiting.fetch.from));
+            self.waiting_permits.give_back(host(waiting.fetch.from));
             if waiting.reply.is_abandoned() {
                 continue;
             }

@@ -20,8 +20,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Waker;
 
+use dwarves_domain::limits::{SharedLimit, SharedPermits};
 use dwarves_domain::network::host;
-use dwarves_domain::source::{SharedLimit, SharedPlaces};
 
 use dwarves_domain::network::Subnet;
 
@@ -120,7 +120,7 @@ pub struct Connections {
     limits: ConnectionLimits,
     places: RefCell<Places>,
     /// Requests that are being handled for the clients of proxies.
-    through_proxies: RefCell<SharedPlaces>,
+    through_proxies: RefCell<SharedPermits<IpAddr>>,
     looks: Cell<u64>,
 }
 
@@ -130,7 +130,7 @@ impl Connections {
         Rc::new(Self {
             places: RefCell::new(Places::new(limits.places, limits.reserved)),
             // All of them are limited by their connections; here it is about one client's share.
-            through_proxies: RefCell::new(SharedPlaces::new(limits.places)),
+            through_proxies: RefCell::new(SharedPermits::new(limits.places)),
             looks: Cell::new(0),
             limits,
         })

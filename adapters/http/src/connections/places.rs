@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use dwarves_domain::source::SharedLimit;
+use dwarves_domain::limits::SharedLimit;
 
 use super::Connection;
 

@@ -214,7 +214,7 @@ impl From<Problem> for Failure {
             Code::BodyInvalid | Code::BodyTooLarge => code::INVALID_REQUEST,
             _ => code::OTHER,
         };
-        Self::new(problem.code().status(), code, problem.detail())
+        Self::new(problem.status(), code, problem.detail())
     }
 }
 

@@ -9,13 +9,11 @@ use actix_web::{HttpResponseBuilder, ResponseError};
 use dwarves_actors::ask::AskError;
 use dwarves_domain::time::Span;
 use dwarves_ports::store::{StoreAction, StoreError};
-use serde::Serialize;
-use utoipa::ToSchema;
 
-mod code;
 mod refusal;
 
-pub use code::Code;
+pub use dwarves_api_types::code::Code;
+pub use dwarves_api_types::problem::ProblemBody;
 
 /// The longest `detail`, in characters. Some quote what was sent, which may be long.
 const DETAIL_CHARS_MAX: usize = 300;
@@ -35,29 +33,6 @@ pub struct Problem {
     allow: Option<&'static str>,
     hindrances: Vec<String>,
     retry_after: Option<Span>,
-}
-
-/// A refusal as the client sees it (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Problem)]
-pub struct ProblemBody<'a> {
-    /// `urn:dwarves:problem:` and the code.
-    #[serde(rename = "type")]
-    kind: String,
-    /// A short sentence for people, the same for every problem with this code.
-    title: &'static str,
-    /// The HTTP status.
-    status: u16,
-    /// What is wrong with this very request, and what would be right.
-    detail: &'a str,
-    /// Why, for programs.
-    code: Code,
-    /// The header, query parameter or body field that is wrong, by its path: `shares[3].nonce`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
-    /// What hinders the pool (with `not_ready` only).
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    hindrances: &'a [String],
 }
 
 impl Problem {
@@ -111,6 +86,11 @@ impl Problem {
         self.code
     }
 
+    /// The HTTP status that it comes with.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// What is wrong and what would be right.
     pub fn detail(&self) -> &str {
         &self.detail
@@ -126,12 +106,12 @@ impl Problem {
         let code = self.code;
         let body = ProblemBody {
             kind: format!("urn:dwarves:problem:{}", code.as_str()),
-            title: code.title(),
-            status: code.status().as_u16(),
-            detail: &self.detail,
-            code,
-            field: self.field.as_deref(),
-            hindrances: &self.hindrances,
+            title: code.title().into(),
+            status: code.status(),
+            detail: self.detail.to_string(),
+            code: code.as_str().into(),
+            field: self.field.as_deref().map(str::to_owned),
+            hindrances: self.hindrances.clone(),
         };
         serde_json::to_string(&body).expect("a problem holds only text and numbers")
     }
@@ -229,18 +209,18 @@ impl std::error::Error for Problem {}
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.code.status()
+        self.status()
     }
 
     fn error_response(&self) -> HttpResponse {
         let code = self.code;
-        let mut response = HttpResponseBuilder::new(code.status());
+        let mut response = HttpResponseBuilder::new(self.status());
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         let wait = self.retry_after.map(|wait| wait.millis().div_ceil(1_000));
         if let Some(secs) = wait.or(code.retry_after_secs().map(u64::from)) {
             response.insert_header((header::RETRY_AFTER, secs));
         }
-        if code.status() == StatusCode::UNAUTHORIZED {
+        if self.status() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, CHALLENGE));
         }
         if let Some(methods) = self.allow {
@@ -252,19 +232,13 @@ impl ResponseError for Problem {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn every_code_has_a_name_of_its_own_and_a_status_that_refuses() {
-        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(names.len(), Code::ALL.len());
+    fn every_code_has_a_status_that_http_knows() {
         for code in Code::ALL {
-            let status = code.status();
-            assert!(status.is_client_error() || status.is_server_error(), "{code:?}");
-            let must_wait = status == StatusCode::SERVICE_UNAVAILABLE;
-            assert_eq!(code.retry_after_secs().is_some(), must_wait, "{code:?}");
+            let status = Problem::new(*code, "").status();
+            assert_eq!(status.as_u16(), code.status(), "{code:?}");
         }
     }
 

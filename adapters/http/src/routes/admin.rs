@@ -3,15 +3,15 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::admin::messages::{Authorize, Control};
 use dwarves_actors::miner_manager::messages::ReadRecords;
+use dwarves_api_types::books::{Audit, AuditEntry};
+use dwarves_api_types::control::ControlBody;
+use dwarves_api_types::miners::{Withholding, WithholdingRecord};
 use dwarves_domain::refusal::Refusal;
 
 use super::next_cursor;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::wire::control::ControlBody;
-use crate::wire::miners::{Withholding, WithholdingRecord};
-use crate::wire::pool::{Audit, AuditEntry};
 use crate::{auth, body};
 
 /// Carries one control message to one actor, and its reply back.

@@ -1,13 +1,13 @@
 //! The blocks that the pool found.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_api_types::books::{Block, Blocks};
 
 use super::next_cursor;
 use crate::body;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Params;
 use crate::state::HttpState;
-use crate::wire::pool::{Block, Blocks};
 
 /// Found blocks, newest first.
 #[utoipa::path(

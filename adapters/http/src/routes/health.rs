@@ -2,11 +2,11 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
+use dwarves_api_types::pool::{Alive, Ready};
+use dwarves_api_types::scalars::Instant;
 
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::state::HttpState;
-use crate::wire::pool::{Alive, Ready};
-use crate::wire::scalars::Instant;
 use crate::{body, query};
 
 /// Answers as long as the process does.
@@ -19,7 +19,9 @@ use crate::{body, query};
 )]
 pub async fn alive(req: HttpRequest) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
-    body::ok(&Alive { status: "alive" })
+    body::ok(&Alive {
+        status: "alive".into(),
+    })
 }
 
 /// What keeps the pool from serving miners, in words; empty if nothing does.
@@ -51,8 +53,8 @@ pub async fn ready(req: HttpRequest, state: web::Data<HttpState>) -> Result<Http
     let mut obstacles = obstacles(&view);
     if obstacles.is_empty() {
         return body::ok(&Ready {
-            status: "ready",
-            state: view.state.as_str(),
+            status: "ready".into(),
+            state: view.state.as_str().into(),
             started_at: Instant(view.started_at),
             hindrances: view.hindrances,
         });

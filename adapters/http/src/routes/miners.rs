@@ -5,6 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::registration::messages::Register;
 use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner, Registered, ThresholdChoice};
 use dwarves_actors::paymaster::messages::ReadWaiting;
+use dwarves_api_types::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPayouts};
+use dwarves_api_types::miners::MinerStatus;
+use dwarves_api_types::registration::{RegisterBody, Registration};
+use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
@@ -13,11 +17,7 @@ use super::next_cursor;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::wire::miners::{
-    MinerCredit, MinerCredits, MinerPayout, MinerPayouts, MinerStatus, RegisterBody, Registration,
-};
-use crate::wire::scalars::Instant;
-use crate::{auth, body, client};
+use crate::{answers, auth, body, client};
 
 /// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
@@ -60,7 +60,7 @@ pub async fn register(
         StatusCode::OK
     };
     let answer = Registration {
-        hotkey: hotkey.to_string(),
+        hotkey: Ss58(hotkey),
         registration_success: true,
         registered_at: Instant(registered_at),
         payout_address,
@@ -115,7 +115,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let waiting = state
         .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
         .await?;
-    body::ok(&MinerStatus::new(view, balances, threshold, waiting))
+    body::ok(&answers::miner_status(view, balances, threshold, waiting))
 }
 
 /// A miner's credits, newest first.

@@ -5,14 +5,14 @@ use dwarves_actors::miner_manager::messages::ReadMiners;
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::work_manager::messages::ReadWork;
+use dwarves_api_types::miners::ShareCounts;
+use dwarves_api_types::pool::Pool;
+use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::statistics::Luck;
 use dwarves_ports::store::PoolTotals;
 
 use crate::problem::{Problem, ProblemBody};
 use crate::state::HttpState;
-use crate::wire::miners::ShareCounts;
-use crate::wire::pool::Pool;
-use crate::wire::scalars::Instant;
 use crate::{body, query};
 
 /// Blocks found and blocks to be expected from the work up to the last one, once there is one.
@@ -49,10 +49,10 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let luck = luck(&totals);
     body::ok(&Pool {
         name: deps.pool_name.clone(),
-        hotkey: deps.pool_hotkey.to_string(),
+        hotkey: Ss58(deps.pool_hotkey),
         chain: deps.chain_name.clone(),
-        algorithm: deps.algorithm.as_str(),
-        state: pool.state.as_str(),
+        algorithm: deps.algorithm.into(),
+        state: pool.state.as_str().into(),
         // A template is the block after the tip.
         height: template.map(|template| template.chain().height.saturating_sub(1)),
         network_difficulty: template.map(|template| template.network_target().difficulty().to_f64()),

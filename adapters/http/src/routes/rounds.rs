@@ -1,6 +1,7 @@
 //! Reward rounds.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use dwarves_api_types::books::{Round, RoundCredit, RoundDetails, Rounds};
 use dwarves_domain::ids::RoundId;
 
 use super::next_cursor;
@@ -8,7 +9,6 @@ use crate::body;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::wire::pool::{Round, RoundCredit, RoundDetails, Rounds};
 
 /// Closed rounds, newest first.
 #[utoipa::path(

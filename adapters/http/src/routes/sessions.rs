@@ -4,11 +4,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::registration::messages::OpenSession;
+use dwarves_api_types::registration::{OpenSessionBody, OpenedSession};
+use dwarves_api_types::scalars::Instant;
 
 use crate::problem::{Problem, ProblemBody};
 use crate::state::HttpState;
-use crate::wire::miners::{OpenSessionBody, OpenedSession};
-use crate::wire::scalars::Instant;
 use crate::{auth, body, query};
 
 /// Opens a session for the signer.

@@ -3,6 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
 use dwarves_actors::work_manager::messages::IssuedJob;
+use dwarves_api_types::object::Object;
+use dwarves_api_types::work::{SubmitAnswer, SubmitBody, Work};
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::Client;
 use dwarves_domain::refusal::Refusal;
@@ -11,9 +13,7 @@ use dwarves_domain::work::JobId;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::wire::object::Object;
-use crate::wire::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
-use crate::{auth, body, client};
+use crate::{answers, auth, body, client};
 
 /// Gives a worker a job that nobody else has.
 ///
@@ -119,7 +119,7 @@ pub async fn submit(
     let results = judged.map_err(refused)?.into_iter().enumerate();
     body::ok(&SubmitAnswer {
         results: results
-            .map(|(place, verdict)| ShareResult::new(verdict, blocks.contains(&place)))
+            .map(|(place, verdict)| answers::share_result(verdict, blocks.contains(&place)))
             .collect(),
     })
 }

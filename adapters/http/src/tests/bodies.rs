@@ -10,7 +10,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use actix_web::web::{self, Bytes};
-use dwarves_domain::source::SharedLimit;
+use dwarves_domain::limits::SharedLimit;
 use futures_core::Stream;
 
 use super::fakes::World;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use dwarves_domain::source::SharedLimit;
+use dwarves_domain::limits::SharedLimit;
 
 use super::fakes::{CorrectedClock, World};
 use super::{NONCE, Signing};

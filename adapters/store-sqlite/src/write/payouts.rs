@@ -99,7 +99,7 @@ impl Draft<'_> {
         for part in &payout.parts {
             payable.insert(part.hotkey, self.payable_of(&part.hotkey)?);
         }
-        let payable = |hotkey: &Hotkey| payable.get(hotkey).copied().unwrap_or(Amount::ZERO);
+        let payable = |hotkey: &Hotkey| *payable.get(hotkey).expect("every part's miner was looked up");
         let adopted = payout.adoption(payable);
         let adopted = adopted.map_err(|error| corrupt(error.to_string()))?;
         self.insert(&adopted.payout)?;
@@ -120,7 +120,8 @@ impl Draft<'_> {
                 payable.insert(part.hotkey, self.payable_of(&part.hotkey)?);
             }
         }
-        let payable = |hotkey: &Hotkey| payable.get(hotkey).copied().unwrap_or(Amount::ZERO);
+        // Only a revival asks.
+        let payable = |hotkey: &Hotkey| *payable.get(hotkey).expect("every part's miner was looked up");
         let stepped = payout.step(step, at, payable);
         let stepped = stepped.map_err(|error| conflict(error.to_string()))?;
         if stepped.payout == payout {

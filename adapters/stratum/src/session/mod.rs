@@ -10,6 +10,7 @@
 //! | `opening` | the PROXY header and the TLS handshake, before the first line |
 //! | `reading` | bytes become lines, lines become steps |
 //! | `due` | answers that are waited for, in the order of their requests |
+//! | `span` | what the lines of the log belong to that a session says |
 //! | `looking` | time-outs, keep-alive, and whether workers are still welcome |
 
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
+use tracing::Span;
 
 use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
@@ -39,6 +41,7 @@ mod due;
 mod looking;
 mod opening;
 mod reading;
+mod span;
 
 use due::DueQueue;
 use looking::Checking;
@@ -127,6 +130,8 @@ pub struct StratumSession {
     is_let_go: bool,
     /// Why it ends at once.
     over: Option<End>,
+    /// What the log says of it belongs together.
+    span: Span,
 }
 
 impl StratumSession {
@@ -138,6 +143,7 @@ impl StratumSession {
         let stream = TcpStream::from_std(newcomer.stream)?;
         opening::set_options(&stream)?;
         let now = thread.now();
+        let span = span::of(&stream, newcomer.ip);
         let listener = &thread.listeners[newcomer.listener];
         let talk = Conversation::new(&listener.rules, now);
         let mut transport = Transport::Plain(stream);
@@ -171,6 +177,7 @@ impl StratumSession {
             leaving: None,
             is_let_go: false,
             over: None,
+            span,
             thread,
         })
     }
@@ -274,13 +281,13 @@ impl StratumSession {
     fn put_out(&mut self, user: Option<&str>) -> Result<(), End> {
         let logins = self.listener().rules.logins;
         let worker = user.and_then(|user| parse_user(user, logins).ok());
-        log::info!("put out for refused shares ip={} user={user:?}", self.ip);
+        tracing::info!("put out for refused shares ip={} user={user:?}", self.ip);
         let news = PutOut {
             ip: self.ip,
             worker: worker.map(|(identity, name)| (identity.hotkey(), name)),
         };
         if self.thread.peers.put_out.tell(news).is_err() {
-            log::debug!("the gate is busy; {} is not remembered", self.ip);
+            tracing::debug!("the gate is busy; {} is not remembered", self.ip);
         }
         let goes_on = user.is_some_and(|user| self.say(|talk, scene, _| talk.keep_out(user, scene)));
         if goes_on { Ok(()) } else { Err(End::PutOut) }
@@ -351,11 +358,13 @@ impl Actor for StratumSession {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.span
+            .in_scope(|| tracing::debug!("session begins ip={}", self.ip));
         ctx.spawn(Pump);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.report();
+        self.span.clone().in_scope(|| self.report());
     }
 }
 
@@ -371,9 +380,11 @@ impl ActorFuture<StratumSession> for Pump {
         ctx: &mut Context<StratumSession>,
         wake: &mut Wake<'_>,
     ) -> Poll<()> {
+        let span = session.span.clone();
+        let _said_of_it = span.enter();
         let end = ready!(session.pump(wake));
         session.look_for_blocks_at(end, wake);
-        log::debug!("session ended ip={} why={end:?}", session.ip);
+        tracing::debug!("session ended ip={} why={end:?}", session.ip);
         ctx.stop();
         Poll::Ready(())
     }
@@ -384,6 +395,8 @@ impl Handler<News> for StratumSession {
 
     /// Only notes what is to be done: the pump is polled right after.
     fn handle(&mut self, news: News, _: &mut Self::Context) {
+        let span = self.span.clone();
+        let _said_of_it = span.enter();
         match news {
             News::Work => self.tell_work(Telling::IfNew),
             News::Look => {

@@ -103,6 +103,7 @@ impl StratumSession {
     fn admit(&mut self, said: Said) -> Result<(), End> {
         if let Said::Client(client) = said {
             self.ip = client.ip();
+            self.span_has_client(client);
         }
         let answer: Result<_, AskError> = self.thread.peers.admit.post(Admit(self.ip));
         self.opening = Opening::Admission(answer.map_err(|_| End::NoSeat)?);

@@ -354,6 +354,7 @@ impl StratumSession {
                 match lease {
                     Ok(lease) => {
                         let seat = lease.seat();
+                        self.span_has_extranonce(seat.extranonce1);
                         self.lease = Some(lease);
                         let is_resumed = earlier == Some(seat);
                         self.say(|talk, scene, _| talk.subscribed(&id, seat, is_resumed, scene, &mut text));
@@ -386,12 +387,14 @@ impl StratumSession {
                 fixed,
                 earned,
             }) => {
+                self.span_has_worker(miner, user);
+                tracing::debug!("login ip={} user={user:?}", self.ip);
                 self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
                 reply::ok(&mut text, id);
             }
             Err(refusal) => {
-                log::debug!("login refused ip={} why={refusal:?}", self.ip);
+                tracing::debug!("login refused ip={} why={refusal:?}", self.ip);
                 self.talk.on_refused_login();
                 reply::fault(&mut text, id, Fault::from(&refusal));
             }

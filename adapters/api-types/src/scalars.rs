@@ -1,17 +1,16 @@
 //! Instants, hashes, numbers and names as JSON writes them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use dwarves_domain::ids::{HeaderHash, ParseIdError, WorkerName};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, ParseIdError, Sequence, WorkerName};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobId;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::openapi::{OneOfBuilder, RefOr};
-use utoipa::{PartialSchema, ToSchema};
 
 /// An instant: RFC 3339 in UTC with milliseconds, `2026-11-22T14:10:57.000Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,26 +30,11 @@ impl Serialize for Instant {
     }
 }
 
-impl PartialSchema for Instant {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-            .description(Some("RFC 3339 in UTC with milliseconds"))
-            .examples(["2026-11-22T14:10:57.000Z"])
-            .into()
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let instant = DateTime::<Utc>::deserialize(deserializer)?;
+        Ok(Self(Timestamp::from_millis(instant.timestamp_millis())))
     }
-}
-
-impl ToSchema for Instant {}
-
-/// The schema of a text that matches `pattern`.
-fn text_schema(pattern: &str, description: &str) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(pattern))
-        .description(Some(description))
-        .into()
 }
 
 /// A header's hash in 64 hex digits, big-endian as explorers write it.
@@ -65,16 +49,44 @@ impl Serialize for Hash {
     }
 }
 
-impl PartialSchema for Hash {
-    fn schema() -> RefOr<Schema> {
-        text_schema(
-            "^[0-9a-f]{64}$",
-            "A header's hash, big-endian as explorers write it",
-        )
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer).map(Self)
     }
 }
 
-impl ToSchema for Hash {}
+/// A hotkey in SS58.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ss58(#[serde(with = "text")] pub Hotkey);
+
+impl fmt::Display for Ss58 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whatever is written and read as a text of its own form.
+pub(crate) mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(value: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+    {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
 
 /// Writes bytes as lower-case hex without allocating; `DIGITS` is twice their number.
 pub(crate) fn serialize_hex<const DIGITS: usize, S: Serializer>(
@@ -87,22 +99,34 @@ pub(crate) fn serialize_hex<const DIGITS: usize, S: Serializer>(
     serializer.serialize_str(std::str::from_utf8(&digits).map_err(S::Error::custom)?)
 }
 
-/// Why a share does not count, by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Reason(pub &'static str);
+/// Reads as many bytes as `N` from their hex digits.
+pub(crate) fn deserialize_hex<'de, const N: usize, D: Deserializer<'de>>(
+    what: &str,
+    deserializer: D,
+) -> Result<[u8; N], D::Error> {
+    let mut bytes = [0; N];
+    hex::decode_to_slice(String::deserialize(deserializer)?, &mut bytes)
+        .map_err(|_| D::Error::custom(format_args!("expected {what} of {} hex digits", 2 * N)))?;
+    Ok(bytes)
+}
 
-impl PartialSchema for Reason {
-    fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .description(Some("Why a share does not count"))
-            .enum_values(Some(Rejection::REASONS))
-            .into()
+/// Why a share does not count, by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Reason(pub Cow<'static, str>);
+
+impl Reason {
+    /// Whether the header was accepted before.
+    pub fn is_duplicate(&self) -> bool {
+        self.0 == Rejection::Duplicate(Sequence::new(0)).reason()
     }
 }
 
-impl ToSchema for Reason {}
+impl From<Rejection> for Reason {
+    fn from(rejection: Rejection) -> Self {
+        Self(Cow::Borrowed(rejection.reason()))
+    }
+}
 
 /// A 32-bit number of a share: a JSON integer, or 8 hex digits as Stratum writes them (most significant
 /// first).
@@ -144,29 +168,11 @@ impl<'de> Deserialize<'de> for Word {
     }
 }
 
-impl PartialSchema for Word {
-    fn schema() -> RefOr<Schema> {
-        OneOfBuilder::new()
-            .item(
-                ObjectBuilder::new()
-                    .schema_type(Type::Integer)
-                    .minimum(Some(0u32))
-                    .maximum(Some(u32::MAX)),
-            )
-            .item(
-                ObjectBuilder::new()
-                    .schema_type(Type::String)
-                    .pattern(Some("^[0-9a-fA-F]{8}$")),
-            )
-            .description(Some(
-                "A 32-bit number written without fraction and exponent (1.0 and 1e0 are refused), or its 8 hex digits \
-                 as Stratum writes them",
-            ))
-            .into()
+impl Serialize for Word {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(self.0)
     }
 }
-
-impl ToSchema for Word {}
 
 /// The name of a job; `None` if the text is not in its form, which is then a job that nobody was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +195,16 @@ impl Visitor<'_> for JobNameVisitor {
 impl<'de> Deserialize<'de> for JobName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(JobNameVisitor)
+    }
+}
+
+impl Serialize for JobName {
+    /// What is no job's name is written as the empty text, which is none either.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(job_id) => serializer.collect_str(&job_id),
+            None => serializer.serialize_str(""),
+        }
     }
 }
 
@@ -218,10 +234,8 @@ impl<'de> Deserialize<'de> for Worker {
     }
 }
 
-impl PartialSchema for Worker {
-    fn schema() -> RefOr<Schema> {
-        text_schema("^[A-Za-z0-9._-]{1,64}$", "A worker's name")
+impl Serialize for Worker {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
     }
 }
-
-impl ToSchema for Worker {}

@@ -3,11 +3,9 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Number, Value};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
-use utoipa::{PartialSchema, ToSchema};
 
 /// A control message: `actor`, `message`, and the message's own fields beside them.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +56,18 @@ impl<'de> Visitor<'de> for ControlVisitor {
 impl<'de> Deserialize<'de> for ControlBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ControlVisitor)
+    }
+}
+
+impl Serialize for ControlBody {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2 + self.fields.len()))?;
+        map.serialize_entry("actor", &self.actor)?;
+        map.serialize_entry("message", &self.message)?;
+        for (key, value) in &self.fields {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
     }
 }
 
@@ -135,28 +145,3 @@ impl<'de> Visitor<'de> for StrictValue {
         Ok(Value::Object(values))
     }
 }
-
-impl PartialSchema for ControlBody {
-    fn schema() -> RefOr<Schema> {
-        let name = |description: &str| {
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .description(Some(description))
-        };
-        ObjectBuilder::new()
-            .property("actor", name("To which actor, such as reward_distributor"))
-            .required("actor")
-            .property("message", name("Which message, such as set_run_interval"))
-            .required("message")
-            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
-            .description(Some(
-                "A control message; its own fields stand beside actor and message",
-            ))
-            .examples([serde_json::json!({
-                "actor": "reward_distributor", "message": "set_run_interval", "run_interval_secs": 60
-            })])
-            .into()
-    }
-}
-
-impl ToSchema for ControlBody {}

@@ -1,0 +1,40 @@
+//! The JSON of the HTTP API, both ways: what the pool writes is what its clients read, so each shape is spelled once.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`scalars`] | instants, hashes, numbers and names as JSON writes them |
+//! | [`named`] | words of a list that may grow: states, schemes, kinds |
+//! | [`object`] | JSON objects, and nothing else in their place |
+//! | [`control`] | the body of a control message, whose fields depend on the message |
+//! | [`registration`] | registration and sessions |
+//! | [`miners`] | a miner, and what an operator looks at |
+//! | [`credits`] | what a miner was credited and paid |
+//! | [`work`] | work, shares and their verdicts |
+//! | [`pool`] | the pool and whether it is ready |
+//! | [`books`] | blocks, rounds and the audit trail |
+//! | [`problem`] | refusals (RFC 9457) |
+//! | [`code`] | their codes |
+//!
+//! Requests are read strictly: what the pool does not know it refuses by name. Answers are read leniently: fields
+//! that a client does not know are left alone, and so are new words in the lists of [`named`], because a pool may
+//! add some. A field that an answer gains later needs a default for the answers of pools from before.
+//!
+//! The feature `schema` describes the types for `/openapi.json`.
+
+pub mod books;
+pub mod code;
+pub mod control;
+pub mod credits;
+pub mod miners;
+pub mod named;
+pub mod object;
+pub mod pool;
+pub mod problem;
+pub mod registration;
+pub mod scalars;
+#[cfg(feature = "schema")]
+mod schema;
+pub mod work;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The pool, and whether it is ready for miners.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::miners::ShareCounts;
+use crate::named::{AlgorithmName, SchemeName};
+use crate::scalars::{Instant, Ss58};
+
+/// What the pool is, and how it is doing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Pool {
+    /// The pool's name, as configured.
+    pub name: String,
+    /// Its hotkey in SS58: the receiver of signed requests.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub hotkey: Ss58,
+    /// The chain that is mined, such as `devnet`.
+    pub chain: String,
+    /// How the chain hashes: `sha256d` or `scrypt`.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub algorithm: AlgorithmName,
+    /// `starting`, `running`, `paused` or `draining`.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub state: Cow<'static, str>,
+    /// The height of the chain's tip; null while the chain gives no work.
+    pub height: Option<u32>,
+    /// The difficulty of a block; null while the chain gives no work.
+    pub network_difficulty: Option<f64>,
+    /// Miners that are registered now.
+    pub miners: u64,
+    /// Workers that are known by name.
+    pub workers: u64,
+    /// Workers with a share accepted in the last ten minutes.
+    pub workers_active: u64,
+    /// Hashes per second of all, estimated from the issued difficulty of accepted shares.
+    pub hashrate: f64,
+    /// One standard deviation of it by chance alone, as a part of it; null before the first share.
+    pub hashrate_error: Option<f64>,
+    /// Whether new miners are taken.
+    pub registration_open: bool,
+    /// How rewards are split.
+    pub scheme: SchemeName,
+    /// The operator's fee in ten-thousandths.
+    pub fee_bps: u16,
+    /// How often a round closes.
+    pub run_interval_secs: u64,
+    /// When the next round is due.
+    pub next_round_at: Instant,
+    /// Blocks found over blocks to be expected from the work up to the last one; null before the first.
+    pub luck: Option<f64>,
+    /// One standard deviation of luck by chance alone: 1 / sqrt(blocks to be expected).
+    pub luck_error: Option<f64>,
+    /// The chance to be as unlucky as this or more so: P(Poisson(blocks to be expected) <= blocks found).
+    pub luck_percentile: Option<f64>,
+    /// Work since the last block, in blocks to be expected: the effort of the round that goes on. It passes x with
+    /// the chance exp(-x).
+    pub round_effort: f64,
+    /// Shares of all miners, accepted and refused.
+    pub shares: ShareCounts,
+    /// The sum over all accounts of the ledger: always 0.
+    #[cfg_attr(feature = "schema", schema(value_type = i64))]
+    pub ledger_sum_sats: i128,
+}
+
+/// The process is alive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Alive {
+    /// Always `alive`.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub status: Cow<'static, str>,
+}
+
+/// The pool is ready for miners.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Ready {
+    /// Always `ready`: a pool that is not answers 503.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub status: Cow<'static, str>,
+    /// `running`.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub state: Cow<'static, str>,
+    /// When the pool was started.
+    pub started_at: Instant,
+    /// What troubles it all the same.
+    pub hindrances: Vec<String>,
+}
