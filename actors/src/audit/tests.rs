@@ -299,7 +299,7 @@ async fn what_a_message_changes_and_its_row_are_there_together_or_not_at_all() {
             continue;
         }
         assert!(
-            matches!(outcome.reply, Ok(_)),
+            outcome.reply.is_ok(),
             "{name}: {outcome:?}",
             outcome = outcome.reply
         );
