@@ -31,10 +31,10 @@ pub fn format(file: Option<&Path>) -> Result<LogFormat, ConfigError> {
     format_of(file, std::env::var_os(LogFormat::VARIABLE).as_deref())
 }
 
-/// As [`format`], for commands that read no settings file.
+/// As [`format()`], for commands that read no settings file.
 ///
 /// # Errors
-/// As [`format`].
+/// As [`format()`].
 pub fn format_without_file() -> Result<LogFormat, ConfigError> {
     let variable = std::env::var_os(LogFormat::VARIABLE);
     variable.map_or(Ok(LogFormat::default()), |value| of_variable(&value))
