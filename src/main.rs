@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use dwarves::cli::Cli;
-use env_logger::Env;
+use dwarves::cli::{Cli, Failure};
+use dwarves::config::LogFormat;
+use dwarves::logging;
 
 // Many small messages between threads: mimalloc takes frees from other threads more cheaply than the system's.
 #[global_allocator]
@@ -12,18 +13,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    env_logger::Builder::from_env(Env::default().default_filter_or(cli.default_log_filter()))
-        .format_timestamp_millis()
-        .init();
-    match cli.run() {
+    let format = cli.log_format();
+    let begun = match &format {
+        Ok(format) => logging::start(*format, cli.default_log_filter()),
+        Err(_) => Ok(()),
+    };
+    let known = *format.as_ref().unwrap_or(&LogFormat::Text);
+    let done = format.map_err(Failure::from).and(begun).and_then(|()| cli.run());
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
-            let mut cause = failure.source();
-            while let Some(error) = cause {
-                eprintln!("  because: {error}");
-                cause = error.source();
-            }
+            logging::tell_failure(known, &failure);
             ExitCode::FAILURE
         }
     }

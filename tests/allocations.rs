@@ -22,10 +22,10 @@ use dwarves_domain::time::Span;
 use dwarves_domain::work::{Algorithm, FrontEnd};
 use dwarves_ports::clock::SharedClock;
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
+use dwarves_stratum::acceptor::{OpenGate, StratumAcceptor};
+use dwarves_stratum::connection_limiter::{ConnectionCaps, ConnectionLimiter};
 use dwarves_stratum::conversation::{Rules, rejects};
-use dwarves_stratum::front::StratumFront;
-use dwarves_stratum::gate::{OpenGate, StratumGate};
-use dwarves_stratum::seats::{Caps, Seats};
+use dwarves_stratum::dispatcher::StratumDispatcher;
 use dwarves_stratum::settings::{Listener, SessionLimits};
 use dwarves_stratum::thread::{Peers, Thread};
 use dwarves_system::clock::SystemClock;
@@ -132,17 +132,17 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         tls: None,
         proxies: Vec::new(),
     }]);
-    let caps = Caps {
+    let caps = ConnectionCaps {
         total: 1_000,
         per_address: 1_000,
         per_subnet: 1_000,
         ban: Span::from_secs(1),
     };
     bound.set_nonblocking(true).unwrap();
-    let seats = Seats::new(caps, FrontEnd::default(), ports.life);
+    let seats = ConnectionLimiter::new(caps, FrontEnd::default(), ports.life);
     let (sender, kept_out) = watch::channel(Arc::default());
     let (wall, behind) = (Arc::clone(&clock), Arc::clone(&listeners));
-    let gate = StratumGate::new(seats, wall, sender, vec![bound], behind).start();
+    let gate = StratumAcceptor::new(seats, wall, sender, vec![bound], behind).start();
     let limits = SubmissionLimits {
         mailbox_capacity: 1_024,
         requests_in_flight: SharedLimit::unshared(1_024),
@@ -171,7 +171,7 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
         idle: Span::from_secs(600),
     };
     let thread = Thread::new(peers, limits, listeners, job_key(), kept_out, Arc::clone(&clock));
-    let front = StratumFront::new(
+    let front = StratumDispatcher::new(
         thread,
         ports.submission.subscribe.clone(),
         ports.watch_miners.clone(),

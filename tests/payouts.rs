@@ -19,7 +19,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use dwarves_domain::payouts::{FeePayer, PayoutState};
-use dwarves_node::rpc::{Coins, RpcError};
+use dwarves_node::rpc::{CoinAmount, RpcError};
 use dwarves_ports::wallet::{Wallet, WalletState};
 use dwarves_testkit::WalletFault;
 use dwarves_testkit::build::sats;
@@ -151,7 +151,7 @@ fn a_reorganisation_deeper_than_a_payout_and_a_rival_are_followed_on_a_real_chai
             worth += to_sats(&parent["decoded"]["vout"][input.vout as usize]["value"]);
         }
         let back: String = call(&world.chain.pool, "getnewaddress", json!(["", "bech32"])).await;
-        let amount = Coins::from(sats(worth - 20_000)).to_string();
+        let amount = CoinAmount::from(sats(worth - 20_000)).to_string();
         let rival: String = call(
             &world.chain.pool,
             "createrawtransaction",

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dwarves_ports::store::{AuditRow, Write, Written};
 use serde_json::{Value, json};
+use tracing::Span;
 
 use crate::ask::ReplyTo;
 use crate::control::Controlled;
@@ -37,6 +38,8 @@ pub struct Order {
     also: Vec<Write>,
     /// What the row says was done, in place of what the actor says.
     done: Option<Value>,
+    /// What the log says of it belongs together.
+    span: Option<Span>,
     is_in_trail: Arc<AtomicBool>,
 }
 
@@ -57,6 +60,20 @@ impl Order {
             done: Some(done),
             ..self
         }
+    }
+
+    /// The same order; what the log says while it is carried out is within `span`.
+    #[must_use]
+    pub fn within(self, span: Span) -> Self {
+        Self {
+            span: Some(span),
+            ..self
+        }
+    }
+
+    /// What the log says while it is carried out is within this.
+    pub fn span(&self) -> Span {
+        self.span.clone().unwrap_or_else(Span::none)
     }
 
     /// What is to be committed for the order: what it changes, and the row that says so.
@@ -87,6 +104,11 @@ impl Order {
 }
 
 impl ReplyTo<Controlled> {
+    /// As [`Order::span`], for the order that is answered here.
+    pub fn span(&self) -> Span {
+        self.order().map_or_else(Span::none, Order::span)
+    }
+
     /// As [`Order::commit`], for the order that is answered here.
     pub(crate) fn commit(&self, writes: Vec<Write>, done: &Value) -> Vec<Write> {
         match self.order() {

@@ -243,6 +243,8 @@ impl Handler<Ask<GateControl>> for HttpGate {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<GateControl>, _: &mut Self::Context) {
+        let order = ask.reply.span();
+        let _said_of_it = order.enter();
         let outcome = match ask.payload {
             GateControl::Status => Ok(self.view().to_json()),
             GateControl::Lift(address) => self.lift(address),

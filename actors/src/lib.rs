@@ -18,6 +18,7 @@ pub mod miner_manager;
 pub mod paymaster;
 pub mod pool_manager;
 pub mod reward_distributor;
+pub mod spans;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod time_keeper;

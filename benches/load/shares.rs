@@ -9,7 +9,7 @@ use dwarves_api_types::scalars::{JobName, Word};
 use dwarves_api_types::work::{ShareBody, SubmitBody, Work as WorkAnswer};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
-use dwarves_domain::signature::{Scheme, SignedRequest};
+use dwarves_domain::signature::{KeyType, SignedRequest};
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{Header, JobId};
 use serde::de::DeserializeOwned;
@@ -165,7 +165,7 @@ async fn signed_post<T: DeserializeOwned>(
     let sender = Hotkey::from_bytes(key.public.to_bytes());
     let nonce = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
     let request = SignedRequest {
-        scheme: Scheme::Sr25519,
+        scheme: KeyType::Sr25519,
         method: "POST",
         path,
         body,

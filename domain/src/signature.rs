@@ -19,14 +19,14 @@ const WRAP_END: &[u8] = b"</Bytes>";
 
 /// A kind of signature that a hotkey may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scheme {
+pub enum KeyType {
     /// Schnorr over Ristretto, Substrate's default.
     Sr25519,
     /// EdDSA over Curve25519.
     Ed25519,
 }
 
-impl Scheme {
+impl KeyType {
     /// The name that is part of the signed bytes.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -39,16 +39,16 @@ impl Scheme {
 /// Why a text names no signature scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected sr25519 or ed25519")]
-pub struct ParseSchemeError;
+pub struct ParseKeyTypeError;
 
-impl FromStr for Scheme {
-    type Err = ParseSchemeError;
+impl FromStr for KeyType {
+    type Err = ParseKeyTypeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "sr25519" => Ok(Self::Sr25519),
             "ed25519" => Ok(Self::Ed25519),
-            _ => Err(ParseSchemeError),
+            _ => Err(ParseKeyTypeError),
         }
     }
 }
@@ -57,7 +57,7 @@ impl FromStr for Scheme {
 #[derive(Clone, Copy, Debug)]
 pub struct SignedRequest<'a> {
     /// The kind of signature.
-    pub scheme: Scheme,
+    pub scheme: KeyType,
     /// The HTTP method in upper case.
     pub method: &'a str,
     /// Path and query exactly as sent.
@@ -98,10 +98,10 @@ impl SignedRequest<'_> {
 }
 
 /// Whether `signature` is `signer`'s over `message`. Bytes that are no key or no signature give `false`.
-pub fn verify(scheme: Scheme, signer: &Hotkey, message: &[u8], signature: &[u8; 64]) -> bool {
+pub fn verify(scheme: KeyType, signer: &Hotkey, message: &[u8], signature: &[u8; 64]) -> bool {
     match scheme {
-        Scheme::Sr25519 => verify_sr25519(signer, message, signature),
-        Scheme::Ed25519 => verify_ed25519(signer, message, signature),
+        KeyType::Sr25519 => verify_sr25519(signer, message, signature),
+        KeyType::Ed25519 => verify_ed25519(signer, message, signature),
     }
 }
 

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::{ConfigError, LogFormat};
+use crate::logging;
+
 pub mod admin;
 pub mod check;
 pub mod demo;
@@ -35,7 +38,7 @@ pub const DATA_DIR: &str = "data";
   dwarves demo                                 see a pool, miners and rewards in one terminal
 
 Settings: config.toml in the working directory, or DWARVES__SECTION__KEY in the environment.
-RUST_LOG=debug shows more; RUST_LOG=warn less.",
+RUST_LOG=debug shows more; RUST_LOG=warn less. DWARVES__LOG__FORMAT=json logs JSON.",
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
@@ -93,6 +96,23 @@ impl Cli {
             Some(Command::Demo(_)) => "warn",
             _ => "info",
         }
+    }
+
+    /// What a line of the log looks like: as the settings say that this command reads, and as the environment says for
+    /// all others.
+    ///
+    /// # Errors
+    /// If the environment says what is no format.
+    pub fn log_format(&self) -> Result<LogFormat, ConfigError> {
+        let pool = match &self.command {
+            None => &self.serve.pool,
+            Some(Command::Serve(args)) => &args.pool,
+            Some(Command::Check(args)) => args,
+            Some(Command::Demo(_) | Command::Mine(_) | Command::Hotkey(_) | Command::Admin(_)) => {
+                return logging::format_without_file();
+            }
+        };
+        logging::format(pool.config.as_deref())
     }
 
     /// Does what the arguments ask.

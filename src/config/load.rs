@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::check;
-use super::schema::Config;
+use super::schema::{Config, LogFormat};
 
 /// The file that is read from the working directory if it is there.
 pub const FILE_NAME: &str = "config.toml";
@@ -77,6 +77,16 @@ impl Config {
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let (name, text) = read_file(file)?;
         Self::from_sources(&name, &text, std::env::vars_os())
+    }
+
+    /// The format of the log in `file`, or in `config.toml` in the working directory, if it is said there and can be
+    /// read: it is wanted before anything can be told of what is wrong.
+    pub fn log_format_in(file: Option<&Path>) -> Option<LogFormat> {
+        let (_, text) = read_file(file).ok()?;
+        let table: Table = toml::from_str(&text).ok()?;
+        let named = table.get("log")?.get("format")?.as_str()?;
+        let (_, format) = LogFormat::ALL.iter().find(|(name, _)| *name == named)?;
+        Some(*format)
     }
 
     /// The settings in `text`, the content of the file called `file`, and in these environment variables,

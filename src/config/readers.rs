@@ -20,7 +20,7 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use toml::Value;
 
-use super::schema::{Acknowledge, ChainKind, FallbackNode, NodeUrl};
+use super::schema::{Acknowledge, ChainKind, FallbackNode, LogFormat, NodeUrl};
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) enum Whole<const MIN: i64, const MAX: i64> {}
@@ -267,6 +267,12 @@ impl<'de> Deserialize<'de> for Acknowledge {
 impl<'de> Deserialize<'de> for ChainKind {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         word(d, &[("devnet", Self::Devnet), ("node", Self::Node)])
+    }
+}
+
+impl<'de> Deserialize<'de> for LogFormat {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        word(d, &Self::ALL)
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The Stratum server.
     pub stratum: StratumConfig,
+    /// What is told of what happens.
+    pub log: LogConfig,
 }
 
 impl Config {
@@ -140,6 +142,31 @@ impl Default for StoreConfig {
             retention: Span::from_secs(30 * 86_400),
         }
     }
+}
+
+/// What a line of the log looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Time, level, target and text.
+    #[default]
+    Text,
+    /// An object with the same, and with the fields of what the line belongs to.
+    Json,
+}
+
+impl LogFormat {
+    /// The variable of the environment that says it.
+    pub const VARIABLE: &str = "DWARVES__LOG__FORMAT";
+    /// Every format, as settings name it.
+    pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// What a line looks like.
+    pub format: LogFormat,
 }
 
 /// `[admin]`

@@ -19,9 +19,9 @@ use super::Ground;
 use super::settings::JUDGE_DEADLINE;
 use super::stratum_listeners::BoundStratum;
 use crate::config::Config;
-use dwarves_stratum::front::{EndSessions, StratumFront};
-use dwarves_stratum::gate::{CloseGate, OpenGate, StratumGate};
-use dwarves_stratum::seats::{Caps, Seats};
+use dwarves_stratum::acceptor::{CloseGate, OpenGate, StratumAcceptor};
+use dwarves_stratum::connection_limiter::{ConnectionCaps, ConnectionLimiter};
+use dwarves_stratum::dispatcher::{EndSessions, StratumDispatcher};
 use dwarves_stratum::settings::{Listener, SessionLimits};
 use dwarves_stratum::thread::{Peers, Thread};
 
@@ -68,7 +68,7 @@ impl BoundStratum {
             handshake: stratum.handshake_timeout,
             idle: stratum.idle_timeout,
         };
-        let caps = Caps {
+        let caps = ConnectionCaps {
             total: stratum.max_connections,
             per_address: stratum.max_connections_per_address,
             per_subnet: stratum.max_connections_per_subnet,
@@ -77,11 +77,11 @@ impl BoundStratum {
         for _ in 0..thread_count(stratum.threads) {
             running.threads.push(Arbiter::new());
         }
-        let seats = Seats::new(caps, config.pool.front_end, ports.life);
+        let seats = ConnectionLimiter::new(caps, config.pool.front_end, ports.life);
         let (clock, behind, bound) = (Arc::clone(&ground.clock), Arc::clone(&listeners), self.bound);
         let (kept_out_sender, kept_out) = watch::channel(Arc::default());
-        let gate = StratumGate::start_in_arbiter(&running.threads[0].handle(), move |_| {
-            StratumGate::new(seats, clock, kept_out_sender, bound, behind)
+        let gate = StratumAcceptor::start_in_arbiter(&running.threads[0].handle(), move |_| {
+            StratumAcceptor::new(seats, clock, kept_out_sender, bound, behind)
         });
         let attach = AttachGate {
             read: Port::new(&gate),
@@ -109,9 +109,9 @@ impl BoundStratum {
             let clock = Arc::clone(&ground.clock);
             let subscribe = ports.submission.subscribe.clone();
             let watch = ports.watch_miners.clone();
-            let front = StratumFront::start_in_arbiter(&thread.handle(), move |_| {
+            let front = StratumDispatcher::start_in_arbiter(&thread.handle(), move |_| {
                 let thread = Thread::new(peers, session, listeners, job_key, kept_out, clock);
-                StratumFront::new(thread, subscribe, watch)
+                StratumDispatcher::new(thread, subscribe, watch)
             });
             newcomers.push(Outbox::new(&front));
             running.fronts.push(Port::new(&front));
@@ -136,7 +136,7 @@ impl BoundStratum {
 /// Whom the sessions of each thread ask.
 struct ThreadPeers {
     ports: PoolPorts,
-    gate: Addr<StratumGate>,
+    gate: Addr<StratumAcceptor>,
     proof_of_work: SharedProofOfWork,
     reads_in_flight: SharedLimit,
 }

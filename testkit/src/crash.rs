@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::pace::{Pace, Pause};
+use super::paced_store::{Pace, Pause};
 
 /// Counts steps and stops at one of them. Clones count together.
 #[derive(Clone, Debug)]

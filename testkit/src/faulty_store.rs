@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -157,7 +157,7 @@ impl Store for FaultyStore {
         self.inner.miner_credits(hotkey, page)
     }
 
-    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>> {
         self.inner.payout_candidates(least)
     }
 
@@ -169,7 +169,7 @@ impl Store for FaultyStore {
         self.inner.settings()
     }
 
-    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+    fn payees(&self) -> StoreFuture<Vec<Payee>> {
         self.inner.payees()
     }
 

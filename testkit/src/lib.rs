@@ -12,9 +12,8 @@
 //! | [`contract`] | what every store must do |
 //! | [`faulty_store`] | a store that fails as it is told |
 //! | [`fuzz_corpus`] | what the fuzz targets begin with |
-//! | [`memory`] | a store without a disk |
 //! | [`halt`] | an emergency stop that only says why |
-//! | [`pace`] | a store whose commits wait for a gate, or for a while |
+//! | [`paced_store`] | a store whose commits wait for a gate, or for a while |
 //! | [`refusals`] | one of each refusal |
 //! | [`prng`] | numbers that look random and follow from a seed |
 //! | [`wallet`] | a wallet with a little chain behind it |
@@ -30,8 +29,7 @@ pub mod faulty_store;
 pub mod faulty_wallet;
 pub mod fuzz_corpus;
 pub mod halt;
-pub mod memory;
-pub mod pace;
+pub mod paced_store;
 pub mod prng;
 pub mod refusals;
 pub mod wallet;
@@ -42,7 +40,7 @@ pub use crash::CrashPoint;
 pub use faulty_chain::{ChainFault, FaultyChain};
 pub use faulty_wallet::{FaultyWallet, WalletFault};
 pub use halt::RecordingHalt;
-pub use pace::{Gate, PacedStore};
+pub use paced_store::{Gate, PacedStore};
 pub use prng::{Prng, fresh_seeds};
 pub use wallet::TestWallet;
 

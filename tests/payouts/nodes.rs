@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use dwarves_node::rpc::{Coins, Endpoint, RpcClient};
+use dwarves_node::rpc::{CoinAmount, Endpoint, RpcClient};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -241,5 +241,5 @@ impl Chain {
 /// Amounts of blocks in JSON values are floats; eight places of a regtest's coins are exact all the same.
 pub(crate) fn to_sats(coins: &Value) -> u64 {
     let text = format!("{:.8}", coins.as_f64().unwrap());
-    u64::try_from(text.parse::<Coins>().unwrap().sats()).unwrap()
+    u64::try_from(text.parse::<CoinAmount>().unwrap().sats()).unwrap()
 }

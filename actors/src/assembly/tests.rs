@@ -10,8 +10,8 @@ use dwarves_domain::units::{BasisPoints, Units};
 use dwarves_ports::chain::BlockStatus;
 use dwarves_ports::clock::Clock;
 use dwarves_ports::store::{BlockState, Store};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{self, BEGIN, EASY_BITS, hotkey, mine, worker_name};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 
 use super::*;
@@ -26,7 +26,7 @@ use crate::testing::settings::pool_settings;
 use crate::work_manager::messages::{IssueJob, IssuedJob};
 
 struct Bench {
-    store: MemoryStore,
+    store: InlineStore,
     chain: TestChain,
     clock: ManualClock,
     ports: PoolPorts,
@@ -39,10 +39,10 @@ async fn ask<R: Request>(port: &Port<R>, payload: R) -> R::Reply {
 impl Bench {
     async fn new() -> Self {
         tokio::time::pause();
-        Self::on(MemoryStore::new(), TestChain::new(EASY_BITS), &Placement::Here).await
+        Self::on(InlineStore::fresh(), TestChain::new(EASY_BITS), &Placement::Here).await
     }
 
-    async fn on(store: MemoryStore, chain: TestChain, placement: &Placement) -> Self {
+    async fn on(store: InlineStore, chain: TestChain, placement: &Placement) -> Self {
         let clock = ManualClock::at(BEGIN);
         let world = World {
             store: Arc::new(store.clone()),
@@ -68,7 +68,7 @@ impl Bench {
 
     async fn control(&self, control: ControlMessage) {
         let outcome = ask(&self.ports.deliver, Deliver(control)).await;
-        assert!(matches!(outcome, Ok(_)), "{outcome:?}");
+        assert!(outcome.is_ok(), "{outcome:?}");
     }
 
     async fn register(&self, hotkey: Hotkey) {
@@ -110,7 +110,7 @@ impl Bench {
             }],
         };
         let judgements = ask(&self.ports.submission.judge, judge).await;
-        assert!(matches!(judgements[0], Ok(_)));
+        assert!(judgements[0].is_ok());
         proof.hash
     }
 }
@@ -211,7 +211,7 @@ async fn a_stopped_pool_has_saved_everything_and_writes_no_more() {
 #[actix::test]
 async fn settings_that_can_not_be_are_refused_at_start() {
     let world = || World {
-        store: Arc::new(MemoryStore::new()),
+        store: Arc::new(InlineStore::fresh()),
         chain: Arc::new(TestChain::new(EASY_BITS)),
         wallet: Arc::new(TestWallet::default()),
         clock: Arc::new(ManualClock::at(BEGIN)),
@@ -232,7 +232,7 @@ async fn settings_that_can_not_be_are_refused_at_start() {
 async fn the_owners_run_on_an_arbiter_of_their_own_as_well() {
     // Another thread: here time is real.
     let arbiter = Arbiter::new();
-    let store = MemoryStore::new();
+    let store = InlineStore::fresh();
     let chain = TestChain::new(EASY_BITS);
     let bench = Bench::on(store, chain, &Placement::Arbiter(arbiter.handle())).await;
     bench.register(hotkey(1)).await;

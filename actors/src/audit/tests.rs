@@ -12,9 +12,9 @@ use dwarves_domain::payouts::{FeePayer, Part, Payout};
 use dwarves_domain::time::Span;
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{AuditRow, BanRow, Store, WorkerRow, Write};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, sats, worker_name};
 use dwarves_testkit::faulty_store::{FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, TestWallet, settle};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -134,8 +134,8 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-async fn ledger(before: Before) -> MemoryStore {
-    let memory = MemoryStore::new();
+async fn ledger(before: Before) -> InlineStore {
+    let memory = InlineStore::fresh();
     memory.start(BEGIN).await.unwrap();
     let register = |n| Write::RegisterMiner {
         hotkey: hotkey(n),
@@ -184,15 +184,15 @@ async fn ledger(before: Before) -> MemoryStore {
 }
 
 /// All that is stored, but for the audit trail, and for templates: those are stored as they come.
-async fn stored(memory: &MemoryStore) -> String {
-    let mut state = memory.copy().start(BEGIN).await.unwrap();
+async fn stored(memory: &InlineStore) -> String {
+    let mut state = memory.copy().unwrap().start(BEGIN).await.unwrap();
     state.templates.clear();
     state.past_templates.clear();
     state.next_template = TemplateId::new(1);
     format!("{state:?} {:?} {:?}", memory.payouts(), memory.balances())
 }
 
-async fn trail(memory: &MemoryStore) -> Vec<AuditRow> {
+async fn trail(memory: &InlineStore) -> Vec<AuditRow> {
     let page = PageRequest {
         cursor: None,
         limit: 100,
@@ -299,7 +299,7 @@ async fn what_a_message_changes_and_its_row_are_there_together_or_not_at_all() {
             continue;
         }
         assert!(
-            matches!(outcome.reply, Ok(_)),
+            outcome.reply.is_ok(),
             "{name}: {outcome:?}",
             outcome = outcome.reply
         );

@@ -4,10 +4,12 @@
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
+use tracing::Instrument;
 
 use super::heights::{Turn, winner};
-use super::state::{Verdict, verdict};
 use super::{BlockTracker, Open, in_time};
+use crate::spans;
+use dwarves_domain::blocks::{Verdict, verdict};
 use dwarves_ports::chain::{BlockStatus, ChainError, SyncState};
 use dwarves_ports::store::BlockState;
 
@@ -78,14 +80,16 @@ impl BlockTracker {
             return;
         };
         open.is_asking = true;
-        let status = in_time(self.parts.chain.status(hash));
+        let span = spans::of_block(hash);
+        let status = in_time(self.parts.chain.status(hash)).instrument(span.clone());
         ctx.spawn(wrap_future::<_, Self>(status).map(move |status, this, ctx| {
             if let Some(open) = this.open.get_mut(&hash) {
                 open.is_asking = false;
             }
+            let _said_of_it = span.enter();
             match status {
                 Ok(status) => this.on_status(hash, status, ctx),
-                Err(error) => log::debug!("the chain does not say what became of hash={hash}: {error}"),
+                Err(error) => tracing::debug!("the chain does not say what became of hash={hash}: {error}"),
             }
         }));
     }
@@ -125,7 +129,7 @@ impl BlockTracker {
             ),
             Verdict::Missing => {
                 if !std::mem::replace(&mut open.is_missing, true) {
-                    log::error!(
+                    tracing::error!(
                         "ALARM the chain does not know block hash={hash} height={}, which is deep: is it \
                          another chain?",
                         open.block.height

@@ -17,7 +17,6 @@
 //! | `judging` | what became of the blocks, asked of a chain that is synced |
 //! | `noting` | each change on its way into the ledger |
 //! | `recovery` | blocks on the chain that the ledger does not know |
-//! | `state` | the rule that makes a state of the chain's answer |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,9 +26,11 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
+use tracing::Level;
 
 use crate::ask::{Ask, AskError, Outbox, Port, ReplyTo};
 use crate::ledger::messages::Commit;
+use crate::spans;
 use crate::work_manager::messages::WorkChanged;
 use dwarves_ports::chain::{ChainError, ChainFuture, SharedChain};
 use dwarves_ports::clock::{Moment, SharedClock, poke_every};
@@ -41,7 +42,6 @@ pub mod messages;
 mod noting;
 mod recovery;
 mod settling;
-mod state;
 mod submitting;
 mod taking;
 #[cfg(test)]
@@ -198,7 +198,9 @@ impl BlockTracker {
             if let Some(hash) = lowest.map(|(hash, _)| *hash) {
                 self.forget(hash, false);
             } else {
-                log::error!("{OPEN_MAX} blocks are undecided; until a restart nobody follows hash={hash}");
+                tracing::error!(
+                    "{OPEN_MAX} blocks are undecided; until a restart nobody follows hash={hash}"
+                );
                 return;
             }
         }
@@ -220,7 +222,7 @@ impl BlockTracker {
     fn drop_bytes(&self, hash: HeaderHash) {
         let writes = vec![Write::DropBlockBytes(vec![hash])];
         if self.parts.ledger.post(Commit { writes }).is_err() {
-            log::debug!("the ledger is busy; the bytes of block hash={hash} stay");
+            tracing::debug!("the ledger is busy; the bytes of block hash={hash} stay");
         }
     }
 
@@ -234,14 +236,20 @@ impl BlockTracker {
     }
 
     /// Says something about a found block, if there is not too much of it.
-    fn say(&mut self, level: log::Level, line: impl FnOnce() -> String) {
-        if self.voice.may_speak(self.parts.clock.now()) {
-            log::log!(level, "{}", line());
+    fn say(&mut self, level: Level, line: impl FnOnce() -> String) {
+        if !self.voice.may_speak(self.parts.clock.now()) {
+            return;
+        }
+        let line = line();
+        match level {
+            Level::ERROR => tracing::error!("{line}"),
+            Level::WARN => tracing::warn!("{line}"),
+            _ => tracing::info!("{line}"),
         }
     }
 
     fn say_found(&mut self, hash: &HeaderHash, block: &FoundBlock) {
-        self.say(log::Level::Info, || {
+        self.say(Level::INFO, || {
             let finder = name_of(block.finder);
             format!("block found height={} hash={hash} finder={finder}", block.height)
         });
@@ -342,6 +350,8 @@ impl Handler<BlockFound> for BlockTracker {
 
     fn handle(&mut self, found: BlockFound, ctx: &mut Self::Context) {
         let BlockFound { hash, block, at } = found;
+        let span = spans::of_block(hash);
+        let _said_of_it = span.enter();
         if !self.open.contains_key(&hash) {
             self.say_found(&hash, &block);
         }

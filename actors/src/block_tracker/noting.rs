@@ -5,10 +5,12 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
+use tracing::{Instrument, Level};
 
 use super::messages::CandidateReply;
 use super::{BlockTracker, Fate, Open};
 use crate::ledger::messages::Commit;
+use crate::spans;
 use dwarves_ports::store::{BlockState, Write, Written};
 
 /// How long the ledger may take to note a block's state.
@@ -52,11 +54,13 @@ impl BlockTracker {
         };
         let ledger = self.parts.ledger.clone();
         let commit = Commit { writes: vec![write] };
-        let noted = async move { ledger.ask(commit, LEDGER_DEADLINE).await };
+        let span = spans::of_block(hash);
+        let noted = async move { ledger.ask(commit, LEDGER_DEADLINE).await }.instrument(span.clone());
         ctx.spawn(wrap_future::<_, Self>(noted).map(move |result, this, ctx| {
             if let Some(open) = this.open.get_mut(&hash) {
                 open.is_noting = false;
             }
+            let _said_of_it = span.enter();
             match result {
                 Ok(Ok(written)) => match written.first() {
                     Some(Written::Candidate { state, confirmations }) => {
@@ -75,7 +79,7 @@ impl BlockTracker {
         if let Some(open) = self.open.get_mut(&hash) {
             open.has_new_finder |= tells_finder;
         }
-        self.say(log::Level::Warn, || {
+        self.say(Level::WARN, || {
             format!("state of block hash={hash} not noted: {error}")
         });
     }
@@ -99,7 +103,7 @@ impl BlockTracker {
         }
         let (height, state) = (open.block.height, open.fate.0);
         if stored.0 == state {
-            self.say(log::Level::Info, || {
+            self.say(Level::INFO, || {
                 format!("block hash={hash} height={height} state={state}")
             });
         }
@@ -116,13 +120,13 @@ impl BlockTracker {
         let height = open.block.height;
         let is_doubtful = open.is_doubtful;
         if before != Some(state) {
-            self.say(log::Level::Info, || {
+            self.say(Level::INFO, || {
                 format!("block hash={hash} height={height} state={state}")
             });
         }
         if before == Some(BlockState::Mature) && state != BlockState::Mature {
             self.view.deep_reorgs += 1;
-            log::error!(
+            tracing::error!(
                 "ALARM deep reorganisation: block hash={hash} height={height} was mature and is {state}; what \
                  it paid stays with the miners, and the reserve bears the loss"
             );

@@ -15,6 +15,7 @@ use dwarves_domain::work::coinbase::{CoinbaseMark, OwnCoinbase};
 
 use super::{BlockTracker, Open, in_time};
 use crate::ledger::messages::Commit;
+use crate::spans;
 use dwarves_ports::chain::{MinedCoinbase, SharedChain};
 use dwarves_ports::store::{BlockState, FoundBlock, LedgerPosition, SharedStore, Write};
 
@@ -148,7 +149,9 @@ impl BlockTracker {
             found_at,
         } in lost
         {
-            log::warn!(
+            let span = spans::of_block(hash);
+            let _said_of_it = span.enter();
+            tracing::warn!(
                 "block recovered: it is on the chain and a crash kept it from the ledger height={} hash={hash} \
                  reward_sats={}",
                 block.height,

@@ -3,6 +3,7 @@
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
+use tracing::Level;
 
 use super::{BlockTracker, Hold};
 use crate::ledger::messages::Commit;
@@ -98,7 +99,7 @@ impl BlockTracker {
             return;
         }
         writes.push(Write::DropBlockBytes(noting.clone()));
-        self.say(log::Level::Info, || {
+        self.say(Level::INFO, || {
             format!("{} blocks are settled: others have their heights", noting.len())
         });
         let answer = self.parts.ledger.post(Commit { writes });

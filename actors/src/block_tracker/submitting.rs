@@ -8,9 +8,11 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
+use tracing::{Instrument, Level};
 
 use super::heights::{self, Turn};
 use super::{BlockTracker, Hold, LOOK_EVERY, in_time};
+use crate::spans;
 use dwarves_ports::chain::{ChainError, SubmitOutcome};
 use dwarves_ports::clock::Moment;
 use dwarves_ports::store::BlockState;
@@ -67,13 +69,15 @@ impl BlockTracker {
         open.was_submitted = true;
         *self.under_way(is_sibling) += 1;
         let bytes = self.open.get(&hash).map(|open| open.block.bytes.clone());
+        let span = spans::of_block(hash);
         let submitted = in_time(self.parts.chain.submit(bytes.unwrap_or_default()));
+        let submitted = submitted.instrument(span.clone());
         ctx.spawn(wrap_future::<_, Self>(submitted).map(move |outcome, this, ctx| {
             *this.under_way(is_sibling) -= 1;
             if let Some(open) = this.open.get_mut(&hash) {
                 open.submitting = None;
             }
-            this.on_outcome(hash, outcome, ctx);
+            span.in_scope(|| this.on_outcome(hash, outcome, ctx));
             this.submit_next(ctx);
         }));
     }
@@ -94,20 +98,18 @@ impl BlockTracker {
     ) {
         match outcome {
             Ok(SubmitOutcome::Accepted) => {
-                self.say(log::Level::Info, || format!("block accepted hash={hash}"));
+                self.say(Level::INFO, || format!("block accepted hash={hash}"));
                 self.taken(hash, ctx);
                 self.judge_all(ctx);
             }
             // Perhaps an earlier submission whose answer was lost; where the block is, its status says.
             Ok(SubmitOutcome::Duplicate) => {
-                self.say(log::Level::Info, || {
-                    format!("block known to the chain hash={hash}")
-                });
+                self.say(Level::INFO, || format!("block known to the chain hash={hash}"));
                 self.taken(hash, ctx);
                 self.judge_all(ctx);
             }
             Ok(SubmitOutcome::Inconclusive) => {
-                self.say(log::Level::Warn, || {
+                self.say(Level::WARN, || {
                     format!("block is valid and not the best, so far hash={hash}")
                 });
                 self.taken(hash, ctx);
@@ -121,11 +123,11 @@ impl BlockTracker {
                     open.is_refused = true;
                     let (level, doubt) = if open.is_doubtful {
                         (
-                            log::Level::Info,
+                            Level::INFO,
                             " (the pool gave no credit for its time or version either)",
                         )
                     } else {
-                        (log::Level::Error, "")
+                        (Level::ERROR, "")
                     };
                     self.say(level, || format!("block refused hash={hash} reason={why}{doubt}"));
                 }
@@ -168,7 +170,7 @@ impl BlockTracker {
         }
         // Once: as long as it lasts, `blocks_waiting` says so.
         if is_new {
-            self.say(log::Level::Warn, || {
+            self.say(Level::WARN, || {
                 format!("block not taken yet, again soon until it is hash={hash} reason={why}")
             });
         }

@@ -12,10 +12,12 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::Template;
+use tracing::Instrument;
 
 use super::messages::{CandidateReply, TakeCandidate};
 use super::{BlockTracker, Open, Rebuilding, name_of};
 use crate::ask::{Ask, ReplyTo};
+use crate::spans;
 use dwarves_ports::store::{BlockState, FoundBlock, SharedStore, StoreAction};
 
 /// Blocks that are not followed any more and are known again when they come again: 32 bytes each.
@@ -62,6 +64,8 @@ impl Handler<Ask<TakeCandidate>> for BlockTracker {
             reply,
         } = ask;
         let hash = candidate.hash;
+        let span = spans::of_block(hash);
+        let _said_of_it = span.enter();
         if let Some(open) = self.open.get_mut(&hash) {
             let is_news = open.learn_finder(candidate.finder);
             open.tell_when_stored(reply);
@@ -153,9 +157,11 @@ impl BlockTracker {
 
     /// Reads the candidate's template, and makes the block of it.
     fn rebuild(&mut self, candidate: TakeCandidate, times: u32, ctx: &mut Context<Self>) {
-        let block = block_of(self.parts.store.clone(), candidate.clone());
+        let span = spans::of_block(candidate.hash);
+        let block = block_of(self.parts.store.clone(), candidate.clone()).instrument(span.clone());
         ctx.spawn(wrap_future::<_, Self>(block).map(move |block, this, ctx| {
             let hash = candidate.hash;
+            let _said_of_it = span.enter();
             match block {
                 Ok(bytes) => {
                     let Rebuilding { finder, told } = this.rebuilding.remove(&hash).unwrap_or_default();
@@ -167,13 +173,13 @@ impl BlockTracker {
                     this.take(candidate, told, ctx);
                 }
                 Err(Missing::Unread(error)) if times < READS_MAX => {
-                    log::warn!("the template of block hash={hash} cannot be read, again soon: {error}");
+                    tracing::warn!("the template of block hash={hash} cannot be read, again soon: {error}");
                     ctx.run_later(READ_AGAIN, move |this, ctx| {
                         this.rebuild(candidate, times + 1, ctx)
                     });
                 }
                 Err(missing) => {
-                    log::error!(
+                    tracing::error!(
                         "ALARM a block cannot be made height={} hash={hash} finder={} template={}: {missing}",
                         candidate.height,
                         name_of(candidate.finder),

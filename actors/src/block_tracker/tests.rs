@@ -4,16 +4,17 @@ use dwarves_domain::work::Job;
 
 use super::*;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::spans::heard::{Heard, of_span};
 use crate::work_manager::messages::LiveWork;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::{Accounting, Store};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{
     self, BEGIN, COINBASE_SATS, EASY_BITS, hotkey, job, mine, template_of, template_row,
 };
 use dwarves_testkit::chain::Submissions;
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, RecordingHalt, TestChain, settle};
 
 mod submitting;
@@ -23,17 +24,17 @@ const FORGET_AFTER: u32 = 20;
 
 struct Bench {
     chain: TestChain,
-    memory: MemoryStore,
+    memory: InlineStore,
     tracker: Addr<BlockTracker>,
 }
 
 impl Bench {
     async fn new() -> Self {
         tokio::time::pause();
-        Self::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await
+        Self::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await
     }
 
-    async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+    async fn on(chain: TestChain, memory: InlineStore, faults: &[(u64, Fault)]) -> Self {
         let plan = FaultPlan {
             at: faults.to_vec(),
             disk_full: None,
@@ -210,7 +211,7 @@ async fn a_block_that_is_replaced_is_orphaned_and_comes_back() {
 async fn a_state_that_could_not_be_noted_is_noted_at_the_next_look() {
     tokio::time::pause();
     let faults = [(1, Fault::Refuse)];
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &faults).await;
     let hash = bench.find().await;
     assert_eq!(bench.stored(hash), None);
     bench.look().await;
@@ -345,4 +346,24 @@ async fn blocks_of_an_earlier_flood_that_nobody_submitted_are_settled_once_their
     bench.look().await;
     assert_eq!(bench.stored(flood[0].hash), Some((BlockState::Orphaned, 0)));
     assert_eq!(bench.view().await.waiting, 0);
+}
+
+/// What the log says of a block says which one it is, whoever was asked about it.
+#[actix::test]
+async fn what_is_said_of_a_block_is_within_its_span() {
+    let heard = Heard::from_now_on(Level::INFO);
+    let bench = Bench::new().await;
+    let hash = bench.find().await;
+    bench.chain.others_find(MATURITY);
+    bench.look().await;
+    let lines = heard.about(&hash.to_string());
+    for said in ["block found", "block accepted", "state=immature", "state=mature"] {
+        let is_it =
+            |line: &&serde_json::Value| line["message"].as_str().is_some_and(|line| line.contains(said));
+        assert_eq!(lines.iter().filter(is_it).count(), 1, "{said}");
+    }
+    for line in &lines {
+        assert_eq!(of_span(line, "block", "block"), &hash.to_string(), "{line}");
+        assert_eq!(line["spans"].as_array().map(Vec::len), Some(1), "{line}");
+    }
 }

@@ -8,9 +8,9 @@ use super::*;
 use crate::ask::Port;
 use dwarves_domain::ids::{HeaderHash, WorkerId};
 use dwarves_ports::store::{SharedStore, Store};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, hotkey, job, mine, template, template_row, worker_name};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, PacedStore, RecordingHalt, settle};
 
 use dwarves_ports::store::{ShareRow, WorkerRow};
@@ -26,14 +26,14 @@ struct Bench {
     close: Port<CloseLedger>,
     read: Port<ReadLedger>,
     store: PacedStore,
-    memory: MemoryStore,
+    memory: InlineStore,
     gate: Gate,
     halt: RecordingHalt,
 }
 
 async fn bench(plan: FaultPlan, acknowledge: Acknowledge) -> Bench {
     tokio::time::pause();
-    let memory = MemoryStore::new();
+    let memory = InlineStore::fresh();
     let worker = WorkerRow {
         id: WorkerId::new(0),
         hotkey: hotkey(1),
@@ -301,7 +301,7 @@ async fn orders_of_operators_are_kept_while_the_disk_is_full_and_stored_together
     use dwarves_ports::store::{AuditRow, BanRow};
 
     tokio::time::pause();
-    let memory = MemoryStore::new();
+    let memory = InlineStore::fresh();
     memory.start(BEGIN).await.unwrap();
     let plan = FaultPlan {
         at: (1..=4).map(|commit| (commit, Fault::Refuse)).collect(),

@@ -25,6 +25,8 @@ impl Handler<Ask<MinerControl>> for MinerManager {
 
     fn handle(&mut self, ask: Ask<MinerControl>, ctx: &mut Self::Context) {
         let reply = ask.reply;
+        let order = reply.span();
+        let _said_of_it = order.enter();
         match ask.payload {
             MinerControl::Ban {
                 hotkey,
@@ -98,16 +100,20 @@ impl MinerManager {
         note: impl FnOnce(&mut Registry) + 'static,
     ) {
         let writes = reply.commit(vec![write], &done);
-        self.commit(writes, ctx, move |this, result, _| match result {
-            Ok(written) => {
-                note(&mut this.memory.registry);
-                if let Some(hotkey) = whose {
-                    this.tell_watchers(hotkey);
+        self.commit(writes, ctx, move |this, result, _| {
+            let order = reply.span();
+            let _said_of_it = order.enter();
+            match result {
+                Ok(written) => {
+                    note(&mut this.memory.registry);
+                    if let Some(hotkey) = whose {
+                        this.tell_watchers(hotkey);
+                    }
+                    reply.committed(&written);
+                    reply.answer(crate::control::done(done, &written));
                 }
-                reply.committed(&written);
-                reply.answer(crate::control::done(done, &written));
+                Err(_) => reply.answer(Err(Refusal::Unavailable)),
             }
-            Err(_) => reply.answer(Err(Refusal::Unavailable)),
         });
     }
 

@@ -130,19 +130,23 @@ impl Batch {
                     .worker(job.worker())
                     .is_some_and(|worker| worker.hotkey == miner && worker.name != *name)
             });
+            let refused = |why| tracing::debug!(share = %proof.hash, %miner, why, "share does not count");
             if named_other {
+                refused("other_worker");
                 shares.push(Pending::rejected(Rejection::OtherWorker, None));
                 continue;
             }
             let worker = Some(job.worker());
             let template = job.template().id();
             if template < oldest_live {
+                refused("stale");
                 shares.push(Pending::rejected(Rejection::Stale, worker));
                 continue;
             }
             let mark = job.id().mark();
             match recent.claim(template, proof.hash, miner, mark) {
                 ShareClaim::Duplicate(first) => {
+                    refused("duplicate");
                     shares.push(Pending::rejected(Rejection::Duplicate(first), worker));
                 }
                 ShareClaim::Pending => {
@@ -150,14 +154,17 @@ impl Batch {
                 }
                 ShareClaim::Full => {
                     // Nothing of this request may count if not all of it can be judged.
+                    refused("recent_shares_full");
                     self.give_back_from(before, registry, recent);
                     return Request::Refused(Refusal::Busy);
                 }
                 ShareClaim::MinerFull => {
+                    refused("miner_full");
                     self.give_back_from(before, registry, recent);
                     return Request::Refused(Refusal::MinerFull);
                 }
                 ShareClaim::JobFull => {
+                    refused("job_full");
                     let issued = job.share_difficulty();
                     registry.raise(job.worker(), self.received_at, issued, RAISED_BY);
                     shares.push(Pending::rejected(Rejection::JobFull { issued }, worker));
@@ -269,6 +276,13 @@ impl Batch {
         }
         for (row, claimed) in self.claimed.iter().enumerate() {
             recent.confirm(claimed.template, claimed.slot, sequence_of(row));
+            tracing::debug!(
+                share = %claimed.hash,
+                sequence = sequence_of(row).get(),
+                miner = %claimed.miner,
+                worker = claimed.worker.get(),
+                "share is stored and counts"
+            );
             let share = CountedShare {
                 issued: claimed.share_difficulty,
                 units: claimed.units,
@@ -341,6 +355,7 @@ impl Batch {
         for claimed in &self.claimed {
             recent.release(claimed.template, claimed.hash, claimed.job);
             registry.on_lost(claimed.worker);
+            tracing::debug!(share = %claimed.hash, miner = %claimed.miner, "share is not stored");
         }
         self.requests
             .into_iter()

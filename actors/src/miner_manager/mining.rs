@@ -129,7 +129,7 @@ impl MinerManager {
                 // so that nothing can count twice.
                 Err(error) if error.leaves_doubt() => batch.unknown(),
                 Err(error) => {
-                    log::debug!("shares were not stored: {error}");
+                    tracing::debug!("shares were not stored: {error}");
                     batch.failed(&mut this.memory.registry, &mut this.memory.recent)
                 }
             };

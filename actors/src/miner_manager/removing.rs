@@ -134,6 +134,8 @@ impl MinerManager {
         let done = json!({ "hotkey": hotkey.to_string(), "removed": true });
         let writes = reply.commit(vec![Write::RemoveMiner { hotkey }], &done);
         self.commit(writes, ctx, move |this, result, _| {
+            let order = reply.span();
+            let _said_of_it = order.enter();
             let registry = &mut this.memory.registry;
             if let Ok(written) = &result {
                 reply.committed(written);

@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Step, Txid};
+use dwarves_domain::payouts::{Payees, Payout, PayoutState, Signed, Spend, Transition, Txid};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{SharedStore, StoreError, Write};
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
 use crate::control::Controlled;
+use crate::spans;
 
 /// The setting that remembers what was compared.
 pub const COMPARED: &str = "ledger.compared_with_wallet";
@@ -336,7 +337,7 @@ impl Machine {
             payees.change(&reserved.map(|payout| payout.parts).unwrap_or_default(), true);
             writes.push(Write::StepPayout {
                 id: watched.id,
-                step: Step::Cancel("what the wallet sent meanwhile is booked first".to_owned()),
+                step: Transition::Cancel("what the wallet sent meanwhile is booked first".to_owned()),
                 at,
             });
         }
@@ -370,7 +371,11 @@ impl Machine {
             );
             next = Some(id);
             let payout = Payout::adopt(id, at, adopted, self.settings.fee_rate, signed);
-            log::warn!("payout={id} is booked by an operator's order: the wallet had sent txid={txid}");
+            spans::of_payout(id).in_scope(|| {
+                tracing::warn!(
+                    "payout={id} is booked by an operator's order: the wallet had sent txid={txid}"
+                );
+            });
             writes.push(Write::AdoptPayout(Box::new(payout)));
             ids.push(id);
         }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Step, WhyHeld};
+use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Transition, WhyHeld};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Write;
 use serde_json::{Value, json};
+use tracing::Instrument;
 
 use super::comparing::{Compared, Settle};
 use super::holds::Hold;
@@ -21,6 +22,7 @@ use crate::audit::Order;
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
 use crate::pool_manager::setting::HasSettings;
+use crate::spans;
 
 const THRESHOLD: &str = "payouts.threshold_sats";
 const PAUSED: &str = "payouts.paused";
@@ -128,6 +130,8 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
 
     fn handle(&mut self, ask: Ask<PaymasterControl>, ctx: &mut Self::Context) {
         let reply = ask.reply;
+        let order = reply.span();
+        let _said_of_it = order.enter();
         match ask.payload {
             PaymasterControl::Pause => {
                 let done = json!({ "paused": true });
@@ -226,12 +230,17 @@ impl Paymaster {
         let mut machine = self.machine(self.errand.clone());
         machine.order = wish.order();
         let holds = self.view.holds.clone();
+        let span = machine.order_span();
         let granted = async move {
             match wish {
                 Wish::DryRun(reply) => reply.answer(machine.dry_run(holds).await),
-                Wish::Cancel(id, reply) => reply.answer(machine.cancel(id).await),
+                Wish::Cancel(id, reply) => {
+                    let cancelled = machine.cancel(id).instrument(spans::of_payout(id));
+                    reply.answer(cancelled.await);
+                }
             }
         };
+        let granted = granted.instrument(span);
         let granted = wrap_future::<_, Self>(granted);
         ctx.spawn(granted.map(|(), this, ctx| {
             this.free(ctx);
@@ -277,7 +286,7 @@ impl Machine {
             "state": PayoutState::Cancelled.name(),
             "returned_sats": payout.total().sats(),
         });
-        let step = Step::Cancel(note);
+        let step = Transition::Cancel(note);
         let at = self.clock.date();
         self.tell(id, &step);
         let write = Write::StepPayout { id, step, at };

@@ -1,7 +1,7 @@
 //! Payouts that are signed: what became of each, sending it as often as needed, and whoever spends its inputs.
 
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Act, Payout, PayoutState, Rival, Step, next_act, rival_act};
+use dwarves_domain::payouts::{Act, Payout, PayoutState, Rival, Transition, next_act, rival_act};
 
 use super::machine::{Ended, Machine, patiently};
 use super::trouble::{Trouble, TroubleKind};
@@ -64,10 +64,10 @@ impl Machine {
         };
         match patiently(self.wallet.send(signed.bytes.clone())).await {
             Ok(SendOutcome::Accepted | SendOutcome::Known) if is_first => {
-                self.take(payout.id, vec![Step::Send]).await
+                self.take(payout.id, vec![Transition::Send]).await
             }
             Ok(SendOutcome::Accepted) => {
-                log::warn!("payout={} was sent again: the network had lost it", payout.id);
+                tracing::warn!("payout={} was sent again: the network had lost it", payout.id);
                 Ok(())
             }
             Ok(SendOutcome::Known) => Ok(()),

@@ -8,13 +8,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Step};
+use dwarves_domain::payouts::{OutPoint, Payout, PayoutState, Plan, Transition};
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, Write, Written};
 use dwarves_ports::wallet::{SharedWallet, WalletError, WalletErrorKind, WalletFuture, WalletState};
 use serde_json::Value;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use super::PaymasterSettings;
 use super::comparing::{Compared, Settle};
@@ -26,6 +27,7 @@ use crate::ask::Port;
 use crate::audit::Order;
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
+use crate::spans;
 
 /// Payouts that are followed at once; more are not begun.
 pub(super) const OPEN_MAX: u32 = 1_000;
@@ -134,6 +136,13 @@ pub(super) async fn patiently<T>(answer: WalletFuture<T>) -> Result<T, WalletErr
 }
 
 impl Machine {
+    /// The order that this is done by, for the log.
+    pub(super) fn order_span(&self) -> tracing::Span {
+        let settling = self.settle.as_ref().and_then(|(_, order)| order.as_ref());
+        let order = settling.or(self.order.as_ref());
+        order.map_or_else(tracing::Span::none, Order::span)
+    }
+
     /// Looks at everything once.
     pub(super) async fn look(mut self) -> Report {
         if let Err(Ended::Trouble(trouble)) = self.try_look().await {
@@ -167,7 +176,9 @@ impl Machine {
             self.compare().await?;
         }
         for payout in &watched {
-            self.follow(payout).await?;
+            self.follow(payout)
+                .instrument(spans::of_payout(payout.id))
+                .await?;
         }
         if !is_unlocked || !self.may_send() {
             return Ok(());
@@ -176,7 +187,11 @@ impl Machine {
         let watched = self.watched().await?;
         if let Some(reserved) = watched.iter().find(|p| p.state == PayoutState::Reserved) {
             self.release_strays(&watched).await?;
-            if matches!(self.make(reserved.id, &watched).await?, Made::Done) {
+            let span = spans::of_payout(reserved.id);
+            if matches!(
+                self.make(reserved.id, &watched).instrument(span).await?,
+                Made::Done
+            ) {
                 return Ok(());
             }
             // It was due, and its money is free again: it is planned anew at once.
@@ -273,7 +288,7 @@ impl Machine {
         Ok(written)
     }
 
-    pub(super) async fn take(&mut self, id: PayoutId, steps: Vec<Step>) -> Result<(), Ended> {
+    pub(super) async fn take(&mut self, id: PayoutId, steps: Vec<Transition>) -> Result<(), Ended> {
         let at = self.clock.date();
         for step in &steps {
             self.tell(id, step);
@@ -284,9 +299,9 @@ impl Machine {
         for step in steps {
             let alarms = &mut self.report.alarms;
             match step {
-                Step::Unconfirm(_) => alarms.reorged += 1,
-                Step::Return(_) => alarms.returned += 1,
-                Step::Revive(_) => alarms.revived += 1,
+                Transition::Unconfirm(_) => alarms.reorged += 1,
+                Transition::Return(_) => alarms.returned += 1,
+                Transition::Revive(_) => alarms.revived += 1,
                 _ => {}
             }
         }
@@ -294,25 +309,27 @@ impl Machine {
     }
 
     /// Logs a step that is about to be booked.
-    pub(super) fn tell(&self, id: PayoutId, step: &Step) {
+    pub(super) fn tell(&self, id: PayoutId, step: &Transition) {
         match step {
-            Step::Sign { signed, .. } => log::info!(
+            Transition::Sign { signed, .. } => tracing::info!(
                 "payout={id} is signed txid={} fee_sats={}",
                 signed.txid,
                 signed.fee
             ),
-            Step::Send => log::info!("payout={id} was sent"),
-            Step::Confirm(depth) => log::info!("payout={id} is confirmed confirmations={depth}"),
-            Step::Cancel(why) => log::warn!("payout={id} is given up before it was signed: {why}"),
-            Step::Return(why) => log::error!("ALARM payout={id} is returned to its miners' balances: {why}"),
-            Step::Unconfirm(depth) => log::error!(
+            Transition::Send => tracing::info!("payout={id} was sent"),
+            Transition::Confirm(depth) => tracing::info!("payout={id} is confirmed confirmations={depth}"),
+            Transition::Cancel(why) => tracing::warn!("payout={id} is given up before it was signed: {why}"),
+            Transition::Return(why) => {
+                tracing::error!("ALARM payout={id} is returned to its miners' balances: {why}")
+            }
+            Transition::Unconfirm(depth) => tracing::error!(
                 "ALARM payout={id} was deep and is no longer confirmations={depth}: a reorganisation; it is sent again"
             ),
-            Step::Revive(depth) => log::error!(
+            Transition::Revive(depth) => tracing::error!(
                 "ALARM payout={id} was returned but is in the chain after all confirmations={depth}; what its \
                  miners do not have as payable any more, the reserve bears"
             ),
-            Step::Depth(_) | Step::Forget => {}
+            Transition::Depth(_) | Transition::Forget => {}
         }
     }
 }

@@ -7,17 +7,19 @@ use std::collections::BTreeSet;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{
-    Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Step, Txid, WhyHeld, plan,
+    Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Transition, Txid, WhyHeld, plan,
 };
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{Write, Written};
 use dwarves_ports::wallet::{WalletAction, WalletError, WalletErrorKind};
 use serde_json::json;
+use tracing::Instrument;
 
 use super::machine::{Ended, Errand, Machine, patiently};
 use super::refusals::RefusedScript;
 use super::signing::{build_request, check_signed};
 use super::trouble::{Trouble, TroubleKind};
+use crate::spans;
 
 /// Plans of one look: after each but the last something was learnt from the wallet's refusal.
 const PLANS_MAX: u32 = 8;
@@ -59,7 +61,12 @@ impl Machine {
             }
             let batch = self.batch(&plan)?;
             match patiently(self.wallet.check(build_request(&batch, self.terms()))).await {
-                Ok(()) => return self.reserve_and_make(plan, watched).await,
+                Ok(()) => {
+                    let last = self.report.errand.last_payout;
+                    let id = last.map_or(PayoutId::new(1), PayoutId::next);
+                    let made = self.reserve_and_make(id, plan, watched);
+                    return made.instrument(spans::of_payout(id)).await;
+                }
                 Err(error) if error.action() == WalletAction::Replan => {
                     suspected.extend(self.learn(&batch, error).await?);
                     // The next plan finds anew what hinders it.
@@ -79,15 +86,13 @@ impl Machine {
         batch.map_err(|error| Ended::Trouble(Trouble::new(TroubleKind::AddressRefused, error.to_string())))
     }
 
-    async fn reserve_and_make(&mut self, plan: Plan, watched: &[Payout]) -> Result<(), Ended> {
+    async fn reserve_and_make(&mut self, id: PayoutId, plan: Plan, watched: &[Payout]) -> Result<(), Ended> {
         if !self.may_send() {
             return Ok(());
         }
-        let last = self.report.errand.last_payout;
-        let id = last.map_or(PayoutId::new(1), PayoutId::next);
         let (payer, rate) = (self.settings.payer, self.settings.fee_rate);
         let payout = Payout::reserve(id, self.clock.date(), plan.parts, payer, rate);
-        log::info!(
+        tracing::info!(
             "payout={id} is begun miners={} sats={} fee_sats={}",
             payout.parts.len(),
             plan.total,
@@ -129,7 +134,7 @@ impl Machine {
         funds: Funds,
         suspected: &BTreeSet<Vec<u8>>,
     ) -> Result<Planned, Ended> {
-        let one = Amount::from_sats(1).unwrap_or(Amount::ZERO);
+        let one = Amount::from_sats(1).expect("one sat is an amount");
         let candidates = self.store.payout_candidates(one).await;
         let candidates = candidates.map_err(|error| self.store_failed(&error))?;
         let mut rules = self.settings.rules();
@@ -185,13 +190,15 @@ impl Machine {
         let fees = match check_signed(&built, &batch, self.settings.fee_max, &known, &spent) {
             Ok(fees) => fees,
             Err(why) => {
-                log::error!("payout={id}: the wallet signed another transaction than was asked for: {why}");
+                tracing::error!(
+                    "payout={id}: the wallet signed another transaction than was asked for: {why}"
+                );
                 let trouble = Trouble::new(TroubleKind::WalletRefused, why).of(id);
                 return Err(Ended::Trouble(trouble));
             }
         };
         let signed = built.signed;
-        let step = Step::Sign {
+        let step = Transition::Sign {
             signed: signed.clone(),
             fees,
         };
@@ -207,7 +214,7 @@ impl Machine {
 
     /// Gives a payout up that the wallet cannot make: nothing of it was ever sent, so its money is payable again.
     async fn give_up(&mut self, id: PayoutId, error: WalletError) -> Result<Made, Ended> {
-        self.take(id, vec![Step::Cancel(error.to_string())]).await?;
+        self.take(id, vec![Transition::Cancel(error.to_string())]).await?;
         Ok(Made::GivenUp(error))
     }
 
@@ -231,7 +238,7 @@ impl Machine {
                 } else {
                     errand.vbytes_max = vbytes;
                 }
-                log::warn!("payouts: {error}: it is made smaller");
+                tracing::warn!("payouts: {error}: it is made smaller");
                 Ok(none)
             }
             WalletErrorKind::Refused => self.find_refused(batch, &error).await,

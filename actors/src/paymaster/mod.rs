@@ -33,10 +33,12 @@ use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::SharedStore;
 use dwarves_ports::wallet::SharedWallet;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
+use crate::spans;
 
 pub mod comparing;
 pub mod control;
@@ -214,7 +216,8 @@ impl Paymaster {
             machine.settle = Some((settle, reply.order().cloned()));
             self.settling = Some(reply);
         }
-        let looked = wrap_future::<_, Self>(machine.look());
+        let span = machine.order_span();
+        let looked = wrap_future::<_, Self>(machine.look().instrument(span));
         ctx.spawn(looked.map(|report, this, ctx| this.looked(report, ctx)));
     }
 
@@ -310,13 +313,16 @@ impl Paymaster {
             !self.view.troubles.iter().any(is_same)
         };
         for trouble in report.troubles.iter().filter(begun) {
-            log::error!("payouts: {trouble}");
+            // One that is about a payout belongs to what else is said of it.
+            let span = trouble.payout.map_or_else(tracing::Span::none, spans::of_payout);
+            span.in_scope(|| tracing::error!("payouts: {trouble}"));
         }
         for known in &self.view.troubles {
             let is_same =
                 |trouble: &trouble::Trouble| (known.kind, known.payout) == (trouble.kind, trouble.payout);
             if !report.troubles.iter().any(is_same) {
-                log::info!("payouts: {} is over", known.kind.name());
+                let span = known.payout.map_or_else(tracing::Span::none, spans::of_payout);
+                span.in_scope(|| tracing::info!("payouts: {} is over", known.kind.name()));
             }
         }
     }

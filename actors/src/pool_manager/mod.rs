@@ -14,6 +14,7 @@ use dwarves_ports::clock::SharedClock;
 use dwarves_ports::store::{SharedStore, Write};
 use serde_json::json;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::ask::{Ask, AskError, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
@@ -135,6 +136,8 @@ impl PoolManager {
     }
 
     fn control(&mut self, control: PoolControl, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
+        let order = reply.span();
+        let _said_of_it = order.enter();
         match control {
             PoolControl::Status => self.status(reply, ctx),
             PoolControl::Pause => self.pause(true, reply, ctx),
@@ -173,7 +176,8 @@ impl PoolManager {
         };
         let store = self.parts.store.clone();
         let me = ctx.address();
-        ctx.spawn(wrap_future(async move {
+        let span = reply.span();
+        let forgotten = async move {
             match store.settings().await {
                 Ok(settings) if settings.contains_key(&stored_as) => {}
                 Ok(_) => {
@@ -199,7 +203,8 @@ impl PoolManager {
                 Ok(outcome) => reply.answer(outcome),
                 Err(_) => reply.answer(Err(Refusal::Unavailable)),
             }
-        }));
+        };
+        ctx.spawn(wrap_future(forgotten.instrument(span)));
     }
 
     /// Pauses or resumes: stored first, then told to the miner manager, then answered.
@@ -232,6 +237,8 @@ impl PoolManager {
             }
         };
         ctx.spawn(wrap_future::<_, Self>(done).map(move |done, this, _| {
+            let order = reply.span();
+            let _said_of_it = order.enter();
             let Some((written, held)) = done else {
                 return reply.answer(Err(Refusal::Unavailable));
             };
@@ -254,7 +261,7 @@ impl PoolManager {
         self.state = LifeState::Draining;
         log::info!("draining");
         let peers = self.parts.peers.clone();
-        ctx.spawn(wrap_future(async move {
+        let drained = async move {
             let shares = peers.set_paused.ask(SetPaused(true), DRAIN_STEP_DEADLINE).await;
             report("the shares", shares);
             let hold = HoldWork {
@@ -278,7 +285,9 @@ impl PoolManager {
             if let Some(done) = done {
                 done.answer(());
             }
-        }));
+        };
+        // An admin's order, if this is by one.
+        ctx.spawn(wrap_future(drained.in_current_span()));
     }
 }
 

@@ -38,8 +38,10 @@ pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
             Ok(answer) => answer,
             Err(_) => return reply.answer(Err(Refusal::Busy)),
         };
-        ctx.spawn(
-            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
+        let order = reply.span();
+        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, ctx| {
+            let _said_of_it = order.enter();
+            match result {
                 Ok(Ok(written)) => {
                     apply(this);
                     reply.committed(&written);
@@ -47,7 +49,7 @@ pub(crate) trait HasSettings: Actor<Context = Context<Self>> {
                     this.setting_changed(ctx);
                 }
                 Ok(Err(_)) | Err(_) => reply.answer(Err(Refusal::Unavailable)),
-            }),
-        );
+            }
+        }));
     }
 }

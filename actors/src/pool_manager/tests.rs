@@ -10,8 +10,8 @@ use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_ports::chain::Standing;
 use dwarves_ports::clock::Moment;
 use dwarves_ports::store::{StoreError, StoreErrorKind, Written};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, template};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{ManualClock, settle};
 use tokio::sync::oneshot;
 
@@ -133,7 +133,7 @@ async fn bench(paused: bool) -> Bench {
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
         paused,
-        store: Arc::new(MemoryStore::new()),
+        store: Arc::new(InlineStore::fresh()),
         effective: Vec::new(),
         configured: Configured {
             threshold: Amount::ZERO,

@@ -11,11 +11,13 @@ use dwarves_domain::units::Amount;
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{StoreAction, StoreError, Write};
 use serde_json::{Value, json};
+use tracing::{Instrument, Span as LogSpan};
 
 use super::gather::{Gathered, gather};
 use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
 use crate::ask::AskError;
 use crate::ledger::messages::Commit;
+use crate::spans;
 
 /// A round that is closed so soon after it was due takes all shares that are there: their dates do not matter.
 const PUNCTUAL: Span = Span::from_secs(2);
@@ -46,6 +48,7 @@ impl RewardDistributor {
     /// Closes `round`: gathers its input, closes it by the rules, and commits it.
     pub(super) fn close_round(&mut self, round: DueRound, cause: Cause, ctx: &mut Context<Self>) {
         self.is_closing = true;
+        let span = spans::of_round(round.id);
         let store = self.parts.store.clone();
         let clock = &self.parts.clock;
         let is_punctual = clock.now().since(round.closed_at) <= PUNCTUAL;
@@ -62,10 +65,12 @@ impl RewardDistributor {
             self.parts.last_round.clone(),
             self.parts.retention,
         );
+        let gathered = gathered.instrument(span.clone());
         ctx.spawn(wrap_future::<_, Self>(gathered).map(move |gathered, this, ctx| {
+            let _said_of_it = span.enter();
             match gathered.map(|gathered| (rewards::close(&gathered.input), gathered)) {
                 Ok((Ok(closed), gathered)) => {
-                    let in_flight = this.prepare(round, closed, gathered, dated.closed_at);
+                    let in_flight = this.prepare(round, closed, gathered, dated.closed_at, span.clone());
                     this.commit_round(in_flight, cause, ctx);
                 }
                 Ok((Err(error), _)) => {
@@ -86,7 +91,7 @@ impl RewardDistributor {
                 .halt
                 .halt(&format!("round {} cannot be read: {error}", round.id));
         } else {
-            log::warn!("round={} cannot be read, again soon: {error}", round.id);
+            tracing::warn!("round={} cannot be read, again soon: {error}", round.id);
         }
         self.not_closed(cause, ctx);
     }
@@ -105,6 +110,7 @@ impl RewardDistributor {
         closed: ClosedRound,
         gathered: Gathered,
         closed_at: Timestamp,
+        span: LogSpan,
     ) -> InFlight {
         let through = gathered.through;
         let summary = Summary {
@@ -132,6 +138,7 @@ impl RewardDistributor {
             last,
             summary,
             writes,
+            span,
         }
     }
 
@@ -146,8 +153,10 @@ impl RewardDistributor {
             Err(AskError::Gone) => return self.not_closed(cause, ctx),
             Err(_) => return self.commit_later(in_flight, cause, ctx),
         };
-        ctx.spawn(
-            wrap_future::<_, Self>(answer).map(move |result, this, ctx| match result {
+        let span = in_flight.span.clone();
+        ctx.spawn(wrap_future::<_, Self>(answer).map(move |result, this, ctx| {
+            let _said_of_it = span.enter();
+            match result {
                 Ok(Ok(written)) => {
                     if let Cause::Admin(reply) = &cause {
                         reply.committed(&written);
@@ -156,15 +165,15 @@ impl RewardDistributor {
                 }
                 Ok(Err(error)) if error.action() == StoreAction::Stop => this.not_closed(cause, ctx),
                 Ok(Err(error)) => {
-                    log::warn!(
+                    tracing::warn!(
                         "round={} is not booked yet, again soon: {error}",
                         in_flight.round.id
                     );
                     this.commit_later(in_flight, cause, ctx);
                 }
                 Err(_) => this.not_closed(cause, ctx),
-            }),
-        );
+            }
+        }));
     }
 
     fn commit_later(&mut self, in_flight: InFlight, cause: Cause, ctx: &mut Context<Self>) {
@@ -194,15 +203,14 @@ impl RewardDistributor {
             fee,
             miners,
         } = summary;
-        let level = if reward == Amount::ZERO {
-            log::Level::Debug
-        } else {
-            log::Level::Info
-        };
-        log::log!(
-            level,
+        let line = format_args!(
             "round closed round={id} reward_sats={reward} credited_sats={credited} fee_sats={fee} miners={miners} through={through}"
         );
+        if reward == Amount::ZERO {
+            tracing::debug!("{line}");
+        } else {
+            tracing::info!("{line}");
+        }
         if let Cause::Admin(reply) = cause {
             reply.answer(Ok(summary.to_json()));
         }

@@ -54,6 +54,8 @@ impl Handler<Ask<DistributorControl>> for RewardDistributor {
 
     fn handle(&mut self, ask: Ask<DistributorControl>, ctx: &mut Self::Context) {
         let reply = ask.reply;
+        let order = reply.span();
+        let _said_of_it = order.enter();
         match ask.payload {
             DistributorControl::SetRunInterval(interval) => {
                 if interval == Span::default() {

@@ -1,5 +1,6 @@
 //! What a round is closed with: read from the store, nothing decided but which list a block belongs to.
 
+use dwarves_domain::blocks::Booking;
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::rewards::{
     BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, ShareValue, Source, Weights, pplns, pps,
@@ -10,7 +11,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use super::Terms;
 use dwarves_ports::store::reads::{LastRound, PageRequest};
 use dwarves_ports::store::{
-    Accounting, BlockRow, BlockState, LedgerPosition, SharedStore, StoreError, StoreErrorKind, ValuedUnits,
+    Accounting, BlockRow, LedgerPosition, SharedStore, StoreError, StoreErrorKind, ValuedUnits,
 };
 
 /// Blocks that one round may touch; what is beyond waits for the next.
@@ -159,8 +160,11 @@ impl Gathered {
     ) -> Result<(), StoreError> {
         let hash = block.hash;
         let input = &mut self.input;
-        let booked = match (block.accounting, block.state) {
-            (Accounting::None, BlockState::Immature | BlockState::Mature) => {
+        let Some(booking) = block.accounting.due(block.state) else {
+            return Ok(());
+        };
+        match booking {
+            Booking::Credit => {
                 let weights = weights_of(store, &block, terms).await?;
                 input.accepted.push(BlockReward {
                     hash,
@@ -169,39 +173,18 @@ impl Gathered {
                     finder: block.finder,
                     weights,
                 });
-                Accounting::Credited
             }
-            (Accounting::Credited, BlockState::Mature) => {
-                input.matured.push(settled(store, &block).await?);
-                Accounting::Matured
-            }
-            (Accounting::Credited | Accounting::Matured, BlockState::Orphaned | BlockState::Refused) => {
-                let was_mature = block.accounting == Accounting::Matured;
+            Booking::Mature => input.matured.push(settled(store, &block).await?),
+            Booking::Reverse { was_mature } => {
                 let settled = settled(store, &block).await?;
                 input.orphaned.push(OrphanedBlock { settled, was_mature });
-                if was_mature {
-                    Accounting::ReversedMature
-                } else {
-                    Accounting::Reversed
-                }
             }
-            (
-                Accounting::Reversed | Accounting::ReversedMature,
-                BlockState::Immature | BlockState::Mature,
-            ) => {
-                let was_mature = block.accounting == Accounting::ReversedMature;
+            Booking::Return { was_mature } => {
                 let settled = settled(store, &block).await?;
                 input.returned.push(OrphanedBlock { settled, was_mature });
-                if was_mature {
-                    Accounting::Matured
-                } else {
-                    Accounting::Credited
-                }
             }
-            // Nothing to book: the chain has not decided, or it is booked already.
-            _ => return Ok(()),
-        };
-        self.blocks.push((hash, booked));
+        }
+        self.blocks.push((hash, booking.accounting()));
         Ok(())
     }
 }

@@ -99,6 +99,8 @@ struct InFlight {
     last: LastRound,
     summary: closing::Summary,
     writes: Vec<Write>,
+    /// What is said of it belongs together.
+    span: tracing::Span,
 }
 
 /// The actor that owns the rounds.

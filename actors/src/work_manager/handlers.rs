@@ -105,6 +105,8 @@ impl Handler<Ask<WorkControl>> for WorkManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<WorkControl>, ctx: &mut Self::Context) {
+        let order = ask.reply.span();
+        let _said_of_it = order.enter();
         match ask.payload {
             WorkControl::Refresh => {
                 self.fetch_template(ctx);

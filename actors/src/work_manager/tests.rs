@@ -6,9 +6,9 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::FrontEnd;
 use dwarves_ports::store::{SharedStore, Store};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, job_key};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, TestChain, settle};
 
 use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
@@ -31,7 +31,7 @@ const LET_GO_AFTER: Span = Span::from_secs(30);
 struct Bench {
     chain: TestChain,
     clock: ManualClock,
-    memory: MemoryStore,
+    memory: InlineStore,
     gate: Gate,
     manager: Addr<WorkManager>,
     retired: Inbox<WorkRetired>,
@@ -41,21 +41,21 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         tokio::time::pause();
-        let bench = Self::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
+        let bench = Self::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
         bench.gate.open();
         settle().await;
         bench
     }
 
     /// A new life on this chain and store, with the gate closed.
-    async fn on(chain: TestChain, memory: MemoryStore, faults: &[(u64, Fault)]) -> Self {
+    async fn on(chain: TestChain, memory: InlineStore, faults: &[(u64, Fault)]) -> Self {
         Self::with_extranonces(chain, memory, faults, None).await
     }
 
     /// The same with these extranonces in place of a life's own.
     async fn with_extranonces(
         chain: TestChain,
-        memory: MemoryStore,
+        memory: InlineStore,
         faults: &[(u64, Fault)],
         extranonces: Option<JobExtraNonces>,
     ) -> Self {
@@ -165,7 +165,7 @@ impl Bench {
 #[actix::test]
 async fn a_template_is_stored_before_it_is_published() {
     tokio::time::pause();
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
     let mut news = bench.subscribe().await;
     settle().await;
     let before = news.try_recv().unwrap().0;
@@ -206,7 +206,7 @@ async fn an_admin_can_refresh_and_live_templates_are_bounded() {
 #[actix::test]
 async fn a_template_that_is_asked_for_while_another_is_on_its_way_is_not_forgotten() {
     tokio::time::pause();
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
     // The first template waits for the store; meanwhile the tip moves.
     bench.chain.others_find(1);
     settle().await;
@@ -237,7 +237,7 @@ async fn extranonces_never_repeat_across_jobs_and_lives() {
 async fn when_live_jobs_have_every_extranonce_it_is_said_and_a_new_tip_brings_them_back() {
     let few = JobExtraNonces::new(FrontEnd::default(), 1).limited_to(5);
     tokio::time::pause();
-    let (chain, memory) = (TestChain::new(EASY_BITS), MemoryStore::new());
+    let (chain, memory) = (TestChain::new(EASY_BITS), InlineStore::fresh());
     let bench = Bench::with_extranonces(chain, memory, &[], Some(few)).await;
     bench.gate.open();
     settle().await;

@@ -1,6 +1,6 @@
 //! The pool's own wallet on the embedded chain: one key, whose coins it spends and signs for.
 //!
-//! The key follows from the pool's key, so nothing has to be kept beside it. Coins are chosen by the domain's
+//! The key follows from the pool's key, so nothing has to be kept beside it. Utxos are chosen by the domain's
 //! rule; signatures are deterministic (RFC 6979), so the same payout of the same coins is the same transaction.
 
 use std::collections::BTreeSet;
@@ -43,12 +43,12 @@ pub struct DevnetWallet {
     secret: SecretKey,
     public: CompressedPublicKey,
     script: ScriptBuf,
-    /// Coins of payouts that are signed. A watch channel that nobody watches: a cell for several threads.
+    /// Utxos of payouts that are signed. A watch channel that nobody watches: a cell for several threads.
     locked: watch::Sender<BTreeSet<OutPoint>>,
 }
 
-/// Coins to choose from, with what is known of them.
-type Coins = Vec<(bitcoin::OutPoint, Coin)>;
+/// Utxos to choose from, with what is known of them.
+type Utxos = Vec<(bitcoin::OutPoint, Coin)>;
 
 impl DevnetWallet {
     /// The wallet with this secret on this chain.
@@ -72,7 +72,7 @@ impl DevnetWallet {
         &self.script
     }
 
-    async fn free_coins(&self) -> Result<Coins, WalletError> {
+    async fn free_coins(&self) -> Result<Utxos, WalletError> {
         let coins = self.devnet.spendable_coins(self.script.clone()).await;
         let coins = coins.map_err(|error| failed(&error))?;
         let locked = self.locked.borrow().clone();
@@ -82,7 +82,7 @@ impl DevnetWallet {
             .collect())
     }
 
-    async fn choose(&self, request: &BuildRequest) -> Result<(Chosen, Coins), WalletError> {
+    async fn choose(&self, request: &BuildRequest) -> Result<(Chosen, Utxos), WalletError> {
         let coins = self.free_coins().await?;
         let chosen = request.choose_from(&funds_of(&coins))?;
         Ok((chosen, coins))
@@ -167,7 +167,7 @@ fn paid(output: &TxOut) -> (String, Amount) {
     )
 }
 
-fn funds_of(coins: &Coins) -> Funds {
+fn funds_of(coins: &Utxos) -> Funds {
     let priced = coins
         .iter()
         .filter_map(|(place, coin)| Some((ours(place), Amount::from_sats(coin.value.to_sat())?)));

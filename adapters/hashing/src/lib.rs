@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 mod queue;
 
-use queue::{BatchId, FairQueue};
+use queue::{FairQueue, RequestId};
 
 /// Headers that one thread hashes before it is somebody else's turn: some milliseconds of scrypt.
 const PIECE: usize = 16;
@@ -42,14 +42,14 @@ type Reply = oneshot::Sender<Result<Vec<HeaderHash>, NotHashed>>;
 
 /// A part of a batch: on the way there its headers, on the way back their hashes.
 struct Piece {
-    batch: BatchId,
+    batch: RequestId,
     begin: usize,
     headers: Vec<Header>,
     hashes: Vec<HeaderHash>,
 }
 
 /// A batch until its last hash is there.
-struct Batch {
+struct HashRequest {
     headers: Vec<Header>,
     hashes: Vec<HeaderHash>,
     handed_out: usize,
@@ -144,8 +144,8 @@ impl ProofOfWork for HashThreads {
 /// The thread that keeps the queue.
 struct Keeper {
     queue: FairQueue,
-    batches: HashMap<BatchId, Batch>,
-    next_batch: BatchId,
+    batches: HashMap<RequestId, HashRequest>,
+    next_batch: RequestId,
     threads: Vec<SyncSender<Piece>>,
     idle: Vec<usize>,
 }
@@ -173,7 +173,7 @@ impl Keeper {
         let id = self.next_batch;
         self.next_batch += 1;
         let count = headers.len();
-        let batch = Batch {
+        let batch = HashRequest {
             hashes: Vec::with_capacity(count),
             headers,
             handed_out: 0,

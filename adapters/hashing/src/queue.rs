@@ -9,12 +9,12 @@ use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::source::Source;
 
 /// A batch's number.
-pub(super) type BatchId = u64;
+pub(super) type RequestId = u64;
 
 /// A batch that waits, or its rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Waiting {
-    id: BatchId,
+    id: RequestId,
     headers: usize,
 }
 
@@ -58,7 +58,7 @@ impl FairQueue {
     ///
     /// A batch of a client that has nothing else waiting is taken however large it is: requests have a bound of their
     /// own.
-    pub(super) fn push(&mut self, source: Source, id: BatchId, headers: usize) -> Vec<BatchId> {
+    pub(super) fn push(&mut self, source: Source, id: RequestId, headers: usize) -> Vec<RequestId> {
         let client = self.clients.entry(source.client()).or_default();
         if client.headers == 0 {
             self.turns.push_back(source.client());
@@ -94,7 +94,7 @@ impl FairQueue {
     }
 
     /// The last batch of the client's miner with the most waiting.
-    fn drop_last(&mut self, ip: IpAddr) -> Option<BatchId> {
+    fn drop_last(&mut self, ip: IpAddr) -> Option<RequestId> {
         let client = self.clients.get_mut(&ip)?;
         let greediest = client
             .miners
@@ -118,7 +118,7 @@ impl FairQueue {
     }
 
     /// At most `most` headers of the batch whose turn it is.
-    pub(super) fn pop(&mut self, most: usize) -> Option<(BatchId, usize)> {
+    pub(super) fn pop(&mut self, most: usize) -> Option<(RequestId, usize)> {
         let ip = self.turns.pop_front()?;
         let client = self.clients.get_mut(&ip)?;
         let key = client.turns.pop_front()?;
@@ -220,7 +220,7 @@ mod tests {
             pushes in proptest::collection::vec((0u8..4, 0u8..3, 1usize..40, any::<bool>()), 1..80),
         ) {
             let mut queue = queue(100, 40);
-            let mut owed: BTreeMap<BatchId, usize> = BTreeMap::new();
+            let mut owed: BTreeMap<RequestId, usize> = BTreeMap::new();
             let mut refused = Vec::new();
             for (id, (client, miner, headers, pops)) in (0..).zip(pushes) {
                 owed.insert(id, headers);

@@ -12,7 +12,7 @@ use dwarves_actors::handlers::registration::messages::Authenticate;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::SessionError;
-use dwarves_domain::signature::Scheme;
+use dwarves_domain::signature::KeyType;
 
 use super::client;
 use super::problem::{Code, Problem};
@@ -28,7 +28,7 @@ static CRYPTO: HeaderName = HeaderName::from_static("x-bittensor-crypto");
 /// The headers of a signature, in the right form and meant for this pool; not checked yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignatureHeaders {
-    scheme: Scheme,
+    scheme: KeyType,
     nonce_nanos: u64,
     sender: Hotkey,
     receiver: Hotkey,
@@ -117,7 +117,7 @@ fn signature_headers(
         )
     })?;
     let scheme = match single(req, &CRYPTO)? {
-        None => Scheme::Sr25519,
+        None => KeyType::Sr25519,
         Some(name) => name.parse().map_err(|error| malformed(&CRYPTO, error))?,
     };
     let signature =

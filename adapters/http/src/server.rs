@@ -20,9 +20,9 @@ use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
 use super::configure;
-use super::connections::attending::{self, Line};
+use super::connections::requests::{self, Line};
 use super::connections::stream::ClientStream;
-use super::connections::{ConnectionLimits, Connections, opening};
+use super::connections::{ConnectionLimits, Connections, handshake};
 use super::state::HttpState;
 
 /// How often it is looked which connections are of no use any more.
@@ -72,7 +72,7 @@ pub fn serve(
         let app = App::new()
             .app_data(state())
             .configure(configure)
-            .wrap_fn(attending::attend);
+            .wrap_fn(requests::attend);
         let routes = IntoServiceFactory::<_, actix_http::Request>::into_factory(app)
             .map_err(|error: actix_web::Error| error.error_response());
         let stops = stops.clone();
@@ -91,7 +91,7 @@ pub fn serve(
             })
             .finish(map_config(routes, move |()| AppConfig::default()));
         let deadline = limits.request_head_timeout;
-        fn_service(move |io| opening::open(io, Rc::clone(&connections), deadline)).and_then(http)
+        fn_service(move |io| handshake::open(io, Rc::clone(&connections), deadline)).and_then(http)
     })?;
     Ok(server.run())
 }

@@ -30,7 +30,7 @@ use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
 use super::bodies::Bodies;
-use super::connections::attending;
+use super::connections::requests;
 use super::json_rpc::{JsonRpcDeps, TransactionsCache};
 use super::problem::{Code, Problem};
 use dwarves_domain::network::Subnet;
@@ -218,7 +218,7 @@ impl HttpState {
             // Whoever waits for newer work need not hold up the end. Without a sender it never comes.
             Ok(_) = stopping.wait_for(|stopping| *stopping) => Err(AskError::Gone.into()),
             // Its place among those that wait is another one's.
-            () = attending::gone(req) => {
+            () = requests::gone(req) => {
                 Err(Problem::new(Code::Busy, "the connection was closed before there was newer work"))
             }
         }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bip39::{Language, Mnemonic};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::signature::{Scheme, SignedRequest};
+use dwarves_domain::signature::{KeyType, SignedRequest};
 use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, Mac};
 use schnorrkel::{ExpansionMode, Keypair, MiniSecretKey, SecretKey};
@@ -101,7 +101,7 @@ impl HotkeyFile {
         randomness.fill(&mut entropy[..len])?;
         let phrase = Mnemonic::from_entropy(&entropy[..len])
             .map_err(|error| HotkeyFileError::Phrase(error.to_string()))?;
-        Ok(Self::from_mnemonic(&phrase, "", Scheme::Sr25519))
+        Ok(Self::from_mnemonic(&phrase, "", KeyType::Sr25519))
     }
 
     /// The key pair of a phrase of English words. Bittensor's hotkeys have an empty `password`.
@@ -109,16 +109,16 @@ impl HotkeyFile {
     /// # Errors
     /// If a word is unknown, the number of words is wrong or the checksum is.
     pub fn from_phrase(phrase: &str, password: &str) -> Result<Self, HotkeyFileError> {
-        Self::from_phrase_of(phrase, password, Scheme::Sr25519)
+        Self::from_phrase_of(phrase, password, KeyType::Sr25519)
     }
 
-    fn from_phrase_of(phrase: &str, password: &str, scheme: Scheme) -> Result<Self, HotkeyFileError> {
+    fn from_phrase_of(phrase: &str, password: &str, scheme: KeyType) -> Result<Self, HotkeyFileError> {
         let mnemonic = Mnemonic::parse_in(Language::English, phrase.trim().to_lowercase())
             .map_err(|error| HotkeyFileError::Phrase(explain_phrase(&error)))?;
         Ok(Self::from_mnemonic(&mnemonic, password, scheme))
     }
 
-    fn from_mnemonic(mnemonic: &Mnemonic, password: &str, scheme: Scheme) -> Self {
+    fn from_mnemonic(mnemonic: &Mnemonic, password: &str, scheme: KeyType) -> Self {
         let mut stretched = [0; 64];
         pbkdf2::pbkdf2::<Hmac<Sha512>>(
             &mnemonic.to_entropy(),
@@ -136,16 +136,16 @@ impl HotkeyFile {
 
     /// The key pair of a mini secret.
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self::from_seed_of(seed, Scheme::Sr25519)
+        Self::from_seed_of(seed, KeyType::Sr25519)
     }
 
-    fn from_seed_of(seed: [u8; 32], scheme: Scheme) -> Self {
+    fn from_seed_of(seed: [u8; 32], scheme: KeyType) -> Self {
         let pair = match scheme {
-            Scheme::Sr25519 => {
+            KeyType::Sr25519 => {
                 let mini = MiniSecretKey::from_bytes(&seed).expect("a mini secret is any 32 bytes");
                 Pair::Sr25519(Box::new(mini.expand_to_keypair(ExpansionMode::Ed25519)))
             }
-            Scheme::Ed25519 => Pair::Ed25519(Box::new(SigningKey::from_bytes(&seed))),
+            KeyType::Ed25519 => Pair::Ed25519(Box::new(SigningKey::from_bytes(&seed))),
         };
         Self {
             pair,
@@ -195,10 +195,10 @@ impl HotkeyFile {
     }
 
     /// Which kind of signature it makes.
-    pub fn scheme(&self) -> Scheme {
+    pub fn scheme(&self) -> KeyType {
         match &self.pair {
-            Pair::Sr25519(_) => Scheme::Sr25519,
-            Pair::Ed25519(_) => Scheme::Ed25519,
+            Pair::Sr25519(_) => KeyType::Sr25519,
+            Pair::Ed25519(_) => KeyType::Ed25519,
         }
     }
 
@@ -269,7 +269,7 @@ impl HotkeyFile {
             ("X-Bittensor-Nonce", nonce.0.to_string()),
             ("X-Bittensor-Signature", format!("0x{}", hex::encode(signature))),
         ];
-        if self.scheme() != Scheme::Sr25519 {
+        if self.scheme() != KeyType::Sr25519 {
             headers.push(("X-Bittensor-Crypto", self.scheme().as_str().to_owned()));
         }
         headers

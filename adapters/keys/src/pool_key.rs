@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::session::SessionKey;
-use dwarves_domain::signature::Scheme;
+use dwarves_domain::signature::KeyType;
 use dwarves_domain::work::JobKey;
 
 use super::hotkey_file::{HotkeyFile, HotkeyFileError, PhraseWords};
@@ -70,7 +70,7 @@ impl PoolKey {
         }
         // Read back what is on disk in every case: that is the key after the next restart.
         let key = HotkeyFile::read(&path)?;
-        if key.scheme() != Scheme::Sr25519 {
+        if key.scheme() != KeyType::Sr25519 {
             return Err(HotkeyFileError::Format {
                 path: path.display().to_string(),
                 what: "cryptoType: a pool's key is sr25519".to_owned(),

@@ -17,8 +17,8 @@ use dwarves_domain::work::JobId;
 use serde::Serialize;
 use ureq::http::Method;
 
-use super::digger::Task;
-use super::term::{self, Term};
+use super::expiry::{self, Term};
+use super::hashing_thread::Task;
 use super::transport::{Answer, ApiError, Transport};
 use dwarves_keys::HotkeyFile;
 use dwarves_keys::hotkey_file::RequestNonce;
@@ -117,7 +117,7 @@ impl PoolClient {
         }) = &answer
             && code == Code::StaleRequest.as_str()
         {
-            self.clock_off_millis = term::ahead_millis(*date);
+            self.clock_off_millis = expiry::ahead_millis(*date);
             answer = self.send_signed(&path, &body, receiver);
         }
         if answer

@@ -11,7 +11,7 @@ use dwarves_domain::work::JobId;
 
 use super::api::{Advice, PoolClient};
 use super::backoff::{Backoff, sleep_unless};
-use super::digger::Task;
+use super::hashing_thread::Task;
 use super::run::{Event, MinerError};
 use super::transport::ApiError;
 use dwarves_system::clock::Stopwatch;

@@ -15,14 +15,14 @@
 
 pub mod api;
 mod backoff;
-mod digger;
+mod expiry;
 mod fetcher;
 pub mod hasher;
+mod hashing_thread;
 pub mod progress;
 pub mod run;
 pub mod search;
 mod submitter;
-mod term;
 pub mod transport;
 
 pub use progress::Progress;

@@ -17,8 +17,8 @@ use dwarves_domain::ids::WorkerName;
 
 use super::api::PoolClient;
 use super::backoff::sleep_unless;
-use super::digger::{Digger, Found};
 use super::fetcher::Fetcher;
+use super::hashing_thread::{Digger, Found};
 use super::progress::{Progress, RateMeter};
 use super::submitter::Submitter;
 use super::transport::ApiError;

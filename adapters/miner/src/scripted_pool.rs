@@ -13,7 +13,7 @@ use dwarves_api_types::pool::Pool;
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards;
-use dwarves_domain::signature::{Scheme, SignedRequest};
+use dwarves_domain::signature::{KeyType, SignedRequest};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::Algorithm;
 use serde_json::Value;
@@ -47,7 +47,7 @@ impl Seen {
     pub fn is_signed(&self) -> bool {
         let signature = hex::decode(&self.header("X-Bittensor-Signature")[2..]).unwrap();
         SignedRequest {
-            scheme: Scheme::Sr25519,
+            scheme: KeyType::Sr25519,
             method: &self.method,
             path: &self.path,
             body: &self.body,

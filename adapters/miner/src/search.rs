@@ -20,7 +20,7 @@ pub struct Freedom {
 
 /// Some nonces of one header.
 #[derive(Debug)]
-pub struct Batch<'a> {
+pub struct NonceRange<'a> {
     /// The header, prepared.
     pub hasher: &'a Hasher,
     /// The header's version in this search.
@@ -71,14 +71,14 @@ impl Search {
     }
 
     /// The next nonces, at most `most`; `None` if every header was tried.
-    pub fn next_batch(&mut self, most: u32) -> Option<Batch<'_>> {
+    pub fn next_batch(&mut self, most: u32) -> Option<NonceRange<'_>> {
         if self.next_nonce == self.nonces.1 {
             self.roll()?;
         }
         let count = u64::from(most.max(1)).min(self.nonces.1 - self.next_nonce);
         let first = self.next_nonce;
         self.next_nonce += count;
-        Some(Batch {
+        Some(NonceRange {
             version: self.version(),
             time: self.time(),
             first: u32::try_from(first).expect("nonces end before 2^32"),

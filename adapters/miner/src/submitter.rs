@@ -13,8 +13,8 @@ use dwarves_domain::share::Submission;
 
 use super::api::{Advice, PoolClient};
 use super::backoff::{Backoff, sleep_unless};
-use super::digger::Found;
 use super::fetcher::explain;
+use super::hashing_thread::Found;
 use super::progress::EXPIRED_UNSENT;
 use super::run::{Event, MinerError};
 use super::transport::ApiError;

@@ -22,7 +22,7 @@ use dwarves_ports::wallet::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::rpc::{Coins, Endpoint, RpcClient, RpcError, WalletTrouble};
+use crate::rpc::{CoinAmount, Endpoint, RpcClient, RpcError, WalletTrouble};
 
 mod answers;
 mod errors;
@@ -118,7 +118,7 @@ impl NodeWallet {
         })
     }
 
-    /// Coins that are confirmed, mature, not locked and the wallet's to sign for; and what it has in MWEB.
+    /// CoinAmount that are confirmed, mature, not locked and the wallet's to sign for; and what it has in MWEB.
     async fn read_funds(&self) -> Result<Funds, WalletError> {
         let unspent: Vec<Unspent> = self.call("listunspent", json!([1])).await?;
         let in_mweb = unspent.iter().filter(|coin| coin.is_in_mweb());
@@ -291,7 +291,10 @@ impl NodeWallet {
 /// An output of `createrawtransaction`: an exact amount to an address.
 fn pays(address: &str, amount: Amount) -> Value {
     let mut output = Map::new();
-    output.insert(address.to_owned(), Value::String(Coins::from(amount).to_string()));
+    output.insert(
+        address.to_owned(),
+        Value::String(CoinAmount::from(amount).to_string()),
+    );
     Value::Object(output)
 }
 

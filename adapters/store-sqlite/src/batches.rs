@@ -5,7 +5,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::cells::{Cells, int};
+use super::columns::{Cells, int};
 use super::error::{Outcome, corrupt};
 
 /// One commit's shares.

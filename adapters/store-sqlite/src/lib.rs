@@ -13,14 +13,15 @@
 //! | `schema` | versions of the schema; `migrations/` holds them |
 //! | `threads` | a file, and the threads that write and read it |
 //! | `inline` | a database in memory on the calling thread |
+//! | `inspect` | what only tests look at (with the feature `testing`) |
 //! | `writer` | the writing thread and its transactions |
 //! | `log_mover` | the thread that moves the log to the database, beside the commits |
-//! | `tail` | what the writer keeps in memory |
+//! | `append_state` | what the writer keeps in memory |
 //! | `write` | each intent of writing as SQL |
 //! | `state` | the start of a life |
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
-//! | `books` | whether the books hold exactly what came in |
+//! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | places in the ledger, found by halving |
 //! | `rows`, `cells` | rows and cells as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
@@ -29,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -39,11 +40,14 @@ use dwarves_ports::store::{
     Written,
 };
 
+mod append_state;
 mod batches;
-mod books;
-mod cells;
+mod columns;
+mod conservation;
 mod error;
 mod inline;
+#[cfg(feature = "testing")]
+mod inspect;
 mod log_mover;
 mod open;
 mod read;
@@ -51,7 +55,6 @@ mod reader;
 mod rows;
 mod schema;
 mod state;
-mod tail;
 mod threads;
 mod write;
 mod writer;
@@ -68,6 +71,9 @@ use error::Outcome;
 pub struct SqliteStore<M = Threads> {
     mode: M,
 }
+
+/// A store without threads and disk.
+pub type InlineStore = SqliteStore<Inline>;
 
 /// Who does what a store is asked.
 trait Mode: Send + Sync + 'static {
@@ -166,7 +172,7 @@ impl<M: Mode> Store for SqliteStore<M> {
             .read("miner credits", move |c| read::money::credits(c, &hotkey, page))
     }
 
-    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>> {
         self.mode
             .read("payout candidates", move |c| read::payouts::candidates(c, least))
     }
@@ -180,7 +186,7 @@ impl<M: Mode> Store for SqliteStore<M> {
         self.mode.read("settings", state::settings)
     }
 
-    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+    fn payees(&self) -> StoreFuture<Vec<Payee>> {
         self.mode.read("payees", read::payouts::payees)
     }
 

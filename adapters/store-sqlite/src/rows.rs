@@ -11,7 +11,7 @@ use dwarves_ports::store::{
 };
 use rusqlite::Row;
 
-use super::cells::Cells;
+use super::columns::Cells;
 use super::error::{Outcome, corrupt};
 
 /// All columns of a block but its bytes.

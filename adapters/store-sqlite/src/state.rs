@@ -10,7 +10,7 @@ use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{BanRow, CounterRow, MinerRow, RecentShare, StoredState, TemplateRow, WorkerRow};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::cells::Cells;
+use super::columns::Cells;
 use super::error::{Outcome, corrupt};
 use super::rows;
 use super::write::Draft;
@@ -110,7 +110,7 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
     let mut later: HashMap<WorkerId, CounterRow> = HashMap::new();
     let mut select = connection
         .prepare("SELECT worker, received_at, units FROM shares WHERE sequence > ?1 ORDER BY sequence")?;
-    let mut rows = select.query([super::cells::int(counted.get())])?;
+    let mut rows = select.query([super::columns::int(counted.get())])?;
     while let Some(row) = rows.next()? {
         let cells = Cells::new(row, "shares");
         let counter = later.entry(cells.worker(0)?).or_default();
@@ -121,7 +121,7 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
     let sql = "SELECT shares.worker AS worker FROM blocks
                JOIN shares ON shares.sequence = blocks.sequence AND shares.hash = blocks.hash
                WHERE blocks.sequence > ?1";
-    let finders = all(connection, sql, [super::cells::int(counted.get())], |row| {
+    let finders = all(connection, sql, [super::columns::int(counted.get())], |row| {
         Cells::new(row, "shares").worker("worker")
     })?;
     for finder in finders {

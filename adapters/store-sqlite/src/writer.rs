@@ -7,12 +7,12 @@ use dwarves_ports::store::{StoreError, StoreErrorKind, StoredState, Write, Writt
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::books;
+use super::append_state::Known;
+use super::conservation;
 use super::error::{Outcome, commit_error};
 use super::log_mover::LogMover;
 use super::open::OpenError;
 use super::state;
-use super::tail::Known;
 use super::write::{self, Draft, prune};
 
 /// Where an answer goes. Nobody may be waiting for it any more: that is no error.
@@ -37,7 +37,7 @@ impl Writer {
     /// Reads what must be known to go on writing, and checks that it fits together.
     pub(super) fn new(connection: Connection) -> Result<Self, OpenError> {
         let read = |connection| {
-            books::check_all(connection)?;
+            conservation::check_all(connection)?;
             Ok((Known::load(connection)?, prune::is_pending(connection)?))
         };
         let read: Outcome<_> = read(&connection);

@@ -6,11 +6,11 @@
 //! | [`conversation`] | the state of a session and what each line does; no sockets |
 //! | [`session`] | one miner's connection, an actor |
 //! | [`transport`] | a connection's bytes, plain or through TLS |
-//! | [`front`] | the sessions of one I/O thread, an actor; it brings them new work |
+//! | [`dispatcher`] | the sessions of one I/O thread, an actor; it brings them new work |
 //! | [`thread`] | what the sessions of one thread share |
-//! | [`gate`] | accepts connections; owns caps, bans and extranonces, an actor |
-//! | [`seats`] | the gate's tables |
-//! | [`offenders`] | who is kept out, and for how long |
+//! | [`acceptor`] | accepts connections; owns caps, bans and extranonces, an actor |
+//! | [`connection_limiter`] | the gate's tables |
+//! | [`penalties`] | who is kept out, and for how long |
 //! | [`settings`] | how the server works |
 //! | `fuzzing` | entry points for fuzzing, for tests and `fuzz/` alone |
 //!
@@ -18,14 +18,14 @@
 //! duplicate sets, the same ledger, the same verdicts. A session derives its jobs by itself, from the template
 //! that all sessions of a thread share; nobody is asked for a job.
 
+pub mod acceptor;
+pub mod connection_limiter;
 pub mod conversation;
-pub mod front;
+pub mod dispatcher;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
-pub mod gate;
-pub mod offenders;
+pub mod penalties;
 pub mod protocol;
-pub mod seats;
 pub mod session;
 pub mod settings;
 pub mod thread;

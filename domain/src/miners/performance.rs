@@ -91,7 +91,7 @@ impl Performance {
             return total;
         };
         let mine = oldest.units.get(miner).copied().unwrap_or_default();
-        if mine.is_zero() || oldest.sum.is_zero() {
+        if oldest.sum.is_zero() {
             return total;
         }
         let outside = outside.min(oldest.sum);
@@ -133,6 +133,29 @@ mod tests {
         performance.record(miner(2), thousandths(300));
         assert_eq!(performance.of(&miner(1)), Units::ZERO);
         assert_eq!(performance.of(&miner(2)), Units::ONE);
+    }
+
+    #[test]
+    fn a_slot_is_full_at_its_size_and_falls_out_once_the_window_is_full_without_it() {
+        let mut performance = Performance::new(Units::ONE);
+        assert_eq!(performance.window(), Units::ONE);
+        let half_slot = Units::from_raw(Units::ONE.raw() / SLOTS / 2);
+        let slots = [1, 1, 2, 2, 3].map(|expected| {
+            performance.record(miner(1), half_slot);
+            (performance.slots.len(), expected)
+        });
+        assert!(
+            slots.iter().all(|(found, expected)| found == expected),
+            "{slots:?}"
+        );
+        let mut performance = Performance::new(Units::ONE);
+        performance.record(miner(1), thousandths(500));
+        performance.record(miner(2), Units::from_raw(Units::ONE.raw() - 1));
+        assert_eq!(performance.slots.len(), 2);
+        assert_eq!(performance.of(&miner(1)).raw(), 1);
+        performance.record(miner(2), Units::from_raw(1));
+        assert_eq!(performance.slots.len(), 2, "the first has fallen out");
+        assert_eq!(performance.of(&miner(1)), Units::ZERO);
     }
 
     proptest! {

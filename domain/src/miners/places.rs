@@ -132,6 +132,17 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_the_last_place_is_forgotten() {
+        let mut places = Places::default();
+        assert!(places.is_empty());
+        let last = places.take(at(1), 1);
+        assert!(!places.is_empty());
+        places.leave(&last);
+        assert!(places.is_empty());
+        assert!(places.taken.is_empty() && places.sizes.is_empty());
+    }
+
+    #[test]
     fn whoever_takes_the_most_gives_way_the_oldest_first() {
         let mut places = Places::default();
         assert_eq!(places.first_to_give_way(), None);

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `names` | a name gets a number, waits for its first work, is stored, gives way |
 //! | `admission` | who may register, and who gives way when there is no room |
-//! | `counting` | shares become counters |
+//! | `counters` | shares become counters |
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
@@ -22,7 +22,7 @@ use crate::units::Units;
 use crate::vardiff::{self, Vardiff};
 
 mod admission;
-mod counting;
+mod counters;
 mod names;
 
 pub use names::{Credit, OutOfNumbers};

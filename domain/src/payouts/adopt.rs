@@ -11,7 +11,7 @@ use crate::hotkey::Hotkey;
 use crate::units::Amount;
 
 use super::batch::{Batch, FeePayer, Part};
-use super::plan::Candidate;
+use super::plan::Payee;
 use super::txid::Txid;
 
 /// A transaction that spends the wallet's coins, as the wallet knows it.
@@ -52,14 +52,14 @@ pub struct Adopted {
 
 /// Who is paid at each script, in the order of hotkeys.
 pub struct Payees {
-    by_script: BTreeMap<Vec<u8>, Vec<Candidate>>,
+    by_script: BTreeMap<Vec<u8>, Vec<Payee>>,
     addresses: AddressFormat,
 }
 
 impl Payees {
     /// Of miners with their addresses. Those whose address is none of this chain are left out.
-    pub fn new(miners: Vec<Candidate>, addresses: AddressFormat) -> Self {
-        let mut by_script: BTreeMap<Vec<u8>, Vec<Candidate>> = BTreeMap::new();
+    pub fn new(miners: Vec<Payee>, addresses: AddressFormat) -> Self {
+        let mut by_script: BTreeMap<Vec<u8>, Vec<Payee>> = BTreeMap::new();
         for miner in miners {
             let address = miner.address.as_deref().unwrap_or_default();
             if let Ok(address) = PayoutAddress::parse(address, addresses) {
@@ -69,7 +69,7 @@ impl Payees {
         Self { by_script, addresses }
     }
 
-    fn of(&self, address: &str) -> &[Candidate] {
+    fn of(&self, address: &str) -> &[Payee] {
         let script = PayoutAddress::parse(address, self.addresses).map(|address| address.script());
         let payees = script.ok().and_then(|script| self.by_script.get(&script));
         payees.map_or(&[], Vec::as_slice)
@@ -80,11 +80,14 @@ impl Payees {
         for part in parts {
             let payees = self.by_script.values_mut().flatten();
             for payee in payees.filter(|payee| payee.hotkey == part.hotkey) {
-                let changed = match is_back {
-                    true => payee.payable.checked_add(part.amount),
-                    false => payee.payable.checked_sub(part.amount),
+                payee.payable = match is_back {
+                    true => {
+                        let sum = payee.payable.checked_add(part.amount);
+                        sum.expect("what was set aside of a balance was a part of it, and that fits")
+                    }
+                    // What a payout paid beyond the balance, the reserve bears.
+                    false => payee.payable.checked_sub(part.amount).unwrap_or(Amount::ZERO),
                 };
-                payee.payable = changed.unwrap_or(Amount::ZERO);
             }
         }
     }
@@ -222,8 +225,8 @@ mod tests {
         Amount::from_sats(sats).unwrap()
     }
 
-    fn miner(number: u8, address: &str, payable: u64) -> Candidate {
-        Candidate {
+    fn miner(number: u8, address: &str, payable: u64) -> Payee {
+        Payee {
             hotkey: Hotkey::from_bytes([number; 32]),
             payable: sats(payable),
             address: Some(address.to_owned()),
@@ -242,7 +245,7 @@ mod tests {
         }
     }
 
-    fn adopted(miners: Vec<Candidate>, spend: &Spend, fee: u64, payer: FeePayer) -> Vec<(u8, u64, u64)> {
+    fn adopted(miners: Vec<Payee>, spend: &Spend, fee: u64, payer: FeePayer) -> Vec<(u8, u64, u64)> {
         let payees = Payees::new(miners, AddressFormat::BitcoinRegtest);
         let adopted = payees.adopt(spend, sats(fee), payer).unwrap();
         let paid = Amount::checked_sum(spend.outputs.iter().map(|(_, amount)| *amount)).unwrap();

@@ -224,8 +224,8 @@ impl<'a> Draft<'a> {
         if *count == 1 {
             self.outputs = self.outputs.and(Outputs::one(target.script.len()));
         }
-        // The sum of all balances fits an amount: the plan looked.
-        self.total = self.total.checked_add(amount).unwrap_or(Amount::MAX);
+        let total = self.total.checked_add(amount);
+        self.total = total.expect("the sum of all balances fits an amount: the plan looked");
     }
 
     fn give_back(&mut self, place: usize) {
@@ -234,7 +234,8 @@ impl<'a> Draft<'a> {
         if due.paid == Amount::ZERO {
             return;
         }
-        self.total = self.total.checked_sub(due.paid).unwrap_or(Amount::ZERO);
+        let total = self.total.checked_sub(due.paid);
+        self.total = total.expect("what is given back is a part of the total");
         due.paid = Amount::ZERO;
         if let Some(count) = self.scripts.get_mut(&target.script) {
             *count -= 1;

@@ -3,7 +3,7 @@
 //! Answers may be old or come twice, so nothing here relies on their order: a wrong step is undone by the next
 //! right answer, and only a deep rival gives money back.
 
-use super::payout::{Payout, PayoutState, Step};
+use super::payout::{Payout, PayoutState, Transition};
 use super::txid::Txid;
 
 /// What the wallet says of a transaction.
@@ -48,7 +48,7 @@ pub enum Act {
     /// Nothing to do.
     Wait,
     /// Take these steps, in order.
-    Steps(Vec<Step>),
+    Steps(Vec<Transition>),
     /// Send the same bytes again.
     Send,
     /// Ask who spends its inputs.
@@ -58,9 +58,10 @@ pub enum Act {
 /// What to do about a signed payout of which the wallet says `seen`. A payout that is not signed, or is not
 /// watched any more, has nothing to be followed.
 pub fn next_act(payout: &Payout, seen: Seen, depths: Depths) -> Act {
-    let depth_step =
-        |confirmations: u32| (payout.confirmations != confirmations).then_some(Step::Depth(confirmations));
-    let steps = |steps: Vec<Step>| {
+    let depth_step = |confirmations: u32| {
+        (payout.confirmations != confirmations).then_some(Transition::Depth(confirmations))
+    };
+    let steps = |steps: Vec<Transition>| {
         if steps.is_empty() {
             Act::Wait
         } else {
@@ -72,35 +73,35 @@ pub fn next_act(payout: &Payout, seen: Seen, depths: Depths) -> Act {
         (PayoutState::Signed | PayoutState::Broadcast, Seen::Confirmed(confirmations)) => {
             let mut taken = Vec::new();
             if payout.state == PayoutState::Signed {
-                taken.push(Step::Send);
+                taken.push(Transition::Send);
             }
             if confirmations >= depths.confirm {
-                taken.push(Step::Confirm(confirmations));
+                taken.push(Transition::Confirm(confirmations));
             } else {
                 taken.extend(depth_step(confirmations));
             }
             steps(taken)
         }
-        (PayoutState::Signed, Seen::Mempool) => Act::Steps(vec![Step::Send]),
+        (PayoutState::Signed, Seen::Mempool) => Act::Steps(vec![Transition::Send]),
         (PayoutState::Broadcast, Seen::Mempool) => steps(depth_step(0).into_iter().collect()),
         (PayoutState::Signed | PayoutState::Broadcast, Seen::Unknown) => Act::Send,
         (PayoutState::Signed | PayoutState::Broadcast, Seen::Conflicted) => Act::AskRival,
         (PayoutState::Confirmed, Seen::Confirmed(confirmations)) => {
             if confirmations >= depths.forget {
-                let mut taken: Vec<Step> = depth_step(confirmations).into_iter().collect();
-                taken.push(Step::Forget);
+                let mut taken: Vec<Transition> = depth_step(confirmations).into_iter().collect();
+                taken.push(Transition::Forget);
                 Act::Steps(taken)
             } else if confirmations >= depths.confirm {
                 steps(depth_step(confirmations).into_iter().collect())
             } else {
-                Act::Steps(vec![Step::Unconfirm(confirmations)])
+                Act::Steps(vec![Transition::Unconfirm(confirmations)])
             }
         }
         (PayoutState::Confirmed, Seen::Unknown | Seen::Mempool | Seen::Conflicted) => {
-            Act::Steps(vec![Step::Unconfirm(0)])
+            Act::Steps(vec![Transition::Unconfirm(0)])
         }
         (PayoutState::Returned, Seen::Confirmed(confirmations)) => {
-            Act::Steps(vec![Step::Revive(confirmations)])
+            Act::Steps(vec![Transition::Revive(confirmations)])
         }
         (PayoutState::Returned, Seen::Unknown | Seen::Mempool | Seen::Conflicted) => Act::AskRival,
     }
@@ -114,11 +115,11 @@ pub fn rival_act(payout: &Payout, rival: Rival, depths: Depths) -> Act {
             if confirmations >= depths.confirm =>
         {
             let note = format!("its inputs were spent by transaction {by}, {confirmations} deep");
-            Act::Steps(vec![Step::Return(note)])
+            Act::Steps(vec![Transition::Return(note)])
         }
         (PayoutState::Signed | PayoutState::Broadcast, Rival::None) => Act::Send,
         (PayoutState::Returned, Rival::Spent { confirmations, .. }) if confirmations >= depths.forget => {
-            Act::Steps(vec![Step::Forget])
+            Act::Steps(vec![Transition::Forget])
         }
         _ => Act::Wait,
     }

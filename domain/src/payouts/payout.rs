@@ -11,7 +11,7 @@
 //!
 //! A payout that was never signed can be cancelled; one that was signed is returned only once another
 //! transaction that spends its inputs is deep. Should a reorganisation bring a returned payout back after all,
-//! [`Step::Revive`] books what the miners still have as payable; what is missing the pool's reserve bears.
+//! [`Transition::Revive`] books what the miners still have as payable; what is missing the pool's reserve bears.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -145,7 +145,7 @@ pub struct Payout {
 
 /// A step of a payout. Each is safe to repeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Transition {
     /// Its transaction is signed. `parts` are the parts with their fees.
     Sign {
         /// The signed transaction, to be stored before it is sent.
@@ -171,7 +171,7 @@ pub enum Step {
     Forget,
 }
 
-impl Step {
+impl Transition {
     /// The step's name in the books.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -190,7 +190,7 @@ impl Step {
 
 /// Why a step cannot be taken: the caller does not know the payout's state.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StepError {
+pub enum TransitionError {
     /// Not from this state.
     #[error("payout {id} is {state}: no step {step} from there")]
     Order {
@@ -224,7 +224,7 @@ pub enum StepError {
 
 /// A payout after a step, and what the step books. No postings and the same payout: it was taken before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stepped {
+pub struct Transitioned {
     /// The payout now.
     pub payout: Payout,
     /// The transfers that the step books.
@@ -286,17 +286,18 @@ impl Payout {
     ///
     /// # Errors
     /// If it does not fit the books.
-    pub fn adoption(&self, payable: impl Fn(&Hotkey) -> Amount) -> Result<Stepped, LedgerError> {
+    pub fn adoption(&self, payable: impl Fn(&Hotkey) -> Amount) -> Result<Transitioned, LedgerError> {
         let mut next = self.clone();
         let mut postings = Postings::new();
         next.bear(&mut postings, payable)?;
-        let borne = Amount::checked_sum(next.parts.iter().map(|part| part.borne)).unwrap_or(Amount::ZERO);
+        let borne = Amount::checked_sum(next.parts.iter().map(|part| part.borne));
+        let borne = borne.expect("the reserve was just debited with all of it");
         if borne > Amount::ZERO {
             next.note = format!(
                 "{ADOPTED}; of what it paid no balance covered {borne} sats, which the reserve bears"
             );
         }
-        Ok(Stepped {
+        Ok(Transitioned {
             payout: next,
             postings,
         })
@@ -312,10 +313,16 @@ impl Payout {
         for part in &mut self.parts {
             let in_flight = account(part, Balance::InFlight);
             let before = taken.entry(part.hotkey).or_insert(Amount::ZERO);
-            let has = payable(&part.hotkey).checked_sub(*before).unwrap_or(Amount::ZERO);
+            let has = payable(&part.hotkey).checked_sub(*before);
+            let has = has.expect("no more was taken of a balance than it has");
             let theirs = has.min(part.amount);
-            *before = before.checked_add(theirs).unwrap_or(Amount::MAX);
-            part.borne = part.amount.checked_sub(theirs).unwrap_or(Amount::ZERO);
+            *before = before
+                .checked_add(theirs)
+                .expect("what is taken of a balance fits as it does");
+            part.borne = part
+                .amount
+                .checked_sub(theirs)
+                .expect("the smaller of two amounts is no more than either");
             postings.transfer(account(part, Balance::Payable), in_flight, theirs)?;
             postings.transfer(Account::Reserve, in_flight, part.borne)?;
         }
@@ -358,8 +365,8 @@ impl Payout {
         }
         if let Some(signed) = &self.signed {
             let by_miners = self.parts.iter().map(|part| part.fee);
-            let by_miners = Amount::checked_sum(by_miners).unwrap_or(Amount::ZERO);
-            let by_pool = signed.fee.checked_sub(by_miners).unwrap_or(Amount::ZERO);
+            let by_pool = Amount::checked_sum(by_miners).and_then(|borne| signed.fee.checked_sub(borne));
+            let by_pool = by_pool.expect("parts bear no more than the fee: signing checks it");
             postings.transfer(Account::Reserve, Account::NetworkFees, by_pool)?;
         }
         Ok(postings)
@@ -370,34 +377,35 @@ impl Payout {
         let mut postings = Postings::new();
         for part in &self.parts {
             let in_flight = account(part, Balance::InFlight);
-            let theirs = part.amount.checked_sub(part.borne).unwrap_or(Amount::ZERO);
+            let theirs = part.amount.checked_sub(part.borne);
+            let theirs = theirs.expect("what the reserve bears of a part is at most the part");
             postings.transfer(in_flight, account(part, Balance::Payable), theirs)?;
             postings.transfer(in_flight, Account::Reserve, part.borne)?;
         }
         Ok(postings)
     }
 
-    /// Takes a step. `payable` tells a miner's payable balance, which only [`Step::Revive`] asks for.
+    /// Takes a step. `payable` tells a miner's payable balance, which only [`Transition::Revive`] asks for.
     ///
     /// # Errors
     /// If the step cannot be taken from here.
     pub fn step(
         &self,
-        step: &Step,
+        step: &Transition,
         at: Timestamp,
         payable: impl Fn(&Hotkey) -> Amount,
-    ) -> Result<Stepped, StepError> {
+    ) -> Result<Transitioned, TransitionError> {
         use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Returned, Signed as IsSigned};
         let mut next = self.clone();
         let mut postings = Postings::new();
         let same = |payout: Self| {
-            Ok(Stepped {
+            Ok(Transitioned {
                 payout,
                 postings: Postings::new(),
             })
         };
         match (step, self.state) {
-            (Step::Sign { signed, fees }, Reserved) => {
+            (Transition::Sign { signed, fees }, Reserved) => {
                 self.check_fees(signed, fees)?;
                 for (part, fee) in next.parts.iter_mut().zip(fees) {
                     part.fee = *fee;
@@ -405,30 +413,30 @@ impl Payout {
                 next.signed = Some(signed.clone());
                 next.state = IsSigned;
             }
-            (Step::Sign { signed, .. }, IsSigned | Broadcast | Confirmed | Returned) => {
+            (Transition::Sign { signed, .. }, IsSigned | Broadcast | Confirmed | Returned) => {
                 return match &self.signed {
                     Some(known) if known.txid == signed.txid => same(next),
-                    Some(known) => Err(StepError::OtherTransaction {
+                    Some(known) => Err(TransitionError::OtherTransaction {
                         id: self.id,
                         txid: known.txid,
                     }),
                     None => Err(self.out_of_order(step)),
                 };
             }
-            (Step::Send, IsSigned) => {
+            (Transition::Send, IsSigned) => {
                 next.state = Broadcast;
                 next.sent_at = self.sent_at.or(Some(at));
             }
-            (Step::Send, Broadcast | Confirmed)
-            | (Step::Confirm(_), Confirmed)
-            | (Step::Unconfirm(_) | Step::Revive(_), Broadcast)
-            | (Step::Return(_), Returned)
-            | (Step::Cancel(_), Cancelled) => return same(next),
-            (Step::Depth(confirmations), Broadcast | Confirmed) => {
+            (Transition::Send, Broadcast | Confirmed)
+            | (Transition::Confirm(_), Confirmed)
+            | (Transition::Unconfirm(_) | Transition::Revive(_), Broadcast)
+            | (Transition::Return(_), Returned)
+            | (Transition::Cancel(_), Cancelled) => return same(next),
+            (Transition::Depth(confirmations), Broadcast | Confirmed) => {
                 next.confirmations = *confirmations;
                 return same(next);
             }
-            (Step::Confirm(confirmations), Broadcast) => {
+            (Transition::Confirm(confirmations), Broadcast) => {
                 postings = self.confirmation()?;
                 next.state = Confirmed;
                 next.confirmations = *confirmations;
@@ -436,14 +444,14 @@ impl Payout {
                     next.note.clear();
                 }
             }
-            (Step::Unconfirm(confirmations), Confirmed) => {
+            (Transition::Unconfirm(confirmations), Confirmed) => {
                 postings = self.confirmation()?.reversed();
                 next.state = Broadcast;
                 next.confirmations = *confirmations;
                 next.is_watched = true;
                 next.note = REORGED.to_owned();
             }
-            (Step::Return(note), IsSigned | Broadcast) => {
+            (Transition::Return(note), IsSigned | Broadcast) => {
                 postings = self.giving_back()?;
                 for part in &mut next.parts {
                     part.borne = Amount::ZERO;
@@ -452,20 +460,20 @@ impl Payout {
                 next.confirmations = 0;
                 next.note.clone_from(note);
             }
-            (Step::Cancel(note), Reserved) => {
+            (Transition::Cancel(note), Reserved) => {
                 postings = self.giving_back()?;
                 next.state = Cancelled;
                 next.is_watched = false;
                 next.note.clone_from(note);
             }
-            (Step::Revive(confirmations), Returned) => {
+            (Transition::Revive(confirmations), Returned) => {
                 next.bear(&mut postings, payable)?;
                 next.state = Broadcast;
                 next.confirmations = *confirmations;
                 next.is_watched = true;
                 next.note = REVIVED.to_owned();
             }
-            (Step::Forget, Confirmed | Returned) => {
+            (Transition::Forget, Confirmed | Returned) => {
                 next.is_watched = false;
                 if let Some(signed) = &mut next.signed {
                     signed.bytes.clear();
@@ -475,22 +483,22 @@ impl Payout {
             _ => return Err(self.out_of_order(step)),
         }
         next.changed_at = at;
-        Ok(Stepped {
+        Ok(Transitioned {
             payout: next,
             postings,
         })
     }
 
-    fn out_of_order(&self, step: &Step) -> StepError {
-        StepError::Order {
+    fn out_of_order(&self, step: &Transition) -> TransitionError {
+        TransitionError::Order {
             id: self.id,
             state: self.state,
             step: step.name(),
         }
     }
 
-    fn check_fees(&self, signed: &Signed, fees: &[Amount]) -> Result<(), StepError> {
-        let wrong = |why| Err(StepError::Fees { id: self.id, why });
+    fn check_fees(&self, signed: &Signed, fees: &[Amount]) -> Result<(), TransitionError> {
+        let wrong = |why| Err(TransitionError::Fees { id: self.id, why });
         if fees.len() != self.parts.len() {
             return wrong("each part has one fee");
         }

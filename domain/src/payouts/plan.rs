@@ -16,7 +16,7 @@ const OUTPUT_VBYTES: u64 = 43;
 
 /// A miner with money that is payable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct Payee {
     /// The miner's account.
     pub hotkey: Hotkey,
     /// The miner's payable balance.
@@ -234,7 +234,7 @@ pub enum PlanError {
 ///
 /// # Errors
 /// If the candidates are not what a ledger holds.
-pub fn plan(candidates: Vec<Candidate>, rules: &PlanRules, purse: &Purse) -> Result<Plan, PlanError> {
+pub fn plan(candidates: Vec<Payee>, rules: &PlanRules, purse: &Purse) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     let mut miners = BTreeSet::new();
     let mut sum = Amount::ZERO;
@@ -243,7 +243,7 @@ pub fn plan(candidates: Vec<Candidate>, rules: &PlanRules, purse: &Purse) -> Res
         if !miners.insert(candidate.hotkey) {
             return Err(PlanError::Twice(candidate.hotkey));
         }
-        let Candidate {
+        let Payee {
             hotkey,
             payable,
             address,

@@ -101,7 +101,7 @@ fn plenty(rules: &PlanRules) -> Purse {
     Purse::new(&all, rules.terms)
 }
 
-fn any_candidates() -> impl Strategy<Value = Vec<Candidate>> {
+fn any_candidates() -> impl Strategy<Value = Vec<Payee>> {
     let address = prop_oneof![
         8 => (0..ADDRESSES.len()).prop_map(|n| Some(ADDRESSES[n].to_owned())),
         1 => Just(None),
@@ -113,7 +113,7 @@ fn any_candidates() -> impl Strategy<Value = Vec<Candidate>> {
     rows.prop_map(|rows| {
         let rows = rows.into_iter();
         let candidate =
-            |(n, (payable, address, threshold)): (u8, (u64, Option<String>, Option<u64>))| Candidate {
+            |(n, (payable, address, threshold)): (u8, (u64, Option<String>, Option<u64>))| Payee {
                 hotkey: key(n),
                 payable: sats(payable),
                 address,
@@ -128,7 +128,7 @@ fn any_payer() -> impl Strategy<Value = FeePayer> {
 }
 
 /// Who is due, said in the plainest way.
-fn is_due(candidate: &Candidate, rules: &PlanRules) -> bool {
+fn is_due(candidate: &Payee, rules: &PlanRules) -> bool {
     let wanted = candidate.threshold.map_or(10_000, |own| own.sats().max(1_000));
     let valid = candidate
         .address
@@ -296,8 +296,8 @@ fn part(n: u8, amount: u64) -> Part {
     }
 }
 
-fn signing(fees: &[u64], fee: u64) -> Step {
-    Step::Sign {
+fn signing(fees: &[u64], fee: u64) -> Transition {
+    Transition::Sign {
         signed: Signed {
             txid: Txid::from_bytes([1; 32]),
             bytes: vec![1],

@@ -27,7 +27,7 @@ fn a_wallets_signatures_hold() {
     let vectors = vectors();
     assert!(vectors.len() >= 32);
     for v in &vectors {
-        assert!(verify(Scheme::Sr25519, &v.hotkey, &v.message, &v.signature));
+        assert!(verify(KeyType::Sr25519, &v.hotkey, &v.message, &v.signature));
     }
 }
 
@@ -35,12 +35,12 @@ fn a_wallets_signatures_hold() {
 fn a_signature_holds_for_one_signer_scheme_and_message_only() {
     let vectors = vectors();
     let (a, b) = (&vectors[0], &vectors[1]);
-    assert!(!verify(Scheme::Sr25519, &b.hotkey, &a.message, &a.signature));
-    assert!(!verify(Scheme::Sr25519, &a.hotkey, &b.message, &a.signature));
-    assert!(!verify(Scheme::Ed25519, &a.hotkey, &a.message, &a.signature));
+    assert!(!verify(KeyType::Sr25519, &b.hotkey, &a.message, &a.signature));
+    assert!(!verify(KeyType::Sr25519, &a.hotkey, &b.message, &a.signature));
+    assert!(!verify(KeyType::Ed25519, &a.hotkey, &a.message, &a.signature));
     let mut unmarked = a.signature;
     unmarked[63] &= 0x7f;
-    assert!(!verify(Scheme::Sr25519, &a.hotkey, &a.message, &unmarked));
+    assert!(!verify(KeyType::Sr25519, &a.hotkey, &a.message, &unmarked));
 }
 
 #[test]
@@ -49,17 +49,17 @@ fn ed25519_signatures_hold_and_the_all_zero_key_signs_nothing() {
     let secret = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
     let signer = Hotkey::from_bytes(secret.verifying_key().to_bytes());
     let signature = secret.sign(b"work").to_bytes();
-    assert!(verify(Scheme::Ed25519, &signer, b"work", &signature));
-    assert!(!verify(Scheme::Ed25519, &signer, b"rest", &signature));
+    assert!(verify(KeyType::Ed25519, &signer, b"work", &signature));
+    assert!(!verify(KeyType::Ed25519, &signer, b"rest", &signature));
     let zero = Hotkey::from_bytes([0; 32]);
-    assert!(!verify(Scheme::Ed25519, &zero, b"work", &[0; 64]));
+    assert!(!verify(KeyType::Ed25519, &zero, b"work", &[0; 64]));
 }
 
 #[test]
 fn the_signed_bytes_are_the_lines_of_the_protocol() {
     let vectors = vectors();
     let request = SignedRequest {
-        scheme: Scheme::Sr25519,
+        scheme: KeyType::Sr25519,
         method: "POST",
         path: "/v1/miners?x=1",
         body: b"{}",
@@ -84,10 +84,10 @@ fn a_signature_wrapped_by_a_wallet_in_a_browser_holds_once_and_no_deeper() {
         .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519);
     let signers = [
         (
-            Scheme::Ed25519,
+            KeyType::Ed25519,
             Hotkey::from_bytes(ed25519.verifying_key().to_bytes()),
         ),
-        (Scheme::Sr25519, Hotkey::from_bytes(sr25519.public.to_bytes())),
+        (KeyType::Sr25519, Hotkey::from_bytes(sr25519.public.to_bytes())),
     ];
     for (scheme, sender) in signers {
         let request = SignedRequest {
@@ -100,8 +100,8 @@ fn a_signature_wrapped_by_a_wallet_in_a_browser_holds_once_and_no_deeper() {
             receiver: Hotkey::from_bytes([1; 32]),
         };
         let sign = |message: &[u8]| match scheme {
-            Scheme::Ed25519 => ed25519.sign(message).to_bytes(),
-            Scheme::Sr25519 => sr25519.sign_simple(SIGNING_CONTEXT, message).to_bytes(),
+            KeyType::Ed25519 => ed25519.sign(message).to_bytes(),
+            KeyType::Sr25519 => sr25519.sign_simple(SIGNING_CONTEXT, message).to_bytes(),
         };
         let wrap = |message: &[u8]| [b"<Bytes>", message, b"</Bytes>"].concat();
         let payload = request.payload();
@@ -126,7 +126,7 @@ proptest! {
         signature[..32].copy_from_slice(&sig);
         signature[32..].copy_from_slice(&more);
         let signer = Hotkey::from_bytes(key);
-        prop_assert!(!verify(Scheme::Sr25519, &signer, b"m", &signature));
-        prop_assert!(!verify(Scheme::Ed25519, &signer, b"m", &signature));
+        prop_assert!(!verify(KeyType::Sr25519, &signer, b"m", &signature));
+        prop_assert!(!verify(KeyType::Ed25519, &signer, b"m", &signature));
     }
 }

@@ -16,6 +16,7 @@ use dwarves_domain::work::ChainTemplate;
 pub mod standing;
 pub mod submitting;
 
+pub use dwarves_domain::blocks::BlockStatus;
 pub use standing::{NodeStanding, Standing};
 pub use submitting::SubmitOutcome;
 
@@ -51,20 +52,6 @@ pub struct Tip {
     pub hash: HeaderHash,
     /// Its block's height.
     pub height: u32,
-}
-
-/// What became of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BlockStatus {
-    /// The chain does not know it.
-    Unknown,
-    /// Known, but not on the best chain.
-    SideChain,
-    /// On the best chain, with this many confirmations (the tip has 1).
-    MainChain {
-        /// Blocks from this one to the tip, both included.
-        confirmations: u32,
-    },
 }
 
 /// How far the chain has come. What it says of blocks counts only while it is synced: before that it may know

@@ -7,7 +7,6 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`rows`] | what is stored, as the actors see it |
-//! | [`block_state`] | what became of a block, what is booked for it, and when the two differ |
 //! | [`writes`] | the intents, and what each answers |
 //! | [`reads`] | questions and pages |
 //! | [`error`] | what went wrong and what must happen |
@@ -19,18 +18,17 @@ use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-pub mod block_state;
 pub mod error;
 pub mod reads;
 pub mod rows;
 pub mod writes;
 
-pub use block_state::{Accounting, BlockState};
+pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use rows::*;
@@ -105,7 +103,7 @@ pub trait Store: Send + Sync + 'static {
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>>;
 
     /// Every miner with at least `least` payable, in the order of hotkeys. At most as many as may register.
-    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>>;
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>>;
 
     /// The payouts that still may change, oldest first, at most `limit`. Their parts are left out, and the bytes
     /// of those that are in no need of sending.
@@ -118,7 +116,7 @@ pub trait Store: Send + Sync + 'static {
     fn settings(&self) -> StoreFuture<BTreeMap<String, String>>;
 
     /// Every miner with an address, with what it has payable, in the order of hotkeys.
-    fn payees(&self) -> StoreFuture<Vec<Candidate>>;
+    fn payees(&self) -> StoreFuture<Vec<Payee>>;
 
     /// One payout with its parts and bytes.
     fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>>;

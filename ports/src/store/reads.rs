@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use dwarves_domain::blocks::BlockState;
 use dwarves_domain::ids::{PayoutId, RoundId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use super::block_state::BlockState;
 use super::rows::{CounterRow, MinerRow, RecentShare, TemplateRow, WorkerRow};
 
 /// Where a page begins: after the row with this number (lists run from the newest to the oldest).

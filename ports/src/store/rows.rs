@@ -1,5 +1,6 @@
 //! What is stored, as the actors see it.
 
+use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::payouts::{PayoutState, Txid};
@@ -8,8 +9,6 @@ use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::work::{ChainTemplate, FullExtraNonce};
-
-use super::block_state::{Accounting, BlockState};
 
 /// A registered miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,55 +240,6 @@ pub struct RoundRow {
     /// SHA-256 over its content.
     pub digest: [u8; 32],
 }
-
-/// Why a miner's credits changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CreditKind {
-    /// A part of what a round split.
-    Credit,
-    /// A credit taken back, because its block was orphaned while it was immature.
-    Reversal,
-    /// A credit that was taken back and is given again, because its block came back.
-    Return,
-}
-
-impl CreditKind {
-    /// Every kind of credit.
-    pub const ALL: [Self; 3] = [Self::Credit, Self::Reversal, Self::Return];
-
-    /// The name in storage and HTTP.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Credit => "credit",
-            Self::Reversal => "reversal",
-            Self::Return => "return",
-        }
-    }
-
-    /// What a round that moved a block to this accounting enters for each of the block's credits; `None` if
-    /// miners' credits do not change. What was mature stays with the miners: the reserve bears its loss.
-    pub const fn of_change(is_orphaned: bool, booked: Accounting) -> Option<Self> {
-        match (is_orphaned, booked) {
-            (true, Accounting::Reversed) => Some(Self::Reversal),
-            (false, Accounting::Credited) => Some(Self::Return),
-            _ => None,
-        }
-    }
-}
-
-impl std::str::FromStr for CreditKind {
-    type Err = ParseCreditKindError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let named = Self::ALL.into_iter().find(|kind| kind.name() == text);
-        named.ok_or(ParseCreditKindError)
-    }
-}
-
-/// Why a text names no kind of credit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a kind of credit: credit, reversal or return")]
-pub struct ParseCreditKindError;
 
 /// A change of a miner's credits: a part of a round, or what became of it since.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,13 @@
 //! The intents of writing, and what each answers.
 
+use dwarves_domain::blocks::{Accounting, BlockState};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
-use dwarves_domain::payouts::{Payout, Step};
+use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use super::block_state::{Accounting, BlockState};
 use super::rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };
@@ -156,7 +156,7 @@ pub enum Write {
         /// The payout's number.
         id: PayoutId,
         /// The step to take.
-        step: Step,
+        step: Transition,
         /// The date of the step.
         at: Timestamp,
     },

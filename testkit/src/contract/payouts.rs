@@ -3,7 +3,7 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{
-    Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, PayoutState, Signed, Step, Txid,
+    Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, PayoutState, Signed, Transition, Txid,
 };
 use dwarves_domain::rewards::{Scheme, Source, Weights, close};
 use dwarves_domain::units::{Amount, BasisPoints};
@@ -38,11 +38,15 @@ pub async fn a_miner_with_money_is_not_removed<B: Backend>(backend: B) {
     let (id, at) = (all.id, at(9));
     let fees = vec![sats(20), sats(10)];
     let signed = signed(1, 30);
-    for step in [Step::Sign { signed, fees }, Step::Send, Step::Confirm(6)] {
+    for step in [
+        Transition::Sign { signed, fees },
+        Transition::Send,
+        Transition::Confirm(6),
+    ] {
         commit(&store, vec![Write::StepPayout { id, step, at }]).await;
         assert!(kept(commit(&store, vec![remove(1)]).await), "watched");
     }
-    let step = Step::Forget;
+    let step = Transition::Forget;
     commit(&store, vec![Write::StepPayout { id, step, at }]).await;
     assert_eq!(commit(&store, vec![remove(1)]).await, [Written::Done]);
     assert_eq!(
@@ -128,14 +132,14 @@ fn signed(byte: u8, fee: u64) -> Signed {
     }
 }
 
-fn sign(byte: u8, fee: u64, fees: &[u64]) -> Step {
-    Step::Sign {
+fn sign(byte: u8, fee: u64, fees: &[u64]) -> Transition {
+    Transition::Sign {
         signed: signed(byte, fee),
         fees: fees.iter().map(|&fee| sats(fee)).collect(),
     }
 }
 
-fn step(id: u64, step: Step) -> Write {
+fn step(id: u64, step: Transition) -> Write {
     Write::StepPayout {
         id: PayoutId::new(id),
         step,
@@ -176,7 +180,7 @@ pub async fn a_payout_goes_its_way_and_every_step_counts_once<B: Backend>(backen
     let signing = step(1, sign(9, 14, &[10, 4]));
     commit(
         &store,
-        vec![signing.clone(), signing.clone(), step(1, Step::Send)],
+        vec![signing.clone(), signing.clone(), step(1, Transition::Send)],
     )
     .await;
     let sent = stored(&store, 1).await;
@@ -190,25 +194,32 @@ pub async fn a_payout_goes_its_way_and_every_step_counts_once<B: Backend>(backen
     let late = vec![
         reserve(&first),
         signing,
-        step(1, Step::Send),
-        step(1, Step::Depth(2)),
+        step(1, Transition::Send),
+        step(1, Transition::Depth(2)),
     ];
     commit(&store, late).await;
     assert_eq!(stored(&store, 1).await.confirmations, 2);
     drop(store);
 
     let store = backend.open();
-    let confirm = step(1, Step::Confirm(6));
+    let confirm = step(1, Transition::Confirm(6));
     commit(&store, vec![confirm.clone(), confirm]).await;
     assert_eq!(balances(&store, 1).await, [0, 0, 990]);
     assert_eq!(balances(&store, 2).await, [100, 0, 396]);
     commit(
         &store,
-        vec![step(1, Step::Unconfirm(0)), step(1, Step::Unconfirm(0))],
+        vec![
+            step(1, Transition::Unconfirm(0)),
+            step(1, Transition::Unconfirm(0)),
+        ],
     )
     .await;
     assert_eq!(balances(&store, 1).await, [0, 1_000, 0]);
-    commit(&store, vec![step(1, Step::Confirm(7)), step(1, Step::Forget)]).await;
+    commit(
+        &store,
+        vec![step(1, Transition::Confirm(7)), step(1, Transition::Forget)],
+    )
+    .await;
     assert_eq!(balances(&store, 2).await, [100, 0, 396]);
     let forgotten = stored(&store, 1).await;
     assert!(!forgotten.is_watched && forgotten.signed.unwrap().bytes.is_empty());
@@ -221,10 +232,14 @@ pub async fn a_fee_that_the_pool_pays_comes_from_its_reserve<B: Backend>(backend
     let first = payout(1, &[(1, 600)], FeePayer::Pool);
     commit(
         &store,
-        vec![reserve(&first), step(1, sign(9, 30, &[0])), step(1, Step::Send)],
+        vec![
+            reserve(&first),
+            step(1, sign(9, 30, &[0])),
+            step(1, Transition::Send),
+        ],
     )
     .await;
-    commit(&store, vec![step(1, Step::Confirm(6))]).await;
+    commit(&store, vec![step(1, Transition::Confirm(6))]).await;
     assert_eq!(balances(&store, 1).await, [400, 0, 600]);
     assert_eq!(ledger_sum(&store).await, 0);
 }
@@ -233,16 +248,20 @@ pub async fn a_fee_that_the_pool_pays_comes_from_its_reserve<B: Backend>(backend
 pub async fn a_payout_is_given_back_and_may_come_back<B: Backend>(backend: B) {
     let store = with_payable(&backend).await;
     let given_up = payout(1, &[(1, 1_000)], FeePayer::Pool);
-    let cancel = step(1, Step::Cancel("the wallet refuses the address".to_owned()));
+    let cancel = step(1, Transition::Cancel("the wallet refuses the address".to_owned()));
     commit(&store, vec![reserve(&given_up), cancel.clone(), cancel]).await;
     assert_eq!(balances(&store, 1).await, [1_000, 0, 0]);
     let next = payout(2, &[(1, 1_000), (2, 500)], FeePayer::Pool);
     commit(
         &store,
-        vec![reserve(&next), step(2, sign(9, 30, &[0, 0])), step(2, Step::Send)],
+        vec![
+            reserve(&next),
+            step(2, sign(9, 30, &[0, 0])),
+            step(2, Transition::Send),
+        ],
     )
     .await;
-    let give_back = step(2, Step::Return("spent by another".to_owned()));
+    let give_back = step(2, Transition::Return("spent by another".to_owned()));
     commit(&store, vec![give_back.clone(), give_back]).await;
     assert_eq!(balances(&store, 1).await, [1_000, 0, 0]);
     let third = payout(3, &[(1, 700)], FeePayer::Pool);
@@ -250,11 +269,15 @@ pub async fn a_payout_is_given_back_and_may_come_back<B: Backend>(backend: B) {
     drop(store);
 
     let store = backend.open();
-    commit(&store, vec![step(2, Step::Revive(1)), step(2, Step::Revive(1))]).await;
+    commit(
+        &store,
+        vec![step(2, Transition::Revive(1)), step(2, Transition::Revive(1))],
+    )
+    .await;
     // 300 sats of miner 1 were left; the reserve bears the other 700.
     assert_eq!(balances(&store, 1).await, [0, 1_700, 0]);
     assert_eq!(stored(&store, 2).await.parts[0].borne, sats(700));
-    let give_back = step(2, Step::Return("spent by another".to_owned()));
+    let give_back = step(2, Transition::Return("spent by another".to_owned()));
     commit(&store, vec![give_back]).await;
     assert_eq!(
         balances(&store, 1).await,
@@ -289,17 +312,20 @@ pub async fn a_step_that_contradicts_its_payout_is_a_conflict<B: Backend>(backen
     for wrong in [
         reserve(&other),
         reserve(&earlier),
-        step(2, Step::Send),
-        step(2, Step::Confirm(6)),
-        step(2, Step::Return(String::new())),
+        step(2, Transition::Send),
+        step(2, Transition::Confirm(6)),
+        step(2, Transition::Return(String::new())),
         step(2, sign(9, 5, &[6])),
         step(2, sign(9, 5, &[])),
-        step(7, Step::Send),
+        step(7, Transition::Send),
     ] {
         assert_eq!(refused(&store, vec![wrong]).await, StoreErrorKind::Conflict);
     }
     commit(&store, vec![step(2, sign(9, 5, &[5]))]).await;
-    for wrong in [step(2, sign(8, 5, &[5])), step(2, Step::Cancel(String::new()))] {
+    for wrong in [
+        step(2, sign(8, 5, &[5])),
+        step(2, Transition::Cancel(String::new())),
+    ] {
         assert_eq!(refused(&store, vec![wrong]).await, StoreErrorKind::Conflict);
     }
     assert_eq!(balances(&store, 1).await, [900, 100, 0]);
@@ -312,10 +338,14 @@ pub async fn payouts_are_watched_until_they_are_forgotten<B: Backend>(backend: B
     for (id, byte) in [(1, 9), (2, 8), (3, 7)] {
         commit(&store, vec![reserve(&payout(id, &[(1, 100)], FeePayer::Pool))]).await;
         if id < 3 {
-            commit(&store, vec![step(id, sign(byte, 1, &[0])), step(id, Step::Send)]).await;
+            commit(
+                &store,
+                vec![step(id, sign(byte, 1, &[0])), step(id, Transition::Send)],
+            )
+            .await;
         }
     }
-    commit(&store, vec![step(1, Step::Confirm(6))]).await;
+    commit(&store, vec![step(1, Transition::Confirm(6))]).await;
     drop(store);
     let store = backend.open();
     assert_eq!(start(&store).await.last_payout, Some((PayoutId::new(3), at(3))));
@@ -332,7 +362,10 @@ pub async fn payouts_are_watched_until_they_are_forgotten<B: Backend>(backend: B
     assert_eq!(store.watched_payouts(1).await.unwrap().len(), 1);
     commit(
         &store,
-        vec![step(1, Step::Forget), step(3, Step::Cancel("x".to_owned()))],
+        vec![
+            step(1, Transition::Forget),
+            step(3, Transition::Cancel("x".to_owned())),
+        ],
     )
     .await;
     let left = store.watched_payouts(10).await.unwrap();
@@ -404,12 +437,12 @@ pub async fn a_miners_payouts_are_read_newest_first<B: Backend>(backend: B) {
         &store,
         vec![
             step(2, sign(9, 5, &[1, 4])),
-            step(2, Step::Send),
-            step(2, Step::Depth(3)),
+            step(2, Transition::Send),
+            step(2, Transition::Depth(3)),
         ],
     )
     .await;
-    commit(&store, vec![step(3, Step::Cancel("too large".to_owned()))]).await;
+    commit(&store, vec![step(3, Transition::Cancel("too large".to_owned()))]).await;
     let first = store.miner_payouts(key(1), page(None, 2)).await.unwrap();
     let second = store.miner_payouts(key(1), page(first.next, 2)).await.unwrap();
     assert_eq!(second.next, None);
@@ -469,7 +502,7 @@ pub async fn a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_cover
     }
     let confirm = Write::StepPayout {
         id: PayoutId::new(1),
-        step: Step::Confirm(6),
+        step: Transition::Confirm(6),
         at: at(9),
     };
     commit(&store, vec![confirm]).await;

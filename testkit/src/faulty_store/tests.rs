@@ -1,5 +1,5 @@
 use super::*;
-use crate::memory::MemoryStore;
+use dwarves_store_sqlite::InlineStore;
 
 fn setting(value: &str) -> Vec<Write> {
     vec![Write::SaveSetting {
@@ -10,7 +10,7 @@ fn setting(value: &str) -> Vec<Write> {
 
 /// What each of this many commits comes to, and the value that is stored after it.
 fn outcomes(plan: FaultPlan, commits: u64) -> Vec<(Option<StoreErrorKind>, Option<String>)> {
-    let inner: SharedStore = Arc::new(MemoryStore::new());
+    let inner: SharedStore = Arc::new(InlineStore::fresh());
     let store = FaultyStore::new(Arc::clone(&inner), plan);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {

@@ -7,24 +7,24 @@ use dwarves_domain::rewards::{Weights, split};
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::chain::BlockStatus;
 use dwarves_ports::store::{Accounting, BlockRow, BlockState, CreditKind, PageRequest, Store, StoreError};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::TestChain;
 use dwarves_testkit::build::{COINBASE_SATS, hotkey};
-use dwarves_testkit::memory::MemoryStore;
 
 use crate::story::Story;
 
-/// A memory store's answers are ready at once.
+/// What is in memory answers at once.
 fn now<T>(future: impl Future<Output = Result<T, StoreError>>) -> T {
     let mut future = std::pin::pin!(future);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match future.as_mut().poll(&mut context) {
-        std::task::Poll::Ready(answer) => answer.expect("a memory store can be read"),
-        std::task::Poll::Pending => panic!("a memory store does not wait"),
+        std::task::Poll::Ready(answer) => answer.expect("what is in memory can be read"),
+        std::task::Poll::Pending => panic!("what is in memory does not wait"),
     }
 }
 
 /// After each life: the books hold what blocks brought, and a miner's list of credits comes to its balance.
-pub(crate) fn books(store: &MemoryStore) {
+pub(crate) fn books(store: &InlineStore) {
     let totals = now(store.totals());
     assert_eq!(totals.holdings.check(&totals.income), Ok(()));
     for n in [1, 2] {
@@ -47,7 +47,7 @@ pub(crate) fn books(store: &MemoryStore) {
 }
 
 /// Whether every block is what the chain says, and booked.
-pub(crate) fn is_at_rest(store: &MemoryStore, chain: &TestChain) -> bool {
+pub(crate) fn is_at_rest(store: &InlineStore, chain: &TestChain) -> bool {
     let decided = |block: &BlockRow| match chain.status_of(block.hash) {
         BlockStatus::MainChain { .. } => block.state == BlockState::Mature,
         BlockStatus::SideChain | BlockStatus::Unknown => block.state == BlockState::Orphaned,
@@ -57,7 +57,7 @@ pub(crate) fn is_at_rest(store: &MemoryStore, chain: &TestChain) -> bool {
 
 /// The miners' parts of a block by a slow reading of all shares: from the middle of the block's share half a unit
 /// back, in half-steps.
-fn parts(store: &MemoryStore, block: &BlockRow) -> BTreeMap<Hotkey, u64> {
+fn parts(store: &InlineStore, block: &BlockRow) -> BTreeMap<Hotkey, u64> {
     let window = Units::ONE.raw() / 2;
     let end = 2 * block.total_before.raw() + block.units.raw();
     let begin = end.saturating_sub(2 * window);

@@ -17,8 +17,8 @@ use dwarves_domain::share::ProvenShare;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Units;
 use dwarves_domain::work::Job;
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, EASY_BITS, hotkey, mine, worker_name};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{
     ChainFault, CrashPoint, FaultyChain, PacedStore, RecordingHalt, SimClock, TestChain, TestWallet,
 };
@@ -74,7 +74,7 @@ enum Scene {
 }
 
 pub(crate) struct Story {
-    memory: MemoryStore,
+    memory: InlineStore,
     chain: TestChain,
     now: Timestamp,
     scenes: Vec<Scene>,
@@ -105,7 +105,7 @@ impl Story {
         });
         scenes.push(Rest);
         Self {
-            memory: MemoryStore::new(),
+            memory: InlineStore::fresh(),
             chain: TestChain::new(EASY_BITS),
             now: BEGIN,
             scenes,
@@ -115,7 +115,7 @@ impl Story {
         }
     }
 
-    pub(crate) fn store(&self) -> &MemoryStore {
+    pub(crate) fn store(&self) -> &InlineStore {
         &self.memory
     }
 
@@ -129,6 +129,7 @@ impl Story {
 
     /// Lives one life; gives how many steps and calls it took.
     pub(crate) fn live(&mut self, plan: Plan) -> (u64, u64) {
+        self.memory = self.memory.reopen().expect("a ledger is whole after any life");
         let system = actix::System::new();
         let crash = CrashPoint::at(plan.crash_at);
         let chain = FaultyChain::new(Arc::new(self.chain.clone()), plan.fault, crash.clone());
@@ -151,7 +152,7 @@ impl Story {
             settings.rewards.terms.window = Units::from_raw(Units::ONE.raw() / 2);
             settings.rewards.run_interval = Span::from_secs(5);
             let ports = assembly::start(settings, world, &Placement::Here).await;
-            let ports = ports.expect("a memory store can always be read");
+            let ports = ports.expect("a ledger in memory can always be read");
             tokio::select! {
                 biased;
                 () = halt.halted() => panic!("halted: {:?}", halt.reasons()),

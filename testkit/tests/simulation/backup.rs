@@ -15,8 +15,8 @@ use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PaymasterControl, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{ControlMessage, Deliver};
 use dwarves_domain::refusal::Refusal;
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::Prng;
-use dwarves_testkit::memory::MemoryStore;
 
 use crate::miner::MinerState;
 use crate::money::{self, Watch};
@@ -25,7 +25,7 @@ use crate::plan::Simulation;
 
 /// A copy, with what miners knew when it was taken.
 pub(crate) struct Backup {
-    store: MemoryStore,
+    store: InlineStore,
     told: Told,
     registered: Vec<bool>,
 }
@@ -35,10 +35,10 @@ pub(crate) type Shelf = Rc<RefCell<Option<Backup>>>;
 
 impl Backup {
     /// Copies the ledger as it is at this moment.
-    pub(crate) fn take(store: &MemoryStore, notes: &Notes, miners: &[Rc<RefCell<MinerState>>]) -> Self {
+    pub(crate) fn take(store: &InlineStore, notes: &Notes, miners: &[Rc<RefCell<MinerState>>]) -> Self {
         let is_registered = |miner: &Rc<RefCell<MinerState>>| miner.borrow().is_registered();
         Self {
-            store: store.copy(),
+            store: store.copy().expect("a ledger in memory can be copied"),
             told: notes.told(),
             registered: miners.iter().map(is_registered).collect(),
         }

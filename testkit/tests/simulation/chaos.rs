@@ -18,8 +18,8 @@ use dwarves_domain::time::Span;
 use dwarves_domain::units::BasisPoints;
 use dwarves_ports::clock::Clock;
 use dwarves_ports::wallet::WalletState;
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::chain::Submissions;
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Prng, SimClock, TestChain, TestWallet};
 
 use crate::backup::{Backup, Shelf, word};
@@ -51,7 +51,7 @@ const OWNERS: [u8; 22] = [
 pub(crate) struct Chaos {
     pub(crate) chain: TestChain,
     pub(crate) wallet: TestWallet,
-    pub(crate) memory: MemoryStore,
+    pub(crate) memory: InlineStore,
     pub(crate) fork: Fork,
     pub(crate) clock: SimClock,
     pub(crate) deliver: Port<Deliver>,

@@ -15,8 +15,8 @@ use dwarves_ports::chain::BlockStatus;
 use dwarves_ports::store::{
     Accounting, BlockCredits, BlockRow, BlockState, CreditRow, PageRequest, RoundRow, Store,
 };
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::TestChain;
-use dwarves_testkit::memory::MemoryStore;
 
 use crate::money;
 use crate::notes::Notes;
@@ -37,7 +37,7 @@ const ALL: PageRequest = PageRequest {
 };
 
 /// After each life.
-pub(crate) fn books(store: &MemoryStore, notes: &Notes, scheme: Scheme, source: Source) {
+pub(crate) fn books(store: &InlineStore, notes: &Notes, scheme: Scheme, source: Source) {
     shares(store, notes);
     let rounds = rounds(store);
     let blocks = store.found_blocks();
@@ -49,7 +49,7 @@ pub(crate) fn books(store: &MemoryStore, notes: &Notes, scheme: Scheme, source: 
 }
 
 /// Every share has its own number and its own header, and whatever a miner was told of one is what is stored.
-fn shares(store: &MemoryStore, notes: &Notes) {
+fn shares(store: &InlineStore, notes: &Notes) {
     let mut by_sequence = BTreeMap::new();
     let mut by_hash = BTreeMap::new();
     for (index, (sequence, row)) in store.shares().into_iter().enumerate() {
@@ -95,7 +95,7 @@ fn shares(store: &MemoryStore, notes: &Notes) {
 }
 
 /// Rounds are there once each, in order, and their parts make up the whole.
-fn rounds(store: &MemoryStore) -> Vec<(RoundRow, Vec<CreditRow>)> {
+fn rounds(store: &InlineStore) -> Vec<(RoundRow, Vec<CreditRow>)> {
     let page = now(store.rounds(ALL));
     let mut rounds: Vec<_> = page
         .rows
@@ -120,14 +120,14 @@ fn rounds(store: &MemoryStore) -> Vec<(RoundRow, Vec<CreditRow>)> {
 
 /// There are no more rounds than the true time gave, at the shortest interval that operators choose, beside those that
 /// they ordered and those of a clock that is off by less than is refused; and one a life, since what a life that crashed had closed may be due anew.
-pub(crate) fn no_round_of_a_wrong_clock(store: &MemoryStore, notes: &Notes, passed: Span, lives: u64) {
+pub(crate) fn no_round_of_a_wrong_clock(store: &InlineStore, notes: &Notes, passed: Span, lives: u64) {
     let rounds = now(store.rounds(ALL)).rows.len() as u64;
     let most = passed.secs() + notes.off().secs() + notes.rounds_ordered() + lives;
     assert!(rounds <= most, "{rounds} rounds in {} s", passed.secs());
 }
 
 /// A block is in exactly one round if anything is booked for it, and else in none.
-fn credited_once(store: &MemoryStore, blocks: &[BlockRow], rounds: &[(RoundRow, Vec<CreditRow>)]) {
+fn credited_once(store: &InlineStore, blocks: &[BlockRow], rounds: &[(RoundRow, Vec<CreditRow>)]) {
     let mut seen = BTreeSet::new();
     for hash in rounds.iter().flat_map(|(row, _)| &row.blocks) {
         assert!(seen.insert(*hash), "block {hash} was credited by two rounds");
@@ -161,7 +161,7 @@ fn parts_of(credits: &BlockCredits) -> i128 {
 
 /// Every account is what blocks and rounds say.
 fn accounts(
-    store: &MemoryStore,
+    store: &InlineStore,
     blocks: &[BlockRow],
     rounds: &[(RoundRow, Vec<CreditRow>)],
     scheme: Scheme,
@@ -235,7 +235,7 @@ fn accounts(
 }
 
 /// Every credited block paid exactly the window that ends in the middle of its share.
-fn windows(store: &MemoryStore, blocks: &[BlockRow]) {
+fn windows(store: &InlineStore, blocks: &[BlockRow]) {
     let size = Units::from_raw(Units::ONE.raw() * 2);
     for block in blocks {
         let Some(credits) = now(store.block_credits(block.hash)) else {
@@ -254,7 +254,7 @@ fn windows(store: &MemoryStore, blocks: &[BlockRow]) {
 }
 
 /// In the end: every block is what the chain says, and is booked as what it is.
-pub(crate) fn came_to_rest(store: &MemoryStore, chain: &TestChain) {
+pub(crate) fn came_to_rest(store: &InlineStore, chain: &TestChain) {
     for block in store.found_blocks() {
         let (state, booked) = (block.state, block.accounting);
         let status = chain.status_of(block.hash);
@@ -297,7 +297,7 @@ pub(crate) fn came_to_rest(store: &MemoryStore, chain: &TestChain) {
 }
 
 /// Whether every block is booked as what it is, as far as the store knows, and none is on its way to be deep.
-pub(crate) fn nothing_is_due(store: &MemoryStore) -> bool {
+pub(crate) fn nothing_is_due(store: &InlineStore) -> bool {
     let on_its_way = |block: &BlockRow| {
         let settled = [BlockState::Mature, BlockState::Orphaned, BlockState::Refused];
         !settled.contains(&block.state)

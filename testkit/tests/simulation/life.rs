@@ -25,7 +25,7 @@ use dwarves_ports::chain::Chain;
 use dwarves_ports::clock::Clock;
 use dwarves_testkit::build::{hotkey, job_key};
 use dwarves_testkit::faulty_store::FaultyStore;
-use dwarves_testkit::pace::{Pace, Pause};
+use dwarves_testkit::paced_store::{Pace, Pause};
 use dwarves_testkit::{PacedStore, Prng, RecordingHalt, SimClock, TestChain};
 use tokio::sync::watch;
 
@@ -156,6 +156,7 @@ async fn tell_the_time(chain: TestChain, begin: Timestamp) {
 
 /// Lives one life; whatever is under way when it ends is lost.
 pub(crate) fn live(sim: &mut Simulation, plan: &LifePlan) -> Ended {
+    sim.memory = sim.memory.reopen().expect("a ledger is whole after any life");
     let system = actix::System::new();
     let ended = system.block_on(async {
         tokio::time::pause();
@@ -200,7 +201,7 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
     actix::spawn(tell_the_time(sim.chain.clone(), sim.now));
     let ports = assembly::start(sim.settings(), world, &Placement::Here)
         .await
-        .expect("a memory store can always be read");
+        .expect("a ledger in memory can always be read");
     let counted = ports
         .read_miners
         .ask(ReadMiners, Duration::from_secs(5))

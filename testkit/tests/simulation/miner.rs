@@ -16,7 +16,7 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::AcceptedShare;
 use dwarves_domain::share::ShareVerdict;
 use dwarves_domain::share::{Rejection, Submission};
-use dwarves_domain::signature::{Scheme, SignedRequest};
+use dwarves_domain::signature::{KeyType, SignedRequest};
 use dwarves_domain::work::{Job, JobId};
 use dwarves_ports::clock::Clock;
 use dwarves_testkit::build::{hotkey, miss, prove, submission, worker_name};
@@ -263,7 +263,7 @@ pub(crate) async fn mine(
 /// A request to register, signed by a simulation's miner.
 pub(crate) fn signed(n: u8, nonce_nanos: u64, from: IpAddr) -> Authenticate {
     let request = SignedRequest {
-        scheme: Scheme::Ed25519,
+        scheme: KeyType::Ed25519,
         method: "POST",
         path: "/v1/miners",
         body: b"{}",

@@ -10,8 +10,8 @@ use dwarves_domain::payouts::{Payees, Payout, PayoutState, Spend, Txid};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Store;
 use dwarves_ports::wallet::Wallet;
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::TestWallet;
-use dwarves_testkit::memory::MemoryStore;
 
 use crate::check::now;
 use crate::plan::Simulation;
@@ -58,7 +58,7 @@ pub(crate) fn spends(wallet: &TestWallet) -> Vec<Spend> {
     now(wallet.spends(None)).spends
 }
 
-fn transactions(store: &MemoryStore) -> BTreeMap<Txid, Payout> {
+fn transactions(store: &InlineStore) -> BTreeMap<Txid, Payout> {
     let payouts = store.payouts();
     let count = payouts.iter().filter(|payout| payout.signed.is_some()).count();
     let signed = payouts.into_iter();
@@ -70,21 +70,21 @@ fn transactions(store: &MemoryStore) -> BTreeMap<Txid, Payout> {
 }
 
 /// What the wallet sent and the ledger does not know.
-pub(crate) fn strangers(store: &MemoryStore, wallet: &TestWallet) -> Vec<Spend> {
+pub(crate) fn strangers(store: &InlineStore, wallet: &TestWallet) -> Vec<Spend> {
     let known = transactions(store);
     let spends = spends(wallet).into_iter();
     spends.filter(|spend| !known.contains_key(&spend.txid)).collect()
 }
 
 /// Those of them that pay miners whom the ledger knows.
-pub(crate) fn paying_miners<'a>(store: &MemoryStore, spends: &'a [Spend]) -> impl Iterator<Item = &'a Spend> {
+pub(crate) fn paying_miners<'a>(store: &InlineStore, spends: &'a [Spend]) -> impl Iterator<Item = &'a Spend> {
     let payees = Payees::new(now(store.payees()), AddressFormat::BitcoinRegtest);
     spends.iter().filter(move |spend| payees.are_paid_by(spend))
 }
 
 /// Whatever the wallet paid is booked once, to the sat and to whom it went. What it sent and the ledger does not know
 /// must be `strange` for a reason: it was sent after the backup of a ledger that was put back, or is the owner's own.
-pub(crate) fn is_booked_once(store: &MemoryStore, wallet: &TestWallet, strange: &BTreeSet<Txid>) {
+pub(crate) fn is_booked_once(store: &InlineStore, wallet: &TestWallet, strange: &BTreeSet<Txid>) {
     let known = transactions(store);
     for payout in known.values() {
         let borne = payout.parts.iter().any(|part| part.borne > Amount::ZERO);
@@ -125,7 +125,7 @@ pub(crate) fn is_booked_once(store: &MemoryStore, wallet: &TestWallet, strange: 
 }
 
 /// Whether nobody waits for a payout, and none is under way.
-pub(crate) fn all_is_paid(store: &MemoryStore) -> bool {
+pub(crate) fn all_is_paid(store: &InlineStore) -> bool {
     let is_settled = |payout: &Payout| !payout.state.is_in_flight();
     let payees = now(store.payees());
     store.payouts().iter().all(is_settled) && payees.iter().all(|payee| payee.payable.sats() < THRESHOLD)

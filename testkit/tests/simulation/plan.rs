@@ -11,9 +11,9 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::timekeeping::Rules;
 use dwarves_domain::units::Units;
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, EASY_BITS};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Prng, TestChain, TestWallet};
 
 use crate::backup::Shelf;
@@ -47,7 +47,7 @@ pub(crate) struct LifePlan {
 /// What outlives the lives of a pool.
 pub(crate) struct Simulation {
     pub(crate) prng: Prng,
-    pub(crate) memory: MemoryStore,
+    pub(crate) memory: InlineStore,
     pub(crate) chain: TestChain,
     /// The true time.
     pub(crate) now: Timestamp,
@@ -82,7 +82,7 @@ impl Simulation {
             .map(|n| Rc::new(RefCell::new(MinerState::new(n as u8, prng.fork()))))
             .collect();
         Self {
-            memory: MemoryStore::new(),
+            memory: InlineStore::fresh(),
             chain: TestChain::new(EASY_BITS),
             now: BEGIN,
             wrong: 0,

@@ -19,7 +19,7 @@ async fn a_refused_block_is_noted_and_left_alone() {
 async fn refused_blocks_are_left_alone_also_while_that_can_not_be_noted() {
     tokio::time::pause();
     let faults: Vec<_> = (3..40).map(|commit| (commit, Fault::Refuse)).collect();
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &faults).await;
     let job = bench.job();
     let (nonce, first) = mine(&job, 0, false);
     let (_, second) = mine(&job, nonce + 1, false);

@@ -15,6 +15,7 @@ use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::store::{AuditRow, Write};
 use serde_json::json;
+use tracing::{Instrument, Level, Span};
 
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::audit::{self, Order};
@@ -80,10 +81,11 @@ impl AdminHandler {
         let ledger = self.parts.ledger.clone();
         let outcome = Err(refusal);
         let row = audit_row(control, &outcome, self.parts.clock.date());
-        ctx.spawn(wrap_future(async move {
+        let refused = async move {
             append(&ledger, row).await;
             reply.answer(outcome);
-        }));
+        };
+        ctx.spawn(wrap_future(refused.instrument(span_of(control))));
     }
 
     fn deliver(
@@ -96,8 +98,9 @@ impl AdminHandler {
         let deliver = self.parts.deliver.clone();
         let ledger = self.parts.ledger.clone();
         let at = self.parts.clock.date();
-        ctx.spawn(wrap_future(async move {
-            let order = Order::new(audit_row(&control, &Err(Refusal::Unavailable), at));
+        let span = span_of(&control);
+        let order = Order::new(audit_row(&control, &Err(Refusal::Unavailable), at)).within(span.clone());
+        let delivered = async move {
             let delivered = deliver.ask_by_order(Deliver(message), Some(order.clone()), DELIVER_DEADLINE);
             let outcome = delivered.await.unwrap_or_else(|error| Err(error.into()));
             // What changed something is in the trail since then.
@@ -105,8 +108,20 @@ impl AdminHandler {
                 append(&ledger, audit_row(&control, &outcome, at)).await;
             }
             reply.answer(outcome);
-        }));
+        };
+        ctx.spawn(wrap_future(delivered.instrument(span)));
     }
+}
+
+/// What the log says while an admin's order is carried out. Its fields may hold anything, so they are not told here.
+fn span_of(control: &Control) -> Span {
+    crate::span!(
+        Level::ERROR,
+        "order",
+        who = %name(control.caller),
+        actor = control.actor.as_str(),
+        order = control.message.as_str()
+    )
 }
 
 /// Appends to the audit trail.
@@ -116,7 +131,7 @@ async fn append(ledger: &Port<Commit>, row: AuditRow) {
         writes: vec![Write::AppendAudit(row)],
     };
     if !matches!(ledger.ask(write, LEDGER_DEADLINE).await, Ok(Ok(_))) {
-        log::error!("control message of {who} to {actor} is not in the audit trail");
+        tracing::error!("control message of {who} to {actor} is not in the audit trail");
     }
 }
 
@@ -183,7 +198,7 @@ impl Handler<Ask<Control>> for AdminHandler {
             reply,
         } = ask;
         if !self.may(control.caller) {
-            log::warn!(
+            tracing::warn!(
                 "control message refused who={} actor={}",
                 name(control.caller),
                 control.actor

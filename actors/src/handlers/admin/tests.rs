@@ -18,6 +18,7 @@ use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::PoolControl;
 use crate::reward_distributor::messages::DistributorControl;
+use crate::spans::heard::{Heard, of_span};
 use crate::testing::{Inbox, recorded_port};
 use crate::work_manager::messages::WorkControl;
 
@@ -426,4 +427,30 @@ async fn an_actor_that_does_not_answer_is_unavailable_and_in_the_trail_as_such()
         .answer(Err(StoreError::new(StoreErrorKind::Unavailable, "disk full")));
     // What was done is told even if the trail could not be written; the log has it.
     assert_eq!(answer.await.unwrap(), Err(Refusal::Unavailable));
+}
+
+/// What an actor says while it carries an order out is said within the order, and nothing secret is in it.
+#[actix::test]
+async fn what_is_said_of_an_order_is_within_its_span() {
+    let heard = Heard::from_now_on(Level::INFO);
+    let mut bench = bench().await;
+    let _answer = bench.post(control(
+        "paymaster",
+        "set_threshold",
+        json!({ "threshold_sats": 5_000 }),
+    ));
+    settle().await;
+    let delivered = bench.deliver.try_recv().unwrap();
+    delivered.reply.span().in_scope(|| tracing::warn!("it is done"));
+    tracing::warn!("and something else");
+    let done = heard.lines();
+    let order = |line: &Value, field: &str| of_span(line, "order", field).clone();
+    for (field, value) in [
+        ("who", "token"),
+        ("actor", "paymaster"),
+        ("order", "set_threshold"),
+    ] {
+        assert_eq!(order(&done[0], field), value);
+        assert_eq!(order(&done[1], field), Value::Null, "it is over");
+    }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::signature::Scheme;
+use dwarves_domain::signature::KeyType;
 use dwarves_domain::time::Timestamp;
 
 use crate::ask::Request;
@@ -16,7 +16,7 @@ pub struct Authenticate {
     /// The client that sent it.
     pub from: IpAddr,
     /// The kind of signature.
-    pub scheme: Scheme,
+    pub scheme: KeyType,
     /// The HTTP method in upper case.
     pub method: String,
     /// Path and query exactly as sent.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::signature::Scheme;
+use dwarves_domain::signature::KeyType;
 use dwarves_testkit::build::{BEGIN, hotkey};
 use dwarves_testkit::{ManualClock, settle};
 use ed25519_dalek::Signer;
@@ -88,7 +88,7 @@ fn nanos(at: Timestamp) -> u64 {
 }
 
 /// A request of these fields, not signed yet.
-fn unsigned(scheme: Scheme, sender: Hotkey, signed_at: Timestamp) -> Authenticate {
+fn unsigned(scheme: KeyType, sender: Hotkey, signed_at: Timestamp) -> Authenticate {
     Authenticate {
         from: CLIENT,
         scheme,
@@ -118,7 +118,7 @@ fn payload(request: &Authenticate) -> Vec<u8> {
 fn ed25519(signed_at: Timestamp) -> Authenticate {
     let key = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
     let sender = Hotkey::from_bytes(key.verifying_key().to_bytes());
-    let mut request = unsigned(Scheme::Ed25519, sender, signed_at);
+    let mut request = unsigned(KeyType::Ed25519, sender, signed_at);
     request.signature = key.sign(&payload(&request)).to_bytes();
     request
 }
@@ -127,7 +127,7 @@ fn sr25519(signed_at: Timestamp) -> Authenticate {
     let key = MiniSecretKey::from_bytes(&[3; 32]).unwrap();
     let key = key.expand_to_keypair(ExpansionMode::Ed25519);
     let mut request = unsigned(
-        Scheme::Sr25519,
+        KeyType::Sr25519,
         Hotkey::from_bytes(key.public.to_bytes()),
         signed_at,
     );
@@ -142,7 +142,7 @@ async fn a_signed_request_is_authentic_with_either_kind_of_signature() {
     assert_eq!(bench.authenticate(ed25519(BEGIN)).await, Ok(()));
     // The kind is part of what is signed.
     let mut confused = ed25519(BEGIN);
-    confused.scheme = Scheme::Sr25519;
+    confused.scheme = KeyType::Sr25519;
     assert_eq!(bench.authenticate(confused).await, Err(Refusal::SignatureInvalid));
 }
 
@@ -205,7 +205,7 @@ async fn a_nonce_stays_used_for_longer_than_its_request_is_fresh() {
 #[actix::test]
 async fn refusals_come_in_order_from_the_cheapest_to_the_dearest() {
     let mut bench = bench().await;
-    let mut all_wrong = unsigned(Scheme::Ed25519, hotkey(1), Timestamp::EPOCH);
+    let mut all_wrong = unsigned(KeyType::Ed25519, hotkey(1), Timestamp::EPOCH);
     all_wrong.receiver = hotkey(9);
     assert_eq!(
         bench.authenticate(all_wrong.clone()).await,

@@ -20,6 +20,7 @@ use super::SubmissionHandler;
 use super::hashing::Draft;
 use crate::ask::{AskError, ReplyTo, reply_channel};
 use crate::block_tracker::messages::{CandidateReply, TakeCandidate};
+use crate::spans;
 
 /// Candidates that wait because the block tracker is busy, and how long until they are offered again.
 const UNSENT_MAX: usize = 256;
@@ -178,6 +179,9 @@ impl SubmissionHandler {
                 at,
             };
             let (reply, said) = reply_channel();
+            let span = spans::of_block(take.hash);
+            let _said_of_it = span.enter();
+            tracing::debug!("a header is a block height={height} hash={}", take.hash);
             self.offer(take, reply, ctx);
             (place, said)
         };
@@ -209,7 +213,9 @@ impl SubmissionHandler {
                     this.offer(take, reply, ctx);
                 });
             }
-            Err((error, _)) => log::error!("a block is left out height={height} hash={hash}: {error}"),
+            Err((error, _)) => spans::of_block(hash).in_scope(|| {
+                tracing::error!("a block is left out height={height} hash={hash}: {error}");
+            }),
         }
     }
 }

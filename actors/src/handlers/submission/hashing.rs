@@ -13,6 +13,7 @@ use dwarves_domain::share::Candidate;
 use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_domain::work::{Algorithm, Job};
 use dwarves_ports::proof_of_work::NotHashed;
+use tracing::Instrument;
 
 use super::finding::{Found, Refused};
 use super::{Asker, SubmissionHandler};
@@ -106,6 +107,25 @@ impl Drafts {
     }
 }
 
+/// Tells the log what the proofs of work say of a request's shares.
+fn tell_judged(checked: &CheckedShares, asker: &Asker) {
+    let (miner, client) = (checked.miner, asker.source.client());
+    for share in &checked.shares {
+        match share {
+            Ok(ProvenShare { job, proof }) => tracing::debug!(
+                share = %proof.hash,
+                job = %job.id(),
+                %miner,
+                %client,
+                "share is proven"
+            ),
+            Err(RejectedShare { reason, .. }) => {
+                tracing::debug!(reason = reason.reason(), %miner, %client, "share does not count");
+            }
+        }
+    }
+}
+
 impl SubmissionHandler {
     /// Hashes what is to be hashed and takes the request into the next message to the miner manager.
     pub(super) fn prove(&mut self, drafts: Drafts, asker: Asker, ctx: &mut Context<Self>) {
@@ -126,7 +146,10 @@ impl SubmissionHandler {
             return self.on_judged(drafts.judged(|candidate| hashed[&candidate.hash()]), asker, ctx);
         }
         let headers = unknown.iter().map(|candidate| *candidate.header()).collect();
-        let hashes = self.proof_of_work.hash(asker.source, headers);
+        let hashes = self
+            .proof_of_work
+            .hash(asker.source, headers)
+            .instrument(asker.span.clone());
         ctx.spawn(wrap_future::<_, Self>(hashes).map(move |hashes, this, ctx| {
             let hashes = match hashes {
                 Ok(hashes) => hashes,
@@ -150,6 +173,9 @@ impl SubmissionHandler {
         mut asker: Asker,
         ctx: &mut Context<Self>,
     ) {
+        let span = asker.span.clone();
+        let _said_of_them = span.enter();
+        tell_judged(&checked, &asker);
         if !found.is_empty() {
             asker.candidates = self.hand_over(found, ctx);
         }
@@ -164,7 +190,7 @@ impl SubmissionHandler {
         let count = drafts.shares.len();
         let refusal = asker.refused.get_or_insert(Refusal::Busy).clone();
         if self.unhashed + count > UNHASHED_MAX || asker.times >= PROVE_TIMES_MAX {
-            log::debug!("{count} shares of miner={} are not even looked at", drafts.miner);
+            tracing::debug!("{count} shares of miner={} are not even looked at", drafts.miner);
             return self.answer_one(asker, Err(refusal), ctx);
         }
         asker.times += 1;

@@ -20,6 +20,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
+use tracing::{Level, Span as LogSpan};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
@@ -105,6 +106,8 @@ struct Asker {
     times: u8,
     /// Those of its shares that are blocks.
     candidates: Candidates,
+    /// What the log says of its shares belongs together.
+    span: LogSpan,
 }
 
 impl Asker {
@@ -117,6 +120,12 @@ impl Asker {
             has_place,
             times: 0,
             candidates: Vec::new(),
+            span: crate::span!(
+                Level::DEBUG,
+                "shares",
+                miner = %source.miner(),
+                client = %source.client()
+            ),
         }
     }
 }

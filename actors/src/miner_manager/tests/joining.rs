@@ -92,7 +92,7 @@ async fn a_hotkey_must_have_registered_and_nobody_banned_gets_in() {
             reason: "spam".to_owned(),
             until: None,
         };
-        assert!(matches!(bench.ask(ban).await, Ok(_)));
+        assert!(bench.ask(ban).await.is_ok());
     }
     let banned = Err(Refusal::Banned {
         reason: "spam".to_owned(),
@@ -259,7 +259,7 @@ async fn an_operators_choice_reaches_sessions() {
         worker: None,
         difficulty: Some(difficulty(3e-9)),
     };
-    assert!(matches!(bench.ask(fix).await, Ok(_)));
+    assert!(bench.ask(fix).await.is_ok());
     let joined = bench.ask(by_hotkey(1, None)).await;
     assert!(matches!(joined, Ok(Joined { fixed: Some(d), .. }) if d == difficulty(3e-9)));
 }
@@ -297,7 +297,7 @@ async fn who_has_a_miner_in_a_session_is_told_of_what_an_operator_decides_about_
         difficulty: Some(difficulty(3e-9)),
     };
     for control in [ban, MinerControl::Unban { hotkey: hotkey(1) }, fix] {
-        assert!(matches!(bench.ask(control).await, Ok(_)));
+        assert!(bench.ask(control).await.is_ok());
         settle().await;
         assert_eq!(told.try_recv(), Ok(MinerChanged(hotkey(1))));
     }

@@ -10,9 +10,9 @@ use dwarves_domain::share::Rejection;
 use dwarves_domain::share::{AcceptedShare, ShareVerdict};
 use dwarves_domain::work::{Job, Template};
 use dwarves_ports::store::{ShareRow, SharedStore, Store, WorkerRow};
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{self, BEGIN, hotkey, job, mine, template_of, template_row, worker_name};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 use tokio::sync::oneshot;
 
@@ -42,7 +42,7 @@ const MAILBOX_CAPACITY: usize = 64;
 /// A miner manager, what surrounds it, and the means to start another one on the same store.
 struct Bench {
     clock: ManualClock,
-    memory: MemoryStore,
+    memory: InlineStore,
     store: PacedStore,
     gate: Gate,
     halt: RecordingHalt,
@@ -51,8 +51,8 @@ struct Bench {
 }
 
 /// A store that knows miners 1 and 2, each with the worker `rig` (numbers 0 and 1), and templates 1 to 3.
-async fn prepared() -> MemoryStore {
-    let memory = MemoryStore::new();
+async fn prepared() -> InlineStore {
+    let memory = InlineStore::fresh();
     for n in 1..=2u8 {
         let writes = vec![
             Write::RegisterMiner {
@@ -130,7 +130,7 @@ impl Bench {
     }
 
     /// A new life on this store; time must be paused already.
-    async fn on(memory: MemoryStore, plan: FaultPlan, settings: MemorySettings) -> Self {
+    async fn on(memory: InlineStore, plan: FaultPlan, settings: MemorySettings) -> Self {
         let clock = ManualClock::at(BEGIN);
         let gate = Gate::default();
         let faulty: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));

@@ -289,9 +289,9 @@ async fn an_admin_removes_a_worker_and_its_work_stays_its_miners() {
             "{refused:?}"
         );
     }
-    assert!(matches!(bench.ask(remove(1, "old")).await, Ok(_)));
+    assert!(bench.ask(remove(1, "old")).await.is_ok());
     bench.number(Way::Stratum(1), "never-worked").await;
-    assert!(matches!(bench.ask(remove(1, "never-worked")).await, Ok(_)));
+    assert!(bench.ask(remove(1, "never-worked")).await.is_ok());
     let view = bench.miner(1).await;
     assert_eq!((view.accepted, view.workers.len()), (1, 1));
     // Its session has the old number until it asks again.
@@ -318,6 +318,6 @@ async fn a_worker_that_could_not_be_taken_out_stays_as_it_was() {
     assert_eq!(bench.ask(remove()).await, Err(Refusal::Unavailable));
     assert_eq!(bench.share(0, 1).await, "accepted 1");
     assert_eq!(bench.shown().await, [("rig".to_owned(), 1)]);
-    assert!(matches!(bench.ask(remove()).await, Ok(_)));
+    assert!(bench.ask(remove()).await.is_ok());
     assert_eq!(bench.miner(1).await.accepted, 1);
 }

@@ -269,7 +269,7 @@ async fn an_admin_removes_a_miner_that_is_owed_nothing() {
         );
     }
     let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
-    assert!(matches!(bench.ask(remove(2)).await, Ok(_)));
+    assert!(bench.ask(remove(2)).await.is_ok());
     assert!(!is_known(&bench, Way::Hotkey, 2).await);
     assert_eq!(bench.miners().await.miners, 1);
     assert_eq!(come(&bench, Way::Hotkey, 2, ip(1)).await, "new");

@@ -34,7 +34,7 @@ async fn settings(bench: &Bench) -> std::collections::BTreeMap<String, String> {
     bench.memory.settings().await.unwrap()
 }
 
-async fn bench(memory: MemoryStore, wallet: &TestWallet) -> Bench {
+async fn bench(memory: InlineStore, wallet: &TestWallet) -> Bench {
     Bench::on(memory, wallet.clone(), payout_settings()).await
 }
 

@@ -11,7 +11,7 @@ const LOOK_SECS: u64 = 61;
 
 /// What outlives a life.
 struct World {
-    memory: MemoryStore,
+    memory: InlineStore,
     wallet: TestWallet,
     clock: ManualClock,
     settings: PaymasterSettings,
@@ -41,12 +41,14 @@ impl World {
     /// One life: it looks again and again while `chain` happens between the looks, until a fault ends it.
     /// Answers how many calls of the wallet and how many commits there were.
     fn live(
-        &self,
+        &mut self,
         wallet_plan: &[(u64, WalletFault)],
         store_plan: &[(u64, Fault)],
         looks: u64,
         mut chain: impl FnMut(&TestWallet, u64),
     ) -> (u64, u64) {
+        // A restart: the ledger is opened and checked anew.
+        self.memory = self.memory.reopen().unwrap();
         let plan = FaultPlan {
             at: store_plan.to_vec(),
             disk_full: None,
@@ -77,7 +79,7 @@ impl World {
     }
 
     /// Lets the chain calm down and looks until nothing moves any more, then checks the books.
-    fn settle_and_check(&self, what: &str) {
+    fn settle_and_check(&mut self, what: &str) {
         self.live(&[], &[], LOOKS, |wallet, _| wallet.mine(1));
         self.check(what);
         let payable = of_miners(&self.memory, Balance::Payable);
@@ -142,14 +144,14 @@ fn a_crash_before_or_after_every_call_of_the_wallet_and_every_commit_pays_everyb
         );
         for call in 1..=calls {
             for fault in WalletFault::DEADLY.into_iter().chain(WalletFault::SURVIVED) {
-                let world = World::new(payer);
+                let mut world = World::new(payer);
                 world.live(&[(call, fault)], &[], LOOKS, quiet);
                 world.settle_and_check(&format!("{payer}: call {call} {fault:?}"));
             }
         }
         for commit in 1..=commits {
             for fault in [Fault::Refuse, Fault::LoseBefore, Fault::LoseAfter] {
-                let world = World::new(payer);
+                let mut world = World::new(payer);
                 world.live(&[], &[(commit, fault)], LOOKS, quiet);
                 world.settle_and_check(&format!("{payer}: commit {commit} {fault:?}"));
             }
@@ -162,7 +164,7 @@ fn two_crashes_in_a_row_at_every_pair_of_steps_pay_everybody_once() {
     let (calls, _) = World::new(FeePayer::Pool).live(&[], &[], 4, quiet);
     for first in 1..=calls {
         for second in 1..=calls {
-            let world = World::new(FeePayer::Pool);
+            let mut world = World::new(FeePayer::Pool);
             let fault = WalletFault::DEADLY[usize::from((first + second) % 2 == 0)];
             world.live(&[(first, WalletFault::DieAfter)], &[], 4, quiet);
             world.live(&[(second, fault)], &[], 4, quiet);

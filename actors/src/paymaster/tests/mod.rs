@@ -9,16 +9,18 @@ use dwarves_domain::ledger::{Account, Balance};
 use dwarves_domain::payouts::{FeePayer, FeeRate, Payout, PayoutState, Signed};
 use dwarves_ports::store::{SharedStore, Store, Write};
 use dwarves_ports::wallet::WalletState;
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, hotkey, sats};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{FaultyWallet, ManualClock, RecordingHalt, TestWallet, WalletFault, settle};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use super::*;
 use crate::ask::{Ask, Request};
+use crate::spans::heard::{Heard, of_span};
 use crate::testing::payouts::{crediting_round, start_paymaster};
 use crate::testing::settings::payout_settings;
 
@@ -52,8 +54,8 @@ fn at(secs: u64) -> Timestamp {
 }
 
 /// A store in which miners 1 to 4 have this many sats payable.
-async fn rich(payable: [u64; 4]) -> MemoryStore {
-    let memory = MemoryStore::new();
+async fn rich(payable: [u64; 4]) -> InlineStore {
+    let memory = InlineStore::fresh();
     memory.start(BEGIN).await.unwrap();
     for miner in 1..=4 {
         let write = Write::RegisterMiner {
@@ -68,7 +70,7 @@ async fn rich(payable: [u64; 4]) -> MemoryStore {
 }
 
 /// Books a round that makes this many sats of each miner payable.
-async fn credit(memory: &MemoryStore, round: u64, payable: [u64; 4]) {
+async fn credit(memory: &InlineStore, round: u64, payable: [u64; 4]) {
     let write = crediting_round(round, at(round), &payable);
     memory.commit(vec![write]).await.unwrap();
 }
@@ -76,7 +78,7 @@ async fn credit(memory: &MemoryStore, round: u64, payable: [u64; 4]) {
 /// One life of a paymaster.
 struct Bench {
     clock: ManualClock,
-    memory: MemoryStore,
+    memory: InlineStore,
     wallet: TestWallet,
     halt: RecordingHalt,
     paymaster: Addr<Paymaster>,
@@ -89,13 +91,13 @@ impl Bench {
         Self::with(rich(payable).await, wallet, payout_settings()).await
     }
 
-    async fn with(memory: MemoryStore, wallet: TestWallet, settings: PaymasterSettings) -> Self {
+    async fn with(memory: InlineStore, wallet: TestWallet, settings: PaymasterSettings) -> Self {
         tokio::time::pause();
         Self::on(memory, wallet, settings).await
     }
 
     /// The same, where time is paused already.
-    async fn on(memory: MemoryStore, wallet: TestWallet, settings: PaymasterSettings) -> Self {
+    async fn on(memory: InlineStore, wallet: TestWallet, settings: PaymasterSettings) -> Self {
         let shared: SharedWallet = Arc::new(wallet.clone());
         let clock = ManualClock::at(at(100));
         let store: SharedStore = Arc::new(memory.clone());
@@ -200,14 +202,14 @@ impl Bench {
     }
 }
 
-fn of_miners(memory: &MemoryStore, balance: Balance) -> [i64; 4] {
+fn of_miners(memory: &InlineStore, balance: Balance) -> [i64; 4] {
     let balances = memory.balances();
     [1, 2, 3, 4].map(|n| balances.get(Account::Miner(hotkey(n), balance)))
 }
 
 /// Starts ledger and paymaster from what the store has.
 async fn live(
-    memory: &MemoryStore,
+    memory: &InlineStore,
     store: SharedStore,
     wallet: SharedWallet,
     settings: PaymasterSettings,

@@ -231,3 +231,32 @@ async fn a_miners_own_threshold_holds_for_that_miner() {
     let bench = Bench::with(memory, wallet, payout_settings()).await;
     assert_eq!(bench.of_miners(Balance::InFlight), [0, 20_000, 2_000, 0]);
 }
+
+/// From its beginning to its end, what the log says of a payout says which one it is.
+#[actix::test]
+async fn what_is_said_of_a_payout_is_within_its_span() {
+    let heard = Heard::from_now_on(Level::INFO);
+    let bench = Bench::new([50_000, 0, 0, 0]).await;
+    credit(&bench.memory, 2, [0, 12_000, 0, 0]).await;
+    bench.look_at(161).await;
+    bench.wallet.mine(3);
+    bench.look_at(170).await;
+    assert_eq!(bench.states(), [Confirmed, Confirmed]);
+    let lines = heard.about("payout=");
+    for line in &lines {
+        let said = line["message"].as_str().unwrap();
+        let number = of_span(line, "payout", "payout")
+            .as_u64()
+            .unwrap_or_else(|| panic!("{line}"));
+        assert!(said.contains(&format!("payout={number} ")), "{line}");
+    }
+    for said in ["begun", "signed", "sent", "confirmed"] {
+        for number in [1, 2] {
+            let is_it = |line: &&serde_json::Value| {
+                let message = line["message"].as_str().unwrap();
+                message.starts_with(&format!("payout={number} ")) && message.contains(said)
+            };
+            assert_eq!(lines.iter().filter(is_it).count(), 1, "{number} {said}");
+        }
+    }
+}

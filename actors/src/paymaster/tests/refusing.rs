@@ -22,7 +22,7 @@ fn script(n: u8) -> Vec<u8> {
 /// This many miners, each with an address of its own and 20,000 sats; the wallet refuses those of `bad`, and does not
 /// say which.
 async fn crowd(miners: u8, bad: &[u8]) -> Bench {
-    let memory = MemoryStore::new();
+    let memory = InlineStore::fresh();
     memory.start(BEGIN).await.unwrap();
     for miner in 1..=miners {
         let write = Write::RegisterMiner {

@@ -7,7 +7,7 @@ use dwarves_domain::refusal::Refusal;
 use super::*;
 
 /// A ledger in which an earlier life set money of these miners aside for payout 1 and signed nothing.
-async fn left_reserved(payable: [u64; 4], parts: &[(u8, u64)], address: Option<&str>) -> MemoryStore {
+async fn left_reserved(payable: [u64; 4], parts: &[(u8, u64)], address: Option<&str>) -> InlineStore {
     let memory = rich(payable).await;
     let part = |&(miner, amount): &(u8, u64)| Part {
         hotkey: hotkey(miner),

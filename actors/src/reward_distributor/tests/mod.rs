@@ -10,17 +10,20 @@ use dwarves_ports::clock::Clock;
 use dwarves_ports::store::{
     BlockState, FoundBlock, PageRequest, RoundRow, ShareRow, Store, WorkerRow, Written,
 };
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{self, BEGIN, hotkey, sats, template_row, worker_name};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
+use serde_json::Value;
 use tokio::sync::oneshot;
+use tracing::Level;
 
 use super::control::StoredTerms;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::spans::heard::{Heard, of_span};
 use crate::testing::settings::terms;
 
 mod clocks;
@@ -39,7 +42,7 @@ const REWARD: u64 = 1_000_000;
 
 struct Bench {
     clock: ManualClock,
-    memory: MemoryStore,
+    memory: InlineStore,
     store: PacedStore,
     gate: Gate,
     halt: RecordingHalt,
@@ -56,8 +59,8 @@ fn right(steps: u64) -> ClockNews {
 }
 
 /// A store that knows miners 1 and 2, their workers (numbers 1 and 2) and template 1.
-async fn prepared() -> MemoryStore {
-    let memory = MemoryStore::new();
+async fn prepared() -> InlineStore {
+    let memory = InlineStore::fresh();
     memory.start(BEGIN).await.unwrap();
     for n in 1..=2u8 {
         let writes = vec![
@@ -106,7 +109,7 @@ impl Bench {
 
     /// A life that begins at the time that its clock shows then.
     async fn on(
-        memory: MemoryStore,
+        memory: InlineStore,
         mut terms: Terms,
         faults: &[(u64, Fault)],
         clock: Option<ManualClock>,

@@ -158,3 +158,25 @@ async fn draining_waits_for_the_round_in_flight_and_starts_no_other() {
     let bench = bench.restarted(terms()).await;
     assert_eq!(bench.closings().await, [10, 20, 30, 40, 50, 60]);
 }
+
+/// Whatever becomes of a round, what the log says of it says which one it is.
+#[actix::test]
+async fn what_is_said_of_a_round_is_within_its_span() {
+    let heard = Heard::from_now_on(Level::DEBUG);
+    let bench = Bench::with(terms(), &[(1, Fault::Refuse)]).await;
+    bench.tick_at(25).await;
+    tokio::time::sleep(RETRY_AFTER * 2).await;
+    settle().await;
+    assert_eq!(bench.closings().await, [10, 20]);
+    let lines = heard.lines();
+    let of_round = |text: &str| -> Vec<&Value> {
+        let has_text = |line: &&Value| line["message"].as_str().is_some_and(|said| said.contains(text));
+        lines
+            .iter()
+            .filter(has_text)
+            .map(|line| of_span(line, "round", "round"))
+            .collect()
+    };
+    assert_eq!(of_round("is not booked yet"), [1]);
+    assert_eq!(of_round("round closed round="), [1, 2]);
+}

@@ -66,7 +66,7 @@ async fn a_template_that_could_not_be_stored_is_not_given_out_and_another_comes_
     tokio::time::pause();
     // The commits: the first template, retiring before it, the template of the new tip.
     let faults = [(3, Fault::Refuse)];
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &faults).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &faults).await;
     bench.gate.open();
     settle().await;
     bench.chain.others_find(1);
@@ -83,7 +83,7 @@ async fn a_template_that_is_none_is_refused_and_asked_for_again() {
     tokio::time::pause();
     // A network target of zero.
     let chain = TestChain::new(0);
-    let bench = Bench::on(chain, MemoryStore::new(), &[]).await;
+    let bench = Bench::on(chain, InlineStore::fresh(), &[]).await;
     bench.gate.open();
     bench.pass(Span::from_secs(10)).await;
     assert_eq!(bench.issue().await, Err(Refusal::NoWork));

@@ -70,7 +70,7 @@ async fn work_on_a_tip_that_is_over_lasts_until_its_successor_is_there() {
 #[actix::test]
 async fn a_template_that_takes_too_long_does_not_keep_the_old_tip_alive() {
     tokio::time::pause();
-    let bench = Bench::on(TestChain::new(EASY_BITS), MemoryStore::new(), &[]).await;
+    let bench = Bench::on(TestChain::new(EASY_BITS), InlineStore::fresh(), &[]).await;
     // The ledger takes the first template and the retiring of what was before, and then nothing.
     bench.gate.open_for(2);
     settle().await;

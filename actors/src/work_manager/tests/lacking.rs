@@ -27,7 +27,7 @@ impl Cause {
     async fn begin(self) -> Bench {
         let chain = TestChain::new(EASY_BITS);
         chain.set_down(self == Self::NodeAwayAtStart);
-        let bench = Bench::on(chain, MemoryStore::new(), &[]).await;
+        let bench = Bench::on(chain, InlineStore::fresh(), &[]).await;
         bench.gate.open();
         settle().await;
         match self {

@@ -13,7 +13,7 @@ use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::chain::{BlockStatus, MinedCoinbase, SubmitOutcome, Tip};
 
-use super::coins::{Coin, CoinView, Coins, Spent};
+use super::coins::{Coin, CoinView, Spent, UtxoSet};
 use super::consensus::{self, FUTURE_SECS_MAX, Position, Refusal, ensure, header_hash};
 use super::genesis;
 use super::mempool::{Mempool, NextBlock};
@@ -70,7 +70,7 @@ pub struct DevnetState {
     version_mask: u32,
     schedule: Schedule,
     tree: Tree,
-    coins: Coins,
+    coins: UtxoSet,
     mempool: Mempool,
 }
 
@@ -88,7 +88,7 @@ impl DevnetState {
             version_mask,
             schedule: Schedule::new(rules),
             tree: Tree::new(genesis::block()),
-            coins: Coins::default(),
+            coins: UtxoSet::default(),
             mempool: Mempool::default(),
         }
     }

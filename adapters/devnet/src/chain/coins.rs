@@ -1,6 +1,6 @@
 //! The coins that can be spent, and what blocks do to them.
 //!
-//! Nothing changes [`Coins`] in place: connecting, undoing and judging all happen on a [`CoinView`] laid over
+//! Nothing changes [`UtxoSet`] in place: connecting, undoing and judging all happen on a [`CoinView`] laid over
 //! them. A view that ends in a refusal is dropped; one that ends well yields its changes in one piece.
 
 use std::collections::{BTreeMap, HashMap};
@@ -33,9 +33,9 @@ pub(super) type Changes = HashMap<OutPoint, Option<Coin>>;
 
 /// The coins of the best chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Coins(BTreeMap<OutPoint, Coin>);
+pub(super) struct UtxoSet(BTreeMap<OutPoint, Coin>);
 
-impl Coins {
+impl UtxoSet {
     /// Takes over what a view changed.
     pub(super) fn apply(&mut self, changes: Changes) {
         for (place, coin) in changes {
@@ -86,13 +86,13 @@ impl Coins {
 /// The coins as they would be after some blocks and transactions more or less.
 #[derive(Debug)]
 pub(super) struct CoinView<'a> {
-    base: &'a Coins,
+    base: &'a UtxoSet,
     changes: Changes,
 }
 
 impl<'a> CoinView<'a> {
     /// The coins as they are.
-    pub(super) fn new(base: &'a Coins) -> Self {
+    pub(super) fn new(base: &'a UtxoSet) -> Self {
         Self {
             base,
             changes: Changes::new(),

@@ -5,7 +5,7 @@
 
 use bitcoin::{Amount, Transaction, Txid, Weight};
 
-use super::coins::{CoinView, Coins};
+use super::coins::{CoinView, UtxoSet};
 use super::consensus::{Position, Refusal, check_transaction, ensure, is_final};
 use super::params::Rules;
 
@@ -40,7 +40,7 @@ impl Mempool {
     /// Those of `candidates` that are valid on these coins, in the same order.
     pub(super) fn rebuilt(
         candidates: impl IntoIterator<Item = Transaction>,
-        coins: &Coins,
+        coins: &UtxoSet,
         next: &NextBlock<'_>,
     ) -> Self {
         let mut pool = Self::default();
@@ -56,7 +56,7 @@ impl Mempool {
     pub(super) fn add(
         &mut self,
         tx: Transaction,
-        coins: &Coins,
+        coins: &UtxoSet,
         next: &NextBlock<'_>,
     ) -> Result<Txid, Refusal> {
         let mut view = CoinView::new(coins);
@@ -70,7 +70,7 @@ impl Mempool {
     fn push(
         &mut self,
         tx: Transaction,
-        coins: &Coins,
+        coins: &UtxoSet,
         view: &mut CoinView<'_>,
         next: &NextBlock<'_>,
     ) -> Result<Txid, Refusal> {

@@ -9,11 +9,11 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | `places` | who has how many, and who gives way |
+//! | `limiter` | who has how many, and who gives way |
 //! | [`stream`] | a connection's bytes: read no faster than they are answered |
 //! | `head` | where a request's head ends, and how long its body is |
-//! | [`opening`] | the PROXY header and the place, before the first request |
-//! | [`attending`] | requests on their way: who is being served, and what reserved places serve |
+//! | [`handshake`] | the PROXY header and the place, before the first request |
+//! | [`requests`] | requests on their way: who is being served, and what reserved places serve |
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -25,13 +25,13 @@ use dwarves_domain::network::host;
 
 use dwarves_domain::network::Subnet;
 
-pub mod attending;
+pub mod handshake;
 mod head;
-pub mod opening;
-mod places;
+mod limiter;
+pub mod requests;
 pub mod stream;
 
-use places::Places;
+use limiter::Places;
 
 /// How many connections one worker has, and how long they may be of no use. Times are in looks: see
 /// [`Connections::look`].

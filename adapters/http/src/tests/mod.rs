@@ -6,7 +6,7 @@ use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::signature::{Scheme, SignedRequest};
+use dwarves_domain::signature::{KeyType, SignedRequest};
 use dwarves_domain::time::Span;
 use serde_json::Value;
 
@@ -102,7 +102,7 @@ impl Signing<'_> {
         let keypair = keypair(1);
         let sender = hotkey_of(&keypair);
         let payload = SignedRequest {
-            scheme: Scheme::Sr25519,
+            scheme: KeyType::Sr25519,
             method: self.method,
             path: self.path,
             body: self.body,

@@ -5,7 +5,7 @@ use std::future::ready;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -121,7 +121,7 @@ impl Store for ReadStore {
         self.page(&rows, page)
     }
 
-    fn payout_candidates(&self, _: Amount) -> StoreFuture<Vec<Candidate>> {
+    fn payout_candidates(&self, _: Amount) -> StoreFuture<Vec<Payee>> {
         self.never()
     }
 
@@ -133,7 +133,7 @@ impl Store for ReadStore {
         self.never()
     }
 
-    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+    fn payees(&self) -> StoreFuture<Vec<Payee>> {
         self.never()
     }
 

@@ -6,7 +6,7 @@
 //! and `cryptoType`, and up to `bittensor-wallet` 4.0.1 a `cryptoType` that is a number makes a file unreadable. Without
 //! one all versions take it for sr25519, so none is written.
 
-use dwarves_domain::signature::Scheme;
+use dwarves_domain::signature::KeyType;
 use schnorrkel::SecretKey;
 use serde::{Deserialize, Serialize};
 
@@ -75,8 +75,8 @@ pub(super) fn write(key: &HotkeyFile) -> String {
         secret_seed: key.seed.map(|seed| to_hex(&seed)),
         ss58_address: Some(key.hotkey().to_string()),
         crypto_type: match key.scheme() {
-            Scheme::Sr25519 => None,
-            Scheme::Ed25519 => Some(CryptoType::Number(ED25519)),
+            KeyType::Sr25519 => None,
+            KeyType::Ed25519 => Some(CryptoType::Number(ED25519)),
         },
         encoded: None,
     };
@@ -91,8 +91,8 @@ pub(super) fn read(text: &str) -> Result<HotkeyFile, String> {
         return Err("it is encrypted, as polkadot-js exports keys; give its phrase to `dwarves hotkey new FILE --phrase-stdin`".to_owned());
     }
     let scheme = match json.crypto_type.as_ref().map(CryptoType::number) {
-        None | Some(Some(SR25519)) => Scheme::Sr25519,
-        Some(Some(ED25519)) => Scheme::Ed25519,
+        None | Some(Some(SR25519)) => KeyType::Sr25519,
+        Some(Some(ED25519)) => KeyType::Ed25519,
         Some(_) => return Err("cryptoType: expected 1 (sr25519) or 0 (ed25519)".to_owned()),
     };
     let key = secret_of(&json, scheme)?;
@@ -101,7 +101,7 @@ pub(super) fn read(text: &str) -> Result<HotkeyFile, String> {
 }
 
 /// The pair by the best of what the file holds: phrase, seed or private key, which must agree.
-fn secret_of(json: &Json, scheme: Scheme) -> Result<HotkeyFile, String> {
+fn secret_of(json: &Json, scheme: KeyType) -> Result<HotkeyFile, String> {
     // bittensor-wallet 4.1 writes the bytes of a seed as text when the key was made from the seed alone; the
     // private key beside it is sound, so a seed that is no hex counts as absent if there is one.
     let seed = json.secret_seed.as_deref().and_then(from_hex::<32>);
@@ -128,13 +128,13 @@ fn secret_of(json: &Json, scheme: Scheme) -> Result<HotkeyFile, String> {
     Ok(key)
 }
 
-fn private_key(text: &str, scheme: Scheme) -> Result<HotkeyFile, String> {
+fn private_key(text: &str, scheme: KeyType) -> Result<HotkeyFile, String> {
     match scheme {
-        Scheme::Sr25519 => from_hex::<64>(text)
+        KeyType::Sr25519 => from_hex::<64>(text)
             .and_then(|bytes| SecretKey::from_bytes(&bytes).ok())
             .map(HotkeyFile::from_secret)
             .ok_or_else(|| "privateKey: expected 128 hex digits of an sr25519 secret key".to_owned()),
-        Scheme::Ed25519 => from_hex::<32>(text)
+        KeyType::Ed25519 => from_hex::<32>(text)
             .map(|seed| HotkeyFile::from_seed_of(seed, scheme))
             .ok_or_else(|| "privateKey: expected 64 hex digits of an ed25519 secret key".to_owned()),
     }

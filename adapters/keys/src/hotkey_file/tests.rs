@@ -111,7 +111,7 @@ fn ed25519_keys_are_read_survive_their_file_and_sign_by_their_own_scheme() {
                 .unwrap(),
         );
         let request = SignedRequest {
-            scheme: Scheme::Ed25519,
+            scheme: KeyType::Ed25519,
             method: "POST",
             path: "/v1/miners",
             body: b"{}",
@@ -193,7 +193,7 @@ fn a_signed_request_verifies_and_any_change_breaks_it() {
     let value = |name: &str| &headers.iter().find(|(n, _)| *n == name).unwrap().1;
     let signature = hex::decode(value("X-Bittensor-Signature").strip_prefix("0x").unwrap()).unwrap();
     let request = SignedRequest {
-        scheme: Scheme::Sr25519,
+        scheme: KeyType::Sr25519,
         method: "POST",
         path: "/v1/miners?a=b",
         body: b"{}",
@@ -211,7 +211,7 @@ fn a_signed_request_verifies_and_any_change_breaks_it() {
         .is_signed_by(&signature)
     );
     assert!(!signature::verify(
-        Scheme::Sr25519,
+        KeyType::Sr25519,
         &receiver,
         &request.payload(),
         &signature

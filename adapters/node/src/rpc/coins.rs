@@ -19,14 +19,14 @@ const TEXT_LEN_MAX: usize = 40;
 /// Reads JSON numbers and texts from JSON *text* (a [`serde_json::Value`] has lost the digits), and is
 /// written as a text with eight decimals, which every node takes where it takes an amount.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Coins(i64);
+pub struct CoinAmount(i64);
 
 /// Why a text is no amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an amount of coins: a decimal number with at most 8 places")]
-pub struct ParseCoinsError;
+pub struct ParseCoinAmountError;
 
-impl Coins {
+impl CoinAmount {
     /// An amount of `sats`.
     pub const fn from_sats(sats: i64) -> Self {
         Self(sats)
@@ -43,13 +43,13 @@ impl Coins {
     }
 }
 
-impl From<Amount> for Coins {
+impl From<Amount> for CoinAmount {
     fn from(amount: Amount) -> Self {
         Self(i64::try_from(amount.sats()).expect("an amount fits a signed 64-bit number"))
     }
 }
 
-impl fmt::Display for Coins {
+impl fmt::Display for CoinAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let (whole, rest) = (self.0 / COIN, self.0 % COIN);
@@ -57,11 +57,11 @@ impl fmt::Display for Coins {
     }
 }
 
-impl FromStr for Coins {
-    type Err = ParseCoinsError;
+impl FromStr for CoinAmount {
+    type Err = ParseCoinAmountError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).map(Self).ok_or(ParseCoinsError)
+        parse(text).map(Self).ok_or(ParseCoinAmountError)
     }
 }
 
@@ -98,13 +98,13 @@ fn parse(text: &str) -> Option<i64> {
     i64::try_from(if is_negative { -sats } else { sats }).ok()
 }
 
-impl Serialize for Coins {
+impl Serialize for CoinAmount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for Coins {
+impl<'de> Deserialize<'de> for CoinAmount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = raw.get();
@@ -131,15 +131,18 @@ mod tests {
             ("0.000000010", 1),
             ("0e99", 0),
         ] {
-            assert_eq!(text.parse(), Ok(Coins(sats)), "{text}");
-            assert_eq!(serde_json::from_str::<Coins>(text).unwrap(), Coins(sats));
+            assert_eq!(text.parse(), Ok(CoinAmount(sats)), "{text}");
             assert_eq!(
-                serde_json::from_str::<Coins>(&format!("\"{text}\"")).unwrap(),
-                Coins(sats)
+                serde_json::from_str::<CoinAmount>(text).unwrap(),
+                CoinAmount(sats)
+            );
+            assert_eq!(
+                serde_json::from_str::<CoinAmount>(&format!("\"{text}\"")).unwrap(),
+                CoinAmount(sats)
             );
         }
-        assert_eq!(Coins(-1).amount(), None);
-        assert_eq!(Coins(7).amount(), Amount::from_sats(7));
+        assert_eq!(CoinAmount(-1).amount(), None);
+        assert_eq!(CoinAmount(7).amount(), Amount::from_sats(7));
     }
 
     #[test]
@@ -161,23 +164,23 @@ mod tests {
             "99999999999999999999",
             "1e-2147483648",
         ] {
-            assert_eq!(text.parse::<Coins>(), Err(ParseCoinsError), "{text}");
+            assert_eq!(text.parse::<CoinAmount>(), Err(ParseCoinAmountError), "{text}");
         }
-        assert!(serde_json::from_str::<Coins>("[1]").is_err());
-        assert!("1".repeat(1000).parse::<Coins>().is_err());
+        assert!(serde_json::from_str::<CoinAmount>("[1]").is_err());
+        assert!("1".repeat(1000).parse::<CoinAmount>().is_err());
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_back(sats in any::<i64>()) {
-            prop_assert_eq!(Coins(sats).to_string().parse(), Ok(Coins(sats)));
-            let json = serde_json::to_string(&Coins(sats)).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Coins>(&json).unwrap(), Coins(sats));
+            prop_assert_eq!(CoinAmount(sats).to_string().parse(), Ok(CoinAmount(sats)));
+            let json = serde_json::to_string(&CoinAmount(sats)).unwrap();
+            prop_assert_eq!(serde_json::from_str::<CoinAmount>(&json).unwrap(), CoinAmount(sats));
         }
 
         #[test]
         fn no_text_panics(text in "[-+0-9.eE]{0,45}") {
-            let _ = text.parse::<Coins>();
+            let _ = text.parse::<CoinAmount>();
         }
     }
 }

@@ -6,7 +6,7 @@
 //! | `transport` | one call and its answer, over one connection |
 //! | `client` | calls from any thread, made one after another on a thread of their own: [`RpcClient`] |
 //! | `error` | why a call gave no result, in classes that callers act on: [`RpcError`] |
-//! | `coins` | amounts, from and to exact decimal texts: [`Coins`] |
+//! | `coins` | amounts, from and to exact decimal texts: [`CoinAmount`] |
 //!
 //! A client is a thread, a queue with a bound and a connection. What must not wait for each other (a long
 //! poll, a submitted block, the wallet) has a client each. Nothing is retried here but a call that was refused
@@ -20,7 +20,7 @@ mod error;
 mod transport;
 
 pub use client::RpcClient;
-pub use coins::{Coins, ParseCoinsError};
+pub use coins::{CoinAmount, ParseCoinAmountError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{RpcError, WalletTrouble};
 

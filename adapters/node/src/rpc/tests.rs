@@ -54,8 +54,8 @@ async fn a_call_carries_method_params_wallet_and_login() {
 async fn amounts_keep_every_digit() {
     #[derive(Deserialize)]
     struct Balances {
-        trusted: Coins,
-        immature: Coins,
+        trusted: CoinAmount,
+        immature: CoinAmount,
     }
     let client = scripted(|_| Act::Result(r#"{"trusted": 20999999.97690001, "immature": 0.1}"#.to_owned()));
     let balances: Balances = client.call("getbalances", json!([])).await.unwrap();

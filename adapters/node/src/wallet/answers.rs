@@ -8,7 +8,7 @@ use dwarves_ports::wallet::{Sent, Spends};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::rpc::Coins;
+use crate::rpc::CoinAmount;
 
 /// `getwalletinfo`
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ pub(super) struct Unspent {
     txid: String,
     #[serde(default)]
     vout: u32,
-    pub(super) amount: Coins,
+    pub(super) amount: CoinAmount,
     #[serde(rename = "scriptPubKey", default)]
     script: String,
     #[serde(default)]
@@ -152,7 +152,7 @@ pub(super) struct TransactionInfo {
     #[serde(default)]
     hex: String,
     /// Below zero; only of what the wallet sent.
-    fee: Option<Coins>,
+    fee: Option<CoinAmount>,
     /// What it is made of, if that was asked.
     decoded: Option<Decoded>,
 }
@@ -191,7 +191,7 @@ struct HistoryLine {
     category: String,
     #[serde(default)]
     address: String,
-    amount: Coins,
+    amount: CoinAmount,
     #[serde(default)]
     confirmations: i64,
     #[serde(default)]

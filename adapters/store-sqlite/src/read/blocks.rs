@@ -6,7 +6,7 @@ use dwarves_ports::store::{Accounting, BlockCredits, BlockRow, BlockState, Page,
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
 use crate::error::Outcome;
 use crate::rows::{self, BLOCK_COLUMNS};
 use crate::state::all;

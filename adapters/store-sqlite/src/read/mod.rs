@@ -3,7 +3,7 @@
 use dwarves_ports::store::{Page, PageRequest};
 use rusqlite::{Connection, Params, Row};
 
-use super::cells::{Cells, int};
+use super::columns::{Cells, int};
 use super::error::Outcome;
 
 pub(super) mod blocks;

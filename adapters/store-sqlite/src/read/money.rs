@@ -12,11 +12,11 @@ use dwarves_ports::store::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
 use crate::error::{Outcome, corrupt};
 use crate::rows::{self, CREDIT_COLUMNS};
 use crate::state::all;
-use crate::{batches, books};
+use crate::{batches, conservation};
 
 pub(crate) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<MinerBalances> {
     let mut select =
@@ -112,7 +112,7 @@ pub(crate) fn totals(connection: &Connection) -> Outcome<PoolTotals> {
     let lost = blocks
         .iter()
         .filter(|(.., booked)| *booked == Accounting::ReversedMature);
-    let (holdings, income) = books::read(connection)?;
+    let (holdings, income) = conservation::read(connection)?;
     let last = match batches::range(connection)? {
         Some((_, last)) => batches::get(connection, last)?,
         None => None,

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Candidate, Part, Payout, PayoutState, Txid};
+use dwarves_domain::payouts::{Part, Payee, Payout, PayoutState, Txid};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
 use crate::error::Outcome;
 use crate::rows;
 use crate::state::all;
@@ -58,7 +58,7 @@ pub(crate) fn watched(connection: &Connection, limit: u32) -> Outcome<Vec<Payout
     all(connection, sql, params![limit, signed, broadcast], rows::payout)
 }
 
-pub(crate) fn candidates(connection: &Connection, least: Amount) -> Outcome<Vec<Candidate>> {
+pub(crate) fn candidates(connection: &Connection, least: Amount) -> Outcome<Vec<Payee>> {
     let any = Hotkey::from_bytes([0; 32]);
     let sql = "SELECT balances.hotkey AS hotkey, balances.amount AS payable, payout_address,
                    payout_thresholds.amount AS threshold
@@ -88,7 +88,7 @@ pub(crate) fn known(connection: &Connection, txids: &[Txid]) -> Outcome<BTreeSet
 }
 
 /// Every miner with an address, with what it has payable.
-pub(crate) fn payees(connection: &Connection) -> Outcome<Vec<Candidate>> {
+pub(crate) fn payees(connection: &Connection) -> Outcome<Vec<Payee>> {
     let any = Hotkey::from_bytes([0; 32]);
     let sql = "SELECT miners.hotkey AS hotkey, COALESCE(balances.amount, 0) AS payable, payout_address,
                    payout_thresholds.amount AS threshold
@@ -99,10 +99,10 @@ pub(crate) fn payees(connection: &Connection) -> Outcome<Vec<Candidate>> {
     all(connection, sql, params![account.code()], candidate)
 }
 
-fn candidate(row: &Row<'_>) -> Outcome<Candidate> {
+fn candidate(row: &Row<'_>) -> Outcome<Payee> {
     let cells = Cells::new(row, "balances");
     let address = cells.optional("payout_address", |cells, column| cells.text(column))?;
-    Ok(Candidate {
+    Ok(Payee {
         hotkey: cells.hotkey("hotkey")?,
         payable: cells.amount("payable")?,
         address: address.map(str::to_owned),

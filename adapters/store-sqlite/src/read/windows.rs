@@ -13,7 +13,7 @@ use dwarves_ports::store::{LedgerPosition, ValuedUnits};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::batches;
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
 use crate::error::{Outcome, corrupt};
 
 /// What the folds need of a share.
@@ -91,7 +91,9 @@ pub(crate) fn in_window(
     };
     let mut sums = OfWorkers::default();
     walk(connection, from.first, through, |share| {
-        let total_before = Units::from_raw(share.total.raw().saturating_sub(share.units.raw()));
+        let total_before = share.total.raw().checked_sub(share.units.raw());
+        let total_before = total_before.ok_or_else(|| corrupt("shares.total is less than its own units"))?;
+        let total_before = Units::from_raw(total_before);
         if total_before >= window.last_total() {
             return Ok(ControlFlow::Break(()));
         }

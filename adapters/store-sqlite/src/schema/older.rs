@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use rusqlite::types::Value;
 
 use super::*;
-use crate::books;
+use crate::conservation;
 
 /// A ledger that a pool of schema version 30 wrote: blocks, rounds, orphans and payouts.
 const FIXTURE: &str = concat!(
@@ -87,7 +87,7 @@ fn bring_up_to_date(ledger: &mut Connection) {
         other => panic!("{other:?}"),
     });
     assert_eq!(printed.collect::<Vec<_>>(), units, "the work of credits");
-    let check = books::check_all(ledger).map_err(|fail| fail.into_store_error(""));
+    let check = conservation::check_all(ledger).map_err(|fail| fail.into_store_error(""));
     assert_eq!(check, Ok(()), "the books add up");
     let broken = rows(ledger, "PRAGMA foreign_key_check");
     assert!(broken.is_empty(), "{broken:?}");

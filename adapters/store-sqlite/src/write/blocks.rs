@@ -1,5 +1,6 @@
 //! Found blocks.
 
+use dwarves_domain::blocks::effort;
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -8,9 +9,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::journal::owner;
 use super::{Draft, total_overflow};
-use crate::cells::{Cells, int, units};
+use crate::append_state::Tail;
+use crate::columns::{Cells, int, units};
 use crate::error::{Outcome, conflict};
-use crate::tail::Tail;
 
 /// The last block but `?1` that was not refused, of those before it (or, if it is not stored, before its
 /// place): `?2` is its sequence.
@@ -59,7 +60,7 @@ impl Draft<'_> {
                 state: BlockState::Submitted,
                 confirmations: 0,
             }),
-            Some(Accounting::None) => {
+            Some(booked) if booked.is_open() => {
                 let effort = self.effort(&share.hash, sequence, before.total, share.units)?;
                 self.statement(
                     "UPDATE blocks SET sequence = ?2, total_before = ?3, units = ?4, effort = ?5,
@@ -98,7 +99,7 @@ impl Draft<'_> {
             };
             self.insert_shareless(hash, block, at, state, confirmations)?;
         }
-        if state == BlockState::Mature {
+        if !state.needs_bytes() {
             self.statement("UPDATE blocks SET bytes = x'' WHERE hash = ?1 AND bytes <> x''")?
                 .execute([hash.as_bytes()])?;
         }
@@ -183,14 +184,12 @@ impl Draft<'_> {
             })
             .optional()?
             .transpose()?;
-        match known {
-            Some(BlockState::Refused) => {
+        if let Some(known) = known {
+            if known.recovered() != known {
                 self.statement("UPDATE blocks SET state = ?2 WHERE hash = ?1")?
-                    .execute(params![hash.as_bytes(), BlockState::Immature.name()])?;
-                return Ok(());
+                    .execute(params![hash.as_bytes(), known.recovered().name()])?;
             }
-            Some(_) => return Ok(()),
-            None => {}
+            return Ok(());
         }
         if place.sequence > self.known.tail.sequence {
             return Err(conflict(format!(
@@ -251,9 +250,11 @@ impl Draft<'_> {
             })
             .optional()?
             .transpose()?;
-        let end = total_before.checked_add(own).ok_or_else(total_overflow)?;
-        let (total_before, units) = before.unwrap_or_default();
-        let end_before = total_before.checked_add(units).ok_or_else(total_overflow)?;
-        Ok(end.saturating_sub(end_before))
+        let end = effort::end(total_before, own).ok_or_else(total_overflow)?;
+        let end_before = match before {
+            Some((total, own)) => Some(effort::end(total, own).ok_or_else(total_overflow)?),
+            None => None,
+        };
+        Ok(effort::effort(end, end_before))
     }
 }

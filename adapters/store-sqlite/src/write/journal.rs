@@ -9,8 +9,8 @@ use dwarves_domain::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
 use super::Draft;
-use crate::books;
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
+use crate::conservation;
 use crate::error::{Outcome, corrupt};
 
 /// What moves money.
@@ -93,6 +93,6 @@ impl Draft<'_> {
         )?
         .execute(params![account.code(), owner, after])?;
         self.books_changed = true;
-        books::change(self.connection, &books::of_account(&account), delta)
+        conservation::change(self.connection, &conservation::of_account(&account), delta)
     }
 }

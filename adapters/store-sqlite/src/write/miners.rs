@@ -8,7 +8,7 @@ use dwarves_ports::store::{BanRow, CounterRow, WorkerRow, Written};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Draft, expect_stored};
-use crate::cells::{Cells, int, units};
+use crate::columns::{Cells, int, units};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::rows;
 

@@ -4,9 +4,9 @@ use dwarves_domain::ids::TemplateId;
 use dwarves_ports::store::{AuditRow, StoreError, Write, Written};
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::books;
+use super::append_state::Known;
+use super::conservation;
 use super::error::{Fail, Outcome, conflict};
-use super::tail::Known;
 
 mod blocks;
 pub(super) use blocks::BLOCK_BEFORE;
@@ -151,7 +151,7 @@ pub(super) fn apply_all(draft: &mut Draft<'_>, writes: &[Write]) -> Outcome<Vec<
     }
     draft.end_batch(&batch)?;
     if draft.books_changed {
-        books::check(draft.connection)?;
+        conservation::check(draft.connection)?;
     }
     Ok(written)
 }

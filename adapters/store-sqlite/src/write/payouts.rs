@@ -3,7 +3,7 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Payout, Step};
+use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Written;
@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::journal::Cause;
 use super::{Draft, expect_stored};
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::read::payouts::{self, Parts};
 use crate::rows::encode_inputs;
@@ -99,28 +99,29 @@ impl Draft<'_> {
         for part in &payout.parts {
             payable.insert(part.hotkey, self.payable_of(&part.hotkey)?);
         }
-        let payable = |hotkey: &Hotkey| payable.get(hotkey).copied().unwrap_or(Amount::ZERO);
+        let payable = |hotkey: &Hotkey| *payable.get(hotkey).expect("every part's miner was looked up");
         let adopted = payout.adoption(payable);
         let adopted = adopted.map_err(|error| corrupt(error.to_string()))?;
         self.insert(&adopted.payout)?;
         self.enter(Cause::Payout(id, "adopt"), payout.reserved_at, &adopted.postings)
     }
 
-    pub(super) fn step_payout(&mut self, id: PayoutId, step: &Step, at: Timestamp) -> Outcome<()> {
+    pub(super) fn step_payout(&mut self, id: PayoutId, step: &Transition, at: Timestamp) -> Outcome<()> {
         // Thousands of parts are read and written only for steps that move money or fix their fees.
         let parts = match step {
-            Step::Send | Step::Depth(_) | Step::Forget => Parts::Without,
+            Transition::Send | Transition::Depth(_) | Transition::Forget => Parts::Without,
             _ => Parts::With,
         };
         let payout = payouts::one(self.connection, id, parts)?;
         let payout = payout.ok_or_else(|| conflict(format!("payout {id} is not stored")))?;
         let mut payable = std::collections::BTreeMap::new();
-        if matches!(step, Step::Revive(_)) {
+        if matches!(step, Transition::Revive(_)) {
             for part in &payout.parts {
                 payable.insert(part.hotkey, self.payable_of(&part.hotkey)?);
             }
         }
-        let payable = |hotkey: &Hotkey| payable.get(hotkey).copied().unwrap_or(Amount::ZERO);
+        // Only a revival asks.
+        let payable = |hotkey: &Hotkey| *payable.get(hotkey).expect("every part's miner was looked up");
         let stepped = payout.step(step, at, payable);
         let stepped = stepped.map_err(|error| conflict(error.to_string()))?;
         if stepped.payout == payout {

@@ -4,7 +4,7 @@ use dwarves_domain::ids::Sequence;
 use rusqlite::Connection;
 
 use crate::batches;
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
 use crate::error::Outcome;
 
 /// Shares that are deleted in one transaction: some milliseconds.

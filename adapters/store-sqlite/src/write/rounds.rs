@@ -7,8 +7,8 @@ use rusqlite::{OptionalExtension, params};
 
 use super::journal::Cause;
 use super::{Draft, expect_stored};
-use crate::books;
-use crate::cells::{Cells, int};
+use crate::columns::{Cells, int};
+use crate::conservation;
 use crate::error::{Outcome, conflict};
 
 impl Draft<'_> {
@@ -44,7 +44,7 @@ impl Draft<'_> {
         self.enter_changes(round, blocks)?;
         if round.source == Source::Emission {
             self.books_changed = true;
-            books::change(self.connection, books::EMITTED, int(round.reward.sats()))?;
+            conservation::change(self.connection, conservation::EMITTED, int(round.reward.sats()))?;
         }
         self.carry(round)
     }
@@ -109,8 +109,8 @@ impl Draft<'_> {
             expect_stored(changed, || format!("block {hash} of round {}", round.id))?;
             if let Some((before, reward)) = before {
                 self.books_changed = true;
-                books::change(self.connection, &books::of_blocks(before), -reward)?;
-                books::change(self.connection, &books::of_blocks(*accounting), reward)?;
+                conservation::change(self.connection, &conservation::of_blocks(before), -reward)?;
+                conservation::change(self.connection, &conservation::of_blocks(*accounting), reward)?;
             }
         }
         Ok(())

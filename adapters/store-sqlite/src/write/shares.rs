@@ -6,9 +6,9 @@ use dwarves_ports::store::{ShareRow, Written};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Draft, total_overflow};
-use crate::cells::{int, units};
+use crate::append_state::Tail;
+use crate::columns::{int, units};
 use crate::error::{Outcome, conflict};
-use crate::tail::Tail;
 
 /// The shares of one commit, whoever asked for them.
 pub(super) struct Batch {

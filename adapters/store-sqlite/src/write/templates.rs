@@ -5,7 +5,7 @@ use dwarves_ports::store::TemplateRow;
 use rusqlite::{OptionalExtension, params};
 
 use super::Draft;
-use crate::cells::int;
+use crate::columns::int;
 use crate::error::{Outcome, conflict};
 use crate::rows;
 

@@ -16,7 +16,7 @@ use dwarves_domain::login::{parse_password, parse_user};
 
 /// What a line asks the session's actor to do.
 #[derive(Debug)]
-pub enum Step<'a> {
+pub enum Effect<'a> {
     /// Nothing: if there is an answer, it is written.
     Done,
     /// To ask for an extranonce, and then answer `mining.subscribe`.
@@ -57,14 +57,14 @@ fn needs_answer(method: &str) -> bool {
 
 impl Conversation {
     /// Handles one line; answers that need nobody else are appended to `out`.
-    pub fn on_line<'a>(&mut self, line: &'a [u8], scene: &Scene<'_>, out: &mut Vec<u8>) -> Step<'a> {
+    pub fn on_line<'a>(&mut self, line: &'a [u8], scene: &Scene<'_>, out: &mut Vec<u8>) -> Effect<'a> {
         let request = match request::parse(line) {
             Message::Request(request) => request,
-            Message::Answer => return Step::Done,
+            Message::Answer => return Effect::Done,
             Message::Malformed { id } => {
                 self.rejects.note(true);
                 reply::fault(out, id, Fault::Other("Not a JSON request"));
-                return Step::Done;
+                return Effect::Done;
             }
         };
         let id = request.id;
@@ -77,14 +77,14 @@ impl Conversation {
             if step.is_err() {
                 self.rejects.note(true);
             }
-            return Step::Done;
+            return Effect::Done;
         }
         match step {
             Ok(step) => step,
             Err(fault) => {
                 self.rejects.note(true);
                 reply::fault(out, id, fault);
-                Step::Done
+                Effect::Done
             }
         }
     }
@@ -94,12 +94,12 @@ impl Conversation {
         request: Request<'a>,
         scene: &Scene<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Step<'a>, Fault> {
+    ) -> Result<Effect<'a>, Fault> {
         let Request { id, method, params } = request;
         match &*method {
             "mining.submit" => {
                 let attempt = self.on_submit(params, scene);
-                return Ok(Step::Share { id, attempt });
+                return Ok(Effect::Share { id, attempt });
             }
             "mining.subscribe" => {
                 let [_agent, session] = params::subscribe(params)?;
@@ -108,7 +108,7 @@ impl Conversation {
                     self.subscribed(id, seat, self.is_resumed, scene, out);
                 } else {
                     let earlier = scene.job_key.open_session_id(&session);
-                    return Ok(Step::Subscribe { id, earlier });
+                    return Ok(Effect::Subscribe { id, earlier });
                 }
             }
             "mining.authorize" => return self.on_authorize(id, params, scene),
@@ -130,7 +130,7 @@ impl Conversation {
             }
             _ => return Err(Fault::Other("Unknown method")),
         }
-        Ok(Step::Done)
+        Ok(Effect::Done)
     }
 
     fn suggest(&mut self, wire: f64, scene: &Scene<'_>) -> Result<(), Fault> {
@@ -145,7 +145,7 @@ impl Conversation {
         id: &'a str,
         params: &'a str,
         scene: &Scene<'_>,
-    ) -> Result<Step<'a>, Fault> {
+    ) -> Result<Effect<'a>, Fault> {
         let [user, password] = params::authorize(params)?;
         let (identity, worker) = parse_user(&user, scene.rules.logins)?;
         let is_new = self.members.iter().all(|member| *member.user != *user);
@@ -158,7 +158,7 @@ impl Conversation {
                 self.pace.raise_floor(floor);
             }
         }
-        Ok(Step::Join {
+        Ok(Effect::Join {
             id,
             user,
             identity,

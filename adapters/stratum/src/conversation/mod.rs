@@ -1,11 +1,11 @@
 //! What one session says and is told, without sockets: the state of a miner's session and what each line does.
 //!
-//! Everything that takes time is a [`Step`] that the session's actor carries out: asking for an extranonce,
+//! Everything that takes time is a [`Effect`] that the session's actor carries out: asking for an extranonce,
 //! letting a worker in, judging shares. The rest is decided here at once, so it can be tested line by line.
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`pace`] | which difficulty the session issues |
+//! | [`difficulty`] | which difficulty the session issues |
 //! | [`rejects`] | when many refused requests are too many |
 //! | `lines` | what each method does |
 //! | `shares` | a submit becomes a share of a job |
@@ -27,15 +27,15 @@ use super::protocol::fault::Fault;
 use super::protocol::notify::NotifyParts;
 use super::protocol::{reply, scale};
 
+pub mod difficulty;
 mod lines;
-pub mod pace;
 pub use dwarves_domain::miners::rejects;
 mod shares;
 #[cfg(test)]
 mod tests;
 
-pub use lines::Step;
-use pace::Pace;
+use difficulty::Pace;
+pub use lines::Effect;
 use rejects::{Rejects, Rung};
 pub use shares::Attempt;
 

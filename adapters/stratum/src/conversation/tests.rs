@@ -140,8 +140,8 @@ impl Talk {
         let text = line.to_string();
         self.on_stage(
             |talk, scene, out| match talk.on_line(text.as_bytes(), scene, out) {
-                Step::Share { attempt, .. } => Some(attempt),
-                Step::Subscribe { id, .. } => {
+                Effect::Share { attempt, .. } => Some(attempt),
+                Effect::Subscribe { id, .. } => {
                     talk.subscribed(id, seat(5), false, scene, out);
                     None
                 }

@@ -7,10 +7,11 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | `opening` | the PROXY header and the TLS handshake, before the first line |
-//! | `reading` | bytes become lines, lines become steps |
-//! | `due` | answers that are waited for, in the order of their requests |
-//! | `looking` | time-outs, keep-alive, and whether workers are still welcome |
+//! | `handshake` | the PROXY header and the TLS handshake, before the first line |
+//! | `input` | bytes become lines, lines become steps |
+//! | `pending_answers` | answers that are waited for, in the order of their requests |
+//! | `span` | what the lines of the log belong to that a session says |
+//! | `keepalive` | time-outs, keep-alive, and whether workers are still welcome |
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -23,27 +24,29 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
+use tracing::Span;
 
+use super::acceptor::PutOut;
+use super::connection_limiter::{AddressSeat, Lease, Place};
 use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
-use super::front::Newcomer;
-use super::gate::PutOut;
+use super::dispatcher::Newcomer;
 use super::protocol::reply;
-use super::seats::{AddressSeat, Lease, Place};
 use super::settings::Listener;
 use super::thread::Thread;
 use super::transport::Transport;
 use dwarves_domain::login::parse_user;
 
-mod due;
-mod looking;
-mod opening;
-mod reading;
+mod handshake;
+mod input;
+mod keepalive;
+mod pending_answers;
+mod span;
 
-use due::DueQueue;
-use looking::Checking;
-use opening::Opening;
-use reading::{Batch, Knocking, Waiting};
+use handshake::Opening;
+use input::{Knocking, ReadShares, Waiting};
+use keepalive::Checking;
+use pending_answers::DueQueue;
 
 /// News that may wait for one session: it has little to say to it.
 const MAILBOX_CAPACITY: usize = 2;
@@ -108,7 +111,7 @@ pub struct StratumSession {
     /// What was read and not handled yet.
     unread: Vec<u8>,
     /// The shares of the present read.
-    batch: Batch,
+    batch: ReadShares,
     waiting: Option<Box<Waiting>>,
     knocking: Option<Box<Knocking>>,
     due: DueQueue,
@@ -127,6 +130,8 @@ pub struct StratumSession {
     is_let_go: bool,
     /// Why it ends at once.
     over: Option<End>,
+    /// What the log says of it belongs together.
+    span: Span,
 }
 
 impl StratumSession {
@@ -136,15 +141,16 @@ impl StratumSession {
     /// If its connection cannot be used on this thread.
     pub fn new(newcomer: Newcomer, thread: Rc<Thread>) -> std::io::Result<Self> {
         let stream = TcpStream::from_std(newcomer.stream)?;
-        opening::set_options(&stream)?;
+        handshake::set_options(&stream)?;
         let now = thread.now();
+        let span = span::of(&stream, newcomer.ip);
         let listener = &thread.listeners[newcomer.listener];
         let talk = Conversation::new(&listener.rules, now);
         let mut transport = Transport::Plain(stream);
         let opening = if newcomer.address_seat.is_none() {
             Opening::proxy()
         } else {
-            opening::begin(&mut transport, listener)
+            handshake::begin(&mut transport, listener)
         };
         Ok(Self {
             listener: newcomer.listener,
@@ -156,7 +162,7 @@ impl StratumSession {
             opening,
             talk,
             unread: Vec::new(),
-            batch: Batch::default(),
+            batch: ReadShares::default(),
             waiting: None,
             knocking: None,
             due: DueQueue::default(),
@@ -171,6 +177,7 @@ impl StratumSession {
             leaving: None,
             is_let_go: false,
             over: None,
+            span,
             thread,
         })
     }
@@ -274,13 +281,13 @@ impl StratumSession {
     fn put_out(&mut self, user: Option<&str>) -> Result<(), End> {
         let logins = self.listener().rules.logins;
         let worker = user.and_then(|user| parse_user(user, logins).ok());
-        log::info!("put out for refused shares ip={} user={user:?}", self.ip);
+        tracing::info!("put out for refused shares ip={} user={user:?}", self.ip);
         let news = PutOut {
             ip: self.ip,
             worker: worker.map(|(identity, name)| (identity.hotkey(), name)),
         };
         if self.thread.peers.put_out.tell(news).is_err() {
-            log::debug!("the gate is busy; {} is not remembered", self.ip);
+            tracing::debug!("the gate is busy; {} is not remembered", self.ip);
         }
         let goes_on = user.is_some_and(|user| self.say(|talk, scene, _| talk.keep_out(user, scene)));
         if goes_on { Ok(()) } else { Err(End::PutOut) }
@@ -351,11 +358,13 @@ impl Actor for StratumSession {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        self.span
+            .in_scope(|| tracing::debug!("session begins ip={}", self.ip));
         ctx.spawn(Pump);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.report();
+        self.span.clone().in_scope(|| self.report());
     }
 }
 
@@ -371,9 +380,11 @@ impl ActorFuture<StratumSession> for Pump {
         ctx: &mut Context<StratumSession>,
         wake: &mut Wake<'_>,
     ) -> Poll<()> {
+        let span = session.span.clone();
+        let _said_of_it = span.enter();
         let end = ready!(session.pump(wake));
         session.look_for_blocks_at(end, wake);
-        log::debug!("session ended ip={} why={end:?}", session.ip);
+        tracing::debug!("session ended ip={} why={end:?}", session.ip);
         ctx.stop();
         Poll::Ready(())
     }
@@ -384,6 +395,8 @@ impl Handler<News> for StratumSession {
 
     /// Only notes what is to be done: the pump is polled right after.
     fn handle(&mut self, news: News, _: &mut Self::Context) {
+        let span = self.span.clone();
+        let _said_of_it = span.enter();
         match news {
             News::Work => self.tell_work(Telling::IfNew),
             News::Look => {

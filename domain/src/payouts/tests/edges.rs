@@ -71,7 +71,7 @@ fn a_part_is_at_least_the_least_and_leaves_the_threshold_if_it_can() {
 }
 
 /// Whoever wants may be paid from 546 sats on.
-fn with_small(due: Vec<Candidate>, coins: &[u64]) -> super::planning::World {
+fn with_small(due: Vec<Payee>, coins: &[u64]) -> super::planning::World {
     let mut world = with_defaults(due, coins);
     world.rules.threshold_min = sats(546);
     world
@@ -105,7 +105,7 @@ fn if_all_together_cost_too_much_the_smallest_that_can_be_is_paid_alone() {
 #[test]
 fn small_balances_ride_along_as_far_as_the_others_room_for_fees_goes() {
     // Five percent of 50,000 are 1,060 more than the transaction costs. A balance of 653 brings 32 and costs 340.
-    let mut due: Vec<Candidate> = (0..5).map(|n| owed(n, 653, Some(546))).collect();
+    let mut due: Vec<Payee> = (0..5).map(|n| owed(n, 653, Some(546))).collect();
     due.push(owed(9, 50_000, Some(546)));
     let planned = with_small(due, &[10_000_000_000]).plan();
     assert_eq!(paid(&planned), [(2, 653), (3, 653), (4, 653), (9, 50_000)]);
@@ -116,7 +116,7 @@ fn small_balances_ride_along_as_far_as_the_others_room_for_fees_goes() {
 fn after_sixty_four_that_can_not_ride_along_no_more_are_tried() {
     // There is no room for any output more. The smallest of all needs none: it goes to an address that is paid.
     let planned = |in_vain: u8| {
-        let mut due: Vec<Candidate> = (0..in_vain).map(|n| owed(n, 653, Some(546))).collect();
+        let mut due: Vec<Payee> = (0..in_vain).map(|n| owed(n, 653, Some(546))).collect();
         due.push(owed(200, 28_800, Some(546)));
         let mut shares = owed(201, 600, Some(546));
         shares.address = due.last().and_then(|due| due.address.clone());
@@ -131,7 +131,7 @@ fn after_sixty_four_that_can_not_ride_along_no_more_are_tried() {
 fn who_is_left_out_does_not_count_as_an_output_any_more() {
     // Each small balance pays just for its own output, and the larger one for the rest of a transaction with one coin.
     // With the change there are 252 outputs, the most that a short count tells; the second coin is for the last alone.
-    let mut due: Vec<Candidate> = (0..251).map(|n| owed(n, 6_800, Some(546))).collect();
+    let mut due: Vec<Payee> = (0..251).map(|n| owed(n, 6_800, Some(546))).collect();
     due.push(owed(251, 28_800, Some(546)));
     let (total, fee) = (250 * 6_800 + 28_800, 250 * 340 + 1_440);
     let planned = with_small(due, &[total + fee, 20_000]).plan();

@@ -20,7 +20,7 @@ fn only_a_rival_as_deep_as_a_payout_must_be_gives_money_back() {
     let rival = |confirmations| Rival::Spent { by, confirmations };
     assert_eq!(rival_act(&signed, rival(5), depths), Act::Wait);
     assert!(
-        matches!(rival_act(&signed, rival(6), depths), Act::Steps(steps) if matches!(steps[0], Step::Return(_)))
+        matches!(rival_act(&signed, rival(6), depths), Act::Steps(steps) if matches!(steps[0], Transition::Return(_)))
     );
     assert_eq!(rival_act(&signed, Rival::None, depths), Act::Send);
     assert_eq!(
@@ -30,7 +30,7 @@ fn only_a_rival_as_deep_as_a_payout_must_be_gives_money_back() {
     );
     assert_eq!(next_act(&signed, Seen::Unknown, depths), Act::Send);
     let sent = next_act(&signed, Seen::Confirmed(6), depths);
-    assert_eq!(sent, Act::Steps(vec![Step::Send, Step::Confirm(6)]));
+    assert_eq!(sent, Act::Steps(vec![Transition::Send, Transition::Confirm(6)]));
 }
 
 const DEPTHS: Depths = Depths {
@@ -54,8 +54,8 @@ fn payout_in(state: PayoutState) -> Payout {
 fn whatever_the_wallet_sees_each_state_has_one_answer() {
     use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Returned, Signed};
     use Seen::{Conflicted, Mempool, Unknown};
-    let steps = |steps: &[Step]| Act::Steps(steps.to_vec());
-    let (send, depth) = (|| Step::Send, Step::Depth);
+    let steps = |steps: &[Transition]| Act::Steps(steps.to_vec());
+    let (send, depth) = (|| Transition::Send, Transition::Depth);
     let seen = [
         Unknown,
         Mempool,
@@ -77,9 +77,9 @@ fn whatever_the_wallet_sees_each_state_has_one_answer() {
                 Act::AskRival,
                 steps(&[send()]),
                 steps(&[send(), depth(5)]),
-                steps(&[send(), Step::Confirm(6)]),
-                steps(&[send(), Step::Confirm(99)]),
-                steps(&[send(), Step::Confirm(100)]),
+                steps(&[send(), Transition::Confirm(6)]),
+                steps(&[send(), Transition::Confirm(99)]),
+                steps(&[send(), Transition::Confirm(100)]),
             ],
         ),
         (
@@ -90,22 +90,22 @@ fn whatever_the_wallet_sees_each_state_has_one_answer() {
                 Act::AskRival,
                 Act::Wait,
                 steps(&[depth(5)]),
-                steps(&[Step::Confirm(6)]),
-                steps(&[Step::Confirm(99)]),
-                steps(&[Step::Confirm(100)]),
+                steps(&[Transition::Confirm(6)]),
+                steps(&[Transition::Confirm(99)]),
+                steps(&[Transition::Confirm(100)]),
             ],
         ),
         (
             Confirmed,
             [
-                steps(&[Step::Unconfirm(0)]),
-                steps(&[Step::Unconfirm(0)]),
-                steps(&[Step::Unconfirm(0)]),
-                steps(&[Step::Unconfirm(4)]),
-                steps(&[Step::Unconfirm(5)]),
+                steps(&[Transition::Unconfirm(0)]),
+                steps(&[Transition::Unconfirm(0)]),
+                steps(&[Transition::Unconfirm(0)]),
+                steps(&[Transition::Unconfirm(4)]),
+                steps(&[Transition::Unconfirm(5)]),
                 steps(&[depth(6)]),
                 steps(&[depth(99)]),
-                steps(&[depth(100), Step::Forget]),
+                steps(&[depth(100), Transition::Forget]),
             ],
         ),
         (
@@ -114,11 +114,11 @@ fn whatever_the_wallet_sees_each_state_has_one_answer() {
                 Act::AskRival,
                 Act::AskRival,
                 Act::AskRival,
-                steps(&[Step::Revive(4)]),
-                steps(&[Step::Revive(5)]),
-                steps(&[Step::Revive(6)]),
-                steps(&[Step::Revive(99)]),
-                steps(&[Step::Revive(100)]),
+                steps(&[Transition::Revive(4)]),
+                steps(&[Transition::Revive(5)]),
+                steps(&[Transition::Revive(6)]),
+                steps(&[Transition::Revive(99)]),
+                steps(&[Transition::Revive(100)]),
             ],
         ),
     ];
@@ -134,7 +134,7 @@ fn whatever_the_wallet_sees_each_state_has_one_answer() {
     known.confirmations = 100;
     assert_eq!(
         next_act(&known, Seen::Confirmed(100), DEPTHS),
-        steps(&[Step::Forget])
+        steps(&[Transition::Forget])
     );
     known.confirmations = 6;
     assert_eq!(next_act(&known, Seen::Confirmed(6), DEPTHS), Act::Wait);
@@ -149,9 +149,9 @@ fn a_rival_is_proof_from_the_depth_of_a_payout_on_and_forgotten_at_that_of_forge
     let by = Txid::from_bytes([9; 32]);
     let given_back = |confirmations: u32| {
         let note = format!("its inputs were spent by transaction {by}, {confirmations} deep");
-        Act::Steps(vec![Step::Return(note)])
+        Act::Steps(vec![Transition::Return(note)])
     };
-    let forgotten = || Act::Steps(vec![Step::Forget]);
+    let forgotten = || Act::Steps(vec![Transition::Forget]);
     // Without a rival, and with one that is 0, 5, 6, 7, 99, 100 and 101 deep.
     let rivals = [
         None,

@@ -6,7 +6,7 @@ use super::*;
 /// What a world is planned from.
 #[derive(Clone, Debug)]
 pub(super) struct World {
-    candidates: Vec<Candidate>,
+    candidates: Vec<Payee>,
     coins: Vec<u64>,
     pub(super) rules: PlanRules,
 }
@@ -76,7 +76,7 @@ impl World {
                 && candidate.payable > Amount::ZERO
         });
         let script =
-            |c: &Candidate| PayoutAddress::parse(c.address.as_deref()?, AddressFormat::BitcoinRegtest).ok();
+            |c: &Payee| PayoutAddress::parse(c.address.as_deref()?, AddressFormat::BitcoinRegtest).ok();
         due.filter_map(|c| Some((c.hotkey, (c.payable.sats(), script(c)?.script()))))
             .filter(|(_, (_, script))| !self.rules.refused.contains(script))
             .collect()
@@ -107,20 +107,18 @@ fn any_world() -> impl Strategy<Value = World> {
     );
     let least = prop_oneof![Just(0u64), 546u64..5_000];
     (rows, coins, limits, least).prop_map(|(rows, coins, (payer, outputs_max, rate, vbytes_max), least)| {
-        let candidates = rows
-            .into_iter()
-            .map(|(n, (payable, threshold, place))| Candidate {
-                hotkey: key(n),
-                payable: sats(payable),
-                // Some share an address, one has none, and one has one of another network.
-                address: match place {
-                    0 => None,
-                    1 => Some("bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq".to_owned()),
-                    2..4 => Some(address(0)),
-                    _ => Some(address(n)),
-                },
-                threshold: threshold.map(sats),
-            });
+        let candidates = rows.into_iter().map(|(n, (payable, threshold, place))| Payee {
+            hotkey: key(n),
+            payable: sats(payable),
+            // Some share an address, one has none, and one has one of another network.
+            address: match place {
+                0 => None,
+                1 => Some("bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq".to_owned()),
+                2..4 => Some(address(0)),
+                _ => Some(address(n)),
+            },
+            threshold: threshold.map(sats),
+        });
         let mut rules = rules(payer, outputs_max);
         rules.threshold = sats(3_000);
         rules.threshold_min = sats(least);
@@ -225,7 +223,7 @@ proptest! {
         world.rules.outputs_max = 100;
         world.candidates.retain(|candidate| candidate.hotkey != key(77));
         let before = world.plan();
-        world.candidates.push(Candidate {
+        world.candidates.push(Payee {
             hotkey: key(77),
             payable: sats(stranger),
             address: Some(address(200)),
@@ -247,7 +245,7 @@ proptest! {
     ) {
         let mut rules = rules(payer, 100);
         rules.terms.vbytes_max = 700;
-        let mut left: Vec<Candidate> = amounts.iter().zip(0u8..).map(|(&amount, n)| Candidate {
+        let mut left: Vec<Payee> = amounts.iter().zip(0u8..).map(|(&amount, n)| Payee {
             hotkey: key(n), payable: sats(amount), address: Some(address(n)), threshold: None,
         }).collect();
         let mut coins = vec![coin; 2 * usize::try_from(amounts.iter().sum::<u64>() / coin + 8).unwrap()];
@@ -269,8 +267,8 @@ proptest! {
     }
 }
 
-pub(super) fn owed(n: u8, payable: u64, threshold: Option<u64>) -> Candidate {
-    Candidate {
+pub(super) fn owed(n: u8, payable: u64, threshold: Option<u64>) -> Payee {
+    Payee {
         hotkey: key(n),
         payable: sats(payable),
         address: Some(address(n)),
@@ -278,7 +276,7 @@ pub(super) fn owed(n: u8, payable: u64, threshold: Option<u64>) -> Candidate {
     }
 }
 
-pub(super) fn with_defaults(candidates: Vec<Candidate>, coins: &[u64]) -> World {
+pub(super) fn with_defaults(candidates: Vec<Payee>, coins: &[u64]) -> World {
     let mut rules = rules(FeePayer::Pool, 2_000);
     rules.threshold = sats(100_000);
     rules.threshold_min = Amount::ZERO;
@@ -293,7 +291,7 @@ pub(super) fn with_defaults(candidates: Vec<Candidate>, coins: &[u64]) -> World 
 
 #[test]
 fn many_balances_that_cost_too_much_keep_nobody_waiting() {
-    let mut candidates: Vec<Candidate> = (0..150).map(|n| owed(n, 653, Some(546))).collect();
+    let mut candidates: Vec<Payee> = (0..150).map(|n| owed(n, 653, Some(546))).collect();
     candidates.push(owed(200, 297_980, None));
     let mut world = with_defaults(candidates, &[10_000_000_000]);
     assert_eq!(world.rules.least(), sats(8_600), "pays for its own output");

@@ -3,17 +3,17 @@
 use super::*;
 
 /// Every step, in all of its kinds.
-fn any_step() -> impl Strategy<Value = Step> {
+fn any_step() -> impl Strategy<Value = Transition> {
     prop_oneof![
         Just(signing(&[3, 2], 5)),
-        Just(Step::Send),
-        (0u32..9).prop_map(Step::Depth),
-        Just(Step::Confirm(6)),
-        Just(Step::Unconfirm(0)),
-        Just(Step::Return("spent".to_owned())),
-        Just(Step::Cancel("refused".to_owned())),
-        Just(Step::Revive(1)),
-        Just(Step::Forget),
+        Just(Transition::Send),
+        (0u32..9).prop_map(Transition::Depth),
+        Just(Transition::Confirm(6)),
+        Just(Transition::Unconfirm(0)),
+        Just(Transition::Return("spent".to_owned())),
+        Just(Transition::Cancel("refused".to_owned())),
+        Just(Transition::Revive(1)),
+        Just(Transition::Forget),
     ]
 }
 
@@ -70,7 +70,7 @@ fn a_payout_is_signed_once() {
         .step(&signing(&[3, 2], 5), Timestamp::EPOCH, none)
         .unwrap()
         .payout;
-    let Step::Sign {
+    let Transition::Sign {
         signed: mut other,
         fees,
     } = signing(&[3, 2], 5)
@@ -78,11 +78,11 @@ fn a_payout_is_signed_once() {
         unreachable!()
     };
     other.txid = Txid::from_bytes([2; 32]);
-    let again = signed.step(&Step::Sign { signed: other, fees }, Timestamp::EPOCH, none);
-    assert!(matches!(again, Err(StepError::OtherTransaction { .. })));
+    let again = signed.step(&Transition::Sign { signed: other, fees }, Timestamp::EPOCH, none);
+    assert!(matches!(again, Err(TransitionError::OtherTransaction { .. })));
     for fees in [&[3][..], &[3, 3], &[101, 0]] {
         let wrong = payout.step(&signing(fees, 5), Timestamp::EPOCH, none);
-        assert!(matches!(wrong, Err(StepError::Fees { .. })), "{fees:?}");
+        assert!(matches!(wrong, Err(TransitionError::Fees { .. })), "{fees:?}");
     }
 }
 
@@ -92,14 +92,14 @@ fn payout_in(state: PayoutState) -> Payout {
     let parts = vec![part(1, 100), part(2, 50)];
     let reserved = Payout::reserve(PayoutId::new(1), Timestamp::EPOCH, parts, FeePayer::Miners, rate);
     let sign = || signing(&[3, 2], 5);
-    let returned = || Step::Return("spent".to_owned());
+    let returned = || Transition::Return("spent".to_owned());
     let steps = match state {
         PayoutState::Reserved => vec![],
         PayoutState::Signed => vec![sign()],
-        PayoutState::Broadcast => vec![sign(), Step::Send],
-        PayoutState::Confirmed => vec![sign(), Step::Send, Step::Confirm(6)],
-        PayoutState::Returned => vec![sign(), Step::Send, returned()],
-        PayoutState::Cancelled => vec![Step::Cancel("refused".to_owned())],
+        PayoutState::Broadcast => vec![sign(), Transition::Send],
+        PayoutState::Confirmed => vec![sign(), Transition::Send, Transition::Confirm(6)],
+        PayoutState::Returned => vec![sign(), Transition::Send, returned()],
+        PayoutState::Cancelled => vec![Transition::Cancel("refused".to_owned())],
     };
     steps.iter().fold(reserved, |payout, step| {
         let stepped = payout.step(step, Timestamp::EPOCH, |_| Amount::ZERO);
@@ -112,14 +112,14 @@ fn every_step_from_every_state() {
     use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Returned, Signed};
     let steps = [
         signing(&[3, 2], 5),
-        Step::Send,
-        Step::Depth(4),
-        Step::Confirm(7),
-        Step::Unconfirm(2),
-        Step::Return("gone".to_owned()),
-        Step::Cancel("refused".to_owned()),
-        Step::Revive(3),
-        Step::Forget,
+        Transition::Send,
+        Transition::Depth(4),
+        Transition::Confirm(7),
+        Transition::Unconfirm(2),
+        Transition::Return("gone".to_owned()),
+        Transition::Cancel("refused".to_owned()),
+        Transition::Revive(3),
+        Transition::Forget,
     ];
     // A state's initial: the step leads there; `=`: it changes no state; `-`: it cannot be taken.
     let table = [
@@ -150,7 +150,7 @@ fn every_step_from_every_state() {
                 'R' => Returned,
                 _ => Cancelled,
             };
-            let Stepped {
+            let Transitioned {
                 payout: next,
                 postings,
             } = stepped.unwrap();
@@ -168,28 +168,28 @@ fn every_step_from_every_state() {
                 "{name} from {state}: {postings:?}"
             );
             match step {
-                Step::Depth(_) => assert_eq!(next.confirmations, 4),
-                Step::Forget => assert!(!next.is_watched && next.signed.unwrap().bytes.is_empty()),
+                Transition::Depth(_) => assert_eq!(next.confirmations, 4),
+                Transition::Forget => assert!(!next.is_watched && next.signed.unwrap().bytes.is_empty()),
                 _ if to == state => assert_eq!(next, payout, "{name} from {state}"),
-                Step::Confirm(_) => assert_eq!((next.confirmations, next.note.as_str()), (7, "")),
-                Step::Unconfirm(_) => {
+                Transition::Confirm(_) => assert_eq!((next.confirmations, next.note.as_str()), (7, "")),
+                Transition::Unconfirm(_) => {
                     assert_eq!(next.confirmations, 2);
                     assert!(next.is_watched && next.note.contains("reorganisation"));
                 }
-                Step::Revive(_) => {
+                Transition::Revive(_) => {
                     assert_eq!(next.confirmations, 3);
                     assert!(next.is_watched && next.note.contains("given back"));
                 }
-                Step::Return(note) => {
+                Transition::Return(note) => {
                     assert_eq!((next.confirmations, &next.note), (0, note));
                     assert!(next.is_watched, "a reorganisation may bring it back");
                 }
-                Step::Cancel(note) => {
+                Transition::Cancel(note) => {
                     assert_eq!(&next.note, note);
                     assert!(!next.is_watched);
                 }
-                Step::Send => assert_eq!(next.sent_at, Some(now)),
-                Step::Sign { .. } => {
+                Transition::Send => assert_eq!(next.sent_at, Some(now)),
+                Transition::Sign { .. } => {
                     let fees: Vec<u64> = next.parts.iter().map(|part| part.fee.sats()).collect();
                     assert_eq!(fees, [3, 2]);
                 }
@@ -209,7 +209,7 @@ fn fees_are_those_of_the_parts_and_at_most_the_transactions() {
     };
     let why = |payer, fees: &[u64], fee| match sign(payer, fees, fee) {
         Ok(_) => "",
-        Err(StepError::Fees { why, .. }) => why,
+        Err(TransitionError::Fees { why, .. }) => why,
         Err(error) => panic!("{error}"),
     };
     let (pool, miners) = (FeePayer::Pool, FeePayer::Miners);
@@ -245,13 +245,13 @@ fn being_deep_pays_each_part_less_its_fee_and_the_network_the_whole_fee() {
             ..payout_in(PayoutState::Reserved)
         };
         let none = |_: &Hotkey| Amount::ZERO;
-        let steps = [signing(fees, fee), Step::Send];
+        let steps = [signing(fees, fee), Transition::Send];
         let sent = steps.iter().fold(payout, |payout, step| {
             payout.step(step, Timestamp::EPOCH, none).unwrap().payout
         });
         lines(
             &sent
-                .step(&Step::Confirm(6), Timestamp::EPOCH, none)
+                .step(&Transition::Confirm(6), Timestamp::EPOCH, none)
                 .unwrap()
                 .postings,
         )
@@ -291,7 +291,7 @@ fn what_no_balance_covers_the_reserve_bears_and_gets_back() {
         uncovered: Amount::ZERO,
         payer: FeePayer::Pool,
     };
-    let Step::Sign { signed, .. } = signing(&[], 5) else {
+    let Transition::Sign { signed, .. } = signing(&[], 5) else {
         unreachable!()
     };
     let at = Timestamp::from_secs(9);
@@ -320,18 +320,18 @@ fn what_no_balance_covers_the_reserve_bears_and_gets_back() {
     );
     assert!(booked.payout.is_adopted());
     // Should another transaction have taken its place, each gets back what it gave.
-    let returned = Step::Return("spent".to_owned());
+    let returned = Transition::Return("spent".to_owned());
     let back = booked.payout.step(&returned, at, has).unwrap();
     assert_eq!(back.postings, booked.postings.reversed());
     assert_eq!(borne(&back.payout), [0, 0, 0]);
     // And if it comes back after all, each gives again what it has.
-    let revived = back.payout.step(&Step::Revive(1), at, has).unwrap();
+    let revived = back.payout.step(&Transition::Revive(1), at, has).unwrap();
     assert_eq!(
         (revived.postings, borne(&revived.payout)),
         (booked.postings, vec![0, 0, 30])
     );
     // Where it came from stays known when it is deep.
-    let deep = booked.payout.step(&Step::Confirm(6), at, has).unwrap();
+    let deep = booked.payout.step(&Transition::Confirm(6), at, has).unwrap();
     assert_eq!(deep.payout.note, booked.payout.note);
 
     let covered = payout.adoption(|_| sats(140)).unwrap();

@@ -83,7 +83,7 @@ fn a_balance_is_due_at_its_threshold_and_waits_a_sat_below() {
     for payer in [FeePayer::Pool, FeePayer::Miners] {
         let rules = rules(payer, 10);
         let planned = |payable, own: Option<u64>| {
-            let miner = Candidate {
+            let miner = Payee {
                 hotkey: key(1),
                 payable: sats(payable),
                 address: Some(ADDRESSES[0].to_owned()),

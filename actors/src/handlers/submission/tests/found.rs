@@ -7,8 +7,8 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::RejectedShare;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::work::ExtraNonce1;
+use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::EASY_BITS;
-use dwarves_testkit::memory::MemoryStore;
 use dwarves_testkit::{RecordingHalt, TestChain, TestWallet};
 
 use super::*;
@@ -63,7 +63,7 @@ const STATES: [State; 13] = [
 ];
 
 struct Pool {
-    memory: MemoryStore,
+    memory: InlineStore,
     chain: TestChain,
     clock: ManualClock,
     ports: PoolPorts,
@@ -75,11 +75,11 @@ async fn asked<R: Request>(port: &Port<R>, payload: R) -> R::Reply {
 }
 
 impl Pool {
-    async fn on(memory: MemoryStore, chain: TestChain) -> Self {
+    async fn on(memory: InlineStore, chain: TestChain) -> Self {
         Self::with(pool_settings(), memory, chain).await
     }
 
-    async fn with(settings: PoolSettings, memory: MemoryStore, chain: TestChain) -> Self {
+    async fn with(settings: PoolSettings, memory: InlineStore, chain: TestChain) -> Self {
         let clock = ManualClock::at(BEGIN);
         let world = World {
             store: Arc::new(memory.clone()),
@@ -136,7 +136,7 @@ async fn find(way: Way, state: State) {
     if state == State::NoRoom {
         settings.miners.recent_shares_max = 0;
     }
-    let mut pool = Pool::with(settings, MemoryStore::new(), TestChain::new(EASY_BITS)).await;
+    let mut pool = Pool::with(settings, InlineStore::fresh(), TestChain::new(EASY_BITS)).await;
     let register = RegisterMiner {
         hotkey: hotkey(1),
         payout_address: None,
@@ -293,7 +293,7 @@ async fn a_block_is_the_pools_whatever_becomes_of_its_share_by_every_way_in_ever
 async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
     tokio::time::pause();
     for ends_work in [false, true] {
-        let pool = Pool::on(MemoryStore::new(), TestChain::new(EASY_BITS)).await;
+        let pool = Pool::on(InlineStore::fresh(), TestChain::new(EASY_BITS)).await;
         for n in [1, 9] {
             let register = RegisterMiner {
                 hotkey: hotkey(n),

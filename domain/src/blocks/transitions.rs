@@ -1,11 +1,24 @@
 //! What a block's state becomes when a synced chain says where it is.
 
-use dwarves_ports::chain::BlockStatus;
-use dwarves_ports::store::BlockState;
+use super::BlockState;
+
+/// Where a block is, as a chain says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockStatus {
+    /// The chain does not know it.
+    Unknown,
+    /// Known, but not on the best chain.
+    SideChain,
+    /// On the best chain, with this many confirmations (the tip has 1).
+    MainChain {
+        /// Blocks from this one to the tip, both included.
+        confirmations: u32,
+    },
+}
 
 /// What follows from the chain's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// The block is in this state, with this many confirmations.
     Becomes(BlockState, u32),
     /// The chain does not know it, and is to be told.
@@ -24,7 +37,7 @@ pub(super) enum Verdict {
 /// | beside the best chain | orphaned |
 /// | not known, and refused | refused |
 /// | not known | submitted again; without bytes orphaned, or missing if it was mature |
-pub(super) fn verdict(
+pub fn verdict(
     old: BlockState,
     status: BlockStatus,
     maturity: u32,

@@ -1,7 +1,8 @@
-//! The reads of a memory store.
+//! The reads of the plain store.
 
 use std::collections::BTreeMap;
 
+use dwarves_domain::blocks::CreditKind;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence, TemplateId};
 use dwarves_domain::ledger::{Account, Balance, Holdings};
@@ -14,7 +15,7 @@ use super::money::end_of;
 use super::state::{Batch, State, StoredShare, corrupt};
 use dwarves_ports::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
 use dwarves_ports::store::rows::{
-    AuditRow, BlockCredits, BlockRow, CreditKind, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
 };
 use dwarves_ports::store::{Accounting, BlockState, StoreError};
 

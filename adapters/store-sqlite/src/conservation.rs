@@ -8,7 +8,7 @@ use dwarves_domain::ledger::{Account, Holdings, Income};
 use dwarves_ports::store::Accounting;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::cells::Cells;
+use super::columns::Cells;
 use super::error::{Outcome, corrupt};
 use super::state::all;
 

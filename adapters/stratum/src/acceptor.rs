@@ -20,9 +20,9 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::front::Newcomer;
-use super::offenders::KeptOutWorkers;
-use super::seats::{AddressSeat, Lease, NoSeat, Seats};
+use super::connection_limiter::{AddressSeat, ConnectionLimiter, Lease, NoSeat};
+use super::dispatcher::Newcomer;
+use super::penalties::KeptOutWorkers;
 use super::settings::Listener;
 
 /// Connections that may wait in the mailbox, beside the sessions' questions.
@@ -77,8 +77,8 @@ impl Request for CloseGate {
 }
 
 /// The actor that owns who may connect.
-pub struct StratumGate {
-    seats: Seats,
+pub struct StratumAcceptor {
+    seats: ConnectionLimiter,
     clock: SharedClock,
     /// Tells the threads which workers are kept out.
     kept_out: watch::Sender<Arc<KeptOutWorkers>>,
@@ -93,10 +93,10 @@ pub struct StratumGate {
     is_shut: bool,
 }
 
-impl StratumGate {
+impl StratumAcceptor {
     /// A gate before these bound listeners. It opens when it is told of the threads behind it.
     pub fn new(
-        seats: Seats,
+        seats: ConnectionLimiter,
         clock: SharedClock,
         kept_out: watch::Sender<Arc<KeptOutWorkers>>,
         bound: Vec<std::net::TcpListener>,
@@ -185,7 +185,7 @@ impl StratumGate {
     }
 }
 
-impl Actor for StratumGate {
+impl Actor for StratumAcceptor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -203,7 +203,7 @@ impl Actor for StratumGate {
 #[rtype(result = "()")]
 pub struct OpenGate(pub Vec<Outbox<Newcomer>>);
 
-impl Handler<OpenGate> for StratumGate {
+impl Handler<OpenGate> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, open: OpenGate, ctx: &mut Self::Context) {
@@ -223,7 +223,7 @@ struct Arrived {
     listener: usize,
 }
 
-impl Handler<Arrived> for StratumGate {
+impl Handler<Arrived> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, arrived: Arrived, _: &mut Self::Context) {
@@ -240,7 +240,7 @@ impl Handler<Arrived> for StratumGate {
     }
 }
 
-impl Handler<WorkChanged> for StratumGate {
+impl Handler<WorkChanged> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, news: WorkChanged, _: &mut Self::Context) {
@@ -248,7 +248,7 @@ impl Handler<WorkChanged> for StratumGate {
     }
 }
 
-impl Handler<Ask<TakeExtraNonce>> for StratumGate {
+impl Handler<Ask<TakeExtraNonce>> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<TakeExtraNonce>, _: &mut Self::Context) {
@@ -258,7 +258,7 @@ impl Handler<Ask<TakeExtraNonce>> for StratumGate {
     }
 }
 
-impl Handler<Ask<Admit>> for StratumGate {
+impl Handler<Ask<Admit>> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<Admit>, _: &mut Self::Context) {
@@ -268,7 +268,7 @@ impl Handler<Ask<Admit>> for StratumGate {
     }
 }
 
-impl Handler<PutOut> for StratumGate {
+impl Handler<PutOut> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, news: PutOut, _: &mut Self::Context) {
@@ -283,7 +283,7 @@ impl Handler<PutOut> for StratumGate {
     }
 }
 
-impl Handler<LetGo> for StratumGate {
+impl Handler<LetGo> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, news: LetGo, _: &mut Self::Context) {
@@ -296,7 +296,7 @@ impl Handler<LetGo> for StratumGate {
 #[rtype(result = "()")]
 struct LookAtOffenders;
 
-impl Handler<LookAtOffenders> for StratumGate {
+impl Handler<LookAtOffenders> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, _: LookAtOffenders, _: &mut Self::Context) {
@@ -311,7 +311,7 @@ impl Handler<LookAtOffenders> for StratumGate {
     }
 }
 
-impl StratumGate {
+impl StratumAcceptor {
     fn tell_kept_out(&mut self) {
         let workers = self.seats.offenders().workers();
         self.kept_out.send_replace(Arc::new(workers));
@@ -330,7 +330,7 @@ impl StratumGate {
     }
 }
 
-impl Handler<Ask<ReadGate>> for StratumGate {
+impl Handler<Ask<ReadGate>> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<ReadGate>, _: &mut Self::Context) {
@@ -339,10 +339,12 @@ impl Handler<Ask<ReadGate>> for StratumGate {
     }
 }
 
-impl Handler<Ask<GateControl>> for StratumGate {
+impl Handler<Ask<GateControl>> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<GateControl>, _: &mut Self::Context) {
+        let order = ask.reply.span();
+        let _said_of_it = order.enter();
         let outcome = match ask.payload {
             GateControl::Status => Ok(self.view().to_json()),
             GateControl::Lift(address) => match self.seats.offenders().lift(address) {
@@ -370,7 +372,7 @@ fn named(one: &KeptOut) -> String {
     }
 }
 
-impl Handler<Ask<CloseGate>> for StratumGate {
+impl Handler<Ask<CloseGate>> for StratumAcceptor {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<CloseGate>, ctx: &mut Self::Context) {

@@ -1,7 +1,7 @@
 //! What one drawn write is, by what is stored by now.
 
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
-use dwarves_domain::payouts::{Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, Signed, Step, Txid};
+use dwarves_domain::payouts::{Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, Signed, Transition, Txid};
 use dwarves_domain::rewards::{
     BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, Source, close, pplns,
 };
@@ -311,19 +311,19 @@ impl History {
                 let byte = u8::try_from(id.get() % 250).unwrap() + u8::from(one_in(19, c));
                 let fees: Vec<Amount> = (0..parts).map(|n| sats(n as u64 + 1)).collect();
                 let fee = fees.iter().map(|fee| fee.sats()).sum();
-                Step::Sign {
+                Transition::Sign {
                     signed: signed(byte, fee),
                     fees,
                 }
             }
-            3 | 4 => Step::Send,
-            5 => Step::Depth(u32::from(c % 6)),
-            6 => Step::Confirm(u32::from(c % 6) + 1),
-            7 => Step::Unconfirm(u32::from(c % 3)),
-            8 => Step::Return(format!("rival {c}")),
-            9 => Step::Cancel(format!("because {c}")),
-            10 => Step::Revive(u32::from(c % 4)),
-            _ => Step::Forget,
+            3 | 4 => Transition::Send,
+            5 => Transition::Depth(u32::from(c % 6)),
+            6 => Transition::Confirm(u32::from(c % 6) + 1),
+            7 => Transition::Unconfirm(u32::from(c % 3)),
+            8 => Transition::Return(format!("rival {c}")),
+            9 => Transition::Cancel(format!("because {c}")),
+            10 => Transition::Revive(u32::from(c % 4)),
+            _ => Transition::Forget,
         };
         Some(Write::StepPayout {
             id,

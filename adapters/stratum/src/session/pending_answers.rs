@@ -85,6 +85,20 @@ fn write_fault(out: &mut Vec<u8>, id: &str, fault: Fault, is_block: bool) {
     }
 }
 
+/// Tells the log what became of a share.
+fn tell(verdict: &ShareVerdict, worker: WorkerId) {
+    let worker = worker.get();
+    match verdict {
+        Ok(share) => tracing::debug!(
+            share = %share.hash,
+            sequence = share.sequence.get(),
+            worker,
+            "share is answered: accepted"
+        ),
+        Err(reason) => tracing::debug!(reason = reason.reason(), worker, "share is answered: rejected"),
+    }
+}
+
 /// One thing that is due.
 enum Due {
     /// A text that is ready, but not its turn yet.
@@ -174,7 +188,11 @@ impl StratumSession {
                 let mut verdict = || verdicts.next().expect("every share gets a verdict");
                 let fault = match slot {
                     Slot::Known(fault) => Some(fault),
-                    Slot::Judged(worker) => talk.on_verdict(verdict(), worker, scene),
+                    Slot::Judged(worker) => {
+                        let verdict = verdict();
+                        tell(verdict, worker);
+                        talk.on_verdict(verdict, worker, scene)
+                    }
                     Slot::Stray(fault) => {
                         verdict();
                         Some(fault)

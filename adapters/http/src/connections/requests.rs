@@ -13,6 +13,7 @@ use actix_web::http::header::{DATE, HeaderValue, HttpDate, TryIntoHeaderValue};
 use actix_web::{Error, HttpMessage, HttpRequest, ResponseError, web};
 use dwarves_domain::network::host;
 use dwarves_domain::time::Timestamp;
+use tracing::{Instrument, Level, Span};
 
 use super::{BODY_OF_UNKNOWN_LENGTH, Connection, Connections};
 use crate::client;
@@ -132,6 +133,21 @@ fn http_date(date: Timestamp) -> Option<HeaderValue> {
     date.try_into_value().ok()
 }
 
+/// The span of a request. Its route is the pattern of its path, of which there are few.
+fn span_of(req: &ServiceRequest, state: Option<&web::Data<HttpState>>) -> Span {
+    let client = || match state {
+        Some(state) => client::address(req.request(), state).to_string(),
+        None => "unknown".to_owned(),
+    };
+    dwarves_actors::span!(
+        Level::DEBUG,
+        "request",
+        method = %req.method(),
+        route = req.match_pattern().as_deref().unwrap_or("none"),
+        client = client()
+    )
+}
+
 /// Hands a request on to the routes, and knows meanwhile that it is being handled. For `App::wrap_fn`.
 pub fn attend<S>(
     req: ServiceRequest,
@@ -142,12 +158,14 @@ where
 {
     let line = req.conn_data::<Line>().cloned();
     let state = req.app_data::<web::Data<HttpState>>().cloned();
+    let span = span_of(&req, state.as_ref());
+    let _said_of_it = span.clone().entered();
     let begun = line.as_ref().map(|line| Attending::begin(line, &req)).transpose();
     let answer = match begun {
         Ok(attending) => Ok((attending, routes.call(req))),
         Err(problem) => Err(req.into_response(problem.error_response())),
     };
-    async move {
+    let answered = async move {
         let mut response = match answer {
             Ok((_attending, answer)) => answer.await?,
             Err(refused) => refused,
@@ -160,6 +178,13 @@ where
             let head = response.response_mut().head_mut();
             head.set_connection_type(ConnectionType::Close);
         }
+        tracing::debug!(
+            method = %response.request().method(),
+            path = response.request().path(),
+            status = response.status().as_u16(),
+            "request is answered"
+        );
         Ok(response)
-    }
+    };
+    answered.instrument(span)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -181,7 +181,7 @@ impl Store for PacedStore {
         self.read(move |store| store.miner_credits(hotkey, page))
     }
 
-    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>> {
         self.read(move |store| store.payout_candidates(least))
     }
 
@@ -193,7 +193,7 @@ impl Store for PacedStore {
         self.read(|store| store.settings())
     }
 
-    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+    fn payees(&self) -> StoreFuture<Vec<Payee>> {
         self.read(|store| store.payees())
     }
 

@@ -1,5 +1,6 @@
 //! Blocks, rounds and balances in memory.
 
+use dwarves_domain::blocks::{CreditKind, effort};
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::rewards::{ClosedRound, HalfUnits, Source};
@@ -8,7 +9,7 @@ use dwarves_domain::units::Units;
 
 use super::state::{Rest, State, StoredRound, conflict, corrupt};
 use dwarves_ports::store::rows::{
-    BlockCredits, BlockRow, CreditKind, CreditRow, FoundBlock, LedgerPosition, RoundRow, ShareRow,
+    BlockCredits, BlockRow, CreditRow, FoundBlock, LedgerPosition, RoundRow, ShareRow,
 };
 use dwarves_ports::store::{Accounting, BlockState, StoreError, Written};
 
@@ -17,8 +18,7 @@ impl State {
     pub(super) fn last_block_before(&self, sequence: Sequence, hash: HeaderHash) -> Option<&BlockRow> {
         let place_of = |hash: HeaderHash| self.rest.blocks.iter().position(|block| block.hash == hash);
         let here = (sequence, place_of(hash).unwrap_or(usize::MAX));
-        let counted =
-            |(_, block): &(usize, &BlockRow)| block.state != BlockState::Refused && block.hash != hash;
+        let counted = |(_, block): &(usize, &BlockRow)| block.state.ends_a_stretch() && block.hash != hash;
         let blocks = self.rest.blocks.iter().enumerate().filter(counted);
         blocks
             .map(|(place, block)| ((block.sequence, place), block))
@@ -29,7 +29,7 @@ impl State {
 
     fn effort(&self, sequence: Sequence, hash: HeaderHash, end: Units) -> Units {
         let before = self.last_block_before(sequence, hash);
-        end.saturating_sub(before.map_or(Units::ZERO, end_of))
+        effort(end, before.map(end_of))
     }
 
     /// Stores the block that a share is, or moves one that is there already to the share's place.
@@ -44,7 +44,7 @@ impl State {
         let effort = self.effort(sequence, share.hash, end);
         let known = self.rest.blocks.iter_mut().find(|b| b.hash == share.hash);
         if let Some(known) = known {
-            if known.accounting == Accounting::None {
+            if known.accounting.is_open() {
                 known.sequence = sequence;
                 known.total_before = total_before;
                 known.units = share.units;
@@ -79,7 +79,7 @@ impl State {
     ) -> Written {
         let known = self.rest.blocks.iter_mut().find(|b| b.hash == hash);
         let fate = known.map(|known| {
-            if known.accounting == Accounting::None {
+            if known.accounting.is_open() {
                 known.finder = known.finder.or(block.finder);
             }
             (known.state, known.confirmations)
@@ -102,7 +102,6 @@ impl State {
     ) {
         let (sequence, total) = (self.rest.last_share(), self.rest.total);
         let effort = self.effort(sequence, hash, total);
-        let is_deep = state == BlockState::Mature;
         self.rest.blocks.push(BlockRow {
             hash,
             height: block.height,
@@ -116,7 +115,11 @@ impl State {
             confirmations,
             accounting: Accounting::None,
             effort,
-            bytes: if is_deep { Vec::new() } else { block.bytes.clone() },
+            bytes: if state.needs_bytes() {
+                block.bytes.clone()
+            } else {
+                Vec::new()
+            },
         });
     }
 
@@ -131,7 +134,7 @@ impl State {
         if let Some(known) = self.rest.blocks.iter_mut().find(|b| b.hash == hash) {
             known.state = state;
             known.confirmations = confirmations;
-            if state == BlockState::Mature {
+            if !state.needs_bytes() {
                 known.bytes.clear();
             }
             return Ok(());
@@ -151,9 +154,7 @@ impl State {
         found_at: Timestamp,
     ) -> Result<(), StoreError> {
         if let Some(known) = self.rest.blocks.iter_mut().find(|b| b.hash == hash) {
-            if known.state == BlockState::Refused {
-                known.state = BlockState::Immature;
-            }
+            known.state = known.state.recovered();
             return Ok(());
         }
         if place.sequence > self.rest.last_share() {

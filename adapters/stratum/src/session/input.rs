@@ -18,14 +18,14 @@ use dwarves_domain::target::Difficulty;
 use dwarves_domain::work::SessionSeat;
 use tokio::sync::oneshot;
 
-use super::due::{DueShares, Slot};
+use super::pending_answers::{DueShares, Slot};
 use super::{End, StratumSession};
-use crate::conversation::{Attempt, Step, Telling};
-use crate::gate::TakeExtraNonce;
+use crate::acceptor::TakeExtraNonce;
+use crate::connection_limiter::Lease;
+use crate::conversation::{Attempt, Effect, Telling};
 use crate::protocol::fault::Fault;
 use crate::protocol::line::{self, Split};
 use crate::protocol::reply;
-use crate::seats::Lease;
 
 /// Answers of one session that may be waited for; further lines wait in the socket.
 const DUE_MAX: usize = 128;
@@ -65,7 +65,7 @@ pub(super) struct Knocking {
 
 /// The shares of the present read, for one miner.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct ReadShares {
     miner: Option<Hotkey>,
     shares: Vec<RolledShare>,
     answers: DueShares,
@@ -152,17 +152,18 @@ impl StratumSession {
         let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut text));
         match step {
             // What it is worth tells whether the miner is any good here: see `write_verdicts`.
-            Step::Share { id, attempt } => return self.on_attempt(id, attempt),
-            Step::Done => {}
-            Step::Subscribe { id, earlier } => match thread.peers.extranonce.post(TakeExtraNonce { earlier })
-            {
-                Ok(answer) => {
-                    let id = id.into();
-                    self.waiting = Some(Box::new(Waiting::Subscribing { id, earlier, answer }));
+            Effect::Share { id, attempt } => return self.on_attempt(id, attempt),
+            Effect::Done => {}
+            Effect::Subscribe { id, earlier } => {
+                match thread.peers.extranonce.post(TakeExtraNonce { earlier }) {
+                    Ok(answer) => {
+                        let id = id.into();
+                        self.waiting = Some(Box::new(Waiting::Subscribing { id, earlier, answer }));
+                    }
+                    Err(_) => reply::fault(&mut text, id, Fault::POOL_BUSY),
                 }
-                Err(_) => reply::fault(&mut text, id, Fault::POOL_BUSY),
-            },
-            Step::Join {
+            }
+            Effect::Join {
                 id, identity, worker, ..
             } if let Some(try_again) = thread.kept_out(self.ip, &identity, &worker) => {
                 reply::fault(&mut text, id, Fault::KeptOut { try_again });
@@ -171,7 +172,7 @@ impl StratumSession {
                     self.leaving = Some(End::KeptOut);
                 }
             }
-            Step::Join {
+            Effect::Join {
                 id,
                 user,
                 identity,
@@ -328,7 +329,7 @@ impl StratumSession {
             rest = after;
             let mut unsaid = Vec::new();
             let step = thread.on_stage(rules, |scene| self.talk.on_line(line, scene, &mut unsaid));
-            if let Step::Share { id, attempt } = step {
+            if let Effect::Share { id, attempt } = step {
                 self.on_attempt(id, attempt);
             }
         }
@@ -354,6 +355,7 @@ impl StratumSession {
                 match lease {
                     Ok(lease) => {
                         let seat = lease.seat();
+                        self.span_has_extranonce(seat.extranonce1);
                         self.lease = Some(lease);
                         let is_resumed = earlier == Some(seat);
                         self.say(|talk, scene, _| talk.subscribed(&id, seat, is_resumed, scene, &mut text));
@@ -386,12 +388,14 @@ impl StratumSession {
                 fixed,
                 earned,
             }) => {
+                self.span_has_worker(miner, user);
+                tracing::debug!("login ip={} user={user:?}", self.ip);
                 self.say(|talk, scene, _| talk.joined(user, (miner, worker), earned, fixed, scene));
                 self.checked_at = self.thread.now();
                 reply::ok(&mut text, id);
             }
             Err(refusal) => {
-                log::debug!("login refused ip={} why={refusal:?}", self.ip);
+                tracing::debug!("login refused ip={} why={refusal:?}", self.ip);
                 self.talk.on_refused_login();
                 reply::fault(&mut text, id, Fault::from(&refusal));
             }

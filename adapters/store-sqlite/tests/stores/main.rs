@@ -7,15 +7,16 @@
 
 use std::sync::Arc;
 
+use crate::plain::PlainStore;
 use dwarves_ports::store::{SharedStore, Store, StoreError, Write, Written};
-use dwarves_store_sqlite::{Inline, SqliteOptions, SqliteStore};
+use dwarves_store_sqlite::{InlineStore, SqliteOptions, SqliteStore};
 use dwarves_testkit::fresh_seeds;
-use dwarves_testkit::memory::MemoryStore;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 mod history;
+mod plain;
 mod questions;
 mod writes;
 
@@ -24,9 +25,9 @@ use history::{Draw, History};
 /// The plain reading, and the shipped store on disk and in memory.
 struct Triplets {
     directory: tempfile::TempDir,
-    plain: MemoryStore,
+    plain: PlainStore,
     on_disk: SharedStore,
-    inline: SqliteStore<Inline>,
+    inline: InlineStore,
 }
 
 impl Triplets {
@@ -35,9 +36,9 @@ impl Triplets {
         let on_disk = open(&directory);
         Self {
             directory,
-            plain: MemoryStore::new(),
+            plain: PlainStore::new(),
             on_disk,
-            inline: SqliteStore::inline().unwrap(),
+            inline: InlineStore::inline().unwrap(),
         }
     }
 

@@ -18,7 +18,7 @@ use dwarves_domain::work::{ChainTemplate, CoinbaseForm, ExtraNonce1, FullExtraNo
 use dwarves_ports::store::{
     CounterRow, ShareRow, SharedStore, Store, StoreErrorKind, TemplateRow, WorkerRow, Write, Written,
 };
-use dwarves_store_sqlite::{Inline, OpenError, SqliteOptions, SqliteStore};
+use dwarves_store_sqlite::{InlineStore, OpenError, SqliteOptions, SqliteStore};
 use dwarves_testkit::build::quiet_round;
 use dwarves_testkit::contract::Backend;
 
@@ -49,12 +49,12 @@ impl Backend for OnDisk {
 
 /// The same store without a disk and threads.
 struct InMemory {
-    last: RefCell<SqliteStore<Inline>>,
+    last: RefCell<InlineStore>,
 }
 
 impl Backend for InMemory {
     fn fresh() -> Self {
-        let last = RefCell::new(SqliteStore::inline().unwrap());
+        let last = RefCell::new(InlineStore::inline().unwrap());
         Self { last }
     }
 
@@ -514,9 +514,9 @@ fn a_database_of_version_zero_is_brought_up_to_date() {
 fn database_of_version_20(path: &Path) {
     let sqlite = rusqlite::Connection::open(path).unwrap();
     for migration in [
-        include_str!("../adapters/store-sqlite/src/migrations/0001_begin.sql"),
-        include_str!("../adapters/store-sqlite/src/migrations/0010_blocks.sql"),
-        include_str!("../adapters/store-sqlite/src/migrations/0020_payouts.sql"),
+        include_str!("../src/migrations/0001_begin.sql"),
+        include_str!("../src/migrations/0010_blocks.sql"),
+        include_str!("../src/migrations/0020_payouts.sql"),
     ] {
         sqlite.execute_batch(migration).unwrap();
     }
@@ -641,12 +641,12 @@ fn a_lock_of_another_program_delays_a_commit_and_does_not_break_it() {
     assert_eq!(last_sequence(&store), 1);
 }
 
-fn setting(store: &SqliteStore<Inline>) -> Result<String, StoreErrorKind> {
+fn setting(store: &InlineStore) -> Result<String, StoreErrorKind> {
     let settings = block_on(store.settings()).map_err(|error| error.kind())?;
     Ok(settings.get("a").cloned().unwrap_or_default())
 }
 
-fn set(store: &SqliteStore<Inline>, value: &str) -> Result<Vec<Written>, StoreErrorKind> {
+fn set(store: &InlineStore, value: &str) -> Result<Vec<Written>, StoreErrorKind> {
     let set = Write::SaveSetting {
         key: "a".to_owned(),
         value: Some(value.to_owned()),
@@ -656,7 +656,7 @@ fn set(store: &SqliteStore<Inline>, value: &str) -> Result<Vec<Written>, StoreEr
 
 #[test]
 fn a_copy_in_memory_knows_nothing_of_what_comes_later_and_a_clone_does() {
-    let store = SqliteStore::inline().unwrap();
+    let store = InlineStore::inline().unwrap();
     set(&store, "before").unwrap();
     let (copy, clone) = (store.copy().unwrap(), store.clone());
     set(&store, "after").unwrap();
@@ -668,7 +668,7 @@ fn a_copy_in_memory_knows_nothing_of_what_comes_later_and_a_clone_does() {
 
 #[test]
 fn a_store_in_memory_that_is_opened_anew_is_closed_to_whoever_had_it() {
-    let store = SqliteStore::inline().unwrap();
+    let store = InlineStore::inline().unwrap();
     set(&store, "before").unwrap();
     let clone = store.clone();
     let anew = store.reopen().unwrap();
@@ -682,7 +682,7 @@ fn a_store_in_memory_that_is_opened_anew_is_closed_to_whoever_had_it() {
 
 #[test]
 fn a_store_in_memory_is_checked_when_it_is_opened_anew() {
-    let store = SqliteStore::inline().unwrap();
+    let store = InlineStore::inline().unwrap();
     let hand = "INSERT INTO balances (account, hotkey, amount) VALUES ('fee', x'', 50)";
     store.look(|sqlite| sqlite.execute_batch(hand).unwrap()).unwrap();
     let error = store.reopen().err().expect("it must be refused");

@@ -1,4 +1,4 @@
-//! What a memory store keeps, and how a commit applies or leaves no trace.
+//! What the plain store keeps, and how a commit applies or leaves no trace.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use dwarves_ports::store::rows::{
 };
 use dwarves_ports::store::{StoreError, StoreErrorKind, Write, Written};
 
-/// All that a memory store holds.
+/// All that the plain store holds.
 #[derive(Clone, Default)]
 pub(super) struct State {
     /// Oldest first, numbered without gaps.

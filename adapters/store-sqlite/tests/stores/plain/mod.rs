@@ -1,7 +1,5 @@
-//! A store without a disk, for tests: correct in every answer, and every answer is ready at once.
-//!
-//! It is the plain reading of what [`Store`] promises, so other stores are compared with it. A clone is
-//! another handle on the same content: a "restart" in a test is a new pool on a clone.
+//! A plain reading of what [`Store`] promises, without a database: what the shipped store is compared with, and nothing
+//! else. A clone is another handle on the same content.
 //!
 //! | module | its one job |
 //! |---|---|
@@ -15,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Candidate, Payout, Txid};
+use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -23,12 +21,11 @@ use tokio::sync::watch;
 
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::rows::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, TemplateRow,
-    ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ShareRow,
+    TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
 
-mod inspect;
 mod money;
 mod payouts;
 mod questions;
@@ -42,11 +39,11 @@ use state::State;
 /// The content lies in a watch channel that nobody watches: it is a cell that can be shared between threads
 /// and changed in place.
 #[derive(Clone)]
-pub struct MemoryStore {
+pub(crate) struct PlainStore {
     state: watch::Sender<State>,
 }
 
-impl Default for MemoryStore {
+impl Default for PlainStore {
     fn default() -> Self {
         Self {
             state: watch::Sender::new(State::default()),
@@ -58,10 +55,17 @@ fn ready<T: 'static>(answer: Result<T, StoreError>) -> StoreFuture<T> {
     Box::pin(std::future::ready(answer))
 }
 
-impl MemoryStore {
+impl PlainStore {
     /// An empty store.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// Every share that was not pruned, oldest first.
+    fn shares(&self) -> Vec<(Sequence, ShareRow)> {
+        let state = self.state.borrow();
+        let shares = state.shares.iter();
+        shares.map(|share| (share.sequence, share.row.clone())).collect()
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -71,7 +75,7 @@ impl MemoryStore {
     }
 }
 
-impl Store for MemoryStore {
+impl Store for PlainStore {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
         ready(self.change(|state| state.start(now)))
     }
@@ -136,7 +140,7 @@ impl Store for MemoryStore {
         ready(Ok(self.state.borrow().miner_credits(hotkey, page)))
     }
 
-    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Candidate>> {
+    fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>> {
         ready(self.state.borrow().payout_candidates(least))
     }
 
@@ -148,7 +152,7 @@ impl Store for MemoryStore {
         ready(Ok(self.state.borrow().rest.settings.clone()))
     }
 
-    fn payees(&self) -> StoreFuture<Vec<Candidate>> {
+    fn payees(&self) -> StoreFuture<Vec<Payee>> {
         ready(self.state.borrow().payees())
     }
 

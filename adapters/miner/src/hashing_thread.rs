@@ -9,8 +9,8 @@ use dwarves_api_types::work::Work;
 use dwarves_domain::share::Submission;
 use dwarves_domain::work::Algorithm;
 
+use super::expiry::Term;
 use super::search::{Freedom, Search};
-use super::term::Term;
 use dwarves_system::clock::Stopwatch;
 
 /// Nonces between two looks at the inbox: about 10 ms.

@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::{End, StratumSession};
-use crate::gate::Admit;
-use crate::seats::{AddressSeat, NoSeat};
+use crate::acceptor::Admit;
+use crate::connection_limiter::{AddressSeat, NoSeat};
 use crate::settings::Listener;
 use crate::transport::Transport;
 use dwarves_peers::proxy::{HeaderReader, Said};
@@ -103,6 +103,7 @@ impl StratumSession {
     fn admit(&mut self, said: Said) -> Result<(), End> {
         if let Said::Client(client) = said {
             self.ip = client.ip();
+            self.span_has_client(client);
         }
         let answer: Result<_, AskError> = self.thread.peers.admit.post(Admit(self.ip));
         self.opening = Opening::Admission(answer.map_err(|_| End::NoSeat)?);

@@ -7,7 +7,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::cells::Cells;
+use super::columns::Cells;
 use super::error::{Fail, Outcome, corrupt};
 
 /// The ledger's end.

@@ -73,7 +73,7 @@ impl StratumSession {
         if let Ok((identity, worker)) = parse_user(&user, logins)
             && self.ask_to_join(identity, worker, earned).is_err()
         {
-            log::debug!("the miner manager is busy; the next session begins where the last report was");
+            tracing::debug!("the miner manager is busy; the next session begins where the last report was");
         }
     }
 
@@ -126,7 +126,7 @@ impl StratumSession {
                     self.say(|talk, scene, _| talk.joined(&user, (miner, worker), None, fixed, scene));
                 }
                 Ok(Err(refusal)) if refusal.is_of_miner() => {
-                    log::info!("worker put out user={:?} why={refusal:?}", checking.user);
+                    tracing::info!("worker put out user={:?} why={refusal:?}", checking.user);
                     self.talk.left(&checking.user);
                     if !self.talk.is_mining() {
                         reply::show_message(&mut self.out, "Your worker may not mine here any more");

@@ -14,8 +14,8 @@ use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
 use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
-use super::gate::LetGo;
-use super::seats::{AddressSeat, Place};
+use super::acceptor::LetGo;
+use super::connection_limiter::{AddressSeat, Place};
 use super::session::{News, StratumSession};
 use super::thread::Thread;
 
@@ -56,7 +56,7 @@ impl Request for EndSessions {
 }
 
 /// The actor that owns the sessions of a thread.
-pub struct StratumFront {
+pub struct StratumDispatcher {
     thread: Rc<Thread>,
     subscribe: Port<Subscribe>,
     watch: Port<WatchMiners>,
@@ -73,7 +73,7 @@ pub struct StratumFront {
     is_letting_go: bool,
 }
 
-impl StratumFront {
+impl StratumDispatcher {
     /// A front without sessions.
     pub fn new(thread: Thread, subscribe: Port<Subscribe>, watch: Port<WatchMiners>) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl StratumFront {
     }
 }
 
-impl Actor for StratumFront {
+impl Actor for StratumDispatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -140,7 +140,7 @@ impl Actor for StratumFront {
     }
 }
 
-impl Handler<Newcomer> for StratumFront {
+impl Handler<Newcomer> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, newcomer: Newcomer, _: &mut Self::Context) {
@@ -156,7 +156,7 @@ impl Handler<Newcomer> for StratumFront {
     }
 }
 
-impl Handler<WorkChanged> for StratumFront {
+impl Handler<WorkChanged> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, news: WorkChanged, ctx: &mut Self::Context) {
@@ -170,7 +170,7 @@ impl Handler<WorkChanged> for StratumFront {
     }
 }
 
-impl Handler<MinerChanged> for StratumFront {
+impl Handler<MinerChanged> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, news: MinerChanged, _: &mut Self::Context) {
@@ -186,7 +186,7 @@ impl Handler<MinerChanged> for StratumFront {
 #[rtype(result = "()")]
 struct LookAtSessions;
 
-impl Handler<LookAtSessions> for StratumFront {
+impl Handler<LookAtSessions> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, _: LookAtSessions, _: &mut Self::Context) {
@@ -205,7 +205,7 @@ impl Handler<LookAtSessions> for StratumFront {
     }
 }
 
-impl StratumFront {
+impl StratumDispatcher {
     /// Lets some sessions go, and then the next, unless there is work again.
     fn let_go(&mut self, ctx: &mut Context<Self>) {
         let (mut told, mut let_go) = (0, 0);
@@ -238,7 +238,7 @@ impl StratumFront {
     }
 }
 
-impl Handler<Ask<EndSessions>> for StratumFront {
+impl Handler<Ask<EndSessions>> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<EndSessions>, ctx: &mut Self::Context) {
@@ -247,7 +247,7 @@ impl Handler<Ask<EndSessions>> for StratumFront {
     }
 }
 
-impl StratumFront {
+impl StratumDispatcher {
     fn end_sessions(&mut self, reply: ReplyTo<()>, ctx: &mut Context<Self>) {
         self.tell_all(News::End);
         if self.sessions.iter().all(Vec::is_empty) || reply.is_abandoned() {

@@ -12,14 +12,14 @@ use dwarves_domain::network::{host, subnet};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{ExtraNonce1, FrontEnd, SessionSeat};
 
-use super::offenders::{Offenders, Signs};
+use super::penalties::{Offenders, Signs};
 
 /// Entries of a table, from which on those of closed connections are thrown out now and then.
 const TABLE_SLACK: usize = 1_024;
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
+pub struct ConnectionCaps {
     /// Connections in all.
     pub total: usize,
     /// From one address (IPv4), or one network of 64 bits (IPv6).
@@ -80,8 +80,8 @@ impl Lease {
 
 /// What is known of open connections.
 #[derive(Debug)]
-pub struct Seats {
-    caps: Caps,
+pub struct ConnectionLimiter {
+    caps: ConnectionCaps,
     total: Place,
     addresses: HashMap<IpAddr, Weak<()>>,
     subnets: HashMap<IpAddr, Weak<()>>,
@@ -90,13 +90,13 @@ pub struct Seats {
     offenders: Offenders,
     front_end: FrontEnd,
     life: u32,
-    /// Seats that were given out or passed over in this life.
+    /// ConnectionLimiter that were given out or passed over in this life.
     numbered: u64,
 }
 
-impl Seats {
+impl ConnectionLimiter {
     /// No connection yet, of this front end in this life of the pool.
-    pub fn new(caps: Caps, front_end: FrontEnd, life: u32) -> Self {
+    pub fn new(caps: ConnectionCaps, front_end: FrontEnd, life: u32) -> Self {
         Self {
             caps,
             total: Place::default(),
@@ -111,7 +111,7 @@ impl Seats {
     }
 
     /// How many connections there may be.
-    pub fn caps(&self) -> Caps {
+    pub fn caps(&self) -> ConnectionCaps {
         self.caps
     }
 
@@ -224,9 +224,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
-    fn seats() -> Seats {
-        Seats::new(
-            Caps {
+    fn seats() -> ConnectionLimiter {
+        ConnectionLimiter::new(
+            ConnectionCaps {
                 total: 3,
                 per_address: 2,
                 per_subnet: 3,
@@ -266,7 +266,7 @@ mod tests {
         assert!(seats.take_for(ip("2001:db8::3"), NOW).is_err());
     }
 
-    fn slots_from_here(seats: &Seats) -> u64 {
+    fn slots_from_here(seats: &ConnectionLimiter) -> u64 {
         u64::from(ExtraNonce1::SLOTS) - seats.numbered
     }
 
@@ -283,7 +283,7 @@ mod tests {
             .map(|lease| lease.seat().extranonce1)
             .collect();
         assert_eq!(all.len(), 101);
-        let mut next_life = Seats::new(seats.caps, FrontEnd::default(), 2);
+        let mut next_life = ConnectionLimiter::new(seats.caps, FrontEnd::default(), 2);
         assert!((0..100).all(|_| !all.contains(&next_life.lease().seat().extranonce1)));
     }
 

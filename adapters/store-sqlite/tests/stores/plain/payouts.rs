@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Candidate, Payout, PayoutState, Step, Txid};
+use dwarves_domain::payouts::{Payee, Payout, PayoutState, Transition, Txid};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
@@ -94,9 +94,9 @@ impl State {
             .collect()
     }
 
-    pub(super) fn payees(&self) -> Result<Vec<Candidate>, StoreError> {
+    pub(super) fn payees(&self) -> Result<Vec<Payee>, StoreError> {
         let with_address = |(hotkey, (_, address)): (&Hotkey, &(Timestamp, Option<String>))| {
-            address.is_some().then(|| Candidate {
+            address.is_some().then(|| Payee {
                 hotkey: *hotkey,
                 payable: self.payable_of(hotkey),
                 address: address.clone(),
@@ -106,7 +106,12 @@ impl State {
         Ok(self.rest.miners.iter().filter_map(with_address).collect())
     }
 
-    pub(super) fn step_payout(&mut self, id: PayoutId, step: &Step, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn step_payout(
+        &mut self,
+        id: PayoutId,
+        step: &Transition,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let Some(payout) = self.rest.payouts.get(&id) else {
             return Err(conflict(format!("payout {id} is not stored")));
         };
@@ -139,7 +144,7 @@ impl State {
         self.rest.thresholds.get(&hotkey).copied()
     }
 
-    pub(super) fn payout_candidates(&self, least: Amount) -> Result<Vec<Candidate>, StoreError> {
+    pub(super) fn payout_candidates(&self, least: Amount) -> Result<Vec<Payee>, StoreError> {
         let payable = self
             .rest
             .balances
@@ -150,7 +155,7 @@ impl State {
             });
         let candidates = payable.map(|(hotkey, sats)| {
             let amount = u64::try_from(sats).ok().and_then(Amount::from_sats);
-            Ok(Candidate {
+            Ok(Payee {
                 hotkey,
                 payable: amount.ok_or_else(|| corrupt("a miner's balance is below zero"))?,
                 address: self
@@ -161,7 +166,7 @@ impl State {
                 threshold: self.payout_threshold(hotkey),
             })
         });
-        let candidates: Vec<Candidate> = candidates.collect::<Result<_, StoreError>>()?;
+        let candidates: Vec<Payee> = candidates.collect::<Result<_, StoreError>>()?;
         Ok(candidates.into_iter().filter(|c| c.payable >= least).collect())
     }
 

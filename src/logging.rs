@@ -1,0 +1,168 @@
+//! The log: which format it has, and who writes it.
+//!
+//! `text` is written by `env_logger`, one line for every record of `log`; what the code says through `tracing` arrives
+//! there as such records. `json` is written by `tracing-subscriber`, one object a line, with the fields of the spans in
+//! which it was said (see `dwarves_actors::spans`); what libraries say through `log` arrives there too. Both read
+//! `RUST_LOG`.
+//!
+//! The log begins before the settings are read, so that whatever is wrong with them is told; only its format is looked
+//! up first, in the same places and by the same rules.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use env_logger::Env;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Directive;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::cli::Failure;
+use crate::config::{Config, ConfigError, LogFormat};
+
+/// The variable that says what is logged.
+const FILTER: &str = "RUST_LOG";
+
+/// The format that the settings ask for. A file that is wrong elsewhere, or cannot be read, is told of when it is read
+/// for good; here it means the default.
+///
+/// # Errors
+/// If the variable of the environment is wrong, which not every command reads again.
+pub fn format(file: Option<&Path>) -> Result<LogFormat, ConfigError> {
+    format_of(file, std::env::var_os(LogFormat::VARIABLE).as_deref())
+}
+
+/// As [`format()`], for commands that read no settings file.
+///
+/// # Errors
+/// As [`format()`].
+pub fn format_without_file() -> Result<LogFormat, ConfigError> {
+    let variable = std::env::var_os(LogFormat::VARIABLE);
+    variable.map_or(Ok(LogFormat::default()), |value| of_variable(&value))
+}
+
+fn format_of(file: Option<&Path>, variable: Option<&OsStr>) -> Result<LogFormat, ConfigError> {
+    match variable {
+        Some(value) => of_variable(value),
+        None => Ok(Config::log_format_in(file).unwrap_or_default()),
+    }
+}
+
+fn of_variable(value: &OsStr) -> Result<LogFormat, ConfigError> {
+    let variable = (LogFormat::VARIABLE.into(), value.to_owned());
+    Config::from_sources("", "", [variable]).map(|config| config.log.format)
+}
+
+/// Begins to log on standard error, by `RUST_LOG` or else by `default_filter`.
+///
+/// # Errors
+/// If the process logs already.
+pub fn start(format: LogFormat, default_filter: &str) -> Result<(), Failure> {
+    match format {
+        LogFormat::Text => {
+            let env = Env::default().default_filter_or(default_filter);
+            env_logger::Builder::from_env(env)
+                .format_timestamp_millis()
+                .try_init()?;
+        }
+        LogFormat::Json => {
+            let filter = std::env::var(FILTER).unwrap_or_else(|_| default_filter.to_owned());
+            let (right, wrong) = directives(&filter);
+            tracing_subscriber::fmt()
+                .json()
+                .flatten_event(true)
+                // The list has it too.
+                .with_current_span(false)
+                .with_span_list(true)
+                .with_env_filter(EnvFilter::builder().parse(right)?)
+                .with_writer(std::io::stderr)
+                .finish()
+                .try_init()?;
+            for directive in wrong {
+                tracing::warn!(
+                    "{FILTER}: {directive:?} is no directive, such as info or dwarves_stratum=debug"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A filter without what is no directive, and that.
+fn directives(filter: &str) -> (String, Vec<&str>) {
+    let parts = filter.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let (right, wrong): (Vec<&str>, Vec<&str>) = parts.partition(|part| part.parse::<Directive>().is_ok());
+    (right.join(","), wrong)
+}
+
+/// Tells why the program ends, in the log's format; as text if the log is not to have errors.
+pub fn tell_failure(format: LogFormat, failure: &Failure) {
+    let causes = std::iter::successors(failure.source(), |&error| error.source());
+    if format == LogFormat::Json && tracing::enabled!(tracing::Level::ERROR) {
+        let because: Vec<String> = causes.map(ToString::to_string).collect();
+        tracing::error!(because = because.join(": "), "error: {failure}");
+        return;
+    }
+    eprintln!("error: {failure}");
+    for cause in causes {
+        eprintln!("  because: {cause}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::*;
+
+    /// Every place where the format may be said, alone and together, right and wrong.
+    #[test]
+    fn the_format_is_that_of_the_environment_or_else_of_the_file_and_text_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        let json = "[log]\nformat = \"json\"\n";
+        for (text, variable, expected) in [
+            ("", None, Some(LogFormat::Text)),
+            (json, None, Some(LogFormat::Json)),
+            (json, Some("text"), Some(LogFormat::Text)),
+            (json, Some("\"text\""), Some(LogFormat::Text)),
+            ("", Some("json"), Some(LogFormat::Json)),
+            ("not TOML [", Some("json"), Some(LogFormat::Json)),
+            // What is wrong is told when the settings are read: until then it is text, or what is said rightly.
+            ("not TOML [", None, Some(LogFormat::Text)),
+            ("[log]\nformat = \"xml\"\n", None, Some(LogFormat::Text)),
+            ("[log]\nformat = 5\n", None, Some(LogFormat::Text)),
+            ("log = 5\n", None, Some(LogFormat::Text)),
+            (
+                &format!("{json}[http]\nunknown = 1\n"),
+                None,
+                Some(LogFormat::Json),
+            ),
+            ("", Some("xml"), None),
+            (json, Some(""), None),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let variable = variable.map(OsString::from);
+            let format = format_of(Some(&file), variable.as_deref());
+            assert_eq!(format.ok(), expected, "{text:?} {variable:?}");
+        }
+        let missing = folder.path().join("missing.toml");
+        assert_eq!(format_of(Some(&missing), None).unwrap(), LogFormat::Text);
+    }
+
+    #[test]
+    fn a_wrong_format_is_told_with_its_place_and_what_would_be_right() {
+        let wrong = of_variable(OsStr::new("xml")).unwrap_err().to_string();
+        for part in [LogFormat::VARIABLE, "log.format", "\"text\" or \"json\""] {
+            assert!(wrong.contains(part), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_directive_leaves_the_others_in_force() {
+        let (right, wrong) = directives("info, dwarves_stratum=debug,,dwarves=loud");
+        assert_eq!(right, "info,dwarves_stratum=debug");
+        assert_eq!(wrong, ["dwarves=loud"]);
+        let of_session = directives("warn,[session{peer=192.0.2.1:4}]=debug").0;
+        assert_eq!(of_session, "warn,[session{peer=192.0.2.1:4}]=debug");
+    }
+}
