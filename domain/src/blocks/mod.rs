@@ -7,7 +7,7 @@
 //! | [`state`] | what became of a block, as the chain tells it |
 //! | [`transitions`] | what a block becomes when the chain says where it is |
 //! | [`accounting`] | what the ledger has booked for a block, and what a round has to book next |
-//! | [`effort`] | the work between one block and the next |
+//! | [`mod@effort`] | the work between one block and the next |
 
 use std::str::FromStr;
 
