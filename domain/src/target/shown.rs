@@ -73,10 +73,12 @@ mod tests {
 
     #[test]
     fn the_neighbours_on_both_sides_are_tried() {
-        let shortest = |from: f64, to: f64| shortest_decimal(1.9, |short| (from..to).contains(&short));
+        let shortest = |from: f64, to: f64| shortest_decimal(1.9, |short| from < short && short < to);
         assert_eq!(shortest(1.5, 2.5), 2.0);
-        assert_eq!(shortest(0.5, 1.5), 1.0);
-        assert_eq!(shortest(2.5, 3.5), 3.0);
+        assert_eq!(shortest(1.9, 1.9 + 2e-10), 1.900_000_000_1);
+        assert_eq!(shortest(1.9 - 2e-10, 1.9), 1.899_999_999_9);
+        // A neighbour to fewer digits would be too far off.
+        assert_eq!(shortest(0.5, 1.5), 1.9);
     }
 
     #[test]
