@@ -53,7 +53,7 @@ impl SqliteStore<Threads> {
         let (orders, ordered) = mpsc::sync_channel(WRITER_QUEUE_MAX);
         let writer = std::thread::Builder::new()
             .name("store-write".into())
-            .spawn(move || writer::serve(writer, log_mover, &ordered))
+            .spawn(move || writer::serve(log_mover, writer, &ordered))
             .map_err(no_thread)?;
         let mode = Threads {
             readers: Some(readers),

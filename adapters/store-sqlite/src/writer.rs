@@ -143,8 +143,9 @@ impl Writer {
 }
 
 /// Serves orders until there can be no more. Shares are pruned piece by piece, one after each order and
-/// the rest while there are none.
-pub(super) fn serve(mut writer: Writer, mut log_mover: LogMover, orders: &Receiver<Order>) {
+/// the rest while there are none. At the end the writer is dropped before the mover (parameters go last to first): of
+/// two connections that close at once neither is the last, which tidies the log away.
+pub(super) fn serve(mut log_mover: LogMover, mut writer: Writer, orders: &Receiver<Order>) {
     loop {
         let order = match orders.try_recv() {
             Ok(order) => order,
