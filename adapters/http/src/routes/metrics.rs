@@ -7,7 +7,7 @@ use std::fmt::Write;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::gate::GateView;
-use dwarves_actors::miner_manager::messages::{MinersView, ReadMiners};
+use dwarves_actors::miner_manager::messages::{MinersView, NewcomersRefused, ReadMiners};
 use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
@@ -204,24 +204,24 @@ impl Page {
         self.gauge("dwarves_rounds_missed", help, missed);
     }
 
+    /// A counter of newcomers that were refused, by reason.
+    fn newcomers_refused(&mut self, name: &str, help: &str, refused: NewcomersRefused) {
+        self.begin(name, Kind::Counter, help);
+        for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
+            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
+        }
+    }
+
     fn miners(&mut self, view: &MinersView) {
         self.gauge("dwarves_miners", "Registered miners.", view.miners);
         let help = "Registered miners that are payout addresses.";
         self.gauge("dwarves_address_miners", help, view.address_miners);
         let name = "dwarves_new_addresses_refused_total";
         let help = "Logins of new payout addresses that were refused, since the start, by reason.";
-        self.begin(name, Kind::Counter, help);
-        let refused = view.addresses_refused;
-        for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
-            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
-        }
+        self.newcomers_refused(name, help, view.addresses_refused);
         let name = "dwarves_new_miners_refused_total";
         let help = "Registrations of new hotkeys that were refused, since the start, by reason.";
-        self.begin(name, Kind::Counter, help);
-        let refused = view.registrations_refused;
-        for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
-            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
-        }
+        self.newcomers_refused(name, help, view.registrations_refused);
         let help = "Miners without work that gave way to others, since the start.";
         self.counter("dwarves_miners_gave_way_total", help, view.gave_way.miners);
         let help = "Workers without a share for long that gave way to others, since the start.";

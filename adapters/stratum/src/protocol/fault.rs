@@ -24,11 +24,6 @@ pub enum Fault {
     Unauthorized(&'static str),
     /// The user name is none that the pool takes.
     Login(LoginError),
-    /// The address is new, and too many new ones came from the same place.
-    TooManyNew {
-        /// After which time one more may come.
-        try_again: Span,
-    },
     /// The worker is kept out, because most of its shares were refused.
     KeptOut {
         /// After which time it may come again.
@@ -51,7 +46,7 @@ impl Fault {
             Self::JobNotFound | Self::Stale => 21,
             Self::Duplicate => 22,
             Self::LowDifficulty => 23,
-            Self::Unauthorized(_) | Self::Login(_) | Self::TooManyNew { .. } | Self::KeptOut { .. } => 24,
+            Self::Unauthorized(_) | Self::Login(_) | Self::KeptOut { .. } => 24,
             Self::NotSubscribed => 25,
         }
     }
@@ -71,9 +66,6 @@ impl Fault {
                     "Unauthorized worker: most of its shares were refused, please check it and try again in {}",
                     minutes(try_again)
                 ));
-            }
-            Self::TooManyNew { try_again } => {
-                return Cow::Owned(LoginError::TooManyNew { try_again }.to_string());
             }
         })
     }
@@ -115,9 +107,9 @@ impl From<&Refusal> for Fault {
             Refusal::AddressesFull => Self::Unauthorized(
                 "Unauthorized worker: the pool has no room for new addresses, please register a hotkey",
             ),
-            Refusal::TooManyNew { try_again } => Self::TooManyNew {
+            Refusal::TooManyNew { try_again } => Self::Login(LoginError::TooManyNew {
                 try_again: *try_again,
-            },
+            }),
             Refusal::KeptOut { try_again } => Self::KeptOut {
                 try_again: *try_again,
             },
@@ -171,9 +163,9 @@ mod tests {
     #[test]
     fn who_must_wait_is_told_for_how_long() {
         let text = |millis| {
-            let fault = Fault::TooManyNew {
+            let fault = Fault::Login(LoginError::TooManyNew {
                 try_again: Span::from_millis(millis),
-            };
+            });
             assert_eq!(fault.code(), 24);
             fault.text().into_owned()
         };
