@@ -102,9 +102,10 @@ impl Bench {
         };
         let (_, proof) = mine(&job, 0, true);
         let judge = JudgeShares {
-            received_at: self.clock.now(),
+            sent_at: self.clock.now(),
             requests: vec![CheckedShares {
                 miner: hotkey,
+                received_at: self.clock.now(),
                 worker: None,
                 shares: vec![Ok(ProvenShare { job, proof })],
             }],

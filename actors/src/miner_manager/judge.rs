@@ -5,7 +5,7 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
-use dwarves_domain::miners::{CountedShare, RecentShares, Registry, ShareClaim, Slot};
+use dwarves_domain::miners::{CountedShare, RecentShares, Registry, RetiredTemplates, ShareClaim, Slot};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{AcceptedShare, ProvenShare, RejectedShare, Rejection};
 use dwarves_domain::target::Difficulty;
@@ -63,8 +63,8 @@ struct Claimed {
 pub(super) struct Batch {
     requests: Vec<Request>,
     claimed: Vec<Claimed>,
-    /// When they came: in running time, and as a date.
-    received_at: Timestamp,
+    /// When they were sent here: in running time, and as a date.
+    sent_at: Timestamp,
     dated: Timestamp,
     /// The rows to be stored.
     pub(super) rows: Vec<ShareRow>,
@@ -79,17 +79,17 @@ pub(super) struct Batch {
 impl Batch {
     /// Judges `requests`: claims new headers, and decides everything that can be decided now.
     pub(super) fn judge(
-        received_at: Timestamp,
+        sent_at: Timestamp,
         dated: Timestamp,
         requests: Vec<CheckedShares>,
         registry: &mut Registry,
         recent: &mut RecentShares,
-        oldest_live: TemplateId,
+        retired: &RetiredTemplates,
     ) -> Self {
         let mut batch = Self {
             requests: Vec::with_capacity(requests.len()),
             claimed: Vec::new(),
-            received_at,
+            sent_at,
             dated,
             rows: Vec::new(),
             new_workers: Vec::new(),
@@ -97,7 +97,7 @@ impl Batch {
             needs_numbers: false,
         };
         for request in requests {
-            let judged = batch.judge_request(request, registry, recent, oldest_live);
+            let judged = batch.judge_request(request, registry, recent, retired);
             batch.requests.push(judged);
         }
         batch
@@ -108,7 +108,7 @@ impl Batch {
         request: CheckedShares,
         registry: &mut Registry,
         recent: &mut RecentShares,
-        oldest_live: TemplateId,
+        retired: &RetiredTemplates,
     ) -> Request {
         let miner = request.miner;
         if let Err(refusal) = welcome(registry, &miner, self.dated) {
@@ -138,7 +138,7 @@ impl Batch {
             }
             let worker = Some(job.worker());
             let template = job.template().id();
-            if template < oldest_live {
+            if retired.was_over(template, request.received_at) {
                 refused("stale");
                 shares.push(Pending::rejected(Rejection::Stale, worker));
                 continue;
@@ -166,12 +166,12 @@ impl Batch {
                 ShareClaim::JobFull => {
                     refused("job_full");
                     let issued = job.share_difficulty();
-                    registry.raise(job.worker(), self.received_at, issued, RAISED_BY);
+                    registry.raise(job.worker(), self.sent_at, issued, RAISED_BY);
                     shares.push(Pending::rejected(Rejection::JobFull { issued }, worker));
                 }
                 ShareClaim::New(slot) => {
                     let named = request.worker.as_ref();
-                    let Ok(credit) = registry.credit(miner, job.worker(), named, self.received_at) else {
+                    let Ok(credit) = registry.credit(miner, job.worker(), named, self.sent_at) else {
                         recent.release(template, proof.hash, mark);
                         self.give_back_from(before, registry, recent);
                         self.needs_numbers = true;
@@ -288,9 +288,9 @@ impl Batch {
                 units: claimed.units,
                 is_block: claimed.is_block,
             };
-            registry.on_accepted(claimed.worker, self.received_at, &share);
+            registry.on_accepted(claimed.worker, self.sent_at, &share);
             if claimed.steered != claimed.worker {
-                registry.steer(claimed.steered, self.received_at, claimed.share_difficulty);
+                registry.steer(claimed.steered, self.sent_at, claimed.share_difficulty);
             }
             record(claimed.miner, claimed.units);
         }

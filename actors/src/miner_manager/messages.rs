@@ -162,6 +162,8 @@ pub type CheckedShare = Result<ProvenShare, RejectedShare>;
 pub struct CheckedShares {
     /// The miner's account.
     pub miner: Hotkey,
+    /// When they came: whether their work was over is held against it.
+    pub received_at: Timestamp,
     /// Which of its machines, if the request says.
     pub worker: Option<WorkerName>,
     /// The shares, in order.
@@ -171,8 +173,8 @@ pub struct CheckedShares {
 /// Judges and stores what several requests brought. One message, one commit, one answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JudgeShares {
-    /// When they were received.
-    pub received_at: Timestamp,
+    /// When they were sent on; the ledger has it as the time of each.
+    pub sent_at: Timestamp,
     /// The requests of one moment, each with its shares in order.
     pub requests: Vec<CheckedShares>,
 }

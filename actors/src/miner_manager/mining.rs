@@ -73,23 +73,21 @@ impl MinerManager {
     }
 
     fn judge(&mut self, ask: Ask<JudgeShares>, ctx: &mut Context<Self>) {
-        let JudgeShares {
-            received_at,
-            requests,
-        } = ask.payload;
+        let JudgeShares { sent_at, requests } = ask.payload;
         let reply = ask.reply;
         if self.paused {
             return reply.answer(requests.iter().map(|_| Err(Refusal::Paused)).collect());
         }
+        self.forget_retired();
         let memory = &mut self.memory;
-        let dated = self.parts.clock.date_of(received_at);
+        let dated = self.parts.clock.date_of(sent_at);
         let mut batch = Batch::judge(
-            received_at,
+            sent_at,
             dated,
             requests,
             &mut memory.registry,
             &mut memory.recent,
-            self.oldest_live,
+            &self.retired,
         );
         for row in &mut batch.rows {
             if let Some(block) = &row.block {
@@ -157,6 +155,15 @@ impl BlocksOfHeight {
 }
 
 impl MinerManager {
+    /// Forgets the headers of templates that are over, as soon as no share of them is still on its way, or at once when
+    /// half of the room is taken: live work needs it more.
+    pub(super) fn forget_retired(&mut self) {
+        let recent = &mut self.memory.recent;
+        let is_room_needed = recent.len() >= recent.capacity() / 2;
+        let oldest = self.retired.forget(self.parts.clock.now(), is_room_needed);
+        recent.retire_before(oldest);
+    }
+
     /// Notes whether the room for live shares is nearly full, and says so once.
     fn look_at_room(&mut self) {
         let recent = &self.memory.recent;
@@ -196,8 +203,8 @@ impl Handler<WorkRetired> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, news: WorkRetired, _: &mut Self::Context) {
-        self.oldest_live = self.oldest_live.max(news.oldest);
-        self.memory.recent.retire_before(self.oldest_live);
+        self.retired.retire(news.oldest, self.now());
+        self.forget_retired();
         self.look_at_room();
     }
 }

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{Sequence, WorkerId};
 use dwarves_domain::miners::{
-    Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard, Standing,
+    Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard, RetiredTemplates, Standing,
 };
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
@@ -87,7 +87,7 @@ pub struct MinerManager {
     parts: MinerManagerParts,
     memory: MinerMemory,
     blocks_of_height: mining::BlocksOfHeight,
-    oldest_live: TemplateId,
+    retired: RetiredTemplates,
     paused: bool,
     /// New miners that are being stored, and whether each is an address. All machines of one may log in at once: it is
     /// new only once.
@@ -121,7 +121,7 @@ impl MinerManager {
             parts,
             memory,
             blocks_of_height: mining::BlocksOfHeight::default(),
-            oldest_live: TemplateId::new(0),
+            retired: RetiredTemplates::default(),
             paused: false,
             registering: BTreeMap::new(),
             addresses_refused: NewcomersRefused::default(),
@@ -300,6 +300,7 @@ impl Handler<SaveCountersDue> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, _: SaveCountersDue, ctx: &mut Self::Context) {
+        self.forget_retired();
         self.save_counters(ctx);
         self.save_earned(ctx);
         self.forget_orphans(ctx);

@@ -277,6 +277,9 @@ impl RecentShares {
 
     /// Forgets the headers of templates before `oldest`: their jobs are stale whatever is submitted.
     pub fn retire_before(&mut self, oldest: TemplateId) {
+        if self.sets.keys().next().is_none_or(|first| *first >= oldest) {
+            return;
+        }
         let live = self.sets.split_off(&oldest);
         let retired = std::mem::replace(&mut self.sets, live);
         self.len -= retired.values().map(|set| set.slots.len()).sum::<usize>();

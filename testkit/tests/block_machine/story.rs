@@ -290,9 +290,10 @@ async fn send(
         }));
     }
     let judge = JudgeShares {
-        received_at: dwarves_ports::clock::Clock::now(clock),
+        sent_at: dwarves_ports::clock::Clock::now(clock),
         requests: vec![CheckedShares {
             miner: hotkey(n),
+            received_at: dwarves_ports::clock::Clock::now(clock),
             worker: None,
             shares: checked,
         }],

@@ -11,6 +11,7 @@ use dwarves_domain::ids::{HeaderHash, WorkerName};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Candidate;
 use dwarves_domain::share::{ProvenShare, RejectedShare};
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{Algorithm, Job};
 use dwarves_ports::proof_of_work::NotHashed;
 use tracing::Instrument;
@@ -80,6 +81,7 @@ impl Draft {
 /// A request whose shares passed the cheap checks.
 pub(super) struct Drafts {
     pub(super) miner: Hotkey,
+    pub(super) received_at: Timestamp,
     pub(super) worker: Option<WorkerName>,
     pub(super) shares: Vec<Draft>,
 }
@@ -100,6 +102,7 @@ impl Drafts {
         let shares = self.shares.into_iter().enumerate().map(judge).collect();
         let checked = CheckedShares {
             miner,
+            received_at: self.received_at,
             worker: self.worker,
             shares,
         };

@@ -95,6 +95,8 @@ struct Waiting {
 /// Who waits for what becomes of a request that is in flight.
 struct Asker {
     source: Source,
+    /// When its request came.
+    received_at: Timestamp,
     reply: ReplyTo<SharesAnswer>,
     /// Why its shares do not count, if they are looked at for blocks alone: it has no place among those in
     /// flight, or its rigs are kept out.
@@ -111,9 +113,10 @@ struct Asker {
 }
 
 impl Asker {
-    fn new(source: Source, reply: ReplyTo<SharesAnswer>, has_place: bool) -> Self {
+    fn new(source: Source, received_at: Timestamp, reply: ReplyTo<SharesAnswer>, has_place: bool) -> Self {
         Self {
             source,
+            received_at,
             reply,
             refused: (!has_place).then_some(Refusal::Busy),
             rigs: Rigs::Unwatched,

@@ -40,13 +40,16 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
                 RolledShare::Rejected(rejected) => Draft::Rejected(rejected),
             })
             .collect();
+        let received_at = self.clock.now();
         let drafts = Drafts {
             miner,
+            received_at,
             // The session has seen to it that the share is the worker's.
             worker: None,
             shares,
         };
-        self.prove(drafts, Asker::new(source, ask.reply, has_place), ctx);
+        let asker = Asker::new(source, received_at, ask.reply, has_place);
+        self.prove(drafts, asker, ctx);
     }
 }
 

@@ -32,7 +32,7 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
         let submit = ask.payload;
         let source = Source::new(submit.from, submit.miner);
         let has_place = self.in_flight.take(source.client());
-        let asker = Asker::new(source, ask.reply, has_place);
+        let asker = Asker::new(source, self.clock.now(), ask.reply, has_place);
         if has_place && self.is_early(&submit.miner, &submit.shares) {
             return self.wait_for_news(submit, asker);
         }
@@ -69,6 +69,7 @@ impl SubmissionHandler {
             .collect();
         let drafts = Drafts {
             miner,
+            received_at: asker.received_at,
             worker,
             shares,
         };
@@ -132,7 +133,7 @@ impl SubmissionHandler {
         }
         let (requests, askers): (Vec<_>, Vec<_>) = std::mem::take(&mut self.checked).into_iter().unzip();
         let judge = JudgeShares {
-            received_at: self.clock.now(),
+            sent_at: self.clock.now(),
             requests,
         };
         let judgements = match self.peers.judge.post(judge) {

@@ -66,6 +66,7 @@ async fn an_address_is_registered_once_under_its_own_identity_and_paid_to_itself
     let job = job(&template(1), 1, miner, 2);
     let shares = CheckedShares {
         miner,
+        received_at: CAME_AT,
         worker: None,
         shares: vec![checked(&job, 0)],
     };
@@ -201,6 +202,7 @@ async fn addresses_leave_room_for_those_who_register_also_after_a_restart() {
     let job = job(&template(1), 1, address().identity(), 2);
     let shares = CheckedShares {
         miner: address().identity(),
+        received_at: CAME_AT,
         worker: None,
         shares: vec![checked(&job, 0)],
     };

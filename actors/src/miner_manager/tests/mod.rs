@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dwarves_domain::ids::HeaderHash;
+use dwarves_domain::ids::{HeaderHash, TemplateId};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::rewards::pplns::Window;
 use dwarves_domain::share::Rejection;
@@ -214,10 +214,14 @@ impl Bench {
     }
 }
 
+/// When the shares of these tests come: after what happens at the beginning.
+const CAME_AT: Timestamp = BEGIN.plus(Span::from_millis(1));
+
 /// One request of one miner.
 fn request(miner: u8, shares: Vec<CheckedShare>) -> CheckedShares {
     CheckedShares {
         miner: hotkey(miner),
+        received_at: CAME_AT,
         worker: None,
         shares,
     }
@@ -225,7 +229,7 @@ fn request(miner: u8, shares: Vec<CheckedShare>) -> CheckedShares {
 
 fn judge(requests: Vec<CheckedShares>) -> JudgeShares {
     JudgeShares {
-        received_at: BEGIN,
+        sent_at: BEGIN,
         requests,
     }
 }

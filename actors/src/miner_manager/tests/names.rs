@@ -65,7 +65,7 @@ impl Bench {
     async fn share(&self, number: u32, nonce: u32) -> String {
         let job = build::job(&template(1), 1, hotkey(1), number);
         let mut one = judge_one(checked(&job, nonce * 1_000));
-        one.received_at = dwarves_ports::clock::Clock::now(&self.clock);
+        one.sent_at = dwarves_ports::clock::Clock::now(&self.clock);
         words(&self.ask(one).await).remove(0)
     }
 
@@ -244,6 +244,7 @@ async fn a_request_may_name_a_worker_whose_job_bears_the_number_of_a_name_that_w
         let job = build::job(&template(1), 1, hotkey(1), number);
         judge(vec![CheckedShares {
             miner: hotkey(1),
+            received_at: CAME_AT,
             worker: Some(worker_name(named)),
             shares: vec![checked(&job, nonce)],
         }])

@@ -85,6 +85,7 @@ async fn works(bench: &Bench, miner: Hotkey) {
     let job = build::job(&template(1), u64::from(miner.as_bytes()[0]), miner, 999_999);
     let shares = CheckedShares {
         miner,
+        received_at: CAME_AT,
         worker: None,
         shares: vec![checked(&job, 0)],
     };

@@ -141,6 +141,46 @@ async fn a_share_of_a_retired_template_is_stale_even_if_it_was_accepted_before()
     );
 }
 
+/// A block ends the work that it was found on, and it may reach the network before its own share is judged.
+#[actix::test]
+async fn a_share_that_came_before_its_template_was_retired_counts_once() {
+    let bench = Bench::new().await;
+    let from = |received_at, nonce| CheckedShares {
+        received_at,
+        ..request(1, vec![checked(&job_1(), nonce)])
+    };
+    bench.clock.advance(Span::from_secs(1));
+    let (before, after) = (BEGIN, BEGIN.plus(Span::from_millis(1_001)));
+    bench.retire_before(2).await;
+    let judgements = bench.ask(judge(vec![from(before, 0), from(after, 500)])).await;
+    assert_eq!(words(&judgements), ["accepted 1", "stale"]);
+    // The guard against repeats is there for as long as such a share may be on its way.
+    let judgements = bench.ask(judge(vec![from(before, 0)])).await;
+    assert_eq!(words(&judgements), ["duplicate 1"]);
+    assert_eq!(bench.miners().await.recent_shares.0, 1);
+    bench.clock.advance(Span::from_secs(3));
+    let judgements = bench.ask(judge(vec![from(before, 0), from(before, 900)])).await;
+    assert_eq!(words(&judgements), ["stale", "stale"]);
+    assert_eq!(bench.miners().await.recent_shares.0, 0);
+}
+
+#[actix::test]
+async fn headers_of_retired_templates_go_at_once_where_live_work_needs_the_room() {
+    let mut settings = memory_settings();
+    settings.recent_shares_max = 4;
+    let bench = Bench::with(settings).await;
+    let came_before = |nonce| CheckedShares {
+        received_at: BEGIN,
+        ..request(1, vec![checked(&job_1(), nonce)])
+    };
+    bench.ask(judge(vec![came_before(0), came_before(500)])).await;
+    bench.retire_before(2).await;
+    assert_eq!(bench.miners().await.recent_shares.0, 0);
+    // Nothing counts twice for it.
+    let judgements = bench.ask(judge(vec![came_before(0), came_before(900)])).await;
+    assert_eq!(words(&judgements), ["stale", "stale"]);
+}
+
 #[actix::test]
 async fn a_share_whose_template_retires_while_it_is_being_stored_still_counts() {
     let bench = Bench::gated().await;
@@ -157,6 +197,7 @@ async fn a_request_that_names_another_worker_than_the_jobs_does_not_count() {
     let bench = Bench::new().await;
     let named = |name: &str, nonce| CheckedShares {
         miner: hotkey(1),
+        received_at: CAME_AT,
         worker: Some(worker_name(name)),
         shares: vec![checked(&job_1(), nonce)],
     };
@@ -303,7 +344,7 @@ async fn vardiff_moves_the_next_job_and_does_not_reprice_issued_ones() {
     for n in 0..20u32 {
         bench.clock.advance(Span::from_millis(50));
         let mut one = judge_one(checked(&job, n * 1_000));
-        one.received_at = bench.now();
+        one.sent_at = bench.now();
         bench.ask(one).await;
     }
     let hard = target_of(bench.ask(assign()).await);

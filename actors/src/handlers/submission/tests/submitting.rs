@@ -15,7 +15,7 @@ async fn requests_that_arrive_together_go_in_one_message_and_what_comes_while_tw
     let first: Vec<_> = (0..3).map(|n| bench.submit(vec![good(&job, n * 100)])).collect();
     let judging = bench.judging().await;
     assert_eq!(judging.payload.requests.len(), 3);
-    assert_eq!(judging.payload.received_at, BEGIN);
+    assert_eq!(judging.payload.sent_at, BEGIN);
     let meanwhile = bench.submit(vec![good(&job, 500)]);
     let second = bench.judging().await;
     assert_eq!(second.payload.requests.len(), 1);
