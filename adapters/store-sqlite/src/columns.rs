@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use dwarves_domain::blocks::BlockState;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
@@ -11,6 +12,15 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, RowIndex};
 
 use super::error::{Fail, Outcome, corrupt};
+
+/// The names of the block states of which this is true, as SQL lists them.
+pub(super) fn block_states(is: impl Fn(BlockState) -> bool) -> String {
+    let names = BlockState::ALL.into_iter().filter(|state| is(*state));
+    names
+        .map(|state| format!("'{state}'"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
 
 /// The cells of one row. Columns are named, or numbered where many rows are read.
 #[derive(Clone, Copy)]

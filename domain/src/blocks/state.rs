@@ -53,6 +53,17 @@ impl BlockState {
         !matches!(self, Self::Refused)
     }
 
+    /// Whether the chain has yet to say what becomes of the block. It is followed until then.
+    pub const fn is_undecided(self) -> bool {
+        matches!(self, Self::Submitted | Self::Accepted | Self::Immature)
+    }
+
+    /// Whether a reorganisation can still change what became of the block. It is followed as long as its height is near
+    /// the tip.
+    pub const fn can_be_reversed(self) -> bool {
+        matches!(self, Self::Mature | Self::Orphaned)
+    }
+
     /// Whether the block may have to be submitted again, so that its bytes are kept.
     pub const fn needs_bytes(self) -> bool {
         !matches!(self, Self::Mature)
@@ -98,6 +109,8 @@ mod tests {
             those(BlockState::needs_bytes),
             [Submitted, Accepted, Immature, Orphaned, Refused]
         );
+        assert_eq!(those(BlockState::is_undecided), [Submitted, Accepted, Immature]);
+        assert_eq!(those(BlockState::can_be_reversed), [Mature, Orphaned]);
         assert_eq!(those(|state| state.recovered() != state), [Refused]);
         assert_eq!(Refused.recovered(), Immature);
     }

@@ -6,11 +6,11 @@ use dwarves_ports::store::{Accounting, BlockCredits, BlockRow, BlockState, Page,
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
-use crate::columns::{Cells, int};
+use crate::columns::{Cells, block_states, int};
 use crate::error::Outcome;
 use crate::rows::{self, BLOCK_COLUMNS};
 use crate::state::all;
-use crate::write::BLOCK_BEFORE;
+use crate::write::block_before;
 
 pub(crate) fn to_account(connection: &Connection, limit: u32) -> Outcome<Vec<BlockRow>> {
     let due: Vec<String> = BlockState::ALL
@@ -29,9 +29,10 @@ pub(crate) fn to_account(connection: &Connection, limit: u32) -> Outcome<Vec<Blo
 pub(crate) fn open(connection: &Connection, depth: u32) -> Outcome<Vec<BlockRow>> {
     let sql = format!(
         "SELECT {BLOCK_COLUMNS}, bytes FROM blocks
-         WHERE state IN ('submitted', 'accepted', 'immature')
-            OR (state IN ('mature', 'orphaned') AND height + ?1 >= (SELECT MAX(height) FROM blocks))
-         ORDER BY id"
+         WHERE state IN ({}) OR (state IN ({}) AND height + ?1 >= (SELECT MAX(height) FROM blocks))
+         ORDER BY id",
+        block_states(BlockState::is_undecided),
+        block_states(BlockState::can_be_reversed)
     );
     all(connection, &sql, [depth], rows::whole_block)
 }
@@ -47,7 +48,7 @@ pub(crate) fn before(connection: &Connection, hash: &HeaderHash) -> Outcome<Opti
     let Some(sequence) = sequence else {
         return Ok(None);
     };
-    let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks {BLOCK_BEFORE}");
+    let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks {}", block_before());
     connection
         .prepare_cached(&sql)?
         .query_row(params![hash.as_bytes(), int(sequence.get())], |row| {

@@ -10,16 +10,20 @@ use rusqlite::{OptionalExtension, params};
 use super::journal::owner;
 use super::{Draft, total_overflow};
 use crate::append_state::Tail;
-use crate::columns::{Cells, int, units};
+use crate::columns::{Cells, block_states, int, units};
 use crate::error::{Outcome, conflict};
 
-/// The last block but `?1` that was not refused, of those before it (or, if it is not stored, before its
+/// The last block but `?1` that ends a stretch, of those before it (or, if it is not stored, before its
 /// place): `?2` is its sequence.
-pub(crate) const BLOCK_BEFORE: &str = "
-    WHERE state <> 'refused' AND hash <> ?1
-      AND (sequence < ?2 OR (sequence = ?2 AND
-           id < COALESCE((SELECT id FROM blocks WHERE hash = ?1), 9223372036854775807)))
-    ORDER BY sequence DESC, id DESC LIMIT 1";
+pub(crate) fn block_before() -> String {
+    format!(
+        "WHERE state NOT IN ({}) AND hash <> ?1
+           AND (sequence < ?2 OR (sequence = ?2 AND
+                id < COALESCE((SELECT id FROM blocks WHERE hash = ?1), 9223372036854775807)))
+         ORDER BY sequence DESC, id DESC LIMIT 1",
+        block_states(|state| !state.ends_a_stretch())
+    )
+}
 
 /// A block on its way into the table.
 struct NewBlock<'a> {
@@ -242,7 +246,10 @@ impl Draft<'_> {
         own: Units,
     ) -> Outcome<Units> {
         let before = self
-            .statement(&format!("SELECT total_before, units FROM blocks {BLOCK_BEFORE}"))?
+            .statement(&format!(
+                "SELECT total_before, units FROM blocks {}",
+                block_before()
+            ))?
             .query_row(params![hash.as_bytes(), int(sequence.get())], |row| {
                 let cells = Cells::new(row, "blocks");
                 let read = || -> Outcome<_> { Ok((cells.units("total_before")?, cells.units("units")?)) };
