@@ -9,8 +9,8 @@ use dwarves_ports::store::Accounting;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::Cells;
+use super::columns::all;
 use super::error::{Outcome, corrupt};
-use super::state::all;
 
 /// The name of the sum over all accounts of this one's code.
 pub(super) fn of_account(account: &Account) -> String {

@@ -12,10 +12,10 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::InlineStore;
 use super::columns::Cells;
+use super::columns::all;
 use super::error::Outcome;
 use super::read::payouts::{Parts, one};
 use super::rows;
-use super::state::all;
 
 thread_local! {
     /// A database that nothing was written to: a copy of it is sooner there than one that is brought up to date.

@@ -9,9 +9,9 @@ use tokio::sync::oneshot;
 
 use super::append_state::Known;
 use super::conservation;
+use super::error::OpenError;
 use super::error::{Outcome, commit_error};
 use super::log_mover::LogMover;
-use super::open::OpenError;
 use super::state;
 use super::write::{self, Draft, prune};
 

@@ -43,8 +43,7 @@ use dwarves_ports::chain::Standing;
 use dwarves_ports::clock::{Clock, SharedClock};
 
 use super::store::ReadStore;
-use crate::json_rpc::JsonRpcDeps;
-use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
+use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, PoolPorts, WorkerPorts};
 
 /// The time in all tests: 2023-11-14T22:13:20.123Z.
 pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);

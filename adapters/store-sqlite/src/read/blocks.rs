@@ -6,10 +6,10 @@ use dwarves_ports::store::{Accounting, BlockCredits, BlockRow, BlockState, Page,
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
+use crate::columns::all;
 use crate::columns::{Cells, block_states, int};
 use crate::error::Outcome;
 use crate::rows::{self, BLOCK_COLUMNS};
-use crate::state::all;
 use crate::write::block_before;
 
 pub(crate) fn to_account(connection: &Connection, limit: u32) -> Outcome<Vec<BlockRow>> {

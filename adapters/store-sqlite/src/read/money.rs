@@ -12,10 +12,10 @@ use dwarves_ports::store::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
+use crate::columns::all;
 use crate::columns::{Cells, int};
 use crate::error::{Outcome, corrupt};
 use crate::rows::{self, CREDIT_COLUMNS};
-use crate::state::all;
 use crate::{batches, conservation};
 
 pub(crate) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<MinerBalances> {

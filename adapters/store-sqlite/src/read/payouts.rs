@@ -11,10 +11,10 @@ use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
+use crate::columns::all;
 use crate::columns::{Cells, int};
 use crate::error::Outcome;
 use crate::rows;
-use crate::state::all;
 
 /// Whether a payout's parts are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,9 +20,9 @@ use tokio::sync::oneshot;
 
 use super::pending_answers::{DueShares, Slot};
 use super::{End, StratumSession};
-use crate::acceptor::TakeExtraNonce;
 use crate::connection_limiter::Lease;
 use crate::conversation::{Attempt, Effect, Telling};
+use crate::messages::TakeExtraNonce;
 use crate::protocol::fault::Fault;
 use crate::protocol::line::{self, Split};
 use crate::protocol::reply;

@@ -26,11 +26,10 @@ use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
 use tracing::Span;
 
-use super::acceptor::PutOut;
 use super::connection_limiter::{AddressSeat, Lease, Place};
 use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
-use super::dispatcher::Newcomer;
+use super::messages::{Newcomer, PutOut};
 use super::protocol::reply;
 use super::settings::Listener;
 use super::thread::Thread;
