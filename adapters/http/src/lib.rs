@@ -11,6 +11,7 @@
 //! | [`deps`] | what all HTTP workers share, and whom routes may ask |
 //! | [`state`] | what the routes of one HTTP worker know |
 //! | [`auth`] | who is asking |
+//! | `headers` | the headers of a signature, by name |
 //! | [`client`] | which client a request comes from |
 //! | [`connections`] | who has how many connections, and who gives way |
 //! | [`admin_token`] | the operator's bearer token |
@@ -34,6 +35,7 @@ pub mod body;
 pub mod client;
 pub mod connections;
 pub mod deps;
+mod headers;
 pub mod json_rpc;
 pub mod openapi;
 pub mod problem;

@@ -12,8 +12,7 @@ use dwarves_ports::store::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
-use crate::columns::all;
-use crate::columns::{Cells, int};
+use crate::columns::{Cells, all, int};
 use crate::error::{Outcome, corrupt};
 use crate::rows::{self, CREDIT_COLUMNS};
 use crate::{batches, conservation};

@@ -11,8 +11,7 @@ use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
-use crate::columns::all;
-use crate::columns::{Cells, int};
+use crate::columns::{Cells, all, int};
 use crate::error::Outcome;
 use crate::rows;
 
