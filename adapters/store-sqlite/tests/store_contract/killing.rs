@@ -4,11 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use dwarves_ports::store::Written;
+use dwarves_ports::store::{Store, Written};
 use dwarves_store_sqlite::OpenError;
 
 use super::{OnDisk, commit, furnish, last_sequence, open, refused, shares, units_stored};
-use dwarves_ports::store::Store;
 use dwarves_testkit::contract::Backend;
 
 /// Runs the ignored test `name` of this binary on a database, with its output to be read.

@@ -6,10 +6,9 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, Sequence};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce};
-use dwarves_ports::store::{Write, Written};
+use dwarves_ports::store::{Store, Write, Written};
 
 use super::{OnDisk, block_on, commit, furnish, open, shares};
-use dwarves_ports::store::Store;
 use dwarves_testkit::contract::Backend;
 
 #[test]

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::StoreErrorKind;
+use dwarves_ports::store::{Store, StoreErrorKind};
 use dwarves_store_sqlite::OpenError;
 
 use super::{OnDisk, block_on, commit, furnish, open, refused, shares};
-use dwarves_ports::store::Store;
 use dwarves_testkit::contract::Backend;
 
 #[test]

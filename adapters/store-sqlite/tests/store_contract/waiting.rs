@@ -4,12 +4,11 @@ use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
 use dwarves_domain::rewards::{Scheme, close};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
-use dwarves_ports::store::{CounterRow, StoreErrorKind, Write, Written};
+use dwarves_ports::store::{CounterRow, Store, StoreErrorKind, Write, Written};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 use dwarves_testkit::build::quiet_round;
 
 use super::{OnDisk, block_on, commit, furnish, last_sequence, open, shares, units_stored};
-use dwarves_ports::store::Store;
 use dwarves_testkit::contract::Backend;
 
 #[test]
