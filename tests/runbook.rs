@@ -1,9 +1,9 @@
 //! What `status`, `/readyz` and the figures name stands in RUNBOOK.md under the very same name.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use dwarves_actors::paymaster::holds::Hold;
+use dwarves_actors::control::hold::Hold;
+use dwarves_actors::live_work::LackOfWork;
 use dwarves_actors::paymaster::trouble::TroubleKind;
-use dwarves_actors::work_manager::messages::LackOfWork;
 use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::payouts::WhyHeld;
 

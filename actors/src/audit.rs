@@ -8,9 +8,6 @@ use dwarves_ports::store::{AuditRow, Write, Written};
 use serde_json::{Value, json};
 use tracing::Span;
 
-use crate::ask::ReplyTo;
-use crate::control::Controlled;
-
 #[cfg(test)]
 mod tests;
 
@@ -100,27 +97,5 @@ impl Order {
     /// Whether the trail has a row that says that it was done.
     pub fn is_in_trail(&self) -> bool {
         self.is_in_trail.load(Ordering::Relaxed)
-    }
-}
-
-impl ReplyTo<Controlled> {
-    /// As [`Order::span`], for the order that is answered here.
-    pub fn span(&self) -> Span {
-        self.order().map_or_else(Span::none, Order::span)
-    }
-
-    /// As [`Order::commit`], for the order that is answered here.
-    pub(crate) fn commit(&self, writes: Vec<Write>, done: &Value) -> Vec<Write> {
-        match self.order() {
-            Some(order) => order.commit(writes, done),
-            None => writes,
-        }
-    }
-
-    /// As [`Order::committed`], for the order that is answered here.
-    pub(crate) fn committed(&self, written: &[Written]) {
-        if let Some(order) = self.order() {
-            order.committed(written);
-        }
     }
 }

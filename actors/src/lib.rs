@@ -14,10 +14,12 @@ pub mod handlers;
 pub mod http_gate;
 pub mod identity;
 pub mod ledger;
+pub mod live_work;
 pub mod miner_manager;
 pub mod paymaster;
 pub mod pool_manager;
 pub mod reward_distributor;
+mod setting;
 pub mod spans;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,13 +1,14 @@
 //! The configuration in the actors' terms.
 
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
+use dwarves_actors::control::hold::Hold;
 use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
 use dwarves_actors::paymaster::PaymasterSettings;
-use dwarves_actors::paymaster::holds::{Hold, Holds};
+use dwarves_actors::paymaster::holds::Holds;
 use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;

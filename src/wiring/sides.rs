@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dwarves_actors::identity::{self, Belonging, Identity, Sides};
-use dwarves_actors::paymaster::comparing::{CompareError, Compared, Comparison, compare};
+use dwarves_actors::paymaster::comparison::{CompareError, Compared, Comparison, compare};
 use dwarves_domain::address::AddressFormat;
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::store::{SharedStore, StoreError};

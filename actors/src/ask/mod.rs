@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::audit::Order;
 
+mod order;
 #[cfg(test)]
 mod tests;
 

@@ -30,8 +30,8 @@ use tracing::Level;
 
 use crate::ask::{Ask, AskError, Outbox, Port, ReplyTo};
 use crate::ledger::messages::Commit;
+use crate::live_work::WorkChanged;
 use crate::spans;
-use crate::work_manager::messages::WorkChanged;
 use dwarves_ports::chain::{ChainError, ChainFuture, SharedChain};
 use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::store::{BlockRow, BlockState, FoundBlock, SharedStore, Write};

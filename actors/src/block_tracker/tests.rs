@@ -4,8 +4,8 @@ use dwarves_domain::work::Job;
 
 use super::*;
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::live_work::LiveWork;
 use crate::spans::heard::{Heard, of_span};
-use crate::work_manager::messages::LiveWork;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::{Accounting, Store};

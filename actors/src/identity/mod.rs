@@ -14,9 +14,9 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::Span;
 
 use crate::ask::{AskError, Outbox, Port};
+use crate::control::hold::Hold;
+use crate::control::hold::HoldPayouts;
 use crate::ledger::messages::Commit;
-use crate::paymaster::holds::Hold;
-use crate::paymaster::messages::HoldPayouts;
 use dwarves_ports::chain::{BlockStatus, ChainError, ChainFuture, SharedChain};
 use dwarves_ports::clock::poke_every;
 use dwarves_ports::halt::SharedHalt;

@@ -12,16 +12,17 @@ use dwarves_ports::store::Write;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use super::comparing::{Compared, Settle};
-use super::holds::Hold;
-use super::machine::{Machine, Report};
-use super::messages::{DrainPayouts, HoldPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
+use super::comparison::Compared;
+use super::errand::{Report, Settle};
+use super::machine::Machine;
+use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
 use super::{Paymaster, WISHES_MAX, Wish};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::audit::Order;
 use crate::control::Controlled;
+use crate::control::hold::{Hold, HoldPayouts};
 use crate::ledger::messages::Commit;
-use crate::pool_manager::setting::HasSettings;
+use crate::setting::HasSettings;
 use crate::spans;
 
 const THRESHOLD: &str = "payouts.threshold_sats";

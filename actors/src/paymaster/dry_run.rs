@@ -9,9 +9,10 @@ use dwarves_ports::wallet::WalletState;
 use serde_json::{Value, json};
 
 use super::control::held;
+use super::creation::Planned;
+use super::deadline::patiently;
 use super::holds::Holds;
-use super::machine::{Machine, patiently};
-use super::making::Planned;
+use super::machine::Machine;
 use super::signing::build_request;
 use super::trouble::{Trouble, TroubleKind};
 use crate::control::Controlled;

@@ -8,27 +8,16 @@ use dwarves_domain::payouts::{Held, PayoutState, Txid, Waiting, WhyHeld};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
-use super::holds::{Hold, Holds};
+use super::holds::Holds;
 use super::trouble::Trouble;
 use crate::ask::Request;
 use crate::control::Controlled;
+use crate::control::hold::Hold;
 
 /// A hint to look at the payouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
 #[rtype(result = "()")]
 pub struct Poke;
-
-/// Holds all payouts on a ground, or lifts it. Told by whoever knows; telling the same again changes nothing, so a
-/// teller whose news were refused (the mailbox is full) tells them again. It is in force once it is handled: a look
-/// that is under way stops before it sets aside, signs or sends anything new.
-#[derive(Clone, Debug, PartialEq, Eq, actix::Message)]
-#[rtype(result = "()")]
-pub struct HoldPayouts {
-    /// On which ground.
-    pub hold: Hold,
-    /// What is known of it, in words (cut after 500 bytes); `None` lifts it.
-    pub detail: Option<String>,
-}
 
 /// Reads how payouts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

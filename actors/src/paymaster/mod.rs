@@ -1,18 +1,22 @@
 //! The paymaster: owns payouts on their way from a balance to a deep transaction.
 //!
 //! Every few seconds it looks at all open payouts, one look at a time: it follows what was sent, sends again
-//! what got lost, finishes what was begun, and plans a payout when one is due. What a look does is in `machine`;
+//! what got lost, finishes what was begun, and plans a payout when one is due. What a look does is in `pass`;
 //! this actor keeps the time, the admin's settings and what the last look found. It asks the wallet, the ledger
 //! and the store's reading side, and is asked by the pool manager. It knows nothing of shares or blocks.
 //!
 //! | module | its one job |
 //! |---|---|
 //! | `messages` | what it is asked and told |
-//! | `machine` | one look: what is done in which order, and how steps are booked |
-//! | `following` | payouts that are signed: sending, watching, who spends their inputs |
-//! | `making` | payouts that are to be: planned, tried, set aside, signed |
+//! | `pass` | one look: what is done in which order |
+//! | `broadcast` | payouts that are signed: sending, watching, who spends their inputs |
+//! | `creation` | payouts that are to be: planned, tried, set aside, signed |
 //! | `refusals` | which addresses the node refuses to pay, if it does not say so itself |
-//! | [`comparing`] | whether the wallet sent what the ledger does not know |
+//! | `reconciliation` | what follows from what the wallet sent and the ledger does not know |
+//! | `machine` | what a look is made with, and how its steps are booked |
+//! | `errand` | what a look may do, and what it found |
+//! | [`comparison`] | whether the wallet sent what the ledger does not know |
+//! | `deadline` | how long the wallet is waited for |
 //! | `signing` | what the wallet is asked to sign, and whether it did |
 //! | `dry_run` | what would be sent now |
 //! | `settings` | how payouts are made |
@@ -37,17 +41,22 @@ use tracing::Instrument;
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::control::Controlled;
+use crate::control::hold::{Hold, HoldPayouts};
 use crate::ledger::messages::Commit;
 use crate::spans;
 
-pub mod comparing;
+mod broadcast;
+pub mod comparison;
 pub mod control;
+mod creation;
+mod deadline;
 mod dry_run;
-mod following;
+mod errand;
 pub mod holds;
 mod machine;
-mod making;
 pub mod messages;
+mod pass;
+mod reconciliation;
 mod refusals;
 mod settings;
 mod signing;
@@ -55,10 +64,11 @@ mod signing;
 mod tests;
 pub mod trouble;
 
-use comparing::{Compared, Settle};
-use holds::{Hold, Holds};
-use machine::{Errand, Machine, Report};
-use messages::{HoldPayouts, PayoutsView, Poke};
+use comparison::Compared;
+use errand::{Errand, Report, Settle};
+use holds::Holds;
+use machine::Machine;
+use messages::{PayoutsView, Poke};
 pub use settings::PaymasterSettings;
 
 /// Questions that may wait in the mailbox.

@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::payouts::{Batch, FeePayer, Output, Part};
-use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
 use dwarves_ports::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
 
-use super::machine::{Ended, Machine, patiently};
+use super::deadline::patiently;
+use super::errand::{Ended, RefusedScript};
+use super::machine::Machine;
 use super::trouble::Trouble;
 
 /// Transactions that are tried in one look to find refused addresses: a few among two thousand. Whoever is not
@@ -21,15 +23,6 @@ const TRIES_MAX: usize = 48;
 const RETRY_AFTER: Span = Span::from_secs(24 * 3_600);
 /// Refused addresses that are tried again before one plan.
 const RETRIES_MAX: usize = 4;
-
-/// A script that the wallet refused to pay.
-#[derive(Clone, Debug)]
-pub(super) struct RefusedScript {
-    /// In the wallet's words.
-    pub(super) why: String,
-    /// When the node refused it.
-    pub(super) at: Timestamp,
-}
 
 impl Machine {
     /// Finds which outputs of a batch the node refuses, after it refused them together for the reason `whole`.

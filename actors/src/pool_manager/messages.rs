@@ -9,10 +9,11 @@ use crate::ask::Request;
 use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::http_gate::HttpGateView;
+use crate::live_work::NoWork;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
-use crate::work_manager::messages::{NoWork, WorkControl};
+use crate::work_manager::messages::WorkControl;
 
 /// Where the pool is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,16 +22,16 @@ use crate::control::Controlled;
 use crate::gate::AttachGate;
 use crate::http_gate::AttachHttpGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
+use crate::live_work::LackOfWork;
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
 use crate::time_keeper::messages::ReadClock;
-use crate::work_manager::messages::{HoldWork, LackOfWork, ReadWork, WorkControl};
+use crate::work_manager::messages::{HoldWork, ReadWork, WorkControl};
 
 pub mod effective;
 pub mod messages;
 mod reading;
-pub(crate) mod setting;
 #[cfg(test)]
 mod tests;
 

@@ -13,12 +13,13 @@ use crate::control::Controlled;
 use crate::gate::{GateView, ReadGate};
 use crate::http_gate::{HttpGateView, ReadHttpGate};
 use crate::ledger::messages::ReadLedger;
+use crate::live_work::NoWork;
 use crate::miner_manager::messages::{MinersView, ReadMiners};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::time_keeper::messages::{ClockView, ReadClock};
 use crate::wall_time::rfc3339;
-use crate::work_manager::messages::{NoWork, ReadWork};
+use crate::work_manager::messages::ReadWork;
 
 /// Where the gates are read, before Stratum and before HTTP.
 type Gates = (Option<Port<ReadGate>>, Option<Port<ReadHttpGate>>);

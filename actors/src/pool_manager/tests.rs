@@ -22,12 +22,13 @@ use crate::block_tracker::messages::{BlocksView, ReadBlocks};
 use crate::control::Controlled;
 use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
+use crate::live_work::{LiveWork, NoWork};
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::testing::{Inbox, recorded_port};
 use crate::time_keeper::messages::ClockView;
-use crate::work_manager::messages::{LiveWork, NoWork, WorkView};
+use crate::work_manager::messages::WorkView;
 
 mod status;
 mod stopping;

@@ -13,7 +13,7 @@ use super::{Cause, RewardDistributor};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
-use crate::pool_manager::setting::HasSettings;
+use crate::setting::HasSettings;
 
 const RUN_INTERVAL: &str = "rewards.run_interval_millis";
 const FEE: &str = "rewards.fee_bps";

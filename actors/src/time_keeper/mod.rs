@@ -11,8 +11,8 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::timekeeping::{BestHeader, Readings, Rules, Timekeeping};
 
 use crate::ask::{Ask, AskError, Outbox};
-use crate::paymaster::holds::Hold;
-use crate::paymaster::messages::HoldPayouts;
+use crate::control::hold::Hold;
+use crate::control::hold::HoldPayouts;
 use dwarves_ports::chain::{ChainError, SharedChain};
 use dwarves_ports::clock::{SharedClock, poke_every};
 

@@ -7,9 +7,9 @@ use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::time::Span;
 
 use super::WorkManager;
-use super::messages::{LackOfWork, LiveWork};
-use crate::paymaster::holds::Hold;
-use crate::paymaster::messages::HoldPayouts;
+use crate::control::hold::Hold;
+use crate::control::hold::HoldPayouts;
+use crate::live_work::{LackOfWork, LiveWork};
 use dwarves_ports::chain::{Standing, Tip};
 use dwarves_ports::clock::Moment;
 

@@ -7,9 +7,10 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::work::Job;
 use serde_json::json;
 
-use super::messages::{IssueJob, IssuedJob, LiveWork, ReadWork, Subscribe, WorkControl, WorkView};
+use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
 use super::{Subscriber, WorkManager};
 use crate::ask::Ask;
+use crate::live_work::LiveWork;
 
 /// A hint that the present template may be old or over.
 #[derive(Message)]

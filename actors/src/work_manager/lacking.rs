@@ -6,8 +6,9 @@
 use actix::prelude::*;
 
 use super::WorkManager;
-use super::messages::{HoldWork, LackOfWork, LiveWork, NoWork};
+use super::messages::HoldWork;
 use crate::ask::Ask;
+use crate::live_work::{LackOfWork, LiveWork, NoWork};
 use dwarves_ports::clock::Moment;
 
 impl WorkManager {

@@ -16,9 +16,9 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
 use crate::ask::{AskError, Outbox, Port};
+use crate::control::hold::HoldPayouts;
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
-use crate::paymaster::messages::HoldPayouts;
 use dwarves_ports::chain::{SharedChain, Standing};
 use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::store::{TemplateRow, Write};
@@ -32,9 +32,9 @@ pub mod messages;
 #[cfg(test)]
 mod tests;
 
+use crate::live_work::{LackOfWork, LiveWork, WorkChanged};
 use following::RETRY_FIRST;
 use keeping::Kept;
-use messages::{LackOfWork, LiveWork, WorkChanged};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 8_192;

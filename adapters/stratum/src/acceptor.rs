@@ -9,7 +9,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Request};
 use dwarves_actors::gate::{GateControl, GateView, KeptOut, ReadGate};
-use dwarves_actors::work_manager::messages::WorkChanged;
+use dwarves_actors::live_work::WorkChanged;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::refusal::Refusal;

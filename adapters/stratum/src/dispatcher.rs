@@ -9,8 +9,9 @@ use std::rc::Rc;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, Request};
+use dwarves_actors::live_work::WorkChanged;
 use dwarves_actors::miner_manager::messages::{MinerChanged, WatchMiners};
-use dwarves_actors::work_manager::messages::{Subscribe, WorkChanged};
+use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::handlers::submission::messages::SubmitRolled;
+use dwarves_actors::live_work::LiveWork;
 use dwarves_actors::miner_manager::messages::JoinWorker;
-use dwarves_actors::work_manager::messages::LiveWork;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::login::Identity;
 use dwarves_domain::network::host;

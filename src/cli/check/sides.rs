@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dwarves_actors::identity::{Belonging, REMEDY};
-use dwarves_actors::paymaster::comparing::Stranger;
+use dwarves_actors::paymaster::comparison::Stranger;
 use dwarves_ports::store::SharedStore;
 
 use super::{Failure, Findings};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::control::Controlled;
-use dwarves_actors::paymaster::holds::Hold;
+use dwarves_actors::control::hold::Hold;
 use dwarves_actors::paymaster::messages::{PaymasterControl, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{ControlMessage, Deliver};
 use dwarves_domain::refusal::Refusal;

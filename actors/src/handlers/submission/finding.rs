@@ -10,14 +10,14 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, TemplateId};
-use dwarves_domain::share::{Candidate, RejectedShare, Rejection, Submission};
-use dwarves_domain::work::{BareTemplate, FullExtraNonce, Job, Template};
+use dwarves_domain::ids::TemplateId;
+use dwarves_domain::share::{Candidate, RejectedShare, Submission};
+use dwarves_domain::work::{BareTemplate, FullExtraNonce};
 use dwarves_ports::clock::Moment;
 use tokio::sync::oneshot;
 
 use super::SubmissionHandler;
-use super::hashing::Draft;
+use super::solution::{Found, OfTemplate, Refused, Solution};
 use crate::ask::{AskError, ReplyTo, reply_channel};
 use crate::block_tracker::messages::{CandidateReply, TakeCandidate};
 use crate::spans;
@@ -28,68 +28,8 @@ const OFFER_AGAIN: Duration = Duration::from_millis(100);
 /// How long the candidates of a height are left out once the tracker had enough of them.
 const CROWDED_FOR: dwarves_domain::time::Span = dwarves_domain::time::Span::from_secs(1);
 
-/// A share that does not count, before it is known whether it is a block.
-pub(super) struct Refused {
-    pub(super) template: Arc<BareTemplate>,
-    /// The header; several if nobody knows which version it had.
-    pub(super) candidates: Vec<Candidate>,
-    /// Whose work it is, if that is known.
-    pub(super) finder: Option<Hotkey>,
-    /// What becomes of the share.
-    pub(super) rejected: RejectedShare,
-}
-
-/// A header that meets the network's target.
-pub(super) struct Found {
-    candidate: Candidate,
-    template: OfTemplate,
-    finder: Option<Hotkey>,
-    is_doubtful: bool,
-}
-
-enum OfTemplate {
-    Whole(Arc<Template>),
-    Bare(Arc<BareTemplate>),
-}
-
 /// What is waited for: the places of shares that are blocks, and what the tracker says of each.
 pub(super) type Candidates = Vec<(usize, oneshot::Receiver<CandidateReply>)>;
-
-impl Found {
-    /// The block that a share is, if it is one.
-    pub(super) fn of_share(
-        job: &Arc<Job>,
-        candidate: Candidate,
-        pow_hash: &HeaderHash,
-        finder: Hotkey,
-    ) -> Option<Self> {
-        let template = job.template();
-        template.network_target().is_met_by(pow_hash).then(|| Self {
-            candidate,
-            template: OfTemplate::Whole(Arc::clone(template)),
-            finder: Some(finder),
-            is_doubtful: false,
-        })
-    }
-}
-
-impl Refused {
-    /// The block that it is, if it is one.
-    pub(super) fn found(&self, mut pow_hash: impl FnMut(&Candidate) -> HeaderHash) -> Option<Found> {
-        let target = self.template.network_target();
-        let is_met = |candidate: &&Candidate| target.is_met_by(&pow_hash(candidate));
-        let candidate = self.candidates.iter().find(is_met)?;
-        Some(Found {
-            candidate: *candidate,
-            template: OfTemplate::Bare(Arc::clone(&self.template)),
-            finder: self.finder,
-            is_doubtful: matches!(
-                self.rejected.reason,
-                Rejection::TimeOutOfRange | Rejection::VersionOutOfMask
-            ),
-        })
-    }
-}
 
 impl SubmissionHandler {
     /// The template with this number, if blocks of it are taken.
@@ -99,10 +39,15 @@ impl SubmissionHandler {
 
     /// A share over HTTP that does not count for this reason. Its job's name says all that is needed for its header,
     /// whoever it was given to: no name can make a block of what is none.
-    pub(super) fn refuse(&self, miner: &Hotkey, submission: &Submission, rejected: RejectedShare) -> Draft {
+    pub(super) fn refuse(
+        &self,
+        miner: &Hotkey,
+        submission: &Submission,
+        rejected: RejectedShare,
+    ) -> Solution {
         let claims = submission.job_id.claims();
         let Some(template) = self.bare_template(claims.template) else {
-            return Draft::Rejected(rejected);
+            return Solution::Rejected(rejected);
         };
         let version = submission.version.unwrap_or(template.version());
         let time = submission.time.unwrap_or(template.time());
@@ -111,7 +56,7 @@ impl SubmissionHandler {
             header.rolled(version, time, submission.nonce),
             claims.extranonce.into(),
         );
-        Draft::Refused(Box::new(Refused {
+        Solution::Refused(Box::new(Refused {
             template,
             candidates: vec![candidate],
             finder: self.whose_work(miner, submission),
@@ -126,13 +71,13 @@ impl SubmissionHandler {
         (versions, time, nonce): (&[u32], u32, u32),
         finder: Hotkey,
         rejected: RejectedShare,
-    ) -> Draft {
+    ) -> Solution {
         let Some(template) = self.bare_template(template) else {
-            return Draft::Rejected(rejected);
+            return Solution::Rejected(rejected);
         };
         let header = template.header(extranonce);
         let of_version = |version: &u32| Candidate::of(header.rolled(*version, time, nonce), extranonce);
-        Draft::Refused(Box::new(Refused {
+        Solution::Refused(Box::new(Refused {
             candidates: versions.iter().map(of_version).collect(),
             template,
             finder: Some(finder),

@@ -24,9 +24,10 @@ use tracing::{Level, Span as LogSpan};
 
 use crate::ask::{AskError, Outbox, Port, ReplyTo};
 use crate::block_tracker::messages::TakeCandidate;
+use crate::live_work::{LiveWork, WorkChanged};
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, MinerChanged, WatchMiners};
 use crate::work_manager::messages::IssuedJob;
-use crate::work_manager::messages::{IssueJob, LiveWork, Subscribe, WorkChanged};
+use crate::work_manager::messages::{IssueJob, Subscribe};
 
 mod early;
 mod fetching;
@@ -35,6 +36,7 @@ mod hashing;
 pub mod ladder;
 pub mod messages;
 mod rolled;
+mod solution;
 mod submitting;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@ use dwarves_domain::share::{Candidate, RejectedShare, Submission};
 use dwarves_domain::source::Source;
 use dwarves_domain::work::{FullExtraNonce, Job};
 
-use super::hashing::{Draft, Drafts};
 use super::messages::{RolledShare, SubmitRolled};
+use super::solution::{Solution, Solutions};
 use super::{Asker, SubmissionHandler};
 use crate::ask::Ask;
 
@@ -37,11 +37,11 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
                     finder,
                     rejected,
                 } => self.refuse_rolled((template, extranonce), (&versions, time, nonce), finder, rejected),
-                RolledShare::Rejected(rejected) => Draft::Rejected(rejected),
+                RolledShare::Rejected(rejected) => Solution::Rejected(rejected),
             })
             .collect();
         let received_at = self.clock.now();
-        let drafts = Drafts {
+        let solutions = Solutions {
             miner,
             received_at,
             // The session has seen to it that the share is the worker's.
@@ -49,14 +49,14 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
             shares,
         };
         let asker = Asker::new(source, received_at, ask.reply, has_place);
-        self.prove(drafts, asker, ctx);
+        self.prove(solutions, asker, ctx);
     }
 }
 
 impl SubmissionHandler {
-    fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Draft {
+    fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Solution {
         match Candidate::rolled(&job, extranonce, submission) {
-            Ok(candidate) => Draft::Unproven(job, candidate),
+            Ok(candidate) => Solution::Unproven(job, candidate),
             Err(reason) => {
                 let chain = job.template().chain();
                 let version = submission.version.unwrap_or(chain.version);

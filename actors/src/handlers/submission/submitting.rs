@@ -13,9 +13,9 @@ use dwarves_domain::source::Source;
 use dwarves_domain::work::Job;
 
 use super::finding::Candidates;
-use super::hashing::{Draft, Drafts};
 use super::ladder::Rigs;
 use super::messages::{SharesAnswer, SubmitShares};
+use super::solution::{Solution, Solutions};
 use super::{Asker, JUDGING_MAX, SubmissionHandler};
 use crate::ask::Ask;
 use crate::block_tracker::messages::CandidateReply;
@@ -61,19 +61,19 @@ impl SubmissionHandler {
             .iter()
             .map(|share| match share {
                 Some(submission) => self.check(&miner, submission),
-                None => Draft::Rejected(RejectedShare {
+                None => Solution::Rejected(RejectedShare {
                     reason: Rejection::UnknownJob,
                     worker: None,
                 }),
             })
             .collect();
-        let drafts = Drafts {
+        let solutions = Solutions {
             miner,
             received_at: asker.received_at,
             worker,
             shares,
         };
-        self.prove(drafts, asker, ctx);
+        self.prove(solutions, asker, ctx);
     }
 
     /// Takes a checked request into the next message to the miner manager.
@@ -91,10 +91,10 @@ impl SubmissionHandler {
         }
     }
 
-    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Draft {
+    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Solution {
         let rejected = match self.job_of(miner, submission) {
             Ok(job) => match Candidate::new(&job, submission) {
-                Ok(candidate) => return Draft::Unproven(job, candidate),
+                Ok(candidate) => return Solution::Unproven(job, candidate),
                 Err(reason) => RejectedShare {
                     reason,
                     worker: Some(job.worker()),

@@ -6,8 +6,8 @@ use dwarves_domain::refusal::Refusal;
 use serde_json::json;
 
 use super::*;
-use crate::paymaster::comparing::COMPARED;
-use crate::paymaster::holds::Hold;
+use crate::control::hold::Hold;
+use crate::paymaster::comparison::COMPARED;
 
 /// A script that no miner has, with an address: to a witness of 20 bytes.
 fn foreign_script() -> Vec<u8> {

@@ -5,8 +5,9 @@ use dwarves_domain::payouts::Part;
 use dwarves_domain::refusal::Refusal;
 
 use super::*;
-use crate::paymaster::holds::{Hold, Holds};
-use crate::paymaster::messages::HoldPayouts;
+use crate::control::hold::Hold;
+use crate::control::hold::HoldPayouts;
+use crate::paymaster::holds::Holds;
 
 fn set(hold: Hold) -> HoldPayouts {
     HoldPayouts {

@@ -5,7 +5,7 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_ports::chain::Standing;
 
 use super::*;
-use crate::paymaster::holds::Hold;
+use crate::control::hold::Hold;
 use crate::work_manager::messages::IssuedJob;
 
 fn minority() -> Standing {

@@ -3,8 +3,9 @@
 use dwarves_domain::refusal::Refusal;
 
 use super::*;
+use crate::live_work::NoWork;
+use crate::work_manager::messages::HoldWork;
 use crate::work_manager::messages::IssuedJob;
-use crate::work_manager::messages::{HoldWork, NoWork};
 
 /// What takes the work away, and brings it back.
 #[derive(Clone, Copy, Debug, PartialEq)]

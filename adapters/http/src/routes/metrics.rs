@@ -6,9 +6,9 @@ use std::fmt::Write;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
+use dwarves_actors::control::hold::Hold;
 use dwarves_actors::gate::GateView;
 use dwarves_actors::miner_manager::messages::{MinersView, NewcomersRefused, ReadMiners};
-use dwarves_actors::paymaster::holds::Hold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::reward_distributor::messages::ReadSchedule;

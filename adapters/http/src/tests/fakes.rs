@@ -13,13 +13,14 @@ use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, OpenedSession, Register};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
+use dwarves_actors::live_work::LiveWork;
 use dwarves_actors::miner_manager::messages::{
     GaveWay, JoinWorker, Joined, MinerView, MinersView, NewcomersRefused, ReadRecords, Registered, WorkerView,
 };
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
-use dwarves_actors::work_manager::messages::{IssuedJob, LiveWork, WorkView};
+use dwarves_actors::work_manager::messages::{IssuedJob, WorkView};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use dwarves_actors::live_work::LiveWork;
 use dwarves_actors::pool_manager::messages::LifeState;
-use dwarves_actors::work_manager::messages::{LiveWork, WorkView};
+use dwarves_actors::work_manager::messages::WorkView;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::units::Units;

@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use dwarves_actors::work_manager::messages::LiveWork;
+use dwarves_actors::live_work::LiveWork;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::login::LoginRules;

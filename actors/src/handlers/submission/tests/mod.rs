@@ -23,9 +23,10 @@ use super::*;
 use crate::ask::{Ask, Request};
 use crate::handlers::submission::messages::SharesAnswer;
 use crate::http_gate::HttpGate;
+use crate::live_work::{LackOfWork, NoWork};
 use crate::miner_manager::messages::{Assigned, CheckedShare};
 use crate::testing::{Inbox, recorded_port};
-use crate::work_manager::messages::{IssuedJob, LackOfWork, NoWork};
+use crate::work_manager::messages::IssuedJob;
 
 mod early;
 mod fetching;

@@ -15,8 +15,9 @@ use dwarves_ports::wallet::{WalletAction, WalletError, WalletErrorKind};
 use serde_json::json;
 use tracing::Instrument;
 
-use super::machine::{Ended, Errand, Machine, patiently};
-use super::refusals::RefusedScript;
+use super::deadline::patiently;
+use super::errand::{Ended, Errand, RefusedScript};
+use super::machine::Machine;
 use super::signing::{build_request, check_signed};
 use super::trouble::{Trouble, TroubleKind};
 use crate::spans;

@@ -3,7 +3,9 @@
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{Act, Payout, PayoutState, Rival, Transition, next_act, rival_act};
 
-use super::machine::{Ended, Machine, patiently};
+use super::deadline::patiently;
+use super::errand::Ended;
+use super::machine::Machine;
 use super::trouble::{Trouble, TroubleKind};
 use dwarves_ports::wallet::{SendOutcome, WalletError};
 

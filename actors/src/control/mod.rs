@@ -4,6 +4,8 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_ports::store::Written;
 use serde_json::Value;
 
+pub mod hold;
+
 /// What an actor says to an admin's message: the answer as JSON, or why not.
 pub type Controlled = Result<Value, Refusal>;
 
