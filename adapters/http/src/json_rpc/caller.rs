@@ -9,8 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use dwarves_actors::miner_manager::messages::JoinWorker;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::login::Identity;
-use dwarves_domain::login::parse_user;
+use dwarves_domain::login::{Identity, parse_user};
 use dwarves_domain::refusal::Refusal;
 
 use super::call::Failure;

@@ -14,15 +14,13 @@ use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, OpenedSession, Register};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::live_work::LiveWork;
-use dwarves_actors::miner_manager::messages::Registered;
 use dwarves_actors::miner_manager::messages::{
-    GaveWay, JoinWorker, Joined, MinerView, MinersView, NewcomersRefused, ReadRecords, WorkerView,
+    GaveWay, JoinWorker, Joined, MinerView, MinersView, NewcomersRefused, ReadRecords, Registered, WorkerView,
 };
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_actors::reward_distributor::messages::ScheduleView;
-use dwarves_actors::work_manager::messages::IssuedJob;
-use dwarves_actors::work_manager::messages::WorkView;
+use dwarves_actors::work_manager::messages::{IssuedJob, WorkView};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
@@ -30,9 +28,7 @@ use dwarves_domain::login::LoginRules;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::session::{Session, SessionKey};
-use dwarves_domain::share::AcceptedShare;
-use dwarves_domain::share::ShareVerdict;
-use dwarves_domain::share::{Rejection, Submission};
+use dwarves_domain::share::{AcceptedShare, Rejection, ShareVerdict, Submission};
 use dwarves_domain::signature::SignedRequest;
 use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{CompactTarget, Difficulty};

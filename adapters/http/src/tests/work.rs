@@ -8,8 +8,7 @@ use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, Su
 use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_domain::miners::Client;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::Rejection;
-use dwarves_domain::share::Submission;
+use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::time::Span;
 use serde_json::json;
 
