@@ -3,10 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use bitcoin::Network;
-use bitcoin::ScriptBuf;
-use bitcoin::WitnessVersion;
 use bitcoin::address::NetworkUnchecked;
+use bitcoin::{Network, ScriptBuf, WitnessVersion};
 use sha2::{Digest, Sha256};
 
 use crate::hotkey::Hotkey;

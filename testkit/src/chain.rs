@@ -13,12 +13,14 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::work::coinbase::{Coinbase, CoinbaseForm, CoinbaseSpec};
 use dwarves_domain::work::header::HeaderFields;
 use dwarves_domain::work::{ChainTemplate, Header};
-use tokio::sync::watch;
-
-use super::build;
 use dwarves_ports::chain::{
     BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, Standing, SubmitOutcome, SyncState, Tip,
 };
+use tokio::sync::watch;
+
+use super::build;
+
+mod levers;
 
 /// What goes wrong with submissions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,42 +104,6 @@ impl TestChain {
         self.0.borrow().tip
     }
 
-    /// Makes the chain unreachable, or reachable again.
-    pub fn set_down(&self, is_down: bool) {
-        self.0.send_modify(|state| state.is_down = is_down);
-    }
-
-    /// Makes the chain refuse the pool's blocks for good, or take them again.
-    pub fn set_unsound(&self, is_unsound: bool) {
-        self.0.send_modify(|state| state.is_unsound = is_unsound);
-    }
-
-    /// Makes templates fail, though the chain moves on, or come again.
-    pub fn set_templateless(&self, is_templateless: bool) {
-        self.0
-            .send_modify(|state| state.is_templateless = is_templateless);
-    }
-
-    /// Says which chain this is.
-    pub fn set_standing(&self, standing: Standing) {
-        self.0.send_modify(|state| state.standing = standing);
-    }
-
-    /// Says whether the chain has all blocks that there are. While it has not, it still answers what it knows.
-    pub fn set_synced(&self, is_synced: bool) {
-        self.0.send_modify(|state| state.is_synced = is_synced);
-    }
-
-    /// Says which time the best header has; at first the chain has no time of its own.
-    pub fn set_header_time(&self, time: Option<Timestamp>) {
-        self.0.send_modify(|state| state.header_time = time);
-    }
-
-    /// Says what goes wrong with submissions from now on.
-    pub fn set_submissions(&self, submissions: Submissions) {
-        self.0.send_modify(|state| state.submissions = submissions);
-    }
-
     /// Every block that reached the chain by submission, also again, oldest first.
     pub fn submitted(&self) -> Vec<HeaderHash> {
         self.0.borrow().submitted.clone()
@@ -146,55 +112,6 @@ impl TestChain {
     /// How many templates were asked for, also in vain.
     pub fn templates(&self) -> u64 {
         self.0.borrow().templates
-    }
-
-    /// Somebody else finds this many blocks on the tip.
-    pub fn others_find(&self, blocks: u32) {
-        self.0.send_modify(|state| {
-            let from = state.tip.hash;
-            state.extend(from, blocks);
-        });
-    }
-
-    /// The last `depth` blocks are replaced by one block more.
-    pub fn reorganise(&self, depth: u32) {
-        self.0.send_modify(|state| {
-            let mut fork = state.tip.hash;
-            for _ in 0..depth {
-                fork = state.blocks[&fork].previous;
-            }
-            state.extend(fork, depth + 1);
-        });
-    }
-
-    /// The tip's block turns out to be none: the one before it is the tip again.
-    pub fn invalidate_tip(&self) {
-        self.0.send_modify(|state| {
-            if let Some(block) = state.blocks.remove(&state.tip.hash) {
-                state.tip = Tip {
-                    hash: block.previous,
-                    height: block.height - 1,
-                };
-            }
-        });
-    }
-
-    /// Others find blocks on `hash` until it is on the best chain again.
-    pub fn bring_back(&self, hash: HeaderHash) {
-        self.0.send_modify(|state| {
-            let Some(block) = state.blocks.get(&hash) else {
-                return;
-            };
-            let missing = state.tip.height + 1 - block.height.min(state.tip.height);
-            state.extend(hash, missing);
-        });
-    }
-
-    /// The chain forgets a block that is not its tip's ancestor (a node that was set up anew).
-    pub fn forget(&self, hash: HeaderHash) {
-        self.0.send_modify(|state| {
-            state.blocks.remove(&hash);
-        });
     }
 
     /// What became of a block, whether the chain is reachable or not.

@@ -12,11 +12,11 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::rows::{
+use dwarves_ports::store::ledger_rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, TemplateRow,
     ValuedUnits,
 };
+use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
 
 /// How a commit fails.

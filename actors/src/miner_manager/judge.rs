@@ -84,7 +84,7 @@ impl Batch {
         requests: Vec<CheckedShares>,
         registry: &mut Registry,
         recent: &mut RecentShares,
-        retired: &RetiredTemplates,
+        retired: &mut RetiredTemplates,
     ) -> Self {
         let mut batch = Self {
             requests: Vec::with_capacity(requests.len()),
@@ -108,7 +108,7 @@ impl Batch {
         request: CheckedShares,
         registry: &mut Registry,
         recent: &mut RecentShares,
-        retired: &RetiredTemplates,
+        retired: &mut RetiredTemplates,
     ) -> Request {
         let miner = request.miner;
         if let Err(refusal) = welcome(registry, &miner, self.dated) {
@@ -144,7 +144,15 @@ impl Batch {
                 continue;
             }
             let mark = job.id().mark();
-            match recent.claim(template, proof.hash, miner, mark) {
+            let mut claim = recent.claim(template, proof.hash, miner, mark);
+            if matches!(claim, ShareClaim::Full | ShareClaim::MinerFull) {
+                // Live work needs the room of what is over.
+                let oldest = retired.forget(self.sent_at, true);
+                if template >= oldest && recent.retire_before(oldest) {
+                    claim = recent.claim(template, proof.hash, miner, mark);
+                }
+            }
+            match claim {
                 ShareClaim::Duplicate(first) => {
                     refused("duplicate");
                     shares.push(Pending::rejected(Rejection::Duplicate(first), worker));

@@ -87,7 +87,7 @@ impl MinerManager {
             requests,
             &mut memory.registry,
             &mut memory.recent,
-            &self.retired,
+            &mut self.retired,
         );
         for row in &mut batch.rows {
             if let Some(block) = &row.block {

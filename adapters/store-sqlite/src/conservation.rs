@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::Cells;
 use super::error::{Outcome, corrupt};
-use super::state::all;
+use super::life_start::all;
 
 /// The name of the sum over all accounts of this one's code.
 pub(super) fn of_account(account: &Account) -> String {

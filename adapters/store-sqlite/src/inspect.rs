@@ -13,9 +13,9 @@ use rusqlite::{Connection, OptionalExtension};
 use super::InlineStore;
 use super::columns::Cells;
 use super::error::Outcome;
+use super::life_start::all;
 use super::read::payouts::{Parts, one};
-use super::rows;
-use super::state::all;
+use super::row_codec;
 
 thread_local! {
     /// A database that nothing was written to: a copy of it is sooner there than one that is brought up to date.
@@ -135,7 +135,7 @@ impl InlineStore {
                 connection,
                 "SELECT * FROM blocks ORDER BY id",
                 [],
-                rows::whole_block,
+                row_codec::whole_block,
             )
         })
     }

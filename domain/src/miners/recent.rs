@@ -275,10 +275,11 @@ impl RecentShares {
         }
     }
 
-    /// Forgets the headers of templates before `oldest`: their jobs are stale whatever is submitted.
-    pub fn retire_before(&mut self, oldest: TemplateId) {
+    /// Forgets the headers of templates before `oldest`: their jobs are stale whatever is submitted. Returns whether there
+    /// were any.
+    pub fn retire_before(&mut self, oldest: TemplateId) -> bool {
         if self.sets.keys().next().is_none_or(|first| *first >= oldest) {
-            return;
+            return false;
         }
         let live = self.sets.split_off(&oldest);
         let retired = std::mem::replace(&mut self.sets, live);
@@ -286,6 +287,7 @@ impl RecentShares {
         for of_job in retired.values().flat_map(|set| set.jobs.values()) {
             self.holders.give_back(of_job.holder, of_job.count);
         }
+        true
     }
 
     /// How many headers are kept.

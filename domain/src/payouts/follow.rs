@@ -3,7 +3,8 @@
 //! Answers may be old or come twice, so nothing here relies on their order: a wrong step is undone by the next
 //! right answer, and only a deep rival gives money back.
 
-use super::payout::{Payout, PayoutState, Transition};
+use super::payout::{Payout, Transition};
+use super::payout_state::PayoutState;
 use super::txid::Txid;
 
 /// What the wallet says of a transaction.

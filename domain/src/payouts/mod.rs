@@ -11,17 +11,21 @@
 //! | [`batch`] | what a payout's transaction pays: one output an address, and the network's fee |
 //! | [`coins`] | which coins pay for it, and what that costs |
 //! | [`transaction`] | whether a signed transaction pays just that |
-//! | [`payout`] | a payout's states, the steps between them and what each books |
+//! | [`payout`] | a payout, and the steps between its states |
+//! | `payout_state` | where a payout is on its way |
+//! | `booking` | what each step books |
 //! | [`follow`] | what to do about a payout by what the wallet says of its transaction |
 //! | [`adopt`] | what the wallet sent and the ledger does not know, made into a payout |
 //! | [`txid`] | names of transactions and outputs |
 
 pub mod adopt;
 pub mod batch;
+mod booking;
 pub mod coins;
 mod draft;
 pub mod follow;
 pub mod payout;
+mod payout_state;
 pub mod plan;
 pub mod transaction;
 pub mod txid;
@@ -33,7 +37,8 @@ pub use adopt::{AdoptError, Adopted, Payees, Spend};
 pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
 pub use coins::{ChooseError, Chosen, FeeTerms, Funds, Outputs, Price, Purse, Sizes};
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};
-pub use payout::{Payout, PayoutState, Signed, Transition, TransitionError, Transitioned};
+pub use payout::{Payout, Signed, Transition, TransitionError, Transitioned};
+pub use payout_state::{ParsePayoutStateError, PayoutState};
 pub use plan::{Held, Payee, Plan, PlanError, PlanRules, Waiting, WhyHeld, plan};
 pub use transaction::{Transaction, TransactionError, read_transaction};
 pub use txid::{OutPoint, ParseTxidError, Txid};

@@ -13,70 +13,14 @@
 //! transaction that spends its inputs is deep. Should a reorganisation bring a returned payout back after all,
 //! [`Transition::Revive`] books what the miners still have as payable; what is missing the pool's reserve bears.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
-
+use super::batch::{FeePayer, FeeRate, Part};
+use super::payout_state::PayoutState;
+use super::txid::{OutPoint, Txid};
 use crate::hotkey::Hotkey;
 use crate::ids::PayoutId;
-use crate::ledger::{Account, Balance, LedgerError, Postings};
+use crate::ledger::{LedgerError, Postings};
 use crate::time::Timestamp;
 use crate::units::Amount;
-
-use super::batch::{FeePayer, FeeRate, Part};
-use super::txid::{OutPoint, Txid};
-
-/// Where a payout is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PayoutState {
-    /// The money is set aside; there is no transaction yet.
-    Reserved,
-    /// The transaction is signed and stored; whether anybody has it is not known.
-    Signed,
-    /// The network has it; it is not deep yet.
-    Broadcast,
-    /// It is deep.
-    Confirmed,
-    /// Another transaction spent its inputs; the money is payable again.
-    Returned,
-    /// It was given up before it was signed; the money is payable again.
-    Cancelled,
-}
-
-impl PayoutState {
-    /// Every state of a payout, in the order of its life.
-    pub const ALL: [Self; 6] = [
-        Self::Reserved,
-        Self::Signed,
-        Self::Broadcast,
-        Self::Confirmed,
-        Self::Returned,
-        Self::Cancelled,
-    ];
-
-    /// The name on the wire and in storage.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reserved => "reserved",
-            Self::Signed => "signed",
-            Self::Broadcast => "broadcast",
-            Self::Confirmed => "confirmed",
-            Self::Returned => "returned",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether its money is in flight.
-    pub const fn is_in_flight(self) -> bool {
-        matches!(self, Self::Reserved | Self::Signed | Self::Broadcast)
-    }
-}
-
-impl fmt::Display for PayoutState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The note of a payout that is not deep any more.
 const REORGED: &str = "it was deep until a reorganisation of the chain; the same transaction is sent again";
@@ -85,21 +29,7 @@ const REVIVED: &str =
     "its balance was given back, but a reorganisation brought its transaction into the chain";
 
 /// How the note of a payout begins that the wallet sent and the ledger did not know.
-const ADOPTED: &str = "sent by the wallet while this ledger did not know of it";
-
-/// A name that is none of a [`PayoutState`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected reserved, signed, broadcast, confirmed, returned or cancelled")]
-pub struct ParsePayoutStateError;
-
-impl FromStr for PayoutState {
-    type Err = ParsePayoutStateError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.into_iter().find(|state| state.name() == text);
-        found.ok_or(ParsePayoutStateError)
-    }
-}
+pub(super) const ADOPTED: &str = "sent by the wallet while this ledger did not know of it";
 
 /// A payout's transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -231,10 +161,6 @@ pub struct Transitioned {
     pub postings: Postings,
 }
 
-fn account(part: &Part, balance: Balance) -> Account {
-    Account::Miner(part.hotkey, balance)
-}
-
 impl Payout {
     /// A payout whose money is set aside.
     pub fn reserve(
@@ -282,53 +208,6 @@ impl Payout {
         self.note.starts_with(ADOPTED)
     }
 
-    /// What adopting it books: of each part what its miner has as payable, and the rest of the reserve.
-    ///
-    /// # Errors
-    /// If it does not fit the books.
-    pub fn adoption(&self, payable: impl Fn(&Hotkey) -> Amount) -> Result<Transitioned, LedgerError> {
-        let mut next = self.clone();
-        let mut postings = Postings::new();
-        next.bear(&mut postings, payable)?;
-        let borne = Amount::checked_sum(next.parts.iter().map(|part| part.borne));
-        let borne = borne.expect("the reserve was just debited with all of it");
-        if borne > Amount::ZERO {
-            next.note = format!(
-                "{ADOPTED}; of what it paid no balance covered {borne} sats, which the reserve bears"
-            );
-        }
-        Ok(Transitioned {
-            payout: next,
-            postings,
-        })
-    }
-
-    /// Takes each part from what its miner has, and the rest from the reserve.
-    fn bear(
-        &mut self,
-        postings: &mut Postings,
-        payable: impl Fn(&Hotkey) -> Amount,
-    ) -> Result<(), LedgerError> {
-        let mut taken: BTreeMap<Hotkey, Amount> = BTreeMap::new();
-        for part in &mut self.parts {
-            let in_flight = account(part, Balance::InFlight);
-            let before = taken.entry(part.hotkey).or_insert(Amount::ZERO);
-            let has = payable(&part.hotkey).checked_sub(*before);
-            let has = has.expect("no more was taken of a balance than it has");
-            let theirs = has.min(part.amount);
-            *before = before
-                .checked_add(theirs)
-                .expect("what is taken of a balance fits as it does");
-            part.borne = part
-                .amount
-                .checked_sub(theirs)
-                .expect("the smaller of two amounts is no more than either");
-            postings.transfer(account(part, Balance::Payable), in_flight, theirs)?;
-            postings.transfer(Account::Reserve, in_flight, part.borne)?;
-        }
-        Ok(())
-    }
-
     /// What is taken from all its miners' balances.
     ///
     /// # Panics
@@ -336,53 +215,6 @@ impl Payout {
     pub fn total(&self) -> Amount {
         let total = Amount::checked_sum(self.parts.iter().map(|part| part.amount));
         total.expect("the parts of a payout are balances, which fit together")
-    }
-
-    /// What reserving it books.
-    ///
-    /// # Errors
-    /// If it does not fit the books.
-    pub fn reservation(&self) -> Result<Postings, LedgerError> {
-        self.moved(Balance::Payable, Balance::InFlight)
-    }
-
-    fn moved(&self, from: Balance, to: Balance) -> Result<Postings, LedgerError> {
-        let mut postings = Postings::new();
-        for part in &self.parts {
-            postings.transfer(account(part, from), account(part, to), part.amount)?;
-        }
-        Ok(postings)
-    }
-
-    /// What its being deep books: each part to its miner, and the fee to the network. What of the fee no part
-    /// bears, the reserve does.
-    fn confirmation(&self) -> Result<Postings, LedgerError> {
-        let mut postings = Postings::new();
-        for part in &self.parts {
-            let in_flight = account(part, Balance::InFlight);
-            postings.transfer(in_flight, account(part, Balance::Paid), part.net())?;
-            postings.transfer(in_flight, Account::NetworkFees, part.fee)?;
-        }
-        if let Some(signed) = &self.signed {
-            let by_miners = self.parts.iter().map(|part| part.fee);
-            let by_pool = Amount::checked_sum(by_miners).and_then(|borne| signed.fee.checked_sub(borne));
-            let by_pool = by_pool.expect("parts bear no more than the fee: signing checks it");
-            postings.transfer(Account::Reserve, Account::NetworkFees, by_pool)?;
-        }
-        Ok(postings)
-    }
-
-    /// What giving its money back books: to the miners, and to the reserve what that bore.
-    fn giving_back(&self) -> Result<Postings, LedgerError> {
-        let mut postings = Postings::new();
-        for part in &self.parts {
-            let in_flight = account(part, Balance::InFlight);
-            let theirs = part.amount.checked_sub(part.borne);
-            let theirs = theirs.expect("what the reserve bears of a part is at most the part");
-            postings.transfer(in_flight, account(part, Balance::Payable), theirs)?;
-            postings.transfer(in_flight, Account::Reserve, part.borne)?;
-        }
-        Ok(postings)
     }
 
     /// Takes a step. `payable` tells a miner's payable balance, which only [`Transition::Revive`] asks for.

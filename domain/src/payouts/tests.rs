@@ -21,6 +21,7 @@ mod planning;
 mod reading;
 mod steps;
 mod thresholds;
+mod world;
 
 const SIZES: Sizes = Sizes {
     base: 11,

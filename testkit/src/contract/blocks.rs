@@ -3,16 +3,22 @@
 use dwarves_domain::ids::ExtraNonce;
 use dwarves_domain::units::Units;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce};
+use dwarves_ports::store::{
+    Accounting, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, StoreErrorKind,
+    Write,
+};
 
 use super::Backend;
 use super::fixtures::{
     append, at, became, block_share, booked_round, close_round, commit, found, furnished, hash, key, page,
     refused, sats, seq, share,
 };
-use dwarves_ports::store::{
-    Accounting, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, StoreErrorKind,
-    Write, Written,
-};
+
+mod candidates;
+mod reading;
+
+pub use candidates::*;
+pub use reading::*;
 
 /// All blocks, oldest first, without their bytes.
 async fn all(store: &SharedStore) -> Vec<BlockRow> {
@@ -160,100 +166,6 @@ pub async fn a_block_that_was_quicker_than_its_share_moves_to_its_place<B: Backe
     assert_eq!(place(&blocks[1]), (1, 40, 0), "it was split by this place");
 }
 
-/// Every state asks for its booking, oldest block first, and no more than are wanted.
-pub async fn blocks_are_due_until_their_books_follow<B: Backend>(backend: B) {
-    let store = furnished(&backend).await;
-    let mut n = 0;
-    let (mut round, mut expected) = (0, Vec::new());
-    for state in BlockState::ALL {
-        for accounting in Accounting::ALL {
-            (n, round) = (n + 1, round + 1);
-            let block = Write::AppendShares(vec![block_share(n, 1, 1, 100)]);
-            let book = close_round(booked_round(round, accounting), &[(n, accounting)], 0);
-            commit(&store, vec![block, became(n, state), book]).await;
-            if state.is_due(accounting) {
-                expected.push((hash(n), state, accounting));
-            }
-        }
-    }
-    // Immature 3, mature 4, orphaned 2, refused 2.
-    assert_eq!(expected.len(), 11);
-    let due = store.blocks_to_account(100).await.unwrap();
-    let due: Vec<_> = due.iter().map(|b| (b.hash, b.state, b.accounting)).collect();
-    assert_eq!(due, expected);
-    let some = store.blocks_to_account(4).await.unwrap();
-    let some: Vec<_> = some.iter().map(|b| (b.hash, b.state, b.accounting)).collect();
-    assert_eq!(some, expected[..4]);
-}
-
-/// Undecided ones always, decided ones as long as a reorganisation may reach them.
-pub async fn open_blocks_are_those_that_may_change<B: Backend>(backend: B) {
-    let store = furnished(&backend).await;
-    let blocks = [
-        (1, 50, BlockState::Submitted),
-        (2, 51, BlockState::Accepted),
-        (3, 52, BlockState::Immature),
-        (4, 94, BlockState::Mature),
-        (5, 95, BlockState::Mature),
-        (6, 94, BlockState::Orphaned),
-        (7, 95, BlockState::Orphaned),
-        (8, 105, BlockState::Refused),
-    ];
-    for (n, height, state) in blocks {
-        append(&store, vec![block_share(n, 1, 1, height)]).await;
-        commit(&store, vec![became(n, state)]).await;
-    }
-    let open = |depth| {
-        let rows = store.open_blocks(depth);
-        async {
-            rows.await
-                .unwrap()
-                .iter()
-                .map(|block| block.hash)
-                .collect::<Vec<_>>()
-        }
-    };
-    assert_eq!(open(10).await, [1, 2, 3, 5, 7].map(hash));
-    assert_eq!(open(11).await, [1, 2, 3, 4, 5, 6, 7].map(hash));
-    assert_eq!(open(u32::MAX).await, [1, 2, 3, 4, 5, 6, 7].map(hash));
-}
-
-/// A block that never was one ends nobody's stretch; an orphan does.
-pub async fn the_block_before_is_the_last_one_that_was_not_refused<B: Backend>(backend: B) {
-    let store = furnished(&backend).await;
-    append(&store, vec![block_share(1, 1, 1, 100), block_share(2, 1, 1, 101)]).await;
-    append(&store, vec![block_share(3, 1, 1, 102), share(4, 1, 1)]).await;
-    let before = |n| {
-        let row = store.block_before(hash(n));
-        async { row.await.unwrap().map(|block| block.hash) }
-    };
-    assert_eq!(before(1).await, None);
-    assert_eq!(before(3).await, Some(hash(2)));
-    commit(&store, vec![became(2, BlockState::Orphaned)]).await;
-    assert_eq!(before(3).await, Some(hash(2)));
-    commit(&store, vec![became(2, BlockState::Refused)]).await;
-    assert_eq!(before(3).await, Some(hash(1)));
-    assert_eq!(before(2).await, Some(hash(1)));
-    assert_eq!(before(4).await, None, "that share is no block");
-}
-
-/// Pages join without gaps or repeats, and lists carry no bytes.
-pub async fn blocks_are_read_newest_first_page_by_page<B: Backend>(backend: B) {
-    let store = furnished(&backend).await;
-    append(&store, (1..=5).map(|n| block_share(n, 1, 1, 100)).collect()).await;
-    let (mut cursor, mut read) = (None, Vec::new());
-    loop {
-        let part = store.blocks(page(cursor, 2)).await.unwrap();
-        assert!(part.rows.len() <= 2 && part.rows.iter().all(|block| block.bytes.is_empty()));
-        read.extend(part.rows.iter().map(|block| block.hash));
-        cursor = part.next;
-        if cursor.is_none() {
-            break;
-        }
-    }
-    assert_eq!(read, [5, 4, 3, 2, 1].map(hash));
-}
-
 /// It is credited like others, at the place where the ledger ended when its share was lost.
 pub async fn a_recovered_block_takes_its_place_and_is_due_once<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
@@ -326,103 +238,4 @@ pub async fn the_owner_of_an_extranonce_is_who_sent_a_share_with_it<B: Backend>(
     }
     let other = ExtraNonce1::numbered(6).of_jobs();
     assert_eq!(store.owner_of(other).await.unwrap(), None);
-}
-
-fn record(n: u8, block: FoundBlock) -> Write {
-    Write::RecordCandidate {
-        hash: hash(n.into()),
-        block,
-        at: at(50),
-    }
-}
-
-/// It has a place before anybody knows what becomes of its share; what was known of it stays.
-pub async fn a_candidate_is_stored_once_and_never_changes_what_is_known<B: Backend>(backend: B) {
-    let store = furnished(&backend).await;
-    append(&store, vec![share(1, 1, 40)]).await;
-    let known = |state, confirmations| Written::Candidate { state, confirmations };
-    let submitted = known(BlockState::Submitted, 0);
-    for _ in 0..2 {
-        assert_eq!(
-            commit(&store, vec![record(2, found(101, 2))]).await,
-            std::slice::from_ref(&submitted)
-        );
-    }
-    let expected = BlockRow {
-        hash: hash(2),
-        height: 101,
-        reward: sats(1_000),
-        finder: Some(key(2)),
-        sequence: seq(1),
-        total_before: Units::from_raw(40),
-        units: Units::ZERO,
-        found_at: at(50),
-        state: BlockState::Submitted,
-        confirmations: 0,
-        accounting: Accounting::None,
-        effort: Units::from_raw(40),
-        bytes: Vec::new(),
-    };
-    assert_eq!(all(&store).await, [expected]);
-    drop(store);
-    let store = backend.open();
-    assert_eq!(store.open_blocks(10).await.unwrap()[0].bytes, found(101, 2).bytes);
-    // Its share counts after all, and tells its place.
-    append(&store, vec![block_share(2, 1, 7, 101)]).await;
-    let moved = all(&store).await.remove(0);
-    assert_eq!((moved.sequence, moved.units), (seq(2), Units::from_raw(7)));
-    assert_eq!(moved.finder, Some(key(1)), "its share tells whose work it is");
-    for state in [BlockState::Refused, BlockState::Orphaned, BlockState::Mature] {
-        commit(&store, vec![became(2, state)]).await;
-        let before = all(&store).await;
-        let written = commit(&store, vec![record(2, found(999, 1))]).await;
-        assert_eq!(written, [known(state, before[0].confirmations)]);
-        assert_eq!(all(&store).await, before);
-    }
-}
-
-/// Whoever brings a block of another's work is not its finder; whose work it is may come later, and then pays under
-/// `solo`. What is booked was paid to somebody.
-pub async fn whose_work_a_block_is_can_be_learnt_until_it_is_booked<B: Backend>(backend: B) {
-    let store = furnished(&backend).await;
-    let unknown = |height| FoundBlock {
-        finder: None,
-        ..found(height, 1)
-    };
-    commit(&store, (1..=3).map(|n| record(n, unknown(101))).collect()).await;
-    let finders = async || -> Vec<_> {
-        let blocks = all(&store).await;
-        blocks.into_iter().map(|block| block.finder).collect()
-    };
-    assert_eq!(finders().await, [None; 3]);
-    commit(&store, vec![record(1, found(101, 2)), record(2, unknown(101))]).await;
-    // The second by its share.
-    append(&store, vec![block_share(2, 1, 7, 101)]).await;
-    assert_eq!(finders().await, [Some(key(2)), Some(key(1)), None]);
-    // What is known stays.
-    commit(&store, vec![record(1, found(101, 3)), record(2, unknown(101))]).await;
-    assert_eq!(finders().await, [Some(key(2)), Some(key(1)), None]);
-    let booked = close_round(
-        booked_round(1, Accounting::Credited),
-        &[(3, Accounting::Credited)],
-        0,
-    );
-    commit(&store, vec![became(3, BlockState::Immature), booked]).await;
-    commit(&store, vec![record(3, found(101, 2))]).await;
-    assert_eq!(finders().await[2], None);
-}
-
-/// Blocks that lost their race are many on an easy chain.
-pub async fn bytes_that_nobody_will_submit_are_dropped<B: Backend>(backend: B) {
-    let store = furnished(&backend).await;
-    commit(&store, vec![record(1, found(101, 1)), record(2, found(101, 2))]).await;
-    commit(&store, vec![Write::DropBlockBytes(vec![hash(1), hash(9)])]).await;
-    let bytes: Vec<_> = store
-        .open_blocks(10)
-        .await
-        .unwrap()
-        .into_iter()
-        .map(|row| row.bytes)
-        .collect();
-    assert_eq!(bytes, [Vec::new(), found(101, 2).bytes]);
 }

@@ -100,28 +100,32 @@ impl SubmissionHandler {
                     worker: Some(job.worker()),
                 },
             },
-            Err(reason) => RejectedShare { reason, worker: None },
+            Err(rejected) => rejected,
         };
         self.refuse(miner, submission, rejected)
     }
 
-    fn job_of(&mut self, miner: &Hotkey, submission: &Submission) -> Result<Arc<Job>, Rejection> {
+    fn job_of(&mut self, miner: &Hotkey, submission: &Submission) -> Result<Arc<Job>, RejectedShare> {
+        let unknown = RejectedShare {
+            reason: Rejection::UnknownJob,
+            worker: None,
+        };
         if let Some(job) = self.jobs.get(&submission.job_id) {
             // The cache holds jobs of all miners of this HTTP worker.
             return if job.owner() == *miner {
                 Ok(Arc::clone(job))
             } else {
-                Err(Rejection::UnknownJob)
+                Err(unknown)
             };
         }
-        let fields = self
-            .job_key
-            .open(&submission.job_id, miner)
-            .ok_or(Rejection::UnknownJob)?;
+        let fields = self.job_key.open(&submission.job_id, miner).ok_or(unknown)?;
         // The pool gave it out; if its template is not live any more, its time is over.
-        let template = self.work.template(fields.template).ok_or(Rejection::Stale)?;
+        let template = self.work.template(fields.template).ok_or(RejectedShare {
+            reason: Rejection::Stale,
+            worker: Some(fields.worker),
+        })?;
         let job = Job::restore(submission.job_id, &fields, Arc::clone(template), *miner);
-        let job = Arc::new(job.map_err(|_| Rejection::UnknownJob)?);
+        let job = Arc::new(job.map_err(|_| unknown)?);
         self.keep_job(&job);
         Ok(job)
     }

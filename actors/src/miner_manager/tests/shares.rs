@@ -182,6 +182,29 @@ async fn headers_of_retired_templates_go_at_once_where_live_work_needs_the_room(
 }
 
 #[actix::test]
+async fn headers_of_retired_templates_count_against_no_miner() {
+    let mut settings = memory_settings();
+    settings.recent_shares_max = 100;
+    settings.quotas.miner_percent = 10;
+    let bench = Bench::with(settings).await;
+    let accepted = async |bench: &Bench, job: &Arc<Job>| {
+        let shares = (0..11).map(|n| checked(job, n * 1_000));
+        let requests = shares.map(|share| request(1, vec![share])).collect();
+        let judgements = bench.ask(judge(requests)).await;
+        let is_accepted = |word: &&String| word.starts_with("accepted");
+        words(&judgements).iter().filter(is_accepted).count()
+    };
+    assert_eq!(
+        accepted(&bench, &job_1()).await,
+        10,
+        "a tenth of the room, and no more"
+    );
+    bench.retire_before(2).await;
+    let live = build::job(&template(2), 1, hotkey(1), 0);
+    assert_eq!(accepted(&bench, &live).await, 10);
+}
+
+#[actix::test]
 async fn a_share_whose_template_retires_while_it_is_being_stored_still_counts() {
     let bench = Bench::gated().await;
     let answer = bench.post(judge_one(checked(&job_1(), 0)));

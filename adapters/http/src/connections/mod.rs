@@ -21,9 +21,7 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use dwarves_domain::limits::{SharedLimit, SharedPermits};
-use dwarves_domain::network::host;
-
-use dwarves_domain::network::Subnet;
+use dwarves_domain::network::{Subnet, host};
 
 pub mod handshake;
 mod head;

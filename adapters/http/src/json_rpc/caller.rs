@@ -12,8 +12,7 @@ use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_actors::miner_manager::messages::JoinWorker;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::login::Identity;
-use dwarves_domain::login::{LoginRules, parse_user};
+use dwarves_domain::login::{Identity, LoginRules, parse_user};
 use dwarves_domain::refusal::Refusal;
 
 use super::call::Failure;

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
-use actix_web::{HttpResponseBuilder, ResponseError};
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use dwarves_actors::ask::AskError;
 use dwarves_domain::time::Span;
 use dwarves_ports::store::{StoreAction, StoreError};

@@ -13,8 +13,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{bounds, page};
 use crate::columns::{Cells, int, sats};
 use crate::error::Outcome;
-use crate::rows;
-use crate::state::all;
+use crate::life_start::all;
+use crate::row_codec;
 
 /// Whether a payout's parts are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Parts {
 pub(crate) fn one(connection: &Connection, id: PayoutId, parts: Parts) -> Outcome<Option<Payout>> {
     let payout = connection
         .prepare_cached("SELECT * FROM payouts WHERE id = ?1")?
-        .query_row([int(id.get())], |row| Ok(rows::payout(row)))
+        .query_row([int(id.get())], |row| Ok(row_codec::payout(row)))
         .optional()?
         .transpose()?;
     let Some(mut payout) = payout else {
@@ -55,7 +55,12 @@ pub(crate) fn watched(connection: &Connection, limit: u32) -> Outcome<Vec<Payout
                    inputs, fee, confirmations, is_watched, note
                FROM payouts WHERE is_watched = 1 ORDER BY id LIMIT ?1";
     let (signed, broadcast) = (PayoutState::Signed.name(), PayoutState::Broadcast.name());
-    all(connection, sql, params![limit, signed, broadcast], rows::payout)
+    all(
+        connection,
+        sql,
+        params![limit, signed, broadcast],
+        row_codec::payout,
+    )
 }
 
 pub(crate) fn candidates(connection: &Connection, least: Amount) -> Outcome<Vec<Payee>> {
@@ -117,7 +122,7 @@ pub(crate) fn of_miner(
                WHERE payout_parts.hotkey = ?3 AND payout_parts.payout < ?1
                ORDER BY payout_parts.payout DESC LIMIT ?2";
     let params = params![before, rows_max, hotkey.as_bytes()];
-    page(connection, sql, params, request.limit, rows::miner_payout)
+    page(connection, sql, params, request.limit, row_codec::miner_payout)
 }
 
 pub(crate) fn threshold(connection: &Connection, hotkey: &Hotkey) -> Outcome<Option<Amount>> {

@@ -14,7 +14,7 @@ use super::{Draft, expect_stored};
 use crate::columns::{Cells, int, sats};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::read::payouts::{self, Parts};
-use crate::rows::encode_inputs;
+use crate::row_codec::encode_inputs;
 
 impl Draft<'_> {
     fn payable_of(&self, hotkey: &Hotkey) -> Outcome<Amount> {

@@ -7,14 +7,14 @@ use rusqlite::{OptionalExtension, params};
 use super::Draft;
 use crate::columns::{int, sats};
 use crate::error::{Outcome, conflict};
-use crate::rows;
+use crate::row_codec;
 
 impl Draft<'_> {
     pub(super) fn save_template(&mut self, row: &TemplateRow) -> Outcome<()> {
         let chain = &row.chain;
         let known = self
             .statement("SELECT * FROM templates WHERE id = ?1")?
-            .query_row([row.id.get()], |cells| Ok(rows::template(cells)))
+            .query_row([row.id.get()], |cells| Ok(row_codec::template(cells)))
             .optional()?
             .transpose()?;
         if let Some((known, is_dropped)) = known {
@@ -58,7 +58,7 @@ impl Draft<'_> {
             int(last_share.next().get()),
             int(last_share.get()),
             chain.trailer,
-            rows::encode_transactions(&chain.transactions),
+            row_codec::encode_transactions(&chain.transactions),
             chain.coinbase_form.as_str(),
         ])?;
         Ok(())

@@ -1,20 +1,19 @@
 //! What one drawn write is, by what is stored by now.
 
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
-use dwarves_domain::payouts::{Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, Signed, Transition, Txid};
-use dwarves_domain::rewards::{
-    BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, Source, close, pplns,
-};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
-use dwarves_domain::units::{Amount, BasisPoints, Units};
+use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{
-    Accounting, AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore,
-    WorkerRow, Write,
+    AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, WorkerRow,
+    Write,
 };
-use dwarves_testkit::build::{quiet_round, sats, template_row};
+use dwarves_testkit::build::{sats, template_row};
 
 use super::history::{Draw, History, at, hash, miner, owner};
+
+mod payouts;
+mod rounds;
 
 /// Whether a drawn number says yes, as one in `n` does.
 fn one_in(n: u16, drawn: impl Into<u16>) -> bool {
@@ -27,18 +26,6 @@ fn found(height: u32, finder: u8) -> FoundBlock {
         reward: sats(1_000 + u64::from(finder)),
         finder: (!one_in(4, finder)).then(|| miner(finder)),
         bytes: vec![finder; 90],
-    }
-}
-
-fn signed(byte: u8, fee: u64) -> Signed {
-    Signed {
-        txid: Txid::from_bytes([byte; 32]),
-        bytes: vec![byte; 120],
-        inputs: vec![OutPoint {
-            txid: Txid::from_bytes([0xee; 32]),
-            vout: u32::from(byte),
-        }],
-        fee: sats(fee),
     }
 }
 
@@ -233,182 +220,11 @@ impl History {
         }
     }
 
-    /// A round over what is due, as the reward distributor closes it; some that contradict what is stored.
-    async fn close(&mut self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Option<Write> {
-        self.round += u64::from(!one_in(9, c) || self.round == 0);
-        let mut input = RoundInput {
-            fee: BasisPoints::new(u16::from(a)).unwrap(),
-            ..quiet_round(self.round, self.now(), Scheme::Pplns)
-        };
-        let mut blocks = Vec::new();
-        if one_in(4, b) {
-            let weights = store
-                .weights_between(Sequence::new(0), self.last())
-                .await
-                .unwrap();
-            input.source = Source::Emission;
-            input.emission = Some((sats(5_000 + u64::from(c)), weights));
-        }
-        for block in store.blocks_to_account(u32::from(b % 6)).await.unwrap() {
-            blocks.push((block.hash, book(store, &mut input, &block).await));
-        }
-        let through = if one_in(17, c) { self.last + 1 } else { self.last };
-        Some(Write::CloseRound {
-            round: Box::new(close(&input).ok()?),
-            blocks,
-            through: Sequence::new(through),
-        })
-    }
-
-    async fn reserve(&mut self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Option<Write> {
-        let candidates = store.payout_candidates(sats(1)).await.unwrap();
-        let parts: Vec<Part> = candidates
-            .iter()
-            .skip(usize::from(b % 3))
-            .take(3)
-            .map(|candidate| Part {
-                hotkey: candidate.hotkey,
-                address: candidate.address.clone().unwrap_or_else(|| "address".to_owned()),
-                // Some of it, all of it, or more than there is.
-                amount: Amount::from_sats(match c % 5 {
-                    0 => candidate.payable.sats() / 2 + 1,
-                    1 if one_in(4, a) => candidate.payable.sats() + 1,
-                    _ => candidate.payable.sats(),
-                })
-                .unwrap(),
-                fee: Amount::ZERO,
-                borne: Amount::ZERO,
-            })
-            .collect();
-        if parts.is_empty() {
-            return None;
-        }
-        self.payout += u64::from(!one_in(8, c) || self.payout == 0);
-        let payer = if one_in(2, a) {
-            FeePayer::Miners
-        } else {
-            FeePayer::Pool
-        };
-        let payout = Payout::reserve(
-            PayoutId::new(self.payout),
-            self.now(),
-            parts,
-            payer,
-            FeeRate::new(u32::from(b) + 1).unwrap(),
-        );
-        Some(Write::ReservePayout(Box::new(payout)))
-    }
-
-    async fn step(&self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Option<Write> {
-        let id = PayoutId::new(1 + u64::from(a) % (self.payout + 1));
-        let parts = store
-            .payout(id)
-            .await
-            .unwrap()
-            .map_or(0, |payout| payout.parts.len());
-        let step = match b % 12 {
-            0..=2 => {
-                let byte = u8::try_from(id.get() % 250).unwrap() + u8::from(one_in(19, c));
-                let fees: Vec<Amount> = (0..parts).map(|n| sats(n as u64 + 1)).collect();
-                let fee = fees.iter().map(|fee| fee.sats()).sum();
-                Transition::Sign {
-                    signed: signed(byte, fee),
-                    fees,
-                }
-            }
-            3 | 4 => Transition::Send,
-            5 => Transition::Depth(u32::from(c % 6)),
-            6 => Transition::Confirm(u32::from(c % 6) + 1),
-            7 => Transition::Unconfirm(u32::from(c % 3)),
-            8 => Transition::Return(format!("rival {c}")),
-            9 => Transition::Cancel(format!("because {c}")),
-            10 => Transition::Revive(u32::from(c % 4)),
-            _ => Transition::Forget,
-        };
-        Some(Write::StepPayout {
-            id,
-            step,
-            at: self.now(),
-        })
-    }
-
-    fn adopt(&mut self, (a, b, c): (u8, u8, u16)) -> Write {
-        self.payout += u64::from(!one_in(8, c) || self.payout == 0);
-        let part = Part {
-            hotkey: miner(b),
-            address: "address-1".to_owned(),
-            amount: sats(u64::from(c) + 10),
-            fee: sats(3),
-            borne: Amount::ZERO,
-        };
-        let adopted = Adopted {
-            parts: vec![part],
-            uncovered: Amount::ZERO,
-            payer: FeePayer::Miners,
-        };
-        Write::AdoptPayout(Box::new(Payout::adopt(
-            PayoutId::new(self.payout),
-            self.now(),
-            adopted,
-            FeeRate::new(u32::from(b) + 1).unwrap(),
-            signed(a, 3),
-        )))
-    }
-
     fn save_counters(&self, c: u16) -> Write {
         let through = if c % 7 == 1 { self.last / 2 } else { self.last };
         Write::SaveCounters {
             through: Sequence::new(through),
             counters: self.workers.iter().map(|(id, row)| (*id, row.clone())).collect(),
-        }
-    }
-}
-
-/// Puts a due block into the round's input. What is booked for it then.
-async fn book(store: &SharedStore, input: &mut RoundInput, block: &BlockRow) -> Accounting {
-    let settled = match store.block_credits(block.hash).await.unwrap() {
-        Some(credits) => SettledBlock {
-            hash: block.hash,
-            height: block.height,
-            fee: credits.fee,
-            kept: credits.kept,
-            credits: credits.credits,
-        },
-        None => {
-            let size = Units::from_raw(1_500);
-            let window = pplns::Window::of_block(block.total_before, block.units, size).unwrap();
-            input.accepted.push(BlockReward {
-                hash: block.hash,
-                height: block.height,
-                reward: block.reward,
-                finder: block.finder,
-                weights: store.weights_in_window(window, block.sequence).await.unwrap(),
-            });
-            return Accounting::Credited;
-        }
-    };
-    let was_mature = matches!(block.accounting, Accounting::Matured | Accounting::ReversedMature);
-    let is_lost = matches!(block.state, BlockState::Orphaned | BlockState::Refused);
-    match (block.accounting, is_lost) {
-        (Accounting::Credited | Accounting::Matured, true) => {
-            input.orphaned.push(OrphanedBlock { settled, was_mature });
-            if was_mature {
-                Accounting::ReversedMature
-            } else {
-                Accounting::Reversed
-            }
-        }
-        (Accounting::Reversed | Accounting::ReversedMature, false) => {
-            input.returned.push(OrphanedBlock { settled, was_mature });
-            if was_mature {
-                Accounting::Matured
-            } else {
-                Accounting::Credited
-            }
-        }
-        _ => {
-            input.matured.push(settled);
-            Accounting::Matured
         }
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::login::Identity;
+use dwarves_domain::login::{Identity, parse_password, parse_user};
 use dwarves_domain::work::SessionSeat;
 
 use super::{Attempt, Conversation, Scene, VERSION_MASK};
@@ -12,7 +12,6 @@ use crate::protocol::fault::Fault;
 use crate::protocol::params::{self, Extension};
 use crate::protocol::request::{self, Message, Request};
 use crate::protocol::{reply, scale};
-use dwarves_domain::login::{parse_password, parse_user};
 
 /// What a line asks the session's actor to do.
 #[derive(Debug)]

@@ -9,9 +9,11 @@
 //! |---|---|
 //! | `handshake` | the PROXY header and the TLS handshake, before the first line |
 //! | `input` | bytes become lines, lines become steps |
+//! | `batches` | the shares of one read go to the submission handler together, and wait while it is busy |
 //! | `pending_answers` | answers that are waited for, in the order of their requests |
 //! | `span` | what the lines of the log belong to that a session says |
 //! | `keepalive` | time-outs, keep-alive, and whether workers are still welcome |
+//! | `leaving` | why a session ends, and what is said and looked at before |
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -26,26 +28,26 @@ use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
 use tracing::Span;
 
-use super::acceptor::PutOut;
 use super::connection_limiter::{AddressSeat, Lease, Place};
-use super::conversation::rejects::Rung;
 use super::conversation::{Conversation, Telling};
 use super::dispatcher::Newcomer;
-use super::protocol::reply;
 use super::settings::Listener;
 use super::thread::Thread;
 use super::transport::Transport;
-use dwarves_domain::login::parse_user;
 
+mod batches;
 mod handshake;
 mod input;
 mod keepalive;
+mod leaving;
 mod pending_answers;
 mod span;
 
+use batches::{Knocking, ReadShares};
 use handshake::Opening;
-use input::{Knocking, ReadShares, Waiting};
+use input::Waiting;
 use keepalive::Checking;
+use leaving::End;
 use pending_answers::DueQueue;
 
 /// News that may wait for one session: it has little to say to it.
@@ -67,33 +69,6 @@ pub enum News {
     Recheck(Hotkey),
     /// There is no work: end, so that the miner can work elsewhere.
     LetGo,
-}
-
-/// Why a session ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// The miner closed the connection, or it broke.
-    Gone,
-    /// It did not speak Stratum, or not the way in.
-    Foreign,
-    /// A line was too long.
-    LineTooLong,
-    /// It did not read what it was sent.
-    SlowReader,
-    /// It took too long to subscribe and authorize, or was silent.
-    TimedOut,
-    /// Another connection took the session over.
-    TakenOver,
-    /// Too many of its requests were refused.
-    PutOut,
-    /// Its address has too many connections, or is kept out.
-    NoSeat,
-    /// Its worker is kept out.
-    KeptOut,
-    /// The pool stops.
-    Stopping,
-    /// There has been no live work for too long.
-    NoWork,
 }
 
 /// The actor of one connection.
@@ -254,45 +229,6 @@ impl StratumSession {
         Poll::Pending
     }
 
-    /// Does what the ladders of refused requests say.
-    fn climb(&mut self) -> Result<(), End> {
-        let thread = Rc::clone(&self.thread);
-        let rules = &thread.listeners[self.listener].rules;
-        while let Some((rung, user)) = self.talk.take_rung(rules) {
-            match rung {
-                Rung::NewWork => self.tell_work(Telling::Anew),
-                Rung::Reconnect => {
-                    reply::show_message(
-                        &mut self.out,
-                        "Most of your shares are refused: please check your miner",
-                    );
-                    // The others of a proxy need not suffer for one of them.
-                    if user.is_none() || self.talk.is_of_one() {
-                        reply::reconnect(&mut self.out);
-                    }
-                }
-                Rung::Disconnect => self.put_out(user.as_deref())?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts a worker out, and the session if it has no other; without a name, whoever this is.
-    fn put_out(&mut self, user: Option<&str>) -> Result<(), End> {
-        let logins = self.listener().rules.logins;
-        let worker = user.and_then(|user| parse_user(user, logins).ok());
-        tracing::info!("put out for refused shares ip={} user={user:?}", self.ip);
-        let news = PutOut {
-            ip: self.ip,
-            worker: worker.map(|(identity, name)| (identity.hotkey(), name)),
-        };
-        if self.thread.peers.put_out.tell(news).is_err() {
-            tracing::debug!("the gate is busy; {} is not remembered", self.ip);
-        }
-        let goes_on = user.is_some_and(|user| self.say(|talk, scene, _| talk.keep_out(user, scene)));
-        if goes_on { Ok(()) } else { Err(End::PutOut) }
-    }
-
     /// Writes what there is to write.
     fn poll_flush(&mut self, wake: &mut Wake<'_>) -> Result<(), End> {
         while self.written < self.out.len() {
@@ -319,37 +255,6 @@ impl StratumSession {
 
     fn unwritten(&self) -> usize {
         self.out.len() - self.written
-    }
-
-    /// Tells the miner why it is let go. No `client.reconnect`: that would lead back here.
-    fn take_leave(&mut self, wake: &mut Wake<'_>) -> End {
-        if matches!(self.opening, Opening::Open) {
-            reply::show_message(
-                &mut self.out,
-                "There is no work at this pool right now: please mine elsewhere for a while",
-            );
-            return self.last_words(End::NoWork, wake);
-        }
-        End::NoWork
-    }
-
-    /// Whatever ends a session, a block that its miner sent before it knew is the pool's. Of a connection that is gone
-    /// or speaks something else there is nothing to read.
-    fn look_for_blocks_at(&mut self, end: End, wake: &mut Wake<'_>) {
-        let has_more = match end {
-            End::Gone | End::Foreign | End::LineTooLong | End::NoSeat => false,
-            End::SlowReader | End::TimedOut | End::TakenOver | End::PutOut => true,
-            End::KeptOut | End::Stopping | End::NoWork => true,
-        };
-        if has_more && matches!(self.opening, Opening::Open) {
-            self.look_for_blocks(wake);
-        }
-    }
-
-    /// The answers that are there still go out, as far as the socket takes them now.
-    fn last_words(&mut self, end: End, wake: &mut Wake<'_>) -> End {
-        let _as_well_as_it_goes = self.poll_flush(wake);
-        end
     }
 }
 

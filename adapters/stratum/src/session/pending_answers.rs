@@ -10,8 +10,7 @@ use std::task::{Context as Wake, Poll};
 use dwarves_actors::handlers::submission::messages::SharesAnswer;
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::Rejection;
-use dwarves_domain::share::ShareVerdict;
+use dwarves_domain::share::{Rejection, ShareVerdict};
 use tokio::sync::oneshot;
 
 use super::StratumSession;

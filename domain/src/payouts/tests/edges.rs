@@ -1,6 +1,6 @@
 //! Who is taken by a transaction, at every edge of what it carries.
 
-use super::planning::{owed, with_defaults};
+use super::world::{World, owed, with_defaults};
 use super::*;
 
 /// Who is paid, and how much.
@@ -71,7 +71,7 @@ fn a_part_is_at_least_the_least_and_leaves_the_threshold_if_it_can() {
 }
 
 /// Whoever wants may be paid from 546 sats on.
-fn with_small(due: Vec<Payee>, coins: &[u64]) -> super::planning::World {
+fn with_small(due: Vec<Payee>, coins: &[u64]) -> World {
     let mut world = with_defaults(due, coins);
     world.rules.threshold_min = sats(546);
     world

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::hotkey::Hotkey;
 use crate::ids::HeaderHash;
 use crate::ledger::{Account, Balance, Postings};
-use crate::rewards::pps;
 use crate::rewards::round::{
     BlockReward, ClosedRound, RoundCredit, RoundError, RoundInput, SettledBlock, sum,
 };
 use crate::rewards::split::{Credit, split};
 use crate::rewards::weights::{HalfUnits, WeightOverflow, Weights};
-use crate::rewards::{Scheme, Source, solo};
+use crate::rewards::{Scheme, Source, pps, solo};
 use crate::units::{Amount, BasisPoints};
 
 /// Closes a round.

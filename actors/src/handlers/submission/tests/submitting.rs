@@ -175,6 +175,24 @@ async fn a_job_of_the_cache_is_stale_as_soon_as_its_work_is_over() {
     assert_eq!(found(&bench.judging().await.payload), [[Err(Rejection::Stale)]]);
 }
 
+/// Whether its work is still kept or not: the job's id says whose it is, and so which of the miner's machines is late.
+#[actix::test]
+async fn a_stale_share_is_counted_for_its_worker() {
+    let mut bench = Bench::new(&[1]).await;
+    let of_worker_3 = |n| job(&template(n), 1, hotkey(1), 3);
+    let (kept, gone) = (of_worker_3(1), of_worker_3(0));
+    let _first = bench.submit(vec![good(&kept, 0)]);
+    bench.judging().await.reply.answer(vec![verdicts(1)]);
+    bench.work(&[2]).await;
+    let _answer = bench.submit(vec![good(&kept, 100), good(&gone, 0)]);
+    let stale = Err(RejectedShare {
+        reason: Rejection::Stale,
+        worker: Some(WorkerId::new(3)),
+    });
+    let judging = bench.judging().await;
+    assert_eq!(judging.payload.requests[0].shares, [stale.clone(), stale]);
+}
+
 #[actix::test]
 async fn a_bad_proof_is_counted_for_its_worker() {
     let mut bench = Bench::new(&[1]).await;

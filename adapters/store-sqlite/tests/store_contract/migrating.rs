@@ -1,0 +1,104 @@
+//! Ledgers of earlier programs are brought up to date.
+
+use std::path::Path;
+
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{ExtraNonce, Sequence};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::work::{ExtraNonce1, FullExtraNonce};
+use dwarves_ports::store::{Store, Write, Written};
+
+use super::{OnDisk, block_on, commit, furnish, open, shares};
+use dwarves_testkit::contract::Backend;
+
+#[test]
+fn a_database_of_version_zero_is_brought_up_to_date() {
+    let backend = OnDisk::fresh();
+    std::fs::write(backend.path(), []).unwrap();
+    furnish(&open(&backend.path()));
+    let sqlite = rusqlite::Connection::open(backend.path()).unwrap();
+    let version: u32 = sqlite
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert!(version > 1, "{version}");
+    let strict: u32 = sqlite
+        .query_row(
+            "SELECT COUNT(*) FROM pragma_table_list WHERE schema = 'main' AND strict = 0
+                    AND name NOT LIKE 'sqlite_%'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(strict, 0, "every table is strict");
+}
+
+/// A database as the program before the whole extranonce was kept left it: one miner, a template, a share of a job,
+/// one of a session, and one more of the same.
+fn database_of_version_20(path: &Path) {
+    let sqlite = rusqlite::Connection::open(path).unwrap();
+    for migration in [
+        include_str!("../../src/migrations/0001_begin.sql"),
+        include_str!("../../src/migrations/0010_blocks.sql"),
+        include_str!("../../src/migrations/0020_payouts.sql"),
+    ] {
+        sqlite.execute_batch(migration).unwrap();
+    }
+    sqlite.pragma_update(None, "application_id", 0x6477_7276).unwrap();
+    sqlite.pragma_update(None, "user_version", 20).unwrap();
+    let rows = "UPDATE pool SET created_at = 1, life = 3;
+        INSERT INTO miners (hotkey, registered_at) VALUES (zeroblob(32), 1);
+        INSERT INTO workers (id, hotkey, name) VALUES (1, zeroblob(32), 'rig'), (2, zeroblob(32), 'rig-2');
+        INSERT INTO templates (id, received_at, height, previous, version, version_mask, bits, time, time_min, time_max,
+                subsidy, coinbase_value, payout_script, tag, retired, first_share, last_share, trailer, transactions)
+            VALUES (1, 1, 100, zeroblob(32), 1, 0, 0x207fffff, 0, 0, 0, 50, 50, x'51', '/t/', 0, 1, 0, x'', x'');
+        INSERT INTO shares (sequence, template, extranonce, worker, share_bits, version, time, nonce, received_at, units,
+                total, hash) VALUES
+            (1, 1, 0x0000000300000007, 1, 0x207fffff, 1, 0, 5, 10, zeroblob(16), zeroblob(16), zeroblob(32)),
+            (2, 1, 0x4000000901020304, 2, 0x207fffff, 1, 0, 6, 11, zeroblob(16), zeroblob(16), zeroblob(32)),
+            (3, 1, 0x40000009ffffffff, 2, 0x207fffff, 1, 0, 7, 12, zeroblob(16), zeroblob(16), zeroblob(32));
+        INSERT INTO batches (id, first_sequence, last_sequence, committed_at, total_before, total_after)
+            VALUES (1, 1, 3, 12, zeroblob(16), zeroblob(16));";
+    sqlite.execute_batch(rows).unwrap();
+}
+
+#[test]
+fn a_database_without_the_last_bytes_of_extranonces_goes_on_and_invents_none() {
+    let backend = OnDisk::fresh();
+    database_of_version_20(&backend.path());
+    let store = open(&backend.path());
+    let state = block_on(store.start(Timestamp::EPOCH)).unwrap();
+    assert_eq!(state.life, 4);
+    assert_eq!(state.recent_shares.len(), 3);
+    let accepted: Vec<u64> = state
+        .workers
+        .iter()
+        .map(|(_, counter)| counter.accepted)
+        .collect();
+    assert_eq!(accepted, [1, 2]);
+    // A session of before front ends, as its rows above have it, and a session of today.
+    let (old_session, session) = (ExtraNonce::new(0x4000_0009 << 32), ExtraNonce1::numbered(9));
+    for head in [ExtraNonce::new(3 << 32 | 7), old_session] {
+        let owner = block_on(store.owner_of(head)).unwrap();
+        assert_eq!(owner, Some(Hotkey::from_bytes([0; 32])), "{head}");
+    }
+    let Write::AppendShares(mut rows) = shares(1) else {
+        panic!("shares")
+    };
+    rows[0].extranonce = FullExtraNonce::rolled(session, &[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+    let new = rows[0].clone();
+    let written = commit(&store, vec![Write::AppendShares(rows)]).unwrap();
+    assert!(matches!(written[0], Written::Shares { first, .. } if first.get() == 4));
+    drop(store);
+
+    drop(open(&backend.path()));
+    assert_eq!(backend.share(Sequence::new(4)), new);
+    let sqlite = rusqlite::Connection::open(backend.path()).unwrap();
+    let of_job = "extranonce_tail IS NULL AND extranonce < 0x4000000000000000";
+    let of_session = "extranonce_tail IS NULL AND extranonce >= 0x4000000000000000";
+    let kept = "extranonce_tail IS NOT NULL";
+    for (which, expected) in [(of_job, "1"), (of_session, "2,3"), (kept, "4")] {
+        let sql = format!("SELECT group_concat(sequence) FROM shares WHERE {which}");
+        let found: String = sqlite.query_row(&sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, expected, "{which}");
+    }
+}
