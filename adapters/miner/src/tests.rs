@@ -1,6 +1,5 @@
 //! Whole runs against a pool of a few lines that answers as each test wants.
 
-use std::net::TcpListener;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,14 +16,16 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::target::Target;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::Header;
+use dwarves_keys::HotkeyFile;
 use dwarves_ports::clock::Clock;
+use dwarves_system::clock::SystemClock;
 use serde_json::{Value, json};
 
-use super::progress::EXPIRED_UNSENT;
 use super::scripted_pool::{Act, Seen, pool, serve};
 use super::*;
-use dwarves_keys::HotkeyFile;
-use dwarves_system::clock::SystemClock;
+
+mod registering;
+mod submitting;
 
 const JOB: &str = "00000000000000000000000000000000000000000000000000000001";
 
@@ -256,209 +257,6 @@ fn a_run_registers_mines_and_tells_what_it_earned() {
 }
 
 #[test]
-fn a_session_that_is_refused_is_opened_again_and_the_share_counts() {
-    let opened = Arc::new(AtomicU64::new(0));
-    let sessions = Arc::clone(&opened);
-    let url = serve(move |seen| {
-        if seen.path == "/v1/sessions" {
-            let number = opened.fetch_add(1, Ordering::Relaxed);
-            let expires_at = rfc3339(SystemClock.now().secs() + 3600);
-            return Act::Answer(
-                201,
-                json!({"token": format!("t{number}"), "expires_at": expires_at}),
-            );
-        }
-        // Only tokens from the fourth on are good: both threads have to renew.
-        let good = !matches!(
-            seen.header("Authorization"),
-            "Bearer t0" | "Bearer t1" | "Bearer t2"
-        );
-        match seen.path.as_str() {
-            "/v1/work" | "/v1/work?worker=rig" if !good => {
-                Act::Answer(401, json!({"code": "session_invalid"}))
-            }
-            "/v1/work" => judge(seen, accepted),
-            "/v1/work?worker=rig" => work(60),
-            _ => housekeeping(seen).unwrap_or(Act::HangUp),
-        }
-    });
-    let progress = run_until(&options(&url), |progress| progress.accepted >= 1);
-    assert_eq!(progress.rejected_total(), 0);
-    assert!(sessions.load(Ordering::Relaxed) >= 4);
-}
-
-#[test]
-fn a_session_near_its_end_is_renewed_before_it_is_used() {
-    let opened = Arc::new(AtomicU64::new(0));
-    let sessions = Arc::clone(&opened);
-    let url = serve(move |seen| {
-        if seen.path == "/v1/sessions" {
-            opened.fetch_add(1, Ordering::Relaxed);
-            let expires_at = rfc3339(SystemClock.now().secs() + 5);
-            return Act::Answer(201, json!({"token": "short", "expires_at": expires_at}));
-        }
-        housekeeping(seen).unwrap_or_else(|| work(60))
-    });
-    let key = Arc::new(HotkeyFile::from_seed([7; 32]));
-    let mut client = api::PoolClient::new(&url, key, None).unwrap();
-    for _ in 0..3 {
-        client.fetch_work(&"rig".parse().unwrap(), None).unwrap();
-    }
-    assert_eq!(sessions.load(Ordering::Relaxed), 3);
-}
-
-#[test]
-fn a_busy_pool_is_asked_again_after_the_time_it_names() {
-    let refusals = AtomicU64::new(0);
-    let url = serve(move |seen| match seen.path.as_str() {
-        "/v1/work" if refusals.fetch_add(1, Ordering::Relaxed) < 2 => {
-            Act::Later(503, json!({"code": "busy", "detail": "the pool is busy"}), 1)
-        }
-        "/v1/work" => judge(seen, accepted),
-        "/v1/work?worker=rig" => work(60),
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
-    });
-    let watch = dwarves_system::clock::Stopwatch::start();
-    let progress = run_until(&options(&url), |progress| progress.accepted >= 1);
-    assert!(
-        watch.elapsed() >= Duration::from_secs(2),
-        "it did not wait: {:?}",
-        watch.elapsed()
-    );
-    assert_eq!(progress.rejected_total(), 0);
-}
-
-#[test]
-fn a_share_whose_answer_was_lost_counts_when_the_repeat_is_a_duplicate() {
-    let requests = AtomicU64::new(0);
-    let first = AtomicU64::new(0);
-    let url = serve(move |seen| match seen.path.as_str() {
-        "/v1/work" => {
-            let nonces: Vec<u64> = seen.json()["shares"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|share| share["nonce"].as_u64().unwrap())
-                .collect();
-            // The first request is taken in, but its answer is lost.
-            if requests.fetch_add(1, Ordering::Relaxed) == 0 {
-                first.store(nonces[0], Ordering::Relaxed);
-                return Act::HangUp;
-            }
-            judge(seen, |share| {
-                if share["nonce"].as_u64() == Some(first.load(Ordering::Relaxed)) {
-                    json!({"verdict": "rejected", "reason": "duplicate", "detail": "", "sequence": 1})
-                } else {
-                    accepted(share)
-                }
-            })
-        }
-        "/v1/work?worker=rig" => work(60),
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
-    });
-    let progress = run_until(&options(&url), |progress| progress.accepted >= 3);
-    assert_eq!(progress.rejected_total(), 0, "{progress:?}");
-}
-
-#[test]
-fn a_duplicate_that_was_not_sent_before_is_a_rejection() {
-    let url = serve(|seen| match seen.path.as_str() {
-        "/v1/work" => judge(
-            seen,
-            |_| json!({"verdict": "rejected", "reason": "duplicate", "detail": ""}),
-        ),
-        "/v1/work?worker=rig" => work(60),
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
-    });
-    let progress = run_until(&options(&url), |progress| progress.rejected_total() >= 1);
-    assert_eq!(progress.accepted, 0);
-    assert!(progress.rejected.contains_key("duplicate"));
-}
-
-#[test]
-fn what_was_found_while_the_pool_was_away_is_submitted_when_it_is_back() {
-    let watch = dwarves_system::clock::Stopwatch::start();
-    let away = move || (1_000..3_000).contains(&watch.elapsed().as_millis());
-    let mined = Arc::new(AtomicU64::new(0));
-    let received = Arc::clone(&mined);
-    let url = serve(move |seen| {
-        if away() {
-            return Act::HangUp;
-        }
-        match seen.path.as_str() {
-            "/v1/work" => {
-                received.fetch_add(
-                    seen.json()["shares"].as_array().unwrap().len() as u64,
-                    Ordering::Relaxed,
-                );
-                judge(seen, accepted)
-            }
-            "/v1/work?worker=rig" => work(60),
-            _ => housekeeping(seen).unwrap_or(Act::HangUp),
-        }
-    });
-    let progress = run_until(&options(&url), |progress| {
-        progress.elapsed > Duration::from_secs(5) && progress.waiting == 0 && progress.trouble.is_none()
-    });
-    assert_eq!(progress.rejected_total(), 0, "{progress:?}");
-    assert_eq!(progress.accepted, mined.load(Ordering::Relaxed));
-    // 80,000 hashes a second, a share in 4,096: 20 a second, also while the pool was away.
-    let least = progress.hashes / 4_096 / 2;
-    assert!(progress.accepted >= least, "{progress:?}");
-}
-
-#[test]
-fn shares_of_a_job_that_ended_unsent_are_counted_as_such() {
-    let url = serve(|seen| match seen.path.as_str() {
-        "/v1/work" => Act::HangUp,
-        "/v1/work?worker=rig" => work(2),
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
-    });
-    let progress = run_until(&options(&url), |progress| progress.rejected_total() >= 1);
-    assert!(progress.rejected.contains_key(EXPIRED_UNSENT), "{progress:?}");
-    assert_eq!(progress.accepted, 0);
-}
-
-#[test]
-fn a_pool_that_lost_its_memory_gets_the_miner_registered_again() {
-    let registrations = Arc::new(AtomicU64::new(0));
-    let count = Arc::clone(&registrations);
-    let forgotten = AtomicBool::new(false);
-    let url = serve(move |seen| match seen.path.as_str() {
-        "/v1/miners" => {
-            registrations.fetch_add(1, Ordering::Relaxed);
-            forgotten.store(false, Ordering::Relaxed);
-            housekeeping(seen).unwrap()
-        }
-        "/v1/sessions" if forgotten.load(Ordering::Relaxed) => {
-            Act::Answer(404, json!({"code": "miner_unknown"}))
-        }
-        "/v1/work" if registrations.load(Ordering::Relaxed) == 1 => {
-            forgotten.store(true, Ordering::Relaxed);
-            Act::Answer(404, json!({"code": "miner_unknown"}))
-        }
-        "/v1/work" => judge(seen, accepted),
-        "/v1/work?worker=rig" => work(60),
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
-    });
-    run_until(&options(&url), |progress| progress.accepted >= 1);
-    assert!(count.load(Ordering::Relaxed) >= 2);
-}
-
-#[test]
-fn a_refusal_for_good_ends_the_run_and_says_why() {
-    let url = serve(|seen| match seen.path.as_str() {
-        "/v1/miners" => Act::Answer(403, json!({"code": "banned", "detail": "cheated"})),
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
-    });
-    let error = run(&options(&url), &AtomicBool::new(false), |_| {}).unwrap_err();
-    let MinerError::Pool(cause) = &error else {
-        panic!("{error}");
-    };
-    assert_eq!(cause.to_string(), "cheated (403 banned)");
-}
-
-#[test]
 fn a_scrypt_pool_is_mined_with_scrypt() {
     let url = serve(|seen| match seen.path.as_str() {
         "/v1/work?worker=rig" => match work(60) {
@@ -478,33 +276,6 @@ fn a_scrypt_pool_is_mined_with_scrypt() {
     let progress = run_until(&options(&url), |progress| progress.accepted >= 3);
     // One in sixteen is a share.
     assert!(progress.hashes >= 3, "{progress:?}");
-}
-
-#[test]
-fn a_batch_that_the_pool_never_takes_is_given_up_in_sight() {
-    let url = serve(|seen| match seen.path.as_str() {
-        "/v1/work" => Act::Answer(400, json!({"code": "body_invalid"})),
-        "/v1/work?worker=rig" => work(60),
-        _ => housekeeping(seen).unwrap_or(Act::HangUp),
-    });
-    let progress = run_until(&options(&url), |progress| progress.rejected_total() >= 1);
-    assert!(progress.rejected.contains_key("body_invalid"));
-}
-
-#[test]
-fn a_miner_waits_for_a_pool_that_is_not_there_yet_and_stops_at_once_when_told() {
-    // A port that was free a moment ago.
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let watch = dwarves_system::clock::Stopwatch::start();
-    let progress = run_until(&options(&format!("http://127.0.0.1:{port}")), |progress| {
-        progress.trouble.is_some()
-    });
-    assert!(progress.trouble.unwrap().contains("does not answer"));
-    assert!(watch.elapsed() < Duration::from_secs(30), "{:?}", watch.elapsed());
 }
 
 #[test]

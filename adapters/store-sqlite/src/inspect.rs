@@ -11,11 +11,10 @@ use dwarves_ports::store::{BlockRow, ShareRow};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::InlineStore;
-use super::columns::Cells;
-use super::columns::all;
+use super::columns::{Cells, all};
 use super::error::Outcome;
 use super::read::payouts::{Parts, one};
-use super::rows;
+use super::row_codec;
 
 thread_local! {
     /// A database that nothing was written to: a copy of it is sooner there than one that is brought up to date.
@@ -135,7 +134,7 @@ impl InlineStore {
                 connection,
                 "SELECT * FROM blocks ORDER BY id",
                 [],
-                rows::whole_block,
+                row_codec::whole_block,
             )
         })
     }

@@ -18,12 +18,12 @@
 //! | `log_mover` | the thread that moves the log to the database, beside the commits |
 //! | `append_state` | what the writer keeps in memory |
 //! | `write` | each intent of writing as SQL |
-//! | `state` | the start of a life |
+//! | `life_start` | the start of a life: counted, and what must be known then |
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | places in the ledger, found by halving |
-//! | `rows`, `cells` | rows and cells as the actors' and the domain's types |
+//! | `row_codec`, `columns` | rows and columns as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,13 +48,13 @@ mod error;
 mod inline;
 #[cfg(feature = "testing")]
 mod inspect;
+mod life_start;
 mod log_mover;
 mod open;
 mod read;
 mod reader;
-mod rows;
+mod row_codec;
 mod schema;
-mod state;
 mod threads;
 mod write;
 mod writer;
@@ -184,7 +184,7 @@ impl<M: Mode> Store for SqliteStore<M> {
     }
 
     fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
-        self.mode.read("settings", state::settings)
+        self.mode.read("settings", life_start::settings)
     }
 
     fn payees(&self) -> StoreFuture<Vec<Payee>> {

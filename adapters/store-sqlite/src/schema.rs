@@ -92,7 +92,7 @@ mod tests {
     use dwarves_domain::work::Template;
 
     use super::*;
-    use crate::rows;
+    use crate::row_codec;
 
     fn version(connection: &Connection) -> u32 {
         read(connection, "PRAGMA user_version").unwrap()
@@ -155,7 +155,7 @@ mod tests {
                 0, x'', x'')";
         connection.execute(row, []).unwrap();
         migrate(&mut connection).unwrap();
-        let read = |cells: &rusqlite::Row<'_>| Ok(rows::template(cells).unwrap().0);
+        let read = |cells: &rusqlite::Row<'_>| Ok(row_codec::template(cells).unwrap().0);
         let row = connection.query_row("SELECT * FROM templates", [], read).unwrap();
         let template =
             Template::new(row.id, row.received_at, row.chain, &row.payout_script, &row.tag).unwrap();

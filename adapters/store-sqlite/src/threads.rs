@@ -15,7 +15,7 @@ use super::error::Outcome;
 use super::log_mover::LogMover;
 use super::reader::Readers;
 use super::writer::{self, Order, Reply, Writer};
-use super::{Mode, OpenError, SqliteOptions, SqliteStore, open, state};
+use super::{Mode, OpenError, SqliteOptions, SqliteStore, life_start, open};
 
 /// Commits that may wait for the writer; the ledger has one under way at a time.
 const WRITER_QUEUE_MAX: usize = 16;
@@ -70,7 +70,7 @@ impl SqliteStore<Threads> {
     /// If they cannot be read.
     pub fn settings_in_use(path: &Path) -> Result<BTreeMap<String, String>, OpenError> {
         let connection = open::reader(&open::real_path(path)?)?;
-        state::settings(&connection)
+        life_start::settings(&connection)
             .map_err(|fail| OpenError::Database(fail.into_store_error("reading settings").to_string()))
     }
 }

@@ -11,8 +11,8 @@ use super::append_state::Known;
 use super::conservation;
 use super::error::OpenError;
 use super::error::{Outcome, commit_error};
+use super::life_start;
 use super::log_mover::LogMover;
-use super::state;
 use super::write::{self, Draft, prune};
 
 /// Where an answer goes. Nobody may be waiting for it any more: that is no error.
@@ -68,7 +68,7 @@ impl Writer {
 
     /// Begins a new life.
     pub(super) fn start(&mut self, now: Timestamp) -> Result<StoredState, StoreError> {
-        self.transact("starting", |draft| state::start(draft, now))
+        self.transact("starting", |draft| life_start::start(draft, now))
     }
 
     /// Applies all of `writes` or nothing. If shares are to be pruned then, [`Self::is_pruning`] says so.

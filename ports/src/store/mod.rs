@@ -6,7 +6,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`rows`] | what is stored, as the actors see it |
+//! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
 //! | [`writes`] | the intents, and what each answers |
 //! | [`reads`] | questions and pages |
 //! | [`error`] | what went wrong and what must happen |
@@ -24,14 +24,14 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 pub mod error;
+pub mod ledger_rows;
 pub mod reads;
-pub mod rows;
 pub mod writes;
 
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
+pub use ledger_rows::*;
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-pub use rows::*;
 pub use writes::{Write, Written};
 
 /// An answer of the store that is still to come. It must be polled to completion by no one: a commit that

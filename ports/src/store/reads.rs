@@ -8,7 +8,7 @@ use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use super::rows::{CounterRow, MinerRow, RecentShare, TemplateRow, WorkerRow};
+use super::ledger_rows::{CounterRow, MinerRow, RecentShare, TemplateRow, WorkerRow};
 
 /// Where a page begins: after the row with this number (lists run from the newest to the oldest).
 pub type Cursor = u64;

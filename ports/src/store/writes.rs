@@ -8,7 +8,7 @@ use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use super::rows::{
+use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };
 

@@ -2,8 +2,6 @@
 //!
 //! Names follow Prometheus' conventions: base units, `_total` for what only grows. Money is in sats.
 
-use std::fmt::Write;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::control::hold::Hold;
@@ -23,6 +21,10 @@ use super::pool::{luck, round_effort};
 use crate::problem::{Problem, ProblemBody};
 use crate::query;
 use crate::state::HttpState;
+
+mod page;
+
+use page::{Figure, Kind, Page};
 
 /// The media type of the format.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -51,46 +53,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(page.0))
 }
 
-/// What only grows, or what goes both ways.
-#[derive(Clone, Copy)]
-enum Kind {
-    Counter,
-    Gauge,
-}
-
-/// A page of figures in the making.
-#[derive(Default)]
-struct Page(String);
-
 impl Page {
-    /// Begins a figure. Names and texts are the program's own, so nothing in them needs to be escaped.
-    fn begin(&mut self, name: &str, kind: Kind, help: &str) {
-        let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-        };
-        let head = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        head.expect("a String takes any text");
-    }
-
-    fn value(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
-        writeln!(self.0, "{name}{labels} {value}").expect("a String takes any text");
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
-        self.begin(name, Kind::Counter, help);
-        self.value(name, "", value);
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
-        self.begin(name, Kind::Gauge, help);
-        self.value(name, "", value);
-    }
-
-    fn flag(&mut self, name: &str, help: &str, is_set: bool) {
-        self.gauge(name, help, u8::from(is_set));
-    }
-
     fn pool(&mut self, view: &PoolView) {
         let is_running = view.state == LifeState::Running;
         self.flag(
@@ -421,15 +384,5 @@ impl Page {
         let percentile = luck.map_or(f64::NAN, |luck| luck.percentile());
         let help = "The chance to be as unlucky or more so; NaN before the first block.";
         self.gauge("dwarves_luck_percentile_ratio", help, Figure(percentile));
-    }
-}
-
-/// A float as the format writes it.
-struct Figure(f64);
-
-impl std::fmt::Display for Figure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Rust writes NaN as the format does, and no infinite value is ever shown.
-        write!(f, "{}", self.0)
     }
 }

@@ -6,7 +6,9 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_ports::store::AuditRow;
 use serde_json::json;
 
-use super::fakes::{ADMIN_TOKEN, NOW, World, port};
+use super::fake_ports::port;
+use super::fakes::World;
+use super::samples::{ADMIN_TOKEN, NOW};
 use super::{NONCE, Signing, ask, ask_state, get, in_session, miner, post, signed_post, with_headers};
 
 fn as_admin(request: TestRequest) -> TestRequest {

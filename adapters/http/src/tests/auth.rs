@@ -3,7 +3,7 @@
 use actix_web::test::TestRequest;
 use dwarves_domain::hotkey::Hotkey;
 
-use super::fakes::{ADMIN_TOKEN, NOW, POOL, token};
+use super::samples::{ADMIN_TOKEN, NOW, POOL, token};
 use super::{Answer, NONCE, Signing, ask, get, in_session, post, signed_post, with_headers};
 
 const SIGNING: Signing<'static> = Signing {

@@ -1,11 +1,10 @@
 //! Fakes that the routes can ask: actors that answer what a test says, a clock, a store that only reads.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler};
+use actix::Actor;
 use actix_web::web;
-use dwarves_actors::ask::{Ask, Outbox, Port, ReplyTo, Request};
+use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::block_tracker::messages::BlocksView;
 use dwarves_actors::control::Controlled;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control};
@@ -15,38 +14,33 @@ use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::live_work::LiveWork;
 use dwarves_actors::miner_manager::messages::{
-    GaveWay, JoinWorker, Joined, MinerView, MinersView, NewcomersRefused, ReadRecords, Registered, WorkerView,
+    GaveWay, JoinWorker, Joined, MinersView, NewcomersRefused, ReadRecords, Registered,
 };
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
-use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
+use dwarves_actors::pool_manager::messages::LifeState;
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{IssuedJob, WorkView};
 use dwarves_domain::address::AddressFormat;
-use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::login::LoginRules;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::rewards::{Scheme, Source};
-use dwarves_domain::session::{Session, SessionKey};
+use dwarves_domain::session::Session;
 use dwarves_domain::share::{AcceptedShare, Rejection, ShareVerdict, Submission};
 use dwarves_domain::signature::SignedRequest;
 use dwarves_domain::statistics::Record;
-use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_domain::work::{Algorithm, ChainTemplate, CoinbaseForm, Job, JobKey, Template};
+use dwarves_domain::units::{BasisPoints, Units};
+use dwarves_domain::work::Algorithm;
 use dwarves_ports::chain::Standing;
 use dwarves_ports::clock::{Clock, SharedClock};
 
+use super::fake_ports::port;
+use super::samples::{
+    ADMIN_TOKEN, NOW, POOL, STRANGER, hotkey_of, job, keypair, miner_view, pool_view, session_key, template,
+};
 use super::store::ReadStore;
 use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, PoolPorts, WorkerPorts};
-
-/// The time in all tests: 2023-11-14T22:13:20.123Z.
-pub(super) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_123);
-pub(super) const POOL: Hotkey = Hotkey::from_bytes([7; 32]);
-pub(super) const ADMIN_TOKEN: &str = "open-sesame";
-/// Hotkeys that no miner registered.
-pub(super) const STRANGER: Hotkey = Hotkey::from_bytes([66; 32]);
 
 struct FixedClock;
 
@@ -67,146 +61,6 @@ impl Clock for CorrectedClock {
     fn date_of(&self, moment: Timestamp) -> Timestamp {
         moment.minus(Span::from_secs(3_600))
     }
-}
-
-type Answer<R> = Box<dyn FnMut(R) -> Option<<R as Request>::Reply>>;
-
-/// An actor that answers as its closure says; `None` drops the question unanswered.
-struct Fake<R: Request>(Answer<R>);
-
-impl<R: Request> Actor for Fake<R> {
-    type Context = Context<Self>;
-}
-
-impl<R: Request> Handler<Ask<R>> for Fake<R> {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask<R>, _: &mut Self::Context) {
-        if let Some(reply) = (self.0)(ask.payload) {
-            ask.reply.answer(reply);
-        }
-    }
-}
-
-/// A port whose actor answers as `answer` says.
-pub(super) fn port<R: Request>(mut answer: impl FnMut(R) -> R::Reply + 'static) -> Port<R> {
-    Port::new(&Fake::<R>(Box::new(move |question| Some(answer(question)))).start())
-}
-
-/// A port whose actor drops every question.
-pub(super) fn silent<R: Request>() -> Port<R> {
-    Port::new(&Fake::<R>(Box::new(|_| None)).start())
-}
-
-/// An actor that keeps every question and never answers.
-struct Stuck<R: Request>(Vec<ReplyTo<R::Reply>>);
-
-impl<R: Request> Actor for Stuck<R>
-where
-    R::Reply: Unpin,
-{
-    type Context = Context<Self>;
-}
-
-impl<R: Request> Handler<Ask<R>> for Stuck<R>
-where
-    R::Reply: Unpin,
-{
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask<R>, _: &mut Self::Context) {
-        self.0.push(ask.reply);
-    }
-}
-
-/// A port whose actor never answers.
-pub(super) fn stuck<R: Request>() -> Port<R>
-where
-    R::Reply: Unpin,
-{
-    Port::new(&Stuck::<R>(Vec::new()).start())
-}
-
-/// An actor that gives work after a while.
-struct SlowWork(Duration);
-
-impl Actor for SlowWork {
-    type Context = Context<Self>;
-}
-
-impl Handler<Ask<FetchWork>> for SlowWork {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask<FetchWork>, ctx: &mut Self::Context) {
-        ctx.run_later(self.0, |_, _| {
-            ask.reply.answer(Ok(IssuedJob {
-                job: job(),
-                expires_at: NOW,
-            }));
-        });
-    }
-}
-
-/// A port whose actor gives work after `delay`.
-pub(super) fn port_after(delay: Duration) -> Port<FetchWork> {
-    Port::new(&SlowWork(delay).start())
-}
-
-pub(super) fn sats(sats: u64) -> Amount {
-    Amount::from_sats(sats).unwrap()
-}
-
-/// A miner's sr25519 key, which signs as Bittensor's own client does.
-pub(super) fn keypair(seed: u8) -> schnorrkel::Keypair {
-    schnorrkel::MiniSecretKey::from_bytes(&[seed; 32])
-        .unwrap()
-        .expand_to_keypair(schnorrkel::ExpansionMode::Ed25519)
-}
-
-pub(super) fn hotkey_of(keypair: &schnorrkel::Keypair) -> Hotkey {
-    Hotkey::from_bytes(keypair.public.to_bytes())
-}
-
-pub(super) fn session_key() -> SessionKey {
-    SessionKey::new(&[3; 32])
-}
-
-/// The token of a session of the test miner.
-pub(super) fn token(expires_at: Timestamp) -> String {
-    let hotkey = hotkey_of(&keypair(1));
-    session_key().seal(&Session { hotkey, expires_at })
-}
-
-pub(super) fn template() -> Arc<Template> {
-    let chain = ChainTemplate {
-        height: 101,
-        previous: HeaderHash::from_bytes([9; 32]),
-        version: 0x2000_0000,
-        version_mask: 0x1fff_e000,
-        bits: CompactTarget::from_bits(0x1d00_ffff),
-        time: 1_700_000_000,
-        time_min: 1_699_999_000,
-        time_max: 1_700_007_200,
-        subsidy: sats(5_000_000_000),
-        coinbase_value: sats(5_000_000_000),
-        coinbase_form: CoinbaseForm::Bip54,
-        witness_commitment: None,
-        transactions: Vec::new(),
-        trailer: Vec::new(),
-    };
-    let template = Template::new(TemplateId::new(1), NOW, chain, &[0x51], "/Dwarves/");
-    Arc::new(template.unwrap())
-}
-
-pub(super) fn job() -> Arc<Job> {
-    Arc::new(Job::issue(
-        &JobKey::new(&[4; 32]),
-        template(),
-        ExtraNonce::new(5),
-        hotkey_of(&keypair(1)),
-        WorkerId::new(6),
-        Difficulty::from_f64(0.5).unwrap().target(),
-    ))
 }
 
 /// The fake verdict depends on the nonce alone, so that tests can ask for each.
@@ -276,44 +130,6 @@ fn control(question: Control) -> Controlled {
             what: UnknownControl::Actor,
             known: vec!["pool_manager"],
         }),
-    }
-}
-
-pub(super) fn miner_view(hotkey: Hotkey) -> MinerView {
-    MinerView {
-        hotkey,
-        registered_at: NOW,
-        payout_address: Some("bcrt1example".to_owned()),
-        hashrate: 1_000.5,
-        accepted: 10,
-        rejected: [1, 2, 3, 4, 5, 6],
-        units: "0.0625".parse().unwrap(),
-        window: "2".parse().unwrap(),
-        record: Record {
-            found: 2,
-            expected: 2.5,
-        },
-        workers: vec![WorkerView {
-            name: "rig1".parse().unwrap(),
-            hashrate: 1_000.5,
-            share_difficulty: Difficulty::from_f64(0.5).unwrap(),
-            last_share_at: None,
-            shares: 10,
-        }],
-    }
-}
-
-pub(super) fn pool_view(state: LifeState) -> PoolView {
-    PoolView {
-        state,
-        started_at: NOW,
-        ledger_writes: true,
-        has_work: true,
-        no_work: None,
-        gate: None,
-        http_gate: None,
-        standing: Some(Arc::new(Standing::trusted())),
-        hindrances: Vec::new(),
     }
 }
 

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::fakes::{ADMIN_TOKEN, NOW, World, job, token};
+use super::fakes::World;
+use super::samples::{ADMIN_TOKEN, NOW, job, token};
 use super::{Answer, NONCE, Signing, miner};
 use crate::configure;
 use dwarves_domain::time::Span;

@@ -10,7 +10,9 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
 use serde_json::{Value, json};
 
-use super::fakes::{STRANGER, World, job, port, template};
+use super::fake_ports::port;
+use super::fakes::World;
+use super::samples::{STRANGER, job, template};
 use super::{Answer, ask, ask_state, miner, post};
 
 const ADDRESS: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";

@@ -10,7 +10,9 @@ use dwarves_domain::time::Span;
 use dwarves_ports::store::{CreditKind, CreditRow, MinerBalances, MinerPayoutRow, StoreErrorKind};
 use serde_json::json;
 
-use super::fakes::{NOW, STRANGER, World, port, sats};
+use super::fake_ports::port;
+use super::fakes::World;
+use super::samples::{NOW, STRANGER, sats};
 use super::{ask, ask_state, get, miner, signed_post};
 
 #[actix_web::test]

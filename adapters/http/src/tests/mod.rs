@@ -10,18 +10,21 @@ use dwarves_domain::signature::{KeyType, SignedRequest};
 use dwarves_domain::time::Span;
 use serde_json::Value;
 
-use self::fakes::{NOW, POOL, World, hotkey_of, keypair, token};
+use self::fakes::World;
+use self::samples::{NOW, POOL, hotkey_of, keypair, token};
 use super::{HttpState, configure};
 
 mod admin;
 mod auth;
 mod bodies;
 mod document;
+mod fake_ports;
 mod fakes;
 mod hostile;
 mod json_rpc;
 mod miners;
 mod pool;
+mod samples;
 mod server;
 mod store;
 mod work;

@@ -12,7 +12,9 @@ use dwarves_ports::chain::Standing;
 use dwarves_ports::store::{Accounting, BlockRow, BlockState, CreditKind, CreditRow, RoundRow};
 use serde_json::{Value, json};
 
-use super::fakes::{ADMIN_TOKEN, NOW, POOL, World, pool_view, port, sats};
+use super::fake_ports::port;
+use super::fakes::World;
+use super::samples::{ADMIN_TOKEN, NOW, POOL, pool_view, sats};
 use super::{ask, ask_state, get, miner};
 
 #[actix_web::test]

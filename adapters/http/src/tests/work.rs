@@ -12,7 +12,9 @@ use dwarves_domain::share::{Rejection, Submission};
 use dwarves_domain::time::Span;
 use serde_json::json;
 
-use super::fakes::{CorrectedClock, NOW, World, job, port, port_after, silent, stuck};
+use super::fake_ports::{port, port_after, silent, stuck};
+use super::fakes::{CorrectedClock, World};
+use super::samples::{NOW, job};
 use super::{ask, ask_state, get, in_session, miner, post};
 
 /// A port that keeps what it was asked and answers with `reply`.

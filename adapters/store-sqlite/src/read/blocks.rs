@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{bounds, page};
 use crate::columns::{Cells, all, block_states, int};
 use crate::error::Outcome;
-use crate::rows::{self, BLOCK_COLUMNS};
+use crate::row_codec::{self, BLOCK_COLUMNS};
 
 /// The last block but `?1` that ends a stretch, of those before it (or, if it is not stored, before its
 /// place): `?2` is its sequence.
@@ -33,7 +33,7 @@ pub(crate) fn to_account(connection: &Connection, limit: u32) -> Outcome<Vec<Blo
         "SELECT {BLOCK_COLUMNS} FROM blocks WHERE (state, accounting) IN (VALUES {}) ORDER BY id LIMIT ?1",
         due.join(", ")
     );
-    all(connection, &sql, [limit], rows::block)
+    all(connection, &sql, [limit], row_codec::block)
 }
 
 pub(crate) fn open(connection: &Connection, depth: u32) -> Outcome<Vec<BlockRow>> {
@@ -44,7 +44,7 @@ pub(crate) fn open(connection: &Connection, depth: u32) -> Outcome<Vec<BlockRow>
         block_states(BlockState::is_undecided),
         block_states(BlockState::can_be_reversed)
     );
-    all(connection, &sql, [depth], rows::whole_block)
+    all(connection, &sql, [depth], row_codec::whole_block)
 }
 
 pub(crate) fn before(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<BlockRow>> {
@@ -62,7 +62,7 @@ pub(crate) fn before(connection: &Connection, hash: &HeaderHash) -> Outcome<Opti
     connection
         .prepare_cached(&sql)?
         .query_row(params![hash.as_bytes(), int(sequence.get())], |row| {
-            Ok(rows::block(row))
+            Ok(row_codec::block(row))
         })
         .optional()?
         .transpose()
@@ -72,7 +72,7 @@ pub(crate) fn one(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<
     let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks WHERE hash = ?1");
     connection
         .prepare_cached(&sql)?
-        .query_row([hash.as_bytes()], |row| Ok(rows::block(row)))
+        .query_row([hash.as_bytes()], |row| Ok(row_codec::block(row)))
         .optional()?
         .transpose()
 }
@@ -103,5 +103,5 @@ pub(crate) fn credits(connection: &Connection, hash: &HeaderHash) -> Outcome<Opt
 
 pub(crate) fn list(connection: &Connection, request: PageRequest) -> Outcome<Page<BlockRow>> {
     let sql = format!("SELECT {BLOCK_COLUMNS} FROM blocks WHERE id < ?1 ORDER BY id DESC LIMIT ?2");
-    page(connection, &sql, bounds(request), request.limit, rows::block)
+    page(connection, &sql, bounds(request), request.limit, row_codec::block)
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{bounds, page};
 use crate::columns::{Cells, all, int};
 use crate::error::{Outcome, corrupt};
-use crate::rows::{self, CREDIT_COLUMNS};
+use crate::row_codec::{self, CREDIT_COLUMNS};
 use crate::{batches, conservation};
 
 pub(crate) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<MinerBalances> {
@@ -25,6 +25,7 @@ pub(crate) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<Mine
         let amount = select.query_row(params![account.code(), hotkey.as_bytes()], |row| {
             Ok(Cells::new(row, "balances").amount("amount"))
         });
+        // No row: nothing ever moved there.
         Ok(amount.optional()?.transpose()?.unwrap_or(Amount::ZERO))
     };
     Ok(MinerBalances {
@@ -46,14 +47,14 @@ pub(crate) fn credits(
          WHERE credits.hotkey = ?3 AND credits.id < ?1 ORDER BY credits.id DESC LIMIT ?2"
     );
     let params = params![before, rows_max, hotkey.as_bytes()];
-    page(connection, &sql, params, request.limit, rows::credit)
+    page(connection, &sql, params, request.limit, row_codec::credit)
 }
 
 pub(crate) fn rounds(connection: &Connection, request: PageRequest) -> Outcome<Page<RoundRow>> {
     let sql = "SELECT * FROM rounds WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
     page(connection, sql, bounds(request), request.limit, |row| {
         let id = Cells::new(row, "rounds").round("id")?;
-        rows::round(row, credited_blocks(connection, id)?)
+        row_codec::round(row, credited_blocks(connection, id)?)
     })
 }
 
@@ -67,7 +68,7 @@ pub(crate) fn round(connection: &Connection, id: RoundId) -> Outcome<Option<(Rou
     let blocks = credited_blocks(connection, id)?;
     let round = connection
         .prepare_cached("SELECT * FROM rounds WHERE id = ?1")?
-        .query_row([int(id.get())], |row| Ok(rows::round(row, blocks)))
+        .query_row([int(id.get())], |row| Ok(row_codec::round(row, blocks)))
         .optional()?
         .transpose()?;
     let Some(round) = round else {
@@ -77,13 +78,13 @@ pub(crate) fn round(connection: &Connection, id: RoundId) -> Outcome<Option<(Rou
         "SELECT {CREDIT_COLUMNS} FROM credits JOIN rounds ON rounds.id = credits.round
          WHERE credits.round = ?1 AND credits.kind = 'credit' ORDER BY credits.id"
     );
-    let credits = all(connection, &sql, [int(id.get())], rows::credit)?;
+    let credits = all(connection, &sql, [int(id.get())], row_codec::credit)?;
     Ok(Some((round, credits)))
 }
 
 pub(crate) fn audit(connection: &Connection, request: PageRequest) -> Outcome<Page<AuditRow>> {
     let sql = "SELECT * FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
-    page(connection, sql, bounds(request), request.limit, rows::audit)
+    page(connection, sql, bounds(request), request.limit, row_codec::audit)
 }
 
 pub(crate) fn totals(connection: &Connection) -> Outcome<PoolTotals> {
@@ -112,10 +113,7 @@ pub(crate) fn totals(connection: &Connection) -> Outcome<PoolTotals> {
         .iter()
         .filter(|(.., booked)| *booked == Accounting::ReversedMature);
     let (holdings, income) = conservation::read(connection)?;
-    let last = match batches::range(connection)? {
-        Some((_, last)) => batches::get(connection, last)?,
-        None => None,
-    };
+    let last = batches::last(connection)?;
     let log = connection.path().map(|path| format!("{path}-wal"));
     let log = log.and_then(|path| std::fs::metadata(path).ok());
     Ok(PoolTotals {

@@ -11,9 +11,9 @@ use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
-use crate::columns::{Cells, all, int};
+use crate::columns::{Cells, all, int, sats};
 use crate::error::Outcome;
-use crate::rows;
+use crate::row_codec;
 
 /// Whether a payout's parts are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) enum Parts {
 pub(crate) fn one(connection: &Connection, id: PayoutId, parts: Parts) -> Outcome<Option<Payout>> {
     let payout = connection
         .prepare_cached("SELECT * FROM payouts WHERE id = ?1")?
-        .query_row([int(id.get())], |row| Ok(rows::payout(row)))
+        .query_row([int(id.get())], |row| Ok(row_codec::payout(row)))
         .optional()?
         .transpose()?;
     let Some(mut payout) = payout else {
@@ -54,7 +54,12 @@ pub(crate) fn watched(connection: &Connection, limit: u32) -> Outcome<Vec<Payout
                    inputs, fee, confirmations, is_watched, note
                FROM payouts WHERE is_watched = 1 ORDER BY id LIMIT ?1";
     let (signed, broadcast) = (PayoutState::Signed.name(), PayoutState::Broadcast.name());
-    all(connection, sql, params![limit, signed, broadcast], rows::payout)
+    all(
+        connection,
+        sql,
+        params![limit, signed, broadcast],
+        row_codec::payout,
+    )
 }
 
 pub(crate) fn candidates(connection: &Connection, least: Amount) -> Outcome<Vec<Payee>> {
@@ -66,12 +71,7 @@ pub(crate) fn candidates(connection: &Connection, least: Amount) -> Outcome<Vec<
                WHERE account = ?1 AND balances.amount >= ?2 AND balances.amount > 0
                ORDER BY balances.hotkey";
     let account = Account::Miner(any, Balance::Payable);
-    all(
-        connection,
-        sql,
-        params![account.code(), int(least.sats())],
-        candidate,
-    )
+    all(connection, sql, params![account.code(), sats(least)], candidate)
 }
 
 /// Which of these transactions are stored payouts'.
@@ -121,7 +121,7 @@ pub(crate) fn of_miner(
                WHERE payout_parts.hotkey = ?3 AND payout_parts.payout < ?1
                ORDER BY payout_parts.payout DESC LIMIT ?2";
     let params = params![before, rows_max, hotkey.as_bytes()];
-    page(connection, sql, params, request.limit, rows::miner_payout)
+    page(connection, sql, params, request.limit, row_codec::miner_payout)
 }
 
 pub(crate) fn threshold(connection: &Connection, hotkey: &Hotkey) -> Outcome<Option<Amount>> {

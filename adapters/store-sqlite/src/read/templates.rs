@@ -5,13 +5,13 @@ use dwarves_ports::store::TemplateRow;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::Outcome;
-use crate::rows;
+use crate::row_codec;
 
 /// A template, unless its transactions are gone.
 pub(crate) fn whole(connection: &Connection, id: TemplateId) -> Outcome<Option<TemplateRow>> {
     let row = connection
         .prepare_cached("SELECT * FROM templates WHERE id = ?1 AND retired = 0")?
-        .query_row([id.get()], |row| Ok(rows::template(row)))
+        .query_row([id.get()], |row| Ok(row_codec::template(row)))
         .optional()?
         .transpose()?;
     Ok(row.map(|(template, _)| template))

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::journal::owner;
 use super::{Draft, total_overflow};
 use crate::append_state::Tail;
-use crate::columns::{Cells, int, units};
+use crate::columns::{Cells, int, sats, units};
 use crate::error::{Outcome, conflict};
 use crate::read::blocks::block_before;
 
@@ -211,7 +211,7 @@ impl Draft<'_> {
         .execute(params![
             new.hash.as_bytes(),
             new.block.height,
-            int(new.block.reward.sats()),
+            sats(new.block.reward),
             owner(new.block.finder.as_ref()),
             int(new.sequence.get()),
             units(new.total_before),

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Draft, expect_stored};
 use crate::columns::{Cells, int, units};
 use crate::error::{Outcome, conflict, corrupt};
-use crate::rows;
+use crate::row_codec;
 
 impl Draft<'_> {
     pub(super) fn register_miner(
@@ -99,7 +99,7 @@ impl Draft<'_> {
     fn totals_of(&self, hotkey: &Hotkey) -> Outcome<CounterRow> {
         let mut select = self.statement("SELECT * FROM miner_totals WHERE hotkey = ?1")?;
         let totals = select.query_row([hotkey.as_bytes()], |row| {
-            Ok(rows::counters(&Cells::new(row, "miner_totals")))
+            Ok(row_codec::counters(&Cells::new(row, "miner_totals")))
         });
         Ok(totals.optional()?.transpose()?.unwrap_or_default())
     }

@@ -5,16 +5,16 @@ use dwarves_ports::store::TemplateRow;
 use rusqlite::{OptionalExtension, params};
 
 use super::Draft;
-use crate::columns::int;
+use crate::columns::{int, sats};
 use crate::error::{Outcome, conflict};
-use crate::rows;
+use crate::row_codec;
 
 impl Draft<'_> {
     pub(super) fn save_template(&mut self, row: &TemplateRow) -> Outcome<()> {
         let chain = &row.chain;
         let known = self
             .statement("SELECT * FROM templates WHERE id = ?1")?
-            .query_row([row.id.get()], |cells| Ok(rows::template(cells)))
+            .query_row([row.id.get()], |cells| Ok(row_codec::template(cells)))
             .optional()?
             .transpose()?;
         if let Some((known, is_dropped)) = known {
@@ -50,15 +50,15 @@ impl Draft<'_> {
             chain.time,
             chain.time_min,
             chain.time_max,
-            int(chain.subsidy.sats()),
-            int(chain.coinbase_value.sats()),
+            sats(chain.subsidy),
+            sats(chain.coinbase_value),
             chain.witness_commitment,
             row.payout_script,
             row.tag,
             int(last_share.next().get()),
             int(last_share.get()),
             chain.trailer,
-            rows::encode_transactions(&chain.transactions),
+            row_codec::encode_transactions(&chain.transactions),
             chain.coinbase_form.as_str(),
         ])?;
         Ok(())

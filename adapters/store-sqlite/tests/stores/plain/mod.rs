@@ -19,11 +19,11 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use tokio::sync::watch;
 
-use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::rows::{
+use dwarves_ports::store::ledger_rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ShareRow,
     TemplateRow, ValuedUnits,
 };
+use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
 
 mod money;

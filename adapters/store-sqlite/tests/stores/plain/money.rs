@@ -8,7 +8,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 
 use super::state::{Rest, State, StoredRound, conflict, corrupt};
-use dwarves_ports::store::rows::{
+use dwarves_ports::store::ledger_rows::{
     BlockCredits, BlockRow, CreditRow, FoundBlock, LedgerPosition, RoundRow, ShareRow,
 };
 use dwarves_ports::store::{Accounting, BlockState, StoreError, Written};

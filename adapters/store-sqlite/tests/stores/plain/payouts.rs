@@ -11,8 +11,8 @@ use dwarves_domain::units::Amount;
 
 use super::questions::page;
 use super::state::{State, conflict, corrupt};
+use dwarves_ports::store::ledger_rows::MinerPayoutRow;
 use dwarves_ports::store::reads::{Page, PageRequest};
-use dwarves_ports::store::rows::MinerPayoutRow;
 use dwarves_ports::store::{StoreError, Written};
 
 impl State {

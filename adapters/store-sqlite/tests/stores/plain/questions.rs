@@ -13,10 +13,10 @@ use dwarves_domain::work::extranonce::kin;
 
 use super::money::end_of;
 use super::state::{Batch, State, StoredShare, corrupt};
-use dwarves_ports::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
-use dwarves_ports::store::rows::{
+use dwarves_ports::store::ledger_rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
 };
+use dwarves_ports::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
 use dwarves_ports::store::{Accounting, BlockState, StoreError};
 
 /// One page of numbered rows that come oldest first.

@@ -9,11 +9,11 @@ use dwarves_domain::payouts::Payout;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use dwarves_ports::store::reads::{LastRound, StoredState};
-use dwarves_ports::store::rows::{
+use dwarves_ports::store::ledger_rows::{
     AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RecentShare, RoundRow,
     ShareRow, TemplateRow, WorkerRow,
 };
+use dwarves_ports::store::reads::{LastRound, StoredState};
 use dwarves_ports::store::{StoreError, StoreErrorKind, Write, Written};
 
 /// All that the plain store holds.

@@ -5,7 +5,7 @@ use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 
 use super::state::{State, StoredShare, StoredTemplate, conflict, corrupt};
-use dwarves_ports::store::rows::{BlockRow, CounterRow, ShareRow, TemplateRow, WorkerRow};
+use dwarves_ports::store::ledger_rows::{BlockRow, CounterRow, ShareRow, TemplateRow, WorkerRow};
 use dwarves_ports::store::{StoreError, Written};
 
 impl State {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{Cells, all};
 use super::error::{Outcome, corrupt};
-use super::rows;
+use super::row_codec;
 use super::write::Draft;
 
 /// Begins a new life.
@@ -65,7 +65,7 @@ fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
                FROM miners LEFT JOIN bans ON bans.hotkey = miners.hotkey ORDER BY miners.hotkey";
     let totals = all(connection, "SELECT * FROM miner_totals", [], |row| {
         let cells = Cells::new(row, "miner_totals");
-        Ok((cells.hotkey("hotkey")?, rows::counters(&cells)?))
+        Ok((cells.hotkey("hotkey")?, row_codec::counters(&cells)?))
     })?;
     let mut totals: HashMap<Hotkey, CounterRow> = totals.into_iter().collect();
     all(connection, sql, [], |row| {
@@ -123,7 +123,7 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
             hotkey: cells.hotkey("hotkey")?,
             name: cells.named("name")?,
         };
-        let mut counter = rows::counters(&cells)?;
+        let mut counter = row_codec::counters(&cells)?;
         if let Some(more) = later.remove(&worker.id) {
             counter.accepted += more.accepted;
             counter.units = sum_of(counter.units, more.units)?;
@@ -167,14 +167,14 @@ fn nonces(connection: &Connection, now: Timestamp) -> Outcome<Vec<(Hotkey, u64, 
 
 fn templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
     let sql = "SELECT * FROM templates WHERE retired = 0 AND id >= (SELECT live_from FROM pool) ORDER BY id";
-    all(connection, sql, [], |row| Ok(rows::template(row)?.0))
+    all(connection, sql, [], |row| Ok(row_codec::template(row)?.0))
 }
 
 /// Those that are retired and still whole, one after the other without the data of their transactions.
 fn past_templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
     let sql = "SELECT * FROM templates WHERE retired = 0 AND id < (SELECT live_from FROM pool) ORDER BY id";
     all(connection, sql, [], |row| {
-        let mut row = rows::template(row)?.0;
+        let mut row = row_codec::template(row)?.0;
         for transaction in &mut row.chain.transactions {
             transaction.data = Vec::new();
         }

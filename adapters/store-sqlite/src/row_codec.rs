@@ -1,4 +1,4 @@
-//! Rows as the actors see them.
+//! Rows of the tables as the types that the actors see, and what becomes of lists within a row.
 
 use dwarves_domain::ids::{HeaderHash, PayoutId};
 use dwarves_domain::payouts::{FeeRate, OutPoint, Payout, Signed, Txid};
