@@ -39,12 +39,14 @@ pub struct FaultPlan {
     pub disk_full: Option<Range<u64>>,
 }
 
-/// A store whose commits fail by plan; reads and starts always reach the store behind it.
+/// A store whose commits fail by plan; starts, and reads but for [`Self::losing_payouts`], always reach the store
+/// behind it.
 #[derive(Clone)]
 pub struct FaultyStore {
     inner: SharedStore,
     plan: Arc<FaultPlan>,
     commits: Arc<AtomicU64>,
+    loses_payouts: bool,
 }
 
 impl FaultyStore {
@@ -54,6 +56,16 @@ impl FaultyStore {
             inner,
             plan: Arc::new(plan),
             commits: Arc::default(),
+            loses_payouts: false,
+        }
+    }
+
+    /// The same, which does not find any payout that is asked for by its number.
+    #[must_use]
+    pub fn losing_payouts(self) -> Self {
+        Self {
+            loses_payouts: true,
+            ..self
         }
     }
 
@@ -178,6 +190,9 @@ impl Store for FaultyStore {
     }
 
     fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
+        if self.loses_payouts {
+            return Box::pin(std::future::ready(Ok(None)));
+        }
         self.inner.payout(id)
     }
 

@@ -52,6 +52,7 @@ impl Heights {
             }
         }
         if is_refused && let Some(counted) = self.counted.get_mut(&height) {
+            // A height that was dropped among many others counts anew, and those from before may still be refused.
             *counted = counted.saturating_sub(1);
         }
     }

@@ -132,7 +132,6 @@ enum Hold {
 }
 
 /// A candidate whose template is being read.
-#[derive(Default)]
 struct Rebuilding {
     /// Whose work it is, if that is known.
     finder: Option<Hotkey>,

@@ -67,10 +67,10 @@ impl BlockTracker {
         };
         open.submitting = Some(Moment::now());
         open.was_submitted = true;
+        let bytes = open.block.bytes.clone();
         *self.under_way(is_sibling) += 1;
-        let bytes = self.open.get(&hash).map(|open| open.block.bytes.clone());
         let span = spans::of_block(hash);
-        let submitted = in_time(self.parts.chain.submit(bytes.unwrap_or_default()));
+        let submitted = in_time(self.parts.chain.submit(bytes));
         let submitted = submitted.instrument(span.clone());
         ctx.spawn(wrap_future::<_, Self>(submitted).map(move |outcome, this, ctx| {
             *this.under_way(is_sibling) -= 1;

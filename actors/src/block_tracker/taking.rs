@@ -60,7 +60,7 @@ impl Handler<Ask<TakeCandidate>> for BlockTracker {
 
     fn handle(&mut self, ask: Ask<TakeCandidate>, ctx: &mut Self::Context) {
         let Ask {
-            payload: candidate,
+            payload: mut candidate,
             reply,
         } = ask;
         let hash = candidate.hash;
@@ -90,8 +90,8 @@ impl Handler<Ask<TakeCandidate>> for BlockTracker {
             self.leave_out(candidate.height);
             return reply.answer(CandidateReply::Crowded);
         }
-        match candidate.bytes {
-            Some(_) => self.take(candidate, vec![reply], ctx),
+        match candidate.bytes.take() {
+            Some(bytes) => self.take(candidate, bytes, vec![reply], ctx),
             None => {
                 let waiting = Rebuilding {
                     finder: candidate.finder,
@@ -127,6 +127,7 @@ impl BlockTracker {
     fn take(
         &mut self,
         candidate: TakeCandidate,
+        bytes: Vec<u8>,
         replies: Vec<ReplyTo<CandidateReply>>,
         ctx: &mut Context<Self>,
     ) {
@@ -135,7 +136,7 @@ impl BlockTracker {
             height: candidate.height,
             reward: candidate.reward,
             finder: candidate.finder,
-            bytes: candidate.bytes.unwrap_or_default(),
+            bytes,
         };
         self.say_found(&hash, &block);
         let open = Open {
@@ -155,6 +156,12 @@ impl BlockTracker {
         self.note(hash, ctx);
     }
 
+    /// Who waited for this block to be made of its template.
+    fn rebuilt(&mut self, hash: &HeaderHash) -> Rebuilding {
+        let waiting = self.rebuilding.remove(hash);
+        waiting.expect("a candidate waits from when its template is read until this, which comes once")
+    }
+
     /// Reads the candidate's template, and makes the block of it.
     fn rebuild(&mut self, candidate: TakeCandidate, times: u32, ctx: &mut Context<Self>) {
         let span = spans::of_block(candidate.hash);
@@ -164,13 +171,8 @@ impl BlockTracker {
             let _said_of_it = span.enter();
             match block {
                 Ok(bytes) => {
-                    let Rebuilding { finder, told } = this.rebuilding.remove(&hash).unwrap_or_default();
-                    let candidate = TakeCandidate {
-                        bytes: Some(bytes),
-                        finder,
-                        ..candidate
-                    };
-                    this.take(candidate, told, ctx);
+                    let Rebuilding { finder, told } = this.rebuilt(&hash);
+                    this.take(TakeCandidate { finder, ..candidate }, bytes, told, ctx);
                 }
                 Err(Missing::Unread(error)) if times < READS_MAX => {
                     tracing::warn!("the template of block hash={hash} cannot be read, again soon: {error}");
@@ -185,7 +187,7 @@ impl BlockTracker {
                         name_of(candidate.finder),
                         candidate.template
                     );
-                    for reply in this.rebuilding.remove(&hash).unwrap_or_default().told {
+                    for reply in this.rebuilt(&hash).told {
                         reply.answer(CandidateReply::Lost);
                     }
                 }

@@ -70,6 +70,7 @@ impl Stranger {
     /// What it pays in all.
     pub fn total(&self) -> Amount {
         let amounts = self.spend.outputs.iter().map(|(_, amount)| *amount);
+        // It is only told: what the node claims and does not fit is told as the most that does.
         Amount::checked_sum(amounts).unwrap_or(Amount::MAX)
     }
 

@@ -162,11 +162,10 @@ impl Machine {
 
     /// Builds, signs, stores and sends a reserved payout.
     pub(super) async fn make(&mut self, id: PayoutId, watched: &[Payout]) -> Result<Made, Ended> {
-        let payout = self.store.payout(id).await;
-        let payout = payout.map_err(|error| self.store_failed(&error))?;
-        let Some(payout) = payout.filter(|payout| payout.state == PayoutState::Reserved) else {
+        let payout = self.known_payout(id).await?;
+        if payout.state != PayoutState::Reserved {
             return Ok(Made::Done);
-        };
+        }
         let batch = match Batch::new(payout.parts.clone(), payout.payer, self.settings.addresses) {
             Ok(batch) => batch,
             Err(error) => {

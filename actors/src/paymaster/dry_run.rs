@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dwarves_domain::payouts::{Batch, FeePayer, Funds, OutPoint, Plan, Sizes, Txid};
+use dwarves_domain::payouts::{Batch, FeePayer, Funds, OutPoint, Output, Part, Plan, Price, Sizes, Txid};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::wallet::WalletState;
@@ -47,7 +47,21 @@ impl Machine {
                 troubles.extend(checked.err().map(|error| Trouble::of_wallet(&error)));
             }
         }
-        Ok(describe(&planned, &holds, payer, &batch, is_real, &troubles))
+        // Without a wallet there is no price that means anything.
+        let price = planned.plan.price.filter(|_| is_real);
+        let borne = price.map_or(Amount::ZERO, |price| price.borne);
+        let after = batch.outputs_after(borne);
+        let after = after.and_then(|outputs| Ok((outputs, batch.parts_after(borne)?)));
+        let (outputs, parts) = match after {
+            Ok(after) => after,
+            Err(error) => return Err(Refusal::ControlRefused(error.to_string())),
+        };
+        let paid = PaidAfterFee {
+            price,
+            outputs,
+            parts,
+        };
+        Ok(describe(&planned, &holds, payer, &paid, is_real, &troubles))
     }
 
     /// The wallet's coins, if it can be asked.
@@ -75,20 +89,28 @@ fn plenty() -> Funds {
     }
 }
 
+/// What would be paid, and what the network's fee leaves of it.
+struct PaidAfterFee {
+    price: Option<Price>,
+    outputs: Vec<Output>,
+    parts: Vec<Part>,
+}
+
 /// The plan as the admin sees it: `outputs` are what the transaction would pay, after the fee if miners pay it.
 fn describe(
     planned: &Planned,
     holds: &Holds,
     payer: FeePayer,
-    batch: &Batch,
+    paid: &PaidAfterFee,
     is_real: bool,
     troubles: &[Trouble],
 ) -> Value {
     let Planned { plan, purse, .. } = planned;
-    let price = plan.price.filter(|_| is_real);
-    let borne = price.map_or(Amount::ZERO, |price| price.borne);
-    let outputs = batch.outputs_after(borne).unwrap_or_default();
-    let parts = batch.parts_after(borne).unwrap_or_default();
+    let PaidAfterFee {
+        price,
+        outputs,
+        parts,
+    } = paid;
     let left_of = |hotkey| {
         plan.waiting
             .get(hotkey)

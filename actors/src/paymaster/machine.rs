@@ -61,6 +61,17 @@ impl Machine {
         Ok(watched)
     }
 
+    /// A payout that the ledger named before. It keeps every payout for good, so one that it does not find is lost
+    /// money: the pool stops.
+    pub(super) async fn known_payout(&self, id: PayoutId) -> Result<Payout, Ended> {
+        let payout = self.store.payout(id).await;
+        payout.map_err(|error| self.store_failed(&error))?.ok_or_else(|| {
+            let why = format!("the ledger lost payout {id}, which it named before");
+            self.halt.halt(&format!("payouts cannot go on: {why}"));
+            Ended::Trouble(Trouble::new(TroubleKind::Ledger, why).of(id))
+        })
+    }
+
     pub(super) fn store_failed(&self, error: &StoreError) -> Ended {
         if error.action() == StoreAction::Stop {
             self.halt

@@ -127,9 +127,7 @@ impl Machine {
         self.report.errand.last_payout = ids.last().copied().max(self.report.errand.last_payout);
         let mut booked = Vec::new();
         for id in ids {
-            let payout = self.store.payout(id).await;
-            let payout = payout.map_err(|error| self.store_failed(&error))?;
-            booked.extend(payout.map(|payout| describe(&payout)));
+            booked.push(describe(&self.known_payout(id).await?));
         }
         self.compare().await?;
         let left = self.side_by_side().await?.strangers;
@@ -157,9 +155,7 @@ impl Machine {
             if watched.state != PayoutState::Reserved {
                 continue;
             }
-            let reserved = self.store.payout(watched.id).await;
-            let reserved = reserved.map_err(|error| self.store_failed(&error))?;
-            payees.change(&reserved.map(|payout| payout.parts).unwrap_or_default(), true);
+            payees.change(&self.known_payout(watched.id).await?.parts, true);
             writes.push(Write::StepPayout {
                 id: watched.id,
                 step: Transition::Cancel("what the wallet sent meanwhile is booked first".to_owned()),
@@ -207,13 +203,14 @@ impl Machine {
 
 fn describe(payout: &Payout) -> Value {
     let borne = Amount::checked_sum(payout.parts.iter().map(|part| part.borne));
+    let borne = borne.expect("of each part at most all is borne, and the parts fit together");
     json!({
         "payout": payout.id.get(),
         "txid": payout.signed.as_ref().map(|signed| signed.txid.to_string()),
         "miners": payout.parts.len(),
         "total_sats": payout.total().sats(),
         "fee_sats": payout.signed.as_ref().map(|signed| signed.fee.sats()),
-        "borne_by_reserve_sats": borne.unwrap_or(Amount::ZERO).sats(),
+        "borne_by_reserve_sats": borne.sats(),
         "note": payout.note,
     })
 }

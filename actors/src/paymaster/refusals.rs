@@ -39,7 +39,8 @@ impl Machine {
         let own = patiently(self.wallet.own_address()).await?;
         // An amount that is no dust, and that the coins surely cover.
         let amount = outputs.iter().map(|output| output.amount).max();
-        let (half, _) = amount.unwrap_or(Amount::ZERO).part_of(1, 2);
+        let amount = amount.expect("the node refuses outputs, so there are some");
+        let (half, _) = amount.part_of(1, 2);
         let to_itself = vec![Output {
             address: own,
             script: Vec::new(),

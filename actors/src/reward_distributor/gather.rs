@@ -60,6 +60,7 @@ pub(super) async fn gather(
             orphaned: Vec::new(),
             returned: Vec::new(),
             shares: Vec::new(),
+            // Nothing is carried into the first round.
             carried: last.map(|last| last.carried).unwrap_or_default(),
             emission: None,
         },
@@ -103,6 +104,7 @@ async fn prunable(
         .position_at(round.closed_at.minus(retention))
         .await?
         .sequence;
+    // A window that is larger than all work so far begins with the first share.
     let begin = end.total.saturating_sub(terms.window);
     let behind_window = store.position_before(begin).await?.sequence;
     let newest = store

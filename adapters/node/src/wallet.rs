@@ -130,7 +130,7 @@ impl NodeWallet {
         Ok(Funds {
             coins: priced.collect(),
             sizes: sizes_of(&coins),
-            change_min: Amount::from_sats(CHANGE_MIN_SATS).unwrap_or(Amount::ZERO),
+            change_min: Amount::from_sats(CHANGE_MIN_SATS).expect("a small constant is an amount"),
             in_mweb: in_mweb.unwrap_or(Amount::MAX),
         })
     }

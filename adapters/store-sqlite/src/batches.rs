@@ -6,7 +6,7 @@ use dwarves_domain::units::Units;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::columns::{Cells, int};
-use super::error::{Outcome, corrupt};
+use super::error::{Fail, Outcome, corrupt};
 
 /// One commit's shares.
 pub(super) struct Batch {
@@ -55,6 +55,19 @@ pub(super) fn range(connection: &Connection) -> Outcome<Option<(u64, u64)>> {
     })?
 }
 
+/// The last batch; `None` while there are no shares.
+pub(super) fn last(connection: &Connection) -> Outcome<Option<Batch>> {
+    let Some((_, last)) = range(connection)? else {
+        return Ok(None);
+    };
+    let batch = get(connection, last)?;
+    Ok(Some(batch.ok_or_else(|| missing(last))?))
+}
+
+fn missing(id: u64) -> Fail {
+    corrupt(format!("batches.id: {id} is missing"))
+}
+
 /// The first batch for which `is_past` holds; it must hold for all batches behind one for which it does.
 ///
 /// Halving the range of numbers takes some twenty look-ups and needs no index that every commit would pay for.
@@ -66,7 +79,7 @@ pub(super) fn first(connection: &Connection, is_past: impl Fn(&Batch) -> bool) -
     while low < end {
         let middle = low + (end - low) / 2;
         let batch = get(connection, middle)?;
-        let batch = batch.ok_or_else(|| corrupt(format!("batches.id: {middle} is missing")))?;
+        let batch = batch.ok_or_else(|| missing(middle))?;
         if is_past(&batch) {
             end = middle;
             found = Some(batch);

@@ -178,6 +178,11 @@ pub(super) fn int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// An amount as a column holds it.
+pub(super) fn sats(amount: Amount) -> i64 {
+    i64::try_from(amount.sats()).expect("an amount is at most the largest that a column holds")
+}
+
 /// Units as a column holds them.
 pub(super) fn units(units: Units) -> [u8; 16] {
     units.raw().to_be_bytes()
@@ -232,5 +237,13 @@ mod tests {
         let ordered = [0, 1, 255, 256, u128::from(u64::MAX), u128::MAX].map(Units::from_raw);
         assert!(ordered.map(units).is_sorted());
         assert_eq!(int(u64::MAX), i64::MAX);
+    }
+
+    #[test]
+    fn an_amount_fits_a_column_to_the_last_sat() {
+        for amount in [0, 1, i64::MAX - 1, i64::MAX] {
+            let raw = amount.unsigned_abs();
+            assert_eq!(sats(Amount::from_sats(raw).unwrap()), amount);
+        }
     }
 }

@@ -31,6 +31,7 @@ pub(super) fn change(connection: &Connection, name: &str, sats: i64) -> Outcome<
         .prepare_cached("SELECT sats FROM sums WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
         .optional()?;
+    // No row yet: nothing was ever added to it.
     let after = before.unwrap_or(0).checked_add(sats);
     let after = after.ok_or_else(|| corrupt(format!("sums.{name} does not fit 64 bits")))?;
     connection

@@ -232,6 +232,7 @@ impl Batch {
             .map(|credit| (credit.hotkey, credit.amount))
             .collect();
         for part in &mut parts {
+            // The split names nobody who bears nothing of it.
             part.fee = of_miners.get(&part.hotkey).copied().unwrap_or(Amount::ZERO);
         }
         Ok(parts)

@@ -186,7 +186,7 @@ impl Purse {
 
     /// What the coins come to.
     pub fn total(&self) -> Amount {
-        self.sums.last().copied().unwrap_or(Amount::ZERO)
+        *self.sums.last().expect("the sums begin with that of no coins")
     }
 
     /// How many coins cost too much to be spent, and what they come to.
@@ -317,6 +317,7 @@ impl Purse {
                 .fee(low, outputs)
                 .and_then(|fee| self.sums[low].checked_sub(fee)),
         };
+        // If the fee is more than all coins, nothing can be paid.
         (most.unwrap_or(Amount::ZERO), by_size)
     }
 

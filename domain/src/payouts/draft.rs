@@ -169,7 +169,7 @@ impl<'a> Draft<'a> {
             }
             let outputs = self.outputs.and(output);
             let payer = self.rules.payer;
-            let total = self.total.checked_add(payable).unwrap_or(Amount::MAX);
+            let total = self.total_with(payable);
             if self.purse.price(total, outputs, payer, Amount::MAX).is_ok() {
                 self.take(place, payable);
                 continue;
@@ -180,6 +180,7 @@ impl<'a> Draft<'a> {
             } else {
                 WhyHeld::ShortOfFunds
             };
+            // One output more can cost what the others were counted on: then nothing fits.
             let fits = most.checked_sub(self.total).unwrap_or(Amount::ZERO);
             let part = self.part_of(&self.due[place], fits);
             if let Some(part) = part.filter(|part| self.pays_for(*part, output.vbytes)) {
@@ -201,7 +202,8 @@ impl<'a> Draft<'a> {
     /// that the next payout takes it.
     fn part_of(&self, due: &Due, fits: Amount) -> Option<Amount> {
         let least = self.rules.least();
-        let above = due.payable.checked_sub(due.threshold).unwrap_or(Amount::ZERO);
+        let above = due.payable.checked_sub(due.threshold);
+        let above = above.expect("only a balance that has reached its threshold is due");
         let part = if above >= least { fits.min(above) } else { fits };
         (part >= least).then_some(part)
     }
@@ -215,25 +217,33 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// What is paid together with one balance more.
+    fn total_with(&self, amount: Amount) -> Amount {
+        let total = self.total.checked_add(amount);
+        total.expect("the sum of all balances fits an amount: the plan looked")
+    }
+
     fn take(&mut self, place: usize, amount: Amount) {
+        let total = self.total_with(amount);
         let due = &mut self.due[place];
-        let Some(target) = &due.target else { return };
+        let target = due.target.as_ref();
+        let target = target.expect("a balance is taken once its address was read");
         due.paid = amount;
         let count = self.scripts.entry(target.script.clone()).or_insert(0);
         *count += 1;
         if *count == 1 {
             self.outputs = self.outputs.and(Outputs::one(target.script.len()));
         }
-        let total = self.total.checked_add(amount);
-        self.total = total.expect("the sum of all balances fits an amount: the plan looked");
+        self.total = total;
     }
 
     fn give_back(&mut self, place: usize) {
         let due = &mut self.due[place];
-        let Some(target) = &due.target else { return };
         if due.paid == Amount::ZERO {
             return;
         }
+        let target = due.target.as_ref();
+        let target = target.expect("what is paid has an address, which was read");
         let total = self.total.checked_sub(due.paid);
         self.total = total.expect("what is given back is a part of the total");
         due.paid = Amount::ZERO;
@@ -291,7 +301,7 @@ impl<'a> Draft<'a> {
             };
             let payable = self.due[place].payable;
             let outputs = self.outputs.and(self.new_output(&target.script));
-            let total = self.total.checked_add(payable).unwrap_or(Amount::MAX);
+            let total = self.total_with(payable);
             if self.priced(total, outputs).is_ok() {
                 self.take(place, payable);
             } else {
@@ -307,7 +317,8 @@ impl<'a> Draft<'a> {
             if rest > Amount::ZERO {
                 plan.hold(due.hotkey, due.why, rest)?;
             }
-            if let (Some(target), true) = (due.target, due.paid > Amount::ZERO) {
+            if due.paid > Amount::ZERO {
+                let target = due.target.expect("what is paid has an address, which was read");
                 plan.parts.push(Part {
                     hotkey: due.hotkey,
                     address: target.address,

@@ -58,12 +58,13 @@ impl PlanRules {
             FeePayer::Pool => dust,
             FeePayer::Miners => {
                 let whole = u128::from(BasisPoints::WHOLE);
-                let left = whole.saturating_sub(self.terms.fee_max.get().into()).max(1);
+                let left = (whole - u128::from(self.terms.fee_max.get())).max(1);
                 // One sat more for the rounding of the floor, and one for a left-over sat of the split.
                 dust * whole / left + 2
             }
         };
         let least = u64::try_from(least).ok().and_then(Amount::from_sats);
+        // More than an amount holds, nobody has.
         least.unwrap_or(Amount::MAX)
     }
 

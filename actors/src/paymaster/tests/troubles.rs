@@ -230,3 +230,59 @@ async fn a_ledger_that_can_not_write_sends_nothing() {
     assert_eq!(wallet.waiting().len(), 1);
     assert_eq!(halt.reasons(), [""; 0]);
 }
+
+/// What is set aside cannot vanish: taken for nothing, it would neither be paid nor come back.
+#[actix::test]
+async fn a_payout_that_the_ledger_lost_stops_the_pool() {
+    tokio::time::pause();
+    // With nothing sent by the wallet it is to be signed; after a payment that the ledger does not know it is to be
+    // given back, so that the payment can be booked.
+    for was_sent in [false, true] {
+        let memory = rich([50_000, 20_000, 0, 0]).await;
+        let wallet = TestWallet::with_coins(&[60_000, 500_000, 2_000_000]);
+        let clock = ManualClock::at(at(100));
+        let shared: SharedWallet = Arc::new(wallet.clone());
+        let unsigned = FaultPlan {
+            // The first keeps what was compared, the second reserves.
+            at: vec![(3, Fault::Refuse)],
+            disk_full: None,
+        };
+        let store = FaultyStore::new(Arc::new(memory.clone()), unsigned);
+        let first = live(
+            &memory,
+            Arc::new(store),
+            shared.clone(),
+            payout_settings(),
+            &clock,
+        )
+        .await;
+        settle().await;
+        drop(first);
+        let before = memory.payouts();
+        assert_eq!(before[0].state, Reserved);
+        if was_sent {
+            let _txid = wallet.pay_elsewhere(&[(script_of(2), 20_000)]);
+        }
+        let store = FaultyStore::new(Arc::new(memory.clone()), FaultPlan::default()).losing_payouts();
+        let (paymaster, halt) = live(&memory, Arc::new(store), shared, payout_settings(), &clock).await;
+        settle().await;
+        if was_sent {
+            let adopt = PaymasterControl::Adopt {
+                only: None,
+                reserve_bears: true,
+            };
+            let answer = Port::new(&paymaster)
+                .ask(adopt, Duration::from_secs(300))
+                .await
+                .unwrap();
+            assert!(answer.is_err(), "{answer:?}");
+        }
+        let why = "payouts cannot go on: the ledger lost payout 1, which it named before";
+        assert!(
+            halt.reasons().iter().any(|reason| reason == why),
+            "{:?}",
+            halt.reasons()
+        );
+        assert_eq!(memory.payouts(), before, "nothing is touched");
+    }
+}

@@ -26,6 +26,7 @@ pub(crate) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<Mine
         let amount = select.query_row(params![account.code(), hotkey.as_bytes()], |row| {
             Ok(Cells::new(row, "balances").amount("amount"))
         });
+        // No row: nothing ever moved there.
         Ok(amount.optional()?.transpose()?.unwrap_or(Amount::ZERO))
     };
     Ok(MinerBalances {
@@ -113,10 +114,7 @@ pub(crate) fn totals(connection: &Connection) -> Outcome<PoolTotals> {
         .iter()
         .filter(|(.., booked)| *booked == Accounting::ReversedMature);
     let (holdings, income) = conservation::read(connection)?;
-    let last = match batches::range(connection)? {
-        Some((_, last)) => batches::get(connection, last)?,
-        None => None,
-    };
+    let last = batches::last(connection)?;
     let log = connection.path().map(|path| format!("{path}-wal"));
     let log = log.and_then(|path| std::fs::metadata(path).ok());
     Ok(PoolTotals {

@@ -11,7 +11,7 @@ use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
-use crate::columns::{Cells, int};
+use crate::columns::{Cells, int, sats};
 use crate::error::Outcome;
 use crate::life_start::all;
 use crate::row_codec;
@@ -72,12 +72,7 @@ pub(crate) fn candidates(connection: &Connection, least: Amount) -> Outcome<Vec<
                WHERE account = ?1 AND balances.amount >= ?2 AND balances.amount > 0
                ORDER BY balances.hotkey";
     let account = Account::Miner(any, Balance::Payable);
-    all(
-        connection,
-        sql,
-        params![account.code(), int(least.sats())],
-        candidate,
-    )
+    all(connection, sql, params![account.code(), sats(least)], candidate)
 }
 
 /// Which of these transactions are stored payouts'.

@@ -175,15 +175,14 @@ pub(crate) fn position_before(connection: &Connection, total: Units) -> Outcome<
 fn end_before(connection: &Connection, is_past: impl Fn(&batches::Batch) -> bool) -> Outcome<LedgerPosition> {
     let later = batches::first(connection, is_past)?;
     if let Some(later) = later {
+        let before = later.first.get().checked_sub(1);
+        let before = before.ok_or_else(|| corrupt("batches.first_sequence must be at least 1"))?;
         return Ok(LedgerPosition {
-            sequence: Sequence::new(later.first.get().saturating_sub(1)),
+            sequence: Sequence::new(before),
             total: later.total_before,
         });
     }
-    let last = match batches::range(connection)? {
-        Some((_, last)) => batches::get(connection, last)?,
-        None => None,
-    };
+    let last = batches::last(connection)?;
     Ok(last.map_or(
         LedgerPosition {
             sequence: Sequence::new(0),

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::journal::owner;
 use super::{Draft, total_overflow};
 use crate::append_state::Tail;
-use crate::columns::{Cells, block_states, int, units};
+use crate::columns::{Cells, block_states, int, sats, units};
 use crate::error::{Outcome, conflict};
 
 /// The last block but `?1` that ends a stretch, of those before it (or, if it is not stored, before its
@@ -222,7 +222,7 @@ impl Draft<'_> {
         .execute(params![
             new.hash.as_bytes(),
             new.block.height,
-            int(new.block.reward.sats()),
+            sats(new.block.reward),
             owner(new.block.finder.as_ref()),
             int(new.sequence.get()),
             units(new.total_before),

@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::journal::Cause;
 use super::{Draft, expect_stored};
-use crate::columns::{Cells, int};
+use crate::columns::{Cells, int, sats};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::read::payouts::{self, Parts};
 use crate::row_codec::encode_inputs;
@@ -26,6 +26,7 @@ impl Draft<'_> {
             })
             .optional()?
             .transpose()?;
+        // No row: nothing ever moved there.
         Ok(amount.unwrap_or(Amount::ZERO))
     }
 
@@ -74,9 +75,9 @@ impl Draft<'_> {
                 place,
                 part.hotkey.as_bytes(),
                 part.address,
-                int(part.amount.sats()),
-                int(part.fee.sats()),
-                int(part.borne.sats()),
+                sats(part.amount),
+                sats(part.fee),
+                sats(part.borne),
             ])?;
         }
         Ok(())
@@ -132,7 +133,7 @@ impl Draft<'_> {
             let mut update = self
                 .statement("UPDATE payout_parts SET fee = ?3, borne = ?4 WHERE payout = ?1 AND place = ?2")?;
             for (part, place) in stepped.payout.parts.iter().zip(0_i64..) {
-                let (fee, borne) = (int(part.fee.sats()), int(part.borne.sats()));
+                let (fee, borne) = (sats(part.fee), sats(part.borne));
                 update.execute(params![int(id.get()), place, fee, borne])?;
             }
         }
@@ -161,7 +162,7 @@ impl Draft<'_> {
             signed.map(|signed| signed.txid.as_bytes()),
             signed.map(|signed| &signed.bytes),
             signed.map(|signed| encode_inputs(&signed.inputs)),
-            signed.map(|signed| int(signed.fee.sats())),
+            signed.map(|signed| sats(signed.fee)),
             payout.confirmations,
             payout.is_watched,
             payout.note,
@@ -179,7 +180,7 @@ impl Draft<'_> {
                 let upsert = "INSERT INTO payout_thresholds (hotkey, amount) VALUES (?1, ?2)
                      ON CONFLICT (hotkey) DO UPDATE SET amount = excluded.amount";
                 self.statement(upsert)?
-                    .execute(params![hotkey.as_bytes(), int(threshold.sats())])?;
+                    .execute(params![hotkey.as_bytes(), sats(threshold)])?;
             }
             None => {
                 self.statement("DELETE FROM payout_thresholds WHERE hotkey = ?1")?

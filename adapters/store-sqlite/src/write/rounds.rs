@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::journal::Cause;
 use super::{Draft, expect_stored};
-use crate::columns::{Cells, int};
+use crate::columns::{Cells, int, sats};
 use crate::conservation;
 use crate::error::{Outcome, conflict};
 
@@ -31,10 +31,10 @@ impl Draft<'_> {
             round.closed_at.millis(),
             round.scheme.name(),
             round.source.name(),
-            int(round.reward.sats()),
-            int(round.fee.sats()),
-            int(round.kept.sats()),
-            int(round.credited.sats()),
+            sats(round.reward),
+            sats(round.fee),
+            sats(round.kept),
+            sats(round.credited),
             int(through.get()),
             round.digest,
         ])?;
@@ -44,7 +44,7 @@ impl Draft<'_> {
         self.enter_changes(round, blocks)?;
         if round.source == Source::Emission {
             self.books_changed = true;
-            conservation::change(self.connection, conservation::EMITTED, int(round.reward.sats()))?;
+            conservation::change(self.connection, conservation::EMITTED, sats(round.reward))?;
         }
         self.carry(round)
     }
@@ -142,10 +142,10 @@ impl Draft<'_> {
         let mut insert_part =
             self.statement("INSERT INTO block_credits (hash, hotkey, amount) VALUES (?1, ?2, ?3)")?;
         for (block, place) in round.blocks.iter().zip(0_i64..) {
-            let (hash, fee, kept) = (block.hash.as_bytes(), block.fee.sats(), block.kept.sats());
-            insert.execute(params![hash, id, place, int(fee), int(kept)])?;
+            let (hash, fee, kept) = (block.hash.as_bytes(), sats(block.fee), sats(block.kept));
+            insert.execute(params![hash, id, place, fee, kept])?;
             for credit in &block.credits {
-                let amount = int(credit.amount.sats());
+                let amount = sats(credit.amount);
                 insert_part.execute(params![hash, credit.hotkey.as_bytes(), amount])?;
             }
         }
@@ -162,7 +162,7 @@ impl Draft<'_> {
                 id,
                 credit.hotkey.as_bytes(),
                 credit.units.half_steps().to_be_bytes(),
-                int(credit.amount.sats()),
+                sats(credit.amount),
                 only_block,
                 CreditKind::Credit.name(),
             ])?;

@@ -5,7 +5,7 @@ use dwarves_ports::store::TemplateRow;
 use rusqlite::{OptionalExtension, params};
 
 use super::Draft;
-use crate::columns::int;
+use crate::columns::{int, sats};
 use crate::error::{Outcome, conflict};
 use crate::row_codec;
 
@@ -50,8 +50,8 @@ impl Draft<'_> {
             chain.time,
             chain.time_min,
             chain.time_max,
-            int(chain.subsidy.sats()),
-            int(chain.coinbase_value.sats()),
+            sats(chain.subsidy),
+            sats(chain.coinbase_value),
             chain.witness_commitment,
             row.payout_script,
             row.tag,
