@@ -23,9 +23,9 @@ const RAISED_BY: f64 = 20.0;
 
 /// A share whose verdict is known, or will be when the commit has come back.
 enum Pending {
-    /// In the batch, at this place.
+    /// Among the rows, at this place.
     Row(usize),
-    /// The same header is in this batch or one before it, on its way.
+    /// The same header is among these requests or those before them, on its way.
     SameAs(TemplateId, HeaderHash, WorkerId),
     /// It does not count.
     Rejected(RejectedShare),
@@ -60,7 +60,7 @@ struct Claimed {
 }
 
 /// Requests that were judged and wait for their commit.
-pub(super) struct Batch {
+pub(super) struct JudgedRequests {
     requests: Vec<Request>,
     claimed: Vec<Claimed>,
     /// When they were sent here: in running time, and as a date.
@@ -76,7 +76,7 @@ pub(super) struct Batch {
     pub(super) needs_numbers: bool,
 }
 
-impl Batch {
+impl JudgedRequests {
     /// Judges `requests`: claims new headers, and decides everything that can be decided now.
     pub(super) fn judge(
         sent_at: Timestamp,
@@ -86,7 +86,7 @@ impl Batch {
         recent: &mut RecentShares,
         retired: &mut RetiredTemplates,
     ) -> Self {
-        let mut batch = Self {
+        let mut judged = Self {
             requests: Vec::with_capacity(requests.len()),
             claimed: Vec::new(),
             sent_at,
@@ -97,10 +97,10 @@ impl Batch {
             needs_numbers: false,
         };
         for request in requests {
-            let judged = batch.judge_request(request, registry, recent, retired);
-            batch.requests.push(judged);
+            let request = judged.judge_request(request, registry, recent, retired);
+            judged.requests.push(request);
         }
-        batch
+        judged
     }
 
     fn judge_request(
@@ -227,7 +227,7 @@ impl Batch {
         Request::Judged { miner, shares }
     }
 
-    /// Notes that this worker is to be stored with the batch.
+    /// Notes that this worker is to be stored with the rows.
     fn store_with(&mut self, id: WorkerId, registry: &Registry) {
         if self.new_workers.iter().any(|row| row.id == id) {
             return;
@@ -276,7 +276,7 @@ impl Batch {
         mut record: impl FnMut(Hotkey, Units),
     ) -> Vec<Judgement> {
         let sequence_of = |row: usize| {
-            let first = first.expect("a batch with rows has a first sequence");
+            let first = first.expect("requests with rows have a first sequence");
             Sequence::new(first.get() + row as u64)
         };
         for id in &self.stored_with {

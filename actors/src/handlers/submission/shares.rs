@@ -12,7 +12,7 @@ use dwarves_domain::share::{Candidate, Rejection, Submission};
 use dwarves_domain::source::Source;
 use dwarves_domain::work::Job;
 
-use super::finding::Candidates;
+use super::blocks::Candidates;
 use super::ladder::Rigs;
 use super::messages::{SharesAnswer, SubmitShares};
 use super::solution::{Solution, Solutions};
