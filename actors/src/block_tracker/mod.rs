@@ -105,7 +105,7 @@ struct Open {
     /// The chain may have it.
     was_submitted: bool,
     /// Why it is not submitted again before the next look.
-    hold: Hold,
+    delay: Delay,
     /// Who wants to know when it is stored.
     told: Vec<ReplyTo<CandidateReply>>,
     /// The pool would not have given credit for its time or version.
@@ -122,7 +122,7 @@ struct Open {
 
 /// Why a block is not submitted again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hold {
+enum Delay {
     /// It may be.
     None,
     /// The chain will take it later, if at all.
@@ -305,7 +305,7 @@ impl Open {
             is_asking: false,
             submitting: None,
             was_submitted: false,
-            hold: Hold::None,
+            delay: Delay::None,
             told: Vec::new(),
             is_doubtful: false,
             has_new_finder: false,

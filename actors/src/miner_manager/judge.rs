@@ -38,7 +38,7 @@ impl Pending {
 }
 
 /// What one request came to so far.
-enum Request {
+enum JudgedRequest {
     Judged { miner: Hotkey, shares: Vec<Pending> },
     Refused(Refusal),
 }
@@ -61,7 +61,7 @@ struct Claimed {
 
 /// Requests that were judged and wait for their commit.
 pub(super) struct JudgedRequests {
-    requests: Vec<Request>,
+    requests: Vec<JudgedRequest>,
     claimed: Vec<Claimed>,
     /// When they were sent here: in running time, and as a date.
     sent_at: Timestamp,
@@ -109,10 +109,10 @@ impl JudgedRequests {
         registry: &mut Registry,
         recent: &mut RecentShares,
         retired: &mut RetiredTemplates,
-    ) -> Request {
+    ) -> JudgedRequest {
         let miner = request.miner;
         if let Err(refusal) = welcome(registry, &miner, self.dated) {
-            return Request::Refused(refusal);
+            return JudgedRequest::Refused(refusal);
         }
         let before = (self.rows.len(), self.new_workers.len());
         let mut shares = Vec::with_capacity(request.shares.len());
@@ -164,12 +164,12 @@ impl JudgedRequests {
                     // Nothing of this request may count if not all of it can be judged.
                     refused("recent_shares_full");
                     self.give_back_from(before, registry, recent);
-                    return Request::Refused(Refusal::Busy);
+                    return JudgedRequest::Refused(Refusal::Busy);
                 }
                 ShareClaim::MinerFull => {
                     refused("miner_full");
                     self.give_back_from(before, registry, recent);
-                    return Request::Refused(Refusal::MinerFull);
+                    return JudgedRequest::Refused(Refusal::MinerFull);
                 }
                 ShareClaim::JobFull => {
                     refused("job_full");
@@ -183,7 +183,7 @@ impl JudgedRequests {
                         recent.release(template, proof.hash, mark);
                         self.give_back_from(before, registry, recent);
                         self.needs_numbers = true;
-                        return Request::Refused(Refusal::Busy);
+                        return JudgedRequest::Refused(Refusal::Busy);
                     };
                     if !credit.is_stored {
                         self.store_with(credit.worker, registry);
@@ -224,7 +224,7 @@ impl JudgedRequests {
                 }
             }
         }
-        Request::Judged { miner, shares }
+        JudgedRequest::Judged { miner, shares }
     }
 
     /// Notes that this worker is to be stored with the rows.
@@ -261,8 +261,8 @@ impl JudgedRequests {
     pub(super) fn needs_commit(&self) -> bool {
         let waits = |share: &Pending| !matches!(share, Pending::Rejected(_));
         self.requests.iter().any(|request| match request {
-            Request::Judged { shares, .. } => shares.iter().any(waits),
-            Request::Refused(_) => false,
+            JudgedRequest::Judged { shares, .. } => shares.iter().any(waits),
+            JudgedRequest::Refused(_) => false,
         })
     }
 
@@ -326,8 +326,8 @@ impl JudgedRequests {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(refusal) => Err(refusal),
-                Request::Judged { miner, shares } => {
+                JudgedRequest::Refused(refusal) => Err(refusal),
+                JudgedRequest::Judged { miner, shares } => {
                     let verdicts: Option<_> = shares
                         .into_iter()
                         .map(|share| finish(&miner, share, registry))
@@ -351,8 +351,8 @@ impl JudgedRequests {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(refusal) => Err(refusal),
-                Request::Judged { .. } => Err(Refusal::Unavailable),
+                JudgedRequest::Refused(refusal) => Err(refusal),
+                JudgedRequest::Judged { .. } => Err(Refusal::Unavailable),
             })
             .collect()
     }
@@ -368,8 +368,8 @@ impl JudgedRequests {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(refusal) => Err(refusal),
-                Request::Judged { shares, .. } => {
+                JudgedRequest::Refused(refusal) => Err(refusal),
+                JudgedRequest::Judged { shares, .. } => {
                     let known = |share| match share {
                         Pending::Rejected(rejected) => Ok(Err(rejected.reason)),
                         Pending::Row(_) | Pending::SameAs(..) => Err(Refusal::Unavailable),

@@ -41,7 +41,7 @@ mod solution;
 #[cfg(test)]
 mod tests;
 
-use blocks::Candidates;
+use blocks::AwaitedBlocks;
 use early::Early;
 use ladder::{Ladder, Rigs};
 use messages::{FetchWork, SharesAnswer};
@@ -109,7 +109,7 @@ struct Asker {
     /// How often its shares were to be hashed.
     times: u8,
     /// Those of its shares that are blocks.
-    candidates: Candidates,
+    candidates: AwaitedBlocks,
     /// What the log says of its shares belongs together.
     span: LogSpan,
 }
