@@ -75,11 +75,6 @@ def block_of(template, header):
     return (header + b"\x01").hex() + template["coinbasetxn"]["data"]
 
 
-@pytest.fixture
-def miner(pool, uri):
-    return pool.miner(uri)
-
-
 def accepted_of(pool, hotkey):
     workers = pool.get(f"/v1/miners/{hotkey}").json["workers"]
     return {worker["name"]: worker["shares"] for worker in workers}
