@@ -6,7 +6,6 @@ import struct
 import threading
 import time
 
-import pytest
 from harness import Miner, double_sha256, send
 
 TIMES_TRIED = 200_000
