@@ -4,6 +4,7 @@
 //! that begin with `crate`, `super` or `self`, and what `pub use` hands on. It does not see methods, macros, or names
 //! that a glob brings in. That a file names what its parent holds, or the other way round, is how modules are written;
 //! among modules that stand side by side, with all that is inside them, arrows run one way. Tests are left out.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
