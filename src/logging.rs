@@ -8,6 +8,7 @@
 //! The log begins before the settings are read, so that whatever is wrong with them is told; only its format is looked
 //! up first, in the same places and by the same rules.
 
+use std::error::Error;
 use std::ffi::OsStr;
 use std::path::Path;
 
@@ -16,7 +17,6 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::cli::Failure;
 use crate::config::{Config, ConfigError, LogFormat};
 
 /// The variable that says what is logged.
@@ -56,7 +56,7 @@ fn of_variable(value: &OsStr) -> Result<LogFormat, ConfigError> {
 ///
 /// # Errors
 /// If the process logs already.
-pub fn start(format: LogFormat, default_filter: &str) -> Result<(), Failure> {
+pub fn start(format: LogFormat, default_filter: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     match format {
         LogFormat::Text => {
             let env = Env::default().default_filter_or(default_filter);
@@ -95,7 +95,7 @@ fn directives(filter: &str) -> (String, Vec<&str>) {
 }
 
 /// Tells why the program ends, in the log's format; as text if the log is not to have errors.
-pub fn tell_failure(format: LogFormat, failure: &Failure) {
+pub fn tell_failure(format: LogFormat, failure: &(dyn Error + Send + Sync + 'static)) {
     let causes = std::iter::successors(failure.source(), |&error| error.source());
     if format == LogFormat::Json && tracing::enabled!(tracing::Level::ERROR) {
         let because: Vec<String> = causes.map(ToString::to_string).collect();

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            logging::tell_failure(known, &failure);
+            logging::tell_failure(known, failure.as_ref());
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,8 @@
 //! The actors of the pool: one folder each, its messages beside it.
 //!
 //! Each piece of state has one actor that owns it; others send it messages through [`ask`]. An actor asks
-//! only to its right: handlers, then managers, then the ledger. What they need of the outside is in
+//! only to its right: handlers, then managers, then the ledger. What several of them say stands below them all:
+//! [`control`], [`live_work`]. What they need of the outside is in
 //! `dwarves-ports`, as traits, so that the same actors run on a database or in a simulation.
 
 pub mod ask;

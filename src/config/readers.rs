@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use dwarves_domain::chain_guard::Pin;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::network::Subnet;
-use dwarves_domain::settings::{decimal, text, whole, word};
+use dwarves_domain::settings::{decimal, text, whole};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{BasisPoints, Units};
@@ -19,8 +19,6 @@ use dwarves_domain::work::coinbase;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use toml::Value;
-
-use super::schema::{Acknowledge, ChainKind, FallbackNode, LogFormat, NodeUrl};
 
 /// A whole number from `MIN` to `MAX`.
 pub(super) enum Whole<const MIN: i64, const MAX: i64> {}
@@ -180,7 +178,7 @@ pub(super) fn tag<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
 }
 
 /// A list; `expected` says what to write if it is none.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     d: D,
     expected: &'static str,
 ) -> Result<Vec<T>, D::Error> {
@@ -201,7 +199,7 @@ fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     d.deserialize_seq(List(expected, PhantomData))
 }
 
-fn at_most<T, E: Error>(values: Vec<T>, max: usize, what: &str) -> Result<Vec<T>, E> {
+pub(super) fn at_most<T, E: Error>(values: Vec<T>, max: usize, what: &str) -> Result<Vec<T>, E> {
     if values.len() > max {
         return Err(E::custom(format!("at most {max} {what}, found {}", values.len())));
     }
@@ -218,21 +216,10 @@ pub(super) fn subnets<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Subnet>, D:
     list(d, "a list of addresses and networks, such as [\"10.0.0.0/8\"]")
 }
 
-/// The most nodes that stand in for the first.
-const FALLBACKS_MAX: usize = 8;
 /// The most blocks that can be pinned: each is asked for at every look.
 const PINS_MAX: usize = 64;
 /// The most deployments that can be named.
 const DEPLOYMENTS_MAX: usize = 32;
-
-/// Nodes that stand in for the first.
-pub(super) fn fallbacks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<FallbackNode>, D::Error> {
-    let nodes = list(
-        d,
-        "a list of nodes, such as [{ url = \"http://127.0.0.1:8332\" }]",
-    )?;
-    at_most(nodes, FALLBACKS_MAX, "nodes")
-}
 
 /// Blocks that must be on the chain.
 pub(super) fn pins<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Pin>, D::Error> {
@@ -256,33 +243,4 @@ pub(super) fn deployments<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>
         )));
     }
     at_most(names, DEPLOYMENTS_MAX, "names")
-}
-
-impl<'de> Deserialize<'de> for Acknowledge {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        word(d, &[("durable", Self::Durable), ("queued", Self::Queued)])
-    }
-}
-
-impl<'de> Deserialize<'de> for ChainKind {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        word(d, &[("devnet", Self::Devnet), ("node", Self::Node)])
-    }
-}
-
-impl<'de> Deserialize<'de> for LogFormat {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        word(d, &Self::ALL)
-    }
-}
-
-/// A refusal does not repeat the address: it may hold a password.
-impl<'de> Deserialize<'de> for NodeUrl {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        const EXPECTED: &str = "an address such as \"http://user:password@127.0.0.1:8332\"";
-        text(d, EXPECTED, |found| match found {
-            "" => Err("expected a node's address, found nothing".to_owned()),
-            found => Self::parse(found).ok_or_else(|| format!("expected {EXPECTED}")),
-        })
-    }
 }

@@ -5,10 +5,11 @@
 use std::path::{Path, PathBuf};
 
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::settings::word;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::{Algorithm, FrontEnd};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::readers::{self, Days};
 
@@ -113,6 +114,12 @@ pub enum Acknowledge {
     Queued,
 }
 
+impl<'de> Deserialize<'de> for Acknowledge {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        word(d, &[("durable", Self::Durable), ("queued", Self::Queued)])
+    }
+}
+
 /// `[store]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -159,6 +166,12 @@ impl LogFormat {
     pub const VARIABLE: &str = "DWARVES__LOG__FORMAT";
     /// Every format, as settings name it.
     pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+impl<'de> Deserialize<'de> for LogFormat {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        word(d, &Self::ALL)
+    }
 }
 
 /// `[log]`

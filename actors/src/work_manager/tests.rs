@@ -195,7 +195,7 @@ async fn a_template_is_stored_before_it_is_published() {
 async fn an_admin_can_refresh_and_live_templates_are_bounded() {
     let mut bench = Bench::new().await;
     for _ in 0..LIVE_TEMPLATES_MAX + 3 {
-        let _answer = bench.ask(WorkControl::Refresh).await;
+        bench.ask(WorkControl::Refresh).await.unwrap();
         settle().await;
     }
     let live = bench.live().await;

@@ -15,15 +15,9 @@ use dwarves_domain::session::SessionError;
 use dwarves_domain::signature::KeyType;
 
 use super::client;
+use super::headers::{CRYPTO, HOTKEY, NONCE, RECEIVER, SIGNATURE, VERSION};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
-
-static VERSION: HeaderName = HeaderName::from_static("x-bittensor-version");
-static HOTKEY: HeaderName = HeaderName::from_static("x-bittensor-hotkey");
-pub(super) static RECEIVER: HeaderName = HeaderName::from_static("x-bittensor-receiver");
-pub(super) static NONCE: HeaderName = HeaderName::from_static("x-bittensor-nonce");
-pub(super) static SIGNATURE: HeaderName = HeaderName::from_static("x-bittensor-signature");
-static CRYPTO: HeaderName = HeaderName::from_static("x-bittensor-crypto");
 
 /// The headers of a signature, in the right form and meant for this pool; not checked yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::client;
-use super::connections::requests;
+use super::connections::line;
 use super::problem::{Code, Problem};
 use super::state::HttpState;
 
@@ -36,7 +36,7 @@ pub async fn read(req: &HttpRequest, payload: Payload, state: &HttpState) -> Res
 /// As those of [`read`], but for the media type.
 pub async fn read_any(req: &HttpRequest, payload: Payload, state: &HttpState) -> Result<Bytes, Problem> {
     let body = read_within(req, payload, state).await;
-    requests::body_is_read(req);
+    line::body_is_read(req);
     body
 }
 

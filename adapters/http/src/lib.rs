@@ -8,18 +8,23 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`routes`] | the routes, in one list |
-//! | [`state`] | what the routes know and whom they may ask |
+//! | [`deps`] | what all HTTP workers share, and whom routes may ask |
+//! | [`state`] | what the routes of one HTTP worker know |
 //! | [`auth`] | who is asking |
+//! | `headers` | the headers of a signature, by name |
 //! | [`client`] | which client a request comes from |
 //! | [`connections`] | who has how many connections, and who gives way |
 //! | [`admin_token`] | the operator's bearer token |
 //! | [`bodies`] | room for bodies that are on their way |
+//! | `requests` | requests on their way |
 //! | [`body`] | bodies, read within limits and parsed strictly |
 //! | [`query`] | query parameters, known by name |
 //! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
 //! | [`answers`] | what actors reply, as the API shows it; the JSON itself is `dwarves_api_types` |
 //! | [`problem`] | refusals and their codes |
-//! | [`openapi`] | the document that describes all of it |
+//! | [`transactions`] | the transactions of a template as JSON-RPC shows them |
+//! | `resource` | a path and the methods that it takes |
+//! | [`openapi`] | what the document of all routes says of all of them |
 //! | [`server`] | the server around all of it |
 
 pub mod admin_token;
@@ -29,18 +34,24 @@ pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod connections;
+pub mod deps;
+mod headers;
 pub mod json_rpc;
 pub mod openapi;
 pub mod problem;
 pub mod query;
+mod requests;
+mod resource;
 pub mod routes;
 pub mod server;
 pub mod state;
+pub mod transactions;
 
 pub use admin_token::AdminToken;
+pub use deps::{HttpDeps, HttpLimits, JsonRpcDeps, PoolPorts, WorkerPorts};
 pub use routes::{ENDPOINTS, Endpoint, configure};
 pub use server::{ServerLimits, serve};
-pub use state::{HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
+pub use state::HttpState;
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,12 @@
-//! `/openapi.json`: the document that describes every route, built from the routes themselves.
+//! The OpenAPI document around the routes' own operations: what it says of all of them.
 
 use std::fmt::Write;
-use std::sync::LazyLock;
 
-use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse};
-use utoipa::OpenApi;
 use utoipa::openapi::Required;
 use utoipa::openapi::info::InfoBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
-use super::problem::{Code, Problem, ProblemBody};
-use super::query;
-use super::routes::Operations;
+use super::problem::Code;
 
 const INTRODUCTION: &str = "\
 JSON in, JSON out. Unknown fields and query parameters are refused by name. Byte strings are lower-case hex; \
@@ -32,14 +26,14 @@ A request signed with `btauth/1` (PyPI `bittensor` 11, `bittensor.http_auth`). H
 Signed are these lines joined by a line feed: `btauth/1`, scheme, method, path with query as sent, hex SHA-256 of \
 the body, nonce, sender, receiver. A nonce is good once.";
 
-/// The OpenAPI document, with all routes and types.
-pub fn document() -> utoipa::openapi::OpenApi {
+/// The OpenAPI document, with these operations and their types.
+pub fn document(operations: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     let mut description = INTRODUCTION.to_owned();
     for code in Code::ALL {
         let (name, status, title) = (code.as_str(), code.status(), code.title());
         writeln!(description, "| `{name}` | {status} | {title} |").expect("a String takes any text");
     }
-    let mut document = Operations::openapi();
+    let mut document = operations;
     document.info = InfoBuilder::new()
         .title("Dwarves")
         .version("1")
@@ -78,24 +72,4 @@ pub fn document() -> utoipa::openapi::OpenApi {
         bearer("The token in the file `admin.token` of the pool's data directory"),
     );
     document
-}
-
-static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
-    let json = serde_json::to_vec(&document()).expect("the document holds only text and numbers");
-    Bytes::from(json)
-});
-
-/// This document.
-#[utoipa::path(
-    get, path = "/openapi.json", operation_id = "read_openapi", tag = "health",
-    responses(
-        (status = 200, description = "The OpenAPI document", body = Object),
-        (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
-    ),
-)]
-pub async fn serve(req: HttpRequest) -> Result<HttpResponse, Problem> {
-    query::none(&req)?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .body(DOCUMENT.clone()))
 }

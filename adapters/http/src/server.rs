@@ -20,9 +20,10 @@ use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
 use super::configure;
-use super::connections::requests::{self, Line};
+use super::connections::line::Line;
 use super::connections::stream::ClientStream;
 use super::connections::{ConnectionLimits, Connections, handshake};
+use super::requests;
 use super::state::HttpState;
 
 /// How often it is looked which connections are of no use any more.

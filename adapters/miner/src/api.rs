@@ -300,3 +300,13 @@ impl ApiError {
         }
     }
 }
+
+/// The error in words, with the remedy where there is one on the miner's side.
+pub(super) fn explain(error: &ApiError) -> String {
+    match error.code() {
+        Some(code) if code == Code::StaleRequest.as_str() => {
+            format!("{error}; is this computer's clock right, and the pool's?")
+        }
+        _ => error.to_string(),
+    }
+}

@@ -5,14 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use dwarves_api_types::code::Code;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::work::JobId;
 
-use super::api::{Advice, PoolClient};
+use super::api::{Advice, PoolClient, explain};
 use super::backoff::{Backoff, sleep_unless};
+use super::events::{Event, MinerError};
 use super::hashing_thread::Task;
-use super::run::{Event, MinerError};
 use super::transport::ApiError;
 use dwarves_system::clock::Stopwatch;
 use dwarves_system::entropy::SystemRandomness;
@@ -107,15 +106,5 @@ impl Fetcher {
                 told && sleep_unless(&self.halt, backoff.next(asked, &SystemRandomness))
             }
         }
-    }
-}
-
-/// The error in words, with the remedy where there is one on the miner's side.
-pub(super) fn explain(error: &ApiError) -> String {
-    match error.code() {
-        Some(code) if code == Code::StaleRequest.as_str() => {
-            format!("{error}; is this computer's clock right, and the pool's?")
-        }
-        _ => error.to_string(),
     }
 }

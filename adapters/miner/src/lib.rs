@@ -8,6 +8,7 @@
 //! | [`api`] | the pool's routes: registration, sessions, work, shares |
 //! | [`progress`] | what a run has come to so far |
 //! | [`run`](mod@run) | the threads of a run and what they tell each other |
+//! | `events` | what those tell the caller's thread |
 //! | `digger`, `fetcher`, `submitter` | one thread each: hashing, fetching work, submitting shares |
 //! | `backoff` | how long to wait after a failure |
 //!
@@ -15,6 +16,7 @@
 
 pub mod api;
 mod backoff;
+mod events;
 mod expiry;
 mod fetcher;
 pub mod hasher;
@@ -25,8 +27,9 @@ pub mod search;
 mod submitter;
 pub mod transport;
 
+pub use events::MinerError;
 pub use progress::Progress;
-pub use run::{MinerError, MinerOptions, run};
+pub use run::{MinerOptions, run};
 
 #[cfg(any(test, feature = "testing"))]
 pub mod scripted_pool;

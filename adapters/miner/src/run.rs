@@ -17,11 +17,11 @@ use dwarves_domain::ids::WorkerName;
 
 use super::api::PoolClient;
 use super::backoff::sleep_unless;
+use super::events::{Event, MinerError};
 use super::fetcher::Fetcher;
 use super::hashing_thread::{Digger, Found};
 use super::progress::{Progress, RateMeter};
 use super::submitter::Submitter;
-use super::transport::ApiError;
 use dwarves_keys::HotkeyFile;
 use dwarves_system::clock::Stopwatch;
 
@@ -51,38 +51,6 @@ pub struct MinerOptions {
     pub duration: Option<Duration>,
     /// Hashes per second of each thread at most; `None`: as many as it can.
     pub throttle: Option<u32>,
-}
-
-/// Why a run ended before it was told to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MinerError {
-    /// The pool refuses for good.
-    #[error("the pool does not let this miner mine")]
-    Pool(#[source] ApiError),
-    /// The operating system gives no threads.
-    #[error("cannot start a thread: {0}")]
-    Thread(String),
-}
-
-/// What the threads tell the caller's thread.
-#[derive(Debug)]
-pub(super) enum Event {
-    Work {
-        height: u32,
-        share_difficulty: f64,
-    },
-    Verdicts {
-        accepted: u64,
-        blocks: u64,
-        rejected: Vec<String>,
-        waiting: u64,
-    },
-    /// The pool answers again.
-    Reached,
-    Earned(u64),
-    Trouble(String),
-    ClockIsOff(String),
-    Fatal(MinerError),
 }
 
 /// Mines until `stop` is set, the duration is over, or the pool refuses for good. Tells `sink` four times a

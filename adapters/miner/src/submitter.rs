@@ -11,12 +11,11 @@ use dwarves_api_types::work::ShareResult;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::share::Submission;
 
-use super::api::{Advice, PoolClient};
+use super::api::{Advice, PoolClient, explain};
 use super::backoff::{Backoff, sleep_unless};
-use super::fetcher::explain;
+use super::events::{Event, MinerError};
 use super::hashing_thread::Found;
 use super::progress::EXPIRED_UNSENT;
-use super::run::{Event, MinerError};
 use super::transport::ApiError;
 use dwarves_system::clock::Stopwatch;
 use dwarves_system::entropy::SystemRandomness;

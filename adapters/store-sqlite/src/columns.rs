@@ -9,7 +9,7 @@ use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use rusqlite::types::ValueRef;
-use rusqlite::{Row, RowIndex};
+use rusqlite::{Connection, Params, Row, RowIndex};
 
 use super::error::{Fail, Outcome, corrupt};
 
@@ -186,6 +186,22 @@ pub(super) fn sats(amount: Amount) -> i64 {
 /// Units as a column holds them.
 pub(super) fn units(units: Units) -> [u8; 16] {
     units.raw().to_be_bytes()
+}
+
+/// Every row that a statement gives.
+pub(super) fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> Outcome<T>,
+) -> Outcome<Vec<T>> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read(row)?);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

@@ -8,9 +8,8 @@ use dwarves_domain::ledger::{Account, Holdings, Income};
 use dwarves_ports::store::Accounting;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::Cells;
+use super::columns::{Cells, all};
 use super::error::{Outcome, corrupt};
-use super::life_start::all;
 
 /// The name of the sum over all accounts of this one's code.
 pub(super) fn of_account(account: &Account) -> String {

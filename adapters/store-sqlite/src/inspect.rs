@@ -11,9 +11,8 @@ use dwarves_ports::store::{BlockRow, ShareRow};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::InlineStore;
-use super::columns::Cells;
+use super::columns::{Cells, all};
 use super::error::Outcome;
-use super::life_start::all;
 use super::read::payouts::{Parts, one};
 use super::row_codec;
 

@@ -59,8 +59,9 @@ mod threads;
 mod write;
 mod writer;
 
+pub use error::OpenError;
 pub use inline::Inline;
-pub use open::{OpenError, SqliteOptions};
+pub use open::SqliteOptions;
 pub use threads::Threads;
 
 use error::Outcome;

@@ -8,9 +8,9 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{BanRow, CounterRow, MinerRow, RecentShare, StoredState, TemplateRow, WorkerRow};
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::Cells;
+use super::columns::{Cells, all};
 use super::error::{Outcome, corrupt};
 use super::row_codec;
 use super::write::Draft;
@@ -58,22 +58,6 @@ pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredStat
         last_payout: last_payout(connection)?,
         created_at,
     })
-}
-
-/// Every row that a statement gives.
-pub(super) fn all<T>(
-    connection: &Connection,
-    sql: &str,
-    params: impl Params,
-    mut read: impl FnMut(&Row<'_>) -> Outcome<T>,
-) -> Outcome<Vec<T>> {
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params)?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        all.push(read(row)?);
-    }
-    Ok(all)
 }
 
 fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {

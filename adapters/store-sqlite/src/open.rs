@@ -4,8 +4,9 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
+use super::error::OpenError;
 use super::schema;
 
 /// How long another program (an operator's shell, a backup) may hold a lock before the pool gives up.
@@ -27,71 +28,6 @@ pub struct SqliteOptions {
     /// The database grows to at most this many bytes, then writes fail as if the disk were full.
     /// `None`: what the disk holds.
     pub max_bytes: Option<u64>,
-}
-
-/// Why a database cannot be opened.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Another pool has it.
-    #[error("{} is in use by another running pool; stop that one, or give this one another store.path", path.display())]
-    InUse {
-        /// The ledger's file.
-        path: PathBuf,
-    },
-    /// The file has more than one name.
-    #[error(
-        "{} has several names (hard links), and a pool by another name would not see this one's log: remove the other \
-         names (find -samefile), or copy the file",
-        path.display()
-    )]
-    SeveralNames {
-        /// The ledger's file.
-        path: PathBuf,
-    },
-    /// The operating system refuses.
-    #[error("{}: {detail}; is the directory there, and may the pool write to it?", path.display())]
-    Io {
-        /// The ledger's file.
-        path: PathBuf,
-        /// What the database said.
-        detail: String,
-    },
-    /// Written by a newer version of this program.
-    #[error(
-        "the database has schema version {found}, but this program knows only up to {known}; \
-         run the newer program again, or restore a backup from before it"
-    )]
-    NewerSchema {
-        /// The version of the database.
-        found: u32,
-        /// The newest version that this program knows.
-        known: u32,
-    },
-    /// Not a pool's database.
-    #[error("this SQLite database belongs to another program; give another store.path")]
-    NotOurs,
-    /// Damaged, or not a database.
-    #[error("the database is damaged or not a database: {0}; restore a backup")]
-    Corrupt(String),
-    /// SQLite refuses for another reason.
-    #[error("the database cannot be opened: {0}")]
-    Database(String),
-}
-
-impl OpenError {
-    pub(super) fn of_sql(error: &rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt(error.to_string()),
-            _ => Self::Database(error.to_string()),
-        }
-    }
-
-    fn of_io(path: &Path, error: &std::io::Error) -> Self {
-        Self::Io {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        }
-    }
 }
 
 /// The file that `path` leads to, past all symbolic links, so that a pool that goes another way to it is found out.

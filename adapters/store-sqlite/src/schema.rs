@@ -4,7 +4,7 @@ use dwarves_domain::rewards::HalfUnits;
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 
-use super::open::OpenError;
+use super::error::OpenError;
 
 /// "dwrv": how the file is told from another program's database.
 const APPLICATION_ID: i32 = 0x6477_7276;

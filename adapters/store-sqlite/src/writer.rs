@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 
 use super::append_state::Known;
 use super::conservation;
+use super::error::OpenError;
 use super::error::{Outcome, commit_error};
 use super::life_start;
 use super::log_mover::LogMover;
-use super::open::OpenError;
 use super::write::{self, Draft, prune};
 
 /// Where an answer goes. Nobody may be waiting for it any more: that is no error.

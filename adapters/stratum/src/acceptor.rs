@@ -10,18 +10,15 @@ use actix::prelude::*;
 use dwarves_actors::ask::{Ask, AskError, Outbox, Request};
 use dwarves_actors::gate::{GateControl, GateView, KeptOut, ReadGate};
 use dwarves_actors::live_work::WorkChanged;
-use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::WorkerName;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
-use dwarves_domain::work::SessionSeat;
 use dwarves_ports::clock::{SharedClock, poke_every};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::connection_limiter::{AddressSeat, ConnectionLimiter, Lease, NoSeat};
-use super::dispatcher::Newcomer;
+use super::connection_limiter::{ConnectionLimiter, NoSeat};
+use super::messages::{Admit, LetGo, Newcomer, PutOut, TakeExtraNonce};
 use super::penalties::KeptOutWorkers;
 use super::settings::Listener;
 
@@ -31,42 +28,6 @@ const ARRIVING_MAX: usize = 1_024;
 const LOOK_EVERY: Span = Span::from_secs(2);
 /// The wait after accepting failed, for want of file handles for example.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
-
-/// Asks for an extranonce: that of an earlier session, if its miner showed its id, or else a new one. It is asked
-/// for when a miner subscribes: a connection alone takes none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TakeExtraNonce {
-    /// The session to go on as.
-    pub earlier: Option<SessionSeat>,
-}
-
-impl Request for TakeExtraNonce {
-    /// Of the earlier session's seat, or a new one if it is another's by now.
-    type Reply = Arc<Lease>;
-}
-
-/// Asks for the places of an address that a proxy told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admit(pub IpAddr);
-
-impl Request for Admit {
-    type Reply = Result<AddressSeat, NoSeat>;
-}
-
-/// A session was put out for its many refused requests, or a worker in one.
-#[derive(Clone, Debug, PartialEq, Eq, actix::Message)]
-#[rtype(result = "()")]
-pub struct PutOut {
-    /// From where it came.
-    pub ip: IpAddr,
-    /// Whose shares were refused, if there were shares.
-    pub worker: Option<(Hotkey, WorkerName)>,
-}
-
-/// Sessions were let go, because there was no live work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
-#[rtype(result = "()")]
-pub struct LetGo(pub u64);
 
 /// Accepts no more connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 //! It owns the way to each session. New work is taken in once, then each session is poked to tell its own miner;
 //! and in turns, so that it never is all at once, each is poked to look at its own time-outs.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use actix::fut::wrap_future;
@@ -15,8 +14,7 @@ use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
-use super::acceptor::LetGo;
-use super::connection_limiter::{AddressSeat, Place};
+use super::messages::{LetGo, Newcomer};
 use super::session::{News, StratumSession};
 use super::thread::Thread;
 
@@ -31,22 +29,6 @@ const LET_GO_AT_ONCE: usize = 250;
 const LET_GO_EVERY: Span = Span::from_millis(25);
 /// How often it is looked whether every session has ended, when the pool stops.
 const LEAVING_EVERY: Span = Span::from_millis(50);
-
-/// A connection that was let in.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Newcomer {
-    /// The accepted connection.
-    pub stream: std::net::TcpStream,
-    /// Where it comes from.
-    pub ip: IpAddr,
-    /// By which listener.
-    pub listener: usize,
-    /// Its place among all.
-    pub place: Place,
-    /// Its address's places; a proxy's connection has none until it told for whom it is.
-    pub address_seat: Option<AddressSeat>,
-}
 
 /// Asks all sessions to end once what was submitted is answered. Answered when they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 //! | [`dispatcher`] | the sessions of one I/O thread, an actor; it brings them new work |
 //! | [`thread`] | what the sessions of one thread share |
 //! | [`acceptor`] | accepts connections; owns caps, bans and extranonces, an actor |
+//! | [`messages`] | what acceptor, threads and sessions tell each other |
 //! | [`connection_limiter`] | the gate's tables |
 //! | [`penalties`] | who is kept out, and for how long |
 //! | [`settings`] | how the server works |
@@ -24,6 +25,7 @@ pub mod conversation;
 pub mod dispatcher;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+pub mod messages;
 pub mod penalties;
 pub mod protocol;
 pub mod session;

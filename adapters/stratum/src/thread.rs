@@ -17,8 +17,8 @@ use dwarves_domain::work::JobKey;
 use dwarves_ports::clock::{Moment, SharedClock};
 use tokio::sync::watch;
 
-use super::acceptor::{Admit, LetGo, PutOut, TakeExtraNonce};
 use super::conversation::{Rules, Scene};
+use super::messages::{Admit, LetGo, PutOut, TakeExtraNonce};
 use super::penalties::KeptOutWorkers;
 use super::protocol::notify::NotifyParts;
 use super::settings::{Listener, SessionLimits};

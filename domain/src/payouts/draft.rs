@@ -1,6 +1,6 @@
-//! Who of those who are due is paid by the next transaction: as far as coins, size and the cap on fees go.
+//! Who is due, and who of them is paid by the next transaction: as far as coins, size and the cap on fees go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::PayoutAddress;
 use crate::hotkey::Hotkey;
@@ -8,13 +8,50 @@ use crate::units::Amount;
 
 use super::batch::Part;
 use super::coins::{ChooseError, Outputs, Price, Purse};
-use super::plan::{Plan, PlanError, PlanRules, WhyHeld};
+use super::plan::{Payee, Plan, PlanError, PlanRules, WhyHeld};
 
 /// The least virtual bytes of a usual output, to a key's hash with witness: what cannot pay for that is not even
 /// read.
 const OUTPUT_VBYTES_MIN: u64 = 31;
 /// How many that do not pay for themselves are tried to ride along without success before no more are.
 const RIDERS_IN_VAIN_MAX: u32 = 64;
+
+/// Plans the next payout: every miner whose balance has reached its threshold, as far as the purse goes and one
+/// transaction takes, so that nobody waits because of another.
+///
+/// The smallest balances come first, equal ones in the order of hotkeys; the first that does not fit whole is paid in
+/// part, and what is larger waits. If the network would take too much of it all, the smallest are left out, one by
+/// one, and the largest of them ride along as far as the others' room for fees goes.
+///
+/// # Errors
+/// If the candidates are not what a ledger holds.
+pub fn plan(candidates: Vec<Payee>, rules: &PlanRules, purse: &Purse) -> Result<Plan, PlanError> {
+    let mut plan = Plan::default();
+    let mut miners = BTreeSet::new();
+    let mut sum = Amount::ZERO;
+    let mut due = Vec::new();
+    for candidate in candidates {
+        if !miners.insert(candidate.hotkey) {
+            return Err(PlanError::Twice(candidate.hotkey));
+        }
+        let Payee {
+            hotkey,
+            payable,
+            address,
+            threshold,
+        } = candidate;
+        sum = sum.checked_add(payable).ok_or(PlanError::Overflow)?;
+        let threshold = rules.threshold_of(threshold);
+        match address {
+            _ if payable == Amount::ZERO => {}
+            _ if payable < threshold => plan.hold(hotkey, WhyHeld::BelowThreshold, payable)?,
+            None => plan.hold(hotkey, WhyHeld::NoAddress, payable)?,
+            Some(address) => due.push(Due::new(hotkey, payable, threshold, address)),
+        }
+    }
+    due.sort_unstable_by(|a, b| a.payable.cmp(&b.payable).then(a.hotkey.cmp(&b.hotkey)));
+    Draft::of(due, rules, purse).write_into(plan)
+}
 
 /// Where a balance goes.
 #[derive(Clone, Debug)]
@@ -25,9 +62,9 @@ struct Target {
 
 /// A balance that has reached its threshold.
 #[derive(Clone, Debug)]
-pub(super) struct Due {
-    pub(super) hotkey: Hotkey,
-    pub(super) payable: Amount,
+struct Due {
+    hotkey: Hotkey,
+    payable: Amount,
     threshold: Amount,
     address: String,
     /// Read when it is looked at first.
@@ -39,7 +76,7 @@ pub(super) struct Due {
 }
 
 impl Due {
-    pub(super) fn new(hotkey: Hotkey, payable: Amount, threshold: Amount, address: String) -> Self {
+    fn new(hotkey: Hotkey, payable: Amount, threshold: Amount, address: String) -> Self {
         Self {
             hotkey,
             payable,
@@ -73,7 +110,7 @@ impl Due {
 }
 
 /// A transaction that is being put together.
-pub(super) struct Draft<'a> {
+struct Draft<'a> {
     rules: &'a PlanRules,
     purse: &'a Purse,
     /// All that are due, the smallest first.
@@ -88,7 +125,7 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn of(due: Vec<Due>, rules: &'a PlanRules, purse: &'a Purse) -> Self {
+    fn of(due: Vec<Due>, rules: &'a PlanRules, purse: &'a Purse) -> Self {
         let mut draft = Self {
             rules,
             purse,
@@ -311,7 +348,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The plan with all that are due in it.
-    pub(super) fn write_into(self, mut plan: Plan) -> Result<Plan, PlanError> {
+    fn write_into(self, mut plan: Plan) -> Result<Plan, PlanError> {
         for due in self.due {
             let rest = due.payable.checked_sub(due.paid).ok_or(PlanError::Overflow)?;
             if rest > Amount::ZERO {

@@ -6,8 +6,8 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [mod@plan] | who is due, and who waits and why |
-//! | `draft` | who of them is paid by the next transaction: coins, size and fee |
+//! | [mod@plan] | what a plan is: its rules, who is paid, who waits and why |
+//! | `draft` | who is due, and who of them is paid by the next transaction: coins, size and fee |
 //! | [`batch`] | what a payout's transaction pays: one output an address, and the network's fee |
 //! | [`coins`] | which coins pay for it, and what that costs |
 //! | [`transaction`] | whether a signed transaction pays just that |
@@ -36,9 +36,10 @@ mod tests;
 pub use adopt::{AdoptError, Adopted, Payees, Spend};
 pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
 pub use coins::{ChooseError, Chosen, FeeTerms, Funds, Outputs, Price, Purse, Sizes};
+pub use draft::plan;
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};
 pub use payout::{Payout, Signed, Transition, TransitionError, Transitioned};
 pub use payout_state::{ParsePayoutStateError, PayoutState};
-pub use plan::{Held, Payee, Plan, PlanError, PlanRules, Waiting, WhyHeld, plan};
+pub use plan::{Held, Payee, Plan, PlanError, PlanRules, Waiting, WhyHeld};
 pub use transaction::{Transaction, TransactionError, read_transaction};
 pub use txid::{OutPoint, ParseTxidError, Txid};

@@ -1,4 +1,4 @@
-//! Who is due: whose balance has reached its threshold, and who waits and why.
+//! What a plan is: by which rules it is made, who is paid, and who waits and why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,8 +8,7 @@ use crate::hotkey::Hotkey;
 use crate::units::{Amount, BasisPoints};
 
 use super::batch::{FeePayer, Part};
-use super::coins::{FeeTerms, Price, Purse};
-use super::draft::{Draft, Due};
+use super::coins::{FeeTerms, Price};
 
 /// Virtual bytes of the largest usual output, to a taproot key or a script's hash: by it the least threshold is set.
 const OUTPUT_VBYTES: u64 = 43;
@@ -224,41 +223,4 @@ pub enum PlanError {
     /// The balances sum to more than an amount holds.
     #[error("the payable balances sum to more sats than there are")]
     Overflow,
-}
-
-/// Plans the next payout: every miner whose balance has reached its threshold, as far as the purse goes and one
-/// transaction takes, so that nobody waits because of another.
-///
-/// The smallest balances come first, equal ones in the order of hotkeys; the first that does not fit whole is paid in
-/// part, and what is larger waits. If the network would take too much of it all, the smallest are left out, one by
-/// one, and the largest of them ride along as far as the others' room for fees goes.
-///
-/// # Errors
-/// If the candidates are not what a ledger holds.
-pub fn plan(candidates: Vec<Payee>, rules: &PlanRules, purse: &Purse) -> Result<Plan, PlanError> {
-    let mut plan = Plan::default();
-    let mut miners = BTreeSet::new();
-    let mut sum = Amount::ZERO;
-    let mut due = Vec::new();
-    for candidate in candidates {
-        if !miners.insert(candidate.hotkey) {
-            return Err(PlanError::Twice(candidate.hotkey));
-        }
-        let Payee {
-            hotkey,
-            payable,
-            address,
-            threshold,
-        } = candidate;
-        sum = sum.checked_add(payable).ok_or(PlanError::Overflow)?;
-        let threshold = rules.threshold_of(threshold);
-        match address {
-            _ if payable == Amount::ZERO => {}
-            _ if payable < threshold => plan.hold(hotkey, WhyHeld::BelowThreshold, payable)?,
-            None => plan.hold(hotkey, WhyHeld::NoAddress, payable)?,
-            Some(address) => due.push(Due::new(hotkey, payable, threshold, address)),
-        }
-    }
-    due.sort_unstable_by(|a, b| a.payable.cmp(&b.payable).then(a.hotkey.cmp(&b.hotkey)));
-    Draft::of(due, rules, purse).write_into(plan)
 }

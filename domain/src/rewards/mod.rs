@@ -26,10 +26,8 @@ pub mod split;
 pub mod weights;
 
 pub use pps::ShareValue;
-pub use round::{
-    BlockReward, ClosedRound, OrphanedBlock, RoundCredit, RoundError, RoundInput, SettledBlock, close,
-};
-pub use split::{Credit, split};
+pub use round::{BlockReward, ClosedRound, OrphanedBlock, RoundError, RoundInput, SettledBlock, close};
+pub use split::{Credit, RoundCredit, split};
 pub use weights::{HalfUnits, WeightOverflow, Weights};
 
 /// How the pool pays for work.

@@ -15,7 +15,7 @@ use ruint::aliases::U256;
 
 use crate::hotkey::Hotkey;
 use crate::rewards::Scheme;
-use crate::rewards::round::RoundCredit;
+use crate::rewards::split::RoundCredit;
 use crate::rewards::weights::HalfUnits;
 use crate::units::{Amount, BasisPoints, Units};
 

@@ -25,8 +25,8 @@ use crate::hotkey::Hotkey;
 use crate::ids::{HeaderHash, RoundId};
 use crate::ledger::{LedgerError, Postings};
 use crate::rewards::pps::{PpsError, ShareValue};
-use crate::rewards::split::Credit;
-use crate::rewards::weights::{HalfUnits, WeightOverflow, Weights};
+use crate::rewards::split::{Credit, RoundCredit};
+use crate::rewards::weights::{WeightOverflow, Weights};
 use crate::rewards::{Scheme, Source};
 use crate::time::Timestamp;
 use crate::units::{Amount, BasisPoints};
@@ -105,17 +105,6 @@ pub struct RoundInput {
     pub carried: BTreeMap<Hotkey, u128>,
     /// What is emitted and the work it pays, if the source is emission; else none.
     pub emission: Option<(Amount, Weights)>,
-}
-
-/// A miner's part of a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoundCredit {
-    /// The miner who is credited.
-    pub hotkey: Hotkey,
-    /// The work that was paid; if the round has several blocks, the sum of what each of them paid.
-    pub units: HalfUnits,
-    /// What the miner was credited. It can be zero where the work is worth less than a sat.
-    pub amount: Amount,
 }
 
 /// A round as it is applied to the ledger. `reward = fee + kept + credited`.

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 
 use crate::hotkey::Hotkey;
-use crate::rewards::weights::Weights;
+use crate::rewards::weights::{HalfUnits, Weights};
 use crate::units::Amount;
 
 /// A miner's part of a reward. The amount is never zero.
@@ -16,6 +16,17 @@ pub struct Credit {
     /// The miner who is credited.
     pub hotkey: Hotkey,
     /// What the miner gets.
+    pub amount: Amount,
+}
+
+/// A miner's part of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundCredit {
+    /// The miner who is credited.
+    pub hotkey: Hotkey,
+    /// The work that was paid; if the round has several blocks, the sum of what each of them paid.
+    pub units: HalfUnits,
+    /// What the miner was credited. It can be zero where the work is worth less than a sat.
     pub amount: Amount,
 }
 

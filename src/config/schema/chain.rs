@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use dwarves_domain::chain_guard::Pin;
+use dwarves_domain::settings::{text, word};
 use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::config::readers::{self, Millis, Secs, Whole};
 use dwarves_node::chain::GuardSettings;
@@ -20,6 +21,12 @@ pub enum ChainKind {
     Devnet,
     /// A node, asked over JSON-RPC.
     Node,
+}
+
+impl<'de> Deserialize<'de> for ChainKind {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        word(d, &[("devnet", Self::Devnet), ("node", Self::Node)])
+    }
 }
 
 /// A node's JSON-RPC address. It may hold a password, which `Debug` and `Display` leave out.
@@ -57,6 +64,17 @@ impl fmt::Debug for NodeUrl {
     }
 }
 
+/// A refusal does not repeat the address: it may hold a password.
+impl<'de> Deserialize<'de> for NodeUrl {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        const EXPECTED: &str = "an address such as \"http://user:password@127.0.0.1:8332\"";
+        text(d, EXPECTED, |found| match found {
+            "" => Err("expected a node's address, found nothing".to_owned()),
+            found => Self::parse(found).ok_or_else(|| format!("expected {EXPECTED}")),
+        })
+    }
+}
+
 /// Another node of the same chain.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -66,6 +84,18 @@ pub struct FallbackNode {
     /// The file with this node's login, if the url has none.
     #[serde(default, deserialize_with = "readers::optional")]
     pub cookie_file: Option<PathBuf>,
+}
+
+/// The most nodes that stand in for the first.
+const FALLBACKS_MAX: usize = 8;
+
+/// Nodes that stand in for the first.
+fn fallbacks<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<FallbackNode>, D::Error> {
+    let nodes = readers::list(
+        d,
+        "a list of nodes, such as [{ url = \"http://127.0.0.1:8332\" }]",
+    )?;
+    readers::at_most(nodes, FALLBACKS_MAX, "nodes")
 }
 
 /// `[chain]`
@@ -83,7 +113,7 @@ pub struct ChainConfig {
     #[serde(deserialize_with = "readers::optional")]
     pub cookie_file: Option<PathBuf>,
     /// Nodes that stand in for the first, in order.
-    #[serde(deserialize_with = "readers::fallbacks")]
+    #[serde(deserialize_with = "fallbacks")]
     pub fallbacks: Vec<FallbackNode>,
     /// How often each node is looked at beside the long poll.
     #[serde(rename = "poll_interval_secs", with = "Millis::<50, 60_000>")]

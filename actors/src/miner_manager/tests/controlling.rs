@@ -44,9 +44,12 @@ async fn bans_and_settings_outlive_a_restart() {
         shown_difficulty(&bench).await,
         Difficulty::from_f64(3e-9).unwrap().to_f64()
     );
-    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
-    let _answer = bench.ask(MinerControl::OpenRegistration).await;
-    let _answer = bench.ask(fix(Some("rig"), None)).await;
+    bench
+        .ask(MinerControl::Unban { hotkey: hotkey(2) })
+        .await
+        .unwrap();
+    bench.ask(MinerControl::OpenRegistration).await.unwrap();
+    bench.ask(fix(Some("rig"), None)).await.unwrap();
     let bench = bench.restarted().await;
     assert_eq!(bench.ask(ReadStanding { hotkey: hotkey(2) }).await, Ok(()));
     assert!(bench.miners().await.registration_open);
@@ -56,9 +59,9 @@ async fn bans_and_settings_outlive_a_restart() {
 #[actix::test]
 async fn a_workers_fixed_difficulty_goes_before_its_miners_and_both_before_vardiff() {
     let bench = Bench::new().await;
-    let _answer = bench.ask(fix(None, Some(2e-9))).await;
+    bench.ask(fix(None, Some(2e-9))).await.unwrap();
     assert!((shown_difficulty(&bench).await - 2e-9).abs() < 1e-15);
-    let _answer = bench.ask(fix(Some("rig"), Some(4e-9))).await;
+    bench.ask(fix(Some("rig"), Some(4e-9))).await.unwrap();
     assert!((shown_difficulty(&bench).await - 4e-9).abs() < 1e-15);
     let assign = AssignWorker {
         hotkey: hotkey(1),

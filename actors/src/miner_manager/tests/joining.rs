@@ -86,7 +86,7 @@ async fn an_address_is_registered_once_under_its_own_identity_and_paid_to_itself
 async fn a_hotkey_must_have_registered_and_nobody_banned_gets_in() {
     let bench = Bench::new().await;
     assert_eq!(bench.ask(by_hotkey(9, None)).await, Err(Refusal::MinerUnknown));
-    let _answer = bench.ask(by_address("a")).await;
+    bench.ask(by_address("a")).await.unwrap();
     for hotkey in [hotkey(1), address().identity()] {
         let ban = MinerControl::Ban {
             hotkey,
@@ -111,7 +111,7 @@ async fn a_hotkey_must_have_registered_and_nobody_banned_gets_in() {
 #[actix::test]
 async fn a_closed_or_paused_pool_takes_no_new_address() {
     let bench = Bench::new().await;
-    let _answer = bench.ask(MinerControl::CloseRegistration).await;
+    bench.ask(MinerControl::CloseRegistration).await.unwrap();
     assert_eq!(bench.ask(by_address("a")).await, Err(Refusal::RegistrationClosed));
     assert!(matches!(bench.ask(by_hotkey(1, None)).await, Ok(Joined { .. })));
     bench.ask(SetPaused(true)).await;
@@ -214,7 +214,7 @@ async fn addresses_leave_room_for_those_who_register_also_after_a_restart() {
         payout_threshold: None,
         from: std::net::Ipv4Addr::LOCALHOST.into(),
     };
-    let _answer = bench.ask(register).await;
+    bench.ask(register).await.unwrap();
     assert_eq!(
         bench.ask(by_new_address(1, "a")).await,
         Err(Refusal::AddressesFull)
@@ -304,8 +304,9 @@ async fn who_has_a_miner_in_a_session_is_told_of_what_an_operator_decides_about_
         assert_eq!(told.try_recv(), Ok(MinerChanged(hotkey(1))));
     }
     // What was refused, or is about nobody, is told to nobody.
-    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(99) }).await;
-    let _answer = bench.ask(MinerControl::CloseRegistration).await;
+    let nobody = bench.ask(MinerControl::Unban { hotkey: hotkey(99) }).await;
+    assert!(matches!(nobody, Err(Refusal::ControlRefused(_))), "{nobody:?}");
+    bench.ask(MinerControl::CloseRegistration).await.unwrap();
     settle().await;
     assert!(told.try_recv().is_err());
 }

@@ -261,7 +261,7 @@ async fn an_admin_removes_a_miner_that_is_owed_nothing() {
         reason: "spam".to_owned(),
         until: None,
     };
-    let _answer = bench.ask(ban).await;
+    bench.ask(ban).await.unwrap();
     for (n, word) in [(1, "window"), (2, "banned"), (9, "no miner")] {
         let refused = bench.ask(remove(n)).await;
         assert!(
@@ -269,7 +269,10 @@ async fn an_admin_removes_a_miner_that_is_owed_nothing() {
             "{n}: {refused:?}"
         );
     }
-    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
+    bench
+        .ask(MinerControl::Unban { hotkey: hotkey(2) })
+        .await
+        .unwrap();
     assert!(bench.ask(remove(2)).await.is_ok());
     assert!(!is_known(&bench, Way::Hotkey, 2).await);
     assert_eq!(bench.miners().await.miners, 1);

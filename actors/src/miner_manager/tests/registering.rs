@@ -60,7 +60,7 @@ async fn a_new_miner_is_stored_before_it_is_told_and_a_known_one_keeps_its_date(
 #[actix::test]
 async fn a_closed_pool_takes_known_miners_only() {
     let bench = Bench::new().await;
-    let _answer = bench.ask(MinerControl::CloseRegistration).await;
+    bench.ask(MinerControl::CloseRegistration).await.unwrap();
     assert_eq!(
         bench.ask(register(5, None)).await,
         Err(Refusal::RegistrationClosed)
@@ -69,7 +69,7 @@ async fn a_closed_pool_takes_known_miners_only() {
         bench.ask(register(1, Some("new"))).await,
         Ok(Registered { is_new: false, .. })
     ));
-    let _answer = bench.ask(MinerControl::OpenRegistration).await;
+    bench.ask(MinerControl::OpenRegistration).await.unwrap();
     assert!(matches!(
         bench.ask(register(5, None)).await,
         Ok(Registered { is_new: true, .. })
@@ -80,13 +80,14 @@ async fn a_closed_pool_takes_known_miners_only() {
 async fn a_banned_miner_can_not_register_again_until_the_ban_is_over() {
     let bench = Bench::new().await;
     let until = BEGIN.plus(Span::from_secs(60));
-    let _answer = bench
+    bench
         .ask(MinerControl::Ban {
             hotkey: hotkey(1),
             reason: "cheating".to_owned(),
             until: Some(until),
         })
-        .await;
+        .await
+        .unwrap();
     let banned = Err(Refusal::Banned {
         reason: "cheating".to_owned(),
     });

@@ -237,7 +237,7 @@ async fn unknown_and_banned_miners_are_refused_and_claim_nothing() {
         reason: "spam".to_owned(),
         until: None,
     };
-    let _answer = bench.ask(ban).await;
+    bench.ask(ban).await.unwrap();
     let job = build::job(&template(1), 9, hotkey(2), 1);
     let share = checked(&job, 0);
     let requests = vec![
@@ -247,7 +247,10 @@ async fn unknown_and_banned_miners_are_refused_and_claim_nothing() {
     ];
     let judgements = bench.ask(judge(requests)).await;
     assert_eq!(words(&judgements), ["unknown", "banned: spam", "accepted 1"]);
-    let _answer = bench.ask(MinerControl::Unban { hotkey: hotkey(2) }).await;
+    bench
+        .ask(MinerControl::Unban { hotkey: hotkey(2) })
+        .await
+        .unwrap();
     let judgements = bench.ask(judge(vec![request(2, vec![share])])).await;
     assert_eq!(words(&judgements), ["accepted 2"]);
 }

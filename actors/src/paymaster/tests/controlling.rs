@@ -66,7 +66,7 @@ async fn a_dry_run_without_a_wallet_still_tells_whom_it_would_pay() {
 #[actix::test]
 async fn while_paused_nothing_new_leaves_but_what_left_is_followed_also_after_a_restart() {
     let bench = Bench::new([50_000, 0, 0, 0]).await;
-    let _answer = bench.ask(PaymasterControl::Pause).await;
+    bench.ask(PaymasterControl::Pause).await.unwrap();
     credit(&bench.memory, 2, [0, 20_000, 0, 0]).await;
     bench.wallet.lose_mempool();
     bench.look_at(200).await;
@@ -78,7 +78,7 @@ async fn while_paused_nothing_new_leaves_but_what_left_is_followed_also_after_a_
     assert_eq!(bench.states(), [Confirmed], "and no second payout");
     let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
     assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("paused")));
-    let _answer = bench.ask(PaymasterControl::Resume).await;
+    bench.ask(PaymasterControl::Resume).await.unwrap();
     settle().await;
     assert_eq!(bench.states(), [Confirmed, Broadcast]);
 }
@@ -93,7 +93,10 @@ async fn a_threshold_is_kept_and_never_below_dust() {
     let bench = bench.restarted().await;
     assert_eq!(bench.view().await.threshold, sats(600));
     credit(&bench.memory, 2, [600, 599, 0, 0]).await;
-    let _answer = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    bench
+        .ask(PaymasterControl::PayNow { dry_run: false })
+        .await
+        .unwrap();
     assert_eq!(bench.of_miners(Balance::InFlight), [600, 0, 0, 0]);
 }
 

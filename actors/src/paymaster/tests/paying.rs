@@ -169,7 +169,7 @@ async fn a_returned_payout_that_comes_back_is_taken_from_the_balance_or_from_the
     assert_eq!(bench.states(), [Returned]);
     // Miner 1 is paid again meanwhile; miner 4 is not.
     let port = PaymasterControl::SetThreshold(sats(45_000));
-    let _answer = bench.ask(port).await;
+    bench.ask(port).await.unwrap();
     bench.look_at(170).await;
     assert_eq!(bench.states(), [Returned, Broadcast]);
     bench.wallet.mine(3);

@@ -70,7 +70,7 @@ async fn an_admin_gives_up_what_is_set_aside_and_nothing_else() {
     wallet.set_state(WalletState::Locked);
     let bench = Bench::on(memory, wallet, payout_settings()).await;
     assert_eq!(bench.states(), [Reserved], "it waits for the passphrase");
-    let _answer = bench.ask(PaymasterControl::Pause).await;
+    bench.ask(PaymasterControl::Pause).await.unwrap();
     for _ in 0..2 {
         let Ok(told) = bench.ask(cancel(1)).await else {
             panic!("it can be given up, and twice is once");
@@ -82,7 +82,7 @@ async fn an_admin_gives_up_what_is_set_aside_and_nothing_else() {
     }
     assert_eq!(bench.payout(1).note, "given up by an admin");
     bench.wallet.set_state(WalletState::Ready);
-    let _answer = bench.ask(PaymasterControl::Resume).await;
+    bench.ask(PaymasterControl::Resume).await.unwrap();
     bench.look_at(200).await;
     assert_eq!(bench.states(), [Cancelled, Broadcast]);
     for (id, why) in [(2, "signed"), (7, "no payout 7")] {

@@ -96,7 +96,7 @@ async fn a_tip_that_comes_back_brings_its_templates_back() {
 async fn kept_templates_are_bounded_and_come_back_after_a_restart_even_without_a_chain() {
     let bench = Bench::new().await;
     for _ in 0..40 {
-        let _answer = bench.ask(WorkControl::Refresh).await;
+        bench.ask(WorkControl::Refresh).await.unwrap();
         settle().await;
     }
     let last = *bench.live().await.last().unwrap();
@@ -150,7 +150,7 @@ async fn work_whose_time_is_over_ends_even_if_the_chain_gives_no_new_one() {
 #[actix::test]
 async fn stored_templates_of_the_same_tip_stay_live_after_a_restart() {
     let bench = Bench::new().await;
-    let _answer = bench.ask(WorkControl::Refresh).await;
+    bench.ask(WorkControl::Refresh).await.unwrap();
     settle().await;
     assert_eq!(bench.live().await, [1, 2]);
     let bench = Bench::on(bench.chain, bench.memory, &[]).await;

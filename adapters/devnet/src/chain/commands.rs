@@ -3,12 +3,12 @@
 use bitcoin::{OutPoint, ScriptBuf, Transaction, Txid};
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::target::CompactTarget;
-use dwarves_domain::work::template::TemplateError;
-use dwarves_ports::chain::{ChainError, SubmitOutcome};
+use dwarves_ports::chain::SubmitOutcome;
 
-use super::chain_state::{ChangeError, TransactionStatus};
+use super::chain_state::TransactionStatus;
 use super::coins::Coin;
 use super::engine::Parent;
+use super::error::CommandError;
 use super::search::Search;
 use super::{Devnet, closed};
 
@@ -19,29 +19,6 @@ const HASHES_A_TURN: u32 = 4_096;
 const BITS_CHANGED: &str = "bad-diffbits";
 /// How a block on the tip is refused that another command made worthless while it was searched.
 const OUTDATED: [&str; 2] = ["bad-prevblk", BITS_CHANGED];
-
-/// Why a command was not carried out, or not to its end.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
-    /// The chain gave no answer.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// The chain cannot be changed so.
-    #[error(transparent)]
-    Change(#[from] ChangeError),
-    /// There are not that many blocks above genesis.
-    #[error("depth: the chain has only {height} blocks above genesis")]
-    TooDeep {
-        /// The height of the tip.
-        height: u32,
-    },
-    /// The transaction, or a block that was mined, is not valid, with the chain's own word for why.
-    #[error("refused: {0}")]
-    Refused(String),
-    /// No block can be made of the chain's template.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-}
 
 /// A mined block, or that the search was given up because the tip is another now.
 enum Mined {

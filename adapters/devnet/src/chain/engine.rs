@@ -12,8 +12,8 @@ use dwarves_ports::chain::{BlockStatus, ChainError, MinedCoinbase, SubmitOutcome
 use dwarves_ports::clock::SharedClock;
 use tokio::sync::watch;
 
-use super::CommandError;
 use super::chain_state::{DevnetState, Judged};
+use super::error::CommandError;
 use super::file::{BlockFile, OpenError, Placed, Record, RulesSource};
 use super::params::{DevnetParams, ParamsError, Rules};
 

@@ -43,6 +43,7 @@ mod coins;
 mod commands;
 mod consensus;
 mod engine;
+mod error;
 mod file;
 mod genesis;
 mod mempool;
@@ -52,8 +53,8 @@ mod tree;
 
 pub use chain_state::{ChangeError, ClockBehind, DevnetState, TransactionStatus};
 pub use coins::Coin;
-pub use commands::CommandError;
 pub use consensus::Refusal;
+pub use error::CommandError;
 pub use file::OpenError;
 pub use params::{ADDRESS_FORMAT, DevnetParams, ParamsError};
 

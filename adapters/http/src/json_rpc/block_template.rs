@@ -3,19 +3,16 @@
 //! Every answer has a coinbase of its own (`coinbasetxn`), because miners of this kind roll no extranonce. They are
 //! told to submit no more than header and coinbase (`submit/coinbase`): a share need not carry a block.
 
-use std::cell::RefCell;
-use std::sync::Arc;
-
-use dwarves_domain::ids::TemplateId;
-use dwarves_domain::work::{FullExtraNonce, Header, Job, JobId, Template};
+use dwarves_domain::work::{FullExtraNonce, Header, Job, JobId};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::call::Failure;
+use super::call::{Failure, Given};
 use super::caller::Caller;
-use super::{Given, share};
+use super::share;
 use crate::state::HttpState;
+use crate::transactions::reversed_hex;
 
 /// What a miner may change: the time, the nonce, and what it submits.
 const MUTABLE: [&str; 3] = ["time", "noncerange", "submit/coinbase"];
@@ -29,13 +26,6 @@ struct CoinbaseTxn {
     /// Without witness: what miners hash for the merkle root.
     data: String,
     txid: String,
-}
-
-#[derive(Serialize)]
-struct TemplateTxn {
-    data: String,
-    txid: String,
-    hash: String,
 }
 
 #[derive(Serialize)]
@@ -72,40 +62,6 @@ struct BlockTemplate<'a> {
 /// An empty object: nothing is to be put into the coinbase, and nothing is on vote.
 #[derive(Serialize)]
 struct Nothing {}
-
-/// The transactions of the template that was asked for last, as they are written: many miners ask for the same ones.
-#[derive(Default)]
-pub struct TransactionsCache(RefCell<Option<(TemplateId, Arc<RawValue>)>>);
-
-impl TransactionsCache {
-    fn of(&self, template: &Template) -> Result<Arc<RawValue>, serde_json::Error> {
-        if let Some((id, written)) = &*self.0.borrow()
-            && *id == template.id()
-        {
-            return Ok(Arc::clone(written));
-        }
-        let transactions = template.chain().transactions.iter();
-        let transactions: Vec<_> = transactions
-            .map(|transaction| {
-                let txid = reversed_hex(transaction.txid);
-                TemplateTxn {
-                    data: hex::encode(&transaction.data),
-                    hash: txid.clone(),
-                    txid,
-                }
-            })
-            .collect();
-        let written: Arc<RawValue> = serde_json::value::to_raw_value(&transactions)?.into();
-        *self.0.borrow_mut() = Some((template.id(), Arc::clone(&written)));
-        Ok(written)
-    }
-}
-
-/// A hash as nodes write it, most significant byte first.
-fn reversed_hex(mut hash: [u8; 32]) -> String {
-    hash.reverse();
-    hex::encode(hash)
-}
 
 /// What a long poll waits to see change: the tip, and the job that the miner has.
 pub(super) struct LongPollId {

@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use dwarves_domain::login::LoginError;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Given;
 use crate::problem::{Code, Problem};
 
 /// How a caller may say who it is.
@@ -79,6 +78,12 @@ fn written(status: StatusCode, reply: &Reply<'_>) -> HttpResponse {
             HttpResponse::InternalServerError().finish()
         }
     }
+}
+
+/// What a call came to.
+pub(super) struct Given {
+    pub(super) result: Box<serde_json::value::RawValue>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Given {

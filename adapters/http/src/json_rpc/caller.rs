@@ -6,13 +6,10 @@ use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
-use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_actors::miner_manager::messages::JoinWorker;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
-use dwarves_domain::login::{Identity, LoginRules, parse_user};
+use dwarves_domain::login::{Identity, parse_user};
 use dwarves_domain::refusal::Refusal;
 
 use super::call::Failure;
@@ -22,24 +19,6 @@ use crate::state::HttpState;
 
 /// The longest `Authorization` header that is decoded.
 const AUTHORIZATION_LEN_MAX: usize = 1_024;
-
-/// What JSON-RPC knows beyond what all routes know.
-pub struct JsonRpcDeps {
-    /// What user names are taken.
-    pub logins: LoginRules,
-    /// Lets a payout address mine that nobody has registered.
-    pub join: Port<JoinWorker>,
-    /// Writes down which job a header was made of.
-    pub given: Outbox<HeaderGiven>,
-    /// Finds it again.
-    pub find: Port<FindJob>,
-    /// Writes down which job a worker was given last.
-    pub job_given: Outbox<JobGiven>,
-    /// Finds it again.
-    pub last_job: Port<ReadLastJob>,
-    /// Where Stratum is served as miners that are sent there speak it, without TLS and without a PROXY header.
-    pub stratum_port: Option<u16>,
-}
 
 /// A miner and one of its machines.
 pub(super) struct Caller {

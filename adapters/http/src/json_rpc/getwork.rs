@@ -6,9 +6,9 @@ use dwarves_domain::work::{Header, Job};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::call::Failure;
+use super::call::{Failure, Given};
 use super::caller::Caller;
-use super::{Given, LONG_POLL_PATH, X_LONG_POLLING, X_REJECT_REASON, share};
+use super::{LONG_POLL_PATH, X_LONG_POLLING, X_REJECT_REASON, share};
 use crate::state::HttpState;
 
 /// Bytes of `data`: a header, and SHA-256's padding behind it.

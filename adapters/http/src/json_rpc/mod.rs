@@ -22,7 +22,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
 use super::body;
-use super::routes::{get, post, resource};
+use super::resource::{get, post, resource};
 use super::state::HttpState;
 
 mod block_template;
@@ -33,10 +33,7 @@ pub mod fuzzing;
 mod getwork;
 mod share;
 
-pub use block_template::TransactionsCache;
-pub use caller::JsonRpcDeps;
-
-use call::{Call, Failure};
+use call::{Call, Failure, Given};
 use caller::Caller;
 
 /// Where calls go.
@@ -115,12 +112,6 @@ async fn dispatch(state: &HttpState, caller: &Caller, call: &Call) -> Result<Giv
         ("getwork", params) => getwork::submit(state, caller, params).await,
         (method, _) => Err(Failure::unknown_method(method)),
     }
-}
-
-/// What a call came to.
-struct Given {
-    result: Box<serde_json::value::RawValue>,
-    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// How miners introduce themselves that follow the header well: pooler's minerd. Others do not know it, or crash.

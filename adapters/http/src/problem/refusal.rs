@@ -3,7 +3,7 @@
 use dwarves_domain::refusal::Refusal;
 
 use super::{Code, Problem};
-use crate::auth::{NONCE, RECEIVER, SIGNATURE};
+use crate::headers::{NONCE, RECEIVER, SIGNATURE};
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {

@@ -10,16 +10,19 @@
 //! | [`rounds`] | reward rounds |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`metrics`] | figures for Prometheus |
+//! | [`document`] | the document that describes all of them |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
 
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
+use actix_web::{HttpResponse, web};
 use dwarves_ports::store::Cursor;
 
+use super::json_rpc;
 use super::problem::{Code, Problem};
-use super::{json_rpc, openapi};
+use super::resource::{get, post, resource};
 
 pub mod admin;
 pub mod blocks;
+pub mod document;
 pub mod health;
 pub mod metrics;
 pub mod miners;
@@ -35,33 +38,6 @@ pub struct Endpoint {
     pub path: &'static str,
     /// The method in lower case, as the OpenAPI document writes it.
     pub method: &'static str,
-}
-
-/// A route for GET, which answers HEAD too.
-pub(super) fn get() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
-
-pub(super) fn post() -> Route {
-    web::post()
-}
-
-/// The `Allow` header for a path's methods.
-const fn allow(methods: &[&str]) -> &'static str {
-    match methods {
-        [_, _] => "GET, HEAD, POST",
-        [method] if method.len() == "get".len() => "GET, HEAD",
-        _ => "POST",
-    }
-}
-
-/// A path that refuses the methods it does not take.
-pub(super) fn resource(path: &'static str, methods: &'static [&'static str]) -> Resource {
-    let allowed = allow(methods);
-    web::resource(path).default_service(web::to(move |req: HttpRequest| async move {
-        let detail = format!("this path takes {allowed}, not {}", req.method());
-        Err::<HttpResponse, _>(Problem::new(Code::MethodNotAllowed, detail).allowing(allowed))
-    }))
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {
@@ -117,7 +93,7 @@ routes! {
     "/metrics" { get => metrics::read }
     "/healthz" { get => health::alive }
     "/readyz" { get => health::ready }
-    "/openapi.json" { get => openapi::serve }
+    "/openapi.json" { get => document::serve }
 }
 
 /// A cursor as the wire has it: text, whose meaning is the store's.

@@ -40,8 +40,7 @@ use super::samples::{
     ADMIN_TOKEN, NOW, POOL, STRANGER, hotkey_of, job, keypair, miner_view, pool_view, session_key, template,
 };
 use super::store::ReadStore;
-use crate::json_rpc::JsonRpcDeps;
-use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, PoolPorts, WorkerPorts};
+use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, PoolPorts, WorkerPorts};
 
 struct FixedClock;
 

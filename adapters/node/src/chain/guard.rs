@@ -7,11 +7,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use dwarves_domain::chain_guard::{Deployments, Evidence, Neighbours, Pin, Pins, TipAge, Verdict};
+use dwarves_domain::chain_guard::{Deployments, Neighbours, Pins, TipAge, Verdict};
 use dwarves_domain::time::Span;
 use dwarves_ports::chain::{NodeStanding, Standing};
 
 use super::engine::Engine;
+use super::finding::{Finding, GuardSettings};
 use super::network::Network;
 use super::one_node::{Node, Progress};
 use super::wire::ChainInfoJson;
@@ -23,86 +24,6 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const FIRST_LOOK_MAX: Duration = Duration::from_secs(5);
 /// How long a node may take for all questions of one look.
 const LOOK_MAX: Duration = Duration::from_secs(20);
-
-/// What the operator knows of the chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuardSettings {
-    /// Blocks that must be on it.
-    pub pins: Vec<Pin>,
-    /// Deployments that must not be active on it.
-    pub forbidden: Vec<String>,
-    /// How far below the lower of two tips two nodes must have the same block.
-    pub fork_depth: u32,
-    /// How old a tip may be; zero: what is right for the network.
-    pub tip_age_max: Span,
-    /// How often nodes are looked at when no tip moves.
-    pub look_every: Duration,
-}
-
-/// What was found out of one node's chain.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Finding {
-    /// From which the verdict follows.
-    pub(super) evidence: Evidence,
-    /// The same in words that stay the same while it lasts.
-    pub(super) why: Vec<String>,
-    /// The height of its tip.
-    pub(super) height: Option<u32>,
-    /// The age of its tip in seconds.
-    pub(super) tip_age_secs: Option<u64>,
-    /// The work in its chain, as the node writes it: 64 hex digits.
-    work: Option<String>,
-}
-
-impl Finding {
-    fn new(settings: &GuardSettings, has_neighbours: bool) -> Self {
-        let evidence = Evidence {
-            pins: if settings.pins.is_empty() {
-                Pins::None
-            } else {
-                Pins::Unknown
-            },
-            deployments: if settings.forbidden.is_empty() {
-                Deployments::None
-            } else {
-                Deployments::Unknown
-            },
-            neighbours: if has_neighbours {
-                Neighbours::Unknown
-            } else {
-                Neighbours::Alone
-            },
-            ..Evidence::default()
-        };
-        Self {
-            evidence,
-            ..Self::default()
-        }
-    }
-
-    fn verdict(&self) -> Verdict {
-        self.evidence.verdict()
-    }
-
-    /// Whether it is on another chain by what is known of it alone, whatever the other nodes have.
-    fn is_out(&self) -> bool {
-        let alone = Evidence {
-            neighbours: Neighbours::Alone,
-            ..self.evidence
-        };
-        alone.verdict() == Verdict::Minority
-    }
-
-    /// As others see it.
-    pub(super) fn standing(self, node: &Node) -> NodeStanding {
-        NodeStanding {
-            name: node.name().to_owned(),
-            verdict: self.verdict(),
-            why: self.why,
-            height: self.height,
-        }
-    }
-}
 
 /// Warnings of nodes that say: there is a chain with more work, and I refuse it. Bitcoin Core and its kin.
 const WARNINGS: [&str; 3] = [
@@ -320,7 +241,7 @@ pub(super) async fn look_once(
     }
     compare(nodes, &mut findings, settings.fork_depth).await;
     let told = nodes.iter().zip(findings);
-    told.map(|(node, finding)| finding.map(|finding| finding.standing(node)))
+    told.map(|(node, finding)| finding.map(|finding| finding.standing(node.name())))
         .collect()
 }
 
@@ -411,7 +332,7 @@ impl Engine {
     fn tell_standing(&self) {
         let found = |node: &Rc<Node>| node.heard(|heard| heard.finding.clone()).unwrap_or_default();
         let working = self.in_order_of_work().first().map(found);
-        let nodes = self.nodes.iter().map(|node| found(node).standing(node));
+        let nodes = self.nodes.iter().map(|node| found(node).standing(node.name()));
         let troubles = self.nodes.iter().filter_map(|node| {
             let finding = found(node);
             let is_trouble = finding.evidence.is_trouble();

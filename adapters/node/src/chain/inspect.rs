@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Reading;
-use super::guard::{GuardSettings, look_once};
+use super::finding::GuardSettings;
+use super::guard::look_once;
 use super::network::Network;
 use super::one_node::Node;
 use super::work::{Tested, test};

@@ -12,6 +12,7 @@
 //! | `proposal` | `getblocktemplate`'s answer, in the pool's own types |
 //! | `times` | which times a header may have |
 //! | `one_node` | the calls to one node, and what was last heard of it |
+//! | `finding` | what was found out of a node's chain |
 //! | `follow` | following one node's tip |
 //! | `choose` | which node is asked |
 //! | `guard` | which chain each node is on |
@@ -41,6 +42,7 @@ use crate::rpc::Endpoint;
 
 mod choose;
 mod engine;
+mod finding;
 mod follow;
 mod guard;
 pub mod inspect;
@@ -52,7 +54,7 @@ mod times;
 mod wire;
 mod work;
 
-pub use guard::GuardSettings;
+pub use finding::GuardSettings;
 pub use network::{Coin, Network};
 
 use engine::{Engine, Job, View};

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::Reading;
-use super::guard::Finding;
+use super::finding::Finding;
 use super::network::Network;
 use super::proposal::{Proposal, ProposalError, Rules};
 use super::wire::{BlockJson, ChainInfoJson, DeploymentInfoJson, HeaderJson, TemplateJson};

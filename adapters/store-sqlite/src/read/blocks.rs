@@ -6,11 +6,21 @@ use dwarves_ports::store::{Accounting, BlockCredits, BlockRow, BlockState, Page,
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
-use crate::columns::{Cells, block_states, int};
+use crate::columns::{Cells, all, block_states, int};
 use crate::error::Outcome;
-use crate::life_start::all;
 use crate::row_codec::{self, BLOCK_COLUMNS};
-use crate::write::block_before;
+
+/// The last block but `?1` that ends a stretch, of those before it (or, if it is not stored, before its
+/// place): `?2` is its sequence.
+pub(crate) fn block_before() -> String {
+    format!(
+        "WHERE state NOT IN ({}) AND hash <> ?1
+           AND (sequence < ?2 OR (sequence = ?2 AND
+                id < COALESCE((SELECT id FROM blocks WHERE hash = ?1), 9223372036854775807)))
+         ORDER BY sequence DESC, id DESC LIMIT 1",
+        block_states(|state| !state.ends_a_stretch())
+    )
+}
 
 pub(crate) fn to_account(connection: &Connection, limit: u32) -> Outcome<Vec<BlockRow>> {
     let due: Vec<String> = BlockState::ALL

@@ -27,7 +27,7 @@ fn page<T>(
     mut read: impl FnMut(&Row<'_>) -> Outcome<T>,
 ) -> Outcome<Page<T>> {
     let numbered = |row: &Row<'_>| Ok((Cells::new(row, "page").u64("id")?, read(row)?));
-    let mut rows = super::life_start::all(connection, sql, params, numbered)?;
+    let mut rows = super::columns::all(connection, sql, params, numbered)?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().map(|(number, _)| *number).filter(|_| more);

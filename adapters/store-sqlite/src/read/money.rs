@@ -12,9 +12,8 @@ use dwarves_ports::store::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
-use crate::columns::{Cells, int};
+use crate::columns::{Cells, all, int};
 use crate::error::{Outcome, corrupt};
-use crate::life_start::all;
 use crate::row_codec::{self, CREDIT_COLUMNS};
 use crate::{batches, conservation};
 

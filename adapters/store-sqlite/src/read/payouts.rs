@@ -11,9 +11,8 @@ use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page};
-use crate::columns::{Cells, int, sats};
+use crate::columns::{Cells, all, int, sats};
 use crate::error::Outcome;
-use crate::life_start::all;
 use crate::row_codec;
 
 /// Whether a payout's parts are wanted.

@@ -10,20 +10,9 @@ use rusqlite::{OptionalExtension, params};
 use super::journal::owner;
 use super::{Draft, total_overflow};
 use crate::append_state::Tail;
-use crate::columns::{Cells, block_states, int, sats, units};
+use crate::columns::{Cells, int, sats, units};
 use crate::error::{Outcome, conflict};
-
-/// The last block but `?1` that ends a stretch, of those before it (or, if it is not stored, before its
-/// place): `?2` is its sequence.
-pub(crate) fn block_before() -> String {
-    format!(
-        "WHERE state NOT IN ({}) AND hash <> ?1
-           AND (sequence < ?2 OR (sequence = ?2 AND
-                id < COALESCE((SELECT id FROM blocks WHERE hash = ?1), 9223372036854775807)))
-         ORDER BY sequence DESC, id DESC LIMIT 1",
-        block_states(|state| !state.ends_a_stretch())
-    )
-}
+use crate::read::blocks::block_before;
 
 /// A block on its way into the table.
 struct NewBlock<'a> {

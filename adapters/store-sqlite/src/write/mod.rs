@@ -9,7 +9,6 @@ use super::conservation;
 use super::error::{Fail, Outcome, conflict};
 
 mod blocks;
-pub(super) use blocks::block_before;
 mod journal;
 mod miners;
 mod payouts;

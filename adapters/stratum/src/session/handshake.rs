@@ -9,8 +9,8 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::{End, StratumSession};
-use crate::acceptor::Admit;
 use crate::connection_limiter::{AddressSeat, NoSeat};
+use crate::messages::Admit;
 use crate::settings::Listener;
 use crate::transport::Transport;
 use dwarves_peers::proxy::{HeaderReader, Said};

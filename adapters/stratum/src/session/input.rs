@@ -15,9 +15,9 @@ use dwarves_domain::work::SessionSeat;
 use tokio::sync::oneshot;
 
 use super::{End, StratumSession};
-use crate::acceptor::TakeExtraNonce;
 use crate::connection_limiter::Lease;
 use crate::conversation::{Effect, Telling};
+use crate::messages::TakeExtraNonce;
 use crate::protocol::fault::Fault;
 use crate::protocol::line::{self, Split};
 use crate::protocol::reply;

@@ -7,9 +7,9 @@ use dwarves_domain::login::parse_user;
 
 use super::StratumSession;
 use super::handshake::Opening;
-use crate::acceptor::PutOut;
 use crate::conversation::Telling;
 use crate::conversation::rejects::Rung;
+use crate::messages::PutOut;
 use crate::protocol::reply;
 
 /// Why a session ends.

@@ -30,7 +30,7 @@ use tracing::Span;
 
 use super::connection_limiter::{AddressSeat, Lease, Place};
 use super::conversation::{Conversation, Telling};
-use super::dispatcher::Newcomer;
+use super::messages::Newcomer;
 use super::settings::Listener;
 use super::thread::Thread;
 use super::transport::Transport;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::ledger::{Account, Balance, Balances};
 use crate::rewards::pps;
+use crate::rewards::weights::HalfUnits;
 use proptest::prelude::*;
 
 mod order;

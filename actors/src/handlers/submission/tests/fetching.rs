@@ -77,8 +77,9 @@ async fn a_long_poll_waits_for_newer_work_and_wakes_when_it_comes() {
     let job = bench.give_job(2).await;
     assert!(matches!(answer.await, Ok(Ok(IssuedJob { job: got, .. })) if got == job));
     // Who knows old work does not wait at all.
-    let _answer = bench.fetch(Some(known));
-    bench.give_job(2).await;
+    let answer = bench.fetch(Some(known));
+    let job = bench.give_job(2).await;
+    assert!(matches!(answer.await, Ok(Ok(IssuedJob { job: got, .. })) if got == job));
 }
 
 #[actix::test]
@@ -97,8 +98,9 @@ async fn a_long_poll_that_waited_long_enough_gets_what_there_is() {
 async fn a_job_of_another_pool_or_miner_is_no_reason_to_wait() {
     let mut bench = Bench::new(&[1]).await;
     let others = job(&template(1), 1, hotkey(2), 0).id();
-    let _answer = bench.fetch(Some(others));
-    bench.give_job(1).await;
+    let answer = bench.fetch(Some(others));
+    let job = bench.give_job(1).await;
+    assert!(matches!(answer.await, Ok(Ok(IssuedJob { job: got, .. })) if got == job));
 }
 
 #[actix::test]
@@ -116,8 +118,9 @@ async fn those_who_wait_are_bounded_and_those_who_gave_up_make_room() {
     assert!(elsewhere.try_recv().is_err(), "it waits");
     drop(elsewhere);
     // Who does not want to wait is served all the same.
-    let _answer = bench.fetch(None);
-    bench.give_job(1).await;
+    let answer = bench.fetch(None);
+    let job = bench.give_job(1).await;
+    assert!(matches!(answer.await, Ok(Ok(IssuedJob { job: got, .. })) if got == job));
     drop(waiting);
     bench.pass(2).await;
     let mut next = bench.fetch(Some(known));
@@ -156,7 +159,7 @@ async fn what_an_operator_decides_about_a_miner_reaches_those_who_wait_at_once()
     let watch = bench.watch.try_recv().unwrap();
     let first = bench.fetch(None);
     let job = bench.give_job(1).await;
-    let _answer = first.await.unwrap();
+    assert!(matches!(first.await, Ok(Ok(IssuedJob { job: got, .. })) if got == job));
     let mut waiting = bench.fetch(Some(job.id()));
     settle().await;
     watch.payload.watcher.tell(MinerChanged(hotkey(2))).unwrap();

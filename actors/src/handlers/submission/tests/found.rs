@@ -103,7 +103,7 @@ impl Pool {
     }
 
     async fn control(&self, message: ControlMessage) {
-        let _answer = asked(&self.ports.deliver, Deliver(message)).await;
+        asked(&self.ports.deliver, Deliver(message)).await.unwrap();
     }
 
     async fn pass(&self, secs: u64) {
@@ -143,7 +143,7 @@ async fn find(way: Way, state: State) {
         payout_threshold: None,
         from: std::net::Ipv4Addr::LOCALHOST.into(),
     };
-    let _answer = asked(&pool.ports.registration.register, register).await;
+    asked(&pool.ports.registration.register, register).await.unwrap();
     let job = pool.job().await;
     let chain = job.template().chain().clone();
     // The header that is a block: of the job itself, or of an extranonce that a session's miner rolled.
@@ -301,7 +301,7 @@ async fn whoever_brings_the_block_of_anothers_work_first_did_not_find_it() {
                 payout_threshold: None,
                 from: std::net::Ipv4Addr::LOCALHOST.into(),
             };
-            let _answer = asked(&pool.ports.registration.register, register).await;
+            asked(&pool.ports.registration.register, register).await.unwrap();
         }
         if !ends_work {
             pool.chain

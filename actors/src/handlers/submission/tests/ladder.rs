@@ -135,7 +135,8 @@ async fn late_shares_and_those_of_other_workers_climb_no_ladder() {
     }
     for _ in 0..3 {
         let twice = Err(Rejection::Duplicate(Sequence::new(1)));
-        let _answer = bench.ten(BROKEN, None, twice).await;
+        let answer = bench.ten(BROKEN, None, twice).await;
+        assert!(answer.is_ok(), "{answer:?}");
     }
     assert_eq!(
         bench.ten(BROKEN, None, LOW).await,
