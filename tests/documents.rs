@@ -1,4 +1,5 @@
-//! What the documents point at is there: every path of the project that they name, and every link between them.
+//! What the documents point at is there: every path of the project that they name, and every link between them. And
+//! what CONTRIBUTING.md says of the length of files holds.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::collections::BTreeSet;
@@ -6,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 /// Names without a folder that end like this are files of the project, too.
 const ENDINGS: [&str; 4] = [".rs", ".md", ".toml", ".py"];
+
+/// The lines that a Rust file may have. What is longer is about several things: a stranger finds each of them sooner in a
+/// file of its own.
+const LINES_MAX: usize = 400;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -253,6 +258,52 @@ fn the_documents_are_read() {
         .sum();
     assert!(named > 100, "{named} paths are hardly all that they name");
     assert!(documents.iter().map(|(_, text)| links(text).len()).sum::<usize>() > 20);
+}
+
+/// The Rust files among these that are too long, and how long they are.
+fn too_long<'a>(sources: impl IntoIterator<Item = (&'a Path, &'a str)>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (path, text) in sources {
+        let lines = text.lines().count();
+        if path.extension().is_some_and(|ending| ending == "rs") && lines > LINES_MAX {
+            found.push(format!("{}: {lines} lines", path.display()));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_rust_file_has_more_lines_than_it_may() {
+    // What cargo builds of the fuzz targets lies beside them.
+    let is_built = |path: &PathBuf| path.iter().any(|folder| folder == "target");
+    let is_rust = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "rs");
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(root().join(&path)).unwrap();
+        (path, text)
+    };
+    let paths = files()
+        .into_iter()
+        .filter(|path| is_rust(path) && !is_built(path));
+    let sources: Vec<_> = paths.map(read).collect();
+    assert!(sources.len() > 100, "only {} files were found", sources.len());
+    let long = too_long(sources.iter().map(|(path, text)| (path.as_path(), text.as_str())));
+    assert!(
+        long.is_empty(),
+        "split by subject what has more than {LINES_MAX} lines: {long:#?}"
+    );
+}
+
+#[test]
+fn a_file_that_is_too_long_is_found_by_name() {
+    let most = "x\n".repeat(LINES_MAX);
+    let more = format!("{most}x");
+    let sources = [
+        ("src/short.rs", &*most),
+        ("src/long.rs", &*more),
+        ("docs/long.md", &*more),
+    ];
+    let long = too_long(sources.map(|(path, text)| (Path::new(path), text)));
+    assert_eq!(long, [format!("src/long.rs: {} lines", LINES_MAX + 1)]);
 }
 
 #[test]

@@ -283,9 +283,11 @@ mod tests {
                             // Money stays where work does, and also where nobody can tell which chain is right.
                             let may_pay = expected != Verdict::Minority && neighbours != Neighbours::Tied;
                             assert_eq!(evidence.may_pay(), may_pay, "{evidence:?}");
-                            if matches!(expected, Verdict::Minority | Verdict::Stale) {
-                                assert!(evidence.is_trouble(), "{evidence:?}");
-                            }
+                            // An operator looks at a wrong or a standing chain, at every split, and at a warning.
+                            let is_trouble = matches!(expected, Verdict::Minority | Verdict::Stale)
+                                || matches!(neighbours, Neighbours::MoreWork | Neighbours::Tied)
+                                || warns;
+                            assert_eq!(evidence.is_trouble(), is_trouble, "{evidence:?}");
                             seen[expected as usize] += 1;
                         }
                     }
@@ -301,6 +303,13 @@ mod tests {
         let nothing = Evidence::default();
         assert_eq!(nothing.verdict(), Verdict::Unknown);
         assert!(nothing.may_pay() && !nothing.is_trouble());
+    }
+
+    #[test]
+    fn each_verdict_has_the_name_that_status_gives_it() {
+        let names = ["majority", "minority", "stale", "unknown"];
+        assert_eq!(Verdict::ALL.map(Verdict::as_str), names);
+        assert_eq!(Verdict::ALL.map(|verdict| verdict.to_string()), names);
     }
 
     #[test]

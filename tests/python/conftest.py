@@ -25,3 +25,9 @@ _numbers = iter(range(1_000_000))
 def uri():
     """The secret URI of a hotkey that no other test uses."""
     return f"//Test{next(_numbers)}"
+
+
+@pytest.fixture
+def miner(pool, uri):
+    """A miner of the shared pool that no other test uses."""
+    return pool.miner(uri)

@@ -6,7 +6,6 @@ import struct
 import threading
 import time
 
-import pytest
 from harness import Miner, double_sha256, send
 
 TIMES_TRIED = 200_000
@@ -73,11 +72,6 @@ def solved(template, above=False):
 def block_of(template, header):
     # With submit/coinbase: the header, how many transactions, and the coinbase.
     return (header + b"\x01").hex() + template["coinbasetxn"]["data"]
-
-
-@pytest.fixture
-def miner(pool, uri):
-    return pool.miner(uri)
 
 
 def accepted_of(pool, hotkey):

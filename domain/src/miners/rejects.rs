@@ -113,6 +113,39 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_judged_as_soon_as_it_is_full_and_not_before() {
+        for (right, refused, expected) in [
+            (0, 98, None),
+            (0, 99, None),
+            (0, 100, Some(Rung::NewWork)),
+            (50, 50, None),
+            (49, 51, Some(Rung::NewWork)),
+            // Those that came together may be more than fit; they are judged together.
+            (60, 60, None),
+            (0, u16::MAX, Some(Rung::NewWork)),
+        ] {
+            let mut rejects = Rejects::default();
+            rejects.note_many(right, refused);
+            assert_eq!(rejects.take_rung(&LIMITS), expected, "{right} and {refused}");
+        }
+    }
+
+    #[test]
+    fn good_standing_ends_with_a_bad_window_and_comes_back_with_a_good_one() {
+        let mut rejects = Rejects::default();
+        assert!(rejects.is_in_good_standing());
+        rejects.note_many(0, 99);
+        assert_eq!(rejects.take_rung(&LIMITS), None);
+        assert!(rejects.is_in_good_standing(), "the window is not full");
+        rejects.note(true);
+        assert_eq!(rejects.take_rung(&LIMITS), Some(Rung::NewWork));
+        assert!(!rejects.is_in_good_standing());
+        rejects.note_many(100, 0);
+        assert_eq!(rejects.take_rung(&LIMITS), None);
+        assert!(rejects.is_in_good_standing());
+    }
+
+    #[test]
     fn one_refused_request_is_never_enough() {
         let mut rejects = Rejects::default();
         rejects.note(true);

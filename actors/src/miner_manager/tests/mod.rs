@@ -34,6 +34,7 @@ mod newcomers;
 mod quotas;
 mod registering;
 mod restarting;
+mod retiring;
 mod shares;
 mod troubles;
 
