@@ -7,9 +7,8 @@ use dwarves_ports::chain::{ChainError, Standing, Tip};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 
-use super::NodeSettings;
-use super::network::Network;
 use super::one_node::Node;
+use super::settings::NodeSettings;
 
 /// Something to do with the nodes, where they are followed.
 pub(super) type Job = Box<dyn FnOnce(Rc<Engine>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
@@ -91,27 +90,4 @@ pub(super) fn start(
     let ended = || std::io::Error::other("the nodes' thread ended at its start");
     outcome.recv().map_err(|_| ended())??;
     Ok((sender, watched, stood))
-}
-
-impl NodeSettings {
-    /// The network with this genesis block, if it is the pool's: or else why not.
-    pub(super) fn check_network(&self, genesis: &str) -> Result<Network, String> {
-        let network = Network::of_genesis(genesis).ok_or_else(|| {
-            format!("its chain begins with {genesis}, which is none that the pool knows (Bitcoin, Litecoin)")
-        })?;
-        if network.coin.algorithm() != self.algorithm {
-            let right = network.coin.algorithm();
-            return Err(format!(
-                "it is on {network}, which needs chain.algorithm = \"{right}\" instead of \"{}\"",
-                self.algorithm
-            ));
-        }
-        if network.addresses() != self.addresses {
-            return Err(format!(
-                "it is on {network}, where chain.payout_address is not right: addresses begin with {}",
-                network.addresses().example()
-            ));
-        }
-        Ok(network)
-    }
 }

@@ -7,11 +7,11 @@ use dwarves_ports::chain::{NodeStanding, SyncState};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Reading;
 use super::finding::GuardSettings;
 use super::guard::look_once;
 use super::network::Network;
 use super::one_node::Node;
+use super::settings::Reading;
 use super::work::{Tested, test};
 use crate::rpc::{Endpoint, RpcClient, RpcError};
 

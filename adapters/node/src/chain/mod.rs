@@ -12,6 +12,7 @@
 //! | `proposal` | `getblocktemplate`'s answer, in the pool's own types |
 //! | `times` | which times a header may have |
 //! | `one_node` | the calls to one node, and what was last heard of it |
+//! | `settings` | what all of it is made with |
 //! | `finding` | what was found out of a node's chain |
 //! | `follow` | following one node's tip |
 //! | `choose` | which node is asked |
@@ -26,19 +27,14 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::work::{Algorithm, ChainTemplate, VersionRolling};
+use dwarves_domain::work::ChainTemplate;
 use dwarves_ports::chain::{
     BlockStatus, Chain, ChainError, ChainFuture, MinedCoinbase, Standing, SubmitOutcome, SyncState, Tip,
 };
-use dwarves_ports::clock::SharedClock;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-
-use crate::rpc::Endpoint;
 
 mod choose;
 mod engine;
@@ -49,6 +45,7 @@ pub mod inspect;
 mod network;
 mod one_node;
 mod proposal;
+mod settings;
 mod submit;
 mod times;
 mod wire;
@@ -56,57 +53,13 @@ mod work;
 
 pub use finding::GuardSettings;
 pub use network::{Coin, Network};
+pub use settings::{NodeSettings, Reading};
 
 use engine::{Engine, Job, View};
 
 /// How many calls may be under way, those about blocks that wait for their turn included. One more is answered
 /// [`ChainError::Unreachable`] at once.
 const CALLS_MAX: usize = 1_024;
-
-/// How templates are read.
-#[derive(Clone)]
-pub struct Reading {
-    /// The version bits that miners may roll, as far as the node takes them.
-    pub rolling: VersionRolling,
-    /// The pool's clock.
-    pub clock: SharedClock,
-}
-
-impl Reading {
-    /// Unix time in seconds.
-    fn now(&self) -> u32 {
-        u32::try_from(self.clock.date().secs().max(0)).unwrap_or(u32::MAX)
-    }
-}
-
-impl fmt::Debug for Reading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reading")
-            .field("rolling", &self.rolling)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What the chain is made with.
-#[derive(Clone, Debug)]
-pub struct NodeSettings {
-    /// The nodes, the preferred one first. At least one.
-    pub nodes: Vec<Endpoint>,
-    /// What the pool hashes: a node of another chain gives no work.
-    pub algorithm: Algorithm,
-    /// How addresses are written: a node of another network gives no work.
-    pub addresses: AddressFormat,
-    /// What coinbases pay; the blocks that test a node's rules are made with it.
-    pub payout_script: Vec<u8>,
-    /// The pool's tag in coinbases.
-    pub tag: String,
-    /// How templates are read.
-    pub reading: Reading,
-    /// What the operator knows of the chain.
-    pub guard: GuardSettings,
-    /// How often each node is looked at beside the long poll.
-    pub poll_every: Duration,
-}
 
 /// The chain of the operator's nodes. Clones are handles of the same thread, which ends with the last of them.
 #[derive(Clone)]

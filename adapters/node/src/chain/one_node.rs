@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::Reading;
 use super::finding::Finding;
 use super::network::Network;
 use super::proposal::{Proposal, ProposalError, Rules};
+use super::settings::Reading;
 use super::wire::{BlockJson, ChainInfoJson, DeploymentInfoJson, HeaderJson, TemplateJson};
 use crate::rpc::{Endpoint, RpcClient, RpcError};
 use dwarves_system::clock::Stopwatch;

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::*;
+use crate::rpc::Endpoint;
 use crate::rpc::scripted_node::{Act, Seen, nobody, serve};
+use dwarves_domain::work::{Algorithm, VersionRolling};
 use dwarves_system::clock::SystemClock;
 
 mod guard;
