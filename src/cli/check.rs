@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use dwarves_actors::pool_manager::effective;
+use dwarves_actors::pool_manager::settings;
 use dwarves_ports::chain::Chain;
 use dwarves_ports::store::Store;
 
@@ -205,7 +205,7 @@ fn tell_stored<W: Write>(
     settings: &BTreeMap<String, String>,
     findings: &mut Findings<W>,
 ) -> std::io::Result<()> {
-    for setting in effective::stored(settings) {
+    for setting in settings::stored(settings) {
         let detail = format!(
             "{} = {}, stored by an admin, beats file and environment (pool_manager forget_setting takes it back)",
             setting.key, setting.value

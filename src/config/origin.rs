@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
-use dwarves_actors::pool_manager::effective::{Effective, Origin};
+use dwarves_actors::pool_manager::settings::{Effective, Origin};
 use toml::{Table, Value};
 
 use super::load::{ConfigError, Document, Variables, read_file};

@@ -33,9 +33,9 @@ use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
 use crate::paymaster::messages::{ReadPayouts, ReadWaiting};
-use crate::pool_manager::effective::{self, Configured, Effective};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
+use crate::pool_manager::settings::{self, Configured, Effective};
 use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
@@ -241,7 +241,7 @@ pub async fn start(
         run_interval: settings.rewards.run_interval,
         fee: settings.rewards.terms.fee,
     };
-    for setting in effective::stored(&stored.settings) {
+    for setting in settings::stored(&stored.settings) {
         let (key, value) = (&setting.key, &setting.value);
         log::warn!(
             "setting {key} = {value}, stored by an admin, beats what is configured; pool_manager forget_setting takes it back"

@@ -18,7 +18,7 @@ use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
 use crate::paymaster::comparison::Compared;
 use crate::paymaster::holds::Holds;
 use crate::paymaster::{Paymaster, PaymasterParts};
-use crate::pool_manager::effective::Configured;
+use crate::pool_manager::settings::Configured;
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
 use crate::time_keeper::{TimeKeeper, TimeKeeperParts};

@@ -307,7 +307,7 @@ async fn a_stored_setting_is_shown_and_taken_back_at_once_and_for_good() {
             (payouts.threshold, payouts.paused),
             (configured.payouts.threshold, false)
         );
-        assert!(effective::stored(&bench.store.settings().await.unwrap()).is_empty());
+        assert!(settings::stored(&bench.store.settings().await.unwrap()).is_empty());
     }
     let unknown = ControlMessage::Pool(PoolControl::ForgetSetting("ledger.chain".to_owned()));
     let refused = ask(&bench.ports.deliver, Deliver(unknown)).await;

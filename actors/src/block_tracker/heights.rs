@@ -10,7 +10,7 @@ use dwarves_domain::ids::HeaderHash;
 
 use dwarves_domain::time::Span;
 
-use super::{Hold, Open};
+use super::{Delay, Open};
 use dwarves_ports::store::BlockState;
 
 /// Heights of which it is remembered how many candidates they had: as many as can be new at once.
@@ -90,12 +90,12 @@ pub(super) fn turn(hashes: &[HeaderHash], open: &BTreeMap<HeaderHash, Open>) -> 
         }
         match block.fate.0 {
             BlockState::Submitted if block.is_refused => {}
-            BlockState::Submitted => match block.hold {
-                Hold::None => next = next.or(Some(*hash)),
+            BlockState::Submitted => match block.delay {
+                Delay::None => next = next.or(Some(*hash)),
                 // The next one may fare better.
-                Hold::NotYet => {}
+                Delay::NotYet => {}
                 // The next one would not fare better.
-                Hold::Unreachable => return None,
+                Delay::Unreachable => return None,
             },
             BlockState::Accepted | BlockState::Immature | BlockState::Mature => is_sibling = true,
             BlockState::Orphaned | BlockState::Refused => {}

@@ -9,13 +9,13 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`messages`] | what it is told and asked |
-//! | `taking` | headers that meet the network's target, whatever becomes of their shares |
+//! | `intake` | headers that meet the network's target, whatever becomes of their shares |
 //! | `heights` | the blocks of each height: whose turn it is, and which one is in |
-//! | `settling` | blocks that have lost for good |
+//! | `settlement` | blocks that have lost for good |
 //! | `voice` | how much the log is told |
-//! | `submitting` | a block on its way to the chain, again and again |
-//! | `judging` | what became of the blocks, asked of a chain that is synced |
-//! | `noting` | each change on its way into the ledger |
+//! | `submission` | a block on its way to the chain, again and again |
+//! | `judgement` | what became of the blocks, asked of a chain that is synced |
+//! | `notes` | each change on its way into the ledger |
 //! | `recovery` | blocks on the chain that the ledger does not know |
 
 use std::collections::BTreeMap;
@@ -37,13 +37,13 @@ use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::store::{BlockRow, BlockState, FoundBlock, SharedStore, Write};
 
 mod heights;
-mod judging;
+mod intake;
+mod judgement;
 pub mod messages;
-mod noting;
+mod notes;
 mod recovery;
-mod settling;
-mod submitting;
-mod taking;
+mod settlement;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -105,7 +105,7 @@ struct Open {
     /// The chain may have it.
     was_submitted: bool,
     /// Why it is not submitted again before the next look.
-    hold: Hold,
+    delay: Delay,
     /// Who wants to know when it is stored.
     told: Vec<ReplyTo<CandidateReply>>,
     /// The pool would not have given credit for its time or version.
@@ -122,7 +122,7 @@ struct Open {
 
 /// Why a block is not submitted again at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hold {
+enum Delay {
     /// It may be.
     None,
     /// The chain will take it later, if at all.
@@ -145,10 +145,10 @@ pub struct BlockTracker {
     open: BTreeMap<HeaderHash, Open>,
     heights: Heights,
     /// Blocks that were followed, and are known when they come again.
-    settled: taking::Settled,
+    settled: intake::Settled,
     /// Candidates whose templates are being read, and who waits for them.
     rebuilding: BTreeMap<HeaderHash, Rebuilding>,
-    crowd: taking::Crowd,
+    crowd: intake::Crowd,
     voice: voice::Voice,
     /// Submissions under way: of the first blocks of their heights, and of siblings.
     submitting: (usize, usize),
@@ -175,9 +175,9 @@ impl BlockTracker {
             parts,
             open: open.collect(),
             heights,
-            settled: taking::Settled::default(),
+            settled: intake::Settled::default(),
             rebuilding: BTreeMap::new(),
-            crowd: taking::Crowd::default(),
+            crowd: intake::Crowd::default(),
             voice: voice::Voice::default(),
             submitting: (0, 0),
             is_asking_sync: false,
@@ -305,11 +305,11 @@ impl Open {
             is_asking: false,
             submitting: None,
             was_submitted: false,
-            hold: Hold::None,
+            delay: Delay::None,
             told: Vec::new(),
             is_doubtful: false,
             has_new_finder: false,
-            retry_in: submitting::RETRY_FIRST,
+            retry_in: submission::RETRY_FIRST,
             is_refused: false,
             is_missing: false,
         }

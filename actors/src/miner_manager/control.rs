@@ -9,8 +9,8 @@ use dwarves_domain::target::Difficulty;
 use dwarves_ports::store::{BanRow, Write};
 use serde_json::json;
 
-use super::joining::EARNED_DIFFICULTY;
 use super::messages::MinerControl;
+use super::sessions::EARNED_DIFFICULTY;
 use super::{MinerManager, ban_of};
 use crate::ask::{Ask, ReplyTo};
 use crate::control::Controlled;

@@ -23,9 +23,9 @@ const RAISED_BY: f64 = 20.0;
 
 /// A share whose verdict is known, or will be when the commit has come back.
 enum Pending {
-    /// In the batch, at this place.
+    /// Among the rows, at this place.
     Row(usize),
-    /// The same header is in this batch or one before it, on its way.
+    /// The same header is among these requests or those before them, on its way.
     SameAs(TemplateId, HeaderHash, WorkerId),
     /// It does not count.
     Rejected(RejectedShare),
@@ -38,7 +38,7 @@ impl Pending {
 }
 
 /// What one request came to so far.
-enum Request {
+enum JudgedRequest {
     Judged { miner: Hotkey, shares: Vec<Pending> },
     Refused(Refusal),
 }
@@ -60,8 +60,8 @@ struct Claimed {
 }
 
 /// Requests that were judged and wait for their commit.
-pub(super) struct Batch {
-    requests: Vec<Request>,
+pub(super) struct JudgedRequests {
+    requests: Vec<JudgedRequest>,
     claimed: Vec<Claimed>,
     /// When they were sent here: in running time, and as a date.
     sent_at: Timestamp,
@@ -76,7 +76,7 @@ pub(super) struct Batch {
     pub(super) needs_numbers: bool,
 }
 
-impl Batch {
+impl JudgedRequests {
     /// Judges `requests`: claims new headers, and decides everything that can be decided now.
     pub(super) fn judge(
         sent_at: Timestamp,
@@ -86,7 +86,7 @@ impl Batch {
         recent: &mut RecentShares,
         retired: &mut RetiredTemplates,
     ) -> Self {
-        let mut batch = Self {
+        let mut judged = Self {
             requests: Vec::with_capacity(requests.len()),
             claimed: Vec::new(),
             sent_at,
@@ -97,10 +97,10 @@ impl Batch {
             needs_numbers: false,
         };
         for request in requests {
-            let judged = batch.judge_request(request, registry, recent, retired);
-            batch.requests.push(judged);
+            let request = judged.judge_request(request, registry, recent, retired);
+            judged.requests.push(request);
         }
-        batch
+        judged
     }
 
     fn judge_request(
@@ -109,10 +109,10 @@ impl Batch {
         registry: &mut Registry,
         recent: &mut RecentShares,
         retired: &mut RetiredTemplates,
-    ) -> Request {
+    ) -> JudgedRequest {
         let miner = request.miner;
         if let Err(refusal) = welcome(registry, &miner, self.dated) {
-            return Request::Refused(refusal);
+            return JudgedRequest::Refused(refusal);
         }
         let before = (self.rows.len(), self.new_workers.len());
         let mut shares = Vec::with_capacity(request.shares.len());
@@ -164,12 +164,12 @@ impl Batch {
                     // Nothing of this request may count if not all of it can be judged.
                     refused("recent_shares_full");
                     self.give_back_from(before, registry, recent);
-                    return Request::Refused(Refusal::Busy);
+                    return JudgedRequest::Refused(Refusal::Busy);
                 }
                 ShareClaim::MinerFull => {
                     refused("miner_full");
                     self.give_back_from(before, registry, recent);
-                    return Request::Refused(Refusal::MinerFull);
+                    return JudgedRequest::Refused(Refusal::MinerFull);
                 }
                 ShareClaim::JobFull => {
                     refused("job_full");
@@ -183,7 +183,7 @@ impl Batch {
                         recent.release(template, proof.hash, mark);
                         self.give_back_from(before, registry, recent);
                         self.needs_numbers = true;
-                        return Request::Refused(Refusal::Busy);
+                        return JudgedRequest::Refused(Refusal::Busy);
                     };
                     if !credit.is_stored {
                         self.store_with(credit.worker, registry);
@@ -224,10 +224,10 @@ impl Batch {
                 }
             }
         }
-        Request::Judged { miner, shares }
+        JudgedRequest::Judged { miner, shares }
     }
 
-    /// Notes that this worker is to be stored with the batch.
+    /// Notes that this worker is to be stored with the rows.
     fn store_with(&mut self, id: WorkerId, registry: &Registry) {
         if self.new_workers.iter().any(|row| row.id == id) {
             return;
@@ -261,8 +261,8 @@ impl Batch {
     pub(super) fn needs_commit(&self) -> bool {
         let waits = |share: &Pending| !matches!(share, Pending::Rejected(_));
         self.requests.iter().any(|request| match request {
-            Request::Judged { shares, .. } => shares.iter().any(waits),
-            Request::Refused(_) => false,
+            JudgedRequest::Judged { shares, .. } => shares.iter().any(waits),
+            JudgedRequest::Refused(_) => false,
         })
     }
 
@@ -276,7 +276,7 @@ impl Batch {
         mut record: impl FnMut(Hotkey, Units),
     ) -> Vec<Judgement> {
         let sequence_of = |row: usize| {
-            let first = first.expect("a batch with rows has a first sequence");
+            let first = first.expect("requests with rows have a first sequence");
             Sequence::new(first.get() + row as u64)
         };
         for id in &self.stored_with {
@@ -326,8 +326,8 @@ impl Batch {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(refusal) => Err(refusal),
-                Request::Judged { miner, shares } => {
+                JudgedRequest::Refused(refusal) => Err(refusal),
+                JudgedRequest::Judged { miner, shares } => {
                     let verdicts: Option<_> = shares
                         .into_iter()
                         .map(|share| finish(&miner, share, registry))
@@ -351,8 +351,8 @@ impl Batch {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(refusal) => Err(refusal),
-                Request::Judged { .. } => Err(Refusal::Unavailable),
+                JudgedRequest::Refused(refusal) => Err(refusal),
+                JudgedRequest::Judged { .. } => Err(Refusal::Unavailable),
             })
             .collect()
     }
@@ -368,8 +368,8 @@ impl Batch {
         self.requests
             .into_iter()
             .map(|request| match request {
-                Request::Refused(refusal) => Err(refusal),
-                Request::Judged { shares, .. } => {
+                JudgedRequest::Refused(refusal) => Err(refusal),
+                JudgedRequest::Judged { shares, .. } => {
                     let known = |share| match share {
                         Pending::Rejected(rejected) => Ok(Err(rejected.reason)),
                         Pending::Row(_) | Pending::SameAs(..) => Err(Refusal::Unavailable),

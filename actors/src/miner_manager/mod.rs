@@ -26,13 +26,13 @@ use crate::ledger::messages::Commit;
 
 mod admission;
 mod control;
-mod joining;
 mod judge;
 pub mod messages;
-mod mining;
-mod registering;
-mod removing;
+mod registration;
+mod removal;
 pub mod restore;
+mod sessions;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -86,7 +86,7 @@ pub struct MinerMemory {
 pub struct MinerManager {
     parts: MinerManagerParts,
     memory: MinerMemory,
-    blocks_of_height: mining::BlocksOfHeight,
+    blocks_of_height: shares::BlocksOfHeight,
     retired: RetiredTemplates,
     paused: bool,
     /// New miners that are being stored, and whether each is an address. All machines of one may log in at once: it is
@@ -120,7 +120,7 @@ impl MinerManager {
         Self {
             parts,
             memory,
-            blocks_of_height: mining::BlocksOfHeight::default(),
+            blocks_of_height: shares::BlocksOfHeight::default(),
             retired: RetiredTemplates::default(),
             paused: false,
             registering: BTreeMap::new(),

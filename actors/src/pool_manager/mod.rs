@@ -29,14 +29,14 @@ use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadS
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::{HoldWork, ReadWork, WorkControl};
 
-pub mod effective;
 pub mod messages;
-mod reading;
+pub mod settings;
+mod status;
 #[cfg(test)]
 mod tests;
 
-use effective::{Configured, Effective};
 use messages::{ControlMessage, Deliver, LifeState, PoolControl, Stop};
+use settings::{Configured, Effective};
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 256;
@@ -165,12 +165,12 @@ impl PoolManager {
     /// Takes back what an admin stored: what is configured is put into force by the message that stores it, and
     /// with it what is stored is forgotten.
     fn forget_setting(&self, setting: String, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
-        let Some(stored_as) = effective::stored_as(&setting) else {
+        let Some(stored_as) = settings::stored_as(&setting) else {
             let why =
                 format!("{setting} is none of the settings that admins can store; see `settings` of status");
             return reply.answer(Err(Refusal::ControlRefused(why)));
         };
-        let Some(put_back) = effective::put_back(&setting, &self.parts.configured) else {
+        let Some(put_back) = settings::put_back(&setting, &self.parts.configured) else {
             let why = format!("{setting} names no miner or worker");
             return reply.answer(Err(Refusal::ControlRefused(why)));
         };

@@ -13,7 +13,7 @@ use dwarves_ports::store::{StoreAction, StoreError, Write};
 use serde_json::{Value, json};
 use tracing::{Instrument, Span as LogSpan};
 
-use super::gather::{Gathered, gather};
+use super::round_input::{Gathered, gather};
 use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
 use crate::ask::AskError;
 use crate::ledger::messages::Commit;

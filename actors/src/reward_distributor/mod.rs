@@ -28,8 +28,8 @@ use crate::time_keeper::messages::ClockNews;
 
 mod closing;
 pub mod control;
-mod gather;
 pub mod messages;
+mod round_input;
 #[cfg(test)]
 mod tests;
 

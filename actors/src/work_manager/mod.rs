@@ -23,18 +23,18 @@ use dwarves_ports::chain::{SharedChain, Standing};
 use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::store::{TemplateRow, Write};
 
-mod following;
-mod guarding;
 mod handlers;
-mod keeping;
-mod lacking;
+mod lack;
 pub mod messages;
+mod retention;
+mod template_feed;
 #[cfg(test)]
 mod tests;
+mod tip_guard;
 
 use crate::live_work::{LackOfWork, LiveWork, WorkChanged};
-use following::RETRY_FIRST;
-use keeping::Kept;
+use retention::Kept;
+use template_feed::RETRY_FIRST;
 
 /// Questions that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 8_192;

@@ -29,20 +29,20 @@ use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, M
 use crate::work_manager::messages::IssuedJob;
 use crate::work_manager::messages::{IssueJob, Subscribe};
 
+mod blocks;
 mod early;
-mod fetching;
-mod finding;
-mod hashing;
+mod jobs;
 pub mod ladder;
 pub mod messages;
+mod proofs;
 mod rolled;
+mod shares;
 mod solution;
-mod submitting;
 #[cfg(test)]
 mod tests;
 
+use blocks::AwaitedBlocks;
 use early::Early;
-use finding::Candidates;
 use ladder::{Ladder, Rigs};
 use messages::{FetchWork, SharesAnswer};
 
@@ -109,7 +109,7 @@ struct Asker {
     /// How often its shares were to be hashed.
     times: u8,
     /// Those of its shares that are blocks.
-    candidates: Candidates,
+    candidates: AwaitedBlocks,
     /// What the log says of its shares belongs together.
     span: LogSpan,
 }

@@ -11,7 +11,7 @@ use dwarves_domain::ids::HeaderHash;
 use tracing::{Instrument, Level};
 
 use super::heights::{self, Turn};
-use super::{BlockTracker, Hold, LOOK_EVERY, in_time};
+use super::{BlockTracker, Delay, LOOK_EVERY, in_time};
 use crate::spans;
 use dwarves_ports::chain::{ChainError, SubmitOutcome};
 use dwarves_ports::clock::Moment;
@@ -28,7 +28,7 @@ impl BlockTracker {
     /// Submits every block that the chain has not taken yet, as far as it is their turn.
     pub(super) fn submit_all(&mut self, ctx: &mut Context<Self>) {
         for open in self.open.values_mut() {
-            open.hold = Hold::None;
+            open.delay = Delay::None;
         }
         self.submit_next(ctx);
     }
@@ -115,7 +115,7 @@ impl BlockTracker {
                 self.taken(hash, ctx);
             }
             Ok(SubmitOutcome::NotYet(why)) => {
-                self.submit_later(hash, Hold::NotYet, &why, ctx);
+                self.submit_later(hash, Delay::NotYet, &why, ctx);
             }
             Ok(SubmitOutcome::Refused(why)) => {
                 if let Some(open) = self.open.get_mut(&hash) {
@@ -133,7 +133,7 @@ impl BlockTracker {
                 }
                 self.judge_all(ctx);
             }
-            Err(error) => self.submit_later(hash, Hold::Unreachable, &error.to_string(), ctx),
+            Err(error) => self.submit_later(hash, Delay::Unreachable, &error.to_string(), ctx),
         }
     }
 
@@ -151,19 +151,19 @@ impl BlockTracker {
         self.note(hash, ctx);
     }
 
-    fn submit_later(&mut self, hash: HeaderHash, hold: Hold, why: &str, ctx: &mut Context<Self>) {
+    fn submit_later(&mut self, hash: HeaderHash, delay: Delay, why: &str, ctx: &mut Context<Self>) {
         self.view.submissions_failed += 1;
         let Some(open) = self.open.get_mut(&hash) else {
             return;
         };
         let is_new = open.retry_in == RETRY_FIRST;
-        open.hold = hold;
+        open.delay = delay;
         let wait = open.retry_in;
         if wait < LOOK_EVERY.to_std() {
             open.retry_in = wait * 2;
             ctx.run_later(wait, move |this, ctx| {
                 if let Some(open) = this.open.get_mut(&hash) {
-                    open.hold = Hold::None;
+                    open.delay = Delay::None;
                     this.submit_next(ctx);
                 }
             });

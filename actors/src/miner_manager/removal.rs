@@ -9,7 +9,7 @@ use dwarves_domain::units::Units;
 use dwarves_ports::store::{Write, Written};
 use serde_json::json;
 
-use super::joining::earned_key;
+use super::sessions::earned_key;
 use super::{MinerManager, row_of};
 use crate::ask::ReplyTo;
 use crate::control::Controlled;

@@ -4,8 +4,8 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use serde_json::json;
 
-use super::effective;
 use super::messages::{LifeState, PoolView, ReadPool};
+use super::settings;
 use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
@@ -56,7 +56,7 @@ impl PoolManager {
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
             let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
             let stored = store.settings().await.ok();
-            let settings = stored.map(|stored| effective::to_json(&effective::merge(&configured, &stored)));
+            let settings = stored.map(|stored| settings::to_json(&settings::merge(&configured, &stored)));
             reply.answer(Ok(json!({
                 "state": view.state.as_str(),
                 "ready": view.hindrances.is_empty(),

@@ -29,7 +29,7 @@ const OFFER_AGAIN: Duration = Duration::from_millis(100);
 const CROWDED_FOR: dwarves_domain::time::Span = dwarves_domain::time::Span::from_secs(1);
 
 /// What is waited for: the places of shares that are blocks, and what the tracker says of each.
-pub(super) type Candidates = Vec<(usize, oneshot::Receiver<CandidateReply>)>;
+pub(super) type AwaitedBlocks = Vec<(usize, oneshot::Receiver<CandidateReply>)>;
 
 impl SubmissionHandler {
     /// The template with this number, if blocks of it are taken.
@@ -96,7 +96,7 @@ impl SubmissionHandler {
     }
 
     /// Hands found blocks to the block tracker.
-    pub(super) fn hand_over(&mut self, found: Vec<(usize, Found)>, ctx: &mut Context<Self>) -> Candidates {
+    pub(super) fn hand_over(&mut self, found: Vec<(usize, Found)>, ctx: &mut Context<Self>) -> AwaitedBlocks {
         let at = self.clock.date();
         let hand_over = |(place, found): (usize, Found)| {
             let candidate = found.candidate;

@@ -5,7 +5,7 @@ use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use tracing::Level;
 
-use super::{BlockTracker, Hold};
+use super::{BlockTracker, Delay};
 use crate::ledger::messages::Commit;
 use dwarves_ports::store::{BlockState, Write};
 
@@ -57,7 +57,7 @@ impl BlockTracker {
                 };
                 let is_waiting =
                     open.fate.0 == BlockState::Submitted && open.submitting.is_none() && !open.is_refused;
-                if is_waiting && (place > 0 || open.hold == Hold::NotYet) {
+                if is_waiting && (place > 0 || open.delay == Delay::NotYet) {
                     lost.push(*hash);
                 }
             }

@@ -5,7 +5,7 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_ports::store::{Write, Written};
 
-use super::judge::Batch;
+use super::judge::JudgedRequests;
 use super::messages::{
     AssignWorker, Assigned, CheckedShares, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
 };
@@ -81,7 +81,7 @@ impl MinerManager {
         self.forget_retired();
         let memory = &mut self.memory;
         let dated = self.parts.clock.date_of(sent_at);
-        let mut batch = Batch::judge(
+        let mut judged = JudgedRequests::judge(
             sent_at,
             dated,
             requests,
@@ -89,7 +89,7 @@ impl MinerManager {
             &mut memory.recent,
             &mut self.retired,
         );
-        for row in &mut batch.rows {
+        for row in &mut judged.rows {
             if let Some(block) = &row.block {
                 let found = BlockFound {
                     hash: row.hash,
@@ -105,30 +105,30 @@ impl MinerManager {
                 row.block = row.block.take().filter(|_| is_told);
             }
         }
-        if batch.needs_numbers {
+        if judged.needs_numbers {
             self.give_numbers_then(ctx, |_, _, _| {});
         }
         self.look_at_room();
         self.make_room(ctx);
-        if !batch.needs_commit() {
-            return reply.answer(self.apply(batch, None));
+        if !judged.needs_commit() {
+            return reply.answer(self.apply(judged, None));
         }
-        let rows = std::mem::take(&mut batch.rows);
+        let rows = std::mem::take(&mut judged.rows);
         // A name is stored with its first share.
-        let mut writes: Vec<_> = batch.new_workers.drain(..).map(Write::AddWorker).collect();
+        let mut writes: Vec<_> = judged.new_workers.drain(..).map(Write::AddWorker).collect();
         if !rows.is_empty() {
             writes.push(Write::AppendShares(rows));
         }
         // An empty commit is answered after the one that is under way: the repeats' fate is known by then.
         self.commit(writes, ctx, move |this, result, _| {
             let judgements = match result {
-                Ok(written) => this.apply(batch, written.last()),
+                Ok(written) => this.apply(judged, written.last()),
                 // The pool stops, and what is stored shows at the next start. Until then the headers stay claimed,
                 // so that nothing can count twice.
-                Err(error) if error.leaves_doubt() => batch.unknown(),
+                Err(error) if error.leaves_doubt() => judged.unknown(),
                 Err(error) => {
                     tracing::debug!("shares were not stored: {error}");
-                    batch.failed(&mut this.memory.registry, &mut this.memory.recent)
+                    judged.failed(&mut this.memory.registry, &mut this.memory.recent)
                 }
             };
             reply.answer(judgements);
@@ -183,17 +183,17 @@ impl MinerManager {
         }
     }
 
-    fn apply(&mut self, batch: Batch, written: Option<&Written>) -> Vec<Judgement> {
+    fn apply(&mut self, judged: JudgedRequests, written: Option<&Written>) -> Vec<Judgement> {
         let first = match written {
             Some(Written::Shares { first, .. }) => Some(*first),
             _ => None,
         };
         let memory = &mut self.memory;
-        if let Some(last) = batch.last_sequence(first) {
+        if let Some(last) = judged.last_sequence(first) {
             memory.last_sequence = memory.last_sequence.max(last);
         }
         let performance = &mut memory.performance;
-        batch.applied(first, &mut memory.registry, &mut memory.recent, |miner, units| {
+        judged.applied(first, &mut memory.registry, &mut memory.recent, |miner, units| {
             performance.record(miner, units);
         })
     }

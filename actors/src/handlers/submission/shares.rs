@@ -12,7 +12,7 @@ use dwarves_domain::share::{Candidate, Rejection, Submission};
 use dwarves_domain::source::Source;
 use dwarves_domain::work::Job;
 
-use super::finding::Candidates;
+use super::blocks::AwaitedBlocks;
 use super::ladder::Rigs;
 use super::messages::{SharesAnswer, SubmitShares};
 use super::solution::{Solution, Solutions};
@@ -196,7 +196,7 @@ impl SubmissionHandler {
 
 /// The places of the blocks that the tracker has taken. One that is not stored in time is on its way to the chain all
 /// the same.
-async fn taken(candidates: Candidates) -> Vec<usize> {
+async fn taken(candidates: AwaitedBlocks) -> Vec<usize> {
     let mut places = Vec::new();
     for (place, said) in candidates {
         match tokio::time::timeout(STORED_IN, said).await {
