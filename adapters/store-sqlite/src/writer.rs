@@ -9,8 +9,7 @@ use tokio::sync::oneshot;
 
 use super::append_state::Known;
 use super::conservation;
-use super::error::OpenError;
-use super::error::{Outcome, commit_error};
+use super::error::{OpenError, Outcome, commit_error};
 use super::life_start;
 use super::log_mover::LogMover;
 use super::write::{self, Draft, prune};

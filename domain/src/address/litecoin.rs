@@ -4,10 +4,9 @@
 //! too, which Litecoin had at first, and its own. Addresses of the extension blocks (`ltcmweb1...`) are none that
 //! a coinbase or a payout on the main chain can pay, and witness programs of versions 8 and 9 are Litecoin's own.
 
-use bitcoin::base58;
 use bitcoin::bech32::segwit;
 use bitcoin::hashes::Hash;
-use bitcoin::{PubkeyHash, ScriptBuf, ScriptHash, WitnessProgram, WitnessVersion};
+use bitcoin::{PubkeyHash, ScriptBuf, ScriptHash, WitnessProgram, WitnessVersion, base58};
 
 use super::{Fault, PayoutAddress, meaning_of};
 

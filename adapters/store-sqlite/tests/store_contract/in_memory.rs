@@ -1,10 +1,9 @@
 //! What only the store in memory does.
 
-use dwarves_ports::store::{StoreErrorKind, Write, Written};
+use dwarves_ports::store::{Store, StoreErrorKind, Write, Written};
 use dwarves_store_sqlite::{InlineStore, OpenError};
 
 use super::block_on;
-use dwarves_ports::store::Store;
 
 fn setting(store: &InlineStore) -> Result<String, StoreErrorKind> {
     let settings = block_on(store.settings()).map_err(|error| error.kind())?;
