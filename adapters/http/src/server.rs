@@ -19,11 +19,11 @@ use actix_web::{App, web};
 use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
-use super::configure;
 use super::connections::line::Line;
 use super::connections::stream::ClientStream;
 use super::connections::{ConnectionLimits, Connections, handshake};
 use super::requests;
+use super::routes::configure;
 use super::state::HttpState;
 
 /// How often it is looked which connections are of no use any more.
