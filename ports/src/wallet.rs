@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::payouts::{
-    Batch, ChooseError, Chosen, FeeTerms, Funds, OutPoint, Purse, Rival, Seen, Signed, Spend, Txid,
+    ChooseError, Chosen, FeeTerms, Funds, OutPoint, PayoutBatch, Purse, Rival, Seen, Signed, Spend, Txid,
 };
 use dwarves_domain::units::Amount;
 
@@ -132,7 +132,7 @@ impl std::error::Error for WalletError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildRequest {
     /// Whom it pays, and who bears the fee.
-    pub batch: Batch,
+    pub batch: PayoutBatch,
     /// What the network is offered, and how much it may carry.
     pub terms: FeeTerms,
     /// The most that the network may take.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{
-    Batch, FeeTerms, Funds, OutPoint, Payout, PayoutState, Plan, Purse, Transition, Txid, WhyHeld, plan,
+    FeeTerms, Funds, OutPoint, Payout, PayoutBatch, PayoutState, Plan, Purse, Transition, Txid, WhyHeld, plan,
 };
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{Write, Written};
@@ -82,8 +82,8 @@ impl Machine {
         Err(Ended::Trouble(Trouble::new(TroubleKind::WalletRefused, detail)))
     }
 
-    pub(super) fn batch(&self, plan: &Plan) -> Result<Batch, Ended> {
-        let batch = Batch::new(plan.parts.clone(), self.settings.payer, self.settings.addresses);
+    pub(super) fn batch(&self, plan: &Plan) -> Result<PayoutBatch, Ended> {
+        let batch = PayoutBatch::new(plan.parts.clone(), self.settings.payer, self.settings.addresses);
         batch.map_err(|error| Ended::Trouble(Trouble::new(TroubleKind::AddressRefused, error.to_string())))
     }
 
@@ -166,7 +166,7 @@ impl Machine {
         if payout.state != PayoutState::Reserved {
             return Ok(Made::Done);
         }
-        let batch = match Batch::new(payout.parts.clone(), payout.payer, self.settings.addresses) {
+        let batch = match PayoutBatch::new(payout.parts.clone(), payout.payer, self.settings.addresses) {
             Ok(batch) => batch,
             Err(error) => {
                 let error = WalletError::new(WalletErrorKind::Refused, error.to_string());
@@ -220,7 +220,7 @@ impl Machine {
 
     /// Keeps in mind what was wrong with a batch that the wallet refused. Returns scripts that have to wait while it
     /// is not known which of them is wrong.
-    async fn learn(&mut self, batch: &Batch, error: WalletError) -> Result<BTreeSet<Vec<u8>>, Ended> {
+    async fn learn(&mut self, batch: &PayoutBatch, error: WalletError) -> Result<BTreeSet<Vec<u8>>, Ended> {
         let none = BTreeSet::new();
         match error.kind() {
             WalletErrorKind::BadAddress(script) => {

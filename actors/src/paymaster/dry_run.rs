@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use dwarves_domain::payouts::{Batch, FeePayer, Funds, OutPoint, Output, Part, Plan, Price, Sizes, Txid};
+use dwarves_domain::payouts::{
+    FeePayer, Funds, OutPoint, Output, Part, PayoutBatch, Plan, Price, Sizes, Txid,
+};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::wallet::WalletState;
@@ -36,7 +38,7 @@ impl Machine {
             return Err(Refusal::Unavailable);
         };
         let payer = self.settings.payer;
-        let batch = match Batch::new(planned.plan.parts.clone(), payer, self.settings.addresses) {
+        let batch = match PayoutBatch::new(planned.plan.parts.clone(), payer, self.settings.addresses) {
             Ok(batch) => batch,
             Err(error) => return Err(Refusal::ControlRefused(error.to_string())),
         };

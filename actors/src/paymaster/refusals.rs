@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::payouts::{Batch, FeePayer, Output, Part};
+use dwarves_domain::payouts::{FeePayer, Output, Part, PayoutBatch};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
 use dwarves_ports::wallet::{BuildRequest, WalletAction, WalletError, WalletErrorKind};
@@ -32,7 +32,7 @@ impl Machine {
     /// If none of them is to blame: what then hinders payouts.
     pub(super) async fn find_refused(
         &mut self,
-        batch: &Batch,
+        batch: &PayoutBatch,
         whole: &WalletError,
     ) -> Result<BTreeSet<Vec<u8>>, Ended> {
         let outputs = batch.outputs();
@@ -117,7 +117,7 @@ impl Machine {
             }
         };
         let parts = outputs.iter().zip(0..).map(part);
-        let batch = match Batch::new(parts.collect(), FeePayer::Pool, self.settings.addresses) {
+        let batch = match PayoutBatch::new(parts.collect(), FeePayer::Pool, self.settings.addresses) {
             Ok(batch) => batch,
             Err(error) => return Ok(Verdict::Refused(error.to_string())),
         };

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use dwarves_domain::payouts::{Batch, FeePayer, FeeTerms, OutPoint, Txid, read_transaction};
+use dwarves_domain::payouts::{FeePayer, FeeTerms, OutPoint, PayoutBatch, Txid, read_transaction};
 use dwarves_domain::units::{Amount, BasisPoints};
 
 use dwarves_ports::wallet::{BuildRequest, Built};
 
 /// The request for a batch: the network may take at most `terms.fee_max` of what is paid.
-pub(super) fn build_request(batch: &Batch, terms: FeeTerms) -> BuildRequest {
+pub(super) fn build_request(batch: &PayoutBatch, terms: FeeTerms) -> BuildRequest {
     BuildRequest {
         batch: batch.clone(),
         terms,
@@ -20,7 +20,7 @@ pub(super) fn build_request(batch: &Batch, terms: FeeTerms) -> BuildRequest {
 /// coin of a payout that stands, and takes no more fee than it may. Returns each part's fee.
 pub(super) fn check_signed(
     built: &Built,
-    batch: &Batch,
+    batch: &PayoutBatch,
     fee_max: BasisPoints,
     known: &BTreeSet<Txid>,
     spent: &BTreeSet<OutPoint>,

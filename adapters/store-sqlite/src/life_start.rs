@@ -13,11 +13,11 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::columns::{Cells, all};
 use super::error::{Outcome, corrupt};
 use super::row_codec;
-use super::write::Draft;
+use super::write::Transaction;
 
 /// Begins a new life.
-pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredState> {
-    let connection = draft.connection;
+pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcome<StoredState> {
+    let connection = transaction.connection;
     connection.execute(
         "UPDATE pool SET life = life + 1, created_at = COALESCE(created_at, ?1)",
         [now.millis()],
@@ -39,7 +39,7 @@ pub(super) fn start(draft: &mut Draft<'_>, now: Timestamp) -> Outcome<StoredStat
         })??;
     let last_template: Option<u32> =
         connection.query_row("SELECT MAX(id) FROM templates", [], |row| row.get(0))?;
-    let tail = draft.known.tail;
+    let tail = transaction.known.tail;
     Ok(StoredState {
         life,
         next_template: last_template.map_or(TemplateId::new(1), |id| TemplateId::new(id).next()),

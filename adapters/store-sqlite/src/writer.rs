@@ -12,7 +12,7 @@ use super::conservation;
 use super::error::{OpenError, Outcome, commit_error};
 use super::life_start;
 use super::log_mover::LogMover;
-use super::write::{self, Draft, prune};
+use super::write::{self, Transaction, prune};
 
 /// Where an answer goes. Nobody may be waiting for it any more: that is no error.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -67,12 +67,12 @@ impl Writer {
 
     /// Begins a new life.
     pub(super) fn start(&mut self, now: Timestamp) -> Result<StoredState, StoreError> {
-        self.transact("starting", |draft| life_start::start(draft, now))
+        self.transact("starting", |transaction| life_start::start(transaction, now))
     }
 
     /// Applies all of `writes` or nothing. If shares are to be pruned then, [`Self::is_pruning`] says so.
     pub(super) fn commit(&mut self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
-        let written = self.transact("committing", |draft| write::apply_all(draft, writes));
+        let written = self.transact("committing", |transaction| write::apply_all(transaction, writes));
         self.is_pruning |= written.is_ok() && writes.iter().any(|w| matches!(w, Write::PruneShares { .. }));
         written
     }
@@ -84,7 +84,7 @@ impl Writer {
 
     /// Prunes a little.
     pub(super) fn prune_piece(&mut self) {
-        let piece = self.transact("pruning", |draft| prune::piece(draft.connection));
+        let piece = self.transact("pruning", |transaction| prune::piece(transaction.connection));
         self.is_pruning = match piece {
             Ok(more) => more,
             Err(error) => {
@@ -98,7 +98,7 @@ impl Writer {
     fn transact<T>(
         &mut self,
         during: &str,
-        work: impl FnOnce(&mut Draft<'_>) -> Outcome<T>,
+        work: impl FnOnce(&mut Transaction<'_>) -> Outcome<T>,
     ) -> Result<T, StoreError> {
         if let Some(error) = &self.unknown {
             return Err(error.clone());
@@ -106,7 +106,7 @@ impl Writer {
         self.execute("BEGIN IMMEDIATE")
             .map_err(|error| super::error::Fail::Sql(error).into_store_error("beginning a transaction"))?;
         let undo = self.known.begin();
-        let done = work(&mut Draft::new(&self.connection, &mut self.known));
+        let done = work(&mut Transaction::new(&self.connection, &mut self.known));
         let failed = match done {
             Ok(value) => match self.execute("COMMIT") {
                 Ok(()) => return Ok(value),

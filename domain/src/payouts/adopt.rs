@@ -10,7 +10,7 @@ use crate::address::{AddressFormat, PayoutAddress};
 use crate::hotkey::Hotkey;
 use crate::units::Amount;
 
-use super::batch::{Batch, FeePayer, Part};
+use super::batch::{FeePayer, Part, PayoutBatch};
 use super::plan::Payee;
 use super::txid::Txid;
 
@@ -171,7 +171,7 @@ impl Payees {
                 .filter(|payee| payee.payable > Amount::ZERO);
             with_balance.map(|payee| part(payee.hotkey, address, payee.payable))
         });
-        let batch = Batch::new(payees.collect(), FeePayer::Miners, self.addresses).ok()?;
+        let batch = PayoutBatch::new(payees.collect(), FeePayer::Miners, self.addresses).ok()?;
         let mut expected: Vec<(String, Amount)> = batch
             .outputs_after(fee)
             .ok()?

@@ -102,7 +102,7 @@ impl Part {
     /// What the miner receives.
     ///
     /// # Panics
-    /// If the fee were more than the amount, which [`Batch::parts_after`] refuses.
+    /// If the fee were more than the amount, which [`PayoutBatch::parts_after`] refuses.
     pub fn net(&self) -> Amount {
         let net = self.amount.checked_sub(self.fee);
         net.expect("a part's fee is at most the part")
@@ -122,7 +122,7 @@ pub struct Output {
 
 /// Why a payout cannot be made into a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BatchError {
+pub enum PayoutBatchError {
     /// An address is not one of the chain in use.
     #[error("address {address} of {hotkey} is {why}")]
     Address {
@@ -148,7 +148,7 @@ pub enum BatchError {
 
 /// A payout as its transaction is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct PayoutBatch {
     parts: Vec<Part>,
     /// For each part, the output that it goes to.
     output_of: Vec<usize>,
@@ -158,18 +158,22 @@ pub struct Batch {
     total: Amount,
 }
 
-impl Batch {
+impl PayoutBatch {
     /// The batch of `parts`, with the parts of each address merged.
     ///
     /// # Errors
     /// If an address is not one of `addresses`, or the sum does not fit.
-    pub fn new(parts: Vec<Part>, payer: FeePayer, addresses: AddressFormat) -> Result<Self, BatchError> {
+    pub fn new(
+        parts: Vec<Part>,
+        payer: FeePayer,
+        addresses: AddressFormat,
+    ) -> Result<Self, PayoutBatchError> {
         let mut outputs: Vec<(String, Vec<u8>)> = Vec::new();
         let mut by_script: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
         let mut output_of = Vec::with_capacity(parts.len());
         for part in &parts {
             let address = PayoutAddress::parse(&part.address, addresses);
-            let address = address.map_err(|error| BatchError::Address {
+            let address = address.map_err(|error| PayoutBatchError::Address {
                 hotkey: part.hotkey,
                 address: part.address.clone(),
                 why: error.to_string(),
@@ -187,7 +191,7 @@ impl Batch {
             output_of,
             outputs,
             payer,
-            total: total.ok_or(BatchError::Overflow)?,
+            total: total.ok_or(PayoutBatchError::Overflow)?,
             parts,
         })
     }
@@ -211,7 +215,7 @@ impl Batch {
     ///
     /// # Errors
     /// If that is more than what they are to be paid.
-    pub fn parts_after(&self, fee: Amount) -> Result<Vec<Part>, BatchError> {
+    pub fn parts_after(&self, fee: Amount) -> Result<Vec<Part>, PayoutBatchError> {
         let mut parts = self.parts.clone();
         for part in &mut parts {
             part.fee = Amount::ZERO;
@@ -220,13 +224,13 @@ impl Batch {
             return Ok(parts);
         }
         if fee > self.total {
-            return Err(BatchError::Fee {
+            return Err(PayoutBatchError::Fee {
                 fee,
                 total: self.total,
             });
         }
         let weights = parts.iter().map(|part| (part.hotkey, part.amount.sats().into()));
-        let weights = Weights::sum(weights).map_err(|_| BatchError::Overflow)?;
+        let weights = Weights::sum(weights).map_err(|_| PayoutBatchError::Overflow)?;
         let of_miners: BTreeMap<Hotkey, Amount> = split(fee, &weights)
             .into_iter()
             .map(|credit| (credit.hotkey, credit.amount))
@@ -246,8 +250,8 @@ impl Batch {
     /// The outputs once it is known what of the network's fee the miners bear.
     ///
     /// # Errors
-    /// As [`Batch::parts_after`].
-    pub fn outputs_after(&self, fee: Amount) -> Result<Vec<Output>, BatchError> {
+    /// As [`PayoutBatch::parts_after`].
+    pub fn outputs_after(&self, fee: Amount) -> Result<Vec<Output>, PayoutBatchError> {
         Ok(self.merge(&self.parts_after(fee)?, Part::net))
     }
 

@@ -5,7 +5,7 @@
 
 use crate::units::{Amount, BasisPoints};
 
-use super::batch::{Batch, FeePayer, FeeRate};
+use super::batch::{FeePayer, FeeRate, PayoutBatch};
 use super::txid::OutPoint;
 
 /// Coins more than are needed that may be taken so that change is worth keeping, instead of being left to the network.
@@ -63,7 +63,7 @@ impl Outputs {
     }
 
     /// The outputs of a batch.
-    pub fn of(batch: &Batch) -> Self {
+    pub fn of(batch: &PayoutBatch) -> Self {
         let outputs = batch.outputs();
         let all = outputs.iter().map(|output| Self::one(output.script.len()));
         all.fold(Self::default(), Self::and)
@@ -325,7 +325,7 @@ impl Purse {
     ///
     /// # Errors
     /// As [`Purse::price`].
-    pub fn choose(&self, batch: &Batch, fee_max: Amount) -> Result<Chosen, ChooseError> {
+    pub fn choose(&self, batch: &PayoutBatch, fee_max: Amount) -> Result<Chosen, ChooseError> {
         let price = self.price(batch.total(), Outputs::of(batch), batch.payer(), fee_max)?;
         let coins = self.coins.iter().take(price.inputs);
         Ok(Chosen {

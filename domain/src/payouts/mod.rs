@@ -34,7 +34,7 @@ pub mod txid;
 mod tests;
 
 pub use adopt::{AdoptError, Adopted, Payees, Spend};
-pub use batch::{Batch, BatchError, FeePayer, FeeRate, Output, Part};
+pub use batch::{FeePayer, FeeRate, Output, Part, PayoutBatch, PayoutBatchError};
 pub use coins::{ChooseError, Chosen, FeeTerms, Funds, Outputs, Price, Purse, Sizes};
 pub use draft::plan;
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};

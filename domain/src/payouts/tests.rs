@@ -203,7 +203,7 @@ proptest! {
         let total: u64 = amounts.iter().sum();
         let fee = sats(u64::try_from(u128::from(total) * u128::from(percent) / 100).unwrap());
         let parts: Vec<Part> = parts.collect();
-        let batch = Batch::new(parts.clone(), FeePayer::Miners, AddressFormat::BitcoinRegtest).unwrap();
+        let batch = PayoutBatch::new(parts.clone(), FeePayer::Miners, AddressFormat::BitcoinRegtest).unwrap();
         let after = batch.parts_after(fee).unwrap();
         prop_assert_eq!(after.iter().map(|part| part.fee.sats()).sum::<u64>(), fee.sats());
         for part in &after {
@@ -223,7 +223,7 @@ proptest! {
             outputs.iter().map(|output| (output.script.clone(), output.amount.sats())).collect();
         prop_assert_eq!(of_batch.len(), outputs.len(), "one output an address");
         prop_assert_eq!(of_batch, by_script);
-        let pool_pays = Batch::new(parts, FeePayer::Pool, AddressFormat::BitcoinRegtest).unwrap();
+        let pool_pays = PayoutBatch::new(parts, FeePayer::Pool, AddressFormat::BitcoinRegtest).unwrap();
         prop_assert_eq!(pool_pays.outputs_after(fee).unwrap(), pool_pays.outputs());
     }
 
@@ -240,7 +240,7 @@ proptest! {
             fee: Amount::ZERO,
             borne: Amount::ZERO,
         }).collect();
-        let batch = Batch::new(parts, FeePayer::Miners, AddressFormat::BitcoinRegtest).unwrap();
+        let batch = PayoutBatch::new(parts, FeePayer::Miners, AddressFormat::BitcoinRegtest).unwrap();
         for part in batch.parts_after(batch.total().fee(rules.terms.fee_max)).unwrap() {
             prop_assert!(part.net() >= rules.dust, "{} of {}", part.net(), part.amount);
         }
@@ -255,7 +255,7 @@ proptest! {
             hotkey: key(1), address: ADDRESSES[0].to_owned(), amount: sats(amount),
             fee: Amount::ZERO, borne: Amount::ZERO,
         };
-        let batch = Batch::new(vec![part], payer, AddressFormat::BitcoinRegtest).unwrap();
+        let batch = PayoutBatch::new(vec![part], payer, AddressFormat::BitcoinRegtest).unwrap();
         let terms = FeeTerms {
             rate: FeeRate::new(rate).unwrap(),
             fee_max: BasisPoints::new(BasisPoints::WHOLE).unwrap(),

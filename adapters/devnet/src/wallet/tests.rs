@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, FeeTerms, Part, read_transaction};
+use dwarves_domain::payouts::{FeePayer, FeeRate, FeeTerms, Part, PayoutBatch, read_transaction};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::BasisPoints;
@@ -48,7 +48,7 @@ fn request(amount: u64, payer: FeePayer) -> BuildRequest {
         fee: Amount::ZERO,
         borne: Amount::ZERO,
     };
-    let batch = Batch::new(vec![part], payer, AddressFormat::BitcoinRegtest).unwrap();
+    let batch = PayoutBatch::new(vec![part], payer, AddressFormat::BitcoinRegtest).unwrap();
     BuildRequest {
         fee_max: batch.total(),
         batch,

@@ -19,7 +19,7 @@ pub(super) const CALLS_MAX: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Something to do with the transport, where it lives.
-type Job = Box<dyn FnOnce(&mut Transport) + Send>;
+type Task = Box<dyn FnOnce(&mut Transport) + Send>;
 
 /// Speaks with one node. Clones share one thread, one queue and one connection; the thread ends with the last.
 ///
@@ -27,7 +27,7 @@ type Job = Box<dyn FnOnce(&mut Transport) + Send>;
 /// one under way is carried out to its end.
 #[derive(Clone)]
 pub struct RpcClient {
-    jobs: SyncSender<Job>,
+    tasks: SyncSender<Task>,
     address: Arc<str>,
     wallet: Option<Arc<str>>,
     timeout: Duration,
@@ -39,16 +39,16 @@ impl RpcClient {
     /// # Errors
     /// If the thread cannot be started.
     pub fn start(endpoint: Endpoint, name: &str) -> std::io::Result<Self> {
-        let (jobs, waiting) = sync_channel::<Job>(CALLS_MAX);
+        let (tasks, waiting) = sync_channel::<Task>(CALLS_MAX);
         let address = endpoint.to_string().into();
         let mut transport = Transport::new(endpoint);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            for job in waiting {
-                job(&mut transport);
+            for task in waiting {
+                task(&mut transport);
             }
         })?;
         Ok(Self {
-            jobs,
+            tasks,
             address,
             wallet: None,
             timeout: TIMEOUT,
@@ -94,12 +94,12 @@ impl RpcClient {
             timeout: self.timeout,
         };
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(move |transport: &mut Transport| {
+        let task = Box::new(move |transport: &mut Transport| {
             if !reply.is_closed() {
                 let _nobody_waits = reply.send(transport.call(&call));
             }
         });
-        self.jobs.try_send(job).map_err(|error| match error {
+        self.tasks.try_send(task).map_err(|error| match error {
             TrySendError::Full(_) => RpcError::Busy(format!("{CALLS_MAX} calls wait for {}", self.address)),
             TrySendError::Disconnected(_) => RpcError::Unreachable(ended()),
         })?;

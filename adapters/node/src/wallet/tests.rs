@@ -2,7 +2,7 @@
 
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::payouts::{Batch, FeePayer, FeeRate, FeeTerms, Part};
+use dwarves_domain::payouts::{FeePayer, FeeRate, FeeTerms, Part, PayoutBatch};
 use dwarves_domain::units::BasisPoints;
 
 use super::*;
@@ -31,7 +31,7 @@ fn request(amount: u64) -> BuildRequest {
         fee: Amount::ZERO,
         borne: Amount::ZERO,
     };
-    let batch = Batch::new(vec![part], FeePayer::Pool, AddressFormat::LitecoinRegtest).unwrap();
+    let batch = PayoutBatch::new(vec![part], FeePayer::Pool, AddressFormat::LitecoinRegtest).unwrap();
     BuildRequest {
         fee_max: batch.total(),
         batch,
@@ -106,7 +106,7 @@ async fn a_bad_address_is_told_apart_and_named() {
         address: "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn".to_owned(),
         ..asked.batch.parts()[0].clone()
     };
-    asked.batch = Batch::new(vec![part], FeePayer::Pool, AddressFormat::LitecoinRegtest).unwrap();
+    asked.batch = PayoutBatch::new(vec![part], FeePayer::Pool, AddressFormat::LitecoinRegtest).unwrap();
     let script = asked.batch.outputs()[0].script.clone();
     let refused = wallet.build(asked).await.unwrap_err();
     assert_eq!(*refused.kind(), WalletErrorKind::BadAddress(script));

@@ -8,7 +8,7 @@ use dwarves_ports::store::{Accounting, BlockState, FoundBlock, LedgerPosition, S
 use rusqlite::{OptionalExtension, params};
 
 use super::journal::owner;
-use super::{Draft, total_overflow};
+use super::{Transaction, total_overflow};
 use crate::append_state::Tail;
 use crate::columns::{Cells, int, sats, units};
 use crate::error::{Outcome, conflict};
@@ -26,7 +26,7 @@ struct NewBlock<'a> {
     confirmations: u32,
 }
 
-impl Draft<'_> {
+impl Transaction<'_> {
     /// Stores the block that a share is, or moves one that is there already to the share's place.
     pub(super) fn add_share_block(
         &mut self,

@@ -8,7 +8,7 @@ use dwarves_domain::ledger::{Account, Postings};
 use dwarves_domain::time::Timestamp;
 use rusqlite::{OptionalExtension, params};
 
-use super::Draft;
+use super::Transaction;
 use crate::columns::{Cells, int};
 use crate::conservation;
 use crate::error::{Outcome, corrupt};
@@ -36,7 +36,7 @@ pub(super) fn owner(hotkey: Option<&Hotkey>) -> &[u8] {
     hotkey.map_or(&[], |hotkey| hotkey.as_bytes())
 }
 
-impl Draft<'_> {
+impl Transaction<'_> {
     /// Enters the postings. What they promise by their type is checked again here, because this is where it becomes
     /// durable.
     pub(super) fn enter(&mut self, cause: Cause<'_>, at: Timestamp, postings: &Postings) -> Outcome<()> {

@@ -7,12 +7,12 @@ use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{BanRow, CounterRow, WorkerRow, Written};
 use rusqlite::{OptionalExtension, params};
 
-use super::{Draft, expect_stored};
+use super::{Transaction, expect_stored};
 use crate::columns::{Cells, int, units};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::row_codec;
 
-impl Draft<'_> {
+impl Transaction<'_> {
     pub(super) fn register_miner(
         &mut self,
         hotkey: &Hotkey,

@@ -18,7 +18,7 @@ mod shares;
 mod templates;
 
 /// A transaction in the making.
-pub(super) struct Draft<'a> {
+pub(super) struct Transaction<'a> {
     pub(super) connection: &'a Connection,
     pub(super) known: &'a mut Known,
     /// Templates that this transaction's shares refer to, and whether the transactions of each are gone.
@@ -27,7 +27,7 @@ pub(super) struct Draft<'a> {
     books_changed: bool,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> Transaction<'a> {
     pub(super) fn new(connection: &'a Connection, known: &'a mut Known) -> Self {
         Self {
             connection,
@@ -136,21 +136,21 @@ impl<'a> Draft<'a> {
 }
 
 /// Applies all writes of a commit, in order.
-pub(super) fn apply_all(draft: &mut Draft<'_>, writes: &[Write]) -> Outcome<Vec<Written>> {
-    let mut batch = shares::Batch::new(draft.known.tail);
+pub(super) fn apply_all(transaction: &mut Transaction<'_>, writes: &[Write]) -> Outcome<Vec<Written>> {
+    let mut batch = shares::Batch::new(transaction.known.tail);
     let mut written = Vec::with_capacity(writes.len());
     for write in writes {
         let applied = match (write, written.last()) {
             (Write::AppendAuditIfDone(row), Some(Written::Done)) => {
-                draft.append_audit(row).map(|()| Written::Done)
+                transaction.append_audit(row).map(|()| Written::Done)
             }
-            _ => draft.apply(write, &mut batch),
+            _ => transaction.apply(write, &mut batch),
         };
         written.push(applied.map_err(|fail| in_write(fail, write))?);
     }
-    draft.end_batch(&batch)?;
-    if draft.books_changed {
-        conservation::check(draft.connection)?;
+    transaction.end_batch(&batch)?;
+    if transaction.books_changed {
+        conservation::check(transaction.connection)?;
     }
     Ok(written)
 }

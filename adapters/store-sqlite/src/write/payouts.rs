@@ -10,13 +10,13 @@ use dwarves_ports::store::Written;
 use rusqlite::{OptionalExtension, params};
 
 use super::journal::Cause;
-use super::{Draft, expect_stored};
+use super::{Transaction, expect_stored};
 use crate::columns::{Cells, int, sats};
 use crate::error::{Outcome, conflict, corrupt};
 use crate::read::payouts::{self, Parts};
 use crate::row_codec::encode_inputs;
 
-impl Draft<'_> {
+impl Transaction<'_> {
     fn payable_of(&self, hotkey: &Hotkey) -> Outcome<Amount> {
         let account = Account::Miner(*hotkey, Balance::Payable);
         let amount = self

@@ -6,12 +6,12 @@ use dwarves_ports::store::{Accounting, CreditKind};
 use rusqlite::{OptionalExtension, params};
 
 use super::journal::Cause;
-use super::{Draft, expect_stored};
+use super::{Transaction, expect_stored};
 use crate::columns::{Cells, int, sats};
 use crate::conservation;
 use crate::error::{Outcome, conflict};
 
-impl Draft<'_> {
+impl Transaction<'_> {
     pub(super) fn close_round(
         &mut self,
         round: &ClosedRound,

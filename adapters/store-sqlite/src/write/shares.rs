@@ -5,7 +5,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{ShareRow, Written};
 use rusqlite::{OptionalExtension, params};
 
-use super::{Draft, total_overflow};
+use super::{Transaction, total_overflow};
 use crate::append_state::Tail;
 use crate::columns::{int, units};
 use crate::error::{Outcome, conflict};
@@ -25,7 +25,7 @@ impl Batch {
     }
 }
 
-impl Draft<'_> {
+impl Transaction<'_> {
     pub(super) fn append_shares(&mut self, shares: &[ShareRow], batch: &mut Batch) -> Outcome<Written> {
         let first = self.known.tail.sequence.next();
         let mut insert = self.statement(

@@ -4,12 +4,12 @@ use dwarves_domain::ids::TemplateId;
 use dwarves_ports::store::TemplateRow;
 use rusqlite::{OptionalExtension, params};
 
-use super::Draft;
+use super::Transaction;
 use crate::columns::{int, sats};
 use crate::error::{Outcome, conflict};
 use crate::row_codec;
 
-impl Draft<'_> {
+impl Transaction<'_> {
     pub(super) fn save_template(&mut self, row: &TemplateRow) -> Outcome<()> {
         let chain = &row.chain;
         let known = self

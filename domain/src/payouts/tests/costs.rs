@@ -155,7 +155,7 @@ fn coins_beyond_every_amount_are_not_needed() {
 #[test]
 fn a_fee_may_take_all_and_not_a_sat_more() {
     let parts = vec![part(1, 100), part(2, 50)];
-    let batch = Batch::new(parts, FeePayer::Miners, AddressFormat::BitcoinRegtest).unwrap();
+    let batch = PayoutBatch::new(parts, FeePayer::Miners, AddressFormat::BitcoinRegtest).unwrap();
     let nets = |fee| -> Vec<u64> {
         let parts = batch.parts_after(sats(fee)).unwrap();
         parts.iter().map(|part| part.net().sats()).collect()
@@ -164,7 +164,7 @@ fn a_fee_may_take_all_and_not_a_sat_more() {
     assert_eq!(nets(3), [98, 49]);
     assert_eq!(nets(150), [0, 0]);
     for fee in [151, 1_000] {
-        let refused = BatchError::Fee {
+        let refused = PayoutBatchError::Fee {
             fee: sats(fee),
             total: sats(150),
         };

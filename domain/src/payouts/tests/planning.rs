@@ -38,7 +38,7 @@ proptest! {
                 prop_assert!(price.vbytes <= world.rules.terms.vbytes_max);
                 let (cheapest, _, _) = world.cost(total, &scripts).unwrap();
                 prop_assert!(u128::from(price.fee.sats()) >= cheapest);
-                let batch = Batch::new(planned.parts.clone(), world.rules.payer, AddressFormat::BitcoinRegtest);
+                let batch = PayoutBatch::new(planned.parts.clone(), world.rules.payer, AddressFormat::BitcoinRegtest);
                 let batch = batch.unwrap();
                 let chosen = world.purse().choose(&batch, batch.total().fee(world.rules.terms.fee_max));
                 prop_assert_eq!(chosen.unwrap().fee, price.fee, "what is told is what is taken");
