@@ -11,7 +11,7 @@ use super::one_node::Node;
 use super::settings::NodeSettings;
 
 /// Something to do with the nodes, where they are followed.
-pub(super) type Job = Box<dyn FnOnce(Rc<Engine>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+pub(super) type Task = Box<dyn FnOnce(Rc<Engine>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// What those see who wait for a tip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +39,16 @@ pub(super) struct Engine {
     pub(super) tip_moved: Notify,
 }
 
-/// Starts the thread. It ends when nobody can send it jobs any more.
+/// Starts the thread. It ends when nobody can send it tasks any more.
 pub(super) fn start(
     settings: NodeSettings,
-    jobs_max: usize,
+    tasks_max: usize,
 ) -> std::io::Result<(
-    mpsc::Sender<Job>,
+    mpsc::Sender<Task>,
     watch::Receiver<View>,
     watch::Receiver<Standing>,
 )> {
-    let (sender, mut jobs) = mpsc::channel::<Job>(jobs_max);
+    let (sender, mut tasks) = mpsc::channel::<Task>(tasks_max);
     let (view, watched) = watch::channel(View::Starting);
     let (standing, stood) = watch::channel(Standing::default());
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -82,8 +82,8 @@ pub(super) fn start(
                     tokio::task::spawn_local(Rc::clone(&engine).follow(Rc::clone(node)));
                 }
                 tokio::task::spawn_local(Rc::clone(&engine).guard());
-                while let Some(job) = jobs.recv().await {
-                    tokio::task::spawn_local(job(Rc::clone(&engine)));
+                while let Some(task) = tasks.recv().await {
+                    tokio::task::spawn_local(task(Rc::clone(&engine)));
                 }
             });
         })?;

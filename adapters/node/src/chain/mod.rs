@@ -55,7 +55,7 @@ pub use finding::GuardSettings;
 pub use network::{Coin, Network};
 pub use settings::{NodeSettings, Reading};
 
-use engine::{Engine, Job, View};
+use engine::{Engine, Task, View};
 
 /// How many calls may be under way, those about blocks that wait for their turn included. One more is answered
 /// [`ChainError::Unreachable`] at once.
@@ -64,7 +64,7 @@ const CALLS_MAX: usize = 1_024;
 /// The chain of the operator's nodes. Clones are handles of the same thread, which ends with the last of them.
 #[derive(Clone)]
 pub struct NodeChain {
-    jobs: mpsc::Sender<Job>,
+    tasks: mpsc::Sender<Task>,
     view: watch::Receiver<View>,
     standing: watch::Receiver<Standing>,
     calls: Arc<Semaphore>,
@@ -76,9 +76,9 @@ impl NodeChain {
     /// # Errors
     /// If a thread cannot be started.
     pub fn start(settings: NodeSettings) -> std::io::Result<Self> {
-        let (jobs, view, standing) = engine::start(settings, CALLS_MAX)?;
+        let (tasks, view, standing) = engine::start(settings, CALLS_MAX)?;
         Ok(Self {
-            jobs,
+            tasks,
             view,
             standing,
             calls: Arc::new(Semaphore::new(CALLS_MAX)),
@@ -96,13 +96,13 @@ impl NodeChain {
             let busy = || ChainError::Unreachable("too many questions wait for the nodes".to_owned());
             let permit = Arc::clone(&this.calls).try_acquire_owned().map_err(|_| busy())?;
             let (reply, answer) = oneshot::channel();
-            let job: Job = Box::new(move |engine| {
+            let task: Task = Box::new(move |engine| {
                 Box::pin(async move {
                     let _nobody_waits = reply.send(work(engine).await);
                     drop(permit);
                 })
             });
-            this.jobs.try_send(job).map_err(|_| busy())?;
+            this.tasks.try_send(task).map_err(|_| busy())?;
             answer.await.map_err(|_| closed())?
         })
     }
