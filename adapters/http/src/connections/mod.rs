@@ -13,7 +13,7 @@
 //! | [`stream`] | a connection's bytes: read no faster than they are answered |
 //! | `head` | where a request's head ends, and how long its body is |
 //! | [`handshake`] | the PROXY header and the place, before the first request |
-//! | [`line`] | a request and its connection: who is being served, and what reserved places serve |
+//! | [`mod@line`] | a request and its connection: who is being served, and what reserved places serve |
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;

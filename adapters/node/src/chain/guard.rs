@@ -1,7 +1,7 @@
 //! Which chain each node is on: what the operator knows, what the other nodes have, and what the node itself says.
 //!
 //! All nodes are looked at again and again, and whenever a tip moves. What follows is the domain's to say
-//! ([`Evidence`]); here it is gathered. A question that is not answered changes nothing: what was found out before
+//! (`Evidence`); here it is gathered. A question that is not answered changes nothing: what was found out before
 //! stands until it is found out anew, so that a node that went away on another chain is on it when it comes back.
 
 use std::rc::Rc;
