@@ -90,6 +90,9 @@ impl Devnet {
 
     /// While stalled, the chain has no templates, no tip and no status for those outside
     /// ([`ChainError::NotReady`]), and cannot be reached with a block ([`ChainError::Unreachable`]).
+    ///
+    /// [`ChainError::NotReady`]: dwarves_ports::chain::ChainError::NotReady
+    /// [`ChainError::Unreachable`]: dwarves_ports::chain::ChainError::Unreachable
     /// Commands are still carried out.
     ///
     /// # Errors
