@@ -90,13 +90,13 @@ impl Devnet {
 
     /// While stalled, the chain has no templates, no tip and no status for those outside
     /// ([`ChainError::NotReady`]), and cannot be reached with a block ([`ChainError::Unreachable`]).
-    ///
-    /// [`ChainError::NotReady`]: dwarves_ports::chain::ChainError::NotReady
-    /// [`ChainError::Unreachable`]: dwarves_ports::chain::ChainError::Unreachable
     /// Commands are still carried out.
     ///
     /// # Errors
     /// If the chain is closed.
+    ///
+    /// [`ChainError::NotReady`]: dwarves_ports::chain::ChainError::NotReady
+    /// [`ChainError::Unreachable`]: dwarves_ports::chain::ChainError::Unreachable
     pub async fn stall(&self, stalled: bool) -> Result<(), CommandError> {
         Ok(self.run(move |engine| engine.stall(stalled)).await?)
     }
