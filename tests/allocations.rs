@@ -41,7 +41,7 @@ const AT_ONCE: usize = 16;
 const ACCEPTED_MAX: f64 = 4.0;
 /// The same for one that is refused for its difficulty. Measured: 2.2.
 const REFUSED_MAX: f64 = 2.75;
-/// The most bytes that a session holds while it waits. Measured: 2,022, of which 190 are for what the log says of it.
+/// The most bytes that a session holds while it waits. Measured: 2,022.
 const WAITING_MAX: f64 = 2_500.0;
 /// The same when it has heard of a block. Measured: 2,038.
 const AFTER_BLOCK_MAX: f64 = 2_500.0;
