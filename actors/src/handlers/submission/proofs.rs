@@ -48,7 +48,7 @@ impl SubmissionHandler {
     /// Hashes what is to be hashed and takes the request into the next message to the miner manager.
     pub(super) fn prove(&mut self, solutions: Solutions, asker: Asker, ctx: &mut Context<Self>) {
         if self.proof_of_work.algorithm() == Algorithm::Sha256d {
-            return self.on_judged(solutions.judged(Candidate::hash), asker, ctx);
+            return self.on_judged(solutions.judged(asker.received_at, Candidate::hash), asker, ctx);
         }
         let mut hashed = HashMap::new();
         let mut unknown = Vec::new();
@@ -62,7 +62,7 @@ impl SubmissionHandler {
         }
         if unknown.is_empty() {
             return self.on_judged(
-                solutions.judged(|candidate| hashed[&candidate.hash()]),
+                solutions.judged(asker.received_at, |candidate| hashed[&candidate.hash()]),
                 asker,
                 ctx,
             );
@@ -85,7 +85,7 @@ impl SubmissionHandler {
             this.remember(&fresh);
             hashed.extend(fresh);
             this.on_judged(
-                solutions.judged(|candidate| hashed[&candidate.hash()]),
+                solutions.judged(asker.received_at, |candidate| hashed[&candidate.hash()]),
                 asker,
                 ctx,
             );

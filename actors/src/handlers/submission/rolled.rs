@@ -40,15 +40,13 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
                 RolledShare::Rejected(rejected) => Solution::Rejected(rejected),
             })
             .collect();
-        let received_at = self.clock.now();
         let solutions = Solutions {
             miner,
-            received_at,
             // The session has seen to it that the share is the worker's.
             worker: None,
             shares,
         };
-        let asker = Asker::new(source, received_at, ask.reply, has_place);
+        let asker = Asker::new(source, self.clock.now(), ask.reply, has_place);
         self.prove(solutions, asker, ctx);
     }
 }

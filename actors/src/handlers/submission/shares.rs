@@ -69,7 +69,6 @@ impl SubmissionHandler {
             .collect();
         let solutions = Solutions {
             miner,
-            received_at: asker.received_at,
             worker,
             shares,
         };

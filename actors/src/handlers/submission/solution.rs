@@ -125,15 +125,15 @@ impl Solution {
 /// A request whose shares passed the cheap checks.
 pub(super) struct Solutions {
     pub(super) miner: Hotkey,
-    pub(super) received_at: Timestamp,
     pub(super) worker: Option<WorkerName>,
     pub(super) shares: Vec<Solution>,
 }
 
 impl Solutions {
-    /// What becomes of the shares, and which of them are blocks, by their places.
+    /// What becomes of the shares, which came then, and which of them are blocks, by their places.
     pub(super) fn judged(
         self,
+        received_at: Timestamp,
         mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
     ) -> (CheckedShares, Vec<(usize, Found)>) {
         let miner = self.miner;
@@ -146,7 +146,7 @@ impl Solutions {
         let shares = self.shares.into_iter().enumerate().map(judge).collect();
         let checked = CheckedShares {
             miner,
-            received_at: self.received_at,
+            received_at,
             worker: self.worker,
             shares,
         };

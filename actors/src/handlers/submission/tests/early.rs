@@ -57,6 +57,12 @@ async fn without_news_the_wait_ends_and_the_share_is_stale() {
     nothing_is_judged(&mut bench).await;
     bench.pass(5).await;
     let judging = bench.judging().await;
+    let (came, sent) = (judging.payload.requests[0].received_at, judging.payload.sent_at);
+    assert_eq!(
+        (came, sent),
+        (BEGIN, BEGIN.plus(Span::from_secs(3))),
+        "a share is held against its arrival"
+    );
     assert_eq!(found(&judging.payload), [vec![Err(Rejection::Stale)]]);
 }
 
