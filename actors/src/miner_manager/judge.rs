@@ -5,7 +5,7 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
-use dwarves_domain::miners::{CountedShare, RecentShares, Registry, RetiredTemplates, ShareClaim, Slot};
+use dwarves_domain::miners::{CountedShare, RecentShares, Registry, ShareClaim, Slot};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{AcceptedShare, ProvenShare, RejectedShare, Rejection};
 use dwarves_domain::target::Difficulty;
@@ -84,7 +84,6 @@ impl JudgedRequests {
         requests: Vec<CheckedShares>,
         registry: &mut Registry,
         recent: &mut RecentShares,
-        retired: &mut RetiredTemplates,
     ) -> Self {
         let mut judged = Self {
             requests: Vec::with_capacity(requests.len()),
@@ -97,7 +96,7 @@ impl JudgedRequests {
             needs_numbers: false,
         };
         for request in requests {
-            let request = judged.judge_request(request, registry, recent, retired);
+            let request = judged.judge_request(request, registry, recent);
             judged.requests.push(request);
         }
         judged
@@ -108,7 +107,6 @@ impl JudgedRequests {
         request: CheckedShares,
         registry: &mut Registry,
         recent: &mut RecentShares,
-        retired: &mut RetiredTemplates,
     ) -> JudgedRequest {
         let miner = request.miner;
         if let Err(refusal) = welcome(registry, &miner, self.dated) {
@@ -138,21 +136,13 @@ impl JudgedRequests {
             }
             let worker = Some(job.worker());
             let template = job.template().id();
-            if retired.was_over(template, request.received_at) {
+            if recent.was_over(template, request.received_at) {
                 refused("stale");
                 shares.push(Pending::rejected(Rejection::Stale, worker));
                 continue;
             }
             let mark = job.id().mark();
-            let mut claim = recent.claim(template, proof.hash, miner, mark);
-            if matches!(claim, ShareClaim::Full | ShareClaim::MinerFull) {
-                // Live work needs the room of what is over.
-                let oldest = retired.forget(self.sent_at, true);
-                if template >= oldest && recent.retire_before(oldest) {
-                    claim = recent.claim(template, proof.hash, miner, mark);
-                }
-            }
-            match claim {
+            match recent.claim(template, proof.hash, miner, mark) {
                 ShareClaim::Duplicate(first) => {
                     refused("duplicate");
                     shares.push(Pending::rejected(Rejection::Duplicate(first), worker));

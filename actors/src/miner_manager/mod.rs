@@ -11,7 +11,7 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, WorkerId};
 use dwarves_domain::miners::{
-    Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard, RetiredTemplates, Standing,
+    Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard, Standing,
 };
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
@@ -87,7 +87,6 @@ pub struct MinerManager {
     parts: MinerManagerParts,
     memory: MinerMemory,
     blocks_of_height: shares::BlocksOfHeight,
-    retired: RetiredTemplates,
     paused: bool,
     /// New miners that are being stored, and whether each is an address. All machines of one may log in at once: it is
     /// new only once.
@@ -121,7 +120,6 @@ impl MinerManager {
             parts,
             memory,
             blocks_of_height: shares::BlocksOfHeight::default(),
-            retired: RetiredTemplates::default(),
             paused: false,
             registering: BTreeMap::new(),
             addresses_refused: NewcomersRefused::default(),
@@ -300,7 +298,8 @@ impl Handler<SaveCountersDue> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, _: SaveCountersDue, ctx: &mut Self::Context) {
-        self.forget_retired();
+        let now = self.now();
+        self.memory.recent.forget_retired(now);
         self.save_counters(ctx);
         self.save_earned(ctx);
         self.forget_orphans(ctx);

@@ -78,17 +78,12 @@ impl MinerManager {
         if self.paused {
             return reply.answer(requests.iter().map(|_| Err(Refusal::Paused)).collect());
         }
-        self.forget_retired();
+        let now = self.now();
         let memory = &mut self.memory;
+        memory.recent.forget_retired(now);
         let dated = self.parts.clock.date_of(sent_at);
-        let mut judged = JudgedRequests::judge(
-            sent_at,
-            dated,
-            requests,
-            &mut memory.registry,
-            &mut memory.recent,
-            &mut self.retired,
-        );
+        let mut judged =
+            JudgedRequests::judge(sent_at, dated, requests, &mut memory.registry, &mut memory.recent);
         for row in &mut judged.rows {
             if let Some(block) = &row.block {
                 let found = BlockFound {
@@ -155,15 +150,6 @@ impl BlocksOfHeight {
 }
 
 impl MinerManager {
-    /// Forgets the headers of templates that are over, as soon as no share of them is still on its way, or at once when
-    /// half of the room is taken: live work needs it more.
-    pub(super) fn forget_retired(&mut self) {
-        let recent = &mut self.memory.recent;
-        let is_room_needed = recent.len() >= recent.capacity() / 2;
-        let oldest = self.retired.forget(self.parts.clock.now(), is_room_needed);
-        recent.retire_before(oldest);
-    }
-
     /// Notes whether the room for live shares is nearly full, and says so once.
     fn look_at_room(&mut self) {
         let recent = &self.memory.recent;
@@ -203,8 +189,8 @@ impl Handler<WorkRetired> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, news: WorkRetired, _: &mut Self::Context) {
-        self.retired.retire(news.oldest, self.now());
-        self.forget_retired();
+        let now = self.now();
+        self.memory.recent.retire(news.oldest, now);
         self.look_at_room();
     }
 }

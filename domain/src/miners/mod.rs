@@ -10,7 +10,7 @@
 //! | [`performance`] | work in the window that ends now |
 //! | [`rejects`] | when many refused requests are too many: one ladder for Stratum and HTTP |
 //! | [`rigs`] | whose shares over HTTP are mostly wrong, and until when they are kept out |
-//! | [`retired`] | since when templates are over: a share is held against the moment at which it came |
+//! | `retired` | since when templates are over: a share is held against the moment at which it came |
 //! | [`hashrate`] | hashes per second from the difficulty of shares |
 
 pub mod hashrate;
@@ -21,7 +21,7 @@ pub mod recent;
 pub mod registry;
 pub mod rejects;
 pub mod replay;
-pub mod retired;
+mod retired;
 pub mod rigs;
 
 pub use hashrate::Hashrate;
@@ -33,5 +33,4 @@ pub use registry::{
     Ban, CountedShare, Counters, Credit, Miner, OutOfNumbers, Registry, RegistryLimits, Standing, Worker,
 };
 pub use replay::{NonceClaim, ReplayGuard};
-pub use retired::RetiredTemplates;
 pub use rigs::{KeptOutRigs, Ladders, Rig, RigAt};

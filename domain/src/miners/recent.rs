@@ -9,8 +9,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 
+use super::retired::RetiredTemplates;
 use crate::hotkey::Hotkey;
 use crate::ids::{HeaderHash, Sequence, TemplateId};
+use crate::time::Timestamp;
 use crate::work::JobMark;
 
 /// How much of the room one miner and one job may take.
@@ -38,10 +40,11 @@ impl Quotas {
     }
 }
 
-/// The accepted headers of the live templates. Bounded.
+/// The accepted headers of the live templates, and for a moment of those that are over. Bounded.
 #[derive(Clone, Debug)]
 pub struct RecentShares {
     sets: BTreeMap<TemplateId, Set>,
+    retired: RetiredTemplates,
     holders: Holders,
     quotas: Quotas,
     seed: u64,
@@ -154,6 +157,7 @@ impl RecentShares {
     pub fn new(capacity: usize, quotas: Quotas, seed: u64) -> Self {
         Self {
             sets: BTreeMap::new(),
+            retired: RetiredTemplates::default(),
             holders: Holders {
                 numbers: HashMap::with_hasher(SeededHashes(seed)),
                 held: Vec::new(),
@@ -166,8 +170,26 @@ impl RecentShares {
         }
     }
 
-    /// Claims a header of a live template, that `miner` found with this job.
+    /// Claims a header of a live template, that `miner` found with this job. What is over makes room for it.
     pub fn claim(
+        &mut self,
+        template: TemplateId,
+        hash: HeaderHash,
+        miner: Hotkey,
+        job: JobMark,
+    ) -> ShareClaim {
+        let claim = self.claim_in_room(template, hash, miner, job);
+        if !matches!(claim, ShareClaim::Full | ShareClaim::MinerFull) {
+            return claim;
+        }
+        let oldest = self.retired.forget_all();
+        if template >= oldest && self.retire_before(oldest) {
+            return self.claim_in_room(template, hash, miner, job);
+        }
+        claim
+    }
+
+    fn claim_in_room(
         &mut self,
         template: TemplateId,
         hash: HeaderHash,
@@ -275,9 +297,31 @@ impl RecentShares {
         }
     }
 
+    /// Templates before `oldest` are over from `now` on. Old news change nothing.
+    pub fn retire(&mut self, oldest: TemplateId, now: Timestamp) {
+        self.retired.retire(oldest, now);
+        self.forget_retired(now);
+    }
+
+    /// Whether the template was over when a share of it came.
+    pub fn was_over(&self, template: TemplateId, received_at: Timestamp) -> bool {
+        self.retired.was_over(template, received_at)
+    }
+
+    /// Forgets the headers of templates that are over, as soon as no share of them is still on its way, or at once when
+    /// half of the room is taken: live work needs it more.
+    pub fn forget_retired(&mut self, now: Timestamp) {
+        let oldest = if self.len >= self.capacity / 2 {
+            self.retired.forget_all()
+        } else {
+            self.retired.forget_past(now)
+        };
+        self.retire_before(oldest);
+    }
+
     /// Forgets the headers of templates before `oldest`: their jobs are stale whatever is submitted. Returns whether there
     /// were any.
-    pub fn retire_before(&mut self, oldest: TemplateId) -> bool {
+    fn retire_before(&mut self, oldest: TemplateId) -> bool {
         if self.sets.keys().next().is_none_or(|first| *first >= oldest) {
             return false;
         }

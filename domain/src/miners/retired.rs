@@ -17,7 +17,7 @@ const MOMENTS_MAX: usize = 64;
 
 /// The moments at which templates were retired lately. Bounded.
 #[derive(Clone, Debug)]
-pub struct RetiredTemplates {
+pub(super) struct RetiredTemplates {
     /// Templates before this one are over for every share.
     forgotten: TemplateId,
     /// The oldest live template from each moment on; both grow.
@@ -35,7 +35,7 @@ impl Default for RetiredTemplates {
 
 impl RetiredTemplates {
     /// Templates before `oldest` are over from `now` on. Old news change nothing.
-    pub fn retire(&mut self, oldest: TemplateId, now: Timestamp) {
+    pub(super) fn retire(&mut self, oldest: TemplateId, now: Timestamp) {
         let known = self.since.back().map_or(self.forgotten, |(_, known)| *known);
         if oldest <= known {
             return;
@@ -49,16 +49,24 @@ impl RetiredTemplates {
     }
 
     /// Whether the template was over when a share of it came.
-    pub fn was_over(&self, template: TemplateId, received_at: Timestamp) -> bool {
+    pub(super) fn was_over(&self, template: TemplateId, received_at: Timestamp) -> bool {
         let retired = self.since.iter().find(|(_, oldest)| template < *oldest);
         template < self.forgotten || retired.is_some_and(|(at, _)| *at < received_at)
     }
 
-    /// Forgets the moments of which no share is still under way, or all of them if the room is needed. Returns the oldest
-    /// template of which a share may still count: the headers before it can be forgotten.
-    pub fn forget(&mut self, now: Timestamp, is_room_needed: bool) -> TemplateId {
-        let is_past = |at: Timestamp| is_room_needed || now.since(at) >= UNDER_WAY_MAX;
+    /// Forgets the moments of which no share is still under way. Returns the oldest template of which a share may still
+    /// count: the headers before it can be forgotten.
+    pub(super) fn forget_past(&mut self, now: Timestamp) -> TemplateId {
+        let is_past = |at: Timestamp| now.since(at) >= UNDER_WAY_MAX;
         while self.since.front().is_some_and(|(at, _)| is_past(*at)) {
+            self.forget_first();
+        }
+        self.forgotten
+    }
+
+    /// The same of every moment: the room is needed.
+    pub(super) fn forget_all(&mut self) -> TemplateId {
+        while !self.since.is_empty() {
             self.forget_first();
         }
         self.forgotten
@@ -107,12 +115,12 @@ mod tests {
         let mut retired = RetiredTemplates::default();
         retired.retire(TWO, at(1_000));
         retired.retire(THREE, at(2_000));
-        assert_eq!(retired.forget(at(3_999), false), TemplateId::new(0));
+        assert_eq!(retired.forget_past(at(3_999)), TemplateId::new(0));
         assert!(!retired.was_over(ONE, at(500)));
-        assert_eq!(retired.forget(at(4_000), false), TWO);
+        assert_eq!(retired.forget_past(at(4_000)), TWO);
         assert!(retired.was_over(ONE, at(500)));
         assert!(!retired.was_over(TWO, at(500)));
-        assert_eq!(retired.forget(at(4_000), true), THREE);
+        assert_eq!(retired.forget_all(), THREE);
         assert!(retired.was_over(TWO, at(500)));
     }
 
