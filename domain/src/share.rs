@@ -131,7 +131,7 @@ pub struct ProvenShare {
 /// its miner is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RejectedShare {
-    /// Why.
+    /// Why it does not count.
     pub reason: Rejection,
     /// Whose it is, if that is known.
     pub worker: Option<WorkerId>,

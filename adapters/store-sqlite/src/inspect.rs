@@ -43,7 +43,7 @@ impl InlineStore {
     /// Whose a worker is, if it is stored.
     ///
     /// # Panics
-    /// As all of these: if the database can not be read.
+    /// As all of these: if the database cannot be read.
     pub fn owner_of_worker(&self, worker: WorkerId) -> Option<Hotkey> {
         self.inspect(|connection| {
             let owner = connection
@@ -58,7 +58,7 @@ impl InlineStore {
     /// Every share that was not pruned, oldest first.
     ///
     /// # Panics
-    /// If the database can not be read.
+    /// If the database cannot be read.
     pub fn shares(&self) -> Vec<(Sequence, ShareRow)> {
         self.inspect(|connection| {
             all(connection, "SELECT * FROM shares ORDER BY sequence", [], |row| {
@@ -85,7 +85,7 @@ impl InlineStore {
     /// Where every account stands that does not stand at zero.
     ///
     /// # Panics
-    /// If the database can not be read, or the accounts do not add up to zero.
+    /// If the database cannot be read, or the accounts do not add up to zero.
     pub fn balances(&self) -> Balances {
         let accounts = self.inspect(|connection| {
             all(
@@ -113,7 +113,7 @@ impl InlineStore {
     /// Every payout, oldest first.
     ///
     /// # Panics
-    /// If the database can not be read.
+    /// If the database cannot be read.
     pub fn payouts(&self) -> Vec<Payout> {
         self.inspect(|connection| {
             let ids = all(connection, "SELECT id FROM payouts ORDER BY id", [], |row| {
@@ -127,7 +127,7 @@ impl InlineStore {
     /// Every found block with its bytes, in the order in which it was stored.
     ///
     /// # Panics
-    /// If the database can not be read.
+    /// If the database cannot be read.
     pub fn found_blocks(&self) -> Vec<BlockRow> {
         self.inspect(|connection| {
             all(
