@@ -1,0 +1,225 @@
+//! SHA-256d of many messages at once.
+//!
+//! A pool judges shares that do not depend on each other: the coinbase of each is hashed from a midstate, then its way up
+//! the merkle branch, then its header. All take the same steps, so one vector instruction takes a step of all of them.
+//! What the processor has is found out at run time ([`Lanes::best`]) and tested against the plain way before it is used.
+//!
+//! This is the only package of the pool with `unsafe` in it: the intrinsics of [`std::arch`] need it. Nothing else is
+//! done with it. Everything that callers see is safe.
+
+mod constants;
+mod plain;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod sha_extensions;
+#[allow(unsafe_code, reason = "vectors are made where the processor has them")]
+mod wide;
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod x86;
+
+#[cfg(test)]
+mod tests;
+
+pub use constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
+
+use std::fmt;
+
+/// What hashes the lanes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One message after another, by the `sha2` package, which has its own ways for some processors.
+    Plain,
+    /// The SHA extensions of x86, two messages side by side.
+    ShaExtensions,
+    /// Eight lanes of AVX2.
+    Avx2,
+    /// Sixteen lanes of AVX-512.
+    Avx512,
+}
+
+impl Kind {
+    /// Every kind, the one that is to be preferred first.
+    pub const ALL: [Self; 4] = [Self::Avx512, Self::ShaExtensions, Self::Avx2, Self::Plain];
+
+    /// The kind's name in settings and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::ShaExtensions => "sha-extensions",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// How many messages are hashed at once.
+    pub const fn width(self) -> usize {
+        match self {
+            Self::Plain => 1,
+            Self::ShaExtensions => 2,
+            Self::Avx2 => 8,
+            Self::Avx512 => 16,
+        }
+    }
+
+    /// Whether this processor has it.
+    #[cfg(target_arch = "x86_64")]
+    fn is_here(self) -> bool {
+        match self {
+            Self::Plain => true,
+            Self::ShaExtensions => {
+                is_x86_feature_detected!("sha")
+                    && is_x86_feature_detected!("ssse3")
+                    && is_x86_feature_detected!("sse4.1")
+            }
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn is_here(self) -> bool {
+        self == Self::Plain
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A way to hash that this processor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lanes(Kind);
+
+impl Lanes {
+    /// One message after another.
+    pub const PLAIN: Self = Self(Kind::Plain);
+
+    /// This kind, if the processor has it and it hashes as the plain one does.
+    pub fn of(kind: Kind) -> Option<Self> {
+        let lanes = kind.is_here().then_some(Self(kind))?;
+        lanes.agrees_with_plain().then_some(lanes)
+    }
+
+    /// The best that this processor has.
+    pub fn best() -> Self {
+        Kind::ALL.into_iter().find_map(Self::of).unwrap_or(Self::PLAIN)
+    }
+
+    /// What hashes.
+    pub const fn kind(self) -> Kind {
+        self.0
+    }
+
+    /// The merkle roots of trees whose first leaf is a coinbase and whose other nodes on its way up are `branch`.
+    ///
+    /// The coinbases begin alike: `midstate` is the state after that. The blocks of each one's tail, padding included,
+    /// stand one after another in `tails`, as many for each.
+    ///
+    /// # Panics
+    /// If `tails` is not divided by the number of `roots`, or holds nothing for each.
+    pub fn merkle_roots(
+        self,
+        midstate: &State,
+        tails: &[Block],
+        branch: &[[u8; 32]],
+        roots: &mut [[u8; 32]],
+    ) {
+        if roots.is_empty() {
+            assert!(tails.is_empty(), "tails of nothing");
+            return;
+        }
+        let of_each = tails.len() / roots.len();
+        assert!(
+            of_each > 0 && tails.len() == of_each * roots.len(),
+            "each coinbase has as many blocks"
+        );
+        let width = self.0.width();
+        for (roots, tails) in roots.chunks_mut(width).zip(tails.chunks(of_each * width)) {
+            self.some_merkle_roots(midstate, tails, branch, roots);
+        }
+    }
+
+    /// The hashes of headers.
+    ///
+    /// # Panics
+    /// If there are not as many hashes as headers.
+    pub fn headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
+        assert_eq!(headers.len(), hashes.len(), "one hash a header");
+        let width = self.0.width();
+        for (headers, hashes) in headers.chunks(width).zip(hashes.chunks_mut(width)) {
+            self.some_headers(headers, hashes);
+        }
+    }
+
+    #[allow(
+        unsafe_code,
+        reason = "a value of a kind is only made where the processor has it"
+    )]
+    fn some_merkle_roots(
+        self,
+        midstate: &State,
+        tails: &[Block],
+        branch: &[[u8; 32]],
+        roots: &mut [[u8; 32]],
+    ) {
+        // SAFETY: `Lanes::of` has looked that the processor has it.
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::ShaExtensions => unsafe { sha_extensions::merkle_roots(midstate, tails, branch, roots) },
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 if roots.len() > 1 => unsafe {
+                x86::avx2_merkle_roots(midstate, tails, branch, roots)
+            },
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 if roots.len() > 1 => unsafe {
+                x86::avx512_merkle_roots(midstate, tails, branch, roots)
+            },
+            _ => plain::merkle_roots(midstate, tails, branch, roots),
+        }
+    }
+
+    #[allow(
+        unsafe_code,
+        reason = "a value of a kind is only made where the processor has it"
+    )]
+    fn some_headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
+        // SAFETY: `Lanes::of` has looked that the processor has it.
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::ShaExtensions => unsafe { sha_extensions::headers(headers, hashes) },
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 if hashes.len() > 1 => unsafe { x86::avx2_headers(headers, hashes) },
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 if hashes.len() > 1 => unsafe { x86::avx512_headers(headers, hashes) },
+            _ => plain::headers(headers, hashes),
+        }
+    }
+
+    /// Hashes what is easy to make up, once with full lanes and once with every number of them, as the plain way does.
+    fn agrees_with_plain(self) -> bool {
+        let count = 2 * self.0.width() + 1;
+        let byte = |n: usize| (n.wrapping_mul(0x9e37_79b9) >> 7) as u8;
+        let tails: Vec<Block> = (0..2 * count)
+            .map(|n| std::array::from_fn(|at| byte(64 * n + at)))
+            .collect();
+        let branch: Vec<[u8; 32]> = (0..3)
+            .map(|n| std::array::from_fn(|at| byte(7 + 32 * n + at)))
+            .collect();
+        let headers: Vec<[u8; 80]> = (0..count)
+            .map(|n| std::array::from_fn(|at| byte(80 * n + at)))
+            .collect();
+        (1..=count).all(|count| {
+            let hashed_by = |lanes: Self| {
+                let mut hashes = vec![[0; 32]; 2 * count];
+                let (roots, names) = hashes.split_at_mut(count);
+                lanes.merkle_roots(&INITIAL, &tails[..2 * count], &branch, roots);
+                lanes.headers(&headers[..count], names);
+                hashes
+            };
+            hashed_by(self) == hashed_by(Self::PLAIN)
+        })
+    }
+}
