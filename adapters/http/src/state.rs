@@ -14,6 +14,7 @@ use super::bodies::Bodies;
 use super::connections::line;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
 use super::problem::{Code, Problem};
+use super::requests::DateHeader;
 use super::transactions::TransactionsCache;
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
@@ -24,6 +25,7 @@ pub struct HttpState {
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
     transactions: TransactionsCache,
     bodies: Bodies,
+    date: DateHeader,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -40,6 +42,7 @@ impl HttpState {
             worker,
             totals: RefCell::new(None),
             transactions: TransactionsCache::default(),
+            date: DateHeader::default(),
         })
     }
 
@@ -56,6 +59,11 @@ impl HttpState {
     /// The present template's transactions, as miners over JSON-RPC get them.
     pub fn transactions(&self) -> &TransactionsCache {
         &self.transactions
+    }
+
+    /// The date of answers.
+    pub(crate) fn date(&self) -> &DateHeader {
+        &self.date
     }
 
     /// Room for bodies that are on their way.
