@@ -3,9 +3,13 @@
 use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
 
-use crate::{Block, Kind, Lanes, State};
+#[cfg(target_arch = "aarch64")]
+use crate::neon;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use crate::sha_extensions;
 #[cfg(target_arch = "x86_64")]
-use crate::{sha_extensions, x86};
+use crate::x86;
+use crate::{Block, Kind, Lanes, State};
 
 impl Lanes {
     /// One compression of a block from each state (FIPS 180-4, section 6.2.2).
@@ -28,12 +32,14 @@ impl Lanes {
         // SAFETY: `Lanes::of` has looked that the processor has it.
         unsafe {
             match self.kind() {
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
                 Kind::ShaExtensions => sha_extensions::compress_each(states, blocks),
                 #[cfg(target_arch = "x86_64")]
                 Kind::Avx2 if states.len() > 1 => x86::avx2_compress_each(states, blocks),
                 #[cfg(target_arch = "x86_64")]
                 Kind::Avx512 if states.len() > 1 => x86::avx512_compress_each(states, blocks),
+                #[cfg(target_arch = "aarch64")]
+                Kind::Neon if states.len() > 1 => neon::compress_each(states, blocks),
                 _ => plain(states, blocks),
             }
         }

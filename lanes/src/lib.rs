@@ -9,9 +9,13 @@
 
 mod compress;
 mod constants;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod neon;
 mod plain;
+mod scan;
 mod scrypt;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[allow(unsafe_code, reason = "intrinsics")]
 mod sha_extensions;
 #[allow(unsafe_code, reason = "vectors are made where the processor has them")]
@@ -24,6 +28,7 @@ mod x86;
 mod tests;
 
 pub use constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
+pub use scan::Search;
 pub use scrypt::ScryptMemory;
 
 use std::fmt;
@@ -33,17 +38,25 @@ use std::fmt;
 pub enum Kind {
     /// One message after another, by the `sha2` package, which has its own ways for some processors.
     Plain,
-    /// The SHA extensions of x86, two messages side by side.
+    /// The processor's instructions for SHA-256 (x86 and ARMv8 have them), two messages side by side.
     ShaExtensions,
     /// Eight lanes of AVX2.
     Avx2,
     /// Sixteen lanes of AVX-512.
     Avx512,
+    /// Four lanes of NEON.
+    Neon,
 }
 
 impl Kind {
     /// Every kind, the one that is to be preferred first.
-    pub const ALL: [Self; 4] = [Self::Avx512, Self::ShaExtensions, Self::Avx2, Self::Plain];
+    pub const ALL: [Self; 5] = [
+        Self::Avx512,
+        Self::ShaExtensions,
+        Self::Avx2,
+        Self::Neon,
+        Self::Plain,
+    ];
 
     /// The kind's name in settings and logs.
     pub const fn name(self) -> &'static str {
@@ -52,6 +65,7 @@ impl Kind {
             Self::ShaExtensions => "sha-extensions",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Neon => "neon",
         }
     }
 
@@ -60,6 +74,7 @@ impl Kind {
         match self {
             Self::Plain => 1,
             Self::ShaExtensions => 2,
+            Self::Neon => 4,
             Self::Avx2 => 8,
             Self::Avx512 => 16,
         }
@@ -77,10 +92,23 @@ impl Kind {
             }
             Self::Avx2 => is_x86_feature_detected!("avx2"),
             Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            Self::Neon => false,
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    /// Whether this processor has it.
+    #[cfg(target_arch = "aarch64")]
+    fn is_here(self) -> bool {
+        use std::arch::is_aarch64_feature_detected;
+        match self {
+            Self::Plain => true,
+            Self::ShaExtensions => is_aarch64_feature_detected!("sha2"),
+            Self::Neon => is_aarch64_feature_detected!("neon"),
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn is_here(self) -> bool {
         self == Self::Plain
     }
@@ -103,7 +131,8 @@ impl Lanes {
     /// This kind, if the processor has it and it hashes as the plain one does.
     pub fn of(kind: Kind) -> Option<Self> {
         let lanes = kind.is_here().then_some(Self(kind))?;
-        (lanes.agrees_with_plain() && lanes.scrypt_agrees_with_plain()).then_some(lanes)
+        (lanes.agrees_with_plain() && lanes.scan_agrees_with_plain() && lanes.scrypt_agrees_with_plain())
+            .then_some(lanes)
     }
 
     /// The best that this processor has.
@@ -170,7 +199,7 @@ impl Lanes {
     ) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
         match self.0 {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             Kind::ShaExtensions => unsafe { sha_extensions::merkle_roots(midstate, tails, branch, roots) },
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 if roots.len() > 1 => unsafe {
@@ -180,6 +209,8 @@ impl Lanes {
             Kind::Avx512 if roots.len() > 1 => unsafe {
                 x86::avx512_merkle_roots(midstate, tails, branch, roots)
             },
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon if roots.len() > 1 => unsafe { neon::merkle_roots(midstate, tails, branch, roots) },
             _ => plain::merkle_roots(midstate, tails, branch, roots),
         }
     }
@@ -191,12 +222,14 @@ impl Lanes {
     fn some_headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
         match self.0 {
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
             Kind::ShaExtensions => unsafe { sha_extensions::headers(headers, hashes) },
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 if hashes.len() > 1 => unsafe { x86::avx2_headers(headers, hashes) },
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 if hashes.len() > 1 => unsafe { x86::avx512_headers(headers, hashes) },
+            #[cfg(target_arch = "aarch64")]
+            Kind::Neon if hashes.len() > 1 => unsafe { neon::headers(headers, hashes) },
             _ => plain::headers(headers, hashes),
         }
     }
