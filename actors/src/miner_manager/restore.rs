@@ -43,7 +43,7 @@ pub struct MemorySettings {
     /// The size of the performance window.
     pub window: Units,
     /// A secret number; see [`RecentShares::new`].
-    pub seed: u64,
+    pub seed: u128,
 }
 
 /// Rebuilds the memory from what the store remembers; `performances` is the work in the window that ends now.

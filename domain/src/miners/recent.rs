@@ -9,11 +9,17 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 
+use fingerprint::{Fingerprint, FingerprintKey};
+use headers::{Headers, Seen};
+
 use super::retired::RetiredTemplates;
 use crate::hotkey::Hotkey;
 use crate::ids::{HeaderHash, Sequence, TemplateId};
 use crate::time::Timestamp;
 use crate::work::JobMark;
+
+mod fingerprint;
+mod headers;
 
 /// How much of the room one miner and one job may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +53,8 @@ pub struct RecentShares {
     retired: RetiredTemplates,
     holders: Holders,
     quotas: Quotas,
-    seed: u64,
+    key: FingerprintKey,
+    hashes: SeededHashes,
     len: usize,
     capacity: usize,
 }
@@ -97,47 +104,21 @@ struct OfJob {
     count: u32,
 }
 
-/// The headers of one template. What is known of each stands apart from the table that finds it, in the order in
-/// which they were claimed: a batch is confirmed without looking anything up.
+/// The headers of one template, and which jobs brought them.
 #[derive(Clone, Debug)]
 struct Set {
-    slots: HashMap<HeaderHash, Slot, SeededHashes>,
-    seen: Vec<Seen>,
-    /// Slots of headers that were released, for the next ones.
-    free: Vec<Slot>,
+    headers: Headers,
     jobs: HashMap<JobMark, OfJob, SeededHashes>,
 }
 
-/// The place of a claimed header among those of its template.
+/// What a claimed header is confirmed by, among those of its template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(u32);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// Accepted, but its commit is still under way.
-    Pending,
-    Committed(Sequence),
-}
-
-impl Set {
-    fn new(seed: u64) -> Self {
-        Self {
-            slots: HashMap::with_hasher(SeededHashes(seed)),
-            seen: Vec::new(),
-            free: Vec::new(),
-            jobs: HashMap::with_hasher(SeededHashes(seed)),
-        }
-    }
-
-    fn seen(&self, slot: Slot) -> Seen {
-        self.seen[slot.0 as usize]
-    }
-}
+pub struct Slot(Fingerprint);
 
 /// What the sets say to a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShareClaim {
-    /// Never seen; it is claimed now, in this slot, and must be confirmed or released.
+    /// Never seen; it is claimed now, as this slot, and must be confirmed or released.
     New(Slot),
     /// Claimed before; its commit is still under way.
     Pending,
@@ -152,19 +133,21 @@ pub enum ShareClaim {
 }
 
 impl RecentShares {
-    /// Empty sets for at most `capacity` headers. The secret `seed` keeps anybody from choosing headers that
-    /// collide in the tables.
-    pub fn new(capacity: usize, quotas: Quotas, seed: u64) -> Self {
+    /// Empty sets for at most `capacity` headers. The secret `seed`, any number that nobody can guess, keeps anybody from
+    /// choosing headers that collide.
+    pub fn new(capacity: usize, quotas: Quotas, seed: u128) -> Self {
+        let hashes = SeededHashes((seed >> 64) as u64 ^ seed as u64);
         Self {
             sets: BTreeMap::new(),
             retired: RetiredTemplates::default(),
             holders: Holders {
-                numbers: HashMap::with_hasher(SeededHashes(seed)),
+                numbers: HashMap::with_hasher(hashes),
                 held: Vec::new(),
                 free: Vec::new(),
             },
             quotas,
-            seed,
+            key: FingerprintKey::new(seed),
+            hashes,
             len: 0,
             capacity,
         }
@@ -196,17 +179,17 @@ impl RecentShares {
         miner: Hotkey,
         job: JobMark,
     ) -> ShareClaim {
-        let seed = self.seed;
-        let set = self.sets.entry(template).or_insert_with(|| Set::new(seed));
-        let place = match set.slots.entry(hash) {
-            Entry::Occupied(known) => {
-                return match set.seen[known.get().0 as usize] {
-                    Seen::Pending => ShareClaim::Pending,
-                    Seen::Committed(sequence) => ShareClaim::Duplicate(sequence),
-                };
-            }
-            Entry::Vacant(place) => place,
-        };
+        let (capacity, hashes) = (self.capacity, self.hashes);
+        let set = self.sets.entry(template).or_insert_with(|| Set {
+            headers: Headers::new(capacity),
+            jobs: HashMap::with_hasher(hashes),
+        });
+        let header = self.key.of(&hash);
+        match set.headers.get(header) {
+            Some(Seen::Pending) => return ShareClaim::Pending,
+            Some(Seen::Committed(sequence)) => return ShareClaim::Duplicate(sequence),
+            None => {}
+        }
         if self.len >= self.capacity {
             return ShareClaim::Full;
         }
@@ -234,26 +217,16 @@ impl RecentShares {
                 first.insert(OfJob { holder, count: 1 });
             }
         }
-        let slot = match set.free.pop() {
-            Some(slot) => slot,
-            None => {
-                set.seen.push(Seen::Pending);
-                // The setting's range ends far below.
-                Slot(u32::try_from(set.seen.len() - 1).unwrap_or(u32::MAX))
-            }
-        };
-        set.seen[slot.0 as usize] = Seen::Pending;
-        place.insert(slot);
+        set.headers.insert(header);
         self.len += 1;
-        ShareClaim::New(slot)
+        ShareClaim::New(Slot(header))
     }
 
-    /// The header that was claimed in this slot is in the ledger, as `sequence`.
+    /// The header that was claimed as this slot is in the ledger, as `sequence`.
     pub fn confirm(&mut self, template: TemplateId, slot: Slot, sequence: Sequence) {
         // The template may have retired while its last shares were being committed.
-        let set = self.sets.get_mut(&template);
-        if let Some(seen) = set.and_then(|set| set.seen.get_mut(slot.0 as usize)) {
-            *seen = Seen::Committed(sequence);
+        if let Some(set) = self.sets.get_mut(&template) {
+            set.headers.set(slot.0, sequence);
         }
     }
 
@@ -262,10 +235,9 @@ impl RecentShares {
         let Some(set) = self.sets.get_mut(&template) else {
             return;
         };
-        let Some(slot) = set.slots.remove(&hash) else {
+        if !set.headers.remove(self.key.of(&hash)) {
             return;
-        };
-        set.free.push(slot);
+        }
         self.len -= 1;
         if let Entry::Occupied(mut known) = set.jobs.entry(job) {
             let of_job = known.get_mut();
@@ -291,7 +263,7 @@ impl RecentShares {
     /// The place in the ledger of a header that was claimed, if it has one by now.
     pub fn sequence_of(&self, template: TemplateId, hash: &HeaderHash) -> Option<Sequence> {
         let set = self.sets.get(&template)?;
-        match set.seen(*set.slots.get(hash)?) {
+        match set.headers.get(self.key.of(hash))? {
             Seen::Committed(sequence) => Some(sequence),
             Seen::Pending => None,
         }
@@ -327,7 +299,7 @@ impl RecentShares {
         }
         let live = self.sets.split_off(&oldest);
         let retired = std::mem::replace(&mut self.sets, live);
-        self.len -= retired.values().map(|set| set.slots.len()).sum::<usize>();
+        self.len -= retired.values().map(|set| set.headers.len()).sum::<usize>();
         for of_job in retired.values().flat_map(|set| set.jobs.values()) {
             self.holders.give_back(of_job.holder, of_job.count);
         }
@@ -350,7 +322,7 @@ impl RecentShares {
     }
 }
 
-/// Header hashes are evenly spread already: eight of their bytes, mixed with a secret, place them.
+/// Marks of jobs are evenly spread already, hotkeys nearly: their bytes, mixed with a secret, place them.
 #[derive(Clone, Copy, Debug)]
 struct SeededHashes(u64);
 
