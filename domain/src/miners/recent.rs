@@ -21,6 +21,9 @@ use crate::work::JobMark;
 mod fingerprint;
 mod headers;
 
+/// Headers whose places are looked up at once when they are restored: the memory answers many questions at a time.
+const RESTORED_TOGETHER: usize = 32;
+
 /// How much of the room one miner and one job may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotas {
@@ -111,6 +114,32 @@ struct Set {
     jobs: HashMap<JobMark, OfJob, SeededHashes>,
 }
 
+impl Set {
+    fn new(capacity: usize, hashes: SeededHashes) -> Self {
+        Self {
+            headers: Headers::new(capacity),
+            jobs: HashMap::with_hasher(hashes),
+        }
+    }
+}
+
+/// All jobs that a miner had in earlier lives: which of them brought a header is not remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct EarlierJobs {
+    miner: Hotkey,
+    mark: JobMark,
+}
+
+impl EarlierJobs {
+    /// Those of this miner.
+    pub fn of(miner: Hotkey) -> Self {
+        Self {
+            miner,
+            mark: JobMark::of_restored(&miner),
+        }
+    }
+}
+
 /// What a claimed header is confirmed by, among those of its template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot(Fingerprint);
@@ -180,10 +209,10 @@ impl RecentShares {
         job: JobMark,
     ) -> ShareClaim {
         let (capacity, hashes) = (self.capacity, self.hashes);
-        let set = self.sets.entry(template).or_insert_with(|| Set {
-            headers: Headers::new(capacity),
-            jobs: HashMap::with_hasher(hashes),
-        });
+        let set = self
+            .sets
+            .entry(template)
+            .or_insert_with(|| Set::new(capacity, hashes));
         let header = self.key.of(&hash);
         match set.headers.get(header) {
             Some(Seen::Pending) => return ShareClaim::Pending,
@@ -249,15 +278,43 @@ impl RecentShares {
         }
     }
 
-    /// Takes in a header that the store knows, of a live template, by this miner. Every one of them, whatever the
-    /// limits say: one that was left out would count twice. Which of the miner's jobs it was is not remembered.
-    pub fn restore(&mut self, template: TemplateId, hash: HeaderHash, sequence: Sequence, miner: Hotkey) {
-        let (quotas, capacity) = (self.quotas, self.capacity);
-        (self.quotas, self.capacity) = (Quotas::NONE, usize::MAX);
-        if let ShareClaim::New(slot) = self.claim(template, hash, miner, JobMark::of_restored(&miner)) {
-            self.confirm(template, slot, sequence);
+    /// Takes in headers that the store knows, of live templates: of each the template, the header, its place and whose it
+    /// is. Every one of them, whatever the limits say: one that was left out would count twice.
+    pub fn restore_all<'a>(
+        &mut self,
+        shares: impl IntoIterator<Item = (TemplateId, HeaderHash, Sequence, &'a EarlierJobs)>,
+    ) {
+        let mut shares = shares
+            .into_iter()
+            .map(|(template, hash, sequence, jobs)| (template, self.key.of(&hash), sequence, jobs))
+            .peekable();
+        let mut together = Vec::with_capacity(RESTORED_TOGETHER);
+        while let Some((template, ..)) = shares.peek() {
+            let template = *template;
+            let set = self
+                .sets
+                .entry(template)
+                .or_insert_with(|| Set::new(self.capacity, self.hashes));
+            let of_template = std::iter::from_fn(|| shares.next_if(|(of, ..)| *of == template));
+            together.extend(of_template.take(RESTORED_TOGETHER));
+            set.headers
+                .look_ahead(together.iter().map(|(_, header, ..)| *header));
+            for (_, header, sequence, jobs) in together.drain(..) {
+                if set.headers.get(header).is_some() {
+                    continue;
+                }
+                set.headers.insert(header);
+                set.headers.set(header, sequence);
+                self.len += 1;
+                let holders = &mut self.holders;
+                let of_job = set.jobs.entry(jobs.mark).or_insert_with(|| OfJob {
+                    holder: holders.number(jobs.miner),
+                    count: 0,
+                });
+                of_job.count += 1;
+                holders.held[of_job.holder as usize].1 += 1;
+            }
         }
-        (self.quotas, self.capacity) = (quotas, capacity);
     }
 
     /// The place in the ledger of a header that was claimed, if it has one by now.

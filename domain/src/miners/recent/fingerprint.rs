@@ -114,7 +114,17 @@ mod tests {
     #[test]
     fn the_edges_are_reckoned_as_slowly() {
         let secrets = [
-            0, 1, 2, PRIME - 1, PRIME, PRIME + 1, u128::MAX, u128::MAX - 1, 1 << 127, 1 << 64, (1 << 64) - 1,
+            0,
+            1,
+            2,
+            PRIME - 1,
+            PRIME,
+            PRIME + 1,
+            u128::MAX,
+            u128::MAX - 1,
+            1 << 127,
+            1 << 64,
+            (1 << 64) - 1,
             PRIME - (1 << 64),
         ];
         for secret in secrets {

@@ -24,6 +24,16 @@ fn job(n: u64) -> JobMark {
     JobMark::new(n)
 }
 
+fn restore(
+    recent: &mut RecentShares,
+    template: TemplateId,
+    hash: HeaderHash,
+    sequence: Sequence,
+    of: Hotkey,
+) {
+    recent.restore_all([(template, hash, sequence, &EarlierJobs::of(of))]);
+}
+
 fn claim(recent: &mut RecentShares, template: TemplateId, n: u8) -> Slot {
     match recent.claim(template, hash(n), miner(1), job(1)) {
         ShareClaim::New(slot) => slot,
@@ -73,8 +83,8 @@ fn a_header_that_could_not_be_stored_may_come_again() {
 #[test]
 fn full_sets_refuse_until_a_template_retires() {
     let mut recent = RecentShares::new(2, Quotas::NONE, SEED);
-    recent.restore(T1, hash(1), Sequence::new(1), miner(1));
-    recent.restore(T2, hash(2), Sequence::new(2), miner(2));
+    restore(&mut recent, T1, hash(1), Sequence::new(1), miner(1));
+    restore(&mut recent, T2, hash(2), Sequence::new(2), miner(2));
     assert_eq!(recent.claim(T2, hash(3), miner(1), job(1)), ShareClaim::Full);
     recent.retire_before(T2);
     assert_eq!(recent.len(), 1);
@@ -91,7 +101,7 @@ fn a_start_remembers_everything_that_is_live_whatever_the_limits_say() {
     };
     let mut recent = RecentShares::new(2, quotas, SEED);
     for n in 1..=250 {
-        recent.restore(T1, hash(n), Sequence::new(u64::from(n)), miner(1));
+        restore(&mut recent, T1, hash(n), Sequence::new(u64::from(n)), miner(1));
     }
     assert_eq!(recent.len(), 250);
     for n in 1..=250 {
@@ -162,7 +172,7 @@ fn what_a_miner_holds_is_given_back_with_its_templates_also_what_was_restored() 
     };
     let mut recent = RecentShares::new(100, quotas, SEED);
     for n in 0..50 {
-        recent.restore(T1, numbered(n), Sequence::new(1), miner(1));
+        restore(&mut recent, T1, numbered(n), Sequence::new(1), miner(1));
     }
     let mine = recent.claim(T2, numbered(60), miner(1), job(1));
     assert_eq!(mine, ShareClaim::MinerFull, "a restart gives nobody new room");
@@ -176,6 +186,61 @@ fn what_a_miner_holds_is_given_back_with_its_templates_also_what_was_restored() 
     recent.retire_before(TemplateId::new(3));
     assert!(recent.holders.numbers.is_empty());
     assert_eq!(recent.holders.free.len(), recent.holders.held.len());
+}
+
+/// What an earlier life left, in any order of templates, repeats among it: as if each had been claimed and confirmed.
+#[test]
+fn what_is_restored_together_is_what_would_be_restored_one_by_one() {
+    let earlier: Vec<_> = (0..3).map(|n| EarlierJobs::of(miner(n))).collect();
+    let share = |n: u32| {
+        // Long runs of one template and short ones, more than are looked up at once.
+        let template = TemplateId::new(if n % 500 < 300 { 1 } else { 1 + n % 3 });
+        let header = if n % 50 == 49 { n - 30 } else { n };
+        let template = if n % 50 == 49 { T1 } else { template };
+        (
+            template,
+            numbered(header),
+            Sequence::new(u64::from(n) + 1),
+            &earlier[n as usize % 3],
+        )
+    };
+    let shares: Vec<_> = (0..1_000).map(share).collect();
+    let new = || RecentShares::new(100, Quotas::NONE, SEED);
+    let (mut together, mut singly) = (new(), new());
+    together.restore_all(shares.iter().copied());
+    let mut known = BTreeMap::new();
+    for share in shares {
+        singly.restore_all([share]);
+        known
+            .entry((share.0, share.1.as_bytes().to_owned()))
+            .or_insert(share.2);
+    }
+    assert_eq!((together.len(), singly.len()), (known.len(), known.len()));
+    for ((template, header), sequence) in known {
+        let header = HeaderHash::from_bytes(header);
+        assert_eq!(together.sequence_of(template, &header), Some(sequence));
+        assert_eq!(singly.sequence_of(template, &header), Some(sequence));
+    }
+    let held = |recent: &RecentShares| {
+        let mut held: Vec<_> = recent
+            .holders
+            .held
+            .iter()
+            .map(|(of, held)| (*of.as_bytes(), *held))
+            .collect();
+        held.sort_unstable();
+        held
+    };
+    assert_eq!(held(&together), held(&singly));
+    assert_eq!(
+        held(&together)
+            .iter()
+            .map(|(_, held)| *held as usize)
+            .sum::<usize>(),
+        together.len()
+    );
+    together.retire_before(TemplateId::new(9));
+    assert!(together.is_empty() && together.holders.numbers.is_empty());
 }
 
 proptest! {

@@ -67,7 +67,10 @@ fn it_grows_a_piece_at_a_time_and_wastes_little() {
         let before: Vec<_> = headers.pieces.iter().map(of_one).collect();
         headers.insert(header(n));
         let after: Vec<_> = headers.pieces.iter().map(of_one).collect();
-        let moved = before.iter().zip(&after).filter(|(before, after)| before != after);
+        let moved = before
+            .iter()
+            .zip(&after)
+            .filter(|(before, after)| before != after);
         assert!(moved.count() <= 1);
         if n > 1_000 {
             let places: usize = headers.pieces.iter().map(|piece| piece.places.capacity()).sum();
