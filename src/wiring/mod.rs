@@ -39,6 +39,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use dwarves_domain::login::LoginRules;
 use dwarves_hashing::HashThreads;
+use dwarves_lanes::Lanes;
 use dwarves_http::{HttpDeps, HttpLimits, JsonRpcDeps};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
@@ -295,7 +296,7 @@ fn proof_of_work(config: &Config) -> Result<SharedProofOfWork, StartError> {
         Algorithm::Scrypt => {
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
             let limit = config.limits.shared(config.limits.hashing_queue);
-            Arc::new(HashThreads::start(algorithm, cores, limit).map_err(StartError::Thread)?)
+            Arc::new(HashThreads::start(algorithm, Lanes::best(), cores, limit).map_err(StartError::Thread)?)
         }
     })
 }

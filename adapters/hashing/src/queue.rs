@@ -220,7 +220,9 @@ mod tests {
             let mut order: Vec<(RequestId, usize)> = Vec::new();
             let mut in_turn = 0;
             for room in rooms.iter().cycle() {
-                let Some((id, taken)) = queue.pop(*room) else { break };
+                let Some((id, taken)) = queue.pop(*room) else {
+                    break;
+                };
                 match order.last_mut() {
                     Some((last, of_turn)) if *last == id && in_turn < TURN => *of_turn += taken,
                     _ => order.push((id, taken)),
@@ -238,15 +240,13 @@ mod tests {
 
     #[test]
     fn whoever_comes_after_a_turn_that_lost_its_batch_has_a_whole_one() {
-        let mut queue = queue(20, 20);
-        queue.push(source(1, 1), 1, 18);
+        let mut queue = queue(100, 10);
+        assert!(queue.push(source(1, 1), 1, 30).is_empty(), "one batch alone");
         assert_eq!(queue.pop(10), Some((1, 10)));
-        queue.push(source(2, 2), 2, 18);
-        assert_eq!(queue.push(source(3, 3), 3, 1), [], "eight, eighteen and one are more, but one batch each");
-        queue.push(source(1, 1), 4, 4);
-        assert_eq!(queue.pop(3), Some((1, 3)), "the turn goes on");
-        assert_eq!(queue.pop(100), Some((1, 3)), "sixteen of the turn");
+        assert_eq!(queue.push(source(1, 2), 2, 18), [1], "twenty are left of it");
         assert_eq!(queue.pop(100), Some((2, 16)));
+        assert_eq!(queue.pop(100), Some((2, 2)));
+        assert_eq!(queue.pop(100), None);
     }
 
     #[test]
