@@ -1,4 +1,5 @@
-//! The proof of work of shares whose ranges are right: at once if the hash is quick, elsewhere if it is not.
+//! The hashes of shares: all that came together are hashed together, and their proofs of work made at once if that is
+//! quick, elsewhere if it is not.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,13 +8,12 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::Candidate;
-use dwarves_domain::share::{ProvenShare, RejectedShare};
+use dwarves_domain::share::{Candidate, Draft, ProvenShare, RejectedShare};
 use dwarves_domain::work::Algorithm;
 use dwarves_ports::proof_of_work::NotHashed;
 use tracing::Instrument;
 
-use super::solution::{Found, Solutions};
+use super::solution::{Found, Solution, Solutions};
 use super::{Asker, SubmissionHandler};
 use crate::miner_manager::messages::CheckedShares;
 
@@ -45,15 +45,42 @@ fn tell_judged(checked: &CheckedShares, asker: &Asker) {
 }
 
 impl SubmissionHandler {
-    /// Hashes what is to be hashed and takes the request into the next message to the miner manager.
-    pub(super) fn prove(&mut self, solutions: Solutions, asker: Asker, ctx: &mut Context<Self>) {
+    /// Takes a request that is to be hashed. Other requests that this thread is about to read are hashed with it, and sent
+    /// on with it: they have one turn for that.
+    pub(super) fn gather(&mut self, solutions: Solutions<Draft>, asker: Asker, ctx: &mut Context<Self>) {
+        self.gathered.push((solutions, asker));
+        if self.gathered.len() == 1 {
+            ctx.spawn(
+                wrap_future::<_, Self>(tokio::task::yield_now())
+                    .map(|(), this, ctx| this.hash_gathered(ctx)),
+            );
+        }
+    }
+
+    /// Hashes all that was gathered, and sends on what is proven by that.
+    fn hash_gathered(&mut self, ctx: &mut Context<Self>) {
+        let gathered = std::mem::take(&mut self.gathered);
+        let shares = gathered.iter().flat_map(|(solutions, _)| &solutions.shares);
+        self.drafts.extend(shares.flat_map(Solution::headers).cloned());
+        let mut candidates = Vec::new();
+        self.hasher.hash(&self.drafts, &mut candidates);
+        self.drafts.clear();
+        let mut candidates = candidates.into_iter();
+        for (solutions, asker) in gathered {
+            self.prove(solutions.hashed(&mut candidates), asker, ctx);
+        }
+        self.judge_checked_if_free(ctx);
+    }
+
+    /// Takes a request into the next message to the miner manager, once its proofs of work are there.
+    fn prove(&mut self, solutions: Solutions<Candidate>, asker: Asker, ctx: &mut Context<Self>) {
         if self.proof_of_work.algorithm() == Algorithm::Sha256d {
             return self.on_judged(solutions.judged(asker.received_at, Candidate::hash), asker, ctx);
         }
         let mut hashed = HashMap::new();
         let mut unknown = Vec::new();
         for share in &solutions.shares {
-            for candidate in share.candidates() {
+            for candidate in share.headers() {
                 match self.hashed.get(&candidate.hash()) {
                     Some(pow_hash) => drop(hashed.insert(candidate.hash(), *pow_hash)),
                     None => unknown.push(*candidate),
@@ -89,6 +116,7 @@ impl SubmissionHandler {
                 asker,
                 ctx,
             );
+            this.judge_checked_if_free(ctx);
         }));
     }
 
@@ -108,11 +136,11 @@ impl SubmissionHandler {
         if let Some(refusal) = asker.refused.take() {
             return self.answer_one(asker, Err(refusal), ctx);
         }
-        self.enqueue(checked, asker, ctx);
+        self.checked.push((checked, asker));
     }
 
     /// The queue is full, so the shares do not count. They are hashed later all the same: one may be a block.
-    fn prove_later(&mut self, solutions: Solutions, mut asker: Asker, ctx: &mut Context<Self>) {
+    fn prove_later(&mut self, solutions: Solutions<Candidate>, mut asker: Asker, ctx: &mut Context<Self>) {
         let count = solutions.shares.len();
         let refusal = asker.refused.get_or_insert(Refusal::Busy).clone();
         if self.unhashed + count > UNHASHED_MAX || asker.times >= PROVE_TIMES_MAX {
@@ -127,6 +155,7 @@ impl SubmissionHandler {
         ctx.run_later(PROVE_AGAIN, move |this, ctx| {
             this.unhashed -= count;
             this.prove(solutions, asker, ctx);
+            this.judge_checked_if_free(ctx);
         });
     }
 

@@ -1,21 +1,21 @@
 //! What a miner submitted, on its way from the cheap checks to its proof of work: whether it is a share that counts, and
-//! whether it is a block.
+//! whether it is a block. It holds [`Draft`]s before it is hashed, and [`Candidate`]s after that.
 
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, WorkerName};
-use dwarves_domain::share::{Candidate, ProvenShare, RejectedShare, Rejection};
+use dwarves_domain::share::{Candidate, Draft, ProvenShare, RejectedShare, Rejection};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{BareTemplate, Job, Template};
 
 use crate::miner_manager::messages::{CheckedShare, CheckedShares};
 
 /// A share that does not count, before it is known whether it is a block.
-pub(super) struct Refused {
+pub(super) struct Refused<H> {
     pub(super) template: Arc<BareTemplate>,
     /// The header; several if nobody knows which version it had.
-    pub(super) candidates: Vec<Candidate>,
+    pub(super) headers: Vec<H>,
     /// Whose work it is, if that is known.
     pub(super) finder: Option<Hotkey>,
     /// What becomes of the share.
@@ -54,12 +54,12 @@ impl Found {
     }
 }
 
-impl Refused {
+impl Refused<Candidate> {
     /// The block that it is, if it is one.
     pub(super) fn found(&self, mut pow_hash: impl FnMut(&Candidate) -> HeaderHash) -> Option<Found> {
         let target = self.template.network_target();
         let is_met = |candidate: &&Candidate| target.is_met_by(&pow_hash(candidate));
-        let candidate = self.candidates.iter().find(is_met)?;
+        let candidate = self.headers.iter().find(is_met)?;
         Some(Found {
             candidate: *candidate,
             template: OfTemplate::Bare(Arc::clone(&self.template)),
@@ -73,24 +73,44 @@ impl Refused {
 }
 
 /// A share that passed, or did not pass, the cheap checks.
-pub(super) enum Solution {
+pub(super) enum Solution<H> {
     /// It does not count; there is nothing more to find out.
     Rejected(RejectedShare),
     /// It is to be hashed.
-    Unproven(Arc<Job>, Candidate),
+    Unproven(Arc<Job>, H),
     /// It does not count; it is hashed only because it may be a block.
-    Refused(Box<Refused>),
+    Refused(Box<Refused<H>>),
 }
 
-impl Solution {
-    /// What is to be hashed.
-    pub(super) fn candidates(&self) -> &[Candidate] {
+impl<H> Solution<H> {
+    /// What is to be hashed, or was.
+    pub(super) fn headers(&self) -> &[H] {
         match self {
             Self::Rejected(_) => &[],
-            Self::Unproven(_, candidate) => std::slice::from_ref(candidate),
-            Self::Refused(refused) => &refused.candidates,
+            Self::Unproven(_, header) => std::slice::from_ref(header),
+            Self::Refused(refused) => &refused.headers,
         }
     }
+}
+
+impl Solution<Draft> {
+    /// The same with the next of `candidates` in place of its drafts.
+    fn hashed(self, candidates: &mut impl Iterator<Item = Candidate>) -> Solution<Candidate> {
+        let mut next = |_: &Draft| candidates.next().expect("every draft was hashed");
+        match self {
+            Self::Rejected(rejected) => Solution::Rejected(rejected),
+            Self::Unproven(job, draft) => Solution::Unproven(job, next(&draft)),
+            Self::Refused(refused) => Solution::Refused(Box::new(Refused {
+                headers: refused.headers.iter().map(next).collect(),
+                template: refused.template,
+                finder: refused.finder,
+                rejected: refused.rejected,
+            })),
+        }
+    }
+}
+
+impl Solution<Candidate> {
 
     /// What the proof-of-work hashes say, of which there is one for each candidate: what becomes of the share, and
     /// whether it is a block.
@@ -123,13 +143,25 @@ impl Solution {
 }
 
 /// A request whose shares passed the cheap checks.
-pub(super) struct Solutions {
+pub(super) struct Solutions<H> {
     pub(super) miner: Hotkey,
     pub(super) worker: Option<WorkerName>,
-    pub(super) shares: Vec<Solution>,
+    pub(super) shares: Vec<Solution<H>>,
 }
 
-impl Solutions {
+impl Solutions<Draft> {
+    /// The same with the next of `candidates` in place of its drafts.
+    pub(super) fn hashed(self, candidates: &mut impl Iterator<Item = Candidate>) -> Solutions<Candidate> {
+        let shares = self.shares.into_iter().map(|share| share.hashed(candidates));
+        Solutions {
+            miner: self.miner,
+            worker: self.worker,
+            shares: shares.collect(),
+        }
+    }
+}
+
+impl Solutions<Candidate> {
     /// What becomes of the shares, which came then, and which of them are blocks, by their places.
     pub(super) fn judged(
         self,
@@ -138,7 +170,7 @@ impl Solutions {
     ) -> (CheckedShares, Vec<(usize, Found)>) {
         let miner = self.miner;
         let mut found = Vec::new();
-        let judge = |(place, share): (usize, Solution)| {
+        let judge = |(place, share): (usize, Solution<Candidate>)| {
             let (share, block) = share.judged(miner, &mut pow_hash);
             found.extend(block.map(|block| (place, block)));
             share
