@@ -57,8 +57,8 @@ mod stratum_listeners;
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
 pub use error::StartError;
-pub use hashing::chosen_lanes;
 use hashing::Hashing;
+pub use hashing::chosen_lanes;
 use http_server::{BoundServer, HandlerParts, HttpGateParts};
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
@@ -286,12 +286,7 @@ fn json_rpc(
     }
 }
 
-fn handler_parts(
-    config: &Config,
-    ground: &Ground,
-    ports: &PoolPorts,
-    hashing: Hashing,
-) -> HandlerParts {
+fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts, hashing: Hashing) -> HandlerParts {
     HandlerParts {
         registration: settings::registration(config, ground.pool_key.hotkey(), ground.chain.addresses),
         registration_peers: ports.registration.clone(),

@@ -71,7 +71,8 @@ impl ShareHasher {
             }
             self.roots.clear();
             self.roots.resize(self.of_template.len(), [0; 32]);
-            self.lanes.merkle_roots(parts.midstate(), &self.tails, parts.branch(), &mut self.roots);
+            self.lanes
+                .merkle_roots(parts.midstate(), &self.tails, parts.branch(), &mut self.roots);
             for (place, root) in self.of_template.iter().zip(&self.roots) {
                 self.root_of[*place] = *root;
             }

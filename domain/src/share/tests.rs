@@ -170,7 +170,9 @@ fn hashed_together_they_are_what_they_are_alone() {
     };
     let drafts: Vec<_> = (0..200).map(draft).collect();
     let alone: Vec<_> = drafts.iter().map(Draft::hashed).collect();
-    let kinds = dwarves_lanes::Kind::ALL.into_iter().filter_map(dwarves_lanes::Lanes::of);
+    let kinds = dwarves_lanes::Kind::ALL
+        .into_iter()
+        .filter_map(dwarves_lanes::Lanes::of);
     for lanes in kinds {
         let mut hasher = ShareHasher::new(lanes);
         for count in (0..70).chain([127, 128, 129, 200]) {

@@ -221,8 +221,8 @@ impl Coinbase {
 mod tests {
     use super::*;
     use crate::ids::ExtraNonce;
-    use bitcoin::hashes::Hash;
     use bitcoin::consensus::encode::deserialize;
+    use bitcoin::hashes::Hash;
     use proptest::prelude::*;
 
     fn spec(height: u32, commitment: Option<&[u8]>) -> CoinbaseSpec<'_> {

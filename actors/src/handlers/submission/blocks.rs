@@ -44,7 +44,7 @@ impl SubmissionHandler {
         miner: &Hotkey,
         submission: &Submission,
         rejected: RejectedShare,
-    ) -> Solution<Draft> {
+    ) -> Solution {
         let claims = submission.job_id.claims();
         let Some(template) = self.bare_template(claims.template) else {
             return Solution::Rejected(rejected);
@@ -56,7 +56,7 @@ impl SubmissionHandler {
         let draft = Draft::unchecked(template.header_parts(), claims.extranonce.into(), rolled);
         Solution::Refused(Box::new(Refused {
             template,
-            headers: vec![draft],
+            drafts: vec![draft],
             finder: self.whose_work(miner, submission),
             rejected,
         }))
@@ -69,7 +69,7 @@ impl SubmissionHandler {
         (versions, time, nonce): (&[u32], u32, u32),
         finder: Hotkey,
         rejected: RejectedShare,
-    ) -> Solution<Draft> {
+    ) -> Solution {
         let Some(template) = self.bare_template(template) else {
             return Solution::Rejected(rejected);
         };
@@ -79,7 +79,7 @@ impl SubmissionHandler {
             Draft::unchecked(template.header_parts(), extranonce, rolled)
         };
         Solution::Refused(Box::new(Refused {
-            headers: versions.iter().map(of_version).collect(),
+            drafts: versions.iter().map(of_version).collect(),
             template,
             finder: Some(finder),
             rejected,

@@ -15,7 +15,7 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::limits::{SharedLimit, SharedPermits};
 use dwarves_domain::network::host;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::{Draft, ShareHasher};
+use dwarves_domain::share::{Candidate, Draft, ShareHasher};
 use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
@@ -154,9 +154,10 @@ pub struct SubmissionHandler {
     /// Shares that wait for the news of their work.
     early: Vec<Early>,
     hasher: ShareHasher,
-    /// Requests that are hashed together, and what of them is to be hashed.
-    gathered: Vec<(Solutions<Draft>, Asker)>,
+    /// Requests that are hashed together; what of them is to be hashed, and then is.
+    gathered: Vec<(Solutions, Asker)>,
     drafts: Vec<Draft>,
+    candidates: Vec<Candidate>,
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, Asker)>,
     in_flight: SharedPermits<IpAddr>,
@@ -194,6 +195,7 @@ impl SubmissionHandler {
             hasher: ShareHasher::new(Lanes::PLAIN),
             gathered: Vec::new(),
             drafts: Vec::new(),
+            candidates: Vec::new(),
             checked: Vec::new(),
             in_flight: SharedPermits::new(limits.requests_in_flight),
             judging: 0,

@@ -52,7 +52,7 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
 }
 
 impl SubmissionHandler {
-    fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Solution<Draft> {
+    fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Solution {
         match Draft::rolled(&job, extranonce, submission) {
             Ok(draft) => Solution::Unproven(job, draft),
             Err(reason) => {

@@ -19,8 +19,8 @@ use super::solution::{Solution, Solutions};
 use super::{Asker, JUDGING_MAX, SubmissionHandler};
 use crate::ask::Ask;
 use crate::block_tracker::messages::CandidateReply;
-use crate::miner_manager::messages::Judgement;
 use crate::miner_manager::messages::JudgeShares;
+use crate::miner_manager::messages::Judgement;
 
 /// How long an answer waits until a block whose share does not count is stored.
 const STORED_IN: Duration = Duration::from_secs(10);
@@ -82,7 +82,7 @@ impl SubmissionHandler {
         }
     }
 
-    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Solution<Draft> {
+    fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Solution {
         let rejected = match self.job_of(miner, submission) {
             Ok(job) => match Draft::new(&job, submission) {
                 Ok(draft) => return Solution::Unproven(job, draft),

@@ -1,5 +1,6 @@
 //! What a miner submitted, on its way from the cheap checks to its proof of work: whether it is a share that counts, and
-//! whether it is a block. It holds [`Draft`]s before it is hashed, and [`Candidate`]s after that.
+//! whether it is a block. Its
+//! [`Draft`]s are hashed together with those of others; the [`Candidate`]s that come of it are held beside it, in their order.
 
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use dwarves_domain::work::{BareTemplate, Job, Template};
 use crate::miner_manager::messages::{CheckedShare, CheckedShares};
 
 /// A share that does not count, before it is known whether it is a block.
-pub(super) struct Refused<H> {
+pub(super) struct Refused {
     pub(super) template: Arc<BareTemplate>,
     /// The header; several if nobody knows which version it had.
-    pub(super) headers: Vec<H>,
+    pub(super) drafts: Vec<Draft>,
     /// Whose work it is, if that is known.
     pub(super) finder: Option<Hotkey>,
     /// What becomes of the share.
@@ -54,12 +55,16 @@ impl Found {
     }
 }
 
-impl Refused<Candidate> {
-    /// The block that it is, if it is one.
-    pub(super) fn found(&self, mut pow_hash: impl FnMut(&Candidate) -> HeaderHash) -> Option<Found> {
+impl Refused {
+    /// The block that one of its candidates is, if one is.
+    fn found(
+        &self,
+        candidates: &[Candidate],
+        mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
+    ) -> Option<Found> {
         let target = self.template.network_target();
         let is_met = |candidate: &&Candidate| target.is_met_by(&pow_hash(candidate));
-        let candidate = self.headers.iter().find(is_met)?;
+        let candidate = candidates.iter().find(is_met)?;
         Some(Found {
             candidate: *candidate,
             template: OfTemplate::Bare(Arc::clone(&self.template)),
@@ -73,55 +78,36 @@ impl Refused<Candidate> {
 }
 
 /// A share that passed, or did not pass, the cheap checks.
-pub(super) enum Solution<H> {
+pub(super) enum Solution {
     /// It does not count; there is nothing more to find out.
     Rejected(RejectedShare),
     /// It is to be hashed.
-    Unproven(Arc<Job>, H),
+    Unproven(Arc<Job>, Draft),
     /// It does not count; it is hashed only because it may be a block.
-    Refused(Box<Refused<H>>),
+    Refused(Box<Refused>),
 }
 
-impl<H> Solution<H> {
-    /// What is to be hashed, or was.
-    pub(super) fn headers(&self) -> &[H] {
+impl Solution {
+    /// What is to be hashed.
+    pub(super) fn drafts(&self) -> &[Draft] {
         match self {
             Self::Rejected(_) => &[],
-            Self::Unproven(_, header) => std::slice::from_ref(header),
-            Self::Refused(refused) => &refused.headers,
+            Self::Unproven(_, draft) => std::slice::from_ref(draft),
+            Self::Refused(refused) => &refused.drafts,
         }
     }
-}
 
-impl Solution<Draft> {
-    /// The same with the next of `candidates` in place of its drafts.
-    fn hashed(self, candidates: &mut impl Iterator<Item = Candidate>) -> Solution<Candidate> {
-        let mut next = |_: &Draft| candidates.next().expect("every draft was hashed");
-        match self {
-            Self::Rejected(rejected) => Solution::Rejected(rejected),
-            Self::Unproven(job, draft) => Solution::Unproven(job, next(&draft)),
-            Self::Refused(refused) => Solution::Refused(Box::new(Refused {
-                headers: refused.headers.iter().map(next).collect(),
-                template: refused.template,
-                finder: refused.finder,
-                rejected: refused.rejected,
-            })),
-        }
-    }
-}
-
-impl Solution<Candidate> {
-
-    /// What the proof-of-work hashes say, of which there is one for each candidate: what becomes of the share, and
-    /// whether it is a block.
+    /// What the proof-of-work hashes of its candidates say: what becomes of the share, and whether it is a block.
     pub(super) fn judged(
         self,
         miner: Hotkey,
+        candidates: &[Candidate],
         mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
     ) -> (CheckedShare, Option<Found>) {
         match self {
             Self::Rejected(rejected) => (Err(rejected), None),
-            Self::Unproven(job, candidate) => {
+            Self::Unproven(job, _) => {
+                let candidate = candidates[0];
                 let pow_hash = pow_hash(&candidate);
                 match candidate.prove(&job, &pow_hash) {
                     Ok(proof) => {
@@ -135,7 +121,7 @@ impl Solution<Candidate> {
                 }
             }
             Self::Refused(refused) => {
-                let found = refused.found(pow_hash);
+                let found = refused.found(candidates, pow_hash);
                 (Err(refused.rejected), found)
             }
         }
@@ -143,35 +129,32 @@ impl Solution<Candidate> {
 }
 
 /// A request whose shares passed the cheap checks.
-pub(super) struct Solutions<H> {
+pub(super) struct Solutions {
     pub(super) miner: Hotkey,
     pub(super) worker: Option<WorkerName>,
-    pub(super) shares: Vec<Solution<H>>,
+    pub(super) shares: Vec<Solution>,
 }
 
-impl Solutions<Draft> {
-    /// The same with the next of `candidates` in place of its drafts.
-    pub(super) fn hashed(self, candidates: &mut impl Iterator<Item = Candidate>) -> Solutions<Candidate> {
-        let shares = self.shares.into_iter().map(|share| share.hashed(candidates));
-        Solutions {
-            miner: self.miner,
-            worker: self.worker,
-            shares: shares.collect(),
-        }
+impl Solutions {
+    /// What is to be hashed of all of them.
+    pub(super) fn drafts(&self) -> impl Iterator<Item = &Draft> {
+        self.shares.iter().flat_map(Solution::drafts)
     }
-}
 
-impl Solutions<Candidate> {
-    /// What becomes of the shares, which came then, and which of them are blocks, by their places.
+    /// What becomes of the shares, which came then, and which of them are blocks, by their places. There is one candidate for
+    /// each draft.
     pub(super) fn judged(
         self,
         received_at: Timestamp,
+        mut candidates: &[Candidate],
         mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
     ) -> (CheckedShares, Vec<(usize, Found)>) {
         let miner = self.miner;
         let mut found = Vec::new();
-        let judge = |(place, share): (usize, Solution<Candidate>)| {
-            let (share, block) = share.judged(miner, &mut pow_hash);
+        let judge = |(place, share): (usize, Solution)| {
+            let of_it;
+            (of_it, candidates) = candidates.split_at(share.drafts().len());
+            let (share, block) = share.judged(miner, of_it, &mut pow_hash);
             found.extend(block.map(|block| (place, block)));
             share
         };
