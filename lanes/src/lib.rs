@@ -7,8 +7,10 @@
 //! This is the only package of the pool with `unsafe` in it: the intrinsics of [`std::arch`] need it. Nothing else is
 //! done with it. Everything that callers see is safe.
 
+mod compress;
 mod constants;
 pub mod plain;
+mod scrypt;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics")]
 mod sha_extensions;
@@ -22,6 +24,7 @@ mod x86;
 mod tests;
 
 pub use constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
+pub use scrypt::ScryptMemory;
 
 use std::fmt;
 
@@ -125,8 +128,11 @@ impl Lanes {
     /// This kind, if the processor has it and it hashes as the plain one does.
     pub fn of(kind: Kind) -> Option<Self> {
         let alone = Self { kind, for_few: kind };
-        let for_few = Kind::Plain;
-        (kind.is_here() && alone.agrees_with_plain()).then_some(Self { kind, for_few })
+        let agrees = kind.is_here() && alone.agrees_with_plain() && alone.scrypt_agrees_with_plain();
+        agrees.then_some(Self {
+            kind,
+            for_few: Kind::Plain,
+        })
     }
 
     /// The best that this processor has, and the best for few messages.

@@ -7,8 +7,8 @@ use dwarves_domain::ids::{PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::LastRound;
-use dwarves_ports::store::{BanRow, CounterRow, MinerRow, RecentShare, StoredState, TemplateRow, WorkerRow};
-use rusqlite::{Connection, OptionalExtension, params};
+use dwarves_ports::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
+use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{Cells, all};
 use super::error::{Outcome, corrupt};
@@ -52,7 +52,6 @@ pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcom
         nonces: nonces(connection, now)?,
         templates: templates(connection)?,
         past_templates: past_templates(connection)?,
-        recent_shares: recent_shares(connection)?,
         settings: settings(connection)?,
         last_round: last_round(connection)?,
         last_payout: last_payout(connection)?,
@@ -180,22 +179,6 @@ fn past_templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
         }
         row.chain.trailer = Vec::new();
         Ok(row)
-    })
-}
-
-fn recent_shares(connection: &Connection) -> Outcome<Vec<RecentShare>> {
-    let sql = "SELECT shares.template AS template, hash, sequence, worker FROM shares
-               WHERE sequence >= (SELECT MIN(first_share) FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
-                 AND template IN (SELECT templates.id FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
-               ORDER BY sequence";
-    all(connection, sql, params![], |row| {
-        let cells = Cells::new(row, "shares");
-        Ok(RecentShare {
-            template: cells.template(0)?,
-            hash: cells.hash(1)?,
-            sequence: cells.sequence(2)?,
-            worker: cells.worker(3)?,
-        })
     })
 }
 

@@ -68,7 +68,8 @@ fn a_database_without_the_last_bytes_of_extranonces_goes_on_and_invents_none() {
     let store = open(&backend.path());
     let state = block_on(store.start(Timestamp::EPOCH)).unwrap();
     assert_eq!(state.life, 4);
-    assert_eq!(state.recent_shares.len(), 3);
+    let recent = store.recent_shares(Sequence::new(0), u32::MAX);
+    assert_eq!(block_on(recent).unwrap().len(), 3);
     let accepted: Vec<u64> = state
         .workers
         .iter()
