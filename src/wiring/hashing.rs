@@ -54,3 +54,29 @@ pub fn chosen_lanes(config: &HashingConfig) -> Result<Lanes, NoSuchLanes> {
         LanesChoice::Kind(kind) => Lanes::of(kind).ok_or(NoSuchLanes(kind)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_those_of_the_settings_if_the_processor_has_them() {
+        let chosen = |lanes| chosen_lanes(&HashingConfig { lanes });
+        assert_eq!(chosen(LanesChoice::Auto), Ok(Lanes::best()));
+        assert_eq!(chosen(LanesChoice::Kind(Kind::Plain)), Ok(Lanes::PLAIN));
+        for kind in Kind::ALL {
+            match chosen(LanesChoice::Kind(kind)) {
+                Ok(lanes) => assert_eq!(lanes.kind(), kind),
+                Err(missing) => {
+                    assert_eq!(Lanes::of(kind), None);
+                    let said = missing.to_string();
+                    let named = format!("hashing.lanes = \"{kind}\": ");
+                    assert!(
+                        said.starts_with(&named) && said.ends_with(Lanes::best().kind().name()),
+                        "{said}"
+                    );
+                }
+            }
+        }
+    }
+}
