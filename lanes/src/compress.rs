@@ -1,10 +1,8 @@
 //! One block of each of several messages, whatever they are: for what is made of SHA-256 and has no way of its own.
 
-use sha2::compress256;
-use sha2::digest::generic_array::GenericArray;
-
 #[cfg(target_arch = "aarch64")]
 use crate::neon;
+use crate::plain::compressed;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::sha_extensions;
 #[cfg(target_arch = "x86_64")]
@@ -31,24 +29,22 @@ impl Lanes {
     fn compress_some(self, states: &mut [State], blocks: &[Block]) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
         unsafe {
-            match self.kind() {
+            match self.kind_for(states.len()) {
                 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
                 Kind::ShaExtensions => sha_extensions::compress_each(states, blocks),
                 #[cfg(target_arch = "x86_64")]
-                Kind::Avx2 if states.len() > 1 => x86::avx2_compress_each(states, blocks),
+                Kind::Avx2 => x86::avx2_compress_each(states, blocks),
                 #[cfg(target_arch = "x86_64")]
-                Kind::Avx512 if states.len() > 1 => x86::avx512_compress_each(states, blocks),
+                Kind::Avx512 => x86::avx512_compress_each(states, blocks),
                 #[cfg(target_arch = "aarch64")]
-                Kind::Neon if states.len() > 1 => neon::compress_each(states, blocks),
-                _ => plain(states, blocks),
+                Kind::Neon => neon::compress_each(states, blocks),
+                _ => {
+                    for (state, block) in states.iter_mut().zip(blocks) {
+                        *state = compressed(*state, block);
+                    }
+                }
             }
         }
-    }
-}
-
-fn plain(states: &mut [State], blocks: &[Block]) {
-    for (state, block) in states.iter_mut().zip(blocks) {
-        compress256(state, &[GenericArray::from(*block)]);
     }
 }
 
@@ -128,7 +124,12 @@ mod tests {
                         }
                         let mut hash = [0; 32];
                         write(&states[place], &mut hash);
-                        assert_eq!(hash[..], bytes_of(expected), "{} {place} of {count}", lanes.kind());
+                        assert_eq!(
+                            hash[..],
+                            bytes_of(expected),
+                            "{} {place} of {count}",
+                            lanes.kind()
+                        );
                     }
                 }
             }
