@@ -7,8 +7,10 @@
 //! This is the only package of the pool with `unsafe` in it: the intrinsics of [`std::arch`] need it. Nothing else is
 //! done with it. Everything that callers see is safe.
 
+mod compress;
 mod constants;
 mod plain;
+mod scrypt;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics")]
 mod sha_extensions;
@@ -22,6 +24,7 @@ mod x86;
 mod tests;
 
 pub use constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
+pub use scrypt::ScryptMemory;
 
 use std::fmt;
 
@@ -100,7 +103,7 @@ impl Lanes {
     /// This kind, if the processor has it and it hashes as the plain one does.
     pub fn of(kind: Kind) -> Option<Self> {
         let lanes = kind.is_here().then_some(Self(kind))?;
-        lanes.agrees_with_plain().then_some(lanes)
+        (lanes.agrees_with_plain() && lanes.scrypt_agrees_with_plain()).then_some(lanes)
     }
 
     /// The best that this processor has.

@@ -279,17 +279,52 @@ unsafe fn some_headers<const N: usize>(headers: &[[u8; 80]], hashes: &mut [[u8; 
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 pub(crate) fn merkle_roots(midstate: &State, tails: &[Block], branch: &[[u8; 32]], roots: &mut [[u8; 32]]) {
     // SAFETY: the function has the extensions.
-    match roots.len() {
-        1 => unsafe { some_merkle_roots::<1>(midstate, tails, branch, roots) },
-        _ => unsafe { some_merkle_roots::<2>(midstate, tails, branch, roots) },
+    unsafe {
+        match roots.len() {
+            1 => some_merkle_roots::<1>(midstate, tails, branch, roots),
+            _ => some_merkle_roots::<2>(midstate, tails, branch, roots),
+        }
     }
 }
 
 #[target_feature(enable = "sha,ssse3,sse4.1")]
 pub(crate) fn headers(headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
     // SAFETY: the function has the extensions.
-    match hashes.len() {
-        1 => unsafe { some_headers::<1>(headers, hashes) },
-        _ => unsafe { some_headers::<2>(headers, hashes) },
+    unsafe {
+        match hashes.len() {
+            1 => some_headers::<1>(headers, hashes),
+            _ => some_headers::<2>(headers, hashes),
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the SHA extensions and SSSE3.
+#[inline(always)]
+unsafe fn compress_some<const N: usize>(states: &mut [State], blocks: &[Block]) {
+    // SAFETY: the caller says so; both halves lie in the state.
+    unsafe {
+        let mut halves = [load(&states[0]); N];
+        let mut words = [words_of(&blocks[0]); N];
+        for n in 1..N {
+            halves[n] = load(&states[n]);
+            words[n] = words_of(&blocks[n]);
+        }
+        for (half, state) in compress(halves, words).into_iter().zip(states) {
+            let state: *mut __m128i = state.as_mut_ptr().cast();
+            _mm_storeu_si128(state, half[0]);
+            _mm_storeu_si128(state.add(1), half[1]);
+        }
+    }
+}
+
+#[target_feature(enable = "sha,ssse3,sse4.1")]
+pub(crate) fn compress_each(states: &mut [State], blocks: &[Block]) {
+    // SAFETY: the function has the extensions.
+    unsafe {
+        match states.len() {
+            1 => compress_some::<1>(states, blocks),
+            _ => compress_some::<2>(states, blocks),
+        }
     }
 }

@@ -232,3 +232,30 @@ pub(crate) unsafe fn headers<V: Words>(headers: &[[u8; 80]], hashes: &mut [[u8; 
         write(hash_of_hash(compress(state, words)), hashes);
     }
 }
+
+/// One compression of a block from each state. See [`crate::Lanes::compress`].
+///
+/// # Safety
+/// The processor has the vector's instructions.
+#[inline(always)]
+pub(crate) unsafe fn compress_each<V: Words>(states: &mut [State], blocks: &[Block]) {
+    // SAFETY: the caller says so.
+    unsafe {
+        let mut before: Wide<V> = splat_all([0; 8]);
+        for (at, word) in before.iter_mut().enumerate() {
+            let mut lanes = [0; MAX_LANES];
+            for (lane, state) in lanes.iter_mut().zip(&*states) {
+                *lane = state[at];
+            }
+            *word = V::load(&lanes);
+        }
+        let after = compress(before, words_of(|lane| &blocks[lane], blocks.len()));
+        for (at, words) in after.into_iter().enumerate() {
+            let mut lanes = [0; MAX_LANES];
+            words.store(&mut lanes);
+            for (state, word) in states.iter_mut().zip(lanes) {
+                state[at] = word;
+            }
+        }
+    }
+}

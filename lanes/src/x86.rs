@@ -183,3 +183,15 @@ pub(crate) fn avx512_headers(headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
     // SAFETY: the function has AVX-512F.
     unsafe { wide::headers::<Avx512>(headers, hashes) }
 }
+
+#[target_feature(enable = "avx2")]
+pub(crate) fn avx2_compress_each(states: &mut [State], blocks: &[Block]) {
+    // SAFETY: the function has AVX2.
+    unsafe { wide::compress_each::<Avx2>(states, blocks) }
+}
+
+#[target_feature(enable = "avx512f")]
+pub(crate) fn avx512_compress_each(states: &mut [State], blocks: &[Block]) {
+    // SAFETY: the function has AVX-512F.
+    unsafe { wide::compress_each::<Avx512>(states, blocks) }
+}

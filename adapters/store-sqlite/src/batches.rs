@@ -12,6 +12,9 @@ use super::columns::{Cells, int};
 use super::error::{Outcome, corrupt};
 use super::packed_shares::{PackedShares, StoredShare};
 
+/// Behind every share.
+pub(super) const LAST: Sequence = Sequence::new(u64::MAX);
+
 /// Where a row begins.
 #[derive(Clone, Copy)]
 pub(super) struct RowBegin {
@@ -33,7 +36,9 @@ impl RowBegin {
     /// The first share of its commit.
     fn first_of_commit(&self) -> Outcome<Sequence> {
         let first = self.first.get().checked_sub(self.place);
-        first.map(Sequence::new).ok_or_else(|| corrupt("batches.place must be less than first_sequence"))
+        first
+            .map(Sequence::new)
+            .ok_or_else(|| corrupt("batches.place must be less than first_sequence"))
     }
 }
 
@@ -140,7 +145,10 @@ fn row_at(connection: &Connection, sequence: u64) -> Outcome<RowBegin> {
          WHERE first_sequence <= ?1 ORDER BY first_sequence DESC LIMIT 1",
     )?;
     let found = select.query_row([int(sequence)], |row| Ok(begin(row)));
-    found.optional()?.transpose()?.ok_or_else(|| corrupt(format!("batches: no row holds share {sequence}")))
+    found
+        .optional()?
+        .transpose()?
+        .ok_or_else(|| corrupt(format!("batches: no row holds share {sequence}")))
 }
 
 /// The first row for which `is_past` holds; it must hold for all rows behind one for which it does.
@@ -167,7 +175,10 @@ fn first_row(connection: &Connection, is_past: impl Fn(&RowBegin) -> bool) -> Ou
 /// The first row of the first commit after `at`.
 pub(super) fn first_after(connection: &Connection, at: Timestamp) -> Outcome<Option<RowBegin>> {
     let found = first_row(connection, |row| row.committed_at > at)?;
-    debug_assert!(found.is_none_or(|row| row.is_of_commits_first_row()), "rows of a commit have one time");
+    debug_assert!(
+        found.is_none_or(|row| row.is_of_commits_first_row()),
+        "rows of a commit have one time"
+    );
     Ok(found)
 }
 
@@ -207,7 +218,12 @@ pub(super) fn walk(
     last: Sequence,
     step: impl FnMut(Found) -> Outcome<ControlFlow<()>>,
 ) -> Outcome<()> {
-    each_share(connection, first.max(pruned_through(connection)?.next()), last, step)
+    each_share(
+        connection,
+        first.max(pruned_through(connection)?.next()),
+        last,
+        step,
+    )
 }
 
 /// Shares up to this one are gone, also if there is still a row that holds some of them.
@@ -257,8 +273,9 @@ pub(super) fn last_share(
     mut is_it: impl FnMut(&StoredShare) -> bool,
 ) -> Outcome<Option<StoredShare>> {
     let pruned = pruned_through(connection)?.get();
-    let mut select = connection
-        .prepare_cached("SELECT first_sequence, committed_at, shares FROM batches ORDER BY first_sequence DESC")?;
+    let mut select = connection.prepare_cached(
+        "SELECT first_sequence, committed_at, shares FROM batches ORDER BY first_sequence DESC",
+    )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let cells = Cells::new(row, "batches");

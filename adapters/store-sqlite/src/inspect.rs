@@ -11,11 +11,11 @@ use dwarves_domain::work::FullExtraNonce;
 use dwarves_ports::store::{BlockRow, ShareRow};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{InlineStore, batches};
 use super::columns::{Cells, all};
 use super::error::Outcome;
 use super::read::payouts::{Parts, one};
 use super::row_codec;
+use super::{InlineStore, batches};
 
 thread_local! {
     /// A database that nothing was written to: a copy of it is sooner there than one that is brought up to date.
@@ -63,7 +63,7 @@ impl InlineStore {
     pub fn shares(&self) -> Vec<(Sequence, ShareRow)> {
         self.inspect(|connection| {
             let mut shares = Vec::new();
-            batches::walk(connection, Sequence::new(0), Sequence::new(u64::MAX), |found| {
+            batches::walk(connection, Sequence::new(0), batches::LAST, |found| {
                 let share = found.share;
                 let row = ShareRow {
                     template: share.terms.template,

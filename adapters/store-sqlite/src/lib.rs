@@ -37,8 +37,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RoundRow, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
-    Written,
+    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreFuture, StoredState, TemplateRow,
+    ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -97,6 +97,11 @@ trait Mode: Send + Sync + 'static {
 impl<M: Mode> Store for SqliteStore<M> {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
         self.mode.start(now)
+    }
+
+    fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>> {
+        self.mode
+            .read("recent shares", move |c| read::recent::shares(c, after, limit))
     }
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {

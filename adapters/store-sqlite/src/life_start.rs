@@ -8,7 +8,7 @@ use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::LastRound;
-use dwarves_ports::store::{BanRow, CounterRow, MinerRow, RecentShare, StoredState, TemplateRow, WorkerRow};
+use dwarves_ports::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::batches;
@@ -16,9 +16,6 @@ use super::columns::{Cells, all, int};
 use super::error::{Outcome, corrupt};
 use super::row_codec;
 use super::write::Transaction;
-
-/// Behind every share.
-const LAST: Sequence = Sequence::new(u64::MAX);
 
 /// Begins a new life.
 pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcome<StoredState> {
@@ -57,7 +54,6 @@ pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcom
         nonces: nonces(connection, now)?,
         templates: templates(connection)?,
         past_templates: past_templates(connection)?,
-        recent_shares: recent_shares(connection)?,
         settings: settings(connection)?,
         last_round: last_round(connection)?,
         last_payout: last_payout(connection)?,
@@ -102,7 +98,7 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
         Ok((cells.sequence(0)?, cells.hash(1)?))
     })?;
     let blocks: HashSet<(Sequence, HeaderHash)> = blocks.into_iter().collect();
-    batches::walk(connection, counted.next(), LAST, |found| {
+    batches::walk(connection, counted.next(), batches::LAST, |found| {
         let share = found.share;
         let counter = later.entry(share.worker).or_default();
         counter.accepted += 1;
@@ -181,34 +177,6 @@ fn past_templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
         row.chain.trailer = Vec::new();
         Ok(row)
     })
-}
-
-/// The shares of templates that are not retired, oldest first.
-fn recent_shares(connection: &Connection) -> Outcome<Vec<RecentShare>> {
-    let sql = "SELECT templates.id AS id, first_share FROM templates, pool
-               WHERE retired = 0 AND templates.id >= live_from ORDER BY templates.id";
-    let live = all(connection, sql, [], |row| {
-        let cells = Cells::new(row, "templates");
-        Ok((cells.template(0)?, cells.sequence(1)?))
-    })?;
-    let Some(first) = live.iter().map(|(_, first)| *first).min() else {
-        return Ok(Vec::new());
-    };
-    let mut recent = Vec::new();
-    batches::walk(connection, first, LAST, |found| {
-        let (sequence, share) = (found.sequence, found.share);
-        let template = share.terms.template;
-        if live.binary_search_by_key(&template, |(id, _)| *id).is_ok() {
-            recent.push(RecentShare {
-                template,
-                hash: share.hash,
-                sequence,
-                worker: share.worker,
-            });
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(recent)
 }
 
 pub(super) fn settings(connection: &Connection) -> Outcome<BTreeMap<String, String>> {

@@ -98,7 +98,10 @@ impl StoredShare {
 
     /// The first eight bytes of the extranonce.
     pub(super) fn extranonce_head(&self) -> ExtraNonce {
-        let (head, _) = self.extranonce.split_first_chunk().expect("twelve bytes begin with eight");
+        let (head, _) = self
+            .extranonce
+            .split_first_chunk()
+            .expect("twelve bytes begin with eight");
         ExtraNonce::new(u64::from_be_bytes(*head))
     }
 
@@ -106,7 +109,10 @@ impl StoredShare {
         let mut record = [0; RECORD];
         let (hash_front, hash_back) = self.hash.as_bytes().split_at(HASH_FRONT);
         let worker = self.worker.get().to_le_bytes();
-        let wait = committed_at.millis().wrapping_sub(self.received_at.millis()).to_le_bytes();
+        let wait = committed_at
+            .millis()
+            .wrapping_sub(self.received_at.millis())
+            .to_le_bytes();
         let parts: [(usize, &[u8]); 12] = [
             (0, hash_front),
             (EXTRANONCE, &self.extranonce),
@@ -163,7 +169,10 @@ fn worker_of(record: &[u8; RECORD]) -> WorkerId {
 /// The blob of these shares, of which there are at least one and at most [`SHARES_PER_ROW`].
 pub(super) fn pack(shares: impl ExactSizeIterator<Item = StoredShare>, committed_at: Timestamp) -> Vec<u8> {
     let count = shares.len();
-    assert!((1..=SHARES_PER_ROW).contains(&count), "a row holds some shares, and not too many");
+    assert!(
+        (1..=SHARES_PER_ROW).contains(&count),
+        "a row holds some shares, and not too many"
+    );
     let mut terms: Vec<Terms> = Vec::with_capacity(4);
     let mut records = [[0; RECORD]; SHARES_PER_ROW];
     for (record, share) in records.iter_mut().zip(shares) {
@@ -192,7 +201,10 @@ pub(super) fn pack(shares: impl ExactSizeIterator<Item = StoredShare>, committed
     blob.push(byte(kept));
     if count > 1 {
         for eight in differs[..kept].chunks(8) {
-            let bits = eight.iter().enumerate().map(|(bit, differs)| u8::from(*differs != 0) << bit);
+            let bits = eight
+                .iter()
+                .enumerate()
+                .map(|(bit, differs)| u8::from(*differs != 0) << bit);
             blob.push(bits.fold(0, |mask, bit| mask | bit));
         }
     }
@@ -246,7 +258,9 @@ fn take_terms(blob: &mut &[u8]) -> Option<Terms> {
     let (significant, rest) = blob.split_at_checked(length)?;
     *blob = rest;
     let mut units = [0; 16];
-    units.get_mut(16_usize.checked_sub(length)?..)?.copy_from_slice(significant);
+    units
+        .get_mut(16_usize.checked_sub(length)?..)?
+        .copy_from_slice(significant);
     Some(Terms {
         template: TemplateId::new(template),
         share_bits: CompactTarget::from_bits(u32::from_le_bytes(*share_bits)),
@@ -345,7 +359,11 @@ impl<'a> PackedShares<'a> {
             }
         }
         let mut same = [0; RECORD];
-        for (same, _) in same.iter_mut().zip(&differs[..kept]).filter(|(_, differs)| **differs == 0) {
+        for (same, _) in same
+            .iter_mut()
+            .zip(&differs[..kept])
+            .filter(|(_, differs)| **differs == 0)
+        {
             *same = take_byte(blob)?;
         }
         let mut runs = Runs::default();

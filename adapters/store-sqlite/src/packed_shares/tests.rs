@@ -11,28 +11,40 @@ fn any_share() -> impl Strategy<Value = StoredShare> {
     let time = prop_oneof![Just(i64::MIN), Just(i64::MAX), -2..2_i64, any::<i64>()];
     let terms = (number(), number(), units);
     let hash = prop_oneof![Just([0; 32]), any::<[u8; 32]>()];
-    (terms, [number(), number(), number(), number()], any::<[u8; 12]>(), any::<bool>(), time, hash).prop_map(
-        |((template, bits, units), [worker, version, time, nonce], extranonce, lacks_tail, at, hash)| StoredShare {
-            terms: Terms {
-                template: TemplateId::new(template),
-                share_bits: CompactTarget::from_bits(bits),
-                units: Units::from_raw(units),
-            },
-            worker: WorkerId::new(worker),
-            extranonce,
-            lacks_tail,
-            version,
-            time,
-            nonce,
-            received_at: Timestamp::from_millis(at),
-            hash: HeaderHash::from_bytes(hash),
-        },
+    (
+        terms,
+        [number(), number(), number(), number()],
+        any::<[u8; 12]>(),
+        any::<bool>(),
+        time,
+        hash,
     )
+        .prop_map(
+            |((template, bits, units), [worker, version, time, nonce], extranonce, lacks_tail, at, hash)| {
+                StoredShare {
+                    terms: Terms {
+                        template: TemplateId::new(template),
+                        share_bits: CompactTarget::from_bits(bits),
+                        units: Units::from_raw(units),
+                    },
+                    worker: WorkerId::new(worker),
+                    extranonce,
+                    lacks_tail,
+                    version,
+                    time,
+                    nonce,
+                    received_at: Timestamp::from_millis(at),
+                    hash: HeaderHash::from_bytes(hash),
+                }
+            },
+        )
 }
 
 fn unpack(blob: &[u8], committed_at: Timestamp) -> Option<Vec<StoredShare>> {
     let packed = PackedShares::open(blob, committed_at).ok()?;
-    (0..packed.count()).map(|place| packed.share(place).ok()).collect()
+    (0..packed.count())
+        .map(|place| packed.share(place).ok())
+        .collect()
 }
 
 proptest! {
@@ -98,7 +110,10 @@ fn the_form_stays_what_it_is() {
         received_at: Timestamp::from_millis(994),
         hash: HeaderHash::from_bytes(hash),
     };
-    let blob = pack([share(5, 7, 0x0102), share(6, 7, 3)].into_iter(), Timestamp::from_millis(1_000));
+    let blob = pack(
+        [share(5, 7, 0x0102), share(6, 7, 3)].into_iter(),
+        Timestamp::from_millis(1_000),
+    );
     let mut expected = vec![1, 2, 2];
     expected.extend([0xac, 0x02, 0xff, 0xff, 0x00, 0x1a, 2, 1, 2]);
     expected.extend([0xac, 0x02, 0xff, 0xff, 0x00, 0x1a, 1, 3]);

@@ -104,7 +104,9 @@ fn move_batch(connection: &Connection, batch: &OldBatch, end: End) -> Outcome<us
         if let Some((last, sum)) = before
             && (*sequence != last.next() || sum.checked_add(units) != Some(*total))
         {
-            return Err(corrupt(format!("shares: {sequence} does not go on where {last} ends")));
+            return Err(corrupt(format!(
+                "shares: {sequence} does not go on where {last} ends"
+            )));
         }
         before = Some((*sequence, *total));
     }

@@ -99,16 +99,22 @@ impl Transaction<'_> {
             "INSERT INTO batches (first_sequence, place, committed_at, total_before, shares)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let (mut first, mut place, mut total) = (batch.before.sequence.next().get(), 0_u64, batch.before.total);
+        let (mut first, mut place, mut total) =
+            (batch.before.sequence.next().get(), 0_u64, batch.before.total);
         for shares in batch.shares.chunks(batch.shares.len().div_ceil(rows)) {
-            let packed = pack(shares.iter().map(|share| StoredShare::of(share)), batch.committed_at);
+            let packed = pack(
+                shares.iter().map(|share| StoredShare::of(share)),
+                batch.committed_at,
+            );
             insert.raw_bind_parameter(1, int(first))?;
             insert.raw_bind_parameter(2, int(place))?;
             insert.raw_bind_parameter(3, batch.committed_at.millis())?;
             insert.raw_bind_parameter(4, units(total))?;
             insert.raw_bind_parameter(5, packed)?;
             insert.raw_execute()?;
-            let of_row = shares.iter().try_fold(total, |sum, share| sum.checked_add(share.units));
+            let of_row = shares
+                .iter()
+                .try_fold(total, |sum, share| sum.checked_add(share.units));
             total = of_row.ok_or_else(total_overflow)?;
             first += shares.len() as u64;
             place += shares.len() as u64;

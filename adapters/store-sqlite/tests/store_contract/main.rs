@@ -77,7 +77,11 @@ impl Backend for InMemory {
 
 fn share(sqlite: &rusqlite::Connection, sequence: Sequence) -> ShareRow {
     let shares = unpacking::shares(sqlite);
-    shares.into_iter().find(|stored| stored.sequence == sequence).unwrap().row
+    shares
+        .into_iter()
+        .find(|stored| stored.sequence == sequence)
+        .unwrap()
+        .row
 }
 
 mod contract {

@@ -108,13 +108,22 @@ fn a_ledger_whose_ends_disagree_is_not_opened() {
     drop(store);
     let copy = std::fs::read(backend.path()).unwrap();
     for (hand, told) in [
-        ("UPDATE batches SET first_sequence = 12 WHERE first_sequence = 11", "the shares go on with 12"),
-        ("DELETE FROM batches WHERE first_sequence = 6", "the shares go on with 11"),
+        (
+            "UPDATE batches SET first_sequence = 12 WHERE first_sequence = 11",
+            "the shares go on with 12",
+        ),
+        (
+            "DELETE FROM batches WHERE first_sequence = 6",
+            "the shares go on with 11",
+        ),
         (
             "UPDATE batches SET total_before = (SELECT MIN(total_before) FROM batches) WHERE first_sequence = 11",
             "the shares go on with 11 at 0 units",
         ),
-        ("UPDATE batches SET shares = x'' WHERE first_sequence = 11", "batches.shares must be shares, packed"),
+        (
+            "UPDATE batches SET shares = x'' WHERE first_sequence = 11",
+            "batches.shares must be shares, packed",
+        ),
     ] {
         std::fs::write(backend.path(), &copy).unwrap();
         tamper(&backend, hand);

@@ -102,7 +102,15 @@ fn bytes_a_share(commits: u64, in_each: u64) -> u64 {
 /// of ten and 118 of many.
 #[test]
 fn a_share_takes_few_bytes_of_the_ledger() {
-    let cases = [(1_500, 1, 112), (400, 5, 70), (300, 10, 62), (150, 20, 62), (80, 45, 58), (20, 500, 56), (1, 20_000, 56)];
+    let cases = [
+        (1_500, 1, 112),
+        (400, 5, 70),
+        (300, 10, 62),
+        (150, 20, 62),
+        (80, 45, 58),
+        (20, 500, 56),
+        (1, 20_000, 56),
+    ];
     let bytes = cases.map(|(commits, in_each, _)| bytes_a_share(commits, in_each));
     for ((_, in_each, at_most), bytes) in cases.into_iter().zip(bytes) {
         println!("{bytes} bytes a share, {in_each} in a commit");

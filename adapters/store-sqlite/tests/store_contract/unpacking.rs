@@ -34,12 +34,19 @@ impl Bytes<'_> {
     fn varint(&mut self) -> u32 {
         let byte = self.one();
         let bits = u32::from(byte & 0x7f);
-        if byte < 0x80 { bits } else { bits | self.varint() << 7 }
+        if byte < 0x80 {
+            bits
+        } else {
+            bits | self.varint() << 7
+        }
     }
 }
 
 fn little(bytes: &[u8]) -> u64 {
-    bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 fn low(bytes: &[u8]) -> u32 {
@@ -59,7 +66,11 @@ pub(crate) fn shares(sqlite: &rusqlite::Connection) -> Vec<Stored> {
         for (sequence, (row, lacks_tail)) in (first..).zip(unpack(&blob, committed_at)) {
             if sequence > pruned {
                 let sequence = Sequence::new(sequence);
-                stored.push(Stored { sequence, row, lacks_tail });
+                stored.push(Stored {
+                    sequence,
+                    row,
+                    lacks_tail,
+                });
             }
         }
     }
@@ -76,12 +87,18 @@ fn unpack(blob: &[u8], committed_at: i64) -> Vec<(ShareRow, bool)> {
             let bits = low(&bytes.some(4));
             let length = bytes.one();
             let units = bytes.some(usize::from(length));
-            let units = units.iter().fold(0, |number: u128, byte| number << 8 | u128::from(*byte));
+            let units = units
+                .iter()
+                .fold(0, |number: u128, byte| number << 8 | u128::from(*byte));
             (template, bits, units)
         })
         .collect();
     let kept = usize::from(bytes.one());
-    let mask = if count > 1 { bytes.some(kept.div_ceil(8)) } else { vec![0; RECORD] };
+    let mask = if count > 1 {
+        bytes.some(kept.div_ceil(8))
+    } else {
+        vec![0; RECORD]
+    };
     let differs = |at: usize| at < kept && mask[at / 8] >> (at % 8) & 1 == 1;
     let mut same = [0; RECORD];
     for (at, byte) in same.iter_mut().enumerate().take(kept) {

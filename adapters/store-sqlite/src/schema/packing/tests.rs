@@ -77,15 +77,18 @@ fn in_the_new_form(ledger: &Connection) -> Vec<Line> {
 }
 
 fn positions(ledger: &Connection) -> Vec<Vec<Value>> {
-    let mut statement =
-        ledger.prepare("SELECT first_sequence, place, committed_at, total_before FROM batches ORDER BY 1").unwrap();
+    let mut statement = ledger
+        .prepare("SELECT first_sequence, place, committed_at, total_before FROM batches ORDER BY 1")
+        .unwrap();
     let row = |row: &Row<'_>| (0..4).map(|column| row.get(column)).collect();
     let rows = statement.query_map([], row).unwrap();
     rows.collect::<Result<_, _>>().unwrap()
 }
 
 fn end(ledger: &Connection) -> (u64, u128) {
-    let tail = batches::tail(ledger).map_err(|fail| fail.into_store_error("")).unwrap();
+    let tail = batches::tail(ledger)
+        .map_err(|fail| fail.into_store_error(""))
+        .unwrap();
     (tail.sequence.get(), tail.total.raw())
 }
 
@@ -94,7 +97,15 @@ const LONG: &[u128] = &[3; 40];
 #[test]
 fn shares_of_before_are_the_same_shares_wherever_the_moving_is_interrupted() {
     for pruned in [0, 1, 4, 5] {
-        let commits = || older(&[(&[5, 0, 1 << 100, 2, 2], pruned), (&[7], 0), (LONG, 0), (&[9, 9], 0), (&[0], 0)]);
+        let commits = || {
+            older(&[
+                (&[5, 0, 1 << 100, 2, 2], pruned),
+                (&[7], 0),
+                (LONG, 0),
+                (&[9, 9], 0),
+                (&[0], 0),
+            ])
+        };
         let expected = in_the_old_form(&commits());
         let mut at_once = commits();
         migrate(&mut at_once).unwrap();
@@ -106,7 +117,9 @@ fn shares_of_before_are_the_same_shares_wherever_the_moving_is_interrupted() {
             migrate_by(&mut ledger, &before).unwrap();
             let mut end = None;
             for _ in 0..pieces {
-                move_piece(&mut ledger, &mut end, 1).map_err(|fail| fail.into_store_error("")).unwrap();
+                move_piece(&mut ledger, &mut end, 1)
+                    .map_err(|fail| fail.into_store_error(""))
+                    .unwrap();
             }
             migrate(&mut ledger).unwrap();
             assert_eq!(in_the_new_form(&ledger), expected, "after {pieces} pieces");
@@ -141,8 +154,15 @@ fn what_does_not_fit_together_is_not_moved() {
         ledger.execute_batch(hand).unwrap();
         let before = in_the_old_form_as_it_is(&ledger);
         let refused = migrate(&mut ledger);
-        assert!(matches!(refused, Err(OpenError::Corrupt(_))), "{hand}: {refused:?}");
-        assert_eq!(in_the_old_form_as_it_is(&ledger), before, "{hand}: nothing is lost");
+        assert!(
+            matches!(refused, Err(OpenError::Corrupt(_))),
+            "{hand}: {refused:?}"
+        );
+        assert_eq!(
+            in_the_old_form_as_it_is(&ledger),
+            before,
+            "{hand}: nothing is lost"
+        );
     }
 }
 
