@@ -1,4 +1,4 @@
-//! SHA-256d of many messages at once.
+//! SHA-256d and scrypt of many messages at once.
 //!
 //! A pool judges shares that do not depend on each other: the coinbase of each is hashed from a midstate, then its way up
 //! the merkle branch, then its header. All take the same steps, so one vector instruction takes a step of all of them.
