@@ -24,6 +24,7 @@ USER = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig"
 # A twentieth more than was measured is too much.
 SLACK = 1.05
 SETTINGS = {
+    "hashing.lanes": "plain",
     "stratum.listen": "127.0.0.1:0",
     # Nobody is put out for shares that are refused.
     "stratum.reject_percent": "100",
