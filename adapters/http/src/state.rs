@@ -10,6 +10,7 @@ use dwarves_actors::ask::{AskError, Port, Request};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
 
+use super::answers::ShownDifficulties;
 use super::bodies::Bodies;
 use super::connections::line;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
@@ -26,6 +27,7 @@ pub struct HttpState {
     transactions: TransactionsCache,
     bodies: Bodies,
     date: DateHeader,
+    difficulties: ShownDifficulties,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -43,6 +45,7 @@ impl HttpState {
             totals: RefCell::new(None),
             transactions: TransactionsCache::default(),
             date: DateHeader::default(),
+            difficulties: ShownDifficulties::default(),
         })
     }
 
@@ -64,6 +67,11 @@ impl HttpState {
     /// The date of answers.
     pub(crate) fn date(&self) -> &DateHeader {
         &self.date
+    }
+
+    /// How difficulties are shown.
+    pub fn difficulties(&self) -> &ShownDifficulties {
+        &self.difficulties
     }
 
     /// Room for bodies that are on their way.
