@@ -193,9 +193,10 @@ fn every_foreign_package_comes_from_crates_io_in_a_known_version() {
 
 /// What each package may name of the project's own, as Cargo sees it: the arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("dwarves-domain", &[]),
+    ("dwarves-lanes", &[]),
+    ("dwarves-domain", &["lanes"]),
     ("dwarves-ports", &["domain"]),
-    ("dwarves-actors", &["domain", "ports"]),
+    ("dwarves-actors", &["domain", "lanes", "ports"]),
     ("dwarves-api-types", &["domain", "ports"]),
     ("dwarves-system", &["domain", "ports"]),
     ("dwarves-peers", &[]),
@@ -206,7 +207,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-node", &["domain", "ports", "system"]),
     (
         "dwarves-miner",
-        &["api-types", "domain", "keys", "ports", "system"],
+        &["api-types", "domain", "keys", "lanes", "ports", "system"],
     ),
     ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
     (

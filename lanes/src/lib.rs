@@ -9,7 +9,7 @@
 
 mod compress;
 mod constants;
-mod plain;
+pub mod plain;
 mod scrypt;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "intrinsics")]
@@ -65,6 +65,18 @@ impl Kind {
         }
     }
 
+    /// From how many messages on these lanes take less time than hashing them by `few`.
+    ///
+    /// Full lanes of AVX2 take what the SHA extensions take for a dozen, and of AVX-512 for about ten; both take what one
+    /// and a half messages take without any extension.
+    const fn worth_from(self, few: Self) -> usize {
+        match (self, few) {
+            (Self::Avx2 | Self::Avx512, Self::ShaExtensions) => 8,
+            (Self::Avx2 | Self::Avx512, _) => 2,
+            (Self::Plain | Self::ShaExtensions, _) => 0,
+        }
+    }
+
     /// Whether this processor has it.
     #[cfg(target_arch = "x86_64")]
     fn is_here(self) -> bool {
@@ -92,28 +104,56 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A way to hash that this processor has.
+/// A way to hash that this processor has. It is shown by the kind's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lanes(Kind);
+pub struct Lanes {
+    kind: Kind,
+    /// What hashes so few messages that most lanes would be empty.
+    for_few: Kind,
+}
+
+impl fmt::Display for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
 
 impl Lanes {
     /// One message after another.
-    pub const PLAIN: Self = Self(Kind::Plain);
+    pub const PLAIN: Self = Self {
+        kind: Kind::Plain,
+        for_few: Kind::Plain,
+    };
 
     /// This kind, if the processor has it and it hashes as the plain one does.
     pub fn of(kind: Kind) -> Option<Self> {
-        let lanes = kind.is_here().then_some(Self(kind))?;
-        (lanes.agrees_with_plain() && lanes.scrypt_agrees_with_plain()).then_some(lanes)
+        let alone = Self { kind, for_few: kind };
+        let agrees = kind.is_here() && alone.agrees_with_plain() && alone.scrypt_agrees_with_plain();
+        agrees.then_some(Self {
+            kind,
+            for_few: Kind::Plain,
+        })
     }
 
-    /// The best that this processor has.
+    /// The best that this processor has, and the best for few messages.
     pub fn best() -> Self {
-        Kind::ALL.into_iter().find_map(Self::of).unwrap_or(Self::PLAIN)
+        let best = Kind::ALL.into_iter().find_map(Self::of).unwrap_or(Self::PLAIN);
+        let for_few = Self::of(Kind::ShaExtensions).map_or(best.for_few, Self::kind);
+        Self { for_few, ..best }
     }
 
     /// What hashes.
     pub const fn kind(self) -> Kind {
-        self.0
+        self.kind
+    }
+
+    /// What hashes this many messages, [`Kind::width`] at most. Lanes cost the same whether they are full or not.
+    fn kind_for(self, count: usize) -> Kind {
+        if count < self.kind.worth_from(self.for_few) {
+            self.for_few
+        } else {
+            self.kind
+        }
     }
 
     /// The merkle roots of trees whose first leaf is a coinbase and whose other nodes on its way up are `branch`.
@@ -139,7 +179,7 @@ impl Lanes {
             of_each > 0 && tails.len() == of_each * roots.len(),
             "each coinbase has as many blocks"
         );
-        let width = self.0.width();
+        let width = self.kind.width();
         for (roots, tails) in roots.chunks_mut(width).zip(tails.chunks(of_each * width)) {
             self.some_merkle_roots(midstate, tails, branch, roots);
         }
@@ -151,7 +191,7 @@ impl Lanes {
     /// If there are not as many hashes as headers.
     pub fn headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
         assert_eq!(headers.len(), hashes.len(), "one hash a header");
-        let width = self.0.width();
+        let width = self.kind.width();
         for (headers, hashes) in headers.chunks(width).zip(hashes.chunks_mut(width)) {
             self.some_headers(headers, hashes);
         }
@@ -169,17 +209,13 @@ impl Lanes {
         roots: &mut [[u8; 32]],
     ) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
-        match self.0 {
+        match self.kind_for(roots.len()) {
             #[cfg(target_arch = "x86_64")]
             Kind::ShaExtensions => unsafe { sha_extensions::merkle_roots(midstate, tails, branch, roots) },
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 if roots.len() > 1 => unsafe {
-                x86::avx2_merkle_roots(midstate, tails, branch, roots)
-            },
+            Kind::Avx2 => unsafe { x86::avx2_merkle_roots(midstate, tails, branch, roots) },
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 if roots.len() > 1 => unsafe {
-                x86::avx512_merkle_roots(midstate, tails, branch, roots)
-            },
+            Kind::Avx512 => unsafe { x86::avx512_merkle_roots(midstate, tails, branch, roots) },
             _ => plain::merkle_roots(midstate, tails, branch, roots),
         }
     }
@@ -190,20 +226,20 @@ impl Lanes {
     )]
     fn some_headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
-        match self.0 {
+        match self.kind_for(hashes.len()) {
             #[cfg(target_arch = "x86_64")]
             Kind::ShaExtensions => unsafe { sha_extensions::headers(headers, hashes) },
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 if hashes.len() > 1 => unsafe { x86::avx2_headers(headers, hashes) },
+            Kind::Avx2 => unsafe { x86::avx2_headers(headers, hashes) },
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 if hashes.len() > 1 => unsafe { x86::avx512_headers(headers, hashes) },
+            Kind::Avx512 => unsafe { x86::avx512_headers(headers, hashes) },
             _ => plain::headers(headers, hashes),
         }
     }
 
     /// Hashes what is easy to make up, once with full lanes and once with every number of them, as the plain way does.
     fn agrees_with_plain(self) -> bool {
-        let count = 2 * self.0.width() + 1;
+        let count = 2 * self.kind.width() + 1;
         let byte = |n: usize| (n.wrapping_mul(0x9e37_79b9) >> 7) as u8;
         let tails: Vec<Block> = (0..2 * count)
             .map(|n| std::array::from_fn(|at| byte(64 * n + at)))
