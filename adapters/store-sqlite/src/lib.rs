@@ -22,7 +22,8 @@
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
 //! | `conservation` | whether the books hold exactly what came in |
-//! | `batches` | places in the ledger, found by halving |
+//! | `batches` | rows of shares: places among them, found by halving, and walks over them |
+//! | `packed_shares` | a row's shares as one blob |
 //! | `row_codec`, `columns` | rows and columns as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
 
@@ -51,6 +52,7 @@ mod inspect;
 mod life_start;
 mod log_mover;
 mod open;
+mod packed_shares;
 mod read;
 mod reader;
 mod row_codec;

@@ -1,10 +1,13 @@
 //! The shares of live templates, which a start remembers: in pieces, each in one run over the end of the ledger.
 
+use std::ops::ControlFlow;
+
 use dwarves_domain::ids::{Sequence, TemplateId};
 use dwarves_ports::store::RecentShare;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use crate::columns::{Cells, all, int};
+use crate::batches;
+use crate::columns::{Cells, all};
 use crate::error::Outcome;
 
 /// Room for a piece is made at once, but not for more than so many.
@@ -21,30 +24,31 @@ pub(crate) fn shares(connection: &Connection, after: Sequence, limit: u32) -> Ou
     let Some(first) = live.iter().map(|(_, first)| *first).min() else {
         return Ok(Vec::new());
     };
-    let is_live = |template| live.iter().any(|(id, _)| *id == template);
-    let mut select = connection.prepare_cached(
-        "SELECT template, hash, sequence, worker FROM shares WHERE sequence >= ?1 ORDER BY sequence",
-    )?;
-    let mut rows = select.query(params![int(first.max(after.next()).get())])?;
     let mut shares = Vec::with_capacity(limit.min(ROOM_MAX));
+    if limit == 0 {
+        return Ok(shares);
+    }
+    let is_live = |template| live.iter().any(|(id, _)| *id == template);
     // Of many shares one after the other are one template's.
     let mut last = (TemplateId::new(0), is_live(TemplateId::new(0)));
-    while shares.len() < limit
-        && let Some(row) = rows.next()?
-    {
-        let cells = Cells::new(row, "shares");
-        let template = cells.template(0)?;
+    batches::walk(connection, first.max(after.next()), batches::LAST, |found| {
+        let template = found.share.terms.template;
         if last.0 != template {
             last = (template, is_live(template));
         }
         if last.1 {
             shares.push(RecentShare {
                 template,
-                hash: cells.hash(1)?,
-                sequence: cells.sequence(2)?,
-                worker: cells.worker(3)?,
+                hash: found.share.hash,
+                sequence: found.sequence,
+                worker: found.share.worker,
             });
         }
-    }
+        Ok(if shares.len() < limit {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })?;
     Ok(shares)
 }
