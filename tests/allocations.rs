@@ -320,7 +320,11 @@ fn a_remembered_header_takes_few_bytes() {
     let (template, miner) = (TemplateId::new(1), Hotkey::from_bytes([1; 32]));
     let mut recent = None;
     let mut held = allocation_counter::measure(|| {
-        recent = Some(RecentShares::new(ROOM as usize, Quotas::NONE, 0x6a09_e667_bb67_ae85_3c6e_f372_a54f_f53a));
+        recent = Some(RecentShares::new(
+            ROOM as usize,
+            Quotas::NONE,
+            0x6a09_e667_bb67_ae85_3c6e_f372_a54f_f53a,
+        ));
     });
     let recent = recent.as_mut().unwrap();
     let mut claim = |n: u64| {
@@ -350,5 +354,8 @@ fn a_remembered_header_takes_few_bytes() {
         recent.retire(template.next(), Timestamp::from_millis(0));
         recent.forget_retired(Timestamp::from_millis(60_000));
     });
-    assert!(recent.is_empty() && before + over.bytes_current < 4_000, "what is over is given back");
+    assert!(
+        recent.is_empty() && before + over.bytes_current < 4_000,
+        "what is over is given back"
+    );
 }
