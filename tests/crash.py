@@ -42,6 +42,7 @@ The seed is printed; the same seed gives the same moments. Needs the `bittensor`
 import argparse
 import collections
 import contextlib
+import itertools
 import os
 import pathlib
 import random
@@ -57,8 +58,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "python"))
 from crash_miners import Client, Hostile, Rig, address_of  # noqa: E402
 from crash_operator import Operator  # noqa: E402
 from harness import Miner, Pool  # noqa: E402
-from journals import BALANCES, BLOCKS, BATCHES, CREDITED, CREDITS, JOURNAL, OWNERS, ROUNDS, SHARES, WORKERS  # noqa: E402
-from journals import Journals, balances, copy_ledger, folded  # noqa: E402
+from journals import BALANCES, BLOCKS, BATCHES, CREDITED, CREDITS, JOURNAL, OWNERS, ROUNDS, WORKERS  # noqa: E402
+from journals import Journals, balances, copy_ledger, folded, shares_of  # noqa: E402
 
 # A share takes about 4 hashes and a block about 2,500: a block every few hundred shares.
 SETTINGS = {
@@ -178,13 +179,13 @@ def check_ledger(db, clients, rigs, cuts, problems):
     integrity = rows("PRAGMA integrity_check")
     checks += check("the database is whole", integrity == [("ok",)], problems, integrity[:3])
 
-    shares = rows(f"SELECT sequence, hash, template FROM {SHARES} ORDER BY sequence")
-    sequences = [sequence for sequence, _, _ in shares]
+    shares = list(shares_of(db))
+    sequences = [share.sequence for share in shares]
     checks += check("sequences are 1..n", sequences == list(range(1, len(shares) + 1)), problems, len(shares))
     # The hash is stored as the hash function gives it, and told as explorers write it: the other way round.
     by_hash = collections.defaultdict(list)
-    for sequence, share_hash, _ in shares:
-        by_hash[share_hash[::-1].hex()].append(sequence)
+    for share in shares:
+        by_hash[share.hash[::-1].hex()].append(share.sequence)
     twice = {share_id: found for share_id, found in by_hash.items() if len(found) > 1}
     checks += check("no header is there twice", not twice, problems, list(twice.items())[:3])
 
@@ -205,10 +206,13 @@ def check_ledger(db, clients, rigs, cuts, problems):
     checks += check("there were Stratum shares enough to mean anything", len(over_stratum) > 500, problems, len(over_stratum))
     checks += check("there were shares enough to mean anything", len(told) > 1000, problems, len(told))
 
-    batches = rows(f"SELECT first_sequence, last_sequence FROM {BATCHES} ORDER BY id")
-    joined = all(a[1] + 1 == b[0] for a, b in zip(batches, batches[1:]))
-    ends = batches and (batches[0][0], batches[-1][1]) == (1, len(shares))
-    checks += check("every share is in one batch", bool(joined and ends), problems, batches[-3:])
+    batches = rows(f"SELECT first_sequence, place, committed_at, total_before FROM {BATCHES} ORDER BY first_sequence")
+    totals = [0, *itertools.accumulate(share.units for share in shares)]
+    wrong = [row for row in batches if int.from_bytes(row[3], "big") != totals[row[0] - 1]]
+    checks += check("every row of shares begins with the total of all before it", not wrong, problems, wrong[:3])
+    torn = [(a, b) for a, b in zip(batches, batches[1:])
+            if b[1] not in (0, b[0] - a[0] + a[1]) or (b[1] > 0 and a[2] != b[2]) or a[2] > b[2]]
+    checks += check("rows of one commit belong together, and times only grow", not torn, problems, torn[:3])
 
     rounds = [number for (number,) in rows(f"SELECT id FROM {ROUNDS} ORDER BY id")]
     checks += check(
@@ -384,7 +388,7 @@ def main():
         pool.kill()
         with contextlib.closing(ledger_of(pool, folder)) as db:
             checks += check_ledger(db, clients, rigs, cuts_of(pool.log()), problems)
-            (stored,) = db.execute(f"SELECT COUNT(*) FROM {SHARES}").fetchone()
+            stored = sum(1 for _ in shares_of(db))
             (made_up,) = db.execute(f"SELECT COUNT(*) FROM {WORKERS} WHERE name LIKE 'made-up%'").fetchone()
             checks += check("no name that did no work is in the ledger", made_up == 0, problems, made_up)
             (rounds,) = db.execute(f"SELECT COUNT(*) FROM {ROUNDS}").fetchone()

@@ -193,20 +193,21 @@ fn every_foreign_package_comes_from_crates_io_in_a_known_version() {
 
 /// What each package may name of the project's own, as Cargo sees it: the arrows of ARCHITECTURE.md.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("dwarves-domain", &[]),
+    ("dwarves-lanes", &[]),
+    ("dwarves-domain", &["lanes"]),
     ("dwarves-ports", &["domain"]),
-    ("dwarves-actors", &["domain", "ports"]),
+    ("dwarves-actors", &["domain", "lanes", "ports"]),
     ("dwarves-api-types", &["domain", "ports"]),
     ("dwarves-system", &["domain", "ports"]),
     ("dwarves-peers", &[]),
     ("dwarves-keys", &["domain", "system"]),
-    ("dwarves-hashing", &["domain", "ports"]),
+    ("dwarves-hashing", &["domain", "lanes", "ports"]),
     ("dwarves-store-sqlite", &["domain", "ports"]),
     ("dwarves-devnet", &["domain", "ports"]),
     ("dwarves-node", &["domain", "ports", "system"]),
     (
         "dwarves-miner",
-        &["api-types", "domain", "keys", "ports", "system"],
+        &["api-types", "domain", "keys", "lanes", "ports", "system"],
     ),
     ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
     (

@@ -18,7 +18,6 @@
 //! | [`chain_guard`] | whether a node is on the chain that the pool is to mine on |
 //! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
 //! | [`work`] | templates, jobs, coinbases, merkle branches, headers |
-//! | [`sha256d`] | the double SHA-256 of nodes and headers |
 //! | [`share`] | a submission and its verdict |
 //! | [`refusal`] | why the pool does not do what it was asked, and what must happen then |
 //! | [`vardiff`] | which difficulty a worker should have |
@@ -48,7 +47,6 @@ pub mod rewards;
 pub mod rounds;
 pub mod session;
 pub mod settings;
-pub mod sha256d;
 pub mod share;
 pub mod signature;
 pub mod source;

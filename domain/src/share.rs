@@ -2,7 +2,8 @@
 //!
 //! [`check`] judges what can be judged from the job alone: ranges and proof of work. Whether the job is still
 //! live and whether the share was seen before is its owner's to say; they add the other [`Rejection`]s. On its way a
-//! share is a [`ProvenShare`] or a [`RejectedShare`], and in the end a [`ShareVerdict`].
+//! share is a [`Draft`], a [`Candidate`], a [`ProvenShare`] or a [`RejectedShare`], and in the end a [`ShareVerdict`].
+//! Many drafts are hashed at once by a [`ShareHasher`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +11,14 @@ use std::sync::Arc;
 use crate::ids::{HeaderHash, Sequence, WorkerId};
 use crate::target::Difficulty;
 use crate::work::{Algorithm, FullExtraNonce, Header, Job, JobId};
+
+mod candidate;
+mod draft;
+mod hasher;
+
+pub use candidate::Candidate;
+pub use draft::{Draft, Rolled};
+pub use hasher::ShareHasher;
 
 /// A solution as a miner submits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,94 +162,6 @@ pub struct AcceptedShare {
 /// What a share's miner is told of it.
 pub type ShareVerdict = Result<AcceptedShare, Rejection>;
 
-/// A share whose ranges are right, before it is hashed: the expensive part can be done elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate {
-    header: Header,
-    hash: HeaderHash,
-    extranonce: FullExtraNonce,
-}
-
-impl Candidate {
-    /// The cheap checks of a submission.
-    ///
-    /// # Errors
-    /// [`Rejection::TimeOutOfRange`] or [`Rejection::VersionOutOfMask`].
-    pub fn new(job: &Job, submission: &Submission) -> Result<Self, Rejection> {
-        let (version, time) = ranges(job, submission)?;
-        let header = job.header().rolled(version, time, submission.nonce);
-        Ok(Self::of(header, job.extranonce().into()))
-    }
-
-    /// As [`Candidate::new`], for a job whose extranonce the miner rolls: each share brings its own.
-    ///
-    /// # Errors
-    /// As [`Candidate::new`].
-    pub fn rolled(job: &Job, extranonce: FullExtraNonce, submission: &Submission) -> Result<Self, Rejection> {
-        let (version, time) = ranges(job, submission)?;
-        let header = job.template().header(extranonce);
-        Ok(Self::of(
-            header.rolled(version, time, submission.nonce),
-            extranonce,
-        ))
-    }
-
-    /// A header of which nothing was checked, with the extranonce in its coinbase: to find out whether it is a block,
-    /// whatever becomes of its share.
-    pub fn of(header: Header, extranonce: FullExtraNonce) -> Self {
-        Self {
-            header,
-            hash: header.hash(),
-            extranonce,
-        }
-    }
-
-    /// The header that is to be hashed.
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// The SHA-256d of the header, which names the share.
-    pub fn hash(&self) -> HeaderHash {
-        self.hash
-    }
-
-    /// The extranonce in its coinbase.
-    pub fn extranonce(&self) -> FullExtraNonce {
-        self.extranonce
-    }
-
-    /// Judges by the header's proof-of-work hash.
-    ///
-    /// # Errors
-    /// [`Rejection::LowDifficulty`].
-    pub fn prove(self, job: &Job, pow_hash: &HeaderHash) -> Result<Proof, Rejection> {
-        if !job.share_target().is_met_by(pow_hash) {
-            return Err(Rejection::LowDifficulty);
-        }
-        Ok(Proof {
-            header: self.header,
-            hash: self.hash,
-            extranonce: self.extranonce,
-            is_block: job.template().network_target().is_met_by(pow_hash),
-        })
-    }
-
-    /// Hashes and judges at once.
-    fn hashed(
-        self,
-        job: &Job,
-        algorithm: Algorithm,
-        pow: impl FnOnce(&Header) -> HeaderHash,
-    ) -> Result<Proof, Rejection> {
-        let pow_hash = match algorithm {
-            Algorithm::Sha256d => self.hash,
-            Algorithm::Scrypt => pow(&self.header),
-        };
-        self.prove(job, &pow_hash)
-    }
-}
-
 /// Judges `submission` by its job alone: first the cheap checks, then the hash.
 ///
 /// `pow` is the proof-of-work hash of an algorithm other than SHA-256d; it is asked for only when needed.
@@ -253,7 +174,8 @@ pub fn check(
     algorithm: Algorithm,
     pow: impl FnOnce(&Header) -> HeaderHash,
 ) -> Result<Proof, Rejection> {
-    Candidate::new(job, submission)?.hashed(job, algorithm, pow)
+    let candidate = Draft::new(job, submission)?.hashed();
+    candidate.judged(job, algorithm, pow)
 }
 
 /// As [`check`], for a job whose extranonce the miner rolls: each share brings its own.
@@ -267,21 +189,8 @@ pub fn check_rolled(
     algorithm: Algorithm,
     pow: impl FnOnce(&Header) -> HeaderHash,
 ) -> Result<Proof, Rejection> {
-    Candidate::rolled(job, extranonce, submission)?.hashed(job, algorithm, pow)
-}
-
-/// The header's version and time, if the job allows them.
-fn ranges(job: &Job, submission: &Submission) -> Result<(u32, u32), Rejection> {
-    let chain = job.template().chain();
-    let time = submission.time.unwrap_or(chain.time);
-    if time < chain.time_min || time > chain.time_max {
-        return Err(Rejection::TimeOutOfRange);
-    }
-    let version = submission.version.unwrap_or(chain.version);
-    if (version ^ chain.version) & !chain.version_mask != 0 {
-        return Err(Rejection::VersionOutOfMask);
-    }
-    Ok((version, time))
+    let candidate = Draft::rolled(job, extranonce, submission)?.hashed();
+    candidate.judged(job, algorithm, pow)
 }
 
 #[cfg(test)]

@@ -62,6 +62,13 @@ pub(crate) const fn words_of(block: &Block) -> [u32; 16] {
     words
 }
 
+/// The bytes of a state, as many as there is room for.
+pub(crate) fn write(state: &State, bytes: &mut [u8]) {
+    for (place, word) in bytes.chunks_exact_mut(4).zip(state) {
+        place.copy_from_slice(&word.to_be_bytes());
+    }
+}
+
 /// What each round adds for this block: its word of the message schedule and its constant.
 const fn schedule(block: &Block) -> [u32; ROUNDS] {
     let mut words = [0_u32; ROUNDS];
@@ -105,7 +112,7 @@ const fn cube_roots() -> [u32; ROUNDS] {
 const fn is_prime(number: u128) -> bool {
     let mut divisor = 2;
     while divisor * divisor <= number {
-        if number % divisor == 0 {
+        if number.is_multiple_of(divisor) {
             return false;
         }
         divisor += 1;

@@ -1,4 +1,4 @@
-//! SHA-256d of many messages at once.
+//! SHA-256d and scrypt of many messages at once.
 //!
 //! A pool judges shares that do not depend on each other: the coinbase of each is hashed from a midstate, then its way up
 //! the merkle branch, then its header. All take the same steps, so one vector instruction takes a step of all of them.
@@ -7,9 +7,15 @@
 //! This is the only package of the pool with `unsafe` in it: the intrinsics of [`std::arch`] need it. Nothing else is
 //! done with it. Everything that callers see is safe.
 
+mod compress;
 mod constants;
-mod plain;
-#[cfg(target_arch = "x86_64")]
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod neon;
+pub mod plain;
+mod scan;
+mod scrypt;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[allow(unsafe_code, reason = "intrinsics")]
 mod sha_extensions;
 #[allow(unsafe_code, reason = "vectors are made where the processor has them")]
@@ -22,6 +28,8 @@ mod x86;
 mod tests;
 
 pub use constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
+pub use scan::Search;
+pub use scrypt::ScryptMemory;
 
 use std::fmt;
 
@@ -30,17 +38,25 @@ use std::fmt;
 pub enum Kind {
     /// One message after another, by the `sha2` package, which has its own ways for some processors.
     Plain,
-    /// The SHA extensions of x86, two messages side by side.
+    /// The processor's instructions for SHA-256 (x86 and ARMv8 have them), two messages side by side.
     ShaExtensions,
     /// Eight lanes of AVX2.
     Avx2,
     /// Sixteen lanes of AVX-512.
     Avx512,
+    /// Four lanes of NEON.
+    Neon,
 }
 
 impl Kind {
     /// Every kind, the one that is to be preferred first.
-    pub const ALL: [Self; 4] = [Self::Avx512, Self::ShaExtensions, Self::Avx2, Self::Plain];
+    pub const ALL: [Self; 5] = [
+        Self::Avx512,
+        Self::ShaExtensions,
+        Self::Avx2,
+        Self::Neon,
+        Self::Plain,
+    ];
 
     /// The kind's name in settings and logs.
     pub const fn name(self) -> &'static str {
@@ -49,6 +65,7 @@ impl Kind {
             Self::ShaExtensions => "sha-extensions",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Neon => "neon",
         }
     }
 
@@ -57,8 +74,21 @@ impl Kind {
         match self {
             Self::Plain => 1,
             Self::ShaExtensions => 2,
+            Self::Neon => 4,
             Self::Avx2 => 8,
             Self::Avx512 => 16,
+        }
+    }
+
+    /// From how many messages on these lanes take less time than hashing them by `few`.
+    ///
+    /// Full lanes of AVX2 take what the SHA extensions take for a dozen, and of AVX-512 for about ten; both take what one
+    /// and a half messages take without any extension.
+    const fn worth_from(self, few: Self) -> usize {
+        match (self, few) {
+            (Self::Avx2 | Self::Avx512, Self::ShaExtensions) => 8,
+            (Self::Avx2 | Self::Avx512 | Self::Neon, _) => 2,
+            (Self::Plain | Self::ShaExtensions, _) => 0,
         }
     }
 
@@ -74,10 +104,23 @@ impl Kind {
             }
             Self::Avx2 => is_x86_feature_detected!("avx2"),
             Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            Self::Neon => false,
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    /// Whether this processor has it.
+    #[cfg(target_arch = "aarch64")]
+    fn is_here(self) -> bool {
+        use std::arch::is_aarch64_feature_detected;
+        match self {
+            Self::Plain => true,
+            Self::ShaExtensions => is_aarch64_feature_detected!("sha2"),
+            Self::Neon => is_aarch64_feature_detected!("neon"),
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn is_here(self) -> bool {
         self == Self::Plain
     }
@@ -89,28 +132,59 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A way to hash that this processor has.
+/// A way to hash that this processor has. It is shown by the kind's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lanes(Kind);
+pub struct Lanes {
+    kind: Kind,
+    /// What hashes so few messages that most lanes would be empty.
+    for_few: Kind,
+}
+
+impl fmt::Display for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
 
 impl Lanes {
     /// One message after another.
-    pub const PLAIN: Self = Self(Kind::Plain);
+    pub const PLAIN: Self = Self {
+        kind: Kind::Plain,
+        for_few: Kind::Plain,
+    };
 
     /// This kind, if the processor has it and it hashes as the plain one does.
     pub fn of(kind: Kind) -> Option<Self> {
-        let lanes = kind.is_here().then_some(Self(kind))?;
-        lanes.agrees_with_plain().then_some(lanes)
+        let alone = Self { kind, for_few: kind };
+        let agrees = kind.is_here()
+            && alone.agrees_with_plain()
+            && alone.scan_agrees_with_plain()
+            && alone.scrypt_agrees_with_plain();
+        agrees.then_some(Self {
+            kind,
+            for_few: Kind::Plain,
+        })
     }
 
-    /// The best that this processor has.
+    /// The best that this processor has, and the best for few messages.
     pub fn best() -> Self {
-        Kind::ALL.into_iter().find_map(Self::of).unwrap_or(Self::PLAIN)
+        let best = Kind::ALL.into_iter().find_map(Self::of).unwrap_or(Self::PLAIN);
+        let for_few = Self::of(Kind::ShaExtensions).map_or(best.for_few, Self::kind);
+        Self { for_few, ..best }
     }
 
     /// What hashes.
     pub const fn kind(self) -> Kind {
-        self.0
+        self.kind
+    }
+
+    /// What hashes this many messages, [`Kind::width`] at most. Lanes cost the same whether they are full or not.
+    pub(crate) fn kind_for(self, count: usize) -> Kind {
+        if count < self.kind.worth_from(self.for_few) {
+            self.for_few
+        } else {
+            self.kind
+        }
     }
 
     /// The merkle roots of trees whose first leaf is a coinbase and whose other nodes on its way up are `branch`.
@@ -136,7 +210,7 @@ impl Lanes {
             of_each > 0 && tails.len() == of_each * roots.len(),
             "each coinbase has as many blocks"
         );
-        let width = self.0.width();
+        let width = self.kind.width();
         for (roots, tails) in roots.chunks_mut(width).zip(tails.chunks(of_each * width)) {
             self.some_merkle_roots(midstate, tails, branch, roots);
         }
@@ -148,7 +222,7 @@ impl Lanes {
     /// If there are not as many hashes as headers.
     pub fn headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
         assert_eq!(headers.len(), hashes.len(), "one hash a header");
-        let width = self.0.width();
+        let width = self.kind.width();
         for (headers, hashes) in headers.chunks(width).zip(hashes.chunks_mut(width)) {
             self.some_headers(headers, hashes);
         }
@@ -166,18 +240,18 @@ impl Lanes {
         roots: &mut [[u8; 32]],
     ) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaExtensions => unsafe { sha_extensions::merkle_roots(midstate, tails, branch, roots) },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 if roots.len() > 1 => unsafe {
-                x86::avx2_merkle_roots(midstate, tails, branch, roots)
-            },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 if roots.len() > 1 => unsafe {
-                x86::avx512_merkle_roots(midstate, tails, branch, roots)
-            },
-            _ => plain::merkle_roots(midstate, tails, branch, roots),
+        unsafe {
+            match self.kind_for(roots.len()) {
+                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+                Kind::ShaExtensions => sha_extensions::merkle_roots(midstate, tails, branch, roots),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2 => x86::avx2_merkle_roots(midstate, tails, branch, roots),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => x86::avx512_merkle_roots(midstate, tails, branch, roots),
+                #[cfg(target_arch = "aarch64")]
+                Kind::Neon => neon::merkle_roots(midstate, tails, branch, roots),
+                _ => plain::merkle_roots(midstate, tails, branch, roots),
+            }
         }
     }
 
@@ -187,20 +261,24 @@ impl Lanes {
     )]
     fn some_headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaExtensions => unsafe { sha_extensions::headers(headers, hashes) },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 if hashes.len() > 1 => unsafe { x86::avx2_headers(headers, hashes) },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 if hashes.len() > 1 => unsafe { x86::avx512_headers(headers, hashes) },
-            _ => plain::headers(headers, hashes),
+        unsafe {
+            match self.kind_for(hashes.len()) {
+                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+                Kind::ShaExtensions => sha_extensions::headers(headers, hashes),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2 => x86::avx2_headers(headers, hashes),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => x86::avx512_headers(headers, hashes),
+                #[cfg(target_arch = "aarch64")]
+                Kind::Neon => neon::headers(headers, hashes),
+                _ => plain::headers(headers, hashes),
+            }
         }
     }
 
     /// Hashes what is easy to make up, once with full lanes and once with every number of them, as the plain way does.
     fn agrees_with_plain(self) -> bool {
-        let count = 2 * self.0.width() + 1;
+        let count = 2 * self.kind.width() + 1;
         let byte = |n: usize| (n.wrapping_mul(0x9e37_79b9) >> 7) as u8;
         let tails: Vec<Block> = (0..2 * count)
             .map(|n| std::array::from_fn(|at| byte(64 * n + at)))

@@ -1,6 +1,7 @@
 //! SHA-256 with one message in each lane of a vector: what is written once for every width.
 
 use crate::constants::{BLOCK_LEN, Block, INITIAL, K, PADDING_OF_64, ROUNDS, State};
+use crate::scan::Search;
 
 /// A vector of 32-bit words, one a lane.
 ///
@@ -230,5 +231,69 @@ pub(crate) unsafe fn headers<V: Words>(headers: &[[u8; 80]], hashes: &mut [[u8; 
             *word = V::load(&lanes);
         }
         write(hash_of_hash(compress(state, words)), hashes);
+    }
+}
+
+/// One compression of a block from each state. See [`crate::Lanes::compress`].
+///
+/// # Safety
+/// The processor has the vector's instructions.
+#[inline(always)]
+pub(crate) unsafe fn compress_each<V: Words>(states: &mut [State], blocks: &[Block]) {
+    // SAFETY: the caller says so.
+    unsafe {
+        let mut before: Wide<V> = splat_all([0; 8]);
+        for (at, word) in before.iter_mut().enumerate() {
+            let mut lanes = [0; MAX_LANES];
+            for (lane, state) in lanes.iter_mut().zip(&*states) {
+                *lane = state[at];
+            }
+            *word = V::load(&lanes);
+        }
+        let after = compress(before, words_of(|lane| &blocks[lane], blocks.len()));
+        for (at, words) in after.into_iter().enumerate() {
+            let mut lanes = [0; MAX_LANES];
+            words.store(&mut lanes);
+            for (state, word) in states.iter_mut().zip(lanes) {
+                state[at] = word;
+            }
+        }
+    }
+}
+
+/// See [`crate::Lanes::scan`].
+///
+/// # Safety
+/// The processor has the vector's instructions.
+#[inline(always)]
+pub(crate) unsafe fn scan<V: Words>(
+    search: &Search,
+    first: u32,
+    count: u32,
+    most: u32,
+    found: &mut Vec<u32>,
+) {
+    // SAFETY: the caller says so.
+    unsafe {
+        let before: Wide<V> = splat_all(search.midstate);
+        let known: [V; 16] = splat_all(search.words);
+        let width = V::LANES as u32;
+        let mut offset = 0;
+        while offset < count {
+            let mut lanes = [0; MAX_LANES];
+            for lane in 0..width {
+                lanes[lane as usize] = first.wrapping_add(offset).wrapping_add(lane).swap_bytes();
+            }
+            let mut words = known;
+            words[3] = V::load(&lanes);
+            let hash = hash_of_hash(compress(before, words));
+            hash[7].store(&mut lanes);
+            for lane in 0..width.min(count - offset) {
+                if lanes[lane as usize].swap_bytes() <= most {
+                    found.push(first.wrapping_add(offset + lane));
+                }
+            }
+            offset = offset.saturating_add(width);
+        }
     }
 }

@@ -14,7 +14,7 @@ use dwarves_ports::store::Store;
 
 use super::{Failure, PoolArgs};
 use crate::config::{ChainKind, Config, origin};
-use crate::wiring::{devnet_params, listen_file};
+use crate::wiring::{self, devnet_params, listen_file};
 use dwarves_devnet::chain::{self as devnet, Devnet};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
 use dwarves_store_sqlite::{OpenError, SqliteOptions, SqliteStore};
@@ -87,6 +87,10 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         "setting",
         "all others are the program's own; config.toml in the repository lists them",
     )?;
+    match wiring::chosen_lanes(&config.hashing) {
+        Ok(lanes) => findings.good("hashing", format!("SHA-256d by {lanes}"))?,
+        Err(missing) => findings.bad("hashing", missing, "take \"auto\", which chooses what is there")?,
+    }
     if config.chain.kind == ChainKind::Node {
         nodes::check(&config, findings).await?;
     }

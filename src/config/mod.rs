@@ -19,8 +19,8 @@ pub mod schema;
 pub use load::{ConfigError, FILE_NAME, Place};
 pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, ClockConfig, Config, FallbackNode,
-    HttpConfig, LimitsConfig, LogConfig, LogFormat, NodeUrl, PayoutsConfig, PoolConfig, RewardsConfig,
-    StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
+    HashingConfig, HttpConfig, LanesChoice, LimitsConfig, LogConfig, LogFormat, NodeUrl, PayoutsConfig,
+    PoolConfig, RewardsConfig, StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
 };
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::readers::{self, Days};
 
 mod chain;
 mod clock;
+mod hashing;
 mod http;
 mod limits;
 mod mining;
@@ -23,6 +24,7 @@ mod stratum;
 
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
 pub use clock::ClockConfig;
+pub use hashing::{HashingConfig, LanesChoice};
 pub use http::{AuthConfig, HttpConfig};
 pub use limits::LimitsConfig;
 pub use mining::{RewardsConfig, WorkConfig};
@@ -57,6 +59,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The Stratum server.
     pub stratum: StratumConfig,
+    /// With what of the processor shares are hashed.
+    pub hashing: HashingConfig,
     /// What is told of what happens.
     pub log: LogConfig,
 }

@@ -17,10 +17,10 @@ use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobKey;
 use dwarves_ports::clock::SharedClock;
-use dwarves_ports::proof_of_work::SharedProofOfWork;
 use tokio::sync::watch;
 
 use super::StartError;
+use super::hashing::Hashing;
 use crate::config::{Config, HttpConfig};
 use dwarves_http::connections::ConnectionLimits;
 use dwarves_http::{HttpDeps, HttpState, ServerLimits, WorkerPorts};
@@ -35,7 +35,7 @@ pub(super) struct HandlerParts {
     pub(super) sessions: SessionKey,
     pub(super) job_key: JobKey,
     pub(super) clock: SharedClock,
-    pub(super) proof_of_work: SharedProofOfWork,
+    pub(super) hashing: Hashing,
     pub(super) http_gate: HttpGateParts,
 }
 
@@ -63,7 +63,8 @@ impl HandlerParts {
             self.job_key.clone(),
             Arc::clone(&self.clock),
         )
-        .with_proof_of_work(Arc::clone(&self.proof_of_work))
+        .with_proof_of_work(Arc::clone(&self.hashing.proof_of_work))
+        .with_lanes(self.hashing.lanes)
         .with_ladder(Ladder::new(
             self.http_gate.limits,
             self.http_gate.kept_out.clone(),

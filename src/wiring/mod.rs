@@ -14,7 +14,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,15 +29,12 @@ use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::http_gate::{AttachHttpGate, HttpGate};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::pool_manager::settings::Effective;
-use dwarves_domain::work::Algorithm;
 use dwarves_ports::clock::SharedClock;
-use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
 use crate::config::Config;
 use dwarves_domain::login::LoginRules;
-use dwarves_hashing::HashThreads;
 use dwarves_http::{HttpDeps, HttpLimits, JsonRpcDeps};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
@@ -48,6 +44,7 @@ use dwarves_system::clock::PoolClock;
 mod chain;
 mod error;
 mod halt;
+mod hashing;
 mod http_server;
 pub mod listen_file;
 mod settings;
@@ -60,6 +57,8 @@ mod stratum_listeners;
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
 pub use error::StartError;
+use hashing::Hashing;
+pub use hashing::chosen_lanes;
 use http_server::{BoundServer, HandlerParts, HttpGateParts};
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
@@ -204,10 +203,10 @@ pub async fn start(
         },
         stopping: stopped,
     };
-    let proof_of_work = proof_of_work(config)?;
+    let hashing = Hashing::start(config)?;
     stratum::allow_files(config);
-    let stratum_server = bound_stratum.start(config, &ground, &ports, &proof_of_work);
-    let parts = handler_parts(config, &ground, &ports, proof_of_work);
+    let stratum_server = bound_stratum.start(config, &ground, &ports, &hashing);
+    let parts = handler_parts(config, &ground, &ports, hashing);
     let (server, handle) = bound.start(config, Arc::new(deps), parts)?;
     log::info!(
         "listening on http://{http} workers={}",
@@ -287,25 +286,7 @@ fn json_rpc(
     }
 }
 
-/// Hashes on threads of their own, one for each core, if one hash takes long.
-fn proof_of_work(config: &Config) -> Result<SharedProofOfWork, StartError> {
-    let algorithm = config.chain.algorithm;
-    Ok(match algorithm {
-        Algorithm::Sha256d => Arc::new(HashHere(algorithm)),
-        Algorithm::Scrypt => {
-            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            let limit = config.limits.shared(config.limits.hashing_queue);
-            Arc::new(HashThreads::start(algorithm, cores, limit).map_err(StartError::Thread)?)
-        }
-    })
-}
-
-fn handler_parts(
-    config: &Config,
-    ground: &Ground,
-    ports: &PoolPorts,
-    proof_of_work: SharedProofOfWork,
-) -> HandlerParts {
+fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts, hashing: Hashing) -> HandlerParts {
     HandlerParts {
         registration: settings::registration(config, ground.pool_key.hotkey(), ground.chain.addresses),
         registration_peers: ports.registration.clone(),
@@ -314,7 +295,7 @@ fn handler_parts(
         sessions: ground.pool_key.session_key(),
         job_key: ground.pool_key.job_key(),
         clock: Arc::clone(&ground.clock),
-        proof_of_work,
+        hashing,
         http_gate: http_gate(config, ground, ports),
     }
 }

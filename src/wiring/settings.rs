@@ -100,7 +100,7 @@ pub(super) fn pool_settings(
     addresses: AddressFormat,
     randomness: &dyn Randomness,
 ) -> Result<PoolSettings, StartError> {
-    let mut seed = [0; 8];
+    let mut seed = [0; 16];
     randomness.fill(&mut seed)?;
     let work = &config.work;
     let [start_difficulty, min, max] = config.difficulties();
@@ -144,7 +144,7 @@ pub(super) fn pool_settings(
             recent_shares_max: config.limits.recent_shares,
             quotas: quotas(config),
             window: config.rewards.window_units,
-            seed: u64::from_le_bytes(seed),
+            seed: u128::from_le_bytes(seed),
         },
         // Each Stratum session asks one thing at a time; all may connect at once.
         miners_mailbox: config.limits.manager_mailbox.max(stratum_connections(config)),

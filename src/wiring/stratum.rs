@@ -12,10 +12,10 @@ use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::work_manager::messages::Subscribe;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::time::Span;
-use dwarves_ports::proof_of_work::SharedProofOfWork;
 use tokio::sync::watch;
 
 use super::Ground;
+use super::hashing::Hashing;
 use super::settings::JUDGE_DEADLINE;
 use super::stratum_listeners::BoundStratum;
 use crate::config::Config;
@@ -46,7 +46,7 @@ impl BoundStratum {
         config: &Config,
         ground: &Ground,
         ports: &PoolPorts,
-        proof_of_work: &SharedProofOfWork,
+        hashing: &Hashing,
     ) -> RunningStratum {
         let mut running = RunningStratum {
             gate: None,
@@ -99,7 +99,7 @@ impl BoundStratum {
         let peers = ThreadPeers {
             ports: ports.clone(),
             gate: gate.clone(),
-            proof_of_work: Arc::clone(proof_of_work),
+            hashing: hashing.clone(),
             reads_in_flight: config.limits.shared(READS_IN_FLIGHT_MAX),
         };
         let mut newcomers = Vec::new();
@@ -138,7 +138,7 @@ impl BoundStratum {
 struct ThreadPeers {
     ports: PoolPorts,
     gate: Addr<StratumAcceptor>,
-    proof_of_work: SharedProofOfWork,
+    hashing: Hashing,
     reads_in_flight: SharedLimit,
 }
 
@@ -159,9 +159,11 @@ impl ThreadPeers {
         };
         let (peers, job_key) = (self.ports.submission.clone(), ground.pool_key.job_key());
         let clock = Arc::clone(&ground.clock);
-        let proof_of_work = Arc::clone(&self.proof_of_work);
+        let Hashing { lanes, proof_of_work } = self.hashing.clone();
         let handler = SubmissionHandler::start_in_arbiter(&thread.handle(), move |_| {
-            SubmissionHandler::new(peers, limits, job_key, clock).with_proof_of_work(proof_of_work)
+            SubmissionHandler::new(peers, limits, job_key, clock)
+                .with_proof_of_work(proof_of_work)
+                .with_lanes(lanes)
         });
         Peers {
             join: self.ports.join.clone(),

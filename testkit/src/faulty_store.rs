@@ -13,8 +13,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use dwarves_ports::store::ledger_rows::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, TemplateRow,
-    ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RecentShare, RoundRow,
+    TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
@@ -95,6 +95,10 @@ fn failed<T: 'static>(kind: StoreErrorKind, number: u64) -> StoreFuture<T> {
 impl Store for FaultyStore {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
         self.inner.start(now)
+    }
+
+    fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>> {
+        self.inner.recent_shares(after, limit)
     }
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {

@@ -15,8 +15,8 @@ use tokio::sync::{Semaphore, watch};
 
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RoundRow, SharedStore, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, Write, Written,
+    PageRequest, PoolTotals, RecentShare, RoundRow, SharedStore, Store, StoreFuture, StoredState,
+    TemplateRow, ValuedUnits, Write, Written,
 };
 
 /// A wait that is still to come.
@@ -108,6 +108,10 @@ impl PacedStore {
 impl Store for PacedStore {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
         self.inner.start(now)
+    }
+
+    fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>> {
+        self.read(move |store| store.recent_shares(after, limit))
     }
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {

@@ -13,7 +13,7 @@ import sqlite3
 
 FILES = ("dwarves.db", "dwarves.db-wal", "dwarves.db-shm")
 
-SHARES, BATCHES, BLOCKS, ROUNDS, CREDITS, AUDIT = "shares", "batches", "blocks", "rounds", "credits", "audit"
+BATCHES, BLOCKS, ROUNDS, CREDITS, AUDIT = "batches", "blocks", "rounds", "credits", "audit"
 CREDITED, BALANCES, WORKERS = "credited_blocks", "balances", "workers"
 PAYOUTS, PARTS = "payouts", "payout_parts"
 # Double entry: the table, and the columns of which one says what moved the money. The entries of each such thing add up
@@ -23,8 +23,7 @@ OWNERS = ("round", "payout")
 
 # Rows are added and never change; by the column that numbers them, if there is one.
 APPENDED = {
-    SHARES: "sequence",
-    BATCHES: "id",
+    BATCHES: "first_sequence",
     ROUNDS: "id",
     CREDITS: "id",
     AUDIT: "id",
@@ -68,6 +67,91 @@ def copy_ledger(source, target):
         (target / name).unlink(missing_ok=True)
         if (source / name).exists():
             shutil.copy(source / name, target / name)
+
+
+Share = collections.namedtuple(
+    "Share", "sequence template bits units worker extranonce lacks_tail version time nonce received_at hash"
+)
+
+
+def unpack(first, committed_at, blob):
+    """A row's shares, by what docs/schema.md says of them."""
+    form, count, of_terms = blob[:3]
+    assert form == 1, form
+    place, terms = 3, []
+    for _ in range(of_terms):
+        template, shift = 0, 0
+        while True:
+            byte, place = blob[place], place + 1
+            template, shift = template | (byte & 0x7F) << shift, shift + 7
+            if byte < 0x80:
+                break
+        bits = int.from_bytes(blob[place : place + 4], "little")
+        length, place = blob[place + 4], place + 5
+        terms.append((template, bits, int.from_bytes(blob[place : place + length], "big")))
+        place += length
+    kept, place = blob[place], place + 1
+    differs = [False] * kept
+    if count > 1:
+        differs = [bool(blob[place + at // 8] >> at % 8 & 1) for at in range(kept)]
+        place += (kept + 7) // 8
+    same = bytearray(70)
+    for at in range(kept):
+        if not differs[at]:
+            same[at], place = blob[place], place + 1
+    for sequence in range(first, first + count):
+        record = same[:]
+        for at in range(kept):
+            if differs[at]:
+                record[at], place = blob[place], place + 1
+        little = lambda part: int.from_bytes(part, "little")  # noqa: E731
+        wait = int.from_bytes(record[53:55] + record[63:69], "little", signed=True)
+        yield Share(
+            sequence,
+            *terms[record[55]],
+            worker=little(record[51:53] + record[56:58]),
+            extranonce=bytes(record[27:39]),
+            lacks_tail=bool(record[69]),
+            version=little(record[43:47]),
+            time=little(record[47:51]),
+            nonce=little(record[39:43]),
+            received_at=committed_at - wait,
+            hash=bytes(record[:27] + record[58:63]),
+        )
+    assert place == len(blob), "all of it was read"
+
+
+def pack(shares, committed_at):
+    """The blob of some shares, in which all bytes of the record are said to differ."""
+    terms = sorted({(share.template, share.bits, share.units) for share in shares})
+    blob = bytearray([1, len(shares), len(terms)])
+    for template, bits, units in terms:
+        while template >= 0x80:
+            blob.append(template & 0x7F | 0x80)
+            template >>= 7
+        length = (units.bit_length() + 7) // 8
+        blob += bytes([template]) + bits.to_bytes(4, "little") + bytes([length]) + units.to_bytes(length, "big")
+    blob.append(70)
+    if len(shares) > 1:
+        blob += bytes([0xFF] * 8 + [0x3F])
+    for share in shares:
+        little = lambda number: number.to_bytes(4, "little")  # noqa: E731
+        worker, wait = little(share.worker), (committed_at - share.received_at).to_bytes(8, "little", signed=True)
+        blob += share.hash[:27] + share.extranonce + little(share.nonce) + little(share.version) + little(share.time)
+        blob += worker[:2] + wait[:2] + bytes([terms.index((share.template, share.bits, share.units))]) + worker[2:]
+        blob += share.hash[27:] + wait[2:] + bytes([share.lacks_tail])
+    return bytes(blob)
+
+
+def shares_of(db, after=0):
+    """Every share after this one that was not pruned, in order."""
+    after = max(after, db.execute("SELECT pruned_through FROM pool").fetchone()[0])
+    sql = (
+        f"SELECT first_sequence, committed_at, shares FROM {BATCHES} WHERE first_sequence >="
+        f" COALESCE((SELECT MAX(first_sequence) FROM {BATCHES} WHERE first_sequence <= ?), 0) ORDER BY first_sequence"
+    )
+    for row in db.execute(sql, [after]):
+        yield from (share for share in unpack(*row) if share.sequence > after)
 
 
 def units_of(half_steps):
@@ -176,14 +260,14 @@ class Journals:
         return [row for row in rows if row[2] not in allowed[row[1]]]
 
     def index_shares(self, db):
-        sql = f"SELECT sequence, hash FROM {SHARES} WHERE sequence > ? ORDER BY sequence"
         twice = []
-        for sequence, share_hash in db.execute(sql, [self.through]):
+        for share in shares_of(db, self.through):
             # The hash is stored as the hash function gives it, and told as explorers write it: the other way round.
-            found = self.sequences[share_hash[::-1].hex()]
+            sequence, share_hash = share.sequence, share.hash[::-1].hex()
+            found = self.sequences[share_hash]
             found.append(sequence)
             if len(found) > 1:
-                twice.append((share_hash[::-1].hex(), found))
+                twice.append((share_hash, found))
             if sequence != self.through + 1:
                 self.says("sequences have no gap", [(self.through, sequence)])
             self.through = sequence

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 from harness import Job, Pool, eventually, problem
+from journals import shares_of
 
 SIZE_MB = 24
 
@@ -129,7 +130,7 @@ def check_ledger(pool, acknowledged):
 
     pool.stop()
     with sqlite3.connect(pool.data_dir / "dwarves.db") as db:
-        stored = {share_hash[::-1].hex(): sequence for sequence, share_hash in db.execute("SELECT sequence, hash FROM shares")}
+        stored = {share.hash[::-1].hex(): share.sequence for share in shares_of(db)}
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert stored == acknowledged
 

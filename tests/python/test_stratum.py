@@ -3,12 +3,12 @@
 import hashlib
 import json
 import sqlite3
-import struct
 import time
 from contextlib import closing
 
 import pytest
 from harness import Miner, Pool, base58_encode, ss58
+from journals import shares_of
 from stratum import Client, Work, sha256d
 
 # Shares take some twenty hashes whatever the pace, and blocks some ten million: nothing happens by chance.
@@ -314,16 +314,12 @@ def test_a_shares_header_is_built_again_from_its_row(pool, client):
     """Nothing of the share but its row, and of its template what every job of it has: another program finds its hash."""
     client.accepted(client.work.find(extranonce2=0x0102030405060708))
     with closing(sqlite3.connect(pool.data_dir / "dwarves.db")) as ledger:
-        query = (
-            "SELECT extranonce, extranonce_tail, version, time, nonce, hash FROM shares"
-            " WHERE extranonce >> 32 = ? ORDER BY sequence DESC LIMIT 1"
-        )
-        row = ledger.execute(query, [int(client.extranonce1, 16)]).fetchone()
-    extranonce, tail, version, header_time, nonce, stored_hash = row
-    full = struct.pack(">QI", extranonce, tail).hex()
+        shares = [share for share in shares_of(ledger) if share.extranonce.hex().startswith(client.extranonce1)]
+    share = shares[-1]
+    full = share.extranonce.hex()
     assert full == client.extranonce1 + "0102030405060708"
-    rebuilt = client.work.header(full[8:], nonce, time=header_time, version=version)
-    assert sha256d(rebuilt) == stored_hash
+    rebuilt = client.work.header(full[8:], share.nonce, time=share.time, version=share.version)
+    assert sha256d(rebuilt) == share.hash
 
 
 def test_the_header_that_the_client_makes_is_that_of_the_genesis_block():

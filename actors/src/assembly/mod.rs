@@ -28,7 +28,7 @@ use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
 use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
-use crate::miner_manager::restore::{MemorySettings, restore};
+use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
@@ -283,13 +283,14 @@ pub async fn start(
     let schedule = schedule.not_after(now);
 
     let window = Window::ending_now(stored.total_units, terms.window)?;
+    // Two long readings, each on a thread of the store's.
     let weights = world.store.weights_in_window(window, stored.last_sequence);
-    let performances = weights.await?;
     let miners = MemorySettings {
         window: terms.window,
         ..settings.miners
     };
-    let memory = restore(&stored, &performances, &miners, now);
+    let recent = recent_shares(&world.store, &stored, &miners).await?;
+    let memory = restore(&stored, recent, &weights.await?, &miners, now);
     log::info!(
         "the pool's life begins life={} miners={} shares={} open_blocks={}",
         stored.life,

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::Sequence;
 use dwarves_domain::miners::{
-    Client, Counters, Newcomers, Performance, Quotas, RecentShares, Registry, RegistryLimits, ReplayGuard,
+    Client, Counters, EarlierJobs, Newcomers, Performance, Quotas, RecentShares, Registry, RegistryLimits,
+    ReplayGuard,
 };
 use dwarves_domain::rewards::Weights;
 use dwarves_domain::target::Difficulty;
@@ -14,10 +16,15 @@ use dwarves_domain::units::Units;
 use dwarves_domain::vardiff;
 
 use super::{MinerMemory, ban_of, control};
-use dwarves_ports::store::{CounterRow, MinerRow, StoredState};
+use dwarves_ports::store::{CounterRow, MinerRow, SharedStore, StoreError, StoredState};
 
 /// Client addresses and networks whose newcomers are counted one by one, as much as a few hundred kilobytes hold.
 const NEWCOMERS_HOSTS_MAX: usize = 10_000;
+
+/// Live shares that a start reads at once: 3 MiB of them, twice.
+const SHARES_A_PIECE: u32 = 65_536;
+/// After how many of them a start tells how far it is.
+const TOLD_EVERY: usize = 1_000_000;
 
 /// How the memory is to be.
 #[derive(Clone, Debug)]
@@ -43,12 +50,53 @@ pub struct MemorySettings {
     /// The size of the performance window.
     pub window: Units,
     /// A secret number; see [`RecentShares::new`].
-    pub seed: u64,
+    pub seed: u128,
 }
 
-/// Rebuilds the memory from what the store remembers; `performances` is the work in the window that ends now.
+/// Remembers the headers of all live shares that the store has. They are read in pieces, of which one is taken in while
+/// the store reads the next.
+///
+/// # Errors
+/// If the store cannot read them.
+pub async fn recent_shares(
+    store: &SharedStore,
+    stored: &StoredState,
+    settings: &MemorySettings,
+) -> Result<RecentShares, StoreError> {
+    let workers = stored
+        .workers
+        .iter()
+        .map(|(worker, _)| (worker.id, worker.hotkey));
+    let workers = workers.chain(stored.workers_gone.iter().copied());
+    let holder_of: HashMap<_, _> = workers
+        .map(|(worker, miner)| (worker, EarlierJobs::of(miner)))
+        .collect();
+    // The store has no share of a worker that it does not know.
+    let nobody = EarlierJobs::of(Hotkey::from_bytes([0; 32]));
+    let mut recent = RecentShares::new(settings.recent_shares_max, settings.quotas, settings.seed);
+    let mut told = 0;
+    let mut piece = store.recent_shares(Sequence::new(0), SHARES_A_PIECE).await?;
+    while let Some(last) = piece.last() {
+        let next = store.recent_shares(last.sequence, SHARES_A_PIECE);
+        recent.restore_all(piece.iter().map(|share| {
+            let holder = holder_of.get(&share.worker).unwrap_or(&nobody);
+            (share.template, share.hash, share.sequence, holder)
+        }));
+        if recent.len() - told >= TOLD_EVERY {
+            told = recent.len();
+            let (at, end) = (last.sequence, stored.last_sequence);
+            log::info!("remembering live shares: {told} so far, up to share {at} of {end}");
+        }
+        piece = next.await?;
+    }
+    Ok(recent)
+}
+
+/// Rebuilds the memory from what the store remembers: `recent` are the live shares, `performances` is the work in the
+/// window that ends now.
 pub fn restore(
     stored: &StoredState,
+    recent: RecentShares,
     performances: &Weights,
     settings: &MemorySettings,
     now: Timestamp,
@@ -91,18 +139,6 @@ pub fn restore(
     let mut replay = ReplayGuard::new(settings.nonces_max);
     for (hotkey, nonce, expires_at) in &stored.nonces {
         replay.claim(now, *hotkey, *nonce, *expires_at);
-    }
-    let workers = stored
-        .workers
-        .iter()
-        .map(|(worker, _)| (worker.id, worker.hotkey));
-    let miner_of: HashMap<_, _> = workers.chain(stored.workers_gone.iter().copied()).collect();
-    let mut recent = RecentShares::new(settings.recent_shares_max, settings.quotas, settings.seed);
-    for share in &stored.recent_shares {
-        // The store has no share of a worker that it does not know.
-        let miner = miner_of.get(&share.worker).copied();
-        let miner = miner.unwrap_or(Hotkey::from_bytes([0; 32]));
-        recent.restore(share.template, share.hash, share.sequence, miner);
     }
     let mut performance = Performance::new(settings.window);
     for (hotkey, half_steps) in performances.iter() {

@@ -65,7 +65,7 @@ pub fn memory_settings() -> MemorySettings {
         recent_shares_max: 100_000,
         quotas: Quotas::NONE,
         window: Units::ONE,
-        seed: 1,
+        seed: 0x6a09_e667_bb67_ae85_3c6e_f372_a54f_f53a,
     }
 }
 

@@ -4,9 +4,9 @@
 //! midstate): each nonce costs two compressions instead of three. scrypt has no such shortcut.
 
 use dwarves_domain::ids::HeaderHash;
-use dwarves_domain::sha256d::INITIAL;
 use dwarves_domain::target::Target;
 use dwarves_domain::work::{Algorithm, Header};
+use dwarves_lanes::INITIAL;
 use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
 use sha2::digest::generic_array::typenum::U64;

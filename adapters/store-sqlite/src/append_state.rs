@@ -2,26 +2,12 @@
 
 use std::collections::HashSet;
 
-use dwarves_domain::ids::{BatchId, Sequence, WorkerId};
-use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
-use rusqlite::{Connection, OptionalExtension};
+use dwarves_domain::ids::WorkerId;
+use rusqlite::Connection;
 
+use super::batches::{self, Tail};
 use super::columns::Cells;
-use super::error::{Fail, Outcome, corrupt};
-
-/// The ledger's end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Tail {
-    /// The last share; 0 before the first.
-    pub(super) sequence: Sequence,
-    /// Units of all shares.
-    pub(super) total: Units,
-    /// The last batch; 0 before the first.
-    pub(super) batch: BatchId,
-    /// When that was committed.
-    pub(super) committed_at: Timestamp,
-}
+use super::error::Outcome;
 
 /// What the writer knows without reading.
 pub(super) struct Known {
@@ -32,9 +18,9 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Reads it, and checks that shares and batches end together.
+    /// Reads it, and checks that the last rows of shares follow each other.
     pub(super) fn load(connection: &Connection) -> Outcome<Self> {
-        let tail = load_tail(connection)?;
+        let tail = batches::tail(connection)?;
         let mut statement = connection.prepare("SELECT id FROM workers WHERE gone_after IS NULL")?;
         let mut rows = statement.query([])?;
         let mut workers = HashSet::new();
@@ -78,48 +64,4 @@ impl Known {
             self.workers.remove(&id);
         }
     }
-}
-
-fn load_tail(connection: &Connection) -> Outcome<Tail> {
-    let batch = "SELECT id, last_sequence, total_after, committed_at FROM batches ORDER BY id DESC LIMIT 1";
-    let of_batch = |row: &rusqlite::Row<'_>| {
-        let cells = Cells::new(row, "batches");
-        let read = || -> Outcome<Tail> {
-            Ok(Tail {
-                sequence: cells.sequence("last_sequence")?,
-                total: cells.units("total_after")?,
-                batch: BatchId::new(cells.u64("id")?),
-                committed_at: cells.time("committed_at")?,
-            })
-        };
-        Ok(read())
-    };
-    let tail = connection
-        .query_row(batch, [], of_batch)
-        .optional()?
-        .transpose()?;
-    let tail = tail.unwrap_or(Tail {
-        sequence: Sequence::new(0),
-        total: Units::ZERO,
-        batch: BatchId::new(0),
-        committed_at: Timestamp::from_millis(i64::MIN),
-    });
-    let share = "SELECT sequence, total FROM shares ORDER BY sequence DESC LIMIT 1";
-    let of_share = |row: &rusqlite::Row<'_>| {
-        let cells = Cells::new(row, "shares");
-        Ok(cells
-            .sequence("sequence")
-            .and_then(|sequence| Ok((sequence, cells.units("total")?))))
-    };
-    let last: Option<Result<_, Fail>> = connection.query_row(share, [], of_share).optional()?;
-    // All shares may have been pruned; the last batch never is.
-    if let Some((sequence, total)) = last.transpose()?
-        && (sequence, total) != (tail.sequence, tail.total)
-    {
-        return Err(corrupt(format!(
-            "the shares end with {sequence} at {total} units, but the batches with {} at {}",
-            tail.sequence, tail.total
-        )));
-    }
-    Ok(tail)
 }

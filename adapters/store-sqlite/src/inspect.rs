@@ -1,20 +1,21 @@
 //! What only tests look at, past the questions of the pool: all that is stored, as it is.
 
 use std::cell::OnceCell;
+use std::ops::ControlFlow;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, PayoutId, Sequence, WorkerId};
+use dwarves_domain::ids::{PayoutId, Sequence, WorkerId};
 use dwarves_domain::ledger::{Account, Balances};
 use dwarves_domain::payouts::Payout;
 use dwarves_domain::work::FullExtraNonce;
 use dwarves_ports::store::{BlockRow, ShareRow};
 use rusqlite::{Connection, OptionalExtension};
 
-use super::InlineStore;
 use super::columns::{Cells, all};
 use super::error::Outcome;
 use super::read::payouts::{Parts, one};
 use super::row_codec;
+use super::{InlineStore, batches};
 
 thread_local! {
     /// A database that nothing was written to: a copy of it is sooner there than one that is brought up to date.
@@ -61,24 +62,26 @@ impl InlineStore {
     /// If the database cannot be read.
     pub fn shares(&self) -> Vec<(Sequence, ShareRow)> {
         self.inspect(|connection| {
-            all(connection, "SELECT * FROM shares ORDER BY sequence", [], |row| {
-                let cells = Cells::new(row, "shares");
-                let head = ExtraNonce::new(cells.bits("extranonce")?);
-                let share = ShareRow {
-                    template: cells.template("template")?,
-                    extranonce: FullExtraNonce::from_parts(head, cells.u32("extranonce_tail")?),
-                    worker: cells.worker("worker")?,
-                    share_bits: cells.compact("share_bits")?,
-                    units: cells.units("units")?,
-                    hash: cells.hash("hash")?,
-                    version: cells.u32("version")?,
-                    time: cells.u32("time")?,
-                    nonce: cells.u32("nonce")?,
-                    received_at: cells.time("received_at")?,
+            let mut shares = Vec::new();
+            batches::walk(connection, Sequence::new(0), batches::LAST, |found| {
+                let share = found.share;
+                let row = ShareRow {
+                    template: share.terms.template,
+                    extranonce: FullExtraNonce::from_bytes(share.extranonce),
+                    worker: share.worker,
+                    share_bits: share.terms.share_bits,
+                    units: share.terms.units,
+                    hash: share.hash,
+                    version: share.version,
+                    time: share.time,
+                    nonce: share.nonce,
+                    received_at: share.received_at,
                     block: None,
                 };
-                Ok((cells.sequence("sequence")?, share))
-            })
+                shares.push((found.sequence, row));
+                Ok(ControlFlow::Continue(()))
+            })?;
+            Ok(shares)
         })
     }
 

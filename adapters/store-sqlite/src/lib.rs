@@ -22,7 +22,8 @@
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
 //! | `conservation` | whether the books hold exactly what came in |
-//! | `batches` | places in the ledger, found by halving |
+//! | `batches` | rows of shares: places among them, found by halving, and walks over them |
+//! | `packed_shares` | a row's shares as one blob |
 //! | `row_codec`, `columns` | rows and columns as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
 
@@ -36,8 +37,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RoundRow, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
-    Written,
+    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreFuture, StoredState, TemplateRow,
+    ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -51,6 +52,7 @@ mod inspect;
 mod life_start;
 mod log_mover;
 mod open;
+mod packed_shares;
 mod read;
 mod reader;
 mod row_codec;
@@ -95,6 +97,11 @@ trait Mode: Send + Sync + 'static {
 impl<M: Mode> Store for SqliteStore<M> {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
         self.mode.start(now)
+    }
+
+    fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>> {
+        self.mode
+            .read("recent shares", move |c| read::recent::shares(c, after, limit))
     }
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {

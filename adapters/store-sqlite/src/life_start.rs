@@ -1,16 +1,18 @@
 //! The start of a life: counted durably, and all that must be known then.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{PayoutId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::LastRound;
-use dwarves_ports::store::{BanRow, CounterRow, MinerRow, RecentShare, StoredState, TemplateRow, WorkerRow};
-use rusqlite::{Connection, OptionalExtension, params};
+use dwarves_ports::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
+use rusqlite::{Connection, OptionalExtension};
 
-use super::columns::{Cells, all};
+use super::batches;
+use super::columns::{Cells, all, int};
 use super::error::{Outcome, corrupt};
 use super::row_codec;
 use super::write::Transaction;
@@ -52,7 +54,6 @@ pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcom
         nonces: nonces(connection, now)?,
         templates: templates(connection)?,
         past_templates: past_templates(connection)?,
-        recent_shares: recent_shares(connection)?,
         settings: settings(connection)?,
         last_round: last_round(connection)?,
         last_payout: last_payout(connection)?,
@@ -90,27 +91,22 @@ fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
 
 /// All workers: what was saved, and what the shares since then add.
 fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
-    // Folded here and not by SQL, which would sort all of them first.
     let mut later: HashMap<WorkerId, CounterRow> = HashMap::new();
-    let mut select = connection
-        .prepare("SELECT worker, received_at, units FROM shares WHERE sequence > ?1 ORDER BY sequence")?;
-    let mut rows = select.query([super::columns::int(counted.get())])?;
-    while let Some(row) = rows.next()? {
-        let cells = Cells::new(row, "shares");
-        let counter = later.entry(cells.worker(0)?).or_default();
-        counter.accepted += 1;
-        counter.last_share_at = Some(cells.time(1)?);
-        counter.units = sum_of(counter.units, cells.units(2)?)?;
-    }
-    let sql = "SELECT shares.worker AS worker FROM blocks
-               JOIN shares ON shares.sequence = blocks.sequence AND shares.hash = blocks.hash
-               WHERE blocks.sequence > ?1";
-    let finders = all(connection, sql, [super::columns::int(counted.get())], |row| {
-        Cells::new(row, "shares").worker("worker")
+    let sql = "SELECT sequence, hash FROM blocks WHERE sequence > ?1";
+    let blocks = all(connection, sql, [int(counted.get())], |row| {
+        let cells = Cells::new(row, "blocks");
+        Ok((cells.sequence(0)?, cells.hash(1)?))
     })?;
-    for finder in finders {
-        later.entry(finder).or_default().blocks += 1;
-    }
+    let blocks: HashSet<(Sequence, HeaderHash)> = blocks.into_iter().collect();
+    batches::walk(connection, counted.next(), batches::LAST, |found| {
+        let share = found.share;
+        let counter = later.entry(share.worker).or_default();
+        counter.accepted += 1;
+        counter.last_share_at = Some(share.received_at);
+        counter.units = sum_of(counter.units, share.terms.units)?;
+        counter.blocks += u64::from(blocks.contains(&(found.sequence, share.hash)));
+        Ok(ControlFlow::Continue(()))
+    })?;
     // What those came to that were taken out was told with it.
     for (gone, _) in workers_gone(connection)? {
         later.remove(&gone);
@@ -133,7 +129,7 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
         Ok((worker, counter))
     })?;
     match later.keys().next() {
-        Some(worker) => Err(corrupt(format!("shares.worker: worker {worker} is not known"))),
+        Some(worker) => Err(corrupt(format!("batches.shares: worker {worker} is not known"))),
         None => Ok(workers),
     }
 }
@@ -180,22 +176,6 @@ fn past_templates(connection: &Connection) -> Outcome<Vec<TemplateRow>> {
         }
         row.chain.trailer = Vec::new();
         Ok(row)
-    })
-}
-
-fn recent_shares(connection: &Connection) -> Outcome<Vec<RecentShare>> {
-    let sql = "SELECT shares.template AS template, hash, sequence, worker FROM shares
-               WHERE sequence >= (SELECT MIN(first_share) FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
-                 AND template IN (SELECT templates.id FROM templates, pool WHERE retired = 0 AND templates.id >= live_from)
-               ORDER BY sequence";
-    all(connection, sql, params![], |row| {
-        let cells = Cells::new(row, "shares");
-        Ok(RecentShare {
-            template: cells.template(0)?,
-            hash: cells.hash(1)?,
-            sequence: cells.sequence(2)?,
-            worker: cells.worker(3)?,
-        })
     })
 }
 

@@ -9,8 +9,16 @@ use super::error::OpenError;
 /// "dwrv": how the file is told from another program's database.
 const APPLICATION_ID: i32 = 0x6477_7276;
 
+mod packing;
+
 /// A version, and what brings the schema to it from the one before.
 type Migration = (u32, &'static str);
+
+/// What must be done before a version's migration and is too much for one transaction. It does so by pieces, and goes on
+/// where it was if it is interrupted: until all is done the version stays the one before.
+type Preparation = (u32, fn(&mut Connection) -> Result<(), OpenError>);
+
+const PREPARATIONS: &[Preparation] = &[(93, packing::pack_shares)];
 
 /// The versions in order, the first from an empty file. Numbers may be left out, and none is ever added below one
 /// that was released.
@@ -24,6 +32,8 @@ const MIGRATIONS: &[Migration] = &[
     (85, include_str!("migrations/0085_names.sql")),
     (90, include_str!("migrations/0090_journal.sql")),
     (91, include_str!("migrations/0091_credits.sql")),
+    (92, include_str!("migrations/0092_packed_shares.sql")),
+    (93, include_str!("migrations/0093_shares_are_packed.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.
@@ -51,6 +61,9 @@ fn migrate_by(connection: &mut Connection, migrations: &[Migration]) -> Result<(
     }
     add_functions(connection).map_err(|error| OpenError::of_sql(&error))?;
     for (to, migration) in migrations.iter().filter(|(to, _)| *to > version) {
+        for (_, prepare) in PREPARATIONS.iter().filter(|(before, _)| before == to) {
+            prepare(connection)?;
+        }
         let mut step = || -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
             transaction.execute_batch(migration)?;
@@ -182,8 +195,10 @@ mod tests {
             INSERT INTO workers (id, hotkey, name, rejected_stale) VALUES (3, x'02', 'late', 7), (4, x'02', 'later', 2);
             INSERT INTO shares (sequence, template, extranonce, worker, share_bits, version, time, nonce, received_at,
                     units, total, hash)
-                VALUES (5, 1, 0, 0, 0, 0, 0, 0, 0, x'00', x'00', x'00'),
-                    (6, 1, 0, 1, 0, 0, 0, 0, 0, x'00', x'00', x'00');
+                VALUES (5, 1, 0, 0, 0, 0, 0, 0, 0, zeroblob(16), zeroblob(16), zeroblob(32)),
+                    (6, 1, 0, 1, 0, 0, 0, 0, 0, zeroblob(16), zeroblob(16), zeroblob(32));
+            INSERT INTO batches (id, first_sequence, last_sequence, committed_at, total_before, total_after)
+                VALUES (3, 5, 6, 0, zeroblob(16), zeroblob(16));
             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 999)
                 INSERT INTO workers (id, hotkey, name) SELECT 1000 + n, x'02', 'x' || n FROM n;";
         connection.execute_batch(rows).unwrap();

@@ -28,7 +28,7 @@ pub use hashrate::Hashrate;
 pub use newcomers::{Newcomers, TooManyNew};
 pub use performance::Performance;
 pub use places::{Client, Place, Places};
-pub use recent::{Quotas, RecentShares, ShareClaim, Slot};
+pub use recent::{EarlierJobs, Quotas, RecentShares, ShareClaim, Slot};
 pub use registry::{
     Ban, CountedShare, Counters, Credit, Miner, OutOfNumbers, Registry, RegistryLimits, Standing, Worker,
 };

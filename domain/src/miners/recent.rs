@@ -9,11 +9,20 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 
+use fingerprint::{Fingerprint, FingerprintKey};
+use headers::{Headers, Seen};
+
 use super::retired::RetiredTemplates;
 use crate::hotkey::Hotkey;
 use crate::ids::{HeaderHash, Sequence, TemplateId};
 use crate::time::Timestamp;
 use crate::work::JobMark;
+
+mod fingerprint;
+mod headers;
+
+/// Headers whose places are looked up at once when they are restored: the memory answers many questions at a time.
+const RESTORED_TOGETHER: usize = 32;
 
 /// How much of the room one miner and one job may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +56,8 @@ pub struct RecentShares {
     retired: RetiredTemplates,
     holders: Holders,
     quotas: Quotas,
-    seed: u64,
+    key: FingerprintKey,
+    hashes: SeededHashes,
     len: usize,
     capacity: usize,
 }
@@ -97,47 +107,47 @@ struct OfJob {
     count: u32,
 }
 
-/// The headers of one template. What is known of each stands apart from the table that finds it, in the order in
-/// which they were claimed: a batch is confirmed without looking anything up.
+/// The headers of one template, and which jobs brought them.
 #[derive(Clone, Debug)]
 struct Set {
-    slots: HashMap<HeaderHash, Slot, SeededHashes>,
-    seen: Vec<Seen>,
-    /// Slots of headers that were released, for the next ones.
-    free: Vec<Slot>,
+    headers: Headers,
     jobs: HashMap<JobMark, OfJob, SeededHashes>,
 }
 
-/// The place of a claimed header among those of its template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot(u32);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Seen {
-    /// Accepted, but its commit is still under way.
-    Pending,
-    Committed(Sequence),
-}
-
 impl Set {
-    fn new(seed: u64) -> Self {
+    fn new(capacity: usize, hashes: SeededHashes) -> Self {
         Self {
-            slots: HashMap::with_hasher(SeededHashes(seed)),
-            seen: Vec::new(),
-            free: Vec::new(),
-            jobs: HashMap::with_hasher(SeededHashes(seed)),
+            headers: Headers::new(capacity),
+            jobs: HashMap::with_hasher(hashes),
         }
     }
+}
 
-    fn seen(&self, slot: Slot) -> Seen {
-        self.seen[slot.0 as usize]
+/// All jobs that a miner had in earlier lives: which of them brought a header is not remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct EarlierJobs {
+    miner: Hotkey,
+    mark: JobMark,
+}
+
+impl EarlierJobs {
+    /// Those of this miner.
+    pub fn of(miner: Hotkey) -> Self {
+        Self {
+            miner,
+            mark: JobMark::of_restored(&miner),
+        }
     }
 }
+
+/// What a claimed header is confirmed by, among those of its template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(Fingerprint);
 
 /// What the sets say to a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShareClaim {
-    /// Never seen; it is claimed now, in this slot, and must be confirmed or released.
+    /// Never seen; it is claimed now, as this slot, and must be confirmed or released.
     New(Slot),
     /// Claimed before; its commit is still under way.
     Pending,
@@ -152,19 +162,21 @@ pub enum ShareClaim {
 }
 
 impl RecentShares {
-    /// Empty sets for at most `capacity` headers. The secret `seed` keeps anybody from choosing headers that
-    /// collide in the tables.
-    pub fn new(capacity: usize, quotas: Quotas, seed: u64) -> Self {
+    /// Empty sets for at most `capacity` headers. The secret `seed`, any number that nobody can guess, keeps anybody from
+    /// choosing headers that collide.
+    pub fn new(capacity: usize, quotas: Quotas, seed: u128) -> Self {
+        let hashes = SeededHashes((seed >> 64) as u64 ^ seed as u64);
         Self {
             sets: BTreeMap::new(),
             retired: RetiredTemplates::default(),
             holders: Holders {
-                numbers: HashMap::with_hasher(SeededHashes(seed)),
+                numbers: HashMap::with_hasher(hashes),
                 held: Vec::new(),
                 free: Vec::new(),
             },
             quotas,
-            seed,
+            key: FingerprintKey::new(seed),
+            hashes,
             len: 0,
             capacity,
         }
@@ -196,17 +208,17 @@ impl RecentShares {
         miner: Hotkey,
         job: JobMark,
     ) -> ShareClaim {
-        let seed = self.seed;
-        let set = self.sets.entry(template).or_insert_with(|| Set::new(seed));
-        let place = match set.slots.entry(hash) {
-            Entry::Occupied(known) => {
-                return match set.seen[known.get().0 as usize] {
-                    Seen::Pending => ShareClaim::Pending,
-                    Seen::Committed(sequence) => ShareClaim::Duplicate(sequence),
-                };
-            }
-            Entry::Vacant(place) => place,
-        };
+        let (capacity, hashes) = (self.capacity, self.hashes);
+        let set = self
+            .sets
+            .entry(template)
+            .or_insert_with(|| Set::new(capacity, hashes));
+        let header = self.key.of(&hash);
+        match set.headers.get(header) {
+            Some(Seen::Pending) => return ShareClaim::Pending,
+            Some(Seen::Committed(sequence)) => return ShareClaim::Duplicate(sequence),
+            None => {}
+        }
         if self.len >= self.capacity {
             return ShareClaim::Full;
         }
@@ -234,26 +246,16 @@ impl RecentShares {
                 first.insert(OfJob { holder, count: 1 });
             }
         }
-        let slot = match set.free.pop() {
-            Some(slot) => slot,
-            None => {
-                set.seen.push(Seen::Pending);
-                // The setting's range ends far below.
-                Slot(u32::try_from(set.seen.len() - 1).unwrap_or(u32::MAX))
-            }
-        };
-        set.seen[slot.0 as usize] = Seen::Pending;
-        place.insert(slot);
+        set.headers.insert(header);
         self.len += 1;
-        ShareClaim::New(slot)
+        ShareClaim::New(Slot(header))
     }
 
-    /// The header that was claimed in this slot is in the ledger, as `sequence`.
+    /// The header that was claimed as this slot is in the ledger, as `sequence`.
     pub fn confirm(&mut self, template: TemplateId, slot: Slot, sequence: Sequence) {
         // The template may have retired while its last shares were being committed.
-        let set = self.sets.get_mut(&template);
-        if let Some(seen) = set.and_then(|set| set.seen.get_mut(slot.0 as usize)) {
-            *seen = Seen::Committed(sequence);
+        if let Some(set) = self.sets.get_mut(&template) {
+            set.headers.set(slot.0, sequence);
         }
     }
 
@@ -262,10 +264,9 @@ impl RecentShares {
         let Some(set) = self.sets.get_mut(&template) else {
             return;
         };
-        let Some(slot) = set.slots.remove(&hash) else {
+        if !set.headers.remove(self.key.of(&hash)) {
             return;
-        };
-        set.free.push(slot);
+        }
         self.len -= 1;
         if let Entry::Occupied(mut known) = set.jobs.entry(job) {
             let of_job = known.get_mut();
@@ -277,21 +278,49 @@ impl RecentShares {
         }
     }
 
-    /// Takes in a header that the store knows, of a live template, by this miner. Every one of them, whatever the
-    /// limits say: one that was left out would count twice. Which of the miner's jobs it was is not remembered.
-    pub fn restore(&mut self, template: TemplateId, hash: HeaderHash, sequence: Sequence, miner: Hotkey) {
-        let (quotas, capacity) = (self.quotas, self.capacity);
-        (self.quotas, self.capacity) = (Quotas::NONE, usize::MAX);
-        if let ShareClaim::New(slot) = self.claim(template, hash, miner, JobMark::of_restored(&miner)) {
-            self.confirm(template, slot, sequence);
+    /// Takes in headers that the store knows, of live templates: of each the template, the header, its place and whose it
+    /// is. Every one of them, whatever the limits say: one that was left out would count twice.
+    pub fn restore_all<'a>(
+        &mut self,
+        shares: impl IntoIterator<Item = (TemplateId, HeaderHash, Sequence, &'a EarlierJobs)>,
+    ) {
+        let mut shares = shares
+            .into_iter()
+            .map(|(template, hash, sequence, jobs)| (template, self.key.of(&hash), sequence, jobs))
+            .peekable();
+        let mut together = Vec::with_capacity(RESTORED_TOGETHER);
+        while let Some((template, ..)) = shares.peek() {
+            let template = *template;
+            let set = self
+                .sets
+                .entry(template)
+                .or_insert_with(|| Set::new(self.capacity, self.hashes));
+            let of_template = std::iter::from_fn(|| shares.next_if(|(of, ..)| *of == template));
+            together.extend(of_template.take(RESTORED_TOGETHER));
+            set.headers
+                .look_ahead(together.iter().map(|(_, header, ..)| *header));
+            for (_, header, sequence, jobs) in together.drain(..) {
+                if set.headers.get(header).is_some() {
+                    continue;
+                }
+                set.headers.insert(header);
+                set.headers.set(header, sequence);
+                self.len += 1;
+                let holders = &mut self.holders;
+                let of_job = set.jobs.entry(jobs.mark).or_insert_with(|| OfJob {
+                    holder: holders.number(jobs.miner),
+                    count: 0,
+                });
+                of_job.count += 1;
+                holders.held[of_job.holder as usize].1 += 1;
+            }
         }
-        (self.quotas, self.capacity) = (quotas, capacity);
     }
 
     /// The place in the ledger of a header that was claimed, if it has one by now.
     pub fn sequence_of(&self, template: TemplateId, hash: &HeaderHash) -> Option<Sequence> {
         let set = self.sets.get(&template)?;
-        match set.seen(*set.slots.get(hash)?) {
+        match set.headers.get(self.key.of(hash))? {
             Seen::Committed(sequence) => Some(sequence),
             Seen::Pending => None,
         }
@@ -327,7 +356,7 @@ impl RecentShares {
         }
         let live = self.sets.split_off(&oldest);
         let retired = std::mem::replace(&mut self.sets, live);
-        self.len -= retired.values().map(|set| set.slots.len()).sum::<usize>();
+        self.len -= retired.values().map(|set| set.headers.len()).sum::<usize>();
         for of_job in retired.values().flat_map(|set| set.jobs.values()) {
             self.holders.give_back(of_job.holder, of_job.count);
         }
@@ -350,7 +379,7 @@ impl RecentShares {
     }
 }
 
-/// Header hashes are evenly spread already: eight of their bytes, mixed with a secret, place them.
+/// Marks of jobs are evenly spread already, hotkeys nearly: their bytes, mixed with a secret, place them.
 #[derive(Clone, Copy, Debug)]
 struct SeededHashes(u64);
 

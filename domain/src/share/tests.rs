@@ -142,3 +142,44 @@ fn every_refusal_is_told_in_words_of_its_own() {
     assert_eq!(texts.len(), Rejection::REASONS.len());
     assert!(texts.contains("this header was accepted before, as sequence 7, and counts once"));
 }
+
+/// Shares of two templates, with and without an extranonce of their own, in any order and number.
+#[test]
+fn hashed_together_they_are_what_they_are_alone() {
+    let issue = |bits, number| {
+        Job::issue(
+            &JobKey::new(&[5; 32]),
+            easy_template(bits),
+            ExtraNonce::new(number),
+            Hotkey::from_bytes([6; 32]),
+            WorkerId::new(1),
+            crate::target::Target::MAX,
+        )
+    };
+    let jobs = [issue(0x2000_ffff, 1), issue(0x2000_7fff, 2)];
+    let draft = |nonce: u32| {
+        let job = &jobs[usize::from(nonce % 5 == 0)];
+        let submission = submission(job, nonce);
+        let mut extranonce = [7; 12];
+        extranonce[8..].copy_from_slice(&nonce.to_be_bytes());
+        if nonce.is_multiple_of(3) {
+            Draft::new(job, &submission).unwrap()
+        } else {
+            Draft::rolled(job, FullExtraNonce::from_bytes(extranonce), &submission).unwrap()
+        }
+    };
+    let drafts: Vec<_> = (0..200).map(draft).collect();
+    let alone: Vec<_> = drafts.iter().map(Draft::hashed).collect();
+    let kinds = dwarves_lanes::Kind::ALL
+        .into_iter()
+        .filter_map(dwarves_lanes::Lanes::of);
+    for lanes in kinds {
+        let mut hasher = ShareHasher::new(lanes);
+        for count in (0..70).chain([127, 128, 129, 200]) {
+            let mut together = vec![alone[0]];
+            hasher.hash(&drafts[..count], &mut together);
+            assert_eq!(together[0], alone[0], "what was there stays");
+            assert_eq!(together[1..], alone[..count], "{count} by {lanes}");
+        }
+    }
+}

@@ -9,17 +9,19 @@ use std::str::FromStr;
 
 use bitcoin::absolute::LockTime;
 use bitcoin::consensus::encode::serialize;
-use bitcoin::hashes::{Hash, HashEngine, sha256d};
 use bitcoin::script::{Builder, PushBytesBuf};
 use bitcoin::transaction::Version;
 use bitcoin::{OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness};
+use dwarves_lanes::{Block, State, plain};
 
 use super::extranonce::{EXTRANONCE_LEN, FullExtraNonce};
 use crate::units::Amount;
 
 mod recognise;
+mod tail;
 
 pub use recognise::{CoinbaseMark, OwnCoinbase};
+use tail::Tail;
 
 /// The longest tag: with height and extranonce the script stays below its limit of 100 bytes.
 pub const TAG_LEN_MAX: usize = 64;
@@ -105,6 +107,7 @@ pub struct CoinbaseSpec<'a> {
 pub struct Coinbase {
     prefix: Vec<u8>,
     suffix: Vec<u8>,
+    tail: Tail,
     has_witness: bool,
 }
 
@@ -157,9 +160,11 @@ impl Coinbase {
         });
         // version (4), input count (1), previous output (36), script length (1), then the script.
         let cut = 4 + 1 + 36 + 1 + extranonce_at;
+        let (prefix, suffix) = (&bytes[..cut], &bytes[cut + EXTRANONCE_LEN..]);
         Ok(Self {
-            prefix: bytes[..cut].to_vec(),
-            suffix: bytes[cut + EXTRANONCE_LEN..].to_vec(),
+            tail: Tail::new(prefix, suffix),
+            prefix: prefix.to_vec(),
+            suffix: suffix.to_vec(),
             has_witness: spec.witness_commitment.is_some(),
         })
     }
@@ -176,11 +181,19 @@ impl Coinbase {
 
     /// The transaction id with this extranonce, in hash byte order.
     pub fn txid(&self, extranonce: impl Into<FullExtraNonce>) -> [u8; 32] {
-        let mut engine = sha256d::Hash::engine();
-        engine.input(&self.prefix);
-        engine.input(extranonce.into().as_bytes());
-        engine.input(&self.suffix);
-        sha256d::Hash::from_engine(engine).to_byte_array()
+        let mut blocks = Vec::new();
+        self.append_tail(extranonce.into(), &mut blocks);
+        plain::twice(*self.midstate(), &blocks)
+    }
+
+    /// The state of SHA-256 before the blocks of [`Coinbase::append_tail`].
+    pub(super) fn midstate(&self) -> &State {
+        self.tail.midstate()
+    }
+
+    /// Appends what is left to hash with this extranonce, padding included: as many blocks for each.
+    pub(super) fn append_tail(&self, extranonce: FullExtraNonce, blocks: &mut Vec<Block>) {
+        self.tail.append(extranonce, blocks);
     }
 
     /// The whole transaction with this extranonce, as it stands in a block.
@@ -209,6 +222,7 @@ mod tests {
     use super::*;
     use crate::ids::ExtraNonce;
     use bitcoin::consensus::encode::deserialize;
+    use bitcoin::hashes::Hash;
     use proptest::prelude::*;
 
     fn spec(height: u32, commitment: Option<&[u8]>) -> CoinbaseSpec<'_> {

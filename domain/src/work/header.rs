@@ -1,7 +1,8 @@
 //! The 80 bytes of a block header, which is what miners hash.
 
+use dwarves_lanes::plain;
+
 use crate::ids::HeaderHash;
-use crate::sha256d;
 use crate::target::CompactTarget;
 
 /// A block header in its serialized form.
@@ -84,7 +85,7 @@ impl Header {
 
     /// SHA-256d over the 80 bytes: the block's name, and for `sha256d` chains its proof of work.
     pub fn hash(&self) -> HeaderHash {
-        HeaderHash::from_bytes(sha256d::of_header(&self.0))
+        HeaderHash::from_bytes(plain::of_header(&self.0))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A job: immutable work with its target, given to one worker.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::header::Header;
 use super::job_id::{JobFields, JobId, JobKey};
@@ -11,7 +11,7 @@ use crate::target::{Difficulty, Target, TargetError};
 use crate::units::Units;
 
 /// Work that was given to one worker. Shared as `Arc<Job>`; nothing in it ever changes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Job {
     id: JobId,
     template: Arc<Template>,
@@ -20,7 +20,9 @@ pub struct Job {
     extranonce: ExtraNonce,
     share_target: Target,
     share_difficulty: Difficulty,
-    header: Header,
+    /// Made when it is first asked for. Nobody asks for that of a job whose extranonce the miner rolls, and it costs
+    /// what a share costs.
+    header: OnceLock<Header>,
     units: Units,
 }
 
@@ -76,7 +78,7 @@ impl Job {
             extranonce: fields.extranonce,
             share_target,
             share_difficulty: share_target.difficulty(),
-            header: template.header(fields.extranonce),
+            header: OnceLock::new(),
             units: share_target.units(template.network_target()),
             template,
         }
@@ -124,9 +126,18 @@ impl Job {
 
     /// The header with nonce 0; if the miner rolls the extranonce, the header of the first.
     pub fn header(&self) -> &Header {
-        &self.header
+        self.header.get_or_init(|| self.template.header(self.extranonce))
     }
 }
+
+/// Its id says all that is in it but whose it is.
+impl PartialEq for Job {
+    fn eq(&self, other: &Self) -> bool {
+        (self.id, self.owner) == (other.id, other.owner)
+    }
+}
+
+impl Eq for Job {}
 
 #[cfg(test)]
 pub(crate) mod tests;

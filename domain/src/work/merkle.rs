@@ -1,6 +1,6 @@
 //! Merkle branches and roots over transaction ids, in the byte order in which SHA-256d gives them.
 
-use crate::sha256d;
+use dwarves_lanes::plain;
 
 /// A node of a merkle tree: a transaction id or the hash of two nodes.
 pub type Node = [u8; 32];
@@ -23,7 +23,7 @@ pub fn branch_of_first(others: &[Node]) -> Vec<Node> {
         }
         level = rest
             .chunks_exact(2)
-            .map(|pair| sha256d::of_pair(&pair[0], &pair[1]))
+            .map(|pair| plain::of_pair(&pair[0], &pair[1]))
             .collect();
     }
     branch
@@ -33,7 +33,7 @@ pub fn branch_of_first(others: &[Node]) -> Vec<Node> {
 pub fn root_from_branch(first: Node, branch: &[Node]) -> Node {
     branch
         .iter()
-        .fold(first, |node, sibling| sha256d::of_pair(&node, sibling))
+        .fold(first, |node, sibling| plain::of_pair(&node, sibling))
 }
 
 #[cfg(test)]
@@ -47,7 +47,7 @@ mod tests {
             if level.len() % 2 == 1 {
                 level.push(*level.last().unwrap());
             }
-            level = level.chunks(2).map(|p| sha256d::of_pair(&p[0], &p[1])).collect();
+            level = level.chunks(2).map(|p| plain::of_pair(&p[0], &p[1])).collect();
         }
         level[0]
     }

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use std::sync::Arc;
+
 use super::coinbase::{Coinbase, CoinbaseError, CoinbaseForm, CoinbaseSpec};
 use super::extranonce::FullExtraNonce;
-use super::header::{Header, HeaderFields};
+use super::header::Header;
+use super::header_parts::HeaderParts;
 use super::merkle;
 use crate::ids::{HeaderHash, TemplateId};
 use crate::target::{CompactTarget, Target, TargetError};
@@ -105,8 +108,7 @@ pub struct Template {
     received_at: Timestamp,
     chain: ChainTemplate,
     network_target: Target,
-    coinbase: Coinbase,
-    branch: Vec<merkle::Node>,
+    parts: Arc<HeaderParts>,
 }
 
 /// Why no work can be made of a template.
@@ -146,8 +148,14 @@ impl Template {
             id,
             received_at,
             network_target,
-            coinbase,
-            branch: merkle::branch_of_first(&txids),
+            parts: Arc::new(HeaderParts {
+                version: chain.version,
+                previous: chain.previous,
+                time: chain.time,
+                bits: chain.bits,
+                coinbase,
+                branch: merkle::branch_of_first(&txids),
+            }),
             chain,
         })
     }
@@ -174,24 +182,22 @@ impl Template {
 
     /// The coinbase, without its extranonce.
     pub fn coinbase(&self) -> &Coinbase {
-        &self.coinbase
+        &self.parts.coinbase
     }
 
     /// The merkle branch of the coinbase.
     pub fn branch(&self) -> &[merkle::Node] {
-        &self.branch
+        &self.parts.branch
+    }
+
+    /// What its headers have in common.
+    pub fn header_parts(&self) -> &Arc<HeaderParts> {
+        &self.parts
     }
 
     /// The header with this extranonce, with nonce 0.
     pub fn header(&self, extranonce: impl Into<FullExtraNonce>) -> Header {
-        Header::new(&HeaderFields {
-            version: self.chain.version,
-            previous: self.chain.previous,
-            merkle_root: merkle::root_from_branch(self.coinbase.txid(extranonce), &self.branch),
-            time: self.chain.time,
-            bits: self.chain.bits,
-            nonce: 0,
-        })
+        self.parts.header(extranonce.into())
     }
 
     /// The whole block as the chain takes it, for a header that was found with this extranonce.
@@ -199,7 +205,7 @@ impl Template {
         let mut bytes = header.as_bytes().to_vec();
         let count = bitcoin::VarInt::from(1 + self.chain.transactions.len());
         bytes.extend_from_slice(&bitcoin::consensus::encode::serialize(&count));
-        bytes.extend_from_slice(&self.coinbase.transaction(extranonce));
+        bytes.extend_from_slice(&self.coinbase().transaction(extranonce));
         for transaction in &self.chain.transactions {
             bytes.extend_from_slice(&transaction.data);
         }
@@ -214,14 +220,9 @@ impl Template {
         BareTemplate {
             id: self.id,
             height: self.chain.height,
-            previous: self.chain.previous,
-            version: self.chain.version,
-            bits: self.chain.bits,
-            time: self.chain.time,
             coinbase_value: self.chain.coinbase_value,
             network_target: self.network_target,
-            coinbase: self.coinbase.clone(),
-            branch: self.branch.clone(),
+            parts: Arc::clone(&self.parts),
         }
     }
 }
@@ -231,14 +232,9 @@ impl Template {
 pub struct BareTemplate {
     id: TemplateId,
     height: u32,
-    previous: HeaderHash,
-    version: u32,
-    bits: CompactTarget,
-    time: u32,
     coinbase_value: Amount,
     network_target: Target,
-    coinbase: Coinbase,
-    branch: Vec<merkle::Node>,
+    parts: Arc<HeaderParts>,
 }
 
 impl BareTemplate {
@@ -254,17 +250,17 @@ impl BareTemplate {
 
     /// The tip on which its blocks build.
     pub fn previous(&self) -> HeaderHash {
-        self.previous
+        self.parts.previous
     }
 
     /// The version that its jobs have.
     pub fn version(&self) -> u32 {
-        self.version
+        self.parts.version
     }
 
     /// The time that its jobs over HTTP have.
     pub fn time(&self) -> u32 {
-        self.time
+        self.parts.time
     }
 
     /// What its coinbase pays.
@@ -277,16 +273,14 @@ impl BareTemplate {
         self.network_target
     }
 
+    /// What its headers have in common.
+    pub fn header_parts(&self) -> &Arc<HeaderParts> {
+        &self.parts
+    }
+
     /// The header with this extranonce, with nonce 0.
     pub fn header(&self, extranonce: impl Into<FullExtraNonce>) -> Header {
-        Header::new(&HeaderFields {
-            version: self.version,
-            previous: self.previous,
-            merkle_root: merkle::root_from_branch(self.coinbase.txid(extranonce), &self.branch),
-            time: self.time,
-            bits: self.bits,
-            nonce: 0,
-        })
+        self.parts.header(extranonce.into())
     }
 }
 

@@ -43,9 +43,13 @@ pub type SharedStore = Arc<dyn Store>;
 
 /// A durable store.
 pub trait Store: Send + Sync + 'static {
-    /// Begins a new life of the pool: counts it durably and returns all that must be known at start.
-    /// `now` decides which replay-guard entries still matter.
+    /// Begins a new life of the pool: counts it durably and returns all that must be known at start, but for
+    /// [`Self::recent_shares`]. `now` decides which replay-guard entries still matter.
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState>;
+
+    /// The first `limit` shares of live templates after `after`, in the ledger's order; if there are fewer, there are no
+    /// more. A start asks for them piece by piece: there may be millions.
+    fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>>;
 
     /// Applies all of `writes` in one transaction and answers each, in order, once they are durable.
     ///

@@ -8,7 +8,7 @@ use dwarves_domain::ledger::{Holdings, Income};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
-use super::ledger_rows::{CounterRow, MinerRow, RecentShare, TemplateRow, WorkerRow};
+use super::ledger_rows::{CounterRow, MinerRow, TemplateRow, WorkerRow};
 
 /// Where a page begins: after the row with this number (lists run from the newest to the oldest).
 pub type Cursor = u64;
@@ -95,8 +95,6 @@ pub struct StoredState {
     /// Templates that are retired and still whole, oldest first. The data of their transactions is left out: it may be
     /// much, and is needed only if a block of one of them is found.
     pub past_templates: Vec<TemplateRow>,
-    /// The shares of `templates`.
-    pub recent_shares: Vec<RecentShare>,
     /// Settings that were changed while running.
     pub settings: BTreeMap<String, String>,
     /// The last closed round.

@@ -13,8 +13,8 @@ use dwarves_domain::work::{ChainTemplate, CoinbaseForm};
 use super::Backend;
 use crate::build::quiet_round;
 use dwarves_ports::store::{
-    Accounting, BlockState, FoundBlock, PageRequest, ShareRow, SharedStore, StoreErrorKind, StoredState,
-    TemplateRow, WorkerRow, Write, Written,
+    Accounting, BlockState, FoundBlock, PageRequest, RecentShare, ShareRow, SharedStore, StoreErrorKind,
+    StoredState, TemplateRow, WorkerRow, Write, Written,
 };
 
 pub(super) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
@@ -190,6 +190,11 @@ pub(super) async fn refused(store: &SharedStore, writes: Vec<Write>) -> StoreErr
 
 pub(super) async fn start(store: &SharedStore) -> StoredState {
     store.start(NOW).await.unwrap()
+}
+
+/// All shares of live templates.
+pub(super) async fn recent(store: &SharedStore) -> Vec<RecentShare> {
+    store.recent_shares(Sequence::new(0), u32::MAX).await.unwrap()
 }
 
 /// A store with miners 1 and 2, workers 1 and 3 of the first and 2 of the second, and template 1.

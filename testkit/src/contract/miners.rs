@@ -6,8 +6,8 @@ use dwarves_domain::units::Units;
 
 use super::Backend;
 use super::fixtures::{
-    NOW, append, at, close_round, commit, empty_round, furnished, key, page, refused, register, sats, seq,
-    share, start, worker,
+    NOW, append, at, close_round, commit, empty_round, furnished, key, page, recent, refused, register, sats,
+    seq, share, start, worker,
 };
 use dwarves_ports::store::{AuditRow, BanRow, CounterRow, StoreErrorKind, WorkerRow, Write, Written};
 
@@ -147,7 +147,11 @@ pub async fn a_worker_that_is_taken_out_leaves_its_work_to_its_miner<B: Backend>
     assert_eq!(state.workers_gone, [(WorkerId::new(1), key(1))]);
     assert_eq!(state.miners[0].gone, came_to(3));
     assert_eq!(
-        state.recent_shares.iter().filter(|s| s.worker.get() == 1).count(),
+        recent(&store)
+            .await
+            .iter()
+            .filter(|s| s.worker.get() == 1)
+            .count(),
         3
     );
     let weights = store.weights_between(seq(0), seq(5)).await.unwrap();

@@ -6,7 +6,7 @@ use dwarves_domain::units::Units;
 
 use super::Backend;
 use super::fixtures::{
-    append, at, close_round, commit, empty_round, furnished, key, seq, share, start, template,
+    append, at, close_round, commit, empty_round, furnished, key, recent, seq, share, start, template,
 };
 use dwarves_ports::store::{ShareRow, SharedStore, Write, Written};
 
@@ -87,7 +87,7 @@ pub async fn pruning_keeps_what_is_still_needed<B: Backend>(backend: B) {
     )
     .await;
     assert_eq!(left(&store).await, 4, "the second template is alive");
-    assert_eq!(start(&store).await.recent_shares.len(), 4);
+    assert_eq!(recent(&store).await.len(), 4);
     commit(&store, vec![retire(3), prune(14)]).await;
     assert_eq!(left(&store).await, 2, "it was asked through share 14 only");
     let values = store.values_between(seq(14), seq(16)).await.unwrap();

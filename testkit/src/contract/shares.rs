@@ -7,8 +7,8 @@ use dwarves_domain::work::FullExtraNonce;
 
 use super::Backend;
 use super::fixtures::{
-    NOW, append, at, block_share, commit, furnished, key, refused, register, seq, share, start, template,
-    worker,
+    NOW, append, at, block_share, commit, furnished, key, recent, refused, register, seq, share, start,
+    template, worker,
 };
 use dwarves_ports::store::{AuditRow, CounterRow, RecentShare, ShareRow, StoreErrorKind, Write, Written};
 
@@ -260,10 +260,11 @@ pub async fn extreme_numbers_survive_storing<B: Backend>(backend: B) {
     ];
     commit(&store, writes).await;
     drop(store);
-    let state = start(&backend.open()).await;
+    let store = backend.open();
+    let state = start(&store).await;
     assert_eq!(state.templates, vec![last_template.clone()]);
     assert_eq!(
-        state.recent_shares,
+        recent(&store).await,
         vec![RecentShare {
             template: last_template.id,
             hash: extreme.hash,

@@ -6,9 +6,9 @@ use dwarves_domain::units::Units;
 use dwarves_domain::work::{Algorithm, CoinbaseForm, ExtraNonce1, FullExtraNonce, Job};
 
 use super::Backend;
-use super::fixtures::{append, commit, furnished, hash, key, refused, seq, share, start, template};
+use super::fixtures::{append, commit, furnished, hash, key, recent, refused, seq, share, start, template};
 use crate::build;
-use dwarves_ports::store::{ShareRow, StoreErrorKind, TemplateRow, ValuedUnits, Write};
+use dwarves_ports::store::{RecentShare, ShareRow, StoreErrorKind, TemplateRow, ValuedUnits, Write};
 
 fn save(row: TemplateRow) -> Write {
     Write::SaveTemplate(Box::new(row))
@@ -42,23 +42,36 @@ pub async fn the_shares_of_living_templates_come_back_at_the_start<B: Backend>(b
     append(&store, shares).await;
     let both = start(&store).await;
     assert_eq!(both.templates, [template(1), template(2)]);
-    assert_eq!(both.recent_shares.len(), 5);
+    assert_eq!(recent(&store).await.len(), 5);
     commit(&store, vec![retire(2), save(template(3))]).await;
     // Its job was given out before the template retired.
     append(&store, vec![share(6, 1, 1)]).await;
     drop(store);
 
-    let state = start(&backend.open()).await;
+    let store = backend.open();
+    let state = start(&store).await;
     assert_eq!(state.templates, [template(2), template(3)]);
     let expected = [
         (TemplateId::new(2), hash(3), seq(3)),
         (TemplateId::new(2), hash(5), seq(5)),
     ];
-    let recent = state.recent_shares.iter();
-    let recent: Vec<_> = recent
-        .map(|share| (share.template, share.hash, share.sequence))
-        .collect();
-    assert_eq!(recent, expected);
+    let of = |share: RecentShare| (share.template, share.hash, share.sequence);
+    let all: Vec<_> = recent(&store).await.into_iter().map(of).collect();
+    assert_eq!(all, expected);
+    // The same piece by piece: what a piece ends with is where the next one begins.
+    for (after, limit, piece) in [
+        (0, 1, &expected[..1]),
+        (2, 1, &expected[..1]),
+        (3, 1, &expected[1..]),
+        (3, 2, &expected[1..]),
+        (5, 1, &[]),
+        (6, 9, &[]),
+        (0, 0, &[]),
+    ] {
+        let shares = store.recent_shares(seq(after), limit).await.unwrap();
+        let shares: Vec<_> = shares.into_iter().map(of).collect();
+        assert_eq!(shares, piece, "{limit} after {after}");
+    }
     assert_eq!(state.next_template, TemplateId::new(4));
 }
 
@@ -144,7 +157,7 @@ pub async fn a_retired_template_stays_whole_until_its_transactions_are_dropped<B
     let store = backend.open();
     let state = start(&store).await;
     assert_eq!(state.templates, [template(3)]);
-    assert_eq!(state.recent_shares, []);
+    assert_eq!(recent(&store).await, []);
     let without_data = |id| {
         let mut row = template(id);
         for transaction in &mut row.chain.transactions {
@@ -183,7 +196,7 @@ pub async fn a_retired_template_keeps_its_terms_without_its_transactions<B: Back
     commit(&store, vec![save(template(2)), forget(3)]).await;
     append(&store, vec![on(2, share(2, 2, 9))]).await;
     let state = start(&store).await;
-    assert_eq!((state.templates, state.recent_shares), (Vec::new(), Vec::new()));
+    assert_eq!((state.templates, recent(&store).await), (Vec::new(), Vec::new()));
     let valued = |id, miner, units| ValuedUnits {
         hotkey: key(miner),
         units: Units::from_raw(units),

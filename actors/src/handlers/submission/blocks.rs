@@ -11,7 +11,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::TemplateId;
-use dwarves_domain::share::{Candidate, RejectedShare, Submission};
+use dwarves_domain::share::{Draft, RejectedShare, Rolled, Submission};
 use dwarves_domain::work::{BareTemplate, FullExtraNonce};
 use dwarves_ports::clock::Moment;
 use tokio::sync::oneshot;
@@ -51,14 +51,12 @@ impl SubmissionHandler {
         };
         let version = submission.version.unwrap_or(template.version());
         let time = submission.time.unwrap_or(template.time());
-        let header = template.header(claims.extranonce);
-        let candidate = Candidate::of(
-            header.rolled(version, time, submission.nonce),
-            claims.extranonce.into(),
-        );
+        let nonce = submission.nonce;
+        let rolled = Rolled { version, time, nonce };
+        let draft = Draft::unchecked(template.header_parts(), claims.extranonce.into(), rolled);
         Solution::Refused(Box::new(Refused {
             template,
-            candidates: vec![candidate],
+            drafts: vec![draft],
             finder: self.whose_work(miner, submission),
             rejected,
         }))
@@ -75,10 +73,13 @@ impl SubmissionHandler {
         let Some(template) = self.bare_template(template) else {
             return Solution::Rejected(rejected);
         };
-        let header = template.header(extranonce);
-        let of_version = |version: &u32| Candidate::of(header.rolled(*version, time, nonce), extranonce);
+        let of_version = |version: &u32| {
+            let version = *version;
+            let rolled = Rolled { version, time, nonce };
+            Draft::unchecked(template.header_parts(), extranonce, rolled)
+        };
         Solution::Refused(Box::new(Refused {
-            candidates: versions.iter().map(of_version).collect(),
+            drafts: versions.iter().map(of_version).collect(),
             template,
             finder: Some(finder),
             rejected,

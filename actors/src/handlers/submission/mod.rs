@@ -15,9 +15,11 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::limits::{SharedLimit, SharedPermits};
 use dwarves_domain::network::host;
 use dwarves_domain::refusal::Refusal;
+use dwarves_domain::share::{Candidate, Draft, ShareHasher};
 use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
+use dwarves_lanes::Lanes;
 use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 use tracing::{Level, Span as LogSpan};
@@ -45,6 +47,7 @@ use blocks::AwaitedBlocks;
 use early::Early;
 use ladder::{Ladder, Rigs};
 use messages::{FetchWork, SharesAnswer};
+use solution::Solutions;
 
 /// Messages to the miner manager that may be under way: one whose shares are being written, and one that is judged
 /// meanwhile, so that the ledger's writer never waits for the next.
@@ -150,11 +153,15 @@ pub struct SubmissionHandler {
     waiting_permits: SharedPermits<IpAddr>,
     /// Shares that wait for the news of their work.
     early: Vec<Early>,
+    hasher: ShareHasher,
+    /// Requests that are hashed together; what of them is to be hashed, and then is.
+    gathered: Vec<(Solutions, Asker)>,
+    drafts: Vec<Draft>,
+    candidates: Vec<Candidate>,
     /// Checked requests that wait for the message under way to come back.
     checked: Vec<(CheckedShares, Asker)>,
     in_flight: SharedPermits<IpAddr>,
     judging: usize,
-    is_flush_due: bool,
     /// Shares that were refused and wait to be hashed all the same.
     unhashed: usize,
     /// Candidates that wait because the block tracker is busy.
@@ -185,10 +192,13 @@ impl SubmissionHandler {
             waiting: Vec::new(),
             waiting_permits: SharedPermits::new(limits.waiting),
             early: Vec::new(),
+            hasher: ShareHasher::new(Lanes::PLAIN),
+            gathered: Vec::new(),
+            drafts: Vec::new(),
+            candidates: Vec::new(),
             checked: Vec::new(),
             in_flight: SharedPermits::new(limits.requests_in_flight),
             judging: 0,
-            is_flush_due: false,
             unhashed: 0,
             unsent: 0,
             crowded: None,
@@ -200,6 +210,13 @@ impl SubmissionHandler {
     #[must_use]
     pub fn with_proof_of_work(mut self, proof_of_work: SharedProofOfWork) -> Self {
         self.proof_of_work = proof_of_work;
+        self
+    }
+
+    /// The same handler, which hashes shares in these lanes.
+    #[must_use]
+    pub fn with_lanes(mut self, lanes: Lanes) -> Self {
+        self.hasher = ShareHasher::new(lanes);
         self
     }
 

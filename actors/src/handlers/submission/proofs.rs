@@ -1,4 +1,5 @@
-//! The proof of work of shares whose ranges are right: at once if the hash is quick, elsewhere if it is not.
+//! The hashes of shares: all that came together are hashed together, and their proofs of work made at once if that is
+//! quick, elsewhere if it is not.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,8 +8,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::share::Candidate;
-use dwarves_domain::share::{ProvenShare, RejectedShare};
+use dwarves_domain::share::{Candidate, ProvenShare, RejectedShare};
 use dwarves_domain::work::Algorithm;
 use dwarves_ports::proof_of_work::NotHashed;
 use tracing::Instrument;
@@ -19,6 +19,8 @@ use crate::miner_manager::messages::CheckedShares;
 
 /// Slow hashes that are remembered, so that sending a share again costs no hashing again. 64 bytes each.
 const HASHED_MAX: usize = 65_536;
+/// Requests and headers for which there is room in the buffers between two rushes: some 400 kilobytes.
+const GATHERED_KEPT: usize = 1_024;
 /// Shares that were refused because the queue was full and wait to be hashed all the same, the wait until they are
 /// tried again, and how often they are.
 const UNHASHED_MAX: usize = 16_384;
@@ -45,28 +47,78 @@ fn tell_judged(checked: &CheckedShares, asker: &Asker) {
 }
 
 impl SubmissionHandler {
-    /// Hashes what is to be hashed and takes the request into the next message to the miner manager.
-    pub(super) fn prove(&mut self, solutions: Solutions, asker: Asker, ctx: &mut Context<Self>) {
+    /// Takes a request that is to be hashed. Other requests that this thread is about to read are hashed with it, and sent
+    /// on with it: they have one turn for that.
+    pub(super) fn gather(&mut self, solutions: Solutions, asker: Asker, ctx: &mut Context<Self>) {
+        self.gathered.push((solutions, asker));
+        if self.gathered.len() == 1 {
+            ctx.spawn(
+                wrap_future::<_, Self>(tokio::task::yield_now()).map(|(), this, ctx| this.hash_gathered(ctx)),
+            );
+        }
+    }
+
+    /// Hashes all that was gathered, and sends on what is proven by that.
+    fn hash_gathered(&mut self, ctx: &mut Context<Self>) {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        let mut candidates = std::mem::take(&mut self.candidates);
+        let drafts = gathered.iter().flat_map(|(solutions, _)| solutions.drafts());
+        self.drafts.extend(drafts.cloned());
+        self.hasher.hash(&self.drafts, &mut candidates);
+        self.drafts.clear();
+        let mut rest = &candidates[..];
+        for (solutions, asker) in gathered.drain(..) {
+            let of_it;
+            (of_it, rest) = rest.split_at(solutions.drafts().count());
+            self.prove(solutions, of_it, asker, ctx);
+        }
+        self.judge_checked_if_free(ctx);
+        assert!(
+            self.gathered.is_empty(),
+            "requests are gathered by messages alone"
+        );
+        candidates.clear();
+        self.keep_buffers(gathered, candidates);
+    }
+
+    /// Keeps emptied buffers, so that they need not grow again, unless one rush has made them large.
+    fn keep_buffers(&mut self, gathered: Vec<(Solutions, Asker)>, candidates: Vec<Candidate>) {
+        self.gathered = gathered;
+        self.candidates = candidates;
+        self.gathered.shrink_to(GATHERED_KEPT);
+        self.candidates.shrink_to(GATHERED_KEPT);
+        self.drafts.shrink_to(GATHERED_KEPT);
+    }
+
+    /// Takes a request into the next message to the miner manager, once its proofs of work are there.
+    fn prove(
+        &mut self,
+        solutions: Solutions,
+        candidates: &[Candidate],
+        asker: Asker,
+        ctx: &mut Context<Self>,
+    ) {
         if self.proof_of_work.algorithm() == Algorithm::Sha256d {
-            return self.on_judged(solutions.judged(asker.received_at, Candidate::hash), asker, ctx);
+            let judged = solutions.judged(asker.received_at, candidates, Candidate::hash);
+            return self.on_judged(judged, asker, ctx);
         }
         let mut hashed = HashMap::new();
         let mut unknown = Vec::new();
-        for share in &solutions.shares {
-            for candidate in share.candidates() {
-                match self.hashed.get(&candidate.hash()) {
-                    Some(pow_hash) => drop(hashed.insert(candidate.hash(), *pow_hash)),
-                    None => unknown.push(*candidate),
-                }
+        for candidate in candidates {
+            match self.hashed.get(&candidate.hash()) {
+                Some(pow_hash) => drop(hashed.insert(candidate.hash(), *pow_hash)),
+                None => unknown.push(*candidate),
             }
         }
         if unknown.is_empty() {
+            let pow_hash = |candidate: &Candidate| hashed[&candidate.hash()];
             return self.on_judged(
-                solutions.judged(asker.received_at, |candidate| hashed[&candidate.hash()]),
+                solutions.judged(asker.received_at, candidates, pow_hash),
                 asker,
                 ctx,
             );
         }
+        let candidates = candidates.to_vec();
         let headers = unknown.iter().map(|candidate| *candidate.header()).collect();
         let hashes = self
             .proof_of_work
@@ -75,7 +127,7 @@ impl SubmissionHandler {
         ctx.spawn(wrap_future::<_, Self>(hashes).map(move |hashes, this, ctx| {
             let hashes = match hashes {
                 Ok(hashes) => hashes,
-                Err(NotHashed::TooMany) => return this.prove_later(solutions, asker, ctx),
+                Err(NotHashed::TooMany) => return this.prove_later(solutions, candidates, asker, ctx),
                 Err(NotHashed::Ended) => {
                     return this.answer_one(asker, Err(Refusal::Unavailable), ctx);
                 }
@@ -84,11 +136,13 @@ impl SubmissionHandler {
             let fresh: Vec<_> = unknown.iter().map(Candidate::hash).zip(hashes).collect();
             this.remember(&fresh);
             hashed.extend(fresh);
+            let pow_hash = |candidate: &Candidate| hashed[&candidate.hash()];
             this.on_judged(
-                solutions.judged(asker.received_at, |candidate| hashed[&candidate.hash()]),
+                solutions.judged(asker.received_at, &candidates, pow_hash),
                 asker,
                 ctx,
             );
+            this.judge_checked_if_free(ctx);
         }));
     }
 
@@ -108,11 +162,17 @@ impl SubmissionHandler {
         if let Some(refusal) = asker.refused.take() {
             return self.answer_one(asker, Err(refusal), ctx);
         }
-        self.enqueue(checked, asker, ctx);
+        self.checked.push((checked, asker));
     }
 
     /// The queue is full, so the shares do not count. They are hashed later all the same: one may be a block.
-    fn prove_later(&mut self, solutions: Solutions, mut asker: Asker, ctx: &mut Context<Self>) {
+    fn prove_later(
+        &mut self,
+        solutions: Solutions,
+        candidates: Vec<Candidate>,
+        mut asker: Asker,
+        ctx: &mut Context<Self>,
+    ) {
         let count = solutions.shares.len();
         let refusal = asker.refused.get_or_insert(Refusal::Busy).clone();
         if self.unhashed + count > UNHASHED_MAX || asker.times >= PROVE_TIMES_MAX {
@@ -126,7 +186,8 @@ impl SubmissionHandler {
         self.unhashed += count;
         ctx.run_later(PROVE_AGAIN, move |this, ctx| {
             this.unhashed -= count;
-            this.prove(solutions, asker, ctx);
+            this.prove(solutions, &candidates, asker, ctx);
+            this.judge_checked_if_free(ctx);
         });
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use dwarves_domain::share::{Candidate, RejectedShare, Submission};
+use dwarves_domain::share::{Draft, RejectedShare, Submission};
 use dwarves_domain::source::Source;
 use dwarves_domain::work::{FullExtraNonce, Job};
 
@@ -47,14 +47,14 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
             shares,
         };
         let asker = Asker::new(source, self.clock.now(), ask.reply, has_place);
-        self.prove(solutions, asker, ctx);
+        self.gather(solutions, asker, ctx);
     }
 }
 
 impl SubmissionHandler {
     fn check_rolled(&self, job: Arc<Job>, extranonce: FullExtraNonce, submission: &Submission) -> Solution {
-        match Candidate::rolled(&job, extranonce, submission) {
-            Ok(candidate) => Solution::Unproven(job, candidate),
+        match Draft::rolled(&job, extranonce, submission) {
+            Ok(draft) => Solution::Unproven(job, draft),
             Err(reason) => {
                 let chain = job.template().chain();
                 let version = submission.version.unwrap_or(chain.version);

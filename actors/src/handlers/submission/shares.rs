@@ -8,7 +8,7 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::RejectedShare;
-use dwarves_domain::share::{Candidate, Rejection, Submission};
+use dwarves_domain::share::{Draft, Rejection, Submission};
 use dwarves_domain::source::Source;
 use dwarves_domain::work::Job;
 
@@ -19,8 +19,8 @@ use super::solution::{Solution, Solutions};
 use super::{Asker, JUDGING_MAX, SubmissionHandler};
 use crate::ask::Ask;
 use crate::block_tracker::messages::CandidateReply;
+use crate::miner_manager::messages::JudgeShares;
 use crate::miner_manager::messages::Judgement;
-use crate::miner_manager::messages::{CheckedShares, JudgeShares};
 
 /// How long an answer waits until a block whose share does not count is stored.
 const STORED_IN: Duration = Duration::from_secs(10);
@@ -72,28 +72,20 @@ impl SubmissionHandler {
             worker,
             shares,
         };
-        self.prove(solutions, asker, ctx);
+        self.gather(solutions, asker, ctx);
     }
 
-    /// Takes a checked request into the next message to the miner manager.
-    pub(super) fn enqueue(&mut self, checked: CheckedShares, asker: Asker, ctx: &mut Context<Self>) {
-        self.checked.push((checked, asker));
-        if self.judging < JUDGING_MAX && !self.is_flush_due {
-            self.is_flush_due = true;
-            // Other requests that this thread is about to read join the message: give them one turn.
-            ctx.spawn(
-                wrap_future::<_, Self>(tokio::task::yield_now()).map(|(), this, ctx| {
-                    this.is_flush_due = false;
-                    this.judge_checked(ctx);
-                }),
-            );
+    /// Sends what was checked, unless as many messages as may be are under way: then it goes with the next.
+    pub(super) fn judge_checked_if_free(&mut self, ctx: &mut Context<Self>) {
+        if self.judging < JUDGING_MAX {
+            self.judge_checked(ctx);
         }
     }
 
     fn check(&mut self, miner: &Hotkey, submission: &Submission) -> Solution {
         let rejected = match self.job_of(miner, submission) {
-            Ok(job) => match Candidate::new(&job, submission) {
-                Ok(candidate) => return Solution::Unproven(job, candidate),
+            Ok(job) => match Draft::new(&job, submission) {
+                Ok(draft) => return Solution::Unproven(job, draft),
                 Err(reason) => RejectedShare {
                     reason,
                     worker: Some(job.worker()),

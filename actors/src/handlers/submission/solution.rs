@@ -1,11 +1,12 @@
 //! What a miner submitted, on its way from the cheap checks to its proof of work: whether it is a share that counts, and
-//! whether it is a block.
+//! whether it is a block. Its
+//! [`Draft`]s are hashed together with those of others; the [`Candidate`]s that come of it are held beside it, in their order.
 
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, WorkerName};
-use dwarves_domain::share::{Candidate, ProvenShare, RejectedShare, Rejection};
+use dwarves_domain::share::{Candidate, Draft, ProvenShare, RejectedShare, Rejection};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::{BareTemplate, Job, Template};
 
@@ -15,7 +16,7 @@ use crate::miner_manager::messages::{CheckedShare, CheckedShares};
 pub(super) struct Refused {
     pub(super) template: Arc<BareTemplate>,
     /// The header; several if nobody knows which version it had.
-    pub(super) candidates: Vec<Candidate>,
+    pub(super) drafts: Vec<Draft>,
     /// Whose work it is, if that is known.
     pub(super) finder: Option<Hotkey>,
     /// What becomes of the share.
@@ -55,11 +56,15 @@ impl Found {
 }
 
 impl Refused {
-    /// The block that it is, if it is one.
-    pub(super) fn found(&self, mut pow_hash: impl FnMut(&Candidate) -> HeaderHash) -> Option<Found> {
+    /// The block that one of its candidates is, if one is.
+    fn found(
+        &self,
+        candidates: &[Candidate],
+        mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
+    ) -> Option<Found> {
         let target = self.template.network_target();
         let is_met = |candidate: &&Candidate| target.is_met_by(&pow_hash(candidate));
-        let candidate = self.candidates.iter().find(is_met)?;
+        let candidate = candidates.iter().find(is_met)?;
         Some(Found {
             candidate: *candidate,
             template: OfTemplate::Bare(Arc::clone(&self.template)),
@@ -77,31 +82,32 @@ pub(super) enum Solution {
     /// It does not count; there is nothing more to find out.
     Rejected(RejectedShare),
     /// It is to be hashed.
-    Unproven(Arc<Job>, Candidate),
+    Unproven(Arc<Job>, Draft),
     /// It does not count; it is hashed only because it may be a block.
     Refused(Box<Refused>),
 }
 
 impl Solution {
     /// What is to be hashed.
-    pub(super) fn candidates(&self) -> &[Candidate] {
+    pub(super) fn drafts(&self) -> &[Draft] {
         match self {
             Self::Rejected(_) => &[],
-            Self::Unproven(_, candidate) => std::slice::from_ref(candidate),
-            Self::Refused(refused) => &refused.candidates,
+            Self::Unproven(_, draft) => std::slice::from_ref(draft),
+            Self::Refused(refused) => &refused.drafts,
         }
     }
 
-    /// What the proof-of-work hashes say, of which there is one for each candidate: what becomes of the share, and
-    /// whether it is a block.
+    /// What the proof-of-work hashes of its candidates say: what becomes of the share, and whether it is a block.
     pub(super) fn judged(
         self,
         miner: Hotkey,
+        candidates: &[Candidate],
         mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
     ) -> (CheckedShare, Option<Found>) {
         match self {
             Self::Rejected(rejected) => (Err(rejected), None),
-            Self::Unproven(job, candidate) => {
+            Self::Unproven(job, _) => {
+                let candidate = candidates[0];
                 let pow_hash = pow_hash(&candidate);
                 match candidate.prove(&job, &pow_hash) {
                     Ok(proof) => {
@@ -115,7 +121,7 @@ impl Solution {
                 }
             }
             Self::Refused(refused) => {
-                let found = refused.found(pow_hash);
+                let found = refused.found(candidates, pow_hash);
                 (Err(refused.rejected), found)
             }
         }
@@ -130,16 +136,25 @@ pub(super) struct Solutions {
 }
 
 impl Solutions {
-    /// What becomes of the shares, which came then, and which of them are blocks, by their places.
+    /// What is to be hashed of all of them.
+    pub(super) fn drafts(&self) -> impl Iterator<Item = &Draft> {
+        self.shares.iter().flat_map(Solution::drafts)
+    }
+
+    /// What becomes of the shares, which came then, and which of them are blocks, by their places. There is one candidate for
+    /// each draft.
     pub(super) fn judged(
         self,
         received_at: Timestamp,
+        mut candidates: &[Candidate],
         mut pow_hash: impl FnMut(&Candidate) -> HeaderHash,
     ) -> (CheckedShares, Vec<(usize, Found)>) {
         let miner = self.miner;
         let mut found = Vec::new();
         let judge = |(place, share): (usize, Solution)| {
-            let (share, block) = share.judged(miner, &mut pow_hash);
+            let of_it;
+            (of_it, candidates) = candidates.split_at(share.drafts().len());
+            let (share, block) = share.judged(miner, of_it, &mut pow_hash);
             found.extend(block.map(|block| (place, block)));
             share
         };

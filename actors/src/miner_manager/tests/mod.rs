@@ -17,7 +17,7 @@ use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, settle};
 use tokio::sync::oneshot;
 
 use super::messages::*;
-use super::restore::{MemorySettings, restore};
+use super::restore::{MemorySettings, recent_shares, restore};
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::ledger::{Acknowledge, Ledger, LedgerParts};
@@ -160,7 +160,10 @@ impl Bench {
             mailbox_capacity: MAILBOX_CAPACITY,
             difficulty_range: crate::testing::settings::pool_settings().difficulty_range,
         };
-        let manager = MinerManager::new(parts, restore(&stored, &weights, &settings, BEGIN)).start();
+        let inner: SharedStore = Arc::new(memory.clone());
+        let recent = recent_shares(&inner, &stored, &settings).await.unwrap();
+        let memory_of_miners = restore(&stored, recent, &weights, &settings, BEGIN);
+        let manager = MinerManager::new(parts, memory_of_miners).start();
         settle().await;
         Self {
             clock,

@@ -11,8 +11,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
-    TemplateRow, ValuedUnits, Write, Written,
+    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 
 /// What reads answer; after `failure` is set, nothing but that.
@@ -56,6 +56,10 @@ impl ReadStore {
 
 impl Store for ReadStore {
     fn start(&self, _: Timestamp) -> StoreFuture<StoredState> {
+        self.never()
+    }
+
+    fn recent_shares(&self, _: Sequence, _: u32) -> StoreFuture<Vec<RecentShare>> {
         self.never()
     }
 

@@ -9,6 +9,7 @@ use super::error::Outcome;
 pub(super) mod blocks;
 pub(super) mod money;
 pub(super) mod payouts;
+pub(super) mod recent;
 pub(super) mod templates;
 pub(super) mod windows;
 

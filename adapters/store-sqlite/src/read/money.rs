@@ -113,7 +113,7 @@ pub(crate) fn totals(connection: &Connection) -> Outcome<PoolTotals> {
         .iter()
         .filter(|(.., booked)| *booked == Accounting::ReversedMature);
     let (holdings, income) = conservation::read(connection)?;
-    let last = batches::last(connection)?;
+    let tail = batches::tail(connection)?;
     let log = connection.path().map(|path| format!("{path}-wal"));
     let log = log.and_then(|path| std::fs::metadata(path).ok());
     Ok(PoolTotals {
@@ -123,8 +123,8 @@ pub(crate) fn totals(connection: &Connection) -> Outcome<PoolTotals> {
         income,
         blocks_by_state,
         blocks_lost: lost.count() as u64,
-        units: last.as_ref().map_or(Units::ZERO, |last| last.total_after),
-        shares: last.map_or(0, |last| last.last.get()),
+        units: tail.total,
+        shares: tail.sequence.get(),
         blocks: found().count() as u64,
         units_to_last_block: found().map(|(_, end, _)| *end).max().unwrap_or(Units::ZERO),
     })

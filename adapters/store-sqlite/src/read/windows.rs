@@ -10,45 +10,11 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::work::extranonce::kin;
 use dwarves_ports::store::{LedgerPosition, ValuedUnits};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::batches;
-use crate::columns::{Cells, int};
+use crate::columns::Cells;
 use crate::error::{Outcome, corrupt};
-
-/// What the folds need of a share.
-struct Worked {
-    worker: WorkerId,
-    template: TemplateId,
-    units: Units,
-    total: Units,
-}
-
-/// Walks over the shares from `first` through `last`, until it is told to stop.
-fn walk(
-    connection: &Connection,
-    first: Sequence,
-    last: Sequence,
-    mut step: impl FnMut(Worked) -> Outcome<ControlFlow<()>>,
-) -> Outcome<()> {
-    let mut select = connection.prepare_cached(
-        "SELECT worker, template, units, total FROM shares WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence",
-    )?;
-    let mut rows = select.query(params![int(first.get()), int(last.get())])?;
-    while let Some(row) = rows.next()? {
-        let cells = Cells::new(row, "shares");
-        let worked = Worked {
-            worker: cells.worker(0)?,
-            template: cells.template(1)?,
-            units: cells.units(2)?,
-            total: cells.units(3)?,
-        };
-        if step(worked)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
-}
 
 /// Half-steps of each worker.
 #[derive(Default)]
@@ -58,7 +24,7 @@ impl OfWorkers {
     fn add(&mut self, worker: WorkerId, half_steps: Option<u128>) -> Outcome<()> {
         let sum = self.0.entry(worker).or_default();
         let more = half_steps.and_then(|half_steps| sum.checked_add(half_steps));
-        *sum = more.ok_or_else(|| corrupt("shares.units: their sum does not fit"))?;
+        *sum = more.ok_or_else(|| corrupt("batches.shares: the sum of their units does not fit"))?;
         Ok(())
     }
 
@@ -66,7 +32,7 @@ impl OfWorkers {
         let mut weights = Weights::new();
         for (worker, half_steps) in self.0 {
             let added = weights.add(hotkey_of(connection, worker)?, half_steps);
-            added.map_err(|error| corrupt(format!("shares.units: {error}")))?;
+            added.map_err(|error| corrupt(format!("batches.shares: {error}")))?;
         }
         Ok(weights)
     }
@@ -78,7 +44,7 @@ fn hotkey_of(connection: &Connection, worker: WorkerId) -> Outcome<Hotkey> {
         Ok(Cells::new(row, "workers").hotkey("hotkey"))
     });
     let known = hotkey.optional()?.transpose()?;
-    known.ok_or_else(|| corrupt(format!("shares.worker: worker {worker} is not known")))
+    known.ok_or_else(|| corrupt(format!("batches.shares: worker {worker} is not known")))
 }
 
 pub(crate) fn in_window(
@@ -86,19 +52,16 @@ pub(crate) fn in_window(
     window: &pplns::Window,
     through: Sequence,
 ) -> Outcome<Weights> {
-    let Some(from) = batches::first(connection, |batch| batch.total_after > window.first_total())? else {
+    let Some(from) = batches::last_from(connection, window.first_total())? else {
         return Ok(Weights::new());
     };
     let mut sums = OfWorkers::default();
-    walk(connection, from.first, through, |share| {
-        let total_before = share.total.raw().checked_sub(share.units.raw());
-        let total_before = total_before.ok_or_else(|| corrupt("shares.total is less than its own units"))?;
-        let total_before = Units::from_raw(total_before);
-        if total_before >= window.last_total() {
+    batches::walk(connection, from.first, through, |found| {
+        if found.total_before >= window.last_total() {
             return Ok(ControlFlow::Break(()));
         }
-        let overlap = window.overlap(total_before, share.units);
-        sums.add(share.worker, Some(overlap))?;
+        let overlap = window.overlap(found.total_before, found.share.terms.units);
+        sums.add(found.share.worker, Some(overlap))?;
         Ok(ControlFlow::Continue(()))
     })?;
     sums.into_weights(connection)
@@ -106,8 +69,8 @@ pub(crate) fn in_window(
 
 pub(crate) fn between(connection: &Connection, after: Sequence, through: Sequence) -> Outcome<Weights> {
     let mut sums = OfWorkers::default();
-    walk(connection, after.next(), through, |share| {
-        sums.add(share.worker, share.units.raw().checked_mul(2))?;
+    batches::walk(connection, after.next(), through, |found| {
+        sums.add(found.share.worker, found.share.terms.units.raw().checked_mul(2))?;
         Ok(ControlFlow::Continue(()))
     })?;
     sums.into_weights(connection)
@@ -118,11 +81,12 @@ pub(crate) fn values_between(
     after: Sequence,
     through: Sequence,
 ) -> Outcome<Vec<ValuedUnits>> {
-    let overflow = || corrupt("shares.units: their sum does not fit");
+    let overflow = || corrupt("batches.shares: the sum of their units does not fit");
     let mut of_workers: HashMap<(TemplateId, WorkerId), Units> = HashMap::new();
-    walk(connection, after.next(), through, |share| {
-        let sum = of_workers.entry((share.template, share.worker)).or_default();
-        *sum = sum.checked_add(share.units).ok_or_else(overflow)?;
+    batches::walk(connection, after.next(), through, |found| {
+        let (terms, worker) = (found.share.terms, found.share.worker);
+        let sum = of_workers.entry((terms.template, worker)).or_default();
+        *sum = sum.checked_add(terms.units).ok_or_else(overflow)?;
         Ok(ControlFlow::Continue(()))
     })?;
     let mut of_miners: BTreeMap<(TemplateId, Hotkey), Units> = BTreeMap::new();
@@ -159,40 +123,44 @@ fn terms_of(connection: &Connection, template: TemplateId) -> Outcome<(Amount, A
         Ok(read())
     });
     let known = terms.optional()?.transpose()?;
-    known.ok_or_else(|| corrupt(format!("shares.template: template {template} is not known")))
+    known.ok_or_else(|| corrupt(format!("batches.shares: template {template} is not known")))
 }
 
 pub(crate) fn position_at(connection: &Connection, at: Timestamp) -> Outcome<LedgerPosition> {
-    end_before(connection, |batch| batch.committed_at > at)
+    match batches::first_after(connection, at)? {
+        Some(later) => before(&later),
+        None => end(connection),
+    }
 }
 
 /// The end of the last commit whose total is at most `total`.
 pub(crate) fn position_before(connection: &Connection, total: Units) -> Outcome<LedgerPosition> {
-    end_before(connection, |batch| batch.total_after > total)
+    let end = end(connection)?;
+    let Some(row) = batches::last_from(connection, total)?.filter(|_| end.total > total) else {
+        return Ok(end);
+    };
+    // Its commit goes beyond the total, and the one before does not.
+    let commit = batches::commit_of(connection, row.first)?;
+    before(&commit.unwrap_or(row))
 }
 
-/// The place before the first batch for which `is_past` holds, or the ledger's end.
-fn end_before(connection: &Connection, is_past: impl Fn(&batches::Batch) -> bool) -> Outcome<LedgerPosition> {
-    let later = batches::first(connection, is_past)?;
-    if let Some(later) = later {
-        let before = later.first.get().checked_sub(1);
-        let before = before.ok_or_else(|| corrupt("batches.first_sequence must be at least 1"))?;
-        return Ok(LedgerPosition {
-            sequence: Sequence::new(before),
-            total: later.total_before,
-        });
-    }
-    let last = batches::last(connection)?;
-    Ok(last.map_or(
-        LedgerPosition {
-            sequence: Sequence::new(0),
-            total: Units::ZERO,
-        },
-        |last| LedgerPosition {
-            sequence: last.last,
-            total: last.total_after,
-        },
-    ))
+/// The place before a row.
+fn before(row: &batches::RowBegin) -> Outcome<LedgerPosition> {
+    let sequence = row.first.get().checked_sub(1);
+    let sequence = sequence.ok_or_else(|| corrupt("batches.first_sequence must be at least 1"))?;
+    Ok(LedgerPosition {
+        sequence: Sequence::new(sequence),
+        total: row.total_before,
+    })
+}
+
+/// The ledger's end.
+fn end(connection: &Connection) -> Outcome<LedgerPosition> {
+    let tail = batches::tail(connection)?;
+    Ok(LedgerPosition {
+        sequence: tail.sequence,
+        total: tail.total,
+    })
 }
 
 /// Who sent the last share whose extranonce begins so, or with one that was given to the same session. No index is
@@ -200,11 +168,13 @@ fn end_before(connection: &Connection, is_past: impl Fn(&batches::Batch) -> bool
 /// first.
 pub(crate) fn owner_of(connection: &Connection, extranonce: ExtraNonce) -> Outcome<Option<Hotkey>> {
     let kin = kin(extranonce);
-    let sql = "SELECT hotkey FROM workers WHERE id =
-               (SELECT worker FROM shares WHERE extranonce BETWEEN ?1 AND ?2 ORDER BY sequence DESC LIMIT 1)";
+    let share = batches::last_share(connection, |share| kin.contains(&share.extranonce_head()))?;
+    let Some(share) = share else {
+        return Ok(None);
+    };
     connection
-        .prepare_cached(sql)?
-        .query_row([kin.start(), kin.end()].map(|e| e.get().cast_signed()), |row| {
+        .prepare_cached("SELECT hotkey FROM workers WHERE id = ?1")?
+        .query_row([share.worker.get()], |row| {
             Ok(Cells::new(row, "workers").hotkey("hotkey"))
         })
         .optional()?

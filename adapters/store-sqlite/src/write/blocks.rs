@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::journal::owner;
 use super::{Transaction, total_overflow};
-use crate::append_state::Tail;
+use crate::batches::Tail;
 use crate::columns::{Cells, int, sats, units};
 use crate::error::{Outcome, conflict};
 use crate::read::blocks::block_before;

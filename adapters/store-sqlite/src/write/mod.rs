@@ -41,7 +41,7 @@ impl<'a> Transaction<'a> {
         Ok(self.connection.prepare_cached(sql)?)
     }
 
-    fn apply(&mut self, write: &Write, batch: &mut shares::Batch) -> Outcome<Written> {
+    fn apply<'w>(&mut self, write: &'w Write, batch: &mut shares::Batch<'w>) -> Outcome<Written> {
         match write {
             Write::AppendShares(shares) => return self.append_shares(shares, batch),
             Write::RegisterMiner {

@@ -24,44 +24,35 @@ pub(super) fn ask(connection: &Connection, through: Sequence) -> Outcome<()> {
     piece(connection).map(drop)
 }
 
-/// The first share that may be pruned, if there is one, and how far may be pruned.
-fn pending(connection: &Connection) -> Outcome<(Option<u64>, u64)> {
-    let mut select = connection.prepare_cached(
-        "SELECT prune_through, (SELECT sequence FROM shares ORDER BY sequence LIMIT 1) AS first FROM pool",
-    )?;
+/// Up to which share is pruned, and up to which may be.
+fn progress(connection: &Connection) -> Outcome<(u64, u64)> {
+    let mut select = connection.prepare_cached("SELECT pruned_through, prune_through FROM pool")?;
     select.query_row([], |row| {
         let cells = Cells::new(row, "pool");
-        let read = || -> Outcome<_> {
-            let through = cells.u64("prune_through")?;
-            let first = cells.optional("first", |cells, column| cells.u64(column))?;
-            Ok((first.filter(|first| *first <= through), through))
-        };
+        let read = || -> Outcome<_> { Ok((cells.u64("pruned_through")?, cells.u64("prune_through")?)) };
         Ok(read())
     })?
 }
 
 /// Whether there is something to prune.
 pub(crate) fn is_pending(connection: &Connection) -> Outcome<bool> {
-    Ok(pending(connection)?.0.is_some())
+    let (pruned, through) = progress(connection)?;
+    Ok(pruned < through)
 }
 
 /// Prunes a little. Returns whether there is more to do.
 pub(crate) fn piece(connection: &Connection) -> Outcome<bool> {
-    let (first, through) = pending(connection)?;
-    // Without shares there may still be templates and workers that outlived theirs.
-    let to = first.map_or(through, |first| through.min(first + PIECE - 1));
+    let (pruned, through) = progress(connection)?;
+    // All may be pruned already: there may still be templates and workers that outlived their shares.
+    let to = through.min(pruned + PIECE);
     connection
-        .prepare_cached("DELETE FROM shares WHERE sequence <= ?1")?
+        .prepare_cached("UPDATE pool SET pruned_through = ?1")?
         .execute([int(to)])?;
-    // The last batch stays: it is where the ledger goes on.
-    if let Some(kept) = batches::first(connection, |batch| batch.last.get() > to)? {
+    // A commit's rows go together, and those of the last one stay: they are where the ledger goes on.
+    if let Some(kept) = batches::commit_of(connection, Sequence::new(to).next())? {
         connection
-            .prepare_cached("DELETE FROM batches WHERE id < ?1")?
-            .execute([int(kept.id)])?;
-    } else {
-        connection
-            .prepare_cached("DELETE FROM batches WHERE id < (SELECT MAX(id) FROM batches)")?
-            .execute([])?;
+            .prepare_cached("DELETE FROM batches WHERE first_sequence < ?1")?
+            .execute([int(kept.first.get())])?;
     }
     // The newest template stays: numbers go on behind it.
     connection

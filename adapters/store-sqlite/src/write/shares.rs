@@ -1,38 +1,41 @@
 //! Appending shares: the hot path.
 
-use dwarves_domain::ids::{BatchId, Sequence, TemplateId};
+use dwarves_domain::ids::TemplateId;
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{ShareRow, Written};
 use rusqlite::{OptionalExtension, params};
 
 use super::{Transaction, total_overflow};
-use crate::append_state::Tail;
+use crate::batches::Tail;
 use crate::columns::{int, units};
 use crate::error::{Outcome, conflict};
+use crate::packed_shares::{SHARES_PER_ROW, StoredShare, pack};
 
 /// The shares of one commit, whoever asked for them.
-pub(super) struct Batch {
+pub(super) struct Batch<'w> {
     before: Tail,
     committed_at: Timestamp,
+    /// They are written at the end: what a row holds once, it holds for all of its shares.
+    shares: Vec<&'w ShareRow>,
 }
 
-impl Batch {
+impl Batch<'_> {
     pub(super) fn new(tail: Tail) -> Self {
         Self {
             before: tail,
             committed_at: tail.committed_at,
+            shares: Vec::new(),
         }
     }
 }
 
 impl Transaction<'_> {
-    pub(super) fn append_shares(&mut self, shares: &[ShareRow], batch: &mut Batch) -> Outcome<Written> {
+    pub(super) fn append_shares<'w>(
+        &mut self,
+        shares: &'w [ShareRow],
+        batch: &mut Batch<'w>,
+    ) -> Outcome<Written> {
         let first = self.known.tail.sequence.next();
-        let mut insert = self.statement(
-            "INSERT INTO shares (sequence, template, extranonce, worker, share_bits, version, time, nonce,
-                                 received_at, units, total, hash, extranonce_tail)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-        )?;
         for share in shares {
             let before = self.known.tail;
             if !self.known.workers.contains(&share.worker) {
@@ -42,20 +45,7 @@ impl Transaction<'_> {
             self.use_template(share)?;
             let sequence = before.sequence.next();
             let total = before.total.checked_add(share.units).ok_or_else(total_overflow)?;
-            insert.raw_bind_parameter(1, int(sequence.get()))?;
-            insert.raw_bind_parameter(2, share.template.get())?;
-            insert.raw_bind_parameter(3, share.extranonce.head().get().cast_signed())?;
-            insert.raw_bind_parameter(4, share.worker.get())?;
-            insert.raw_bind_parameter(5, share.share_bits.bits())?;
-            insert.raw_bind_parameter(6, share.version)?;
-            insert.raw_bind_parameter(7, share.time)?;
-            insert.raw_bind_parameter(8, share.nonce)?;
-            insert.raw_bind_parameter(9, share.received_at.millis())?;
-            insert.raw_bind_parameter(10, units(share.units))?;
-            insert.raw_bind_parameter(11, units(total))?;
-            insert.raw_bind_parameter(12, share.hash.as_bytes())?;
-            insert.raw_bind_parameter(13, share.extranonce.tail())?;
-            insert.raw_execute()?;
+            batch.shares.push(share);
             self.known.tail.sequence = sequence;
             self.known.tail.total = total;
             batch.committed_at = batch.committed_at.max(share.received_at);
@@ -98,27 +88,37 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// Writes down which shares were committed together.
-    pub(super) fn end_batch(&mut self, batch: &Batch) -> Outcome<()> {
-        let (before, tail) = (batch.before, &mut self.known.tail);
-        if tail.sequence == before.sequence {
+    /// Writes the shares of the commit, in rows of about as many each.
+    pub(super) fn end_batch(&mut self, batch: &Batch<'_>) -> Outcome<()> {
+        let rows = batch.shares.len().div_ceil(SHARES_PER_ROW);
+        if rows == 0 {
             return Ok(());
         }
-        tail.batch = BatchId::next(before.batch);
-        tail.committed_at = batch.committed_at;
-        let tail = *tail;
-        self.statement(
-            "INSERT INTO batches (id, first_sequence, last_sequence, committed_at, total_before, total_after)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            int(tail.batch.get()),
-            int(Sequence::next(before.sequence).get()),
-            int(tail.sequence.get()),
-            tail.committed_at.millis(),
-            units(before.total),
-            units(tail.total),
-        ])?;
+        self.known.tail.committed_at = batch.committed_at;
+        let mut insert = self.statement(
+            "INSERT INTO batches (first_sequence, place, committed_at, total_before, shares)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?;
+        let (mut first, mut place, mut total) =
+            (batch.before.sequence.next().get(), 0_u64, batch.before.total);
+        for shares in batch.shares.chunks(batch.shares.len().div_ceil(rows)) {
+            let packed = pack(
+                shares.iter().map(|share| StoredShare::of(share)),
+                batch.committed_at,
+            );
+            insert.raw_bind_parameter(1, int(first))?;
+            insert.raw_bind_parameter(2, int(place))?;
+            insert.raw_bind_parameter(3, batch.committed_at.millis())?;
+            insert.raw_bind_parameter(4, units(total))?;
+            insert.raw_bind_parameter(5, packed)?;
+            insert.raw_execute()?;
+            let of_row = shares
+                .iter()
+                .try_fold(total, |sum, share| sum.checked_add(share.units));
+            total = of_row.ok_or_else(total_overflow)?;
+            first += shares.len() as u64;
+            place += shares.len() as u64;
+        }
         Ok(())
     }
 }

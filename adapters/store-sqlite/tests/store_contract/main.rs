@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -23,6 +23,8 @@ mod in_memory;
 mod killing;
 mod migrating;
 mod opening;
+mod size;
+mod unpacking;
 mod waiting;
 
 struct OnDisk {
@@ -74,28 +76,12 @@ impl Backend for InMemory {
 }
 
 fn share(sqlite: &rusqlite::Connection, sequence: Sequence) -> ShareRow {
-    let sql = "SELECT template, extranonce, extranonce_tail, worker, share_bits, units, hash, version, time,
-               nonce, received_at FROM shares WHERE sequence = ?1";
-    let row = |row: &rusqlite::Row<'_>| {
-        Ok(ShareRow {
-            template: TemplateId::new(row.get(0)?),
-            extranonce: FullExtraNonce::from_parts(
-                ExtraNonce::new(row.get::<_, i64>(1)?.cast_unsigned()),
-                row.get(2)?,
-            ),
-            worker: WorkerId::new(row.get(3)?),
-            share_bits: CompactTarget::from_bits(row.get(4)?),
-            units: Units::from_raw(u128::from_be_bytes(row.get(5)?)),
-            hash: HeaderHash::from_bytes(row.get(6)?),
-            version: row.get(7)?,
-            time: row.get(8)?,
-            nonce: row.get(9)?,
-            received_at: Timestamp::from_millis(row.get(10)?),
-            block: None,
-        })
-    };
-    let sequence = sequence.get().cast_signed();
-    sqlite.query_row(sql, [sequence], row).unwrap()
+    let shares = unpacking::shares(sqlite);
+    shares
+        .into_iter()
+        .find(|stored| stored.sequence == sequence)
+        .unwrap()
+        .row
 }
 
 mod contract {
@@ -130,6 +116,11 @@ fn commit(store: &SqliteStore, writes: Vec<Write>) -> Result<Vec<Written>, Store
 }
 
 fn furnish(store: &SqliteStore) {
+    commit(store, furniture()).unwrap();
+}
+
+/// A miner, its worker and a template.
+fn furniture() -> Vec<Write> {
     let hotkey = Hotkey::from_bytes([1; 32]);
     let worker = WorkerRow {
         id: WorkerId::new(1),
@@ -164,29 +155,39 @@ fn furnish(store: &SqliteStore) {
         payout_address: None,
         at: Timestamp::EPOCH,
     };
-    let writes = vec![
+    vec![
         register,
         Write::AddWorker(worker),
         Write::SaveTemplate(Box::new(template)),
-    ];
-    commit(store, writes).unwrap();
+    ]
 }
 
-fn shares(count: usize) -> Write {
-    let share = ShareRow {
+/// Shares that differ in their hashes alone.
+fn shares(count: u64) -> Write {
+    let share = |number: u64| ShareRow {
         template: TemplateId::new(1),
         extranonce: FullExtraNonce::from_bytes([0xff; 12]),
         worker: WorkerId::new(1),
         share_bits: CompactTarget::from_bits(0x207f_ffff),
         units: Units::ONE,
-        hash: HeaderHash::from_bytes([0x77; 32]),
+        hash: hash(number),
         version: 1,
         time: 2,
         nonce: 3,
         received_at: Timestamp::from_secs(1_700_000_000),
         block: None,
     };
-    Write::AppendShares(vec![share; count])
+    Write::AppendShares((0..count).map(share).collect())
+}
+
+/// A hash that looks like one, but for large numbers.
+fn hash(number: u64) -> HeaderHash {
+    let mut bytes = [0; 32];
+    for (part, at) in bytes.chunks_mut(8).zip(1..) {
+        let mixed = (number * 4 + at).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        part.copy_from_slice(&mixed.to_be_bytes());
+    }
+    HeaderHash::from_bytes(bytes)
 }
 
 fn last_sequence(store: &SqliteStore) -> u64 {

@@ -102,11 +102,34 @@ fn a_ledger_whose_ends_disagree_is_not_opened() {
     let backend = OnDisk::fresh();
     let store = open(&backend.path());
     furnish(&store);
-    commit(&store, vec![shares(5)]).unwrap();
+    for _ in 0..3 {
+        commit(&store, vec![shares(5)]).unwrap();
+    }
     drop(store);
-    tamper(&backend, "DELETE FROM shares WHERE sequence = 5");
-    let error = refused(&backend.path());
-    assert!(error.to_string().contains("the shares end with 4"), "{error}");
+    let copy = std::fs::read(backend.path()).unwrap();
+    for (hand, told) in [
+        (
+            "UPDATE batches SET first_sequence = 12 WHERE first_sequence = 11",
+            "the shares go on with 12",
+        ),
+        (
+            "DELETE FROM batches WHERE first_sequence = 6",
+            "the shares go on with 11",
+        ),
+        (
+            "UPDATE batches SET total_before = (SELECT MIN(total_before) FROM batches) WHERE first_sequence = 11",
+            "the shares go on with 11 at 0 units",
+        ),
+        (
+            "UPDATE batches SET shares = x'' WHERE first_sequence = 11",
+            "batches.shares must be shares, packed",
+        ),
+    ] {
+        std::fs::write(backend.path(), &copy).unwrap();
+        tamper(&backend, hand);
+        let error = refused(&backend.path());
+        assert!(error.to_string().contains(told), "{hand}: {error}");
+    }
 }
 
 #[test]
@@ -116,15 +139,33 @@ fn bad_data_is_an_error_that_names_its_column() {
     furnish(&store);
     commit(&store, vec![shares(5)]).unwrap();
     drop(store);
-    tamper(&backend, "UPDATE shares SET units = x'00' WHERE sequence = 2");
-    let store = open(&backend.path());
-    let all = store.weights_between(Sequence::new(0), Sequence::new(5));
-    let error = block_on(all).unwrap_err();
-    assert_eq!(error.kind(), StoreErrorKind::Corrupt);
-    assert_eq!(error.to_string(), "shares.units must be 16 bytes");
-    drop(store);
-    let mend = "UPDATE shares SET units = (SELECT units FROM shares WHERE sequence = 1) WHERE sequence = 2";
-    tamper(&backend, mend);
+    for _ in 0..2 {
+        commit(&open(&backend.path()), vec![shares(5)]).unwrap();
+    }
+    let five = "first_sequence = 1";
+    let blob = format!("(SELECT shares FROM batches WHERE {five})");
+    for (hand, mend, told) in [
+        (
+            format!("UPDATE batches SET shares = substr({blob}, 1, 20) WHERE {five}"),
+            "UPDATE batches SET shares = (SELECT shares FROM batches WHERE first_sequence = 6)",
+            "batches.shares must be shares, packed",
+        ),
+        (
+            format!("UPDATE batches SET total_before = x'00' WHERE {five}"),
+            "UPDATE batches SET total_before = zeroblob(16) WHERE first_sequence = 1",
+            "batches.total_before must be 16 bytes",
+        ),
+    ] {
+        tamper(&backend, &hand);
+        // The ledger's end is whole, so it is opened.
+        let store = open(&backend.path());
+        let all = store.weights_between(Sequence::new(0), Sequence::new(5));
+        let error = block_on(all).unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Corrupt);
+        assert_eq!(error.to_string(), told);
+        drop(store);
+        tamper(&backend, mend);
+    }
     tamper(&backend, "UPDATE workers SET name = 'no spaces, please'");
     let error = block_on(open(&backend.path()).start(Timestamp::EPOCH)).unwrap_err();
     assert_eq!(error.to_string(), "workers.name must be a known name");

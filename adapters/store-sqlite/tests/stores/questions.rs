@@ -84,6 +84,12 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
             same(stores, "position_before", |s| s.position_before(total)).await?;
         }
     }
+    for &after in &places {
+        let after = Sequence::new(after);
+        for limit in [0, 1, 3, u32::MAX] {
+            same(stores, "recent_shares", |s| s.recent_shares(after, limit)).await?;
+        }
+    }
     for secs in [-1_000, 0, 1, 5, 20, 60, 1_000] {
         same(stores, "position_at", |s| s.position_at(at(secs))).await?;
     }

@@ -181,7 +181,9 @@ async fn find_block_outside(algorithm: Algorithm) {
     bench.climb(BROKEN, None).await;
     let target = job.template().network_target();
     let pow_hash = |nonce: u32| {
-        let candidate = dwarves_domain::share::Candidate::new(&job, &submission(&job, nonce)).unwrap();
+        let candidate = dwarves_domain::share::Draft::new(&job, &submission(&job, nonce))
+            .unwrap()
+            .hashed();
         algorithm.pow_hash(candidate.header())
     };
     let block = (0..).find(|nonce| target.is_met_by(&pow_hash(*nonce))).unwrap();

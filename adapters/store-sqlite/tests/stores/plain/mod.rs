@@ -20,8 +20,8 @@ use dwarves_domain::units::{Amount, Units};
 use tokio::sync::watch;
 
 use dwarves_ports::store::ledger_rows::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RoundRow, ShareRow,
-    TemplateRow, ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RecentShare, RoundRow,
+    ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
@@ -78,6 +78,10 @@ impl PlainStore {
 impl Store for PlainStore {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
         ready(self.change(|state| state.start(now)))
+    }
+
+    fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>> {
+        ready(Ok(self.state.borrow().recent_shares(after, limit)))
     }
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {

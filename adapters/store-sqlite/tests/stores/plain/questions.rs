@@ -14,7 +14,7 @@ use dwarves_domain::work::extranonce::kin;
 use super::money::end_of;
 use super::state::{Batch, State, StoredShare, corrupt};
 use dwarves_ports::store::ledger_rows::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RoundRow, ValuedUnits,
+    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RecentShare, RoundRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
 use dwarves_ports::store::{Accounting, BlockState, StoreError};
@@ -59,6 +59,19 @@ impl State {
     fn between(&self, after: Sequence, through: Sequence) -> impl Iterator<Item = &StoredShare> {
         let inside = move |share: &&StoredShare| after < share.sequence && share.sequence <= through;
         self.shares.iter().filter(inside)
+    }
+
+    pub(super) fn recent_shares(&self, after: Sequence, limit: u32) -> Vec<RecentShare> {
+        let later = self.shares.iter().filter(|share| share.sequence > after);
+        let live = later.filter(|share| self.rest.is_live(share.row.template));
+        live.take(limit as usize)
+            .map(|share| RecentShare {
+                template: share.row.template,
+                hash: share.row.hash,
+                sequence: share.sequence,
+                worker: share.row.worker,
+            })
+            .collect()
     }
 
     pub(super) fn weights_in_window(

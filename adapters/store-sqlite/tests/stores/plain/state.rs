@@ -10,8 +10,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use dwarves_ports::store::ledger_rows::{
-    AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RecentShare, RoundRow,
-    ShareRow, TemplateRow, WorkerRow,
+    AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
+    TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
 use dwarves_ports::store::{StoreError, StoreErrorKind, Write, Written};
@@ -275,7 +275,6 @@ impl State {
             carried: rest.carried.clone(),
         });
         let nonces = rest.nonces.iter().filter(|&(_, &expires_at)| expires_at >= now);
-        let live = |template: &TemplateId| rest.is_live(*template);
         let miners = rest.miners.iter().map(|(&hotkey, (at, address))| MinerRow {
             hotkey,
             registered_at: *at,
@@ -300,17 +299,6 @@ impl State {
                 .collect(),
             templates: live_templates,
             past_templates: past_templates.into_iter().map(without_data).collect(),
-            recent_shares: self
-                .shares
-                .iter()
-                .filter(|share| live(&share.row.template))
-                .map(|share| RecentShare {
-                    template: share.row.template,
-                    hash: share.row.hash,
-                    sequence: share.sequence,
-                    worker: share.row.worker,
-                })
-                .collect(),
             settings: rest.settings.clone(),
             last_round,
             last_payout: rest.payouts.values().next_back().map(|p| (p.id, p.reserved_at)),

@@ -1,0 +1,406 @@
+//! A row's shares as one blob, without what they have in common.
+//!
+//! Every share is a record of [`RECORD`] bytes. Bytes that are the same in all of a row's shares stand once, those that
+//! are not stand one share after the other; and what comes last in the record is mostly zero in all of them, so it does
+//! not stand at all. Every record gives back exactly what was put in, whatever the numbers are: nothing is rounded, and
+//! nothing is derived from anything else.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 1 | [`FORMAT`] |
+//! | 1 | how many shares there are |
+//! | 1 | how many terms |
+//! | each terms | template (7 bits a byte, the lowest first, the top bit set on all but the last), share target (4, little-endian), length of the units (1), units (big-endian without leading zeros) |
+//! | 1 | how many bytes of the record stand; the others are zero in all shares |
+//! | a bit for each of these, in whole bytes, the lowest first; with one share: none | 1: this byte differs |
+//! | 1 for each whose bit is 0 | the byte, in the order of the record |
+//! | for each share, 1 for each whose bit is 1 | the byte, in the order of the record |
+//!
+//! The record, with numbers in little-endian order: hash (the first 27 bytes), extranonce (12, as they are), nonce (4),
+//! version (4), time (4), worker (the lower 2), wait (the lower 2), number of its terms (1); worker (the upper 2), hash
+//! (the last 5), wait (the upper 6), 1 if the extranonce's last four bytes are not known. The wait is how long before the
+//! row's `committed_at` the share came, ms, as a signed number of 64 bits.
+
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId, WorkerId};
+use dwarves_domain::target::CompactTarget;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+use dwarves_ports::store::ShareRow;
+
+use super::error::{Outcome, corrupt};
+
+/// Shares that a row holds at most. More in a row would save some bytes of what they have in common, but rows that do not
+/// fill pages leave a part of them empty: four rows of so many fill one.
+pub(super) const SHARES_PER_ROW: usize = 16;
+
+/// The first byte: another form will have another.
+const FORMAT: u8 = 1;
+/// Bytes of a share's record.
+const RECORD: usize = 70;
+/// Bytes of the hash that stand in the front part of the record. The others are zero if the share target is as hard as
+/// on any network of today.
+const HASH_FRONT: usize = 27;
+// Where the parts of the record begin.
+const EXTRANONCE: usize = HASH_FRONT;
+const NONCE: usize = EXTRANONCE + 12;
+const VERSION: usize = NONCE + 4;
+const TIME: usize = VERSION + 4;
+const WORKER_LOW: usize = TIME + 4;
+const WAIT_LOW: usize = WORKER_LOW + 2;
+const TERMS: usize = WAIT_LOW + 2;
+const WORKER_HIGH: usize = TERMS + 1;
+const HASH_BACK: usize = WORKER_HIGH + 2;
+const WAIT_HIGH: usize = HASH_BACK + 32 - HASH_FRONT;
+const LACKS_TAIL: usize = WAIT_HIGH + 6;
+const _: () = assert!(LACKS_TAIL + 1 == RECORD && SHARES_PER_ROW <= u8::MAX as usize);
+
+/// A share as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StoredShare {
+    pub(super) terms: Terms,
+    pub(super) worker: WorkerId,
+    pub(super) extranonce: [u8; 12],
+    /// The share is of a time when nobody kept the last four bytes of the extranonce: here they are zero.
+    pub(super) lacks_tail: bool,
+    pub(super) version: u32,
+    pub(super) time: u32,
+    pub(super) nonce: u32,
+    pub(super) received_at: Timestamp,
+    pub(super) hash: HeaderHash,
+}
+
+/// What shares of one template and difficulty have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) template: TemplateId,
+    pub(super) share_bits: CompactTarget,
+    pub(super) units: Units,
+}
+
+impl StoredShare {
+    pub(super) fn of(row: &ShareRow) -> Self {
+        Self {
+            terms: Terms {
+                template: row.template,
+                share_bits: row.share_bits,
+                units: row.units,
+            },
+            worker: row.worker,
+            extranonce: *row.extranonce.as_bytes(),
+            lacks_tail: false,
+            version: row.version,
+            time: row.time,
+            nonce: row.nonce,
+            received_at: row.received_at,
+            hash: row.hash,
+        }
+    }
+
+    /// The first eight bytes of the extranonce.
+    pub(super) fn extranonce_head(&self) -> ExtraNonce {
+        let (head, _) = self
+            .extranonce
+            .split_first_chunk()
+            .expect("twelve bytes begin with eight");
+        ExtraNonce::new(u64::from_be_bytes(*head))
+    }
+
+    fn record(&self, terms: u8, committed_at: Timestamp) -> [u8; RECORD] {
+        let mut record = [0; RECORD];
+        let (hash_front, hash_back) = self.hash.as_bytes().split_at(HASH_FRONT);
+        let worker = self.worker.get().to_le_bytes();
+        let wait = committed_at
+            .millis()
+            .wrapping_sub(self.received_at.millis())
+            .to_le_bytes();
+        let parts: [(usize, &[u8]); 12] = [
+            (0, hash_front),
+            (EXTRANONCE, &self.extranonce),
+            (NONCE, &self.nonce.to_le_bytes()),
+            (VERSION, &self.version.to_le_bytes()),
+            (TIME, &self.time.to_le_bytes()),
+            (WORKER_LOW, &worker[..2]),
+            (WAIT_LOW, &wait[..2]),
+            (TERMS, &[terms]),
+            (WORKER_HIGH, &worker[2..]),
+            (HASH_BACK, hash_back),
+            (WAIT_HIGH, &wait[2..]),
+            (LACKS_TAIL, &[u8::from(self.lacks_tail)]),
+        ];
+        for (at, part) in parts {
+            record[at..at + part.len()].copy_from_slice(part);
+        }
+        record
+    }
+
+    fn of_record(record: &[u8; RECORD], terms: &[Terms], committed_at: Timestamp) -> Option<Self> {
+        let mut hash = [0; 32];
+        hash[..HASH_FRONT].copy_from_slice(&record[..HASH_FRONT]);
+        hash[HASH_FRONT..].copy_from_slice(&record[HASH_BACK..WAIT_HIGH]);
+        let mut wait = [0; 8];
+        wait[..2].copy_from_slice(&record[WAIT_LOW..TERMS]);
+        wait[2..].copy_from_slice(&record[WAIT_HIGH..LACKS_TAIL]);
+        let wait = i64::from_le_bytes(wait);
+        let mut extranonce = [0; 12];
+        extranonce.copy_from_slice(&record[EXTRANONCE..NONCE]);
+        Some(Self {
+            terms: *terms.get(usize::from(record[TERMS]))?,
+            worker: worker_of(record),
+            extranonce,
+            lacks_tail: record[LACKS_TAIL] != 0,
+            version: number(record, VERSION),
+            time: number(record, TIME),
+            nonce: number(record, NONCE),
+            received_at: Timestamp::from_millis(committed_at.millis().wrapping_sub(wait)),
+            hash: HeaderHash::from_bytes(hash),
+        })
+    }
+}
+
+fn number(record: &[u8; RECORD], at: usize) -> u32 {
+    u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
+}
+
+fn worker_of(record: &[u8; RECORD]) -> WorkerId {
+    let [a, b, c, d] = [WORKER_LOW, WORKER_LOW + 1, WORKER_HIGH, WORKER_HIGH + 1].map(|at| record[at]);
+    WorkerId::new(u32::from_le_bytes([a, b, c, d]))
+}
+
+/// The blob of these shares, of which there are at least one and at most [`SHARES_PER_ROW`].
+pub(super) fn pack(shares: impl ExactSizeIterator<Item = StoredShare>, committed_at: Timestamp) -> Vec<u8> {
+    let count = shares.len();
+    assert!(
+        (1..=SHARES_PER_ROW).contains(&count),
+        "a row holds some shares, and not too many"
+    );
+    let mut terms: Vec<Terms> = Vec::with_capacity(4);
+    let mut records = [[0; RECORD]; SHARES_PER_ROW];
+    for (record, share) in records.iter_mut().zip(shares) {
+        let known = terms.iter().position(|terms| *terms == share.terms);
+        let place = known.unwrap_or(terms.len());
+        if known.is_none() {
+            terms.push(share.terms);
+        }
+        *record = share.record(byte(place), committed_at);
+    }
+    let records = &records[..count];
+    let first = &records[0];
+    let mut differs = [0; RECORD];
+    for record in &records[1..] {
+        for ((differs, byte), same) in differs.iter_mut().zip(record).zip(first) {
+            *differs |= byte ^ same;
+        }
+    }
+    let is_there = |at: &usize| differs[*at] != 0 || first[*at] != 0;
+    let kept = (0..RECORD).rev().find(is_there).map_or(0, |last| last + 1);
+    let mut blob = Vec::with_capacity(16 + terms.len() * 24 + (count + 1) * kept);
+    blob.extend([FORMAT, byte(count), byte(terms.len())]);
+    for terms in &terms {
+        push_terms(&mut blob, terms);
+    }
+    blob.push(byte(kept));
+    if count > 1 {
+        for eight in differs[..kept].chunks(8) {
+            let bits = eight
+                .iter()
+                .enumerate()
+                .map(|(bit, differs)| u8::from(*differs != 0) << bit);
+            blob.push(bits.fold(0, |mask, bit| mask | bit));
+        }
+    }
+    let same = (0..kept).filter(|at| differs[*at] == 0);
+    blob.extend(same.map(|at| first[at]));
+    let mut runs = Runs::default();
+    runs.fill(&differs[..kept]);
+    for record in records {
+        for (at, length) in runs.iter() {
+            blob.extend_from_slice(&record[at..at + length]);
+        }
+    }
+    blob
+}
+
+fn byte(small: usize) -> u8 {
+    u8::try_from(small).expect("a row's counts and places fit a byte")
+}
+
+fn push_terms(blob: &mut Vec<u8>, terms: &Terms) {
+    let mut template = terms.template.get();
+    while template >= 0x80 {
+        blob.push(template.to_le_bytes()[0] | 0x80);
+        template >>= 7;
+    }
+    blob.push(template.to_le_bytes()[0]);
+    blob.extend(terms.share_bits.bits().to_le_bytes());
+    let units = terms.units.raw().to_be_bytes();
+    let zeros = units.iter().take_while(|byte| **byte == 0).count();
+    blob.push(byte(16 - zeros));
+    blob.extend_from_slice(&units[zeros..]);
+}
+
+fn take_terms(blob: &mut &[u8]) -> Option<Terms> {
+    let (mut template, mut shift) = (0_u32, 0);
+    loop {
+        let part = take_byte(blob)?;
+        let bits = u32::from(part & 0x7f);
+        if shift > 28 || (shift == 28 && bits > 0xf) {
+            return None;
+        }
+        template |= bits << shift;
+        shift += 7;
+        if part & 0x80 == 0 {
+            break;
+        }
+    }
+    let (share_bits, rest) = blob.split_first_chunk()?;
+    *blob = rest;
+    let length = usize::from(take_byte(blob)?);
+    let (significant, rest) = blob.split_at_checked(length)?;
+    *blob = rest;
+    let mut units = [0; 16];
+    units
+        .get_mut(16_usize.checked_sub(length)?..)?
+        .copy_from_slice(significant);
+    Some(Terms {
+        template: TemplateId::new(template),
+        share_bits: CompactTarget::from_bits(u32::from_le_bytes(*share_bits)),
+        units: Units::from_raw(u128::from_be_bytes(units)),
+    })
+}
+
+fn take_byte(blob: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = blob.split_first()?;
+    *blob = rest;
+    Some(*first)
+}
+
+/// Stretches of the record that differ from share to share.
+struct Runs {
+    /// Where each begins and how long it is; between two there is at least one byte.
+    runs: [(u8, u8); RECORD.div_ceil(2)],
+    count: usize,
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self {
+            runs: [(0, 0); RECORD.div_ceil(2)],
+            count: 0,
+        }
+    }
+}
+
+impl Runs {
+    /// From a byte for each of the record's, which is not zero where shares differ.
+    fn fill(&mut self, differs: &[u8]) {
+        let mut is_in_run = false;
+        for (at, differs) in differs.iter().enumerate() {
+            match (*differs != 0, is_in_run) {
+                (true, true) => self.runs[self.count - 1].1 += 1,
+                (true, false) => {
+                    self.runs[self.count] = (byte(at), 1);
+                    self.count += 1;
+                }
+                (false, _) => {}
+            }
+            is_in_run = *differs != 0;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, usize)> {
+        let runs = self.runs[..self.count].iter();
+        runs.map(|(at, length)| (usize::from(*at), usize::from(*length)))
+    }
+}
+
+/// A row's shares, to be read one by one.
+pub(super) struct PackedShares<'a> {
+    committed_at: Timestamp,
+    count: usize,
+    terms: Vec<Terms>,
+    /// What all have in common.
+    same: [u8; RECORD],
+    runs: Runs,
+    /// Bytes of each share's part of `parts`.
+    part: usize,
+    parts: &'a [u8],
+}
+
+impl<'a> PackedShares<'a> {
+    /// Reads what the shares have in common.
+    pub(super) fn open(blob: &'a [u8], committed_at: Timestamp) -> Outcome<Self> {
+        Self::read(blob, committed_at).ok_or_else(malformed)
+    }
+
+    fn read(mut blob: &'a [u8], committed_at: Timestamp) -> Option<Self> {
+        let blob = &mut blob;
+        if take_byte(blob)? != FORMAT {
+            return None;
+        }
+        let count = usize::from(take_byte(blob)?);
+        let of_terms = usize::from(take_byte(blob)?);
+        if count == 0 || of_terms == 0 || of_terms > count {
+            return None;
+        }
+        let mut terms = Vec::with_capacity(of_terms);
+        for _ in 0..of_terms {
+            terms.push(take_terms(blob)?);
+        }
+        let kept = usize::from(take_byte(blob)?);
+        if kept > RECORD {
+            return None;
+        }
+        let mut differs = [0; RECORD];
+        if count > 1 {
+            let (mask, rest) = blob.split_at_checked(kept.div_ceil(8))?;
+            *blob = rest;
+            for (at, differs) in differs[..kept].iter_mut().enumerate() {
+                *differs = mask[at / 8] >> (at % 8) & 1;
+            }
+        }
+        let mut same = [0; RECORD];
+        for (same, _) in same
+            .iter_mut()
+            .zip(&differs[..kept])
+            .filter(|(_, differs)| **differs == 0)
+        {
+            *same = take_byte(blob)?;
+        }
+        let mut runs = Runs::default();
+        runs.fill(&differs[..kept]);
+        let part = runs.iter().map(|(_, length)| length).sum();
+        (blob.len() == part * count).then_some(Self {
+            committed_at,
+            count,
+            terms,
+            same,
+            runs,
+            part,
+            parts: blob,
+        })
+    }
+
+    /// How many there are: at least one.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The share at this place, from 0 on.
+    pub(super) fn share(&self, place: usize) -> Outcome<StoredShare> {
+        let mut record = self.same;
+        let mut part = self.parts.get(place * self.part..).ok_or_else(malformed)?;
+        for (at, length) in self.runs.iter() {
+            let (bytes, rest) = part.split_at_checked(length).ok_or_else(malformed)?;
+            record[at..at + length].copy_from_slice(bytes);
+            part = rest;
+        }
+        StoredShare::of_record(&record, &self.terms, self.committed_at).ok_or_else(malformed)
+    }
+}
+
+fn malformed() -> super::error::Fail {
+    corrupt("batches.shares must be shares, packed")
+}
+
+#[cfg(test)]
+mod tests;
