@@ -212,3 +212,6 @@ impl StratumDispatcher {
         ctx.run_later(LEAVING_EVERY.to_std(), |this, ctx| this.end_sessions(reply, ctx));
     }
 }
+
+#[cfg(test)]
+mod tests;
