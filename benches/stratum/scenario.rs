@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::builds::Build;
 use crate::child::{Child, new_dir};
 use crate::flood::{self, Expect, Load, Outcome, Pace, Script, Writes};
-use crate::many::Crowd;
+use crate::many::{Crowd, Heard};
 use crate::pool::{Pool, users};
 use crate::report::{Figures, Report, Series, Spread};
 use crate::session::Line;
@@ -284,12 +285,16 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
 
 /// This build of the pool and the others, each with a ledger of its own.
 fn start_pools(options: &Options, node: &StandIn) -> Result<Vec<Pool>, Error> {
-    let builds = [options.builds.this(THIS)]
-        .into_iter()
-        .chain(options.builds.others());
-    builds
+    builds(options)
         .map(|build| Pool::start(&build, &options.builds.dir, node))
         .collect()
+}
+
+/// This build and the others.
+fn builds(options: &Options) -> impl Iterator<Item = Build> {
+    [options.builds.this(THIS)]
+        .into_iter()
+        .chain(options.builds.others())
 }
 
 /// A fixed rate over many sessions: what each waits.
@@ -326,13 +331,14 @@ async fn steady(pool: &mut Pool, rounds: usize, greatest: f64, report: &mut Repo
 }
 
 /// A crowd at a pool of its own.
-async fn crowd(options: &Options, node: &StandIn, sessions: usize) -> Result<Crowd, Error> {
-    let pool = Pool::start(&options.builds.this(THIS), &options.builds.dir, node)?;
+async fn crowd(options: &Options, build: &Build, node: &StandIn, sessions: usize) -> Result<Crowd, Error> {
+    let pool = Pool::start(build, &options.builds.dir, node)?;
     let address = pool.address(Expect::Accepted)?;
     many::at_pool(address, pool.pid(), node, users(node.coin, sessions), BLOCKS).await
 }
 
-/// A crowd next to few sessions and to a crowd at the bare server.
+/// A crowd next to few sessions and to a crowd at the bare server. With another build its crowd takes turns with the
+/// pool's.
 async fn many(
     options: &Options,
     node: &StandIn,
@@ -340,45 +346,41 @@ async fn many(
     sessions: usize,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let few = crowd(options, node, FEW).await?;
-    let crowd = crowd(options, node, sessions).await?;
-    let bare = many::at_bare(bare.address()?, sessions, &like_a_notify(), BLOCKS).await?;
-    let bytes = crowd.bytes_each(&few);
-    let column = |rows: &[[f64; 3]], at: usize| Spread::of(rows.iter().map(|row| row[at]).collect());
-    let ratio = crowd
-        .heard_ms
-        .iter()
-        .zip(&bare)
-        .map(|(pool, bare)| pool[2] / bare[2])
-        .collect();
-    report.line(
-        &format!("{sessions} sessions: bytes of each"),
-        Spread::of(vec![bytes[0]]),
-        "<= 4000",
-    );
-    report.line("  after 5 blocks", Spread::of(vec![bytes[1]]), "<= 6000");
-    report.line(
-        "  a block reaches the first of them, ms",
-        column(&crowd.heard_ms, 0),
-        "none",
-    );
-    report.line(
-        "  a block reaches half of them, ms",
-        column(&crowd.heard_ms, 1),
-        "none",
-    );
-    report.line(
-        "  a block reaches the last of them, ms",
-        column(&crowd.heard_ms, 2),
-        "<= 100",
-    );
-    report.line(
-        "  a text of the bare server reaches the last, ms",
-        column(&bare, 2),
-        "none",
-    );
-    report.line("  pool / bare", Spread::of(ratio), "none");
+    for build in builds(options) {
+        let name = &build.name;
+        let few = crowd(options, &build, node, FEW).await?;
+        let crowd = crowd(options, &build, node, sessions).await?;
+        let address = bare.address()?;
+        let bare = many::at_bare(address, bare.0.pid(), sessions, &like_a_notify(), BLOCKS).await?;
+        let bytes = crowd.bytes_each(&few);
+        report.line(
+            &format!("{name}, {sessions} sessions: bytes of each"),
+            Spread::of(vec![bytes[0]]),
+            "<= 4000",
+        );
+        report.line("  after 5 blocks", Spread::of(vec![bytes[1]]), "<= 6000");
+        heard(&crowd.hearing, &bare, report);
+    }
     Ok(())
+}
+
+fn heard(pool: &Heard, bare: &Heard, report: &mut Report) {
+    let column = |heard: &Heard, at: usize| Spread::of(heard.ms.iter().map(|row| row[at]).collect());
+    for (at, who) in ["the first", "half", "the last"].into_iter().enumerate() {
+        let goal = if at == 2 { "<= 100" } else { "none" };
+        report.line(
+            &format!("  a block reaches {who} of them, ms"),
+            column(pool, at),
+            goal,
+        );
+    }
+    let last = "  a text of the bare server reaches the last, ms";
+    report.line(last, column(bare, 2), "none");
+    let ratio = pool.ms.iter().zip(&bare.ms).map(|(pool, bare)| pool[2] / bare[2]);
+    report.line("  pool / bare", Spread::of(ratio.collect()), "<= 1.5");
+    let cpu = |heard: &Heard| Spread::of(vec![heard.cpu_us]);
+    report.line("  CPU us of the server, each session a block", cpu(pool), "none");
+    report.line("  the same of the bare server", cpu(bare), "none");
 }
 
 /// A text as long as a notify with the branch of 2,500 transactions.

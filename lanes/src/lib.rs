@@ -28,7 +28,7 @@ mod x86;
 mod tests;
 
 pub use constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
-pub use scan::Search;
+pub use scan::Scan;
 pub use scrypt::ScryptMemory;
 
 use std::fmt;

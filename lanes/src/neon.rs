@@ -6,7 +6,7 @@ use std::arch::aarch64::{
 };
 
 use crate::constants::{Block, State};
-use crate::scan::Search;
+use crate::scan::Scan;
 use crate::wide::{self, MAX_LANES, Words};
 
 /// Four lanes.
@@ -93,7 +93,7 @@ pub(crate) fn compress_each(states: &mut [State], blocks: &[Block]) {
 }
 
 #[target_feature(enable = "neon")]
-pub(crate) fn scan(search: &Search, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
+pub(crate) fn scan(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
     // SAFETY: the function has NEON.
     unsafe { wide::scan::<Neon>(search, first, count, most, found) }
 }

@@ -14,7 +14,7 @@ use crate::{Kind, Lanes, plain};
 
 /// Headers that differ in nothing but their nonce.
 #[derive(Clone, Debug)]
-pub struct Search {
+pub struct Scan {
     /// The state after the header's first 64 bytes.
     pub(crate) midstate: State,
     /// The last block, and its words. The fourth is the nonce's.
@@ -22,7 +22,7 @@ pub struct Search {
     pub(crate) words: [u32; 16],
 }
 
-impl Search {
+impl Scan {
     /// Headers like this one, whose own nonce does not matter.
     pub fn new(header: &[u8; 80]) -> Self {
         let (first, rest) = header
@@ -51,7 +51,7 @@ impl Lanes {
         unsafe_code,
         reason = "a value of a kind is only made where the processor has it"
     )]
-    pub fn scan(self, search: &Search, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
+    pub fn scan(self, search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
         unsafe {
             match self.kind() {
@@ -82,7 +82,7 @@ impl Lanes {
         for (n, byte) in header.iter_mut().enumerate() {
             *byte = (n.wrapping_mul(0x9e37_79b9) >> 9) as u8;
         }
-        let search = Search::new(&header);
+        let search = Scan::new(&header);
         (0..=2 * self.kind().width() as u32 + 1).all(|count| {
             let found_by = |lanes: Self| {
                 let mut found = Vec::new();
@@ -114,7 +114,7 @@ mod tests {
             let mut header = [0; 80];
             header[..40].copy_from_slice(&left);
             header[40..].copy_from_slice(&right);
-            let search = Search::new(&header);
+            let search = Scan::new(&header);
             // One less than a power of two has neighbours that differ in few bits; half of it more, others.
             for most in [u32::MAX >> zeros, (u32::MAX >> zeros) / 3 * 2] {
                 let expected: Vec<u32> = (0..count)
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_last_nonce_of_all_is_tried_by_every_kind() {
-        let search = Search::new(&[0; 80]);
+        let search = Scan::new(&[0; 80]);
         for lanes in kinds() {
             for count in 0..40 {
                 let mut found = Vec::new();
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     #[ignore = "a measurement"]
     fn nonces_a_second() {
-        let search = Search::new(&[5; 80]);
+        let search = Scan::new(&[5; 80]);
         for lanes in kinds() {
             let mut best = std::time::Duration::MAX;
             for round in 0..50 {

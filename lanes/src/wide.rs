@@ -1,7 +1,7 @@
 //! SHA-256 with one message in each lane of a vector: what is written once for every width.
 
 use crate::constants::{BLOCK_LEN, Block, INITIAL, K, PADDING_OF_64, ROUNDS, State};
-use crate::scan::Search;
+use crate::scan::Scan;
 
 /// A vector of 32-bit words, one a lane.
 ///
@@ -266,13 +266,7 @@ pub(crate) unsafe fn compress_each<V: Words>(states: &mut [State], blocks: &[Blo
 /// # Safety
 /// The processor has the vector's instructions.
 #[inline(always)]
-pub(crate) unsafe fn scan<V: Words>(
-    search: &Search,
-    first: u32,
-    count: u32,
-    most: u32,
-    found: &mut Vec<u32>,
-) {
+pub(crate) unsafe fn scan<V: Words>(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
     // SAFETY: the caller says so.
     unsafe {
         let before: Wide<V> = splat_all(search.midstate);

@@ -11,7 +11,7 @@ mod processor;
 use processor::{Vector, add, four_rounds, load_words, next_words, packed, store_words, turned, unpacked};
 
 use crate::constants::{Block, INITIAL, K, PADDING_OF_64, ROUNDS, State};
-use crate::scan::Search;
+use crate::scan::Scan;
 
 /// Eight words: a, b, c, d and e, f, g, h of a state, or half of a block.
 type Half = [Vector; 2];
@@ -289,7 +289,7 @@ pub(crate) fn compress_each(states: &mut [State], blocks: &[Block]) {
 /// See [`crate::Lanes::scan`].
 #[cfg_attr(target_arch = "x86_64", target_feature(enable = "sha,ssse3,sse4.1"))]
 #[cfg_attr(target_arch = "aarch64", target_feature(enable = "neon,sha2"))]
-pub(crate) fn scan(search: &Search, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
+pub(crate) fn scan(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
     const STREAMS: u32 = 2;
     let (parts, _) = search.words.as_chunks::<4>();
     // SAFETY: the function has the extensions.
