@@ -139,10 +139,7 @@ pub(crate) fn serve(kind: Kind, answer: &Path, listen_file: &Path) -> Result<(),
                     App::new()
                         .app_data(answer.clone())
                         .service(web::resource("/v1/work").route(web::post().to(submit_strictly)))
-                        .wrap_fn(|req, routes| {
-                            let answered = routes.call(req);
-                            async move { answered.await }
-                        })
+                        .wrap_fn(|req, routes| routes.call(req))
                 };
                 let server = HttpServer::new(app).workers(workers()).bind(place)?;
                 (server.addrs(), server.run())
