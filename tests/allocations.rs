@@ -52,9 +52,9 @@ const AFTER_BLOCK_MAX: f64 = 1_850.0;
 /// what is made anew when a list grows.
 const TOLD_MAX: f64 = 0.1;
 /// The most bytes of a header that is remembered against duplicates, and of what is taken beside them for a moment while
-/// there come to be more. Measured: 27 to 31, and a piece of 16,384 headers at most.
-const REMEMBERED_MAX: f64 = 32.0;
-const MOVED_MAX: u64 = 600_000;
+/// there come to be more. Measured: 28 to 32, and a piece of 32,768 headers at most.
+const REMEMBERED_MAX: f64 = 33.0;
+const MOVED_MAX: u64 = 800_000;
 /// A user name that is a payout address.
 const USER: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig";
 /// Bits of a chain whose blocks no test finds.
@@ -380,7 +380,7 @@ fn a_remembered_header_takes_few_bytes() {
         let moved = step.bytes_max - step.bytes_current.max(0).cast_unsigned();
         assert!(moved <= MOVED_MAX, "{moved} bytes for a moment at {from}");
         // While there are few, what stands about for more is much of it.
-        if from >= 100_000 {
+        if from >= 150_000 {
             worst = worst.max(held.bytes_current as f64 / (from + STEP) as f64);
         }
     }
