@@ -159,7 +159,7 @@ impl Headers {
 impl Piece {
     /// The place that a header belongs to, of so many.
     fn own_place(part: u64, own: u32) -> usize {
-        (u128::from(part) * u128::from(own) >> 64) as usize
+        ((u128::from(part) * u128::from(own)) >> 64) as usize
     }
 
     fn get(&self, at: usize) -> Option<&Place> {
