@@ -1,11 +1,12 @@
 //! The scenarios, and the order in which the servers take their turns.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::child::{Child, new_dir};
 use crate::flood::{self, Expect, Load, Outcome, Pace, Script};
-use crate::many::Crowd;
+use crate::many::{Crowd, Heard};
 use crate::pool::{Pool, users};
 use crate::report::{Figures, Report, Series, Spread};
 use crate::session::Line;
@@ -226,13 +227,14 @@ async fn steady(pool: &mut Pool, rounds: usize, greatest: f64, report: &mut Repo
 }
 
 /// A crowd at a pool of its own.
-async fn crowd(options: &Options, node: &StandIn, sessions: usize) -> Result<Crowd, Error> {
-    let pool = Pool::start("pool", &options.binary, &options.dir, node)?;
+async fn crowd(options: &Options, binary: &Path, node: &StandIn, sessions: usize) -> Result<Crowd, Error> {
+    let pool = Pool::start("pool", binary, &options.dir, node)?;
     let address = pool.address(Expect::Accepted)?;
     many::at_pool(address, pool.pid(), node, users(sessions), BLOCKS).await
 }
 
-/// A crowd next to few sessions and to a crowd at the bare server.
+/// A crowd next to few sessions and to a crowd at the bare server. With another build its crowd takes turns with the
+/// pool's.
 async fn many(
     options: &Options,
     node: &StandIn,
@@ -240,45 +242,42 @@ async fn many(
     sessions: usize,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let few = crowd(options, node, FEW).await?;
-    let crowd = crowd(options, node, sessions).await?;
-    let bare = many::at_bare(bare.address()?, sessions, &like_a_notify(), BLOCKS).await?;
-    let bytes = crowd.bytes_each(&few);
-    let column = |rows: &[[f64; 3]], at: usize| Spread::of(rows.iter().map(|row| row[at]).collect());
-    let ratio = crowd
-        .heard_ms
-        .iter()
-        .zip(&bare)
-        .map(|(pool, bare)| pool[2] / bare[2])
-        .collect();
-    report.line(
-        &format!("{sessions} sessions: bytes of each"),
-        Spread::of(vec![bytes[0]]),
-        "<= 4000",
-    );
-    report.line("  after 5 blocks", Spread::of(vec![bytes[1]]), "<= 6000");
-    report.line(
-        "  a block reaches the first of them, ms",
-        column(&crowd.heard_ms, 0),
-        "none",
-    );
-    report.line(
-        "  a block reaches half of them, ms",
-        column(&crowd.heard_ms, 1),
-        "none",
-    );
-    report.line(
-        "  a block reaches the last of them, ms",
-        column(&crowd.heard_ms, 2),
-        "<= 100",
-    );
-    report.line(
-        "  a text of the bare server reaches the last, ms",
-        column(&bare, 2),
-        "none",
-    );
-    report.line("  pool / bare", Spread::of(ratio), "none");
+    let mut builds = vec![("pool", &options.binary)];
+    builds.extend(options.against.as_ref().map(|binary| ("other", binary)));
+    for (name, binary) in builds {
+        let few = crowd(options, binary, node, FEW).await?;
+        let crowd = crowd(options, binary, node, sessions).await?;
+        let address = bare.address()?;
+        let bare = many::at_bare(address, bare.0.pid(), sessions, &like_a_notify(), BLOCKS).await?;
+        let bytes = crowd.bytes_each(&few);
+        report.line(
+            &format!("{name}, {sessions} sessions: bytes of each"),
+            Spread::of(vec![bytes[0]]),
+            "<= 4000",
+        );
+        report.line("  after 5 blocks", Spread::of(vec![bytes[1]]), "<= 6000");
+        heard(&crowd.hearing, &bare, report);
+    }
     Ok(())
+}
+
+fn heard(pool: &Heard, bare: &Heard, report: &mut Report) {
+    let column = |heard: &Heard, at: usize| Spread::of(heard.ms.iter().map(|row| row[at]).collect());
+    for (at, who) in ["the first", "half", "the last"].into_iter().enumerate() {
+        let goal = if at == 2 { "<= 100" } else { "none" };
+        report.line(
+            &format!("  a block reaches {who} of them, ms"),
+            column(pool, at),
+            goal,
+        );
+    }
+    let last = "  a text of the bare server reaches the last, ms";
+    report.line(last, column(bare, 2), "none");
+    let ratio = pool.ms.iter().zip(&bare.ms).map(|(pool, bare)| pool[2] / bare[2]);
+    report.line("  pool / bare", Spread::of(ratio.collect()), "<= 1.5");
+    let cpu = |heard: &Heard| Spread::of(vec![heard.cpu_us]);
+    report.line("  CPU us of the server, each session a block", cpu(pool), "none");
+    report.line("  the same of the bare server", cpu(bare), "none");
 }
 
 /// A text as long as a notify with the branch of 2,500 transactions.
