@@ -230,11 +230,14 @@ mod tests {
             "INSERT INTO rounds (id, closed_at, scheme, source, reward, fee, kept, credited, through, digest)
                 VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 0, x'00');
             INSERT INTO journal (at, round, account, hotkey, delta) VALUES (0, 1, 'fee', x'', 5);
+            INSERT INTO round_entries (round, journal_through, entries) VALUES (1, 1, x'0302');
             INSERT INTO audit (at, who, actor, message, fields, outcome) VALUES (0, '', '', '', '', '');";
         connection.execute_batch(rows).unwrap();
         for edit in [
             "UPDATE journal SET delta = 6",
             "DELETE FROM journal",
+            "UPDATE round_entries SET entries = x'0304'",
+            "DELETE FROM round_entries",
             "UPDATE audit SET who = 'me'",
             "DELETE FROM audit",
         ] {

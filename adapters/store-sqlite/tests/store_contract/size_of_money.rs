@@ -92,7 +92,7 @@ fn bytes_a_credit(round: impl Fn(&SqliteStore, u64, &mut Draws)) -> u64 {
     (bytes_of(&backend) - bytes) / (rounds * MINERS)
 }
 
-/// The form before took 210 bytes of a credit of an emission, and 450 of one of a block.
+/// The form before took 200 bytes of a credit of an emission, and 319 of one of a block.
 #[test]
 fn a_credit_takes_few_bytes_of_the_ledger() {
     let of_emission = bytes_a_credit(|store, id, draws| close_round(store, &emission(id, draws), Vec::new()));
@@ -109,6 +109,6 @@ fn a_credit_takes_few_bytes_of_the_ledger() {
         close_round(store, &input, booked);
     });
     println!("{of_emission} bytes a credit of an emission, {of_block} of one of a block");
-    assert!(of_emission <= 50, "{of_emission} bytes a credit of an emission");
-    assert!(of_block <= 60, "{of_block} bytes a credit of a block");
+    assert!(of_emission <= 32, "{of_emission} bytes a credit of an emission");
+    assert!(of_block <= 40, "{of_block} bytes a credit of a block");
 }
