@@ -201,7 +201,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-system", &["domain", "ports"]),
     ("dwarves-peers", &[]),
     ("dwarves-keys", &["domain", "system"]),
-    ("dwarves-hashing", &["domain", "ports"]),
+    ("dwarves-hashing", &["domain", "lanes", "ports"]),
     ("dwarves-store-sqlite", &["domain", "ports"]),
     ("dwarves-devnet", &["domain", "ports"]),
     ("dwarves-node", &["domain", "ports", "system"]),

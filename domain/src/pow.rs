@@ -3,11 +3,10 @@
 //! A block is named by the SHA-256d of its header on every chain; what must not exceed the target is that hash
 //! on `sha256d` chains and another on the rest.
 
+use dwarves_lanes::{Lanes, ScryptMemory};
+
 use crate::ids::HeaderHash;
 use crate::work::{Algorithm, Header};
-
-/// log2 of scrypt's N = 1024, its r and its p, as Litecoin has them (Tenebrix' choice: 128 KiB).
-const SCRYPT: (u8, u32, u32) = (10, 1, 1);
 
 impl Algorithm {
     /// The hash of a header that must not exceed a target, as a little-endian number. SHA-256d takes less than
@@ -15,19 +14,24 @@ impl Algorithm {
     pub fn pow_hash(self, header: &Header) -> HeaderHash {
         match self {
             Self::Sha256d => header.hash(),
-            Self::Scrypt => scrypt(header),
+            Self::Scrypt => {
+                let mut hash = [[0; 32]];
+                Lanes::PLAIN.scrypt(&[*header.as_bytes()], &mut hash, &mut ScryptMemory::new());
+                HeaderHash::from_bytes(hash[0])
+            }
         }
     }
-}
 
-/// scrypt (RFC 7914) with the header as both password and salt.
-fn scrypt(header: &Header) -> HeaderHash {
-    let (log_n, r, p) = SCRYPT;
-    let params = scrypt::Params::new(log_n, r, p).expect("Litecoin's numbers are in range");
-    let mut hash = [0; 32];
-    scrypt::scrypt(header.as_bytes(), header.as_bytes(), &params, &mut hash)
-        .expect("32 bytes are a length that scrypt can give");
-    HeaderHash::from_bytes(hash)
+    /// The hashes of several headers, in these lanes. `memory` is kept for the next.
+    pub fn pow_hashes(self, lanes: Lanes, headers: &[Header], memory: &mut ScryptMemory) -> Vec<HeaderHash> {
+        let headers: Vec<[u8; Header::LEN]> = headers.iter().map(|header| *header.as_bytes()).collect();
+        let mut hashes = vec![[0; 32]; headers.len()];
+        match self {
+            Self::Sha256d => lanes.headers(&headers, &mut hashes),
+            Self::Scrypt => lanes.scrypt(&headers, &mut hashes, memory),
+        }
+        hashes.into_iter().map(HeaderHash::from_bytes).collect()
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +54,19 @@ mod tests {
             "0000050c34a64b415b6b15b37f2216634b5b1669cb9a2e38d76f7213b0671e00"
         );
         assert_eq!(Algorithm::Sha256d.pow_hash(&header), header.hash());
+    }
+
+    #[test]
+    fn several_headers_have_the_hashes_that_each_has_alone() {
+        let headers: Vec<Header> = (0..20).map(|n| Header::from_bytes([n; 80])).collect();
+        for algorithm in [Algorithm::Sha256d, Algorithm::Scrypt] {
+            let alone: Vec<_> = headers.iter().map(|header| algorithm.pow_hash(header)).collect();
+            for lanes in dwarves_lanes::Kind::ALL.into_iter().filter_map(Lanes::of) {
+                for count in [0, 1, 7, 20] {
+                    let hashes = algorithm.pow_hashes(lanes, &headers[..count], &mut ScryptMemory::new());
+                    assert_eq!(hashes, alone[..count], "{:?}", lanes.kind());
+                }
+            }
+        }
     }
 }

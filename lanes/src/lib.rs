@@ -1,4 +1,4 @@
-//! SHA-256d of many messages at once.
+//! SHA-256d and scrypt of many messages at once.
 //!
 //! A pool judges shares that do not depend on each other: the coinbase of each is hashed from a midstate, then its way up
 //! the merkle branch, then its header. All take the same steps, so one vector instruction takes a step of all of them.
@@ -9,9 +9,13 @@
 
 mod compress;
 mod constants;
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod neon;
 pub mod plain;
+mod scan;
 mod scrypt;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[allow(unsafe_code, reason = "intrinsics")]
 mod sha_extensions;
 #[allow(unsafe_code, reason = "vectors are made where the processor has them")]
@@ -24,6 +28,7 @@ mod x86;
 mod tests;
 
 pub use constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
+pub use scan::Scan;
 pub use scrypt::ScryptMemory;
 
 use std::fmt;
@@ -33,17 +38,25 @@ use std::fmt;
 pub enum Kind {
     /// One message after another, by the `sha2` package, which has its own ways for some processors.
     Plain,
-    /// The SHA extensions of x86, two messages side by side.
+    /// The processor's instructions for SHA-256 (x86 and ARMv8 have them), two messages side by side.
     ShaExtensions,
     /// Eight lanes of AVX2.
     Avx2,
     /// Sixteen lanes of AVX-512.
     Avx512,
+    /// Four lanes of NEON.
+    Neon,
 }
 
 impl Kind {
     /// Every kind, the one that is to be preferred first.
-    pub const ALL: [Self; 4] = [Self::Avx512, Self::ShaExtensions, Self::Avx2, Self::Plain];
+    pub const ALL: [Self; 5] = [
+        Self::Avx512,
+        Self::ShaExtensions,
+        Self::Avx2,
+        Self::Neon,
+        Self::Plain,
+    ];
 
     /// The kind's name in settings and logs.
     pub const fn name(self) -> &'static str {
@@ -52,6 +65,7 @@ impl Kind {
             Self::ShaExtensions => "sha-extensions",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Neon => "neon",
         }
     }
 
@@ -60,6 +74,7 @@ impl Kind {
         match self {
             Self::Plain => 1,
             Self::ShaExtensions => 2,
+            Self::Neon => 4,
             Self::Avx2 => 8,
             Self::Avx512 => 16,
         }
@@ -72,7 +87,7 @@ impl Kind {
     const fn worth_from(self, few: Self) -> usize {
         match (self, few) {
             (Self::Avx2 | Self::Avx512, Self::ShaExtensions) => 8,
-            (Self::Avx2 | Self::Avx512, _) => 2,
+            (Self::Avx2 | Self::Avx512 | Self::Neon, _) => 2,
             (Self::Plain | Self::ShaExtensions, _) => 0,
         }
     }
@@ -89,10 +104,23 @@ impl Kind {
             }
             Self::Avx2 => is_x86_feature_detected!("avx2"),
             Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            Self::Neon => false,
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
+    /// Whether this processor has it.
+    #[cfg(target_arch = "aarch64")]
+    fn is_here(self) -> bool {
+        use std::arch::is_aarch64_feature_detected;
+        match self {
+            Self::Plain => true,
+            Self::ShaExtensions => is_aarch64_feature_detected!("sha2"),
+            Self::Neon => is_aarch64_feature_detected!("neon"),
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     fn is_here(self) -> bool {
         self == Self::Plain
     }
@@ -128,7 +156,10 @@ impl Lanes {
     /// This kind, if the processor has it and it hashes as the plain one does.
     pub fn of(kind: Kind) -> Option<Self> {
         let alone = Self { kind, for_few: kind };
-        let agrees = kind.is_here() && alone.agrees_with_plain() && alone.scrypt_agrees_with_plain();
+        let agrees = kind.is_here()
+            && alone.agrees_with_plain()
+            && alone.scan_agrees_with_plain()
+            && alone.scrypt_agrees_with_plain();
         agrees.then_some(Self {
             kind,
             for_few: Kind::Plain,
@@ -148,7 +179,7 @@ impl Lanes {
     }
 
     /// What hashes this many messages, [`Kind::width`] at most. Lanes cost the same whether they are full or not.
-    fn kind_for(self, count: usize) -> Kind {
+    pub(crate) fn kind_for(self, count: usize) -> Kind {
         if count < self.kind.worth_from(self.for_few) {
             self.for_few
         } else {
@@ -209,14 +240,18 @@ impl Lanes {
         roots: &mut [[u8; 32]],
     ) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
-        match self.kind_for(roots.len()) {
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaExtensions => unsafe { sha_extensions::merkle_roots(midstate, tails, branch, roots) },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { x86::avx2_merkle_roots(midstate, tails, branch, roots) },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { x86::avx512_merkle_roots(midstate, tails, branch, roots) },
-            _ => plain::merkle_roots(midstate, tails, branch, roots),
+        unsafe {
+            match self.kind_for(roots.len()) {
+                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+                Kind::ShaExtensions => sha_extensions::merkle_roots(midstate, tails, branch, roots),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2 => x86::avx2_merkle_roots(midstate, tails, branch, roots),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => x86::avx512_merkle_roots(midstate, tails, branch, roots),
+                #[cfg(target_arch = "aarch64")]
+                Kind::Neon => neon::merkle_roots(midstate, tails, branch, roots),
+                _ => plain::merkle_roots(midstate, tails, branch, roots),
+            }
         }
     }
 
@@ -226,14 +261,18 @@ impl Lanes {
     )]
     fn some_headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
         // SAFETY: `Lanes::of` has looked that the processor has it.
-        match self.kind_for(hashes.len()) {
-            #[cfg(target_arch = "x86_64")]
-            Kind::ShaExtensions => unsafe { sha_extensions::headers(headers, hashes) },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { x86::avx2_headers(headers, hashes) },
-            #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { x86::avx512_headers(headers, hashes) },
-            _ => plain::headers(headers, hashes),
+        unsafe {
+            match self.kind_for(hashes.len()) {
+                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+                Kind::ShaExtensions => sha_extensions::headers(headers, hashes),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx2 => x86::avx2_headers(headers, hashes),
+                #[cfg(target_arch = "x86_64")]
+                Kind::Avx512 => x86::avx512_headers(headers, hashes),
+                #[cfg(target_arch = "aarch64")]
+                Kind::Neon => neon::headers(headers, hashes),
+                _ => plain::headers(headers, hashes),
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 use sha2::compress256;
 use sha2::digest::generic_array::GenericArray;
 
-use crate::constants::{BLOCK_LEN, Block, INITIAL, State, padding_of};
+use crate::constants::{BLOCK_LEN, Block, INITIAL, State, padding_of, write};
 
 /// The state after one more block.
 pub fn compressed(mut state: State, block: &Block) -> State {
@@ -42,9 +42,7 @@ pub fn twice(state: State, blocks: &[Block]) -> [u8; 32] {
 /// A hash as its bytes.
 fn bytes_of(state: &State) -> [u8; 32] {
     let mut bytes = [0; 32];
-    for (place, word) in bytes.chunks_exact_mut(4).zip(state) {
-        place.copy_from_slice(&word.to_be_bytes());
-    }
+    write(state, &mut bytes);
     bytes
 }
 

@@ -1,6 +1,7 @@
 //! SHA-256 with one message in each lane of a vector: what is written once for every width.
 
 use crate::constants::{BLOCK_LEN, Block, INITIAL, K, PADDING_OF_64, ROUNDS, State};
+use crate::scan::Scan;
 
 /// A vector of 32-bit words, one a lane.
 ///
@@ -256,6 +257,37 @@ pub(crate) unsafe fn compress_each<V: Words>(states: &mut [State], blocks: &[Blo
             for (state, word) in states.iter_mut().zip(lanes) {
                 state[at] = word;
             }
+        }
+    }
+}
+
+/// See [`crate::Lanes::scan`].
+///
+/// # Safety
+/// The processor has the vector's instructions.
+#[inline(always)]
+pub(crate) unsafe fn scan<V: Words>(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
+    // SAFETY: the caller says so.
+    unsafe {
+        let before: Wide<V> = splat_all(search.midstate);
+        let known: [V; 16] = splat_all(search.words);
+        let width = V::LANES as u32;
+        let mut offset = 0;
+        while offset < count {
+            let mut lanes = [0; MAX_LANES];
+            for lane in 0..width {
+                lanes[lane as usize] = first.wrapping_add(offset).wrapping_add(lane).swap_bytes();
+            }
+            let mut words = known;
+            words[3] = V::load(&lanes);
+            let hash = hash_of_hash(compress(before, words));
+            hash[7].store(&mut lanes);
+            for lane in 0..width.min(count - offset) {
+                if lanes[lane as usize].swap_bytes() <= most {
+                    found.push(first.wrapping_add(offset + lane));
+                }
+            }
+            offset = offset.saturating_add(width);
         }
     }
 }

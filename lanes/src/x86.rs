@@ -8,6 +8,7 @@ use std::arch::x86_64::{
 };
 
 use crate::constants::{Block, State};
+use crate::scan::Scan;
 use crate::wide::{self, MAX_LANES, Words};
 
 /// Eight lanes.
@@ -194,4 +195,16 @@ pub(crate) fn avx2_compress_each(states: &mut [State], blocks: &[Block]) {
 pub(crate) fn avx512_compress_each(states: &mut [State], blocks: &[Block]) {
     // SAFETY: the function has AVX-512F.
     unsafe { wide::compress_each::<Avx512>(states, blocks) }
+}
+
+#[target_feature(enable = "avx2")]
+pub(crate) fn avx2_scan(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
+    // SAFETY: the function has AVX2.
+    unsafe { wide::scan::<Avx2>(search, first, count, most, found) }
+}
+
+#[target_feature(enable = "avx512f")]
+pub(crate) fn avx512_scan(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
+    // SAFETY: the function has AVX-512F.
+    unsafe { wide::scan::<Avx512>(search, first, count, most, found) }
 }

@@ -30,9 +30,10 @@ impl Hashing {
         let proof_of_work: SharedProofOfWork = match algorithm {
             Algorithm::Sha256d => Arc::new(HashHere(algorithm)),
             Algorithm::Scrypt => {
+                log::info!("scrypt is hashed {} at once", lanes.scrypt_width());
                 let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
                 let limit = config.limits.shared(config.limits.hashing_queue);
-                Arc::new(HashThreads::start(algorithm, cores, limit).map_err(StartError::Thread)?)
+                Arc::new(HashThreads::start(algorithm, lanes, cores, limit).map_err(StartError::Thread)?)
             }
         };
         Ok(Self { lanes, proof_of_work })

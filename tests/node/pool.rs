@@ -10,6 +10,7 @@ use dwarves_api_types::work::{ShareResult, Work};
 use dwarves_domain::share::Submission;
 use dwarves_domain::target::Target;
 use dwarves_keys::HotkeyFile;
+use dwarves_lanes::Lanes;
 use dwarves_miner::api::PoolClient;
 use dwarves_miner::hasher::Hasher;
 use dwarves_miner::transport::{ApiError, Transport};
@@ -221,7 +222,7 @@ impl Miner {
     /// Finds a header of this work that meets the network's target.
     pub(crate) fn solve(work: &Work) -> Submission {
         assert!(work.network_target > Target::difficulty_one(), "this is regtest");
-        let hasher = Hasher::new(&work.header, work.algorithm);
+        let mut hasher = Hasher::new(&work.header, work.algorithm, Lanes::best());
         for first in (0..10_000).step_by(16) {
             let mut found = None;
             hasher.scan(first, 16, work.network_target, |nonce| {

@@ -225,6 +225,25 @@ def test_check_says_what_is_right_and_wrong(tmp_path):
     assert done.returncode == 1 and "FEE_BPS" in done.stdout + done.stderr, done
 
 
+def test_check_says_with_what_shares_are_hashed(tmp_path):
+    def check(lanes):
+        settings = {"http__listen": "127.0.0.1:0", "hashing__lanes": lanes}
+        return run("check", "--data-dir", tmp_path / "data", cwd=tmp_path, **settings)
+
+    assert "SHA-256d by plain" in check("plain").stdout
+    best = re.search(r"SHA-256d by (\S+)", check("auto").stdout)[1]
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)[1].split()
+    for lanes, flag in [("avx512", "avx512f"), ("sha-extensions", "sha_ni"), ("avx2", "avx2")]:
+        done = check(lanes)
+        if flag in flags:
+            assert done.returncode == 0 and f"SHA-256d by {lanes}" in done.stdout, done
+        else:
+            assert done.returncode == 1 and f'hashing.lanes = "{lanes}"' in done.stdout, done
+            assert f"hashes by {best}" in done.stdout, done
+    done = check("sse9")
+    assert done.returncode == 1 and "HASHING__LANES" in done.stdout and '"sha-extensions"' in done.stdout, done
+
+
 def test_check_tries_every_listener_and_its_certificate(tmp_path):
     tls = ROOT / "tests/fixtures/tls"
     config = tmp_path / "pool.toml"

@@ -57,6 +57,22 @@ def test_a_share_is_accepted_with_its_documented_fields(miner):
     assert verdict["share_difficulty"] > 0
 
 
+@pytest.mark.parametrize("lanes", ["auto", "plain", "avx2", "avx512", "sha-extensions"])
+def test_every_way_to_hash_takes_the_same_shares(lanes):
+    """What the machine does not have is told, and another way is taken."""
+    with Pool(hashing__lanes=lanes) as pool:
+        said = re.search(r"SHA-256d is hashed by (\S+)", pool.log())[1]
+        assert lanes in ("auto", said) or f'hashing.lanes = "{lanes}": this processor has none' in pool.log()
+        miner = pool.miner()
+        for count in (1, 2, 3, 9, 17):
+            jobs = [miner.job("rig") for _ in range(count)]
+            found = [job.find(block=False)[0] for job in jobs]
+            missed = [job.find(above_target=True)[0] for job in jobs]
+            verdicts = miner.verdicts(*(share for pair in zip(found, missed, strict=True) for share in pair))
+            assert [verdict["verdict"] for verdict in verdicts] == ["accepted", "rejected"] * count
+            assert {verdict["reason"] for verdict in verdicts[1::2]} == {"low_difficulty"}
+
+
 def test_credit_comes_from_the_issued_target_not_from_the_hash(miner):
     # A share that happens to be a block counts for no more than any other share of its job.
     _, _, verdict = miner.accepted(block=True)

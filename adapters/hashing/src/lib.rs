@@ -4,6 +4,9 @@
 //! the miners of a client too, so whoever sends thousands of wrong shares holds up nobody but themselves. The queue
 //! has a bound in all and one for each client, counted in headers; when it is full, whoever has the most waiting
 //! makes room, and is told that the pool is busy.
+//!
+//! A thread hashes several headers at once, in lanes. What one request leaves of them empty is filled with the headers of
+//! those whose turn is next. Nobody waits for others to come: an idle thread takes what there is.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -12,6 +15,7 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::source::Source;
 use dwarves_domain::work::{Algorithm, Header};
+use dwarves_lanes::{Lanes, ScryptMemory};
 use dwarves_ports::proof_of_work::{HashesFuture, NotHashed, ProofOfWork};
 use tokio::sync::oneshot;
 
@@ -19,7 +23,8 @@ mod queue;
 
 use queue::{FairQueue, RequestId};
 
-/// Headers that one thread hashes before it is somebody else's turn: some milliseconds of scrypt.
+/// Headers that one thread hashes before it is somebody else's turn, and as many more as the last lanes have room for: some
+/// milliseconds of scrypt.
 const PIECE: usize = 16;
 /// Batches and hashes on their way to the thread that keeps the queue. It takes them in at once.
 const NEWS_MAX: usize = 16_384;
@@ -33,19 +38,26 @@ enum News {
         reply: Reply,
     },
     /// A thread has hashed what it had.
-    Done { thread: usize, piece: Piece },
+    Done { thread: usize, load: Load },
     /// The pool stops.
     End,
 }
 
 type Reply = oneshot::Sender<Result<Vec<HeaderHash>, NotHashed>>;
 
-/// A part of a batch: on the way there its headers, on the way back their hashes.
+/// What a thread hashes at once: on the way there headers, on the way back their hashes, too.
+struct Load {
+    headers: Vec<Header>,
+    hashes: Vec<HeaderHash>,
+    pieces: Vec<Piece>,
+}
+
+/// A part of a batch, whose headers stand behind those of the piece before.
+#[derive(Debug, PartialEq, Eq)]
 struct Piece {
     batch: RequestId,
     begin: usize,
-    headers: Vec<Header>,
-    hashes: Vec<HeaderHash>,
+    count: usize,
 }
 
 /// A batch until its last hash is there.
@@ -64,22 +76,22 @@ pub struct HashThreads {
 }
 
 impl HashThreads {
-    /// Starts `threads` threads, and one that keeps the queue. `limit` counts headers that wait.
+    /// Starts `threads` threads that hash in these lanes, and one that keeps the queue. `limit` counts headers that wait.
+    /// Each thread may take the memory of its lanes: 1 MiB at most for scrypt.
     ///
     /// # Errors
     /// If a thread cannot be started.
-    pub fn start(algorithm: Algorithm, threads: usize, limit: SharedLimit) -> std::io::Result<Self> {
+    pub fn start(
+        algorithm: Algorithm,
+        lanes: Lanes,
+        threads: usize,
+        limit: SharedLimit,
+    ) -> std::io::Result<Self> {
         let (news, inbox) = sync_channel(NEWS_MAX);
         let threads = (0..threads.max(1))
-            .map(|number| start_thread(algorithm, number, news.clone()))
+            .map(|number| start_thread(algorithm, lanes, number, news.clone()))
             .collect::<std::io::Result<Vec<_>>>()?;
-        let keeper = Keeper {
-            queue: FairQueue::new(limit),
-            batches: HashMap::new(),
-            next_batch: 0,
-            idle: (0..threads.len()).collect(),
-            threads,
-        };
+        let keeper = Keeper::new(width_of(algorithm, lanes), threads, limit);
         std::thread::Builder::new()
             .name("hashing-queue".to_owned())
             .spawn(move || keeper.run(&inbox))?;
@@ -87,29 +99,35 @@ impl HashThreads {
     }
 }
 
-/// Starts a thread that hashes one piece after the other.
+/// How many headers these lanes hash at once.
+fn width_of(algorithm: Algorithm, lanes: Lanes) -> usize {
+    match algorithm {
+        Algorithm::Sha256d => lanes.kind().width(),
+        Algorithm::Scrypt => lanes.scrypt_width(),
+    }
+}
+
+/// Starts a thread that hashes one load after the other.
 fn start_thread(
     algorithm: Algorithm,
+    lanes: Lanes,
     number: usize,
     news: SyncSender<News>,
-) -> std::io::Result<SyncSender<Piece>> {
-    let (pieces, inbox) = sync_channel::<Piece>(1);
+) -> std::io::Result<SyncSender<Load>> {
+    let (loads, inbox) = sync_channel::<Load>(1);
     std::thread::Builder::new()
         .name(format!("hashing-{number}"))
         .spawn(move || {
-            for mut piece in inbox {
-                piece.hashes = piece
-                    .headers
-                    .iter()
-                    .map(|header| algorithm.pow_hash(header))
-                    .collect();
+            let mut memory = ScryptMemory::new();
+            for mut load in inbox {
+                load.hashes = algorithm.pow_hashes(lanes, &load.headers, &mut memory);
                 let thread = number;
-                if news.send(News::Done { thread, piece }).is_err() {
+                if news.send(News::Done { thread, load }).is_err() {
                     return;
                 }
             }
         })?;
-    Ok(pieces)
+    Ok(loads)
 }
 
 impl Drop for HashThreads {
@@ -144,13 +162,29 @@ impl ProofOfWork for HashThreads {
 /// The thread that keeps the queue.
 struct Keeper {
     queue: FairQueue,
+    /// How many headers a thread hashes at once, and how many it is given of one turn.
+    width: usize,
+    piece: usize,
     batches: HashMap<RequestId, HashRequest>,
     next_batch: RequestId,
-    threads: Vec<SyncSender<Piece>>,
+    threads: Vec<SyncSender<Load>>,
     idle: Vec<usize>,
 }
 
 impl Keeper {
+    fn new(width: usize, threads: Vec<SyncSender<Load>>, limit: SharedLimit) -> Self {
+        let piece = PIECE.next_multiple_of(width);
+        Self {
+            queue: FairQueue::new(limit, piece),
+            width,
+            piece,
+            batches: HashMap::new(),
+            next_batch: 0,
+            idle: (0..threads.len()).collect(),
+            threads,
+        }
+    }
+
     fn run(mut self, inbox: &Receiver<News>) {
         while let Ok(news) = inbox.recv() {
             match news {
@@ -159,9 +193,14 @@ impl Keeper {
                     headers,
                     reply,
                 } => self.take_in(source, headers, reply),
-                News::Done { thread, piece } => {
+                News::Done { thread, load } => {
                     self.idle.push(thread);
-                    self.take_back(piece);
+                    let mut hashes = &load.hashes[..];
+                    for piece in load.pieces {
+                        let (of_piece, rest) = hashes.split_at(piece.count);
+                        self.take_back(&piece, of_piece);
+                        hashes = rest;
+                    }
                 }
                 News::End => return,
             }
@@ -188,16 +227,16 @@ impl Keeper {
         }
     }
 
-    fn take_back(&mut self, piece: Piece) {
+    fn take_back(&mut self, piece: &Piece, hashes: &[HeaderHash]) {
         let Some(batch) = self.batches.get_mut(&piece.batch) else {
             return;
         };
-        let end = piece.begin + piece.hashes.len();
+        let end = piece.begin + hashes.len();
         if batch.hashes.len() < end {
             batch.hashes.resize(end, HeaderHash::from_bytes([0xff; 32]));
         }
-        batch.hashes[piece.begin..end].copy_from_slice(&piece.hashes);
-        batch.done += piece.hashes.len();
+        batch.hashes[piece.begin..end].copy_from_slice(hashes);
+        batch.done += hashes.len();
         if batch.done == batch.headers.len()
             && let Some(batch) = self.batches.remove(&piece.batch)
         {
@@ -207,9 +246,25 @@ impl Keeper {
 
     fn hand_out(&mut self) {
         while let Some(thread) = self.idle.last().copied() {
-            let Some((id, count)) = self.queue.pop(PIECE) else {
-                return;
-            };
+            let Some(load) = self.next_load() else { return };
+            self.idle.pop();
+            if self.threads[thread].try_send(load).is_err() {
+                log::error!("a hashing thread has ended");
+            }
+        }
+    }
+
+    /// The piece whose turn it is, and of those after it what fits into lanes that would be empty: it costs nobody time.
+    fn next_load(&mut self) -> Option<Load> {
+        let mut load = Load {
+            headers: Vec::with_capacity(self.piece),
+            hashes: Vec::new(),
+            pieces: Vec::new(),
+        };
+        let mut room = self.piece;
+        while room > 0
+            && let Some((id, count)) = self.queue.pop(room)
+        {
             let Some(batch) = self.batches.get_mut(&id) else {
                 continue;
             };
@@ -220,17 +275,16 @@ impl Keeper {
             }
             let begin = batch.handed_out;
             batch.handed_out += count;
-            let piece = Piece {
+            load.headers
+                .extend_from_slice(&batch.headers[begin..begin + count]);
+            load.pieces.push(Piece {
                 batch: id,
                 begin,
-                headers: batch.headers[begin..begin + count].to_vec(),
-                hashes: Vec::new(),
-            };
-            self.idle.pop();
-            if self.threads[thread].try_send(piece).is_err() {
-                log::error!("a hashing thread has ended");
-            }
+                count,
+            });
+            room = load.headers.len().next_multiple_of(self.width) - load.headers.len();
         }
+        (!load.pieces.is_empty()).then_some(load)
     }
 }
 
@@ -239,6 +293,7 @@ mod tests {
     use std::net::IpAddr;
 
     use dwarves_domain::hotkey::Hotkey;
+    use dwarves_lanes::Kind;
 
     use super::*;
 
@@ -256,10 +311,17 @@ mod tests {
         Source::new(IpAddr::from([192, 0, 2, client]), Hotkey::from_bytes([1; 32]))
     }
 
+    fn all_lanes() -> impl Iterator<Item = Lanes> {
+        Kind::ALL.into_iter().filter_map(Lanes::of)
+    }
+
     #[actix::test]
     async fn hashes_come_in_the_order_of_their_headers_and_are_the_algorithms() {
-        for algorithm in [Algorithm::Scrypt, Algorithm::Sha256d] {
-            let threads = HashThreads::start(algorithm, 2, LIMIT).unwrap();
+        for (algorithm, lanes) in [Algorithm::Scrypt, Algorithm::Sha256d]
+            .into_iter()
+            .flat_map(|algorithm| all_lanes().map(move |lanes| (algorithm, lanes)))
+        {
+            let threads = HashThreads::start(algorithm, lanes, 2, LIMIT).unwrap();
             assert_eq!(threads.algorithm(), algorithm);
             let both = (
                 threads.hash(source(1), headers(3 * PIECE + 5)),
@@ -277,10 +339,102 @@ mod tests {
         }
     }
 
+    /// Single shares, and requests of every small size, of as many clients: they share loads.
+    #[actix::test]
+    async fn what_is_hashed_together_comes_back_to_whom_it_is_of() {
+        let all = headers(200);
+        let hashes: Vec<_> = all
+            .iter()
+            .map(|header| Algorithm::Scrypt.pow_hash(header))
+            .collect();
+        for lanes in all_lanes() {
+            let threads = HashThreads::start(Algorithm::Scrypt, lanes, 1, LIMIT).unwrap();
+            let mut begin = 0;
+            let mut asked = Vec::new();
+            for (client, count) in (1..).zip([1, 1, 1, 1, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 1, 17]) {
+                let batch = all[begin..begin + count].to_vec();
+                asked.push((begin, count, threads.hash(source(client), batch)));
+                begin += count;
+            }
+            for (begin, count, answer) in asked {
+                assert_eq!(answer.await.unwrap(), hashes[begin..begin + count], "{lanes:?}");
+            }
+        }
+    }
+
+    /// What is handed out, for requests of these sizes, each of a client of its own.
+    fn loads(width: usize, requests: &[usize]) -> Vec<Vec<(RequestId, usize)>> {
+        let mut keeper = Keeper::new(width, Vec::new(), LIMIT);
+        let mut answers = Vec::new();
+        for (client, count) in (1..).zip(requests) {
+            let (reply, answer) = oneshot::channel();
+            answers.push(answer);
+            keeper.take_in(source(client), headers(*count), reply);
+        }
+        let mut loads = Vec::new();
+        while let Some(load) = keeper.next_load() {
+            let counts = load.pieces.iter().map(|piece| piece.count);
+            assert_eq!(counts.sum::<usize>(), load.headers.len());
+            loads.push(
+                load.pieces
+                    .iter()
+                    .map(|piece| (piece.batch, piece.count))
+                    .collect(),
+            );
+        }
+        loads
+    }
+
+    #[test]
+    fn only_lanes_that_would_be_empty_are_filled_with_what_comes_after() {
+        assert_eq!(
+            loads(1, &[1, 1, 20]),
+            [vec![(0, 1)], vec![(1, 1)], vec![(2, 16)], vec![(2, 4)],],
+            "one after another joins nothing"
+        );
+        assert_eq!(loads(6, &[1]), [vec![(0, 1)]], "nobody waits for others");
+        assert_eq!(
+            loads(6, &[1; 8]),
+            [(0..6).map(|id| (id, 1)).collect::<Vec<_>>(), vec![(6, 1), (7, 1)]]
+        );
+        assert_eq!(
+            loads(6, &[40, 1, 40]),
+            [
+                vec![(0, 18)],
+                vec![(1, 1), (2, 5)],
+                vec![(2, 13), (0, 5)],
+                vec![(0, 13), (2, 5)],
+                vec![(2, 13), (0, 4), (2, 1)],
+                vec![(2, 3)],
+            ],
+            "a turn has eighteen, however it is cut"
+        );
+    }
+
+    #[test]
+    fn requests_that_nobody_waits_for_take_no_lanes() {
+        let mut keeper = Keeper::new(4, Vec::new(), LIMIT);
+        let (reply, answer) = oneshot::channel();
+        keeper.take_in(source(1), headers(30), reply);
+        drop(answer);
+        let (reply, _answer) = oneshot::channel();
+        keeper.take_in(source(2), headers(2), reply);
+        let load = keeper.next_load().unwrap();
+        assert_eq!(
+            load.pieces,
+            [Piece {
+                batch: 1,
+                begin: 0,
+                count: 2
+            }]
+        );
+        assert!(keeper.next_load().is_none() && keeper.batches.len() == 1);
+    }
+
     /// By the order in which answers come, not by a clock.
     #[actix::test]
     async fn a_share_of_another_client_overtakes_thousands_that_came_before_it() {
-        let threads = HashThreads::start(Algorithm::Scrypt, 1, LIMIT).unwrap();
+        let threads = HashThreads::start(Algorithm::Scrypt, Lanes::PLAIN, 1, LIMIT).unwrap();
         let flood: Vec<_> = (0..20).map(|_| threads.hash(source(1), headers(100))).collect();
         let honest = threads.hash(source(2), headers(1));
         assert_eq!(honest.await.unwrap().len(), 1);
@@ -300,7 +454,7 @@ mod tests {
 
     #[actix::test]
     async fn more_than_a_clients_share_is_refused_and_taken_again_later() {
-        let threads = HashThreads::start(Algorithm::Scrypt, 1, LIMIT).unwrap();
+        let threads = HashThreads::start(Algorithm::Scrypt, Lanes::PLAIN, 1, LIMIT).unwrap();
         let mut taken: Vec<_> = (0..6).map(|_| threads.hash(source(1), headers(500))).collect();
         assert_eq!(taken.pop().unwrap().await, Err(NotHashed::TooMany));
         assert_eq!(threads.hash(source(2), headers(1)).await.map(|h| h.len()), Ok(1));

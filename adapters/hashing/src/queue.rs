@@ -37,16 +37,23 @@ struct Client {
 #[derive(Debug)]
 pub(super) struct FairQueue {
     limit: SharedLimit,
+    /// Headers that come out in one turn at most.
+    turn: usize,
+    /// Headers that came out in the turn that is not over yet, of the first batch of who is first.
+    taken_in_turn: usize,
     clients: HashMap<IpAddr, Client>,
     turns: VecDeque<IpAddr>,
     headers: usize,
 }
 
 impl FairQueue {
-    /// Nothing waits. `limit` counts headers.
-    pub(super) fn new(limit: SharedLimit) -> Self {
+    /// Nothing waits. `limit` counts headers, and so does `turn`: of each source so many come out before it is another's
+    /// turn.
+    pub(super) fn new(limit: SharedLimit, turn: usize) -> Self {
         Self {
             limit,
+            turn,
+            taken_in_turn: 0,
             clients: HashMap::new(),
             turns: VecDeque::new(),
             headers: 0,
@@ -107,6 +114,10 @@ impl FairQueue {
         client.headers -= last.headers;
         self.headers -= last.headers;
         if miner.headers == 0 {
+            if self.turns.front() == Some(&ip) && client.turns.front() == Some(&key) {
+                // Whose turn it was is gone; the next has a whole one.
+                self.taken_in_turn = 0;
+            }
             client.miners.remove(&key);
             client.turns.retain(|other| *other != key);
         }
@@ -117,14 +128,16 @@ impl FairQueue {
         Some(last.id)
     }
 
-    /// At most `most` headers of the batch whose turn it is.
+    /// At most `most` headers of the batch whose turn it is. If there is room for fewer than a turn has, the rest of the
+    /// turn comes out next: to be cut short costs nobody their part.
     pub(super) fn pop(&mut self, most: usize) -> Option<(RequestId, usize)> {
-        let ip = self.turns.pop_front()?;
+        let ip = *self.turns.front()?;
         let client = self.clients.get_mut(&ip)?;
-        let key = client.turns.pop_front()?;
+        let key = *client.turns.front()?;
         let miner = client.miners.get_mut(&key)?;
         let batch = miner.batches.front_mut()?;
-        let (id, taken) = (batch.id, batch.headers.min(most));
+        let of_turn = batch.headers.min(self.turn - self.taken_in_turn);
+        let (id, taken) = (batch.id, of_turn.min(most));
         batch.headers -= taken;
         if batch.headers == 0 {
             miner.batches.pop_front();
@@ -132,11 +145,18 @@ impl FairQueue {
         miner.headers -= taken;
         client.headers -= taken;
         self.headers -= taken;
+        if taken < of_turn {
+            self.taken_in_turn += taken;
+            return Some((id, taken));
+        }
+        self.taken_in_turn = 0;
+        client.turns.pop_front();
         if miner.headers == 0 {
             client.miners.remove(&key);
         } else {
             client.turns.push_back(key);
         }
+        self.turns.pop_front();
         if client.headers == 0 {
             self.clients.remove(&ip);
         } else {
@@ -165,18 +185,68 @@ mod tests {
         Source::new(IpAddr::from([192, 0, 2, client]), Hotkey::from_bytes([miner; 32]))
     }
 
+    const TURN: usize = 16;
+
     fn queue(total: usize, per_client: usize) -> FairQueue {
-        FairQueue::new(SharedLimit { total, per_client })
+        FairQueue::new(SharedLimit { total, per_client }, TURN)
     }
 
     #[test]
     fn clients_take_turns_and_so_do_the_miners_of_each() {
-        let mut queue = queue(10_000, 10_000);
+        let limit = SharedLimit {
+            total: 10_000,
+            per_client: 10_000,
+        };
+        let mut queue = FairQueue::new(limit, 2);
         for (id, client, miner, headers) in [(1, 1, 1, 100), (2, 1, 1, 100), (3, 1, 2, 3), (4, 2, 3, 1)] {
             assert!(queue.push(source(client, miner), id, headers).is_empty());
         }
         let order: Vec<_> = (0..5).filter_map(|_| queue.pop(2)).collect();
         assert_eq!(order, [(1, 2), (4, 1), (3, 2), (1, 2), (3, 1)]);
+    }
+
+    /// Where there is room for less, the same comes out in the same order, in more pieces.
+    #[test]
+    fn a_turn_that_is_cut_short_goes_on() {
+        let filled = || {
+            let mut queue = queue(10_000, 10_000);
+            for (id, client, miner, headers) in [(1, 1, 1, 50), (2, 1, 2, 3), (3, 2, 3, 1), (4, 3, 4, 40)] {
+                assert!(queue.push(source(client, miner), id, headers).is_empty());
+            }
+            queue
+        };
+        let order = |rooms: &[usize]| {
+            let mut queue = filled();
+            let mut order: Vec<(RequestId, usize)> = Vec::new();
+            let mut in_turn = 0;
+            for room in rooms.iter().cycle() {
+                let Some((id, taken)) = queue.pop(*room) else {
+                    break;
+                };
+                match order.last_mut() {
+                    Some((last, of_turn)) if *last == id && in_turn < TURN => *of_turn += taken,
+                    _ => order.push((id, taken)),
+                }
+                in_turn = order.last().unwrap().1;
+            }
+            order
+        };
+        let whole = order(&[TURN]);
+        assert_eq!(whole[..4], [(1, 16), (3, 1), (4, 16), (2, 3)]);
+        for rooms in [&[1][..], &[5], &[7, 9], &[16, 2, 1], &[100]] {
+            assert_eq!(order(rooms), whole, "{rooms:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_comes_after_a_turn_that_lost_its_batch_has_a_whole_one() {
+        let mut queue = queue(100, 10);
+        assert!(queue.push(source(1, 1), 1, 30).is_empty(), "one batch alone");
+        assert_eq!(queue.pop(10), Some((1, 10)));
+        assert_eq!(queue.push(source(1, 2), 2, 18), [1], "twenty are left of it");
+        assert_eq!(queue.pop(100), Some((2, 16)));
+        assert_eq!(queue.pop(100), Some((2, 2)));
+        assert_eq!(queue.pop(100), None);
     }
 
     #[test]
@@ -226,7 +296,9 @@ mod tests {
                 owed.insert(id, headers);
                 refused.extend(queue.push(source(client, miner), id, headers));
                 prop_assert!(queue.headers <= 100 + 4 * 40);
-                if pops && let Some((id, taken)) = queue.pop(16) {
+                if pops && let Some((id, taken)) = queue.pop(1 + headers % 20) {
+                    prop_assert!((1..=TURN).contains(&taken));
+                    prop_assert!(queue.taken_in_turn < TURN);
                     *owed.get_mut(&id).unwrap() -= taken;
                 }
             }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dwarves_api_types::work::Work;
 use dwarves_domain::share::Submission;
 use dwarves_domain::work::Algorithm;
+use dwarves_lanes::Lanes;
 
 use super::expiry::Term;
 use super::search::{Freedom, Search};
@@ -17,7 +18,8 @@ use dwarves_system::clock::Stopwatch;
 const fn batch(algorithm: Algorithm) -> u32 {
     match algorithm {
         Algorithm::Sha256d => 1 << 16,
-        Algorithm::Scrypt => 1 << 5,
+        // As many as fill all lanes.
+        Algorithm::Scrypt => 4 * 24,
     }
 }
 
@@ -45,6 +47,8 @@ pub(super) struct Digger {
     /// Which part of the nonces, of how many.
     pub(super) part: u64,
     pub(super) parts: u64,
+    /// What it hashes in.
+    pub(super) lanes: Lanes,
     /// New work; only the newest matters.
     pub(super) inbox: Receiver<Arc<Task>>,
     pub(super) found: SyncSender<Found>,
@@ -101,7 +105,14 @@ impl Digger {
             time_max: work.time_max,
             version_mask: work.version_mask,
         };
-        Search::new(work.header, work.algorithm, freedom, self.part, self.parts)
+        Search::new(
+            work.header,
+            work.algorithm,
+            self.lanes,
+            freedom,
+            self.part,
+            self.parts,
+        )
     }
 
     /// Tries one batch. `None` if all headers were tried, or nobody takes what is found any more.

@@ -2,7 +2,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`hasher`] | SHA-256d over the nonces of a header |
+//! | [`hasher`] | hashing over the nonces of a header, several at once |
 //! | [`search`] | which headers of a job to try next: nonces, then time, then version bits |
 //! | [`transport`] | one HTTP request and its answer, or the problem it tells |
 //! | [`api`] | the pool's routes: registration, sessions, work, shares |

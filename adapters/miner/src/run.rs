@@ -14,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 use dwarves_domain::ids::WorkerName;
+use dwarves_lanes::Lanes;
 
 use super::api::PoolClient;
 use super::backoff::sleep_unless;
@@ -132,12 +133,14 @@ fn start(
     found_inbox: Receiver<Found>,
 ) -> Result<(), MinerError> {
     let parts = u64::from(options.threads.get());
+    let lanes = Lanes::best();
     let mut diggers = Vec::new();
     for part in 0..parts {
         let (sender, inbox) = mpsc::sync_channel(WORK_QUEUE);
         let digger = Digger {
             part,
             parts,
+            lanes,
             inbox,
             found: found.clone(),
             hashes: Arc::clone(&crew.hashes),

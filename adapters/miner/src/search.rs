@@ -1,6 +1,7 @@
 //! Which headers of a job to try next: all nonces of the own part, then another time, then other version bits.
 
 use dwarves_domain::work::{Algorithm, Header};
+use dwarves_lanes::Lanes;
 
 use super::hasher::Hasher;
 
@@ -22,7 +23,7 @@ pub struct Freedom {
 #[derive(Debug)]
 pub struct NonceRange<'a> {
     /// The header, prepared.
-    pub hasher: &'a Hasher,
+    pub hasher: &'a mut Hasher,
     /// The header's version in this search.
     pub version: u32,
     /// The header's time in this search.
@@ -38,6 +39,7 @@ pub struct NonceRange<'a> {
 pub struct Search {
     header: Header,
     algorithm: Algorithm,
+    lanes: Lanes,
     freedom: Freedom,
     /// The own nonces, from and to (not included).
     nonces: (u64, u64),
@@ -49,24 +51,32 @@ pub struct Search {
 }
 
 impl Search {
-    /// Part `part` of `parts` of the headers that `freedom` allows.
+    /// Part `part` of `parts` of the headers that `freedom` allows, which are hashed in these lanes.
     ///
     /// # Panics
     /// If `part` is not below `parts`, or there are more parts than nonces.
-    pub fn new(header: Header, algorithm: Algorithm, freedom: Freedom, part: u64, parts: u64) -> Self {
+    pub fn new(
+        header: Header,
+        algorithm: Algorithm,
+        lanes: Lanes,
+        freedom: Freedom,
+        part: u64,
+        parts: u64,
+    ) -> Self {
         assert!(part < parts && parts <= NONCES, "part {part} of {parts} is none");
         let nonces = (part * NONCES / parts, (part + 1) * NONCES / parts);
         let mut search = Self {
             header,
             algorithm,
+            lanes,
             freedom,
             nonces,
             next_nonce: nonces.0,
             times: 0,
             versions: 0,
-            hasher: Hasher::new(&header, algorithm),
+            hasher: Hasher::new(&header, algorithm, lanes),
         };
-        search.hasher = Hasher::new(&search.present_header(), algorithm);
+        search.hasher = Hasher::new(&search.present_header(), algorithm, lanes);
         search
     }
 
@@ -83,7 +93,7 @@ impl Search {
             time: self.time(),
             first: u32::try_from(first).expect("nonces end before 2^32"),
             count: u32::try_from(count).expect("a batch has at most `most` nonces"),
-            hasher: &self.hasher,
+            hasher: &mut self.hasher,
         })
     }
 
@@ -99,7 +109,7 @@ impl Search {
             return None;
         }
         self.next_nonce = self.nonces.0;
-        self.hasher = Hasher::new(&self.present_header(), self.algorithm);
+        self.hasher = Hasher::new(&self.present_header(), self.algorithm, self.lanes);
         Some(())
     }
 
@@ -174,7 +184,14 @@ mod tests {
             time_max: 101,
             version_mask: 0b100,
         };
-        let tried = all(Search::new(header(1, 100), Algorithm::Sha256d, freedom, 0, 1));
+        let tried = all(Search::new(
+            header(1, 100),
+            Algorithm::Sha256d,
+            Lanes::PLAIN,
+            freedom,
+            0,
+            1,
+        ));
         let firsts: Vec<u32> = tried.iter().take(5).map(|t| t.2).collect();
         assert_eq!(firsts, [0, 1 << 30, 2 << 30, 3 << 30, 0]);
         let rolled: Vec<(u32, u32)> = tried.iter().step_by(4).map(|t| (t.0, t.1)).collect();
@@ -189,7 +206,14 @@ mod tests {
             version_mask: 0,
         };
         assert_eq!(
-            all(Search::new(header(1, 100), Algorithm::Sha256d, freedom, 1, 4)),
+            all(Search::new(
+                header(1, 100),
+                Algorithm::Sha256d,
+                Lanes::PLAIN,
+                freedom,
+                1,
+                4
+            )),
             [(1, 100, 1 << 30)]
         );
     }
@@ -202,7 +226,7 @@ mod tests {
             version_mask: 1 << 13,
         };
         let header = header(1, 100);
-        let mut search = Search::new(header, Algorithm::Sha256d, freedom, 0, 1 << 30);
+        let mut search = Search::new(header, Algorithm::Sha256d, Lanes::PLAIN, freedom, 0, 1 << 30);
         while let Some(batch) = search.next_batch(10) {
             let rolled = header.rolled(batch.version, batch.time, batch.first);
             let mut target = *rolled.hash().as_bytes();
@@ -220,7 +244,7 @@ mod tests {
             let freedom = Freedom { time_min: 1, time_max: 1, version_mask: 0 };
             let mut next = 0;
             for part in 0..parts {
-                let search = Search::new(header(1, 1), Algorithm::Sha256d, freedom, part, parts);
+                let search = Search::new(header(1, 1), Algorithm::Sha256d, Lanes::PLAIN, freedom, part, parts);
                 prop_assert_eq!(search.nonces.0, next);
                 next = search.nonces.1;
             }
@@ -234,7 +258,7 @@ mod tests {
             // At most five bits, so that the search ends.
             let mask = mask & 0x1111_1000;
             let freedom = Freedom { time_min: time - before, time_max: time + after, version_mask: mask };
-            let tried = all(Search::new(header(0x2000_0000, time), Algorithm::Sha256d, freedom, 0, 4));
+            let tried = all(Search::new(header(0x2000_0000, time), Algorithm::Sha256d, Lanes::PLAIN, freedom, 0, 4));
             let distinct: HashSet<_> = tried.iter().collect();
             prop_assert_eq!(distinct.len(), tried.len());
             prop_assert_eq!(tried.len() as u64, u64::from(before + after + 1) << mask.count_ones());

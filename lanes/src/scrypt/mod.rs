@@ -4,6 +4,9 @@
 //! meanwhile. Several that do not depend on each other stand side by side: in the parts of a wider vector, and in
 //! several vectors whose steps take turns. Each needs 128 KiB, so the cache is what ends it.
 
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, reason = "intrinsics")]
+mod arm;
 mod hmac;
 #[allow(unsafe_code, reason = "vectors are made where the processor has them")]
 mod rows;
@@ -56,7 +59,8 @@ impl Lanes {
             Kind::ShaExtensions if is_x86_feature_detected!("avx2") => x86::AVX2_WIDTH,
             #[cfg(target_arch = "x86_64")]
             Kind::ShaExtensions => x86::SSE2_WIDTH,
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            Kind::ShaExtensions | Kind::Neon => arm::NEON_WIDTH,
             _ => 1,
         }
     }
@@ -126,6 +130,8 @@ impl Lanes {
                 }
                 #[cfg(target_arch = "x86_64")]
                 Kind::ShaExtensions => x86::sse2_ro_mix(n, blocks, memory),
+                #[cfg(target_arch = "aarch64")]
+                Kind::ShaExtensions | Kind::Neon => arm::neon_ro_mix(n, blocks, memory),
                 _ => unreachable!("hashed by the package"),
             }
         }
