@@ -82,7 +82,7 @@ pub async fn a_long_statement_is_read_from_any_place<B: Backend>(backend: B) {
     let store = furnished(&backend).await;
     // Miner 9 is credited in every tenth round only, and the last round credits very many.
     let miners = |id: u64| {
-        let seldom = id % 10 == 0;
+        let seldom = id.is_multiple_of(10);
         let last = if id == 150 { 100 } else { 2 };
         (1..=last).chain([9].into_iter().filter(move |_| seldom && id < 150))
     };
