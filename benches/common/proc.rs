@@ -29,6 +29,38 @@ pub(crate) fn kernel() -> String {
         .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
+/// What matters for hashing among the features of a processor, as Linux names them: of x86-64 and of ARM.
+const FEATURES: [&[&str]; 2] = [&["sha_ni", "avx2", "avx512f"], &["sha2", "asimd"]];
+
+/// The processor's model, and with which of the instructions that matter for hashing.
+pub(crate) fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        info.lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(field, _)| field.trim() == name)
+            .map(|(_, value)| value.trim())
+    };
+    // ARM's has numbers for a name.
+    let model = match (field("model name"), field("CPU implementer"), field("CPU part")) {
+        (Some(name), ..) => name.to_owned(),
+        (None, Some(implementer), Some(part)) => format!("ARM {implementer}, part {part}"),
+        _ => "an unknown processor".to_owned(),
+    };
+    let flags: Vec<&str> = field("flags")
+        .or_else(|| field("Features"))
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .collect();
+    let asked = FEATURES[usize::from(cfg!(target_arch = "aarch64"))];
+    let (with, without): (Vec<&str>, Vec<&str>) = asked.iter().partition(|name| flags.contains(name));
+    let listed = |names: Vec<&str>| match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    format!("{model}; has {}; lacks {}", listed(with), listed(without))
+}
+
 /// The memory that is a process's own now, in bytes (RssAnon): without its program and files.
 #[allow(dead_code, reason = "not every benchmark asks for it")]
 pub(crate) fn own_memory(pid: u32) -> Result<u64, Error> {

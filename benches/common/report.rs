@@ -59,8 +59,17 @@ impl Series {
 
     /// The rates of this series over those of `other`, round by round.
     pub(crate) fn ratio_to(&self, other: &Self) -> Spread {
+        self.ratio_of(other, |run| run.rate)
+    }
+
+    /// A figure of this series over that of `other`, round by round.
+    pub(crate) fn ratio_of(&self, other: &Self, figure: impl Fn(&Figures) -> f64) -> Spread {
         let pairs = self.runs.iter().zip(&other.runs);
-        Spread::of(pairs.map(|(mine, theirs)| mine.rate / theirs.rate).collect())
+        Spread::of(
+            pairs
+                .map(|(mine, theirs)| figure(mine) / figure(theirs))
+                .collect(),
+        )
     }
 }
 
@@ -86,18 +95,24 @@ impl Spread {
 /// What is printed.
 #[derive(Default)]
 pub(crate) struct Report {
+    remarks: String,
     rows: String,
     ratios: String,
 }
 
 impl Report {
+    /// What is to be known of all figures.
+    pub(crate) fn remark(&mut self, text: &str) {
+        let _written = writeln!(self.remarks, "{text}");
+    }
+
     /// A row of the table: the medians of one series.
     pub(crate) fn row(&mut self, scenario: &str, series: &Series) {
         let [p50, p99, p999] = [0, 1, 2].map(|index| series.median(|run| run.latency_ms[index]));
         // Writing to a text cannot fail.
         let _written = writeln!(
             self.rows,
-            "{:<31} {:>10.0} {:>8.2} {:>8.2} {:>8.2} {:>8.1} {:>8.1} {:>8.0}",
+            "{:<47} {:>9.0} {:>8.2} {:>8.2} {:>8.2} {:>8.1} {:>8.1} {:>8.0}",
             format!("{scenario}, {}", series.name),
             series.median(|run| run.rate),
             p50,
@@ -114,7 +129,7 @@ impl Report {
         let digits = if value.median.abs() < 100.0 { 3 } else { 0 };
         let _written = writeln!(
             self.ratios,
-            "{what:<47} {:>9.digits$} [{:.digits$} - {:.digits$}]  goal {goal}",
+            "{what:<57} {:>9.digits$} [{:.digits$} - {:.digits$}]  goal {goal}",
             value.median, value.least, value.greatest,
         );
     }
@@ -126,18 +141,20 @@ impl Report {
             "{cores} cores, Linux {}; medians of {rounds} rounds of {seconds} s; durable: {durability}",
             proc::kernel()
         );
+        println!("processor: {}", proc::processor());
+        print!("{}", self.remarks);
         println!(
-            "{:<31} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "{:<47} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
             "", "shares/s", "p50 ms", "p99 ms", "p999 ms", "server", "gen.", "peak"
         );
         println!(
-            "{:<31} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "{:<47} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8}",
             "", "", "", "", "", "CPU us", "CPU us", "MiB"
         );
         print!("{}", self.rows);
         if !self.ratios.is_empty() {
             print!(
-                "{:<47} {:>9} [least - greatest of the rounds]\n{}",
+                "{:<57} {:>9} [least - greatest of the rounds]\n{}",
                 "", "median", self.ratios
             );
         }

@@ -8,7 +8,9 @@
 //! Machines differ, and one machine differs from minute to minute. So each figure stands next to the same run
 //! against a *bare* server, measured in turns with it: an actix-web route with as many workers and the same
 //! allocator that parses the same JSON and answers with the pool's own answer, fixed. It is the most that a
-//! server of this kind can do here, and the ratio to it is what can be compared between machines.
+//! server of this kind can do here, and the ratio to it is what can be compared between machines. A second bare server
+//! reads a request as the pool does and writes its answer anew, but judges nothing: what is between the two is the
+//! price of being strict, what is between it and the pool is the share's own way.
 //!
 //! Latencies are taken in the generator, which runs on one thread of the same machine: they include its own
 //! part of the work, and shares per second include the CPU that it takes.
@@ -25,6 +27,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 mod bare;
+#[path = "../common/builds.rs"]
+mod builds;
 #[path = "../common/child.rs"]
 mod child;
 #[path = "../common/client.rs"]
@@ -73,18 +77,14 @@ struct Options {
     /// Measured seconds of one run. At most 60: work is fetched before each run and lives 120.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
-    /// Another build of the pool, measured in turns with this one.
-    #[arg(long, value_name = "BINARY")]
-    against: Option<PathBuf>,
-    /// The pool's binary.
-    #[arg(long, value_name = "BINARY", default_value = env!("CARGO_BIN_EXE_dwarves"))]
-    binary: PathBuf,
-    /// Where the data directories are made; it should be on the disk that matters.
-    #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
-    dir: PathBuf,
+    #[command(flatten)]
+    builds: builds::Builds,
     /// Be the bare server, and answer with this file's text.
     #[arg(long, value_name = "FILE", hide = true, requires = "listen_file")]
     bare: Option<PathBuf>,
+    /// Which of them.
+    #[arg(long, value_enum, hide = true, default_value = "bare")]
+    kind: bare::Kind,
     /// Where the bare server writes its address.
     #[arg(long, value_name = "FILE", hide = true)]
     listen_file: Option<PathBuf>,
@@ -125,8 +125,9 @@ impl Options {
 
 fn run(options: &Options) -> Result<(), Error> {
     if let (Some(answer), Some(listen_file)) = (&options.bare, &options.listen_file) {
-        return bare::serve(answer, listen_file);
+        return bare::serve(options.kind, answer, listen_file);
     }
+    options.builds.check()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

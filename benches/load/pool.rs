@@ -5,6 +5,7 @@ use std::path::Path;
 use dwarves_api_types::pool::Pool as PoolAnswer;
 
 use crate::Error;
+use crate::builds::Build;
 use crate::client::Client;
 use crate::server::Server;
 use crate::shares::Miner;
@@ -25,10 +26,8 @@ pub(crate) struct Pool {
 
 /// What a pool is started with.
 pub(crate) struct PoolSpec<'a> {
-    /// What it is called in the report.
-    pub(crate) name: &'a str,
-    /// The binary to start.
-    pub(crate) binary: &'a Path,
+    /// The build to start.
+    pub(crate) build: Build,
     /// Where its data directory is made.
     pub(crate) parent: &'a Path,
     /// `durable` or `queued`.
@@ -42,7 +41,7 @@ pub(crate) struct PoolSpec<'a> {
 impl Pool {
     /// Starts a pool and registers its miners.
     pub(crate) async fn start(spec: &PoolSpec<'_>) -> Result<Self, Error> {
-        let server = Server::pool(spec.binary, spec.parent, spec.acknowledge)?;
+        let server = Server::pool(&spec.build, spec.parent, spec.acknowledge)?;
         let mut client = Client::connect(server.address).await?;
         let receiver = read_pool(&mut client).await?.hotkey.0;
         let mut miners = Vec::with_capacity(spec.miners);
@@ -50,7 +49,7 @@ impl Pool {
             miners.push(Miner::register(&mut client, number, receiver, spec.is_strict).await?);
         }
         Ok(Self {
-            name: spec.name.to_owned(),
+            name: spec.build.name.clone(),
             server,
             miners,
             acknowledged: 0,

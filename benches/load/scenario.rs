@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::bare::Kind;
+use crate::builds::Build;
 use crate::load::{Expect, Load, Outcome};
 use crate::pool::{Pool, PoolSpec};
 use crate::report::{Figures, Report, Series, Spread};
@@ -10,6 +12,8 @@ use crate::{Error, Options, Part, disk, load};
 
 /// What the pool's answer waits for, as it was started here.
 const DURABILITY: &str = "every answer waits for fdatasync (SQLite WAL, synchronous=FULL)";
+/// The pool that does not await the disk, and how it is told so.
+const QUEUED: &str = "queued";
 /// Connections of the scenario `many`.
 const MANY: usize = 512;
 /// How long the disk is measured before a run with one connection.
@@ -30,20 +34,39 @@ async fn run_pool(pool: &mut Pool, load: &Load) -> Result<Outcome, Error> {
     Ok(outcome)
 }
 
-/// Runs `load` against the bare server, with bodies of the pool's miners.
-async fn run_bare(bare: &Server, pool: &mut Pool, load: &Load) -> Result<Outcome, Error> {
-    pool.refresh_work(load.connections).await?;
-    tokio::time::sleep(SETTLE).await;
-    load::run(bare.address, bare.pid(), &mut pool.miners, load, Expect::Fixed)
-        .await
-        .map_err(|error| format!("bare: {error}").into())
+/// A bare server that runs.
+struct Bare {
+    kind: Kind,
+    server: Server,
 }
 
-/// Runs `load` against all pools and the bare server in turns: forth in one round, back in the next, so that
+impl Bare {
+    /// One of each kind, which repeat the pool's answer to so many shares.
+    async fn start_all(options: &Options, pool: &mut Pool, shares: usize) -> Result<Vec<Self>, Error> {
+        let answer = pool.sample_answer(shares).await?;
+        let start = |kind| {
+            let server = Server::bare(&options.builds.dir, kind, &answer)?;
+            Ok(Self { kind, server })
+        };
+        Kind::ALL.into_iter().map(start).collect()
+    }
+
+    /// Runs `load` with bodies of the pool's miners.
+    async fn run(&self, pool: &mut Pool, load: &Load) -> Result<Outcome, Error> {
+        pool.refresh_work(load.connections).await?;
+        tokio::time::sleep(SETTLE).await;
+        let (address, pid) = (self.server.address, self.server.pid());
+        load::run(address, pid, &mut pool.miners, load, Expect::Fixed)
+            .await
+            .map_err(|error| format!("{}: {error}", self.kind.name()).into())
+    }
+}
+
+/// Runs `load` against all pools and the bare servers in turns: forth in one round, back in the next, so that
 /// what drifts on this machine meets all of them alike. The first round is dropped.
 async fn take_turns(
     pools: &mut [Pool],
-    bare: Option<&Server>,
+    bares: &[Bare],
     load: &Load,
     rounds: usize,
 ) -> Result<Vec<Series>, Error> {
@@ -52,19 +75,17 @@ async fn take_turns(
         runs: Vec::new(),
     };
     let mut all: Vec<Series> = pools.iter().map(|pool| named(&pool.name)).collect();
-    if bare.is_some() {
-        all.push(named("bare"));
-    }
+    all.extend(bares.iter().map(|bare| named(bare.kind.name())));
+    let pool_count = pools.len();
     for round in 0..=rounds {
         let mut order: Vec<usize> = (0..all.len()).collect();
         if round % 2 == 1 {
             order.reverse();
         }
         for index in order {
-            let outcome = match (pools.get_mut(index), bare) {
-                (Some(pool), _) => run_pool(pool, load).await?,
-                (None, Some(bare)) => run_bare(bare, &mut pools[0], load).await?,
-                (None, None) => return Err("there is no such server".into()),
+            let outcome = match pools.get_mut(index) {
+                Some(pool) => run_pool(pool, load).await?,
+                None => bares[index - pool_count].run(&mut pools[0], load).await?,
             };
             if round > 0 {
                 all[index].runs.push(Figures::from(&outcome));
@@ -95,27 +116,33 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
     let miners = if options.wants(Part::Many) { MANY } else { 1 }
         .max(connections)
         .max(batch_connections);
-    let spec = |name, binary, acknowledge| PoolSpec {
-        name,
-        binary,
-        parent: &options.dir,
+    let spec = |build, acknowledge| PoolSpec {
+        build,
+        parent: &options.builds.dir,
         acknowledge,
         miners,
         is_strict: false,
     };
     let mut pools = vec![
-        Pool::start(&spec("durable", &options.binary, "durable")).await?,
-        Pool::start(&spec("queued", &options.binary, "queued")).await?,
+        Pool::start(&spec(options.builds.this("durable"), "durable")).await?,
+        Pool::start(&spec(options.builds.this(QUEUED), QUEUED)).await?,
     ];
-    if let Some(other) = &options.against {
-        pools.push(Pool::start(&spec("other", other, "durable")).await?);
+    for other in options.builds.others() {
+        pools.push(Pool::start(&spec(other, "durable")).await?);
     }
     let mut report = Report::default();
+    for pool in &pools {
+        report.remark(&format!(
+            "{}: SHA-256d is hashed by {}",
+            pool.name,
+            pool.server.lanes()?
+        ));
+    }
 
     if options.wants(Part::Single) {
-        let bare = Server::bare(&options.dir, &pools[0].sample_answer(1).await?)?;
+        let bares = Bare::start_all(options, &mut pools[0], 1).await?;
         let load = closed(connections, 1, measured);
-        let all = take_turns(&mut pools, Some(&bare), &load, rounds).await?;
+        let all = take_turns(&mut pools, &bares, &load, rounds).await?;
         compare(
             &mut report,
             &format!("1 share, c={connections}"),
@@ -124,9 +151,9 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
         );
     }
     if options.wants(Part::Batch) {
-        let bare = Server::bare(&options.dir, &pools[0].sample_answer(batch).await?)?;
+        let bares = Bare::start_all(options, &mut pools[0], batch).await?;
         let load = closed(batch_connections, batch, measured);
-        let all = take_turns(&mut pools, Some(&bare), &load, rounds).await?;
+        let all = take_turns(&mut pools, &bares, &load, rounds).await?;
         let scenario = format!("{batch} shares, c={batch_connections}");
         compare(&mut report, &scenario, &all, ["none", "none"]);
         let rates = all[0].runs.iter().map(|run| run.rate).collect();
@@ -139,9 +166,9 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
         half(&mut pools[0], connections, measured, rounds, &mut report).await?;
     }
     if options.wants(Part::Many) {
-        let bare = Server::bare(&options.dir, &pools[0].sample_answer(1).await?)?;
+        let bares = Bare::start_all(options, &mut pools[0], 1).await?;
         let load = closed(MANY, 1, measured);
-        let all = take_turns(&mut pools, Some(&bare), &load, rounds).await?;
+        let all = take_turns(&mut pools, &bares, &load, rounds).await?;
         compare(
             &mut report,
             &format!("1 share, c={MANY}"),
@@ -163,13 +190,18 @@ fn compare(report: &mut Report, scenario: &str, all: &[Series], goals: [&str; 2]
     }
     let [to_bare, to_queued] = goals;
     for other in all.iter().skip(1) {
+        let is_bare = Kind::ALL.iter().any(|kind| kind.name() == other.name);
         let goal = match other.name.as_str() {
-            "bare" => to_bare,
-            "queued" => to_queued,
+            QUEUED => to_queued,
+            name if name == Kind::Plain.name() => to_bare,
             _ => "none",
         };
         let what = format!("{scenario}: durable / {}", other.name);
         report.line(&what, all[0].ratio_to(other), goal);
+        if !is_bare && other.name != QUEUED {
+            let cpu = all[0].ratio_of(other, |run| run.server_cpu);
+            report.line("  the same of the server's CPU time a share", cpu, "none");
+        }
     }
 }
 
@@ -182,7 +214,7 @@ async fn one(
 ) -> Result<(), Error> {
     let load = closed(1, 1, measured);
     let mut all: Vec<Series> = Vec::new();
-    for pool in pools.iter().filter(|pool| pool.name != "queued") {
+    for pool in pools.iter().filter(|pool| pool.name != QUEUED) {
         all.push(Series {
             name: pool.name.clone(),
             runs: Vec::new(),
@@ -251,17 +283,17 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
     const CONNECTIONS: usize = 16;
     const BATCH: usize = 100;
     let measured = Duration::from_secs(2);
-    let spec = |name, acknowledge| PoolSpec {
-        name,
-        binary: &options.binary,
-        parent: &options.dir,
+    let spec = |build: &Build, acknowledge| PoolSpec {
+        build: build.clone(),
+        parent: &options.builds.dir,
         acknowledge,
         miners: CONNECTIONS,
         is_strict: true,
     };
-    let mut durable = Pool::start(&spec("durable", "durable")).await?;
-    let mut queued = Pool::start(&spec("queued", "queued")).await?;
-    let bare = Server::bare(&options.dir, &durable.sample_answer(1).await?)?;
+    let build = options.builds.this("durable");
+    let mut durable = Pool::start(&spec(&build, "durable")).await?;
+    let mut queued = Pool::start(&spec(&options.builds.this(QUEUED), QUEUED)).await?;
+    let bares = Bare::start_all(options, &mut durable, 1).await?;
 
     let single = closed(CONNECTIONS, 1, measured);
     let steady = Load {
@@ -276,7 +308,13 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
     };
     note("1 share", "durable", &run_pool(&mut durable, &single).await?);
     note("1 share", "queued", &run_pool(&mut queued, &single).await?);
-    note("1 share", "bare", &run_bare(&bare, &mut durable, &single).await?);
+    for bare in &bares {
+        note(
+            "1 share",
+            bare.kind.name(),
+            &bare.run(&mut durable, &single).await?,
+        );
+    }
     note(
         "100 shares",
         "durable",
@@ -290,10 +328,10 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
     );
     durable.check_totals().await?;
     queued.check_totals().await?;
-    drop((queued, bare));
+    drop((queued, bares));
 
     // What was acknowledged is on disk: a crash now takes none of it away.
-    durable.server = durable.server.crash_and_restart(&options.binary, "durable")?;
+    durable.server = durable.server.crash_and_restart(&build, "durable")?;
     durable.check_totals().await?;
     report.print(DURABILITY, 1, measured.as_secs_f64());
     println!(

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::Error;
+use crate::bare::Kind;
+use crate::builds::Build;
 use crate::child::{Child, new_dir};
 
 /// What the pool is started with, beside its data directory and what its answers wait for.
@@ -34,21 +36,26 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts the pool in a new data directory. `acknowledge` is `durable` or `queued`.
-    pub(crate) fn pool(binary: &Path, parent: &Path, acknowledge: &str) -> Result<Self, Error> {
-        Self::of(Child::pool(binary, new_dir(parent)?, &settings(acknowledge))?)
+    pub(crate) fn pool(build: &Build, parent: &Path, acknowledge: &str) -> Result<Self, Error> {
+        Self::of(Child::pool(build, new_dir(parent)?, &settings(acknowledge))?)
     }
 
     /// Kills the pool without warning, as a crash would, and starts it again on the same data.
-    pub(crate) fn crash_and_restart(self, binary: &Path, acknowledge: &str) -> Result<Self, Error> {
-        Self::of(self.child.crash_and_restart(binary, &settings(acknowledge))?)
+    pub(crate) fn crash_and_restart(self, build: &Build, acknowledge: &str) -> Result<Self, Error> {
+        Self::of(self.child.crash_and_restart(build, &settings(acknowledge))?)
     }
 
-    /// Starts this program as the bare server, which answers `answer`.
-    pub(crate) fn bare(parent: &Path, answer: &str) -> Result<Self, Error> {
+    /// Starts this program as a bare server of this kind, which answers `answer`.
+    pub(crate) fn bare(parent: &Path, kind: Kind, answer: &str) -> Result<Self, Error> {
         let dir = new_dir(parent)?;
         let answer_file = dir.path().join("answer.json");
         std::fs::write(&answer_file, answer)?;
-        let arguments = [OsStr::new("--bare"), answer_file.as_os_str()];
+        let arguments = [
+            OsStr::new("--bare"),
+            answer_file.as_os_str(),
+            OsStr::new("--kind"),
+            OsStr::new(kind.name()),
+        ];
         Self::of(Child::this_program(dir, &arguments)?)
     }
 
@@ -64,6 +71,11 @@ impl Server {
     /// The process's id, by which its CPU time and memory are read.
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// How the pool hashes, as it said.
+    pub(crate) fn lanes(&self) -> Result<String, Error> {
+        self.child.lanes()
     }
 
     /// A directory on the same disk as the server's data.

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
@@ -28,9 +29,18 @@ const NO_ANSWER: &[u8] = b"null,\"method\"";
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Pace {
     /// This many are always on their way.
-    InFlight(usize),
+    InFlight(usize, Writes),
     /// One at a time, this many a second over all sessions, at fixed times.
     Steady(f64),
+}
+
+/// How many submits go into one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Writes {
+    /// As many as may be on their way.
+    Many,
+    /// One each, as most miners send them.
+    One,
 }
 
 /// What is done to a server.
@@ -170,8 +180,8 @@ pub(crate) async fn run(
     for (index, script) in scripts.into_iter().enumerate() {
         let tally = Rc::clone(&tally);
         match load.pace {
-            Pace::InFlight(depth) => {
-                sessions.spawn_local(keep_in_flight(script, depth, expect, tally));
+            Pace::InFlight(depth, writes) => {
+                sessions.spawn_local(keep_in_flight(script, depth, writes, expect, tally));
             }
             Pace::Steady(rate) => {
                 let first = begin + Duration::from_secs_f64(index as f64 / rate);
@@ -222,6 +232,7 @@ fn enter(tally: &RefCell<Tally>, phase: Phase, pid: u32) -> Result<Reading, Erro
 async fn keep_in_flight(
     mut script: Script,
     depth: usize,
+    writes: Writes,
     expect: Expect,
     tally: Rc<RefCell<Tally>>,
 ) -> Result<(), Error> {
@@ -230,8 +241,12 @@ async fn keep_in_flight(
     let mut sendings: VecDeque<(Instant, usize)> = VecDeque::new();
     loop {
         let phase = tally.borrow().phase;
-        if phase != Phase::Over && answered + depth > sent {
-            let until = script.until(sent, answered + depth)?;
+        while phase != Phase::Over && answered + depth > sent {
+            let wanted = match writes {
+                Writes::Many => answered + depth,
+                Writes::One => sent + 1,
+            };
+            let until = script.until(sent, wanted)?;
             sendings.push_back((Instant::now(), until));
             script.line.send(script.part(sent, until)).await?;
             sent = until;

@@ -9,6 +9,10 @@
 //! *bare* server, measured in turns with it, that parses each line and answers that all is well. The ratio to it is
 //! what can be compared between machines. The generator runs on one thread of the same machine.
 //!
+//! Submits are sent in both ways: many lines a write, and one a write as most miners do, whose rate is told as a part of
+//! the other's. Proofs of work by scrypt take so long that they have a scenario of their own, of refused ones: the
+//! generator need not seek any.
+//!
 //! With `--quick`, and when cargo runs it as a test, it is a smoke test of about 30 seconds that fails only on what
 //! does not depend on the clock: the answers, their order, the totals before and after a crash. What a share and a
 //! session take of memory, the test `allocations` counts exactly.
@@ -21,6 +25,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 
 mod bare;
+#[path = "../common/builds.rs"]
+mod builds;
 #[path = "../common/child.rs"]
 mod child;
 #[path = "../common/client.rs"]
@@ -70,18 +76,14 @@ struct Options {
     /// Measured seconds of one flood. At most 20: its lines are made before it, and their work lives for 120.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// How submits are sent; both ways if absent.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    writes: Vec<flood::Writes>,
     /// Submits a second for which lines are made before a flood.
     #[arg(long, default_value_t = 300_000.0)]
     greatest: f64,
-    /// Another build of the pool, measured in turns with this one.
-    #[arg(long, value_name = "BINARY")]
-    against: Option<PathBuf>,
-    /// The pool's binary.
-    #[arg(long, value_name = "BINARY", default_value = env!("CARGO_BIN_EXE_dwarves"))]
-    binary: PathBuf,
-    /// Where the data directories are made; it should be on the disk that matters.
-    #[arg(long, value_name = "DIR", default_value = env!("CARGO_TARGET_TMPDIR"))]
-    dir: PathBuf,
+    #[command(flatten)]
+    builds: builds::Builds,
     /// Be the bare server.
     #[arg(long, hide = true, requires = "listen_file")]
     bare: bool,
@@ -100,6 +102,8 @@ struct Options {
 enum Part {
     /// As many answers as there can be, of shares that are accepted and of such that are refused.
     Flood,
+    /// As many refusals as there can be of proofs of work by scrypt.
+    Scrypt,
     /// 1,000 shares a second over 1,000 sessions.
     Steady,
     /// Very many sessions that wait: their memory, and when they hear of a block.
@@ -127,6 +131,7 @@ fn run(options: &Options) -> Result<(), Error> {
     {
         return bare::serve(listen_file);
     }
+    options.builds.check()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

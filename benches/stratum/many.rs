@@ -1,4 +1,5 @@
-//! Very many sessions that wait: what each holds of the server's memory, and when the last hears of a block.
+//! Very many sessions that wait: what each holds of the server's memory, when the last hears of a block, and what that takes
+//! of the server's CPU time.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -29,8 +30,16 @@ pub(crate) struct Crowd {
     idle: u64,
     /// The same after the blocks.
     told: u64,
+    /// How they heard of the blocks.
+    pub(crate) hearing: Heard,
+}
+
+/// How a crowd heard of some blocks.
+pub(crate) struct Heard {
     /// For each block, when the first, half of the sessions and the last had heard, in milliseconds.
-    pub(crate) heard_ms: Vec<[f64; 3]>,
+    pub(crate) ms: Vec<[f64; 3]>,
+    /// Microseconds of the server's CPU time for each session and block, with all that a block takes by itself.
+    pub(crate) cpu_us: f64,
 }
 
 impl Crowd {
@@ -77,29 +86,39 @@ pub(crate) async fn at_pool(
     }
     tokio::time::sleep(SETTLE).await;
     let idle = proc::own_memory(pid)?;
-    let mut heard_ms = Vec::with_capacity(blocks);
+    let mut ms = Vec::with_capacity(blocks);
     let (hearing, _listening) = listen(lines);
+    let before = proc::cpu_time(pid)?;
     for _ in 0..blocks {
         let found_at = node.find_block();
-        heard_ms.push(wait_for_all(&hearing, count, found_at).await?);
+        ms.push(wait_for_all(&hearing, count, found_at).await?);
         tokio::time::sleep(SETTLE).await;
     }
+    let hearing = Heard {
+        cpu_us: micros_each(proc::cpu_time(pid)? - before, count * blocks),
+        ms,
+    };
     let told = proc::own_memory(pid)?;
     Ok(Crowd {
         count,
         idle,
         told,
-        heard_ms,
+        hearing,
     })
 }
 
-/// The same at the bare server, which is asked `blocks` times to write `text` to everybody: when the first, half and all had it.
+fn micros_each(time: Duration, count: usize) -> f64 {
+    time.as_secs_f64() * 1e6 / count as f64
+}
+
+/// The same at the bare server, which is asked `blocks` times to write `text` to everybody.
 pub(crate) async fn at_bare(
     address: SocketAddr,
+    pid: u32,
     count: usize,
     text: &str,
     blocks: usize,
-) -> Result<Vec<[f64; 3]>, Error> {
+) -> Result<Heard, Error> {
     let mut lines = Vec::with_capacity(count);
     for _ in 0..count {
         lines.push(Line::connect(address).await?);
@@ -107,14 +126,16 @@ pub(crate) async fn at_bare(
     let asking = Line::connect(address).await?;
     let ask = json!({ "id": 1, "method": "bare.broadcast", "params": [text] });
     let (hearing, _listening) = listen(lines);
-    let mut heard_ms = Vec::with_capacity(blocks);
+    let mut ms = Vec::with_capacity(blocks);
+    let before = proc::cpu_time(pid)?;
     for _ in 0..blocks {
         tokio::time::sleep(SETTLE).await;
         let at = Instant::now();
         asking.send(format!("{ask}\n").as_bytes()).await?;
-        heard_ms.push(wait_for_all(&hearing, count, at).await?);
+        ms.push(wait_for_all(&hearing, count, at).await?);
     }
-    Ok(heard_ms)
+    let cpu_us = micros_each(proc::cpu_time(pid)? - before, count * blocks);
+    Ok(Heard { ms, cpu_us })
 }
 
 /// Lets every connection note when it hears of a block. Dropping the set closes them.

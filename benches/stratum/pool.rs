@@ -3,27 +3,30 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use bitcoin::hashes::Hash;
-use bitcoin::{Address, Network, ScriptBuf, WPubkeyHash};
+use bitcoin::bech32::{Hrp, segwit};
 
 use crate::Error;
+use crate::builds::Build;
 use crate::child::{Child, new_dir};
 use crate::client::Client;
 use crate::flood::{Expect, Load, Outcome, Script};
 use crate::session::Session;
-use crate::standin::StandIn;
+use crate::standin::{Coin, StandIn};
 
 /// What the pool is started with, beside `config.toml`.
 ///
 /// No round closes meanwhile, nobody is put out, and the pool remembers all shares of a whole run, as it would at
 /// its own pace, whoever brings them.
-const POOL_SETTINGS: [(&str, &str); 6] = [
+const POOL_SETTINGS: [(&str, &str); 9] = [
     ("DWARVES__HTTP__LISTEN", "127.0.0.1:0"),
     ("DWARVES__REWARDS__RUN_INTERVAL_SECS", "86400"),
     ("DWARVES__LIMITS__RECENT_SHARES", "200000000"),
     ("DWARVES__LIMITS__RECENT_SHARES_PER_MINER_PERCENT", "100"),
     ("DWARVES__LIMITS__RECENT_SHARES_PER_JOB_TIMES", "0"),
     ("DWARVES__WORK__MIN_DIFFICULTY", "0.000000001"),
+    ("DWARVES__STRATUM__MAX_CONNECTIONS_PER_ADDRESS", "20000"),
+    ("DWARVES__STRATUM__MAX_CONNECTIONS_PER_SUBNET", "20000"),
+    ("DWARVES__STRATUM__REJECT_PERCENT", "100"),
 ];
 /// Payout addresses over which the sessions are spread, each a worker.
 const MINERS: usize = 100;
@@ -33,6 +36,7 @@ pub(crate) struct Pool {
     /// What it is called in the report.
     pub(crate) name: String,
     child: Child,
+    coin: Coin,
     /// The shares that it accepted and refused, over all runs.
     accepted: u64,
     refused: u64,
@@ -40,12 +44,13 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// Starts a pool in a new data directory.
-    pub(crate) fn start(name: &str, binary: &Path, parent: &Path, node: &StandIn) -> Result<Self, Error> {
+    pub(crate) fn start(build: &Build, parent: &Path, node: &StandIn) -> Result<Self, Error> {
         let dir = new_dir(parent)?;
         std::fs::write(dir.path().join("config.toml"), configuration(node))?;
         Ok(Self {
-            name: name.to_owned(),
-            child: Child::pool(binary, dir, &POOL_SETTINGS)?,
+            name: build.name.clone(),
+            child: Child::pool(build, dir, &POOL_SETTINGS)?,
+            coin: node.coin,
             accepted: 0,
             refused: 0,
         })
@@ -54,6 +59,11 @@ impl Pool {
     /// The process's id, by which its CPU time and memory are read.
     pub(crate) fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// How the pool hashes, as it said.
+    pub(crate) fn lanes(&self) -> Result<String, Error> {
+        self.child.lanes()
     }
 
     /// Where about every fourth nonce is a share, or where none is.
@@ -75,7 +85,7 @@ impl Pool {
     ) -> Result<Vec<Script>, Error> {
         let address = self.address(expect)?;
         let mut scripts = Vec::with_capacity(sessions);
-        for user in users(sessions) {
+        for user in users(self.coin, sessions) {
             scripts.push(Script::write(Session::open(address, user).await?, count, expect)?);
         }
         Ok(scripts)
@@ -99,8 +109,8 @@ impl Pool {
     }
 
     /// Kills the pool and starts it again.
-    pub(crate) fn crash_and_restart(self, binary: &Path) -> Result<Self, Error> {
-        let child = self.child.crash_and_restart(binary, &POOL_SETTINGS)?;
+    pub(crate) fn crash_and_restart(self, build: &Build) -> Result<Self, Error> {
+        let child = self.child.crash_and_restart(build, &POOL_SETTINGS)?;
         Ok(Self { child, ..self })
     }
 
@@ -135,13 +145,16 @@ impl Pool {
     }
 }
 
-/// As many user names as there are sessions: addresses of mainnet, with a worker each.
-pub(crate) fn users(sessions: usize) -> Vec<String> {
+/// As many user names as there are sessions: addresses of the coin's mainnet, with a worker each.
+pub(crate) fn users(coin: Coin, sessions: usize) -> Vec<String> {
+    let prefix = Hrp::parse_unchecked(match coin {
+        Coin::Bitcoin => "bc",
+        Coin::Litecoin => "ltc",
+    });
     let address = |number: usize| {
         let mut hash = [0x6d; 20];
         hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        let script = ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array(hash));
-        Address::from_script(&script, Network::Bitcoin).expect("a script of a known kind has an address")
+        segwit::encode_v0(prefix, &hash).expect("twenty bytes have an address")
     };
     (0..sessions)
         .map(|number| format!("{}.rig{}", address(number % MINERS), number / MINERS))
@@ -149,19 +162,19 @@ pub(crate) fn users(sessions: usize) -> Vec<String> {
 }
 
 fn configuration(node: &StandIn) -> String {
-    let payout_address = users(1).remove(0);
+    let payout_address = users(node.coin, 1).remove(0);
     let payout_address = payout_address.split('.').next().unwrap_or_default();
+    let algorithm = match node.coin {
+        Coin::Bitcoin => "sha256d",
+        Coin::Litecoin => "scrypt",
+    };
     format!(
         r#"
 [chain]
 kind = "node"
+algorithm = "{algorithm}"
 url = "http://user:password@{}"
 payout_address = "{payout_address}"
-
-[stratum]
-max_connections_per_address = 20000
-max_connections_per_subnet = 20000
-reject_percent = 100
 
 [[stratum.listeners]]
 listen = "127.0.0.1:0"

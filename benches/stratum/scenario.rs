@@ -3,15 +3,22 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::builds::Build;
 use crate::child::{Child, new_dir};
-use crate::flood::{self, Expect, Load, Outcome, Pace, Script};
-use crate::many::Crowd;
+use crate::flood::{self, Expect, Load, Outcome, Pace, Script, Writes};
+use crate::many::{Crowd, Heard};
 use crate::pool::{Pool, users};
 use crate::report::{Figures, Report, Series, Spread};
 use crate::session::Line;
-use crate::standin::{MAINNET_TRANSACTIONS, StandIn};
+use crate::standin::{Coin, MAINNET_TRANSACTIONS, StandIn};
 use crate::{Error, Options, Part, many};
 
+/// What the build that is measured is called.
+const THIS: &str = "pool";
+/// No machine checks as many proofs of scrypt a second, for which lines are made.
+const SCRYPT_GREATEST: f64 = 50_000.0;
+/// Nor are as many answered by a build for debugging.
+const QUICK_GREATEST: f64 = 60_000.0;
 /// What the pool's answer to an accepted share waits for.
 const DURABILITY: &str = "an accepted share is answered after fdatasync (SQLite WAL, synchronous=FULL)";
 /// How long a server gets to finish what the last run left, before the next begins.
@@ -30,7 +37,7 @@ struct Bare(Child);
 
 impl Bare {
     fn start(options: &Options) -> Result<Self, Error> {
-        let dir = new_dir(&options.dir)?;
+        let dir = new_dir(&options.builds.dir)?;
         Ok(Self(Child::this_program(dir, &["--bare".as_ref()])?))
     }
 
@@ -55,7 +62,7 @@ impl Bare {
 /// Lines that each session needs for a run, if all together submit `greatest` a second.
 fn lines_needed(load: &Load, greatest: f64) -> usize {
     let rate = match load.pace {
-        Pace::InFlight(_) => greatest,
+        Pace::InFlight(..) => greatest,
         Pace::Steady(rate) => rate,
     };
     let in_all = rate * (load.warm_up + load.measured).as_secs_f64();
@@ -70,85 +77,151 @@ async fn run_pool(pool: &mut Pool, load: &Load, expect: Expect, greatest: f64) -
     pool.run(scripts, load, expect).await
 }
 
-/// All pools, each accepting and refusing, and the bare server, in turns: forth in one round, back in the next, so
-/// that what drifts on this machine meets all of them alike. The first round is dropped.
-async fn flood_in_turns(
-    pools: &mut [Pool],
-    bare: &Bare,
-    load: &Load,
-    options: &Options,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let kinds = [Expect::Accepted, Expect::Refused];
-    let mut all: Vec<Series> = Vec::new();
-    for pool in pools.iter() {
-        for kind in kinds {
-            let name = format!(
-                "{} {}",
-                pool.name,
-                if kind == Expect::Accepted {
-                    "accepts"
-                } else {
-                    "refuses"
-                }
-            );
-            all.push(Series {
-                name,
+/// One run of a flood: at which server, what it must answer, and how it is sent.
+struct Turn {
+    /// A pool's place among them; the bare server if there is none.
+    pool: Option<usize>,
+    expect: Expect,
+    writes: Writes,
+    series: Series,
+}
+
+impl Turn {
+    fn new(pools: &[Pool], pool: Option<usize>, expect: Expect, writes: Writes) -> Self {
+        let what = match (pool.map(|pool| &pools[pool].name), expect) {
+            (None, _) => "bare".to_owned(),
+            (Some(name), Expect::Accepted) => format!("{name} accepts"),
+            (Some(name), Expect::Refused) => format!("{name} refuses"),
+        };
+        let how = match writes {
+            Writes::Many => "",
+            Writes::One => ", one a write",
+        };
+        Self {
+            pool,
+            expect,
+            writes,
+            series: Series {
+                name: what + how,
                 runs: Vec::new(),
-            });
+            },
         }
     }
-    all.push(Series {
-        name: "bare".to_owned(),
-        runs: Vec::new(),
-    });
-    for round in 0..=options.rounds {
-        let mut order: Vec<usize> = (0..all.len()).collect();
-        if round % 2 == 1 {
-            order.reverse();
+}
+
+/// What one scenario floods with.
+struct Flood<'a> {
+    connections: usize,
+    in_flight: usize,
+    measured: Duration,
+    /// The answers that are looked for.
+    expects: &'a [Expect],
+    /// The ways of sending.
+    writes: &'a [Writes],
+    /// Submits a second for which lines are made.
+    greatest: f64,
+    rounds: usize,
+}
+
+impl Flood<'_> {
+    fn load(&self, writes: Writes) -> Load {
+        Load {
+            sessions: self.connections,
+            pace: Pace::InFlight(self.in_flight, writes),
+            warm_up: self.measured.div_f64(5.0),
+            measured: self.measured,
         }
-        for index in order {
-            let kind = kinds[index % 2];
-            let outcome = match pools.get_mut(index / 2) {
-                Some(pool) => run_pool(pool, load, kind, options.greatest).await?,
-                None => {
-                    let count = lines_needed(load, options.greatest);
-                    let scripts = pools[0].scripts(load.sessions, count, Expect::Refused).await?;
-                    bare.run(scripts, load).await?
+    }
+
+    /// All pools, with each answer and each way of sending, and the bare server, in turns: forth in one round, back in the
+    /// next, so that what drifts on this machine meets all of them alike. The first round is dropped.
+    async fn in_turns(&self, pools: &mut [Pool], bare: Option<&Bare>) -> Result<Vec<Turn>, Error> {
+        let mut turns: Vec<Turn> = Vec::new();
+        for &writes in self.writes {
+            for pool in 0..pools.len() {
+                let each = self.expects.iter();
+                turns.extend(each.map(|&expect| Turn::new(pools, Some(pool), expect, writes)));
+            }
+            turns.extend(bare.map(|_| Turn::new(pools, None, Expect::Refused, writes)));
+        }
+        for round in 0..=self.rounds {
+            let mut order: Vec<usize> = (0..turns.len()).collect();
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for index in order {
+                let turn = &mut turns[index];
+                let load = self.load(turn.writes);
+                let outcome = match (turn.pool, bare) {
+                    (Some(pool), _) => run_pool(&mut pools[pool], &load, turn.expect, self.greatest).await?,
+                    (None, Some(bare)) => {
+                        let count = lines_needed(&load, self.greatest);
+                        let scripts = pools[0].scripts(load.sessions, count, turn.expect).await?;
+                        bare.run(scripts, &load).await?
+                    }
+                    (None, None) => return Err("there is no bare server".into()),
+                };
+                if round > 0 {
+                    turn.series.runs.push(Figures::from(&outcome));
                 }
-            };
-            if round > 0 {
-                all[index].runs.push(Figures::from(&outcome));
             }
         }
+        Ok(turns)
     }
-    let scenario = match load.pace {
-        Pace::InFlight(depth) => format!("c={} x {depth}", load.sessions),
-        Pace::Steady(rate) => format!("c={} at {rate}/s", load.sessions),
+}
+
+/// Rows of all turns, and the ratios of this build's: to goals, to the bare server, to other builds, and of the two
+/// ways of sending.
+fn compare(scenario: &str, turns: &[Turn], goals: [&str; 3], report: &mut Report) {
+    for turn in turns {
+        report.row(scenario, &turn.series);
+    }
+    let find = |pool: Option<usize>, expect, writes| {
+        turns.iter().find(|turn| {
+            turn.pool == pool && turn.writes == writes && (pool.is_none() || turn.expect == expect)
+        })
     };
-    for series in &all {
-        report.row(&scenario, series);
-    }
-    let bare = all.last().ok_or("the bare server has figures")?;
-    for (series, _) in all.iter().zip([Expect::Accepted, Expect::Refused]) {
+    let cpu = |run: &Figures| run.server_cpu;
+    let [rate_goal, cpu_goal, bare_goal] = goals;
+    for turn in turns.iter().filter(|turn| turn.pool == Some(0)) {
+        let (series, name) = (&turn.series, &turn.series.name);
         report.line(
-            &format!("{}: answers a second", series.name),
+            &format!("{name}: answers a second"),
             spread(series, |run| run.rate),
-            ">= 150000",
+            rate_goal,
         );
-        let cpu = spread(series, |run| run.server_cpu);
-        report.line(
-            &format!("{}: CPU s of the server a million", series.name),
-            cpu,
-            "<= 8",
-        );
-        report.line(
-            &format!("{} / bare", series.name),
-            series.ratio_to(bare),
-            ">= 0.3",
-        );
+        report.line("  CPU s of the server a million", spread(series, cpu), cpu_goal);
+        if let Some(bare) = find(None, turn.expect, turn.writes) {
+            report.line("  answers / bare", series.ratio_to(&bare.series), bare_goal);
+        }
+        let others = turns.iter().filter(|other| {
+            other.pool > Some(0) && other.expect == turn.expect && other.writes == turn.writes
+        });
+        for Turn { series: other, .. } in others {
+            report.line(
+                &format!("  answers / {}", other.name),
+                series.ratio_to(other),
+                "none",
+            );
+            report.line(
+                "    and its CPU time a share",
+                series.ratio_of(other, cpu),
+                "none",
+            );
+        }
     }
-    Ok(())
+    for one in turns.iter().filter(|turn| turn.writes == Writes::One) {
+        if let Some(many) = find(one.pool, one.expect, Writes::Many) {
+            let goal = if one.pool == Some(0) { ">= 0.85" } else { "none" };
+            let name = &one.series.name;
+            report.line(&format!("{name} / many"), one.series.ratio_to(&many.series), goal);
+            report.line(
+                "  and its CPU time a share",
+                one.series.ratio_of(&many.series, cpu),
+                "none",
+            );
+        }
+    }
 }
 
 fn spread(series: &Series, figure: impl Fn(&Figures) -> f64) -> Spread {
@@ -158,22 +231,30 @@ fn spread(series: &Series, figure: impl Fn(&Figures) -> f64) -> Spread {
 /// Everything that was asked for.
 pub(crate) async fn full(options: &Options) -> Result<(), Error> {
     let rounds = usize::from(options.rounds);
-    let node = StandIn::start(MAINNET_TRANSACTIONS)?;
-    let mut pools = vec![Pool::start("pool", &options.binary, &options.dir, &node)?];
-    if let Some(other) = &options.against {
-        pools.push(Pool::start("other", other, &options.dir, &node)?);
-    }
+    let node = StandIn::start(Coin::Bitcoin, MAINNET_TRANSACTIONS)?;
+    let mut pools = start_pools(options, &node)?;
     let bare = Bare::start(options)?;
     let mut report = Report::default();
+    for pool in &pools {
+        report.remark(&format!("{}: SHA-256d is hashed by {}", pool.name, pool.lanes()?));
+    }
+    let writes = match options.writes.as_slice() {
+        [] => &[Writes::Many, Writes::One],
+        some => some,
+    };
+    let flood = Flood {
+        connections: usize::from(options.connections),
+        in_flight: usize::from(options.in_flight),
+        measured: options.measured()?,
+        expects: &[Expect::Accepted, Expect::Refused],
+        writes,
+        greatest: options.greatest,
+        rounds,
+    };
+    let scenario = format!("c={} x {}", flood.connections, flood.in_flight);
     if options.wants(Part::Flood) {
-        let measured = options.measured()?;
-        let load = Load {
-            sessions: usize::from(options.connections),
-            pace: Pace::InFlight(usize::from(options.in_flight)),
-            warm_up: measured.div_f64(5.0),
-            measured,
-        };
-        flood_in_turns(&mut pools, &bare, &load, options, &mut report).await?;
+        let turns = flood.in_turns(&mut pools, Some(&bare)).await?;
+        compare(&scenario, &turns, [">= 150000", "<= 8", ">= 0.3"], &mut report);
     }
     if options.wants(Part::Steady) {
         for pool in &mut pools {
@@ -185,11 +266,35 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
         println!("{}: {}, as it counted itself", pool.name, pool.totals());
     }
     drop(pools);
+    if options.wants(Part::Scrypt) {
+        let node = StandIn::start(Coin::Litecoin, MAINNET_TRANSACTIONS)?;
+        let flood = Flood {
+            expects: &[Expect::Refused],
+            greatest: options.greatest.min(SCRYPT_GREATEST),
+            ..flood
+        };
+        let turns = flood.in_turns(&mut start_pools(options, &node)?, None).await?;
+        compare(&format!("scrypt, {scenario}"), &turns, ["none"; 3], &mut report);
+    }
     if options.wants(Part::Many) {
         many(options, &node, &bare, usize::from(options.sessions), &mut report).await?;
     }
     report.print(DURABILITY, rounds, options.seconds);
     Ok(())
+}
+
+/// This build of the pool and the others, each with a ledger of its own.
+fn start_pools(options: &Options, node: &StandIn) -> Result<Vec<Pool>, Error> {
+    builds(options)
+        .map(|build| Pool::start(&build, &options.builds.dir, node))
+        .collect()
+}
+
+/// This build and the others.
+fn builds(options: &Options) -> impl Iterator<Item = Build> {
+    [options.builds.this(THIS)]
+        .into_iter()
+        .chain(options.builds.others())
 }
 
 /// A fixed rate over many sessions: what each waits.
@@ -226,13 +331,14 @@ async fn steady(pool: &mut Pool, rounds: usize, greatest: f64, report: &mut Repo
 }
 
 /// A crowd at a pool of its own.
-async fn crowd(options: &Options, node: &StandIn, sessions: usize) -> Result<Crowd, Error> {
-    let pool = Pool::start("pool", &options.binary, &options.dir, node)?;
+async fn crowd(options: &Options, build: &Build, node: &StandIn, sessions: usize) -> Result<Crowd, Error> {
+    let pool = Pool::start(build, &options.builds.dir, node)?;
     let address = pool.address(Expect::Accepted)?;
-    many::at_pool(address, pool.pid(), node, users(sessions), BLOCKS).await
+    many::at_pool(address, pool.pid(), node, users(node.coin, sessions), BLOCKS).await
 }
 
-/// A crowd next to few sessions and to a crowd at the bare server.
+/// A crowd next to few sessions and to a crowd at the bare server. With another build its crowd takes turns with the
+/// pool's.
 async fn many(
     options: &Options,
     node: &StandIn,
@@ -240,45 +346,41 @@ async fn many(
     sessions: usize,
     report: &mut Report,
 ) -> Result<(), Error> {
-    let few = crowd(options, node, FEW).await?;
-    let crowd = crowd(options, node, sessions).await?;
-    let bare = many::at_bare(bare.address()?, sessions, &like_a_notify(), BLOCKS).await?;
-    let bytes = crowd.bytes_each(&few);
-    let column = |rows: &[[f64; 3]], at: usize| Spread::of(rows.iter().map(|row| row[at]).collect());
-    let ratio = crowd
-        .heard_ms
-        .iter()
-        .zip(&bare)
-        .map(|(pool, bare)| pool[2] / bare[2])
-        .collect();
-    report.line(
-        &format!("{sessions} sessions: bytes of each"),
-        Spread::of(vec![bytes[0]]),
-        "<= 4000",
-    );
-    report.line("  after 5 blocks", Spread::of(vec![bytes[1]]), "<= 6000");
-    report.line(
-        "  a block reaches the first of them, ms",
-        column(&crowd.heard_ms, 0),
-        "none",
-    );
-    report.line(
-        "  a block reaches half of them, ms",
-        column(&crowd.heard_ms, 1),
-        "none",
-    );
-    report.line(
-        "  a block reaches the last of them, ms",
-        column(&crowd.heard_ms, 2),
-        "<= 100",
-    );
-    report.line(
-        "  a text of the bare server reaches the last, ms",
-        column(&bare, 2),
-        "none",
-    );
-    report.line("  pool / bare", Spread::of(ratio), "none");
+    for build in builds(options) {
+        let name = &build.name;
+        let few = crowd(options, &build, node, FEW).await?;
+        let crowd = crowd(options, &build, node, sessions).await?;
+        let address = bare.address()?;
+        let bare = many::at_bare(address, bare.0.pid(), sessions, &like_a_notify(), BLOCKS).await?;
+        let bytes = crowd.bytes_each(&few);
+        report.line(
+            &format!("{name}, {sessions} sessions: bytes of each"),
+            Spread::of(vec![bytes[0]]),
+            "<= 4000",
+        );
+        report.line("  after 5 blocks", Spread::of(vec![bytes[1]]), "<= 6000");
+        heard(&crowd.hearing, &bare, report);
+    }
     Ok(())
+}
+
+fn heard(pool: &Heard, bare: &Heard, report: &mut Report) {
+    let column = |heard: &Heard, at: usize| Spread::of(heard.ms.iter().map(|row| row[at]).collect());
+    for (at, who) in ["the first", "half", "the last"].into_iter().enumerate() {
+        let goal = if at == 2 { "<= 100" } else { "none" };
+        report.line(
+            &format!("  a block reaches {who} of them, ms"),
+            column(pool, at),
+            goal,
+        );
+    }
+    let last = "  a text of the bare server reaches the last, ms";
+    report.line(last, column(bare, 2), "none");
+    let ratio = pool.ms.iter().zip(&bare.ms).map(|(pool, bare)| pool[2] / bare[2]);
+    report.line("  pool / bare", Spread::of(ratio.collect()), "<= 1.5");
+    let cpu = |heard: &Heard| Spread::of(vec![heard.cpu_us]);
+    report.line("  CPU us of the server, each session a block", cpu(pool), "none");
+    report.line("  the same of the bare server", cpu(bare), "none");
 }
 
 /// A text as long as a notify with the branch of 2,500 transactions.
@@ -294,14 +396,19 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
     const SESSIONS: usize = 20;
     const CROWD: usize = 500;
     const FEW_TRANSACTIONS: usize = 10;
-    let node = StandIn::start(FEW_TRANSACTIONS)?;
-    let mut pool = Pool::start("pool", &options.binary, &options.dir, &node)?;
+    let node = StandIn::start(Coin::Bitcoin, FEW_TRANSACTIONS)?;
+    let build = options.builds.this(THIS);
+    let mut pool = Pool::start(&build, &options.builds.dir, &node)?;
     let bare = Bare::start(options)?;
     let load = Load {
         sessions: SESSIONS,
-        pace: Pace::InFlight(16),
+        pace: Pace::InFlight(16, Writes::Many),
         warm_up: Duration::from_millis(200),
         measured: Duration::from_secs(1),
+    };
+    let one_a_write = Load {
+        pace: Pace::InFlight(16, Writes::One),
+        ..load
     };
     let slow = Load {
         pace: Pace::Steady(200.0),
@@ -321,20 +428,21 @@ pub(crate) async fn quick(options: &Options) -> Result<(), Error> {
     for kind in [Expect::Accepted, Expect::Refused] {
         note(
             "in flight",
-            &run_pool(&mut pool, &load, kind, options.greatest).await?,
+            &run_pool(&mut pool, &load, kind, QUICK_GREATEST).await?,
         );
         note(
-            "steady",
-            &run_pool(&mut pool, &slow, kind, options.greatest).await?,
+            "one a write",
+            &run_pool(&mut pool, &one_a_write, kind, QUICK_GREATEST).await?,
         );
+        note("steady", &run_pool(&mut pool, &slow, kind, QUICK_GREATEST).await?);
     }
     let scripts = pool
-        .scripts(SESSIONS, lines_needed(&load, options.greatest), Expect::Refused)
+        .scripts(SESSIONS, lines_needed(&load, QUICK_GREATEST), Expect::Refused)
         .await?;
     note("bare", &bare.run(scripts, &load).await?);
     pool.check_totals().await?;
     // What was acknowledged is on disk: a crash now takes none of it away.
-    let pool = pool.crash_and_restart(&options.binary)?;
+    let pool = pool.crash_and_restart(&build)?;
     pool.check_totals().await?;
     drop(pool);
 

@@ -16,9 +16,7 @@ use tokio::sync::watch;
 
 use crate::Error;
 
-/// Mainnet's genesis block, by which the pool knows the chain.
-const GENESIS: &str = "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f";
-/// The target of mainnet's blocks in 2025: no share of a run is one.
+/// The target of Bitcoin's blocks in 2025: no share of a run is one.
 const BITS: &str = "17026c0b";
 /// A height of that time.
 const HEIGHT: u32 = 900_000;
@@ -29,14 +27,36 @@ const TRANSACTION_LEN: usize = 250;
 /// A request's body is a proposal of the pool's block at the most.
 const BODY_MAX: usize = 16 << 20;
 
+/// Whose node it is a stand-in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coin {
+    /// Bitcoin, whose proofs of work are SHA-256d.
+    Bitcoin,
+    /// Litecoin, whose proofs of work are scrypt.
+    Litecoin,
+}
+
+impl Coin {
+    /// Its mainnet's genesis block, by which the pool knows the chain.
+    fn genesis(self) -> &'static str {
+        match self {
+            Self::Bitcoin => "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f",
+            Self::Litecoin => "12a765e31ffd4059bada1e25190f6e98c99d9714d334efa41a195a7e7e04bfe2",
+        }
+    }
+}
+
 /// The running stand-in.
 pub(crate) struct StandIn {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Whose node it stands for.
+    pub(crate) coin: Coin,
     height: watch::Sender<u32>,
 }
 
 struct Node {
+    coin: Coin,
     height: watch::Receiver<u32>,
     /// The `transactions` of every template, as JSON.
     transactions: String,
@@ -53,9 +73,10 @@ struct Call {
 
 impl StandIn {
     /// Starts it on a thread of its own, with this many transactions in its templates.
-    pub(crate) fn start(transaction_count: usize) -> Result<Self, Error> {
+    pub(crate) fn start(coin: Coin, transaction_count: usize) -> Result<Self, Error> {
         let (height, heights) = watch::channel(HEIGHT);
         let node = web::Data::new(Node {
+            coin,
             height: heights,
             transactions: transactions(transaction_count),
         });
@@ -77,7 +98,11 @@ impl StandIn {
             })
         });
         let address = told.recv()?.ok_or("the stand-in was not bound")?;
-        Ok(Self { address, height })
+        Ok(Self {
+            address,
+            coin,
+            height,
+        })
     }
 
     /// Finds a block, and says when.
@@ -114,7 +139,10 @@ async fn answer(node: web::Data<Node>, body: web::Bytes) -> HttpResponse {
         }),
         "getblockhash" => {
             let at = call.params.first().and_then(Value::as_u64).unwrap_or(0);
-            Value::String(hash_at(u32::try_from(at).unwrap_or(u32::MAX)))
+            Value::String(match at {
+                0 => node.coin.genesis().to_owned(),
+                at => hash_at(u32::try_from(at).unwrap_or(u32::MAX)),
+            })
         }
         "getblockheader" => json!({ "confirmations": 1 }),
         "validateaddress" => json!({ "isvalid": true }),
@@ -156,9 +184,6 @@ fn long_poll_id(height: u32) -> Value {
 }
 
 fn hash_at(height: u32) -> String {
-    if height == 0 {
-        return GENESIS.to_owned();
-    }
     hex::encode(Sha256::digest(format!("block {height}")))
 }
 

@@ -75,7 +75,7 @@ impl Work {
     }
 
     /// A line that submits a solution that was never submitted before, with an extranonce of its own, as machines that
-    /// use up 2^32 nonces between two shares send them. With `is_share` it meets the share target; else nobody
+    /// use up 2^32 nonces between two shares send them. With `is_share` its SHA-256d meets the share target; else nobody
     /// looked, and at a difficulty of a million it does not.
     pub(crate) fn submit(
         &mut self,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::hex_digits;
+
 /// Defines a number that identifies something, with its raw form for storage and display.
 macro_rules! numeric_id {
     ($(#[$doc:meta])* $name:ident, $raw:ty) => {
@@ -114,11 +116,7 @@ impl FromStr for HeaderHash {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(ParseIdError::HeaderHash);
-        }
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseIdError::HeaderHash)?;
+        let mut bytes: [u8; 32] = hex_digits::read(text).ok_or(ParseIdError::HeaderHash)?;
         bytes.reverse();
         Ok(Self(bytes))
     }

@@ -74,7 +74,8 @@ impl BoundStratum {
             per_subnet: stratum.max_connections_per_subnet,
             ban: stratum.ban,
         };
-        for _ in 0..thread_count(stratum.threads) {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 0..stratum.io_threads(cores) {
             running.threads.push(Arbiter::new());
         }
         let seats = ConnectionLimiter::new(caps, config.pool.front_end, ports.life);
@@ -222,13 +223,4 @@ pub(super) fn allow_files(config: &Config) {
         ),
         Err(error) => log::warn!("the limit of open files cannot be raised: {error}"),
     }
-}
-
-/// One less than there are cores, at least one, unless the configuration says otherwise.
-fn thread_count(configured: usize) -> usize {
-    if configured > 0 {
-        return configured;
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores.saturating_sub(1).max(1)
 }

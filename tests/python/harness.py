@@ -130,6 +130,9 @@ def eventually(what, check, secs=20.0, every=0.05):
 class Pool:
     """A running `dwarves serve` and its data directory."""
 
+    # The command that runs it, if it is not run as it is.
+    under = ()
+
     def __init__(self, data_dir=None, config=None, log_path=None, **settings):
         self._own_dir = None
         if data_dir is None:
@@ -180,7 +183,7 @@ class Pool:
 
     def spawn(self, *arguments):
         """Starts the process without waiting for anything."""
-        command = [binary(), "serve", "--data-dir", self.data_dir, *arguments]
+        command = [*self.under, binary(), "serve", "--data-dir", self.data_dir, *arguments]
         if self.config is not None:
             command += ["--config", self.config]
         # A working directory without a config.toml: only the defaults and these settings count.

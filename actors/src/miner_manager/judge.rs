@@ -95,6 +95,11 @@ impl JudgedRequests {
             stored_with: Vec::new(),
             needs_numbers: false,
         };
+        let shares = requests.iter().flat_map(|request| &request.shares);
+        recent.look_ahead(shares.filter_map(|share| {
+            let ProvenShare { job, proof } = share.as_ref().ok()?;
+            Some((job.template().id(), &proof.hash))
+        }));
         for request in requests {
             let request = judged.judge_request(request, registry, recent);
             judged.requests.push(request);
@@ -272,8 +277,9 @@ impl JudgedRequests {
         for id in &self.stored_with {
             registry.worker_saved(*id);
         }
+        let of_row = |(row, claimed): (usize, &Claimed)| (claimed.template, claimed.slot, sequence_of(row));
+        recent.confirm_all(self.claimed.iter().enumerate().map(of_row));
         for (row, claimed) in self.claimed.iter().enumerate() {
-            recent.confirm(claimed.template, claimed.slot, sequence_of(row));
             tracing::debug!(
                 share = %claimed.hash,
                 sequence = sequence_of(row).get(),

@@ -1,5 +1,8 @@
 //! What actors reply, as the API shows it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
 use dwarves_api_types::miners::{
     BlockRecord, MinerStatus, PayoutHeld, Performance, ShareCounts, WorkerStatus,
@@ -8,6 +11,7 @@ use dwarves_api_types::scalars::{Hash, Instant, Ss58};
 use dwarves_api_types::work::ShareResult;
 use dwarves_domain::payouts::Waiting;
 use dwarves_domain::share::{AcceptedShare, Rejection, ShareVerdict};
+use dwarves_domain::target::Difficulty;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::MinerBalances;
 
@@ -54,8 +58,40 @@ fn worker_status(view: WorkerView) -> WorkerStatus {
     }
 }
 
+/// Difficulties of which one HTTP worker remembers how they are shown. 40 bytes each.
+const SHOWN_MAX: usize = 4_096;
+
+/// How difficulties are shown. To find the shortest decimal takes longer than all else of an answer, and all shares of a
+/// job have the same.
+#[derive(Debug)]
+pub struct ShownDifficulties {
+    known: RefCell<HashMap<Difficulty, f64>>,
+    room: usize,
+}
+
+impl Default for ShownDifficulties {
+    fn default() -> Self {
+        Self {
+            known: RefCell::default(),
+            room: SHOWN_MAX,
+        }
+    }
+}
+
+impl ShownDifficulties {
+    /// The difficulty as it is shown.
+    pub fn of(&self, difficulty: Difficulty) -> f64 {
+        let mut known = self.known.borrow_mut();
+        if known.len() >= self.room && !known.contains_key(&difficulty) {
+            // Rare, and cheap to make good.
+            known.clear();
+        }
+        *known.entry(difficulty).or_insert_with(|| difficulty.shown())
+    }
+}
+
 /// What became of a share. `is_block`: it does not count, and is a block that was submitted all the same.
-pub fn share_result(verdict: ShareVerdict, is_block: bool) -> ShareResult {
+pub fn share_result(verdict: ShareVerdict, is_block: bool, difficulties: &ShownDifficulties) -> ShareResult {
     match verdict {
         Ok(AcceptedShare {
             hash,
@@ -64,7 +100,7 @@ pub fn share_result(verdict: ShareVerdict, is_block: bool) -> ShareResult {
             is_block,
         }) => ShareResult::Accepted {
             share_id: Hash(hash),
-            share_difficulty: share_difficulty.shown(),
+            share_difficulty: difficulties.of(share_difficulty),
             sequence: sequence.get(),
             block: is_block,
         },
@@ -80,5 +116,24 @@ pub fn share_result(verdict: ShareVerdict, is_block: bool) -> ShareResult {
                 _ => None,
             },
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difficulty_is_shown_as_ever_however_many_were_asked_for() {
+        let difficulties = ShownDifficulties {
+            room: 3,
+            ..ShownDifficulties::default()
+        };
+        for value in [0.1, 0.2, 0.1, 0.3, 0.4, 0.1, 0.4, 0.5, 0.6, 0.7, 0.7, 0.1] {
+            let difficulty = Difficulty::from_f64(value).unwrap();
+            assert_eq!(difficulties.of(difficulty), value);
+            assert_eq!(difficulties.of(difficulty), difficulty.shown(), "it is known now");
+            assert!(difficulties.known.borrow().len() <= 3);
+        }
     }
 }

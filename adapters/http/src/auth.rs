@@ -5,7 +5,7 @@
 //! but the headers are looked at first: a request that is not signed at all costs nothing.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use dwarves_actors::handlers::admin::messages::AdminCaller;
 use dwarves_actors::handlers::registration::messages::Authenticate;
@@ -15,6 +15,7 @@ use dwarves_domain::session::SessionError;
 use dwarves_domain::signature::KeyType;
 
 use super::client;
+use super::connections::line::Line;
 use super::headers::{CRYPTO, HOTKEY, NONCE, RECEIVER, SIGNATURE, VERSION};
 use super::problem::{Code, Problem};
 use super::state::HttpState;
@@ -42,8 +43,8 @@ fn malformed(header: &HeaderName, detail: impl std::fmt::Display) -> Problem {
     Problem::new(Code::AuthMalformed, format!("{header}: {detail}")).of_field(header.as_str())
 }
 
-/// The text of a header that may be there once.
-fn single<'a>(req: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+/// A header that may be there once.
+fn once<'a>(req: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a HeaderValue>, Problem> {
     let mut values = req.headers().get_all(name);
     let Some(value) = values.next() else {
         return Ok(None);
@@ -51,10 +52,18 @@ fn single<'a>(req: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>
     if values.next().is_some() {
         return Err(malformed(name, "sent more than once"));
     }
+    Ok(Some(value))
+}
+
+fn text<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str, Problem> {
     value
         .to_str()
-        .map(Some)
         .map_err(|_| malformed(name, "expected visible ASCII text"))
+}
+
+/// The text of a header that may be there once.
+fn single<'a>(req: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
+    once(req, name)?.map(|value| text(name, value)).transpose()
 }
 
 fn required<'a>(req: &'a HttpRequest, name: &HeaderName) -> Result<&'a str, Problem> {
@@ -78,16 +87,18 @@ fn parse_signature(text: &str) -> Option<[u8; 64]> {
     Some(bytes)
 }
 
-/// The bearer token of a request, if it carries one. Other kinds of authorization (a proxy's) are not ours.
-fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
-    let Some(text) = single(req, &AUTHORIZATION)? else {
-        return Ok(None);
-    };
-    let token = text
+/// The bearer token in a header. Other kinds of authorization (a proxy's) are not ours.
+fn token_of(header: &HeaderValue) -> Result<Option<&str>, Problem> {
+    let token = text(&AUTHORIZATION, header)?
         .split_once(' ')
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim_matches(' '));
     Ok(token)
+}
+
+/// The bearer token of a request, if it carries one.
+fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
+    once(req, &AUTHORIZATION)?.map_or(Ok(None), token_of)
 }
 
 fn signature_headers(
@@ -155,12 +166,25 @@ pub fn signed(req: &HttpRequest, state: &HttpState) -> Result<SignatureHeaders, 
 /// As [`signed`], and `session_invalid` or `session_expired`.
 pub fn session(req: &HttpRequest, state: &HttpState) -> Result<Claim<Hotkey>, Problem> {
     let deps = state.deps();
-    let Some(token) = bearer(req)? else {
+    let header = once(req, &AUTHORIZATION)?;
+    let now = deps.clock.date();
+    // Nearly always a connection brings the same token again and again.
+    let line = req.conn_data::<Line>();
+    let known = line.and_then(|line| line.session_of(header?.as_bytes()));
+    if let Some(session) = known.filter(|session| now < session.expires_at) {
+        return Ok(Claim::Proven(session.hotkey));
+    }
+    let Some(token) = header.map_or(Ok(None), token_of)? else {
         let missing = "this route needs a session token (Authorization: Bearer ...) or a signed request";
         return signature_headers(req, deps.pool_hotkey, missing).map(Claim::Signed);
     };
-    match deps.sessions.open(token, deps.clock.date()) {
-        Ok(session) => Ok(Claim::Proven(session.hotkey)),
+    match deps.sessions.open(token, now) {
+        Ok(session) => {
+            if let (Some(line), Some(header)) = (line, header) {
+                line.remember_session(header.as_bytes(), session);
+            }
+            Ok(Claim::Proven(session.hotkey))
+        }
         Err(error) => {
             let code = match error {
                 SessionError::Invalid => Code::SessionInvalid,

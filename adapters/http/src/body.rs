@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, dev};
 use dwarves_api_types::object::Object;
@@ -19,6 +19,9 @@ use super::client;
 use super::connections::line;
 use super::problem::{Code, Problem};
 use super::state::HttpState;
+
+/// The media type of answers. That of refusals is their own.
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Reads the body of a request. One that arrived in one piece (as most do) is not copied.
 ///
@@ -136,8 +139,11 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn is_json(essence: &[u8]) -> bool {
+    if essence.eq_ignore_ascii_case(b"application/json") {
+        return true;
+    }
     let essence = essence.to_ascii_lowercase();
-    essence == b"application/json" || (essence.starts_with(b"application/") && essence.ends_with(b"+json"))
+    essence.starts_with(b"application/") && essence.ends_with(b"+json")
 }
 
 /// Parses a body. The field that is wrong is looked for only once it is known that one is.
@@ -205,7 +211,7 @@ pub fn json(status: StatusCode, answer: &impl Serialize) -> Result<HttpResponse,
         )
     })?;
     Ok(HttpResponseBuilder::new(status)
-        .content_type("application/json")
+        .insert_header((CONTENT_TYPE, JSON.clone()))
         .body(body))
 }
 

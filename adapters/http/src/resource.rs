@@ -1,17 +1,23 @@
 //! A path and the methods that it takes.
 
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
 
 use super::problem::{Code, Problem};
 
+// Guards of our own: those of actix-web write into every request which methods they were asked for, for an `Allow` header
+// that paths here write themselves.
+
 /// A route for GET, which answers HEAD too.
 pub(super) fn get() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+    web::route().guard(guard::fn_guard(|asked| {
+        asked.head().method == Method::GET || asked.head().method == Method::HEAD
+    }))
 }
 
 /// A route for POST.
 pub(super) fn post() -> Route {
-    web::post()
+    web::route().guard(guard::fn_guard(|asked| asked.head().method == Method::POST))
 }
 
 /// The `Allow` header for a path's methods.

@@ -10,10 +10,12 @@ use dwarves_actors::ask::{AskError, Port, Request};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
 
+use super::answers::ShownDifficulties;
 use super::bodies::Bodies;
 use super::connections::line;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
 use super::problem::{Code, Problem};
+use super::requests::DateHeader;
 use super::transactions::TransactionsCache;
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
@@ -24,6 +26,8 @@ pub struct HttpState {
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
     transactions: TransactionsCache,
     bodies: Bodies,
+    date: DateHeader,
+    difficulties: ShownDifficulties,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -40,6 +44,8 @@ impl HttpState {
             worker,
             totals: RefCell::new(None),
             transactions: TransactionsCache::default(),
+            date: DateHeader::default(),
+            difficulties: ShownDifficulties::default(),
         })
     }
 
@@ -56,6 +62,16 @@ impl HttpState {
     /// The present template's transactions, as miners over JSON-RPC get them.
     pub fn transactions(&self) -> &TransactionsCache {
         &self.transactions
+    }
+
+    /// The date of answers.
+    pub(crate) fn date(&self) -> &DateHeader {
+        &self.date
+    }
+
+    /// How difficulties are shown.
+    pub fn difficulties(&self) -> &ShownDifficulties {
+        &self.difficulties
     }
 
     /// Room for bodies that are on their way.

@@ -1,7 +1,8 @@
 //! The front of one I/O thread: starts a session for each newcomer, and brings all of them the news.
 //!
-//! It owns the way to each session. New work is taken in once, then each session is poked to tell its own miner;
-//! and in turns, so that it never is all at once, each is poked to look at its own time-outs.
+//! It owns the sessions. New work is taken in once and then written to one session after the other, to those that
+//! hash most first; between some and the next, the thread reads and answers as ever. In turns, so that it never is all
+//! at once, each session looks at its own time-outs.
 
 use std::rc::Rc;
 
@@ -15,15 +16,16 @@ use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
 use super::messages::{LetGo, Newcomer};
-use super::session::{News, StratumSession};
+use super::roster::{Roster, TURNS};
+use super::session::{News, SessionHandle};
 use super::thread::Thread;
 
 /// Newcomers that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 4_096;
-/// How often some of the sessions are poked to look at themselves.
+/// How often some of the sessions look at themselves.
 const LOOK_EVERY: Span = Span::from_millis(500);
-/// The turns in which sessions are poked: each of them every so many looks.
-const TURNS: usize = 10;
+/// Sessions that hear of new work before the thread looks at what came meanwhile: half a millisecond's worth.
+const TELL_AT_ONCE: usize = 64;
 /// Sessions that are let go at once, and how long after them the next are: closing thousands must keep nobody waiting.
 const LET_GO_AT_ONCE: usize = 250;
 const LET_GO_EVERY: Span = Span::from_millis(25);
@@ -43,15 +45,11 @@ pub struct StratumDispatcher {
     thread: Rc<Thread>,
     subscribe: Port<Subscribe>,
     watch: Port<WatchMiners>,
-    /// By the turn in which each is poked. A session keeps its turn, whoever else leaves: else it could be passed
-    /// over again and again while many leave.
-    sessions: [Vec<Outbox<News>>; TURNS],
-    /// Sessions that did not take the last news of work, because their mailbox was full.
-    behind: Vec<Outbox<News>>,
-    /// The turn that the next newcomer gets.
-    newcomers_turn: usize,
+    sessions: Roster<SessionHandle>,
     turn: usize,
     is_leaving: bool,
+    /// New work is being told, some sessions at a time.
+    is_telling: bool,
     /// Sessions are being let go, some at a time.
     is_letting_go: bool,
 }
@@ -63,11 +61,10 @@ impl StratumDispatcher {
             thread: Rc::new(thread),
             subscribe,
             watch,
-            sessions: std::array::from_fn(|_| Vec::new()),
-            behind: Vec::new(),
-            newcomers_turn: 0,
+            sessions: Roster::default(),
             turn: 0,
             is_leaving: false,
+            is_telling: false,
             is_letting_go: false,
         }
     }
@@ -87,25 +84,18 @@ impl StratumDispatcher {
         }
     }
 
-    /// Tells every session; those that are gone are forgotten.
-    fn tell_all(&mut self, news: News) {
-        let behind = &mut self.behind;
-        for sessions in &mut self.sessions {
-            sessions.retain(|session| match session.tell(news) {
-                Ok(()) => true,
-                Err(AskError::Busy) => {
-                    // It has something to do already; it is told at the next look.
-                    behind.push(session.clone());
-                    true
-                }
-                Err(_) => false,
-            });
+    /// Tells the next sessions of the present work, and then those after them.
+    fn tell_next(&mut self, ctx: &mut Context<Self>) {
+        for session in self.sessions.next_to_tell(TELL_AT_ONCE) {
+            // Those that are gone are forgotten when they are looked at.
+            session.hear_of_work();
         }
-    }
-
-    fn admit(&mut self, session: Outbox<News>) {
-        self.sessions[self.newcomers_turn].push(session);
-        self.newcomers_turn = (self.newcomers_turn + 1) % TURNS;
+        self.is_telling = self.sessions.is_telling();
+        if self.is_telling {
+            // Until the sockets were looked at and whoever has something to read had a turn.
+            let others = wrap_future::<_, Self>(tokio::task::yield_now());
+            ctx.spawn(others.map(|(), this, ctx| this.tell_next(ctx)));
+        }
     }
 }
 
@@ -132,8 +122,8 @@ impl Handler<Newcomer> for StratumDispatcher {
             return;
         }
         let ip = newcomer.ip;
-        match StratumSession::new(newcomer, Rc::clone(&self.thread)) {
-            Ok(session) => self.admit(Outbox::new(&session.start())),
+        match SessionHandle::start(newcomer, Rc::clone(&self.thread)) {
+            Ok(session) => self.sessions.admit(session),
             Err(error) => log::debug!("the connection of {ip} was lost: {error}"),
         }
     }
@@ -143,10 +133,14 @@ impl Handler<WorkChanged> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, news: WorkChanged, ctx: &mut Self::Context) {
-        self.thread.set_work(news.0);
-        self.behind.clear();
+        let is_other = self.thread.set_work(news.0);
         if !self.thread.lets_go() {
-            self.tell_all(News::Work);
+            if is_other {
+                self.sessions.begin_telling();
+            }
+            if !self.is_telling {
+                self.tell_next(ctx);
+            }
         } else if !std::mem::replace(&mut self.is_letting_go, true) {
             self.let_go(ctx);
         }
@@ -157,9 +151,8 @@ impl Handler<MinerChanged> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, news: MinerChanged, _: &mut Self::Context) {
-        for session in self.sessions.iter().flatten() {
-            // One that has no room for it asks by itself within a minute.
-            let _told = session.tell(News::Recheck(news.0));
+        for session in self.sessions.iter() {
+            session.hear(News::Recheck(news.0));
         }
     }
 }
@@ -173,43 +166,23 @@ impl Handler<LookAtSessions> for StratumDispatcher {
     type Result = ();
 
     fn handle(&mut self, _: LookAtSessions, _: &mut Self::Context) {
-        for session in std::mem::take(&mut self.behind) {
-            if session.tell(News::Work) == Err(AskError::Busy) {
-                self.behind.push(session);
-            }
-        }
         self.turn = (self.turn + 1) % TURNS;
-        let sessions = &mut self.sessions[self.turn];
-        // A full mailbox is as good: the session is not asleep.
-        sessions.retain(|session| session.tell(News::Look) != Err(AskError::Gone));
-        if sessions.is_empty() {
-            sessions.shrink_to_fit();
-        }
+        self.sessions.look(self.turn, |session| {
+            session.hear(News::Look).then(|| session.earned())
+        });
     }
 }
 
 impl StratumDispatcher {
     /// Lets some sessions go, and then the next, unless there is work again.
     fn let_go(&mut self, ctx: &mut Context<Self>) {
-        let (mut told, mut let_go) = (0, 0);
-        for sessions in &mut self.sessions {
-            let from = sessions.len().saturating_sub(LET_GO_AT_ONCE - told);
-            told += sessions.len() - from;
-            let mut busy = sessions.split_off(from);
-            // It ends with this word. One that has something to do already hears it the next time.
-            busy.retain(|session| match session.tell(News::LetGo) {
-                Ok(()) => {
-                    let_go += 1;
-                    false
-                }
-                Err(error) => error == AskError::Busy,
-            });
-            sessions.append(&mut busy);
-        }
+        let sessions = self.sessions.take_last(LET_GO_AT_ONCE);
+        // It ends with this word.
+        let let_go = sessions.filter(|session| session.hear(News::LetGo)).count() as u64;
         if self.thread.peers.let_go.tell(LetGo(let_go)).is_err() {
             log::debug!("the gate is busy; {let_go} sessions that were let go are not counted");
         }
-        self.is_letting_go = self.thread.lets_go() && self.sessions.iter().any(|turn| !turn.is_empty());
+        self.is_letting_go = self.thread.lets_go() && !self.sessions.is_empty();
         if self.is_letting_go {
             ctx.run_later(LET_GO_EVERY.to_std(), |this, ctx| {
                 this.is_letting_go = this.thread.lets_go();
@@ -232,10 +205,13 @@ impl Handler<Ask<EndSessions>> for StratumDispatcher {
 
 impl StratumDispatcher {
     fn end_sessions(&mut self, reply: ReplyTo<()>, ctx: &mut Context<Self>) {
-        self.tell_all(News::End);
-        if self.sessions.iter().all(Vec::is_empty) || reply.is_abandoned() {
+        self.sessions.keep(|session| session.hear(News::End));
+        if self.sessions.is_empty() || reply.is_abandoned() {
             return reply.answer(());
         }
         ctx.run_later(LEAVING_EVERY.to_std(), |this, ctx| this.end_sessions(reply, ctx));
     }
 }
+
+#[cfg(test)]
+mod tests;

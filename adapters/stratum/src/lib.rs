@@ -4,9 +4,10 @@
 //! |---|---|
 //! | [`protocol`] | the text: lines, requests, answers; pure |
 //! | [`conversation`] | the state of a session and what each line does; no sockets |
-//! | [`session`] | one miner's connection, an actor |
+//! | [`session`] | one miner's connection |
 //! | [`transport`] | a connection's bytes, plain or through TLS |
-//! | [`dispatcher`] | the sessions of one I/O thread, an actor; it brings them new work |
+//! | [`dispatcher`] | owns the sessions of one I/O thread, an actor; it brings them new work |
+//! | [`roster`] | in which order they hear of it; pure |
 //! | [`thread`] | what the sessions of one thread share |
 //! | [`acceptor`] | accepts connections; owns caps, bans and extranonces, an actor |
 //! | [`messages`] | what acceptor, threads and sessions tell each other |
@@ -28,6 +29,7 @@ pub mod fuzzing;
 pub mod messages;
 pub mod penalties;
 pub mod protocol;
+pub mod roster;
 pub mod session;
 pub mod settings;
 pub mod thread;

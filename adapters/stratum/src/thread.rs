@@ -61,6 +61,8 @@ pub struct Thread {
     came: Cell<Moment>,
     /// Empty while somebody reads into it.
     scratch: Cell<Vec<u8>>,
+    /// Where new work is written for one session after the other.
+    page: Cell<Vec<u8>>,
 }
 
 impl Thread {
@@ -84,6 +86,7 @@ impl Thread {
             parts: RefCell::new(None),
             came: Cell::new(Moment::now()),
             scratch: Cell::new(Vec::new()),
+            page: Cell::new(Vec::new()),
         }
     }
 
@@ -92,11 +95,12 @@ impl Thread {
         self.clock.now()
     }
 
-    /// Takes new work in, and writes its notify once for all sessions.
-    pub fn set_work(&self, work: Arc<LiveWork>) {
+    /// Takes new work in, and writes its notify once for all sessions. Returns whether it is other work than before.
+    pub fn set_work(&self, work: Arc<LiveWork>) -> bool {
         let known = self.parts.borrow().as_ref().map(|parts| parts.template().id());
         let current = work.given();
-        if current.map(|template| template.id()) != known {
+        let is_other = current.map(|template| template.id()) != known;
+        if is_other {
             let parts = current.map(|template| {
                 Rc::new(NotifyParts::new(
                     Arc::clone(template),
@@ -107,6 +111,7 @@ impl Thread {
             self.came.set(Moment::now());
         }
         *self.work.borrow_mut() = work;
+        is_other
     }
 
     /// For how long a worker behind this address is kept out yet, if it is.
@@ -149,5 +154,16 @@ impl Thread {
     /// Gives the place to read into back.
     pub fn give_scratch_back(&self, scratch: Vec<u8>) {
         self.scratch.set(scratch);
+    }
+
+    /// An empty page to write new work on; give it back with [`Thread::give_page_back`].
+    pub fn take_page(&self) -> Vec<u8> {
+        self.page.take()
+    }
+
+    /// Gives the page back, whatever is written on it.
+    pub fn give_page_back(&self, mut page: Vec<u8>) {
+        page.clear();
+        self.page.set(page);
     }
 }

@@ -251,6 +251,28 @@ impl RecentShares {
         ShareClaim::New(Slot(header))
     }
 
+    /// Looks at where headers are kept that will be claimed next. One after the other each claim would wait for the
+    /// memory; together they wait once.
+    pub fn look_ahead<'a>(&self, headers: impl Iterator<Item = (TemplateId, &'a HeaderHash)>) {
+        for (template, hash) in headers {
+            if let Some(set) = self.sets.get(&template) {
+                set.headers.look_ahead(std::iter::once(self.key.of(hash)));
+            }
+        }
+    }
+
+    /// The headers that were claimed as these slots are in the ledger.
+    pub fn confirm_all(&mut self, claimed: impl Iterator<Item = (TemplateId, Slot, Sequence)> + Clone) {
+        for (template, slot, _) in claimed.clone() {
+            if let Some(set) = self.sets.get(&template) {
+                set.headers.look_ahead(std::iter::once(slot.0));
+            }
+        }
+        for (template, slot, sequence) in claimed {
+            self.confirm(template, slot, sequence);
+        }
+    }
+
     /// The header that was claimed as this slot is in the ledger, as `sequence`.
     pub fn confirm(&mut self, template: TemplateId, slot: Slot, sequence: Sequence) {
         // The template may have retired while its last shares were being committed.

@@ -24,7 +24,7 @@ pub struct StratumConfig {
     /// Bytes of the extranonce that miners roll.
     #[serde(deserialize_with = "readers::extranonce2_bytes")]
     pub extranonce2_bytes: usize,
-    /// Threads that serve sessions, as configured; 0 stands for one less than there are cores.
+    /// Threads that serve sessions, as configured; 0 stands for [`StratumConfig::io_threads`]'s choice.
     #[serde(with = "Whole::<0, 1024>")]
     pub threads: usize,
     /// Open connections over all listeners.
@@ -82,6 +82,16 @@ impl Default for StratumConfig {
 }
 
 impl StratumConfig {
+    /// How many I/O threads to start on a machine with `cores` cores: all but one, which the actors and the store need,
+    /// but both of two, since they leave half of theirs idle.
+    pub fn io_threads(&self, cores: usize) -> usize {
+        match self.threads {
+            0 if cores <= 2 => cores.max(1),
+            0 => cores - 1,
+            chosen => chosen,
+        }
+    }
+
     /// Every listener and the setting that it comes from: the one of `listen`, then the others.
     pub fn named_listeners(&self) -> Vec<(String, StratumListenerConfig)> {
         let number = |at| format!("stratum.listeners[{at}]");

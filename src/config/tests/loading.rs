@@ -79,6 +79,17 @@ fn workers_are_one_less_than_cores_and_at_least_one() {
 }
 
 #[test]
+fn stratum_has_a_thread_on_all_cores_but_one_and_both_of_two() {
+    let mut stratum = StratumConfig::default();
+    assert_eq!(
+        [1, 2, 3, 4, 8].map(|cores| stratum.io_threads(cores)),
+        [1, 2, 2, 3, 7]
+    );
+    stratum.threads = 5;
+    assert_eq!([1, 2, 8].map(|cores| stratum.io_threads(cores)), [5; 3]);
+}
+
+#[test]
 fn a_relative_store_path_lies_in_the_data_directory() {
     let file = |path: &str| {
         let config = load(&format!("[store]\npath = {path:?}"), &[]).unwrap();

@@ -4,14 +4,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dwarves_domain::ids::WorkerName;
+use dwarves_domain::ids::{WorkerId, WorkerName};
 use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::miners::{Ladders, Rig, RigAt};
 use dwarves_domain::share::ShareVerdict;
 use dwarves_domain::share::Submission;
 use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::work::JobKey;
 use tokio::sync::watch;
 
 use crate::ask::Outbox;
@@ -35,22 +34,27 @@ pub(super) enum Rigs {
 }
 
 impl Rigs {
+    /// Whose these shares are: the worker's that their request names, or theirs to whom their jobs were given.
     pub(super) fn of(
-        key: &JobKey,
-        source: Source,
         named: Option<&WorkerName>,
         shares: &[Option<Submission>],
+        given_to: impl Fn(&Submission) -> Option<WorkerId>,
     ) -> Self {
         if let Some(name) = named {
             return Self::One(Rig::Named(name.clone()));
         }
         let of_share = |share: &Option<Submission>| {
-            let fields = share
-                .as_ref()
-                .and_then(|share| key.open(&share.job_id, &source.miner()));
-            fields.map_or(Rig::Unknown, |fields| Rig::Numbered(fields.worker))
+            let worker = share.as_ref().and_then(&given_to);
+            worker.map_or(Rig::Unknown, Rig::Numbered)
         };
-        Self::Each(shares.iter().map(of_share).collect())
+        let mut rigs = shares.iter().map(of_share);
+        let Some(first) = rigs.next() else {
+            return Self::Each(Vec::new());
+        };
+        if rigs.clone().all(|rig| rig == first) {
+            return Self::One(first);
+        }
+        Self::Each([first].into_iter().chain(rigs).collect())
     }
 }
 

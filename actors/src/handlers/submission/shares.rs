@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::WorkerId;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::RejectedShare;
 use dwarves_domain::share::{Draft, Rejection, Submission};
@@ -51,7 +52,7 @@ impl SubmissionHandler {
         } = submit;
         let source = asker.source;
         if let Some(ladder) = &self.ladder {
-            asker.rigs = Rigs::of(&self.job_key, source, worker.as_ref(), &shares);
+            asker.rigs = Rigs::of(worker.as_ref(), &shares, |share| self.given_to(&miner, share));
             // Its shares are looked at all the same: there may be a block among them.
             if let Some(try_again) = ladder.kept_out(source, &asker.rigs, self.clock.now()) {
                 asker.refused = Some(Refusal::KeptOut { try_again });
@@ -94,6 +95,17 @@ impl SubmissionHandler {
             Err(rejected) => rejected,
         };
         self.refuse(miner, submission, rejected)
+    }
+
+    /// The worker to whom the job of a share was given, if it is this miner's.
+    fn given_to(&self, miner: &Hotkey, submission: &Submission) -> Option<WorkerId> {
+        match self.jobs.get(&submission.job_id) {
+            Some(job) => (job.owner() == *miner).then(|| job.worker()),
+            None => self
+                .job_key
+                .open(&submission.job_id, miner)
+                .map(|fields| fields.worker),
+        }
     }
 
     fn job_of(&mut self, miner: &Hotkey, submission: &Submission) -> Result<Arc<Job>, RejectedShare> {

@@ -68,6 +68,8 @@ impl Places {
             unread_since: Cell::new(None),
             is_gone: Cell::new(false),
             waker: RefCell::new(None),
+            has_more: Cell::new(false),
+            session: RefCell::new(None),
             gone_waker: RefCell::new(None),
         });
         self.next_number += 1;

@@ -8,6 +8,7 @@ use std::task::Poll;
 use actix_web::dev::ServiceRequest;
 use actix_web::{HttpMessage, HttpRequest};
 use dwarves_domain::network::host;
+use dwarves_domain::session::Session;
 
 use super::{BODY_OF_UNKNOWN_LENGTH, Connection, Connections};
 use crate::problem::{Code, Problem};
@@ -27,6 +28,16 @@ impl Line {
     /// Whether it serves operators alone.
     pub(crate) fn is_reserved(&self) -> bool {
         self.connection.is_reserved
+    }
+
+    /// The session that this very header opened on this connection before, which may have expired since.
+    pub(crate) fn session_of(&self, header: &[u8]) -> Option<Session> {
+        self.connection.session_of(header)
+    }
+
+    /// Remembers which session a header opens, if it is as short as those are that the pool gives the tokens for.
+    pub(crate) fn remember_session(&self, header: &[u8], session: Session) {
+        self.connection.remember_session(header, session);
     }
 
     pub(crate) fn new(connections: Rc<Connections>, connection: Rc<Connection>) -> Self {
@@ -122,7 +133,7 @@ impl Drop for Attending {
             connection.body_left.set(0);
         }
         connection.quiet_since.set(connections.looks.get());
-        connection.wake();
+        connection.read_on();
     }
 }
 

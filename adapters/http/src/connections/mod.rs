@@ -22,6 +22,7 @@ use std::task::Waker;
 
 use dwarves_domain::limits::{SharedLimit, SharedPermits};
 use dwarves_domain::network::{Subnet, host};
+use dwarves_domain::session::Session;
 
 pub mod handshake;
 mod head;
@@ -73,6 +74,10 @@ pub struct Connection {
     is_gone: Cell<bool>,
     /// Wakes it to read on.
     waker: RefCell<Option<Waker>>,
+    /// Reading was put off while there was something to read: nobody else will say so.
+    has_more: Cell<bool>,
+    /// The header by which a session was last opened here, and the session.
+    session: RefCell<Option<(Box<[u8]>, Session)>>,
     /// Wakes who waits for the client to go.
     gone_waker: RefCell<Option<Waker>>,
 }
@@ -86,6 +91,13 @@ impl Connection {
     fn wake(&self) {
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
+        }
+    }
+
+    /// Lets it read on what there is. Of what comes later it hears by itself.
+    fn read_on(&self) {
+        if self.has_more.take() {
+            self.wake();
         }
     }
 
@@ -103,14 +115,37 @@ impl Connection {
         }
     }
 
+    /// The session that this very header opened on this connection before, which may have expired since.
+    fn session_of(&self, header: &[u8]) -> Option<Session> {
+        let remembered = self.session.borrow();
+        let (known, session) = remembered.as_ref()?;
+        is_same(known, header).then_some(*session)
+    }
+
+    fn remember_session(&self, header: &[u8], session: Session) {
+        if header.len() <= SESSION_HEADER_MAX {
+            *self.session.borrow_mut() = Some((header.into(), session));
+        }
+    }
+
     /// The body of the present request has been read, as far as anybody wants it.
     pub fn body_is_read(&self) {
         self.body_left.set(0);
     }
 }
 
+/// The longest header that is remembered with its session: a token has 112 digits.
+const SESSION_HEADER_MAX: usize = 128;
+
 /// Stands for what is left of a body whose end is not known.
 const BODY_OF_UNKNOWN_LENGTH: u64 = u64::MAX;
+
+/// Whether two secrets are one. A proxy may bring a stranger's guess on a connection that knows another's: how long this
+/// takes tells how long the secret is, and nothing else of it.
+fn is_same(known: &[u8], presented: &[u8]) -> bool {
+    let differences = known.iter().zip(presented).fold(0, |all, (a, b)| all | (a ^ b));
+    known.len() == presented.len() && std::hint::black_box(differences) == 0
+}
 
 /// All connections of a worker. An HTTP worker is one thread.
 #[derive(Debug)]

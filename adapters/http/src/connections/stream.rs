@@ -109,6 +109,7 @@ impl ClientStream {
     /// Waits until reading is allowed again. Meanwhile it is noticed if the client is gone.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.sleep(cx);
+        self.connection.has_more.set(!self.ahead.is_empty());
         if !self.ahead.is_empty() {
             return Poll::Pending;
         }
@@ -120,7 +121,10 @@ impl ClientStream {
         match peeked {
             Ok(0) => Poll::Ready(Ok(())),
             // There is more to read, and so nothing to learn before that was read.
-            Ok(_) => Poll::Pending,
+            Ok(_) => {
+                self.connection.has_more.set(true);
+                Poll::Pending
+            }
             Err(error) => Poll::Ready(Err(error)),
         }
     }

@@ -119,7 +119,9 @@ pub async fn submit(
     let results = judged.map_err(refused)?.into_iter().enumerate();
     body::ok(&SubmitAnswer {
         results: results
-            .map(|(place, verdict)| answers::share_result(verdict, blocks.contains(&place)))
+            .map(|(place, verdict)| {
+                answers::share_result(verdict, blocks.contains(&place), state.difficulties())
+            })
             .collect(),
     })
 }

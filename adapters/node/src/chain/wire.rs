@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
 
 use dwarves_domain::ids::HeaderHash;
 use serde::de::{Error as _, Visitor};
@@ -9,11 +11,20 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// A text that `T` is read from.
-fn parsed<'de, D: Deserializer<'de>, T: std::str::FromStr<Err: std::fmt::Display>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(D::Error::custom)
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: fmt::Display>>(deserializer: D) -> Result<T, D::Error> {
+    struct TextVisitor<T>(PhantomData<T>);
+    impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextVisitor<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    deserializer.deserialize_str(TextVisitor(PhantomData))
 }
 
 /// Bytes in hex, of any length. A template has megabytes of them and miners wait for it, so they are decoded where
@@ -28,9 +39,11 @@ fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<u8>, E> {
-            let mut bytes = vec![0; text.len() / 2];
-            hex::decode_to_slice(text, &mut bytes).map_err(E::custom)?;
-            Ok(bytes)
+            // The decoder passes over such a beginning.
+            if let [b'0', b'x' | b'X', ..] = text.as_bytes() {
+                return Err(E::custom("hex that begins with 0x"));
+            }
+            const_hex::decode(text).map_err(E::custom)
         }
     }
     deserializer.deserialize_str(HexVisitor)
@@ -172,4 +185,54 @@ pub(super) struct HeaderJson {
 pub(super) struct BlockJson {
     pub(super) time: u32,
     pub(super) tx: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(data: &str) -> Result<Vec<u8>, serde_json::Error> {
+        let txid = "00".repeat(32);
+        let json = format!(r#"{{"data":"{data}","txid":"{txid}","hash":"{txid}","depends":[1],"weight":4}}"#);
+        serde_json::from_str::<TransactionJson>(&json).map(|transaction| transaction.data)
+    }
+
+    #[test]
+    fn what_is_no_hex_is_refused() {
+        for wrong in [
+            "0",
+            "0x00",
+            "0X00",
+            "0g",
+            "g0",
+            " 00",
+            "00 ",
+            "ä0",
+            "00000000000000000000000000000000-0",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(read("").unwrap(), Vec::<u8>::new());
+        // An escape means what it says.
+        assert_eq!(read("\\u0030a").unwrap(), [0x0a]);
+    }
+
+    proptest! {
+        #[test]
+        fn hex_of_any_length_and_case_is_what_another_decoder_reads(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200), upper in any::<bool>(),
+            at in any::<prop::sample::Index>(), digit in any::<u8>(),
+        ) {
+            let text = if upper { hex::encode_upper(&bytes) } else { hex::encode(&bytes) };
+            prop_assert_eq!(&read(&text).unwrap(), &bytes);
+            if !text.is_empty() && (0x20..0x7f).contains(&digit) && !b"\"\\".contains(&digit) {
+                let mut changed = text.into_bytes();
+                let at = at.index(changed.len());
+                changed[at] = digit;
+                let changed = String::from_utf8(changed).unwrap();
+                prop_assert_eq!(read(&changed).ok(), hex::decode(&changed).ok());
+            }
+        }
+    }
 }

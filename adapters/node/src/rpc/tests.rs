@@ -234,3 +234,66 @@ async fn a_full_queue_refuses_and_abandoned_calls_are_not_made() {
         "the first and the last call alone were made"
     );
 }
+
+/// One reading or two: an answer means the same, and nothing of a longer one before it is left.
+#[actix::test]
+async fn answers_of_every_form_are_told_apart() {
+    let long = format!(
+        r#"{{"result": "{}", "error": null, "id": 1}}"#,
+        "x".repeat(100_000)
+    );
+    let long: &'static str = Box::leak(long.into_boxed_str());
+    type Expected = fn(&Result<Option<String>, RpcError>) -> bool;
+    let table: [(u16, &'static str, Expected); 10] = [
+        (200, r#"{"result": "a", "error": null, "id": 1}"#, |answer| {
+            *answer == Ok(Some("a".to_owned()))
+        }),
+        (200, r#"{"jsonrpc": "2.0", "result": "a"}"#, |answer| {
+            *answer == Ok(Some("a".to_owned()))
+        }),
+        (200, r#"{"result": null, "error": null}"#, |answer| {
+            *answer == Ok(None)
+        }),
+        (200, r#"{"error": null}"#, |answer| *answer == Ok(None)),
+        (
+            500,
+            r#"{"result": null, "error": {"code": -1, "message": "no"}}"#,
+            |answer| matches!(answer, Err(RpcError::Refused { code: -1, .. })),
+        ),
+        (200, r#"{"error": {"code": -1}}"#, |answer| {
+            matches!(answer, Err(RpcError::Refused { code: -1, .. }))
+        }),
+        (200, r#"{"result": "a", "error": {"code": -1}}"#, |answer| {
+            matches!(answer, Err(RpcError::Refused { code: -1, .. }))
+        }),
+        (500, r#"{"result": 7, "error": {"code": -1}}"#, |answer| {
+            matches!(answer, Err(RpcError::Refused { code: -1, .. }))
+        }),
+        (
+            200,
+            r#"{"result": 7, "error": null}"#,
+            |answer| matches!(answer, Err(RpcError::Unknown(why)) if why.starts_with("its result is not understood")),
+        ),
+        (
+            200,
+            r#"{"result": "a", "error": null"#,
+            |answer| matches!(answer, Err(RpcError::Unknown(why)) if why.contains("without JSON-RPC")),
+        ),
+    ];
+    let calls = AtomicUsize::new(0);
+    let client = scripted(move |_| {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        let (status, body, _) = table[call / 2 % table.len()];
+        if call % 2 == 0 {
+            Act::Raw(200, long)
+        } else {
+            Act::Raw(status, body)
+        }
+    });
+    for (_, body, is_expected) in table {
+        let before: String = client.call("x", json!([])).await.unwrap();
+        assert_eq!(before.len(), 100_000);
+        let answer = client.call("x", json!([])).await;
+        assert!(is_expected(&answer), "{body}: {answer:?}");
+    }
+}

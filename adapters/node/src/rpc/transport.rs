@@ -1,5 +1,6 @@
 //! One call and its answer, over one connection.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,6 +15,9 @@ use super::error::{RpcError, cleaned};
 
 /// The longest answer worth reading, in bytes: a full block's template as hex is 8 MB, a wallet's history more.
 const ANSWER_LEN_MAX: u64 = 64 * 1024 * 1024;
+/// The place for answers is kept for the next, since miners wait for a template while new memory is made for it; but no
+/// more than so many bytes of it.
+const PLACE_LEN_MAX: usize = 16 * 1024 * 1024;
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection is kept for the next call. Nodes close theirs after 30 s, and a call on a connection
@@ -41,6 +45,15 @@ pub(super) struct Transport {
     endpoint: Endpoint,
     /// The login as it was read last.
     authorization: Option<String>,
+    /// Where the next answer is read to.
+    place: Vec<u8>,
+}
+
+/// An answer as nearly all are: with a result and without an error.
+#[derive(Deserialize)]
+struct Plain<T> {
+    result: T,
+    error: Option<NodeError>,
 }
 
 /// An answer in either style: without `result`, or with `result` null, beside an error.
@@ -75,23 +88,33 @@ impl Transport {
             agent,
             endpoint,
             authorization: None,
+            place: Vec::new(),
         }
     }
 
     /// Makes one call and reads its result as a `T`.
     pub(super) fn call<T: DeserializeOwned>(&mut self, call: &Call) -> Result<T, RpcError> {
+        let mut place = std::mem::take(&mut self.place);
+        let result = self.call_into(call, &mut place);
+        if place.capacity() <= PLACE_LEN_MAX {
+            self.place = place;
+        }
+        result
+    }
+
+    fn call_into<T: DeserializeOwned>(&mut self, call: &Call, answer: &mut Vec<u8>) -> Result<T, RpcError> {
         let body = json!({"jsonrpc": "1.0", "id": "dwarves", "method": call.method, "params": call.params});
         let body = body.to_string();
         if self.authorization.is_none() {
             self.authorization = self.endpoint.authorization()?;
         }
-        let (mut status, mut answer) = self.post(call, &body)?;
+        let mut status = self.post(call, &body, answer)?;
         if status == UNAUTHORIZED && self.endpoint.has_cookie() {
             // The node was started again and wrote another cookie. It did not look at the call.
             let fresh = self.endpoint.authorization()?;
             if fresh != self.authorization {
                 self.authorization = fresh;
-                (status, answer) = self.post(call, &body)?;
+                status = self.post(call, &body, answer)?;
             }
         }
         match status {
@@ -102,12 +125,13 @@ impl Transport {
             FORBIDDEN => Err(RpcError::Unauthorized(
                 "it takes no calls from this machine (rpcallowip)".to_owned(),
             )),
-            OVERLOADED => Err(RpcError::Busy(cleaned(&String::from_utf8_lossy(&answer)))),
-            _ => result_of(status, &answer),
+            OVERLOADED => Err(RpcError::Busy(cleaned(&String::from_utf8_lossy(answer)))),
+            _ => result_of(status, answer),
         }
     }
 
-    fn post(&self, call: &Call, body: &str) -> Result<(u16, Vec<u8>), RpcError> {
+    /// Posts a call, reads the answer, and gives its status.
+    fn post(&self, call: &Call, body: &str, answer: &mut Vec<u8>) -> Result<u16, RpcError> {
         let mut request = Request::post(self.endpoint.url_for(call.wallet.as_deref()))
             .header("Content-Type", "application/json");
         if let Some(authorization) = &self.authorization {
@@ -123,17 +147,19 @@ impl Transport {
             .build();
         let mut response = self.agent.run(request).map_err(no_answer)?;
         let status = response.status().as_u16();
-        let answer = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_LEN_MAX)
-            .read_to_vec()
-            .map_err(|error| RpcError::Unknown(error.to_string()))?;
-        Ok((status, answer))
+        answer.clear();
+        let mut body = response.body_mut().with_config().limit(ANSWER_LEN_MAX).reader();
+        body.read_to_end(answer)
+            .map_err(|error| RpcError::Unknown(ureq::Error::from(error).to_string()))?;
+        Ok(status)
     }
 }
 
 fn result_of<T: DeserializeOwned>(status: u16, answer: &[u8]) -> Result<T, RpcError> {
+    // In one reading, for a template is long. What else there may be is told apart below.
+    if let Ok(Plain { result, error: None }) = serde_json::from_slice(answer) {
+        return Ok(result);
+    }
     // Errors are a JSON body with status 500 or 404, so the body is what counts.
     let answer: Answer<'_> = serde_json::from_slice(answer).map_err(|_| {
         RpcError::Unknown(format!(

@@ -24,10 +24,11 @@ pub enum Telling {
 pub(super) struct Told {
     template: TemplateId,
     previous: HeaderHash,
+    /// The network's target of the template.
+    network: CompactTarget,
     wanted: Difficulty,
-    /// What that came to: never harder than the block itself.
-    issued: Difficulty,
-    share_bits: CompactTarget,
+    /// What that came to with this network's target.
+    share: ShareTarget,
     /// How often template and share target were told before.
     telling: u8,
     time: u32,
@@ -38,7 +39,7 @@ impl Conversation {
     /// What the session issues, if it is mining.
     pub fn issued(&self) -> Option<Difficulty> {
         let told = self.told.filter(|_| self.is_mining())?;
-        Some(told.issued)
+        Some(told.share.issued)
     }
 
     /// Tells the present work, if the session is mining.
@@ -55,14 +56,30 @@ impl Conversation {
         if telling == Telling::IfNew && same_template.is_some_and(|told| told.wanted == wanted) {
             return;
         }
-        let (share_bits, issued, difficulty) = share_target(wanted, template, scene.rules.algorithm);
-        let before = same_template.filter(|told| told.share_bits == share_bits);
+        let chain = template.chain();
+        // Most blocks change neither: then nothing need be calculated.
+        let known = self
+            .told
+            .filter(|told| told.wanted == wanted && told.network == chain.bits);
+        let share = known.map_or_else(
+            || ShareTarget::of(wanted, template, scene.rules.algorithm),
+            |told| told.share,
+        );
+        let ShareTarget {
+            bits: share_bits,
+            told: difficulty,
+            ..
+        } = share;
+        let before = same_template.filter(|told| told.share.bits == share_bits);
         if let (Some(told), Telling::IfNew) = (before, telling) {
             // Another wish beyond the block's own difficulty comes to the same work.
-            self.told = Some(Told { wanted, ..told });
+            self.told = Some(Told {
+                wanted,
+                share,
+                ..told
+            });
             return;
         }
-        let chain = template.chain();
         if let Some(miner_mask) = self.miner_mask {
             let mask = miner_mask & chain.version_mask;
             if mask != self.told_mask {
@@ -88,9 +105,9 @@ impl Conversation {
         self.told = Some(Told {
             template: template.id(),
             previous: chain.previous,
+            network: chain.bits,
             wanted,
-            issued,
-            share_bits,
+            share,
             telling: telling_again,
             time,
             at: scene.now,
@@ -116,25 +133,36 @@ impl Conversation {
     }
 }
 
-/// The share target of a job of `template` that is wanted at this difficulty, the difficulty that is issued so, and
-/// how the miner is told it: a share is never harder than the block itself, and never harder than what the miner was
-/// told.
-fn share_target(
-    wanted: Difficulty,
-    template: &Template,
-    algorithm: Algorithm,
-) -> (CompactTarget, Difficulty, f64) {
-    let network = template.network_target();
-    let target = wanted.target().no_harder_than(network);
-    let bits = target.rounded_up_to_compact().to_compact();
-    if target == network {
-        // A hair below, so that no rounding by the miner makes it throw a block away.
-        let issued = network.difficulty();
-        return (bits, issued, scale::to_wire(issued, algorithm) * (1.0 - 1e-9));
+/// The share target of a job that is wanted at some difficulty: a share is never harder than the block itself, and never
+/// harder than what the miner was told.
+#[derive(Clone, Copy, Debug)]
+struct ShareTarget {
+    bits: CompactTarget,
+    /// The difficulty that is issued so.
+    issued: Difficulty,
+    /// How the miner is told it.
+    told: f64,
+}
+
+impl ShareTarget {
+    fn of(wanted: Difficulty, template: &Template, algorithm: Algorithm) -> Self {
+        let network = template.network_target();
+        let target = wanted.target().no_harder_than(network);
+        let bits = target.rounded_up_to_compact().to_compact();
+        if target == network {
+            // A hair below, so that no rounding by the miner makes it throw a block away.
+            let issued = network.difficulty();
+            let told = scale::to_wire(issued, algorithm) * (1.0 - 1e-9);
+            return Self { bits, issued, told };
+        }
+        let told = shortest_decimal(scale::to_wire(wanted, algorithm), |wire| {
+            let meant = scale::from_wire(wire, algorithm);
+            meant.is_some_and(|meant| meant.target().rounded_up_to_compact().to_compact() == bits)
+        });
+        Self {
+            bits,
+            issued: wanted,
+            told,
+        }
     }
-    let told = shortest_decimal(scale::to_wire(wanted, algorithm), |wire| {
-        let meant = scale::from_wire(wire, algorithm);
-        meant.is_some_and(|meant| meant.target().rounded_up_to_compact().to_compact() == bits)
-    });
-    (bits, wanted, told)
 }

@@ -1,9 +1,13 @@
-//! One miner's connection: an actor that owns its socket, its conversation and what is under way for it.
+//! One miner's connection: its socket, its conversation and what is under way for it.
 //!
-//! Everything happens in one future (`Pump`), which the actor's context polls whenever the socket, an answer or
-//! a message wakes it: read what there is, handle whole lines, write what is due. What one read brought goes to
-//! the submission handler as one message, and what one commit answered goes out as one write. There are no
-//! buffers while there is nothing in them: reading goes through a place that the thread's sessions share.
+//! Nearly everything happens in one future (`Pump`), which runs whenever the socket, an answer or the dispatcher
+//! wakes it: read what there is, handle whole lines, write what is due. What one read brought goes to the submission
+//! handler as one message, and what one commit answered goes out as one write. There are no buffers while there is
+//! nothing in them: reading goes through a place that the thread's sessions share, and so does new work.
+//!
+//! A session is no actor of its own. It belongs to its thread's dispatcher, an actor, and its future runs on the same
+//! thread, so that the dispatcher can write new work to thousands of sessions one after the other: a message and a
+//! wake-up for each would take longer than the text.
 //!
 //! | module | its one job |
 //! |---|---|
@@ -13,16 +17,16 @@
 //! | `pending_answers` | answers that are waited for, in the order of their requests |
 //! | `span` | what the lines of the log belong to that a session says |
 //! | `keepalive` | time-outs, keep-alive, and whether workers are still welcome |
+//! | `news` | what the dispatcher brings, above all new work |
 //! | `leaving` | why a session ends, and what is said and looked at before |
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Context as Wake, Poll, ready};
+use std::task::{Context as Wake, Poll, Waker, ready};
 
-use actix::fut::ActorFuture;
-use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
@@ -40,6 +44,7 @@ mod handshake;
 mod input;
 mod keepalive;
 mod leaving;
+mod news;
 mod pending_answers;
 mod span;
 
@@ -50,17 +55,12 @@ use keepalive::Checking;
 use leaving::End;
 use pending_answers::DueQueue;
 
-/// News that may wait for one session: it has little to say to it.
-const MAILBOX_CAPACITY: usize = 2;
 /// Reads of one turn, after which other sessions of the thread have theirs.
 const READS_PER_TURN: usize = 4;
 
 /// News from the front.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, actix::Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// There is new work.
-    Work,
     /// Look at time-outs.
     Look,
     /// Answer what was asked, and end.
@@ -71,8 +71,53 @@ pub enum News {
     LetGo,
 }
 
-/// The actor of one connection.
-pub struct StratumSession {
+/// The way to a session. It ends when its connection does, whoever still knows the way.
+pub struct SessionHandle(Weak<Seat>);
+
+/// Where a session lives. It is boxed, so that what stays behind while somebody knows the way is some words.
+type Seat = RefCell<Box<StratumSession>>;
+
+impl SessionHandle {
+    /// Begins a session with this newcomer, on this thread.
+    ///
+    /// # Errors
+    /// If its connection cannot be used on this thread.
+    pub fn start(newcomer: Newcomer, thread: Rc<Thread>) -> std::io::Result<Self> {
+        let session = StratumSession::new(newcomer, thread)?;
+        session
+            .span
+            .in_scope(|| tracing::debug!("session begins ip={}", session.ip));
+        let session = Rc::new(Seat::new(Box::new(session)));
+        let handle = Self(Rc::downgrade(&session));
+        tokio::task::spawn_local(Pump(session));
+        Ok(handle)
+    }
+
+    /// Brings news. Returns whether there is anybody to bring them to.
+    pub fn hear(&self, news: News) -> bool {
+        self.with(|session| session.hear(news)).is_some()
+    }
+
+    /// Tells the miner at once that there is new work, as far as its connection takes it. Returns whether there is
+    /// anybody to tell.
+    pub fn hear_of_work(&self) -> bool {
+        self.with(|session| session.hear_of_work()).is_some()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut StratumSession) -> T) -> Option<T> {
+        let session = self.0.upgrade()?;
+        // Its own future is not running now: a thread runs one thing at a time.
+        Some(act(&mut session.borrow_mut()))
+    }
+
+    /// The difficulty that its shares have earned, which goes with its hashrate; 0 before the first, or if it is gone.
+    pub fn earned(&self) -> f32 {
+        self.with(|session| session.to_report()[1]).unwrap_or(0.0)
+    }
+}
+
+/// The state of one connection.
+struct StratumSession {
     thread: Rc<Thread>,
     listener: usize,
     ip: IpAddr,
@@ -105,16 +150,14 @@ pub struct StratumSession {
     is_let_go: bool,
     /// Why it ends at once.
     over: Option<End>,
+    /// Runs its future, once that has run for the first time.
+    waker: Option<Waker>,
     /// What the log says of it belongs together.
     span: Span,
 }
 
 impl StratumSession {
-    /// A session with this newcomer.
-    ///
-    /// # Errors
-    /// If its connection cannot be used on this thread.
-    pub fn new(newcomer: Newcomer, thread: Rc<Thread>) -> std::io::Result<Self> {
+    fn new(newcomer: Newcomer, thread: Rc<Thread>) -> std::io::Result<Self> {
         let stream = TcpStream::from_std(newcomer.stream)?;
         handshake::set_options(&stream)?;
         let now = thread.now();
@@ -152,6 +195,7 @@ impl StratumSession {
             leaving: None,
             is_let_go: false,
             over: None,
+            waker: None,
             span,
             thread,
         })
@@ -231,6 +275,25 @@ impl StratumSession {
 
     /// Writes what there is to write.
     fn poll_flush(&mut self, wake: &mut Wake<'_>) -> Result<(), End> {
+        if !self.poll_write(wake)? {
+            return Ok(());
+        }
+        // The memory goes back at once: there may be thousands of sessions that have nothing to say.
+        self.out = Vec::new();
+        self.written = 0;
+        self.poll_sent(wake)
+    }
+
+    /// Sees to it that what was written is on its way.
+    fn poll_sent(&mut self, wake: &mut Wake<'_>) -> Result<(), End> {
+        match self.transport.poll_flush(wake) {
+            Poll::Ready(Err(_)) => Err(End::Gone),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes what the connection takes. Returns whether that is all.
+    fn poll_write(&mut self, wake: &mut Wake<'_>) -> Result<bool, End> {
         while self.written < self.out.len() {
             match self.transport.poll_write(wake, &self.out[self.written..]) {
                 Poll::Ready(Ok(n)) if n > 0 => {
@@ -241,16 +304,10 @@ impl StratumSession {
                 Poll::Pending if self.unwritten() > self.thread.limits.unread_max => {
                     return Err(End::SlowReader);
                 }
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(false),
             }
         }
-        // The memory goes back at once: there may be thousands of sessions that have nothing to say.
-        self.out = Vec::new();
-        self.written = 0;
-        match self.transport.poll_flush(wake) {
-            Poll::Ready(Err(_)) => Err(End::Gone),
-            _ => Ok(()),
-        }
+        Ok(true)
     }
 
     fn unwritten(&self) -> usize {
@@ -258,58 +315,23 @@ impl StratumSession {
     }
 }
 
-impl Actor for StratumSession {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
-        self.span
-            .in_scope(|| tracing::debug!("session begins ip={}", self.ip));
-        ctx.spawn(Pump);
-    }
-
-    fn stopped(&mut self, _: &mut Self::Context) {
-        self.span.clone().in_scope(|| self.report());
-    }
-}
-
 /// The future in which a session lives. It ends with the session.
-struct Pump;
+struct Pump(Rc<Seat>);
 
-impl ActorFuture<StratumSession> for Pump {
+impl Future for Pump {
     type Output = ();
 
-    fn poll(
-        self: Pin<&mut Self>,
-        session: &mut StratumSession,
-        ctx: &mut Context<StratumSession>,
-        wake: &mut Wake<'_>,
-    ) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, wake: &mut Wake<'_>) -> Poll<()> {
+        let session = &mut *self.0.borrow_mut();
         let span = session.span.clone();
         let _said_of_it = span.enter();
+        if session.waker.is_none() {
+            session.waker = Some(wake.waker().clone());
+        }
         let end = ready!(session.pump(wake));
         session.look_for_blocks_at(end, wake);
         tracing::debug!("session ended ip={} why={end:?}", session.ip);
-        ctx.stop();
+        session.report();
         Poll::Ready(())
-    }
-}
-
-impl Handler<News> for StratumSession {
-    type Result = ();
-
-    /// Only notes what is to be done: the pump is polled right after.
-    fn handle(&mut self, news: News, _: &mut Self::Context) {
-        let span = self.span.clone();
-        let _said_of_it = span.enter();
-        match news {
-            News::Work => self.tell_work(Telling::IfNew),
-            News::Look => {
-                self.over = self.look();
-            }
-            News::End => self.leaving = Some(End::Stopping),
-            News::LetGo => self.is_let_go = true,
-            News::Recheck(miner) => self.recheck(&miner),
-        }
     }
 }

@@ -3,18 +3,21 @@
 //! Fingerprints are evenly spread, so a fingerprint's own value says where in the table it belongs; those that want one
 //! place stand in order behind it. Whoever looks for one stops at the first that is greater. A piece grows by an
 //! eighth when seven eighths of it are taken: what is in order stays in order, so that is one run over some hundred
-//! kilobytes, and no claim ever waits for all headers to be moved. 24 bytes a header, at four fifths to seven eighths: 27
-//! to 31 bytes.
+//! kilobytes, and no claim ever waits for all headers to be moved. A piece takes its memory in chunks of one size and
+//! keeps them, so nothing is left behind that is too small for what comes next. 24 bytes a header, at four fifths to seven
+//! eighths: 27 to 31 bytes.
 
 use super::fingerprint::Fingerprint;
 use crate::ids::Sequence;
 
 /// Headers of one piece, about, when all the room is one template's.
-const OF_ONE_PIECE: usize = 16_384;
+const OF_ONE_PIECE: usize = 32_768;
+/// Places of one chunk: 24 KiB.
+const CHUNK: usize = 1_024;
 /// The most pieces: 2 to the power of this.
 const PIECES_BITS_MAX: u32 = 16;
 /// The fewest places by which a piece grows.
-const GROWTH_MIN: usize = 8;
+const GROWTH_MIN: u32 = 8;
 /// Places behind a piece's last for those that stand behind their own.
 const BEHIND: usize = 8;
 /// The sequence of what has none yet. The ledger's numbers are 63 bits.
@@ -31,8 +34,9 @@ pub(super) struct Headers {
 /// Those whose fingerprints begin with the same bits.
 #[derive(Clone, Debug, Default)]
 struct Piece {
-    /// In order, each at its own place or behind it, with none free between the two.
-    places: Vec<Place>,
+    /// The places: in order, each header at its own or behind it, with none free between the two. All chunks but the last
+    /// are full ones.
+    chunks: Vec<Vec<Place>>,
     /// How many there are to be one's own.
     own: u32,
     taken: u32,
@@ -86,7 +90,7 @@ impl Headers {
     pub(super) fn get(&self, header: Fingerprint) -> Option<Seen> {
         let (piece, part) = self.whereabouts(header);
         let piece = &self.pieces[piece];
-        let place = piece.places.get(piece.find(header, part))?;
+        let place = piece.get(piece.find(header, part))?;
         (place.header == header).then(|| match place.sequence {
             PENDING => Seen::Pending,
             sequence => Seen::Committed(Sequence::new(sequence)),
@@ -99,7 +103,7 @@ impl Headers {
         let seen = headers.fold(0, |seen, header| {
             let (piece, part) = self.whereabouts(header);
             let piece = &self.pieces[piece];
-            let place = piece.places.get(Piece::own_place(part, piece.own));
+            let place = piece.get(Piece::own_place(part, piece.own));
             seen ^ place.map_or(0, |place| place.header.high)
         });
         std::hint::black_box(seen);
@@ -117,8 +121,8 @@ impl Headers {
         let (piece, part) = self.whereabouts(header);
         let piece = &mut self.pieces[piece];
         let at = piece.find(header, part);
-        if let Some(place) = piece.places.get_mut(at).filter(|place| place.header == header) {
-            place.sequence = sequence.get();
+        if piece.get(at).is_some_and(|place| place.header == header) {
+            piece.at(at).sequence = sequence.get();
         }
     }
 
@@ -137,82 +141,100 @@ impl Piece {
         (u128::from(part) * u128::from(own) >> 64) as usize
     }
 
+    fn get(&self, at: usize) -> Option<&Place> {
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)
+    }
+
+    /// A place that there is.
+    fn at(&mut self, at: usize) -> &mut Place {
+        &mut self.chunks[at / CHUNK][at % CHUNK]
+    }
+
     /// Where the header is, or where it would be: there is none greater before it.
     fn find(&self, header: Fingerprint, part: u64) -> usize {
         let mut at = Self::own_place(part, self.own);
-        while self.places.get(at).is_some_and(|place| place.header < header) {
+        while self.get(at).is_some_and(|place| place.header < header) {
             at += 1;
         }
         at
-    }
-
-    fn is_free(&self, at: usize) -> bool {
-        self.places[at].header == Fingerprint::NONE
     }
 
     fn insert(&mut self, header: Fingerprint, part: u64, bits: u32) {
         if self.taken >= self.own / 8 * 7 {
             self.grow(bits);
         }
-        let at = self.find(header, part);
-        let mut end = at;
-        while end < self.places.len() && !self.is_free(end) {
-            end += 1;
-        }
-        if end == self.places.len() {
-            self.places.reserve_exact(BEHIND);
-            self.places.push(FREE);
-        }
-        self.places.copy_within(at..end, at + 1);
-        self.places[at] = Place {
+        let mut place = Place {
             header,
             sequence: PENDING,
         };
+        // Those that are greater move on, up to the next free place.
+        let mut at = self.find(header, part);
+        while place.header != Fingerprint::NONE {
+            self.reach(at);
+            std::mem::swap(self.at(at), &mut place);
+            at += 1;
+        }
         self.taken += 1;
     }
 
     fn remove(&mut self, header: Fingerprint, part: u64, bits: u32) -> bool {
-        let at = self.find(header, part);
-        if self.places.get(at).is_none_or(|place| place.header != header) {
+        let mut at = self.find(header, part);
+        if self.get(at).is_none_or(|place| place.header != header) {
             return false;
         }
         // Those behind it that are not at their own places move up.
-        let mut end = at + 1;
-        while end < self.places.len() && !self.is_free(end) && self.own_of(end, bits) < end {
-            end += 1;
+        while let Some(next) = self.get(at + 1).copied()
+            && next.header != Fingerprint::NONE
+            && Self::own_place(next.header.high << bits, self.own) <= at
+        {
+            *self.at(at) = next;
+            at += 1;
         }
-        self.places.copy_within(at + 1..end, at);
-        self.places[end - 1] = FREE;
+        *self.at(at) = FREE;
         self.taken -= 1;
         true
     }
 
-    /// The own place of what is at this one.
-    fn own_of(&self, at: usize, bits: u32) -> usize {
-        Self::own_place(self.places[at].header.high << bits, self.own)
+    fn grow(&mut self, bits: u32) {
+        let mut headers = Vec::with_capacity(self.taken as usize);
+        for place in self.chunks.iter_mut().flatten() {
+            if place.header != Fingerprint::NONE {
+                headers.push(std::mem::replace(place, FREE));
+            }
+        }
+        // The setting's range ends far below.
+        let more = (self.own / 8).max(GROWTH_MIN);
+        self.own = self.own.saturating_add(more);
+        self.extend_to(self.own as usize + BEHIND);
+        let mut next = 0;
+        for place in headers {
+            let at = Self::own_place(place.header.high << bits, self.own).max(next);
+            self.reach(at);
+            *self.at(at) = place;
+            next = at + 1;
+        }
     }
 
-    fn grow(&mut self, bits: u32) {
-        let own = self.own as usize + (self.own as usize / 8).max(GROWTH_MIN);
-        // The setting's range ends far below.
-        let own = u32::try_from(own).unwrap_or(u32::MAX);
-        let mut places = Vec::with_capacity(own as usize + BEHIND);
-        for place in &self.places {
-            if place.header == Fingerprint::NONE {
-                continue;
-            }
-            let at = Self::own_place(place.header.high << bits, own);
-            if at > places.len() {
-                places.resize(at, FREE);
-            }
-            if places.len() == places.capacity() {
-                places.reserve_exact(BEHIND);
-            }
-            places.push(*place);
+    /// Makes sure that there is this place: more than some seldom stand behind the last.
+    fn reach(&mut self, at: usize) {
+        if self.get(at).is_none() {
+            self.extend_to(at + BEHIND);
         }
-        let len = places.len().max(own as usize);
-        places.resize(len, FREE);
-        (self.places, self.own) = (places, own);
+    }
+
+    /// Makes it so many places, the new ones free.
+    fn extend_to(&mut self, places: usize) {
+        let count = places.div_ceil(CHUNK).max(self.chunks.len());
+        self.chunks.resize_with(count, Vec::new);
+        for (number, chunk) in self.chunks.iter_mut().enumerate() {
+            let wanted = places.saturating_sub(number * CHUNK).min(CHUNK);
+            if chunk.len() < wanted {
+                // A piece of a small set takes no more than it needs.
+                let room = if count > 1 { CHUNK } else { wanted };
+                chunk.reserve_exact(room - chunk.len());
+                chunk.resize(wanted, FREE);
+            }
+        }
     }
 }
 
