@@ -322,11 +322,9 @@ impl RecentShares {
             set.headers
                 .look_ahead(together.iter().map(|(_, header, ..)| *header));
             for (_, header, sequence, jobs) in together.drain(..) {
-                if set.headers.get(header).is_some() {
+                if !set.headers.restore(header, sequence) {
                     continue;
                 }
-                set.headers.insert(header);
-                set.headers.set(header, sequence);
                 self.len += 1;
                 let holders = &mut self.holders;
                 let of_job = set.jobs.entry(jobs.mark).or_insert_with(|| OfJob {
@@ -337,6 +335,11 @@ impl RecentShares {
                 holders.held[of_job.holder as usize].1 += 1;
             }
         }
+    }
+
+    /// All that the store knows is restored: room that was made for more is given back.
+    pub fn settle(&mut self) {
+        self.sets.values_mut().for_each(|set| set.headers.settle());
     }
 
     /// The place in the ledger of a header that was claimed, if it has one by now.
