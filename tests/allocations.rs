@@ -385,7 +385,7 @@ fn a_remembered_header_takes_few_bytes() {
         }
     }
     println!("bytes of a remembered header: {worst:.1} at most");
-    assert!(worst >= 24.0 && worst <= REMEMBERED_MAX, "{worst} bytes a header");
+    assert!((24.0..=REMEMBERED_MAX).contains(&worst), "{worst} bytes a header");
     let before = held.bytes_current;
     let over = allocation_counter::measure(|| {
         recent.retire(template.next(), Timestamp::from_millis(0));

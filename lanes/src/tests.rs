@@ -97,6 +97,39 @@ proptest! {
     }
 }
 
+/// Everything that each kind does, once and with one message more than it has lanes: so little that Miri gets through it.
+#[test]
+fn every_kind_does_everything_once() {
+    let header = |n: usize| std::array::from_fn(|at| (80 * n + at) as u8);
+    let done_by = |kind: Kind, count: usize| {
+        // As it is, without the test that comes before its use.
+        let lanes = Lanes { kind, for_few: kind };
+        let headers: Vec<[u8; 80]> = (0..count).map(header).collect();
+        let tails: Vec<Block> = (0..count).map(|n| [n as u8; BLOCK_LEN]).collect();
+        let mut hashes = vec![[0; 32]; 3 * count];
+        let (names, others) = hashes.split_at_mut(count);
+        let (roots, scrypts) = others.split_at_mut(count);
+        lanes.headers(&headers, names);
+        lanes.merkle_roots(&INITIAL, &tails, &[[9; 32]], roots);
+        lanes.scrypt_of(2, &headers, scrypts, &mut ScryptMemory::new());
+        let mut states = vec![INITIAL; count];
+        lanes.compress(&mut states, &tails);
+        let mut found = Vec::new();
+        lanes.scan(
+            &Scan::new(&header(1)),
+            u32::MAX,
+            count as u32,
+            u32::MAX / 2,
+            &mut found,
+        );
+        (hashes, states, found)
+    };
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_here()) {
+        let count = kind.width() + 1;
+        assert_eq!(done_by(kind, count), done_by(Kind::Plain, count), "{kind}");
+    }
+}
+
 /// What this thread had of a processor, so that other programs do not count. Linux alone says so.
 pub(crate) fn cpu_time() -> Duration {
     let said = std::fs::read_to_string("/proc/thread-self/schedstat").expect("measured on Linux");

@@ -18,7 +18,7 @@ CREDITED, BALANCES, WORKERS = "credited_blocks", "balances", "workers"
 PAYOUTS, PARTS = "payouts", "payout_parts"
 # Double entry: the table, and the columns of which one says what moved the money. The entries of each such thing add up
 # to 0.
-JOURNAL = "journal"
+JOURNAL, ROUND_ENTRIES, PACKED_CREDITS = "journal", "round_entries", "packed_credits"
 OWNERS = ("round", "payout")
 
 # Rows are added and never change; by the column that numbers them, if there is one.
@@ -30,7 +30,14 @@ APPENDED = {
     CREDITED: None,
     "block_credits": None,
     JOURNAL: "id",
+    ROUND_ENTRIES: "round",
+    PACKED_CREDITS: "id",
+    "credit_marks": None,
 }
+ACCOUNTS = (
+    *("chain", "emission", "fee_immature", "fee", "reserve_immature", "reserve", "network_fees"),
+    *("miner_immature", "miner_payable", "miner_in_flight", "miner_paid"),
+)
 # Rows go on, and these columns of them never change.
 LASTING = {
     BLOCKS: "id, hash, height, reward, found_at",
@@ -155,16 +162,64 @@ def shares_of(db, after=0):
 
 
 def units_of(half_steps):
-    """Work as the API writes it, from what the ledger stores: 16 bytes, of which 2 * 10^28 are one unit."""
-    whole, rest = divmod(int.from_bytes(half_steps, "big"), 2 * 10**28)
+    """Work as the API writes it, from what the ledger stores, of which 2 * 10^28 are one unit."""
+    whole, rest = divmod(half_steps, 2 * 10**28)
     fraction = f"{rest * 5:029}".rstrip("0")
     return f"{whole}.{fraction}" if fraction else f"{whole}"
 
 
+def numbers(blob):
+    """The numbers of a blob of a round: 7 bits a byte, the lowest first."""
+    number, shift = 0, 0
+    for byte in blob:
+        number, shift = number | (byte & 0x7F) << shift, shift + 7
+        if byte < 0x80:
+            yield number
+            number, shift = 0, 0
+    assert shift == 0, "a number ends with the blob"
+
+
+def credited_miners(db):
+    return dict(db.execute("SELECT number, hotkey FROM credited_miners"))
+
+
+def round_entries(db):
+    """Every entry of `round_entries`: its round, account, hotkey and what came or went."""
+    miners = credited_miners(db)
+    for round_id, blob in db.execute(f"SELECT round, entries FROM {ROUND_ENTRIES} ORDER BY round"):
+        of_blob = numbers(blob)
+        for account in of_blob:
+            hotkey = miners[next(of_blob)] if account >= 7 else b""
+            doubled = next(of_blob)
+            yield round_id, ACCOUNTS[account], hotkey, -(doubled + 1) // 2 if doubled & 1 else doubled // 2
+
+
+def credits_of(db):
+    """Every credit: whose, of which round, for how many half-steps, how much, of what kind."""
+    for hotkey, round_id, half_steps, amount, kind in db.execute(f"SELECT hotkey, round, half_steps, amount, kind FROM {CREDITS} ORDER BY id"):
+        yield hotkey, round_id, int.from_bytes(half_steps, "big"), amount, kind
+    miners = credited_miners(db)
+    for round_id, kind, blob in db.execute(f"SELECT round, kind, credits FROM {PACKED_CREDITS} ORDER BY id"):
+        of_blob = numbers(blob)
+        for miner in of_blob:
+            _back, half_steps, amount = next(of_blob), next(of_blob), next(of_blob)
+            yield miners[miner], round_id, half_steps, amount, kind
+
+
+def uneven_rounds(db):
+    """Rounds whose packed entries do not add up to 0, with what they add up to."""
+    sums = collections.Counter()
+    for round_id, _account, _hotkey, delta in round_entries(db):
+        sums[round_id] += delta
+    return [(round_id, total) for round_id, total in sums.items() if total != 0]
+
+
 def folded(db):
-    """What the entries of the journal add up to, by account and hotkey."""
+    """What all entries add up to, by account and hotkey."""
     sums = collections.Counter()
     for account, hotkey, delta in db.execute(f"SELECT account, hotkey, delta FROM {JOURNAL}"):
+        sums[account, hotkey] += delta
+    for _round, account, hotkey, delta in round_entries(db):
         sums[account, hotkey] += delta
     return {account: amount for account, amount in sums.items() if amount != 0}
 
@@ -281,6 +336,7 @@ class Journals:
                 f"SELECT {owner}, SUM(delta) FROM {JOURNAL} WHERE {owner} IS NOT NULL GROUP BY {owner} HAVING SUM(delta) <> 0"
             ).fetchall()
             self.says(f"the entries of every {owner} add up to 0", uneven)
+        self.says("the entries of every round add up to 0", uneven_rounds(db))
         sums, stored = folded(db), balances(db)
         self.says("all entries add up to 0", [total for total in [sum(sums.values())] if total != 0])
         other = [
@@ -330,8 +386,9 @@ class Journals:
         rounds = {row[0]: row[1:] for row in db.execute(f"SELECT id, reward, fee, credited, kept FROM {ROUNDS}")}
         shown = operator.rounds.items()
         self.says("every round that was shown is there", [(k, v, rounds.get(k)) for k, v in shown if rounds.get(k) != v])
-        sql = f"SELECT lower(hex(hotkey)), round, half_steps, abs(amount), kind FROM {CREDITS}"
-        credits = collections.Counter((*row[:2], units_of(row[2]), *row[3:]) for row in db.execute(sql))
+        credits = collections.Counter(
+            (hotkey.hex(), round_id, units_of(half_steps), amount, kind) for hotkey, round_id, half_steps, amount, kind in credits_of(db)
+        )
         missing = [(credit, n, credits[credit]) for credit, n in operator.credits.items() if credits[credit] < n]
         self.says("every credit that was shown is there", missing)
         payouts = {

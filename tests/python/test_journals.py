@@ -13,7 +13,22 @@ from journals import Journals, Share, copy_ledger, pack, shares_of, units_of, un
 
 FIXTURE = ROOT / "tests/fixtures/ledger-d4dd595"
 MIGRATIONS = ROOT / "adapters/store-sqlite/src/migrations"
-UNLOCK = "DROP TRIGGER journal_is_not_edited; DROP TRIGGER audit_is_not_edited;"
+UNLOCK = "DROP TRIGGER journal_is_not_edited; DROP TRIGGER audit_is_not_edited; DROP TRIGGER round_entries_are_not_edited;"
+
+
+# One that gives 300 sats of an emission to the miner of the first credit, in the form of today: 300 is ac 02.
+A_ROUND_OF_TODAY = """
+    INSERT INTO rounds (id, closed_at, scheme, source, reward, fee, kept, credited, through, digest)
+        SELECT MAX(id) + 1, closed_at, scheme, 'emission', 300, 0, 0, 300, through, x'00' FROM rounds;
+    INSERT INTO credited_miners (number, hotkey, credits, last_credit)
+        SELECT 200, (SELECT hotkey FROM credits WHERE id = 1), 1, MAX(id) + 1 FROM credits;
+    INSERT INTO packed_credits (id, round, kind, block, credits)
+        SELECT last_credit, (SELECT MAX(id) FROM rounds), 'credit', NULL, x'c8010007ac02' FROM credited_miners;
+    INSERT INTO round_entries (round, journal_through, entries)
+        SELECT MAX(id), (SELECT MAX(id) FROM journal), x'01d70408c801d804' FROM rounds;
+    INSERT INTO balances (account, hotkey, amount) VALUES ('emission', x'', -300);
+    UPDATE balances SET amount = amount + 300 WHERE account = 'miner_payable' AND hotkey = (SELECT hotkey FROM credits WHERE id = 1);
+"""
 
 
 def nobody():
@@ -85,6 +100,7 @@ def ledger(tmp_path):
     folder.mkdir()
     copy_ledger(FIXTURE, folder)
     bring_up_to_date(folder)
+    tamper(folder, A_ROUND_OF_TODAY)
     return folder
 
 
@@ -128,6 +144,11 @@ def test_a_ledger_that_only_went_on_breaks_no_promise(journals, ledger):
         ("UPDATE journal SET delta = delta + 1 WHERE payout IS NOT NULL", "the entries of every payout add up to 0"),
         ("UPDATE journal SET at = at + 1 WHERE id = 1", "every row of journal that was there is there, byte for byte"),
         ("UPDATE journal SET payout = 9 WHERE payout = 1", "every entry of a payout belongs to one"),
+        ("UPDATE packed_credits SET kind = 'return'", "every row of packed_credits that was there is there, byte for byte"),
+        ("UPDATE packed_credits SET id = id - 1", "every row of packed_credits that was there is there, byte for byte"),
+        ("UPDATE round_entries SET entries = x'01d70408c801d604'", "the entries of every round add up to 0"),
+        ("UPDATE round_entries SET entries = x'01d70403d804'", "balances are what the entries of the journal add up to"),
+        ("UPDATE round_entries SET journal_through = 0", "every row of round_entries that was there is there, byte for byte"),
         ("UPDATE audit SET who = 'me'", "every row of audit that was there is there, byte for byte"),
         ("UPDATE audit SET id = id + 1", "every row of audit that was there is there, byte for byte"),
         ("INSERT INTO audit (id, at, who, actor, message, fields, outcome) SELECT 0, at, who, actor, message, fields, outcome FROM audit", "audit is only added to at its end"),
@@ -174,7 +195,7 @@ def test_what_was_told_and_is_not_there_is_found(journals, ledger):
     key, txid = (payout, hotkey.hex()), txid[::-1].hex()
     ((credit,), (other,)) = (
         [
-            (row[0].hex(), row[1], units_of(row[2]), *row[3:])
+            (row[0].hex(), row[1], units_of(int.from_bytes(row[2], "big")), *row[3:])
             for row in read(ledger, f"SELECT hotkey, round, half_steps, amount, kind FROM credits WHERE id = {n}")
         ]
         for n in (1, 2)

@@ -71,6 +71,27 @@ def test_miners_speak_tls(guarded, certificate):
                 plain.read()
 
 
+def test_a_new_block_is_told_through_tls_too(certificate, tmp_path):
+    key, chain = certificate
+    config = tmp_path / "pool.toml"
+    config.write_text(
+        f'[[stratum.listeners]]\nlisten = "127.0.0.1:0"\ntls_certificate = "{chain}"\ntls_key = "{key}"\n'
+    )
+    with (
+        Pool(config=config, **{**STEADY, "chain.devnet_block_hashes": "20000"}) as pool,
+        mining(pool, number=1, tls=trust(chain)) as hidden,
+        mining(pool) as finder,
+    ):
+        for _ in range(2):
+            old = finder.work
+            finder.accepted(old.find(block=True))
+            for client in (hidden, finder):
+                while client.work.previous == old.previous:
+                    client.next_work()
+            assert hidden.work.clean and hidden.work.previous == finder.work.previous
+            hidden.accepted(hidden.work.find(block=False))
+
+
 @pytest.mark.parametrize("header", [v1, v2])
 def test_a_trusted_proxy_tells_the_miners_address(guarded, header):
     ip = "198.51.100.1" if header is v1 else "198.51.100.2"

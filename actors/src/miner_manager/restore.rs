@@ -89,6 +89,7 @@ pub async fn recent_shares(
         }
         piece = next.await?;
     }
+    recent.settle();
     Ok(recent)
 }
 

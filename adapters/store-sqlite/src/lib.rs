@@ -24,6 +24,8 @@
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
 //! | `packed_shares` | a row's shares as one blob |
+//! | `packed_money` | a round's credits, entries and parts as blobs |
+//! | `credited_miners` | miners' numbers in these, and where each one's last credit is |
 //! | `row_codec`, `columns` | rows and columns as the actors' and the domain's types |
 //! | `error` | what SQLite's errors mean to the pool |
 
@@ -45,6 +47,7 @@ mod append_state;
 mod batches;
 mod columns;
 mod conservation;
+mod credited_miners;
 mod error;
 mod inline;
 #[cfg(feature = "testing")]
@@ -52,6 +55,7 @@ mod inspect;
 mod life_start;
 mod log_mover;
 mod open;
+mod packed_money;
 mod packed_shares;
 mod read;
 mod reader;
@@ -176,8 +180,9 @@ impl<M: Mode> Store for SqliteStore<M> {
     }
 
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
-        self.mode
-            .read("miner credits", move |c| read::money::credits(c, &hotkey, page))
+        self.mode.read("miner credits", move |c| {
+            read::credits::of_miner(c, &hotkey, page)
+        })
     }
 
     fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>> {

@@ -21,13 +21,17 @@
 //! (the last 5), wait (the upper 6), 1 if the extranonce's last four bytes are not known. The wait is how long before the
 //! row's `committed_at` the share came, ms, as a signed number of 64 bits.
 
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId, WorkerId};
+use dwarves_domain::ids::TemplateId;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
-use dwarves_ports::store::ShareRow;
 
 use super::error::{Outcome, corrupt};
+
+mod record;
+
+use record::RECORD;
+pub(super) use record::{StoredShare, Terms};
 
 /// Shares that a row holds at most. More in a row would save some bytes of what they have in common, but rows that do not
 /// fill pages leave a part of them empty: four rows of so many fill one.
@@ -35,137 +39,7 @@ pub(super) const SHARES_PER_ROW: usize = 16;
 
 /// The first byte: another form will have another.
 const FORMAT: u8 = 1;
-/// Bytes of a share's record.
-const RECORD: usize = 70;
-/// Bytes of the hash that stand in the front part of the record. The others are zero if the share target is as hard as
-/// on any network of today.
-const HASH_FRONT: usize = 27;
-// Where the parts of the record begin.
-const EXTRANONCE: usize = HASH_FRONT;
-const NONCE: usize = EXTRANONCE + 12;
-const VERSION: usize = NONCE + 4;
-const TIME: usize = VERSION + 4;
-const WORKER_LOW: usize = TIME + 4;
-const WAIT_LOW: usize = WORKER_LOW + 2;
-const TERMS: usize = WAIT_LOW + 2;
-const WORKER_HIGH: usize = TERMS + 1;
-const HASH_BACK: usize = WORKER_HIGH + 2;
-const WAIT_HIGH: usize = HASH_BACK + 32 - HASH_FRONT;
-const LACKS_TAIL: usize = WAIT_HIGH + 6;
-const _: () = assert!(LACKS_TAIL + 1 == RECORD && SHARES_PER_ROW <= u8::MAX as usize);
-
-/// A share as it is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StoredShare {
-    pub(super) terms: Terms,
-    pub(super) worker: WorkerId,
-    pub(super) extranonce: [u8; 12],
-    /// The share is of a time when nobody kept the last four bytes of the extranonce: here they are zero.
-    pub(super) lacks_tail: bool,
-    pub(super) version: u32,
-    pub(super) time: u32,
-    pub(super) nonce: u32,
-    pub(super) received_at: Timestamp,
-    pub(super) hash: HeaderHash,
-}
-
-/// What shares of one template and difficulty have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Terms {
-    pub(super) template: TemplateId,
-    pub(super) share_bits: CompactTarget,
-    pub(super) units: Units,
-}
-
-impl StoredShare {
-    pub(super) fn of(row: &ShareRow) -> Self {
-        Self {
-            terms: Terms {
-                template: row.template,
-                share_bits: row.share_bits,
-                units: row.units,
-            },
-            worker: row.worker,
-            extranonce: *row.extranonce.as_bytes(),
-            lacks_tail: false,
-            version: row.version,
-            time: row.time,
-            nonce: row.nonce,
-            received_at: row.received_at,
-            hash: row.hash,
-        }
-    }
-
-    /// The first eight bytes of the extranonce.
-    pub(super) fn extranonce_head(&self) -> ExtraNonce {
-        let (head, _) = self
-            .extranonce
-            .split_first_chunk()
-            .expect("twelve bytes begin with eight");
-        ExtraNonce::new(u64::from_be_bytes(*head))
-    }
-
-    fn record(&self, terms: u8, committed_at: Timestamp) -> [u8; RECORD] {
-        let mut record = [0; RECORD];
-        let (hash_front, hash_back) = self.hash.as_bytes().split_at(HASH_FRONT);
-        let worker = self.worker.get().to_le_bytes();
-        let wait = committed_at
-            .millis()
-            .wrapping_sub(self.received_at.millis())
-            .to_le_bytes();
-        let parts: [(usize, &[u8]); 12] = [
-            (0, hash_front),
-            (EXTRANONCE, &self.extranonce),
-            (NONCE, &self.nonce.to_le_bytes()),
-            (VERSION, &self.version.to_le_bytes()),
-            (TIME, &self.time.to_le_bytes()),
-            (WORKER_LOW, &worker[..2]),
-            (WAIT_LOW, &wait[..2]),
-            (TERMS, &[terms]),
-            (WORKER_HIGH, &worker[2..]),
-            (HASH_BACK, hash_back),
-            (WAIT_HIGH, &wait[2..]),
-            (LACKS_TAIL, &[u8::from(self.lacks_tail)]),
-        ];
-        for (at, part) in parts {
-            record[at..at + part.len()].copy_from_slice(part);
-        }
-        record
-    }
-
-    fn of_record(record: &[u8; RECORD], terms: &[Terms], committed_at: Timestamp) -> Option<Self> {
-        let mut hash = [0; 32];
-        hash[..HASH_FRONT].copy_from_slice(&record[..HASH_FRONT]);
-        hash[HASH_FRONT..].copy_from_slice(&record[HASH_BACK..WAIT_HIGH]);
-        let mut wait = [0; 8];
-        wait[..2].copy_from_slice(&record[WAIT_LOW..TERMS]);
-        wait[2..].copy_from_slice(&record[WAIT_HIGH..LACKS_TAIL]);
-        let wait = i64::from_le_bytes(wait);
-        let mut extranonce = [0; 12];
-        extranonce.copy_from_slice(&record[EXTRANONCE..NONCE]);
-        Some(Self {
-            terms: *terms.get(usize::from(record[TERMS]))?,
-            worker: worker_of(record),
-            extranonce,
-            lacks_tail: record[LACKS_TAIL] != 0,
-            version: number(record, VERSION),
-            time: number(record, TIME),
-            nonce: number(record, NONCE),
-            received_at: Timestamp::from_millis(committed_at.millis().wrapping_sub(wait)),
-            hash: HeaderHash::from_bytes(hash),
-        })
-    }
-}
-
-fn number(record: &[u8; RECORD], at: usize) -> u32 {
-    u32::from_le_bytes([record[at], record[at + 1], record[at + 2], record[at + 3]])
-}
-
-fn worker_of(record: &[u8; RECORD]) -> WorkerId {
-    let [a, b, c, d] = [WORKER_LOW, WORKER_LOW + 1, WORKER_HIGH, WORKER_HIGH + 1].map(|at| record[at]);
-    WorkerId::new(u32::from_le_bytes([a, b, c, d]))
-}
-
+const _: () = assert!(SHARES_PER_ROW <= u8::MAX as usize);
 /// The blob of these shares, of which there are at least one and at most [`SHARES_PER_ROW`].
 pub(super) fn pack(shares: impl ExactSizeIterator<Item = StoredShare>, committed_at: Timestamp) -> Vec<u8> {
     let count = shares.len();

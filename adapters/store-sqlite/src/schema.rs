@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
     (91, include_str!("migrations/0091_credits.sql")),
     (92, include_str!("migrations/0092_packed_shares.sql")),
     (93, include_str!("migrations/0093_shares_are_packed.sql")),
+    (94, include_str!("migrations/0094_packed_money.sql")),
 ];
 
 /// Brings the database to the newest version, each step in its own transaction.
@@ -229,11 +230,14 @@ mod tests {
             "INSERT INTO rounds (id, closed_at, scheme, source, reward, fee, kept, credited, through, digest)
                 VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 0, x'00');
             INSERT INTO journal (at, round, account, hotkey, delta) VALUES (0, 1, 'fee', x'', 5);
+            INSERT INTO round_entries (round, journal_through, entries) VALUES (1, 1, x'0302');
             INSERT INTO audit (at, who, actor, message, fields, outcome) VALUES (0, '', '', '', '', '');";
         connection.execute_batch(rows).unwrap();
         for edit in [
             "UPDATE journal SET delta = 6",
             "DELETE FROM journal",
+            "UPDATE round_entries SET entries = x'0304'",
+            "DELETE FROM round_entries",
             "UPDATE audit SET who = 'me'",
             "DELETE FROM audit",
         ] {

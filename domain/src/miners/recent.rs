@@ -7,10 +7,12 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasher, Hasher};
 
 use fingerprint::{Fingerprint, FingerprintKey};
+use hashes::SeededHashes;
 use headers::{Headers, Seen};
+use holders::Holders;
+pub use holders::Quotas;
 
 use super::retired::RetiredTemplates;
 use crate::hotkey::Hotkey;
@@ -19,35 +21,12 @@ use crate::time::Timestamp;
 use crate::work::JobMark;
 
 mod fingerprint;
+mod hashes;
 mod headers;
+mod holders;
 
 /// Headers whose places are looked up at once when they are restored: the memory answers many questions at a time.
 const RESTORED_TOGETHER: usize = 32;
-
-/// How much of the room one miner and one job may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quotas {
-    /// The most that a miner may hold while it is alone, in percent of all the room. A miner may hold what bears this
-    /// proportion to what is free: of several that fill the sets each gets as much as is left for the next one.
-    /// 100: there is no quota.
-    pub miner_percent: u32,
-    /// Shares of one job; `None`: there is no quota.
-    pub of_job: Option<u32>,
-}
-
-impl Quotas {
-    /// No quotas: whoever comes first takes all.
-    pub const NONE: Self = Self {
-        miner_percent: 100,
-        of_job: None,
-    };
-
-    /// Whether a miner that holds `held` headers may hold one more while this many are `free`.
-    fn allows(&self, held: u32, free: usize) -> bool {
-        let (percent, rest) = (self.miner_percent.min(100), 100 - self.miner_percent.min(100));
-        u128::from(held) * u128::from(rest) < free as u128 * u128::from(percent) || rest == 0
-    }
-}
 
 /// The accepted headers of the live templates, and for a moment of those that are over. Bounded.
 #[derive(Clone, Debug)]
@@ -60,44 +39,6 @@ pub struct RecentShares {
     hashes: SeededHashes,
     len: usize,
     capacity: usize,
-}
-
-/// How many headers each miner has in the sets, by a number that stands for the miner as long as it has any.
-#[derive(Clone, Debug)]
-struct Holders {
-    numbers: HashMap<Hotkey, u32, SeededHashes>,
-    held: Vec<(Hotkey, u32)>,
-    free: Vec<u32>,
-}
-
-impl Holders {
-    fn number(&mut self, miner: Hotkey) -> u32 {
-        let Self { numbers, held, free } = self;
-        *numbers.entry(miner).or_insert_with(|| match free.pop() {
-            Some(number) => {
-                held[number as usize] = (miner, 0);
-                number
-            }
-            None => {
-                held.push((miner, 0));
-                // There is at least one header for each, and those are numbered in 32 bits, too.
-                (held.len() - 1) as u32
-            }
-        })
-    }
-
-    fn held(&self, number: u32) -> u32 {
-        self.held[number as usize].1
-    }
-
-    fn give_back(&mut self, number: u32, count: u32) {
-        let (miner, held) = &mut self.held[number as usize];
-        *held -= count;
-        if *held == 0 {
-            self.numbers.remove(miner);
-            self.free.push(number);
-        }
-    }
 }
 
 /// What one job brought of a template's headers.
@@ -169,11 +110,7 @@ impl RecentShares {
         Self {
             sets: BTreeMap::new(),
             retired: RetiredTemplates::default(),
-            holders: Holders {
-                numbers: HashMap::with_hasher(hashes),
-                held: Vec::new(),
-                free: Vec::new(),
-            },
+            holders: Holders::new(hashes),
             quotas,
             key: FingerprintKey::new(seed),
             hashes,
@@ -322,11 +259,9 @@ impl RecentShares {
             set.headers
                 .look_ahead(together.iter().map(|(_, header, ..)| *header));
             for (_, header, sequence, jobs) in together.drain(..) {
-                if set.headers.get(header).is_some() {
+                if !set.headers.restore(header, sequence) {
                     continue;
                 }
-                set.headers.insert(header);
-                set.headers.set(header, sequence);
                 self.len += 1;
                 let holders = &mut self.holders;
                 let of_job = set.jobs.entry(jobs.mark).or_insert_with(|| OfJob {
@@ -337,6 +272,11 @@ impl RecentShares {
                 holders.held[of_job.holder as usize].1 += 1;
             }
         }
+    }
+
+    /// All that the store knows is restored: room that was made for more is given back.
+    pub fn settle(&mut self) {
+        self.sets.values_mut().for_each(|set| set.headers.settle());
     }
 
     /// The place in the ledger of a header that was claimed, if it has one by now.
@@ -398,36 +338,6 @@ impl RecentShares {
     /// Whether none is kept.
     pub fn is_empty(&self) -> bool {
         self.len == 0
-    }
-}
-
-/// Marks of jobs are evenly spread already, hotkeys nearly: their bytes, mixed with a secret, place them.
-#[derive(Clone, Copy, Debug)]
-struct SeededHashes(u64);
-
-impl BuildHasher for SeededHashes {
-    type Hasher = SeededHasher;
-
-    fn build_hasher(&self) -> SeededHasher {
-        SeededHasher(self.0)
-    }
-}
-
-struct SeededHasher(u64);
-
-impl Hasher for SeededHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            // Multiply and fold: every bit of the secret and the hash reaches the table's bits.
-            let product = u128::from(self.0 ^ u64::from_le_bytes(word)) * 0x9e37_79b9_7f4a_7c15;
-            self.0 = (product >> 64) as u64 ^ product as u64;
-        }
     }
 }
 

@@ -74,7 +74,14 @@ impl Lanes {
         self.scrypt_of(LOG_N, headers, hashes, memory);
     }
 
-    fn scrypt_of(self, log_n: u8, headers: &[[u8; 80]], hashes: &mut [[u8; 32]], memory: &mut ScryptMemory) {
+    /// As [`Lanes::scrypt`], with another N.
+    pub(crate) fn scrypt_of(
+        self,
+        log_n: u8,
+        headers: &[[u8; 80]],
+        hashes: &mut [[u8; 32]],
+        memory: &mut ScryptMemory,
+    ) {
         assert_eq!(headers.len(), hashes.len(), "one hash a header");
         if self.kind() == Kind::Plain {
             for (header, hash) in headers.iter().zip(hashes) {

@@ -196,7 +196,7 @@ impl Quads for Avx512 {
         // SAFETY: the caller says so.
         unsafe {
             let mut row = [Self(_mm512_castsi128_si512(load(&first[0]))); 8];
-            for at in 1..8 {
+            for at in 0..8 {
                 let one = _mm512_castsi128_si512(load(&first[at]));
                 let two = _mm512_inserti32x4::<1>(one, load(&second[at]));
                 let three = _mm512_inserti32x4::<2>(two, load(&third[at]));

@@ -112,6 +112,7 @@ macro_rules! store_contract {
             a_balance_below_zero_is_refused_and_leaves_nothing
             the_last_round_comes_back_with_what_it_carried
             credits_and_rounds_are_read_newest_first_page_by_page
+            a_long_statement_is_read_from_any_place
             a_round_of_several_blocks_keeps_the_parts_of_each
             a_payout_goes_its_way_and_every_step_counts_once
             a_fee_that_the_pool_pays_comes_from_its_reserve

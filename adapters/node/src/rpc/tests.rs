@@ -284,7 +284,7 @@ async fn answers_of_every_form_are_told_apart() {
     let client = scripted(move |_| {
         let call = calls.fetch_add(1, Ordering::SeqCst);
         let (status, body, _) = table[call / 2 % table.len()];
-        if call % 2 == 0 {
+        if call.is_multiple_of(2) {
             Act::Raw(200, long)
         } else {
             Act::Raw(status, body)

@@ -1,5 +1,6 @@
 //! What is packed comes out again, whatever it is; and what is no blob of shares is an error.
 
+use dwarves_domain::ids::{HeaderHash, WorkerId};
 use proptest::prelude::*;
 
 use super::*;

@@ -7,7 +7,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{bounds, page};
 use crate::columns::{Cells, all, block_states, int};
+use crate::credited_miners::Hotkeys;
 use crate::error::Outcome;
+use crate::packed_money;
 use crate::row_codec::{self, BLOCK_COLUMNS};
 
 /// The last block but `?1` that ends a stretch, of those before it (or, if it is not stored, before its
@@ -79,17 +81,32 @@ pub(crate) fn one(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<
 
 pub(crate) fn credits(connection: &Connection, hash: &HeaderHash) -> Outcome<Option<BlockCredits>> {
     let settled = connection
-        .prepare_cached("SELECT fee, kept FROM credited_blocks WHERE hash = ?1")?
+        .prepare_cached("SELECT fee, kept, parts FROM credited_blocks WHERE hash = ?1")?
         .query_row([hash.as_bytes()], |row| {
             let cells = Cells::new(row, "credited_blocks");
-            let read = || -> Outcome<_> { Ok((cells.amount("fee")?, cells.amount("kept")?)) };
+            let parts = |cells: &Cells<'_, '_>, column| packed_money::parts(cells.blob(column)?);
+            let read = || -> Outcome<_> {
+                let parts = cells.optional("parts", parts)?;
+                Ok((cells.amount("fee")?, cells.amount("kept")?, parts))
+            };
             Ok(read())
         })
         .optional()?
         .transpose()?;
-    let Some((fee, kept)) = settled else {
+    let Some((fee, kept, parts)) = settled else {
         return Ok(None);
     };
+    if let Some(parts) = parts {
+        let mut hotkeys = Hotkeys::new(connection);
+        let mut credit = |(miner, amount)| {
+            let hotkey = hotkeys.of(miner)?;
+            Ok(Credit { hotkey, amount })
+        };
+        let credits = parts.into_iter().map(&mut credit).collect::<Outcome<Vec<_>>>();
+        let mut credits = credits?;
+        credits.sort_unstable_by_key(|credit| credit.hotkey);
+        return Ok(Some(BlockCredits { fee, kept, credits }));
+    }
     let sql = "SELECT hotkey, amount FROM block_credits WHERE hash = ?1 ORDER BY hotkey";
     let credits = all(connection, sql, [hash.as_bytes()], |row| {
         let cells = Cells::new(row, "block_credits");

@@ -7,6 +7,7 @@ use super::columns::{Cells, int};
 use super::error::Outcome;
 
 pub(super) mod blocks;
+pub(super) mod credits;
 pub(super) mod money;
 pub(super) mod payouts;
 pub(super) mod recent;
@@ -28,12 +29,17 @@ fn page<T>(
     mut read: impl FnMut(&Row<'_>) -> Outcome<T>,
 ) -> Outcome<Page<T>> {
     let numbered = |row: &Row<'_>| Ok((Cells::new(row, "page").u64("id")?, read(row)?));
-    let mut rows = super::columns::all(connection, sql, params, numbered)?;
+    let rows = super::columns::all(connection, sql, params, numbered)?;
+    Ok(page_of(rows, limit))
+}
+
+/// One page of numbered rows, newest first, of which there is one more if there is another page.
+fn page_of<T>(mut rows: Vec<(u64, T)>, limit: u32) -> Page<T> {
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next = rows.last().map(|(number, _)| *number).filter(|_| more);
-    Ok(Page {
+    Page {
         rows: rows.into_iter().map(|(_, row)| row).collect(),
         next,
-    })
+    }
 }

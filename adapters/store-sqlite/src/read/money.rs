@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{bounds, page};
 use crate::columns::{Cells, all, int};
 use crate::error::{Outcome, corrupt};
-use crate::row_codec::{self, CREDIT_COLUMNS};
+use crate::row_codec;
 use crate::{batches, conservation};
 
 pub(crate) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<MinerBalances> {
@@ -34,20 +34,6 @@ pub(crate) fn balances(connection: &Connection, hotkey: &Hotkey) -> Outcome<Mine
         in_flight: of(Balance::InFlight)?,
         paid: of(Balance::Paid)?,
     })
-}
-
-pub(crate) fn credits(
-    connection: &Connection,
-    hotkey: &Hotkey,
-    request: PageRequest,
-) -> Outcome<Page<CreditRow>> {
-    let (before, rows_max) = bounds(request);
-    let sql = format!(
-        "SELECT {CREDIT_COLUMNS} FROM credits JOIN rounds ON rounds.id = credits.round
-         WHERE credits.hotkey = ?3 AND credits.id < ?1 ORDER BY credits.id DESC LIMIT ?2"
-    );
-    let params = params![before, rows_max, hotkey.as_bytes()];
-    page(connection, &sql, params, request.limit, row_codec::credit)
 }
 
 pub(crate) fn rounds(connection: &Connection, request: PageRequest) -> Outcome<Page<RoundRow>> {
@@ -74,12 +60,7 @@ pub(crate) fn round(connection: &Connection, id: RoundId) -> Outcome<Option<(Rou
     let Some(round) = round else {
         return Ok(None);
     };
-    let sql = format!(
-        "SELECT {CREDIT_COLUMNS} FROM credits JOIN rounds ON rounds.id = credits.round
-         WHERE credits.round = ?1 AND credits.kind = 'credit' ORDER BY credits.id"
-    );
-    let credits = all(connection, &sql, [int(id.get())], row_codec::credit)?;
-    Ok(Some((round, credits)))
+    Ok(Some((round, super::credits::of_round(connection, id)?)))
 }
 
 pub(crate) fn audit(connection: &Connection, request: PageRequest) -> Outcome<Page<AuditRow>> {

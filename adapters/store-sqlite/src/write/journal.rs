@@ -11,7 +11,9 @@ use rusqlite::{OptionalExtension, params};
 use super::Transaction;
 use crate::columns::{Cells, int};
 use crate::conservation;
+use crate::credited_miners;
 use crate::error::{Outcome, corrupt};
+use crate::packed_money::push_entry;
 
 /// What moves money.
 #[derive(Clone, Copy, Debug)]
@@ -40,30 +42,44 @@ impl Transaction<'_> {
     /// Enters the postings. What they promise by their type is checked again here, because this is where it becomes
     /// durable.
     pub(super) fn enter(&mut self, cause: Cause<'_>, at: Timestamp, postings: &Postings) -> Outcome<()> {
-        let (round, payout, step) = match cause {
-            Cause::Round(id) => (Some(int(id.get())), None, None),
-            Cause::Payout(id, step) => (None, Some(int(id.get())), Some(step)),
-        };
-        let mut insert = self.statement(
-            "INSERT INTO journal (at, round, payout, step, account, hotkey, delta)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?;
         let mut sum: i128 = 0;
+        let mut packed = Vec::new();
         for entry in postings.entries() {
             let (account, delta) = (entry.account, entry.delta.sats());
             let hotkey = account.hotkey();
             let owner = owner(hotkey.as_ref());
-            insert.execute(params![
-                at.millis(),
-                round,
-                payout,
-                step,
-                account.code(),
-                owner,
-                delta
-            ])?;
+            match cause {
+                // There may be some for each miner, every minute.
+                Cause::Round(_) => push_entry(&mut packed, &account, delta, || {
+                    let hotkey = hotkey.expect("only a miner's account asks for its number");
+                    Ok(credited_miners::find_or_number(self.connection, &hotkey)?.number)
+                })?,
+                Cause::Payout(id, step) => {
+                    self.statement(
+                        "INSERT INTO journal (at, payout, step, account, hotkey, delta)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    )?
+                    .execute(params![
+                        at.millis(),
+                        int(id.get()),
+                        step,
+                        account.code(),
+                        owner,
+                        delta
+                    ])?;
+                }
+            }
             self.change_balance(account, owner, delta)?;
             sum += i128::from(delta);
+        }
+        if let Cause::Round(id) = cause
+            && !packed.is_empty()
+        {
+            self.statement(
+                "INSERT INTO round_entries (round, journal_through, entries)
+                 VALUES (?1, COALESCE((SELECT MAX(id) FROM journal), 0), ?2)",
+            )?
+            .execute(params![int(id.get()), packed])?;
         }
         if sum != 0 {
             return Err(corrupt(format!(

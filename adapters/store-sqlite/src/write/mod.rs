@@ -9,6 +9,7 @@ use super::conservation;
 use super::error::{Fail, Outcome, conflict};
 
 mod blocks;
+mod credits;
 mod journal;
 mod miners;
 mod payouts;

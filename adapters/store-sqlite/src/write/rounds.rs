@@ -10,6 +10,7 @@ use super::{Transaction, expect_stored};
 use crate::columns::{Cells, int, sats};
 use crate::conservation;
 use crate::error::{Outcome, conflict};
+use crate::read;
 
 impl Transaction<'_> {
     pub(super) fn close_round(
@@ -118,17 +119,16 @@ impl Transaction<'_> {
 
     /// Enters what orphaned blocks take from miners' credits, and what those that came back give again.
     fn enter_changes(&self, round: &ClosedRound, blocks: &[(HeaderHash, Accounting)]) -> Outcome<()> {
-        let mut insert = self.statement(
-            "INSERT INTO credits (round, hotkey, half_steps, amount, block, kind)
-             SELECT ?2, hotkey, zeroblob(16), amount, hash, ?3 FROM block_credits WHERE hash = ?1 ORDER BY hotkey",
-        )?;
         let orphaned = round.orphaned.iter().map(|hash| (hash, true));
         let changed = orphaned.chain(round.returned.iter().map(|hash| (hash, false)));
         for (hash, is_orphaned) in changed {
             let booked = blocks.iter().find(|(block, _)| block == hash);
             let kind = booked.and_then(|(_, booked)| CreditKind::of_change(is_orphaned, *booked));
             if let Some(kind) = kind {
-                insert.execute(params![hash.as_bytes(), int(round.id.get()), kind.name()])?;
+                let parts = read::blocks::credits(self.connection, hash)?;
+                let credits = parts.map(|parts| parts.credits).unwrap_or_default();
+                let credits: Vec<_> = credits.iter().map(|part| (part.hotkey, 0, part.amount)).collect();
+                self.append_credits(round.id, kind, Some(hash), &credits)?;
             }
         }
         Ok(())
@@ -137,37 +137,24 @@ impl Transaction<'_> {
     fn insert_credits(&self, round: &ClosedRound) -> Outcome<()> {
         let id = int(round.id.get());
         let mut insert = self.statement(
-            "INSERT INTO credited_blocks (hash, round, place, fee, kept) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO credited_blocks (hash, round, place, fee, kept, parts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        let mut insert_part =
-            self.statement("INSERT INTO block_credits (hash, hotkey, amount) VALUES (?1, ?2, ?3)")?;
         for (block, place) in round.blocks.iter().zip(0_i64..) {
             let (hash, fee, kept) = (block.hash.as_bytes(), sats(block.fee), sats(block.kept));
-            insert.execute(params![hash, id, place, fee, kept])?;
-            for credit in &block.credits {
-                let amount = sats(credit.amount);
-                insert_part.execute(params![hash, credit.hotkey.as_bytes(), amount])?;
-            }
+            let parts = self.pack_parts(&block.credits)?;
+            insert.execute(params![hash, id, place, fee, kept, parts])?;
         }
         let splits_blocks = round.source == Source::Blocks && !round.scheme.pays_per_share();
         let only_block = match round.blocks.as_slice() {
-            [block] if splits_blocks => Some(block.hash.as_bytes()),
+            [block] if splits_blocks => Some(&block.hash),
             _ => None,
         };
-        let mut insert = self.statement(
-            "INSERT INTO credits (round, hotkey, half_steps, amount, block, kind) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?;
-        for credit in &round.credits {
-            insert.execute(params![
-                id,
-                credit.hotkey.as_bytes(),
-                credit.units.half_steps().to_be_bytes(),
-                sats(credit.amount),
-                only_block,
-                CreditKind::Credit.name(),
-            ])?;
-        }
-        Ok(())
+        let credits: Vec<_> = round
+            .credits
+            .iter()
+            .map(|credit| (credit.hotkey, credit.units.half_steps(), credit.amount))
+            .collect();
+        self.append_credits(round.id, CreditKind::Credit, only_block, &credits)
     }
 
     fn carry(&self, round: &ClosedRound) -> Outcome<()> {

@@ -24,6 +24,7 @@ mod killing;
 mod migrating;
 mod opening;
 mod size;
+mod size_of_money;
 mod unpacking;
 mod waiting;
 

@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, Sequence};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
+use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Amount;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce};
-use dwarves_ports::store::{Store, Write, Written};
+use dwarves_ports::store::{CreditRow, PageRequest, Store, Write, Written};
+use dwarves_store_sqlite::SqliteStore;
+use dwarves_testkit::build::{quiet_round, sats};
 
 use super::{OnDisk, block_on, commit, furnish, open, shares};
 use dwarves_testkit::contract::Backend;
@@ -104,4 +108,106 @@ fn a_database_without_the_last_bytes_of_extranonces_goes_on_and_invents_none() {
         stored[1].row.extranonce.head(),
         ExtraNonce::new(0x4000_0009_0102_0304)
     );
+}
+
+/// The ledger of a pool of before: rounds, blocks, orphans, payouts.
+const FIXTURE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../tests/fixtures/ledger-d4dd595/dwarves.db"
+);
+
+/// All of a miner's statement, read so many rows at a time.
+fn statement(store: &SqliteStore, hotkey: Hotkey, limit: u32) -> Vec<CreditRow> {
+    let (mut rows, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = block_on(store.miner_credits(hotkey, PageRequest { cursor, limit })).unwrap();
+        rows.extend(page.rows);
+        if page.next.is_none() {
+            return rows;
+        }
+        assert!(
+            cursor.is_none_or(|before| page.next < Some(before)),
+            "pages go on"
+        );
+        cursor = page.next;
+    }
+}
+
+#[test]
+fn what_was_booked_before_is_read_on_behind_what_is_booked_now() {
+    let backend = OnDisk::fresh();
+    std::fs::copy(FIXTURE, backend.path()).unwrap();
+    let old = rusqlite::Connection::open(FIXTURE).unwrap();
+    let count = |sql: &str, hotkey: &Hotkey| -> i64 {
+        old.query_row(sql, [hotkey.as_bytes()], |row| row.get(0)).unwrap()
+    };
+    let store = open(&backend.path());
+    let state = block_on(store.start(Timestamp::EPOCH)).unwrap();
+    let last = state.last_round.unwrap();
+    let before: Vec<_> = state
+        .miners
+        .iter()
+        .map(|miner| (miner.hotkey, statement(&store, miner.hotkey, 7)))
+        .collect();
+    assert!(before.iter().any(|(_, rows)| rows.len() > 20));
+    for (hotkey, rows) in &before {
+        let stored = count("SELECT COUNT(*) FROM credits WHERE hotkey = ?1", hotkey);
+        assert_eq!(i64::try_from(rows.len()).unwrap(), stored);
+    }
+    for round in 1..=3 {
+        let weights = before.iter().map(|(hotkey, _)| (*hotkey, 5));
+        let input = RoundInput {
+            source: Source::Emission,
+            emission: Some((sats(1_000), Weights::sum(weights).unwrap())),
+            ..quiet_round(last.id.get() + round, last.closed_at, Scheme::Pplns)
+        };
+        let close = Write::CloseRound {
+            round: Box::new(close(&input).unwrap()),
+            blocks: Vec::new(),
+            through: last.through,
+        };
+        commit(&store, vec![close]).unwrap();
+    }
+    for (hotkey, before) in &before {
+        for limit in [1, 2, 7, 1_000] {
+            let now = statement(&store, *hotkey, limit);
+            let rounds: Vec<_> = now
+                .iter()
+                .take(3)
+                .map(|row| row.round.get() - last.id.get())
+                .collect();
+            assert_eq!(rounds, [3, 2, 1]);
+            assert_eq!(&now[3..], before);
+        }
+    }
+    // A round and a block of before.
+    let mut rounds = old.prepare("SELECT id, (SELECT COUNT(*) FROM credits WHERE round = rounds.id AND kind = 'credit') FROM rounds").unwrap();
+    let rounds = rounds
+        .query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, u32>(1)?)))
+        .unwrap();
+    for (id, credits) in rounds.map(Result::unwrap) {
+        let (_, found) = block_on(store.round(RoundId::new(id.into()))).unwrap().unwrap();
+        assert_eq!(found.len(), credits as usize, "round {id}");
+    }
+    let mut blocks = old
+        .prepare("SELECT hash, SUM(amount), COUNT(*) FROM block_credits GROUP BY hash")
+        .unwrap();
+    let blocks = blocks
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?, row.get::<_, u32>(2)?))
+        })
+        .unwrap();
+    for (hash, amount, parts) in blocks.map(Result::unwrap) {
+        let found = block_on(store.block_credits(HeaderHash::from_bytes(hash)))
+            .unwrap()
+            .unwrap();
+        let sum = Amount::checked_sum(found.credits.iter().map(|part| part.amount)).unwrap();
+        assert_eq!(
+            (sum, found.credits.len()),
+            (sats(amount.cast_unsigned()), parts as usize)
+        );
+    }
+    drop(store);
+    // The books are compared at every opening.
+    open(&backend.path());
 }

@@ -15,6 +15,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
+mod books;
 mod history;
 mod plain;
 mod questions;
@@ -128,6 +129,7 @@ async fn live(draws: Vec<Vec<Draw>>, seen: &mut Seen) -> Result<(), TestCaseErro
         // There are many questions, so they are not asked every time.
         if number % 4 == 0 || number == last {
             questions::agree(&triplets.all(), &history).await?;
+            books::add_up(&triplets.inline)?;
         }
     }
     Ok(())

@@ -106,7 +106,7 @@ mod tests {
 
     fn check(secret: u128, bytes: [u8; 32]) {
         let fingerprint = FingerprintKey::new(secret).of(&HeaderHash::from_bytes(bytes));
-        let bits = u128::from(fingerprint.high) << 64 | u128::from(fingerprint.low);
+        let bits = (u128::from(fingerprint.high) << 64) | u128::from(fingerprint.low);
         assert_eq!(BigUint::from(bits), slow(secret, &bytes), "{secret} {bytes:?}");
         assert!(fingerprint < Fingerprint::NONE);
     }

@@ -16,6 +16,10 @@ const OF_ONE_PIECE: usize = 32_768;
 const CHUNK: usize = 1_024;
 /// The most pieces: 2 to the power of this.
 const PIECES_BITS_MAX: u32 = 16;
+/// By which part of itself a piece grows.
+const GROWTH: u32 = 8;
+/// The same while what an earlier life left is taken in.
+const RESTORED_GROWTH: u32 = 2;
 /// The fewest places by which a piece grows.
 const GROWTH_MIN: u32 = 8;
 /// Places behind a piece's last for those that stand behind their own.
@@ -109,11 +113,28 @@ impl Headers {
         std::hint::black_box(seen);
     }
 
-    /// Takes in a header that is not there, as pending.
-    pub(super) fn insert(&mut self, header: Fingerprint) {
+    /// Takes in a header, as pending. Returns whether it was not there.
+    pub(super) fn insert(&mut self, header: Fingerprint) -> bool {
+        self.take_in(header, PENDING, GROWTH)
+    }
+
+    /// Takes in a header of many, with its place in the ledger. Returns whether it was not there. There is more room made
+    /// at a time than they will need: [`Self::settle`] gives it back when all are here.
+    pub(super) fn restore(&mut self, header: Fingerprint, sequence: Sequence) -> bool {
+        self.take_in(header, sequence.get(), RESTORED_GROWTH)
+    }
+
+    fn take_in(&mut self, header: Fingerprint, sequence: u64, growth: u32) -> bool {
         let (piece, part) = self.whereabouts(header);
-        self.pieces[piece].insert(header, part, self.bits);
-        self.len += 1;
+        let is_new = self.pieces[piece].insert(Place { header, sequence }, part, self.bits, growth);
+        self.len += usize::from(is_new);
+        is_new
+    }
+
+    /// Gives back room that is not needed.
+    pub(super) fn settle(&mut self) {
+        let bits = self.bits;
+        self.pieces.iter_mut().for_each(|piece| piece.settle(bits));
     }
 
     /// Notes a header's place in the ledger, if it is there.
@@ -138,7 +159,7 @@ impl Headers {
 impl Piece {
     /// The place that a header belongs to, of so many.
     fn own_place(part: u64, own: u32) -> usize {
-        (u128::from(part) * u128::from(own) >> 64) as usize
+        ((u128::from(part) * u128::from(own)) >> 64) as usize
     }
 
     fn get(&self, at: usize) -> Option<&Place> {
@@ -159,22 +180,25 @@ impl Piece {
         at
     }
 
-    fn insert(&mut self, header: Fingerprint, part: u64, bits: u32) {
-        if self.taken >= self.own / 8 * 7 {
-            self.grow(bits);
+    fn insert(&mut self, mut place: Place, part: u64, bits: u32, growth: u32) -> bool {
+        let mut at = self.find(place.header, part);
+        if self.get(at).is_some_and(|known| known.header == place.header) {
+            return false;
         }
-        let mut place = Place {
-            header,
-            sequence: PENDING,
-        };
+        if self.taken >= self.own / 8 * 7 {
+            let more = (self.own / growth).max(GROWTH_MIN);
+            // The setting's range ends far below.
+            self.rebuild(self.own.saturating_add(more), bits);
+            at = self.find(place.header, part);
+        }
         // Those that are greater move on, up to the next free place.
-        let mut at = self.find(header, part);
         while place.header != Fingerprint::NONE {
             self.reach(at);
             std::mem::swap(self.at(at), &mut place);
             at += 1;
         }
         self.taken += 1;
+        true
     }
 
     fn remove(&mut self, header: Fingerprint, part: u64, bits: u32) -> bool {
@@ -195,17 +219,29 @@ impl Piece {
         true
     }
 
-    fn grow(&mut self, bits: u32) {
+    fn settle(&mut self, bits: u32) {
+        let own = self.taken + self.taken / 5 + 2 * GROWTH_MIN;
+        if own < self.own {
+            self.rebuild(own, bits);
+        }
+    }
+
+    /// Makes it so many to be one's own, of which those that are taken need at most seven eighths.
+    fn rebuild(&mut self, own: u32, bits: u32) {
         let mut headers = Vec::with_capacity(self.taken as usize);
         for place in self.chunks.iter_mut().flatten() {
             if place.header != Fingerprint::NONE {
                 headers.push(std::mem::replace(place, FREE));
             }
         }
-        // The setting's range ends far below.
-        let more = (self.own / 8).max(GROWTH_MIN);
-        self.own = self.own.saturating_add(more);
-        self.extend_to(self.own as usize + BEHIND);
+        self.own = own;
+        let places = own as usize + BEHIND;
+        self.chunks.truncate(places.div_ceil(CHUNK));
+        let others = (self.chunks.len().saturating_sub(1)) * CHUNK;
+        if let Some(last) = self.chunks.last_mut() {
+            last.truncate(places - others);
+        }
+        self.extend_to(places);
         let mut next = 0;
         for place in headers {
             let at = Self::own_place(place.header.high << bits, self.own).max(next);

@@ -96,6 +96,42 @@ fn it_grows_a_piece_at_a_time_and_wastes_little() {
     assert_eq!(size_of::<Place>(), 24);
 }
 
+/// Millions at a start: in few moves, and then in no more room than they need.
+#[test]
+fn what_is_restored_settles_in_the_room_that_it_needs() {
+    for count in [0, 1, 7, 100, 1_000, 3_000, 100_000] {
+        let mut headers = Headers::new(OF_ONE_PIECE * 2);
+        for n in 0..count {
+            assert!(headers.restore(header(n), Sequence::new(u64::from(n))));
+            assert!(!headers.restore(header(n), Sequence::new(0)));
+        }
+        check(&headers);
+        headers.settle();
+        check(&headers);
+        let places: usize = headers
+            .pieces
+            .iter()
+            .flat_map(|piece| &piece.chunks)
+            .map(Vec::capacity)
+            .sum();
+        assert!(
+            places <= count as usize * 6 / 5 + 2 * (CHUNK + 3 * BEHIND),
+            "{places} of {count}"
+        );
+        for n in 0..count {
+            assert_eq!(
+                headers.get(header(n)),
+                Some(Seen::Committed(Sequence::new(u64::from(n))))
+            );
+        }
+        // And it goes on.
+        for n in count..count + 3_000 {
+            assert!(headers.insert(header(n)));
+        }
+        check(&headers);
+    }
+}
+
 /// Fingerprints that nobody can bring about: all of them want few places, the first ones and the last.
 fn crowded() -> impl Strategy<Value = Fingerprint> {
     (0u32..4, 0u128..40).prop_map(|(which, n)| {
@@ -118,17 +154,25 @@ proptest! {
     #[test]
     fn it_says_what_a_plain_map_says(
         capacity in prop_oneof![Just(0), Just(OF_ONE_PIECE * 8), Just(usize::MAX)],
-        steps in proptest::collection::vec((0u8..6, any_header()), 0..400),
+        steps in proptest::collection::vec((0u8..8, any_header()), 0..400),
     ) {
         let mut headers = Headers::new(capacity);
         let mut plain: BTreeMap<Fingerprint, Seen> = BTreeMap::new();
         for (at, (step, header)) in steps.into_iter().enumerate() {
             prop_assert_eq!(headers.get(header), plain.get(&header).copied());
             match step {
-                0..=2 => if !plain.contains_key(&header) {
-                    headers.insert(header);
-                    plain.insert(header, Seen::Pending);
-                },
+                0..=2 => {
+                    let is_new = !plain.contains_key(&header);
+                    plain.entry(header).or_insert(Seen::Pending);
+                    prop_assert_eq!(headers.insert(header), is_new);
+                }
+                6 => {
+                    let is_new = !plain.contains_key(&header);
+                    let sequence = Sequence::new(at as u64);
+                    plain.entry(header).or_insert(Seen::Committed(sequence));
+                    prop_assert_eq!(headers.restore(header, sequence), is_new);
+                }
+                7 => headers.settle(),
                 3 => {
                     let sequence = Sequence::new(at as u64);
                     headers.set(header, sequence);

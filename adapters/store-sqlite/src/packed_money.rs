@@ -1,0 +1,210 @@
+//! What a round books, packed: miners by their number, amounts in as many bytes as they need.
+//!
+//! Numbers are of any size, 7 bits a byte, the lowest first, the top bit set on all bytes but the last. A signed number is
+//! doubled, and one less than doubled without its sign if it is below 0. A blob is one item behind the other:
+//!
+//! | of | an item |
+//! |---|---|
+//! | credits | the miner's number; how many credits back its credit before is, 0 if there is none in this form; half-steps; sats |
+//! | entries | 0 to 6 for one of the pool's accounts, or 7 to 10 and a miner's number; sats, signed |
+//! | parts | the miner's number; sats |
+
+use dwarves_domain::ledger::{Account, Balance};
+use dwarves_domain::units::Amount;
+
+use super::error::{Fail, Outcome, corrupt};
+
+/// The number that stands for a miner in what is packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct MinerNumber(pub(super) u64);
+
+/// A credit of a miner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PackedCredit {
+    pub(super) miner: MinerNumber,
+    /// How much smaller the number of the miner's credit before is; 0: there is none.
+    pub(super) back: u64,
+    pub(super) half_steps: u128,
+    pub(super) amount: Amount,
+}
+
+impl PackedCredit {
+    pub(super) fn push(&self, blob: &mut Vec<u8>) {
+        push(blob, u128::from(self.miner.0));
+        push(blob, u128::from(self.back));
+        push(blob, self.half_steps);
+        push(blob, u128::from(self.amount.sats()));
+    }
+}
+
+/// All credits of a blob, in order.
+pub(super) fn credits(mut blob: &[u8]) -> Outcome<Vec<PackedCredit>> {
+    let mut credits = Vec::new();
+    while !blob.is_empty() {
+        let credit = || -> Option<PackedCredit> {
+            Some(PackedCredit {
+                miner: MinerNumber(take_u64(&mut blob)?),
+                back: take_u64(&mut blob)?,
+                half_steps: take(&mut blob)?,
+                amount: Amount::from_sats(take_u64(&mut blob)?)?,
+            })
+        };
+        let mut credit = credit;
+        credits.push(credit().ok_or_else(|| malformed("packed_credits.credits"))?);
+    }
+    Ok(credits)
+}
+
+/// A miner's part of a block.
+pub(super) fn push_part(blob: &mut Vec<u8>, miner: MinerNumber, amount: Amount) {
+    push(blob, u128::from(miner.0));
+    push(blob, u128::from(amount.sats()));
+}
+
+/// All parts of a blob, in order.
+pub(super) fn parts(mut blob: &[u8]) -> Outcome<Vec<(MinerNumber, Amount)>> {
+    let mut parts = Vec::new();
+    while !blob.is_empty() {
+        let mut part = || {
+            Some((
+                MinerNumber(take_u64(&mut blob)?),
+                Amount::from_sats(take_u64(&mut blob)?)?,
+            ))
+        };
+        parts.push(part().ok_or_else(|| malformed("credited_blocks.parts"))?);
+    }
+    Ok(parts)
+}
+
+/// An entry of an account; `miner` is asked for a miner's number.
+pub(super) fn push_entry(
+    blob: &mut Vec<u8>,
+    account: &Account,
+    delta: i64,
+    miner: impl FnOnce() -> Outcome<MinerNumber>,
+) -> Outcome<()> {
+    blob.push(match account {
+        Account::Chain => 0,
+        Account::Emission => 1,
+        Account::FeeImmature => 2,
+        Account::Fee => 3,
+        Account::ReserveImmature => 4,
+        Account::Reserve => 5,
+        Account::NetworkFees => 6,
+        Account::Miner(_, Balance::Immature) => 7,
+        Account::Miner(_, Balance::Payable) => 8,
+        Account::Miner(_, Balance::InFlight) => 9,
+        Account::Miner(_, Balance::Paid) => 10,
+    });
+    if account.hotkey().is_some() {
+        push(blob, u128::from(miner()?.0));
+    }
+    let doubled = delta.cast_unsigned() << 1;
+    push(blob, u128::from(if delta < 0 { !doubled } else { doubled }));
+    Ok(())
+}
+
+fn push(blob: &mut Vec<u8>, mut number: u128) {
+    while number >= 0x80 {
+        blob.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    blob.push(number.to_le_bytes()[0]);
+}
+
+fn take(blob: &mut &[u8]) -> Option<u128> {
+    let (mut number, mut shift) = (0_u128, 0);
+    loop {
+        let (byte, rest) = blob.split_first()?;
+        *blob = rest;
+        let bits = u128::from(byte & 0x7f);
+        // The last byte of the largest number has two bits.
+        if shift > 126 || (shift == 126 && bits > 3) {
+            return None;
+        }
+        number |= bits << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+}
+
+fn take_u64(blob: &mut &[u8]) -> Option<u64> {
+    u64::try_from(take(blob)?).ok()
+}
+
+fn malformed(column: &str) -> Fail {
+    corrupt(format!("{column} must be packed"))
+}
+
+#[cfg(test)]
+mod tests {
+    use dwarves_domain::hotkey::Hotkey;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn amount() -> impl Strategy<Value = Amount> {
+        let sats = prop_oneof![
+            Just(0_u64),
+            1..300_u64,
+            Just(Amount::MAX.sats()),
+            0..Amount::MAX.sats()
+        ];
+        sats.prop_map(|sats| Amount::from_sats(sats).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_comes_out_again(
+            rows in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u128>(), amount()), 0..40),
+        ) {
+            let (mut blob, mut of_parts) = (Vec::new(), Vec::new());
+            let rows: Vec<_> = rows
+                .into_iter()
+                .map(|(miner, back, half_steps, amount)| PackedCredit { miner: MinerNumber(miner), back, half_steps, amount })
+                .collect();
+            for credit in &rows {
+                credit.push(&mut blob);
+                push_part(&mut of_parts, credit.miner, credit.amount);
+            }
+            prop_assert_eq!(credits(&blob).ok(), Some(rows.clone()));
+            let expected: Vec<_> = rows.iter().map(|credit| (credit.miner, credit.amount)).collect();
+            prop_assert_eq!(parts(&of_parts).ok(), Some(expected));
+            if let Some(cut) = blob.len().checked_sub(1) {
+                prop_assert!(credits(&blob[..cut]).is_err());
+                prop_assert!(parts(&of_parts[..of_parts.len() - 1]).is_err());
+            }
+        }
+
+        #[test]
+        fn bytes_that_anybody_wrote_are_numbers_or_an_error(blob in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _either = (credits(&blob), parts(&blob));
+        }
+    }
+
+    #[test]
+    fn the_form_stays_what_it_is() {
+        let mut blob = Vec::new();
+        let miner = Account::Miner(Hotkey::from_bytes([7; 32]), Balance::Payable);
+        let number = || Ok(MinerNumber(300));
+        for (account, delta) in [
+            (Account::Emission, -5),
+            (miner, 5),
+            (Account::Fee, i64::MIN),
+            (miner, i64::MAX),
+        ] {
+            push_entry(&mut blob, &account, delta, number)
+                .map_err(|fail| fail.into_store_error(""))
+                .unwrap();
+        }
+        let largest = [0xff; 9];
+        let mut expected = vec![1, 9, 8, 0xac, 0x02, 10, 3];
+        expected.extend(largest);
+        expected.extend([1, 8, 0xac, 0x02, 0xfe]);
+        expected.extend(&largest[1..]);
+        expected.push(1);
+        assert_eq!(blob, expected);
+    }
+}
