@@ -158,7 +158,7 @@ fn hashed_together_they_are_what_they_are_alone() {
     };
     let jobs = [issue(0x2000_ffff, 1), issue(0x2000_7fff, 2)];
     let draft = |nonce: u32| {
-        let job = &jobs[usize::from(nonce % 5 == 0)];
+        let job = &jobs[usize::from(nonce.is_multiple_of(5))];
         let submission = submission(job, nonce);
         let mut extranonce = [7; 12];
         extranonce[8..].copy_from_slice(&nonce.to_be_bytes());
