@@ -34,6 +34,7 @@ pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod connections;
+mod date_header;
 pub mod deps;
 mod headers;
 pub mod json_rpc;

@@ -13,9 +13,9 @@ use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
 use super::answers::ShownDifficulties;
 use super::bodies::Bodies;
 use super::connections::line;
+use super::date_header::DateHeader;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
 use super::problem::{Code, Problem};
-use super::requests::DateHeader;
 use super::transactions::TransactionsCache;
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
