@@ -43,6 +43,7 @@ mod runner;
 mod scenario;
 mod session;
 mod standin;
+mod turns;
 mod work;
 
 /// As in the pool, so that the bare server has the same.

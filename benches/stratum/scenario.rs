@@ -11,6 +11,7 @@ use crate::pool::{Pool, users};
 use crate::report::{Figures, Report, Series, Spread};
 use crate::session::Line;
 use crate::standin::{Coin, MAINNET_TRANSACTIONS, StandIn};
+use crate::turns::{Turn, compare, spread};
 use crate::{Error, Options, Part, many};
 
 /// What the build that is measured is called.
@@ -77,38 +78,6 @@ async fn run_pool(pool: &mut Pool, load: &Load, expect: Expect, greatest: f64) -
     pool.run(scripts, load, expect).await
 }
 
-/// One run of a flood: at which server, what it must answer, and how it is sent.
-struct Turn {
-    /// A pool's place among them; the bare server if there is none.
-    pool: Option<usize>,
-    expect: Expect,
-    writes: Writes,
-    series: Series,
-}
-
-impl Turn {
-    fn new(pools: &[Pool], pool: Option<usize>, expect: Expect, writes: Writes) -> Self {
-        let what = match (pool.map(|pool| &pools[pool].name), expect) {
-            (None, _) => "bare".to_owned(),
-            (Some(name), Expect::Accepted) => format!("{name} accepts"),
-            (Some(name), Expect::Refused) => format!("{name} refuses"),
-        };
-        let how = match writes {
-            Writes::Many => "",
-            Writes::One => ", one a write",
-        };
-        Self {
-            pool,
-            expect,
-            writes,
-            series: Series {
-                name: what + how,
-                runs: Vec::new(),
-            },
-        }
-    }
-}
-
 /// What one scenario floods with.
 struct Flood<'a> {
     connections: usize,
@@ -168,64 +137,6 @@ impl Flood<'_> {
         }
         Ok(turns)
     }
-}
-
-/// Rows of all turns, and the ratios of this build's: to goals, to the bare server, to other builds, and of the two
-/// ways of sending.
-fn compare(scenario: &str, turns: &[Turn], goals: [&str; 3], report: &mut Report) {
-    for turn in turns {
-        report.row(scenario, &turn.series);
-    }
-    let find = |pool: Option<usize>, expect, writes| {
-        turns.iter().find(|turn| {
-            turn.pool == pool && turn.writes == writes && (pool.is_none() || turn.expect == expect)
-        })
-    };
-    let cpu = |run: &Figures| run.server_cpu;
-    let [rate_goal, cpu_goal, bare_goal] = goals;
-    for turn in turns.iter().filter(|turn| turn.pool == Some(0)) {
-        let (series, name) = (&turn.series, &turn.series.name);
-        report.line(
-            &format!("{name}: answers a second"),
-            spread(series, |run| run.rate),
-            rate_goal,
-        );
-        report.line("  CPU s of the server a million", spread(series, cpu), cpu_goal);
-        if let Some(bare) = find(None, turn.expect, turn.writes) {
-            report.line("  answers / bare", series.ratio_to(&bare.series), bare_goal);
-        }
-        let others = turns.iter().filter(|other| {
-            other.pool > Some(0) && other.expect == turn.expect && other.writes == turn.writes
-        });
-        for Turn { series: other, .. } in others {
-            report.line(
-                &format!("  answers / {}", other.name),
-                series.ratio_to(other),
-                "none",
-            );
-            report.line(
-                "    and its CPU time a share",
-                series.ratio_of(other, cpu),
-                "none",
-            );
-        }
-    }
-    for one in turns.iter().filter(|turn| turn.writes == Writes::One) {
-        if let Some(many) = find(one.pool, one.expect, Writes::Many) {
-            let goal = if one.pool == Some(0) { ">= 0.85" } else { "none" };
-            let name = &one.series.name;
-            report.line(&format!("{name} / many"), one.series.ratio_to(&many.series), goal);
-            report.line(
-                "  and its CPU time a share",
-                one.series.ratio_of(&many.series, cpu),
-                "none",
-            );
-        }
-    }
-}
-
-fn spread(series: &Series, figure: impl Fn(&Figures) -> f64) -> Spread {
-    Spread::of(series.runs.iter().map(figure).collect())
 }
 
 /// Everything that was asked for.
