@@ -52,6 +52,30 @@ impl Node {
         }
     }
 
+    /// Starts one and waits until it answers. A port that was free may be another's a moment later; then the node ends at
+    /// once, and one with other ports takes its place.
+    async fn started() -> Self {
+        let begin = Instant::now();
+        let mut node = Self::start();
+        let mut client = node.client();
+        while client
+            .call::<Value>("getblockchaininfo", json!([]))
+            .await
+            .is_err()
+        {
+            assert!(
+                begin.elapsed() < Duration::from_secs(60),
+                "the node does not come up"
+            );
+            if node.process.try_wait().unwrap().is_some() {
+                node = Self::start();
+                client = node.client();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        node
+    }
+
     pub(crate) fn endpoint(&self) -> Endpoint {
         let cookie = self.directory.path().join("regtest/.cookie");
         Endpoint::new(&format!("http://127.0.0.1:{}", self.rpc_port), Some(&cookie)).unwrap()
@@ -129,10 +153,8 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) async fn start() -> Self {
-        let (node, peer) = (Node::start(), Node::start());
+        let (node, peer) = (Node::started().await, Node::started().await);
         let client = node.client();
-        is_up(&client).await;
-        is_up(&peer.client()).await;
         let to_peer = format!("127.0.0.1:{}", peer.port);
         let _: Value = call(&client, "addnode", json!([to_peer, "add"])).await;
         for wallet in [WALLET, "others"] {
