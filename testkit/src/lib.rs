@@ -11,6 +11,7 @@
 //! | [`faulty_chain`] | a chain of which one call fails, in every way that calls fail |
 //! | [`contract`] | what every store must do |
 //! | [`faulty_store`] | a store that fails as it is told |
+//! | [`free_port`] | ports for servers that must be told theirs |
 //! | [`fuzz_corpus`] | what the fuzz targets begin with |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`paced_store`] | a store whose commits wait for a gate, or for a while |
@@ -27,6 +28,7 @@ pub mod crash;
 pub mod faulty_chain;
 pub mod faulty_store;
 pub mod faulty_wallet;
+pub mod free_port;
 pub mod fuzz_corpus;
 pub mod halt;
 pub mod paced_store;
@@ -39,6 +41,7 @@ pub use clock::{ManualClock, SimClock};
 pub use crash::CrashPoint;
 pub use faulty_chain::{ChainFault, FaultyChain};
 pub use faulty_wallet::{FaultyWallet, WalletFault};
+pub use free_port::free_port;
 pub use halt::RecordingHalt;
 pub use paced_store::{Gate, PacedStore};
 pub use prng::{Prng, fresh_seeds};

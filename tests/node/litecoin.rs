@@ -1,13 +1,13 @@
 //! Real litecoinds on regtest. One alone gives no work: it wants a peer.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use dwarves_node::rpc::{Endpoint, RpcClient, RpcError};
 use dwarves_system::clock::Stopwatch;
+use dwarves_testkit::free_port;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -26,15 +26,6 @@ fn program() -> PathBuf {
         .chain(known)
         .find(|path| path.exists())
         .expect("litecoind is not installed (apt-get install litecoind), or name it in LITECOIND")
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Waits until `done`, and panics if that takes too long.

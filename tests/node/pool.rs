@@ -15,10 +15,11 @@ use dwarves_miner::api::PoolClient;
 use dwarves_miner::hasher::Hasher;
 use dwarves_miner::transport::{ApiError, Transport};
 use dwarves_system::clock::Stopwatch;
+use dwarves_testkit::free_port;
 use serde_json::Value;
 use ureq::http::Method;
 
-use super::litecoin::{Network, free_port, wait_until};
+use super::litecoin::{Network, wait_until};
 
 /// How long the pool may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);

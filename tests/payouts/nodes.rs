@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dwarves_node::rpc::{CoinAmount, Endpoint, RpcClient};
+use dwarves_testkit::free_port;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -29,11 +30,6 @@ impl Drop for Node {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 impl Node {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -50,30 +46,6 @@ impl Node {
             rpc_port,
             port,
         }
-    }
-
-    /// Starts one and waits until it answers. A port that was free may be another's a moment later; then the node ends at
-    /// once, and one with other ports takes its place.
-    async fn started() -> Self {
-        let begin = Instant::now();
-        let mut node = Self::start();
-        let mut client = node.client();
-        while client
-            .call::<Value>("getblockchaininfo", json!([]))
-            .await
-            .is_err()
-        {
-            assert!(
-                begin.elapsed() < Duration::from_secs(60),
-                "the node does not come up"
-            );
-            if node.process.try_wait().unwrap().is_some() {
-                node = Self::start();
-                client = node.client();
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        node
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -153,8 +125,10 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) async fn start() -> Self {
-        let (node, peer) = (Node::started().await, Node::started().await);
+        let (node, peer) = (Node::start(), Node::start());
         let client = node.client();
+        is_up(&client).await;
+        is_up(&peer.client()).await;
         let to_peer = format!("127.0.0.1:{}", peer.port);
         let _: Value = call(&client, "addnode", json!([to_peer, "add"])).await;
         for wallet in [WALLET, "others"] {

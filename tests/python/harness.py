@@ -10,9 +10,11 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import resource
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -58,6 +60,14 @@ def binary():
 def variable(key):
     """The environment variable of a setting: `http.listen` is DWARVES__HTTP__LISTEN."""
     return "DWARVES__" + key.upper().replace(".", "__")
+
+
+def free_port():
+    """A port that is free, below those that systems give to connections: one of these may be taken again at once."""
+    while True:
+        port = random.randrange(12_000, 30_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def environment(settings):

@@ -12,12 +12,11 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 
 import pytest
-from harness import QUICK, ROOT, binary, environment, eventually, send
+from harness import QUICK, ROOT, binary, environment, eventually, free_port, send
 
 PAGES = sorted(str(page.relative_to(ROOT)) for pattern in ("*.md", "docs/**/*.md") for page in ROOT.glob(pattern))
 FIRST_SESSION = "docs/first-session.md"
@@ -43,12 +42,6 @@ def blocks(page):
     text = (ROOT / page).read_text()
     for match in BLOCK.finditer(text):
         yield text[: match.start("text")].count("\n") + 1, match["mark"] or "", match["kind"], match["text"]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Session:

@@ -6,12 +6,11 @@ import subprocess
 import time
 
 import pytest
-from harness import Miner, Pool, binary, eventually
+from harness import Miner, Pool, binary, eventually, free_port
 from standin_node import StandInNode, bech32
 from stratum import Client, Closed
 from test_json_rpc import GBT, call
 from test_stratum import ADDRESS, port
-from test_stratum_sessions import free_port
 
 LET_GO_SECS = 2
 

@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from harness import Pool, eventually
+from harness import Pool, eventually, free_port
 from stratum import Client
 from test_stratum import ADDRESS, address_of, port
-from test_stratum_sessions import FREE, free_port, mining
+from test_stratum_sessions import FREE, mining
 
 
 def test_difficulty_follows_the_pace_and_work_in_flight_counts_as_it_was_issued():

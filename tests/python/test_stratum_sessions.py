@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-from harness import Pool, eventually
+from harness import Pool, eventually, free_port
 from stratum import Client, Closed
 from test_stratum import ADDRESS, STEADY, address_of, port
 
@@ -18,11 +18,6 @@ def mining(pool, user=f"{ADDRESS}.rig", password="x", number=0, **kwargs):
     client = Client(port(pool, number), **kwargs).subscribe().authorize(user, password)
     client.current_work()
     return client
-
-
-def free_port():
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture(scope="module", autouse=True)
