@@ -11,7 +11,7 @@
 //! | [`faulty_chain`] | a chain of which one call fails, in every way that calls fail |
 //! | [`contract`] | what every store must do |
 //! | [`faulty_store`] | a store that fails as it is told |
-//! | [`free_port`] | ports for servers that must be told theirs |
+//! | [`mod@free_port`] | ports for servers that must be told theirs |
 //! | [`fuzz_corpus`] | what the fuzz targets begin with |
 //! | [`halt`] | an emergency stop that only says why |
 //! | [`paced_store`] | a store whose commits wait for a gate, or for a while |
