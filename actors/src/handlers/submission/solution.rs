@@ -1,6 +1,6 @@
 //! What a miner submitted, on its way from the cheap checks to its proof of work: whether it is a share that counts, and
-//! whether it is a block. Its
-//! [`Draft`]s are hashed together with those of others; the [`Candidate`]s that come of it are held beside it, in their order.
+//! whether it is a block. Its [`Draft`]s are hashed together with those of others; the [`Candidate`]s that come of it are
+//! held beside it, in their order.
 
 use std::sync::Arc;
 

@@ -12,11 +12,11 @@ use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::login::LoginRules;
 use dwarves_domain::share::AcceptedShare;
-use dwarves_domain::target::Difficulty;
+use dwarves_domain::target::{CompactTarget, Difficulty};
 use dwarves_domain::vardiff;
 use dwarves_domain::work::{Algorithm, FrontEnd};
 use dwarves_testkit::ManualClock;
-use dwarves_testkit::build::{BEGIN, hotkey, job_key, template};
+use dwarves_testkit::build::{BEGIN, hotkey, job_key, template_of, template_row};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -28,6 +28,8 @@ use crate::settings::{Listener, SessionLimits};
 use crate::thread::Peers;
 
 const USER: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080.rig";
+/// A network difficulty of some hundred trillions: no session is held back by it.
+const MAINNET_BITS: u32 = 0x1702_1369;
 /// How often the thread does everything that there is to do before something counts as not happening.
 const PATIENCE: usize = 10_000;
 
@@ -39,10 +41,14 @@ struct Front {
     joins: Inbox<Ask<JoinWorker>>,
     extranonces: Inbox<Ask<TakeExtraNonce>>,
     submits: Inbox<Ask<SubmitRolled>>,
+    /// What was reported as issued, with each question whether a worker may join.
+    reported: Vec<Option<Difficulty>>,
+    clock: Arc<ManualClock>,
 }
 
 impl Front {
     fn start() -> Self {
+        let clock = Arc::new(ManualClock::at(BEGIN));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (join, joins) = recorded_port();
         let (submit, submits) = recorded_port();
@@ -92,7 +98,7 @@ impl Front {
             listeners,
             job_key(),
             kept_out,
-            Arc::new(ManualClock::at(BEGIN)),
+            Arc::clone(&clock) as _,
         );
         let front = StratumDispatcher::new(thread, recorded_port().0, recorded_port().0);
         let caps = ConnectionCaps {
@@ -108,6 +114,8 @@ impl Front {
             joins,
             extranonces,
             submits,
+            reported: Vec::new(),
+            clock,
         };
         front.work_is(1);
         front
@@ -115,7 +123,9 @@ impl Front {
 
     /// The template with this number is what there is to mine now.
     fn work_is(&self, number: u32) {
-        let current = template(number);
+        let mut row = template_row(number, 100 + number, HeaderHash::from_bytes([9; 32]));
+        row.chain.bits = CompactTarget::from_bits(MAINNET_BITS);
+        let current = template_of(&row);
         let work = LiveWork {
             live: vec![Arc::clone(&current)],
             next: current.id().next(),
@@ -135,6 +145,7 @@ impl Front {
             ask.reply.answer(self.limiter.lease());
         }
         while let Ok(ask) = self.joins.try_recv() {
+            self.reported.push(ask.payload.issued);
             ask.reply.answer(Ok(Joined {
                 miner: hotkey(1),
                 worker: WorkerId::new(1),
@@ -176,6 +187,7 @@ impl Front {
             rest: Vec::new(),
             works: Vec::new(),
             answered: Vec::new(),
+            difficulty: 0.0,
         };
         miner.say(&json!({"id": 1, "method": "mining.subscribe", "params": []}));
         miner.say(&json!({"id": 2, "method": "mining.authorize", "params": [USER, "x"]}));
@@ -205,6 +217,8 @@ struct Miner {
     works: Vec<String>,
     /// The ids of everything that was answered.
     answered: Vec<Value>,
+    /// The last difficulty that was told.
+    difficulty: f64,
 }
 
 impl Miner {
@@ -229,6 +243,8 @@ impl Miner {
             assert!(line["error"].is_null(), "{line}");
             if line["method"] == "mining.notify" {
                 self.works.push(line["params"][0].as_str().unwrap().to_owned());
+            } else if line["method"] == "mining.set_difficulty" {
+                self.difficulty = line["params"][0].as_f64().unwrap();
             } else if !line["id"].is_null() {
                 self.answered.push(line["id"].clone());
             }
@@ -300,6 +316,29 @@ async fn who_takes_nothing_for_a_while_gets_every_byte_in_order_and_keeps_nobody
     };
     assert_eq!(numbers(&slow), (1..=WORKS).collect::<Vec<_>>());
     assert_eq!(numbers(&quick), numbers(&slow));
+}
+
+/// It may come back to another thread, before this one knows that it has left.
+#[actix::test]
+async fn a_difficulty_is_reported_before_its_miner_hears_of_it() {
+    let mut front = Front::start();
+    let mut miner = front.open().await;
+    let begin = miner.difficulty;
+    let mut id = 2;
+    while miner.hear().difficulty <= begin {
+        id += 1;
+        let share = json!([USER, miner.works[0], format!("{id:016x}"), "00000000", "00000000"]);
+        miner.say(&json!({"id": id, "method": "mining.submit", "params": share}));
+        front.clock.advance(Span::from_secs(1));
+        front.until(|| miner.hear().answered.contains(&json!(id))).await;
+        assert!(id < 1_000, "the difficulty does not rise");
+    }
+    // What is on its way to the miner manager is already posted.
+    while let Ok(ask) = front.joins.try_recv() {
+        front.reported.push(ask.payload.issued);
+    }
+    let last = front.reported.last().copied().flatten().map(Difficulty::to_f64);
+    assert_eq!(last, Some(miner.difficulty));
 }
 
 #[actix::test]

@@ -221,7 +221,13 @@ impl StratumSession {
     }
 
     fn tell_work(&mut self, telling: Telling) {
+        let before = self.talk.issued();
         self.say(|talk, scene, out| talk.tell_work(telling, scene, out));
+        if before.is_some() && self.talk.issued() != before {
+            // Reported before the miner can know it: whoever leaves and comes back at once, maybe to another thread, goes on
+            // at what it was told.
+            self.report();
+        }
     }
 
     /// Does what there is to do, until only others can wake it.
