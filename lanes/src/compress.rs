@@ -1,13 +1,37 @@
 //! One block of each of several messages, whatever they are: for what is made of SHA-256 and has no way of its own.
 
-#[cfg(target_arch = "aarch64")]
-use crate::neon;
 use crate::plain::compressed;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::sha_extensions;
-#[cfg(target_arch = "x86_64")]
-use crate::x86;
-use crate::{Block, Kind, Lanes, State};
+use crate::task::Task;
+use crate::wide::{self, Words};
+use crate::{Block, Lanes, State};
+
+struct Compress<'a> {
+    states: &'a mut [State],
+    blocks: &'a [Block],
+}
+
+#[allow(unsafe_code, reason = "the vectors' instructions")]
+impl Task for Compress<'_> {
+    #[inline(always)]
+    unsafe fn in_lanes<V: Words>(self) {
+        // SAFETY: the caller says so.
+        unsafe { wide::compress_each::<V>(self.states, self.blocks) }
+    }
+
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    unsafe fn by_extensions(self) {
+        // SAFETY: the caller says so.
+        unsafe { sha_extensions::compress_each(self.states, self.blocks) }
+    }
+
+    fn plain(self) {
+        for (state, block) in self.states.iter_mut().zip(self.blocks) {
+            *state = compressed(*state, block);
+        }
+    }
+}
 
 impl Lanes {
     /// One compression of a block from each state (FIPS 180-4, section 6.2.2).
@@ -18,32 +42,7 @@ impl Lanes {
         assert_eq!(states.len(), blocks.len(), "one block a state");
         let width = self.kind().width();
         for (states, blocks) in states.chunks_mut(width).zip(blocks.chunks(width)) {
-            self.compress_some(states, blocks);
-        }
-    }
-
-    #[allow(
-        unsafe_code,
-        reason = "a value of a kind is only made where the processor has it"
-    )]
-    fn compress_some(self, states: &mut [State], blocks: &[Block]) {
-        // SAFETY: `Lanes::of` has looked that the processor has it.
-        unsafe {
-            match self.kind_for(states.len()) {
-                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-                Kind::ShaExtensions => sha_extensions::compress_each(states, blocks),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx2 => x86::avx2_compress_each(states, blocks),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx512 => x86::avx512_compress_each(states, blocks),
-                #[cfg(target_arch = "aarch64")]
-                Kind::Neon => neon::compress_each(states, blocks),
-                _ => {
-                    for (state, block) in states.iter_mut().zip(blocks) {
-                        *state = compressed(*state, block);
-                    }
-                }
-            }
+            self.run(blocks.len(), Compress { states, blocks });
         }
     }
 }
@@ -51,6 +50,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
     use crate::constants::{BLOCK_LEN, INITIAL, write};
 
     /// Messages and hashes of NIST's validation program (CAVP, `SHA256ShortMsg.rsp` and `SHA256LongMsg.rsp`): nothing, a

@@ -18,6 +18,10 @@ mod scrypt;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[allow(unsafe_code, reason = "intrinsics")]
 mod sha_extensions;
+mod shares;
+#[allow(unsafe_code, reason = "vectors are made where the processor has them")]
+mod task;
+mod vector;
 #[allow(unsafe_code, reason = "vectors are made where the processor has them")]
 mod wide;
 #[cfg(target_arch = "x86_64")]
@@ -179,100 +183,11 @@ impl Lanes {
     }
 
     /// What hashes this many messages, [`Kind::width`] at most. Lanes cost the same whether they are full or not.
-    pub(crate) fn kind_for(self, count: usize) -> Kind {
+    fn kind_for(self, count: usize) -> Kind {
         if count < self.kind.worth_from(self.for_few) {
             self.for_few
         } else {
             self.kind
-        }
-    }
-
-    /// The merkle roots of trees whose first leaf is a coinbase and whose other nodes on its way up are `branch`.
-    ///
-    /// The coinbases begin alike: `midstate` is the state after that. The blocks of each one's tail, padding included,
-    /// stand one after another in `tails`, as many for each.
-    ///
-    /// # Panics
-    /// If `tails` is not divided by the number of `roots`, or holds nothing for each.
-    pub fn merkle_roots(
-        self,
-        midstate: &State,
-        tails: &[Block],
-        branch: &[[u8; 32]],
-        roots: &mut [[u8; 32]],
-    ) {
-        if roots.is_empty() {
-            assert!(tails.is_empty(), "tails of nothing");
-            return;
-        }
-        let of_each = tails.len() / roots.len();
-        assert!(
-            of_each > 0 && tails.len() == of_each * roots.len(),
-            "each coinbase has as many blocks"
-        );
-        let width = self.kind.width();
-        for (roots, tails) in roots.chunks_mut(width).zip(tails.chunks(of_each * width)) {
-            self.some_merkle_roots(midstate, tails, branch, roots);
-        }
-    }
-
-    /// The hashes of headers.
-    ///
-    /// # Panics
-    /// If there are not as many hashes as headers.
-    pub fn headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
-        assert_eq!(headers.len(), hashes.len(), "one hash a header");
-        let width = self.kind.width();
-        for (headers, hashes) in headers.chunks(width).zip(hashes.chunks_mut(width)) {
-            self.some_headers(headers, hashes);
-        }
-    }
-
-    #[allow(
-        unsafe_code,
-        reason = "a value of a kind is only made where the processor has it"
-    )]
-    fn some_merkle_roots(
-        self,
-        midstate: &State,
-        tails: &[Block],
-        branch: &[[u8; 32]],
-        roots: &mut [[u8; 32]],
-    ) {
-        // SAFETY: `Lanes::of` has looked that the processor has it.
-        unsafe {
-            match self.kind_for(roots.len()) {
-                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-                Kind::ShaExtensions => sha_extensions::merkle_roots(midstate, tails, branch, roots),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx2 => x86::avx2_merkle_roots(midstate, tails, branch, roots),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx512 => x86::avx512_merkle_roots(midstate, tails, branch, roots),
-                #[cfg(target_arch = "aarch64")]
-                Kind::Neon => neon::merkle_roots(midstate, tails, branch, roots),
-                _ => plain::merkle_roots(midstate, tails, branch, roots),
-            }
-        }
-    }
-
-    #[allow(
-        unsafe_code,
-        reason = "a value of a kind is only made where the processor has it"
-    )]
-    fn some_headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
-        // SAFETY: `Lanes::of` has looked that the processor has it.
-        unsafe {
-            match self.kind_for(hashes.len()) {
-                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-                Kind::ShaExtensions => sha_extensions::headers(headers, hashes),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx2 => x86::avx2_headers(headers, hashes),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx512 => x86::avx512_headers(headers, hashes),
-                #[cfg(target_arch = "aarch64")]
-                Kind::Neon => neon::headers(headers, hashes),
-                _ => plain::headers(headers, hashes),
-            }
         }
     }
 

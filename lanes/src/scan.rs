@@ -4,13 +4,11 @@
 //! nonce costs two compressions instead of three.
 
 use crate::constants::{Block, INITIAL, State, padding_of, words_of};
-#[cfg(target_arch = "aarch64")]
-use crate::neon;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 use crate::sha_extensions;
-#[cfg(target_arch = "x86_64")]
-use crate::x86;
-use crate::{Kind, Lanes, plain};
+use crate::task::Task;
+use crate::wide::{self, Words};
+use crate::{Lanes, plain};
 
 /// Headers that differ in nothing but their nonce.
 #[derive(Clone, Debug)]
@@ -44,36 +42,52 @@ impl Scan {
     }
 }
 
+/// Which nonces are tried, and what is looked for.
+struct Tries<'a> {
+    search: &'a Scan,
+    first: u32,
+    count: u32,
+    most: u32,
+    found: &'a mut Vec<u32>,
+}
+
+#[allow(unsafe_code, reason = "the vectors' instructions")]
+impl Task for Tries<'_> {
+    #[inline(always)]
+    unsafe fn in_lanes<V: Words>(self) {
+        // SAFETY: the caller says so.
+        unsafe { wide::scan::<V>(self.search, self.first, self.count, self.most, self.found) }
+    }
+
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    unsafe fn by_extensions(self) {
+        // SAFETY: the caller says so.
+        unsafe { sha_extensions::scan(self.search, self.first, self.count, self.most, self.found) }
+    }
+
+    fn plain(self) {
+        for offset in 0..self.count {
+            let nonce = self.first.wrapping_add(offset);
+            let [.., a, b, c, d] = self.search.hash(nonce);
+            if u32::from_le_bytes([a, b, c, d]) <= self.most {
+                self.found.push(nonce);
+            }
+        }
+    }
+}
+
 impl Lanes {
     /// Tries `count` nonces from `first` on (behind the last comes the first), and adds to `found` those with which the
     /// hash's first 32 bits are `most` or less. A hash is a little-endian number, so these are its last four bytes.
-    #[allow(
-        unsafe_code,
-        reason = "a value of a kind is only made where the processor has it"
-    )]
     pub fn scan(self, search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
-        // SAFETY: `Lanes::of` has looked that the processor has it.
-        unsafe {
-            match self.kind() {
-                #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-                Kind::ShaExtensions => sha_extensions::scan(search, first, count, most, found),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx2 => x86::avx2_scan(search, first, count, most, found),
-                #[cfg(target_arch = "x86_64")]
-                Kind::Avx512 => x86::avx512_scan(search, first, count, most, found),
-                #[cfg(target_arch = "aarch64")]
-                Kind::Neon => neon::scan(search, first, count, most, found),
-                _ => {
-                    for offset in 0..count {
-                        let nonce = first.wrapping_add(offset);
-                        let [.., a, b, c, d] = search.hash(nonce);
-                        if u32::from_le_bytes([a, b, c, d]) <= most {
-                            found.push(nonce);
-                        }
-                    }
-                }
-            }
-        }
+        let tries = Tries {
+            search,
+            first,
+            count,
+            most,
+            found,
+        };
+        self.run(count as usize, tries);
     }
 
     /// Whether these lanes find what the plain way finds, among few and many nonces, around the last one.
@@ -100,6 +114,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::Kind;
     use crate::tests::cpu_time;
 
     fn kinds() -> impl Iterator<Item = Lanes> {

@@ -2,11 +2,10 @@
 
 use crate::constants::{BLOCK_LEN, Block, INITIAL, K, PADDING_OF_64, ROUNDS, State};
 use crate::scan::Scan;
+use crate::vector::Vector;
 
-/// A vector of 32-bit words, one a lane.
-///
-/// Whoever holds one has shown that the processor has its instructions: only making one is unsafe.
-pub(crate) trait Words: Copy {
+/// A vector with one word a lane.
+pub(crate) trait Words: Vector {
     /// How many there are; [`MAX_LANES`] at most.
     const LANES: usize;
 
@@ -22,9 +21,6 @@ pub(crate) trait Words: Copy {
     unsafe fn load(words: &[u32; MAX_LANES]) -> Self;
     /// The words, one after another.
     fn store(self, words: &mut [u32; MAX_LANES]);
-    fn add(self, other: Self) -> Self;
-    fn xor(self, other: Self) -> Self;
-    fn rotate_right<const BITS: i32, const REST: i32>(self) -> Self;
     fn shift_right<const BITS: i32>(self) -> Self;
     /// Bit for bit `then` where this is 1 and `otherwise` where it is 0.
     fn choose(self, then: Self, otherwise: Self) -> Self;

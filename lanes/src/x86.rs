@@ -1,22 +1,75 @@
-//! The lanes of AVX2 and AVX-512.
+//! The vectors of x86, and the lanes of AVX2 and AVX-512.
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_or_si256,
-    _mm256_set1_epi32, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_xor_si256,
-    _mm512_add_epi32, _mm512_loadu_si512, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_srlv_epi32,
-    _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_xor_si512,
+    __m128i, __m256i, __m512i, _mm_add_epi32, _mm_or_si128, _mm_slli_epi32, _mm_srli_epi32, _mm_xor_si128,
+    _mm256_add_epi32, _mm256_and_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi32,
+    _mm256_slli_epi32, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_xor_si256, _mm512_add_epi32,
+    _mm512_loadu_si512, _mm512_rol_epi32, _mm512_set1_epi32, _mm512_srlv_epi32, _mm512_storeu_si512,
+    _mm512_ternarylogic_epi32, _mm512_xor_si512,
 };
 
-use crate::constants::{Block, State};
-use crate::scan::Scan;
-use crate::wide::{self, MAX_LANES, Words};
+use crate::task::Task;
+use crate::vector::Vector;
+use crate::wide::{MAX_LANES, Words};
 
-/// Eight lanes.
+// SAFETY (of every block below): a vector is made by functions alone whose callers know that the processor has its
+// instructions; arrays are as long as the widest vector.
+
+/// Four words: with SSE2, which every processor of this kind has.
 #[derive(Clone, Copy)]
-struct Avx2(__m256i);
+pub(crate) struct Sse2(pub(crate) __m128i);
 
-// SAFETY (of every block below): a value is made by `splat` and `load` alone, whose callers know that the processor has
-// AVX2; the arrays are as long as the widest vector.
+impl Vector for Sse2 {
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm_add_epi32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm_xor_si128(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self {
+        const { assert!(BITS + REST == 32, "what is left of a word") }
+        // SAFETY: see above.
+        Self(unsafe { _mm_or_si128(_mm_slli_epi32::<BITS>(self.0), _mm_srli_epi32::<REST>(self.0)) })
+    }
+}
+
+/// Eight words: with AVX2.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(pub(crate) __m256i);
+
+impl Vector for Avx2 {
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm256_add_epi32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm256_xor_si256(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self {
+        const { assert!(BITS + REST == 32, "what is left of a word") }
+        // SAFETY: see above.
+        Self(unsafe {
+            _mm256_or_si256(
+                _mm256_slli_epi32::<BITS>(self.0),
+                _mm256_srli_epi32::<REST>(self.0),
+            )
+        })
+    }
+}
+
 impl Words for Avx2 {
     const LANES: usize = 8;
 
@@ -36,30 +89,6 @@ impl Words for Avx2 {
     fn store(self, words: &mut [u32; MAX_LANES]) {
         // SAFETY: see above; half of the array is written.
         unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), self.0) }
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm256_add_epi32(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm256_xor_si256(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn rotate_right<const BITS: i32, const REST: i32>(self) -> Self {
-        const { assert!(BITS + REST == 32, "what is left of a word") }
-        // SAFETY: see above.
-        Self(unsafe {
-            _mm256_or_si256(
-                _mm256_srli_epi32::<BITS>(self.0),
-                _mm256_slli_epi32::<REST>(self.0),
-            )
-        })
     }
 
     #[inline(always)]
@@ -88,11 +117,30 @@ impl Words for Avx2 {
     }
 }
 
-/// Sixteen lanes.
+/// Sixteen words: with AVX-512F.
 #[derive(Clone, Copy)]
-struct Avx512(__m512i);
+pub(crate) struct Avx512(pub(crate) __m512i);
 
-// SAFETY (of every block below): as above, with AVX-512F.
+impl Vector for Avx512 {
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_add_epi32(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_xor_si512(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self {
+        // SAFETY: see above.
+        Self(unsafe { _mm512_rol_epi32::<BITS>(self.0) })
+    }
+}
+
 impl Words for Avx512 {
     const LANES: usize = 16;
 
@@ -115,24 +163,6 @@ impl Words for Avx512 {
     }
 
     #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_add_epi32(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_xor_si512(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn rotate_right<const BITS: i32, const REST: i32>(self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_ror_epi32::<BITS>(self.0) })
-    }
-
-    #[inline(always)]
     fn shift_right<const BITS: i32>(self) -> Self {
         // SAFETY: see above.
         Self(unsafe { _mm512_srlv_epi32(self.0, _mm512_set1_epi32(BITS)) })
@@ -152,59 +182,13 @@ impl Words for Avx512 {
 }
 
 #[target_feature(enable = "avx2")]
-pub(crate) fn avx2_merkle_roots(
-    midstate: &State,
-    tails: &[Block],
-    branch: &[[u8; 32]],
-    roots: &mut [[u8; 32]],
-) {
+pub(crate) fn in_avx2(task: impl Task) {
     // SAFETY: the function has AVX2.
-    unsafe { wide::merkle_roots::<Avx2>(midstate, tails, branch, roots) }
-}
-
-#[target_feature(enable = "avx2")]
-pub(crate) fn avx2_headers(headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
-    // SAFETY: the function has AVX2.
-    unsafe { wide::headers::<Avx2>(headers, hashes) }
+    unsafe { task.in_lanes::<Avx2>() }
 }
 
 #[target_feature(enable = "avx512f")]
-pub(crate) fn avx512_merkle_roots(
-    midstate: &State,
-    tails: &[Block],
-    branch: &[[u8; 32]],
-    roots: &mut [[u8; 32]],
-) {
+pub(crate) fn in_avx512(task: impl Task) {
     // SAFETY: the function has AVX-512F.
-    unsafe { wide::merkle_roots::<Avx512>(midstate, tails, branch, roots) }
-}
-
-#[target_feature(enable = "avx512f")]
-pub(crate) fn avx512_headers(headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
-    // SAFETY: the function has AVX-512F.
-    unsafe { wide::headers::<Avx512>(headers, hashes) }
-}
-
-#[target_feature(enable = "avx2")]
-pub(crate) fn avx2_compress_each(states: &mut [State], blocks: &[Block]) {
-    // SAFETY: the function has AVX2.
-    unsafe { wide::compress_each::<Avx2>(states, blocks) }
-}
-
-#[target_feature(enable = "avx512f")]
-pub(crate) fn avx512_compress_each(states: &mut [State], blocks: &[Block]) {
-    // SAFETY: the function has AVX-512F.
-    unsafe { wide::compress_each::<Avx512>(states, blocks) }
-}
-
-#[target_feature(enable = "avx2")]
-pub(crate) fn avx2_scan(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
-    // SAFETY: the function has AVX2.
-    unsafe { wide::scan::<Avx2>(search, first, count, most, found) }
-}
-
-#[target_feature(enable = "avx512f")]
-pub(crate) fn avx512_scan(search: &Scan, first: u32, count: u32, most: u32, found: &mut Vec<u32>) {
-    // SAFETY: the function has AVX-512F.
-    unsafe { wide::scan::<Avx512>(search, first, count, most, found) }
+    unsafe { task.in_lanes::<Avx512>() }
 }

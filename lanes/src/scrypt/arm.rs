@@ -1,19 +1,14 @@
-//! The vectors of NEON.
+//! Headers in the vectors of NEON.
 
-use std::arch::aarch64::{
-    uint32x4_t, vaddq_u32, veorq_u32, vextq_u32, vgetq_lane_u32, vld1q_u32, vshlq_n_u32, vsriq_n_u32,
-    vst1q_u32,
-};
+use std::arch::aarch64::{vextq_u32, vgetq_lane_u32, vld1q_u32, vst1q_u32};
 
 use super::rows::{MAX_HEADERS, Quads, Row, ro_mix};
+use crate::neon::Neon;
 
 // SAFETY (of every block below): a vector is made by `load` alone, whose callers know that the processor has NEON; the
 // parts of a row are as long as a vector.
 
-/// One header in a vector of NEON.
-#[derive(Clone, Copy)]
-struct Neon(uint32x4_t);
-
+/// One header in a vector.
 impl Quads for Neon {
     const HEADERS: usize = 1;
 
@@ -43,25 +38,6 @@ impl Quads for Neon {
     fn firsts(self) -> [u32; MAX_HEADERS] {
         // SAFETY: see above.
         [unsafe { vgetq_lane_u32::<0>(self.0) }, 0, 0, 0]
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { vaddq_u32(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { veorq_u32(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self {
-        const { assert!(BITS + REST == 32, "what is left of a word") }
-        // SAFETY: see above.
-        Self(unsafe { vsriq_n_u32::<REST>(vshlq_n_u32::<BITS>(self.0), self.0) })
     }
 
     #[inline(always)]

@@ -3,6 +3,8 @@
 //! A vector holds four words of each of its headers. Those of a block stand in the order of its diagonals, so that a step
 //! of Salsa20 is a step of whole vectors; the order is changed when blocks come in, and changed back when they go out.
 
+use crate::vector::Vector;
+
 /// A block of scrypt, 128 bytes: two of Salsa20, each as its four diagonals. Two lines of a cache.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
@@ -39,10 +41,8 @@ impl Row {
     }
 }
 
-/// Four words of each of some headers.
-///
-/// Whoever holds one has shown that the processor has its instructions: only making one is unsafe.
-pub(super) trait Quads: Copy {
+/// A vector with four words of each of some headers.
+pub(super) trait Quads: Vector {
     /// How many headers; [`MAX_HEADERS`] at most.
     const HEADERS: usize;
 
@@ -55,9 +55,6 @@ pub(super) trait Quads: Copy {
     fn store(row: [Self; 8], rows: &mut [Row], places: [usize; MAX_HEADERS]);
     /// The first word of each header.
     fn firsts(self) -> [u32; MAX_HEADERS];
-    fn add(self, other: Self) -> Self;
-    fn xor(self, other: Self) -> Self;
-    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self;
     /// Each header's words `BY` places on.
     fn turn<const BY: usize>(self) -> Self;
 }

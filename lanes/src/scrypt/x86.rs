@@ -1,22 +1,16 @@
-//! The vectors of x86.
+//! Headers in the vectors of x86.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512i, _mm_add_epi32, _mm_cvtsi128_si32, _mm_load_si128, _mm_or_si128,
-    _mm_shuffle_epi32, _mm_slli_epi32, _mm_srli_epi32, _mm_store_si128, _mm_xor_si128, _mm256_add_epi32,
-    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_or_si256, _mm256_set_m128i,
-    _mm256_shuffle_epi32, _mm256_slli_epi32, _mm256_srli_epi32, _mm256_xor_si256, _mm512_add_epi32,
-    _mm512_castsi128_si512, _mm512_extracti32x4_epi32, _mm512_inserti32x4, _mm512_rol_epi32,
-    _mm512_shuffle_epi32, _mm512_xor_si512,
+    __m128i, _mm_cvtsi128_si32, _mm_load_si128, _mm_shuffle_epi32, _mm_store_si128, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_set_m128i, _mm256_shuffle_epi32, _mm512_castsi128_si512,
+    _mm512_extracti32x4_epi32, _mm512_inserti32x4, _mm512_shuffle_epi32,
 };
 
 use super::rows::{MAX_HEADERS, Quads, Row, ro_mix};
+use crate::x86::{Avx2, Avx512, Sse2};
 
 // SAFETY (of every block below): a vector is made by `load` alone, whose callers know that the processor has its
 // instructions; the parts of a row are as long as a vector of four words, and begin where one may.
-
-/// One header in a vector of SSE2, which every processor of this kind has.
-#[derive(Clone, Copy)]
-struct Sse2(__m128i);
 
 #[inline(always)]
 fn load(part: &[u32; 4]) -> __m128i {
@@ -36,6 +30,7 @@ fn first(vector: __m128i) -> u32 {
     unsafe { _mm_cvtsi128_si32(vector) }.cast_unsigned()
 }
 
+/// One header in a vector of SSE2.
 impl Quads for Sse2 {
     const HEADERS: usize = 1;
 
@@ -63,25 +58,6 @@ impl Quads for Sse2 {
     }
 
     #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm_add_epi32(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm_xor_si128(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self {
-        const { assert!(BITS + REST == 32, "what is left of a word") }
-        // SAFETY: see above.
-        Self(unsafe { _mm_or_si128(_mm_slli_epi32::<BITS>(self.0), _mm_srli_epi32::<REST>(self.0)) })
-    }
-
-    #[inline(always)]
     fn turn<const BY: usize>(self) -> Self {
         // SAFETY: see above.
         Self(unsafe {
@@ -95,9 +71,6 @@ impl Quads for Sse2 {
 }
 
 /// Two headers in a vector of AVX2.
-#[derive(Clone, Copy)]
-struct Avx2(__m256i);
-
 impl Quads for Avx2 {
     const HEADERS: usize = 2;
 
@@ -146,30 +119,6 @@ impl Quads for Avx2 {
     }
 
     #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm256_add_epi32(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm256_xor_si256(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self {
-        const { assert!(BITS + REST == 32, "what is left of a word") }
-        // SAFETY: see above.
-        Self(unsafe {
-            _mm256_or_si256(
-                _mm256_slli_epi32::<BITS>(self.0),
-                _mm256_srli_epi32::<REST>(self.0),
-            )
-        })
-    }
-
-    #[inline(always)]
     fn turn<const BY: usize>(self) -> Self {
         // SAFETY: see above.
         Self(unsafe {
@@ -183,9 +132,6 @@ impl Quads for Avx2 {
 }
 
 /// Four headers in a vector of AVX-512.
-#[derive(Clone, Copy)]
-struct Avx512(__m512i);
-
 impl Quads for Avx512 {
     const HEADERS: usize = 4;
 
@@ -253,24 +199,6 @@ impl Quads for Avx512 {
                 first(_mm512_extracti32x4_epi32::<3>(self.0)),
             ]
         }
-    }
-
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_add_epi32(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn xor(self, other: Self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_xor_si512(self.0, other.0) })
-    }
-
-    #[inline(always)]
-    fn rotate_left<const BITS: i32, const REST: i32>(self) -> Self {
-        // SAFETY: see above.
-        Self(unsafe { _mm512_rol_epi32::<BITS>(self.0) })
     }
 
     #[inline(always)]
