@@ -83,8 +83,6 @@ const LAST_ACCEPTED: Duration = Duration::from_millis(100);
 /// Workers of `getwork` whose last job is remembered for their long polls, in all and of one miner.
 const LAST_JOBS_MAX: usize = 16_384;
 const LAST_JOBS_OF_ONE_MAX: usize = 256;
-/// How often the pool is asked whether it is ready.
-const READY_EVERY: Duration = Duration::from_millis(25);
 
 /// A pool at work.
 pub struct RunningPool {
@@ -243,7 +241,7 @@ pub async fn start_on(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
     );
-    announce_when_ready(
+    listen_file::announce(
         ports.read_pool.clone(),
         data_dir.to_owned(),
         http,
@@ -349,27 +347,6 @@ fn http_gate(config: &Config, ground: &Ground, ports: &PoolPorts) -> HttpGatePar
         kept_out,
         gate: Outbox::new(&gate),
     }
-}
-
-/// Writes `listening.json` now, and `listen.json` once the pool has work and can write.
-fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
-    if let Err(error) = listen_file::write(&data_dir, listen_file::LISTENING, http, &stratum) {
-        log::error!("{} cannot be written: {error}", listen_file::LISTENING);
-    }
-    actix_rt::spawn(async move {
-        loop {
-            match pool.ask(ReadPool, ACTORS_DRAIN).await {
-                Ok(view) if view.has_work && view.ledger_writes => break,
-                Ok(_) => actix_rt::time::sleep(READY_EVERY).await,
-                // The pool is stopping: nobody need find it any more.
-                Err(_) => return,
-            }
-        }
-        match listen_file::write(&data_dir, listen_file::FILE_NAME, http, &stratum) {
-            Ok(()) => log::info!("ready for miners on http://{http}"),
-            Err(error) => log::error!("{} cannot be written: {error}", listen_file::FILE_NAME),
-        }
-    });
 }
 
 impl RunningPool {

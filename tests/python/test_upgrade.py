@@ -72,7 +72,8 @@ def test_a_ledger_of_an_older_version_keeps_its_balances_and_goes_on(ledger, tmp
 def reset_schedule(pool):
     status = pool.must_control("pool_manager", "status")
     if status["rounds_missed"]:
-        pool.must_control("reward_distributor", "reset_schedule")
+        answer = pool.control("reward_distributor", "reset_schedule")
+        assert answer.status == 200 or "ask again" in answer.json["detail"], answer
     return not status["rounds_missed"] and not status["hindrances"]
 
 
