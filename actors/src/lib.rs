@@ -17,6 +17,7 @@ pub mod identity;
 pub mod ledger;
 pub mod live_work;
 pub mod miner_manager;
+pub mod news;
 pub mod paymaster;
 pub mod pool_manager;
 pub mod reward_distributor;

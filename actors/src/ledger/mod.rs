@@ -17,6 +17,7 @@ use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 
 use crate::ask::{Ask, ReplyTo};
+use crate::news::{Announced, AttachNews, Desk};
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
 
@@ -73,6 +74,8 @@ struct UnderWay {
     /// How many writes before theirs are kept ones.
     kept: usize,
     askers: Vec<Asker>,
+    /// What is told once it is durable.
+    announced: Announced,
 }
 
 struct Asker {
@@ -93,6 +96,8 @@ pub struct Ledger {
     closing: Vec<ReplyTo<()>>,
     refusing: Option<Refusing>,
     view: LedgerView,
+    /// Where it is told what happened.
+    desk: Desk,
 }
 
 /// Why nothing more is taken in this life.
@@ -116,6 +121,7 @@ impl Ledger {
             closing: Vec::new(),
             refusing: None,
             view: LedgerView::default(),
+            desk: Desk::default(),
         }
     }
 
@@ -182,7 +188,12 @@ impl Ledger {
             });
             writes.extend(waiting.writes);
         }
-        self.under_way = Some(UnderWay { kept, askers });
+        let announced = self.desk.announce(&writes);
+        self.under_way = Some(UnderWay {
+            kept,
+            askers,
+            announced,
+        });
         let commit = wrap_future::<_, Self>(self.parts.store.commit(writes));
         ctx.spawn(commit.map(|result, ledger, ctx| {
             ledger.on_committed(result);
@@ -201,6 +212,7 @@ impl Ledger {
                     log::info!("the ledger writes again");
                 }
                 self.view.commits += 1;
+                self.desk.tell(under_way.announced, &written);
                 let mut written = written.into_iter().skip(under_way.kept);
                 if under_way.kept > 0 {
                     self.kept.drain(..under_way.kept);
@@ -319,6 +331,15 @@ impl Handler<Ask<CloseLedger>> for Ledger {
         self.closing.push(ask.reply);
         self.refusing.get_or_insert(Refusing::Closing);
         self.commit_what_waits(ctx);
+    }
+}
+
+impl Handler<Ask<AttachNews>> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachNews>, _: &mut Self::Context) {
+        self.desk.attach(ask.payload.0);
+        ask.reply.answer(());
     }
 }
 
