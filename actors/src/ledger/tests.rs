@@ -13,13 +13,10 @@ use dwarves_testkit::build::{BEGIN, hotkey, job, mine, template, template_row, w
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{Gate, PacedStore, RecordingHalt, settle};
 
-use crate::news::News;
-use crate::testing::recorder::recorded_outbox;
-use dwarves_domain::blocks::BlockState;
-use dwarves_domain::units::Amount;
-use dwarves_ports::store::{FoundBlock, ShareRow, WorkerRow};
+use dwarves_ports::store::{ShareRow, WorkerRow};
 
 mod stopping;
+mod telling;
 
 /// Questions that may wait in the mailbox of these tests' ledger.
 const MAILBOX_CAPACITY: usize = 4_096;
@@ -368,48 +365,4 @@ async fn orders_of_operators_are_kept_while_the_disk_is_full_and_stored_together
     assert_eq!(write(set("pool.paused", "false")).await, Ok(vec![Written::Done]));
     tokio::time::sleep(Duration::from_secs(20)).await;
     assert_eq!(memory.settings().await.unwrap()["pool.paused"], "false");
-}
-
-/// Nothing is announced that a crash could take back.
-#[actix::test]
-async fn what_happened_is_told_once_it_is_durable_and_never_if_it_failed() {
-    let found = |n| Write::RecordCandidate {
-        hash: HeaderHash::from_bytes([n; 32]),
-        block: FoundBlock {
-            height: 101,
-            reward: Amount::ZERO,
-            finder: Some(hotkey(1)),
-            bytes: Vec::new(),
-        },
-        at: BEGIN,
-    };
-    let (outbox, mut told) = recorded_outbox();
-    let plan = FaultPlan {
-        at: vec![(3, Fault::Refuse)],
-        ..FaultPlan::default()
-    };
-    let bench = bench(plan, Acknowledge::Durable).await;
-    bench
-        .attach
-        .ask(AttachNews(outbox), std::time::Duration::from_secs(60))
-        .await
-        .unwrap();
-    let first = bench.post(vec![setting("a"), found(1)]);
-    settle().await;
-    assert!(told.try_recv().is_err(), "it is not durable yet");
-    bench.gate.open();
-    assert!(first.await.unwrap().is_ok());
-    settle().await;
-    let news = |n| News::Block {
-        hash: HeaderHash::from_bytes([n; 32]),
-        state: BlockState::Submitted,
-    };
-    assert_eq!(told.try_recv().unwrap().news, [news(1)]);
-    let (mut failed, mut n) = (false, 1);
-    while !failed {
-        n += 1;
-        failed = bench.post(vec![found(n)]).await.unwrap().is_err();
-        settle().await;
-        assert_eq!(told.try_recv().is_ok(), !failed);
-    }
 }
