@@ -16,8 +16,10 @@ use actix::prelude::*;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 
-use crate::ask::{Ask, ReplyTo};
+use crate::ask::{Ask, ReplyTo, bound_mailbox};
+use crate::meter;
 use crate::news::{Announced, AttachNews, Desk};
+use dwarves_ports::clock::Moment;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
 
@@ -76,6 +78,8 @@ struct UnderWay {
     askers: Vec<Asker>,
     /// What is told once it is durable.
     announced: Announced,
+    began: Moment,
+    size: usize,
 }
 
 struct Asker {
@@ -192,6 +196,8 @@ impl Ledger {
         self.under_way = Some(UnderWay {
             kept,
             askers,
+            began: Moment::now(),
+            size: writes.iter().map(share_count).sum(),
             announced,
         });
         let commit = wrap_future::<_, Self>(self.parts.store.commit(writes));
@@ -213,6 +219,8 @@ impl Ledger {
                 }
                 self.view.commits += 1;
                 self.desk.tell(under_way.announced, &written);
+                meter::note_since(&meter::COMMITTED, under_way.began, 1);
+                meter::COMMIT_SIZE.note(under_way.size as u64, 1);
                 let mut written = written.into_iter().skip(under_way.kept);
                 if under_way.kept > 0 {
                     self.kept.drain(..under_way.kept);
@@ -296,7 +304,7 @@ impl Actor for Ledger {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.parts.mailbox_capacity);
+        bound_mailbox(ctx, self.parts.mailbox_capacity);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
+use dwarves_actors::ask::bound_mailbox;
 use dwarves_actors::news::{Happened, News};
 use dwarves_api_types::books::{Block, Round};
 use dwarves_api_types::events::PayoutStep;
@@ -192,7 +193,7 @@ impl Actor for EventFeed {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
     }
 }
 
