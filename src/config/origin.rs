@@ -33,7 +33,11 @@ fn effective_of(
     let variables = Variables::read(environment)?;
     let mut all: BTreeMap<String, Effective> = BTreeMap::new();
     let mut add = |key: String, value: &Value, origin: Origin| {
-        let value = shown(value);
+        let value = if is_secret(&key) && value.as_str() != Some("") {
+            "\"***\"".to_owned()
+        } else {
+            shown(value)
+        };
         all.insert(key.clone(), Effective { key, value, origin });
     };
     let defaults: Table = toml::from_str(DEFAULTS).unwrap_or_default();
@@ -57,6 +61,13 @@ fn flat(table: &Table) -> impl Iterator<Item = (String, &Value)> {
         keys.iter()
             .map(move |(key, value)| (format!("{section}.{key}"), value))
     })
+}
+
+/// Whether a key's value is nobody's business, by its name.
+fn is_secret(key: &str) -> bool {
+    ["password", "secret", "token"]
+        .iter()
+        .any(|end| key.ends_with(end))
 }
 
 /// As it would stand in the file, without the login that an address may carry.

@@ -13,6 +13,7 @@
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
+//! | [`csv`] | rows as CSV |
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
@@ -28,6 +29,7 @@ pub mod chain;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod csv;
 pub mod events;
 pub mod miners;
 pub mod named;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Part, Payee, Payout, PayoutState, Txid};
+use dwarves_domain::payouts::{Payee, Payout, PayoutState, Txid};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -34,16 +34,7 @@ pub(crate) fn one(connection: &Connection, id: PayoutId, parts: Parts) -> Outcom
     };
     if parts == Parts::With {
         let sql = "SELECT * FROM payout_parts WHERE payout = ?1 ORDER BY place";
-        payout.parts = all(connection, sql, [int(id.get())], |row| {
-            let cells = Cells::new(row, "payout_parts");
-            Ok(Part {
-                hotkey: cells.hotkey("hotkey")?,
-                address: cells.text("address")?.to_owned(),
-                amount: cells.amount("amount")?,
-                fee: cells.amount("fee")?,
-                borne: cells.amount("borne")?,
-            })
-        })?;
+        payout.parts = all(connection, sql, [int(id.get())], |row| row_codec::part(row))?;
     }
     Ok(Some(payout))
 }
