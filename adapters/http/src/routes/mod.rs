@@ -10,6 +10,7 @@
 //! | [`rounds`] | reward rounds |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`metrics`] | figures for Prometheus |
+//! | [`pages`] | the pages for people, and the files that they load |
 //! | [`document`] | the document that describes all of them |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
 
@@ -26,6 +27,7 @@ pub mod document;
 pub mod health;
 pub mod metrics;
 pub mod miners;
+pub mod pages;
 pub mod pool;
 pub mod rounds;
 pub mod sessions;
@@ -65,6 +67,7 @@ macro_rules! routes {
                 );
             )+
             json_rpc::configure(cfg);
+            pages::configure(cfg);
             cfg.default_service(web::to(not_found));
         }
 

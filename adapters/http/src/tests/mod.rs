@@ -23,6 +23,7 @@ mod fakes;
 mod hostile;
 mod json_rpc;
 mod miners;
+mod pages;
 mod pool;
 mod samples;
 mod server;
