@@ -263,6 +263,7 @@ pub(super) fn start(
         stop: Port::new(&pool),
         commit,
         read_ledger: peers.ledger,
+        attach_news: Port::new(&ledger),
         watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
         read_miners: peers.read_miners,
