@@ -12,6 +12,7 @@
 //! | [`work`] | work, shares and their verdicts |
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -25,6 +26,7 @@ pub mod books;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod details;
 pub mod miners;
 pub mod named;
 pub mod object;

@@ -8,6 +8,9 @@
 //! | [`pool`] | the pool |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`luck`] | luck over the last blocks |
+//! | [`payouts`] | payouts |
+//! | [`shares`] | one share |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`metrics`] | figures for Prometheus |
 //! | [`document`] | the document that describes all of them |
@@ -24,11 +27,14 @@ pub mod admin;
 pub mod blocks;
 pub mod document;
 pub mod health;
+pub mod luck;
 pub mod metrics;
 pub mod miners;
+pub mod payouts;
 pub mod pool;
 pub mod rounds;
 pub mod sessions;
+pub mod shares;
 pub mod work;
 
 /// A method and the path that it is served at.
@@ -85,6 +91,11 @@ routes! {
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
     "/v1/pool" { get => pool::read }
     "/v1/blocks" { get => blocks::list }
+    "/v1/blocks/{hash}" { get => blocks::read }
+    "/v1/luck" { get => luck::read }
+    "/v1/payouts" { get => payouts::list }
+    "/v1/payouts/{txid}" { get => payouts::read }
+    "/v1/shares/{sequence}" { get => shares::read }
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }

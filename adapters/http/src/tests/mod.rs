@@ -17,6 +17,7 @@ use super::{HttpState, configure};
 mod admin;
 mod auth;
 mod bodies;
+mod details;
 mod document;
 mod fake_ports;
 mod fakes;
