@@ -106,6 +106,8 @@ codes! {
     Unavailable, "unavailable", 503, "The ledger is not available";
     /// Most shares of the worker were wrong lately.
     KeptOut, "kept_out", 503, "The worker is kept out for a while";
+    /// There are as many event streams as there may be.
+    TooManyStreams, "too_many_streams", 503, "There are too many event streams";
     /// The chain gives no work.
     NoWork, "no_work", 503, "There is no work right now";
     /// The operator paused the pool.
@@ -125,6 +127,7 @@ impl Code {
             Self::Busy => Some(1),
             Self::NoWork | Self::Unavailable | Self::NotReady | Self::Stopping => Some(5),
             Self::Paused => Some(10),
+            Self::TooManyStreams => Some(30),
             // What is left of its time is told where it is known.
             Self::KeptOut => Some(60),
             _ => None,

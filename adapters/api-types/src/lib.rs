@@ -11,6 +11,8 @@
 //! | [`credits`] | what a miner was credited and paid |
 //! | [`work`] | work, shares and their verdicts |
 //! | [`pool`] | the pool and whether it is ready |
+//! | [`chain`] | the chain that is mined, and how to connect |
+//! | [`events`] | what is told as it happens |
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
@@ -23,10 +25,12 @@
 //! The feature `schema` describes the types for `/openapi.json`.
 
 pub mod books;
+pub mod chain;
 pub mod code;
 pub mod control;
 pub mod credits;
 pub mod details;
+pub mod events;
 pub mod miners;
 pub mod named;
 pub mod object;

@@ -6,6 +6,8 @@
 //! | [`sessions`] | opening a session |
 //! | [`miners`] | registration, a miner, its credits and payouts |
 //! | [`pool`] | the pool |
+//! | [`events`] | what happens, as it happens |
+//! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
 //! | [`luck`] | luck over the last blocks |
@@ -25,7 +27,9 @@ use super::resource::{get, post, resource};
 
 pub mod admin;
 pub mod blocks;
+pub mod chain;
 pub mod document;
+pub mod events;
 pub mod health;
 pub mod luck;
 pub mod metrics;
@@ -90,6 +94,9 @@ routes! {
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
     "/v1/pool" { get => pool::read }
+    "/v1/events" { get => events::listen }
+    "/v1/chain" { get => chain::read }
+    "/v1/connect" { get => chain::connect }
     "/v1/blocks" { get => blocks::list }
     "/v1/blocks/{hash}" { get => blocks::read }
     "/v1/luck" { get => luck::read }

@@ -104,8 +104,9 @@ impl Store for ReadStore {
         self.answer(self.blocks.first().cloned())
     }
 
-    fn block(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
-        self.never()
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        let row = self.blocks.iter().find(|row| row.hash == hash).cloned();
+        Box::pin(std::future::ready(Ok(row)))
     }
 
     fn template(&self, _: TemplateId) -> StoreFuture<Option<TemplateRow>> {
