@@ -21,6 +21,7 @@ use super::{HttpState, configure};
 mod admin;
 mod auth;
 mod bodies;
+mod details;
 mod document;
 mod events;
 mod fake_ports;
