@@ -15,6 +15,7 @@
 //! | [`events`] | what is told as it happens |
 //! | [`csv`] | rows as CSV |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -30,6 +31,7 @@ pub mod code;
 pub mod control;
 pub mod credits;
 pub mod csv;
+pub mod details;
 pub mod events;
 pub mod miners;
 pub mod named;
