@@ -3,6 +3,7 @@
 //! [`Cli`] is parsed by clap, which ends the process with exit code 2 if the command line is wrong; everything
 //! that goes wrong later is a [`Failure`], which `main` prints.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -120,8 +121,11 @@ pub struct PoolArgs {
 impl Cli {
     /// What is logged if `RUST_LOG` does not say: the demo tells its own story.
     pub fn default_log_filter(&self) -> &'static str {
+        // A line of the log would stand in the middle of the screen.
+        let shares_screen = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
         match self.command {
             None | Some(Command::Serve(_) | Command::Mine(_) | Command::Check(_)) => "info",
+            Some(Command::Demo(_) | Command::Status(_)) if shares_screen => "error",
             Some(_) => "warn",
         }
     }

@@ -276,13 +276,18 @@ impl<'a> Document<'a> {
         }
         found.sort_by_key(|(start, _)| *start);
         let mut all: Vec<ConfigError> = found.into_iter().map(|(_, error)| error).collect();
-        // The first is known with its very place, perhaps inside a value.
-        let ConfigError::Invalid { message, .. } = &first else {
+        // The first is known with its very place, perhaps inside a value, and perhaps in other words.
+        let of = |error: &ConfigError| match error {
+            ConfigError::Invalid { place, message } => {
+                Some((place.clone(), message.split(": ").next().map(str::to_owned)))
+            }
+            _ => None,
+        };
+        let Some((place, key)) = of(&first) else {
             return vec![first];
         };
-        let same = all
-            .iter()
-            .position(|one| matches!(one, ConfigError::Invalid { message: m, .. } if m == message));
+        let is_same = |one: &ConfigError| of(one).is_some_and(|(p, k)| p == place || k == key);
+        let same = all.iter().position(is_same);
         match same {
             Some(same) => all[same] = first,
             None => all.insert(0, first),

@@ -1,7 +1,6 @@
 //! Tells what happens, from what the API shows to anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -15,13 +14,15 @@ use dwarves_api_types::pool::Pool;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::payouts::PayoutState;
+use dwarves_ports::clock::Clock as _;
 use dwarves_ports::store::BlockState;
 use serde::de::DeserializeOwned;
 use ureq::http::Method;
 
+use super::story::Story;
 use crate::terminal::{Align, Table, coins, hashrate};
 use dwarves_miner::transport::{ApiError, Transport};
-use dwarves_system::clock::Stopwatch;
+use dwarves_system::clock::{Stopwatch, SystemClock};
 
 /// How often the API is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -35,7 +36,7 @@ pub(super) struct Narrator {
     transport: Transport,
     url: String,
     names: BTreeMap<Hotkey, &'static str>,
-    out: Box<dyn Write + Send>,
+    story: Story,
     since: Stopwatch,
     registered: BTreeSet<Hotkey>,
     /// States of the blocks that were told of, by hash.
@@ -53,13 +54,13 @@ impl Narrator {
         url: &str,
         data_dir: &Path,
         names: &[(Hotkey, &'static str)],
-        out: Box<dyn Write + Send>,
+        story: Story,
     ) -> Result<Self, ApiError> {
         let mut narrator = Self {
             transport: Transport::new(url)?,
             url: url.to_owned(),
             names: names.iter().copied().collect(),
-            out,
+            story,
             since: Stopwatch::start(),
             registered: BTreeSet::new(),
             blocks: BTreeMap::new(),
@@ -88,28 +89,38 @@ impl Narrator {
             if let Err(error) = self.look() {
                 log::debug!("the narrator sees nothing: {error}");
             }
+            if self.story.is_live()
+                && let Ok(frame) = self.frame()
+            {
+                self.story.draw(&frame);
+            }
             thread::sleep(LOOK_EVERY);
         }
+        self.story.end();
+        // Told below, whatever is due.
+        self.standing_told = self.since.elapsed();
         if let Err(error) = self.look().and_then(|()| self.tell_standing()) {
+            log::debug!("the narrator sees nothing: {error}");
+        }
+        if let Err(error) = self.tell_summary() {
             log::debug!("the narrator sees nothing: {error}");
         }
         self.write("\nStopping: every share that was acknowledged is on disk.\n");
     }
 
     fn write(&mut self, text: &str) {
-        // A closed pipe must not end the demo's pool.
-        if let Err(error) = self
-            .out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush())
-        {
-            log::debug!("nobody listens: {error}");
-        }
+        self.story.write(text);
     }
 
     fn tell(&mut self, text: &str) {
+        let line = format!("{}  {text}", self.time());
+        self.story.tell(&line);
+    }
+
+    /// How long it has been going on.
+    fn time(&self) -> String {
         let secs = self.since.elapsed().as_secs();
-        self.write(&format!("{:02}:{:02}  {text}\n", secs / 60, secs % 60));
+        format!("{:02}:{:02}", secs / 60, secs % 60)
     }
 
     fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
@@ -134,7 +145,8 @@ impl Narrator {
         self.look_at_blocks()?;
         self.look_at_rounds()?;
         self.look_at_payouts()?;
-        if self.since.elapsed() >= self.standing_told + STANDING_EVERY {
+        // A screen shows it all the time.
+        if !self.story.is_live() && self.since.elapsed() >= self.standing_told + STANDING_EVERY {
             self.standing_told = self.since.elapsed();
             self.tell_standing()?;
         }
@@ -269,6 +281,81 @@ impl Narrator {
         Ok(())
     }
 
+    /// What it all came to.
+    fn tell_summary(&mut self) -> Result<(), ApiError> {
+        let pool: Pool = self.get("/v1/pool")?;
+        let sent = self.payouts.len();
+        let (found, rounds) = (self.blocks.len(), self.last_round);
+        let text = format!(
+            "\nIn {}: {} shares, {found} blocks, {rounds} rounds, {sent} payouts; the ledger's sum is {}.\n",
+            self.time(),
+            pool.shares.accepted,
+            pool.ledger_sum_sats
+        );
+        self.write(&text);
+        Ok(())
+    }
+
+    /// The pool and its miners, as a screen of 80 columns shows them.
+    fn frame(&mut self) -> Result<String, ApiError> {
+        let pool: Pool = self.get("/v1/pool")?;
+        let until = pool
+            .next_round_at
+            .0
+            .millis()
+            .saturating_sub(SystemClock.now().millis());
+        let until = u64::try_from(until).unwrap_or(0).div_ceil(1_000);
+        let mut frame = format!(
+            "Dwarves demo   open {}/   {}   Ctrl-C ends it\n\n",
+            self.url,
+            self.time()
+        );
+        frame.push_str(&format!(
+            "{}   {} shares   {} blocks, effort {:.0} %   next round in {until} s\n\n",
+            hashrate(pool.hashrate),
+            pool.shares.accepted,
+            self.blocks.len(),
+            pool.round_effort * 100.0
+        ));
+        let mut rows = Vec::new();
+        let mut sums = [0; 4];
+        let mut shares = 0;
+        for (hotkey, name) in self.names.clone() {
+            let Ok(miner) = self.miner(&hotkey) else {
+                continue;
+            };
+            let balance = miner.balance_sats;
+            let money = [balance.immature, balance.payable, balance.in_flight, balance.paid];
+            for (sum, sats) in sums.iter_mut().zip(money) {
+                *sum += i128::from(sats);
+            }
+            shares += miner.shares.accepted;
+            let mut row = vec![
+                name.to_owned(),
+                hashrate(miner.hashrate),
+                miner.shares.accepted.to_string(),
+            ];
+            row.extend(money.map(|sats| short_coins(sats.into())));
+            rows.push(row);
+        }
+        rows.sort();
+        let mut total = vec!["all".to_owned(), hashrate(pool.hashrate), shares.to_string()];
+        total.extend(sums.map(short_coins));
+        rows.push(total);
+        let header = [
+            "miner",
+            "hashrate",
+            "shares",
+            "immature",
+            "payable",
+            "on its way",
+            "paid",
+        ];
+        frame.push_str(&table("", &header, &rows));
+        frame.push_str("money in coins\n");
+        Ok(frame)
+    }
+
     fn tell_standing(&mut self) -> Result<(), ApiError> {
         let mut rows = Vec::new();
         let mut payable = 0;
@@ -310,6 +397,12 @@ impl Narrator {
         }
         Ok(())
     }
+}
+
+/// Coins with four decimal places: a screen has no room for eight, and the summary has them.
+fn short_coins(sats: i128) -> String {
+    let text = coins(sats);
+    text[..text.len() - 4].to_owned()
 }
 
 /// A table under the time at which something is told: the first column left, all others right.

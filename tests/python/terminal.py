@@ -21,12 +21,15 @@ class Terminal:
 
     def __init__(self, *arguments, cwd, columns=80, rows=24, **settings):
         settings = {key.replace("__", "."): value for key, value in settings.items()}
+        # As a person has it, who did not ask for a log.
+        env = environment(settings)
+        env.pop("RUST_LOG", None)
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.ours = ours
         self.text = ""
         self.process = subprocess.Popen(
-            [binary(), *map(str, arguments)], cwd=cwd, env=environment(settings), stdin=theirs, stdout=theirs, stderr=theirs,
+            [binary(), *map(str, arguments)], cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs,
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )

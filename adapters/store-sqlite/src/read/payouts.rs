@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Payee, Payout, PayoutState, Txid};
+use dwarves_domain::payouts::{Part, Payee, Payout, PayoutState, Txid};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{MinerPayoutRow, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
