@@ -1,11 +1,11 @@
 """`dwarves demo` and `dwarves mine` as a person sees them: on terminals of several sizes, and piped."""
 
+import contextlib
 import re
 import signal
 import subprocess
 import time
 
-import pytest
 from harness import Pool, binary, environment, eventually, free_port, send
 from terminal import CONTROL, Terminal
 
@@ -49,26 +49,32 @@ def test_the_demo_prints_lines_when_it_is_piped(tmp_path):
     assert taken.returncode == 2, taken
 
 
-@pytest.mark.parametrize("columns", [24, 60, 80, 160])
-def test_mine_fits_any_width_and_keeps_its_totals(tmp_path, columns):
+def test_mine_fits_any_width_and_keeps_its_totals(tmp_path):
     settings = {"work.start_difficulty": "0.00001", "work.share_interval_secs": "0.2", "chain.devnet_block_hashes": "50000"}
-    with Pool(**settings) as pool:
-        key = tmp_path / "miner.key"
-        name = hotkey(key)
+    with Pool(**settings) as pool, contextlib.ExitStack() as stack:
+        # Without a scheme, as people say it.
         address = pool.url.removeprefix("http://")
-        with Terminal("mine", "--pool", address, "--hotkey", key, "--threads", 1, "--throttle", 100_000, cwd=tmp_path, columns=columns) as terminal:
+        miners = []
+        for columns in (24, 60, 80, 160):
+            key = tmp_path / f"{columns}.key"
+            arguments = ("mine", "--pool", address, "--hotkey", key, "--threads", 1, "--throttle", 50_000)
+            name = hotkey(key)
+            miners.append((columns, name, stack.enter_context(Terminal(*arguments, cwd=tmp_path, columns=columns))))
+        for _, name, terminal in miners:
             terminal.until("no payout address is set", 40)
-            eventually("money is credited", lambda: sum(pool.get(f"/v1/miners/{name}").json["balance_sats"].values()) > 0)
-            end = time.monotonic() + 7
-            while time.monotonic() < end:
-                terminal.read(0.2)
+            eventually("money is credited", lambda name=name: sum(pool.get(f"/v1/miners/{name}").json["balance_sats"].values()) > 0)
+        # The pool is asked for balances every five seconds.
+        end = time.monotonic() + 7
+        while time.monotonic() < end:
+            for _, _, terminal in miners:
+                terminal.read(0.05)
+        for columns, name, terminal in miners:
             rewritten = [line for line in terminal.lines() if "H/s" in line]
             assert max(map(len, rewritten)) < columns, rewritten
-            assert any("accepted" in line for line in rewritten) or columns == 24
-            assert columns < 80 or any("payable" in line for line in rewritten), rewritten
+            assert columns < 60 or any("payable" in line for line in rewritten), rewritten
             terminal.interrupt()
             assert terminal.end() == 0
-            last = terminal.lines()[-2]
+            last = [line for line in terminal.lines() if line][-1]
             accepted = pool.get(f"/v1/miners/{name}").json["shares"]["accepted"]
             assert re.search(rf"stopped after \d+ s: .*accepted {accepted} .*payable \d+\.\d{{8}}  immature \d+\.\d{{8}}", last), last
 
