@@ -242,7 +242,7 @@ function showPayouts(payouts) {
     ...troubles.map((one) => el("p", { class: "note bad" }, el("strong", {}, one.trouble ?? one.name ?? ""), ` ${one.detail ?? one.text ?? ""} `, one.remedy ? el("span", {}, el("strong", {}, "What to do: "), one.remedy) : null)),
     open.length === 0
       ? el("p", { class: "empty" }, "No payout is under way.")
-      : el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
+      : el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
     el(
       "p",
       { class: "row" },
@@ -286,7 +286,7 @@ function payNowButton() {
           ["Size", `${format.count(plan.vbytes)} vbytes, ${format.count(plan.inputs)} inputs`],
           waiting.length > 0 ? ["Balances that wait", format.count(waiting.length)] : null,
         ]),
-        el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Whom it pays" }, el("table", {}, el("caption", {}, "Whom it pays"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows))),
+        el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Whom it pays" }, el("table", {}, el("caption", {}, "Whom it pays"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows))),
         (plan.holds ?? []).length > 0 ? el("p", { class: "note bad" }, "Payouts are held: this will be refused until the hold is released.") : null,
       ],
       `Pay ${format.coins(plan.total_sats)} ${format.coinName()}`,
@@ -344,7 +344,7 @@ const bans = new Table({
     { title: "Miner", cell: (row) => miner(row.hotkey) },
     { title: "Why", cell: (row) => row.reason },
     { title: "Until", cell: (row) => (row.until ? time(row.until) : "for good") },
-    { title: "", cell: (row) => orderButton("Lift", "miner_manager", "unban", { hotkey: row.hotkey }) },
+    { title: "Order", cell: (row) => orderButton("Lift", "miner_manager", "unban", { hotkey: row.hotkey }) },
   ],
 });
 const banForm = el(
