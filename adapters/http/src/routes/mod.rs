@@ -11,6 +11,7 @@
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
 //! | [`admin`] | control messages and the audit trail |
+//! | [`operator`] | the operator's session in a browser |
 //! | [`metrics`] | figures for Prometheus |
 //! | [`document`] | the document that describes all of them |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
@@ -20,7 +21,7 @@ use dwarves_ports::store::Cursor;
 
 use super::json_rpc;
 use super::problem::{Code, Problem};
-use super::resource::{get, post, resource};
+use super::resource::{delete, get, post, resource};
 
 pub mod admin;
 pub mod blocks;
@@ -30,6 +31,7 @@ pub mod events;
 pub mod health;
 pub mod metrics;
 pub mod miners;
+pub mod operator;
 pub mod pool;
 pub mod rounds;
 pub mod sessions;
@@ -95,6 +97,7 @@ routes! {
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }
+    "/v1/admin/session" { get => operator::read, post => operator::log_in, delete => operator::log_out }
     "/v1/admin/audit" { get => admin::audit }
     "/v1/admin/withholding" { get => admin::withholding }
     "/metrics" { get => metrics::read }

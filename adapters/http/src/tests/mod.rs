@@ -28,6 +28,7 @@ mod fakes;
 mod hostile;
 mod json_rpc;
 mod miners;
+mod operator;
 mod pool;
 mod samples;
 mod server;
