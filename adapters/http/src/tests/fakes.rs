@@ -183,9 +183,10 @@ fn operator_ports() -> OperatorPorts {
     let mut wrong = 0;
     OperatorPorts {
         log_in: port(move |question: LogIn| {
+            let is_too_many = wrong >= 3;
             wrong += u32::from(!question.is_right);
             match question.is_right {
-                _ if wrong > 3 => Err(LogInRefused::TooMany {
+                _ if is_too_many => Err(LogInRefused::TooMany {
                     try_again: Span::from_secs(120),
                 }),
                 true => Ok(ended.get()),
