@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { Section, append, el, facts, figure, main, money, name, replace, state, time, trouble } from "../dom.js";
 import * as format from "../format.js";
 import { miner, payoutState } from "../figures.js";
-import { begin } from "../shell.js";
+import { begin, poolNow } from "../shell.js";
 import { PagedTable, Table } from "../table.js";
 import { POOL_STATES, VERDICTS } from "../words.js";
 
@@ -153,8 +153,12 @@ function logoutButton() {
   return button;
 }
 
-/** @param {any[]} hindrances */
+/** @param {any[] | undefined} hindrances */
 function showHindrances(hindrances) {
+  if (hindrances === undefined) {
+    hindrancesCard.show(el("p", { class: "empty" }, "This pool tells it at ", el("a", { href: "/readyz" }, "/readyz"), "."));
+    return;
+  }
   if (hindrances.length === 0) {
     hindrancesCard.show(el("p", { class: "note good" }, "Nothing. All parts do what they should."));
     return;
@@ -236,7 +240,7 @@ function showPayouts(payouts) {
   );
   payoutsCard.show(
     facts([
-      ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
+      payouts.paused === undefined ? null : ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
       holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => (typeof hold === "string" ? hold : (hold.name ?? hold.hold))).join(", "))] : null,
     ]),
     ...troubles.map((one) => el("p", { class: "note bad" }, el("strong", {}, one.trouble ?? one.name ?? ""), ` ${one.detail ?? one.text ?? ""} `, one.remedy ? el("span", {}, el("strong", {}, "What to do: "), one.remedy) : null)),
@@ -400,15 +404,17 @@ async function refresh() {
     told = await ask("/v1/admin/state");
   } catch (error) {
     if (isLoggedOut(error)) return showLogin("You have been logged out.");
-    throw error;
+    if (!(/** @type {import("../api.js").Refusal} */ (error).isRouteMissing)) throw error;
+    told = stateOfPool();
   }
   if (!stateCard.element.isConnected) {
     grid.replaceChildren();
     append(grid, sections.map((section) => section.element));
   }
   showState(told);
-  showHindrances(told.hindrances ?? []);
+  showHindrances(told.hindrances);
   if (told.books) showBooks(told.books);
+  else booksCard.show(el("p", { class: "empty" }, "This pool does not tell its books here; dwarves admin pool_manager status does."));
   showCommit(told.commit);
   showPayouts(told.payouts ?? {});
   showOrders(told.settings ?? {});
@@ -418,6 +424,13 @@ async function refresh() {
   if (!banForm.isConnected) bansCard.show(bans.element, el("h3", {}, "Ban a miner"), banForm);
   await audit.refresh();
   if (!audit.element.isConnected) auditCard.show(audit.element);
+}
+
+/** What can be said of a pool that has no state to tell. */
+function stateOfPool() {
+  const pool = poolNow();
+  const { run_interval_secs, fee_bps, registration_open } = pool;
+  return { pool_state: pool.state, settings: { run_interval_secs, fee_bps, registration_open } };
 }
 
 /** Whether this browser is logged in already. */
