@@ -312,6 +312,7 @@ pub async fn start(
         rounds_paused: changed.paused,
         payouts_paused: payouts.paused,
         compared: payouts.compared,
+        restored_from: payouts.restored,
         payout_holds,
         identity,
         sides,

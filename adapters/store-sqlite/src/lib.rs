@@ -21,6 +21,7 @@
 //! | `life_start` | the start of a life: counted, and what must be known then |
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
+//! | [`backup`] | copies of a ledger: made beside a running pool, looked at, put back in its place |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
 //! | `packed_shares` | a row's shares as one blob |
@@ -44,6 +45,7 @@ use dwarves_ports::store::{
 };
 
 mod append_state;
+pub mod backup;
 mod batches;
 mod columns;
 mod conservation;
