@@ -68,6 +68,12 @@ codes! {
     MinerUnknown, "miner_unknown", 404, "The miner is not registered";
     /// No such round.
     RoundUnknown, "round_unknown", 404, "There is no such round";
+    /// No such block.
+    BlockUnknown, "block_unknown", 404, "The pool found no such block";
+    /// No such payout.
+    PayoutUnknown, "payout_unknown", 404, "There is no such payout";
+    /// No such share, or it is not kept any more.
+    ShareUnknown, "share_unknown", 404, "There is no such share";
     /// The path has no such method.
     MethodNotAllowed, "method_not_allowed", 405, "The path does not take this method";
     /// The body did not arrive in time.

@@ -14,6 +14,7 @@
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -28,6 +29,7 @@ pub mod chain;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod details;
 pub mod events;
 pub mod miners;
 pub mod named;

@@ -39,9 +39,9 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow,
+    Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture,
+    StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -241,6 +241,32 @@ impl<M: Mode> Store for SqliteStore<M> {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.mode.read("audit", move |c| read::money::audit(c, page))
+    }
+
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
+        self.mode
+            .read("share", move |c| read::details::share(c, sequence))
+    }
+
+    fn block_details(&self, hash: HeaderHash, beginning: u32) -> StoreFuture<Option<BlockDetails>> {
+        self.mode.read("block details", move |c| {
+            read::details::block(c, &hash, beginning)
+        })
+    }
+
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
+        self.mode
+            .read("found ends", move |c| read::details::found_ends(c, limit))
+    }
+
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
+        self.mode
+            .read("payouts", move |c| read::details::payouts(c, page))
+    }
+
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
+        self.mode
+            .read("payout of", move |c| read::details::payout_of(c, &txid))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -9,6 +9,7 @@ use dwarves_domain::ids::Sequence;
 use dwarves_ports::store::{ShareRow, SharedStore};
 
 mod blocks;
+mod details;
 mod fixtures;
 mod miners;
 mod payouts;
@@ -19,6 +20,7 @@ mod templates;
 mod windows;
 
 pub use blocks::*;
+pub use details::*;
 pub use miners::*;
 pub use payouts::*;
 pub use prune::*;
@@ -124,6 +126,11 @@ macro_rules! store_contract {
             a_miner_with_money_is_not_removed
             a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_covers
             a_miners_payouts_are_read_newest_first
+            a_share_is_read_with_what_belongs_to_it
+            the_states_of_a_block_are_kept_with_their_times
+            a_block_says_what_was_booked_for_it
+            the_ends_of_found_blocks_are_read_newest_first
+            payouts_are_read_newest_first_and_by_their_transaction
         }
     };
     ($backend:ty: $($case:ident)+) => {

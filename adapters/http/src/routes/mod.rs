@@ -10,8 +10,12 @@
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`luck`] | luck over the last blocks |
+//! | [`payouts`] | payouts |
+//! | [`shares`] | one share |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`metrics`] | figures for Prometheus |
+//! | [`pages`] | the pages for people, and the files that they load |
 //! | [`document`] | the document that describes all of them |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
 
@@ -28,11 +32,15 @@ pub mod chain;
 pub mod document;
 pub mod events;
 pub mod health;
+pub mod luck;
 pub mod metrics;
 pub mod miners;
+pub mod pages;
+pub mod payouts;
 pub mod pool;
 pub mod rounds;
 pub mod sessions;
+pub mod shares;
 pub mod work;
 
 /// A method and the path that it is served at.
@@ -69,6 +77,7 @@ macro_rules! routes {
                 );
             )+
             json_rpc::configure(cfg);
+            pages::configure(cfg);
             cfg.default_service(web::to(not_found));
         }
 
@@ -92,6 +101,11 @@ routes! {
     "/v1/chain" { get => chain::read }
     "/v1/connect" { get => chain::connect }
     "/v1/blocks" { get => blocks::list }
+    "/v1/blocks/{hash}" { get => blocks::read }
+    "/v1/luck" { get => luck::read }
+    "/v1/payouts" { get => payouts::list }
+    "/v1/payouts/{txid}" { get => payouts::read }
+    "/v1/shares/{sequence}" { get => shares::read }
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }

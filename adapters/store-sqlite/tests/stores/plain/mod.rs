@@ -8,6 +8,7 @@
 //! | `money` | blocks, rounds, balances |
 //! | `payouts` | payouts and thresholds |
 //! | `questions` | the reads |
+//! | `details` | what is read of one block, payout or share |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +25,10 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
 use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
 
+mod details;
 mod money;
 mod payouts;
 mod questions;
@@ -190,6 +193,26 @@ impl Store for PlainStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         ready(Ok(self.state.borrow().audit(page)))
+    }
+
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
+        ready(Ok(self.state.borrow().share(sequence)))
+    }
+
+    fn block_details(&self, hash: HeaderHash, beginning: u32) -> StoreFuture<Option<BlockDetails>> {
+        ready(Ok(self.state.borrow().block_details(hash, beginning)))
+    }
+
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
+        ready(Ok(self.state.borrow().found_ends(limit)))
+    }
+
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
+        ready(Ok(self.state.borrow().payouts(page)))
+    }
+
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
+        ready(Ok(self.state.borrow().payout_of(&txid)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -95,6 +95,7 @@ impl State {
             }
             None => {
                 let counters = CounterRow::default();
+                self.rest.names.insert(worker.id, worker.name.clone());
                 self.rest.workers.insert(worker.id, (worker.clone(), counters));
             }
         }
