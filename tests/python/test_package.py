@@ -16,6 +16,7 @@ import subprocess
 import pytest
 from harness import QUICK, ROOT, Miner, binary, encode, environment, eventually, send
 
+NAME = "dwarves-pool"
 OLD, NEW = "0.1.9", "9.0.0"
 UNITS = sorted((ROOT / "deploy/systemd").glob("dwarves*"))
 UNIT = "usr/lib/systemd/system/dwarves.service"
@@ -39,7 +40,7 @@ def packages():
     made = []
     for version in (OLD, NEW):
         run("deploy/package", "deb", "--no-build", cwd=ROOT, env={**env, "DEB_VERSION": version})
-        made.append(ROOT / f"target/package/dwarves_{version}_{architecture}.deb")
+        made.append(ROOT / f"target/package/{NAME}_{version}_{architecture}.deb")
     yield made
     for package in made:
         package.unlink()
@@ -117,11 +118,11 @@ def test_the_package_is_installed_started_upgraded_and_removed(packages, tmp_pat
     old, new = packages
     with System(tmp_path) as system:
         system.install(old)
-        assert f"Version: {OLD}" in system.dpkg("-s", "dwarves")
+        assert f"Version: {OLD}" in system.dpkg("-s", NAME)
         assert system.stat("etc/dwarves/config.toml") == "640 root:dwarves"
         assert system.stat("var/lib/dwarves") == "700 dwarves:dwarves"
-        assert system.dpkg("-V", "dwarves") == "", "every file is as it was packed"
-        files = system.dpkg("-L", "dwarves").split()
+        assert system.dpkg("-V", NAME) == "", "every file is as it was packed"
+        files = system.dpkg("-L", NAME).split()
         for path in (
             "/usr/bin/dwarves",
             f"/{UNIT}",
@@ -129,7 +130,7 @@ def test_the_package_is_installed_started_upgraded_and_removed(packages, tmp_pat
             "/usr/lib/systemd/system/dwarves-stratum.socket",
             "/usr/share/man/man1/dwarves.1.gz",
             "/usr/share/bash-completion/completions/dwarves",
-            "/usr/share/doc/dwarves/copyright",
+            f"/usr/share/doc/{NAME}/copyright",
         ):
             assert path in files, path
         assert not (system.root / "etc/systemd/system/multi-user.target.wants/dwarves.service").is_symlink(), "it is not enabled"
@@ -143,17 +144,17 @@ def test_the_package_is_installed_started_upgraded_and_removed(packages, tmp_pat
         config = system.root / "etc/dwarves/config.toml"
         config.write_text(config.read_text().replace('name = "Dwarves"', 'name = "Mine"'))
         system.install(new)
-        assert f"Version: {NEW}" in system.dpkg("-s", "dwarves")
+        assert f"Version: {NEW}" in system.dpkg("-s", NAME)
         assert system.stat("etc/dwarves/config.toml") == "640 root:dwarves"
         system.start()
         assert system.request("GET", "/v1/pool").json["name"] == "Mine", "the operator's settings hold"
         assert system.request("GET", f"/v1/miners/{miner.hotkey}").status == 200, "the ledger is the same"
         system.stop()
 
-        system.dpkg("-r", "dwarves")
+        system.dpkg("-r", NAME)
         assert not (system.root / "usr/bin/dwarves").exists()
         assert config.exists() and (system.root / "var/lib/dwarves/dwarves.db").exists()
-        said = system.dpkg("-P", "dwarves")
+        said = system.dpkg("-P", NAME)
         assert not config.exists()
         assert (system.root / "var/lib/dwarves/dwarves.db").exists(), "what the pool owes is never removed"
         assert "stay in /var/lib/dwarves" in said
@@ -163,8 +164,9 @@ def test_an_upgrade_restarts_the_service_and_leaves_its_sockets_open(packages, t
     run("dpkg-deb", "--control", packages[0], tmp_path / "control")
     scripts = {name: (tmp_path / "control" / name).read_text() for name in ("postinst", "prerm", "postrm")}
     assert re.findall(r"deb-systemd-invoke (\S+) (.*?) >", scripts["postinst"]) == [("try-restart", "dwarves.service")]
-    (stopped,) = re.findall(r'"\$1" = (\S+) \]; then\s*deb-systemd-invoke stop (.*?) >', scripts["prerm"])
-    assert stopped[0] == "remove" and stopped[1].split() == sorted(unit.name for unit in UNITS), "not before an upgrade"
+    stopped = re.findall(r'"\$1" = (\S+) \]; then\s*deb-systemd-invoke stop (.*?) >', scripts["prerm"])
+    assert {when for when, _ in stopped} == {"remove"}, "not before an upgrade"
+    assert sorted(" ".join(units for _, units in stopped).split()) == [unit.name for unit in UNITS]
     for name, text in scripts.items():
         assert "#DEBHELPER#" not in text, name
 
