@@ -15,7 +15,9 @@
 //! | [`payouts`] | payouts |
 //! | [`shares`] | one share |
 //! | [`admin`] | control messages and the audit trail |
+//! | [`operator`] | the operator's session in a browser |
 //! | [`metrics`] | figures for Prometheus |
+//! | [`pages`] | the pages for people, and the files that they load |
 //! | [`document`] | the document that describes all of them |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
 
@@ -24,7 +26,7 @@ use dwarves_ports::store::Cursor;
 
 use super::json_rpc;
 use super::problem::{Code, Problem};
-use super::resource::{get, post, resource};
+use super::resource::{delete, get, post, resource};
 
 pub mod admin;
 pub mod blocks;
@@ -36,6 +38,8 @@ pub mod health;
 pub mod luck;
 pub mod metrics;
 pub mod miners;
+pub mod operator;
+pub mod pages;
 pub mod payouts;
 pub mod pool;
 pub mod rounds;
@@ -77,6 +81,7 @@ macro_rules! routes {
                 );
             )+
             json_rpc::configure(cfg);
+            pages::configure(cfg);
             cfg.default_service(web::to(not_found));
         }
 
@@ -109,6 +114,7 @@ routes! {
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }
+    "/v1/admin/session" { get => operator::read, post => operator::log_in, delete => operator::log_out }
     "/v1/admin/audit" { get => admin::audit }
     "/v1/admin/withholding" { get => admin::withholding }
     "/metrics" { get => metrics::read }
