@@ -113,7 +113,7 @@ class Browser:
         return dict(pairs)
 
     def complaints(self):
-        """What the browser complains of, but for routes of which a page says that it does without."""
+        """What the browser complains of."""
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
 
     def before_pages(self, script):
@@ -141,14 +141,16 @@ class Browser:
             """
         )
 
-    def axe(self):
-        """What axe-core finds, in words."""
+    def axe(self, *rules):
+        """What axe-core finds, in words; of all that it knows, or by these rules alone."""
         self.run(AXE.read_text())
         found = self.driver.execute_async_script(
             """
             const done = arguments[arguments.length - 1];
-            axe.run(document, { resultTypes: ["violations"] }).then((result) => done(result.violations), (error) => done([{ id: String(error), nodes: [] }]));
-            """
+            const only = arguments[0].length > 0 ? { runOnly: arguments[0] } : {};
+            axe.run(document, { resultTypes: ["violations"], ...only }).then((result) => done(result.violations), (error) => done([{ id: String(error), nodes: [] }]));
+            """,
+            rules,
         )
         return [f"{one['id']}: {node['html'][:200]} {node.get('failureSummary', '')}" for one in found for node in one["nodes"] or [{"html": ""}]]
 

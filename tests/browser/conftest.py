@@ -87,4 +87,4 @@ def browser(chromium):
     yield chromium
     chromium.forget_scripts()
     chromium.driver.get("about:blank")
-    chromium.driver.delete_all_cookies()
+    chromium.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
