@@ -199,7 +199,7 @@ function showCommit(commit) {
 
 const actors = new Table({
   caption: "Parts of the pool",
-  empty: "This pool does not tell how its parts are.",
+  empty: "None.",
   rowId: (row) => row.name,
   columns: [
     { title: "Part", by: (row) => row.name, cell: (row) => row.name },
@@ -418,13 +418,16 @@ async function refresh() {
   showCommit(told.commit);
   showPayouts(told.payouts ?? {});
   showOrders(told.settings ?? {});
-  nodesCard.show(nodes.show(told.nodes ?? []));
-  actorsCard.show(actors.show(told.actors ?? []));
+  nodesCard.show(told.nodes === undefined ? untold("how its nodes are") : nodes.show(told.nodes));
+  actorsCard.show(told.actors === undefined ? untold("how its parts are") : actors.show(told.actors));
   bans.show(told.bans ?? []);
-  if (!banForm.isConnected) bansCard.show(bans.element, el("h3", {}, "Ban a miner"), banForm);
+  if (!banForm.isConnected) bansCard.show(told.bans === undefined ? untold("who is banned") : bans.element, el("h3", {}, "Ban a miner"), banForm);
   await audit.refresh();
   if (!audit.element.isConnected) auditCard.show(audit.element);
 }
+
+/** @param {string} what */
+const untold = (what) => el("p", { class: "empty" }, `This pool does not tell ${what}.`);
 
 /** What can be said of a pool that has no state to tell. */
 function stateOfPool() {
