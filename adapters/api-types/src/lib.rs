@@ -15,6 +15,7 @@
 //! | [`events`] | what is told as it happens |
 //! | [`csv`] | rows as CSV |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`example`] | why a miner got an amount, step by step |
 //! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
@@ -33,6 +34,7 @@ pub mod credits;
 pub mod csv;
 pub mod details;
 pub mod events;
+pub mod example;
 pub mod miners;
 pub mod named;
 pub mod object;
@@ -44,5 +46,7 @@ pub mod scalars;
 mod schema;
 pub mod work;
 
+#[cfg(test)]
+mod example_tests;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ mod fakes;
 mod hostile;
 mod json_rpc;
 mod miners;
+mod operator;
 mod pages;
 mod pool;
 mod samples;
