@@ -15,6 +15,7 @@
 //! | [`events`] | what is told as it happens |
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`details`] | one block, one payout, one share; luck |
+//! | [`operator`] | the pool as its operator sees it |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -34,6 +35,7 @@ pub mod events;
 pub mod miners;
 pub mod named;
 pub mod object;
+pub mod operator;
 pub mod pool;
 pub mod problem;
 pub mod registration;
