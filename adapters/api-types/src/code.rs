@@ -76,6 +76,10 @@ codes! {
     PayoutUnknown, "payout_unknown", 404, "There is no such payout";
     /// No such share, or it is not kept any more.
     ShareUnknown, "share_unknown", 404, "There is no such share";
+    /// The round credited the miner nothing.
+    CreditUnknown, "credit_unknown", 404, "The round credited this miner nothing";
+    /// How the round came to its credits was not kept.
+    WorkingsUnknown, "workings_unknown", 404, "How this round came to its credits was not kept";
     /// The path has no such method.
     MethodNotAllowed, "method_not_allowed", 405, "The path does not take this method";
     /// The body did not arrive in time.

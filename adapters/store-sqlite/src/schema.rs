@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     (93, include_str!("migrations/0093_shares_are_packed.sql")),
     (94, include_str!("migrations/0094_packed_money.sql")),
     (110, include_str!("migrations/0110_block_states.sql")),
+    (111, include_str!("migrations/0111_round_workings.sql")),
 ];
 
 /// The version since which there are payouts.

@@ -80,7 +80,7 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
 
 /// The miner in a request's path: a hotkey, or the payout address with which a miner logs in over Stratum. What is
 /// neither is nobody's: the refusal says what is wrong with it as a hotkey.
-fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
+pub(super) fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
     let text = req.match_info().query("hotkey");
     text.parse().or_else(|error: ParseHotkeyError| {
         let address = PayoutAddress::parse(text, state.deps().addresses);
@@ -90,7 +90,7 @@ fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Proble
     })
 }
 
-async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
+pub(super) async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
     state
         .ask(&state.deps().ports.miner, ReadMiner { hotkey })
         .await?
