@@ -28,6 +28,7 @@ use dwarves_keys::{HotkeyFile, PhraseWords};
 use dwarves_miner::MinerOptions;
 use dwarves_system::SystemRandomness;
 
+mod frame;
 mod narrator;
 mod story;
 

@@ -14,7 +14,6 @@ use dwarves_api_types::pool::Pool;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::payouts::PayoutState;
-use dwarves_ports::clock::Clock as _;
 use dwarves_ports::store::BlockState;
 use serde::de::DeserializeOwned;
 use ureq::http::Method;
@@ -22,7 +21,7 @@ use ureq::http::Method;
 use super::story::Story;
 use crate::terminal::{Align, Table, coins, hashrate};
 use dwarves_miner::transport::{ApiError, Transport};
-use dwarves_system::clock::{Stopwatch, SystemClock};
+use dwarves_system::clock::Stopwatch;
 
 /// How often the API is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -34,13 +33,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Looks at the API and tells what is new.
 pub(super) struct Narrator {
     transport: Transport,
-    url: String,
-    names: BTreeMap<Hotkey, &'static str>,
+    pub(super) url: String,
+    pub(super) names: BTreeMap<Hotkey, &'static str>,
     story: Story,
     since: Stopwatch,
     registered: BTreeSet<Hotkey>,
     /// States of the blocks that were told of, by hash.
-    blocks: BTreeMap<HeaderHash, BlockStateName>,
+    pub(super) blocks: BTreeMap<HeaderHash, BlockStateName>,
     last_round: u64,
     /// States of the payouts that were told of, by their number.
     payouts: BTreeMap<u64, PayoutStateName>,
@@ -118,19 +117,19 @@ impl Narrator {
     }
 
     /// How long it has been going on.
-    fn time(&self) -> String {
+    pub(super) fn time(&self) -> String {
         let secs = self.since.elapsed().as_secs();
         format!("{:02}:{:02}", secs / 60, secs % 60)
     }
 
-    fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
+    pub(super) fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
         let path = self.transport.path(route);
         self.transport
             .call(Method::GET, &path, &[], None, ANSWER_WITHIN)?
             .read()
     }
 
-    fn miner(&self, hotkey: &Hotkey) -> Result<MinerStatus, ApiError> {
+    pub(super) fn miner(&self, hotkey: &Hotkey) -> Result<MinerStatus, ApiError> {
         self.get(&format!("/v1/miners/{hotkey}"))
     }
 
@@ -296,66 +295,6 @@ impl Narrator {
         Ok(())
     }
 
-    /// The pool and its miners, as a screen of 80 columns shows them.
-    fn frame(&mut self) -> Result<String, ApiError> {
-        let pool: Pool = self.get("/v1/pool")?;
-        let until = pool
-            .next_round_at
-            .0
-            .millis()
-            .saturating_sub(SystemClock.now().millis());
-        let until = u64::try_from(until).unwrap_or(0).div_ceil(1_000);
-        let mut frame = format!(
-            "Dwarves demo   open {}/   {}   Ctrl-C ends it\n\n",
-            self.url,
-            self.time()
-        );
-        frame.push_str(&format!(
-            "{}   {} shares   {} blocks, effort {:.0} %   next round in {until} s\n\n",
-            hashrate(pool.hashrate),
-            pool.shares.accepted,
-            self.blocks.len(),
-            pool.round_effort * 100.0
-        ));
-        let mut rows = Vec::new();
-        let mut sums = [0; 4];
-        let mut shares = 0;
-        for (hotkey, name) in self.names.clone() {
-            let Ok(miner) = self.miner(&hotkey) else {
-                continue;
-            };
-            let balance = miner.balance_sats;
-            let money = [balance.immature, balance.payable, balance.in_flight, balance.paid];
-            for (sum, sats) in sums.iter_mut().zip(money) {
-                *sum += i128::from(sats);
-            }
-            shares += miner.shares.accepted;
-            let mut row = vec![
-                name.to_owned(),
-                hashrate(miner.hashrate),
-                miner.shares.accepted.to_string(),
-            ];
-            row.extend(money.map(|sats| short_coins(sats.into())));
-            rows.push(row);
-        }
-        rows.sort();
-        let mut total = vec!["all".to_owned(), hashrate(pool.hashrate), shares.to_string()];
-        total.extend(sums.map(short_coins));
-        rows.push(total);
-        let header = [
-            "miner",
-            "hashrate",
-            "shares",
-            "immature",
-            "payable",
-            "on its way",
-            "paid",
-        ];
-        frame.push_str(&table("", &header, &rows));
-        frame.push_str("money in coins\n");
-        Ok(frame)
-    }
-
     fn tell_standing(&mut self) -> Result<(), ApiError> {
         let mut rows = Vec::new();
         let mut payable = 0;
@@ -399,14 +338,8 @@ impl Narrator {
     }
 }
 
-/// Coins with four decimal places: a screen has no room for eight, and the summary has them.
-fn short_coins(sats: i128) -> String {
-    let text = coins(sats);
-    text[..text.len() - 4].to_owned()
-}
-
 /// A table under the time at which something is told: the first column left, all others right.
-fn table(indent: &str, header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(indent: &str, header: &[&str], rows: &[Vec<String>]) -> String {
     let align = |column: usize| if column == 0 { Align::Left } else { Align::Right };
     let columns: Vec<(&str, Align)> = (0..)
         .zip(header)
