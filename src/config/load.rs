@@ -128,6 +128,9 @@ fn merge(table: &mut Table, section: &str, key: &str, value: &Value) {
     }
 }
 
+/// A section, a key (`None`: the section itself), and where the name and the value stand.
+type Spans = (String, Option<String>, Range<usize>, Range<usize>);
+
 /// A file that was read and is right by itself.
 pub(super) struct Document<'a> {
     file: &'a str,
@@ -135,8 +138,7 @@ pub(super) struct Document<'a> {
     pub(super) table: Table,
     /// Section, key, and where both stand.
     keys: Vec<(String, String, Range<usize>)>,
-    /// Section, key (`None`: the section itself), and where the name and the value stand.
-    spans: Vec<(String, Option<String>, Range<usize>, Range<usize>)>,
+    spans: Vec<Spans>,
 }
 
 impl<'a> Document<'a> {
@@ -268,7 +270,7 @@ fn keys_of(table: &DeTable<'_>) -> Vec<(String, String, Range<usize>)> {
     keys
 }
 
-fn spans_of(table: &DeTable<'_>) -> Vec<(String, Option<String>, Range<usize>, Range<usize>)> {
+fn spans_of(table: &DeTable<'_>) -> Vec<Spans> {
     let mut spans = Vec::new();
     for (section, content) in table {
         let name = section.get_ref().to_string();
