@@ -2,7 +2,7 @@
 
 import { ask, part } from "./api.js";
 import { HashrateChart } from "./chart.js";
-import { Section, append, copyLine, el, facts, figure, hashrate, link, main, money, name, replace, setTitle, state, time, trouble } from "./dom.js";
+import { Section, copyLine, el, facts, figure, hashrate, link, main, money, replace, setTitle, state, time, trouble } from "./dom.js";
 import * as format from "./format.js";
 import { block, hashrateTiles, payout, payoutState, progress, round, shortHashrate, tile, verdicts } from "./figures.js";
 import { begin } from "./shell.js";
@@ -37,6 +37,12 @@ export function showMiner(id, how = {}) {
   page.append(who, notes, tiles, grid);
 
   const chart = new HashrateChart(`${path}/history`, "miner's hashrate");
+  const ofWorker = el("select", { id: "chart-worker" }, el("option", { value: "" }, "all workers"));
+  const chartChoice = el("p", { class: "row chart-worker" }, el("label", { for: "chart-worker", class: "quiet" }, "Of"), ofWorker);
+  ofWorker.addEventListener("change", () => {
+    chart.query = ofWorker.value === "" ? "" : new URLSearchParams({ worker: ofWorker.value }).toString();
+    void chart.refresh();
+  });
   const workers = new Table({
     caption: "Workers",
     empty: "No worker yet.",
@@ -121,6 +127,13 @@ export function showMiner(id, how = {}) {
       tile("Last share", last ? time(last, { ago: true }) : "none yet", miner.workers ? `${format.count(miner.workers.filter((/** @type {any} */ one) => isActive(one.last_share_at)).length)} of ${format.count(miner.workers.length)} workers active` : null),
       ...(miner.balance_sats ? [tile("Payable", money(miner.balance_sats.payable))] : []),
     ]);
+    const names = (miner.workers ?? []).map((/** @type {any} */ one) => one.name);
+    if (names.join("/") !== [...ofWorker.options].slice(1).map((one) => one.value).join("/")) {
+      const { value } = ofWorker;
+      ofWorker.replaceChildren(el("option", { value: "" }, "all workers"), ...names.map((/** @type {string} */ one) => el("option", { value: one }, one)));
+      ofWorker.value = names.includes(value) ? value : "";
+    }
+    chartChoice.hidden = names.length < 2;
     if (miner.workers) workersCard.show(workers.show(miner.workers));
     else workersCard.show(hiddenNote("worker names"));
     sharesCard.show(verdicts(miner.shares, true));
@@ -210,7 +223,7 @@ export function showMiner(id, how = {}) {
       await Promise.all([
         fill(history, "its hashrate over time", async () => {
           await chart.refresh();
-          if (!chart.element.isConnected) history.show(chart.element);
+          if (!chart.element.isConnected) history.show(chartChoice, chart.element);
         }),
         fill(earningsCard, "what was to be expected", async () => earningsCard.show(earnings.show((await ask(`${path}/earnings`)).periods))),
         fill(creditsCard, "its credits", async () => {
@@ -270,5 +283,3 @@ function due(next, reached) {
   if (reached !== null && reached >= 1) return "with the next payout";
   return el("span", { class: "quiet" }, "not to be told yet");
 }
-
-export { append, name };
