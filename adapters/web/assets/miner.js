@@ -62,12 +62,12 @@ export function showMiner(id, how = {}) {
     rowId: (row) => row.name,
     columns: [
       { title: "Period", cell: (row) => el("span", { title: `${format.localTime(new Date(row.from))} to ${format.localTime(new Date(row.to))}` }, PERIODS[row.name] ?? row.name) },
-      { title: "Earned", figures: true, cell: (row) => money(row.earned_sats) },
-      { title: "Expected", figures: true, cell: (row) => money(row.expected_sats) },
-      { title: "Spread", figures: true, cell: (row) => el("span", {}, "± ", money(row.spread_sats)) },
-      { title: "Earned of expected", figures: true, cell: (row) => (Number(row.expected_sats) > 0 ? format.percent(Number(row.earned_sats) / Number(row.expected_sats), 0) : "–") },
+      { title: "Earned", figures: true, cell: (row) => el("span", {}, money(row.earned_sats), row.is_cut ? el("small", {}, " or more") : null) },
+      { title: "Expected", figures: true, cell: (row) => (row.expected_sats === null ? "–" : money(row.expected_sats)) },
+      { title: "Spread", figures: true, cell: (row) => (row.spread_sats === null ? "–" : el("span", {}, "± ", money(row.spread_sats))) },
+      { title: "Earned of expected", figures: true, cell: (row) => (row.expected_sats !== null && Number(row.expected_sats) > 0 ? format.percent(Number(row.earned_sats) / Number(row.expected_sats), 0) : "–") },
       { title: "Blocks", figures: true, wide: true, cell: (row) => figure(row.blocks, format.count(row.blocks)), hint: "Blocks that the pool found" },
-      { title: "Expected", figures: true, wide: true, cell: (row) => figure(row.expected_blocks, format.significant(row.expected_blocks)), hint: "Blocks to be expected of the pool's work" },
+      { title: "Expected blocks", figures: true, wide: true, cell: (row) => (row.expected_blocks === null ? "–" : figure(row.expected_blocks, format.significant(row.expected_blocks))), hint: "Blocks to be expected of the pool's work" },
     ],
   });
   const credits = new PagedTable(
