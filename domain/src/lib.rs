@@ -28,6 +28,7 @@
 //! | [`payouts`] | who is due, what a payout's transaction pays, and its way until it is final |
 //! | [`blocks`] | what becomes of a found block, what is booked for it, the effort that it took |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
+//! | [`notices`] | what people are told of, when it is told again, and when it waits |
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
@@ -41,6 +42,7 @@ pub mod limits;
 pub mod login;
 pub mod miners;
 pub mod network;
+pub mod notices;
 pub mod operator;
 pub mod payouts;
 pub mod pow;

@@ -172,6 +172,7 @@ pub(super) fn pool_settings(
         effective: Vec::new(),
         payout_holds: payout_holds(config),
         acknowledge,
+        notifier: None,
     })
 }
 

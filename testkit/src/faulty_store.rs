@@ -18,7 +18,9 @@ use dwarves_ports::store::ledger_rows::{
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
-use dwarves_ports::store::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
+use dwarves_ports::store::{
+    DeliveryRow, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
+};
 
 /// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +225,18 @@ impl Store for FaultyStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.inner.audit(page)
+    }
+
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.inner.unplanned_notices(limit)
+    }
+
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.inner.notices_since(at, limit)
+    }
+
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.inner.deliveries(limit)
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

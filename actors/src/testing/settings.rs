@@ -134,5 +134,6 @@ pub fn pool_settings() -> PoolSettings {
         effective: Vec::new(),
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
+        notifier: None,
     }
 }

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
 //! | [`writes`] | the intents, and what each answers |
+//! | [`notices`] | what people are to be told |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
@@ -27,6 +28,7 @@ use dwarves_domain::units::{Amount, Units};
 pub mod details;
 pub mod error;
 pub mod ledger_rows;
+pub mod notices;
 pub mod reads;
 pub mod writes;
 
@@ -34,6 +36,7 @@ pub use details::{BlockBooked, BlockDetails, CreditWorkings, PayoutRow, ShareDet
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use ledger_rows::*;
+pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use writes::{Write, Written};
 
@@ -145,6 +148,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The audit trail, newest first.
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>>;
+
+    /// Notices of which it was not yet decided who is told, oldest first, at most `limit`.
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// Notices of this date or later, oldest first, at most `limit`.
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// Notices on their way, those that are due first at the front, at most `limit`.
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>>;
 
     /// One share with what belongs to it, unless it was pruned.
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>>;

@@ -10,9 +10,9 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, LedgerPosition, MinerBalances, MinerPayoutRow,
+    NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind,
+    StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
 
@@ -180,6 +180,18 @@ impl Store for ReadStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.page(&self.audit, page)
+    }
+
+    fn unplanned_notices(&self, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn notices_since(&self, _: Timestamp, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn deliveries(&self, _: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.never()
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

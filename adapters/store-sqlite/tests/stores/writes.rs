@@ -1,12 +1,13 @@
 //! What one drawn write is, by what is stored by now.
 
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::notices::NoticeKind;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{
-    AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, WorkerRow,
-    Write,
+    AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, NoticeRow, ShareRow, SharedStore,
+    WorkerRow, Write,
 };
 use dwarves_testkit::build::{sats, template_row};
 
@@ -37,7 +38,7 @@ impl History {
         let now = self.now();
         let hotkey = miner(a);
         let worker = WorkerId::new(u32::from(b % 9));
-        let write = match kind % 48 {
+        let write = match kind % 49 {
             0..=9 => self.append((a, b, c)),
             10..=12 => Write::RegisterMiner {
                 hotkey,
@@ -107,6 +108,27 @@ impl History {
                 outcome: "{\"ok\":true}".to_owned(),
             }),
             46 => self.save_counters(c),
+            47 => match c % 3 {
+                0 => Write::PostNotice(Box::new(NoticeRow {
+                    id: NoticeId::default(),
+                    key: format!("block/{}", a % 8),
+                    kind: NoticeKind::ALL[usize::from(b) % NoticeKind::ALL.len()],
+                    at: now,
+                    text: format!("text {b}"),
+                    detail: "{}".to_owned(),
+                })),
+                1 => Write::PlanNotice {
+                    notice: NoticeId::new(u64::from(b % 8)),
+                    channels: (0..a % 3)
+                        .map(|n| (format!("channel-{n}"), at(i64::from(c))))
+                        .collect(),
+                },
+                _ => Write::SettleDelivery {
+                    notice: NoticeId::new(u64::from(b % 8)),
+                    channel: format!("channel-{}", a % 3),
+                    again: one_in(2, c / 3).then(|| (u32::from(a), at(i64::from(c)))),
+                },
+            },
             _ => Write::PruneShares {
                 through: Sequence::new(u64::from(c) % (self.last + 2)),
             },

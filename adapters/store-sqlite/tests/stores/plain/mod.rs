@@ -6,6 +6,7 @@
 //! | `state` | what is kept, and how a commit applies or leaves no trace |
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
+//! | `notices` | what people are to be told |
 //! | `payouts` | payouts and thresholds |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
@@ -26,10 +27,11 @@ use dwarves_ports::store::ledger_rows::{
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
-use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
+use dwarves_ports::store::{DeliveryRow, NoticeRow, Store, StoreError, StoreFuture, Write, Written};
 
 mod details;
 mod money;
+mod notices;
 mod payouts;
 mod questions;
 mod state;
@@ -193,6 +195,18 @@ impl Store for PlainStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         ready(Ok(self.state.borrow().audit(page)))
+    }
+
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        ready(Ok(self.state.borrow().unplanned_notices(limit)))
+    }
+
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        ready(Ok(self.state.borrow().notices_since(at, limit)))
+    }
+
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        ready(Ok(self.state.borrow().deliveries(limit)))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
