@@ -225,6 +225,7 @@ pub async fn start_on(
             waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
             operator,
+            bans: ports.read_bans.clone(),
         },
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),
@@ -250,6 +251,7 @@ pub async fn start_on(
             ..HttpLimits::default()
         },
         events,
+        backup_record: data_dir.join("backup.json"),
         connect,
         stopping: stopped,
     };

@@ -16,6 +16,7 @@
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`example`] | why a miner got an amount, step by step |
 //! | [`details`] | one block, one payout, one share; luck |
+//! | [`operator`] | the pool as its operator sees it |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -36,6 +37,7 @@ pub mod example;
 pub mod miners;
 pub mod named;
 pub mod object;
+pub mod operator;
 pub mod pool;
 pub mod problem;
 pub mod registration;
