@@ -48,6 +48,7 @@ export class Table {
     const body = el("tbody", {}, this.inOrder().map((row) => this.row(row)));
     const table = el("table", {}, el("caption", {}, this.shape.caption), el("thead", {}, head), body);
     const scroll = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": this.shape.caption }, table);
+    if (this.element.firstElementChild?.isEqualNode(scroll)) return;
     this.element.replaceChildren(scroll);
     scroll.scrollLeft = scrolled;
     focused?.()?.focus({ preventScroll: true });
