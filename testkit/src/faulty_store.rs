@@ -17,7 +17,9 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
+use dwarves_ports::store::{
+    History, HistoryQuestion, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
+};
 
 /// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,6 +224,10 @@ impl Store for FaultyStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.inner.audit(page)
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.inner.history(question)
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -10,6 +10,7 @@
 //! | [`miners`] | a miner, and what an operator looks at |
 //! | [`credits`] | what a miner was credited and paid |
 //! | [`work`] | work, shares and their verdicts |
+//! | [`history`] | what was mined when |
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`problem`] | refusals (RFC 9457) |
@@ -25,6 +26,7 @@ pub mod books;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod history;
 pub mod miners;
 pub mod named;
 pub mod object;

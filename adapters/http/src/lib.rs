@@ -23,6 +23,7 @@
 //! | [`answers`] | what actors reply, as the API shows it; the JSON itself is `dwarves_api_types` |
 //! | [`problem`] | refusals and their codes |
 //! | [`transactions`] | the transactions of a template as JSON-RPC shows them |
+//! | [`rates`] | hashrates over the last minutes, hour and day |
 //! | `resource` | a path and the methods that it takes |
 //! | [`openapi`] | what the document of all routes says of all of them |
 //! | [`server`] | the server around all of it |
@@ -41,6 +42,7 @@ pub mod json_rpc;
 pub mod openapi;
 pub mod problem;
 pub mod query;
+pub mod rates;
 mod requests;
 mod resource;
 pub mod routes;

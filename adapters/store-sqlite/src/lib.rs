@@ -23,6 +23,8 @@
 //! | `read` | each question as SQL |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
+//! | `history` | what was mined when: brought in from the shares, moved, read, forgotten |
+//! | `packed_history` | its steps as blobs |
 //! | `packed_shares` | a row's shares as one blob |
 //! | `packed_money` | a round's credits, entries and parts as blobs |
 //! | `credited_miners` | miners' numbers in these, and where each one's last credit is |
@@ -38,9 +40,9 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, History, HistoryQuestion, LedgerPosition, MinerBalances,
+    MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreFuture, StoredState,
+    TemplateRow, ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -49,12 +51,14 @@ mod columns;
 mod conservation;
 mod credited_miners;
 mod error;
+mod history;
 mod inline;
 #[cfg(feature = "testing")]
 mod inspect;
 mod life_start;
 mod log_mover;
 mod open;
+mod packed_history;
 mod packed_money;
 mod packed_shares;
 mod read;
@@ -239,6 +243,11 @@ impl<M: Mode> Store for SqliteStore<M> {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.mode.read("audit", move |c| read::money::audit(c, page))
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.mode
+            .read("history", move |c| history::reading::answer(c, &question))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

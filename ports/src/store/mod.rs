@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
 //! | [`writes`] | the intents, and what each answers |
+//! | [`history`] | what was mined when |
 //! | [`reads`] | questions and pages |
 //! | [`error`] | what went wrong and what must happen |
 
@@ -24,12 +25,14 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 pub mod error;
+pub mod history;
 pub mod ledger_rows;
 pub mod reads;
 pub mod writes;
 
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
+pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use writes::{Write, Written};
@@ -142,6 +145,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// The audit trail, newest first.
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>>;
+
+    /// What was mined in each step of some time, by when the shares came; `None` if there is no such miner or worker.
+    /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
 
     /// Sums over the whole ledger.
     fn totals(&self) -> StoreFuture<PoolTotals>;

@@ -198,6 +198,16 @@ pub enum Write {
         /// The last share to delete.
         through: Sequence,
     },
+    /// Forgets history that is older than this: minutes by whole hours, hours by whole days, days by 32 (since 1970).
+    /// An older bound than one before changes nothing.
+    PruneHistory {
+        /// Minutes that are kept begin in the hour of this, or later.
+        minutes: Timestamp,
+        /// Hours that are kept begin on the day of this, or later.
+        hours: Timestamp,
+        /// Days that are kept begin in the 32 days of this, or later.
+        days: Timestamp,
+    },
 }
 
 impl Write {
@@ -230,6 +240,7 @@ impl Write {
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",
             Self::PruneShares { .. } => "prune shares",
+            Self::PruneHistory { .. } => "prune history",
         }
     }
 

@@ -12,12 +12,13 @@ use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::HistoryOf;
 
 use super::next_cursor;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::{answers, auth, body, client};
+use crate::{answers, auth, body, client, rates};
 
 /// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
@@ -80,7 +81,7 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
 
 /// The miner in a request's path: a hotkey, or the payout address with which a miner logs in over Stratum. What is
 /// neither is nobody's: the refusal says what is wrong with it as a hotkey.
-fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
+pub(super) fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
     let text = req.match_info().query("hotkey");
     text.parse().or_else(|error: ParseHotkeyError| {
         let address = PayoutAddress::parse(text, state.deps().addresses);
@@ -90,7 +91,7 @@ fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Proble
     })
 }
 
-async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
+pub(super) async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
     state
         .ask(&state.deps().ports.miner, ReadMiner { hotkey })
         .await?
@@ -115,7 +116,11 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let waiting = state
         .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
         .await?;
-    body::ok(&answers::miner_status(view, balances, threshold, waiting))
+    let since = Some(view.registered_at);
+    let hashrates = rates::of(&state, HistoryOf::Miner(hotkey), since).await?;
+    body::ok(&answers::miner_status(
+        view, hashrates, balances, threshold, waiting,
+    ))
 }
 
 /// A miner's credits, newest first.

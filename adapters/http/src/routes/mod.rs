@@ -6,6 +6,7 @@
 //! | [`sessions`] | opening a session |
 //! | [`miners`] | registration, a miner, its credits and payouts |
 //! | [`pool`] | the pool |
+//! | [`history`] | what was mined when |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
 //! | [`admin`] | control messages and the audit trail |
@@ -24,6 +25,7 @@ pub mod admin;
 pub mod blocks;
 pub mod document;
 pub mod health;
+pub mod history;
 pub mod metrics;
 pub mod miners;
 pub mod pool;
@@ -83,7 +85,9 @@ routes! {
     "/v1/miners/{hotkey}" { get => miners::read }
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
+    "/v1/miners/{hotkey}/history" { get => history::miner }
     "/v1/pool" { get => pool::read }
+    "/v1/pool/history" { get => history::pool }
     "/v1/blocks" { get => blocks::list }
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }

@@ -45,6 +45,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let miners = state.ask(&deps.ports.miners, ReadMiners).await?;
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
     let totals = state.totals().await?;
+    let hashrates = state.hashrates().await?;
     let template = work.work.current.as_deref();
     let luck = luck(&totals);
     body::ok(&Pool {
@@ -61,6 +62,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         workers_active: miners.workers_active,
         hashrate: miners.hashrate,
         hashrate_error: miners.hashrate_error,
+        hashrates,
         registration_open: miners.registration_open,
         scheme: schedule.scheme.into(),
         fee_bps: schedule.fee.get(),

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Transaction, expect_stored};
 use crate::columns::{Cells, int, units};
 use crate::error::{Outcome, conflict, corrupt};
+use crate::history::forgetting;
 use crate::row_codec;
 
 impl Transaction<'_> {
@@ -152,6 +153,7 @@ impl Transaction<'_> {
             let id = Cells::new(row, "workers").worker("id")?;
             self.known.take_worker_out(id);
         }
+        forgetting::remove(self.connection, hotkey)?;
         for table in ["miner_totals", "payout_thresholds", "miners"] {
             self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?
                 .execute([hotkey.as_bytes()])?;

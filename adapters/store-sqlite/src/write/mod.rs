@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use super::append_state::Known;
 use super::conservation;
 use super::error::{Fail, Outcome, conflict};
+use super::history::forgetting;
 
 mod blocks;
 mod credits;
@@ -100,6 +101,9 @@ impl<'a> Transaction<'a> {
             Write::AppendAuditIfDone(_) => {}
             Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
             Write::PruneShares { through } => prune::ask(self.connection, *through)?,
+            Write::PruneHistory { minutes, hours, days } => {
+                forgetting::ask(self.connection, *minutes, *hours, *days)?;
+            }
         }
         Ok(Written::Done)
     }

@@ -7,6 +7,7 @@
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
 //! | `payouts` | payouts and thresholds |
+//! | `history` | what was mined when |
 //! | `questions` | the reads |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +25,9 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
+use dwarves_ports::store::{History, HistoryQuestion, Store, StoreError, StoreFuture, Write, Written};
 
+mod history;
 mod money;
 mod payouts;
 mod questions;
@@ -190,6 +192,10 @@ impl Store for PlainStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         ready(Ok(self.state.borrow().audit(page)))
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        ready(Ok(self.state.borrow().history(&question)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

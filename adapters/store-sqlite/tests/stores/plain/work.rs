@@ -4,7 +4,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 
-use super::state::{State, StoredShare, StoredTemplate, conflict, corrupt};
+use super::state::{Mined, State, StoredShare, StoredTemplate, conflict, corrupt};
 use dwarves_ports::store::ledger_rows::{BlockRow, CounterRow, ShareRow, TemplateRow, WorkerRow};
 use dwarves_ports::store::{StoreError, Written};
 
@@ -35,6 +35,12 @@ impl State {
                 block: None,
                 ..row.clone()
             };
+            self.mined.push(Mined {
+                at: row.received_at,
+                worker: row.worker,
+                share_bits: row.share_bits,
+                units: row.units,
+            });
             self.shares.push(StoredShare {
                 sequence,
                 total_before,
@@ -94,6 +100,7 @@ impl State {
                 )));
             }
             None => {
+                self.rest.owners.insert(worker.id, worker.hotkey);
                 let counters = CounterRow::default();
                 self.rest.workers.insert(worker.id, (worker.clone(), counters));
             }
@@ -131,6 +138,7 @@ impl State {
         let theirs: std::collections::BTreeMap<_, _> = theirs;
         let gone = theirs.into_keys().map(|id| (id, (hotkey, last)));
         self.rest.workers_gone.extend(gone);
+        self.rest.owners.retain(|_, owner| *owner != hotkey);
         self.rest.gone.remove(&hotkey);
         self.rest.thresholds.remove(&hotkey);
         self.rest.miners.remove(&hotkey);
