@@ -1,11 +1,14 @@
 //! What `status`, `/readyz` and the figures name stands in RUNBOOK.md under the very same name.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+use std::collections::BTreeSet;
+
 use dwarves_actors::control::hold::Hold;
 use dwarves_actors::live_work::LackOfWork;
 use dwarves_actors::paymaster::trouble::TroubleKind;
 use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::payouts::WhyHeld;
+use regex::Regex;
 
 #[test]
 fn an_operator_finds_every_name_in_the_runbook() {
@@ -19,4 +22,165 @@ fn an_operator_finds_every_name_in_the_runbook() {
     let is_missing = |name: &&str| !runbook.contains(&format!("`{name}`"));
     let missing: Vec<_> = names.filter(is_missing).collect();
     assert!(missing.is_empty(), "RUNBOOK.md does not speak of {missing:?}");
+}
+
+/// The project's directory.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(format!("{ROOT}/{path}")).unwrap()
+}
+
+/// The names of figures in a text.
+fn figures(text: &str) -> BTreeSet<String> {
+    let name = Regex::new(r"\b(?:dwarves|process)_[a-z_]+\b").unwrap();
+    name.find_iter(text)
+        .map(|found| found.as_str().to_owned())
+        .collect()
+}
+
+/// Every figure that `/metrics` may have: names of families in its sources, and of a histogram's samples.
+fn known_figures() -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    let mut sources = vec![read("adapters/http/src/routes/metrics.rs")];
+    for file in std::fs::read_dir(format!("{ROOT}/adapters/http/src/routes/metrics")).unwrap() {
+        sources.push(std::fs::read_to_string(file.unwrap().path()).unwrap());
+    }
+    let literal = Regex::new(r#""((?:dwarves|process)_[a-z_]+)""#).unwrap();
+    for name in sources.iter().flat_map(|source| literal.captures_iter(source)) {
+        known.extend(["_bucket", "_sum", "_count", ""].map(|part| format!("{}{part}", &name[1])));
+    }
+    assert!(known.len() > 300, "{known:?}");
+    known
+}
+
+/// A heading's anchor, as GitHub and its kin make it.
+fn anchor(heading: &str) -> String {
+    let letters = heading.to_lowercase();
+    let kept = letters
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || "-_ ".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter })
+        .collect()
+}
+
+/// A rule for Prometheus: its name, what it asks, and to which section of the runbook it leads.
+#[derive(Default)]
+struct Rule {
+    name: String,
+    expression: String,
+    runbook: String,
+}
+
+fn rules() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    let mut in_expression = false;
+    for line in read("deploy/prometheus/rules.yml").lines() {
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix("- alert: ").or(line.strip_prefix("- record: ")) {
+            rules.push(Rule {
+                name: name.to_owned(),
+                ..Rule::default()
+            });
+        }
+        let Some(rule) = rules.last_mut() else { continue };
+        in_expression &= !line.contains(": ") && !line.ends_with("annotations:") && !line.starts_with("- ");
+        if let Some(expression) = line.strip_prefix("expr: ") {
+            in_expression = true;
+            rule.expression = expression.to_owned();
+        } else if in_expression {
+            rule.expression.push_str(line);
+        } else if let Some(runbook) = line.strip_prefix("runbook: \"RUNBOOK.md#") {
+            rule.runbook = runbook.trim_end_matches('"').to_owned();
+        }
+    }
+    assert!(rules.len() > 40);
+    rules
+}
+
+#[test]
+fn every_alarm_of_the_runbook_has_a_rule_that_leads_to_its_section() {
+    let rules = rules();
+    // What a recorded name stands for.
+    let asked = |rule: &Rule| {
+        let recorded = rules
+            .iter()
+            .filter(|other| other.name.contains(':') && rule.expression.contains(&other.name));
+        let mut names = figures(&rule.expression);
+        names.extend(recorded.flat_map(|other| figures(&other.expression)));
+        names.extend(rule.expression.contains("up{").then(|| "up".to_owned()));
+        names
+    };
+    let runbook = read("RUNBOOK.md");
+    let headings: Vec<_> = runbook
+        .lines()
+        .filter(|line| line.starts_with("##"))
+        .map(|line| line.trim_start_matches(['#', ' ']))
+        .collect();
+    let mut alarms = 0;
+    for heading in &headings {
+        let mut named = figures(heading);
+        named.extend(heading.contains("`up`").then(|| "up".to_owned()));
+        if named.is_empty() {
+            assert!(!heading.contains("ALARM"), "{heading} names no figure");
+            continue;
+        }
+        alarms += 1;
+        let at = anchor(heading);
+        let of_it: Vec<_> = rules.iter().filter(|rule| rule.runbook == at).collect();
+        assert!(
+            !of_it.is_empty(),
+            "rules.yml has no rule for {heading} (RUNBOOK.md#{at})"
+        );
+        let is_asked = |name: &String| {
+            of_it
+                .iter()
+                .any(|rule| asked(rule).iter().any(|asked| asked.starts_with(name.as_str())))
+        };
+        assert!(
+            named.iter().any(is_asked),
+            "no rule for {heading} asks for what it names"
+        );
+    }
+    assert!(alarms >= 35, "{alarms}");
+    let anchors: BTreeSet<_> = headings.iter().map(|heading| anchor(heading)).collect();
+    for rule in rules.iter().filter(|rule| !rule.name.contains(':')) {
+        assert!(
+            anchors.contains(&rule.runbook),
+            "{} leads to no section: {}",
+            rule.name,
+            rule.runbook
+        );
+    }
+}
+
+#[test]
+fn every_figure_that_rules_dashboard_and_runbook_name_exists() {
+    let known = known_figures();
+    for path in [
+        "deploy/prometheus/rules.yml",
+        "deploy/prometheus/rules_test.yml",
+        "deploy/grafana/dwarves.json",
+        "RUNBOOK.md",
+    ] {
+        // Anchors have what is left of a heading's marks.
+        let text = read(path);
+        let lines = text.lines().filter(|line| !line.contains("runbook: "));
+        let unknown: Vec<_> = figures(&lines.collect::<Vec<_>>().join("\n"))
+            .into_iter()
+            .filter(|name| !known.contains(name))
+            .collect();
+        assert!(
+            unknown.is_empty(),
+            "{path} names {unknown:?}, which /metrics does not have"
+        );
+    }
+    let tested = read("deploy/prometheus/rules_test.yml");
+    for rule in rules().iter().filter(|rule| !rule.name.contains(':')) {
+        assert!(
+            tested.contains(&format!("- name: {}\n", rule.name)),
+            "{} has no test",
+            rule.name
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! What admins and figures ask of the gate before the Stratum listeners: who is connected, who is kept out, and the
 //! lifting of that. The gate itself lives with the server that it guards.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
@@ -21,6 +21,8 @@ pub struct ReadGate;
 pub struct GateView {
     /// Connections that are open now, over all listeners.
     pub connections: u64,
+    /// The same by listener.
+    pub listeners: Vec<(SocketAddr, u64)>,
     /// Sessions that were let go since the start, because there was no live work.
     pub let_go: u64,
     /// Connections that were sent away since the start, because there was no live work.

@@ -14,7 +14,7 @@ use dwarves_ports::clock::{SharedClock, poke_every};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::ask::{Ask, AskError, Outbox, Port, Request};
+use crate::ask::{Ask, AskError, Outbox, Port, Request, bound_mailbox};
 use crate::control::Controlled;
 use crate::gate::{GateControl, SHOWN_MAX};
 use crate::wall_time::rfc3339;
@@ -191,7 +191,7 @@ impl Actor for HttpGate {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
             me.tell(LookAtKeptOut) != Err(AskError::Gone)

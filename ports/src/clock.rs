@@ -65,6 +65,12 @@ impl Moment {
         let passed = self.0.saturating_duration_since(earlier.0);
         Span::from_millis(u64::try_from(passed.as_millis()).unwrap_or(u64::MAX))
     }
+
+    /// The same in nanoseconds, for what is measured.
+    pub fn nanos_since(self, earlier: Self) -> u64 {
+        let passed = self.0.saturating_duration_since(earlier.0);
+        u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+    }
 }
 
 /// Calls `poke` again and again, `period` after the last call ended, as long as it returns `true`.

@@ -2,7 +2,11 @@
 
 use super::{Failure, ServeArgs};
 use crate::config::{Config, origin};
-use crate::wiring::{self, signals};
+use crate::wiring::sockets::Sockets;
+use crate::wiring::{self, service, signals};
+
+/// The exit code of a stop that did not end.
+const GAVE_UP: i32 = 1;
 
 /// Runs the pool until it is told to stop.
 ///
@@ -25,14 +29,28 @@ pub fn run(args: ServeArgs) -> Result<(), Failure> {
         );
     }
     log::info!("all other settings are the program's own; `status` and config.toml list them");
+    // Before there are threads.
+    let sockets = Sockets::from_environment()?;
     actix_rt::System::new().block_on(async move {
-        let pool = wiring::start(&config, &args.data_dir, effective).await?;
+        let pool = wiring::start_on(&config, &args.data_dir, effective, sockets).await?;
+        pool.tell_service_manager();
         let why = signals::stop_wanted(pool.stop_wanted.clone()).await?;
         log::info!("stopping because of {why}");
+        service::stopping(why);
+        let _in_time = service::deadline(wiring::STOP_MAX, give_up)?;
         if pool.stop().await {
             Ok(())
         } else {
             Err("stopping overran its time; nothing that was acknowledged is lost".into())
         }
     })
+}
+
+/// Ends the process although something of it does not: what was acknowledged is on disk.
+fn give_up() {
+    log::error!(
+        "stopping takes more than {} s: a thread does not end. The process does; nothing that was acknowledged is lost",
+        wiring::STOP_MAX.as_secs()
+    );
+    std::process::exit(GAVE_UP);
 }

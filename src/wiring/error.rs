@@ -19,7 +19,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// The address is taken or not this machine's.
-    #[error("cannot listen on {listen} (http.listen); is another pool running?")]
+    #[error(
+        "cannot listen on {listen} (http.listen); is another pool running, or does systemd hold it (dwarves.socket)?"
+    )]
     Bind {
         /// The address that was configured.
         listen: SocketAddr,
@@ -27,7 +29,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// An address for Stratum is taken or not this machine's.
-    #[error("cannot listen on {listen} ({setting}); is another pool running?")]
+    #[error(
+        "cannot listen on {listen} ({setting}); is another pool running, or does systemd hold it (dwarves.socket)?"
+    )]
     BindStratum {
         /// The setting that names it.
         setting: String,
@@ -36,6 +40,9 @@ pub enum StartError {
         /// The operating system's reason.
         source: io::Error,
     },
+    /// What was handed over is not what the settings ask for.
+    #[error(transparent)]
+    Sockets(#[from] super::sockets::SocketsError),
     /// A certificate or its key cannot be used.
     #[error("{setting}: {detail}")]
     StratumTls {

@@ -88,10 +88,13 @@ pub(super) struct BoundServer {
 }
 
 impl BoundServer {
-    /// Binds, so that a taken port is reported before anything else starts.
-    pub(super) fn bind(listen: SocketAddr) -> Result<Self, StartError> {
+    /// Binds, so that a taken port is reported before anything else starts, if no socket was handed over.
+    pub(super) fn bind(listen: SocketAddr, handed_over: Option<TcpListener>) -> Result<Self, StartError> {
         let failed = |source| StartError::Bind { listen, source };
-        let listener = TcpListener::bind(listen).map_err(failed)?;
+        let listener = match handed_over {
+            Some(listener) => listener,
+            None => TcpListener::bind(listen).map_err(failed)?,
+        };
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address })
     }

@@ -5,14 +5,20 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use dwarves_actors::ask::Port;
+use dwarves_actors::pool_manager::messages::ReadPool;
 use serde_json::{Value, json};
 
 /// The name in the data directory of the file that is written once the pool is ready.
 pub const FILE_NAME: &str = "listen.json";
 /// The name of the file that is written as soon as the pool listens.
 pub const LISTENING: &str = "listening.json";
+/// How often the pool is asked whether it is ready, and how long an answer may take.
+const READY_EVERY: Duration = Duration::from_millis(25);
+const ANSWER_MAX: Duration = Duration::from_secs(35);
 
 /// Writes where the pool listens into the file of this name, whole or not at all.
 ///
@@ -47,6 +53,27 @@ pub fn remove(data_dir: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes `listening.json` now, and `listen.json` once the pool has work and can write.
+pub(super) fn announce(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
+    if let Err(error) = write(&data_dir, LISTENING, http, &stratum) {
+        log::error!("{} cannot be written: {error}", LISTENING);
+    }
+    actix_rt::spawn(async move {
+        loop {
+            match pool.ask(ReadPool, ANSWER_MAX).await {
+                Ok(view) if view.has_work && view.ledger_writes => break,
+                Ok(_) => actix_rt::time::sleep(READY_EVERY).await,
+                // The pool is stopping: nobody need find it any more.
+                Err(_) => return,
+            }
+        }
+        match write(&data_dir, FILE_NAME, http, &stratum) {
+            Ok(()) => log::info!("ready for miners on http://{http}"),
+            Err(error) => log::error!("{} cannot be written: {error}", FILE_NAME),
+        }
+    });
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@
 //! | `error` | why the pool does not start |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
+//! | [`sockets`] | listening sockets that the service manager opened |
+//! | [`service`] | what the service manager hears of the pool |
 //! | `halt` | the emergency stop |
 
 use std::io;
@@ -47,8 +49,10 @@ mod halt;
 mod hashing;
 mod http_server;
 pub mod listen_file;
+pub mod service;
 mod settings;
 mod sides;
+pub mod sockets;
 
 pub mod signals;
 mod stratum;
@@ -62,6 +66,7 @@ pub use hashing::chosen_lanes;
 use http_server::{BoundServer, HandlerParts, HttpGateParts};
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
+use sockets::Sockets;
 use stratum::RunningStratum;
 use stratum_listeners::BoundStratum;
 
@@ -69,11 +74,15 @@ use stratum_listeners::BoundStratum;
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
 /// How long the actors may take to finish when the pool stops.
 const ACTORS_DRAIN: Duration = Duration::from_secs(35);
+/// How long all of it may take: the requests, the Stratum sessions, the actors, then the files. A unit of systemd must
+/// allow more (`TimeoutStopSec=`).
+pub const STOP_MAX: Duration = Duration::from_secs(75);
+/// How long connections are served that were accepted just before the server takes no more: whoever connects later waits
+/// for the next process, if the socket is not this one's own.
+const LAST_ACCEPTED: Duration = Duration::from_millis(100);
 /// Workers of `getwork` whose last job is remembered for their long polls, in all and of one miner.
 const LAST_JOBS_MAX: usize = 16_384;
 const LAST_JOBS_OF_ONE_MAX: usize = 256;
-/// How often the pool is asked whether it is ready.
-const READY_EVERY: Duration = Duration::from_millis(25);
 
 /// A pool at work.
 pub struct RunningPool {
@@ -84,6 +93,7 @@ pub struct RunningPool {
     /// Turns true when an admin wants the process to stop.
     pub stop_wanted: watch::Receiver<bool>,
     data_dir: PathBuf,
+    read: Port<ReadPool>,
     stopping: watch::Sender<bool>,
     server: ServerHandle,
     served: actix_rt::task::JoinHandle<io::Result<()>>,
@@ -131,7 +141,7 @@ async fn open_ground(config: &Config, data_dir: &Path) -> Result<Ground, StartEr
     })
 }
 
-/// Starts the pool; `effective` are its settings with where each comes from, for `status`. It is ready for miners a moment later, when [`listen_file`] has been written.
+/// As [`start_on`], with sockets of its own.
 ///
 /// # Errors
 /// See [`StartError`].
@@ -140,9 +150,28 @@ pub async fn start(
     data_dir: &Path,
     effective: Vec<Effective>,
 ) -> Result<RunningPool, StartError> {
-    let bound = BoundServer::bind(config.http.listen)?;
+    start_on(config, data_dir, effective, Sockets::default()).await
+}
+
+/// Starts the pool; `effective` are its settings with where each comes from, for `status`. It listens on the sockets that
+/// were handed over, and opens those that were not. It is ready for miners a moment later, when [`listen_file`] has been
+/// written.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start_on(
+    config: &Config,
+    data_dir: &Path,
+    effective: Vec<Effective>,
+    sockets: Sockets,
+) -> Result<RunningPool, StartError> {
+    let mut listeners = vec![("http".to_owned(), config.http.listen)];
+    let stratum = config.stratum.named_listeners().into_iter();
+    listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
+    let mut handed_over = sockets.share_out(&listeners)?.into_iter();
+    let bound = BoundServer::bind(config.http.listen, handed_over.next().flatten())?;
     let http = bound.address;
-    let bound_stratum = BoundStratum::bind(config)?;
+    let bound_stratum = BoundStratum::bind(config, handed_over)?;
     let stratum = bound_stratum.addresses();
     let ground = open_ground(config, data_dir).await?;
     let script = &ground.chain.payout_script;
@@ -212,7 +241,7 @@ pub async fn start(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
     );
-    announce_when_ready(
+    listen_file::announce(
         ports.read_pool.clone(),
         data_dir.to_owned(),
         http,
@@ -224,6 +253,7 @@ pub async fn start(
         stratum_server,
         stop_wanted,
         data_dir: data_dir.to_owned(),
+        read: ports.read_pool,
         stopping,
         server: handle,
         served: actix_rt::spawn(server),
@@ -242,7 +272,7 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
     let http = if is_running {
         Ok(format!("{listen}, in use by the running pool"))
     } else {
-        BoundServer::bind(listen).map(|bound| {
+        BoundServer::bind(listen, None).map(|bound| {
             let detail = bound.address.to_string();
             open.push(bound);
             detail
@@ -319,28 +349,13 @@ fn http_gate(config: &Config, ground: &Ground, ports: &PoolPorts) -> HttpGatePar
     }
 }
 
-/// Writes `listening.json` now, and `listen.json` once the pool has work and can write.
-fn announce_when_ready(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
-    if let Err(error) = listen_file::write(&data_dir, listen_file::LISTENING, http, &stratum) {
-        log::error!("{} cannot be written: {error}", listen_file::LISTENING);
-    }
-    actix_rt::spawn(async move {
-        loop {
-            match pool.ask(ReadPool, ACTORS_DRAIN).await {
-                Ok(view) if view.has_work && view.ledger_writes => break,
-                Ok(_) => actix_rt::time::sleep(READY_EVERY).await,
-                // The pool is stopping: nobody need find it any more.
-                Err(_) => return,
-            }
-        }
-        match listen_file::write(&data_dir, listen_file::FILE_NAME, http, &stratum) {
-            Ok(()) => log::info!("ready for miners on http://{http}"),
-            Err(error) => log::error!("{} cannot be written: {error}", listen_file::FILE_NAME),
-        }
-    });
-}
-
 impl RunningPool {
+    /// Says to the service manager, if there is one, that the pool listens, and how it is for as long as it runs.
+    pub fn tell_service_manager(&self) {
+        let where_it_listens = format!("http://{}", self.http);
+        service::attend(self.read.clone(), !self.stratum.is_empty(), where_it_listens);
+    }
+
     /// Stops everything in order: no new requests, those that were begun finish, the round in flight closes,
     /// what only memory knows is saved, the ledger closes, the threads end. Returns whether every step was in
     /// time; what was not is made good from the store at the next start.
@@ -348,6 +363,9 @@ impl RunningPool {
         if let Err(error) = listen_file::remove(&self.data_dir) {
             log::warn!("{} cannot be removed: {error}", listen_file::FILE_NAME);
         }
+        // The server drops connections that it has accepted and not begun to serve, so it stops to accept first.
+        self.server.pause().await;
+        actix_rt::time::sleep(LAST_ACCEPTED).await;
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);
         self.stratum_server.close().await;

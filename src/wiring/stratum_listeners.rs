@@ -19,10 +19,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 
 use super::StartError;
+use super::sockets::BACKLOG;
 use crate::config::{Config, StratumListenerConfig};
-
-/// Connections that may wait to be accepted: all miners come back at once after a restart.
-const BACKLOG: i32 = 4_096;
 
 /// Bound listeners that do not answer yet.
 pub(super) struct BoundStratum {
@@ -45,13 +43,16 @@ pub(super) struct PreparedListener {
 }
 
 impl BoundStratum {
-    /// Binds all listeners and reads their certificates, so that what is wrong is reported before anything else
-    /// starts.
-    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+    /// Binds all listeners for which no socket was handed over (in the settings' order) and reads their certificates, so
+    /// that what is wrong is reported before anything else starts.
+    pub(super) fn bind(
+        config: &Config,
+        mut handed_over: impl Iterator<Item = Option<TcpListener>>,
+    ) -> Result<Self, StartError> {
         let mut bound = Vec::new();
         let mut listeners = Vec::new();
         for (setting, listener) in config.stratum.named_listeners() {
-            let (socket, address) = bind(&setting, listener.listen)?;
+            let (socket, address) = bind(&setting, listener.listen, handed_over.next().flatten())?;
             bound.push(socket);
             let prepared = prepare(&setting, listener, config)?;
             listeners.push(BoundListener { address, prepared });
@@ -86,7 +87,7 @@ pub(super) fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, R
             if is_running {
                 return Ok(format!("{listen}{with_tls}, in use by the running pool"));
             }
-            let (socket, address) = bind(&setting, listen)?;
+            let (socket, address) = bind(&setting, listen, None)?;
             open.push(socket);
             Ok(format!("{address}{with_tls}"))
         });
@@ -112,24 +113,31 @@ fn prepare(
     })
 }
 
-fn bind(setting: &str, listen: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    bind_to(listen).map_err(|source| StartError::BindStratum {
+fn bind(
+    setting: &str,
+    listen: SocketAddr,
+    handed_over: Option<TcpListener>,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let socket = handed_over.map_or_else(|| open(listen), Ok);
+    let bound = socket.and_then(|socket| {
+        let address = socket.local_addr()?;
+        Ok((socket, address))
+    });
+    bound.map_err(|source| StartError::BindStratum {
         setting: format!("{setting}.listen"),
         listen,
         source,
     })
 }
 
-fn bind_to(listen: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)> {
+fn open(listen: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for connections of the earlier life to be forgotten.
     socket.set_reuse_address(true)?;
     socket.bind(&listen.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    let listener = TcpListener::from(socket);
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+    Ok(TcpListener::from(socket))
 }
 
 impl BoundListener {

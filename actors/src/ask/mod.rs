@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use actix::dev::ToEnvelope;
 use actix::prelude::SendError;
-use actix::{Actor, Addr, Handler, Message, Recipient};
+use actix::{Actor, Addr, Context, Handler, Message, Recipient};
 use dwarves_domain::refusal::Refusal;
+use dwarves_ports::clock::Moment;
 use tokio::sync::oneshot;
 
 use crate::audit::Order;
+use crate::meter::actors::{self, ActorMeter, Waiting};
 
 mod order;
 #[cfg(test)]
@@ -35,6 +37,15 @@ pub struct Ask<R: Request> {
     pub payload: R,
     /// Where the answer goes.
     pub reply: ReplyTo<R::Reply>,
+    /// It is counted while it waits and is dealt with.
+    waiting: Waiting,
+}
+
+impl<R: Request> Ask<R> {
+    /// When it was sent.
+    pub fn sent_at(&self) -> Moment {
+        self.waiting.sent_at()
+    }
 }
 
 impl<R: Request> Message for Ask<R> {
@@ -97,8 +108,37 @@ impl From<AskError> for Refusal {
 }
 
 /// The handle through which one kind of question reaches an actor. Clones share one place in the mailbox.
-#[derive(Debug)]
-pub struct Port<R: Request>(Arc<Recipient<Ask<R>>>);
+pub struct Port<R: Request>(Arc<Way<Ask<R>>>);
+
+/// The way to an actor, and where what goes it is counted.
+struct Way<M: Message + Send>
+where
+    M::Result: Send,
+{
+    recipient: Recipient<M>,
+    meter: &'static ActorMeter,
+}
+
+impl<M: Message + Send> std::fmt::Debug for Way<M>
+where
+    M::Result: Send,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "to {}", self.meter.name())
+    }
+}
+
+/// Bounds an actor's mailbox, from its `started`. Without it actix takes 16 messages.
+pub fn bound_mailbox<A: Actor<Context = Context<A>>>(ctx: &mut Context<A>, capacity: usize) {
+    ctx.set_mailbox_capacity(capacity);
+    actors::of::<A>().add_room(capacity);
+}
+
+impl<R: Request> std::fmt::Debug for Port<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl<R: Request> Clone for Port<R> {
     fn clone(&self) -> Self {
@@ -113,7 +153,27 @@ impl<R: Request> Port<R> {
         A: Actor + Handler<Ask<R>>,
         A::Context: ToEnvelope<A, Ask<R>>,
     {
-        Self(Arc::new(actor.clone().recipient()))
+        Self(Arc::new(Way {
+            recipient: actor.clone().recipient(),
+            meter: actors::of::<A>(),
+        }))
+    }
+
+    /// Puts a question into the mailbox.
+    fn send(&self, payload: R, reply: ReplyTo<R::Reply>) -> Result<(), (AskError, R)> {
+        let waiting = Waiting::begin(self.0.meter);
+        let ask = Ask {
+            payload,
+            reply,
+            waiting,
+        };
+        let (error, mut ask) = match self.0.recipient.try_send(ask) {
+            Ok(()) => return Ok(()),
+            Err(SendError::Full(ask)) => (AskError::Busy, ask),
+            Err(SendError::Closed(ask)) => (AskError::Gone, ask),
+        };
+        ask.waiting.give_up(error == AskError::Busy);
+        Err((error, ask.payload))
     }
 
     /// Sends `payload` and returns where its answer will arrive.
@@ -130,12 +190,8 @@ impl<R: Request> Port<R> {
         order: Option<Order>,
     ) -> Result<oneshot::Receiver<R::Reply>, AskError> {
         let (sender, answer) = oneshot::channel();
-        let reply = ReplyTo { sender, order };
-        match self.0.try_send(Ask { payload, reply }) {
-            Ok(()) => Ok(answer),
-            Err(SendError::Full(_)) => Err(AskError::Busy),
-            Err(SendError::Closed(_)) => Err(AskError::Gone),
-        }
+        let sent = self.send(payload, ReplyTo { sender, order });
+        sent.map(|()| answer).map_err(|(error, _)| error)
     }
 
     /// As [`Port::post`]; what is not taken comes back.
@@ -144,11 +200,7 @@ impl<R: Request> Port<R> {
     /// As [`Port::post`], with the payload.
     pub fn offer(&self, payload: R) -> Result<oneshot::Receiver<R::Reply>, (AskError, R)> {
         let (reply, answer) = reply_channel();
-        match self.0.try_send(Ask { payload, reply }) {
-            Ok(()) => Ok(answer),
-            Err(SendError::Full(ask)) => Err((AskError::Busy, ask.payload)),
-            Err(SendError::Closed(ask)) => Err((AskError::Gone, ask.payload)),
-        }
+        self.send(payload, reply).map(|()| answer)
     }
 
     /// Sends `payload`, again and again for at most `patience` while the mailbox is full, and then waits as
@@ -206,10 +258,18 @@ impl<R: Request> Port<R> {
 }
 
 /// The handle through which one kind of news reaches an actor: bounded, without an answer.
-#[derive(Debug)]
-pub struct Outbox<M: Message + Send>(Arc<Recipient<M>>)
+pub struct Outbox<M: Message + Send>(Arc<Way<M>>)
 where
     M::Result: Send;
+
+impl<M: Message + Send> std::fmt::Debug for Outbox<M>
+where
+    M::Result: Send,
+{
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl<M: Message + Send> Clone for Outbox<M>
 where
@@ -227,7 +287,10 @@ impl<M: Message<Result = ()> + Send + 'static> Outbox<M> {
         A: Actor + Handler<M>,
         A::Context: ToEnvelope<A, M>,
     {
-        Self(Arc::new(actor.clone().recipient()))
+        Self(Arc::new(Way {
+            recipient: actor.clone().recipient(),
+            meter: actors::of::<A>(),
+        }))
     }
 
     /// Tells the news.
@@ -235,8 +298,11 @@ impl<M: Message<Result = ()> + Send + 'static> Outbox<M> {
     /// # Errors
     /// [`AskError::Busy`] if the mailbox is full, [`AskError::Gone`] if the actor has stopped.
     pub fn tell(&self, news: M) -> Result<(), AskError> {
-        self.0.try_send(news).map_err(|error| match error {
-            SendError::Full(_) => AskError::Busy,
+        self.0.recipient.try_send(news).map_err(|error| match error {
+            SendError::Full(_) => {
+                self.0.meter.note_refused();
+                AskError::Busy
+            }
             SendError::Closed(_) => AskError::Gone,
         })
     }

@@ -13,7 +13,7 @@ impl Actor for Slow {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(CAPACITY);
+        bound_mailbox(ctx, CAPACITY);
     }
 }
 

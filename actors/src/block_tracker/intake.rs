@@ -62,6 +62,7 @@ impl Handler<Ask<TakeCandidate>> for BlockTracker {
         let Ask {
             payload: mut candidate,
             reply,
+            ..
         } = ask;
         let hash = candidate.hash;
         let span = spans::of_block(hash);

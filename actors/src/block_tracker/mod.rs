@@ -28,7 +28,7 @@ use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 use tracing::Level;
 
-use crate::ask::{Ask, AskError, Outbox, Port, ReplyTo};
+use crate::ask::{Ask, AskError, Outbox, Port, ReplyTo, bound_mailbox};
 use crate::ledger::messages::Commit;
 use crate::live_work::WorkChanged;
 use crate::spans;
@@ -335,7 +335,7 @@ impl Actor for BlockTracker {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         let me = Outbox::new(&ctx.address());
         self.look(ctx);
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {

@@ -16,7 +16,9 @@ use actix::prelude::*;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::units::Units;
 
-use crate::ask::{Ask, ReplyTo};
+use crate::ask::{Ask, ReplyTo, bound_mailbox};
+use crate::meter;
+use dwarves_ports::clock::Moment;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
 
@@ -73,6 +75,8 @@ struct UnderWay {
     /// How many writes before theirs are kept ones.
     kept: usize,
     askers: Vec<Asker>,
+    began: Moment,
+    size: usize,
 }
 
 struct Asker {
@@ -182,7 +186,12 @@ impl Ledger {
             });
             writes.extend(waiting.writes);
         }
-        self.under_way = Some(UnderWay { kept, askers });
+        self.under_way = Some(UnderWay {
+            kept,
+            askers,
+            began: Moment::now(),
+            size: writes.iter().map(share_count).sum(),
+        });
         let commit = wrap_future::<_, Self>(self.parts.store.commit(writes));
         ctx.spawn(commit.map(|result, ledger, ctx| {
             ledger.on_committed(result);
@@ -201,6 +210,8 @@ impl Ledger {
                     log::info!("the ledger writes again");
                 }
                 self.view.commits += 1;
+                meter::note_since(&meter::COMMITTED, under_way.began, 1);
+                meter::COMMIT_SIZE.note(under_way.size as u64, 1);
                 let mut written = written.into_iter().skip(under_way.kept);
                 if under_way.kept > 0 {
                     self.kept.drain(..under_way.kept);
@@ -284,7 +295,7 @@ impl Actor for Ledger {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.parts.mailbox_capacity);
+        bound_mailbox(ctx, self.parts.mailbox_capacity);
     }
 }
 

@@ -20,7 +20,7 @@ use dwarves_ports::clock::{SharedClock, poke_every};
 use dwarves_ports::store::{CounterRow, StoreAction, StoreError, Write, Written};
 use tokio::sync::oneshot;
 
-use crate::ask::{Ask, AskError, Outbox, Port};
+use crate::ask::{Ask, AskError, Outbox, Port, bound_mailbox};
 use crate::block_tracker::messages::BlockFound;
 use crate::ledger::messages::Commit;
 
@@ -277,7 +277,7 @@ impl Actor for MinerManager {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.parts.mailbox_capacity);
+        bound_mailbox(ctx, self.parts.mailbox_capacity);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(SAVE_COUNTERS_EVERY, move || {
             me.tell(SaveCountersDue) != Err(AskError::Gone)

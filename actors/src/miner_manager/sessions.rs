@@ -26,7 +26,9 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<JoinWorker>, ctx: &mut Self::Context) {
-        let Ask { payload: join, reply } = ask;
+        let Ask {
+            payload: join, reply, ..
+        } = ask;
         let registry = &self.memory.registry;
         let welcome = welcome(registry, &join.identity.hotkey(), self.date());
         match (welcome, &join.identity) {

@@ -34,6 +34,8 @@ pub struct OpenPayout {
     pub txid: Option<Txid>,
     /// Its transaction's confirmations.
     pub confirmations: u32,
+    /// When its money was set aside.
+    pub reserved_at: Timestamp,
 }
 
 /// What happened in this life that an operator should know of.

@@ -39,7 +39,7 @@ use dwarves_ports::wallet::SharedWallet;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::ask::{AskError, Outbox, Port, ReplyTo};
+use crate::ask::{AskError, Outbox, Port, ReplyTo, bound_mailbox};
 use crate::control::Controlled;
 use crate::control::hold::{Hold, HoldPayouts};
 use crate::ledger::messages::Commit;
@@ -342,7 +342,7 @@ impl Actor for Paymaster {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         if self.view.paused {
             log::warn!("payouts are paused, as an admin ordered");
         }

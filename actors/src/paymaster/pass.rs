@@ -122,6 +122,7 @@ impl OpenPayout {
             state: payout.state,
             txid: payout.signed.as_ref().map(|signed| signed.txid),
             confirmations: payout.confirmations,
+            reserved_at: payout.reserved_at,
         }
     }
 }

@@ -115,6 +115,23 @@ impl Request for ReadPool {
     type Reply = PoolView;
 }
 
+impl PoolView {
+    /// What keeps the pool from serving miners, in words; empty if nothing does.
+    pub fn obstacles(&self) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        if self.state != LifeState::Running {
+            obstacles.push(format!("the pool is {}", self.state.as_str()));
+        }
+        if !self.has_work {
+            obstacles.push("there is no work to give out".to_owned());
+        }
+        if !self.ledger_writes {
+            obstacles.push("the ledger cannot be written".to_owned());
+        }
+        obstacles
+    }
+}
+
 /// Stops everything in order: no more shares, the round in flight closes, what only memory knows is saved, the
 /// ledger closes. Answered when all of that is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::ask::{Ask, AskError, Port, ReplyTo};
+use crate::ask::{Ask, AskError, Port, ReplyTo, bound_mailbox};
 use crate::block_tracker::messages::ReadBlocks;
 use crate::control::Controlled;
 use crate::gate::AttachGate;
@@ -315,7 +315,7 @@ impl Actor for PoolManager {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         if !self.parts.paused {
             self.state = LifeState::Running;
             return;

@@ -8,6 +8,7 @@ use dwarves_domain::rewards::{self, ClosedRound};
 use dwarves_domain::rounds::DueRound;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
+use dwarves_ports::clock::Moment;
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{StoreAction, StoreError, Write};
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use super::round_input::{Gathered, gather};
 use super::{Cause, InFlight, RETRY_AFTER, RewardDistributor};
 use crate::ask::AskError;
 use crate::ledger::messages::Commit;
+use crate::meter;
 use crate::spans;
 
 /// A round that is closed so soon after it was due takes all shares that are there: their dates do not matter.
@@ -49,6 +51,7 @@ impl RewardDistributor {
     pub(super) fn close_round(&mut self, round: DueRound, cause: Cause, ctx: &mut Context<Self>) {
         self.is_closing = true;
         let span = spans::of_round(round.id);
+        let began = Moment::now();
         let store = self.parts.store.clone();
         let clock = &self.parts.clock;
         let is_punctual = clock.now().since(round.closed_at) <= PUNCTUAL;
@@ -70,7 +73,8 @@ impl RewardDistributor {
             let _said_of_it = span.enter();
             match gathered.map(|gathered| (rewards::close(&gathered.input), gathered)) {
                 Ok((Ok(closed), gathered)) => {
-                    let in_flight = this.prepare(round, closed, gathered, dated.closed_at, span.clone());
+                    let in_flight =
+                        this.prepare(round, closed, gathered, (began, dated.closed_at), span.clone());
                     this.commit_round(in_flight, cause, ctx);
                 }
                 Ok((Err(error), _)) => {
@@ -109,7 +113,7 @@ impl RewardDistributor {
         round: DueRound,
         closed: ClosedRound,
         gathered: Gathered,
-        closed_at: Timestamp,
+        (began, closed_at): (Moment, Timestamp),
         span: LogSpan,
     ) -> InFlight {
         let through = gathered.through;
@@ -138,6 +142,7 @@ impl RewardDistributor {
             last,
             summary,
             writes,
+            began,
             span,
         }
     }
@@ -188,8 +193,12 @@ impl RewardDistributor {
             through,
             last,
             summary,
+            began,
             ..
         } = in_flight;
+        meter::note_since(&meter::ROUND_CLOSED, began, 1);
+        let lag = self.parts.clock.now().since(round.closed_at);
+        meter::ROUND_LAG.note(lag.millis().saturating_mul(1_000_000), 1);
         self.parts.last_round = Some(last);
         if let Err(error) = self.parts.schedule.closed(round) {
             self.parts

@@ -17,12 +17,12 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::rounds::{DueRound, Schedule};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{SharedStore, Write};
 
-use crate::ask::{AskError, Outbox, Port, ReplyTo};
+use crate::ask::{AskError, Outbox, Port, ReplyTo, bound_mailbox};
 use crate::ledger::messages::Commit;
 use crate::time_keeper::messages::ClockNews;
 
@@ -99,6 +99,8 @@ struct InFlight {
     last: LastRound,
     summary: closing::Summary,
     writes: Vec<Write>,
+    /// When the reading of its input began.
+    began: Moment,
     /// What is said of it belongs together.
     span: tracing::Span,
 }
@@ -182,7 +184,7 @@ impl Actor for RewardDistributor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         self.poke(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(POKE_EVERY, move || {

@@ -3,7 +3,7 @@
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
-use crate::ask::{Ask, Outbox, Port, Request};
+use crate::ask::{Ask, Outbox, Port, Request, bound_mailbox};
 
 /// Hands on every message of one kind.
 struct Recorder<M> {
@@ -18,7 +18,7 @@ where
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.capacity);
+        bound_mailbox(ctx, self.capacity);
     }
 }
 

@@ -10,7 +10,7 @@ use actix::prelude::*;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::timekeeping::{BestHeader, Readings, Rules, Timekeeping};
 
-use crate::ask::{Ask, AskError, Outbox};
+use crate::ask::{Ask, AskError, Outbox, bound_mailbox};
 use crate::control::hold::Hold;
 use crate::control::hold::HoldPayouts;
 use dwarves_ports::chain::{ChainError, SharedChain};
@@ -241,7 +241,7 @@ impl Actor for TimeKeeper {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         self.look(ctx);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {

@@ -11,6 +11,7 @@ use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, Wor
 use super::{Subscriber, WorkManager};
 use crate::ask::Ask;
 use crate::live_work::LiveWork;
+use crate::meter;
 
 /// A hint that the present template may be old or over.
 #[derive(Message)]
@@ -83,6 +84,7 @@ impl Handler<Ask<IssueJob>> for WorkManager {
             worker,
             share_target,
         );
+        meter::JOBS_HTTP.add(1);
         ask.reply.answer(Ok(IssuedJob {
             job: Arc::new(job),
             expires_at,

@@ -15,7 +15,7 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
-use crate::ask::{AskError, Outbox, Port};
+use crate::ask::{AskError, Outbox, Port, bound_mailbox};
 use crate::control::hold::HoldPayouts;
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
@@ -296,7 +296,7 @@ impl Actor for WorkManager {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         self.publish(LiveWork::clone(&self.work));
         self.follow_tip(ctx);
         let me = Outbox::new(&ctx.address());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_actors::ask::{Ask, AskError, Outbox, Request};
+use dwarves_actors::ask::{Ask, AskError, Outbox, Request, bound_mailbox};
 use dwarves_actors::gate::{GateControl, GateView, KeptOut, ReadGate};
 use dwarves_actors::live_work::WorkChanged;
 use dwarves_domain::refusal::Refusal;
@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::connection_limiter::{ConnectionLimiter, NoSeat};
+use super::connection_limiter::{ConnectionLimiter, NoSeat, Place};
 use super::messages::{Admit, LetGo, Newcomer, PutOut, TakeExtraNonce};
 use super::penalties::KeptOutWorkers;
 use super::settings::Listener;
@@ -47,6 +47,8 @@ pub struct StratumAcceptor {
     counts: GateView,
     bound: Vec<std::net::TcpListener>,
     listeners: Arc<[Listener]>,
+    /// Of each listener, one more than it has connections.
+    by_listener: Vec<Place>,
     fronts: Vec<Outbox<Newcomer>>,
     next_front: usize,
     accepting: Vec<SpawnHandle>,
@@ -69,6 +71,7 @@ impl StratumAcceptor {
             kept_out,
             counts: GateView::default(),
             bound,
+            by_listener: listeners.iter().map(|_| Place::default()).collect(),
             listeners,
             fronts: Vec::new(),
             next_front: 0,
@@ -133,7 +136,7 @@ impl StratumAcceptor {
             stream,
             ip: arrived.ip,
             listener: arrived.listener,
-            place,
+            places: (place, Arc::clone(&self.by_listener[arrived.listener])),
             address_seat,
         };
         self.next_front = (self.next_front + 1) % self.fronts.len().max(1);
@@ -151,7 +154,7 @@ impl Actor for StratumAcceptor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         // A session asks one thing at a time.
-        ctx.set_mailbox_capacity(self.seats.caps().total + ARRIVING_MAX);
+        bound_mailbox(ctx, self.seats.caps().total + ARRIVING_MAX);
         let me = Outbox::new(&ctx.address());
         ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
             me.tell(LookAtOffenders) != Err(AskError::Gone)
@@ -285,6 +288,12 @@ impl StratumAcceptor {
         }
         GateView {
             connections: self.seats.connections(),
+            listeners: self
+                .listeners
+                .iter()
+                .zip(&self.by_listener)
+                .map(|(listener, places)| (listener.address, Arc::strong_count(places) as u64 - 1))
+                .collect(),
             kept_out,
             ..self.counts.clone()
         }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, Request};
+use dwarves_actors::ask::{Ask, AskError, Outbox, Port, ReplyTo, Request, bound_mailbox};
 use dwarves_actors::live_work::WorkChanged;
 use dwarves_actors::miner_manager::messages::{MinerChanged, WatchMiners};
 use dwarves_actors::work_manager::messages::Subscribe;
@@ -103,7 +103,7 @@ impl Actor for StratumDispatcher {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
         self.subscribe(ctx);
         self.watch(ctx);
         let me = Outbox::new(&ctx.address());

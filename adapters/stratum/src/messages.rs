@@ -21,8 +21,8 @@ pub struct Newcomer {
     pub ip: IpAddr,
     /// By which listener.
     pub listener: usize,
-    /// Its place among all.
-    pub place: Place,
+    /// Its places: among all, and among those of its listener.
+    pub places: (Place, Place),
     /// Its address's places; a proxy's connection has none until it told for whom it is.
     pub address_seat: Option<AddressSeat>,
 }

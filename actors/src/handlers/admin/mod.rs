@@ -17,7 +17,7 @@ use dwarves_ports::store::{AuditRow, Write};
 use serde_json::json;
 use tracing::{Instrument, Level, Span};
 
-use crate::ask::{Ask, Port, ReplyTo};
+use crate::ask::{Ask, Port, ReplyTo, bound_mailbox};
 use crate::audit::{self, Order};
 use crate::control::Controlled;
 use crate::ledger::messages::Commit;
@@ -177,7 +177,7 @@ impl Actor for AdminHandler {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX_CAPACITY);
+        bound_mailbox(ctx, MAILBOX_CAPACITY);
     }
 }
 
@@ -196,6 +196,7 @@ impl Handler<Ask<Control>> for AdminHandler {
         let Ask {
             payload: control,
             reply,
+            ..
         } = ask;
         if !self.may(control.caller) {
             tracing::warn!(

@@ -14,7 +14,7 @@ use dwarves_domain::miners::Places;
 use dwarves_domain::network::host;
 use dwarves_domain::work::JobId;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, bound_mailbox};
 
 pub mod messages;
 #[cfg(test)]
@@ -66,7 +66,7 @@ impl Actor for HeaderBook {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.limits.mailbox_capacity);
+        bound_mailbox(ctx, self.limits.mailbox_capacity);
     }
 }
 

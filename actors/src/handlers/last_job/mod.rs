@@ -11,7 +11,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::work::JobId;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, bound_mailbox};
 
 pub mod messages;
 #[cfg(test)]
@@ -67,7 +67,7 @@ impl Actor for LastJobs {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.limits.mailbox_capacity);
+        bound_mailbox(ctx, self.limits.mailbox_capacity);
     }
 }
 

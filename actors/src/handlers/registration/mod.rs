@@ -18,7 +18,7 @@ use dwarves_domain::units::Amount;
 use dwarves_ports::clock::SharedClock;
 
 use super::rate::{FairRate, SharedRate};
-use crate::ask::{Ask, Port};
+use crate::ask::{Ask, Port, bound_mailbox};
 use crate::miner_manager::messages::ThresholdChoice;
 use crate::miner_manager::messages::{ReadStanding, RegisterMiner, UseNonce};
 
@@ -139,7 +139,7 @@ impl Actor for RegistrationHandler {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.settings.mailbox_capacity);
+        bound_mailbox(ctx, self.settings.mailbox_capacity);
     }
 }
 

@@ -23,6 +23,7 @@ impl Handler<Ask<FetchWork>> for SubmissionHandler {
         let Ask {
             payload: fetch,
             reply,
+            ..
         } = ask;
         if !self.has_newer(&fetch) {
             if self.work.lets_go() {

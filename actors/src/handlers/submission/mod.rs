@@ -24,9 +24,10 @@ use dwarves_ports::clock::{Moment, SharedClock, poke_every};
 use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 use tracing::{Level, Span as LogSpan};
 
-use crate::ask::{AskError, Outbox, Port, ReplyTo};
+use crate::ask::{AskError, Outbox, Port, ReplyTo, bound_mailbox};
 use crate::block_tracker::messages::TakeCandidate;
 use crate::live_work::{LiveWork, WorkChanged};
+use crate::meter::histogram::Histogram;
 use crate::miner_manager::messages::{AssignWorker, CheckedShares, JudgeShares, MinerChanged, WatchMiners};
 use crate::work_manager::messages::IssuedJob;
 use crate::work_manager::messages::{IssueJob, Subscribe};
@@ -102,6 +103,9 @@ struct Asker {
     source: Source,
     /// When its request came.
     received_at: Timestamp,
+    /// When it was sent here, and where it is counted how long it took.
+    sent_at: Moment,
+    acknowledged: &'static Histogram,
     reply: ReplyTo<SharesAnswer>,
     /// Why its shares do not count, if they are looked at for blocks alone: it has no place among those in
     /// flight, or its rigs are kept out.
@@ -118,10 +122,18 @@ struct Asker {
 }
 
 impl Asker {
-    fn new(source: Source, received_at: Timestamp, reply: ReplyTo<SharesAnswer>, has_place: bool) -> Self {
+    fn new(
+        source: Source,
+        received_at: Timestamp,
+        (sent_at, acknowledged): (Moment, &'static Histogram),
+        reply: ReplyTo<SharesAnswer>,
+        has_place: bool,
+    ) -> Self {
         Self {
             source,
             received_at,
+            sent_at,
+            acknowledged,
             reply,
             refused: (!has_place).then_some(Refusal::Busy),
             rigs: Rigs::Unwatched,
@@ -259,7 +271,7 @@ impl Actor for SubmissionHandler {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(self.limits.mailbox_capacity);
+        bound_mailbox(ctx, self.limits.mailbox_capacity);
         self.subscribe(ctx);
         self.watch(ctx);
         let me = Outbox::new(&ctx.address());

@@ -12,11 +12,13 @@ use super::messages::{RolledShare, SubmitRolled};
 use super::solution::{Solution, Solutions};
 use super::{Asker, SubmissionHandler};
 use crate::ask::Ask;
+use crate::meter;
 
 impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<SubmitRolled>, ctx: &mut Self::Context) {
+        let timed = (ask.sent_at(), &meter::ACKNOWLEDGED_STRATUM);
         let SubmitRolled { miner, from, shares } = ask.payload;
         let source = Source::new(from, miner);
         let has_place = self.in_flight.take(source.client());
@@ -46,7 +48,7 @@ impl Handler<Ask<SubmitRolled>> for SubmissionHandler {
             worker: None,
             shares,
         };
-        let asker = Asker::new(source, self.clock.now(), ask.reply, has_place);
+        let asker = Asker::new(source, self.clock.now(), timed, ask.reply, has_place);
         self.gather(solutions, asker, ctx);
     }
 }

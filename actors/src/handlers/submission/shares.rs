@@ -20,6 +20,7 @@ use super::solution::{Solution, Solutions};
 use super::{Asker, JUDGING_MAX, SubmissionHandler};
 use crate::ask::Ask;
 use crate::block_tracker::messages::CandidateReply;
+use crate::meter;
 use crate::miner_manager::messages::JudgeShares;
 use crate::miner_manager::messages::Judgement;
 
@@ -30,10 +31,11 @@ impl Handler<Ask<SubmitShares>> for SubmissionHandler {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<SubmitShares>, ctx: &mut Self::Context) {
+        let timed = (ask.sent_at(), &meter::ACKNOWLEDGED_HTTP);
         let submit = ask.payload;
         let source = Source::new(submit.from, submit.miner);
         let has_place = self.in_flight.take(source.client());
-        let asker = Asker::new(source, self.clock.now(), ask.reply, has_place);
+        let asker = Asker::new(source, self.clock.now(), timed, ask.reply, has_place);
         if has_place && self.is_early(&submit.miner, &submit.shares) {
             return self.wait_for_news(submit, asker);
         }
@@ -183,6 +185,7 @@ impl SubmissionHandler {
         }
         let mut candidates = asker.candidates;
         if let Ok(verdicts) = &judged {
+            meter::note_since(asker.acknowledged, asker.sent_at, verdicts.len());
             // What counts is in the ledger with its share.
             candidates.retain(|(place, _)| !matches!(verdicts.get(*place), Some(Ok(_))));
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use dwarves_actors::meter;
 use dwarves_domain::limits::SharedLimit;
 
 use super::Connection;
@@ -74,6 +75,7 @@ impl Places {
         });
         self.next_number += 1;
         *self.count(is_reserved) += 1;
+        meter::CONNECTIONS_HTTP.rise();
         self.clients
             .entry(client)
             .or_default()
@@ -94,6 +96,7 @@ impl Places {
             self.clients.remove(&connection.client);
         }
         *self.count(connection.is_reserved) -= 1;
+        meter::CONNECTIONS_HTTP.fall();
     }
 
     pub(super) fn each(&self, mut act: impl FnMut(&Connection)) {

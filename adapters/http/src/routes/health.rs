@@ -1,7 +1,7 @@
 //! Whether the process lives, and whether the pool is ready for miners.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
+use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_api_types::pool::{Alive, Ready};
 use dwarves_api_types::scalars::Instant;
 
@@ -24,21 +24,6 @@ pub async fn alive(req: HttpRequest) -> Result<HttpResponse, Problem> {
     })
 }
 
-/// What keeps the pool from serving miners, in words; empty if nothing does.
-fn obstacles(view: &PoolView) -> Vec<String> {
-    let mut obstacles = Vec::new();
-    if view.state != LifeState::Running {
-        obstacles.push(format!("the pool is {}", view.state.as_str()));
-    }
-    if !view.has_work {
-        obstacles.push("there is no work to give out".to_owned());
-    }
-    if !view.ledger_writes {
-        obstacles.push("the ledger cannot be written".to_owned());
-    }
-    obstacles
-}
-
 /// Answers 200 if the pool gives out work and its ledger writes.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "ready", tag = "health",
@@ -50,7 +35,7 @@ fn obstacles(view: &PoolView) -> Vec<String> {
 pub async fn ready(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
     let view = state.ask(&state.deps().ports.pool, ReadPool).await?;
-    let mut obstacles = obstacles(&view);
+    let mut obstacles = view.obstacles();
     if obstacles.is_empty() {
         return body::ok(&Ready {
             status: "ready".into(),

@@ -1,7 +1,11 @@
-//! `/metrics`: the pool's figures in the text format of Prometheus, version 0.0.4.
+//! `/metrics`: the pool's figures, as OpenMetrics or in the text format of Prometheus, version 0.0.4.
+//!
+//! They are gathered anew for every reading, from what the actors tell and the ledger holds, so that none can be forgotten
+//! when something changes; what is measured while it happens stands in `dwarves_actors::meter`.
 //!
 //! Names follow Prometheus' conventions: base units, `_total` for what only grows. Money is in sats.
 
+use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::control::hold::Hold;
@@ -11,46 +15,58 @@ use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
+use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::payouts::WhyHeld;
 use dwarves_domain::share::Rejection;
 use dwarves_ports::chain::Standing;
-use dwarves_ports::store::{BlockState, PoolTotals};
 
-use super::pool::{luck, round_effort};
 use crate::problem::{Problem, ProblemBody};
 use crate::query;
 use crate::state::HttpState;
 
+mod books;
+mod measured;
 mod page;
+mod process;
 
-use page::{Figure, Kind, Page};
+use page::{Format, Kind, Page};
 
-/// The media type of the format.
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Figures for Prometheus: conservation of money, blocks, alarms, miners, luck.
+/// Figures for Prometheus: conservation of money, blocks, alarms, miners, luck, how long things take.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "read_metrics", tag = "health",
     responses(
-        (status = 200, description = "Figures in the text format of Prometheus", body = String, content_type = "text/plain"),
+        (status = 200, description = "Figures for Prometheus: OpenMetrics if the client accepts it, or the text format 0.0.4",
+            content((String = "text/plain"), (String = "application/openmetrics-text"))),
         (status = "default", description = "Refused; codes: busy, unavailable", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
+    let accept = req.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Format::accepted(accept);
     let ports = &state.deps().ports;
+    let clock = &state.deps().clock;
     let mut page = Page::default();
-    page.pool(&state.ask(&ports.pool, ReadPool).await?);
+    let pool = state.ask(&ports.pool, ReadPool).await?;
+    page.pool(&pool);
     page.miners(&state.ask(&ports.miners, ReadMiners).await?);
     page.blocks(&state.ask(&ports.blocks, ReadBlocks).await?);
-    page.payouts(&state.ask(&ports.payouts, ReadPayouts).await?);
+    let payouts = state.ask(&ports.payouts, ReadPayouts).await?;
+    page.payouts(&payouts);
     page.clock(
         &state.ask(&ports.clock, ReadClock).await?,
         state.ask(&ports.schedule, ReadSchedule).await?.missed,
     );
     page.ledger(&state.totals().await?);
-    Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(page.0))
+    page.payouts_under_way(&payouts, clock.date());
+    page.work(&state.ask(&ports.work, ReadWork).await?, clock.now());
+    page.connections(pool.gate.as_ref());
+    page.flow();
+    page.actors();
+    page.process();
+    let text = page.write(format);
+    Ok(HttpResponse::Ok().content_type(format.content_type()).body(text))
 }
 
 impl Page {
@@ -117,7 +133,7 @@ impl Page {
         for (kind, of_worker) in [("worker", true), ("address", false)] {
             let kept_out = view.kept_out.iter();
             let count = kept_out.filter(|one| one.worker.is_some() == of_worker).count();
-            self.value(name, &format!("{{kind=\"{kind}\"}}"), count);
+            self.value(&[("kind", kind)], count);
         }
     }
 
@@ -128,7 +144,7 @@ impl Page {
         self.begin(name, Kind::Gauge, help);
         for verdict in Verdict::ALL {
             let is_it = u8::from(standing.verdict == verdict);
-            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), is_it);
+            self.value(&[("verdict", &verdict.to_string())], is_it);
         }
         let name = "dwarves_chain_nodes";
         self.begin(name, Kind::Gauge, "Nodes by verdict; none on the devnet.");
@@ -138,13 +154,13 @@ impl Page {
                 .iter()
                 .filter(|node| node.verdict == verdict)
                 .count();
-            self.value(name, &format!("{{verdict=\"{verdict}\"}}"), count);
+            self.value(&[("verdict", &verdict.to_string())], count);
         }
         let help = "Whether an operator has to look which chain the nodes are on.";
         self.flag("dwarves_chain_in_doubt", help, standing.trouble.is_some());
         let age = standing.tip_age_secs.map_or(f64::NAN, |secs| secs as f64);
         let help = "Age of the working node's tip by its header; NaN if the node does not tell.";
-        self.gauge("dwarves_chain_tip_age_seconds", help, Figure(age));
+        self.gauge("dwarves_chain_tip_age_seconds", help, age);
     }
 
     fn clock(&mut self, view: &ClockView, missed: u64) {
@@ -168,10 +184,10 @@ impl Page {
     }
 
     /// A counter of newcomers that were refused, by reason.
-    fn newcomers_refused(&mut self, name: &str, help: &str, refused: NewcomersRefused) {
+    fn newcomers_refused(&mut self, name: &'static str, help: &'static str, refused: NewcomersRefused) {
         self.begin(name, Kind::Counter, help);
         for (reason, count) in [("rate_limit", refused.rate), ("no_room", refused.no_room)] {
-            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
+            self.value(&[("reason", reason)], count);
         }
     }
 
@@ -209,12 +225,12 @@ impl Page {
         );
         let error = view.hashrate_error.unwrap_or(f64::NAN);
         let help = "One standard deviation of the hashrate by chance alone, as a part of it.";
-        self.gauge("dwarves_hashrate_error_ratio", help, Figure(error));
+        self.gauge("dwarves_hashrate_error_ratio", help, error);
         self.counter("dwarves_shares_accepted_total", "Accepted shares.", view.accepted);
         let name = "dwarves_shares_rejected_total";
         self.begin(name, Kind::Counter, "Rejected shares by reason.");
         for (reason, count) in Rejection::REASONS.iter().zip(view.rejected) {
-            self.value(name, &format!("{{reason=\"{reason}\"}}"), count);
+            self.value(&[("reason", reason)], count);
         }
     }
 
@@ -279,7 +295,7 @@ impl Page {
         self.begin(name, Kind::Gauge, "Whether payouts are held, by ground.");
         for hold in Hold::ALL {
             let is_set = u8::from(view.holds.contains(hold));
-            self.value(name, &format!("{{hold=\"{hold}\"}}"), is_set);
+            self.value(&[("hold", &hold.to_string())], is_set);
         }
         self.gauge("dwarves_payouts_open", "Payouts under way.", view.open.len());
         self.gauge(
@@ -291,7 +307,7 @@ impl Page {
         self.begin(name, Kind::Gauge, "Balances that the last plan left, by reason.");
         for why in WhyHeld::ALL {
             let held = view.held.get(&why).copied().unwrap_or_default();
-            self.value(name, &format!("{{reason=\"{why}\"}}"), held.amount);
+            self.value(&[("reason", &why.to_string())], held.amount);
         }
         self.gauge(
             "dwarves_payout_troubles",
@@ -305,84 +321,5 @@ impl Page {
         self.counter("dwarves_payouts_returned_total", help, view.alarms.returned);
         let help = "Payouts given back that came into the chain after all, since the start.";
         self.counter("dwarves_payouts_revived_total", help, view.alarms.revived);
-    }
-
-    fn ledger(&mut self, totals: &PoolTotals) {
-        let name = "dwarves_blocks";
-        self.begin(name, Kind::Gauge, "Found blocks by state.");
-        for state in BlockState::ALL {
-            let count = totals.blocks_by_state.get(&state).copied().unwrap_or(0);
-            self.value(name, &format!("{{state=\"{state}\"}}"), count);
-        }
-        let help = "Bytes of the log of writes beside the database; it grows while somebody reads the ledger for long.";
-        self.gauge("dwarves_store_wal_bytes", help, totals.log_bytes);
-        let (held, income) = (&totals.holdings, &totals.income);
-        let help =
-            "Rewards of deep blocks and emissions: the equation's left side, added up apart from the books.";
-        self.gauge("dwarves_ledger_confirmed_rewards_sats", help, income.confirmed());
-        self.gauge(
-            "dwarves_ledger_immature_sats",
-            "Credited for blocks that are not deep.",
-            held.immature,
-        );
-        self.gauge("dwarves_ledger_fee_sats", "The operator's fees.", held.fee);
-        let help = "The pool's reserve: dust carried and kept rewards, less losses; below zero the operator owes it.";
-        self.gauge("dwarves_ledger_reserve_sats", help, held.reserve);
-        self.gauge(
-            "dwarves_ledger_payable_sats",
-            "Owed to miners and free to be paid.",
-            held.payable,
-        );
-        self.gauge(
-            "dwarves_ledger_in_flight_sats",
-            "Set aside for payouts under way.",
-            held.in_flight,
-        );
-        self.gauge("dwarves_ledger_paid_sats", "Paid to miners.", held.paid);
-        self.gauge(
-            "dwarves_ledger_network_fees_sats",
-            "Paid to the network.",
-            held.network_fees,
-        );
-        let difference = income.confirmed() - held.confirmed();
-        let help =
-            "Confirmed rewards less fee, reserve, payable, in flight, paid and network fees: always 0.";
-        self.gauge("dwarves_ledger_difference_sats", help, difference);
-        let is_conserved = held.check(income).is_ok();
-        self.flag(
-            "dwarves_ledger_conserved",
-            "Whether the books hold exactly what came in: always 1.",
-            is_conserved,
-        );
-        self.gauge(
-            "dwarves_blocks_lost",
-            "Blocks lost after they were deep, and still lost.",
-            totals.blocks_lost,
-        );
-        self.gauge(
-            "dwarves_blocks_lost_sats",
-            "What those blocks had paid; the reserve bears it.",
-            income.lost,
-        );
-        self.counter(
-            "dwarves_work_units_total",
-            "Work of all shares, in blocks to be expected.",
-            totals.units.to_f64(),
-        );
-        self.gauge(
-            "dwarves_round_effort",
-            "Work since the last block, in blocks to be expected.",
-            round_effort(totals),
-        );
-        let luck = luck(totals);
-        let ratio = luck.and_then(|luck| luck.ratio()).unwrap_or(f64::NAN);
-        self.gauge(
-            "dwarves_luck_ratio",
-            "Blocks found over blocks to be expected; NaN before the first.",
-            Figure(ratio),
-        );
-        let percentile = luck.map_or(f64::NAN, |luck| luck.percentile());
-        let help = "The chance to be as unlucky or more so; NaN before the first block.";
-        self.gauge("dwarves_luck_percentile_ratio", help, Figure(percentile));
     }
 }

@@ -259,21 +259,71 @@ async fn the_figures_are_in_the_text_format_of_prometheus() {
         assert_eq!(figure(&page, name), value, "{name}");
     }
     // Every sample belongs to a figure that was announced with its help and its type, once.
-    let mut announced = std::collections::BTreeSet::new();
+    let mut announced = std::collections::BTreeMap::new();
     for line in page.lines() {
         if let Some(rest) = line.strip_prefix("# TYPE ") {
             let (name, kind) = rest.split_once(' ').unwrap();
-            assert!(announced.insert(name.to_owned()), "{name} twice");
+            assert!(
+                announced.insert(name.to_owned(), kind.to_owned()).is_none(),
+                "{name} twice"
+            );
             assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
             assert!(page.contains(&format!("# HELP {name} ")), "{name}");
         } else if !line.starts_with('#') {
-            let (sample, value) = line.split_once(' ').unwrap();
+            let (sample, value) = line.rsplit_once(' ').unwrap();
             let name = sample.split('{').next().unwrap();
-            assert!(announced.contains(name), "{name} was not announced");
+            let parts = ["_bucket", "_sum", "_count"];
+            let whole = parts.iter().find_map(|part| name.strip_suffix(part));
+            let of_histogram = |name: &&str| announced.get(*name).is_some_and(|kind| kind == "histogram");
+            let family = whole.filter(of_histogram).unwrap_or(name);
+            assert!(announced.contains_key(family), "{name} was not announced");
             value.parse::<f64>().unwrap();
         }
     }
     assert!(page.ends_with('\n'));
+    // OpenMetrics names the families of counters without what ends their samples: none may be a gauge's.
+    for (name, _) in announced.iter().filter(|(_, kind)| *kind == "counter") {
+        let family = name.strip_suffix("_total").unwrap();
+        assert!(
+            !announced.contains_key(family),
+            "{family} is two things in OpenMetrics"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_figures_are_in_the_format_that_is_asked_for() {
+    let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    for (accept, format) in [
+        ("", text),
+        ("*/*", text),
+        ("text/plain", text),
+        ("application/json", text),
+        ("application/openmetrics-text", open_metrics),
+        ("Application/OpenMetrics-Text; version=0.0.1", open_metrics),
+        ("application/openmetrics-text;q=0", text),
+        ("application/openmetrics-text;q=x", text),
+        ("application/openmetrics-text;q=0.4, text/plain;q=0.5", text),
+        // As Prometheus 2.42 asks.
+        (
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+            open_metrics,
+        ),
+    ] {
+        let request = get("/metrics").insert_header(("Accept", accept));
+        let answer = ask_state(World::new().state(), request).await;
+        assert_eq!(answer.header("content-type"), Some(format), "{accept}");
+        let page = String::from_utf8(answer.body).unwrap();
+        assert_eq!(page.ends_with("# EOF\n"), format == open_metrics, "{accept}");
+        let family = if format == text {
+            "dwarves_shares_accepted_total"
+        } else {
+            "dwarves_shares_accepted"
+        };
+        assert!(page.contains(&format!("# TYPE {family} counter\n")), "{accept}");
+        assert_eq!(figure(&page, "dwarves_shares_accepted_total"), 20.0);
+    }
 }
 
 #[actix_web::test]

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::*;
-use crate::connection_limiter::{ConnectionCaps, ConnectionLimiter};
+use crate::connection_limiter::{ConnectionCaps, ConnectionLimiter, Place};
 use crate::conversation::{Rules, rejects};
 use crate::messages::TakeExtraNonce;
 use crate::settings::{Listener, SessionLimits};
@@ -178,7 +178,7 @@ impl Front {
             stream: server,
             ip: peer.ip(),
             listener: 0,
-            place: self.limiter.take().unwrap(),
+            places: (self.limiter.take().unwrap(), Place::default()),
             address_seat: Some(self.limiter.take_for(peer.ip(), BEGIN).unwrap()),
         };
         Outbox::new(&self.address).tell(newcomer).unwrap();

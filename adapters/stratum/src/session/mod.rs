@@ -27,6 +27,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context as Wake, Poll, Waker, ready};
 
+use dwarves_actors::meter;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::time::Timestamp;
 use tokio::net::TcpStream;
@@ -123,7 +124,7 @@ struct StratumSession {
     ip: IpAddr,
     /// Its extranonce, once it has subscribed.
     lease: Option<Arc<Lease>>,
-    _place: Place,
+    _places: (Place, Place),
     address_seat: Option<AddressSeat>,
     transport: Transport,
     opening: Opening,
@@ -174,7 +175,7 @@ impl StratumSession {
             listener: newcomer.listener,
             ip: newcomer.ip,
             lease: None,
-            _place: newcomer.place,
+            _places: newcomer.places,
             address_seat: newcomer.address_seat,
             transport,
             opening,
@@ -222,7 +223,11 @@ impl StratumSession {
 
     fn tell_work(&mut self, telling: Telling) {
         let before = self.talk.issued();
+        let written = self.out.len();
         self.say(|talk, scene, out| talk.tell_work(telling, scene, out));
+        if self.out.len() > written {
+            meter::JOBS_STRATUM.add(1);
+        }
         if before.is_some() && self.talk.issued() != before {
             // Reported before the miner can know it: whoever leaves and comes back at once, maybe to another thread, goes on
             // at what it was told.
