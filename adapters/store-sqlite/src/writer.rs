@@ -51,7 +51,7 @@ struct Chores {
     is_forgetting: bool,
     /// When the first share came that is not in the history, if one came in this life; and how many did.
     waiting: Option<(Timestamp, u64)>,
-    /// When the last one came that is.
+    /// When the last one came that is, or rejected ones did.
     rolled: Timestamp,
 }
 
@@ -68,6 +68,10 @@ impl Chores {
                     *count += shares.len() as u64;
                     let passed = last.received_at.ahead_of(*since).unsigned_abs();
                     self.is_rolling |= passed >= ROLL_EVERY.millis() || *count >= ROLL_SHARES;
+                }
+                Write::SaveCounters { at, .. } => {
+                    self.is_moving = true;
+                    self.rolled = *at;
                 }
                 Write::PruneShares { .. } => self.is_pruning = true,
                 Write::PruneHistory { .. } => self.is_forgetting = true,

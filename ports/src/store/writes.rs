@@ -184,8 +184,10 @@ pub enum Write {
     /// order, committed with what it orders. Otherwise it changes nothing.
     AppendAuditIfDone(AuditRow),
     /// Saves what workers' shares came to, as of share `through`. What is older than what is saved already
-    /// changes nothing.
+    /// changes nothing. What was rejected since they were saved before is in the history of the minute `at`.
     SaveCounters {
+        /// The date now.
+        at: Timestamp,
         /// The last share that is counted in.
         through: Sequence,
         /// Totals (not differences) of all those that changed since they were saved last.

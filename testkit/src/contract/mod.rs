@@ -133,6 +133,7 @@ macro_rules! store_contract {
             old_history_is_forgotten
             history_goes_with_its_miner_and_stays_the_pools
             history_outlives_its_shares
+            rejected_shares_are_in_the_history_once
         }
     };
     ($backend:ty: $($case:ident)+) => {

@@ -167,7 +167,7 @@ pub(super) fn pool_sums(cells: &Cells<'_, '_>) -> Outcome<Sums> {
     Ok(sums)
 }
 
-/// Adds rejected shares of workers, which came before `at`.
+/// Adds rejected shares of workers, which came up to `at`. `next_share`: no share that is to come is before this one.
 pub(crate) fn add_rejected(
     connection: &Connection,
     at: Timestamp,

@@ -232,9 +232,13 @@ impl History {
         }
     }
 
-    fn save_counters(&self, c: u16) -> Write {
+    fn save_counters(&mut self, c: u16) -> Write {
         let through = if c % 7 == 1 { self.last / 2 } else { self.last };
+        for (n, counter) in self.workers.values_mut().enumerate() {
+            counter.rejected[usize::from(c % 6)] += (n % 3) as u64;
+        }
         Write::SaveCounters {
+            at: self.now(),
             through: Sequence::new(through),
             counters: self.workers.iter().map(|(id, row)| (*id, row.clone())).collect(),
         }

@@ -91,6 +91,8 @@ pub(super) struct Rest {
     pub(super) workers_gone: BTreeMap<WorkerId, (Hotkey, Sequence)>,
     /// Whose workers have ever been, but for those of miners that were removed.
     pub(super) owners: BTreeMap<WorkerId, Hotkey>,
+    /// Shares that were rejected: until when, of which worker, and how many by reason.
+    pub(super) rejected: Vec<(Timestamp, WorkerId, [u64; 6])>,
     /// From when on minutes, hours and days are known.
     pub(super) history_from: [Timestamp; 3],
     /// What they came to.
@@ -274,7 +276,11 @@ impl State {
             }
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}
-            Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
+            Write::SaveCounters {
+                at,
+                through,
+                counters,
+            } => self.save_counters(*at, *through, counters)?,
             Write::PruneShares { through } => self.ask_to_prune(*through),
             Write::PruneHistory { minutes, hours, days } => self.prune_history([*minutes, *hours, *days]),
         }

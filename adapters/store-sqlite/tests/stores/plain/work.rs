@@ -199,6 +199,7 @@ impl State {
 
     pub(super) fn save_counters(
         &mut self,
+        at: Timestamp,
         through: Sequence,
         counters: &[(WorkerId, CounterRow)],
     ) -> Result<(), StoreError> {
@@ -212,6 +213,10 @@ impl State {
             let Some((_, saved)) = self.rest.workers.get_mut(id) else {
                 return Err(conflict(format!("counters of worker {id}, which is not known")));
             };
+            let more = std::array::from_fn(|n| counter.rejected[n].saturating_sub(saved.rejected[n]));
+            if more != [0; 6] {
+                self.rest.rejected.push((at, *id, more));
+            }
             *saved = counter.clone();
         }
         self.rest.counters_through = Some(through);
