@@ -7,4 +7,5 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod logging;
+pub mod terminal;
 pub mod wiring;

@@ -200,6 +200,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-api-types", &["domain", "ports"]),
     ("dwarves-system", &["domain", "ports"]),
     ("dwarves-peers", &[]),
+    ("dwarves-web", &[]),
     ("dwarves-keys", &["domain", "system"]),
     ("dwarves-hashing", &["domain", "lanes", "ports"]),
     ("dwarves-store-sqlite", &["domain", "ports"]),
@@ -212,7 +213,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-stratum", &["actors", "domain", "peers", "ports"]),
     (
         "dwarves-http",
-        &["actors", "api-types", "domain", "peers", "ports"],
+        &["actors", "api-types", "domain", "peers", "ports", "web"],
     ),
     ("dwarves-testkit", &["domain", "ports"]),
 ];

@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod live_work;
 pub mod meter;
 pub mod miner_manager;
+pub mod news;
 pub mod paymaster;
 pub mod pool_manager;
 pub mod reward_distributor;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use bitcoin::address::NetworkUnchecked;
-use bitcoin::{Network, ScriptBuf, WitnessVersion};
+use bitcoin::{Network, Script, ScriptBuf, WitnessVersion};
 use sha2::{Digest, Sha256};
 
 use crate::hotkey::Hotkey;
@@ -167,6 +167,25 @@ impl PayoutAddress {
             Fault::WrongNetwork => ParseAddressError::WrongNetwork { expected },
             Fault::NobodysProgram(meaning) => ParseAddressError::NobodysProgram { meaning },
         })
+    }
+
+    /// The address that `script` pays, as the chain's own software writes it; `None` if no address is written for such
+    /// a script, or the chain takes it for something else.
+    pub fn of_script(script: &[u8], format: AddressFormat) -> Option<Self> {
+        let script = Script::from_bytes(script);
+        let bitcoin = |network| {
+            let address = bitcoin::Address::from_script(script, network).ok()?;
+            Some(address.to_string())
+        };
+        let text = match format {
+            AddressFormat::Bitcoin => bitcoin(Network::Bitcoin),
+            AddressFormat::BitcoinTest => bitcoin(Network::Testnet),
+            AddressFormat::BitcoinRegtest => bitcoin(Network::Regtest),
+            AddressFormat::Litecoin => litecoin::MAIN.of_script(script),
+            AddressFormat::LitecoinTest => litecoin::TEST.of_script(script),
+            AddressFormat::LitecoinRegtest => litecoin::REGTEST.of_script(script),
+        }?;
+        Self::parse(&text, format).ok()
     }
 
     fn bitcoin(text: &str, network: Network) -> Result<Self, Fault> {

@@ -176,7 +176,7 @@ async fn check_store<W: Write>(
             findings.bad(
                 "ledger",
                 error,
-                "see the message; a backup is restored by copying it to store.path",
+                "see the message; a backup is put back by `dwarves restore`",
             )?;
             return Ok(false);
         }

@@ -11,10 +11,14 @@ use crate::config::{ConfigError, LogFormat};
 use crate::logging;
 
 pub mod admin;
+pub mod backup;
 pub mod check;
+pub mod config;
 pub mod demo;
+pub mod generated;
 pub mod hotkey;
 pub mod mine;
+pub mod restore;
 pub mod serve;
 pub mod signals;
 
@@ -65,6 +69,16 @@ pub enum Command {
     Admin(admin::AdminArgs),
     /// Check settings, store, chain and wallet, and say how to mend what is wrong
     Check(PoolArgs),
+    /// Print the settings that hold and where each comes from, or the defaults
+    Config(config::ConfigArgs),
+    /// Copy the ledger while the pool runs or not, and check the copy
+    Backup(backup::BackupArgs),
+    /// Put a backup in the ledger's place, once it is checked
+    Restore(restore::RestoreArgs),
+    /// Print what a shell needs to complete commands
+    Completions(generated::CompletionsArgs),
+    /// Write manual pages
+    Man(generated::ManArgs),
 }
 
 /// Arguments of `dwarves serve`.
@@ -93,7 +107,7 @@ impl Cli {
     /// What is logged if `RUST_LOG` does not say: the demo tells its own story.
     pub fn default_log_filter(&self) -> &'static str {
         match self.command {
-            Some(Command::Demo(_)) => "warn",
+            Some(Command::Demo(_) | Command::Config(_) | Command::Restore(_)) => "warn",
             _ => "info",
         }
     }
@@ -108,7 +122,17 @@ impl Cli {
             None => &self.serve.pool,
             Some(Command::Serve(args)) => &args.pool,
             Some(Command::Check(args)) => args,
-            Some(Command::Demo(_) | Command::Mine(_) | Command::Hotkey(_) | Command::Admin(_)) => {
+            Some(Command::Config(args)) => &args.pool,
+            Some(Command::Backup(args)) => &args.pool,
+            Some(Command::Restore(args)) => &args.pool,
+            Some(
+                Command::Demo(_)
+                | Command::Mine(_)
+                | Command::Hotkey(_)
+                | Command::Admin(_)
+                | Command::Completions(_)
+                | Command::Man(_),
+            ) => {
                 return logging::format_without_file();
             }
         };
@@ -128,6 +152,11 @@ impl Cli {
             Some(Command::Hotkey(args)) => hotkey::run(args),
             Some(Command::Admin(args)) => admin::run(args),
             Some(Command::Check(args)) => check::run(args),
+            Some(Command::Config(args)) => config::run(args),
+            Some(Command::Backup(args)) => backup::run(args),
+            Some(Command::Restore(args)) => restore::run(args),
+            Some(Command::Completions(args)) => generated::completions(&args),
+            Some(Command::Man(args)) => generated::man(&args),
         }
     }
 }

@@ -39,6 +39,12 @@ fn every_documented_command_parses() {
         "dwarves admin pool_manager status",
         "dwarves admin miner_manager ban hotkey=5x reason=y --pool http://h:1 --hotkey k",
         "dwarves check --config c.toml",
+        "dwarves backup /b.db --replace --data-dir /d",
+        "dwarves restore /b.db --dry-run --replace --config c.toml",
+        "dwarves config --changed --json",
+        "dwarves config defaults",
+        "dwarves completions fish",
+        "dwarves man /m",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
     }

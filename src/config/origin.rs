@@ -11,8 +11,8 @@ use toml::{Table, Value};
 
 use super::load::{ConfigError, Document, Variables, read_file};
 
-/// Every key with its default.
-const DEFAULTS: &str = include_str!("../../config.toml");
+/// Every key with its default, and what it is for: the project's `config.toml`.
+pub const DEFAULTS: &str = include_str!("../../config.toml");
 
 /// Every setting of `file` (or `config.toml`, if it is there) and this process's environment.
 ///

@@ -177,6 +177,22 @@ pub(super) fn tag<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
     })
 }
 
+/// A host's name or address, without a port; an empty text is none.
+pub(super) fn public_host<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    none_if_empty(d, |value| {
+        fitting(
+            value,
+            "a host's name or address without a port, such as \"pool.example\"",
+            |found| {
+                let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+                let is_name = found.chars().all(is_of_name) && !found.starts_with(['.', '-']);
+                let is_ip = found.parse::<std::net::Ipv6Addr>().is_ok();
+                (1..=253).contains(&found.len()) && (is_name || is_ip)
+            },
+        )
+    })
+}
+
 /// A list; `expected` says what to write if it is none.
 pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     d: D,

@@ -96,6 +96,9 @@ pub struct PoolConfig {
     pub tag: String,
     /// Which of several pools on one ledger this is.
     pub front_end: FrontEnd,
+    /// The name by which miners reach it; `None`: whatever they reached it by.
+    #[serde(deserialize_with = "readers::public_host")]
+    pub public_host: Option<String>,
 }
 
 impl Default for PoolConfig {
@@ -104,6 +107,7 @@ impl Default for PoolConfig {
             name: "Dwarves".to_owned(),
             tag: "/Dwarves/".to_owned(),
             front_end: FrontEnd::default(),
+            public_host: None,
         }
     }
 }

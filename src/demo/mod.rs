@@ -28,7 +28,6 @@ use dwarves_miner::MinerOptions;
 use dwarves_system::SystemRandomness;
 
 mod narrator;
-mod table;
 
 use narrator::Narrator;
 

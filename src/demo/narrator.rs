@@ -19,7 +19,7 @@ use dwarves_ports::store::BlockState;
 use serde::de::DeserializeOwned;
 use ureq::http::Method;
 
-use super::table::{coins, hashrate, table};
+use crate::terminal::{Align, Table, coins, hashrate};
 use dwarves_miner::transport::{ApiError, Transport};
 use dwarves_system::clock::Stopwatch;
 
@@ -159,7 +159,7 @@ impl Narrator {
                 let finder = block
                     .found_by
                     .map_or_else(String::new, |finder| self.name_of(finder.0));
-                let reward = coins(block.reward_sats);
+                let reward = coins(block.reward_sats.into());
                 let effort = block.effort * 100.0;
                 self.tell(&format!(
                     "block {height} found by {finder}: {reward} coins after {effort:.0} % of the expected work"
@@ -196,7 +196,7 @@ impl Narrator {
         let plural = if blocks == 1 { "block" } else { "blocks" };
         self.tell(&format!(
             "round {id} closed: {blocks} {plural}, {} coins",
-            coins(round.reward_sats)
+            coins(round.reward_sats.into())
         ));
         let credited = round.credited_sats.max(1) as f64;
         let mut rows: Vec<Vec<String>> = credits
@@ -208,7 +208,7 @@ impl Narrator {
                     self.name_of(credit.hotkey.0),
                     format!("{units:.4}"),
                     format!("{share:.1} %"),
-                    coins(credit.amount_sats),
+                    coins(credit.amount_sats.into()),
                 ]
             })
             .collect();
@@ -216,7 +216,7 @@ impl Narrator {
             "pool's fee".to_owned(),
             String::new(),
             String::new(),
-            coins(round.fee_sats),
+            coins(round.fee_sats.into()),
         ]);
         self.write(&table(
             "         ",
@@ -238,7 +238,7 @@ impl Narrator {
                 let txid = part.txid.unwrap_or_default();
                 let row = vec![
                     name.to_owned(),
-                    coins(part.amount_sats),
+                    coins(part.amount_sats.into()),
                     part.state.to_string(),
                     part.confirmations.to_string(),
                     part.address,
@@ -282,10 +282,10 @@ impl Narrator {
                 name.to_owned(),
                 hashrate(miner.hashrate),
                 miner.shares.accepted.to_string(),
-                coins(balance.immature),
-                coins(balance.payable),
-                coins(balance.in_flight),
-                coins(balance.paid),
+                coins(balance.immature.into()),
+                coins(balance.payable.into()),
+                coins(balance.in_flight.into()),
+                coins(balance.paid.into()),
             ]);
         }
         rows.sort();
@@ -310,4 +310,15 @@ impl Narrator {
         }
         Ok(())
     }
+}
+
+/// A table under the time at which something is told: the first column left, all others right.
+fn table(indent: &str, header: &[&str], rows: &[Vec<String>]) -> String {
+    let align = |column: usize| if column == 0 { Align::Left } else { Align::Right };
+    let columns: Vec<(&str, Align)> = (0..)
+        .zip(header)
+        .map(|(column, name)| (*name, align(column)))
+        .collect();
+    let text = Table::new(&columns, rows.to_vec()).fit(usize::MAX);
+    text.lines().map(|line| format!("{indent}{line}\n")).collect()
 }

@@ -11,6 +11,7 @@ use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationPe
 use dwarves_actors::handlers::submission::ladder::Ladder;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
 use dwarves_actors::http_gate::PutOutRig;
+use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::miners::RigAt;
 use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::session::SessionKey;
@@ -134,6 +135,13 @@ fn server_limits(config: &Config) -> ServerLimits {
             proxies: http.proxies.clone(),
         },
     }
+}
+
+/// The event streams of one worker.
+pub(super) fn event_streams(config: &Config) -> SharedLimit {
+    config
+        .limits
+        .shared(config.http.event_streams.div_ceil(worker_count(&config.http)))
 }
 
 /// One less than there are cores, at least one, unless the configuration says otherwise.

@@ -2,6 +2,8 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | `announce` | who tells what happens |
+//! | `connect` | how miners connect, as they are told |
 //! | `chain` | the chain that the configuration asks for |
 //! | `http_server` | the HTTP server and the handlers of its workers |
 //! | `settings` | the configuration, in the actors' terms |
@@ -43,7 +45,9 @@ use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 use dwarves_system::SystemRandomness;
 use dwarves_system::clock::PoolClock;
 
+mod announce;
 mod chain;
+mod connect;
 mod error;
 mod halt;
 mod hashing;
@@ -198,6 +202,8 @@ pub async fn start_on(
         clock: Arc::clone(&ground.clock),
     })
     .start();
+    let events = announce::start(&ground, &ports)?;
+    let connect = connect::connect(config, http, &bound_stratum);
     let deps = HttpDeps {
         ports: dwarves_http::PoolPorts {
             control: Port::new(&admin),
@@ -228,8 +234,11 @@ pub async fn start_on(
             body_bytes: config.http.body_limit_bytes,
             bodies_bytes: config.limits.shared(config.http.bodies_bytes),
             long_poll: config.http.longpoll.to_std(),
+            event_streams: http_server::event_streams(config),
             ..HttpLimits::default()
         },
+        events,
+        connect,
         stopping: stopped,
     };
     let hashing = Hashing::start(config)?;

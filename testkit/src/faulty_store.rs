@@ -17,6 +17,7 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
 use dwarves_ports::store::{
     History, HistoryQuestion, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
 };
@@ -228,6 +229,26 @@ impl Store for FaultyStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.inner.history(question)
+    }
+
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
+        self.inner.share(sequence)
+    }
+
+    fn block_details(&self, hash: HeaderHash, beginning: u32) -> StoreFuture<Option<BlockDetails>> {
+        self.inner.block_details(hash, beginning)
+    }
+
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
+        self.inner.found_ends(limit)
+    }
+
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
+        self.inner.payouts(page)
+    }
+
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
+        self.inner.payout_of(txid)
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

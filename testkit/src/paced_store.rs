@@ -18,6 +18,7 @@ use dwarves_ports::store::{
     MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, SharedStore, Store, StoreFuture,
     StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
+use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
 
 /// A wait that is still to come.
 pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
@@ -235,6 +236,26 @@ impl Store for PacedStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.read(move |store| store.history(question))
+    }
+
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
+        self.read(move |store| store.share(sequence))
+    }
+
+    fn block_details(&self, hash: HeaderHash, beginning: u32) -> StoreFuture<Option<BlockDetails>> {
+        self.read(move |store| store.block_details(hash, beginning))
+    }
+
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
+        self.read(move |store| store.found_ends(limit))
+    }
+
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
+        self.read(move |store| store.payouts(page))
+    }
+
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
+        self.read(move |store| store.payout_of(txid))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

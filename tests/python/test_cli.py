@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import stat
 import subprocess
 
@@ -280,7 +281,7 @@ def test_help_and_version_are_told(tmp_path):
     version, commit = re.fullmatch(r"dwarves (\S+) \((\S+)\)\n", run("--version", cwd=tmp_path).stdout).groups()
     assert f'\nversion = "{version}"\n' in (ROOT / "Cargo.toml").read_text()
     assert commit == "unknown" or "DWARVES_COMMIT" in os.environ or re.fullmatch("[0-9a-f]{12}", commit), commit
-    for command in ("serve", "mine", "hotkey", "admin", "check", "demo"):
+    for command in ("serve", "mine", "hotkey", "admin", "check", "demo", "config", "backup", "restore", "completions", "man"):
         assert run(command, "--help", cwd=tmp_path).returncode == 0
     assert run("dance", cwd=tmp_path).returncode == 2
 
@@ -293,3 +294,41 @@ def test_nothing_is_written_outside_the_data_directory(tmp_path):
         assert names == {"inside"}, names
         assert {"dwarves.db", "pool.key", "admin.token", "devnet"} <= set(os.listdir(pool.data_dir))
         assert "listen.json" not in os.listdir(pool.data_dir), "nobody listens any more"
+
+
+# What is made of the definition, and the settings.
+
+
+def test_settings_are_printed_with_where_they_come_from_and_without_passwords(tmp_path):
+    config = tmp_path / "my.toml"
+    config.write_text('[pool]\nname = "mine"\n[chain]\nurl = "http://me:secret@127.0.0.1:9332"\n')
+    done = run("config", "--config", config, cwd=tmp_path, rewards__fee_bps=77)
+    assert done.returncode == 0 and "secret" not in done.stdout, done
+    settings = {setting["setting"]: setting for setting in json.loads(done.stdout)}
+    assert settings["pool.name"] == {"setting": "pool.name", "value": '"mine"', "from": str(config)}
+    assert settings["rewards.fee_bps"]["from"] == "environment variable DWARVES__REWARDS__FEE_BPS"
+    assert settings["payouts.confirmations"]["from"] == "default"
+    done = run("config", "--changed", "--config", config, cwd=tmp_path, rewards__fee_bps=77)
+    assert sorted(setting["setting"] for setting in json.loads(done.stdout)) == ["chain.url", "pool.name", "rewards.fee_bps"]
+    assert run("config", "defaults", cwd=tmp_path).stdout == (ROOT / "config.toml").read_text()
+    with Pool(data_dir=tmp_path / "data") as pool:
+        pool.must_control("reward_distributor", "set_fee", fee_bps=300)
+        done = run("config", "--changed", "--data-dir", pool.data_dir, cwd=tmp_path)
+        stored = {"setting": "rewards.fee_bps", "value": "300", "from": "stored by an admin"}
+        assert json.loads(done.stdout) == [stored], done
+
+
+def test_shells_and_man_know_every_command(tmp_path):
+    commands = ("serve", "mine", "hotkey", "admin", "check", "demo", "config", "backup", "restore", "completions", "man")
+    for shell, name in [("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")]:
+        done = run("completions", shell, cwd=tmp_path)
+        assert done.returncode == 0 and all(command in done.stdout for command in commands), done
+        if shutil.which(name):
+            (tmp_path / "completions").write_text(done.stdout)
+            assert subprocess.run([name, "-n", tmp_path / "completions"]).returncode == 0
+    assert run("completions", "dos", cwd=tmp_path).returncode == 2
+    assert run("man", tmp_path / "man", cwd=tmp_path).returncode == 0
+    for command in commands:
+        page = (tmp_path / "man" / f"dwarves-{command}.1").read_text()
+        assert f"dwarves\\-{command}" in page and "SYNOPSIS" in page, page[:300]
+    assert "dwarves\\-hotkey\\-new(1)" in (tmp_path / "man/dwarves-hotkey.1").read_text()

@@ -231,7 +231,7 @@ def test_the_pool_is_alive_and_ready(pool):
 
 
 def test_a_path_that_there_is_not_is_not_found(pool):
-    for path in ("/", "/v1", "/v1/", "/v2/pool", "/v1/pool/", "//v1/pool", "/v1/miners", "/v1/../v1/pool", "/%00"):
+    for path in ("/rpc", "/assets/", "/assets/../v1/pool", "/miners", "/v1", "/v1/", "/v2/pool", "/v1/pool/", "//v1/pool", "/v1/miners", "/v1/../v1/pool", "/%00"):
         answer = pool.get(path)
         assert answer.status in (404, 405), (path, answer)
         assert answer.code in ("not_found", "method_not_allowed"), (path, answer)

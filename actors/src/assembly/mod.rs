@@ -29,6 +29,7 @@ use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
 use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
+use crate::news::AttachNews;
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
@@ -198,6 +199,8 @@ pub struct PoolPorts {
     pub commit: Port<Commit>,
     /// Whether the ledger writes.
     pub read_ledger: Port<ReadLedger>,
+    /// Says to whom the ledger tells what happened.
+    pub attach_news: Port<AttachNews>,
     /// Tells what operators decide about miners.
     pub watch_miners: Port<WatchMiners>,
     /// Reads one miner's standing, counters and workers.
@@ -309,6 +312,7 @@ pub async fn start(
         rounds_paused: changed.paused,
         payouts_paused: payouts.paused,
         compared: payouts.compared,
+        restored_from: payouts.restored,
         payout_holds,
         identity,
         sides,

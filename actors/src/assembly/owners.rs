@@ -40,6 +40,7 @@ pub(super) struct Restored {
     pub(super) payouts_paused: bool,
     pub(super) payout_holds: Holds,
     pub(super) compared: Option<Compared>,
+    pub(super) restored_from: Option<String>,
     pub(super) identity: Option<Identity>,
     pub(super) sides: Sides,
     pub(super) configured: Configured,
@@ -92,6 +93,7 @@ pub(super) fn start(
         payouts_paused,
         payout_holds,
         compared,
+        restored_from,
         identity,
         sides,
         configured,
@@ -121,6 +123,7 @@ pub(super) fn start(
         paused: payouts_paused,
         holds: payout_holds,
         compared,
+        restored: restored_from,
     };
     let is_held = parts.holds.contains(Hold::Identity);
     let payouts = placement.start(move || Paymaster::new(parts));
@@ -263,6 +266,7 @@ pub(super) fn start(
         stop: Port::new(&pool),
         commit,
         read_ledger: peers.ledger,
+        attach_news: Port::new(&ledger),
         watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
         read_miners: peers.read_miners,

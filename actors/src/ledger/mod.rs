@@ -18,6 +18,7 @@ use dwarves_domain::units::Units;
 
 use crate::ask::{Ask, ReplyTo, bound_mailbox};
 use crate::meter;
+use crate::news::{Announced, AttachNews, Desk};
 use dwarves_ports::clock::Moment;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, StoreErrorKind, Write, Written};
@@ -75,6 +76,8 @@ struct UnderWay {
     /// How many writes before theirs are kept ones.
     kept: usize,
     askers: Vec<Asker>,
+    /// What is told once it is durable.
+    announced: Announced,
     began: Moment,
     size: usize,
 }
@@ -97,6 +100,8 @@ pub struct Ledger {
     closing: Vec<ReplyTo<()>>,
     refusing: Option<Refusing>,
     view: LedgerView,
+    /// Where it is told what happened.
+    desk: Desk,
 }
 
 /// Why nothing more is taken in this life.
@@ -120,6 +125,7 @@ impl Ledger {
             closing: Vec::new(),
             refusing: None,
             view: LedgerView::default(),
+            desk: Desk::default(),
         }
     }
 
@@ -186,11 +192,13 @@ impl Ledger {
             });
             writes.extend(waiting.writes);
         }
+        let announced = self.desk.announce(&writes);
         self.under_way = Some(UnderWay {
             kept,
             askers,
             began: Moment::now(),
             size: writes.iter().map(share_count).sum(),
+            announced,
         });
         let commit = wrap_future::<_, Self>(self.parts.store.commit(writes));
         ctx.spawn(commit.map(|result, ledger, ctx| {
@@ -210,6 +218,7 @@ impl Ledger {
                     log::info!("the ledger writes again");
                 }
                 self.view.commits += 1;
+                self.desk.tell(under_way.announced, &written);
                 meter::note_since(&meter::COMMITTED, under_way.began, 1);
                 meter::COMMIT_SIZE.note(under_way.size as u64, 1);
                 let mut written = written.into_iter().skip(under_way.kept);
@@ -330,6 +339,15 @@ impl Handler<Ask<CloseLedger>> for Ledger {
         self.closing.push(ask.reply);
         self.refusing.get_or_insert(Refusing::Closing);
         self.commit_what_waits(ctx);
+    }
+}
+
+impl Handler<Ask<AttachNews>> for Ledger {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachNews>, _: &mut Self::Context) {
+        self.desk.attach(ask.payload.0);
+        ask.reply.answer(());
     }
 }
 

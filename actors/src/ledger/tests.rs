@@ -16,6 +16,7 @@ use dwarves_testkit::{Gate, PacedStore, RecordingHalt, settle};
 use dwarves_ports::store::{ShareRow, WorkerRow};
 
 mod stopping;
+mod telling;
 
 /// Questions that may wait in the mailbox of these tests' ledger.
 const MAILBOX_CAPACITY: usize = 4_096;
@@ -25,6 +26,7 @@ struct Bench {
     commit: Port<Commit>,
     close: Port<CloseLedger>,
     read: Port<ReadLedger>,
+    attach: Port<AttachNews>,
     store: PacedStore,
     memory: InlineStore,
     gate: Gate,
@@ -66,6 +68,7 @@ async fn bench(plan: FaultPlan, acknowledge: Acknowledge) -> Bench {
         commit: Port::new(&ledger),
         close: Port::new(&ledger),
         read: Port::new(&ledger),
+        attach: Port::new(&ledger),
         store,
         memory,
         gate,

@@ -28,6 +28,11 @@ use super::deadline::patiently;
 /// The setting that remembers what was compared.
 pub const COMPARED: &str = "ledger.compared_with_wallet";
 
+/// The setting by which a ledger says that it was restored from a backup, with the words that an operator is told.
+/// `dwarves restore` writes it; once what the wallet sent is booked, or an operator has let payouts go on, it is taken
+/// out.
+pub const RESTORED: &str = "ledger.restored";
+
 /// What of the wallet's history was compared with the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {

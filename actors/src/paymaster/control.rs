@@ -12,7 +12,7 @@ use dwarves_ports::store::Write;
 use serde_json::{Value, json};
 use tracing::Instrument;
 
-use super::comparison::Compared;
+use super::comparison::{Compared, RESTORED};
 use super::errand::{Report, Settle};
 use super::machine::Machine;
 use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
@@ -37,6 +37,8 @@ pub struct StoredPayoutSettings {
     pub paused: bool,
     /// What of the wallet's history was compared with the ledger.
     pub compared: Option<Compared>,
+    /// What the ledger says if it was restored from a backup and nothing was settled since.
+    pub restored: Option<String>,
 }
 
 impl StoredPayoutSettings {
@@ -47,6 +49,7 @@ impl StoredPayoutSettings {
             threshold: threshold.and_then(Amount::from_sats),
             paused: settings.get(PAUSED).is_some_and(|value| value == "true"),
             compared: Compared::read(settings),
+            restored: settings.get(RESTORED).cloned(),
         }
     }
 }

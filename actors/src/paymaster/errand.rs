@@ -48,6 +48,10 @@ pub(super) struct Errand {
     pub(super) is_compared: bool,
     /// What was compared; `None`: never with this ledger.
     pub(super) compared: Option<Compared>,
+    /// This ledger was restored from a backup, in words, and no operator has settled since what the wallet sent.
+    pub(super) restored: Option<String>,
+    /// In this life ledger and wallet were compared for the words of that.
+    pub(super) is_restore_told: bool,
     /// The last payout that is known of.
     pub(super) last_payout: Option<PayoutId>,
     /// Scripts that the wallet refused to pay.

@@ -111,6 +111,8 @@ pub struct PaymasterParts {
     pub holds: Holds,
     /// What of the wallet's history was compared with this ledger; `None`: never.
     pub compared: Option<Compared>,
+    /// What the ledger says if it was restored from a backup and nobody has settled yet what the wallet sent since.
+    pub restored: Option<String>,
 }
 
 /// The actor that owns payouts under way.
@@ -138,7 +140,10 @@ pub struct Paymaster {
 
 impl Paymaster {
     /// A paymaster that goes on from what the store has.
-    pub fn new(parts: PaymasterParts) -> Self {
+    pub fn new(mut parts: PaymasterParts) -> Self {
+        if let Some(words) = &parts.restored {
+            parts.holds.set(Hold::Restored, words.clone());
+        }
         let begun_at = parts.last_payout.map(|(_, at)| at);
         let now = parts.clock.now();
         let next_plan_at = match begun_at {
@@ -155,6 +160,8 @@ impl Paymaster {
                 may_follow: false,
                 is_compared: false,
                 compared: parts.compared.clone(),
+                restored: parts.restored.clone(),
+                is_restore_told: false,
                 last_payout,
                 refused: BTreeMap::new(),
                 outputs_max: parts.settings.outputs_max,

@@ -46,7 +46,9 @@ impl Machine {
             let settled = self.settle(settle).await;
             self.order = pay_now;
             self.report.settled = Some(settled?);
-        } else if !self.is_held_as_restored && (must_compare || self.report.errand.wants_plan) {
+        } else if self.is_to_be_told_of_restore()
+            || !self.is_held_as_restored && (must_compare || self.report.errand.wants_plan)
+        {
             self.compare().await?;
         }
         for payout in &watched {

@@ -7,7 +7,7 @@ use dwarves_domain::units::Amount;
 use dwarves_ports::store::Write;
 use serde_json::{Value, json};
 
-use super::comparison::{COMPARED, Compared, Comparison, Stranger, compare};
+use super::comparison::{COMPARED, Compared, Comparison, RESTORED, Stranger, compare};
 use super::deadline::patiently;
 use super::errand::{Ended, Settle};
 use super::machine::Machine;
@@ -32,6 +32,12 @@ impl Machine {
         let errand = &self.report.errand;
         let (was_compared, is_start) = (errand.compared.is_some(), !errand.is_compared);
         let holding: Vec<&Stranger> = comparison.holding(was_compared, is_start).collect();
+        if let Some(words) = &errand.restored {
+            let detail = format!("{words}; {}", told_of(&holding));
+            self.report.restored = Some(Some(detail));
+            self.report.errand.is_restore_told = true;
+            return Ok(());
+        }
         if holding.is_empty() {
             for stranger in &comparison.strangers {
                 let (txid, total) = (stranger.spend.txid, stranger.total());
@@ -41,32 +47,35 @@ impl Machine {
             }
             return self.remember(comparison.next, None).await;
         }
-        let txids = holding
-            .iter()
-            .take(3)
-            .map(|stranger| stranger.spend.txid.to_string());
-        let detail = format!(
-            "the wallet sent {} transactions that the ledger does not know, {} of them to miners: {}",
-            holding.len(),
-            holding.iter().filter(|stranger| stranger.pays_miner()).count(),
-            txids.collect::<Vec<_>>().join(", ")
-        );
-        self.report.restored = Some(Some(detail));
+        self.report.restored = Some(Some(told_of(&holding)));
         Ok(())
+    }
+
+    /// Whether a ledger that was restored has not been compared with its wallet in this life. It stays held whatever
+    /// comes of it: this is for its words alone.
+    pub(super) fn is_to_be_told_of_restore(&self) -> bool {
+        let errand = &self.report.errand;
+        errand.restored.is_some() && !errand.is_restore_told
     }
 
     /// Keeps what was compared, so that the next start goes on from there.
     async fn remember(&mut self, next: Compared, ordered: Option<&Value>) -> Result<(), Ended> {
+        let mut writes = Vec::new();
         if self.report.errand.compared.as_ref() != Some(&next) {
-            let write = Write::SaveSetting {
+            writes.push(Write::SaveSetting {
                 key: COMPARED.to_owned(),
                 value: Some(next.to_text()),
-            };
-            match ordered {
-                Some(done) => self.commit_order(vec![write], done).await?,
-                None => self.commit(vec![write]).await?,
-            };
+            });
         }
+        if self.report.errand.restored.is_some() {
+            writes.push(settled());
+        }
+        match ordered {
+            _ if writes.is_empty() => {}
+            Some(done) => drop(self.commit_order(writes, done).await?),
+            None => drop(self.commit(writes).await?),
+        }
+        self.report.errand.restored = None;
         self.report.errand.compared = Some(next);
         self.report.errand.is_compared = true;
         self.report.restored = Some(None);
@@ -114,7 +123,7 @@ impl Machine {
             };
             return Ok(Err(Refusal::ControlRefused(why)));
         }
-        let (writes, ids) = match self.bookings(&wanted, reserve_bears).await? {
+        let (mut writes, ids) = match self.bookings(&wanted, reserve_bears).await? {
             Ok(bookings) => bookings,
             Err(why) => return Ok(Err(Refusal::ControlRefused(why))),
         };
@@ -123,7 +132,12 @@ impl Machine {
             _ => None,
         });
         let done = json!({ "adopted": adopted.collect::<Vec<_>>() });
+        // What is left is looked at below, as at any start.
+        if self.report.errand.restored.is_some() {
+            writes.push(settled());
+        }
         self.commit_order(writes, &done).await?;
+        self.report.errand.restored = None;
         self.report.errand.last_payout = ids.last().copied().max(self.report.errand.last_payout);
         let mut booked = Vec::new();
         for id in ids {
@@ -199,6 +213,31 @@ impl Machine {
         }
         Ok(Ok((writes, ids)))
     }
+}
+
+/// Takes out what the ledger says of its restore.
+fn settled() -> Write {
+    Write::SaveSetting {
+        key: RESTORED.to_owned(),
+        value: None,
+    }
+}
+
+/// What holds payouts, in words.
+fn told_of(holding: &[&Stranger]) -> String {
+    if holding.is_empty() {
+        return "the wallet sent nothing that the ledger does not know".to_owned();
+    }
+    let txids = holding
+        .iter()
+        .take(3)
+        .map(|stranger| stranger.spend.txid.to_string());
+    format!(
+        "the wallet sent {} transactions that the ledger does not know, {} of them to miners: {}",
+        holding.len(),
+        holding.iter().filter(|stranger| stranger.pays_miner()).count(),
+        txids.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn describe(payout: &Payout) -> Value {

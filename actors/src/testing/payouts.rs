@@ -68,6 +68,7 @@ pub fn start_paymaster(
         paused: changed.paused,
         holds: Holds::default(),
         compared: changed.compared,
+        restored: changed.restored,
     })
     .start();
     (paymaster, halt)

@@ -68,6 +68,12 @@ codes! {
     MinerUnknown, "miner_unknown", 404, "The miner is not registered";
     /// No such round.
     RoundUnknown, "round_unknown", 404, "There is no such round";
+    /// No such block.
+    BlockUnknown, "block_unknown", 404, "The pool found no such block";
+    /// No such payout.
+    PayoutUnknown, "payout_unknown", 404, "There is no such payout";
+    /// No such share, or it is not kept any more.
+    ShareUnknown, "share_unknown", 404, "There is no such share";
     /// The path has no such method.
     MethodNotAllowed, "method_not_allowed", 405, "The path does not take this method";
     /// The body did not arrive in time.
@@ -100,6 +106,8 @@ codes! {
     Unavailable, "unavailable", 503, "The ledger is not available";
     /// Most shares of the worker were wrong lately.
     KeptOut, "kept_out", 503, "The worker is kept out for a while";
+    /// There are as many event streams as there may be.
+    TooManyStreams, "too_many_streams", 503, "There are too many event streams";
     /// The chain gives no work.
     NoWork, "no_work", 503, "There is no work right now";
     /// The operator paused the pool.
@@ -119,6 +127,7 @@ impl Code {
             Self::Busy => Some(1),
             Self::NoWork | Self::Unavailable | Self::NotReady | Self::Stopping => Some(5),
             Self::Paused => Some(10),
+            Self::TooManyStreams => Some(30),
             // What is left of its time is told where it is known.
             Self::KeptOut => Some(60),
             _ => None,

@@ -12,7 +12,10 @@
 //! | [`work`] | work, shares and their verdicts |
 //! | [`history`] | what was mined when |
 //! | [`pool`] | the pool and whether it is ready |
+//! | [`chain`] | the chain that is mined, and how to connect |
+//! | [`events`] | what is told as it happens |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -23,9 +26,12 @@
 //! The feature `schema` describes the types for `/openapi.json`.
 
 pub mod books;
+pub mod chain;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod details;
+pub mod events;
 pub mod history;
 pub mod miners;
 pub mod named;

@@ -15,6 +15,7 @@ use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::time_keeper::messages::ReadClock;
 use dwarves_actors::work_manager::messages::ReadWork;
+use dwarves_api_types::chain::Connect;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::limits::SharedLimit;
@@ -27,6 +28,7 @@ use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
 use super::admin_token::AdminToken;
+use super::events::Tower;
 
 /// Whom the routes of every HTTP worker may ask: the actors of which there is one in the process.
 #[derive(Clone, Debug)]
@@ -87,6 +89,8 @@ pub struct HttpLimits {
     pub long_poll: Duration,
     /// The most shares that one request may bring.
     pub shares_max: usize,
+    /// Event streams of one worker.
+    pub event_streams: SharedLimit,
 }
 
 impl Default for HttpLimits {
@@ -98,6 +102,7 @@ impl Default for HttpLimits {
             ask_deadline: Duration::from_secs(10),
             long_poll: Duration::from_secs(60),
             shares_max: 1_000,
+            event_streams: SharedLimit::shared(2_000, 25),
         }
     }
 }
@@ -130,6 +135,10 @@ pub struct HttpDeps {
     pub addresses: AddressFormat,
     /// How long and how large things may be.
     pub limits: HttpLimits,
+    /// Where workers hear what happens, for event streams.
+    pub events: Tower,
+    /// How miners connect.
+    pub connect: Connect,
     /// Turns true when the pool stops: long polls are answered at once.
     pub stopping: watch::Receiver<bool>,
 }

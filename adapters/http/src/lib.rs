@@ -19,8 +19,10 @@
 //! | `requests` | requests on their way |
 //! | [`body`] | bodies, read within limits and parsed strictly |
 //! | [`query`] | query parameters, known by name |
+//! | [`events`] | what happens, told as it happens |
 //! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
 //! | [`answers`] | what actors reply, as the API shows it; the JSON itself is `dwarves_api_types` |
+//! | `listening` | what a worker hears, and asks, for its event streams |
 //! | [`problem`] | refusals and their codes |
 //! | [`transactions`] | the transactions of a template as JSON-RPC shows them |
 //! | [`rates`] | hashrates over the last minutes, hour and day |
@@ -37,8 +39,10 @@ pub mod client;
 pub mod connections;
 mod date_header;
 pub mod deps;
+pub mod events;
 mod headers;
 pub mod json_rpc;
+mod listening;
 pub mod openapi;
 pub mod problem;
 pub mod query;

@@ -1,11 +1,14 @@
 //! Requests on their way: each is served within its span, on its connection, and answered with the pool's date.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::ConnectionType;
 use actix_web::http::header::DATE;
+use actix_web::web::Bytes;
 use actix_web::{Error, ResponseError, web};
 use tracing::{Instrument, Level, Span};
 
@@ -51,7 +54,7 @@ where
     };
     let answered = async move {
         let mut response = match answer {
-            Ok((_attending, answer)) => answer.await?,
+            Ok((attending, answer)) => attended(answer.await?, attending),
             Err(refused) => refused,
         };
         if let Some(date) = state.and_then(|state| state.date().of(state.deps().clock.date())) {
@@ -71,4 +74,35 @@ where
         Ok(response)
     };
     answered.instrument(span)
+}
+
+/// A body that is still being made while it is sent. For as long as it goes on, so does its request.
+struct Attended {
+    body: BoxBody,
+    _attending: Option<Attending>,
+}
+
+/// An answer whose request is over when all of it is made.
+fn attended(response: ServiceResponse<BoxBody>, attending: Option<Attending>) -> ServiceResponse<BoxBody> {
+    if response.response().body().size() != BodySize::Stream {
+        return response;
+    }
+    response.map_body(|_, body| {
+        BoxBody::new(Attended {
+            body,
+            _attending: attending,
+        })
+    })
+}
+
+impl MessageBody for Attended {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
 }

@@ -22,6 +22,7 @@ use dwarves_ports::clock::poke_every;
 use super::connections::line::Line;
 use super::connections::stream::ClientStream;
 use super::connections::{ConnectionLimits, Connections, handshake};
+use super::listening;
 use super::requests;
 use super::routes::configure;
 use super::state::HttpState;
@@ -70,8 +71,10 @@ pub fn serve(
     let server = server.listen("http", listener, move || {
         let connections = Connections::new(limits.connections.clone());
         look_at(&connections);
+        let state = state();
+        listening::start(&state);
         let app = App::new()
-            .app_data(state())
+            .app_data(state)
             .configure(configure)
             .wrap_fn(requests::attend);
         let routes = IntoServiceFactory::<_, actix_http::Request>::into_factory(app)

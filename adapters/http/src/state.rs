@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::bodies::Bodies;
 use super::connections::line;
 use super::date_header::DateHeader;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
+use super::events::streams::Streams;
 use super::problem::{Code, Problem};
 use super::rates;
 use super::transactions::TransactionsCache;
@@ -32,6 +34,7 @@ pub struct HttpState {
     bodies: Bodies,
     date: DateHeader,
     difficulties: ShownDifficulties,
+    events: Rc<Streams>,
 }
 
 /// How old sums over the ledger may be when they are shown.
@@ -43,6 +46,7 @@ impl HttpState {
     /// The state of one HTTP worker, ready for `App::app_data`.
     pub fn new(deps: Arc<HttpDeps>, worker: WorkerPorts) -> web::Data<Self> {
         web::Data::new(Self {
+            events: Streams::new(deps.limits.event_streams, deps.events.clone()),
             bodies: Bodies::new(deps.limits.bodies_bytes, deps.limits.body_bytes),
             deps,
             worker,
@@ -52,6 +56,11 @@ impl HttpState {
             date: DateHeader::default(),
             difficulties: ShownDifficulties::default(),
         })
+    }
+
+    /// This worker's event streams.
+    pub fn events(&self) -> &Rc<Streams> {
+        &self.events
     }
 
     /// What all HTTP workers share.

@@ -21,6 +21,7 @@
 //! | `life_start` | the start of a life: counted, and what must be known then |
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
+//! | [`backup`] | copies of a ledger: made beside a running pool, looked at, put back in its place |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
 //! | `history` | what was mined when: brought in from the shares, moved, read, forgotten |
@@ -40,12 +41,13 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, History, HistoryQuestion, LedgerPosition, MinerBalances,
-    MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreFuture, StoredState,
-    TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, History, HistoryQuestion, LedgerPosition,
+    MinerBalances, MinerPayoutRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow,
+    ShareDetails, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 
 mod append_state;
+pub mod backup;
 mod batches;
 mod columns;
 mod conservation;
@@ -248,6 +250,32 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.mode
             .read("history", move |c| history::reading::answer(c, &question))
+    }
+
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
+        self.mode
+            .read("share", move |c| read::details::share(c, sequence))
+    }
+
+    fn block_details(&self, hash: HeaderHash, beginning: u32) -> StoreFuture<Option<BlockDetails>> {
+        self.mode.read("block details", move |c| {
+            read::details::block(c, &hash, beginning)
+        })
+    }
+
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
+        self.mode
+            .read("found ends", move |c| read::details::found_ends(c, limit))
+    }
+
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
+        self.mode
+            .read("payouts", move |c| read::details::payouts(c, page))
+    }
+
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
+        self.mode
+            .read("payout of", move |c| read::details::payout_of(c, &txid))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

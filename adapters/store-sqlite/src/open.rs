@@ -135,7 +135,7 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 /// Makes the new file's name durable: SQLite flushes files, and the names of its logs only.
-fn sync_directory(path: &Path) -> Result<(), OpenError> {
+pub(super) fn sync_directory(path: &Path) -> Result<(), OpenError> {
     let directory = directory_of(path);
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| OpenError::of_io(directory, &error))

@@ -36,7 +36,41 @@ const MIGRATIONS: &[Migration] = &[
     (93, include_str!("migrations/0093_shares_are_packed.sql")),
     (94, include_str!("migrations/0094_packed_money.sql")),
     (100, include_str!("migrations/0100_history.sql")),
+    (110, include_str!("migrations/0110_block_states.sql")),
 ];
+
+/// The version since which there are payouts.
+pub(super) const WITH_PAYOUTS: u32 = 20;
+
+/// The newest version that this program knows.
+pub(super) fn newest() -> u32 {
+    MIGRATIONS.last().map_or(0, |(version, _)| *version)
+}
+
+/// The version of a ledger that is only read; 0: it is empty.
+///
+/// # Errors
+/// If it is of a newer version than this program knows, or not the pool's at all.
+pub(super) fn version_of(connection: &Connection) -> Result<u32, OpenError> {
+    readable(connection, newest())
+}
+
+fn readable(connection: &Connection, known: u32) -> Result<u32, OpenError> {
+    let version: u32 = read(connection, "PRAGMA user_version")?;
+    let application: i32 = read(connection, "PRAGMA application_id")?;
+    let tables: u32 = read(connection, "SELECT COUNT(*) FROM sqlite_schema")?;
+    let is_ours = application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0);
+    if !is_ours {
+        return Err(OpenError::NotOurs);
+    }
+    if version > known {
+        return Err(OpenError::NewerSchema {
+            found: version,
+            known,
+        });
+    }
+    Ok(version)
+}
 
 /// Brings the database to the newest version, each step in its own transaction.
 ///
@@ -47,20 +81,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
 }
 
 fn migrate_by(connection: &mut Connection, migrations: &[Migration]) -> Result<(), OpenError> {
-    let version: u32 = read(connection, "PRAGMA user_version")?;
-    let application: i32 = read(connection, "PRAGMA application_id")?;
-    let tables: u32 = read(connection, "SELECT COUNT(*) FROM sqlite_schema")?;
-    let is_ours = application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0);
-    if !is_ours {
-        return Err(OpenError::NotOurs);
-    }
     let known = migrations.last().map_or(0, |(version, _)| *version);
-    if version > known {
-        return Err(OpenError::NewerSchema {
-            found: version,
-            known,
-        });
-    }
+    let version = readable(connection, known)?;
     add_functions(connection).map_err(|error| OpenError::of_sql(&error))?;
     for (to, migration) in migrations.iter().filter(|(to, _)| *to > version) {
         for (_, prepare) in PREPARATIONS.iter().filter(|(before, _)| before == to) {

@@ -4,9 +4,9 @@
 //! too, which Litecoin had at first, and its own. Addresses of the extension blocks (`ltcmweb1...`) are none that
 //! a coinbase or a payout on the main chain can pay, and witness programs of versions 8 and 9 are Litecoin's own.
 
-use bitcoin::bech32::segwit;
+use bitcoin::bech32::{Hrp, segwit};
 use bitcoin::hashes::Hash;
-use bitcoin::{PubkeyHash, ScriptBuf, ScriptHash, WitnessProgram, WitnessVersion, base58};
+use bitcoin::{PubkeyHash, Script, ScriptBuf, ScriptHash, WitnessProgram, WitnessVersion, base58};
 
 use super::{Fault, PayoutAddress, meaning_of};
 
@@ -63,6 +63,22 @@ impl Prefixes {
             }
             Err(_) => self.parse_base58(text),
         }
+    }
+
+    /// The address that a script pays, if it is of a kind that addresses are written for.
+    pub(super) fn of_script(&self, script: &Script) -> Option<String> {
+        let bytes = script.as_bytes();
+        if script.is_p2pkh() {
+            return Some(base58::encode_check(
+                &[&[self.public_key], &bytes[3..23]].concat(),
+            ));
+        }
+        if script.is_p2sh() {
+            return Some(base58::encode_check(&[&[self.script[0]], &bytes[2..22]].concat()));
+        }
+        let version = script.witness_version()?;
+        let part = Hrp::parse(self.human_readable_part).ok()?;
+        segwit::encode(part, version.to_fe(), bytes.get(2..)?).ok()
     }
 
     fn parse_base58(&self, text: &str) -> Result<PayoutAddress, Fault> {

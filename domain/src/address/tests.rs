@@ -127,3 +127,32 @@ fn mweb_addresses_are_named_on_litecoin() {
         }
     }
 }
+
+#[test]
+fn the_address_of_a_script_is_the_one_that_pays_it() {
+    use bitcoin::hashes::Hash;
+    use bitcoin::{PubkeyHash, ScriptHash, WPubkeyHash, WScriptHash};
+    let scripts = [
+        ScriptBuf::new_p2pkh(&PubkeyHash::from_byte_array([1; 20])),
+        ScriptBuf::new_p2sh(&ScriptHash::from_byte_array([2; 20])),
+        ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array([3; 20])),
+        ScriptBuf::new_p2wsh(&WScriptHash::from_byte_array([4; 32])),
+        ScriptBuf::from_bytes([&[0x51, 32][..], &[5; 32]].concat()),
+    ];
+    for format in AddressFormat::ALL {
+        for script in &scripts {
+            let address = PayoutAddress::of_script(script.as_bytes(), format).unwrap();
+            assert_eq!(address.script(), script.to_bytes(), "{address}");
+        }
+        // A key, a commitment, nothing, what is cut off, and what the chain takes for something else.
+        for script in [
+            [&[33][..], &[2; 33], &[0xac]].concat(),
+            [&[0x6a, 0x24][..], &[7; 36]].concat(),
+            Vec::new(),
+            vec![0, 20, 1],
+            vec![0x51, 2, 0x4e, 0x73],
+        ] {
+            assert_eq!(PayoutAddress::of_script(&script, format), None, "{script:?}");
+        }
+    }
+}

@@ -17,5 +17,5 @@ pub mod luck;
 pub mod poisson;
 pub mod withholding;
 
-pub use luck::{Luck, effort_chance};
+pub use luck::{Luck, LuckWindow, effort_chance};
 pub use withholding::{Record, power};

@@ -17,9 +17,11 @@ use dwarves_lanes::{Block, State, plain};
 use super::extranonce::{EXTRANONCE_LEN, FullExtraNonce};
 use crate::units::Amount;
 
+mod decode;
 mod recognise;
 mod tail;
 
+pub use decode::{CoinbaseOutput, DecodedCoinbase};
 pub use recognise::{CoinbaseMark, OwnCoinbase};
 use tail::Tail;
 

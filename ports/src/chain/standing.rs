@@ -14,6 +14,8 @@ pub struct NodeStanding {
     pub why: Vec<String>,
     /// The height of its tip, if it told.
     pub height: Option<u32>,
+    /// Whether work is made of its templates, as far as it has any.
+    pub is_used: bool,
 }
 
 /// Which chain the nodes are on.

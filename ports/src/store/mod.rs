@@ -10,6 +10,7 @@
 //! | [`writes`] | the intents, and what each answers |
 //! | [`history`] | what was mined when |
 //! | [`reads`] | questions and pages |
+//! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,12 +25,14 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
+pub mod details;
 pub mod error;
 pub mod history;
 pub mod ledger_rows;
 pub mod reads;
 pub mod writes;
 
+pub use details::{BlockBooked, BlockDetails, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
@@ -149,6 +152,21 @@ pub trait Store: Send + Sync + 'static {
     /// What was mined in each step of some time, by when the shares came; `None` if there is no such miner or worker.
     /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
+    /// One share with what belongs to it, unless it was pruned.
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>>;
+
+    /// A found block with what belongs to it, and the first `beginning` of its bytes.
+    fn block_details(&self, hash: HeaderHash, beginning: u32) -> StoreFuture<Option<BlockDetails>>;
+
+    /// Where the last found blocks ([`BlockState::is_found`]) ended, as running totals of units, the last stored
+    /// first, at most `limit`.
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>>;
+
+    /// Payouts, newest first.
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>>;
+
+    /// The payout of this transaction with its parts, without its bytes.
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>>;
 
     /// Sums over the whole ledger.
     fn totals(&self) -> StoreFuture<PoolTotals>;

@@ -48,6 +48,9 @@ pub struct HttpConfig {
     /// Requests at once of one worker.
     #[serde(with = "Whole::<1, 1_000_000>")]
     pub requests_in_flight: usize,
+    /// Event streams over all workers.
+    #[serde(with = "Whole::<1, 1_000_000>")]
+    pub event_streams: usize,
     /// Proxies whose word for a client's address is taken.
     #[serde(deserialize_with = "readers::subnets")]
     pub proxies: Vec<Subnet>,
@@ -90,6 +93,7 @@ impl Default for HttpConfig {
             unread_output: Span::from_secs(60),
             longpoll: Span::from_secs(60),
             requests_in_flight: 2_400,
+            event_streams: 2_000,
             proxies: Vec::new(),
             signed_requests_per_sec: 2_000,
             reject_window: 100,

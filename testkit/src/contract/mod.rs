@@ -9,6 +9,7 @@ use dwarves_domain::ids::Sequence;
 use dwarves_ports::store::{ShareRow, SharedStore};
 
 mod blocks;
+mod details;
 mod fixtures;
 mod history;
 mod miners;
@@ -20,6 +21,7 @@ mod templates;
 mod windows;
 
 pub use blocks::*;
+pub use details::*;
 pub use history::*;
 pub use miners::*;
 pub use payouts::*;
@@ -134,6 +136,11 @@ macro_rules! store_contract {
             history_goes_with_its_miner_and_stays_the_pools
             history_outlives_its_shares
             rejected_shares_are_in_the_history_once
+            a_share_is_read_with_what_belongs_to_it
+            the_states_of_a_block_are_kept_with_their_times
+            a_block_says_what_was_booked_for_it
+            the_ends_of_found_blocks_are_read_newest_first
+            payouts_are_read_newest_first_and_by_their_transaction
         }
     };
     ($backend:ty: $($case:ident)+) => {

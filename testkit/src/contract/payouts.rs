@@ -16,7 +16,7 @@ pub use reading::*;
 pub use steps::*;
 
 /// A store in which miners 1 and 2 have 1,000 and 500 sats payable.
-async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
+pub(super) async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
     let store = furnished(backend).await;
     let mut input = round_input(1, Scheme::Pplns);
     input.source = Source::Emission;
@@ -99,7 +99,7 @@ fn part(miner: u8, amount: u64) -> Part {
     }
 }
 
-fn payout(id: u64, parts: &[(u8, u64)], payer: FeePayer) -> Payout {
+pub(super) fn payout(id: u64, parts: &[(u8, u64)], payer: FeePayer) -> Payout {
     let parts = parts.iter().map(|&(miner, amount)| part(miner, amount)).collect();
     let rate = FeeRate::new(7).unwrap();
     Payout::reserve(
@@ -111,7 +111,7 @@ fn payout(id: u64, parts: &[(u8, u64)], payer: FeePayer) -> Payout {
     )
 }
 
-fn reserve(payout: &Payout) -> Write {
+pub(super) fn reserve(payout: &Payout) -> Write {
     Write::ReservePayout(Box::new(payout.clone()))
 }
 
@@ -133,14 +133,14 @@ fn signed(byte: u8, fee: u64) -> Signed {
     }
 }
 
-fn sign(byte: u8, fee: u64, fees: &[u64]) -> Transition {
+pub(super) fn sign(byte: u8, fee: u64, fees: &[u64]) -> Transition {
     Transition::Sign {
         signed: signed(byte, fee),
         fees: fees.iter().map(|&fee| sats(fee)).collect(),
     }
 }
 
-fn step(id: u64, step: Transition) -> Write {
+pub(super) fn step(id: u64, step: Transition) -> Write {
     Write::StepPayout {
         id: PayoutId::new(id),
         step,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::control::hold::Hold;
-use crate::paymaster::comparison::COMPARED;
+use crate::paymaster::comparison::{COMPARED, RESTORED};
 
 /// A script that no miner has, with an address: to a witness of 20 bytes.
 fn foreign_script() -> Vec<u8> {
@@ -235,4 +235,69 @@ async fn what_no_balance_covers_is_booked_only_if_the_operator_says_who_bears_it
     assert_eq!(told["adopted"][0]["borne_by_reserve_sats"], 5_000);
     assert_eq!(bench.of_miners(Balance::Payable), [0; 4]);
     assert_eq!(bench.balance(Account::Reserve), -5_000);
+}
+
+/// A ledger that says that it was restored holds whatever the wallet sent, until an operator has settled it.
+#[actix::test]
+async fn a_ledger_that_says_so_is_held_until_an_operator_has_looked_whatever_the_wallet_sent() {
+    tokio::time::pause();
+    // What was sent before the start; whether `adopt` finds something to book; whether payouts go on after it.
+    let rows = [
+        (Sent::Nothing, false, false),
+        (Sent::ToMiner, true, true),
+        (Sent::Elsewhere, false, false),
+    ];
+    for (sent, is_booked, goes_on) in rows {
+        for was_compared in [false, true] {
+            let wallet = coins();
+            let memory = rich([0; 4]).await;
+            if was_compared {
+                drop(bench(memory.clone(), &wallet).await);
+            }
+            send(&wallet, sent);
+            let mark = Write::SaveSetting {
+                key: RESTORED.to_owned(),
+                value: Some("the ledger was restored".to_owned()),
+            };
+            memory.commit(vec![mark]).await.unwrap();
+            credit(&memory, 2, [50_000, 50_000, 0, 0]).await;
+            let row = format!("{sent:?} {was_compared}");
+            let mut bench = bench(memory, &wallet).await;
+            // Neither time nor another start lifts it, and an operator is told what there is.
+            for _ in 0..2 {
+                bench.look_at(10_000).await;
+                let view = bench.view().await;
+                assert!(view.holds.contains(Hold::Restored), "{row}");
+                assert!(bench.states().is_empty(), "{row}");
+                let told = view.holds.lines().collect::<String>();
+                let expected = if sent == Sent::Nothing {
+                    "sent nothing"
+                } else {
+                    "sent 1 transactions"
+                };
+                let is_named = sent != Sent::Elsewhere || was_compared;
+                assert!(told.contains("the ledger was restored"), "{row}: {told}");
+                assert!(!is_named || told.contains(expected), "{row}: {told}");
+                bench = bench.restarted().await;
+            }
+            bench.look_at(20_000).await;
+            assert_eq!(bench.ask(adopt(None)).await.is_ok(), is_booked, "{row}");
+            assert_eq!(bench.view().await.holds.is_empty(), goes_on, "{row}");
+            if !goes_on {
+                bench
+                    .ask(PaymasterControl::Release(Hold::Restored))
+                    .await
+                    .unwrap();
+            }
+            assert!(!settings(&bench).await.contains_key(RESTORED), "{row}");
+            let bench = bench.restarted().await;
+            bench.look_at(100_000).await;
+            assert!(bench.view().await.holds.is_empty(), "{row}");
+            assert_eq!(
+                bench.wallet.waiting().len(),
+                1 + usize::from(sent != Sent::Nothing),
+                "{row}: it goes on"
+            );
+        }
+    }
 }

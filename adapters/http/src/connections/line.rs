@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use actix_web::dev::ServiceRequest;
 use actix_web::{HttpMessage, HttpRequest};
@@ -40,6 +40,15 @@ impl Line {
         self.connection.remember_session(header, session);
     }
 
+    /// Whether its client will send nothing more. If not, the task is woken when that changes.
+    pub(crate) fn poll_gone(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.connection.is_gone.get() {
+            return Poll::Ready(());
+        }
+        *self.connection.gone_waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     pub(crate) fn new(connections: Rc<Connections>, connection: Rc<Connection>) -> Self {
         Self {
             connections,
@@ -51,15 +60,7 @@ impl Line {
 /// Ends when the client of this request has gone: nobody will have the answer. Without a connection it never ends.
 pub async fn gone(req: &HttpRequest) {
     let line = req.conn_data::<Line>();
-    poll_fn(|cx| match line {
-        Some(line) if line.connection.is_gone.get() => Poll::Ready(()),
-        Some(line) => {
-            *line.connection.gone_waker.borrow_mut() = Some(cx.waker().clone());
-            Poll::Pending
-        }
-        None => Poll::Pending,
-    })
-    .await;
+    poll_fn(|cx| line.map_or(Poll::Pending, |line| line.poll_gone(cx))).await;
 }
 
 /// Tells a request's connection that its body has been read.

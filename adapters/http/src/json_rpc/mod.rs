@@ -23,6 +23,7 @@ use serde_json::Value;
 
 use super::body;
 use super::resource::{get, post, resource};
+use super::routes::pages;
 use super::state::HttpState;
 
 mod block_template;
@@ -37,7 +38,9 @@ use call::{Call, Failure, Given};
 use caller::Caller;
 
 /// Where calls go.
-const PATHS: [&str; 2] = ["/", "/rpc"];
+const PATH: &str = "/rpc";
+/// Calls may also go where browsers find the first page.
+const FIRST_PATH: &str = "/";
 /// Where `getwork` waits for newer work.
 const LONG_POLL_PATH: &str = "/rpc/longpoll";
 
@@ -47,9 +50,12 @@ static X_REJECT_REASON: HeaderName = HeaderName::from_static("x-reject-reason");
 
 /// Mounts the paths of JSON-RPC.
 pub fn configure(cfg: &mut web::ServiceConfig) {
-    for path in PATHS {
-        cfg.service(resource(path, &["post"]).route(post().to(answer)));
-    }
+    cfg.service(resource(PATH, &["post"]).route(post().to(answer)));
+    cfg.service(
+        resource(FIRST_PATH, &["get", "post"])
+            .route(post().to(answer))
+            .route(get().to(pages::first)),
+    );
     cfg.service(
         resource(LONG_POLL_PATH, &["get", "post"])
             .route(post().to(answer_later))

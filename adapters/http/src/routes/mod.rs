@@ -7,10 +7,16 @@
 //! | [`miners`] | registration, a miner, its credits and payouts |
 //! | [`pool`] | the pool |
 //! | [`history`] | what was mined when |
+//! | [`events`] | what happens, as it happens |
+//! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`luck`] | luck over the last blocks |
+//! | [`payouts`] | payouts |
+//! | [`shares`] | one share |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`metrics`] | figures for Prometheus |
+//! | [`pages`] | the pages for people, and the files that they load |
 //! | [`document`] | the document that describes all of them |
 //! | [`health`] | whether the process lives, and whether the pool is ready |
 
@@ -23,14 +29,20 @@ use super::resource::{get, post, resource};
 
 pub mod admin;
 pub mod blocks;
+pub mod chain;
 pub mod document;
+pub mod events;
 pub mod health;
 pub mod history;
+pub mod luck;
 pub mod metrics;
 pub mod miners;
+pub mod pages;
+pub mod payouts;
 pub mod pool;
 pub mod rounds;
 pub mod sessions;
+pub mod shares;
 pub mod work;
 
 /// A method and the path that it is served at.
@@ -67,6 +79,7 @@ macro_rules! routes {
                 );
             )+
             json_rpc::configure(cfg);
+            pages::configure(cfg);
             cfg.default_service(web::to(not_found));
         }
 
@@ -88,7 +101,15 @@ routes! {
     "/v1/miners/{hotkey}/history" { get => history::miner }
     "/v1/pool" { get => pool::read }
     "/v1/pool/history" { get => history::pool }
+    "/v1/events" { get => events::listen }
+    "/v1/chain" { get => chain::read }
+    "/v1/connect" { get => chain::connect }
     "/v1/blocks" { get => blocks::list }
+    "/v1/blocks/{hash}" { get => blocks::read }
+    "/v1/luck" { get => luck::read }
+    "/v1/payouts" { get => payouts::list }
+    "/v1/payouts/{txid}" { get => payouts::read }
+    "/v1/shares/{sequence}" { get => shares::read }
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }

@@ -39,6 +39,14 @@ pub(super) fn round_effort(totals: &PoolTotals) -> f64 {
 )]
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
+    body::ok(&current(&state).await?)
+}
+
+/// The pool as it is now.
+///
+/// # Errors
+/// `busy` or `unavailable` if somebody who knows does not answer.
+pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
     let deps = state.deps();
     let pool = state.ask(&deps.ports.pool, ReadPool).await?;
     let work = state.ask(&deps.ports.work, ReadWork).await?;
@@ -48,7 +56,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let hashrates = state.hashrates().await?;
     let template = work.work.current.as_deref();
     let luck = luck(&totals);
-    body::ok(&Pool {
+    Ok(Pool {
         name: deps.pool_name.clone(),
         hotkey: Ss58(deps.pool_hotkey),
         chain: deps.chain_name.clone(),

@@ -20,6 +20,7 @@ use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::LifeState;
 use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{IssuedJob, WorkView};
+use dwarves_api_types::chain::{Connect, ConnectLogin};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::login::LoginRules;
@@ -40,6 +41,7 @@ use super::samples::{
     ADMIN_TOKEN, NOW, POOL, STRANGER, hotkey_of, job, keypair, miner_view, pool_view, session_key, template,
 };
 use super::store::ReadStore;
+use crate::events::Tower;
 use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, PoolPorts, WorkerPorts};
 
 struct FixedClock;
@@ -167,6 +169,34 @@ fn json_rpc() -> JsonRpcDeps {
     }
 }
 
+/// Work on one template.
+pub(super) fn work_view() -> WorkView {
+    WorkView {
+        work: Arc::new(LiveWork {
+            current: Some(template()),
+            live: vec![template()],
+            next: template().id().next(),
+            since: NOW,
+            kept: Arc::default(),
+            lack: None,
+        }),
+        trouble: None,
+        standing: Arc::new(Standing::trusted()),
+    }
+}
+
+fn connect() -> Connect {
+    Connect {
+        listeners: Vec::new(),
+        login: ConnectLogin {
+            form: "ADDRESS.WORKER".to_owned(),
+            example: "YOUR_ADDRESS.rig1".to_owned(),
+            password: "x".to_owned(),
+        },
+        public_host: None,
+    }
+}
+
 /// Everything in good order.
 pub(super) struct World {
     pub(super) ports: PoolPorts,
@@ -175,6 +205,7 @@ pub(super) struct World {
     pub(super) limits: HttpLimits,
     pub(super) json_rpc: JsonRpcDeps,
     pub(super) clock: SharedClock,
+    pub(super) events: Tower,
 }
 
 impl World {
@@ -234,18 +265,7 @@ impl World {
                 paused: false,
                 missed: 0,
             }),
-            work: port(|_| WorkView {
-                work: Arc::new(LiveWork {
-                    current: Some(template()),
-                    live: vec![template()],
-                    next: template().id().next(),
-                    since: NOW,
-                    kept: Arc::default(),
-                    lack: None,
-                }),
-                trouble: None,
-                standing: Arc::new(Standing::trusted()),
-            }),
+            work: port(|_| work_view()),
             pool: port(|_| pool_view(LifeState::Running)),
         };
         let worker = WorkerPorts {
@@ -276,6 +296,7 @@ impl World {
             limits: HttpLimits::default(),
             json_rpc: json_rpc(),
             clock: Arc::new(FixedClock),
+            events: Tower::new("life"),
         }
     }
 
@@ -294,6 +315,8 @@ impl World {
             json_rpc: self.json_rpc,
             addresses: AddressFormat::BitcoinRegtest,
             limits: self.limits,
+            events: self.events,
+            connect: connect(),
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
             stopping: tokio::sync::watch::channel(false).1,
         };

@@ -1,6 +1,10 @@
 //! The routes, asked over an in-process App with fake actors behind the ports.
 
-use actix_web::body::to_bytes;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody, to_bytes};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::test::{TestRequest, call_service, init_service};
@@ -17,13 +21,16 @@ use super::{HttpState, configure};
 mod admin;
 mod auth;
 mod bodies;
+mod details;
 mod document;
+mod events;
 mod fake_ports;
 mod fakes;
 mod history;
 mod hostile;
 mod json_rpc;
 mod miners;
+mod pages;
 mod pool;
 mod samples;
 mod server;
@@ -84,12 +91,29 @@ pub(crate) async fn ask_state(state: web::Data<HttpState>, request: TestRequest)
     let response = call_service(&app, request.to_request()).await;
     let status = response.status();
     let headers = response.headers().clone();
-    let body = to_bytes(response.into_body()).await.unwrap().to_vec();
+    let body = match response.response().body().size() {
+        BodySize::Stream => begin(response.into_body()).await,
+        _ => to_bytes(response.into_body()).await.unwrap().to_vec(),
+    };
     Answer {
         status,
         headers,
         body,
     }
+}
+
+/// What a body without end begins with.
+async fn begin(body: BoxBody) -> Vec<u8> {
+    let mut body = pin!(body);
+    let mut begun = Vec::new();
+    poll_fn(|cx| {
+        while let Poll::Ready(Some(piece)) = body.as_mut().poll_next(cx) {
+            begun.extend_from_slice(&piece.unwrap());
+        }
+        Poll::Ready(())
+    })
+    .await;
+    begun
 }
 
 /// Asks an App in whose world everything is in good order.

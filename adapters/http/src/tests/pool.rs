@@ -73,7 +73,7 @@ async fn without_work_or_blocks_the_pool_has_no_height_and_no_luck() {
     }
 }
 
-fn block(state: BlockState) -> BlockRow {
+pub(super) fn block(state: BlockState) -> BlockRow {
     BlockRow {
         hash: HeaderHash::from_bytes([2; 32]),
         height: 101,

@@ -21,14 +21,14 @@ use crate::connections::ConnectionLimits;
 mod known_sessions;
 
 /// A server on a port of its own, in a thread of its own.
-struct Running {
-    address: SocketAddr,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
     handle: ServerHandle,
     thread: JoinHandle<()>,
 }
 
 /// Connections as many as a test may want.
-fn limits() -> ServerLimits {
+pub(super) fn limits() -> ServerLimits {
     ServerLimits {
         workers: 1,
         keep_alive: Duration::from_secs(75),
@@ -53,7 +53,7 @@ fn serve_with(limits: ServerLimits) -> Running {
     serve_world(limits, World::new)
 }
 
-fn serve_world(limits: ServerLimits, world: fn() -> World) -> Running {
+pub(super) fn serve_world(limits: ServerLimits, world: fn() -> World) -> Running {
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
@@ -83,7 +83,7 @@ impl Running {
         String::from_utf8(answer).unwrap()
     }
 
-    fn stop(self) {
+    pub(super) fn stop(self) {
         let _stopped = self.handle.stop(false);
         self.thread.join().unwrap();
     }

@@ -15,6 +15,7 @@ use dwarves_ports::store::{
     RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
     Written,
 };
+use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
@@ -29,6 +30,10 @@ pub(super) struct ReadStore {
     /// The same minutes for everybody.
     pub(super) history: Vec<HistoryStep>,
     pub(super) lives: Vec<LifeRow>,
+    pub(super) shares: Vec<ShareDetails>,
+    pub(super) block_details: Vec<BlockDetails>,
+    pub(super) found_ends: Vec<Units>,
+    pub(super) all_payouts: Vec<PayoutRow>,
     pub(super) found: u64,
     pub(super) units: Units,
     pub(super) failure: Option<StoreErrorKind>,
@@ -100,11 +105,12 @@ impl Store for ReadStore {
     }
 
     fn block_before(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
-        self.never()
+        self.answer(self.blocks.first().cloned())
     }
 
-    fn block(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
-        self.never()
+    fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
+        let row = self.blocks.iter().find(|row| row.hash == hash).cloned();
+        Box::pin(std::future::ready(Ok(row)))
     }
 
     fn template(&self, _: TemplateId) -> StoreFuture<Option<TemplateRow>> {
@@ -194,6 +200,31 @@ impl Store for ReadStore {
         let is_known = !matches!(&question.of, HistoryOf::Worker(_, name) if name.as_str() != "rig1");
         let lives = self.lives.clone();
         self.answer(is_known.then_some(History { begins, steps, lives }))
+    }
+
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
+        let share = self.shares.iter().find(|share| share.sequence == sequence);
+        self.answer(share.cloned())
+    }
+
+    fn block_details(&self, hash: HeaderHash, _: u32) -> StoreFuture<Option<BlockDetails>> {
+        let details = self.block_details.iter();
+        let found = details.clone().find(|details| details.block.hash == hash);
+        self.answer(found.cloned())
+    }
+
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
+        self.answer(self.found_ends.iter().copied().take(limit as usize).collect())
+    }
+
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
+        self.page(&self.all_payouts, page)
+    }
+
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
+        let is_it = |payout: &&Payout| payout.signed.as_ref().is_some_and(|signed| signed.txid == txid);
+        let found = self.all_payouts.iter().map(|row| &row.payout).find(is_it);
+        self.answer(found.cloned())
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

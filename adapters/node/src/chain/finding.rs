@@ -76,12 +76,13 @@ impl Finding {
     }
 
     /// As others see it.
-    pub(super) fn standing(self, node: &str) -> NodeStanding {
+    pub(super) fn standing(self, node: &str, is_used: bool) -> NodeStanding {
         NodeStanding {
             name: node.to_owned(),
             verdict: self.verdict(),
             why: self.why,
             height: self.height,
+            is_used,
         }
     }
 }

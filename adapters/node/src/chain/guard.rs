@@ -241,7 +241,7 @@ pub(super) async fn look_once(
     }
     compare(nodes, &mut findings, settings.fork_depth).await;
     let told = nodes.iter().zip(findings);
-    told.map(|(node, finding)| finding.map(|finding| finding.standing(node.name())))
+    told.map(|(node, finding)| finding.map(|finding| finding.standing(node.name(), false)))
         .collect()
 }
 
@@ -331,8 +331,13 @@ impl Engine {
     /// Tells those who hold work and money.
     fn tell_standing(&self) {
         let found = |node: &Rc<Node>| node.heard(|heard| heard.finding.clone()).unwrap_or_default();
-        let working = self.in_order_of_work().first().map(found);
-        let nodes = self.nodes.iter().map(|node| found(node).standing(node.name()));
+        let order = self.in_order_of_work();
+        let working = order.first().map(found);
+        let is_used = |node: &Rc<Node>| order.first().is_some_and(|first| Rc::ptr_eq(first, node));
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| found(node).standing(node.name(), is_used(node)));
         let troubles = self.nodes.iter().filter_map(|node| {
             let finding = found(node);
             let is_trouble = finding.evidence.is_trouble();

@@ -8,6 +8,7 @@ use super::error::Outcome;
 
 pub(super) mod blocks;
 pub(super) mod credits;
+pub(super) mod details;
 pub(super) mod money;
 pub(super) mod payouts;
 pub(super) mod recent;

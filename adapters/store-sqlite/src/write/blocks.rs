@@ -83,6 +83,7 @@ impl Transaction<'_> {
         at: Timestamp,
         block: Option<&FoundBlock>,
     ) -> Outcome<()> {
+        self.note_state(hash, state, Some(at))?;
         let changed = self
             .statement("UPDATE blocks SET state = ?2, confirmations = ?3 WHERE hash = ?1")?
             .execute(params![hash.as_bytes(), state.name(), confirmations])?;
@@ -179,6 +180,7 @@ impl Transaction<'_> {
             .transpose()?;
         if let Some(known) = known {
             if known.recovered() != known {
+                self.note_state(hash, known.recovered(), None)?;
                 self.statement("UPDATE blocks SET state = ?2 WHERE hash = ?1")?
                     .execute(params![hash.as_bytes(), known.recovered().name()])?;
             }
@@ -223,6 +225,22 @@ impl Transaction<'_> {
             units(effort),
             new.block.bytes,
         ])?;
+        self.statement("INSERT INTO block_states (block, state, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![
+                new.hash.as_bytes(),
+                new.state.name(),
+                new.found_at.millis(),
+            ])?;
+        Ok(())
+    }
+
+    /// Keeps that a known block comes into another state.
+    fn note_state(&self, hash: &HeaderHash, state: BlockState, at: Option<Timestamp>) -> Outcome<()> {
+        self.statement(
+            "INSERT INTO block_states (block, state, at)
+             SELECT hash, ?2, ?3 FROM blocks WHERE hash = ?1 AND state <> ?2",
+        )?
+        .execute(params![hash.as_bytes(), state.name(), at.map(Timestamp::millis)])?;
         Ok(())
     }
 

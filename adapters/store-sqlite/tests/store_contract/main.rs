@@ -19,6 +19,7 @@ use dwarves_ports::store::{
 use dwarves_store_sqlite::{InlineStore, OpenError, SqliteOptions, SqliteStore};
 use dwarves_testkit::contract::Backend;
 
+mod backing_up;
 mod in_memory;
 mod killing;
 mod migrating;

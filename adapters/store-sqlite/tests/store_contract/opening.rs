@@ -66,11 +66,11 @@ fn a_newer_schema_a_foreign_database_and_a_broken_file_are_refused_untouched() {
     let backend = OnDisk::fresh();
     drop(open(&backend.path()));
     let sqlite = rusqlite::Connection::open(backend.path()).unwrap();
-    sqlite.pragma_update(None, "user_version", 999).unwrap();
+    sqlite.pragma_update(None, "user_version", 9_999).unwrap();
     drop(sqlite);
     let error = refused(&backend.path());
     assert!(
-        matches!(error, OpenError::NewerSchema { found: 999, .. }),
+        matches!(error, OpenError::NewerSchema { found: 9_999, .. }),
         "{error}"
     );
     assert!(error.to_string().contains("newer program"));

@@ -130,6 +130,9 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     }
     for n in 0..history.shares + 3 {
         same(stores, "block", |s| s.block(hash(n))).await?;
+        let of_block = |s: &SharedStore| s.block_details(hash(n), 100);
+        same(stores, "block_details", of_block).await?;
+        same(stores, "share", |s| s.share(Sequence::new(n))).await?;
         same(stores, "block_before", |s| s.block_before(hash(n))).await?;
         same(stores, "block_credits", |s| s.block_credits(hash(n))).await?;
         same(stores, "owner_of", |s| s.owner_of(ExtraNonce::new(n << 32))).await?;
@@ -153,6 +156,12 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     same(stores, "settings", |s| s.settings()).await?;
     let txids: Vec<_> = (0..=255).map(|byte| Txid::from_bytes([byte; 32])).collect();
     same(stores, "known_txids", |s| s.known_txids(txids.clone())).await?;
+    for txid in &txids {
+        same(stores, "payout_of", |s| s.payout_of(*txid)).await?;
+    }
+    for limit in [0, 2, 100] {
+        same(stores, "found_ends", |s| s.found_ends(limit)).await?;
+    }
     for id in 0..=history.payout + 1 {
         same(stores, "payout", |s| s.payout(PayoutId::new(id))).await?;
     }
@@ -162,6 +171,7 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     for page in pages() {
         same(stores, "blocks", |s| s.blocks(page)).await?;
         same(stores, "rounds", |s| s.rounds(page)).await?;
+        same(stores, "payouts", |s| s.payouts(page)).await?;
         same(stores, "audit", |s| s.audit(page)).await?;
     }
     let all = (at(-100_000), at(100_000_000));

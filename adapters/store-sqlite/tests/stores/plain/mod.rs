@@ -9,6 +9,7 @@
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
 //! | `questions` | the reads |
+//! | `details` | what is read of one block, payout or share |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +26,10 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
 use dwarves_ports::store::{History, HistoryQuestion, Store, StoreError, StoreFuture, Write, Written};
 
+mod details;
 mod history;
 mod money;
 mod payouts;
@@ -196,6 +199,26 @@ impl Store for PlainStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         ready(Ok(self.state.borrow().history(&question)))
+    }
+
+    fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
+        ready(Ok(self.state.borrow().share(sequence)))
+    }
+
+    fn block_details(&self, hash: HeaderHash, beginning: u32) -> StoreFuture<Option<BlockDetails>> {
+        ready(Ok(self.state.borrow().block_details(hash, beginning)))
+    }
+
+    fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
+        ready(Ok(self.state.borrow().found_ends(limit)))
+    }
+
+    fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
+        ready(Ok(self.state.borrow().payouts(page)))
+    }
+
+    fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
+        ready(Ok(self.state.borrow().payout_of(&txid)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -53,6 +53,8 @@ impl State {
             }
             return;
         }
+        self.rest
+            .begin_block(share.hash, BlockState::Submitted, share.received_at);
         self.rest.blocks.push(BlockRow {
             hash: share.hash,
             height: block.height,
@@ -102,6 +104,7 @@ impl State {
     ) {
         let (sequence, total) = (self.rest.last_share(), self.rest.total);
         let effort = self.effort(sequence, hash, total);
+        self.rest.begin_block(hash, state, found_at);
         self.rest.blocks.push(BlockRow {
             hash,
             height: block.height,
@@ -132,6 +135,10 @@ impl State {
         block: Option<&FoundBlock>,
     ) -> Result<(), StoreError> {
         if let Some(known) = self.rest.blocks.iter_mut().find(|b| b.hash == hash) {
+            if known.state != state {
+                let states = self.rest.block_states.entry(hash).or_default();
+                states.push((state, Some(at)));
+            }
             known.state = state;
             known.confirmations = confirmations;
             if !state.needs_bytes() {
@@ -154,6 +161,10 @@ impl State {
         found_at: Timestamp,
     ) -> Result<(), StoreError> {
         if let Some(known) = self.rest.blocks.iter_mut().find(|b| b.hash == hash) {
+            if known.state.recovered() != known.state {
+                let states = self.rest.block_states.entry(hash).or_default();
+                states.push((known.state.recovered(), None));
+            }
             known.state = known.state.recovered();
             return Ok(());
         }
@@ -162,6 +173,7 @@ impl State {
                 "block {hash} was found at a place that is not there"
             )));
         }
+        self.rest.begin_block(hash, BlockState::Immature, found_at);
         self.rest.blocks.push(BlockRow {
             hash,
             height: block.height,
@@ -287,6 +299,12 @@ impl State {
 }
 
 impl Rest {
+    /// Keeps the state in which a block is stored first.
+    fn begin_block(&mut self, hash: HeaderHash, state: BlockState, at: Timestamp) {
+        let states = self.block_states.entry(hash).or_default();
+        states.push((state, Some(at)));
+    }
+
     /// What blocks and emissions brought.
     pub(super) fn income(&self) -> Income {
         let mut income = Income::default();

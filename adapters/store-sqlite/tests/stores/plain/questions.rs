@@ -47,7 +47,7 @@ fn numbered<T>(rows: &[T]) -> impl DoubleEndedIterator<Item = (Cursor, &T)> {
 }
 
 impl State {
-    fn hotkey_of(&self, share: &StoredShare) -> Hotkey {
+    pub(super) fn hotkey_of(&self, share: &StoredShare) -> Hotkey {
         let id = &share.row.worker;
         let known = self.rest.workers.get(id).map(|(row, _)| row.hotkey);
         let gone = || self.rest.workers_gone.get(id).map(|(of, _)| *of);

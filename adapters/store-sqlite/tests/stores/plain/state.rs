@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::ledger::Balances;
 use dwarves_domain::payouts::Payout;
 use dwarves_domain::target::CompactTarget;
@@ -15,7 +15,7 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
-use dwarves_ports::store::{LifeRow, StoreError, StoreErrorKind, Write, Written};
+use dwarves_ports::store::{BlockState, LifeRow, StoreError, StoreErrorKind, Write, Written};
 
 /// All that the plain store holds.
 #[derive(Clone, Default)]
@@ -86,6 +86,8 @@ pub(super) struct Rest {
     pub(super) miners: BTreeMap<Hotkey, (Timestamp, Option<String>)>,
     pub(super) bans: BTreeMap<Hotkey, BanRow>,
     pub(super) workers: BTreeMap<WorkerId, (WorkerRow, CounterRow)>,
+    /// The names of all workers that there ever were.
+    pub(super) names: BTreeMap<WorkerId, WorkerName>,
     pub(super) next_worker: Option<WorkerId>,
     /// Workers that were taken out, and the last share before that.
     pub(super) workers_gone: BTreeMap<WorkerId, (Hotkey, Sequence)>,
@@ -103,6 +105,8 @@ pub(super) struct Rest {
     /// Templates before this one are retired.
     pub(super) live_from: Option<TemplateId>,
     pub(super) blocks: Vec<BlockRow>,
+    /// The states that each went through.
+    pub(super) block_states: BTreeMap<HeaderHash, Vec<(BlockState, Option<Timestamp>)>>,
     pub(super) rounds: Vec<StoredRound>,
     pub(super) credits: Vec<CreditRow>,
     pub(super) settled: BTreeMap<HeaderHash, BlockCredits>,

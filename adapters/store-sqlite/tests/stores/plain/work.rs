@@ -102,6 +102,7 @@ impl State {
             None => {
                 self.rest.owners.insert(worker.id, worker.hotkey);
                 let counters = CounterRow::default();
+                self.rest.names.insert(worker.id, worker.name.clone());
                 self.rest.workers.insert(worker.id, (worker.clone(), counters));
             }
         }

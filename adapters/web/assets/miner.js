@@ -1,0 +1,270 @@
+// A miner as its page and its watchers see it.
+
+import { ask, part } from "./api.js";
+import { HashrateChart } from "./chart.js";
+import { Section, append, copyLine, el, facts, figure, hashrate, link, main, money, name, replace, setTitle, state, time, trouble } from "./dom.js";
+import * as format from "./format.js";
+import { block, hashrateTiles, payout, payoutState, progress, round, shortHashrate, tile, verdicts } from "./figures.js";
+import { begin } from "./shell.js";
+import { PagedTable, Table } from "./table.js";
+import { CREDIT_KINDS, WAITS } from "./words.js";
+
+/** @typedef {import("./dom.js").Child} Child */
+
+/** A worker that had no share for so long is shown as quiet. */
+const QUIET_SECS = 600;
+
+/** Names of the periods of earnings. @type {Record<string, string>} */
+const PERIODS = { yesterday: "Yesterday", "7_days": "Last 7 days", "30_days": "Last 30 days" };
+
+/** Shows a miner. @param {string} id A hotkey, or a payout address. @param {{isWatched?: boolean}} [how] */
+export function showMiner(id, how = {}) {
+  const path = `/v1/miners/${part(id)}`;
+  const page = main("Miner");
+  const who = el("p", { class: "lead" }, copyLine(id, "miner"));
+  const notes = el("div", {});
+  const tiles = el("dl", { class: "tiles" });
+  const grid = el("div", { class: "grid" });
+  const history = new Section("Hashrate", { wide: true });
+  const workersCard = new Section("Workers", { wide: true });
+  const nextCard = new Section("Next payout");
+  const balancesCard = new Section("Balances");
+  const windowCard = new Section("Place in the reward window");
+  const sharesCard = new Section("Shares");
+  const earningsCard = new Section("Earned beside expected", { wide: true, note: "Expected is what this work brings on average. Blocks come by luck, so what was earned differs; in two of three cases by no more than the spread." });
+  const creditsCard = new Section("Credits", { wide: true });
+  const payoutsCard = new Section("Payouts", { wide: true });
+  page.append(who, notes, tiles, grid);
+
+  const chart = new HashrateChart(`${path}/history`, "miner's hashrate");
+  const workers = new Table({
+    caption: "Workers",
+    empty: "No worker yet.",
+    rowId: (row) => row.name,
+    columns: [
+      { title: "Worker", by: (row) => row.name, cell: (row) => link(`/miners/${part(id)}/workers/${part(row.name)}`, row.name) },
+      { title: "Hashrate", figures: true, by: (row) => shortHashrate(row), cell: (row) => hashrate(shortHashrate(row), row.hashrates?.[0]?.error) },
+      { title: "Last share", by: (row) => row.last_share_at, cell: (row) => lastShare(row.last_share_at) },
+      { title: "Difficulty", figures: true, by: (row) => row.share_difficulty, cell: (row) => figure(row.share_difficulty, format.difficulty(row.share_difficulty)), hint: "Of its next job" },
+      { title: "Accepted", figures: true, by: (row) => row.shares, cell: (row) => figure(row.shares, format.count(row.shares)) },
+      { title: "Refused", figures: true, by: (row) => refusedOf(row), cell: (row) => (row.rejected ? refusedShare(row) : el("span", { class: "quiet" }, "–")) },
+    ],
+  });
+  const earnings = new Table({
+    caption: "Earned beside expected",
+    empty: "Nothing yet.",
+    rowId: (row) => row.name,
+    columns: [
+      { title: "Period", cell: (row) => el("span", { title: `${format.localTime(new Date(row.from))} to ${format.localTime(new Date(row.to))}` }, PERIODS[row.name] ?? row.name) },
+      { title: "Earned", figures: true, cell: (row) => money(row.earned_sats) },
+      { title: "Expected", figures: true, cell: (row) => money(row.expected_sats) },
+      { title: "Spread", figures: true, cell: (row) => el("span", {}, "± ", money(row.spread_sats)) },
+      { title: "Earned of expected", figures: true, cell: (row) => (Number(row.expected_sats) > 0 ? format.percent(Number(row.earned_sats) / Number(row.expected_sats), 0) : "–") },
+      { title: "Blocks", figures: true, wide: true, cell: (row) => figure(row.blocks, format.count(row.blocks)), hint: "Blocks that the pool found" },
+      { title: "Expected", figures: true, wide: true, cell: (row) => figure(row.expected_blocks, format.significant(row.expected_blocks)), hint: "Blocks to be expected of the pool's work" },
+    ],
+  });
+  const credits = new PagedTable(
+    {
+      caption: "Credits",
+      rowId: (row) => `${row.round_id}-${row.kind}-${row.block ?? ""}`,
+      empty: "No credit yet. A round that closes after a block credits the work in its window.",
+      columns: [
+        { title: "Round", figures: true, by: (row) => row.round_id, cell: (row) => round(row.round_id) },
+        { title: "Closed", by: (row) => row.closed_at, cell: (row) => time(row.closed_at) },
+        { title: "Work", figures: true, by: (row) => Number(row.units), cell: (row) => figure(row.units, format.significant(Number(row.units), 5), `${row.units} units; one unit is the work of a block`) },
+        { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
+        { title: "Entry", wide: true, by: (row) => row.kind, cell: (row) => state(CREDIT_KINDS[row.kind]?.word ?? row.kind, CREDIT_KINDS[row.kind]?.tone ?? "plain") },
+        { title: "Block", wide: true, cell: (row) => (row.block ? block(row.block) : el("span", { class: "quiet" }, "several")) },
+        { title: "", cell: (row) => link(`/miners/${part(id)}/rounds/${part(row.round_id)}`, "Why this amount") },
+      ],
+    },
+    `${path}/credits`,
+    "credits",
+    { limit: 10, id: (row) => `${row.round_id}-${row.kind}-${row.block ?? ""}` },
+  );
+  const payouts = new PagedTable(
+    {
+      caption: "Payouts",
+      rowId: (row) => String(row.payout_id),
+      empty: "No payout yet. A balance is paid once it is payable and has reached the threshold.",
+      columns: [
+        { title: "Payout", figures: true, by: (row) => row.payout_id, cell: (row) => `#${row.payout_id}` },
+        { title: "State", by: (row) => row.state, cell: (row) => el("span", {}, payoutState(row.state), row.note ? el("small", {}, ` ${row.note}`) : null) },
+        { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
+        { title: "Fee", figures: true, wide: true, by: (row) => row.fee_sats, cell: (row) => money(row.fee_sats), hint: "Of the network, as far as the miner bears it" },
+        { title: "Transaction", cell: (row) => payout(row.txid) },
+        { title: "Depth", figures: true, by: (row) => row.confirmations, cell: (row) => figure(row.confirmations, format.count(row.confirmations)) },
+        { title: "Set aside", wide: true, by: (row) => row.reserved_at, cell: (row) => time(row.reserved_at) },
+        { title: "Sent", wide: true, by: (row) => row.sent_at, cell: (row) => time(row.sent_at) },
+      ],
+    },
+    `${path}/payouts`,
+    "payouts",
+    { limit: 10, id: (row) => String(row.payout_id) },
+  );
+
+  /** @param {any} miner */
+  function show(miner) {
+    setTitle(`Miner ${format.shortened(id)}`);
+    if (!history.element.isConnected) {
+      grid.append(history.element, workersCard.element, nextCard.element, balancesCard.element, windowCard.element, sharesCard.element, earningsCard.element, creditsCard.element, payoutsCard.element);
+    }
+    const hidden = new Set(miner.hidden ?? []);
+    const last = newestShare(miner.workers ?? []);
+    replace(notes, [
+      how.isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null,
+      miner.payout_address === null && !hidden.has("payout_address") ? el("p", { class: "note wait" }, WAITS["no_address"] ?? "") : null,
+    ]);
+    replace(tiles, [
+      ...hashrateTiles(miner),
+      tile("Last share", last ? time(last, { ago: true }) : "none yet", miner.workers ? `${format.count(miner.workers.filter((/** @type {any} */ one) => isActive(one.last_share_at)).length)} of ${format.count(miner.workers.length)} workers active` : null),
+      ...(miner.balance_sats ? [tile("Payable", money(miner.balance_sats.payable))] : []),
+    ]);
+    if (miner.workers) workersCard.show(workers.show(miner.workers));
+    else workersCard.show(hiddenNote("worker names"));
+    sharesCard.show(verdicts(miner.shares, true));
+    showMoney(miner);
+    showWindow(miner);
+  }
+
+  /** @param {any} miner */
+  function showMoney(miner) {
+    if (!miner.balance_sats) {
+      balancesCard.show(hiddenNote("balances"));
+      nextCard.show(hiddenNote("what is due"));
+      return;
+    }
+    const { immature, payable, in_flight: inFlight, paid } = miner.balance_sats;
+    const earned = [immature, payable, inFlight, paid].reduce((sum, sats) => sum + BigInt(sats), 0n);
+    balancesCard.show(
+      facts([
+        [hinted("Immature", "Credited for blocks that are not deep enough to be spent"), money(immature)],
+        [hinted("Payable", "Waiting to be paid out"), money(payable)],
+        [hinted("In flight", "In a payout that is under way"), money(inFlight)],
+        [hinted("Paid", "Paid and deep on the chain"), money(paid)],
+        ["Earned in all", money(earned)],
+        ["Paid to", miner.payout_address ? el("span", { class: "mono" }, miner.payout_address) : "no address yet"],
+      ]),
+    );
+    const next = miner.next_payout;
+    const threshold = next?.threshold_sats ?? miner.payout_threshold_sats;
+    const held = miner.payout_held;
+    const reached = threshold ? Number(payable) / Number(threshold) : null;
+    nextCard.show(
+      reached === null ? null : progress(reached, "Payable, of the threshold"),
+      facts([
+        ["Payable", money(payable)],
+        threshold === undefined || threshold === null ? null : ["Paid from", money(threshold)],
+        next?.per_day_sats === undefined || next.per_day_sats === null ? null : ["Grows by", el("span", {}, money(next.per_day_sats), " a day or so")],
+        next ? ["Due", due(next, reached)] : null,
+      ]),
+      held ? el("p", { class: "note wait" }, el("strong", {}, money(held.amount_sats)), ` waits: ${WAITS[held.reason] ?? held.detail}`) : null,
+    );
+  }
+
+  /** @param {any} miner */
+  function showWindow(miner) {
+    const { performance, window } = miner;
+    if (!performance && !window) {
+      windowCard.show(hiddenNote("its place in the window"));
+      return;
+    }
+    const units = window?.units ?? performance.units;
+    const of = window?.of_units ?? performance.window_units;
+    const share = window?.share ?? (Number(of) > 0 ? Number(units) / Number(of) : 0);
+    const record = miner.blocks;
+    windowCard.show(
+      facts([
+        [hinted("Its work in the window", "One unit is the work of a block"), figure(units, `${format.significant(Number(units), 5)} of ${format.significant(Number(of), 5)} units`, `${units} of ${of}`)],
+        ["A block now would bring it", figure(share, `${format.percent(share, 2)} of the reward`)],
+        window?.leaves_at ? ["In the window until about", time(window.leaves_at)] : null,
+        record ? ["Blocks found", el("span", {}, figure(record.found, format.count(record.found)), el("span", { class: "quiet" }, ` of ${format.significant(record.expected)} to be expected`))] : null,
+        miner.registered_at ? ["Registered", time(miner.registered_at)] : null,
+      ]),
+      progress(share, "Its part of the window"),
+    );
+  }
+
+  void begin({
+    topics: ["block", "round", "payout"],
+    miner: id,
+    refresh: async () => {
+      let miner;
+      try {
+        miner = await ask(path);
+      } catch (error) {
+        const refusal = /** @type {import("./api.js").Refusal} */ (error);
+        if (refusal.status === 0) throw error;
+        grid.replaceChildren();
+        const help = refusal.code === "miner_unknown" ? [el("p", {}, "A miner is here from its first share on. It is named by its hotkey, or by the payout address with which it logs in."), el("p", {}, link("/#connect", "How to connect"))] : [];
+        replace(tiles, []);
+        grid.append(el("div", { class: "card wide" }, trouble(error, "this miner"), ...help));
+        return;
+      }
+      show(miner);
+      await Promise.all([
+        fill(history, "its hashrate over time", async () => {
+          await chart.refresh();
+          if (!chart.element.isConnected) history.show(chart.element);
+        }),
+        fill(earningsCard, "what was to be expected", async () => earningsCard.show(earnings.show((await ask(`${path}/earnings`)).periods))),
+        fill(creditsCard, "its credits", async () => {
+          await credits.refresh();
+          if (!credits.element.isConnected) creditsCard.show(credits.element);
+        }),
+        fill(payoutsCard, "its payouts", async () => {
+          await payouts.refresh();
+          if (!payouts.element.isConnected) payoutsCard.show(payouts.element);
+        }),
+      ]);
+    },
+  });
+}
+
+/** Shows a part, or that it is not told. @param {Section} section @param {string} what @param {() => Promise<unknown>} read */
+export async function fill(section, what, read) {
+  try {
+    await read();
+  } catch (error) {
+    if (/** @type {{status?: number}} */ (error).status === 0) throw error;
+    section.refuse(error, what);
+  }
+}
+
+/** @param {string} what */
+const hiddenNote = (what) => el("p", { class: "empty" }, `Only the owner and the operator see ${what}.`);
+
+/** @param {string} text @param {string} hint */
+const hinted = (text, hint) => el("span", { title: hint }, text);
+
+/** @param {any[]} workers */
+const newestShare = (workers) => workers.map((worker) => worker.last_share_at).filter((at) => at !== null).sort().at(-1) ?? null;
+
+/** @param {string | null} at */
+const isActive = (at) => at !== null && Date.now() - Date.parse(at) < QUIET_SECS * 1000;
+
+/** @param {string | null} at */
+export function lastShare(at) {
+  if (at === null) return el("span", { class: "quiet" }, "none yet");
+  return el("span", {}, time(at, { ago: true }), isActive(at) ? null : [" ", state("quiet", "wait", "No share for ten minutes")].map((one) => (typeof one === "string" ? document.createTextNode(one) : one))[1]);
+}
+
+/** @param {any} worker */
+const refusedOf = (worker) => Object.values(worker.rejected ?? {}).reduce((sum, n) => sum + Number(n), 0);
+
+/** @param {any} worker */
+function refusedShare(worker) {
+  const refused = refusedOf(worker);
+  const all = refused + worker.shares;
+  return el("span", {}, figure(refused, format.count(refused)), el("small", {}, ` ${format.percent(all === 0 ? 0 : refused / all, 1)}`));
+}
+
+/** @param {any} next @param {number | null} reached */
+function due(next, reached) {
+  if (next.due_at) return time(next.due_at, { ago: true });
+  if (reached !== null && reached >= 1) return "with the next payout";
+  return el("span", { class: "quiet" }, "not to be told yet");
+}
+
+export { append, name };

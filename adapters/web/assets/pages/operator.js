@@ -1,0 +1,447 @@
+// The operator's page: how every part is, what hinders it, and the orders that an operator gives.
+
+import { ask } from "../api.js";
+import { Section, append, el, facts, figure, main, money, name, replace, state, time, trouble } from "../dom.js";
+import * as format from "../format.js";
+import { miner, payoutState } from "../figures.js";
+import { begin } from "../shell.js";
+import { PagedTable, Table } from "../table.js";
+import { POOL_STATES, VERDICTS } from "../words.js";
+
+/** @typedef {import("../dom.js").Child} Child */
+
+const page = main("Operator");
+const notes = el("div", { "aria-live": "polite" });
+const grid = el("div", { class: "grid" });
+page.append(notes, grid);
+
+/** What every change carries; null while nobody is logged in. @type {string | null} */
+let csrf = null;
+
+const stateCard = new Section("State");
+const hindrancesCard = new Section("What hinders it");
+const booksCard = new Section("Books", { note: "Assets and liabilities have to be equal, to the last sat." });
+const commitCard = new Section("Ledger");
+const payoutsCard = new Section("Payouts", { wide: true });
+const nodesCard = new Section("Nodes", { wide: true });
+const actorsCard = new Section("Parts", { wide: true, note: "How many messages wait for each part, and how many may." });
+const ordersCard = new Section("Orders", { wide: true });
+const bansCard = new Section("Bans", { wide: true });
+const auditCard = new Section("Audit trail", { wide: true, note: "Every order that was given, and what came of it." });
+const sections = [stateCard, hindrancesCard, booksCard, commitCard, payoutsCard, ordersCard, nodesCard, actorsCard, bansCard, auditCard];
+
+/** Sends an order. @param {string} actor @param {string} message @param {Record<string, unknown>} [fields] */
+function order(actor, message, fields = {}) {
+  return ask("/v1/admin/control", { method: "POST", body: { actor, message, ...fields }, headers: { "x-csrf-token": csrf ?? "" } });
+}
+
+/** Says what came of something. @param {"good" | "bad"} tone @param {...Child} children */
+function say(tone, ...children) {
+  notes.replaceChildren(el("p", { class: `note ${tone}`, role: tone === "bad" ? "alert" : null }, ...children));
+}
+
+/** Gives an order, says what came of it, and shows the new state. @param {string} words @param {() => Promise<any>} give */
+async function give(words, give) {
+  try {
+    const answer = await give();
+    const isSaved = answer?.saved !== false;
+    say("good", `${words}: done.${isSaved ? "" : " It holds, but could not be stored yet: the ledger cannot be written."}`);
+    await refresh();
+  } catch (error) {
+    if (isLoggedOut(error)) showLogin("You have been logged out.");
+    else say("bad", `${words}: ${/** @type {Error} */ (error).message}`);
+  }
+}
+
+/** @param {unknown} error */
+const isLoggedOut = (error) => [401].includes(/** @type {{status?: number}} */ (error).status ?? 0);
+
+/** Asks before something that cannot be taken back. @param {string} title @param {Child[]} body @param {string} yes
+ * @returns {Promise<boolean>} */
+function confirm(title, body, yes) {
+  return new Promise((resolve) => {
+    const agreed = el("button", { type: "button", class: "main" }, yes);
+    const refused = el("button", { type: "button" }, "Cancel");
+    const dialog = el("dialog", { "aria-labelledby": "dialog-title" }, el("h2", { id: "dialog-title" }, title), el("div", { class: "body" }, ...body), el("p", { class: "row" }, agreed, refused));
+    const end = (/** @type {boolean} */ answer) => {
+      dialog.close();
+      dialog.remove();
+      resolve(answer);
+    };
+    agreed.addEventListener("click", () => end(true));
+    refused.addEventListener("click", () => end(false));
+    dialog.addEventListener("cancel", () => end(false));
+    document.body.append(dialog);
+    dialog.showModal();
+    refused.focus();
+  });
+}
+
+/** @param {string} [why] */
+function showLogin(why) {
+  csrf = null;
+  const token = el("input", { id: "token", type: "password", autocomplete: "current-password", required: true, spellcheck: "false" });
+  const form = el(
+    "form",
+    { class: "login" },
+    why ? el("p", { class: "note" }, why) : null,
+    el("p", {}, "The admin token is in ", el("code", {}, "admin.token"), " in the pool's data directory. It is entered once; this browser then keeps a cookie that no script can read."),
+    el("label", { for: "token" }, "Admin token"),
+    token,
+    el("p", {}, el("button", { type: "submit", class: "main" }, "Log in")),
+  );
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const session = await ask("/v1/admin/session", { method: "POST", body: { token: token.value } });
+      csrf = session.csrf;
+      notes.replaceChildren();
+      grid.replaceChildren();
+      await refresh();
+    } catch (error) {
+      const refusal = /** @type {import("../api.js").Refusal} */ (error);
+      say("bad", refusal.status === 401 ? "This is not the admin token." : refusal.message);
+      token.select();
+    }
+  });
+  grid.replaceChildren(el("section", { class: "card wide", "aria-labelledby": "login-heading" }, el("h2", { id: "login-heading" }, "Log in"), el("div", { class: "body" }, form)));
+}
+
+/** @param {any} told */
+function showState(told) {
+  const words = POOL_STATES[told.pool_state];
+  const isRunning = told.pool_state === "running";
+  stateCard.show(
+    facts([
+      ["Pool", state(told.pool_state, words?.tone ?? "plain", words?.means)],
+      told.started_at ? ["Started", time(told.started_at, { ago: true })] : null,
+      ["Registration", told.settings?.registration_open === false ? "closed" : "open"],
+      ["Last backup", told.backup?.last_at ? time(told.backup.last_at, { ago: true }) : state("none is known", "wait", "dwarves backup FILE makes one while the pool runs")],
+    ]),
+    el(
+      "p",
+      { class: "row" },
+      isRunning
+        ? orderButton("Pause the pool", "pool_manager", "pause", {}, "Miners get no work until you resume it. Shares that are on their way are refused.")
+        : orderButton("Resume the pool", "pool_manager", "resume"),
+      logoutButton(),
+    ),
+  );
+}
+
+/** A button that gives an order; if `warning` is there, after it was confirmed. @param {string} words @param {string} actor
+ * @param {string} message @param {Record<string, unknown>} [fields] @param {string} [warning] */
+function orderButton(words, actor, message, fields = {}, warning) {
+  const button = el("button", { type: "button", class: warning ? "danger" : null }, words);
+  button.addEventListener("click", async () => {
+    if (warning && !(await confirm(`${words}?`, [el("p", {}, warning)], words))) return;
+    await give(words, () => order(actor, message, fields));
+  });
+  return button;
+}
+
+function logoutButton() {
+  const button = el("button", { type: "button" }, "Log out");
+  button.addEventListener("click", async () => {
+    try {
+      await ask("/v1/admin/session", { method: "DELETE", headers: { "x-csrf-token": csrf ?? "" } });
+    } catch (error) {
+      if (!isLoggedOut(error)) return say("bad", /** @type {Error} */ (error).message);
+    }
+    showLogin("You are logged out.");
+  });
+  return button;
+}
+
+/** @param {any[]} hindrances */
+function showHindrances(hindrances) {
+  if (hindrances.length === 0) {
+    hindrancesCard.show(el("p", { class: "note good" }, "Nothing. All parts do what they should."));
+    return;
+  }
+  hindrancesCard.show(
+    ...hindrances.map((one) =>
+      el("div", { class: "way" }, el("h3", {}, state(one.name, "bad"), " ", one.text ?? ""), el("p", {}, one.remedy ?? ""), one.runbook ? el("p", {}, "RUNBOOK.md: ", el("em", {}, one.runbook)) : null),
+    ),
+  );
+}
+
+/** Names as words: `in_flight` is `in flight`. @param {string} text */
+const spoken = (text) => text.replace(/_sats$/, "").replaceAll("_", " ");
+
+/** @param {any} books */
+function showBooks(books) {
+  const side = (/** @type {string} */ title, /** @type {Record<string, any>} */ sums) => {
+    const rows = Object.entries(sums ?? {}).map(([key, sats]) => /** @type {[string, Child]} */ ([spoken(key), money(sats)]));
+    const all = Object.values(sums ?? {}).reduce((sum, sats) => sum + BigInt(sats), 0n);
+    return el("div", {}, el("h3", {}, title), facts([...rows, [el("strong", {}, "In all"), el("strong", {}, money(all))]]));
+  };
+  const isEqual = BigInt(books.difference_sats ?? 0) === 0n;
+  booksCard.show(
+    side("Assets", books.assets),
+    side("Liabilities", books.liabilities),
+    isEqual ? el("p", { class: "note good", id: "difference" }, "Difference: 0 sats.") : el("p", { class: "note bad", role: "alert", id: "difference" }, "Difference: ", money(books.difference_sats), ". See RUNBOOK.md, Conservation."),
+  );
+}
+
+/** @param {any} commit */
+function showCommit(commit) {
+  const rows = Object.entries(commit ?? {}).map(([key, value]) => {
+    const text = typeof value === "number" ? (key.endsWith("_ms") ? `${format.significant(value)} ms` : format.significant(value, 4)) : String(value ?? "–");
+    return /** @type {[string, Child]} */ ([spoken(key.replace(/_ms$/, "")), text]);
+  });
+  commitCard.show(rows.length === 0 ? el("p", { class: "empty" }, "Nothing was committed yet.") : facts(rows), el("p", { class: "lead" }, "How long a commit takes, from the last ones: what shares wait for."));
+}
+
+const actors = new Table({
+  caption: "Parts of the pool",
+  empty: "This pool does not tell how its parts are.",
+  rowId: (row) => row.name,
+  columns: [
+    { title: "Part", by: (row) => row.name, cell: (row) => row.name },
+    { title: "Waiting", figures: true, by: (row) => row.mailbox, cell: (row) => figure(row.mailbox ?? 0, format.count(row.mailbox ?? 0)) },
+    { title: "At most", figures: true, by: (row) => row.mailbox_max, cell: (row) => (row.mailbox_max ? format.count(row.mailbox_max) : "–") },
+    { title: "Full to", figures: true, by: (row) => (row.mailbox ?? 0) / (row.mailbox_max || 1), cell: (row) => (row.mailbox_max ? format.percent((row.mailbox ?? 0) / row.mailbox_max) : "–") },
+  ],
+});
+
+const nodes = new Table({
+  caption: "Nodes",
+  empty: "The pool runs on its own devnet: it has no nodes.",
+  rowId: (row) => row.name,
+  columns: [
+    { title: "Node", cell: (row) => el("span", {}, row.name, row.is_used ? el("small", {}, " in use") : null) },
+    { title: "State", cell: (row) => state(row.state, VERDICTS[row.state]?.tone ?? "plain", VERDICTS[row.state]?.means) },
+    { title: "Height", figures: true, by: (row) => row.height, cell: (row) => (row.height === null || row.height === undefined ? "–" : format.count(row.height)) },
+    { title: "Behind", figures: true, by: (row) => row.behind, cell: (row) => (row.behind === null || row.behind === undefined ? "–" : format.count(row.behind)) },
+    { title: "Tip", wide: true, cell: (row) => (row.tip ? name(row.tip) : "–") },
+    { title: "What is wrong", cell: (row) => row.problem ?? "" },
+  ],
+});
+
+/** @param {any} payouts */
+function showPayouts(payouts) {
+  const troubles = /** @type {any[]} */ (payouts.troubles ?? []);
+  const open = /** @type {any[]} */ (payouts.open ?? []);
+  const holds = /** @type {any[]} */ (payouts.holds ?? []);
+  const rows = open.map((one) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, `#${one.payout ?? one.payout_id ?? one.id}`),
+      el("td", {}, payoutState(one.state)),
+      el("td", { class: "figures" }, one.confirmations ?? 0),
+      el("td", {}, one.txid ? name(one.txid, `/payouts/${one.txid}`) : "not signed yet"),
+    ),
+  );
+  payoutsCard.show(
+    facts([
+      ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
+      holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => (typeof hold === "string" ? hold : (hold.name ?? hold.hold))).join(", "))] : null,
+    ]),
+    ...troubles.map((one) => el("p", { class: "note bad" }, el("strong", {}, one.trouble ?? one.name ?? ""), ` ${one.detail ?? one.text ?? ""} `, one.remedy ? el("span", {}, el("strong", {}, "What to do: "), one.remedy) : null)),
+    open.length === 0
+      ? el("p", { class: "empty" }, "No payout is under way.")
+      : el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
+    el(
+      "p",
+      { class: "row" },
+      payNowButton(),
+      payouts.paused ? orderButton("Resume payouts", "paymaster", "resume") : orderButton("Pause payouts", "paymaster", "pause", {}, "Nothing new is set aside, signed or sent until you resume. What is on its way is followed."),
+      ...holds.map((hold) => {
+        const which = typeof hold === "string" ? hold : (hold.name ?? hold.hold);
+        return ["start", "restored"].includes(which) ? orderButton(`Release the hold ${which}`, "paymaster", "release", { hold: which }, "Payouts go on. Look at RUNBOOK.md, Holds, before you do this.") : null;
+      }),
+    ),
+  );
+}
+
+/** Tells exactly what would be sent, and sends it only if the operator agrees. */
+function payNowButton() {
+  const button = el("button", { type: "button", class: "main" }, "Pay now …");
+  button.addEventListener("click", async () => {
+    let plan;
+    try {
+      plan = await order("paymaster", "pay_now", { dry_run: true });
+    } catch (error) {
+      if (isLoggedOut(error)) showLogin("You have been logged out.");
+      else say("bad", `The dry run: ${/** @type {Error} */ (error).message}`);
+      return;
+    }
+    const listed = /** @type {any[]} */ (plan.miners ?? []);
+    const waiting = /** @type {any[]} */ (plan.waiting ?? []);
+    if (listed.length === 0) {
+      say("good", waiting.length === 0 ? "Nothing is due: no balance has reached its threshold." : `Nothing can be sent now. ${format.count(waiting.length)} balances wait.`, plan.trouble ? ` ${plan.trouble.detail ?? plan.trouble}` : "");
+      return;
+    }
+    const rows = listed.map((one) => el("tr", {}, el("td", {}, miner(one.hotkey)), el("td", {}, el("span", { class: "mono" }, one.address)), el("td", { class: "figures" }, money(one.amount_sats)), el("td", { class: "figures" }, money(one.fee_sats))));
+    const heads = ["Miner", "Address", "Amount", "Fee it bears"].map((title, index) => el("th", { scope: "col", class: index > 1 ? "figures" : null }, title));
+    const isAgreed = await confirm(
+      "Pay these miners now?",
+      [
+        facts([
+          ["Miners", format.count(listed.length)],
+          ["In all", money(plan.total_sats)],
+          ["Fee of the network", el("span", {}, money(plan.fee_sats), ` (borne by the ${plan.fee_payer})`)],
+          ["Size", `${format.count(plan.vbytes)} vbytes, ${format.count(plan.inputs)} inputs`],
+          waiting.length > 0 ? ["Balances that wait", format.count(waiting.length)] : null,
+        ]),
+        el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Whom it pays" }, el("table", {}, el("caption", {}, "Whom it pays"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows))),
+        (plan.holds ?? []).length > 0 ? el("p", { class: "note bad" }, "Payouts are held: this will be refused until the hold is released.") : null,
+      ],
+      `Pay ${format.coins(plan.total_sats)} ${format.coinName()}`,
+    );
+    if (isAgreed) await give("Pay now", () => order("paymaster", "pay_now"));
+  });
+  return button;
+}
+
+/** A form with one field that gives an order. @param {string} words @param {string} label @param {string} id
+ * @param {string | number} value @param {(text: string) => [string, string, Record<string, unknown>]} make @param {string} hint */
+function setting(words, label, id, value, make, hint) {
+  const input = el("input", { id, value, inputmode: "decimal", required: true, "aria-describedby": `${id}-hint` });
+  const form = el("form", {}, el("label", { for: id }, label), input, el("small", { id: `${id}-hint` }, hint), el("div", {}, el("button", { type: "submit" }, words)));
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const [actor, message, fields] = make(input.value.trim());
+    if (await confirm(`${words}?`, [el("p", {}, `${label}: ${value} becomes ${input.value.trim()}.`)], words)) await give(words, () => order(actor, message, fields));
+  });
+  return form;
+}
+
+let ordersShownFor = "";
+
+/** @param {any} settings */
+function showOrders(settings) {
+  // While an operator types, nothing changes under the fingers.
+  const key = JSON.stringify(settings);
+  if (key === ordersShownFor && ordersCard.body.querySelector("form")) return;
+  ordersShownFor = key;
+  const isOpen = settings.registration_open !== false;
+  ordersCard.show(
+    el(
+      "div",
+      { class: "forms" },
+      setting("Set the interval", "Seconds between rounds", "set-interval", settings.run_interval_secs ?? "", (text) => ["reward_distributor", "set_run_interval", { run_interval_secs: Number(text) }], "A round closes so often, if there is something to credit."),
+      setting("Set the fee", "Fee in hundredths of a percent", "set-fee", settings.fee_bps ?? "", (text) => ["reward_distributor", "set_fee", { fee_bps: Number(text) }], "100 is 1 %. It holds for blocks that are found from now on."),
+      setting("Set the threshold", "Payout threshold in sats", "set-threshold", settings.threshold_sats ?? "", (text) => ["paymaster", "set_threshold", { threshold_sats: Number(text) }], "Balances below it are carried over."),
+    ),
+    el(
+      "p",
+      { class: "row" },
+      orderButton("Close a round now", "reward_distributor", "distribute_now"),
+      isOpen ? orderButton("Close registration", "miner_manager", "close_registration", {}, "New miners are refused; those that are registered go on.") : orderButton("Open registration", "miner_manager", "open_registration"),
+      orderButton("Fetch new work", "work_manager", "refresh"),
+    ),
+  );
+}
+
+const bans = new Table({
+  caption: "Banned miners",
+  empty: "Nobody is banned.",
+  rowId: (row) => row.hotkey,
+  columns: [
+    { title: "Miner", cell: (row) => miner(row.hotkey) },
+    { title: "Why", cell: (row) => row.reason },
+    { title: "Until", cell: (row) => (row.until ? time(row.until) : "for good") },
+    { title: "", cell: (row) => orderButton("Lift", "miner_manager", "unban", { hotkey: row.hotkey }) },
+  ],
+});
+const banForm = el(
+  "form",
+  { class: "forms" },
+  el("div", {}, el("label", { for: "ban-hotkey" }, "Hotkey"), el("input", { id: "ban-hotkey", required: true, autocomplete: "off", spellcheck: "false" })),
+  el("div", {}, el("label", { for: "ban-reason" }, "Why"), el("input", { id: "ban-reason", required: true, autocomplete: "off" })),
+  el("div", {}, el("label", { for: "ban-until" }, "Until (empty: for good)"), el("input", { id: "ban-until", type: "datetime-local" })),
+  el("div", {}, el("button", { type: "submit", class: "danger" }, "Ban")),
+);
+banForm.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const field = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (document.getElementById(id));
+  const hotkey = field("ban-hotkey").value.trim();
+  const until = field("ban-until").value;
+  const fields = { hotkey, reason: field("ban-reason").value.trim(), ...(until === "" ? {} : { until: new Date(until).toISOString() }) };
+  if (await confirm("Ban this miner?", [el("p", {}, hotkey), el("p", {}, "Its shares are refused from now on. What it is owed stays its own.")], "Ban")) {
+    await give("Ban", () => order("miner_manager", "ban", fields));
+    banForm.reset();
+  }
+});
+
+const audit = new PagedTable(
+  {
+    caption: "Audit trail",
+    empty: "No order was given yet.",
+    rowId: (row) => String(row.id),
+    columns: [
+      { title: "No.", figures: true, cell: (row) => String(row.id) },
+      { title: "At", cell: (row) => time(row.at) },
+      { title: "Who", cell: (row) => (row.who === "token" ? "token" : name(row.who)) },
+      { title: "Order", cell: (row) => el("span", {}, el("code", {}, `${row.actor} ${row.message}`)) },
+      { title: "Fields", cell: (row) => shortJson(row.fields) },
+      { title: "What came of it", cell: (row) => shortJson(row.outcome) },
+    ],
+  },
+  "/v1/admin/audit",
+  "audit",
+  { limit: 10, id: (row) => String(row.id) },
+);
+
+/** @param {unknown} value */
+function shortJson(value) {
+  const all = JSON.stringify(value, (_key, one) => (typeof one === "bigint" ? one.toString() : one)) ?? "";
+  if (all === "{}" || all === "null") return "";
+  return el("code", { title: all }, all.length > 60 ? `${all.slice(0, 57)}…` : all);
+}
+
+async function refresh() {
+  if (csrf === null) return;
+  let told;
+  try {
+    told = await ask("/v1/admin/state");
+  } catch (error) {
+    if (isLoggedOut(error)) return showLogin("You have been logged out.");
+    throw error;
+  }
+  if (!stateCard.element.isConnected) {
+    grid.replaceChildren();
+    append(grid, sections.map((section) => section.element));
+  }
+  showState(told);
+  showHindrances(told.hindrances ?? []);
+  if (told.books) showBooks(told.books);
+  showCommit(told.commit);
+  showPayouts(told.payouts ?? {});
+  showOrders(told.settings ?? {});
+  nodesCard.show(nodes.show(told.nodes ?? []));
+  actorsCard.show(actors.show(told.actors ?? []));
+  bans.show(told.bans ?? []);
+  if (!banForm.isConnected) bansCard.show(bans.element, el("h3", {}, "Ban a miner"), banForm);
+  await audit.refresh();
+  if (!audit.element.isConnected) auditCard.show(audit.element);
+}
+
+/** Whether this browser is logged in already. */
+async function resume() {
+  try {
+    const session = await ask("/v1/admin/session");
+    csrf = session.csrf ?? null;
+    if (csrf === null) showLogin();
+  } catch (error) {
+    const refusal = /** @type {import("../api.js").Refusal} */ (error);
+    if (refusal.status === 401 || refusal.status === 403) showLogin();
+    else replace(grid, [el("div", { class: "card wide" }, trouble(error, "an operator's page"))]);
+  }
+}
+
+let isResumed = false;
+
+void begin({
+  topics: ["block", "round", "payout", "chain"],
+  refresh: async () => {
+    if (!isResumed) {
+      isResumed = true;
+      await resume();
+    }
+    await refresh();
+  },
+});

@@ -1,0 +1,91 @@
+// One payout: how far it is, and whom it pays.
+
+import { ask, part, pathParts } from "../api.js";
+import { Section, copyLine, el, facts, figure, main, money, replace, time, trouble } from "../dom.js";
+import * as format from "../format.js";
+import { miner, payoutState } from "../figures.js";
+import { begin } from "../shell.js";
+import { Table } from "../table.js";
+import { PAYOUT_STATES } from "../words.js";
+
+const txid = (pathParts()[1] ?? "").toLowerCase();
+const page = main("Payout");
+const way = new Section("From set aside to paid", { wide: true });
+const card = new Section("Payout");
+const check = new Section("Sum check", { note: "Added up in this page, from the figures of the API." });
+const list = new Section("Whom it pays", { wide: true });
+const grid = el("div", { class: "grid" }, way.element, card.element, check.element, list.element);
+page.append(el("p", { class: "lead" }, copyLine(txid, "transaction id")), grid);
+
+const GOOD_WAY = ["reserved", "signed", "broadcast", "confirmed"];
+
+const parts = new Table({
+  caption: "Parts of the payout",
+  empty: "Only the owners and the operator see its parts.",
+  columns: [
+    { title: "Miner", by: (row) => row.hotkey ?? "", cell: (row) => (row.hotkey ? miner(row.hotkey) : el("span", { class: "quiet" }, "hidden")) },
+    { title: "Address", cell: (row) => (row.address ? el("span", { class: "mono", title: row.address }, format.shortened(row.address, 14, 8)) : el("span", { class: "quiet" }, "hidden")) },
+    { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
+    { title: "Fee", figures: true, by: (row) => row.fee_sats, cell: (row) => money(row.fee_sats ?? 0), hint: "Of the network, as far as the miner bears it" },
+  ],
+});
+
+/** @param {any} payout */
+function steps(payout) {
+  /** @type {Record<string, string | null>} */
+  const at = { reserved: payout.reserved_at ?? null, signed: payout.signed_at ?? null, broadcast: payout.sent_at ?? null, confirmed: payout.confirmed_at ?? null };
+  const isOver = payout.state === "returned" || payout.state === "cancelled";
+  const names = isOver ? ["reserved", payout.state] : GOOD_WAY;
+  const reached = isOver ? names.length : GOOD_WAY.indexOf(payout.state);
+  return el(
+    "ol",
+    { class: "steps" },
+    names.map((name, index) =>
+      el("li", { class: isOver && index === 1 ? "done bad" : index <= reached ? "done" : null, title: PAYOUT_STATES[name]?.means }, el("strong", {}, name === "confirmed" ? "paid" : name === "reserved" ? "set aside" : name), at[name] ? time(at[name]) : el("span", { class: "quiet" }, index <= reached ? "" : "not yet")),
+    ),
+  );
+}
+
+void begin({
+  topics: ["payout", "chain"],
+  refresh: async () => {
+    let payout;
+    try {
+      payout = await ask(`/v1/payouts/${part(txid)}`);
+    } catch (error) {
+      if (/** @type {{status?: number}} */ (error).status === 0) throw error;
+      replace(grid, [el("div", { class: "card wide" }, trouble(error, "this payout"))]);
+      return;
+    }
+    const title = document.querySelector("h1");
+    const number = payout.payout_id ?? payout.id;
+    if (title && number) title.textContent = `Payout ${number}`;
+    way.show(steps(payout), el("p", { class: "lead" }, PAYOUT_STATES[payout.state]?.means ?? ""), payout.note ? el("p", { class: "note" }, payout.note) : null);
+    const rows = payout.parts ?? [];
+    card.show(
+      facts([
+        ["State", payoutState(payout.state)],
+        ["Depth", figure(payout.confirmations, format.count(payout.confirmations))],
+        payout.amount_sats === undefined ? null : ["Paid to miners", money(payout.amount_sats)],
+        payout.fee_sats === undefined || payout.fee_sats === null ? null : ["Fee of the network", money(payout.fee_sats)],
+        payout.fee_payer ? ["Who bears the fee", payout.fee_payer] : null,
+        ["Set aside", time(payout.reserved_at)],
+        ["First sent", time(payout.sent_at)],
+      ]),
+    );
+    list.show(parts.show(rows));
+    const sum = rows.reduce((/** @type {bigint} */ all, /** @type {any} */ row) => all + BigInt(row.amount_sats), 0n);
+    if (rows.length === 0 || payout.amount_sats === undefined) {
+      check.show(el("p", { class: "empty" }, "There is nothing to add up."));
+      return;
+    }
+    const isEqual = sum === BigInt(payout.amount_sats);
+    check.show(
+      facts([
+        [`${format.count(rows.length)} parts`, money(sum)],
+        ["Paid to miners", money(payout.amount_sats)],
+      ]),
+      isEqual ? el("p", { class: "note good", role: "status" }, "Equal, to the last sat.") : el("p", { class: "note bad", role: "alert" }, `They differ by ${format.count(sum - BigInt(payout.amount_sats))} sats. Tell the operator.`),
+    );
+  },
+});

@@ -1,0 +1,18 @@
+// A miner, as its owner shows it to whoever has the link.
+
+import { ask, askAsWatcher, part, pathParts } from "../api.js";
+import { append, el, link, main, trouble } from "../dom.js";
+import { showMiner } from "../miner.js";
+
+const token = pathParts()[1] ?? "";
+
+try {
+  const watch = await ask(`/v1/watch/${part(token)}`);
+  askAsWatcher(token);
+  showMiner(watch.hotkey, { isWatched: true });
+} catch (error) {
+  const page = main("This link shows nothing");
+  append(page, [
+    el("div", { class: "card wide" }, trouble(error, "the miner of this link"), el("p", {}, "Its owner may have taken it back: ask for another one."), el("p", {}, link("/", "To the pool"))),
+  ]);
+}

@@ -1,0 +1,137 @@
+// Why a miner got this amount: each step recomputed here, exactly, from the API's numbers.
+
+import { ask, part, pathParts } from "../api.js";
+import { Section, el, facts, link, main, money, replace, time, trouble } from "../dom.js";
+import * as format from "../format.js";
+import { areEqual, decimal, evaluate, exactly, feeOf, partOf, shown, sum, text } from "../exact.js";
+import { block, miner, round as roundLink } from "../figures.js";
+import { begin } from "../shell.js";
+import { schemeWords } from "../words.js";
+
+const [, id = "", , number = ""] = pathParts();
+const page = main("Why this amount", el("span", { class: "lead" }, "Round ", roundLink(number), ", ", miner(id)));
+const verdict = new Section("The amount", { wide: true });
+const way = new Section("Step by step", { wide: true, note: "Computed in this page, in whole numbers of any size, from what the API tells. Nothing is rounded unless the step says so." });
+const grid = el("div", { class: "grid" }, verdict.element, way.element);
+page.append(grid);
+
+/** One step, as it is shown. @typedef {{name: string, formula: string, filled: string, result: string, isEqual: boolean | null, words?: string}} Step */
+
+/** A name as words: `miner_units` is `miner units`. @param {string} name */
+const spoken = (name) => name.replaceAll("_", " ");
+
+/** Recomputes the steps that the API tells. @param {any} told @returns {Step[]} */
+function recompute(told) {
+  /** @type {Record<string, import("../exact.js").Fraction>} */
+  const known = {};
+  return told.steps.map((/** @type {any} */ step) => {
+    const names = { ...known };
+    for (const [name, value] of Object.entries(step.values ?? {})) names[name] = exactly(/** @type {string} */ (value));
+    const filled = step.formula.replace(/[a-z_][a-z_0-9]*/gi, (/** @type {string} */ name) => (Object.hasOwn(names, name) ? shown(/** @type {import("../exact.js").Fraction} */ (names[name])) : name));
+    const base = { name: step.name, formula: step.formula, filled, words: step.text ?? step.detail };
+    try {
+      const value = evaluate(step.formula, names);
+      known[step.name] = value;
+      return { ...base, result: shown(value), isEqual: areEqual(value, exactly(step.result)) };
+    } catch (error) {
+      known[step.name] = exactly(step.result);
+      return { ...base, result: String(step.result), isEqual: null, words: `This page cannot recompute it: ${/** @type {Error} */ (error).message}.` };
+    }
+  });
+}
+
+/** Splits one block of a round again, from its credits, for a pool that does not tell the steps. @param {any} round */
+function fromCredits(round) {
+  const mine = round.credits.find((/** @type {any} */ credit) => credit.hotkey === id);
+  if (!mine) throw new Error("this round credited the miner nothing");
+  if (round.blocks.length !== 1 || round.source !== "blocks") throw new Error("a round that split more than one reward is recomputed only if the pool tells its steps");
+  const total = sum(round.credits.map((/** @type {any} */ credit) => credit.units));
+  const toMiners = BigInt(round.reward_sats) - BigInt(round.fee_sats) - BigInt(round.kept_sats);
+  const parts = round.credits.map((/** @type {any} */ credit) => ({ hotkey: credit.hotkey, ...partOf(toMiners, decimal(credit.units), total) }));
+  const given = parts.reduce((/** @type {bigint} */ all, /** @type {any} */ one) => all + one.whole, 0n);
+  const left = toMiners - given;
+  const inOrder = [...parts].sort((one, other) => (one.remainder === other.remainder ? (one.hotkey < other.hotkey ? -1 : 1) : one.remainder > other.remainder ? -1 : 1));
+  const place = BigInt(inOrder.findIndex((one) => one.hotkey === id));
+  const own = /** @type {any} */ (inOrder[Number(place)]);
+  const extra = place < left ? 1n : 0n;
+  /** @type {Step[]} */
+  const steps = [
+    { name: "to_miners", formula: "reward - fee - kept", filled: `${round.reward_sats} - ${round.fee_sats} - ${round.kept_sats}`, result: `${toMiners}`, isEqual: toMiners === BigInt(round.credited_sats) },
+    { name: "total_units", formula: "the sum of all miners' work", filled: `${format.count(round.credits.length)} miners`, result: text(total), isEqual: true },
+    { name: "part", formula: "floor(to_miners * units / total_units)", filled: `floor(${toMiners} * ${mine.units} / ${text(total)})`, result: `${own.whole}`, isEqual: true },
+    { name: "extra_sat", formula: "one of the sats that rounding left, for the largest remainders", filled: `${left} left; place ${place + 1n} of ${inOrder.length}`, result: `${extra}`, isEqual: true },
+    { name: "amount", formula: "part + extra_sat", filled: `${own.whole} + ${extra}`, result: `${own.whole + extra}`, isEqual: own.whole + extra === BigInt(mine.amount_sats) },
+  ];
+  return { steps, amount: own.whole + extra, told: BigInt(mine.amount_sats), mine };
+}
+
+/** @param {Step[]} steps */
+function show(steps) {
+  way.show(
+    el(
+      "ol",
+      { class: "work-steps" },
+      steps.map((step) =>
+        el(
+          "li",
+          {},
+          el("strong", {}, spoken(step.name)),
+          step.words ? el("span", { class: "quiet" }, ` ${step.words}`) : null,
+          el("code", { class: "formula" }, `${step.formula}`),
+          el("code", { class: "formula" }, `${step.filled} = `, el("strong", { "data-step": step.name }, step.result)),
+          step.isEqual === false ? el("p", { class: "note bad", role: "alert" }, "The pool says otherwise.") : null,
+        ),
+      ),
+    ),
+  );
+}
+
+/** @param {bigint} computed @param {bigint} told @param {boolean} isEqual @param {any} round @param {import("../dom.js").Child[]} more */
+function judge(computed, told, isEqual, round, ...more) {
+  verdict.show(
+    facts([
+      ["Credited by the pool", money(told)],
+      ["Computed in this page", money(computed)],
+      ["Round closed", time(round.closed_at)],
+      ["Blocks", round.blocks.length === 0 ? "none" : el("span", {}, round.blocks.flatMap((/** @type {string} */ hash, /** @type {number} */ index) => [index > 0 ? ", " : "", block(hash)]))],
+    ]),
+    isEqual
+      ? el("p", { class: "note good", role: "status", id: "verdict" }, "Equal, to the last sat.")
+      : el("p", { class: "note bad", role: "alert", id: "verdict" }, computed === told ? "The amount is equal, but a step on the way is not. Tell the operator." : `Not equal: they differ by ${format.count(computed - told)} sats. Tell the operator.`),
+    el("p", { class: "lead" }, schemeWords(round.scheme)),
+    ...more,
+  );
+}
+
+/** @param {any} told */
+function showTold(told) {
+  const steps = recompute(told);
+  show(steps);
+  const last = steps.at(-1);
+  const amount = BigInt(told.amount_sats);
+  const fee = told.terms?.fee_bps !== undefined && told.reward_sats !== undefined && told.round.blocks.length === 1 ? feeOf(BigInt(told.reward_sats), told.terms.fee_bps) : null;
+  const isFeeRight = fee === null || fee === BigInt(told.fee_sats);
+  const computed = last && /^-?\d+$/.test(last.result) ? BigInt(last.result) : amount + 1n;
+  const areStepsEqual = steps.every((step) => step.isEqual === true);
+  const rule = told.remainder?.rule;
+  judge(computed, amount, computed === amount && areStepsEqual && isFeeRight, told.round, rule ? el("p", { class: "lead" }, `The last sat: ${rule}`) : null);
+}
+
+void begin({
+  refresh: async () => {
+    try {
+      try {
+        showTold(await ask(`/v1/miners/${part(id)}/rounds/${part(number)}`));
+      } catch (error) {
+        if (!(/** @type {import("../api.js").Refusal} */ (error).isRouteMissing)) throw error;
+        const round = await ask(`/v1/rounds/${part(number)}`);
+        const { steps, amount, told } = fromCredits(round);
+        show(steps);
+        judge(amount, told, amount === told && steps.every((step) => step.isEqual), round);
+      }
+    } catch (error) {
+      if (/** @type {{status?: number}} */ (error).status === 0) throw error;
+      replace(grid, [el("div", { class: "card wide" }, trouble(error, "how this amount came about"), el("p", {}, link(`/rounds/${part(number)}`, "The round"), " ", link(`/miners/${part(id)}`, "The miner")))]);
+    }
+  },
+});
