@@ -14,6 +14,7 @@
 //! | [`hotkey`] | a miner's public key, written SS58 |
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
 //! | [`session`] | tokens that stand in for a signature |
+//! | [`operator`] | the cookie that stands in for the admin token |
 //! | [`address`] | payout addresses, checked for the chain in use |
 //! | [`chain_guard`] | whether a node is on the chain that the pool is to mine on |
 //! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
@@ -42,6 +43,7 @@ pub mod limits;
 pub mod login;
 pub mod miners;
 pub mod network;
+pub mod operator;
 pub mod payouts;
 pub mod pow;
 pub mod refusal;

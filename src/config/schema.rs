@@ -11,7 +11,7 @@ use dwarves_domain::time::Span;
 use dwarves_domain::work::{Algorithm, FrontEnd};
 use serde::{Deserialize, Deserializer};
 
-use super::readers::{self, Days};
+use super::readers::{self, Days, Secs};
 
 mod chain;
 mod clock;
@@ -195,10 +195,25 @@ pub struct LogConfig {
 }
 
 /// `[admin]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdminConfig {
     /// Whose signed requests may send control messages.
     #[serde(deserialize_with = "readers::hotkeys")]
     pub hotkeys: Vec<Hotkey>,
+    /// How long an operator stays logged in at the page.
+    #[serde(rename = "session_secs", with = "Secs::<60, 2_592_000>")]
+    pub session: Span,
+    /// Whether the page's cookie goes over TLS alone, whatever is known of the connection.
+    pub secure_cookie: bool,
+}
+
+impl Default for AdminConfig {
+    fn default() -> Self {
+        Self {
+            hotkeys: Vec::new(),
+            session: Span::from_secs(43_200),
+            secure_cookie: false,
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! | `connect` | how miners connect, as they are told |
 //! | `chain` | the chain that the configuration asks for |
 //! | `http_server` | the HTTP server and the handlers of its workers |
+//! | `operator` | the operator's door |
 //! | `settings` | the configuration, in the actors' terms |
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | `stratum_listeners` | the ports that it is served on, with their certificates |
@@ -39,6 +40,7 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use dwarves_domain::login::LoginRules;
+use dwarves_domain::operator::OperatorKey;
 use dwarves_http::{HttpDeps, HttpLimits, JsonRpcDeps};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
@@ -53,6 +55,7 @@ mod halt;
 mod hashing;
 mod http_server;
 pub mod listen_file;
+mod operator;
 pub mod service;
 mod settings;
 mod sides;
@@ -202,6 +205,7 @@ pub async fn start_on(
         clock: Arc::clone(&ground.clock),
     })
     .start();
+    let operator = operator::start(&ground, &ports).await?;
     let events = announce::start(&ground, &ports)?;
     let connect = connect::connect(config, http, &bound_stratum);
     let deps = HttpDeps {
@@ -218,12 +222,18 @@ pub async fn start_on(
             clock: ports.read_clock.clone(),
             waiting: ports.read_waiting.clone(),
             pool: ports.read_pool.clone(),
+            operator,
         },
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),
         proxies: config.http.proxies.clone(),
         sessions: ground.pool_key.session_key(),
         admin_token: dwarves_http::AdminToken::new(ground.admin_token.text()),
+        operator: dwarves_http::OperatorRules {
+            key: OperatorKey::of_token(ground.admin_token.text()),
+            session: config.admin.session,
+            secure: config.admin.secure_cookie,
+        },
         pool_hotkey: ground.pool_key.hotkey(),
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),

@@ -17,7 +17,7 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
 use dwarves_ports::store::{
     History, HistoryQuestion, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
 };
@@ -241,6 +241,10 @@ impl Store for FaultyStore {
 
     fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
         self.inner.found_ends(limit)
+    }
+
+    fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
+        self.inner.workings(round, hotkey)
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

@@ -18,7 +18,7 @@ use dwarves_ports::store::{
     MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, SharedStore, Store, StoreFuture,
     StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
 
 /// A wait that is still to come.
 pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
@@ -248,6 +248,10 @@ impl Store for PacedStore {
 
     fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
         self.read(move |store| store.found_ends(limit))
+    }
+
+    fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
+        self.read(move |store| store.workings(round, hotkey))
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod header_book;
 pub mod last_job;
+pub mod operator;
 pub mod rate;
 pub mod registration;
 pub mod submission;

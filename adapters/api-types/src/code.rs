@@ -56,6 +56,8 @@ codes! {
     SessionExpired, "session_expired", 401, "The session has expired";
     /// The admin token is wrong.
     TokenInvalid, "token_invalid", 401, "The admin token is not valid";
+    /// A change that came with the operator's cookie does not come from the operator's own page.
+    CsrfInvalid, "csrf_invalid", 403, "The request does not come from the operator's own page";
     /// The caller is no admin.
     Forbidden, "forbidden", 403, "The caller may not do this";
     /// The pool takes no new miners.
@@ -74,6 +76,10 @@ codes! {
     PayoutUnknown, "payout_unknown", 404, "There is no such payout";
     /// No such share, or it is not kept any more.
     ShareUnknown, "share_unknown", 404, "There is no such share";
+    /// The round credited the miner nothing.
+    CreditUnknown, "credit_unknown", 404, "The round credited this miner nothing";
+    /// How the round came to its credits was not kept.
+    WorkingsUnknown, "workings_unknown", 404, "How this round came to its credits was not kept";
     /// The path has no such method.
     MethodNotAllowed, "method_not_allowed", 405, "The path does not take this method";
     /// The body did not arrive in time.
@@ -100,6 +106,8 @@ codes! {
     ControlFieldInvalid, "control_field_invalid", 422, "A field of the control message is wrong";
     /// Too many new miners came from one place.
     TooManyNew, "too_many_new_miners", 429, "Too many new miners came from here";
+    /// Too many wrong admin tokens came from one place.
+    TooManyLogins, "too_many_logins", 429, "Too many wrong admin tokens came from here";
     /// A queue is full, or there was no answer in time.
     Busy, "busy", 503, "The pool is busy";
     /// The ledger cannot be written or read now.

@@ -7,6 +7,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
+use crate::scalars::Instant;
+
 /// A control message: `actor`, `message`, and the message's own fields beside them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ControlBody {
@@ -16,6 +18,33 @@ pub struct ControlBody {
     pub message: String,
     /// The message's fields; whether they are right is for the admin handler to say.
     pub fields: Map<String, Value>,
+}
+
+/// The body with which an operator logs in.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LogInBody {
+    /// The admin token.
+    pub token: String,
+}
+
+impl fmt::Debug for LogInBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogInBody(..)")
+    }
+}
+
+/// Whether an operator is logged in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct OperatorState {
+    /// Whether the request came with the cookie of a session.
+    pub logged_in: bool,
+    /// For the header `X-CSRF-Token` of every change that comes with the cookie.
+    pub csrf: Option<String>,
+    /// When the session ends.
+    pub expires_at: Option<Instant>,
 }
 
 struct ControlVisitor;

@@ -15,6 +15,7 @@
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`example`] | why a miner got an amount, step by step |
 //! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
@@ -32,6 +33,7 @@ pub mod control;
 pub mod credits;
 pub mod details;
 pub mod events;
+pub mod example;
 pub mod history;
 pub mod miners;
 pub mod named;
@@ -44,5 +46,7 @@ pub mod scalars;
 mod schema;
 pub mod work;
 
+#[cfg(test)]
+mod example_tests;
 #[cfg(test)]
 mod tests;

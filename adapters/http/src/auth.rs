@@ -17,6 +17,7 @@ use dwarves_domain::signature::KeyType;
 use super::client;
 use super::connections::line::Line;
 use super::headers::{CRYPTO, HOTKEY, NONCE, RECEIVER, SIGNATURE, VERSION};
+use super::operator;
 use super::problem::{Code, Problem};
 use super::state::HttpState;
 
@@ -195,24 +196,33 @@ pub fn session(req: &HttpRequest, state: &HttpState) -> Result<Claim<Hotkey>, Pr
     }
 }
 
-/// The claim of a request to a route for admins. The token goes first.
+/// The claim of a request to a route for admins. The token goes first, the operator's cookie last.
 ///
 /// # Errors
-/// As [`signed`], and `token_invalid`.
-pub fn admin(req: &HttpRequest, state: &HttpState) -> Result<Claim<AdminCaller>, Problem> {
+/// As [`signed`], `token_invalid`, and what [`operator::session`] and [`operator::is_own_change`] say.
+pub async fn admin(req: &HttpRequest, state: &HttpState) -> Result<Claim<AdminCaller>, Problem> {
     let deps = state.deps();
     match bearer(req)? {
         None => {
-            let missing = "this route needs the admin token (Authorization: Bearer ...) or a request signed by an admin's hotkey";
+            if !req.headers().contains_key(&SIGNATURE)
+                && let Some(session) = operator::session(req, state).await?
+            {
+                operator::is_own_change(req, state, &session)?;
+                return Ok(Claim::Proven(AdminCaller::Token));
+            }
+            let missing = "this route needs the admin token (Authorization: Bearer ...), the cookie of an operator who \
+                           logged in, or a request signed by an admin's hotkey";
             signature_headers(req, deps.pool_hotkey, missing).map(Claim::Signed)
         }
         Some(token) if deps.admin_token.matches(token) => Ok(Claim::Proven(AdminCaller::Token)),
-        Some(_) => Err(Problem::new(
-            Code::TokenInvalid,
-            "this is not the admin token; it is in the file admin.token of the pool's data directory",
-        )
-        .of_field(AUTHORIZATION.as_str())),
+        Some(_) => Err(wrong_token().of_field(AUTHORIZATION.as_str())),
     }
+}
+
+/// The refusal of a wrong admin token.
+pub(super) fn wrong_token() -> Problem {
+    let detail = "this is not the admin token; it is in the file admin.token of the pool's data directory";
+    Problem::new(Code::TokenInvalid, detail)
 }
 
 /// Checks a signature over the request and its body, and uses up its nonce. Gives the signer.

@@ -10,7 +10,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR};
+use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, X_FORWARDED_FOR, X_FORWARDED_PROTO};
 
 use super::state::HttpState;
 use dwarves_domain::network::Subnet;
@@ -25,6 +25,37 @@ pub fn address(req: &HttpRequest, state: &HttpState) -> IpAddr {
         .peer_addr()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     client_of(peer, req.headers(), &state.deps().proxies)
+}
+
+/// Whether a request comes through a proxy of the operator's.
+pub fn is_through_proxy(req: &HttpRequest, state: &HttpState) -> bool {
+    let proxies = &state.deps().proxies;
+    let peer = req.peer_addr().map(|peer| peer.ip());
+    peer.is_some_and(|peer| proxies.iter().any(|subnet| subnet.contains(peer)))
+}
+
+/// Whether a proxy of the operator's says that the request came to it over TLS.
+pub fn came_by_tls(req: &HttpRequest, state: &HttpState) -> bool {
+    let peer = req.peer_addr().map(|peer| peer.ip());
+    peer.is_some_and(|peer| tls_told(peer, req.headers(), &state.deps().proxies))
+}
+
+fn tls_told(peer: IpAddr, headers: &HeaderMap, proxies: &[Subnet]) -> bool {
+    if !proxies.iter().any(|subnet| subnet.contains(peer)) {
+        return false;
+    }
+    // The nearest proxy's word stands last.
+    let last = |name: &HeaderName| headers.get_all(name).last()?.to_str().ok();
+    let is_https = |text: &str| text.trim().trim_matches('"').eq_ignore_ascii_case("https");
+    let plain = last(&X_FORWARDED_PROTO).and_then(|line| line.rsplit(',').next());
+    let element = last(&FORWARDED).and_then(|line| elements(line).pop());
+    let forwarded = element.and_then(|element| {
+        let pairs = split(element, ';').into_iter();
+        let mut named = pairs.filter_map(|pair| pair.split_once('='));
+        let proto = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("proto"))?;
+        Some(proto.1)
+    });
+    plain.is_some_and(is_https) || forwarded.is_some_and(is_https)
 }
 
 /// The client that a request from `peer` with these headers comes from.
@@ -202,6 +233,34 @@ mod tests {
         ];
         assert_eq!(client(PROXY, &twice), "192.0.2.7", "several lines are one list");
         assert_eq!(client(PROXY, &[]), PROXY);
+    }
+
+    #[test]
+    fn tls_is_what_the_nearest_proxy_says_and_nobody_else() {
+        let told = |peer: &str, name: &'static str, value: &str| {
+            let mut map = HeaderMap::new();
+            map.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(value).unwrap(),
+            );
+            tls_told(peer.parse().unwrap(), &map, &["10.0.0.0/8".parse().unwrap()])
+        };
+        for (name, value, expected) in [
+            ("x-forwarded-proto", "https", true),
+            ("x-forwarded-proto", "HTTPS", true),
+            ("x-forwarded-proto", "http", false),
+            ("x-forwarded-proto", "https, http", false),
+            ("x-forwarded-proto", "http, https", true),
+            ("x-forwarded-proto", "", false),
+            ("forwarded", "for=192.0.2.7;proto=https", true),
+            ("forwarded", "for=192.0.2.7;Proto=\"https\";by=a", true),
+            ("forwarded", "proto=https, for=10.0.0.2;proto=http", false),
+            ("forwarded", "for=\"a;proto=https\"", false),
+            ("forwarded", "proto", false),
+        ] {
+            assert_eq!(told(PROXY, name, value), expected, "{name}: {value}");
+            assert!(!told("192.0.2.7", name, value), "{name}: {value}");
+        }
     }
 
     #[test]

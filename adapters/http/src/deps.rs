@@ -7,6 +7,7 @@ use dwarves_actors::block_tracker::messages::ReadBlocks;
 use dwarves_actors::handlers::admin::messages::{Authorize, Control};
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
 use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
+use dwarves_actors::handlers::operator::messages::{LogIn, LogOut, ReadSessions};
 use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, Register};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords};
@@ -21,7 +22,9 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::login::LoginRules;
 use dwarves_domain::network::Subnet;
+use dwarves_domain::operator::OperatorKey;
 use dwarves_domain::session::SessionKey;
+use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::store::SharedStore;
@@ -57,6 +60,30 @@ pub struct PoolPorts {
     pub waiting: Port<ReadWaiting>,
     /// The pool manager: reads how the pool is.
     pub pool: Port<ReadPool>,
+    /// The operator's door.
+    pub operator: OperatorPorts,
+}
+
+/// The operator's door: who is logged in at the operator's page.
+#[derive(Clone, Debug)]
+pub struct OperatorPorts {
+    /// Begins a session.
+    pub log_in: Port<LogIn>,
+    /// Ends all of them.
+    pub log_out: Port<LogOut>,
+    /// Reads how often they were ended.
+    pub sessions: Port<ReadSessions>,
+}
+
+/// What operators' sessions in browsers are made with.
+#[derive(Clone, Debug)]
+pub struct OperatorRules {
+    /// Makes cookies, and knows them again.
+    pub key: OperatorKey,
+    /// How long a session lasts.
+    pub session: Span,
+    /// Whether cookies go over TLS alone, even if nothing shows that the request came over it.
+    pub secure: bool,
 }
 
 /// Whom the routes of one HTTP worker may ask: the handler actors on that worker's own thread.
@@ -121,6 +148,8 @@ pub struct HttpDeps {
     pub sessions: SessionKey,
     /// The bearer token of the operator.
     pub admin_token: AdminToken,
+    /// Operators' sessions in browsers.
+    pub operator: OperatorRules,
     /// The pool's own hotkey: the receiver of signed requests.
     pub pool_hotkey: Hotkey,
     /// The pool's name, for people.

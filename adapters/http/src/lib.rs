@@ -15,6 +15,7 @@
 //! | [`client`] | which client a request comes from |
 //! | [`connections`] | who has how many connections, and who gives way |
 //! | [`admin_token`] | the operator's bearer token |
+//! | [`operator`] | the operator's cookie, and whether a change that comes with it is the operator's |
 //! | [`bodies`] | room for bodies that are on their way |
 //! | `requests` | requests on their way |
 //! | [`body`] | bodies, read within limits and parsed strictly |
@@ -44,6 +45,7 @@ mod headers;
 pub mod json_rpc;
 mod listening;
 pub mod openapi;
+pub mod operator;
 pub mod problem;
 pub mod query;
 pub mod rates;
@@ -55,7 +57,7 @@ pub mod state;
 pub mod transactions;
 
 pub use admin_token::AdminToken;
-pub use deps::{HttpDeps, HttpLimits, JsonRpcDeps, PoolPorts, WorkerPorts};
+pub use deps::{HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WorkerPorts};
 pub use routes::{ENDPOINTS, Endpoint, configure};
 pub use server::{ServerLimits, serve};
 pub use state::HttpState;

@@ -71,5 +71,13 @@ pub fn document(operations: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenAp
         "admin",
         bearer("The token in the file `admin.token` of the pool's data directory"),
     );
+    let cookie = "The cookie of `POST /v1/admin/session`. Changes carry the session's token in `X-CSRF-Token` besides.";
+    components.add_security_scheme(
+        "operator",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            super::operator::COOKIE_NAME,
+            cookie,
+        ))),
+    );
     document
 }

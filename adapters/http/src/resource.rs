@@ -20,12 +20,34 @@ pub(super) fn post() -> Route {
     web::route().guard(guard::fn_guard(|asked| asked.head().method == Method::POST))
 }
 
+/// A route for DELETE.
+pub(super) fn delete() -> Route {
+    web::route().guard(guard::fn_guard(|asked| asked.head().method == Method::DELETE))
+}
+
+/// Whether a list has this method.
+const fn has(methods: &[&str], method: &str) -> bool {
+    let mut at = 0;
+    while at < methods.len() {
+        // No two of them begin with the same letter.
+        if methods[at].as_bytes()[0] == method.as_bytes()[0] {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
 /// The `Allow` header for a path's methods.
 const fn allow(methods: &[&str]) -> &'static str {
-    match methods {
-        [_, _] => "GET, HEAD, POST",
-        [method] if method.len() == "get".len() => "GET, HEAD",
-        _ => "POST",
+    match (has(methods, "get"), has(methods, "post"), has(methods, "delete")) {
+        (true, true, true) => "GET, HEAD, POST, DELETE",
+        (true, true, false) => "GET, HEAD, POST",
+        (true, false, true) => "GET, HEAD, DELETE",
+        (true, false, false) => "GET, HEAD",
+        (false, true, true) => "POST, DELETE",
+        (false, true, false) => "POST",
+        (false, false, _) => "DELETE",
     }
 }
 

@@ -41,9 +41,9 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, History, HistoryQuestion, LedgerPosition,
-    MinerBalances, MinerPayoutRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow,
-    ShareDetails, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, History, HistoryQuestion,
+    LedgerPosition, MinerBalances, MinerPayoutRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare,
+    RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -266,6 +266,11 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
         self.mode
             .read("found ends", move |c| read::details::found_ends(c, limit))
+    }
+
+    fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
+        self.mode
+            .read("workings", move |c| read::workings::of_credit(c, round, &hotkey))
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

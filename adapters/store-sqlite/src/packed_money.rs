@@ -9,8 +9,11 @@
 //! | entries | 0 to 6 for one of the pool's accounts, or 7 to 10 and a miner's number; sats, signed |
 //! | parts | the miner's number; sats |
 
+use std::collections::BTreeSet;
+
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::units::Amount;
+use dwarves_domain::rewards::PaidWork;
+use dwarves_domain::units::{Amount, Units};
 
 use super::error::{Fail, Outcome, corrupt};
 
@@ -74,6 +77,90 @@ pub(super) fn parts(mut blob: &[u8]) -> Outcome<Vec<(MinerNumber, Amount)>> {
         parts.push(part().ok_or_else(|| malformed("credited_blocks.parts"))?);
     }
     Ok(parts)
+}
+
+/// The work by which a block was split.
+pub(super) fn push_split(blob: &mut Vec<u8>, work: &[(MinerNumber, u128)]) {
+    push(blob, work.len() as u128);
+    for (miner, half_steps) in work {
+        push(blob, u128::from(miner.0));
+        push(blob, *half_steps);
+    }
+}
+
+/// All splits of a blob, in order.
+pub(super) fn splits(mut blob: &[u8]) -> Outcome<Vec<Vec<(MinerNumber, u128)>>> {
+    let mut splits = Vec::new();
+    while !blob.is_empty() {
+        let mut split = || -> Option<Vec<(MinerNumber, u128)>> {
+            let count = take_u64(&mut blob)?;
+            // Each takes two bytes at least: what does not fit is not worth room.
+            if count > blob.len() as u64 / 2 {
+                return None;
+            }
+            let work = (0..count).map(|_| Some((MinerNumber(take_u64(&mut blob)?), take(&mut blob)?)));
+            work.collect()
+        };
+        splits.push(split().ok_or_else(|| malformed("round_workings.splits"))?);
+    }
+    Ok(splits)
+}
+
+/// What work was worth that is paid by the share; nothing if none is.
+pub(super) fn pack_paid(miners: &[(MinerNumber, &PaidWork)]) -> Vec<u8> {
+    let mut blob = Vec::new();
+    let values: BTreeSet<Amount> = miners
+        .iter()
+        .flat_map(|(_, paid)| paid.work.keys().copied())
+        .collect();
+    if miners.is_empty() {
+        return blob;
+    }
+    push(&mut blob, values.len() as u128);
+    for value in &values {
+        push(&mut blob, u128::from(value.sats()));
+    }
+    for (miner, paid) in miners {
+        push(&mut blob, u128::from(miner.0));
+        push(&mut blob, paid.carried);
+        for value in &values {
+            push(&mut blob, paid.work.get(value).map_or(0, |units| units.raw()));
+        }
+    }
+    blob
+}
+
+/// What a miner's work was worth.
+pub(super) fn paid_of(mut blob: &[u8], miner: MinerNumber) -> Outcome<Option<PaidWork>> {
+    if blob.is_empty() {
+        return Ok(None);
+    }
+    let mut read = || -> Option<Option<PaidWork>> {
+        let count = take_u64(&mut blob)?;
+        if count > blob.len() as u64 {
+            return None;
+        }
+        let values = (0..count).map(|_| Amount::from_sats(take_u64(&mut blob)?));
+        let values = values.collect::<Option<Vec<_>>>()?;
+        while !blob.is_empty() {
+            let number = MinerNumber(take_u64(&mut blob)?);
+            let mut paid = PaidWork {
+                carried: take(&mut blob)?,
+                ..PaidWork::default()
+            };
+            for value in &values {
+                let units = Units::from_raw(take(&mut blob)?);
+                if !units.is_zero() {
+                    paid.work.insert(*value, units);
+                }
+            }
+            if number == miner {
+                return Some(Some(paid));
+            }
+        }
+        Some(None)
+    };
+    read().ok_or_else(|| malformed("round_workings.paid"))
 }
 
 /// An entry of an account; `miner` is asked for a miner's number.
@@ -183,7 +270,7 @@ mod tests {
 
         #[test]
         fn bytes_that_anybody_wrote_are_numbers_or_an_error(blob in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _either = (credits(&blob), parts(&blob));
+            let _either = (credits(&blob), parts(&blob), splits(&blob), paid_of(&blob, MinerNumber(3)));
         }
     }
 

@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     (94, include_str!("migrations/0094_packed_money.sql")),
     (100, include_str!("migrations/0100_history.sql")),
     (110, include_str!("migrations/0110_block_states.sql")),
+    (111, include_str!("migrations/0111_round_workings.sql")),
 ];
 
 /// The version since which there are payouts.

@@ -8,6 +8,7 @@
 //! | [`proportional`] | the stretch of a block: the work since the block before |
 //! | [`solo`] | the finder takes all |
 //! | [`pps`] | a fixed price for every unit (`pps`, `fpps`) |
+//! | [`example`] | one miner's part with all that it takes to reckon it again |
 //! | [`round`] | what happened since the last round becomes credits and postings |
 //!
 //! Work is measured in units fixed when a share is accepted (its difficulty over the network's at that time),
@@ -17,6 +18,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub mod example;
 pub mod pplns;
 pub mod pps;
 pub mod proportional;
@@ -26,7 +28,9 @@ pub mod split;
 pub mod weights;
 
 pub use pps::ShareValue;
-pub use round::{BlockReward, ClosedRound, OrphanedBlock, RoundError, RoundInput, SettledBlock, close};
+pub use round::{
+    BlockReward, ClosedRound, OrphanedBlock, PaidWork, RoundError, RoundInput, SettledBlock, Workings, close,
+};
 pub use split::{Credit, RoundCredit, split};
 pub use weights::{HalfUnits, WeightOverflow, Weights};
 

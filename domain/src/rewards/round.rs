@@ -34,8 +34,10 @@ use crate::units::{Amount, BasisPoints};
 mod closing;
 mod digest;
 mod settling;
+mod workings;
 
 pub use closing::close;
+pub use workings::{PaidWork, Workings};
 
 /// A block that the network accepted since the last round.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +144,9 @@ pub struct ClosedRound {
     pub carried: BTreeMap<Hotkey, u128>,
     /// The movements of money.
     pub postings: Postings,
-    /// SHA-256 of all of the above; see [`ClosedRound::digest_of`].
+    /// How it came to its credits. Not part of the digest: the rest follows from it.
+    pub workings: Workings,
+    /// SHA-256 of all of the above but the workings; see [`ClosedRound::digest_of`].
     pub digest: [u8; 32],
 }
 

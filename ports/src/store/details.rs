@@ -4,8 +4,9 @@ use dwarves_domain::blocks::BlockState;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{RoundId, Sequence, WorkerName};
 use dwarves_domain::payouts::Payout;
+use dwarves_domain::rewards::{PaidWork, Weights};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::units::{Amount, BasisPoints, Units};
 
 use super::ledger_rows::{BlockRow, ShareRow, TemplateRow};
 
@@ -56,6 +57,18 @@ pub struct BlockBooked {
     pub kept: Amount,
     /// What miners were credited.
     pub credited: Amount,
+}
+
+/// How a round came to a miner's credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditWorkings {
+    /// The pool's fee.
+    pub fee: BasisPoints,
+    /// The work by which each of the round's blocks was split, in their order; empty if it split just one thing, by the
+    /// work of its credits.
+    pub splits: Vec<Weights>,
+    /// What the miner's work was worth, if the scheme pays by the share.
+    pub paid: Option<PaidWork>,
 }
 
 /// A payout without its parts and bytes, and what the parts come to.

@@ -32,7 +32,7 @@ pub mod ledger_rows;
 pub mod reads;
 pub mod writes;
 
-pub use details::{BlockBooked, BlockDetails, PayoutRow, ShareDetails};
+pub use details::{BlockBooked, BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
@@ -161,6 +161,9 @@ pub trait Store: Send + Sync + 'static {
     /// Where the last found blocks ([`BlockState::is_found`]) ended, as running totals of units, the last stored
     /// first, at most `limit`.
     fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>>;
+
+    /// How a round came to a miner's credit; `None` if the round credited nobody, or closed before that was kept.
+    fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>>;
 
     /// Payouts, newest first.
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>>;

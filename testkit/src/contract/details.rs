@@ -2,12 +2,13 @@
 
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::payouts::{FeePayer, PayoutState, Transition, Txid};
+use dwarves_domain::rewards::{BlockReward, Scheme, ShareValue, Weights, close, pps};
 use dwarves_domain::units::Units;
 
 use super::Backend;
 use super::fixtures::{
     append, at, became, block_share, booked_round, close_round, commit, empty_round, found, furnished, hash,
-    key, page, sats, seq, share, template,
+    key, page, round_input, sats, seq, share, template,
 };
 use super::payouts::{payout, reserve, sign, step, with_payable};
 use dwarves_ports::store::{Accounting, BlockState, Write};
@@ -214,4 +215,78 @@ pub async fn payouts_are_read_newest_first_and_by_their_transaction<B: Backend>(
     assert_eq!(whole.parts.len(), 2);
     assert_eq!(whole.signed.unwrap().bytes.len(), 0);
     assert_eq!(store.payout_of(Txid::from_bytes([8; 32])).await.unwrap(), None);
+}
+
+/// What one block was split by is in its credits; of several it is kept, and so is what work was worth.
+pub async fn how_a_round_came_to_its_credits_is_kept<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    append(
+        &store,
+        vec![block_share(1, 1, 10, 101), block_share(2, 1, 10, 102)],
+    )
+    .await;
+    let work = |of: &[(u8, u128)]| Weights::sum(of.iter().map(|&(of, work)| (key(of), work))).unwrap();
+    let block = |n: u64, work: Weights| BlockReward {
+        hash: hash(n),
+        height: 100,
+        reward: sats(1_000),
+        finder: Some(key(1)),
+        weights: work,
+    };
+    let credited = Accounting::Credited;
+    let mut input = round_input(1, Scheme::Pplns);
+    let splits = [work(&[(1, 3), (2, 1)]), work(&[(1, u128::MAX / 4)])];
+    input.accepted = vec![block(1, splits[0].clone()), block(2, splits[1].clone())];
+    let round = close(&input).unwrap();
+    commit(
+        &store,
+        vec![close_round(round, &[(1, credited), (2, credited)], 2)],
+    )
+    .await;
+
+    let mut paid = round_input(2, Scheme::Fpps);
+    let share = |of: u8, units: u128, value: u64| ShareValue {
+        hotkey: key(of),
+        units: Units::from_raw(units),
+        value: sats(value),
+    };
+    paid.shares = vec![
+        share(1, 5, 700),
+        share(1, 6, 800),
+        share(2, 9, 700),
+        share(1, 7, 700),
+    ];
+    paid.carried = [(key(1), pps::DENOMINATOR - 1), (key(3), 4)]
+        .into_iter()
+        .collect();
+    commit(&store, vec![close_round(close(&paid).unwrap(), &[], 2)]).await;
+    commit(&store, vec![close_round(empty_round(3), &[], 2)]).await;
+    drop(store);
+
+    let store = backend.open();
+    let of = async |round: u64, miner: u8| store.workings(RoundId::new(round), key(miner)).await.unwrap();
+    let split = of(1, 1).await.unwrap();
+    assert_eq!(
+        (split.fee.get(), split.splits.as_slice(), split.paid),
+        (100, &splits[..], None)
+    );
+    let mine = of(2, 1).await.unwrap();
+    assert_eq!(mine.splits, []);
+    let mine = mine.paid.unwrap();
+    assert_eq!(mine.carried, pps::DENOMINATOR - 1);
+    let work: Vec<(u64, u128)> = mine
+        .work
+        .iter()
+        .map(|(value, units)| (value.sats(), units.raw()))
+        .collect();
+    assert_eq!(work, [(700, 12), (800, 6)]);
+    let theirs = of(2, 2).await.unwrap().paid.unwrap();
+    assert_eq!((theirs.carried, theirs.work.len()), (0, 1));
+    assert_eq!(
+        of(2, 3).await.unwrap().paid,
+        None,
+        "who did not work was not paid"
+    );
+    assert_eq!(of(3, 1).await, None, "a round that credited nobody has none");
+    assert_eq!(of(9, 1).await, None);
 }

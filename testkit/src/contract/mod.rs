@@ -141,6 +141,7 @@ macro_rules! store_contract {
             a_block_says_what_was_booked_for_it
             the_ends_of_found_blocks_are_read_newest_first
             payouts_are_read_newest_first_and_by_their_transaction
+            how_a_round_came_to_its_credits_is_kept
         }
     };
     ($backend:ty: $($case:ident)+) => {

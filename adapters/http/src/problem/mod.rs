@@ -142,6 +142,17 @@ impl Problem {
         }
     }
 
+    /// The refusal of an admin token, whether it is right or not, after too many that were wrong.
+    pub fn too_many_logins(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::TooManyLogins,
+                "too many wrong admin tokens came from here; requests that carry the right one are served as ever",
+            )
+        }
+    }
+
     /// The refusal when the store cannot write.
     pub fn unavailable() -> Self {
         Self::new(

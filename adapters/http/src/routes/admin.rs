@@ -22,14 +22,14 @@ use crate::{auth, body};
         (status = 200, description = "What the actor answers", body = Object),
         (status = "default", description = "Refused; codes: forbidden, control_unknown, control_field_invalid, control_refused", body = ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("admin" = []), ("signature" = [])),
+    security(("admin" = []), ("operator" = []), ("signature" = [])),
 )]
 pub async fn control(
     req: HttpRequest,
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let claim = auth::admin(&req, &state)?;
+    let claim = auth::admin(&req, &state).await?;
     let sent = body::read(&req, payload, &state).await?;
     let caller = claim.settle(&req, &state, &sent).await?;
     query::none(&req)?;
@@ -58,7 +58,7 @@ pub async fn control(
         (status = 200, description = "A page of the trail", body = Audit),
         (status = "default", description = "Refused; codes: forbidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("admin" = []), ("signature" = [])),
+    security(("admin" = []), ("operator" = []), ("signature" = [])),
 )]
 pub async fn audit(
     req: HttpRequest,
@@ -76,7 +76,7 @@ pub async fn audit(
 
 /// Refuses whoever is not an admin, on routes that only read.
 async fn let_admins_only(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> Result<(), Problem> {
-    let claim = auth::admin(req, state)?;
+    let claim = auth::admin(req, state).await?;
     let sent = body::read(req, payload, state).await?;
     let caller = claim.settle(req, state, &sent).await?;
     if state
@@ -99,7 +99,7 @@ const RECORDS_MAX: u32 = 100;
         (status = 200, description = "At most 100 miners", body = Withholding),
         (status = "default", description = "Refused; codes: forbidden, query_invalid, busy", body = ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("admin" = []), ("signature" = [])),
+    security(("admin" = []), ("operator" = []), ("signature" = [])),
 )]
 pub async fn withholding(
     req: HttpRequest,

@@ -11,10 +11,12 @@
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`examples`] | why a miner got an amount |
 //! | [`luck`] | luck over the last blocks |
 //! | [`payouts`] | payouts |
 //! | [`shares`] | one share |
 //! | [`admin`] | control messages and the audit trail |
+//! | [`operator`] | the operator's session in a browser |
 //! | [`metrics`] | figures for Prometheus |
 //! | [`pages`] | the pages for people, and the files that they load |
 //! | [`document`] | the document that describes all of them |
@@ -25,18 +27,20 @@ use dwarves_ports::store::Cursor;
 
 use super::json_rpc;
 use super::problem::{Code, Problem};
-use super::resource::{get, post, resource};
+use super::resource::{delete, get, post, resource};
 
 pub mod admin;
 pub mod blocks;
 pub mod chain;
 pub mod document;
 pub mod events;
+pub mod examples;
 pub mod health;
 pub mod history;
 pub mod luck;
 pub mod metrics;
 pub mod miners;
+pub mod operator;
 pub mod pages;
 pub mod payouts;
 pub mod pool;
@@ -97,6 +101,7 @@ routes! {
     "/v1/miners" { post => miners::register }
     "/v1/miners/{hotkey}" { get => miners::read }
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
+    "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
     "/v1/miners/{hotkey}/history" { get => history::miner }
     "/v1/pool" { get => pool::read }
@@ -113,6 +118,7 @@ routes! {
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }
+    "/v1/admin/session" { get => operator::read, post => operator::log_in, delete => operator::log_out }
     "/v1/admin/audit" { get => admin::audit }
     "/v1/admin/withholding" { get => admin::withholding }
     "/metrics" { get => metrics::read }

@@ -32,7 +32,7 @@ pub async fn list(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
 }
 
 /// The round that a request's path names, if it writes a round's number at all.
-fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
+pub(super) fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
     let text = req.match_info().query("id");
     let number = query::plain_number(text)?;
     // The store counts in signed 64-bit numbers: there is no round beyond.

@@ -3,13 +3,14 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, WorkerId};
 use dwarves_domain::payouts::{FeePayer, FeeRate, Part, Payout, PayoutState, Signed, Txid};
+use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::target::CompactTarget;
-use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::work::coinbase::{Coinbase, CoinbaseSpec};
 use dwarves_domain::work::{ChainTemplate, CoinbaseForm};
 use dwarves_ports::store::{
-    Accounting, BlockBooked, BlockDetails, BlockRow, BlockState, PayoutRow, ShareDetails, ShareRow,
-    TemplateRow,
+    Accounting, BlockBooked, BlockDetails, BlockRow, BlockState, CreditKind, CreditRow, CreditWorkings,
+    PayoutRow, RoundRow, ShareDetails, ShareRow, TemplateRow,
 };
 use serde_json::{Value, json};
 
@@ -370,4 +371,78 @@ async fn a_payout_is_listed_and_found_by_its_transaction() {
     summary["steps"] = json!([{"state": "reserved", "at": at}, {"state": "broadcast", "at": at},
                               {"state": "confirmed", "at": at}]);
     assert_eq!(one, summary);
+}
+
+#[actix_web::test]
+async fn a_credit_is_explained_or_it_is_said_why_not() {
+    let credit = |amount| CreditRow {
+        round: RoundId::new(3),
+        closed_at: NOW,
+        hotkey: miner(),
+        units: "1".parse().unwrap(),
+        amount: sats(amount),
+        kind: CreditKind::Credit,
+        block: Some(HASH),
+    };
+    let world = |amount, is_kept: bool| {
+        let mut world = World::new();
+        world.store.block_details = vec![details()];
+        world.store.rounds = vec![RoundRow {
+            id: RoundId::new(3),
+            closed_at: NOW,
+            scheme: Scheme::Pplns,
+            source: Source::Blocks,
+            reward: sats(5_000_000_700),
+            fee: sats(700),
+            kept: sats(0),
+            credited: sats(5_000_000_000),
+            blocks: vec![HASH],
+            digest: [0; 32],
+        }];
+        world.store.credits = vec![credit(amount)];
+        if is_kept {
+            let kept = CreditWorkings {
+                fee: BasisPoints::new(7).unwrap(),
+                splits: Vec::new(),
+                paid: None,
+            };
+            world.store.workings.insert((RoundId::new(3), miner()), kept);
+        }
+        world.state()
+    };
+    let path = format!("/v1/miners/{}/rounds/3", miner());
+    let answer = ask_state(world(5_000_000_000, false), get(&path)).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    let example = answer.json();
+    assert_eq!(
+        (&example["amount_sats"], &example["round"]["id"]),
+        (&json!(5_000_000_000_u64), &json!(3))
+    );
+    let steps = example["steps"].as_array().unwrap();
+    assert_eq!(steps.last().unwrap()["name"], "amount_sats");
+    assert_eq!(steps.last().unwrap()["result"], "5000000000");
+    assert_eq!(steps[0]["block"], HASH.to_string());
+    assert_eq!(
+        example["remainder"]["splits"][0]["work"][0]["hotkey"],
+        miner().to_string()
+    );
+    let with_terms = ask_state(world(5_000_000_000, true), get(&path)).await.json();
+    assert_eq!(with_terms["terms"]["fee_bps"], 7);
+    assert_eq!(with_terms["steps"][0]["name"], "fee_sats");
+
+    // Books that say otherwise are the pool's fault, and it says so.
+    let differs = ask_state(world(5, true), get(&path)).await;
+    differs.refuses(500, "internal", None);
+    let stranger = Hotkey::from_bytes([9; 32]);
+    let path = format!("/v1/miners/{stranger}/rounds/3");
+    let nothing = ask_state(world(5_000_000_000, true), get(&path)).await;
+    nothing.refuses(404, "credit_unknown", Some("id"));
+    for (hotkey, id, code, field) in [
+        (miner().to_string(), "4", "round_unknown", "id"),
+        (miner().to_string(), "x", "round_unknown", "id"),
+        ("nobody".to_owned(), "3", "miner_unknown", "hotkey"),
+    ] {
+        let answer = ask_state(world(1, true), get(&format!("/v1/miners/{hotkey}/rounds/{id}"))).await;
+        answer.refuses(404, code, Some(field));
+    }
 }

@@ -1,5 +1,7 @@
 //! Fakes that the routes can ask: actors that answer what a test says, a clock, a store that only reads.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::Actor;
@@ -10,6 +12,7 @@ use dwarves_actors::control::Controlled;
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control};
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
+use dwarves_actors::handlers::operator::messages::{LogIn, LogInRefused, LogOut, ReadSessions};
 use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, OpenedSession, Register};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::live_work::LiveWork;
@@ -24,6 +27,7 @@ use dwarves_api_types::chain::{Connect, ConnectLogin};
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::login::LoginRules;
+use dwarves_domain::operator::OperatorKey;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::session::Session;
@@ -42,7 +46,10 @@ use super::samples::{
 };
 use super::store::ReadStore;
 use crate::events::Tower;
-use crate::{AdminToken, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, PoolPorts, WorkerPorts};
+use crate::{
+    AdminToken, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts,
+    WorkerPorts,
+};
 
 struct FixedClock;
 
@@ -169,6 +176,31 @@ fn json_rpc() -> JsonRpcDeps {
     }
 }
 
+/// The operator's door, which counts how often all sessions were ended and takes three wrong tokens.
+fn operator_ports() -> OperatorPorts {
+    let ended = Rc::new(Cell::new(0));
+    let (read, end) = (Rc::clone(&ended), Rc::clone(&ended));
+    let mut wrong = 0;
+    OperatorPorts {
+        log_in: port(move |question: LogIn| {
+            let is_too_many = wrong >= 3;
+            wrong += u32::from(!question.is_right);
+            match question.is_right {
+                _ if is_too_many => Err(LogInRefused::TooMany {
+                    try_again: Span::from_secs(120),
+                }),
+                true => Ok(ended.get()),
+                false => Err(LogInRefused::Wrong),
+            }
+        }),
+        log_out: port(move |_: LogOut| {
+            end.set(end.get() + 1);
+            Ok(())
+        }),
+        sessions: port(move |_: ReadSessions| read.get()),
+    }
+}
+
 /// Work on one template.
 pub(super) fn work_view() -> WorkView {
     WorkView {
@@ -267,6 +299,7 @@ impl World {
             }),
             work: port(|_| work_view()),
             pool: port(|_| pool_view(LifeState::Running)),
+            operator: operator_ports(),
         };
         let worker = WorkerPorts {
             authenticate: port(|question: Authenticate| authenticate(&question)),
@@ -308,6 +341,11 @@ impl World {
             clock: self.clock,
             sessions: session_key(),
             admin_token: AdminToken::new(ADMIN_TOKEN),
+            operator: OperatorRules {
+                key: OperatorKey::of_token(ADMIN_TOKEN),
+                session: Span::from_secs(3_600),
+                secure: false,
+            },
             pool_hotkey: POOL,
             pool_name: "Test pool".to_owned(),
             chain_name: "devnet".to_owned(),

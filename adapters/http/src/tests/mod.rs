@@ -30,6 +30,7 @@ mod history;
 mod hostile;
 mod json_rpc;
 mod miners;
+mod operator;
 mod pages;
 mod pool;
 mod samples;

@@ -15,7 +15,7 @@ use dwarves_ports::store::{
     RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
     Written,
 };
-use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
@@ -33,6 +33,7 @@ pub(super) struct ReadStore {
     pub(super) shares: Vec<ShareDetails>,
     pub(super) block_details: Vec<BlockDetails>,
     pub(super) found_ends: Vec<Units>,
+    pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
     pub(super) found: u64,
     pub(super) units: Units,
@@ -215,6 +216,10 @@ impl Store for ReadStore {
 
     fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
         self.answer(self.found_ends.iter().copied().take(limit as usize).collect())
+    }
+
+    fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
+        self.answer(self.workings.get(&(round, hotkey)).cloned())
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

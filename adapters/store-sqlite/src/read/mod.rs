@@ -14,6 +14,7 @@ pub(super) mod payouts;
 pub(super) mod recent;
 pub(super) mod templates;
 pub(super) mod windows;
+pub(super) mod workings;
 
 /// Where a page begins and how many rows to ask for: one more than wanted shows whether there is another.
 fn bounds(request: PageRequest) -> (i64, i64) {

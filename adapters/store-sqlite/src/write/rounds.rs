@@ -1,5 +1,6 @@
 //! Closing a round: its row, its credits, the books and the blocks, all or nothing.
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::rewards::{ClosedRound, Source};
 use dwarves_ports::store::{Accounting, CreditKind};
@@ -8,9 +9,8 @@ use rusqlite::{OptionalExtension, params};
 use super::journal::Cause;
 use super::{Transaction, expect_stored};
 use crate::columns::{Cells, int, sats};
-use crate::conservation;
 use crate::error::{Outcome, conflict};
-use crate::read;
+use crate::{conservation, credited_miners, packed_money, read};
 
 impl Transaction<'_> {
     pub(super) fn close_round(
@@ -42,6 +42,7 @@ impl Transaction<'_> {
         self.enter(Cause::Round(round.id), round.closed_at, &round.postings)?;
         self.set_accounting(round, blocks)?;
         self.insert_credits(round)?;
+        self.keep_workings(round)?;
         self.enter_changes(round, blocks)?;
         if round.source == Source::Emission {
             self.books_changed = true;
@@ -155,6 +156,32 @@ impl Transaction<'_> {
             .map(|credit| (credit.hotkey, credit.units.half_steps(), credit.amount))
             .collect();
         self.append_credits(round.id, CreditKind::Credit, only_block, &credits)
+    }
+
+    /// Keeps how the round came to its credits.
+    fn keep_workings(&self, round: &ClosedRound) -> Outcome<()> {
+        if round.credits.is_empty() {
+            return Ok(());
+        }
+        let number = |hotkey: &Hotkey| -> Outcome<_> {
+            Ok(credited_miners::find_or_number(self.connection, hotkey)?.number)
+        };
+        let workings = &round.workings;
+        let mut splits = Vec::new();
+        for weights in &workings.splits {
+            let work = weights
+                .iter()
+                .map(|(hotkey, half_steps)| Ok((number(&hotkey)?, half_steps)));
+            packed_money::push_split(&mut splits, &work.collect::<Outcome<Vec<_>>>()?);
+        }
+        let miners = workings
+            .paid
+            .iter()
+            .map(|(hotkey, paid)| Ok((number(hotkey)?, paid)));
+        let paid = packed_money::pack_paid(&miners.collect::<Outcome<Vec<_>>>()?);
+        self.statement("INSERT INTO round_workings (round, fee_bps, splits, paid) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![int(round.id.get()), workings.fee.get(), splits, paid])?;
+        Ok(())
     }
 
     fn carry(&self, round: &ClosedRound) -> Outcome<()> {

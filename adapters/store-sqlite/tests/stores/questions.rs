@@ -167,6 +167,9 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     }
     for id in 0..=history.round + 1 {
         same(stores, "round", |s| s.round(RoundId::new(id))).await?;
+        for n in 0..6 {
+            same(stores, "workings", |s| s.workings(RoundId::new(id), miner(n))).await?;
+        }
     }
     for page in pages() {
         same(stores, "blocks", |s| s.blocks(page)).await?;

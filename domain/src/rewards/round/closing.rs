@@ -6,7 +6,7 @@ use crate::hotkey::Hotkey;
 use crate::ids::HeaderHash;
 use crate::ledger::{Account, Balance, Postings};
 use crate::rewards::round::{
-    BlockReward, ClosedRound, RoundCredit, RoundError, RoundInput, SettledBlock, sum,
+    BlockReward, ClosedRound, RoundCredit, RoundError, RoundInput, SettledBlock, Workings, sum,
 };
 use crate::rewards::split::{Credit, split};
 use crate::rewards::weights::{HalfUnits, WeightOverflow, Weights};
@@ -86,6 +86,16 @@ pub fn close(input: &RoundInput) -> Result<ClosedRound, RoundError> {
         returned: in_order(input.returned.iter().map(|block| &block.settled)),
         carried,
         postings: tally.postings,
+        workings: Workings {
+            fee: input.fee,
+            // What just one split did is what the credits say.
+            splits: if tally.splits.len() > 1 {
+                tally.splits
+            } else {
+                Vec::new()
+            },
+            paid: Workings::paid(input)?,
+        },
         digest: [0; 32],
     };
     round.digest = round.digest_of();
@@ -154,6 +164,8 @@ struct Tally {
     credited: Amount,
     credits: BTreeMap<Hotkey, (HalfUnits, Amount)>,
     postings: Postings,
+    /// The work by which each block was split.
+    splits: Vec<Weights>,
 }
 
 impl Tally {
@@ -166,10 +178,12 @@ impl Tally {
                 finder.map_or_else(Vec::new, |finder| solo::credits(rest, finder))
             });
             self.count(block.reward, &parts, &finder_alone)?;
+            self.splits.push(finder_alone);
             parts
         } else {
             let parts = parts(block.reward, input.fee, |rest| split(rest, &block.weights));
             self.count(block.reward, &parts, &block.weights)?;
+            self.splits.push(block.weights.clone());
             parts
         };
         Ok(SettledBlock {

@@ -1,6 +1,7 @@
 //! What the plain store says of one block, payout or share.
 
-use dwarves_domain::ids::{HeaderHash, Sequence};
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::payouts::{Payout, Txid};
 use dwarves_domain::units::{Amount, Units};
 
@@ -8,7 +9,8 @@ use super::money::end_of;
 use super::questions::page;
 use super::state::State;
 use dwarves_ports::store::{
-    BlockBooked, BlockDetails, BlockRow, Page, PageRequest, PayoutRow, ShareDetails, ShareRow, TemplateRow,
+    BlockBooked, BlockDetails, BlockRow, CreditWorkings, Page, PageRequest, PayoutRow, ShareDetails,
+    ShareRow, TemplateRow,
 };
 
 fn without_bytes(payout: &Payout) -> Payout {
@@ -86,6 +88,16 @@ impl State {
         let newest_first = self.rest.blocks.iter().rev();
         let found = newest_first.filter(|block| block.state.is_found());
         found.take(limit as usize).map(end_of).collect()
+    }
+
+    pub(super) fn workings(&self, round: RoundId, hotkey: Hotkey) -> Option<CreditWorkings> {
+        let round = self.rest.rounds.iter().find(|known| known.row.id == round)?;
+        let workings = round.workings.as_ref()?;
+        Some(CreditWorkings {
+            fee: workings.fee,
+            splits: workings.splits.clone(),
+            paid: workings.paid.get(&hotkey).cloned(),
+        })
     }
 
     pub(super) fn payouts(&self, request: PageRequest) -> Page<PayoutRow> {

@@ -26,7 +26,7 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
 use dwarves_ports::store::{History, HistoryQuestion, Store, StoreError, StoreFuture, Write, Written};
 
 mod details;
@@ -211,6 +211,10 @@ impl Store for PlainStore {
 
     fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
         ready(Ok(self.state.borrow().found_ends(limit)))
+    }
+
+    fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
+        ready(Ok(self.state.borrow().workings(round, hotkey)))
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

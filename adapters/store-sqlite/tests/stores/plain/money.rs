@@ -262,6 +262,7 @@ impl State {
                 digest: round.digest,
             },
             through,
+            workings: (!round.credits.is_empty()).then(|| round.workings.clone()),
         });
         self.rest.carried = round.carried.clone();
         self.check_books(&format!("round {id}"))

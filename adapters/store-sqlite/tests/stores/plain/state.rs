@@ -6,6 +6,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::ledger::Balances;
 use dwarves_domain::payouts::Payout;
+use dwarves_domain::rewards::Workings;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -73,6 +74,8 @@ pub(super) struct StoredTemplate {
 pub(super) struct StoredRound {
     pub(super) row: RoundRow,
     pub(super) through: Sequence,
+    /// Nothing is kept of a round that credited nobody.
+    pub(super) workings: Option<Workings>,
 }
 
 /// Everything but the shares.
