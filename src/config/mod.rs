@@ -18,9 +18,10 @@ pub mod schema;
 
 pub use load::{ConfigError, FILE_NAME, Place};
 pub use schema::{
-    Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, ClockConfig, Config, FallbackNode,
-    HashingConfig, HttpConfig, LanesChoice, LimitsConfig, LogConfig, LogFormat, NodeUrl, PayoutsConfig,
-    PoolConfig, RewardsConfig, StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
+    Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, ChannelConfig, ChannelKind, ClockConfig,
+    Config, FallbackNode, HashingConfig, HttpConfig, LanesChoice, LimitsConfig, LogConfig, LogFormat,
+    NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig,
+    StratumListenerConfig, WorkConfig,
 };
 
 #[cfg(test)]

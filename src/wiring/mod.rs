@@ -55,6 +55,7 @@ mod halt;
 mod hashing;
 mod http_server;
 pub mod listen_file;
+mod notifications;
 mod operator;
 pub mod service;
 mod settings;
@@ -186,6 +187,7 @@ pub async fn start_on(
     let mut settings =
         settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
     settings.effective = effective;
+    settings.notifier = notifications::notifier(config)?;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
     let (stopping, stopped) = watch::channel(false);

@@ -30,6 +30,7 @@ use crate::ledger::messages::{Commit, ReadLedger};
 use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
 use crate::news::AttachNews;
+use crate::notifier::NotifierSettings;
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
@@ -83,6 +84,8 @@ pub struct PoolSettings {
     pub payout_holds: Holds,
     /// When shares are acknowledged.
     pub acknowledge: Acknowledge,
+    /// Who is told of what happens, if anybody is.
+    pub notifier: Option<NotifierSettings>,
 }
 
 /// How work is made.

@@ -41,9 +41,10 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, History, HistoryQuestion,
-    LedgerPosition, MinerBalances, MinerPayoutRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare,
-    RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, History,
+    HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
+    PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
+    ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -250,6 +251,21 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.mode
             .read("history", move |c| history::reading::answer(c, &question))
+    }
+
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.mode
+            .read("unplanned notices", move |c| read::notices::unplanned(c, limit))
+    }
+
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.mode
+            .read("notices since", move |c| read::notices::since(c, at, limit))
+    }
+
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.mode
+            .read("deliveries", move |c| read::notices::deliveries(c, limit))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
