@@ -14,9 +14,11 @@
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
+//! | [`csv`] | rows as CSV |
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`example`] | why a miner got an amount, step by step |
 //! | [`details`] | one block, one payout, one share; luck |
+//! | [`operator`] | the pool as its operator sees it |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -31,6 +33,7 @@ pub mod chain;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod csv;
 pub mod details;
 pub mod events;
 pub mod example;
@@ -38,6 +41,7 @@ pub mod history;
 pub mod miners;
 pub mod named;
 pub mod object;
+pub mod operator;
 pub mod pool;
 pub mod problem;
 pub mod registration;

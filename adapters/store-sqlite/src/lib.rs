@@ -22,6 +22,7 @@
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
 //! | [`backup`] | copies of a ledger: made beside a running pool, looked at, put back in its place |
+//! | [`export`] | rows one after the other, for whoever writes them down |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
 //! | `history` | what was mined when: brought in from the shares, moved, read, forgotten |
@@ -54,6 +55,7 @@ mod columns;
 mod conservation;
 mod credited_miners;
 mod error;
+pub mod export;
 mod history;
 mod inline;
 #[cfg(feature = "testing")]
