@@ -19,7 +19,8 @@ use dwarves_ports::store::ledger_rows::{
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
 use dwarves_ports::store::{
-    DeliveryRow, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
+    DeliveryRow, History, HistoryQuestion, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind,
+    StoreFuture, Write, Written,
 };
 
 /// How a commit fails.
@@ -225,6 +226,10 @@ impl Store for FaultyStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.inner.audit(page)
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.inner.history(question)
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {

@@ -9,6 +9,7 @@ use dwarves_domain::statistics::{Record, power};
 use dwarves_ports::store::MinerBalances;
 use serde::{Deserialize, Serialize};
 
+use crate::history::WindowHashrate;
 use crate::named::WhyHeldName;
 use crate::scalars::{Instant, Ss58};
 
@@ -215,6 +216,9 @@ pub struct MinerStatus {
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
+    /// The same over the last 10 minutes, hour and day, from the ledger: right at once after a restart.
+    #[serde(default)]
+    pub hashrates: Vec<WindowHashrate>,
     /// Its shares, accepted and refused.
     pub shares: ShareCounts,
     /// Its work in the reward window.

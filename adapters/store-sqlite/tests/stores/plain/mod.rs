@@ -8,6 +8,7 @@
 //! | `money` | blocks, rounds, balances |
 //! | `notices` | what people are to be told |
 //! | `payouts` | payouts and thresholds |
+//! | `history` | what was mined when |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
@@ -27,9 +28,12 @@ use dwarves_ports::store::ledger_rows::{
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
-use dwarves_ports::store::{DeliveryRow, NoticeRow, Store, StoreError, StoreFuture, Write, Written};
+use dwarves_ports::store::{
+    DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
+};
 
 mod details;
+mod history;
 mod money;
 mod notices;
 mod payouts;
@@ -195,6 +199,10 @@ impl Store for PlainStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         ready(Ok(self.state.borrow().audit(page)))
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        ready(Ok(self.state.borrow().history(&question)))
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
