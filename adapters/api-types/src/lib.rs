@@ -14,6 +14,7 @@
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`earnings`] | what a miner earns, and when it is paid |
 //! | [`example`] | why a miner got an amount, step by step |
 //! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
@@ -31,6 +32,7 @@ pub mod code;
 pub mod control;
 pub mod credits;
 pub mod details;
+pub mod earnings;
 pub mod events;
 pub mod example;
 pub mod miners;

@@ -30,7 +30,7 @@ pub mod ledger_rows;
 pub mod reads;
 pub mod writes;
 
-pub use details::{BlockBooked, BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
+pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use ledger_rows::*;
@@ -158,6 +158,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// How a round came to a miner's credit; `None` if the round credited nobody, or closed before that was kept.
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>>;
+
+    /// What a miner's credits came to on each day since `since`, of its newest `limit` credits.
+    fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned>;
 
     /// Payouts, newest first.
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>>;

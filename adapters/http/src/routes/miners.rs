@@ -115,7 +115,13 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let waiting = state
         .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
         .await?;
-    body::ok(&answers::miner_status(view, balances, threshold, waiting))
+    let window = super::earnings::window_place(&state, &view).await?;
+    let next_payout = super::earnings::next_payout(&state, hotkey, &balances, threshold).await?;
+    body::ok(&MinerStatus {
+        window,
+        next_payout: Some(next_payout),
+        ..answers::miner_status(view, balances, threshold, waiting)
+    })
 }
 
 /// A miner's credits, newest first.
