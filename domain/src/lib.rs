@@ -28,12 +28,14 @@
 //! | [`payouts`] | who is due, what a payout's transaction pays, and its way until it is final |
 //! | [`blocks`] | what becomes of a found block, what is booked for it, the effort that it took |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
+//! | [`history`] | what was mined in each minute, hour and day |
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
 pub mod blocks;
 pub mod chain_guard;
 mod hex_digits;
+pub mod history;
 pub mod hotkey;
 pub mod ids;
 pub mod ledger;

@@ -18,7 +18,9 @@ use dwarves_ports::store::ledger_rows::{
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
-use dwarves_ports::store::{SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written};
+use dwarves_ports::store::{
+    History, HistoryQuestion, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
+};
 
 /// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +225,10 @@ impl Store for FaultyStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.inner.audit(page)
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.inner.history(question)
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

@@ -14,9 +14,9 @@ use dwarves_domain::units::{Amount, Units};
 use tokio::sync::{Semaphore, watch};
 
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RecentShare, RoundRow, SharedStore, Store, StoreFuture, StoredState,
-    TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, History, HistoryQuestion, LedgerPosition, MinerBalances,
+    MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, SharedStore, Store, StoreFuture,
+    StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
@@ -232,6 +232,10 @@ impl Store for PacedStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.read(move |store| store.audit(page))
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.read(move |store| store.history(question))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

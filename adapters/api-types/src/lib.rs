@@ -10,6 +10,7 @@
 //! | [`miners`] | a miner, and what an operator looks at |
 //! | [`credits`] | what a miner was credited and paid |
 //! | [`work`] | work, shares and their verdicts |
+//! | [`history`] | what was mined when |
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
@@ -35,6 +36,7 @@ pub mod details;
 pub mod earnings;
 pub mod events;
 pub mod example;
+pub mod history;
 pub mod miners;
 pub mod named;
 pub mod object;

@@ -10,6 +10,7 @@ use dwarves_ports::store::MinerBalances;
 use serde::{Deserialize, Serialize};
 
 use crate::earnings::{NextPayout, WindowPlace};
+use crate::history::WindowHashrate;
 use crate::named::WhyHeldName;
 use crate::scalars::{Instant, Ss58};
 
@@ -216,6 +217,9 @@ pub struct MinerStatus {
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
+    /// The same over the last 10 minutes, hour and day, from the ledger: right at once after a restart.
+    #[serde(default)]
+    pub hashrates: Vec<WindowHashrate>,
     /// Its shares, accepted and refused.
     pub shares: ShareCounts,
     /// Its work in the reward window.

@@ -26,6 +26,7 @@
 //! | `listening` | what a worker hears, and asks, for its event streams |
 //! | [`problem`] | refusals and their codes |
 //! | [`transactions`] | the transactions of a template as JSON-RPC shows them |
+//! | [`rates`] | hashrates over the last minutes, hour and day |
 //! | `resource` | a path and the methods that it takes |
 //! | [`openapi`] | what the document of all routes says of all of them |
 //! | [`server`] | the server around all of it |
@@ -47,6 +48,7 @@ pub mod openapi;
 pub mod operator;
 pub mod problem;
 pub mod query;
+pub mod rates;
 mod requests;
 mod resource;
 pub mod routes;

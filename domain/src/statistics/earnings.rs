@@ -80,7 +80,10 @@ mod tests {
         for scheme in [Scheme::Pplns, Scheme::Proportional] {
             assert_eq!((of(scheme).sats, of(scheme).spread), (4_000.0, 1_000.0));
         }
-        assert_eq!((of(Scheme::Solo).sats, of(Scheme::Solo).spread), (4_000.0, 2_000.0));
+        assert_eq!(
+            (of(Scheme::Solo).sats, of(Scheme::Solo).spread),
+            (4_000.0, 2_000.0)
+        );
         assert_eq!(period(4.0, 16.0).expected(Scheme::Pps), None);
         assert_eq!(period(4.0, 16.0).expected(Scheme::Fpps), None);
         let nothing = period(0.0, 0.0).expected(Scheme::Pplns).unwrap();
@@ -91,7 +94,13 @@ mod tests {
     fn what_never_comes_has_no_time() {
         assert_eq!(time_for(10.0, 4.0), Some(Span::from_millis(2_500)));
         assert_eq!(time_for(-1.0, 4.0), Some(Span::from_millis(0)));
-        for (amount, per_sec) in [(1.0, 0.0), (0.0, 0.0), (1.0, -1.0), (1.0, 1e-12), (f64::NAN, f64::NAN)] {
+        for (amount, per_sec) in [
+            (1.0, 0.0),
+            (0.0, 0.0),
+            (1.0, -1.0),
+            (1.0, 1e-12),
+            (f64::NAN, f64::NAN),
+        ] {
             assert_eq!(time_for(amount, per_sec), None, "{amount} {per_sec}");
         }
     }

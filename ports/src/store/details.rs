@@ -94,7 +94,10 @@ impl Earned {
             CreditKind::Credit | CreditKind::Return => sats,
             CreditKind::Reversal => -sats,
         };
-        let day = self.days.entry(Timestamp::from_millis(at - at.rem_euclid(DAY))).or_default();
+        let day = self
+            .days
+            .entry(Timestamp::from_millis(at - at.rem_euclid(DAY)))
+            .or_default();
         // What a miner is credited is a part of all the money that there is.
         *day = day.saturating_add(change);
     }

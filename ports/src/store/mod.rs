@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
 //! | [`writes`] | the intents, and what each answers |
+//! | [`history`] | what was mined when |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
@@ -26,6 +27,7 @@ use dwarves_domain::units::{Amount, Units};
 
 pub mod details;
 pub mod error;
+pub mod history;
 pub mod ledger_rows;
 pub mod reads;
 pub mod writes;
@@ -33,6 +35,7 @@ pub mod writes;
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
+pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use writes::{Write, Written};
@@ -146,6 +149,9 @@ pub trait Store: Send + Sync + 'static {
     /// The audit trail, newest first.
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>>;
 
+    /// What was mined in each step of some time, by when the shares came; `None` if there is no such miner or worker.
+    /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
     /// One share with what belongs to it, unless it was pruned.
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>>;
 

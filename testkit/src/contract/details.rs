@@ -57,6 +57,7 @@ pub async fn a_share_is_read_with_what_belongs_to_it<B: Backend>(backend: B) {
     append(&store, vec![share(4, 1, 1)]).await;
     let end = template(2).id;
     let through = Write::SaveCounters {
+        at: super::fixtures::NOW,
         through: seq(4),
         counters: Vec::new(),
     };

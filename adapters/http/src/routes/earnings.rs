@@ -72,7 +72,8 @@ struct Known {
 impl Known {
     fn period(&self, name: &'static str, from: Timestamp, to: Timestamp) -> EarningsPeriod {
         let earned_sats = self.earned.days.range(from..to).map(|(_, sats)| sats).sum();
-        let is_inside = |block: &&BlockRow| block.found_at >= from && block.found_at < to && block.state.is_found();
+        let is_inside =
+            |block: &&BlockRow| block.found_at >= from && block.found_at < to && block.state.is_found();
         let found: Vec<&BlockRow> = self.blocks.iter().filter(is_inside).collect();
         let pool_units = units_since(&self.all, from);
         let expected = self.block_sats(&found).and_then(|block_sats| {
@@ -85,7 +86,10 @@ impl Known {
         });
         let is_of_blocks = self.schedule.source == Source::Blocks;
         let (expected_sats, spread_sats) = match expected.filter(|_| is_of_blocks) {
-            Some(expected) => (Some(expected.sats.round() as u64), Some(expected.spread.round() as u64)),
+            Some(expected) => (
+                Some(expected.sats.round() as u64),
+                Some(expected.spread.round() as u64),
+            ),
             // Every share is paid its worth: what was earned is what was to be expected.
             None if is_of_blocks && self.schedule.scheme.pays_per_share() => {
                 (u64::try_from(earned_sats).ok(), Some(0))
@@ -140,11 +144,17 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let work = state.ask(&deps.ports.work, ReadWork).await?;
     let known = Known {
         schedule: state.ask(&deps.ports.schedule, ReadSchedule).await?,
-        earned: state.read(|store| store.earned(hotkey, from, CREDITS_MAX)).await?,
+        earned: state
+            .read(|store| store.earned(hotkey, from, CREDITS_MAX))
+            .await?,
         mine: work_of(&state, HistoryOf::Miner(hotkey), from, to).await?,
         all: work_of(&state, HistoryOf::Pool, from, to).await?,
         blocks: state.read(|store| store.blocks(page)).await?.rows,
-        template_value: work.work.current.as_deref().map(|template| template.chain().coinbase_value),
+        template_value: work
+            .work
+            .current
+            .as_deref()
+            .map(|template| template.chain().coinbase_value),
     };
     let periods = PERIODS.map(|(name, length)| known.period(name, to.minus(days(length)), to));
     body::ok(&Earnings {
@@ -153,7 +163,10 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
 }
 
 /// A miner's place in the window that ends now; `None` under a scheme that has none.
-pub(super) async fn window_place(state: &HttpState, miner: &MinerView) -> Result<Option<WindowPlace>, Problem> {
+pub(super) async fn window_place(
+    state: &HttpState,
+    miner: &MinerView,
+) -> Result<Option<WindowPlace>, Problem> {
     let ports = &state.deps().ports;
     let schedule = state.ask(&ports.schedule, ReadSchedule).await?;
     if schedule.scheme != Scheme::Pplns {
@@ -167,7 +180,11 @@ pub(super) async fn window_place(state: &HttpState, miner: &MinerView) -> Result
     Ok(Some(WindowPlace {
         units: miner.units.to_string(),
         of_units: of_units.to_string(),
-        share: if all > 0.0 { (miner.units.to_f64() / all).min(1.0) } else { 0.0 },
+        share: if all > 0.0 {
+            (miner.units.to_f64() / all).min(1.0)
+        } else {
+            0.0
+        },
         first_sequence: (totals.shares > 0).then(|| first.sequence.next().get()),
         leaves_at: leaves_at(state, miner, totals.units).await?,
     }))
@@ -175,7 +192,11 @@ pub(super) async fn window_place(state: &HttpState, miner: &MinerView) -> Result
 
 /// When the last of a miner's work leaves the window, if the pool goes on as now.
 async fn leaves_at(state: &HttpState, miner: &MinerView, total: Units) -> Result<Option<Instant>, Problem> {
-    let last = miner.workers.iter().filter_map(|worker| worker.last_share_at).max();
+    let last = miner
+        .workers
+        .iter()
+        .filter_map(|worker| worker.last_share_at)
+        .max();
     let Some(last) = last.filter(|_| !miner.units.is_zero()) else {
         return Ok(None);
     };
@@ -206,7 +227,9 @@ pub(super) async fn next_payout(
     let threshold = own.unwrap_or(payouts.threshold);
     let now = deps.clock.date();
     let since = now.minus(RECENT);
-    let earned = state.read(|store| store.earned(hotkey, since, RECENT_CREDITS_MAX)).await?;
+    let earned = state
+        .read(|store| store.earned(hotkey, since, RECENT_CREDITS_MAX))
+        .await?;
     let sats: i64 = earned.days.values().sum();
     let over = now.since(earned.cut_at.unwrap_or(since)).secs().max(1);
     let per_sec = sats.max(0) as f64 / over as f64;

@@ -12,12 +12,13 @@ use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::address::PayoutAddress;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::HistoryOf;
 
 use super::next_cursor;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::{answers, auth, body, client};
+use crate::{answers, auth, body, client, rates};
 
 /// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
@@ -115,12 +116,14 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let waiting = state
         .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
         .await?;
+    let since = Some(view.registered_at);
+    let hashrates = rates::of(&state, HistoryOf::Miner(hotkey), since).await?;
     let window = super::earnings::window_place(&state, &view).await?;
     let next_payout = super::earnings::next_payout(&state, hotkey, &balances, threshold).await?;
     body::ok(&MinerStatus {
         window,
         next_payout: Some(next_payout),
-        ..answers::miner_status(view, balances, threshold, waiting)
+        ..answers::miner_status(view, hashrates, balances, threshold, waiting)
     })
 }
 

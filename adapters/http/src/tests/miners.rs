@@ -13,7 +13,7 @@ use serde_json::json;
 use super::fake_ports::port;
 use super::fakes::World;
 use super::samples::{NOW, STRANGER, sats};
-use super::{ask, ask_state, get, miner, signed_post};
+use super::{ask, ask_state, get, miner, no_hashrates, signed_post};
 
 #[actix_web::test]
 async fn a_new_miner_is_created_and_a_known_one_is_known() {
@@ -113,6 +113,7 @@ async fn a_miner_is_shown_with_its_work_and_what_it_is_owed() {
             "registered_at": "2023-11-14T22:13:20.123Z",
             "payout_address": "bcrt1example",
             "hashrate": 1000.5,
+            "hashrates": no_hashrates(),
             "shares": {"accepted": 10, "rejected": {
                 "unknown_job": 1, "stale": 2, "duplicate": 3, "low_difficulty": 4,
                 "time_out_of_range": 5, "version_out_of_mask": 6,

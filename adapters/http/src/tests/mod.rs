@@ -26,6 +26,7 @@ mod document;
 mod events;
 mod fake_ports;
 mod fakes;
+mod history;
 mod hostile;
 mod json_rpc;
 mod miners;
@@ -36,6 +37,12 @@ mod samples;
 mod server;
 mod store;
 mod work;
+
+/// The hashrates of a pool without history.
+fn no_hashrates() -> Value {
+    let none = |secs| serde_json::json!({"window_secs": secs, "hashrate": 0.0, "error": null});
+    [600, 3_600, 86_400].map(none).into()
+}
 
 /// An answer, read to its end.
 #[derive(Debug)]

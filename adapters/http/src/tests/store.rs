@@ -10,9 +10,10 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerBalances, MinerPayoutRow, Page,
-    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, History, HistoryOf, HistoryQuestion, HistoryStep,
+    LedgerPosition, LifeRow, MinerBalances, MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare,
+    RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
+    Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
@@ -26,6 +27,9 @@ pub(super) struct ReadStore {
     pub(super) blocks: Vec<BlockRow>,
     pub(super) rounds: Vec<RoundRow>,
     pub(super) audit: Vec<AuditRow>,
+    /// The same minutes for everybody.
+    pub(super) history: Vec<HistoryStep>,
+    pub(super) lives: Vec<LifeRow>,
     pub(super) shares: Vec<ShareDetails>,
     pub(super) block_details: Vec<BlockDetails>,
     pub(super) found_ends: Vec<Units>,
@@ -187,6 +191,23 @@ impl Store for ReadStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         self.page(&self.audit, page)
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        let step = question.step;
+        let mut steps: Vec<HistoryStep> = Vec::new();
+        for minute in &self.history {
+            let at = step.begin(minute.at);
+            match steps.last_mut() {
+                Some(last) if last.at == at => last.sums.add(&minute.sums),
+                _ => steps.push(HistoryStep { at, ..minute.clone() }),
+            }
+        }
+        let begins = steps.first().map(|step| step.at);
+        steps.retain(|step| step.at >= question.from && step.at < question.to);
+        let is_known = !matches!(&question.of, HistoryOf::Worker(_, name) if name.as_str() != "rig1");
+        let lives = self.lives.clone();
+        self.answer(is_known.then_some(History { begins, steps, lives }))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

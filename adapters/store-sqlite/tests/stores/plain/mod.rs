@@ -7,6 +7,7 @@
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
 //! | `payouts` | payouts and thresholds |
+//! | `history` | what was mined when |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
@@ -26,9 +27,10 @@ use dwarves_ports::store::ledger_rows::{
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
-use dwarves_ports::store::{Store, StoreError, StoreFuture, Write, Written};
+use dwarves_ports::store::{History, HistoryQuestion, Store, StoreError, StoreFuture, Write, Written};
 
 mod details;
+mod history;
 mod money;
 mod payouts;
 mod questions;
@@ -193,6 +195,10 @@ impl Store for PlainStore {
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
         ready(Ok(self.state.borrow().audit(page)))
+    }
+
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        ready(Ok(self.state.borrow().history(&question)))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
