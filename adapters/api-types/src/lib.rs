@@ -17,6 +17,7 @@
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`earnings`] | what a miner earns, and when it is paid |
 //! | [`example`] | why a miner got an amount, step by step |
+//! | [`csv`] | rows as CSV |
 //! | [`details`] | one block, one payout, one share; luck |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
@@ -32,6 +33,7 @@ pub mod chain;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod csv;
 pub mod details;
 pub mod earnings;
 pub mod events;
