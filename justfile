@@ -12,6 +12,10 @@ build:
 dist:
     cargo build --profile dist --locked
 
+# What is given to others: `just package archive`, `just package deb`.
+package kind:
+    deploy/package {{ kind }}
+
 # Every test there is; what the last line counts, CI counts.
 test:
     tests/all

@@ -23,7 +23,8 @@ pub(crate) fn ask(
     connection
         .prepare_cached(
             "UPDATE pool SET minutes_from = MAX(minutes_from, ?1), hours_from = MAX(hours_from, ?2),
-                 days_from = MAX(days_from, ?3)",
+                 days_from = MAX(days_from, ?3)
+             WHERE minutes_from < ?1 OR hours_from < ?2 OR days_from < ?3",
         )?
         .execute(params![
             secs(Step::Minute.row_begin(minutes)),
