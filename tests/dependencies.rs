@@ -206,6 +206,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-store-sqlite", &["domain", "ports"]),
     ("dwarves-devnet", &["domain", "ports"]),
     ("dwarves-node", &["domain", "ports", "system"]),
+    ("dwarves-notify", &["domain", "ports"]),
     (
         "dwarves-miner",
         &["api-types", "domain", "keys", "lanes", "ports", "system"],

@@ -19,6 +19,8 @@ pub mod live_work;
 pub mod meter;
 pub mod miner_manager;
 pub mod news;
+mod notices;
+pub mod notifier;
 pub mod paymaster;
 pub mod pool_manager;
 pub mod reward_distributor;

@@ -87,6 +87,9 @@ impl News {
             | Write::DropBlockBytes(_)
             | Write::SetPayoutThreshold { .. }
             | Write::SaveSetting { .. }
+            | Write::PostNotice(_)
+            | Write::PlanNotice { .. }
+            | Write::SettleDelivery { .. }
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }

@@ -69,6 +69,11 @@ numeric_id!(
     ExtraNonce, u64
 );
 
+numeric_id!(
+    /// Something that people are told of: 1, 2, 3, … in the order in which it was written down.
+    NoticeId, u64
+);
+
 /// The hash of a block header, in the byte order in which SHA-256d gives it (little-endian number).
 ///
 /// It is written the other way round, as explorers write it.

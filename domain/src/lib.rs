@@ -29,6 +29,7 @@
 //! | [`blocks`] | what becomes of a found block, what is booked for it, the effort that it took |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
 //! | [`history`] | what was mined in each minute, hour and day |
+//! | [`notices`] | what people are told of, when it is told again, and when it waits |
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
@@ -43,6 +44,7 @@ pub mod limits;
 pub mod login;
 pub mod miners;
 pub mod network;
+pub mod notices;
 pub mod operator;
 pub mod payouts;
 pub mod pow;

@@ -8,10 +8,12 @@
 //! | [`wallet`] | who builds, signs and sends transactions |
 //! | [`proof_of_work`] | hashing that takes too long for the thread that reads requests |
 //! | [`clock`] | running time, and the date |
+//! | [`courier`] | telling people outside |
 //! | [`halt`] | the emergency stop |
 
 pub mod chain;
 pub mod clock;
+pub mod courier;
 pub mod halt;
 pub mod proof_of_work;
 pub mod store;

@@ -9,7 +9,8 @@ use std::path::Path;
 use dwarves_actors::pool_manager::settings::{Effective, Origin};
 use toml::{Table, Value};
 
-use super::load::{ConfigError, Document, Variables, read_file};
+use super::load::{Document, Variables, read_file};
+use super::mistake::ConfigError;
 
 /// Every key with its default, and what it is for: the project's `config.toml`.
 pub const DEFAULTS: &str = include_str!("../../config.toml");
@@ -33,7 +34,15 @@ fn effective_of(
     let variables = Variables::read(environment)?;
     let mut all: BTreeMap<String, Effective> = BTreeMap::new();
     let mut add = |key: String, value: &Value, origin: Origin| {
-        let value = shown(value);
+        let is_said = value.as_str() != Some("");
+        let mut value = if is_secret(&key) && is_said {
+            "\"***\"".to_owned()
+        } else {
+            shown(value)
+        };
+        if key.starts_with("notifications.") {
+            value = without_paths(&value);
+        }
         all.insert(key.clone(), Effective { key, value, origin });
     };
     let defaults: Table = toml::from_str(DEFAULTS).unwrap_or_default();
@@ -59,6 +68,13 @@ fn flat(table: &Table) -> impl Iterator<Item = (String, &Value)> {
     })
 }
 
+/// Whether a key's value is nobody's business, by its name.
+fn is_secret(key: &str) -> bool {
+    ["password", "secret", "token"]
+        .iter()
+        .any(|end| key.ends_with(end))
+}
+
 /// As it would stand in the file, without the login that an address may carry.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
@@ -78,6 +94,21 @@ fn shown(value: &Value) -> String {
     shown
 }
 
+/// The same without what follows the host in addresses: to know a webhook's or a topic's is to be able to write there.
+fn without_paths(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['"', ',', ' ']).unwrap_or(part.len());
+        let host = part[..end].find(['/', '?', '#']).unwrap_or(end);
+        shown.push_str("://");
+        shown.push_str(&part[..host]);
+        shown.push_str(if host < end { "/***" } else { "" });
+        shown.push_str(&part[end..]);
+    }
+    shown
+}
+
 /// Settings that are not the program's own, for the log and for `dwarves check`.
 pub fn changed(all: &[Effective]) -> impl Iterator<Item = &Effective> {
     all.iter().filter(|setting| setting.origin != Origin::Default)
@@ -90,6 +121,18 @@ mod tests {
 
     fn find<'a>(all: &'a [Effective], key: &str) -> &'a Effective {
         all.iter().find(|setting| setting.key == key).unwrap()
+    }
+
+    #[test]
+    fn nobody_learns_from_the_settings_where_to_write() {
+        let text = "[[notifications.channels]]\nname = \"a\"\nkind = \"ntfy\"\nurl = \"https://u:p@ntfy.sh/topic?x=1\"\n\
+                    [[notifications.channels]]\nname = \"b\"\nkind = \"ntfy\"\nurl = \"http://b\"\n";
+        let all = effective_of("my.toml", text, []).unwrap();
+        let shown = &find(&all, "notifications.channels").value;
+        for part in ["\"https://***@ntfy.sh/***\"", "\"http://b\"", "name = \"b\""] {
+            assert!(shown.contains(part), "{shown}");
+        }
+        assert!(!shown.contains("topic"), "{shown}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod history;
 mod http;
 mod limits;
 mod mining;
+mod notifications;
 mod payouts;
 mod stratum;
 
@@ -30,6 +31,7 @@ pub use history::HistoryConfig;
 pub use http::{AuthConfig, HttpConfig};
 pub use limits::LimitsConfig;
 pub use mining::{RewardsConfig, WorkConfig};
+pub use notifications::{ChannelConfig, ChannelKind, NotificationsConfig};
 pub use payouts::PayoutsConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
 
@@ -65,7 +67,9 @@ pub struct Config {
     pub stratum: StratumConfig,
     /// With what of the processor shares are hashed.
     pub hashing: HashingConfig,
-    /// What is told of what happens.
+    /// Who is told of what happens, and how.
+    pub notifications: NotificationsConfig,
+    /// What the log tells of what happens.
     pub log: LogConfig,
 }
 

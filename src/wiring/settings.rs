@@ -173,6 +173,7 @@ pub(super) fn pool_settings(
         effective: Vec::new(),
         payout_holds: payout_holds(config),
         acknowledge,
+        notifier: None,
     })
 }
 

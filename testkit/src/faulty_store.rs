@@ -19,7 +19,8 @@ use dwarves_ports::store::ledger_rows::{
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 use dwarves_ports::store::{
-    History, HistoryQuestion, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
+    DeliveryRow, History, HistoryQuestion, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind,
+    StoreFuture, Write, Written,
 };
 
 /// How a commit fails.
@@ -229,6 +230,18 @@ impl Store for FaultyStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.inner.history(question)
+    }
+
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.inner.unplanned_notices(limit)
+    }
+
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.inner.notices_since(at, limit)
+    }
+
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.inner.deliveries(limit)
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

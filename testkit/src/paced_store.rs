@@ -14,9 +14,9 @@ use dwarves_domain::units::{Amount, Units};
 use tokio::sync::{Semaphore, watch};
 
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, History, HistoryQuestion, LedgerPosition, MinerBalances,
-    MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, SharedStore, Store, StoreFuture,
-    StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryQuestion, LedgerPosition,
+    MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow,
+    SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
@@ -236,6 +236,18 @@ impl Store for PacedStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.read(move |store| store.history(question))
+    }
+
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.read(move |store| store.unplanned_notices(limit))
+    }
+
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.read(move |store| store.notices_since(at, limit))
+    }
+
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.read(move |store| store.deliveries(limit))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

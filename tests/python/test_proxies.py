@@ -222,6 +222,35 @@ def test_work_is_mined_and_long_polls_wake_through_a_proxy(front, request):
     assert answer.status == 200 and answer.json["height"] > job.work["height"]
 
 
+def test_events_come_one_by_one_through_a_proxy(front):
+    with contextlib.closing(front.connect(timeout=20)) as connection:
+        connection.request("GET", "/v1/events?topics=pool", headers={"Accept-Encoding": "gzip"})
+        response = connection.getresponse()
+        assert response.status == 200
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        assert response.headers["Content-Encoding"] is None
+        seen = []
+        while len(seen) < 2:
+            line = response.readline().decode()
+            assert line, "the stream goes on"
+            if line.startswith("event:"):
+                seen.append((line.split(":", 1)[1].strip(), time.monotonic()))
+        assert [name for name, _ in seen] == ["hello", "pool"]
+
+
+def test_an_operators_session_is_for_tls_alone_and_knows_its_own_page(front):
+    page = {"Origin": f"https://localhost:{front.port}"}
+    answer = front.request("POST", "/v1/admin/session", {"token": front.pool.admin_token()}, page)
+    assert answer.status == 200, answer
+    cookie, *attributes = answer.headers["set-cookie"].split("; ")
+    assert {"Secure", "HttpOnly", "SameSite=Strict"} <= set(attributes), attributes
+    body = {"actor": "pool_manager", "message": "status"}
+    headers = {"Cookie": cookie, "X-CSRF-Token": answer.json["csrf"]}
+    assert front.request("POST", "/v1/admin/control", body, {**headers, **page}).status == 200
+    other = {**headers, "Origin": "https://example.org"}
+    assert front.request("POST", "/v1/admin/control", body, other).status == 403
+
+
 def test_a_body_that_the_pool_would_not_take_ends_at_nginx(nginx):
     assert nginx.request("POST", "/v1/miners", b"x" * 2_000_000).status == 413
 

@@ -243,7 +243,7 @@ def test_the_status_says_how_the_pool_is(managed):
 
 
 def test_a_stop_keeps_its_time_while_clients_hold_on(managed):
-    """Long polls, half a request, a Stratum session: none of them holds a stop up."""
+    """Long polls, half a request, an event stream, a Stratum session: none of them holds a stop up."""
     manager = managed(http=0, stratum=0)
     with Service(manager, stratum__listen="127.0.0.1:1", http__longpoll_secs=60) as pool:
         miner = pool.miner()
@@ -253,7 +253,11 @@ def test_a_stop_keeps_its_time_while_clients_hold_on(managed):
         with socket.create_connection(pool.address) as half, stratum.Client(pool.listen["stratum"][0]) as session:
             half.sendall(b"POST /v1/work HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
             session.subscribe().authorize(f"{address_of(1)}.rig")
+            events = http.client.HTTPConnection(*pool.address, timeout=60)
+            events.request("GET", "/v1/events")
+            assert events.getresponse().status == 200
             begin = time.monotonic()
             assert pool.stop(60) == 0
             assert time.monotonic() - begin < 60
+            events.close()
         waiting.join(30)

@@ -27,9 +27,10 @@ use crate::http_gate::AttachHttpGate;
 use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
+use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
 use crate::news::AttachNews;
+use crate::notifier::NotifierSettings;
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
@@ -83,6 +84,8 @@ pub struct PoolSettings {
     pub payout_holds: Holds,
     /// When shares are acknowledged.
     pub acknowledge: Acknowledge,
+    /// Who is told of what happens, if anybody is.
+    pub notifier: Option<NotifierSettings>,
 }
 
 /// How work is made.
@@ -207,6 +210,8 @@ pub struct PoolPorts {
     pub watch_miners: Port<WatchMiners>,
     /// Reads one miner's standing, counters and workers.
     pub read_miner: Port<ReadMiner>,
+    /// Who is banned.
+    pub read_bans: Port<ReadBans>,
     /// All miners together.
     pub read_miners: Port<ReadMiners>,
     /// The present work.

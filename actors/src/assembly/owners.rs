@@ -15,6 +15,7 @@ use crate::identity::{Identity, IdentityKeeper, IdentityKeeperParts, Sides};
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
+use crate::notifier::{self, Notifier, NotifierParts, Watched};
 use crate::paymaster::comparison::Compared;
 use crate::paymaster::holds::Holds;
 use crate::paymaster::{Paymaster, PaymasterParts};
@@ -79,6 +80,7 @@ pub(super) fn start(
         payouts,
         clock: clock_rules,
         acknowledge,
+        notifier,
         ..
     } = settings;
     let Restored {
@@ -213,6 +215,23 @@ pub(super) fn start(
     };
     let clock = placement.start(move || TimeKeeper::new(parts));
 
+    if let Some(settings) = notifier.filter(|settings| !settings.channels.is_empty()) {
+        let parts = NotifierParts {
+            store: world.store.clone(),
+            ledger: commit.clone(),
+            clock: world.clock.clone(),
+            settings,
+            watched: Watched {
+                work: Port::new(&work),
+                payouts: Port::new(&payouts),
+                blocks: Port::new(&blocks),
+            },
+            ledger_name: stored.created_at.millis().to_string(),
+            open_incidents: stored.settings.get(notifier::INCIDENTS_STORED_AS).cloned(),
+        };
+        let _notifier = placement.start(move || Notifier::new(parts));
+    }
+
     let peers = PoolPeers {
         ledger: Port::new(&ledger),
         commit: commit.clone(),
@@ -270,6 +289,7 @@ pub(super) fn start(
         attach_news: Port::new(&ledger),
         watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
+        read_bans: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,
         read_schedule: peers.read_schedule,

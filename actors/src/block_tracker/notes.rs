@@ -10,6 +10,7 @@ use tracing::{Instrument, Level};
 use super::messages::CandidateReply;
 use super::{BlockTracker, Fate, Open};
 use crate::ledger::messages::Commit;
+use crate::notices;
 use crate::spans;
 use dwarves_ports::store::{BlockState, Write, Written};
 
@@ -52,8 +53,20 @@ impl BlockTracker {
                 at: open.found_at,
             }
         };
+        let notice = match &write {
+            Write::RecordCandidate { at, .. } => Some(notices::block_found(hash, &open.block, *at)),
+            _ if open.noted.map(|(state, _)| state) == Some(fate.0) => None,
+            _ => notices::block_became(
+                hash,
+                &open.block,
+                fate.0,
+                open.is_doubtful,
+                self.parts.clock.date(),
+            ),
+        };
         let ledger = self.parts.ledger.clone();
-        let commit = Commit { writes: vec![write] };
+        let writes = std::iter::once(write).chain(notice).collect();
+        let commit = Commit { writes };
         let span = spans::of_block(hash);
         let noted = async move { ledger.ask(commit, LEDGER_DEADLINE).await }.instrument(span.clone());
         ctx.spawn(wrap_future::<_, Self>(noted).map(move |result, this, ctx| {

@@ -15,6 +15,7 @@ use dwarves_domain::work::coinbase::{CoinbaseMark, OwnCoinbase};
 
 use super::{BlockTracker, Open, in_time};
 use crate::ledger::messages::Commit;
+use crate::notices;
 use crate::spans;
 use dwarves_ports::chain::{MinedCoinbase, SharedChain};
 use dwarves_ports::store::{BlockState, FoundBlock, LedgerPosition, SharedStore, Write};
@@ -121,8 +122,9 @@ impl BlockTracker {
             place,
             found_at: lost.found_at,
         };
+        let told = |lost: &Lost| notices::block_found(lost.hash, &lost.block, lost.found_at);
         let commit = Commit {
-            writes: lost.iter().map(write).collect(),
+            writes: lost.iter().map(write).chain(lost.iter().map(told)).collect(),
         };
         let answer = match self.parts.ledger.post(commit) {
             Ok(answer) => answer,

@@ -12,6 +12,7 @@ use super::messages::{
 use super::{MinerManager, welcome};
 use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
+use crate::notices;
 
 /// From how many tenths of it on the room for live shares is nearly full.
 const NEARLY_FULL_TENTHS: usize = 9;
@@ -111,6 +112,10 @@ impl MinerManager {
         let rows = std::mem::take(&mut judged.rows);
         // A name is stored with its first share.
         let mut writes: Vec<_> = judged.new_workers.drain(..).map(Write::AddWorker).collect();
+        let blocks = rows
+            .iter()
+            .filter_map(|row| Some((row.hash, row.block.as_ref()?, row.received_at)));
+        writes.extend(blocks.map(|(hash, block, at)| notices::block_found(hash, block, at)));
         if !rows.is_empty() {
             writes.push(Write::AppendShares(rows));
         }

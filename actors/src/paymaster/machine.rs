@@ -15,6 +15,7 @@ use super::trouble::{Trouble, TroubleKind};
 use crate::ask::{AskError, Port};
 use crate::audit::Order;
 use crate::ledger::messages::Commit;
+use crate::notices;
 
 /// Payouts that are followed at once; more are not begun.
 pub(super) const OPEN_MAX: u32 = 1_000;
@@ -118,9 +119,10 @@ impl Machine {
         for step in &steps {
             self.tell(id, step);
         }
+        let notices = steps.iter().filter_map(|step| notices::payout_step(id, step, at));
         let writes = steps.iter().cloned();
-        self.commit(writes.map(|step| Write::StepPayout { id, step, at }).collect())
-            .await?;
+        let writes = writes.map(|step| Write::StepPayout { id, step, at });
+        self.commit(writes.chain(notices).collect()).await?;
         for step in steps {
             let alarms = &mut self.report.alarms;
             match step {

@@ -135,5 +135,6 @@ pub fn pool_settings() -> PoolSettings {
         effective: Vec::new(),
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
+        notifier: None,
     }
 }

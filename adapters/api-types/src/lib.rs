@@ -14,11 +14,13 @@
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
+//! | [`csv`] | rows as CSV |
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`earnings`] | what a miner earns, and when it is paid |
 //! | [`example`] | why a miner got an amount, step by step |
 //! | [`csv`] | rows as CSV |
 //! | [`details`] | one block, one payout, one share; luck |
+//! | [`operator`] | the pool as its operator sees it |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
 //!
@@ -42,6 +44,7 @@ pub mod history;
 pub mod miners;
 pub mod named;
 pub mod object;
+pub mod operator;
 pub mod pool;
 pub mod problem;
 pub mod registration;

@@ -28,6 +28,7 @@
 //! | [`problem`] | refusals and their codes |
 //! | [`transactions`] | the transactions of a template as JSON-RPC shows them |
 //! | [`rates`] | hashrates over the last minutes, hour and day |
+//! | [`remedies`] | what hinders the pool, by name, and what to do |
 //! | `resource` | a path and the methods that it takes |
 //! | [`openapi`] | what the document of all routes says of all of them |
 //! | [`server`] | the server around all of it |
@@ -51,6 +52,7 @@ pub mod operator;
 pub mod problem;
 pub mod query;
 pub mod rates;
+pub mod remedies;
 mod requests;
 mod resource;
 pub mod routes;

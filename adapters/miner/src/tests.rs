@@ -255,7 +255,7 @@ fn a_run_registers_mines_and_tells_what_it_earned() {
     assert_eq!(progress.rejected_total(), 0, "{progress:?}");
     assert_eq!(progress.blocks, progress.accepted);
     assert_eq!((progress.height, progress.jobs), (Some(7), 1));
-    assert_eq!(progress.earned_sats, Some(15));
+    assert_eq!(progress.money.unwrap().balances.earned(), 15);
     assert!(progress.hashes >= 4_096 && progress.hashrate > 0.0);
 }
 

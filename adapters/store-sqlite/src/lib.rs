@@ -22,6 +22,7 @@
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
 //! | [`backup`] | copies of a ledger: made beside a running pool, looked at, put back in its place |
+//! | [`export`] | rows one after the other, for whoever writes them down |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
 //! | `history` | what was mined when: brought in from the shares, moved, read, forgotten |
@@ -41,10 +42,10 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, Earned, History,
-    HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, Page, PageRequest, PayoutRow, PoolTotals,
-    RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
-    Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned, History,
+    HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
+    PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
+    ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -54,6 +55,7 @@ mod columns;
 mod conservation;
 mod credited_miners;
 mod error;
+pub mod export;
 mod history;
 mod inline;
 #[cfg(feature = "testing")]
@@ -251,6 +253,21 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.mode
             .read("history", move |c| history::reading::answer(c, &question))
+    }
+
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.mode
+            .read("unplanned notices", move |c| read::notices::unplanned(c, limit))
+    }
+
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.mode
+            .read("notices since", move |c| read::notices::since(c, at, limit))
+    }
+
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.mode
+            .read("deliveries", move |c| read::notices::deliveries(c, limit))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

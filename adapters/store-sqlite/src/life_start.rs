@@ -102,7 +102,7 @@ fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
 }
 
 /// All workers: what was saved, and what the shares since then add.
-fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
+pub(super) fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
     let mut later: HashMap<WorkerId, CounterRow> = HashMap::new();
     let sql = "SELECT sequence, hash FROM blocks WHERE sequence > ?1";
     let blocks = all(connection, sql, [int(counted.get())], |row| {

@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
     (100, include_str!("migrations/0100_history.sql")),
     (110, include_str!("migrations/0110_block_states.sql")),
     (111, include_str!("migrations/0111_round_workings.sql")),
+    (130, include_str!("migrations/0130_notices.sql")),
 ];
 
 /// The version since which there are payouts.

@@ -98,7 +98,8 @@ export class HashrateChart {
 
   async draw() {
     const { points, marks, step_secs: step } = this.history;
-    const closed = points.filter((/** @type {any} */ point) => point.is_open !== true);
+    const over = points.filter((/** @type {any} */ point) => point.is_open !== true);
+    const closed = over.length > 0 ? over : points;
     this.describe(closed, marks ?? []);
     // The last step is still filling up: its rate would look like a fall.
     const x = closed.map((/** @type {any} */ point) => Date.parse(point.at) / 1000 + step / 2);
@@ -184,7 +185,7 @@ export class HashrateChart {
     const caption = `${this.of}, last ${this.span.name}`;
     const table = el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows));
     this.table.replaceChildren();
-    append(this.table, [happened.length > 0 ? el("h3", {}, "What happened") : null, happened.length > 0 ? events : null, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, table)]);
+    append(this.table, [happened.length > 0 ? el("h3", {}, "What happened") : null, happened.length > 0 ? events : null, el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table)]);
   }
 }
 
@@ -207,9 +208,9 @@ function timeAxis(UPlot) {
 
 /** @param {any} mark */
 function detail(mark) {
-  const { detail } = mark;
-  if (typeof detail === "string" && detail !== "") return `: ${detail}`;
-  return "";
+  const text = mark.kind === "difficulty" && mark.from && mark.to ? `${format.difficulty(mark.from)} to ${format.difficulty(mark.to)}` : (mark.detail ?? "");
+  const lasted = mark.until ? ` for ${format.duration((Date.parse(mark.until) - Date.parse(mark.at)) / 1000)}` : "";
+  return `${lasted}${text === "" ? "" : `: ${text}`}`;
 }
 
 /** @param {Record<string, number> | undefined} rejected */

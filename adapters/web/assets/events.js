@@ -9,7 +9,7 @@ const SPREAD_MILLIS = 400;
 /**
  * @typedef {object} Follower
  * @property {string[]} topics What is of interest.
- * @property {string} [miner] Of which miner.
+ * @property {() => string | undefined} [miner] Of which miner: its hotkey, once it is known.
  * @property {(name: string, data: any) => void} [onEvent] An event came.
  * @property {() => Promise<void>} refresh Reads everything anew; fails if the pool does not answer.
  */
@@ -61,7 +61,8 @@ export function follow(follower) {
   function listen() {
     clearTimeout(retrying);
     const query = new URLSearchParams({ topics: follower.topics.join(",") });
-    if (follower.miner !== undefined) query.set("miner", follower.miner);
+    const miner = follower.miner?.();
+    if (miner !== undefined) query.set("miner", miner);
     source = new EventSource(`/v1/events?${query}`);
     source.addEventListener("open", () => {
       clearInterval(polling);
@@ -69,6 +70,7 @@ export function follow(follower) {
       say("live");
     });
     source.addEventListener("error", () => {
+      if (polling === 0) void refresh();
       poll();
       if (source?.readyState === EventSource.CLOSED) retrying = setTimeout(listen, RETRY_MILLIS);
     });

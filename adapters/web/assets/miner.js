@@ -76,7 +76,7 @@ export function showMiner(id, how = {}) {
         { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
         { title: "Entry", wide: true, by: (row) => row.kind, cell: (row) => state(CREDIT_KINDS[row.kind]?.word ?? row.kind, CREDIT_KINDS[row.kind]?.tone ?? "plain") },
         { title: "Block", wide: true, cell: (row) => (row.block ? block(row.block) : el("span", { class: "quiet" }, "several")) },
-        { title: "", cell: (row) => link(`/miners/${part(id)}/rounds/${part(row.round_id)}`, "Why this amount") },
+        { title: "Step by step", cell: (row) => link(`/miners/${part(id)}/rounds/${part(row.round_id)}`, "Why this amount") },
       ],
     },
     `${path}/credits`,
@@ -186,9 +186,12 @@ export function showMiner(id, how = {}) {
     );
   }
 
+  /** @type {string | undefined} */
+  let hotkey;
+
   void begin({
     topics: ["block", "round", "payout"],
-    miner: id,
+    miner: () => hotkey,
     refresh: async () => {
       let miner;
       try {
@@ -202,6 +205,7 @@ export function showMiner(id, how = {}) {
         grid.append(el("div", { class: "card wide" }, trouble(error, "this miner"), ...help));
         return;
       }
+      ({ hotkey } = miner);
       show(miner);
       await Promise.all([
         fill(history, "its hashrate over time", async () => {

@@ -8,7 +8,7 @@ import { useChain } from "./format.js";
 /**
  * @typedef {object} Plan
  * @property {string[]} [topics] Which events are of interest.
- * @property {string} [miner] Of which miner.
+ * @property {() => string | undefined} [miner] Of which miner: its hotkey, once it is known.
  * @property {(pool: any) => void} [onPool] The pool's figures came.
  * @property {(name: string, data: any) => void} [onEvent] An event came.
  * @property {() => Promise<unknown>} [refresh] Reads what the page shows; fails if there is no answer.

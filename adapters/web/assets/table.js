@@ -43,17 +43,27 @@ export class Table {
       return;
     }
     const scrolled = this.element.querySelector(".scroll")?.scrollLeft ?? 0;
-    const focused = [...this.element.querySelectorAll("a, button")].indexOf(/** @type {Element} */ (document.activeElement));
+    const focused = this.placeOfFocus();
     const head = el("tr", {}, this.shape.columns.map((column, index) => this.head(column, index)));
     const body = el("tbody", {}, this.inOrder().map((row) => this.row(row)));
     const table = el("table", {}, el("caption", {}, this.shape.caption), el("thead", {}, head), body);
-    const scroll = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": this.shape.caption }, table);
+    const scroll = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": this.shape.caption }, table);
     this.element.replaceChildren(scroll);
     scroll.scrollLeft = scrolled;
-    if (focused >= 0) {
-      const again = this.element.querySelectorAll("a, button")[focused];
-      if (again instanceof HTMLElement) again.focus({ preventScroll: true });
-    }
+    focused?.()?.focus({ preventScroll: true });
+  }
+
+  /** Where the focus is, as a way to find it again in the next drawing: in the same row, wherever that is by then.
+   * @returns {(() => HTMLElement | null | undefined) | null} */
+  placeOfFocus() {
+    const active = document.activeElement;
+    if (!active || !this.element.contains(active)) return null;
+    const row = /** @type {HTMLElement | null} */ (active.closest("tr"));
+    if (row === null) return () => this.element.querySelector(".scroll");
+    const index = [...row.querySelectorAll("a, button")].indexOf(active);
+    const { id } = row.dataset;
+    const again = () => (id === undefined ? this.element.querySelector("thead tr") : this.element.querySelector(`tr[data-id="${CSS.escape(id)}"]`));
+    return () => /** @type {HTMLElement | undefined} */ (again()?.querySelectorAll("a, button")[index]);
   }
 
   /** @param {Column<T>} column @param {number} index */

@@ -9,6 +9,7 @@
 //! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
 //! | [`writes`] | the intents, and what each answers |
 //! | [`history`] | what was mined when |
+//! | [`notices`] | what people are to be told |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
@@ -29,6 +30,7 @@ pub mod details;
 pub mod error;
 pub mod history;
 pub mod ledger_rows;
+pub mod notices;
 pub mod reads;
 pub mod writes;
 
@@ -37,6 +39,7 @@ pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
+pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use writes::{Write, Written};
 
@@ -152,6 +155,16 @@ pub trait Store: Send + Sync + 'static {
     /// What was mined in each step of some time, by when the shares came; `None` if there is no such miner or worker.
     /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
+
+    /// Notices of which it was not yet decided who is told, oldest first, at most `limit`.
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// Notices of this date or later, oldest first, at most `limit`.
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// Notices on their way, those that are due first at the front, at most `limit`.
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>>;
+
     /// One share with what belongs to it, unless it was pruned.
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>>;
 

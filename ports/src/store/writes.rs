@@ -2,7 +2,7 @@
 
 use dwarves_domain::blocks::{Accounting, BlockState};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::time::Timestamp;
@@ -11,6 +11,7 @@ use dwarves_domain::units::{Amount, Units};
 use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };
+use super::notices::NoticeRow;
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,6 +179,26 @@ pub enum Write {
         /// The value as it would be configured; `None` forgets it.
         value: Option<String>,
     },
+    /// Writes down something that people are to be told of, in the transaction of what it tells of. If one with its key is
+    /// stored, nothing changes. Of those that are not on their way [`NOTICES_KEPT`](super::NOTICES_KEPT) stay.
+    PostNotice(Box<NoticeRow>),
+    /// Says by which channels a notice goes, and when at the earliest. Decided once: a notice that is not stored, or was
+    /// planned before, changes nothing.
+    PlanNotice {
+        /// The notice.
+        notice: NoticeId,
+        /// The name of each channel, and when it may be told there.
+        channels: Vec<(String, Timestamp)>,
+    },
+    /// Ends a delivery, or puts it off. One that is not there any more changes nothing.
+    SettleDelivery {
+        /// What is told.
+        notice: NoticeId,
+        /// By which channel.
+        channel: String,
+        /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
+        again: Option<(u32, Timestamp)>,
+    },
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
     /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
@@ -238,6 +259,9 @@ impl Write {
             Self::StepPayout { .. } => "step payout",
             Self::SetPayoutThreshold { .. } => "set payout threshold",
             Self::SaveSetting { .. } => "save setting",
+            Self::PostNotice(_) => "post notice",
+            Self::PlanNotice { .. } => "plan notice",
+            Self::SettleDelivery { .. } => "settle delivery",
             Self::AppendAudit(_) => "append audit",
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",

@@ -13,6 +13,7 @@ mod details;
 mod fixtures;
 mod history;
 mod miners;
+mod notices;
 mod payouts;
 mod prune;
 mod rounds;
@@ -24,6 +25,7 @@ pub use blocks::*;
 pub use details::*;
 pub use history::*;
 pub use miners::*;
+pub use notices::*;
 pub use payouts::*;
 pub use prune::*;
 pub use rounds::*;
@@ -82,6 +84,7 @@ macro_rules! store_contract {
             bans_are_kept_until_they_are_lifted
             settings_are_kept_until_they_are_forgotten
             the_audit_trail_is_read_newest_first_page_by_page
+            a_notice_is_told_once_by_each_channel_until_it_has_arrived
             an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped

@@ -18,6 +18,7 @@
 //! | [`shares`] | one share |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`operator`] | the operator's session in a browser |
+//! | [`operator_state`] | the pool as its operator sees it |
 //! | [`metrics`] | figures for Prometheus |
 //! | [`pages`] | the pages for people, and the files that they load |
 //! | [`document`] | the document that describes all of them |
@@ -43,6 +44,7 @@ pub mod luck;
 pub mod metrics;
 pub mod miners;
 pub mod operator;
+pub mod operator_state;
 pub mod pages;
 pub mod payouts;
 pub mod pool;
@@ -121,6 +123,7 @@ routes! {
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }
+    "/v1/admin/state" { get => operator_state::read }
     "/v1/admin/session" { get => operator::read, post => operator::log_in, delete => operator::log_out }
     "/v1/admin/audit" { get => admin::audit }
     "/v1/admin/withholding" { get => admin::withholding }

@@ -10,10 +10,10 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, History, HistoryOf, HistoryQuestion, HistoryStep,
-    LedgerPosition, LifeRow, MinerBalances, MinerPayoutRow, Page, PageRequest, PoolTotals, RecentShare,
-    RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write,
-    Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryOf, HistoryQuestion,
+    HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest,
+    PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
@@ -208,6 +208,18 @@ impl Store for ReadStore {
         let is_known = !matches!(&question.of, HistoryOf::Worker(_, name) if name.as_str() != "rig1");
         let lives = self.lives.clone();
         self.answer(is_known.then_some(History { begins, steps, lives }))
+    }
+
+    fn unplanned_notices(&self, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn notices_since(&self, _: Timestamp, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn deliveries(&self, _: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.never()
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

@@ -170,6 +170,23 @@ fn packed_of_miner(
     Ok(rows)
 }
 
+/// The rows of packed credits of a period, oldest first; see [`of_packed_row`].
+pub(crate) fn packed_in_period() -> String {
+    format!(
+        "SELECT {ROW_COLUMNS} FROM packed_credits JOIN rounds ON rounds.id = packed_credits.round
+         WHERE closed_at >= ?1 AND closed_at < ?2 ORDER BY packed_credits.id"
+    )
+}
+
+/// The credits of a row, each with its number.
+pub(crate) fn of_packed_row(row: &Row<'_>, hotkeys: &mut Hotkeys<'_>) -> Outcome<Vec<(u64, CreditRow)>> {
+    let together = Together::read(row)?;
+    let numbered = (together.first..).zip(&together.credits);
+    numbered
+        .map(|(id, credit)| Ok((id, together.row(credit, hotkeys.of(credit.miner)?))))
+        .collect()
+}
+
 /// What a round credited, in the order of hotkeys.
 pub(crate) fn of_round(connection: &Connection, id: RoundId) -> Outcome<Vec<CreditRow>> {
     let sql = format!(

@@ -10,6 +10,7 @@ pub(super) mod blocks;
 pub(super) mod credits;
 pub(super) mod details;
 pub(super) mod money;
+pub(super) mod notices;
 pub(super) mod payouts;
 pub(super) mod recent;
 pub(super) mod templates;

@@ -13,6 +13,7 @@ mod blocks;
 mod credits;
 mod journal;
 mod miners;
+mod notices;
 mod payouts;
 pub(super) mod prune;
 mod rounds;
@@ -96,6 +97,13 @@ impl<'a> Transaction<'a> {
                 self.set_payout_threshold(hotkey, *threshold)?;
             }
             Write::SaveSetting { key, value } => self.save_setting(key, value.as_deref())?,
+            Write::PostNotice(row) => self.post_notice(row)?,
+            Write::PlanNotice { notice, channels } => self.plan_notice(*notice, channels)?,
+            Write::SettleDelivery {
+                notice,
+                channel,
+                again,
+            } => self.settle_delivery(*notice, channel, *again)?,
             Write::AppendAudit(row) => self.append_audit(row)?,
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}

@@ -97,6 +97,11 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     for limit in [1, 100] {
         same(stores, "blocks_to_account", |s| s.blocks_to_account(limit)).await?;
         same(stores, "watched_payouts", |s| s.watched_payouts(limit)).await?;
+        same(stores, "unplanned_notices", |s| s.unplanned_notices(limit)).await?;
+        same(stores, "deliveries", |s| s.deliveries(limit)).await?;
+        for since in [0, 20, 1_000] {
+            same(stores, "notices_since", |s| s.notices_since(at(since), limit)).await?;
+        }
     }
     for depth in [0, 3, 1_000] {
         same(stores, "open_blocks", |s| s.open_blocks(depth)).await?;

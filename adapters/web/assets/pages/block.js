@@ -55,11 +55,11 @@ function showCoinbase(told) {
   coinbase.show(
     facts([
       ["Transaction", el("span", { class: "mono" }, told.txid)],
-      ["Height in it", figure(told.height, format.count(told.height))],
+      told.height === null ? null : ["Height in it", figure(told.height, format.count(told.height))],
       ["Tag", told.tag ? el("code", {}, told.tag) : "none"],
       told.witness_commitment ? ["Witness commitment", el("span", { class: "mono" }, told.witness_commitment)] : null,
     ]),
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Outputs of the coinbase" }, el("table", {}, el("caption", {}, "Outputs of the coinbase"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, outputs))),
+    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Outputs of the coinbase" }, el("table", {}, el("caption", {}, "Outputs of the coinbase"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, outputs))),
     told.hex ? el("details", {}, el("summary", {}, "All of its bytes"), el("pre", { tabindex: "0" }, told.hex)) : null,
   );
 }
@@ -67,9 +67,14 @@ function showCoinbase(told) {
 /** @param {any} block */
 function showBooks(block) {
   const { books: booked } = block;
+  if (booked.fee_sats === null) {
+    const isLost = block.state === "orphaned" || block.state === "refused";
+    books.show(facts([["What its coinbase pays the pool", money(booked.reward_sats)]]), el("p", { class: "empty" }, isLost ? "Nothing is booked for a block that did not win." : "Nothing is booked yet: the next round does it."));
+    return;
+  }
   const paid = block.coinbase ? block.coinbase.outputs.filter((/** @type {any} */ one) => one.is_pool).reduce((/** @type {bigint} */ sum, /** @type {any} */ one) => sum + BigInt(one.value_sats), 0n) : null;
   const parts = BigInt(booked.fee_sats) + BigInt(booked.credited_sats) + BigInt(booked.kept_sats);
-  const isWhole = parts === BigInt(booked.reward_sats) && (paid === null || paid === BigInt(booked.reward_sats));
+  const isWhole = booked.matches !== false && parts === BigInt(booked.reward_sats) && (paid === null || paid === BigInt(booked.reward_sats));
   books.show(
     facts([
       paid === null ? null : ["The coinbase pays the pool", money(paid)],
@@ -140,7 +145,7 @@ void begin({
         ["Effort", effort(block.effort)],
         block.probability === undefined || block.probability === null ? ["Later than", `${format.percent(1 - Math.exp(-block.effort))} of blocks`] : ["Later than", figure(block.probability, `${format.percent(block.probability)} of blocks`)],
         block.network_difficulty ? ["Difficulty", figure(block.network_difficulty, format.difficulty(block.network_difficulty))] : null,
-        block.share_before === undefined || block.share_before === null ? null : ["Block before it", typeof block.share_before === "object" ? "–" : link(`/shares/${part(block.share_before)}`, `share #${format.count(block.share_before)}`)],
+        block.share_before === undefined || block.share_before === null ? null : ["Work began after", link(`/shares/${part(block.share_before)}`, `share #${format.count(block.share_before)}`)],
       ]),
       el("p", { class: "lead" }, "Effort is the work since the block before, in blocks to be expected: 100 % is average, less is luck."),
     );

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { Section, append, el, facts, figure, main, money, name, replace, state, time, trouble } from "../dom.js";
 import * as format from "../format.js";
 import { miner, payoutState } from "../figures.js";
-import { begin } from "../shell.js";
+import { begin, poolNow } from "../shell.js";
 import { PagedTable, Table } from "../table.js";
 import { POOL_STATES, VERDICTS } from "../words.js";
 
@@ -153,8 +153,12 @@ function logoutButton() {
   return button;
 }
 
-/** @param {any[]} hindrances */
+/** @param {any[] | undefined} hindrances */
 function showHindrances(hindrances) {
+  if (hindrances === undefined) {
+    hindrancesCard.show(el("p", { class: "empty" }, "This pool tells it at ", el("a", { href: "/readyz" }, "/readyz"), "."));
+    return;
+  }
   if (hindrances.length === 0) {
     hindrancesCard.show(el("p", { class: "note good" }, "Nothing. All parts do what they should."));
     return;
@@ -195,7 +199,7 @@ function showCommit(commit) {
 
 const actors = new Table({
   caption: "Parts of the pool",
-  empty: "This pool does not tell how its parts are.",
+  empty: "None.",
   rowId: (row) => row.name,
   columns: [
     { title: "Part", by: (row) => row.name, cell: (row) => row.name },
@@ -236,13 +240,13 @@ function showPayouts(payouts) {
   );
   payoutsCard.show(
     facts([
-      ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
+      payouts.paused === undefined ? null : ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
       holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => (typeof hold === "string" ? hold : (hold.name ?? hold.hold))).join(", "))] : null,
     ]),
     ...troubles.map((one) => el("p", { class: "note bad" }, el("strong", {}, one.trouble ?? one.name ?? ""), ` ${one.detail ?? one.text ?? ""} `, one.remedy ? el("span", {}, el("strong", {}, "What to do: "), one.remedy) : null)),
     open.length === 0
       ? el("p", { class: "empty" }, "No payout is under way.")
-      : el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
+      : el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
     el(
       "p",
       { class: "row" },
@@ -286,7 +290,7 @@ function payNowButton() {
           ["Size", `${format.count(plan.vbytes)} vbytes, ${format.count(plan.inputs)} inputs`],
           waiting.length > 0 ? ["Balances that wait", format.count(waiting.length)] : null,
         ]),
-        el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Whom it pays" }, el("table", {}, el("caption", {}, "Whom it pays"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows))),
+        el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Whom it pays" }, el("table", {}, el("caption", {}, "Whom it pays"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows))),
         (plan.holds ?? []).length > 0 ? el("p", { class: "note bad" }, "Payouts are held: this will be refused until the hold is released.") : null,
       ],
       `Pay ${format.coins(plan.total_sats)} ${format.coinName()}`,
@@ -344,7 +348,7 @@ const bans = new Table({
     { title: "Miner", cell: (row) => miner(row.hotkey) },
     { title: "Why", cell: (row) => row.reason },
     { title: "Until", cell: (row) => (row.until ? time(row.until) : "for good") },
-    { title: "", cell: (row) => orderButton("Lift", "miner_manager", "unban", { hotkey: row.hotkey }) },
+    { title: "Order", cell: (row) => orderButton("Lift", "miner_manager", "unban", { hotkey: row.hotkey }) },
   ],
 });
 const banForm = el(
@@ -400,24 +404,36 @@ async function refresh() {
     told = await ask("/v1/admin/state");
   } catch (error) {
     if (isLoggedOut(error)) return showLogin("You have been logged out.");
-    throw error;
+    if (!(/** @type {import("../api.js").Refusal} */ (error).isRouteMissing)) throw error;
+    told = stateOfPool();
   }
   if (!stateCard.element.isConnected) {
     grid.replaceChildren();
     append(grid, sections.map((section) => section.element));
   }
   showState(told);
-  showHindrances(told.hindrances ?? []);
+  showHindrances(told.hindrances);
   if (told.books) showBooks(told.books);
+  else booksCard.show(el("p", { class: "empty" }, "This pool does not tell its books here; dwarves admin pool_manager status does."));
   showCommit(told.commit);
   showPayouts(told.payouts ?? {});
   showOrders(told.settings ?? {});
-  nodesCard.show(nodes.show(told.nodes ?? []));
-  actorsCard.show(actors.show(told.actors ?? []));
+  nodesCard.show(told.nodes === undefined ? untold("how its nodes are") : nodes.show(told.nodes));
+  actorsCard.show(told.actors === undefined ? untold("how its parts are") : actors.show(told.actors));
   bans.show(told.bans ?? []);
-  if (!banForm.isConnected) bansCard.show(bans.element, el("h3", {}, "Ban a miner"), banForm);
+  if (!banForm.isConnected) bansCard.show(told.bans === undefined ? untold("who is banned") : bans.element, el("h3", {}, "Ban a miner"), banForm);
   await audit.refresh();
   if (!audit.element.isConnected) auditCard.show(audit.element);
+}
+
+/** @param {string} what */
+const untold = (what) => el("p", { class: "empty" }, `This pool does not tell ${what}.`);
+
+/** What can be said of a pool that has no state to tell. */
+function stateOfPool() {
+  const pool = poolNow();
+  const { run_interval_secs, fee_bps, registration_open } = pool;
+  return { pool_state: pool.state, settings: { run_interval_secs, fee_bps, registration_open } };
 }
 
 /** Whether this browser is logged in already. */

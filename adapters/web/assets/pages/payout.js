@@ -32,8 +32,8 @@ const parts = new Table({
 
 /** @param {any} payout */
 function steps(payout) {
-  /** @type {Record<string, string | null>} */
-  const at = { reserved: payout.reserved_at ?? null, signed: payout.signed_at ?? null, broadcast: payout.sent_at ?? null, confirmed: payout.confirmed_at ?? null };
+  /** @type {Record<string, string>} */
+  const at = Object.fromEntries((payout.steps ?? []).map((/** @type {any} */ step) => [step.state, step.at]));
   const isOver = payout.state === "returned" || payout.state === "cancelled";
   const names = isOver ? ["reserved", payout.state] : GOOD_WAY;
   const reached = isOver ? names.length : GOOD_WAY.indexOf(payout.state);
@@ -58,34 +58,33 @@ void begin({
       return;
     }
     const title = document.querySelector("h1");
-    const number = payout.payout_id ?? payout.id;
-    if (title && number) title.textContent = `Payout ${number}`;
+    if (title) title.textContent = `Payout ${payout.id}`;
     way.show(steps(payout), el("p", { class: "lead" }, PAYOUT_STATES[payout.state]?.means ?? ""), payout.note ? el("p", { class: "note" }, payout.note) : null);
     const rows = payout.parts ?? [];
     card.show(
       facts([
         ["State", payoutState(payout.state)],
         ["Depth", figure(payout.confirmations, format.count(payout.confirmations))],
-        payout.amount_sats === undefined ? null : ["Paid to miners", money(payout.amount_sats)],
-        payout.fee_sats === undefined || payout.fee_sats === null ? null : ["Fee of the network", money(payout.fee_sats)],
-        payout.fee_payer ? ["Who bears the fee", payout.fee_payer] : null,
+        ["Miners", figure(payout.miners, format.count(payout.miners))],
+        ["Taken from balances", money(payout.debited_sats)],
+        payout.fee_sats === null ? null : ["Fee of the network", el("span", {}, money(payout.fee_sats), el("span", { class: "quiet" }, ` (${payout.fee_rate_sats} sats a vbyte, borne by the ${payout.fee_payer})`))],
         ["Set aside", time(payout.reserved_at)],
         ["First sent", time(payout.sent_at)],
       ]),
     );
     list.show(parts.show(rows));
-    const sum = rows.reduce((/** @type {bigint} */ all, /** @type {any} */ row) => all + BigInt(row.amount_sats), 0n);
-    if (rows.length === 0 || payout.amount_sats === undefined) {
-      check.show(el("p", { class: "empty" }, "There is nothing to add up."));
+    const sum = rows.reduce((/** @type {bigint} */ all, /** @type {any} */ row) => all + BigInt(row.amount_sats) + BigInt(row.fee_sats), 0n);
+    if ((payout.hidden ?? []).length > 0) {
+      check.show(el("p", { class: "empty" }, "Some parts are hidden, so that there is nothing to add up."));
       return;
     }
-    const isEqual = sum === BigInt(payout.amount_sats);
+    const isEqual = sum === BigInt(payout.debited_sats);
     check.show(
       facts([
-        [`${format.count(rows.length)} parts`, money(sum)],
-        ["Paid to miners", money(payout.amount_sats)],
+        [`${format.count(rows.length)} parts with their fees`, money(sum)],
+        ["Taken from balances", money(payout.debited_sats)],
       ]),
-      isEqual ? el("p", { class: "note good", role: "status" }, "Equal, to the last sat.") : el("p", { class: "note bad", role: "alert" }, `They differ by ${format.count(sum - BigInt(payout.amount_sats))} sats. Tell the operator.`),
+      isEqual ? el("p", { class: "note good", role: "status" }, "Equal, to the last sat.") : el("p", { class: "note bad", role: "alert" }, `They differ by ${format.count(sum - BigInt(payout.debited_sats))} sats. Tell the operator.`),
     );
   },
 });

@@ -127,7 +127,7 @@ function nodeTable(nodes) {
     ),
   );
   const heads = ["Node", "Height", "State"].map((title, index) => el("th", { scope: "col", class: index === 1 ? "figures" : null }, title));
-  return el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Nodes" }, el("table", {}, el("caption", {}, "Nodes"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)));
+  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Nodes" }, el("table", {}, el("caption", {}, "Nodes"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)));
 }
 
 /** What a pool that does not tell of its nodes says of its chain all the same. */
@@ -158,7 +158,7 @@ function showConnect(connect) {
       ". It follows the miner.",
     ].join("");
     const title = `${PROTOCOLS[listener.protocol] ?? listener.protocol}${listener.tls ? " with TLS" : ""}`;
-    return el("div", { class: "way" }, el("h3", {}, title), copyLine(url, `${title}: address`), el("p", {}, range, listener.note ? ` ${listener.note}` : ""), qrButton(url, title));
+    return el("div", { class: "way" }, el("h3", {}, title), copyLine(url, `${title}: address`), el("p", {}, range, listener.note ? ` ${listener.note[0].toUpperCase()}${listener.note.slice(1)}.` : ""), qrButton(url, title));
   });
   connectCard.show(
     el("div", { class: "ways" }, ways),

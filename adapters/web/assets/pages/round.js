@@ -28,7 +28,7 @@ const credits = new Table({
     { title: "Work", figures: true, by: (row) => Number(row.units), cell: (row) => figure(row.units, format.significant(Number(row.units), 6), `${row.units} units; one unit is the work of a block`) },
     { title: "Part", figures: true, by: (row) => Number(row.units), cell: (row) => format.percent(partOf(row.units), 2) },
     { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
-    { title: "", cell: (row) => link(`/miners/${part(row.hotkey)}/rounds/${part(id)}`, "Why this amount") },
+    { title: "Step by step", cell: (row) => link(`/miners/${part(row.hotkey)}/rounds/${part(id)}`, "Why this amount") },
   ],
 });
 

@@ -3,6 +3,7 @@
 import { ask, askAsWatcher, part, pathParts } from "../api.js";
 import { append, el, link, main, trouble } from "../dom.js";
 import { showMiner } from "../miner.js";
+import { begin } from "../shell.js";
 
 const token = pathParts()[1] ?? "";
 
@@ -15,4 +16,5 @@ try {
   append(page, [
     el("div", { class: "card wide" }, trouble(error, "the miner of this link"), el("p", {}, "Its owner may have taken it back: ask for another one."), el("p", {}, link("/", "To the pool"))),
   ]);
+  void begin({});
 }

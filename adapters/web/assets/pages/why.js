@@ -50,20 +50,37 @@ function fromCredits(round) {
   const parts = round.credits.map((/** @type {any} */ credit) => ({ hotkey: credit.hotkey, ...partOf(toMiners, decimal(credit.units), total) }));
   const given = parts.reduce((/** @type {bigint} */ all, /** @type {any} */ one) => all + one.whole, 0n);
   const left = toMiners - given;
-  const inOrder = [...parts].sort((one, other) => (one.remainder === other.remainder ? (one.hotkey < other.hotkey ? -1 : 1) : one.remainder > other.remainder ? -1 : 1));
-  const place = BigInt(inOrder.findIndex((one) => one.hotkey === id));
-  const own = /** @type {any} */ (inOrder[Number(place)]);
+  const ranked = inOrder(parts);
+  const place = BigInt(ranked.findIndex((one) => one.hotkey === id));
+  const own = /** @type {any} */ (ranked[Number(place)]);
   const extra = place < left ? 1n : 0n;
   /** @type {Step[]} */
   const steps = [
     { name: "to_miners", formula: "reward - fee - kept", filled: `${round.reward_sats} - ${round.fee_sats} - ${round.kept_sats}`, result: `${toMiners}`, isEqual: toMiners === BigInt(round.credited_sats) },
     { name: "total_units", formula: "the sum of all miners' work", filled: `${format.count(round.credits.length)} miners`, result: text(total), isEqual: true },
     { name: "part", formula: "floor(to_miners * units / total_units)", filled: `floor(${toMiners} * ${mine.units} / ${text(total)})`, result: `${own.whole}`, isEqual: true },
-    { name: "extra_sat", formula: "one of the sats that rounding left, for the largest remainders", filled: `${left} left; place ${place + 1n} of ${inOrder.length}`, result: `${extra}`, isEqual: true },
+    { name: "extra_sat", formula: "one of the sats that rounding left, for the largest remainders", filled: `${left} left; place ${place + 1n} of ${ranked.length}`, result: `${extra}`, isEqual: true },
     { name: "amount", formula: "part + extra_sat", filled: `${own.whole} + ${extra}`, result: `${own.whole + extra}`, isEqual: own.whole + extra === BigInt(mine.amount_sats) },
   ];
   return { steps, amount: own.whole + extra, told: BigInt(mine.amount_sats), mine };
 }
+
+/** Ranks all miners' remainders again, as far as the API tells everybody's work: whether the miner's place is what it says, and
+ * how many sats were left. @param {any} told @param {any} split */
+function isPlaceRight(told, split) {
+  if (!split.work) return true;
+  const rest = told.steps.find((/** @type {any} */ step) => step.block === split.block && step.name.startsWith("rest_sats"));
+  if (!rest) return false;
+  const total = sum(split.work.map((/** @type {any} */ one) => one.units));
+  const amount = BigInt(rest.result);
+  const parts = split.work.map((/** @type {any} */ one) => ({ hotkey: one.hotkey, ...partOf(amount, decimal(one.units), total) }));
+  const left = amount - parts.reduce((/** @type {bigint} */ all, /** @type {any} */ one) => all + one.whole, 0n);
+  const place = inOrder(parts).findIndex((one) => one.hotkey === told.hotkey) + 1;
+  return left === BigInt(split.left_sats) && place === Number(split.position);
+}
+
+/** Largest remainders first, equal ones by hotkey. @param {{hotkey: string, remainder: bigint, whole: bigint}[]} parts */
+const inOrder = (parts) => [...parts].sort((one, other) => (one.remainder === other.remainder ? (one.hotkey < other.hotkey ? -1 : 1) : one.remainder > other.remainder ? -1 : 1));
 
 /** @param {Step[]} steps */
 function show(steps) {
@@ -113,8 +130,9 @@ function showTold(told) {
   const isFeeRight = fee === null || fee === BigInt(told.fee_sats);
   const computed = last && /^-?\d+$/.test(last.result) ? BigInt(last.result) : amount + 1n;
   const areStepsEqual = steps.every((step) => step.isEqual === true);
-  const rule = told.remainder?.rule;
-  judge(computed, amount, computed === amount && areStepsEqual && isFeeRight, told.round, rule ? el("p", { class: "lead" }, `The last sat: ${rule}`) : null);
+  const { rule, splits = [] } = told.remainder ?? {};
+  const arePlacesRight = splits.every((/** @type {any} */ split) => isPlaceRight(told, split));
+  judge(computed, amount, computed === amount && areStepsEqual && isFeeRight && arePlacesRight, told.round, rule ? el("p", { class: "lead" }, rule, splits.some((/** @type {any} */ split) => split.work) ? " The place among the remainders was ranked again in this page, from the work of all miners." : "") : null);
 }
 
 void begin({

@@ -6,6 +6,7 @@
 //! | `state` | what is kept, and how a commit applies or leaves no trace |
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
+//! | `notices` | what people are to be told |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
 //! | `questions` | the reads |
@@ -27,11 +28,14 @@ use dwarves_ports::store::ledger_rows::{
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
-use dwarves_ports::store::{History, HistoryQuestion, Store, StoreError, StoreFuture, Write, Written};
+use dwarves_ports::store::{
+    DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
+};
 
 mod details;
 mod history;
 mod money;
+mod notices;
 mod payouts;
 mod questions;
 mod state;
@@ -199,6 +203,18 @@ impl Store for PlainStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         ready(Ok(self.state.borrow().history(&question)))
+    }
+
+    fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        ready(Ok(self.state.borrow().unplanned_notices(limit)))
+    }
+
+    fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        ready(Ok(self.state.borrow().notices_since(at, limit)))
+    }
+
+    fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        ready(Ok(self.state.borrow().deliveries(limit)))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId, WorkerName};
+use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::ledger::Balances;
 use dwarves_domain::payouts::Payout;
 use dwarves_domain::rewards::Workings;
@@ -16,7 +16,7 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
-use dwarves_ports::store::{BlockState, LifeRow, StoreError, StoreErrorKind, Write, Written};
+use dwarves_ports::store::{BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written};
 
 /// All that the plain store holds.
 #[derive(Clone, Default)]
@@ -119,6 +119,10 @@ pub(super) struct Rest {
     pub(super) thresholds: BTreeMap<Hotkey, Amount>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
+    /// What is to be told, and whether it was decided to whom.
+    pub(super) notices: BTreeMap<NoticeId, (NoticeRow, bool)>,
+    /// How often each has failed, and when it is tried again.
+    pub(super) deliveries: BTreeMap<(NoticeId, String), (u32, Timestamp)>,
     /// How far may be pruned.
     pub(super) prune_through: Sequence,
     /// Whether that is to be done once nothing can fail any more.
@@ -277,6 +281,13 @@ impl State {
                     self.rest.settings.remove(key);
                 }
             },
+            Write::PostNotice(row) => self.rest.post_notice(row),
+            Write::PlanNotice { notice, channels } => self.rest.plan_notice(*notice, channels),
+            Write::SettleDelivery {
+                notice,
+                channel,
+                again,
+            } => self.rest.settle_delivery(*notice, channel, *again),
             Write::AppendAudit(row) => {
                 let id = self.rest.audit.len() as u64 + 1;
                 self.rest.audit.push(AuditRow { id, ..row.clone() });

@@ -1,0 +1,46 @@
+//! Questions about what people are to be told.
+
+use dwarves_domain::ids::NoticeId;
+use dwarves_domain::time::Timestamp;
+use dwarves_ports::store::{DeliveryRow, NoticeRow};
+use rusqlite::{Connection, Row, params};
+
+use crate::columns::{Cells, all};
+use crate::error::Outcome;
+
+fn notice(row: &Row<'_>) -> Outcome<NoticeRow> {
+    let cells = Cells::new(row, "notices");
+    Ok(NoticeRow {
+        id: NoticeId::new(cells.u64("id")?),
+        key: cells.text("key")?.to_owned(),
+        kind: cells.named("kind")?,
+        at: cells.time("at")?,
+        text: cells.text("text")?.to_owned(),
+        detail: cells.text("detail")?.to_owned(),
+    })
+}
+
+pub(crate) fn unplanned(connection: &Connection, limit: u32) -> Outcome<Vec<NoticeRow>> {
+    let sql = "SELECT * FROM notices WHERE planned = 0 ORDER BY id LIMIT ?1";
+    all(connection, sql, [limit], notice)
+}
+
+pub(crate) fn since(connection: &Connection, at: Timestamp, limit: u32) -> Outcome<Vec<NoticeRow>> {
+    let sql = "SELECT * FROM notices WHERE at >= ?1 ORDER BY at, id LIMIT ?2";
+    all(connection, sql, params![at.millis(), limit], notice)
+}
+
+pub(crate) fn deliveries(connection: &Connection, limit: u32) -> Outcome<Vec<DeliveryRow>> {
+    let sql = "SELECT notices.*, channel, failures, next_at
+               FROM deliveries JOIN notices ON notices.id = deliveries.notice
+               ORDER BY next_at, notices.id, channel LIMIT ?1";
+    all(connection, sql, [limit], |row| {
+        let cells = Cells::new(row, "deliveries");
+        Ok(DeliveryRow {
+            notice: notice(row)?,
+            channel: cells.text("channel")?.to_owned(),
+            failures: cells.u32("failures")?,
+            next_at: cells.time("next_at")?,
+        })
+    })
+}

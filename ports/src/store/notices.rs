@@ -1,0 +1,38 @@
+//! What people are to be told: notices, and each on its way to each receiver.
+
+use dwarves_domain::ids::NoticeId;
+use dwarves_domain::notices::NoticeKind;
+use dwarves_domain::time::Timestamp;
+
+/// Something that people are told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// Its number; the store gives it, whatever it is when it is posted.
+    pub id: NoticeId,
+    /// What it tells of, in one text: of all notices with the same one the first alone is stored.
+    pub key: String,
+    /// What kind of thing it tells of.
+    pub kind: NoticeKind,
+    /// When that was.
+    pub at: Timestamp,
+    /// What happened, in a sentence for people.
+    pub text: String,
+    /// The same for programs: an object as JSON.
+    pub detail: String,
+}
+
+/// A notice on its way to one receiver. There is one for each notice and channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryRow {
+    /// What is told.
+    pub notice: NoticeRow,
+    /// The name of the channel by which it goes.
+    pub channel: String,
+    /// How often it has failed.
+    pub failures: u32,
+    /// When it is tried next.
+    pub next_at: Timestamp,
+}
+
+/// Notices that are kept at most, beside those on their way: older ones go.
+pub const NOTICES_KEPT: u64 = 10_000;
