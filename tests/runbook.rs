@@ -98,6 +98,35 @@ fn rules() -> Vec<Rule> {
     rules
 }
 
+/// What the operator's page says of a hindrance leads to the section that speaks of it by its name.
+#[test]
+fn every_remedy_leads_to_a_section_that_speaks_of_it() {
+    let runbook = read("RUNBOOK.md");
+    let sections: Vec<(String, &str)> = runbook
+        .split("\n#")
+        .map(|section| {
+            let (heading, _) = section.split_once('\n').unwrap_or((section, ""));
+            (anchor(heading.trim_start_matches(['#', ' '])), section)
+        })
+        .collect();
+    for known in dwarves_http::remedies::all() {
+        let section = sections.iter().find(|(anchor, _)| anchor == known.section);
+        let (_, section) =
+            section.unwrap_or_else(|| panic!("{}: there is no section {}", known.name, known.section));
+        let name = known.name;
+        assert!(
+            section.contains(name) || name == "starting",
+            "{name} is not in {}",
+            known.section
+        );
+    }
+    for section in [dwarves_http::remedies::HOLDS, dwarves_http::remedies::TROUBLES] {
+        assert!(sections.iter().any(|(anchor, _)| anchor == section), "{section}");
+    }
+    let other = dwarves_http::remedies::of("something new");
+    assert!(sections.iter().any(|(anchor, _)| anchor == other.section));
+}
+
 #[test]
 fn every_alarm_of_the_runbook_has_a_rule_that_leads_to_its_section() {
     let rules = rules();

@@ -27,7 +27,7 @@ use crate::http_gate::AttachHttpGate;
 use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
-use crate::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
+use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
 use crate::news::AttachNews;
 use crate::notifier::NotifierSettings;
@@ -38,9 +38,9 @@ use crate::paymaster::messages::{ReadPayouts, ReadWaiting};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::pool_manager::settings::{self, Configured, Effective};
-use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
+use crate::reward_distributor::{HistoryKept, Terms};
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::ReadWork;
 use dwarves_ports::chain::SharedChain;
@@ -118,6 +118,8 @@ pub struct RewardSettings {
     pub run_interval: Span,
     /// How long shares are kept once every window has passed them; `None`: for ever.
     pub retention: Option<Span>,
+    /// How long history is kept; `None`: for ever.
+    pub history: Option<HistoryKept>,
     /// Missed rounds that are closed in a minute at most.
     pub missed_per_minute: u32,
 }
@@ -208,6 +210,8 @@ pub struct PoolPorts {
     pub watch_miners: Port<WatchMiners>,
     /// Reads one miner's standing, counters and workers.
     pub read_miner: Port<ReadMiner>,
+    /// Who is banned.
+    pub read_bans: Port<ReadBans>,
     /// All miners together.
     pub read_miners: Port<ReadMiners>,
     /// The present work.

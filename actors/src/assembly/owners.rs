@@ -200,6 +200,7 @@ pub(super) fn start(
         last_round: stored.last_round,
         paused: rounds_paused,
         retention: rewards.retention,
+        history: rewards.history,
         missed_per_minute: rewards.missed_per_minute,
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
@@ -288,6 +289,7 @@ pub(super) fn start(
         attach_news: Port::new(&ledger),
         watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
+        read_bans: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,
         read_schedule: peers.read_schedule,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
 use dwarves_domain::login::Identity;
-use dwarves_domain::miners::Client;
+use dwarves_domain::miners::{Ban, Client};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{ProvenShare, RejectedShare, ShareVerdict};
 use dwarves_domain::statistics::Record;
@@ -316,6 +316,17 @@ pub struct ReadRecords {
 
 impl Request for ReadRecords {
     type Reply = Vec<(Hotkey, Record)>;
+}
+
+/// Reads who is banned, in the order of hotkeys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadBans {
+    /// At most this many.
+    pub limit: usize,
+}
+
+impl Request for ReadBans {
+    type Reply = Vec<(Hotkey, Ban)>;
 }
 
 /// An admin's message to the miner manager.

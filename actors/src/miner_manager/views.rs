@@ -1,11 +1,13 @@
 //! What others may see of the miners.
 
 use actix::prelude::*;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::miners::Ban;
 use dwarves_domain::statistics::Record;
 use dwarves_domain::time::{Span, Timestamp};
 
 use super::MinerManager;
-use super::messages::{MinerView, MinersView, ReadMiner, ReadMiners, ReadRecords, WorkerView};
+use super::messages::{MinerView, MinersView, ReadBans, ReadMiner, ReadMiners, ReadRecords, WorkerView};
 use crate::ask::Ask;
 
 /// Workers without work that are shown of a miner.
@@ -135,5 +137,22 @@ impl Handler<Ask<ReadRecords>> for MinerManager {
         records.sort_by(|(_, a), (_, b)| a.p_value().total_cmp(&b.p_value()));
         records.truncate(ask.payload.limit as usize);
         ask.reply.answer(records);
+    }
+}
+
+impl Handler<Ask<ReadBans>> for MinerManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadBans>, _: &mut Self::Context) {
+        let now = self.now();
+        let holds = |ban: &Ban| ban.until.is_none_or(|until| now < until);
+        let bans = self.memory.registry.bans();
+        let mut bans: Vec<(Hotkey, Ban)> = bans
+            .filter(|(_, ban)| holds(ban))
+            .map(|(hotkey, ban)| (hotkey, ban.clone()))
+            .collect();
+        bans.sort_by_key(|(hotkey, _)| *hotkey);
+        bans.truncate(ask.payload.limit);
+        ask.reply.answer(bans);
     }
 }

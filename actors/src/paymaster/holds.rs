@@ -59,6 +59,11 @@ impl Holds {
         self.0.iter().map(line)
     }
 
+    /// Each with what is known of it.
+    pub fn each(&self) -> impl Iterator<Item = (Hold, &str)> {
+        self.0.iter().map(|(hold, detail)| (*hold, detail.as_str()))
+    }
+
     /// As the pool's status shows them.
     pub fn to_json(&self) -> Value {
         let one = |(hold, detail): (&Hold, &String)| json!({ "hold": hold.name(), "detail": detail, "remedy": hold.remedy() });

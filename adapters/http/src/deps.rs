@@ -1,5 +1,6 @@
 //! What all HTTP workers share: whom the routes may ask, and how long and how large things may be.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use dwarves_actors::ask::{Outbox, Port};
@@ -10,7 +11,7 @@ use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_actors::handlers::operator::messages::{LogIn, LogOut, ReadSessions};
 use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, Register};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
-use dwarves_actors::miner_manager::messages::{JoinWorker, ReadMiner, ReadMiners, ReadRecords};
+use dwarves_actors::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords};
 use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
@@ -62,6 +63,8 @@ pub struct PoolPorts {
     pub pool: Port<ReadPool>,
     /// The operator's door.
     pub operator: OperatorPorts,
+    /// The miner manager: reads who is banned.
+    pub bans: Port<ReadBans>,
 }
 
 /// The operator's door: who is logged in at the operator's page.
@@ -166,6 +169,8 @@ pub struct HttpDeps {
     pub limits: HttpLimits,
     /// Where workers hear what happens, for event streams.
     pub events: Tower,
+    /// Where `dwarves backup` writes down when it made the last one.
+    pub backup_record: PathBuf,
     /// How miners connect.
     pub connect: Connect,
     /// Turns true when the pool stops: long polls are answered at once.

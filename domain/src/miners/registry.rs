@@ -288,6 +288,12 @@ impl Registry {
         self.workers.values().filter(|worker| worker.is_stored())
     }
 
+    /// Bans of registered miners, also those that are over and were not lifted.
+    pub fn bans(&self) -> impl Iterator<Item = (Hotkey, &Ban)> {
+        let bans = self.miners.iter();
+        bans.filter_map(|(hotkey, miner)| Some((*hotkey, miner.ban.as_ref()?)))
+    }
+
     /// Bans a registered miner, or lifts its ban. Returns whether there is such a miner.
     pub fn set_ban(&mut self, hotkey: &Hotkey, ban: Option<Ban>) -> bool {
         match self.miners.get_mut(hotkey) {

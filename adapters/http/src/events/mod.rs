@@ -77,7 +77,7 @@ impl Tower {
         self.latest.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    fn tell(&self, tidings: Tidings) {
+    pub(crate) fn tell(&self, tidings: Tidings) {
         // Without workers there is nobody to be told.
         let _nobody = self.sender.send(tidings);
     }

@@ -75,7 +75,11 @@ pub async fn audit(
 }
 
 /// Refuses whoever is not an admin, on routes that only read.
-async fn let_admins_only(req: &HttpRequest, state: &HttpState, payload: web::Payload) -> Result<(), Problem> {
+pub(super) async fn let_admins_only(
+    req: &HttpRequest,
+    state: &HttpState,
+    payload: web::Payload,
+) -> Result<(), Problem> {
     let claim = auth::admin(req, state).await?;
     let sent = body::read(req, payload, state).await?;
     let caller = claim.settle(req, state, &sent).await?;

@@ -6,16 +6,19 @@
 //! | [`sessions`] | opening a session |
 //! | [`miners`] | registration, a miner, its credits and payouts |
 //! | [`pool`] | the pool |
+//! | [`history`] | what was mined when |
 //! | [`events`] | what happens, as it happens |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`earnings`] | what a miner earned beside what was to be expected |
 //! | [`examples`] | why a miner got an amount |
 //! | [`luck`] | luck over the last blocks |
 //! | [`payouts`] | payouts |
 //! | [`shares`] | one share |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`operator`] | the operator's session in a browser |
+//! | [`operator_state`] | the pool as its operator sees it |
 //! | [`metrics`] | figures for Prometheus |
 //! | [`pages`] | the pages for people, and the files that they load |
 //! | [`document`] | the document that describes all of them |
@@ -32,13 +35,16 @@ pub mod admin;
 pub mod blocks;
 pub mod chain;
 pub mod document;
+pub mod earnings;
 pub mod events;
 pub mod examples;
 pub mod health;
+pub mod history;
 pub mod luck;
 pub mod metrics;
 pub mod miners;
 pub mod operator;
+pub mod operator_state;
 pub mod pages;
 pub mod payouts;
 pub mod pool;
@@ -99,9 +105,12 @@ routes! {
     "/v1/miners" { post => miners::register }
     "/v1/miners/{hotkey}" { get => miners::read }
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
+    "/v1/miners/{hotkey}/earnings" { get => earnings::read }
     "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
+    "/v1/miners/{hotkey}/history" { get => history::miner }
     "/v1/pool" { get => pool::read }
+    "/v1/pool/history" { get => history::pool }
     "/v1/events" { get => events::listen }
     "/v1/chain" { get => chain::read }
     "/v1/connect" { get => chain::connect }
@@ -114,6 +123,7 @@ routes! {
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
     "/v1/admin/control" { post => admin::control }
+    "/v1/admin/state" { get => operator_state::read }
     "/v1/admin/session" { get => operator::read, post => operator::log_in, delete => operator::log_out }
     "/v1/admin/audit" { get => admin::audit }
     "/v1/admin/withholding" { get => admin::withholding }

@@ -127,3 +127,49 @@ async fn the_trail_is_shown_to_admins_alone() {
         .await
         .refuses(403, "forbidden", None);
 }
+
+#[actix_web::test]
+async fn the_operator_sees_all_in_one_document() {
+    let folder = std::env::temp_dir().join(format!("dwarves-backup-record-{}", std::process::id()));
+    std::fs::write(
+        &folder,
+        r#"{"finished_at":"2023-11-14T22:12:20.123Z","path":"/b","bytes":5,"more":1}"#,
+    )
+    .unwrap();
+    let mut world = World::new();
+    world.backup_record.clone_from(&folder);
+    world.ports.pool = port(|_| {
+        let mut view = super::samples::pool_view(dwarves_actors::pool_manager::messages::LifeState::Paused);
+        view.hindrances = vec![
+            "no live work (paused): an admin paused the pool".to_owned(),
+            "else".to_owned(),
+        ];
+        view
+    });
+    let state = world.state();
+    let answer = ask_state(state.clone(), as_admin(get("/v1/admin/state")))
+        .await
+        .json();
+    std::fs::remove_file(folder).unwrap();
+    assert_eq!(answer["pool_state"], "paused");
+    assert_eq!(answer["hindrances"][0]["name"], "paused");
+    assert_eq!(
+        answer["hindrances"][0]["remedy"],
+        "dwarves admin pool_manager resume"
+    );
+    let runbook = answer["hindrances"][0]["runbook"].as_str().unwrap();
+    assert!(runbook.starts_with("RUNBOOK.md#no-live-work"), "{runbook}");
+    assert_eq!(answer["hindrances"][1]["name"], "other");
+    assert_eq!(
+        answer["backup"],
+        json!({"last_at": "2023-11-14T22:12:20.123Z", "age_secs": 60, "bytes": 5})
+    );
+    assert_eq!(answer["bans"][0]["reason"], "<b>spam</b>");
+    assert_eq!(answer["books"]["difference_sats"], 0);
+    assert!(!answer["actors"].as_array().unwrap().is_empty());
+    ask_state(state, get("/v1/admin/state")).await.refuses(
+        401,
+        "signature_missing",
+        Some("x-bittensor-signature"),
+    );
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::Actor;
@@ -22,7 +22,9 @@ use super::fake_ports::port;
 use super::fakes::World;
 use super::server::{Running, limits, serve_world};
 use super::{Answer, ask, ask_state, get};
-use crate::events::{EventFeed, EventFeedParts, Tidings};
+use crate::events::text::{self, Told};
+use crate::events::topic::Topic;
+use crate::events::{EventFeed, EventFeedParts, Tidings, Tower};
 
 /// The events of an answer: their lines by name.
 fn events(body: &[u8]) -> Vec<BTreeMap<String, String>> {
@@ -284,5 +286,45 @@ fn a_quiet_stream_is_kept_when_idle_connections_are_closed() {
     stream.0.get_ref().set_nonblocking(true).unwrap();
     let read = std::io::Read::read(stream.0.get_mut(), &mut [0; 64]);
     assert!(!matches!(read, Ok(0)), "{read:?}");
+    server.stop();
+}
+
+/// From where the streams of the next test are told.
+static LARGE: OnceLock<Tower> = OnceLock::new();
+
+fn with_large_events() -> World {
+    let mut world = World::new();
+    world.events = LARGE.get_or_init(|| Tower::new("life")).clone();
+    world
+}
+
+#[test]
+fn who_does_not_read_is_dropped_and_who_reads_hears_all() {
+    const COUNT: u64 = 300;
+    let mut limits = limits();
+    limits.connections.unread_looks = 1;
+    let server = serve_world(limits, with_large_events);
+    let [mut dead, mut reads] = [0, 1].map(|_| Listening::open(&server, "/v1/events?topics=block"));
+    for stream in [&mut dead, &mut reads] {
+        assert_eq!(stream.line("id: ").as_deref(), Some("life-0"));
+    }
+    let data = "x".repeat(64_000);
+    for number in 1..=COUNT {
+        LARGE.get().unwrap().tell(Tidings::Told(Arc::new(Told {
+            number,
+            topic: Topic::Block,
+            text: text::event("block", Some(&format!("life-{number}")), &data),
+            miners: None,
+        })));
+        assert_eq!(reads.line("id: "), Some(format!("life-{number}")));
+    }
+    // It has had two looks' time, and what its connection still holds is less than what was told.
+    std::thread::sleep(Duration::from_millis(3_500));
+    let mut held = 0;
+    let mut part = [0; 65_536];
+    while let Ok(read @ 1..) = std::io::Read::read(&mut dead.0, &mut part) {
+        held += read;
+    }
+    assert!(held < 64_000 * usize::try_from(COUNT).unwrap(), "{held}");
     server.stop();
 }

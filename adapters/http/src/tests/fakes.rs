@@ -1,6 +1,7 @@
 //! Fakes that the routes can ask: actors that answer what a test says, a clock, a store that only reads.
 
 use std::cell::Cell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::live_work::LiveWork;
 use dwarves_actors::miner_manager::messages::{
-    GaveWay, JoinWorker, Joined, MinersView, NewcomersRefused, ReadRecords, Registered,
+    GaveWay, JoinWorker, Joined, MinersView, NewcomersRefused, ReadBans, ReadRecords, Registered,
 };
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadWaiting};
 use dwarves_actors::pool_manager::messages::LifeState;
@@ -25,8 +26,10 @@ use dwarves_actors::reward_distributor::messages::ScheduleView;
 use dwarves_actors::work_manager::messages::{IssuedJob, WorkView};
 use dwarves_api_types::chain::{Connect, ConnectLogin};
 use dwarves_domain::address::AddressFormat;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::login::LoginRules;
+use dwarves_domain::miners::Ban;
 use dwarves_domain::operator::OperatorKey;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::rewards::{Scheme, Source};
@@ -201,6 +204,14 @@ fn operator_ports() -> OperatorPorts {
     }
 }
 
+fn banned(limit: usize) -> Vec<(Hotkey, Ban)> {
+    let ban = Ban {
+        reason: "<b>spam</b>".to_owned(),
+        until: Some(NOW),
+    };
+    vec![(STRANGER, ban); limit.min(1)]
+}
+
 /// Work on one template.
 pub(super) fn work_view() -> WorkView {
     WorkView {
@@ -238,6 +249,7 @@ pub(super) struct World {
     pub(super) json_rpc: JsonRpcDeps,
     pub(super) clock: SharedClock,
     pub(super) events: Tower,
+    pub(super) backup_record: PathBuf,
 }
 
 impl World {
@@ -300,6 +312,7 @@ impl World {
             work: port(|_| work_view()),
             pool: port(|_| pool_view(LifeState::Running)),
             operator: operator_ports(),
+            bans: port(|question: ReadBans| banned(question.limit)),
         };
         let worker = WorkerPorts {
             authenticate: port(|question: Authenticate| authenticate(&question)),
@@ -330,6 +343,7 @@ impl World {
             json_rpc: json_rpc(),
             clock: Arc::new(FixedClock),
             events: Tower::new("life"),
+            backup_record: PathBuf::from("/nowhere/backup.json"),
         }
     }
 
@@ -354,6 +368,7 @@ impl World {
             addresses: AddressFormat::BitcoinRegtest,
             limits: self.limits,
             events: self.events,
+            backup_record: self.backup_record,
             connect: connect(),
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
             stopping: tokio::sync::watch::channel(false).1,
