@@ -256,6 +256,10 @@ DOCUMENTED = {
     ("get", "/v1/pool"), ("get", "/v1/blocks"), ("get", "/v1/rounds"), ("get", "/v1/rounds/{id}"),
     ("get", "/healthz"), ("get", "/readyz"), ("post", "/v1/admin/control"), ("get", "/v1/admin/audit"),
     ("get", "/v1/admin/withholding"), ("get", "/metrics"),
+    ("get", "/v1/pool/history"), ("get", "/v1/miners/{hotkey}/history"), ("get", "/v1/miners/{hotkey}/rounds/{id}"),
+    ("get", "/v1/events"), ("get", "/v1/chain"), ("get", "/v1/connect"), ("get", "/v1/blocks/{hash}"), ("get", "/v1/luck"),
+    ("get", "/v1/payouts"), ("get", "/v1/payouts/{txid}"), ("get", "/v1/shares/{sequence}"),
+    ("get", "/v1/admin/session"), ("post", "/v1/admin/session"), ("delete", "/v1/admin/session"),
 }
 
 

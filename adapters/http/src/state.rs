@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use dwarves_actors::ask::{AskError, Port, Request};
+use dwarves_api_types::history::WindowHashrate;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
+use dwarves_ports::store::{HistoryOf, PoolTotals, SharedStore, StoreFuture};
 
 use super::answers::ShownDifficulties;
 use super::bodies::Bodies;
@@ -18,6 +19,7 @@ use super::date_header::DateHeader;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
 use super::events::streams::Streams;
 use super::problem::{Code, Problem};
+use super::rates;
 use super::transactions::TransactionsCache;
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
@@ -26,6 +28,8 @@ pub struct HttpState {
     worker: WorkerPorts,
     /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
+    /// The pool's hashrates and when they were read.
+    hashrates: RefCell<Option<(Timestamp, Vec<WindowHashrate>)>>,
     transactions: TransactionsCache,
     bodies: Bodies,
     date: DateHeader,
@@ -47,6 +51,7 @@ impl HttpState {
             deps,
             worker,
             totals: RefCell::new(None),
+            hashrates: RefCell::new(None),
             transactions: TransactionsCache::default(),
             date: DateHeader::default(),
             difficulties: ShownDifficulties::default(),
@@ -139,6 +144,23 @@ impl HttpState {
         let totals = self.read(|store| store.totals()).await?;
         *self.totals.borrow_mut() = Some((now, totals.clone()));
         Ok(totals)
+    }
+
+    /// The pool's hashrates, at most half a second old.
+    ///
+    /// # Errors
+    /// As [`HttpState::read`].
+    pub async fn hashrates(&self) -> Result<Vec<WindowHashrate>, Problem> {
+        let now = self.deps.clock.now();
+        if let Some((at, hashrates)) = self.hashrates.borrow().as_ref()
+            && now.since(*at) < TOTALS_AGE_MAX
+            && now >= *at
+        {
+            return Ok(hashrates.clone());
+        }
+        let hashrates = rates::of(self, HistoryOf::Pool, None).await?;
+        *self.hashrates.borrow_mut() = Some((now, hashrates.clone()));
+        Ok(hashrates)
     }
 
     /// Reads from the store.

@@ -53,6 +53,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
     let miners = state.ask(&deps.ports.miners, ReadMiners).await?;
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
     let totals = state.totals().await?;
+    let hashrates = state.hashrates().await?;
     let template = work.work.current.as_deref();
     let luck = luck(&totals);
     Ok(Pool {
@@ -69,6 +70,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
         workers_active: miners.workers_active,
         hashrate: miners.hashrate,
         hashrate_error: miners.hashrate_error,
+        hashrates,
         registration_open: miners.registration_open,
         scheme: schedule.scheme.into(),
         fee_bps: schedule.fee.get(),
