@@ -16,7 +16,9 @@
 //! | [`events`] | what is told as it happens |
 //! | [`csv`] | rows as CSV |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`earnings`] | what a miner earns, and when it is paid |
 //! | [`example`] | why a miner got an amount, step by step |
+//! | [`csv`] | rows as CSV |
 //! | [`details`] | one block, one payout, one share; luck |
 //! | [`operator`] | the pool as its operator sees it |
 //! | [`problem`] | refusals (RFC 9457) |
@@ -35,6 +37,7 @@ pub mod control;
 pub mod credits;
 pub mod csv;
 pub mod details;
+pub mod earnings;
 pub mod events;
 pub mod example;
 pub mod history;

@@ -186,6 +186,8 @@ prop_compose! {
             payout_held: payout_held.map(|(reason, amount_sats, detail)| PayoutHeld {
                 reason, amount_sats, detail: detail.into(),
             }),
+            window: None,
+            next_payout: None,
             balance_sats: Balances { immature, payable, in_flight, paid },
             workers,
         }

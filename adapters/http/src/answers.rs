@@ -46,6 +46,8 @@ pub fn miner_status(
         },
         payout_threshold_sats: threshold.map(Amount::sats),
         payout_held: waiting.map(PayoutHeld::from),
+        window: None,
+        next_payout: None,
         balance_sats: balances.into(),
         workers: view.workers.into_iter().map(worker_status).collect(),
     }

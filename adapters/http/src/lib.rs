@@ -19,6 +19,7 @@
 //! | [`bodies`] | room for bodies that are on their way |
 //! | `requests` | requests on their way |
 //! | [`body`] | bodies, read within limits and parsed strictly |
+//! | [`csv`](mod@csv) | lists as CSV |
 //! | [`query`] | query parameters, known by name |
 //! | [`events`] | what happens, told as it happens |
 //! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
@@ -39,6 +40,7 @@ pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod connections;
+pub mod csv;
 mod date_header;
 pub mod deps;
 pub mod events;

@@ -75,6 +75,8 @@ fn status() -> MinerStatus {
         },
         payout_threshold_sats: None,
         payout_held: None,
+        window: None,
+        next_payout: None,
         balance_sats: Balances {
             immature: 1,
             payable: 2,

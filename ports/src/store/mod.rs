@@ -34,7 +34,7 @@ pub mod notices;
 pub mod reads;
 pub mod writes;
 
-pub use details::{BlockBooked, BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
+pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
@@ -177,6 +177,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// How a round came to a miner's credit; `None` if the round credited nobody, or closed before that was kept.
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>>;
+
+    /// What a miner's credits came to on each day since `since`, of its newest `limit` credits.
+    fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned>;
 
     /// Payouts, newest first.
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>>;

@@ -145,6 +145,7 @@ macro_rules! store_contract {
             the_ends_of_found_blocks_are_read_newest_first
             payouts_are_read_newest_first_and_by_their_transaction
             how_a_round_came_to_its_credits_is_kept
+            what_was_earned_is_added_up_by_the_day
         }
     };
     ($backend:ty: $($case:ident)+) => {

@@ -11,6 +11,7 @@
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`earnings`] | what a miner earned beside what was to be expected |
 //! | [`examples`] | why a miner got an amount |
 //! | [`luck`] | luck over the last blocks |
 //! | [`payouts`] | payouts |
@@ -34,6 +35,7 @@ pub mod admin;
 pub mod blocks;
 pub mod chain;
 pub mod document;
+pub mod earnings;
 pub mod events;
 pub mod examples;
 pub mod health;
@@ -103,6 +105,7 @@ routes! {
     "/v1/miners" { post => miners::register }
     "/v1/miners/{hotkey}" { get => miners::read }
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
+    "/v1/miners/{hotkey}/earnings" { get => earnings::read }
     "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
     "/v1/miners/{hotkey}/history" { get => history::miner }

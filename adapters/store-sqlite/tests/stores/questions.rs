@@ -148,6 +148,9 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     for n in 0..6 {
         let hotkey = miner(n);
         same(stores, "miner_balances", |s| s.miner_balances(hotkey)).await?;
+        for (secs, limit) in [(-1_000, 100), (0, 2), (60, 1), (60, 0), (60, 100)] {
+            same(stores, "earned", |s| s.earned(hotkey, at(secs), limit)).await?;
+        }
         same(stores, "payout_threshold", |s| s.payout_threshold(hotkey)).await?;
         for page in pages() {
             same(stores, "miner_credits", |s| s.miner_credits(hotkey, page)).await?;
