@@ -15,6 +15,19 @@ const WINDOWS: [(Span, Step); 3] = [
     (Span::from_secs(86_400), Step::Hour),
 ];
 
+/// The pool's hashrates, at most half a second old: anybody may ask as often as they like.
+///
+/// # Errors
+/// As [`HttpState::read`].
+pub async fn of_pool(state: &HttpState) -> Result<Vec<WindowHashrate>, Problem> {
+    if let Some(known) = state.known_hashrates() {
+        return Ok(known);
+    }
+    let hashrates = of(state, HistoryOf::Pool, None).await?;
+    state.note_hashrates(&hashrates);
+    Ok(hashrates)
+}
+
 /// The hashrates of the pool, a miner or a worker that began to work no earlier than `since`. None if it is not known.
 ///
 /// # Errors

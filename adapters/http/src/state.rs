@@ -10,7 +10,7 @@ use actix_web::{HttpRequest, web};
 use dwarves_actors::ask::{AskError, Port, Request};
 use dwarves_api_types::history::WindowHashrate;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::store::{HistoryOf, PoolTotals, SharedStore, StoreFuture};
+use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
 
 use super::answers::ShownDifficulties;
 use super::bodies::Bodies;
@@ -19,7 +19,6 @@ use super::date_header::DateHeader;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
 use super::events::streams::Streams;
 use super::problem::{Code, Problem};
-use super::rates;
 use super::transactions::TransactionsCache;
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
@@ -146,21 +145,18 @@ impl HttpState {
         Ok(totals)
     }
 
-    /// The pool's hashrates, at most half a second old.
-    ///
-    /// # Errors
-    /// As [`HttpState::read`].
-    pub async fn hashrates(&self) -> Result<Vec<WindowHashrate>, Problem> {
+    /// The pool's hashrates, if they were noted within the last half second.
+    pub fn known_hashrates(&self) -> Option<Vec<WindowHashrate>> {
         let now = self.deps.clock.now();
-        if let Some((at, hashrates)) = self.hashrates.borrow().as_ref()
-            && now.since(*at) < TOTALS_AGE_MAX
-            && now >= *at
-        {
-            return Ok(hashrates.clone());
-        }
-        let hashrates = rates::of(self, HistoryOf::Pool, None).await?;
-        *self.hashrates.borrow_mut() = Some((now, hashrates.clone()));
-        Ok(hashrates)
+        let hashrates = self.hashrates.borrow();
+        let (at, hashrates) = hashrates.as_ref()?;
+        (now.since(*at) < TOTALS_AGE_MAX && now >= *at).then(|| hashrates.clone())
+    }
+
+    /// Notes the pool's hashrates as of now.
+    pub fn note_hashrates(&self, hashrates: &[WindowHashrate]) {
+        let now = self.deps.clock.now();
+        *self.hashrates.borrow_mut() = Some((now, hashrates.to_vec()));
     }
 
     /// Reads from the store.
