@@ -18,6 +18,7 @@ use crate::books::{Audit, AuditEntry, Block, Blocks, Round, RoundCredit, RoundDe
 use crate::code::Code;
 use crate::control::ControlBody;
 use crate::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPayouts};
+use crate::history::{History, HistoryMark, HistoryPoint, WindowHashrate};
 use crate::miners::{
     Balances, BlockRecord, MinerStatus, PayoutHeld, Performance, RejectedCounts, ShareCounts, Withholding,
     WithholdingRecord, WorkerStatus,
@@ -107,10 +108,42 @@ fn share_counts() -> impl Strategy<Value = ShareCounts> {
 }
 
 prop_compose! {
+    fn window_hashrate()(window_secs in any::<u64>(), hashrate in number(), error in option::of(number())) -> WindowHashrate {
+        WindowHashrate { window_secs, hashrate, error }
+    }
+}
+
+prop_compose! {
+    fn point()(
+        (at, units, accepted, rejected) in (instant(), text(), any::<u64>(), any::<[u64; 6]>()),
+        (hashrate, error, difficulty) in (number(), option::of(number()), option::of(number())),
+        (miners, workers, is_open) in (any::<Option<u64>>(), any::<Option<u64>>(), any::<bool>()),
+    ) -> HistoryPoint {
+        HistoryPoint {
+            at, units, accepted, rejected: rejected.into(), hashrate, error, difficulty, miners, workers, is_open,
+        }
+    }
+}
+
+prop_compose! {
+    fn history()(
+        (resolution, step_secs, from, to) in (text(), any::<u64>(), instant(), instant()),
+        points in list(point()),
+        marks in list((instant(), text(), text(), option::of(instant()), option::of(number()))),
+    ) -> History {
+        let marks = marks.into_iter().map(|(at, kind, detail, until, to)| HistoryMark {
+            at, kind: kind.into(), detail, until, from: None, to,
+        });
+        History { resolution: resolution.into(), step_secs, from, to, points, marks: marks.collect() }
+    }
+}
+
+prop_compose! {
     fn pool()(
         (name, hotkey, chain, algorithm, state) in (text(), hotkey(), text(), named(), text()),
         (height, network_difficulty, miners, workers, workers_active, hashrate, hashrate_error) in
             (any::<Option<u32>>(), option::of(number()), any::<u64>(), any::<u64>(), any::<u64>(), number(), option::of(number())),
+        hashrates in list(window_hashrate()),
         (registration_open, scheme, fee_bps, run_interval_secs, next_round_at) in
             (any::<bool>(), named(), any::<u16>(), any::<u64>(), instant()),
         (luck, luck_error, luck_percentile, round_effort, shares, ledger_sum_sats) in
@@ -118,7 +151,7 @@ prop_compose! {
     ) -> Pool {
         Pool {
             name, hotkey, chain, algorithm, state: state.into(), height, network_difficulty, miners, workers,
-            workers_active, hashrate, hashrate_error, registration_open, scheme, fee_bps, run_interval_secs,
+            workers_active, hashrate, hashrate_error, hashrates, registration_open, scheme, fee_bps, run_interval_secs,
             next_round_at, luck, luck_error, luck_percentile, round_effort, shares,
             ledger_sum_sats: ledger_sum_sats.into(),
         }
@@ -138,6 +171,7 @@ prop_compose! {
     fn miner()(
         (hotkey, registered_at, payout_address, hashrate, shares) in
             (hotkey(), instant(), maybe_text(), number(), share_counts()),
+        hashrates in list(window_hashrate()),
         (units, window_units, found, expected) in (text(), text(), any::<u64>(), number()),
         payout_threshold_sats in any::<Option<u64>>(),
         payout_held in option::of((named(), any::<u64>(), text())),
@@ -145,13 +179,15 @@ prop_compose! {
         workers in list(worker()),
     ) -> MinerStatus {
         MinerStatus {
-            hotkey, registered_at, payout_address, hashrate, shares,
+            hotkey, registered_at, payout_address, hashrate, hashrates, shares,
             performance: Performance { units, window_units },
             blocks: BlockRecord { found, expected },
             payout_threshold_sats,
             payout_held: payout_held.map(|(reason, amount_sats, detail)| PayoutHeld {
                 reason, amount_sats, detail: detail.into(),
             }),
+            window: None,
+            next_payout: None,
             balance_sats: Balances { immature, payable, in_flight, paid },
             workers,
         }

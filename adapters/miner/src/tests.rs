@@ -60,6 +60,7 @@ fn status() -> MinerStatus {
         registered_at: Instant(Timestamp::from_secs(0)),
         payout_address: None,
         hashrate: 1.5,
+        hashrates: Vec::new(),
         shares: ShareCounts {
             accepted: 0,
             rejected: RejectedCounts::default(),
@@ -74,6 +75,8 @@ fn status() -> MinerStatus {
         },
         payout_threshold_sats: None,
         payout_held: None,
+        window: None,
+        next_payout: None,
         balance_sats: Balances {
             immature: 1,
             payable: 2,
