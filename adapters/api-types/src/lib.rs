@@ -14,7 +14,6 @@
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
-//! | [`csv`] | rows as CSV |
 //! | [`books`] | blocks, rounds and the audit trail |
 //! | [`earnings`] | what a miner earns, and when it is paid |
 //! | [`example`] | why a miner got an amount, step by step |
@@ -52,8 +51,13 @@ pub mod scalars;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod work;
+mod worked_steps;
 
 #[cfg(test)]
 mod example_tests;
+#[cfg(test)]
+mod reckoner;
+#[cfg(test)]
+mod strategies;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,9 @@
 use std::fmt::Debug;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, WorkerName};
-use dwarves_domain::target::Target;
+use dwarves_domain::ids::WorkerName;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::work::{Algorithm, Header, JobId};
+use dwarves_domain::work::Algorithm;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -23,12 +22,15 @@ use crate::miners::{
     Balances, BlockRecord, MinerStatus, PayoutHeld, Performance, RejectedCounts, ShareCounts, Withholding,
     WithholdingRecord, WorkerStatus,
 };
-use crate::named::{Listed, Named};
+use crate::named::Listed;
 use crate::object::Object;
 use crate::pool::{Alive, Pool, Ready};
 use crate::problem::ProblemBody;
 use crate::registration::{OpenSessionBody, OpenedSession, RegisterBody, Registration};
-use crate::scalars::{Hash, Instant, JobName, Reason, Ss58, Word, Worker};
+use crate::scalars::{Instant, JobName, Reason, Ss58, Word, Worker};
+use crate::strategies::{
+    hash, header, hotkey, instant, job_id, list, maybe_text, named, number, target, text,
+};
 use crate::work::{ShareBody, ShareResult, SubmitAnswer, SubmitBody, Work};
 
 /// Writes `value` and reads it again, from text as the pool does and from a tree as the miner does.
@@ -49,55 +51,6 @@ fn survives_and_grows<T: Serialize + DeserializeOwned + PartialEq + Debug>(
     tree["new_in_a_later_pool"] = json!({ "a": [1, null] });
     prop_assert_eq!(&serde_json::from_value::<T>(tree).unwrap(), value);
     Ok(())
-}
-
-fn text() -> impl Strategy<Value = String> {
-    "\\PC{0,12}"
-}
-
-fn maybe_text() -> impl Strategy<Value = Option<String>> {
-    option::of(text())
-}
-
-/// Of few digits: serde_json may read the last bit of a long fraction wrong. What counts is whole numbers.
-fn number() -> impl Strategy<Value = f64> {
-    (0..1u64 << 30).prop_map(|sixteenths| sixteenths as f64 / 16.0)
-}
-
-/// In the years that RFC 3339 can write.
-fn instant() -> impl Strategy<Value = Instant> {
-    (-62_167_219_200_000_i64..253_402_300_800_000).prop_map(|millis| Instant(Timestamp::from_millis(millis)))
-}
-
-fn hash() -> impl Strategy<Value = Hash> {
-    any::<[u8; 32]>().prop_map(|bytes| Hash(HeaderHash::from_bytes(bytes)))
-}
-
-fn hotkey() -> impl Strategy<Value = Ss58> {
-    any::<[u8; 32]>().prop_map(|bytes| Ss58(Hotkey::from_bytes(bytes)))
-}
-
-/// A word of the list, or one that is not in it.
-fn named<T: Listed + Debug>() -> impl Strategy<Value = Named<T>> {
-    let other = Just(Named::Other("new_in_a_later_pool".to_owned()));
-    prop_oneof![4 => select(T::ALL).prop_map(Named::Known), 1 => other]
-}
-
-fn job_id() -> impl Strategy<Value = JobId> {
-    "[0-9a-f]{56}".prop_map(|digits| digits.parse().unwrap())
-}
-
-fn target() -> impl Strategy<Value = Target> {
-    any::<[u8; 32]>().prop_filter_map("no target is zero", |bytes| Target::from_be_bytes(bytes).ok())
-}
-
-fn header() -> impl Strategy<Value = Header> {
-    proptest::collection::vec(any::<u8>(), Header::LEN)
-        .prop_map(|bytes| Header::from_bytes(bytes.try_into().unwrap()))
-}
-
-fn list<T: Debug>(one: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<T>> {
-    proptest::collection::vec(one, 0..3)
 }
 
 fn share_counts() -> impl Strategy<Value = ShareCounts> {

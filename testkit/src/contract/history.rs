@@ -15,21 +15,21 @@ use dwarves_ports::store::{
 };
 
 /// A full hour, from which the cases count.
-const HOUR: i64 = 1_699_999_200;
+pub(super) const HOUR: i64 = 1_699_999_200;
 
-fn when(secs: i64) -> Timestamp {
+pub(super) fn when(secs: i64) -> Timestamp {
     Timestamp::from_secs(HOUR + secs)
 }
 
 /// Share `n` of a worker, which came so many seconds after the full hour.
-fn came(n: u64, of: u32, units: u128, secs: i64) -> ShareRow {
+pub(super) fn came(n: u64, of: u32, units: u128, secs: i64) -> ShareRow {
     ShareRow {
         received_at: when(secs),
         ..share(n, of, units)
     }
 }
 
-async fn steps(store: &SharedStore, of: HistoryOf, step: Step) -> Vec<HistoryStep> {
+pub(super) async fn steps(store: &SharedStore, of: HistoryOf, step: Step) -> Vec<HistoryStep> {
     let question = HistoryQuestion {
         of,
         step,
@@ -47,7 +47,7 @@ async fn work(store: &SharedStore, of: HistoryOf, step: Step) -> Vec<(i64, u64, 
         .collect()
 }
 
-fn rig(id: u32, miner: u8) -> HistoryOf {
+pub(super) fn rig(id: u32, miner: u8) -> HistoryOf {
     HistoryOf::Worker(key(miner), worker(id, miner).name)
 }
 
@@ -363,53 +363,4 @@ pub async fn history_outlives_its_shares<B: Backend>(backend: B) {
         assert_eq!(work(&store, of, Step::Minute).await, [(0, 10, 30)]);
     }
     assert_eq!(store.position_at(at(0)).await.unwrap().total, Units::from_raw(30));
-}
-
-/// Rejected shares count in the minute until which they were saved, once, for their worker, its miner and the pool.
-pub async fn rejected_shares_are_in_the_history_once<B: Backend>(backend: B) {
-    let mut store = furnished(&backend).await;
-    let save = |secs, through, id, stale, low| {
-        let mut row = CounterRow::default();
-        row.rejected[1] = stale;
-        row.rejected[3] = low;
-        Write::SaveCounters {
-            at: when(secs),
-            through: seq(through),
-            counters: vec![(WorkerId::new(id), row)],
-        }
-    };
-    append(&store, vec![came(1, 1, 1, 0)]).await;
-    commit(&store, vec![save(30, 1, 1, 2, 0), save(40, 1, 3, 5, 0)]).await;
-    commit(&store, vec![save(90, 1, 1, 3, 1)]).await;
-    // The same totals again, and older ones, add nothing.
-    commit(&store, vec![save(95, 1, 1, 3, 1), save(96, 0, 1, 9, 9)]).await;
-    store = {
-        drop(store);
-        backend.open()
-    };
-    append(&store, vec![came(2, 2, 1, 7_200)]).await;
-    commit(&store, vec![save(7_210, 2, 1, 4, 1)]).await;
-    let rejected = async |of, step| {
-        let steps = steps(&store, of, step).await.into_iter();
-        let few = steps.map(|step| {
-            (
-                step.at.secs() - HOUR,
-                step.sums.rejected[1],
-                step.sums.rejected[3],
-            )
-        });
-        few.filter(|(_, stale, low)| stale + low > 0).collect::<Vec<_>>()
-    };
-    assert_eq!(
-        rejected(rig(1, 1), Step::Minute).await,
-        [(0, 2, 0), (60, 1, 1), (7_200, 1, 0)]
-    );
-    assert_eq!(rejected(rig(1, 1), Step::Hour).await, [(0, 3, 1), (7_200, 1, 0)]);
-    for of in [HistoryOf::Miner(key(1)), HistoryOf::Pool] {
-        assert_eq!(
-            rejected(of.clone(), Step::Minute).await,
-            [(0, 7, 0), (60, 1, 1), (7_200, 1, 0)]
-        );
-        assert_eq!(rejected(of, Step::Hour).await, [(0, 8, 1), (7_200, 1, 0)]);
-    }
 }

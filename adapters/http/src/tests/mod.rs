@@ -34,6 +34,7 @@ mod json_rpc;
 mod miners;
 mod operator;
 mod pages;
+mod payouts;
 mod pool;
 mod samples;
 mod server;
