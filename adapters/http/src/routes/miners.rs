@@ -15,7 +15,7 @@ use dwarves_ports::store::HistoryOf;
 use super::named_miner::{hotkey_in_path, known_miner};
 use super::next_cursor;
 use crate::csv::{self, Form, List};
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
 use crate::{answers, auth, body, client, rates};
