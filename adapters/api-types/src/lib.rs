@@ -10,6 +10,7 @@
 //! | [`miners`] | a miner, and what an operator looks at |
 //! | [`credits`] | what a miner was credited and paid |
 //! | [`work`] | work, shares and their verdicts |
+//! | [`rates`] | hashrates |
 //! | [`history`] | what was mined when |
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`chain`] | the chain that is mined, and how to connect |
@@ -46,6 +47,7 @@ pub mod object;
 pub mod operator;
 pub mod pool;
 pub mod problem;
+pub mod rates;
 pub mod registration;
 pub mod scalars;
 #[cfg(feature = "schema")]

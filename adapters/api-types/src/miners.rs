@@ -10,8 +10,8 @@ use dwarves_ports::store::MinerBalances;
 use serde::{Deserialize, Serialize};
 
 use crate::earnings::{NextPayout, WindowPlace};
-use crate::history::WindowHashrate;
 use crate::named::WhyHeldName;
+use crate::rates::WindowHashrate;
 use crate::scalars::{Instant, Ss58};
 
 /// Shares since the miner's (or the pool's) beginning.

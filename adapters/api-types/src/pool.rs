@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::WindowHashrate;
 use crate::miners::ShareCounts;
 use crate::named::{AlgorithmName, SchemeName};
+use crate::rates::WindowHashrate;
 use crate::scalars::{Instant, Ss58};
 
 /// What the pool is, and how it is doing.

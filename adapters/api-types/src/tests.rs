@@ -17,7 +17,7 @@ use crate::books::{Audit, AuditEntry, Block, Blocks, Round, RoundCredit, RoundDe
 use crate::code::Code;
 use crate::control::ControlBody;
 use crate::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPayouts};
-use crate::history::{History, HistoryMark, HistoryPoint, WindowHashrate};
+use crate::history::{History, HistoryMark, HistoryPoint};
 use crate::miners::{
     Balances, BlockRecord, MinerStatus, PayoutHeld, Performance, RejectedCounts, ShareCounts, Withholding,
     WithholdingRecord, WorkerStatus,
@@ -26,6 +26,7 @@ use crate::named::Listed;
 use crate::object::Object;
 use crate::pool::{Alive, Pool, Ready};
 use crate::problem::ProblemBody;
+use crate::rates::WindowHashrate;
 use crate::registration::{OpenSessionBody, OpenedSession, RegisterBody, Registration};
 use crate::scalars::{Instant, JobName, Reason, Ss58, Word, Worker};
 use crate::strategies::{

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
-use dwarves_api_types::history::WindowHashrate;
 use dwarves_api_types::miners::{
     BlockRecord, MinerStatus, PayoutHeld, Performance, ShareCounts, WorkerStatus,
 };
+use dwarves_api_types::rates::WindowHashrate;
 use dwarves_api_types::scalars::{Hash, Instant, Ss58};
 use dwarves_api_types::work::ShareResult;
 use dwarves_domain::payouts::Waiting;

@@ -1,6 +1,6 @@
 //! Hashrates over the last minutes, hour and day, from the ledger.
 
-use dwarves_api_types::history::WindowHashrate;
+use dwarves_api_types::rates::WindowHashrate;
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{History, HistoryOf, HistoryQuestion};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use dwarves_actors::ask::{AskError, Port, Request};
-use dwarves_api_types::history::WindowHashrate;
+use dwarves_api_types::rates::WindowHashrate;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
 

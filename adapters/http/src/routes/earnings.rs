@@ -15,7 +15,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{BlockRow, Earned, HistoryOf, HistoryQuestion, MinerBalances, PageRequest};
 
-use super::miners::{hotkey_in_path, known_miner};
+use super::named_miner::{hotkey_in_path, known_miner};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::HttpState;
 use crate::{body, query};

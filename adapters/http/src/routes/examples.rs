@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::example::{NoExample, WorkedExample};
 use dwarves_ports::store::StoreErrorKind;
 
-use super::miners::hotkey_in_path;
+use super::named_miner::hotkey_in_path;
 use super::rounds::round_in_path;
 use crate::body;
 use crate::problem::{Code, Problem, ProblemBody};

@@ -10,7 +10,7 @@ use dwarves_domain::ids::WorkerName;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{self, HistoryOf, HistoryQuestion};
 
-use super::miners::{hotkey_in_path, known_miner};
+use super::named_miner::{hotkey_in_path, known_miner};
 use crate::body;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::Params;

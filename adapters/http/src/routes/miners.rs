@@ -3,20 +3,19 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::registration::messages::Register;
-use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner, Registered, ThresholdChoice};
+use dwarves_actors::miner_manager::messages::{Registered, ThresholdChoice};
 use dwarves_actors::paymaster::messages::ReadWaiting;
 use dwarves_api_types::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPayouts};
 use dwarves_api_types::miners::MinerStatus;
 use dwarves_api_types::registration::{RegisterBody, Registration};
 use dwarves_api_types::scalars::{Instant, Ss58};
-use dwarves_domain::address::PayoutAddress;
-use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::HistoryOf;
 
+use super::named_miner::{hotkey_in_path, known_miner};
 use super::next_cursor;
 use crate::csv::{self, Form, List};
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::problem::{Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
 use crate::{answers, auth, body, client, rates};
@@ -78,25 +77,6 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
         Some(threshold) => Ok(ThresholdChoice::Own(threshold)),
         None => Err(Problem::threshold_invalid(&format!("at most {}", Amount::MAX))),
     }
-}
-
-/// The miner in a request's path: a hotkey, or the payout address with which a miner logs in over Stratum. What is
-/// neither is nobody's: the refusal says what is wrong with it as a hotkey.
-pub(super) fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
-    let text = req.match_info().query("hotkey");
-    text.parse().or_else(|error: ParseHotkeyError| {
-        let address = PayoutAddress::parse(text, state.deps().addresses);
-        address
-            .map(|address| address.identity())
-            .map_err(|_| Problem::new(Code::MinerUnknown, format!("hotkey: {error}")).of_field("hotkey"))
-    })
-}
-
-pub(super) async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
-    state
-        .ask(&state.deps().ports.miner, ReadMiner { hotkey })
-        .await?
-        .ok_or_else(Problem::miner_unknown)
 }
 
 /// A miner: its work, its workers and what it is owed.

@@ -43,6 +43,7 @@ pub mod history;
 pub mod luck;
 pub mod metrics;
 pub mod miners;
+mod named_miner;
 pub mod operator;
 pub mod operator_state;
 pub mod pages;
