@@ -53,7 +53,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
     let miners = state.ask(&deps.ports.miners, ReadMiners).await?;
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
     let totals = state.totals().await?;
-    let hashrates = rates::of_pool(&state).await?;
+    let hashrates = rates::of_pool(state).await?;
     let template = work.work.current.as_deref();
     let luck = luck(&totals);
     Ok(Pool {
