@@ -132,10 +132,11 @@ export class HashrateChart {
       ...this.size(),
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
       legend: { show: false },
-      scales: { y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, high > 0 ? high * 1.1 : 1] } },
+      // All of the time that was asked for, also of a pool that is younger: one point alone has no width.
+      scales: { x: { range: () => [Date.now() / 1000 - this.span.secs, Date.now() / 1000] }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, high > 0 ? high * 1.1 : 1] } },
       series: [
         {},
-        { stroke: colour("--chart"), width: 2, points: { show: false } },
+        { stroke: colour("--chart"), width: 2, points: { show: () => this.shown.length < 10, size: 6 } },
         { stroke: "transparent", points: { show: false } },
         { stroke: "transparent", points: { show: false } },
       ],

@@ -65,6 +65,7 @@ test("durations have two units at most", () => {
 test("small numbers keep their digits", () => {
   assert.equal(significant(0.000001234), "0.00000123");
   assert.equal(significant(1e-9), "1.00e-9");
+  assert.equal(significant(-0), "0");
   assert.equal(difficulty(0.0003492462), "0.0003492");
   assert.equal(difficulty(1024), "1.02 k");
   assert.equal(difficulty(110e12), "110 T");
