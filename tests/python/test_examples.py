@@ -28,7 +28,9 @@ def test_the_miner_in_python_mines_and_outlives_a_restart_of_the_pool(tmp_path):
             "--worker", "rig1", "--payout-address", address,
         ]
         with open(tmp_path / "log", "wb") as log:
-            miner = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            # A shell without job control lets what it starts in the background ignore Ctrl-C, and that is inherited.
+            heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+            miner = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, preexec_fn=heed)
         try:
             def accepted():
                 answer = pool.get(f"/v1/miners/{hotkey}")

@@ -253,6 +253,7 @@ def test_routes_that_take_no_query_refuse_one(pool, uri):
 DOCUMENTED = {
     ("post", "/v1/miners"), ("post", "/v1/sessions"), ("get", "/v1/work"), ("post", "/v1/work"),
     ("get", "/v1/miners/{hotkey}"), ("get", "/v1/miners/{hotkey}/credits"), ("get", "/v1/miners/{hotkey}/payouts"),
+    ("get", "/v1/miners/{hotkey}/earnings"),
     ("get", "/v1/pool"), ("get", "/v1/blocks"), ("get", "/v1/rounds"), ("get", "/v1/rounds/{id}"),
     ("get", "/healthz"), ("get", "/readyz"), ("post", "/v1/admin/control"), ("get", "/v1/admin/audit"),
     ("get", "/v1/admin/withholding"), ("get", "/metrics"),
