@@ -318,6 +318,7 @@ def test_answers_match_the_openapi_document(own_pool, uri):
         ("get", "/v1/miners/{hotkey}"): pool.get(f"/v1/miners/{miner.hotkey}"),
         ("get", "/v1/miners/{hotkey}/credits"): pool.get(f"/v1/miners/{miner.hotkey}/credits"),
         ("get", "/v1/miners/{hotkey}/payouts"): pool.get(f"/v1/miners/{miner.hotkey}/payouts"),
+        ("get", "/v1/miners/{hotkey}/earnings"): pool.get(f"/v1/miners/{miner.hotkey}/earnings"),
         ("get", "/v1/work"): miner.fetch(),
         ("post", "/v1/work"): miner.submit(job.find()[0], {"job_id": "x", "nonce": 1}),
         ("post", "/v1/miners"): miner.register(),
