@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::books::{Round, RoundCredit, RoundDetails, Rounds};
 use dwarves_domain::ids::RoundId;
+use dwarves_ports::store::{CreditRow, RoundRow};
 
 use super::next_cursor;
 use crate::csv::{self, Form, List};
@@ -55,12 +56,25 @@ pub async fn list(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
 }
 
 /// The round that a request's path names, if it writes a round's number at all.
-pub(super) fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
+fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
     let text = req.match_info().query("id");
     let number = query::plain_number(text)?;
     // The store counts in signed 64-bit numbers: there is no round beyond.
     i64::try_from(number).ok()?;
     Some(RoundId::new(number))
+}
+
+/// The round that a request's path names, with its credits.
+pub(super) async fn closed_round(
+    req: &HttpRequest,
+    state: &HttpState,
+) -> Result<(RoundRow, Vec<CreditRow>), Problem> {
+    let unknown = || {
+        let detail = "id: there is no closed round with this number";
+        Problem::new(Code::RoundUnknown, detail).of_field("id")
+    };
+    let id = round_in_path(req).ok_or_else(unknown)?;
+    state.read(|store| store.round(id)).await?.ok_or_else(unknown)
 }
 
 /// The columns of credits as CSV.
@@ -85,15 +99,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     params.finish()?;
-    let unknown = || {
-        Problem::new(
-            Code::RoundUnknown,
-            "id: there is no closed round with this number",
-        )
-        .of_field("id")
-    };
-    let id = round_in_path(&req).ok_or_else(unknown)?;
-    let (row, credits) = state.read(|store| store.round(id)).await?.ok_or_else(unknown)?;
+    let (row, credits) = closed_round(&req, &state).await?;
     csv::answer(
         form,
         ROUND_CREDITS,

@@ -4,6 +4,7 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
+use dwarves_domain::work::FullExtraNonce;
 use dwarves_ports::store::ShareRow;
 
 /// Bytes of a share's record.
@@ -64,6 +65,23 @@ impl StoredShare {
             nonce: row.nonce,
             received_at: row.received_at,
             hash: row.hash,
+        }
+    }
+
+    /// The share as everybody else knows it; a block is stored apart from it.
+    pub(crate) fn to_row(self) -> ShareRow {
+        ShareRow {
+            template: self.terms.template,
+            extranonce: FullExtraNonce::from_bytes(self.extranonce),
+            worker: self.worker,
+            share_bits: self.terms.share_bits,
+            units: self.terms.units,
+            hash: self.hash,
+            version: self.version,
+            time: self.time,
+            nonce: self.nonce,
+            received_at: self.received_at,
+            block: None,
         }
     }
 
