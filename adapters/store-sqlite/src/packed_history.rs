@@ -104,14 +104,20 @@ impl Tally {
         self.runs.last().map(|((bits, _), _)| *bits)
     }
 
-    /// How many shares of each worth there were, but for those that are only known together.
-    pub(super) fn runs(&self) -> &[(Worth, u64)] {
-        &self.runs
+    /// All of it in two parts: how many shares of each worth there were, and what all others came to, accepted shares of
+    /// which only the sum is known, and rejected ones.
+    pub(super) fn parts(&self) -> (&[(Worth, u64)], Sums) {
+        let rest = Sums {
+            rejected: self.rejected,
+            ..self.sum
+        };
+        (&self.runs, rest)
     }
 
-    /// Rejected shares by [`Rejection::index`].
-    pub(super) fn rejected(&self) -> &[u64; REASONS] {
-        &self.rejected
+    /// Whether a share was accepted.
+    pub(super) fn has_accepted(&self) -> bool {
+        // The last one's worth is always known.
+        !self.runs.is_empty()
     }
 
     fn has_rejected(&self) -> bool {

@@ -216,6 +216,32 @@ pub async fn history_knows_the_last_difficulty_of_a_worker<B: Backend>(backend: 
     assert!((minutes[0].sums.relative_error().unwrap() - 256_f64.hypot(1.0) / 257.0).abs() < 1e-9);
 }
 
+/// However many difficulties a worker's shares have in a minute, none is missing from anybody's sums.
+pub async fn history_counts_shares_of_many_difficulties<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let mut expected = (0, 0);
+    for commit in 0..20_u64 {
+        let of = |n| {
+            came(
+                commit * 60 + n,
+                1,
+                u128::from(commit * 60 + n),
+                (commit * 6).cast_signed(),
+            )
+        };
+        let shares: Vec<_> = (1..=60).map(of).collect();
+        expected.0 += shares.len() as u64;
+        expected.1 += shares.iter().map(|share| share.units.raw()).sum::<u128>();
+        append(&store, shares).await;
+        for of in [HistoryOf::Pool, HistoryOf::Miner(key(1)), rig(1, 1)] {
+            for step in Step::ALL {
+                let found = total(&steps(&store, of.clone(), step).await);
+                assert_eq!(found, expected, "{of:?} by {step:?} after {commit} commits");
+            }
+        }
+    }
+}
+
 /// What is older than it is kept goes by whole hours, days and months of 32 days, each by itself.
 pub async fn old_history_is_forgotten<B: Backend>(backend: B) {
     let store = furnished(&backend).await;

@@ -228,7 +228,7 @@ pub(super) fn known_number(connection: &Connection, hotkey: &Hotkey) -> Outcome<
 fn count_workers(connection: &Connection, hour: i64) -> Outcome<()> {
     let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
     each_open(connection, hour, hour + 3_600, |minute, _, tally| {
-        *counts.entry(minute).or_default() += u64::from(!tally.runs().is_empty());
+        *counts.entry(minute).or_default() += u64::from(tally.has_accepted());
     })?;
     let sql = "UPDATE pool_history SET workers = ?2 WHERE step = 60 AND at = ?1";
     for (minute, count) in counts {

@@ -85,15 +85,14 @@ fn add(connection: &Connection, minute: Timestamp, first: Sequence, workers: &St
     });
     let (first, mut steps) = known.optional()?.transpose()?.unwrap_or((first, Steps::new()));
     let mut worths: HashMap<Worth, u64> = HashMap::new();
-    let mut rejected = [0; Rejection::REASONS.len()];
+    let mut sums = Sums::default();
     for (worker, tally) in workers {
         steps.entry(*worker).or_default().add(tally);
-        for (worth, count) in tally.runs() {
+        let (runs, rest) = tally.parts();
+        for (worth, count) in runs {
             *worths.entry(*worth).or_default() += count;
         }
-        for (sum, n) in rejected.iter_mut().zip(tally.rejected()) {
-            *sum += n;
-        }
+        sums.add(&rest);
     }
     connection
         .prepare_cached("REPLACE INTO open_minutes (at, first_share, workers) VALUES (?1, ?2, ?3)")?
@@ -102,10 +101,6 @@ fn add(connection: &Connection, minute: Timestamp, first: Sequence, workers: &St
             int(first.get()),
             packed_history::pack(&steps)
         ])?;
-    let mut sums = Sums {
-        rejected,
-        ..Sums::default()
-    };
     for ((bits, units), count) in worths {
         sums.add_shares(bits, units, count);
     }
