@@ -5,6 +5,7 @@
 //! of that name is whole. It needs no files beside it (no log), so it may be moved as it is.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +38,12 @@ pub enum CopyError {
     /// Both names lead to one file.
     #[error("{} is the ledger itself", .0.display())]
     Same(PathBuf),
+    /// What is there is not the pool's to replace, or no file at all.
+    #[error("{} is no ledger, and nothing else is replaced: name another file", .0.display())]
+    Foreign(PathBuf),
+    /// What is to be copied is a directory, a pipe or a device.
+    #[error("{} is no file", .0.display())]
+    NoFile(PathBuf),
     /// It cannot be opened, is not a ledger, or is damaged.
     #[error("{}: {source}", path.display())]
     Open {
@@ -117,26 +124,55 @@ fn beside(path: &Path, end: &str) -> PathBuf {
 struct Draft {
     path: PathBuf,
     is_kept: bool,
+    /// Locked for as long as somebody works on it: what an earlier try left is not.
+    _held: File,
 }
 
 impl Draft {
     /// An empty file for this owner's eyes alone, in place of what an earlier try may have left.
     fn create(path: PathBuf) -> Result<Self, CopyError> {
-        let draft = Self { path, is_kept: false };
-        draft.remove();
+        remove_draft(&path);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&draft.path).map_err(of_io(&draft.path))?;
-        Ok(draft)
+        let held = options.open(&path).map_err(of_io(&path))?;
+        held.try_lock().map_err(|error| of_io(&path)(error.into()))?;
+        Ok(Self {
+            path,
+            is_kept: false,
+            _held: held,
+        })
+    }
+
+    /// A draft of a backup. What others left of theirs, as they were killed, goes.
+    fn of_backup(to: &Path) -> Result<Self, CopyError> {
+        let name = |process: &str| beside(to, &format!(".{process}.part"));
+        let siblings = to.parent().and_then(|folder| fs::read_dir(folder).ok());
+        let names = siblings
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path()));
+        let left = names.filter(|path| {
+            let process = path
+                .file_stem()
+                .and_then(|stem| Path::new(stem).extension()?.to_str());
+            process.is_some_and(|process| {
+                process.bytes().all(|byte| byte.is_ascii_digit()) && *path == name(process)
+            })
+        });
+        for path in left {
+            let is_file = path.symlink_metadata().is_ok_and(|found| found.is_file());
+            let held = is_file.then(|| OpenOptions::new().write(true).open(&path));
+            if held.is_some_and(|held| held.is_ok_and(|held| held.try_lock().is_ok())) {
+                remove_draft(&path);
+            }
+        }
+        Self::create(name(&std::process::id().to_string()))
     }
 
     fn remove(&self) {
-        for end in ["", "-wal", "-shm", "-journal", ".lock"] {
-            // What is not there need not go; what cannot go is told when it is to be made.
-            let _gone = fs::remove_file(beside(&self.path, end));
-        }
+        remove_draft(&self.path);
     }
 
     /// Gives it its name, and makes that durable.
@@ -151,6 +187,13 @@ impl Draft {
     }
 }
 
+fn remove_draft(path: &Path) {
+    for end in ["", "-wal", "-shm", "-journal", ".lock"] {
+        // What is not there need not go; what cannot go is told when it is to be made.
+        let _gone = fs::remove_file(beside(path, end));
+    }
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.is_kept {
@@ -162,8 +205,13 @@ impl Drop for Draft {
 /// Opens what is only to be read. What has no log beside it is nobody's at the moment: it is read without making one,
 /// so that it may lie where nothing can be written.
 fn reader(path: &Path) -> Result<Connection, CopyError> {
-    if !path.exists() {
-        return Err(CopyError::Missing(path.to_owned()));
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Err(CopyError::NoFile(path.to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(CopyError::Missing(path.to_owned()));
+        }
+        Err(error) => return Err(of_io(path)(error)),
     }
     let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     let is_in_use = has_log || beside(path, "-shm").exists();
@@ -299,7 +347,7 @@ pub fn back_up(
     let to = to_be_written(to, &ledger, replaces)?;
     // A pool may start on it meanwhile.
     let source = open::reader(&ledger).map_err(of_open(&ledger))?;
-    let draft = Draft::create(beside(&to, &format!(".{}.part", std::process::id())))?;
+    let draft = Draft::of_backup(&to)?;
     copy(&ledger, &source, &draft.path, progress)?;
     drop(source);
     let inspection = inspect(&draft.path)?;
@@ -323,8 +371,23 @@ fn to_be_written(to: &Path, ledger: &Path, replaces: bool) -> Result<PathBuf, Co
     if of_the_ledger.contains(&to) {
         return Err(CopyError::Same(to));
     }
-    if to.exists() && !replaces {
-        return Err(CopyError::Exists(to));
+    match to.symlink_metadata() {
+        Ok(_) if !replaces => Err(CopyError::Exists(to)),
+        // A key, a device, somebody's notes: a wrong name, and what is gone then is gone.
+        Ok(found) if !found.is_file() || !is_ledger_or_empty(&to) => Err(CopyError::Foreign(to)),
+        _ => Ok(to),
     }
-    Ok(to)
+}
+
+/// Whether a file may have been an older backup: a database that says that it is the pool's, however damaged.
+fn is_ledger_or_empty(path: &Path) -> bool {
+    let mut head = [0; 72];
+    let read = File::open(path).and_then(|mut file| {
+        if file.metadata()?.len() == 0 {
+            return Ok(true);
+        }
+        file.read_exact(&mut head)?;
+        Ok(head.starts_with(b"SQLite format 3\0") && head[68..] == schema::APPLICATION_ID.to_be_bytes())
+    });
+    read.unwrap_or(false)
 }

@@ -7,7 +7,7 @@ use rusqlite::functions::FunctionFlags;
 use super::error::OpenError;
 
 /// "dwrv": how the file is told from another program's database.
-const APPLICATION_ID: i32 = 0x6477_7276;
+pub(super) const APPLICATION_ID: i32 = 0x6477_7276;
 
 mod packing;
 

@@ -84,9 +84,19 @@ fn nothing_is_overwritten_unasked_and_what_is_asked_for_only_by_what_is_sound() 
     commit(&store, vec![shares(3)]).unwrap();
     std::fs::write(&to, "mine").unwrap();
     assert!(matches!(copy(&backend, &to, false), Err(CopyError::Exists(_))));
-    assert_eq!(std::fs::read(&to).unwrap(), b"mine");
+    // What is no ledger is nobody's older backup: a key whose name was typed, a device.
+    for file in ["mine", "SQLite format 3\0"] {
+        std::fs::write(&to, file).unwrap();
+        assert_eq!(copy(&backend, &to, true), Err(CopyError::Foreign(to.clone())));
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), file);
+    }
+    let null = copy(&backend, Path::new("/dev/null"), true);
+    assert!(matches!(null, Err(CopyError::Foreign(_))), "{null:?}");
+    std::fs::write(&to, "").unwrap();
     copy(&backend, &to, true).unwrap();
-    assert_eq!(inspect(&to).unwrap().shares, 3);
+    commit(&store, vec![shares(1)]).unwrap();
+    copy(&backend, &to, true).unwrap();
+    assert_eq!(inspect(&to).unwrap().shares, 4);
     // Never over the ledger itself or its log, whatever is asked.
     for end in ["", "-wal", "-shm", ".lock"] {
         let mut path = backend.path().into_os_string();
@@ -101,7 +111,42 @@ fn nothing_is_overwritten_unasked_and_what_is_asked_for_only_by_what_is_sound() 
     let nowhere = folder.path().join("nowhere/backup.db");
     assert!(copy(&backend, &nowhere, false).is_err());
     assert_eq!(names(folder.path()), ["backup.db"]);
-    assert_eq!(last_sequence(&store), 3);
+    assert_eq!(last_sequence(&store), 4);
+}
+
+#[test]
+fn what_a_killed_backup_left_goes_with_the_next_one_and_what_is_at_work_stays() {
+    let backend = OnDisk::fresh();
+    let store = open(&backend.path());
+    furnish(&store);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    for name in [
+        "b.db.71.part",
+        "b.db.71.part-journal",
+        "b.db.72.part",
+        "b.db.x.part",
+        "c.db.71.part",
+    ] {
+        std::fs::write(file(name), "left").unwrap();
+    }
+    let at_work = std::fs::File::open(file("b.db.72.part")).unwrap();
+    at_work.try_lock().unwrap();
+    copy(&backend, &file("b.db"), false).unwrap();
+    assert_eq!(
+        names(folder.path()),
+        ["b.db", "b.db.72.part", "b.db.x.part", "c.db.71.part"]
+    );
+}
+
+#[test]
+fn what_is_no_file_is_named_and_not_read() {
+    let backend = OnDisk::fresh();
+    let folder = tempfile::tempdir().unwrap();
+    for path in [Path::new("/dev/zero"), folder.path()] {
+        let staged = refused(stage(path, &backend.path(), false));
+        assert_eq!(staged, CopyError::NoFile(path.to_owned()));
+    }
 }
 
 #[test]
