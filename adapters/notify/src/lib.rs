@@ -2,7 +2,8 @@
 //!
 //! | module | its one job |
 //! |---|---|
-//! | [`mail`] | mail, by SMTP |
+//! | [`mail`] | mail, as it is written |
+//! | `smtp` | one mail handed to a server |
 //! | `http` | one request to a receiver, and what its answer means |
 //! | [`webhook`] | signed webhooks, as Standard Webhooks has them |
 //! | [`ntfy`] | messages to ntfy |
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 mod http;
 pub mod mail;
 pub mod ntfy;
+mod smtp;
 pub mod webhook;
 
 use mail::Mail;

@@ -5,11 +5,8 @@ use std::time::Duration;
 use dwarves_ports::courier::{CourierError, Message};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::{SmtpTransport, Transport as _};
 
-/// How long the server may take for each step.
-const STEP_DEADLINE: Duration = Duration::from_secs(10);
+use crate::smtp::Server;
 
 /// Why mail cannot be sent like this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +17,9 @@ pub enum NoMail {
     /// A password would be sent for everybody to read.
     #[error("url: a password needs TLS: smtps://HOST, or smtp://HOST?tls=required")]
     PasswordInTheOpen,
+    /// The address holds a login.
+    #[error("url: the login is no part of it: it is user, and the password in secret_file")]
+    LoginInUrl,
     /// The address of a person is none.
     #[error("{0:?} is no mail address")]
     Address(String),
@@ -28,7 +28,7 @@ pub enum NoMail {
 /// People who get mail.
 #[derive(Debug)]
 pub struct Mail {
-    server: SmtpTransport,
+    server: Server,
     from: Mailbox,
     to: Mailboxes,
 }
@@ -44,18 +44,11 @@ impl Mail {
         from: &str,
         to: &[String],
     ) -> Result<Self, NoMail> {
-        let has_tls = url.starts_with("smtps://") || url.ends_with("?tls=required");
-        let mut server = SmtpTransport::from_url(url).map_err(|_| NoMail::Server)?;
-        if let Some((user, password)) = login {
-            if !has_tls {
-                return Err(NoMail::PasswordInTheOpen);
-            }
-            server = server.credentials(Credentials::new(user, password));
-        }
+        let server = Server::at(url, login)?;
         let mailbox = |text: &String| text.parse::<Mailbox>().map_err(|_| NoMail::Address(text.clone()));
         let to = to.iter().map(mailbox).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            server: server.timeout(Some(STEP_DEADLINE)).build(),
+            server,
             from: mailbox(&from.to_owned())?,
             to: to.into_iter().collect(),
         })
@@ -66,13 +59,7 @@ impl Mail {
         let mail = self
             .mail(message)
             .map_err(|_| failed("no mail can be made of it"))?;
-        match self.server.send(&mail) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_timeout() => Err(failed("no answer in time")),
-            Err(error) if error.is_permanent() => Err(failed("the server refused it")),
-            Err(error) if error.is_transient() => Err(failed("the server takes nothing now")),
-            Err(_) => Err(failed("the server cannot be reached, or TLS failed")),
-        }
+        self.server.take(&mail).map_err(failed)
     }
 
     /// The same at every try: a mail program shows one id once.
