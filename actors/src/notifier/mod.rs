@@ -45,7 +45,7 @@ const LOOK_EVERY: Span = Span::from_secs(1);
 const WATCH_EVERY: Span = Span::from_secs(10);
 /// Notices that are planned at one look.
 const PLANNED_AT_ONCE: u32 = 64;
-/// Notices on their way that are looked at: so many wait for one channel at most; what comes then is not told there.
+/// Notices on their way that are looked at of each channel: so many wait for it at most; what comes then is not told there.
 const WAITING_MAX: u32 = 1_000;
 /// A notice of which it was not decided for so long who is told is nobody's any more: there was no channel then.
 const STALE_AFTER: Span = Span::from_secs(86_400);

@@ -87,6 +87,7 @@ macro_rules! store_contract {
             settings_are_kept_until_they_are_forgotten
             the_audit_trail_is_read_newest_first_page_by_page
             a_notice_is_told_once_by_each_channel_until_it_has_arrived
+            what_waits_for_one_channel_hides_nothing_of_another
             an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped
@@ -136,6 +137,7 @@ macro_rules! store_contract {
             minutes_hours_and_days_add_up_to_the_shares
             history_is_read_by_when_steps_begin
             history_goes_by_the_shares_time_however_the_clock_was_set
+            history_counts_shares_of_many_difficulties
             history_knows_the_last_difficulty_of_a_worker
             old_history_is_forgotten
             history_goes_with_its_miner_and_stays_the_pools

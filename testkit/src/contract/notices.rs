@@ -77,7 +77,8 @@ pub async fn a_notice_is_told_once_by_each_channel_until_it_has_arrived<B: Backe
     )
     .await;
     let first = store.deliveries(1).await.unwrap();
-    assert_eq!((first.len(), first[0].channel.as_str()), (1, "x"));
+    let first: Vec<_> = first.iter().map(|row| row.channel.as_str()).collect();
+    assert_eq!(first, ["x", "y"]);
     commit(
         &store,
         vec![settle(1, "x", None), settle(1, "x", Some((3, at(9))))],
@@ -87,4 +88,36 @@ pub async fn a_notice_is_told_once_by_each_channel_until_it_has_arrived<B: Backe
     assert_eq!((left.len(), left[0].failures, left[0].next_at), (1, 1, at(8)));
     assert_eq!(store.notices_since(at(2), 9).await.unwrap(), [notice(2, "b")]);
     assert_eq!(store.notices_since(at(0), 1).await.unwrap(), [notice(1, "a")]);
+}
+
+/// However much waits for one channel, what waits for another is seen.
+pub async fn what_waits_for_one_channel_hides_nothing_of_another<B: Backend>(backend: B) {
+    let store = backend.open();
+    let mut writes = Vec::new();
+    for id in 1..=9 {
+        let channels = match id {
+            9 => vec!["away", "here"],
+            _ => vec!["away"],
+        };
+        let at = NOW.plus(Span::from_secs(id));
+        writes.extend([
+            post(id, &id.to_string()),
+            Write::PlanNotice {
+                notice: NoticeId::new(id),
+                channels: channels.into_iter().map(|name| (name.to_owned(), at)).collect(),
+            },
+        ]);
+    }
+    commit(&store, writes).await;
+    for (limit, expected) in [
+        (1, &[(1, "away"), (9, "here")][..]),
+        (2, &[(1, "away"), (2, "away"), (9, "here")]),
+    ] {
+        let rows = store.deliveries(limit).await.unwrap();
+        let seen: Vec<_> = rows
+            .iter()
+            .map(|row| (row.notice.id.get(), row.channel.as_str()))
+            .collect();
+        assert_eq!(seen, expected);
+    }
 }

@@ -32,8 +32,10 @@ pub(crate) fn since(connection: &Connection, at: Timestamp, limit: u32) -> Outco
 
 pub(crate) fn deliveries(connection: &Connection, limit: u32) -> Outcome<Vec<DeliveryRow>> {
     let sql = "SELECT notices.*, channel, failures, next_at
-               FROM deliveries JOIN notices ON notices.id = deliveries.notice
-               ORDER BY next_at, notices.id, channel LIMIT ?1";
+               FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY channel ORDER BY next_at, notice) AS place
+                     FROM deliveries) AS placed
+               JOIN notices ON notices.id = placed.notice
+               WHERE place <= ?1 ORDER BY next_at, notices.id, channel";
     all(connection, sql, [limit], |row| {
         let cells = Cells::new(row, "deliveries");
         Ok(DeliveryRow {

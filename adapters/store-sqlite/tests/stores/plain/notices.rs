@@ -1,5 +1,7 @@
 //! What people are to be told.
 
+use std::collections::BTreeMap;
+
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{DeliveryRow, NOTICES_KEPT, NoticeRow};
@@ -78,7 +80,12 @@ impl State {
         });
         let mut rows: Vec<_> = rows.collect();
         rows.sort_by_key(|row| (row.next_at, row.notice.id, row.channel.clone()));
-        rows.truncate(limit as usize);
+        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+        rows.retain(|row| {
+            let count = counts.entry(row.channel.clone()).or_default();
+            *count += 1;
+            *count <= limit
+        });
         rows
     }
 }
