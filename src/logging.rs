@@ -18,9 +18,13 @@ use tracing_subscriber::filter::Directive;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::terminal::{harmless_lines, say_aside};
 
 /// The variable that says what is logged.
 const FILTER: &str = "RUST_LOG";
+/// Tells of every malformed request as an error. Anybody can send as many of them as they like, and fill a disk: it is
+/// only heard where `RUST_LOG` names it.
+const TALKATIVE: &str = "actix_http::h1::dispatcher";
 
 /// The format that the settings ask for. A file that is wrong elsewhere, or cannot be read, is told of when it is read
 /// for good; here it means the default.
@@ -57,15 +61,16 @@ fn of_variable(value: &OsStr) -> Result<LogFormat, ConfigError> {
 /// # Errors
 /// If the process logs already.
 pub fn start(format: LogFormat, default_filter: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let filter = std::env::var(FILTER).unwrap_or_else(|_| default_filter.to_owned());
+    let filter = quieted(&filter);
     match format {
         LogFormat::Text => {
-            let env = Env::default().default_filter_or(default_filter);
-            env_logger::Builder::from_env(env)
+            env_logger::Builder::from_env(Env::default())
+                .parse_filters(&filter)
                 .format_timestamp_millis()
                 .try_init()?;
         }
         LogFormat::Json => {
-            let filter = std::env::var(FILTER).unwrap_or_else(|_| default_filter.to_owned());
             let (right, wrong) = directives(&filter);
             tracing_subscriber::fmt()
                 .json()
@@ -87,6 +92,18 @@ pub fn start(format: LogFormat, default_filter: &str) -> Result<(), Box<dyn Erro
     Ok(())
 }
 
+/// A filter by which [`TALKATIVE`] is not heard, unless it is named.
+fn quieted(filter: &str) -> String {
+    let is_named = filter
+        .split(',')
+        .any(|part| part.trim().starts_with("actix_http"));
+    match filter.trim() {
+        _ if is_named => filter.to_owned(),
+        "" => format!("{TALKATIVE}=off,error"),
+        filter => format!("{TALKATIVE}=off,{filter}"),
+    }
+}
+
 /// A filter without what is no directive, and that.
 fn directives(filter: &str) -> (String, Vec<&str>) {
     let parts = filter.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -102,9 +119,10 @@ pub fn tell_failure(format: LogFormat, failure: &(dyn Error + Send + Sync + 'sta
         tracing::error!(because = because.join(": "), "error: {failure}");
         return;
     }
-    eprintln!("error: {failure}");
+    // Some of it may be a pool's or a node's words.
+    say_aside(harmless_lines(&format!("error: {failure}")));
     for cause in causes {
-        eprintln!("  because: {cause}");
+        say_aside(harmless_lines(&format!("  because: {cause}")));
     }
 }
 
@@ -154,6 +172,30 @@ mod tests {
         let wrong = of_variable(OsStr::new("xml")).unwrap_err().to_string();
         for part in [LogFormat::VARIABLE, "log.format", "\"text\" or \"json\""] {
             assert!(wrong.contains(part), "{wrong}");
+        }
+    }
+
+    /// Whatever is logged, requests that anybody malforms are not, unless they are asked for.
+    #[test]
+    fn malformed_requests_are_told_of_only_if_that_is_asked_for() {
+        for (filter, others) in [
+            ("info", true),
+            ("debug", true),
+            ("", true),
+            ("warn,dwarves_http=trace", true),
+            ("dwarves_http=trace", false),
+            ("off", false),
+        ] {
+            let logger = env_logger::Builder::new().parse_filters(&quieted(filter)).build();
+            let is_heard = |target: &str| {
+                let mut record = log::Record::builder();
+                logger.matches(&record.target(target).level(log::Level::Error).build())
+            };
+            assert!(!is_heard(TALKATIVE), "{filter}");
+            assert_eq!(is_heard("actix_server"), others, "{filter}");
+        }
+        for filter in ["info,actix_http=debug", "actix_http::h1=error"] {
+            assert_eq!(quieted(filter), filter);
         }
     }
 

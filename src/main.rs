@@ -22,9 +22,17 @@ fn main() -> ExitCode {
     let done = format.map_err(Failure::from).and(begun).and_then(|()| cli.run());
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads has had enough, as with `| head`.
+        Err(failure) if is_unread(failure.as_ref()) => ExitCode::SUCCESS,
         Err(failure) => {
             logging::tell_failure(known, failure.as_ref());
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether a command ended because nobody reads its output. What ends a connection is told by its own kinds of errors.
+fn is_unread(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    let io = failure.downcast_ref::<std::io::Error>();
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Failure, PoolArgs};
 use crate::config::Config;
-use crate::terminal::Bar;
+use crate::terminal::{Bar, say};
 
 /// The file in the data directory that says when the last backup was made, for the operator.
 pub const RECORD: &str = "backup.json";
@@ -32,7 +32,7 @@ Examples:
 pub struct BackupArgs {
     /// The file to make
     pub file: PathBuf,
-    /// Take the place of a file that is there, once the copy is found to be sound
+    /// Take the place of an older backup, once the copy is found to be sound
     #[arg(long)]
     pub replace: bool,
     /// Where the pool finds its settings and its data.
@@ -53,15 +53,21 @@ pub fn run(args: BackupArgs) -> Result<(), Failure> {
     });
     bar.end();
     let made = made.map_err(told)?;
-    record(&args.pool.data_dir, &args.file, &made)?;
-    println!("{}: {}", args.file.display(), described(&made));
-    println!(
+    if let Err(error) = record(&args.pool.data_dir, &args.file, &made) {
+        let record = args.pool.data_dir.join(RECORD);
+        log::warn!(
+            "the backup is made, but {} does not say so, and the pool will not know of it: {error}",
+            record.display()
+        );
+    }
+    say(format_args!("{}: {}", args.file.display(), described(&made)));
+    say(format_args!(
         "keep beside it: {}, your settings and the node's wallet",
         args.pool
             .data_dir
             .join(dwarves_keys::pool_key::FILE_NAME)
             .display()
-    );
+    ));
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, PoolArgs};
 use crate::config::{ChainKind, Config, origin};
+use crate::terminal::harmless_lines;
 use crate::wiring::{self, devnet_params, listen_file};
 use dwarves_devnet::chain::{self as devnet, Devnet};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
@@ -56,6 +57,8 @@ impl<W: Write> Findings<W> {
             kept.push(json!({ "ok": true, "what": what, "detail": detail.to_string(), "remedy": null }));
             return Ok(());
         }
+        // Some of it may be a node's words.
+        let detail = harmless_lines(&detail.to_string());
         writeln!(self.out, "ok     {what:<9} {detail}")
     }
 
@@ -65,6 +68,7 @@ impl<W: Write> Findings<W> {
             kept.push(json!({ "ok": false, "what": what, "detail": detail.to_string(), "remedy": remedy }));
             return Ok(());
         }
+        let detail = harmless_lines(&detail.to_string());
         writeln!(self.out, "WRONG  {what:<9} {detail}\n       remedy:   {remedy}")
     }
 }

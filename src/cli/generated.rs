@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::{Cli, Failure};
+use crate::terminal::say;
 
 /// Arguments of `dwarves completions`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
@@ -46,9 +47,9 @@ pub fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
 pub fn man(args: &ManArgs) -> Result<(), Failure> {
     std::fs::create_dir_all(&args.dir)?;
     clap_mangen::generate_to(Cli::command(), &args.dir)?;
-    println!(
+    say(format_args!(
         "wrote dwarves.1 and a page for each command into {}",
         args.dir.display()
-    );
+    ));
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `dwarves hotkey`: makes and shows hotkeys.
 
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Failure;
+use crate::terminal::say_aside;
 use dwarves_keys::{HotkeyFile, PhraseWords};
 use dwarves_system::SystemRandomness;
 
@@ -83,7 +84,7 @@ pub fn run(args: HotkeyArgs) -> Result<(), Failure> {
         } => {
             let key = if phrase_stdin {
                 if std::io::stdin().is_terminal() {
-                    eprintln!("Type the recovery phrase, then Enter and Ctrl-D:");
+                    say_aside("Type the recovery phrase, then Enter and Ctrl-D:");
                 }
                 let mut phrase = String::new();
                 std::io::stdin()
@@ -94,18 +95,18 @@ pub fn run(args: HotkeyArgs) -> Result<(), Failure> {
                 HotkeyFile::generate(words.into(), &SystemRandomness)?
             };
             key.create(&file, &SystemRandomness)?;
-            eprintln!(
+            say_aside(format_args!(
                 "Wrote {}. It holds the recovery phrase: keep a copy where nobody else can get at it.",
                 file.display()
-            );
-            println!("{}", key.hotkey());
+            ));
+            writeln!(std::io::stdout(), "{}", key.hotkey())?;
         }
         HotkeyCommand::Show { file } => {
             let key = HotkeyFile::read(&file)?;
             if let Some(warning) = key.warning() {
                 log::warn!("{warning}");
             }
-            println!("{}", key.hotkey());
+            writeln!(std::io::stdout(), "{}", key.hotkey())?;
         }
     }
     Ok(())

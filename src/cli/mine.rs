@@ -194,6 +194,8 @@ impl<W: Write> Display<W> {
     fn line(&mut self, text: &str, open: bool) {
         let erase = if self.open_line { "\r\x1b[2K" } else { "" };
         let end = if open { "" } else { "\n" };
+        // Some of it may be the pool's words.
+        let text = terminal::harmless(text);
         let _nobody_reads = write!(self.out, "{erase}{text}{end}").and_then(|()| self.out.flush());
         self.open_line = open;
     }

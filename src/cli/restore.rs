@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::backup::{described, told};
 use super::{Failure, PoolArgs};
 use crate::config::{ChainKind, Config};
-use crate::terminal::Bar;
+use crate::terminal::{Bar, say};
 use crate::wiring::open_sides;
 
 /// Arguments of `dwarves restore`.
@@ -71,23 +71,29 @@ pub fn run(args: RestoreArgs) -> Result<(), Failure> {
     });
     bar.end();
     let staged = staged.map_err(told)?;
-    println!("ok     backup    {}", described(staged.inspection()));
+    say(format_args!(
+        "ok     backup    {}",
+        described(staged.inspection())
+    ));
     let chain = actix_rt::System::new().block_on(belonging(&config, dir, staged.path()))?;
-    println!("{chain}");
+    say(chain);
     if args.dry_run {
-        println!(
+        say(format_args!(
             "nothing is changed; without --dry-run this would be the ledger {}",
             ledger.display()
-        );
+        ));
         return Ok(());
     }
     let aside = staged.put_in_place().map_err(told)?;
-    println!("ok     ledger    {} is the backup now", ledger.display());
+    say(format_args!(
+        "ok     ledger    {} is the backup now",
+        ledger.display()
+    ));
     if let Some(aside) = aside {
-        println!(
+        say(format_args!(
             "ok     replaced  the ledger that was there is {}",
             aside.display()
-        );
+        ));
     }
     let steps = [
         (!dir.join(pool_key::FILE_NAME).exists()).then(|| {
@@ -102,9 +108,9 @@ pub fn run(args: RestoreArgs) -> Result<(), Failure> {
                 .to_owned(),
         ),
     ];
-    println!("\nWhat to do now (RUNBOOK.md, After a restore):");
+    say(format_args!("\nWhat to do now (RUNBOOK.md, After a restore):"));
     for (number, step) in (1..).zip(steps.into_iter().flatten()) {
-        println!("  {number}. {step}");
+        say(format_args!("  {number}. {step}"));
     }
     Ok(())
 }

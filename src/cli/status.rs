@@ -196,7 +196,9 @@ impl Seen {
     /// As a screen shows it.
     fn frame(&self, url: &str, width: usize) -> String {
         let pool = &self.pool;
-        let mut text = format!("{}  {url}  {}\n\n", pool.name, pool.state);
+        // The pool may be anybody's.
+        let said = |words: &dyn std::fmt::Display| terminal::harmless(&words.to_string());
+        let mut text = format!("{}  {url}  {}\n\n", said(&pool.name), said(&pool.state));
         let error = pool
             .hashrate_error
             .map_or(String::new(), |error| format!(" ± {:.0} %", error * 100.0));
@@ -235,7 +237,7 @@ impl Seen {
                 "shares",
                 format!("{} accepted; rejected: {rejected}", count(pool.shares.accepted)),
             ),
-            ("chain", format!("{} at height {height}", pool.chain)),
+            ("chain", format!("{} at height {height}", said(&pool.chain))),
             (
                 "round",
                 format!(

@@ -2,6 +2,9 @@
 //!
 //! What comes from a pool is another program's word: control characters in it are not passed on to the terminal.
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
+
 mod bar;
 mod screen;
 mod table;
@@ -27,8 +30,40 @@ pub fn width() -> usize {
     })
 }
 
+/// Writes a line to standard output for whoever reads it. What was done is done, whether anybody hears of it or not: a
+/// pipe that is closed or a disk that is full ends no restore half way.
+pub fn say(line: impl Display) {
+    let _nobody = writeln!(io::stdout(), "{line}");
+}
+
+/// As [`say`], to standard error.
+pub fn say_aside(line: impl Display) {
+    let _nobody = writeln!(io::stderr(), "{line}");
+}
+
 /// A text without what moves a cursor or changes a colour.
 pub fn harmless(text: &str) -> String {
     let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     text.chars().map(shown).collect()
+}
+
+/// As [`harmless`], but that lines end where they end.
+pub fn harmless_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(harmless).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        let text = "a\x1b[2J\rb\u{9b}2K\x07\tc\nd";
+        assert_eq!(
+            harmless(text),
+            "a\u{fffd}[2J\u{fffd}b\u{fffd}2K\u{fffd}\u{fffd}c\u{fffd}d"
+        );
+        assert_eq!(harmless_lines(text), harmless(text).replace("c\u{fffd}d", "c\nd"));
+    }
 }

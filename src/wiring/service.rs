@@ -25,8 +25,29 @@ pub fn stopping(why: &str) {
 }
 
 fn tell(news: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(news) {
-        log::warn!("the service manager cannot be told: {error}");
+    Manager::default().tell(news);
+}
+
+/// Who is told, and whether it can be: it is told often, and the log once.
+#[derive(Default)]
+struct Manager {
+    is_deaf: bool,
+}
+
+impl Manager {
+    fn tell(&mut self, news: &[NotifyState<'_>]) {
+        let told = sd_notify::notify(news);
+        let is_news = self.is_news(told.is_ok());
+        match told {
+            Err(error) if is_news => log::warn!("the service manager cannot be told: {error}"),
+            Ok(()) if is_news => log::info!("the service manager can be told again"),
+            _ => {}
+        }
+    }
+
+    /// Whether it is another than before: at first it is taken to hear.
+    fn is_news(&mut self, is_told: bool) -> bool {
+        std::mem::replace(&mut self.is_deaf, !is_told) == is_told
     }
 }
 
@@ -40,7 +61,9 @@ pub(super) fn attend(pool: Port<ReadPool>, has_stratum: bool, where_it_listens: 
             limit.as_secs_f64()
         );
     }
-    tell(&[NotifyState::Ready, NotifyState::Status("listening")]);
+    let mut manager = Manager::default();
+    manager.tell(&[NotifyState::Ready, NotifyState::Status("listening")]);
+    let tell = move |news: &[NotifyState<'_>]| manager.tell(news);
     actix_rt::spawn(watch(pool, has_stratum, where_it_listens, watchdog, tell));
 }
 

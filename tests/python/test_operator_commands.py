@@ -166,3 +166,35 @@ def test_check_tells_all_findings_as_json(busy, tmp_path):
     # A start tells all of them, too.
     done = run("serve", "--config", config, cwd=tmp_path, http__listen="nowhere", chain__kind="moon")
     assert done.returncode == 1 and "5 things are wrong" in done.stderr and done.stderr.count("bad.toml:") == 3, done
+
+
+def test_whoever_reads_a_command_may_have_had_enough(busy, tmp_path):
+    """A pipe that nobody reads is no failure, and what a command does it does all the same."""
+    backup = tmp_path / "backup.db"
+    for command in (
+        "status", "miners", "workers", "payouts", "config", "config defaults", "check", "admin pool_manager status",
+        "completions bash", f"man {tmp_path / 'man'}", f"hotkey new {tmp_path / 'new.key'}",
+        f"hotkey show {tmp_path / 'new.key'}", f"backup {backup}", f"restore --data-dir {tmp_path / 'new'} {backup}",
+    ):
+        at_pool = ("--data-dir", busy.data_dir)
+        has_pool = command.split()[0] in ("status", "miners", "workers", "payouts", "config", "check", "admin", "backup")
+        with subprocess.Popen(
+            [binary(), *command.split(), *(map(str, at_pool) if has_pool else ())], cwd=busy.data_dir,
+            env=environment(busy.settings), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:
+            process.stdout.close()
+            said = process.stderr.read().decode()
+            # What `check` finds wrong with a pool that runs beside it is its own matter.
+            assert process.wait(60) == 0 or command == "check", (command, said)
+            assert "panic" not in said and "roken pipe" not in said, (command, said)
+    assert (tmp_path / "new" / "dwarves.db").exists()
+    assert (tmp_path / "man" / "dwarves.1").exists()
+
+
+def test_a_backup_replaces_nothing_but_a_backup(busy):
+    """A wrong name costs nobody the pool's key."""
+    for name in ("pool.key", "admin.token", "listen.json"):
+        before = (busy.data_dir / name).read_bytes()
+        done = run("backup", "--replace", busy.data_dir / name, "--data-dir", busy.data_dir, cwd=busy.data_dir)
+        assert done.returncode == 1 and "is no ledger" in done.stderr, done
+        assert (busy.data_dir / name).read_bytes() == before

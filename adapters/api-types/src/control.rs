@@ -45,6 +45,9 @@ pub struct OperatorState {
     pub csrf: Option<String>,
     /// When the session ends.
     pub expires_at: Option<Instant>,
+    /// Only there after a logging out that holds but is not stored yet, since the ledger cannot write: false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved: Option<bool>,
 }
 
 struct ControlVisitor;

@@ -66,6 +66,6 @@ pub struct EarningsPeriod {
     pub blocks: u64,
     /// How many were to be expected of all work; null if that is not known.
     pub expected_blocks: Option<f64>,
-    /// Whether there were too many credits to add up all of them: then the earliest are missing.
+    /// Whether there were too many credits or blocks to add up all of them: then the earliest are missing.
     pub is_cut: bool,
 }

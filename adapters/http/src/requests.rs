@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::ConnectionType;
-use actix_web::http::header::DATE;
+use actix_web::http::header::{CACHE_CONTROL, DATE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::web::Bytes;
 use actix_web::{Error, ResponseError, web};
 use tracing::{Instrument, Level, Span};
@@ -60,6 +60,7 @@ where
         if let Some(date) = state.and_then(|state| state.date().of(state.deps().clock.date())) {
             response.headers_mut().insert(DATE, date);
         }
+        guard(&mut response);
         if line.is_some_and(|line| line.is_reserved()) {
             // Others need the place.
             let head = response.response_mut().head_mut();
@@ -76,6 +77,20 @@ where
     answered.instrument(span)
 }
 
+/// Says of what can be read again that it is of this moment and for whom it was sent, unless it says something else: no
+/// proxy and no browser is to keep a figure, or what only the operator may see. Nor is it taken for anything but what it
+/// says that it is.
+fn guard(response: &mut ServiceResponse<BoxBody>) {
+    if ![Method::GET, Method::HEAD].contains(response.request().method()) {
+        return;
+    }
+    let headers = response.headers_mut();
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
 /// A body that is still being made while it is sent. For as long as it goes on, so does its request.
 struct Attended {
     body: BoxBody,
@@ -86,6 +101,13 @@ struct Attended {
 fn attended(response: ServiceResponse<BoxBody>, attending: Option<Attending>) -> ServiceResponse<BoxBody> {
     if response.response().body().size() != BodySize::Stream {
         return response;
+    }
+    let mut response = response;
+    if response.request().version() < Version::HTTP_11 {
+        // Its client knows no chunks: the answer ends with the connection.
+        let head = response.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
     }
     response.map_body(|_, body| {
         BoxBody::new(Attended {

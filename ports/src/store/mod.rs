@@ -41,7 +41,7 @@ pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
 pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-pub use writes::{Write, Written};
+pub use writes::{SESSIONS_ENDED, Write, Written};
 
 /// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
 /// was begun goes on.
@@ -162,7 +162,8 @@ pub trait Store: Send + Sync + 'static {
     /// Notices of this date or later, oldest first, at most `limit`.
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
 
-    /// Notices on their way, those that are due first at the front, at most `limit`.
+    /// Notices on their way, those that are due first at the front, at most `limit` of each channel: one that cannot be
+    /// reached hides no other's.
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>>;
 
     /// One share with what belongs to it, unless it was pruned.

@@ -233,6 +233,9 @@ pub enum Write {
     },
 }
 
+/// The setting that says how often operators' sessions were ended.
+pub const SESSIONS_ENDED: &str = "admin.sessions_ended";
+
 impl Write {
     /// What it does, in a few words, for errors and tests.
     pub const fn name(&self) -> &'static str {
@@ -275,7 +278,9 @@ impl Write {
     pub fn holds_unsaved(&self) -> bool {
         match self {
             Self::Ban { .. } | Self::AppendAudit(_) | Self::AppendAuditIfDone(_) => true,
-            Self::SaveSetting { key, value } => key.ends_with(".paused") && value.as_deref() == Some("true"),
+            Self::SaveSetting { key, value } => {
+                key == SESSIONS_ENDED || (key.ends_with(".paused") && value.as_deref() == Some("true"))
+            }
             _ => false,
         }
     }

@@ -38,7 +38,8 @@ impl Request for LogIn {
 pub struct LogOut;
 
 impl Request for LogOut {
-    type Reply = Result<(), Refusal>;
+    /// Whether that is stored; if not, it holds and will be once the ledger can write.
+    type Reply = Result<bool, Refusal>;
 }
 
 /// Reads how often sessions have been ended: those that began before are none.

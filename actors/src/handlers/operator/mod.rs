@@ -12,7 +12,7 @@ use actix::prelude::*;
 use dwarves_domain::limits::{KeyedLimiter, Rate};
 use dwarves_domain::refusal::Refusal;
 use dwarves_ports::clock::SharedClock;
-use dwarves_ports::store::{AuditRow, Write};
+use dwarves_ports::store::{AuditRow, SESSIONS_ENDED, Write, Written};
 use serde_json::json;
 
 use crate::ask::{Ask, Port, ReplyTo, bound_mailbox};
@@ -32,12 +32,10 @@ const WRONG_PER_HOUR: Rate = Rate::per_hour(30);
 const CLIENTS_MAX: usize = 4_096;
 /// How long the ledger may take.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(20);
-/// The setting that says how often sessions were ended.
-const ENDED: &str = "admin.sessions_ended";
 
 /// How often sessions were ended in earlier lives.
 pub fn sessions_ended(settings: &BTreeMap<String, String>) -> u64 {
-    let stored = settings.get(ENDED).and_then(|value| value.parse().ok());
+    let stored = settings.get(SESSIONS_ENDED).and_then(|value| value.parse().ok());
     stored.unwrap_or_default()
 }
 
@@ -102,11 +100,11 @@ impl OperatorDoor {
         Ok(self.parts.ended)
     }
 
-    fn log_out(&mut self, reply: ReplyTo<Result<(), Refusal>>, ctx: &mut Context<Self>) {
+    fn log_out(&mut self, reply: ReplyTo<Result<bool, Refusal>>, ctx: &mut Context<Self>) {
         let ended = self.parts.ended + 1;
         let row = self.row("log_out", &json!({}), &json!({ "done": true }));
         let save = Write::SaveSetting {
-            key: ENDED.to_owned(),
+            key: SESSIONS_ENDED.to_owned(),
             value: Some(ended.to_string()),
         };
         let ledger = self.parts.ledger.clone();
@@ -116,9 +114,9 @@ impl OperatorDoor {
         self.parts.ended = ended;
         ctx.spawn(wrap_future::<_, Self>(saved).map(move |saved, _, _| {
             reply.answer(match saved {
-                Ok(Ok(_)) => {
+                Ok(Ok(written)) => {
                     log::info!("all operators' sessions were ended");
-                    Ok(())
+                    Ok(!written.contains(&Written::Kept))
                 }
                 Ok(Err(_)) => Err(Refusal::Unavailable),
                 Err(error) => Err(error.into()),

@@ -72,7 +72,8 @@ async fn logging_out_ends_all_sessions_at_once_and_for_good() {
     let mut bench = bench(7).await;
     assert_eq!(bench.sessions().await, 7);
     for (answer, expected) in [
-        (Ok(vec![Written::Done, Written::Done]), Ok(())),
+        (Ok(vec![Written::Done, Written::Done]), Ok(true)),
+        (Ok(vec![Written::Kept, Written::Kept]), Ok(false)),
         (
             Err(StoreError::new(StoreErrorKind::Unavailable, "full")),
             Err(Refusal::Unavailable),
@@ -88,6 +89,8 @@ async fn logging_out_ends_all_sessions_at_once_and_for_good() {
         };
         let stored = BTreeMap::from([(key.clone(), value.clone().unwrap())]);
         assert_eq!(sessions_ended(&stored), before + 1, "the next life knows it");
+        // A ledger that cannot write keeps it, and all that comes with it, until it can.
+        assert!(commit.payload.writes.iter().all(Write::holds_unsaved));
         assert_eq!((&*row.actor, &*row.message), ("operator_door", "log_out"));
         commit.reply.answer(answer);
         assert_eq!(done.await.unwrap(), expected);

@@ -55,7 +55,8 @@ async fn work_of(
 /// Units of the days from `from` on.
 fn units_since(work: &[(Timestamp, Units)], from: Timestamp) -> f64 {
     let days = work.iter().filter(|(at, _)| *at >= from);
-    days.map(|(_, units)| units.to_f64()).sum()
+    // A sum of nothing is -0 to the library.
+    days.fold(0.0, |sum, (_, units)| sum + units.to_f64())
 }
 
 /// What is known of all periods.
@@ -65,6 +66,8 @@ struct Known {
     mine: Vec<(Timestamp, Units)>,
     all: Vec<(Timestamp, Units)>,
     blocks: Vec<BlockRow>,
+    /// Of blocks up to this moment some are not among them.
+    blocks_cut_at: Option<Timestamp>,
     /// What a block is worth if the pool found none.
     template_value: Option<Amount>,
 }
@@ -105,7 +108,10 @@ impl Known {
             spread_sats,
             blocks: found.len() as u64,
             expected_blocks: Some(pool_units),
-            is_cut: self.earned.cut_at.is_some_and(|cut_at| cut_at >= from),
+            is_cut: [self.earned.cut_at, self.blocks_cut_at]
+                .iter()
+                .flatten()
+                .any(|cut_at| *cut_at >= from),
         }
     }
 
@@ -142,6 +148,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         limit: BLOCKS_MAX,
     };
     let work = state.ask(&deps.ports.work, ReadWork).await?;
+    let blocks = state.read(|store| store.blocks(page)).await?;
     let known = Known {
         schedule: state.ask(&deps.ports.schedule, ReadSchedule).await?,
         earned: state
@@ -149,7 +156,8 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
             .await?,
         mine: work_of(&state, HistoryOf::Miner(hotkey), from, to).await?,
         all: work_of(&state, HistoryOf::Pool, from, to).await?,
-        blocks: state.read(|store| store.blocks(page)).await?.rows,
+        blocks_cut_at: blocks.next.and(blocks.rows.last()).map(|block| block.found_at),
+        blocks: blocks.rows,
         template_value: work
             .work
             .current

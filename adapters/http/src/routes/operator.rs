@@ -23,7 +23,7 @@ use crate::{auth, body, client, operator, query};
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
     let session = operator::session(&req, &state).await?;
-    answer(&state, session.as_ref(), None)
+    answer(&state, session.as_ref(), true, None)
 }
 
 /// Logs an operator in: the answer sets the cookie `dwarves_operator`, which stands in for the admin token until it
@@ -62,7 +62,7 @@ pub async fn log_in(
     };
     let value = deps.operator.key.seal(&session);
     let cookie = operator::set_cookie(&req, &state, &value, lasts.secs());
-    answer(&state, Some(&session), Some(&cookie))
+    answer(&state, Some(&session), true, Some(&cookie))
 }
 
 /// Logs out: ends every session of every operator, here and in other browsers.
@@ -77,17 +77,19 @@ pub async fn log_in(
 pub async fn log_out(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
     // Without a session there is nothing to end; the cookie goes all the same.
+    let mut is_saved = true;
     if let Some(session) = operator::session(&req, &state).await? {
         operator::is_own_change(&req, &state, &session)?;
-        state.ask(&state.deps().ports.operator.log_out, LogOut).await??;
+        is_saved = state.ask(&state.deps().ports.operator.log_out, LogOut).await??;
     }
     let gone = operator::set_cookie(&req, &state, "", 0);
-    answer(&state, None, Some(&gone))
+    answer(&state, None, is_saved, Some(&gone))
 }
 
 fn answer(
     state: &HttpState,
     session: Option<&OperatorSession>,
+    is_saved: bool,
     cookie: Option<&str>,
 ) -> Result<HttpResponse, Problem> {
     let key = &state.deps().operator.key;
@@ -95,6 +97,7 @@ fn answer(
         logged_in: session.is_some(),
         csrf: session.map(|session| key.csrf(session)),
         expires_at: session.map(|session| Instant(session.expires_at)),
+        saved: (!is_saved).then_some(false),
     })?;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

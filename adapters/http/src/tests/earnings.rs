@@ -94,6 +94,29 @@ async fn periods(world: World) -> Vec<Value> {
     answer.json()["periods"].as_array().unwrap().clone()
 }
 
+/// Nothing is 0, and no less than that.
+#[actix_web::test]
+async fn whoever_mined_nothing_is_to_expect_nothing() {
+    let mut world = world(Scheme::Pplns, Source::Blocks);
+    world.store.history.clear();
+    let periods = periods(world).await;
+    for period in &periods {
+        assert_eq!(period["expected_blocks"].to_string(), "0.0", "{period}");
+    }
+}
+
+#[actix_web::test]
+async fn a_period_of_which_not_all_blocks_are_counted_says_so() {
+    let mut world = world(Scheme::Pplns, Source::Blocks);
+    world.store.blocks = vec![block(3, 5, BlockState::Mature); 1_001];
+    let cut: Vec<bool> = periods(world)
+        .await
+        .iter()
+        .map(|period| period["is_cut"] == true)
+        .collect();
+    assert_eq!(cut, [false, true, true]);
+}
+
 #[actix_web::test]
 async fn what_was_earned_stands_beside_what_was_to_be_expected() {
     let periods = periods(world(Scheme::Pplns, Source::Blocks)).await;

@@ -198,7 +198,7 @@ fn operator_ports() -> OperatorPorts {
         }),
         log_out: port(move |_: LogOut| {
             end.set(end.get() + 1);
-            Ok(())
+            Ok(true)
         }),
         sessions: port(move |_: ReadSessions| read.get()),
     }

@@ -18,6 +18,7 @@ use super::{NONCE, Signing};
 use crate::ServerLimits;
 use crate::connections::ConnectionLimits;
 
+mod guarded;
 mod known_sessions;
 
 /// A server on a port of its own, in a thread of its own.

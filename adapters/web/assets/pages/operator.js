@@ -143,12 +143,14 @@ function orderButton(words, actor, message, fields = {}, warning) {
 function logoutButton() {
   const button = el("button", { type: "button" }, "Log out");
   button.addEventListener("click", async () => {
+    let isSaved = true;
     try {
-      await ask("/v1/admin/session", { method: "DELETE", headers: { "x-csrf-token": csrf ?? "" } });
+      const answer = await ask("/v1/admin/session", { method: "DELETE", headers: { "x-csrf-token": csrf ?? "" } });
+      isSaved = answer?.saved !== false;
     } catch (error) {
       if (!isLoggedOut(error)) return say("bad", /** @type {Error} */ (error).message);
     }
-    showLogin("You are logged out.");
+    showLogin(`You are logged out.${isSaved ? "" : " It holds, but could not be stored yet: the ledger cannot be written."}`);
   });
   return button;
 }
@@ -327,6 +329,11 @@ function setting(words, label, id, value, make, hint) {
   const form = el("form", {}, el("label", { for: id }, label), input, el("small", { id: `${id}-hint` }, hint), el("div", {}, el("button", { type: "submit" }, words)));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
+    // Number() takes a space for 0 and 0x10 for 16: only digits are a number here.
+    if (!/^\d{1,16}$/.test(input.value.trim())) {
+      say("bad", `${label}: ${input.value.trim() === "" ? "nothing" : input.value.trim()} is no whole number.`);
+      return;
+    }
     const [actor, message, fields] = make(input.value.trim());
     if (await confirm(`${words}?`, [el("p", {}, `${label}: ${value} becomes ${input.value.trim()}.`)], words)) await give(words, () => order(actor, message, fields));
   });
