@@ -39,6 +39,7 @@ def every_page(pool):
         "payout": f"/payouts/{txid}",
         "share": "/shares/1",
         "operator": "/operator",
+        "docs": "/docs",
     }
 
 
@@ -47,7 +48,7 @@ def has_route(pool, end):
     return any(path.endswith(end) for path in pool.get("/openapi.json").json["paths"])
 
 
-PAGES = ["pool", "blocks", "block", "miner", "why", "worker", "rounds", "round", "payout", "share", "operator"]
+PAGES = ["pool", "blocks", "block", "miner", "why", "worker", "rounds", "round", "payout", "share", "operator", "docs"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -306,3 +307,14 @@ def test_a_new_pool_says_how_to_begin_and_a_dead_one_that_it_is(browser):
         empty.kill()
         browser.wait("the page says that the pool is gone", lambda: browser.one("#live").text == "No answer", 20)
         empty.start()
+
+
+def test_the_api_is_described_route_by_route_from_its_own_document(pool, browser):
+    browser.open(pool.url + "/docs#Pool")
+    api = pool.get("/openapi.json").json
+    text = browser.run("return document.body.textContent")
+    for path, methods in api["paths"].items():
+        for method in methods:
+            assert f"{method.upper()} {path}" in text, path
+    assert browser.run("return document.getElementById('Pool').open") is True, "what the address names is open"
+    assert browser.run("return document.querySelectorAll('details').length") >= len(api["components"]["schemas"])

@@ -57,7 +57,8 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "pages/payout.js" SCRIPT,
         "pages/share.js" SCRIPT,
         "pages/watch.js" SCRIPT,
-        "pages/operator.js" SCRIPT;
+        "pages/operator.js" SCRIPT,
+        "pages/docs.js" SCRIPT;
     "vendor":
         "uplot.js" SCRIPT,
         "uplot.css" STYLE,
