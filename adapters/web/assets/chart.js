@@ -142,7 +142,7 @@ export class HashrateChart {
       ],
       bands: [{ series: [2, 3], fill: colour("--chart-band") }],
       axes: [
-        { ...axis, size: 30, ...timeAxis(UPlot) },
+        { ...axis, size: 36, gap: 12, ...timeAxis(UPlot) },
         { ...axis, size: 78, values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((split) => format.hashrate(split)) },
       ],
       hooks: { draw: [(/** @type {any} */ plot) => this.drawMarks(plot)], setCursor: [(/** @type {any} */ plot) => this.say(plot.cursor.idx)] },

@@ -43,6 +43,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "figures.js" SCRIPT,
         "format.js" SCRIPT,
         "miner.js" SCRIPT,
+        "openapi.js" SCRIPT,
         "shell.js" SCRIPT,
         "table.js" SCRIPT,
         "words.js" SCRIPT,

@@ -24,7 +24,7 @@ const sharesCard = new Section("Shares");
 const termsCard = new Section("How rewards are split");
 effortCard.element.classList.add("third");
 chainCard.element.classList.add("third");
-sharesCard.element.classList.add("third");
+sharesCard.element.classList.add("third", "last");
 page.append(
   tiles,
   el("div", { class: "grid" }, history.element, effortCard.element, chainCard.element, sharesCard.element, connectCard.element, termsCard.element, blocksCard.element, roundsCard.element),
@@ -90,7 +90,7 @@ function showEffort(pool) {
     ]),
     progress(reached, `A block would have come by now in ${format.percent(reached)} of cases`),
     facts([
-      ["A block comes every", secs === null ? "–" : `${format.duration(secs)} or so`],
+      ["Blocks come", secs === null ? "–" : format.often(secs)],
       ["Luck so far", pool.luck === null || pool.luck === undefined ? "no block yet" : el("span", {}, figure(pool.luck, format.percent(pool.luck, 0), "Blocks found against those to be expected"), band)],
     ]),
   );
@@ -164,11 +164,7 @@ function showConnect(connect) {
   const order = (/** @type {any} */ one) => hasEnglishOrder.indexOf(one.protocol);
   const ways = [...connect.listeners].sort((one, other) => order(one) - order(other)).map((listener) => {
     const url = listener.url.replace("HOST", host);
-    const range = [
-      `Difficulty starts at ${format.difficulty(listener.start_difficulty)}`,
-      listener.min_difficulty > 0 ? `, at least ${format.difficulty(listener.min_difficulty)}` : "",
-      ". It follows the miner.",
-    ].join("");
+    const range = `It begins at difficulty ${format.difficulty(listener.start_difficulty)} (${format.hashesOf(listener.start_difficulty)} is a share) and then follows the miner.`;
     const title = `${PROTOCOLS[listener.protocol] ?? listener.protocol}${listener.tls ? " with TLS" : ""}`;
     return el("div", { class: "way" }, el("h3", {}, title), copyLine(url, `${title}: address`), el("p", {}, range, listener.note ? ` ${listener.note[0].toUpperCase()}${listener.note.slice(1)}.` : ""), qrButton(url, title));
   });
