@@ -1,8 +1,9 @@
-"""What schemathesis is told of the pool: which requests it must not make, and how a miner signs.
+"""What schemathesis is told of the pool: which requests it must not make, and how operators and miners say who they are.
 
 It is loaded by schemathesis, not by pytest: see test_schemathesis.py.
 """
 
+import json
 import os
 
 import schemathesis
@@ -15,6 +16,7 @@ NOT_SENT = {
     ("pool_manager", "shutdown"): "it ends the process",
     ("pool_manager", "drain"): "a drained pool takes nothing until it is started anew",
     ("pool_manager", "pause"): "a paused pool gives out no work, so that everything after it is refused",
+    ("miner_manager", "close_registration"): "what asks for a registration after it is refused",
 }
 
 
@@ -23,6 +25,17 @@ def filter_case(context, case):
     """Leaves out what would end the run."""
     body = case.body
     return not (isinstance(body, dict) and [body.get("actor"), body.get("message")] in [list(message) for message in NOT_SENT])
+
+
+class Bearer(AuthBase):
+    """Sends a token."""
+
+    def __init__(self, token):
+        self.token = token
+
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
 
 
 class Signed(AuthBase):
@@ -40,5 +53,8 @@ class Signed(AuthBase):
         return request
 
 
-if "SIGN_AS" in os.environ:
-    schemathesis.auth.set_from_requests(Signed(os.environ["SIGN_AS"], os.environ["SIGN_FOR"]))
+if "CREDENTIALS" in os.environ:
+    given = json.loads(os.environ["CREDENTIALS"])
+    schemathesis.auth.set_from_requests(Bearer(given["admin"])).apply_to(path_regex="^/v1/admin/(control|state|audit|withholding)$")
+    schemathesis.auth.set_from_requests(Bearer(given["session"])).apply_to(path="/v1/work")
+    schemathesis.auth.set_from_requests(Signed(given["uri"], given["pool"])).apply_to(path_regex="^/v1/(miners|sessions)$")

@@ -32,7 +32,7 @@ const found = el("span", { id: "found", class: "quiet", role: "status" });
 const place = el("div", { class: "grid" });
 page.append(
   el("p", { class: "lead" }, "Everything that the pool says and does goes over these routes; its own pages use nothing else."),
-  el("form", { class: "docs-search", role: "search" }, el("label", { for: "filter" }, "Search the API ", el("kbd", {}, "/")), search, found),
+  el("form", { class: "docs-search", role: "search", "aria-label": "The API" }, el("label", { for: "filter" }, "Search the API ", el("kbd", {}, "/")), search, found),
   place,
 );
 
