@@ -143,6 +143,7 @@ def test_a_miner_sees_its_own_numbers(pool, browser):
 # Keeps what the chart's library was given to draw.
 KEEP_WHAT_IS_DRAWN = """
     let library;
+    window.drawn = {};
     Object.defineProperty(window, "uPlot", {
         configurable: true,
         get: () => library,
@@ -151,9 +152,11 @@ KEEP_WHAT_IS_DRAWN = """
                 construct: (target, given) => {
                     const plot = new target(...given);
                     const real = plot.setData;
-                    window.drawn = given[1];
+                    // The chart of hashrates has a band, that of refused shares has none.
+                    const name = given[1].length === 4 ? "hashrate" : "refused";
+                    window.drawn[name] = given[1];
                     plot.setData = (data, ...more) => {
-                        window.drawn = data;
+                        window.drawn[name] = data;
                         real(data, ...more);
                     };
                     return plot;
@@ -181,7 +184,7 @@ def test_a_chart_draws_the_points_of_the_history(pool, browser, whose):
     eventually("a minute that is over, with shares", lambda: [one for one in told().values() if one["accepted"] > 0], 130, 0.5)
     browser.before_pages(KEEP_WHAT_IS_DRAWN)
     browser.open(pool.url + path)
-    x, y, high, low = browser.wait("a chart", lambda: browser.run("return window.drawn"))
+    x, y, high, low = browser.wait("a chart", lambda: browser.run("return window.drawn.hashrate"))
     points = {Decimal(str(datetime.fromisoformat(at).timestamp() + 30)): one for at, one in told().items()}
     drawn = {Decimal(str(at)): values for at, *values in zip(x, y, high, low, strict=True)}
     assert len(drawn) >= 1 and set(drawn) <= set(points)
@@ -189,6 +192,12 @@ def test_a_chart_draws_the_points_of_the_history(pool, browser, whose):
         told_rate, error = points[at]["hashrate"], points[at].get("error") or 0
         assert rate == told_rate
         assert above == pytest.approx(told_rate * (1 + error)) and below == pytest.approx(max(0, told_rate * (1 - error)))
+    refused = dict(zip(*browser.run("return window.drawn.refused ?? [[], []]"), strict=True))
+    parts = {at: (sum(one["rejected"].values()), one["accepted"]) for at, one in points.items() if at in drawn}
+    assert bool(refused) == any(n for n, _ in parts.values())
+    for at, part in refused.items():
+        n, accepted = parts[Decimal(str(at))]
+        assert part == pytest.approx(n / (n + accepted)) if n + accepted else part is None
     # For those who cannot see it, the same as a table.
     rows = browser.run(
         """

@@ -42,7 +42,7 @@ const BLOCKS: List = List {
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of blocks; the rows are also answered as CSV", content((Blocks = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of blocks; the rows are also answered as CSV", content((Blocks = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]

@@ -124,7 +124,7 @@ const CREDITS: List = List {
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of credits; the rows are also answered as CSV", content((MinerCredits = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of credits; the rows are also answered as CSV", content((MinerCredits = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -173,7 +173,7 @@ const PAYOUTS: List = List {
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((MinerPayouts = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((MinerPayouts = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]

@@ -39,7 +39,7 @@ const PAYOUTS: List = List {
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((Payouts = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((Payouts = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]

@@ -78,6 +78,7 @@ function showPool(pool) {
 
 /** @param {any} pool */
 function showEffort(pool) {
+  const [last] = blocks.newest;
   const reached = pool.effort_percentile ?? reachedBy(pool.round_effort);
   const rate = shortHashrate(pool);
   // Work of a block is difficulty × 2^32 hashes; on scrypt chains as well.
@@ -85,12 +86,14 @@ function showEffort(pool) {
   const band = pool.luck_error === null || pool.luck_error === undefined ? null : el("span", { class: "band" }, ` ± ${format.percent(pool.luck_error, 0)}`);
   effortCard.show(
     facts([
+      last ? ["Last block", link(`/blocks/${last.hash}`, time(last.found_at, { ago: true }))] : null,
       ["Work since the last block", figure(pool.round_effort, format.percent(pool.round_effort), "100 % is what a block takes on average")],
       ["Block by now in", figure(reached, `${format.percent(reached)} of cases`)],
     ]),
     progress(reached, `A block would have come by now in ${format.percent(reached)} of cases`),
     facts([
       ["Blocks come", secs === null ? "–" : format.often(secs)],
+      secs === null || secs < 3600 ? null : ["A block within a day", `in ${format.percent(reachedBy(86_400 / secs))} of cases`],
       ["Luck so far", pool.luck === null || pool.luck === undefined ? "no block yet" : el("span", {}, figure(pool.luck, format.percent(pool.luck, 0), "Blocks found against those to be expected"), band)],
     ]),
   );
@@ -221,6 +224,7 @@ async function refresh() {
   await Promise.all([
     fill(blocksCard, "its blocks", async () => {
       await blocks.refresh();
+      showEffort(poolNow());
       if (!blocks.element.isConnected) blocksCard.show(blocks.element);
     }),
     fill(roundsCard, "its rounds", async () => {
