@@ -179,7 +179,9 @@ impl Metagraph {
                 .hotkey
                 .parse()
                 .map_err(|error| MetagraphError::Hotkey { place, error })?;
-            let stake = neuron.stake.map_or(Ok(Rao::default()), |text| read_stake(text.get()));
+            let stake = neuron
+                .stake
+                .map_or(Ok(Rao::default()), |text| read_stake(text.get()));
             let stake = stake.map_err(|error| MetagraphError::Stake { place, error })?;
             let uid = neuron.uid;
             if !uids.insert(uid) {
@@ -247,23 +249,36 @@ mod tests {
     #[test]
     fn a_list_and_an_object_say_the_same() {
         let [one, two] = [hotkey(1).to_string(), hotkey(2).to_string()];
-        let list = format!("[{}, {}]", neuron(0, &one, "1024.5"), neuron(65_535, &two, "\"1e-9\""));
+        let list = format!(
+            "[{}, {}]",
+            neuron(0, &one, "1024.5"),
+            neuron(65_535, &two, "\"1e-9\"")
+        );
         let read = Metagraph::parse(list.as_bytes()).unwrap();
         let first = Neuron {
             uid: 0,
             stake: Rao::new(1_024_500_000_000),
         };
         assert_eq!(read.neuron(&hotkey(1)), Some(first));
-        assert_eq!(read.neuron(&hotkey(2)).map(|n| (n.uid, n.stake.get())), Some((65_535, 1)));
+        assert_eq!(
+            read.neuron(&hotkey(2)).map(|n| (n.uid, n.stake.get())),
+            Some((65_535, 1))
+        );
         assert_eq!(read.neuron(&hotkey(3)), None);
-        assert_eq!((read.netuid(), read.block(), read.neurons().len()), (None, None, 2));
+        assert_eq!(
+            (read.netuid(), read.block(), read.neurons().len()),
+            (None, None, 2)
+        );
         let whole = format!("{{\"netuid\":14,\"block\":5123456,\"neurons\":{list},\"by\":\"me\"}}");
         let whole = Metagraph::parse(whole.as_bytes()).unwrap();
         assert_eq!((whole.netuid(), whole.block()), (Some(14), Some(5_123_456)));
         assert!(whole.neurons().eq(read.neurons()));
         let without_stake = format!("[{{\"uid\":3,\"hotkey\":\"{one}\"}}]");
         let read = Metagraph::parse(without_stake.as_bytes()).unwrap();
-        assert_eq!(read.neuron(&hotkey(1)).map(|n| (n.uid, n.stake.get())), Some((3, 0)));
+        assert_eq!(
+            read.neuron(&hotkey(1)).map(|n| (n.uid, n.stake.get())),
+            Some((3, 0))
+        );
         assert_eq!(Metagraph::parse(b" []").unwrap(), Metagraph::default());
     }
 
@@ -273,13 +288,22 @@ mod tests {
         let good = neuron(0, &one, "1");
         let typo = two.replace('5', "4");
         for (second, said) in [
-            (neuron(0, &two, "1"), "neuron 1: uid 0 is another neuron's as well"),
+            (
+                neuron(0, &two, "1"),
+                "neuron 1: uid 0 is another neuron's as well",
+            ),
             (neuron(1, &one, "1"), "is another neuron's as well"),
             (neuron(1, &typo, "1"), "neuron 1: hotkey: "),
             (neuron(1, &two, "-1"), "neuron 1: stake: it is below zero"),
-            (neuron(1, &two, "1e30"), "neuron 1: stake: it is more than there can be"),
+            (
+                neuron(1, &two, "1e30"),
+                "neuron 1: stake: it is more than there can be",
+            ),
             (neuron(1, &two, "\"NaN\""), "neuron 1: stake: it is NaN"),
-            (neuron(1, &two, "NaN"), "expected neurons with uid, hotkey and stake: "),
+            (
+                neuron(1, &two, "NaN"),
+                "expected neurons with uid, hotkey and stake: ",
+            ),
             (neuron(1, &two, "[]"), "neuron 1: stake: "),
             (String::from("{\"hotkey\":\"5\"}"), "missing field `uid`"),
             (format!("{{\"uid\":65536,\"hotkey\":\"{two}\"}}"), "65536"),
