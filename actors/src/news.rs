@@ -93,7 +93,8 @@ impl News {
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }
-            | Write::PruneShares { .. } => {}
+            | Write::PruneShares { .. }
+            | Write::PruneHistory { .. } => {}
         }
     }
 }

@@ -28,6 +28,7 @@
 //! | [`payouts`] | who is due, what a payout's transaction pays, and its way until it is final |
 //! | [`blocks`] | what becomes of a found block, what is booked for it, the effort that it took |
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
+//! | [`history`] | what was mined in each minute, hour and day |
 //! | [`notices`] | what people are told of, when it is told again, and when it waits |
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
@@ -35,6 +36,7 @@ pub mod address;
 pub mod blocks;
 pub mod chain_guard;
 mod hex_digits;
+pub mod history;
 pub mod hotkey;
 pub mod ids;
 pub mod ledger;

@@ -1,5 +1,6 @@
 //! `dwarves admin`: sends one control message and prints the actor's answer.
 
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value};
 use ureq::http::Method;
 
 use super::{DATA_DIR, Failure};
+use crate::terminal;
 use crate::wiring::listen_file;
 use dwarves_api_types::control::ControlBody;
 use dwarves_keys::admin_token::AdminTokenError;
@@ -37,7 +39,7 @@ const ROUTE: &str = "/v1/admin/control";
                        set_threshold threshold_sats= | adopt [txid=] [reserve_bears=] |
                        release hold=
 
-A value is read as JSON if it is JSON, and as a text otherwise.
+A value is read as JSON if it is JSON, and as a text otherwise. The answer is JSON where it is piped.
 
 Examples:
   dwarves admin pool_manager status
@@ -53,6 +55,9 @@ pub struct AdminArgs {
     /// The message's fields
     #[arg(value_name = "KEY=VALUE", value_parser = parse_field)]
     pub fields: Vec<(String, Value)>,
+    /// JSON, also on a terminal
+    #[arg(long)]
+    pub json: bool,
     /// The pool's address [default: that of the pool that runs in the data directory]
     #[arg(long, value_name = "URL")]
     pub pool: Option<String>,
@@ -146,13 +151,18 @@ fn warn(warning: Option<&str>) {
     }
 }
 
-/// Sends the message and prints the actor's answer as JSON.
+/// Sends the message and prints the actor's answer: for people on a terminal, as JSON otherwise.
 ///
 /// # Errors
 /// If there is no key to it, the pool does not answer, or the actor refuses.
 pub fn run(args: AdminArgs) -> Result<(), Failure> {
-    println!("{:#}", send(&args)?);
-    Ok(())
+    let answer = send(&args)?;
+    let mut out = io::stdout();
+    if args.json || !out.is_terminal() {
+        return Ok(writeln!(out, "{answer:#}")?);
+    }
+    let text = terminal::described(&answer, terminal::width());
+    Ok(out.write_all(text.as_bytes())?)
 }
 
 #[cfg(test)]
@@ -169,6 +179,7 @@ mod tests {
             message: "set_run_interval".to_owned(),
             fields: fields.iter().map(|field| parse_field(field).unwrap()).collect(),
             pool: Some(pool.to_owned()),
+            json: false,
             token_file: None,
             hotkey: None,
             data_dir: data_dir.to_owned(),

@@ -12,6 +12,9 @@ use dwarves_actors::pool_manager::settings;
 use dwarves_ports::chain::Chain;
 use dwarves_ports::store::Store;
 
+use clap::Args;
+use serde_json::{Value, json};
+
 use super::{Failure, PoolArgs};
 use crate::config::{ChainKind, Config, origin};
 use crate::wiring::{self, devnet_params, listen_file};
@@ -28,19 +31,40 @@ mod sides;
 /// Payouts that are looked at; a pool follows no more.
 const PAYOUTS_MAX: u32 = 1_000;
 
-/// What was found, told as it is found.
+/// Arguments of `dwarves check`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct CheckArgs {
+    /// All findings as one JSON document: {"ok", "wrong", "findings": [{"ok", "what", "detail", "remedy"}]}
+    #[arg(long)]
+    pub json: bool,
+    /// Where the pool finds its settings and its data.
+    #[command(flatten)]
+    pub pool: PoolArgs,
+}
+
+/// What was found, told as it is found, or all together as JSON.
 struct Findings<W: Write> {
     out: W,
     wrong: u32,
+    /// All of them so far, if they are told at the end.
+    kept: Option<Vec<Value>>,
 }
 
 impl<W: Write> Findings<W> {
     fn good(&mut self, what: &str, detail: impl Display) -> std::io::Result<()> {
+        if let Some(kept) = &mut self.kept {
+            kept.push(json!({ "ok": true, "what": what, "detail": detail.to_string(), "remedy": null }));
+            return Ok(());
+        }
         writeln!(self.out, "ok     {what:<9} {detail}")
     }
 
     fn bad(&mut self, what: &str, detail: impl Display, remedy: &str) -> std::io::Result<()> {
         self.wrong += 1;
+        if let Some(kept) = &mut self.kept {
+            kept.push(json!({ "ok": false, "what": what, "detail": detail.to_string(), "remedy": remedy }));
+            return Ok(());
+        }
         writeln!(self.out, "WRONG  {what:<9} {detail}\n       remedy:   {remedy}")
     }
 }
@@ -49,12 +73,18 @@ impl<W: Write> Findings<W> {
 ///
 /// # Errors
 /// If something is wrong.
-pub fn run(args: PoolArgs) -> Result<(), Failure> {
+pub fn run(args: CheckArgs) -> Result<(), Failure> {
     let mut findings = Findings {
         out: std::io::stdout(),
         wrong: 0,
+        kept: args.json.then(Vec::new),
     };
-    actix_rt::System::new().block_on(check(&args, &mut findings))?;
+    actix_rt::System::new().block_on(check(&args.pool, &mut findings))?;
+    if let Some(kept) = findings.kept {
+        let wrong = findings.wrong;
+        let all = json!({ "ok": wrong == 0, "wrong": wrong, "findings": kept });
+        writeln!(findings.out, "{all:#}")?;
+    }
     match findings.wrong {
         0 => Ok(()),
         1 => Err("one thing is wrong".into()),
@@ -66,11 +96,13 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     let config = match Config::load(args.config.as_deref()) {
         Ok(config) => config,
         Err(error) => {
-            findings.bad(
-                "settings",
-                error,
-                "correct the key; config.toml in the repository explains each",
-            )?;
+            for mistake in error.each() {
+                findings.bad(
+                    "settings",
+                    mistake,
+                    "correct the key; `dwarves config defaults` explains each",
+                )?;
+            }
             return Ok(());
         }
     };

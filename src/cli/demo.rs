@@ -1,16 +1,29 @@
 //! `dwarves demo`: a pool with some miners in one process.
 
+use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::Failure;
-use crate::demo::{self, DemoOptions};
+use crate::demo::{self, DemoOptions, Telling};
 
 /// Arguments of `dwarves demo`.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(
+    after_help = "On a terminal it is one screen that goes on, with the page to open; piped it prints what happens line by line.
+
+Examples:
+  dwarves demo
+  dwarves demo --listen 127.0.0.1:8080 --data-dir demo
+  dwarves demo --duration-secs 60 | tee story.txt"
+)]
 pub struct DemoArgs {
+    /// Where to listen: IP address and port [default: a free port of this machine]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
     /// Where the demo keeps what it writes [default: a temporary directory]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -27,7 +40,14 @@ pub fn run(args: DemoArgs) -> Result<(), Failure> {
     let options = DemoOptions {
         data_dir: args.data_dir,
         duration: args.duration_secs.map(Duration::from_secs),
+        listen: args.listen,
     };
-    demo::run(&options, Box::new(std::io::stdout()))?;
+    let out = std::io::stdout();
+    let telling = if out.is_terminal() {
+        Telling::Live
+    } else {
+        Telling::Lines(Box::new(out))
+    };
+    demo::run(&options, telling)?;
     Ok(())
 }

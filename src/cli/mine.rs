@@ -11,8 +11,9 @@ use clap::Args;
 use dwarves_domain::ids::WorkerName;
 
 use super::{Failure, signals};
+use crate::terminal::{self, coins, span};
 use dwarves_keys::HotkeyFile;
-use dwarves_miner::{MinerOptions, Progress};
+use dwarves_miner::{MinerOptions, Money, Progress};
 
 /// How often a line is printed where it cannot be rewritten.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -24,12 +25,13 @@ const REWRITE_EVERY: Duration = Duration::from_secs(1);
 #[command(after_help = "Examples:
   dwarves hotkey new miner.key
   dwarves mine --hotkey miner.key
+  dwarves mine --hotkey miner.key --pool pool.example:8080
   dwarves mine --hotkey miner.key --pool https://pool.example --worker rig-1 --threads 4
   dwarves mine --hotkey miner.key --payout-address bcrt1q... --duration-secs 60
 
 Ctrl-C stops after the last shares are submitted; a second Ctrl-C at once.")]
 pub struct MineArgs {
-    /// The pool's address
+    /// The pool's address; without a scheme it is plain HTTP
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub pool: String,
     /// The miner's key file (dwarves hotkey new FILE makes one)
@@ -94,7 +96,7 @@ pub fn run(args: MineArgs) -> Result<(), Failure> {
         throttle: args.throttle,
     };
     let stop = signals::stop_flag()?;
-    let mut display = Display::new(io::stdout(), io::stdout().is_terminal());
+    let mut display = Display::new(io::stdout(), io::stdout().is_terminal(), terminal::width);
     let outcome = dwarves_miner::run(&options, &stop, |progress| display.show(progress));
     display.finish(outcome.as_ref().ok());
     outcome?;
@@ -118,11 +120,20 @@ struct Display<W> {
     trouble: Option<String>,
     /// What was told of a wrong clock.
     clock: Option<String>,
+    /// Whether it was told that the pool knows no address.
+    has_told_address: bool,
+    /// What was told last: it holds if the run ends by a refusal.
+    last: Option<Progress>,
+    /// How wide the terminal is now.
+    width: fn() -> usize,
 }
 
 impl<W: Write> Display<W> {
-    fn new(out: W, rewrites: bool) -> Self {
+    fn new(out: W, rewrites: bool, width: fn() -> usize) -> Self {
         Self {
+            has_told_address: false,
+            last: None,
+            width,
             out,
             rewrites,
             shown_at: None,
@@ -147,6 +158,12 @@ impl<W: Write> Display<W> {
                 self.line(clock, false);
             }
         }
+        let has_address = progress.money.as_ref().is_none_or(|money| money.has_address);
+        if !has_address && !self.has_told_address {
+            self.line(NO_ADDRESS, false);
+        }
+        self.has_told_address |= !has_address;
+        self.last = Some(progress.clone());
         let every = if self.rewrites { REWRITE_EVERY } else { LINE_EVERY };
         let due = match self.shown_at {
             // The first line waits until there is something to tell.
@@ -155,13 +172,19 @@ impl<W: Write> Display<W> {
         };
         if due {
             self.shown_at = Some(progress.elapsed);
-            self.line(&summary(progress), self.rewrites);
+            let width = if self.rewrites { (self.width)() } else { usize::MAX };
+            self.line(&summary(progress, width), self.rewrites);
         }
     }
 
     fn finish(&mut self, progress: Option<&Progress>) {
-        if let Some(progress) = progress {
-            self.line(&format!("stopped: {}", summary(progress)), false);
+        let last = self.last.take();
+        if let Some(progress) = progress.or(last.as_ref()) {
+            let secs = span(progress.elapsed.as_secs());
+            self.line(
+                &format!("stopped after {secs}: {}", summary(progress, usize::MAX)),
+                false,
+            );
         } else if self.open_line {
             self.line("stopped", false);
         }
@@ -176,10 +199,46 @@ impl<W: Write> Display<W> {
     }
 }
 
-/// How it goes, in one line.
-fn summary(progress: &Progress) -> String {
-    let mut line = format!("{}  accepted {}", rate(progress.hashrate), progress.accepted);
-    let _ = write!(line, "  rejected {}", progress.rejected_total());
+/// What a miner should know whose coins have nowhere to go.
+const NO_ADDRESS: &str =
+    "no payout address is set: what you earn waits in the pool until you mine with --payout-address ADDRESS";
+
+/// How it goes, in one line of at most `width` columns: what is worth least is left out first.
+fn summary(progress: &Progress, width: usize) -> String {
+    // In the order in which they are read, each with its worth.
+    let mut parts = vec![
+        (9, rate(progress.hashrate)),
+        (8, format!("accepted {}", progress.accepted)),
+        (5, rejected(progress)),
+        (3, format!("blocks {}", progress.blocks)),
+    ];
+    if progress.waiting > 0 {
+        parts.insert(3, (2, format!("unanswered {}", progress.waiting)));
+    }
+    if let Some(Money { balances, .. }) = &progress.money {
+        parts.push((7, format!("payable {}", coins(balances.payable.into()))));
+        parts.push((6, format!("immature {}", coins(balances.immature.into()))));
+        if balances.in_flight > 0 {
+            parts.push((1, format!("on its way {}", coins(balances.in_flight.into()))));
+        }
+        parts.push((4, format!("paid {}", coins(balances.paid.into()))));
+    }
+    loop {
+        let texts: Vec<&str> = parts.iter().map(|(_, text)| text.as_str()).collect();
+        let line = texts.join("  ");
+        // The last column stays free: a terminal that is full begins another line.
+        if line.chars().count() < width || parts.len() == 1 {
+            return line.chars().take(width.saturating_sub(1)).collect();
+        }
+        let least = parts.iter().enumerate().min_by_key(|(_, (worth, _))| *worth);
+        let least = least.map_or(0, |(place, _)| place);
+        parts.remove(least);
+    }
+}
+
+/// How many shares did not count, and why.
+fn rejected(progress: &Progress) -> String {
+    let mut line = format!("rejected {}", progress.rejected_total());
     if !progress.rejected.is_empty() {
         let reasons: Vec<String> = progress
             .rejected
@@ -187,13 +246,6 @@ fn summary(progress: &Progress) -> String {
             .map(|(reason, count)| format!("{reason} {count}"))
             .collect();
         let _ = write!(line, " ({})", reasons.join(", "));
-    }
-    if progress.waiting > 0 {
-        let _ = write!(line, "  unanswered {}", progress.waiting);
-    }
-    let _ = write!(line, "  blocks {}", progress.blocks);
-    if let Some(sats) = progress.earned_sats {
-        let _ = write!(line, "  earned {sats} sats");
     }
     line
 }
@@ -224,8 +276,16 @@ mod tests {
         }
     }
 
+    fn money(has_address: bool) -> Money {
+        let status = serde_json::json!({ "immature": 99, "payable": 150_000_000, "in_flight": 0, "paid": 0 });
+        Money {
+            balances: serde_json::from_value(status).unwrap(),
+            has_address,
+        }
+    }
+
     fn shown(rewrites: bool, readings: &[Progress]) -> String {
-        let mut display = Display::new(Vec::new(), rewrites);
+        let mut display = Display::new(Vec::new(), rewrites, || 80);
         readings.iter().for_each(|progress| display.show(progress));
         display.finish(readings.last());
         String::from_utf8(display.out).unwrap()
@@ -236,11 +296,20 @@ mod tests {
         let mut full = progress(1);
         full.rejected.insert("stale".to_owned(), 2);
         full.waiting = 4;
-        full.earned_sats = Some(99);
+        full.money = Some(money(true));
         assert_eq!(
-            summary(&full),
-            "5.25 MH/s  accepted 3  rejected 2 (stale 2)  unanswered 4  blocks 0  earned 99 sats"
+            summary(&full, usize::MAX),
+            "5.25 MH/s  accepted 3  rejected 2 (stale 2)  unanswered 4  blocks 0  payable 1.50000000  immature 0.00000099  \
+             paid 0.00000000"
         );
+        assert_eq!(
+            summary(&full, 80),
+            "5.25 MH/s  accepted 3  payable 1.50000000  immature 0.00000099"
+        );
+        assert_eq!(summary(&full, 24), "5.25 MH/s  accepted 3");
+        for width in 1..200 {
+            assert!(summary(&full, width).chars().count() < width, "{width}");
+        }
         assert_eq!(
             [rate(0.0), rate(999.4), rate(1_500.0)],
             ["0 H/s", "999 H/s", "1.50 kH/s"]
@@ -253,9 +322,29 @@ mod tests {
         let text = shown(false, &readings);
         assert_eq!(text.lines().count(), 4, "{text}");
         assert!(
-            !text.contains('\r') && text.lines().last().unwrap().starts_with("stopped: "),
+            !text.contains('\r') && text.lines().last().unwrap().starts_with("stopped after 25 s: "),
             "{text}"
         );
+    }
+
+    #[test]
+    fn that_no_address_is_set_is_told_once_and_totals_outlive_a_refusal() {
+        let mut without = progress(1);
+        without.money = Some(money(false));
+        let text = shown(true, &[without.clone(), without.clone()]);
+        assert_eq!(text.matches("no payout address is set").count(), 1, "{text}");
+        let mut display = Display::new(Vec::new(), true, || 80);
+        display.show(&without);
+        display.finish(None);
+        let text = String::from_utf8(display.out).unwrap();
+        assert!(
+            text.ends_with(
+                "accepted 3  rejected 0  blocks 0  payable 1.50000000  immature 0.00000099  paid 0.00000000\n"
+            ),
+            "{text}"
+        );
+        without.money = Some(money(true));
+        assert!(!shown(true, &[without]).contains("address"));
     }
 
     #[test]

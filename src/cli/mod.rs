@@ -3,6 +3,7 @@
 //! [`Cli`] is parsed by clap, which ends the process with exit code 2 if the command line is wrong; everything
 //! that goes wrong later is a [`Failure`], which `main` prints.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -15,12 +16,15 @@ pub mod backup;
 pub mod check;
 pub mod config;
 pub mod demo;
+pub mod export;
 pub mod generated;
 pub mod hotkey;
+pub mod lists;
 pub mod mine;
 pub mod restore;
 pub mod serve;
 pub mod signals;
+pub mod status;
 
 /// Why a command failed, with its causes as [`std::error::Error::source`].
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -38,7 +42,8 @@ pub const DATA_DIR: &str = "data";
   dwarves                                      run a pool on the built-in devnet, http://127.0.0.1:8080
   dwarves hotkey new miner.key                 make a miner's key
   dwarves mine --hotkey miner.key              mine on that pool with all cores
-  dwarves admin pool_manager status            ask the pool how it is
+  dwarves status                               watch the pool
+  dwarves admin pool_manager status            ask the pool for all that it knows of itself
   dwarves demo                                 see a pool, miners and rewards in one terminal
 
 Settings: config.toml in the working directory, or DWARVES__SECTION__KEY in the environment.
@@ -68,7 +73,17 @@ pub enum Command {
     /// Send a control message to one of the pool's actors
     Admin(admin::AdminArgs),
     /// Check settings, store, chain and wallet, and say how to mend what is wrong
-    Check(PoolArgs),
+    Check(check::CheckArgs),
+    /// Show how the pool is: live on a terminal, once as JSON otherwise
+    Status(status::StatusArgs),
+    /// List miners, those that earned most first
+    Miners(lists::ListArgs),
+    /// List workers, those that worked last first
+    Workers(lists::WorkersArgs),
+    /// List payouts, the last first
+    Payouts(lists::ListArgs),
+    /// Write shares, credits, payouts, rounds or blocks as CSV or JSON
+    Export(export::ExportArgs),
     /// Print the settings that hold and where each comes from, or the defaults
     Config(config::ConfigArgs),
     /// Copy the ledger while the pool runs or not, and check the copy
@@ -106,9 +121,12 @@ pub struct PoolArgs {
 impl Cli {
     /// What is logged if `RUST_LOG` does not say: the demo tells its own story.
     pub fn default_log_filter(&self) -> &'static str {
+        // A line of the log would stand in the middle of the screen.
+        let shares_screen = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
         match self.command {
-            Some(Command::Demo(_) | Command::Config(_) | Command::Restore(_)) => "warn",
-            _ => "info",
+            None | Some(Command::Serve(_) | Command::Mine(_) | Command::Check(_)) => "info",
+            Some(Command::Demo(_) | Command::Status(_)) if shares_screen => "error",
+            Some(_) => "warn",
         }
     }
 
@@ -121,7 +139,10 @@ impl Cli {
         let pool = match &self.command {
             None => &self.serve.pool,
             Some(Command::Serve(args)) => &args.pool,
-            Some(Command::Check(args)) => args,
+            Some(Command::Check(args)) => &args.pool,
+            Some(Command::Miners(args) | Command::Payouts(args)) => &args.pool,
+            Some(Command::Workers(args)) => &args.list.pool,
+            Some(Command::Export(args)) => &args.pool,
             Some(Command::Config(args)) => &args.pool,
             Some(Command::Backup(args)) => &args.pool,
             Some(Command::Restore(args)) => &args.pool,
@@ -130,6 +151,7 @@ impl Cli {
                 | Command::Mine(_)
                 | Command::Hotkey(_)
                 | Command::Admin(_)
+                | Command::Status(_)
                 | Command::Completions(_)
                 | Command::Man(_),
             ) => {
@@ -152,6 +174,11 @@ impl Cli {
             Some(Command::Hotkey(args)) => hotkey::run(args),
             Some(Command::Admin(args)) => admin::run(args),
             Some(Command::Check(args)) => check::run(args),
+            Some(Command::Status(args)) => status::run(&args),
+            Some(Command::Miners(args)) => lists::miners(&args),
+            Some(Command::Workers(args)) => lists::workers(&args),
+            Some(Command::Payouts(args)) => lists::payouts(&args),
+            Some(Command::Export(args)) => export::run(args),
             Some(Command::Config(args)) => config::run(args),
             Some(Command::Backup(args)) => backup::run(args),
             Some(Command::Restore(args)) => restore::run(args),

@@ -45,6 +45,12 @@ fn every_documented_command_parses() {
         "dwarves config defaults",
         "dwarves completions fish",
         "dwarves man /m",
+        "dwarves status --once --pool http://h:1",
+        "dwarves miners --limit 5 --json",
+        "dwarves workers --miner 5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY",
+        "dwarves payouts --data-dir /d",
+        "dwarves export shares --from 2026-11-01 --to 2026-11-02T00:00:00Z --format jsonl",
+        "dwarves check --json --config c.toml",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
     }

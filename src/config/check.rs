@@ -5,7 +5,7 @@ use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
-use super::schema::{ChainConfig, ChainKind, Config};
+use super::schema::{ChainConfig, ChainKind, Config, StratumListenerConfig};
 use dwarves_node::chain::Coin;
 
 /// A rule that is broken: by which keys, the likeliest culprit first, and what would be right.
@@ -24,17 +24,30 @@ fn complain(
     })
 }
 
-/// Finds the first broken rule.
-pub(super) fn check(config: &Config) -> Result<(), Complaint> {
-    check_chain(config)?;
-    check_work(config)?;
+/// Finds the broken rules.
+pub(super) fn check(config: &Config) -> Vec<Complaint> {
+    let listeners = config.stratum.listeners.iter();
+    let listeners = listeners.map(|listener| check_listener(config, listener));
+    [
+        check_chain(config),
+        check_difficulty(config),
+        check_jobs(config),
+        check_rewards(config),
+    ]
+    .into_iter()
+    .chain(listeners)
+    .filter_map(Result::err)
+    .collect()
+}
+
+fn check_rewards(config: &Config) -> Result<(), Complaint> {
     if config.rewards.source == Source::Emission && config.rewards.emission == Amount::ZERO {
         return complain(
             &[("rewards", "emission_sats"), ("rewards", "source")],
             "source = \"emission\" needs emission_sats above 0",
         );
     }
-    check_stratum(config)
+    Ok(())
 }
 
 fn check_chain(config: &Config) -> Result<(), Complaint> {
@@ -89,8 +102,7 @@ fn check_node(chain: &ChainConfig) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn check_work(config: &Config) -> Result<(), Complaint> {
-    let work = &config.work;
+fn check_difficulty(config: &Config) -> Result<(), Complaint> {
     let [start, min, max] = config.difficulties();
     if min > max {
         return complain(
@@ -108,6 +120,11 @@ fn check_work(config: &Config) -> Result<(), Complaint> {
             "start_difficulty must lie between min_difficulty and max_difficulty",
         );
     }
+    Ok(())
+}
+
+fn check_jobs(config: &Config) -> Result<(), Complaint> {
+    let work = &config.work;
     if work.job_lifetime <= work.template_refresh {
         return complain(
             &[("work", "job_lifetime_secs"), ("work", "template_refresh_secs")],
@@ -117,25 +134,23 @@ fn check_work(config: &Config) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn check_stratum(config: &Config) -> Result<(), Complaint> {
-    for listener in &config.stratum.listeners {
-        let [start, min, max] = listener.difficulties(config.difficulties());
-        if min > max || !(min..=max).contains(&start) {
-            return complain(
-                &[("stratum", "listeners")],
-                format!(
-                    "{}: start_difficulty must lie between min_difficulty and max_difficulty; what is not given \
-                     is that of [work]",
-                    listener.listen
-                ),
-            );
-        }
-        if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
-            return complain(
-                &[("stratum", "listeners")],
-                format!("{}: tls_certificate and tls_key go together", listener.listen),
-            );
-        }
+fn check_listener(config: &Config, listener: &StratumListenerConfig) -> Result<(), Complaint> {
+    let [start, min, max] = listener.difficulties(config.difficulties());
+    if min > max || !(min..=max).contains(&start) {
+        return complain(
+            &[("stratum", "listeners")],
+            format!(
+                "{}: start_difficulty must lie between min_difficulty and max_difficulty; what is not given \
+                 is that of [work]",
+                listener.listen
+            ),
+        );
+    }
+    if listener.tls_certificate.is_some() != listener.tls_key.is_some() {
+        return complain(
+            &[("stratum", "listeners")],
+            format!("{}: tls_certificate and tls_key go together", listener.listen),
+        );
     }
     Ok(())
 }

@@ -5,68 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::check;
+use super::mistake::{ConfigError, Place};
 use super::schema::{Config, LogFormat};
 
 /// The file that is read from the working directory if it is there.
 pub const FILE_NAME: &str = "config.toml";
 const PREFIX: &str = "DWARVES__";
-
-/// Where a mistake is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a file.
-    Line {
-        /// Its name, as it was given.
-        file: String,
-        /// Counted from 1.
-        line: usize,
-        /// Counted from 1, in characters.
-        column: usize,
-    },
-    /// In a variable of the environment.
-    Variable(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line { file, line, column } => write!(f, "{file}:{line}:{column}"),
-            Self::Variable(name) => write!(f, "environment variable {name}"),
-        }
-    }
-}
-
-/// Why there are no settings.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the settings in {}", .path.display())]
-    Read {
-        /// The file in question, as it was given.
-        path: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A key or a value is wrong.
-    #[error("{place}: {message}")]
-    Invalid {
-        /// Where it stands, or which variable.
-        place: Place,
-        /// What is wrong and what would be right, with the key's name.
-        message: String,
-    },
-}
 
 impl Config {
     /// Reads the settings: `file`, or `config.toml` in the working directory if it is there, and then the
@@ -99,8 +52,19 @@ impl Config {
         text: &str,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
-        let document = Document::read(file, text)?;
-        let variables = Variables::read(environment)?;
+        // What is wrong in the file and what is wrong in the environment is told together.
+        let (document, variables) = match (Document::read(file, text), Variables::read(environment)) {
+            (Ok(document), Ok(variables)) => (document, variables),
+            (document, variables) => {
+                let wrong = [document.err(), variables.err()].into_iter().flatten();
+                let wrong = wrong.flat_map(|error| match error {
+                    ConfigError::Several(all) => all,
+                    one => vec![one],
+                });
+                ConfigError::of(wrong.collect())?;
+                return Err(ConfigError::Several(Vec::new()));
+            }
+        };
         let mut merged = document.table.clone();
         for (section, key, value) in variables.settings.values() {
             merge(&mut merged, section, key, value);
@@ -109,7 +73,7 @@ impl Config {
             place: document.place(0..0),
             message: explain(error.message()),
         })?;
-        check::check(&config).map_err(|complaint| {
+        let of_complaint = |complaint: check::Complaint| {
             let (place, key) = complaint
                 .keys
                 .iter()
@@ -127,7 +91,8 @@ impl Config {
                 place,
                 message: format!("{key}: {}", complaint.message),
             }
-        })?;
+        };
+        ConfigError::of(check::check(&config).into_iter().map(of_complaint).collect())?;
         Ok(config)
     }
 }
@@ -163,6 +128,9 @@ fn merge(table: &mut Table, section: &str, key: &str, value: &Value) {
     }
 }
 
+/// A section, a key (`None`: the section itself), and where the name and the value stand.
+type Spans = (String, Option<String>, Range<usize>, Range<usize>);
+
 /// A file that was read and is right by itself.
 pub(super) struct Document<'a> {
     file: &'a str,
@@ -170,6 +138,7 @@ pub(super) struct Document<'a> {
     pub(super) table: Table,
     /// Section, key, and where both stand.
     keys: Vec<(String, String, Range<usize>)>,
+    spans: Vec<Spans>,
 }
 
 impl<'a> Document<'a> {
@@ -179,13 +148,80 @@ impl<'a> Document<'a> {
             text,
             table: Table::new(),
             keys: Vec::new(),
+            spans: Vec::new(),
         };
         let spanned = DeTable::parse(text).map_err(|error| document.invalid(&error))?;
         document.keys = keys_of(spanned.get_ref());
-        // This reading is for its errors, which know where they are.
-        let _alone: Config = toml::from_str(text).map_err(|error| document.invalid(&error))?;
+        document.spans = spans_of(spanned.get_ref());
         document.table = toml::from_str(text).map_err(|error| document.invalid(&error))?;
+        // This reading is for its errors, which know where they are: of the first of them.
+        if let Err(error) = toml::from_str::<Config>(text) {
+            ConfigError::of(document.all_mistakes(document.invalid(&error)))?;
+        }
         Ok(document)
+    }
+
+    /// The first mistake, and what else is wrong when each key is looked at by itself, in the order of the file.
+    fn all_mistakes(&self, first: ConfigError) -> Vec<ConfigError> {
+        let mut found: Vec<(usize, ConfigError)> = Vec::new();
+        for (section, content) in &self.table {
+            let keys = content.as_table().into_iter().flatten();
+            let singles = keys.map(|(key, value)| {
+                (
+                    Some(key),
+                    Value::Table(Table::from_iter([(key.clone(), value.clone())])),
+                )
+            });
+            // A section that is none, or is no table, is wrong whatever is in it.
+            let bare = if content.is_table() {
+                Value::Table(Table::new())
+            } else {
+                content.clone()
+            };
+            for (key, alone) in std::iter::once((None, bare)).chain(singles) {
+                let Err(error) = Config::deserialize(Table::from_iter([(section.clone(), alone)])) else {
+                    continue;
+                };
+                let message = explain(error.message());
+                let is_unknown = message.starts_with("unknown key");
+                let span = self
+                    .spans
+                    .iter()
+                    .find(|(s, k, ..)| s == section && k.as_ref() == key);
+                let start = span.map_or(
+                    0,
+                    |(_, _, key, value)| if is_unknown { key.start } else { value.start },
+                );
+                let message = match key {
+                    Some(key) if !is_unknown => format!("{section}.{key}: {message}"),
+                    _ => message,
+                };
+                let place = self.place(start..start);
+                found.push((start, ConfigError::Invalid { place, message }));
+                if key.is_none() {
+                    break;
+                }
+            }
+        }
+        found.sort_by_key(|(start, _)| *start);
+        let mut all: Vec<ConfigError> = found.into_iter().map(|(_, error)| error).collect();
+        // The first is known with its very place, perhaps inside a value, and perhaps in other words.
+        let of = |error: &ConfigError| match error {
+            ConfigError::Invalid { place, message } => {
+                Some((place.clone(), message.split(": ").next().map(str::to_owned)))
+            }
+            _ => None,
+        };
+        let Some((place, key)) = of(&first) else {
+            return vec![first];
+        };
+        let is_same = |one: &ConfigError| of(one).is_some_and(|(p, k)| p == place || k == key);
+        let same = all.iter().position(is_same);
+        match same {
+            Some(same) => all[same] = first,
+            None => all.insert(0, first),
+        }
+        all
     }
 
     fn invalid(&self, error: &toml::de::Error) -> ConfigError {
@@ -234,6 +270,25 @@ fn keys_of(table: &DeTable<'_>) -> Vec<(String, String, Range<usize>)> {
     keys
 }
 
+fn spans_of(table: &DeTable<'_>) -> Vec<Spans> {
+    let mut spans = Vec::new();
+    for (section, content) in table {
+        let name = section.get_ref().to_string();
+        spans.push((name.clone(), None, section.span(), content.span()));
+        if let DeValue::Table(keys) = content.get_ref() {
+            for (key, value) in keys {
+                spans.push((
+                    name.clone(),
+                    Some(key.get_ref().to_string()),
+                    key.span(),
+                    value.span(),
+                ));
+            }
+        }
+    }
+    spans
+}
+
 /// Environment variables that were read and are right each by itself.
 pub(super) struct Variables {
     /// By the variable's name: section, key and value.
@@ -245,17 +300,21 @@ impl Variables {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
         let mut settings = BTreeMap::new();
+        let mut wrong = BTreeMap::new();
         for (name, value) in environment {
             if !name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) {
                 continue;
             }
             let name = name.to_string_lossy().into_owned();
-            let setting = read_variable(&name, &value).map_err(|message| ConfigError::Invalid {
-                place: Place::Variable(name.clone()),
-                message,
-            })?;
-            settings.insert(name, setting);
+            match read_variable(&name, &value) {
+                Ok(setting) => drop(settings.insert(name, setting)),
+                Err(message) => {
+                    let place = Place::Variable(name.clone());
+                    wrong.insert(name, ConfigError::Invalid { place, message });
+                }
+            }
         }
+        ConfigError::of(wrong.into_values().collect())?;
         Ok(Self { settings })
     }
 

@@ -5,6 +5,7 @@
 //! | [`schema`] | the settings, one struct a section of `config.toml`, with their defaults |
 //! | `readers` | what a value may be, beside those that read themselves: ranges, lists, texts |
 //! | `load` | file and environment, merged; where each key came from |
+//! | `mistake` | what is wrong, and where |
 //! | [`origin`] | every setting with its value and where it comes from |
 //! | `check` | rules between several keys |
 //!
@@ -12,11 +13,13 @@
 
 mod check;
 mod load;
+mod mistake;
 pub mod origin;
 mod readers;
 pub mod schema;
 
-pub use load::{ConfigError, FILE_NAME, Place};
+pub use load::FILE_NAME;
+pub use mistake::{ConfigError, Place};
 pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, ChannelConfig, ChannelKind, ClockConfig,
     Config, FallbackNode, HashingConfig, HttpConfig, LanesChoice, LimitsConfig, LogConfig, LogFormat,

@@ -9,7 +9,8 @@ use std::path::Path;
 use dwarves_actors::pool_manager::settings::{Effective, Origin};
 use toml::{Table, Value};
 
-use super::load::{ConfigError, Document, Variables, read_file};
+use super::load::{Document, Variables, read_file};
+use super::mistake::ConfigError;
 
 /// Every key with its default, and what it is for: the project's `config.toml`.
 pub const DEFAULTS: &str = include_str!("../../config.toml");
@@ -33,7 +34,12 @@ fn effective_of(
     let variables = Variables::read(environment)?;
     let mut all: BTreeMap<String, Effective> = BTreeMap::new();
     let mut add = |key: String, value: &Value, origin: Origin| {
-        let mut value = shown(value);
+        let is_said = value.as_str() != Some("");
+        let mut value = if is_secret(&key) && is_said {
+            "\"***\"".to_owned()
+        } else {
+            shown(value)
+        };
         if key.starts_with("notifications.") {
             value = without_paths(&value);
         }
@@ -60,6 +66,13 @@ fn flat(table: &Table) -> impl Iterator<Item = (String, &Value)> {
         keys.iter()
             .map(move |(key, value)| (format!("{section}.{key}"), value))
     })
+}
+
+/// Whether a key's value is nobody's business, by its name.
+fn is_secret(key: &str) -> bool {
+    ["password", "secret", "token"]
+        .iter()
+        .any(|end| key.ends_with(end))
 }
 
 /// As it would stand in the file, without the login that an address may carry.

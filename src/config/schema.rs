@@ -16,6 +16,7 @@ use super::readers::{self, Days, Secs};
 mod chain;
 mod clock;
 mod hashing;
+mod history;
 mod http;
 mod limits;
 mod mining;
@@ -26,6 +27,7 @@ mod stratum;
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
 pub use clock::ClockConfig;
 pub use hashing::{HashingConfig, LanesChoice};
+pub use history::HistoryConfig;
 pub use http::{AuthConfig, HttpConfig};
 pub use limits::LimitsConfig;
 pub use mining::{RewardsConfig, WorkConfig};
@@ -45,6 +47,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The ledger's store.
     pub store: StoreConfig,
+    /// How long history is kept.
+    pub history: HistoryConfig,
     /// The chain that is mined.
     pub chain: ChainConfig,
     /// How much the machine's clock is believed.

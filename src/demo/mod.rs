@@ -4,6 +4,7 @@
 //! `mine` does, and the narrator reads what anybody can read.
 
 use std::io::Write;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,9 +28,12 @@ use dwarves_keys::{HotkeyFile, PhraseWords};
 use dwarves_miner::MinerOptions;
 use dwarves_system::SystemRandomness;
 
+mod frame;
 mod narrator;
+mod story;
 
 use narrator::Narrator;
+use story::Story;
 
 /// The miners of the demo: a name, and hashes per second at most.
 const MINERS: [(&str, u32); 3] = [("fast", 900_000), ("middle", 450_000), ("slow", 150_000)];
@@ -52,6 +56,16 @@ pub struct DemoOptions {
     pub data_dir: Option<PathBuf>,
     /// End after this long; `None`: when told to stop.
     pub duration: Option<Duration>,
+    /// Where to listen; `None`: on a free port of this machine.
+    pub listen: Option<SocketAddr>,
+}
+
+/// Where the demo's story is told.
+pub enum Telling {
+    /// On one screen of the terminal on standard output.
+    Live,
+    /// Line by line.
+    Lines(Box<dyn Write + Send>),
 }
 
 /// Why the demo ended before it was told to.
@@ -83,7 +97,7 @@ struct DemoMiner {
 ///
 /// # Errors
 /// See [`DemoError`].
-pub fn run(options: &DemoOptions, out: Box<dyn Write + Send>) -> Result<(), DemoError> {
+pub fn run(options: &DemoOptions, telling: Telling) -> Result<(), DemoError> {
     let temporary;
     let data_dir = match &options.data_dir {
         Some(data_dir) => data_dir.as_path(),
@@ -93,13 +107,13 @@ pub fn run(options: &DemoOptions, out: Box<dyn Write + Send>) -> Result<(), Demo
         }
     };
     let miners = make_miners(data_dir)?;
-    actix_rt::System::new().block_on(run_in_system(options, data_dir, miners, out))
+    actix_rt::System::new().block_on(run_in_system(options, data_dir, miners, telling))
 }
 
 /// The settings of the demo: those of `config.toml`, but quicker.
-fn demo_config() -> Config {
+fn demo_config(listen: Option<SocketAddr>) -> Config {
     let mut config = Config::default();
-    config.http.listen = ([127, 0, 0, 1], 0).into();
+    config.http.listen = listen.unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
     config.chain.devnet_block_hashes = BLOCK_HASHES;
     config.chain.maturity_confirmations = MATURITY;
     config.work.share_interval = SHARE_INTERVAL;
@@ -143,15 +157,15 @@ async fn run_in_system(
     options: &DemoOptions,
     data_dir: &Path,
     miners: Vec<DemoMiner>,
-    out: Box<dyn Write + Send>,
+    telling: Telling,
 ) -> Result<(), DemoError> {
-    let pool = wiring::start(&demo_config(), data_dir, Vec::new()).await?;
+    let pool = wiring::start(&demo_config(options.listen), data_dir, Vec::new()).await?;
     let stop = Arc::new(AtomicBool::new(false));
     let names = miners
         .iter()
         .map(|miner| (miner.key.hotkey(), miner.name))
         .collect::<Vec<_>>();
-    let narrator = start_narrator(&pool, data_dir, names, out, Arc::clone(&stop))?;
+    let narrator = start_narrator(&pool, data_dir, names, telling, Arc::clone(&stop))?;
     let diggers = miners
         .into_iter()
         .map(|miner| start_miner(&pool, miner, Arc::clone(&stop)))
@@ -176,6 +190,18 @@ async fn run_in_system(
     }
 }
 
+/// Where this machine reaches what listens there: an address that means all of them is this machine's own.
+fn url_of(listening: SocketAddr) -> String {
+    let mut address = listening;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{address}")
+}
+
 async fn until_end(
     by_admin: watch::Receiver<bool>,
     duration: Option<Duration>,
@@ -194,13 +220,18 @@ fn start_narrator(
     pool: &RunningPool,
     data_dir: &Path,
     names: Vec<(Hotkey, &'static str)>,
-    out: Box<dyn Write + Send>,
+    telling: Telling,
     stop: Arc<AtomicBool>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
-    let url = format!("http://{}", pool.http);
+    let url = url_of(pool.http);
     let data_dir = data_dir.to_owned();
+    // Only now, so that what hinders the start is told where it stays.
+    let story = match telling {
+        Telling::Live => Story::live()?,
+        Telling::Lines(out) => Story::Lines(out),
+    };
     thread::Builder::new().name("narrator".to_owned()).spawn(move || {
-        match Narrator::new(&url, &data_dir, &names, out) {
+        match Narrator::new(&url, &data_dir, &names, story) {
             Ok(narrator) => narrator.run(&stop),
             Err(error) => log::error!("the demo's story cannot be told: {error}"),
         }
@@ -213,7 +244,7 @@ fn start_miner(
     stop: Arc<AtomicBool>,
 ) -> std::io::Result<thread::JoinHandle<()>> {
     let options = MinerOptions {
-        pool_url: format!("http://{}", pool.http),
+        pool_url: url_of(pool.http),
         key: Arc::clone(&miner.key),
         worker: WorkerName::unnamed(),
         threads: NonZeroU32::MIN,

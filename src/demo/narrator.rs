@@ -1,7 +1,6 @@
 //! Tells what happens, from what the API shows to anybody.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -19,6 +18,7 @@ use dwarves_ports::store::BlockState;
 use serde::de::DeserializeOwned;
 use ureq::http::Method;
 
+use super::story::Story;
 use crate::terminal::{Align, Table, coins, hashrate};
 use dwarves_miner::transport::{ApiError, Transport};
 use dwarves_system::clock::Stopwatch;
@@ -33,13 +33,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Looks at the API and tells what is new.
 pub(super) struct Narrator {
     transport: Transport,
-    url: String,
-    names: BTreeMap<Hotkey, &'static str>,
-    out: Box<dyn Write + Send>,
+    pub(super) url: String,
+    pub(super) names: BTreeMap<Hotkey, &'static str>,
+    story: Story,
     since: Stopwatch,
     registered: BTreeSet<Hotkey>,
     /// States of the blocks that were told of, by hash.
-    blocks: BTreeMap<HeaderHash, BlockStateName>,
+    pub(super) blocks: BTreeMap<HeaderHash, BlockStateName>,
     last_round: u64,
     /// States of the payouts that were told of, by their number.
     payouts: BTreeMap<u64, PayoutStateName>,
@@ -53,13 +53,13 @@ impl Narrator {
         url: &str,
         data_dir: &Path,
         names: &[(Hotkey, &'static str)],
-        out: Box<dyn Write + Send>,
+        story: Story,
     ) -> Result<Self, ApiError> {
         let mut narrator = Self {
             transport: Transport::new(url)?,
             url: url.to_owned(),
             names: names.iter().copied().collect(),
-            out,
+            story,
             since: Stopwatch::start(),
             registered: BTreeSet::new(),
             blocks: BTreeMap::new(),
@@ -88,38 +88,48 @@ impl Narrator {
             if let Err(error) = self.look() {
                 log::debug!("the narrator sees nothing: {error}");
             }
+            if self.story.is_live()
+                && let Ok(frame) = self.frame()
+            {
+                self.story.draw(&frame);
+            }
             thread::sleep(LOOK_EVERY);
         }
+        self.story.end();
+        // Told below, whatever is due.
+        self.standing_told = self.since.elapsed();
         if let Err(error) = self.look().and_then(|()| self.tell_standing()) {
+            log::debug!("the narrator sees nothing: {error}");
+        }
+        if let Err(error) = self.tell_summary() {
             log::debug!("the narrator sees nothing: {error}");
         }
         self.write("\nStopping: every share that was acknowledged is on disk.\n");
     }
 
     fn write(&mut self, text: &str) {
-        // A closed pipe must not end the demo's pool.
-        if let Err(error) = self
-            .out
-            .write_all(text.as_bytes())
-            .and_then(|()| self.out.flush())
-        {
-            log::debug!("nobody listens: {error}");
-        }
+        self.story.write(text);
     }
 
     fn tell(&mut self, text: &str) {
-        let secs = self.since.elapsed().as_secs();
-        self.write(&format!("{:02}:{:02}  {text}\n", secs / 60, secs % 60));
+        let line = format!("{}  {text}", self.time());
+        self.story.tell(&line);
     }
 
-    fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
+    /// How long it has been going on.
+    pub(super) fn time(&self) -> String {
+        let secs = self.since.elapsed().as_secs();
+        format!("{:02}:{:02}", secs / 60, secs % 60)
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
         let path = self.transport.path(route);
         self.transport
             .call(Method::GET, &path, &[], None, ANSWER_WITHIN)?
             .read()
     }
 
-    fn miner(&self, hotkey: &Hotkey) -> Result<MinerStatus, ApiError> {
+    pub(super) fn miner(&self, hotkey: &Hotkey) -> Result<MinerStatus, ApiError> {
         self.get(&format!("/v1/miners/{hotkey}"))
     }
 
@@ -134,7 +144,8 @@ impl Narrator {
         self.look_at_blocks()?;
         self.look_at_rounds()?;
         self.look_at_payouts()?;
-        if self.since.elapsed() >= self.standing_told + STANDING_EVERY {
+        // A screen shows it all the time.
+        if !self.story.is_live() && self.since.elapsed() >= self.standing_told + STANDING_EVERY {
             self.standing_told = self.since.elapsed();
             self.tell_standing()?;
         }
@@ -269,6 +280,21 @@ impl Narrator {
         Ok(())
     }
 
+    /// What it all came to.
+    fn tell_summary(&mut self) -> Result<(), ApiError> {
+        let pool: Pool = self.get("/v1/pool")?;
+        let sent = self.payouts.len();
+        let (found, rounds) = (self.blocks.len(), self.last_round);
+        let text = format!(
+            "\nIn {}: {} shares, {found} blocks, {rounds} rounds, {sent} payouts; the ledger's sum is {}.\n",
+            self.time(),
+            pool.shares.accepted,
+            pool.ledger_sum_sats
+        );
+        self.write(&text);
+        Ok(())
+    }
+
     fn tell_standing(&mut self) -> Result<(), ApiError> {
         let mut rows = Vec::new();
         let mut payable = 0;
@@ -313,7 +339,7 @@ impl Narrator {
 }
 
 /// A table under the time at which something is told: the first column left, all others right.
-fn table(indent: &str, header: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(indent: &str, header: &[&str], rows: &[Vec<String>]) -> String {
     let align = |column: usize| if column == 0 { Align::Left } else { Align::Right };
     let columns: Vec<(&str, Align)> = (0..)
         .zip(header)

@@ -6,11 +6,13 @@ mod bar;
 mod screen;
 mod table;
 mod units;
+mod value;
 
 pub use bar::Bar;
 pub use screen::Screen;
 pub use table::{Align, Table};
 pub use units::{coins, count, hashrate, span};
+pub use value::described;
 
 /// How wide what is not a terminal is taken to be.
 const WIDTH_OTHERWISE: usize = 80;

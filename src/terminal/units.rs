@@ -10,7 +10,8 @@ pub fn coins(sats: i128) -> String {
 /// Hashes per second with a unit.
 pub fn hashrate(per_sec: f64) -> String {
     let units = ["H/s", "kH/s", "MH/s", "GH/s", "TH/s", "PH/s", "EH/s", "ZH/s"];
-    let mut value = per_sec;
+    // No minus before a zero.
+    let mut value = per_sec + 0.0;
     let mut unit = 0;
     // What would be rounded to a thousand has the next unit already.
     while value >= 999.95 && unit + 1 < units.len() {
@@ -58,6 +59,7 @@ mod tests {
     #[test]
     fn hashrates_have_a_fitting_unit() {
         assert_eq!(hashrate(12.0), "12.0 H/s");
+        assert_eq!(hashrate(-0.0), "0.0 H/s");
         assert_eq!(hashrate(999.96), "1.0 kH/s");
         assert_eq!(hashrate(1_500_000.0), "1.5 MH/s");
         assert_eq!(hashrate(2e21), "2.0 ZH/s");

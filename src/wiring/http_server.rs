@@ -7,10 +7,11 @@ use std::sync::Arc;
 use actix::Actor;
 use actix_web::dev::{Server, ServerHandle};
 use dwarves_actors::ask::{Outbox, Port};
+use dwarves_actors::assembly::PoolPorts;
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationPeers, RegistrationSettings};
 use dwarves_actors::handlers::submission::ladder::Ladder;
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits, SubmissionPeers};
-use dwarves_actors::http_gate::PutOutRig;
+use dwarves_actors::http_gate::{AttachHttpGate, HttpGate, PutOutRig};
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::miners::RigAt;
 use dwarves_domain::miners::rejects::Limits;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 
 use super::StartError;
 use super::hashing::Hashing;
+use super::settings;
 use crate::config::{Config, HttpConfig};
 use dwarves_http::connections::ConnectionLimits;
 use dwarves_http::{HttpDeps, HttpState, ServerLimits, WorkerPorts};
@@ -46,6 +48,27 @@ pub(super) struct HttpGateParts {
     pub(super) limits: Limits,
     pub(super) kept_out: watch::Receiver<Arc<HashMap<RigAt, Timestamp>>>,
     pub(super) gate: Outbox<PutOutRig>,
+}
+
+impl HttpGateParts {
+    /// Starts the gate that keeps workers out of HTTP.
+    pub(super) fn start(config: &Config, clock: &SharedClock, ports: &PoolPorts) -> Self {
+        let limits = settings::rejects(config);
+        let (tell, kept_out) = watch::channel(Arc::default());
+        let gate = HttpGate::new(limits.keep_out, Arc::clone(clock), tell).start();
+        let attach = AttachHttpGate {
+            read: Port::new(&gate),
+            control: Port::new(&gate),
+        };
+        if ports.attach_http_gate.post(attach).is_err() {
+            log::error!("the pool manager does not know the HTTP gate; admins cannot reach it");
+        }
+        Self {
+            limits,
+            kept_out,
+            gate: Outbox::new(&gate),
+        }
+    }
 }
 
 impl HandlerParts {

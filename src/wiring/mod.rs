@@ -30,7 +30,6 @@ use actix_web::dev::ServerHandle;
 use dwarves_actors::ask::{Outbox, Port};
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
-use dwarves_actors::http_gate::{AttachHttpGate, HttpGate};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::pool_manager::settings::Effective;
 use dwarves_ports::clock::SharedClock;
@@ -312,26 +311,7 @@ fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts, hashing: H
         job_key: ground.pool_key.job_key(),
         clock: Arc::clone(&ground.clock),
         hashing,
-        http_gate: http_gate(config, ground, ports),
-    }
-}
-
-/// Starts the gate that keeps workers out of HTTP.
-fn http_gate(config: &Config, ground: &Ground, ports: &PoolPorts) -> HttpGateParts {
-    let limits = settings::rejects(config);
-    let (tell, kept_out) = watch::channel(Arc::default());
-    let gate = HttpGate::new(limits.keep_out, Arc::clone(&ground.clock), tell).start();
-    let attach = AttachHttpGate {
-        read: Port::new(&gate),
-        control: Port::new(&gate),
-    };
-    if ports.attach_http_gate.post(attach).is_err() {
-        log::error!("the pool manager does not know the HTTP gate; admins cannot reach it");
-    }
-    HttpGateParts {
-        limits,
-        kept_out,
-        gate: Outbox::new(&gate),
+        http_gate: HttpGateParts::start(config, &ground.clock, ports),
     }
 }
 

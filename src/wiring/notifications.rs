@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dwarves_actors::notifier::{Channel, NotifierSettings};
+use dwarves_notify::mail::Mail;
 use dwarves_notify::ntfy::Ntfy;
 use dwarves_notify::webhook::Webhook;
 use dwarves_notify::{Channels, Way};
@@ -51,6 +52,13 @@ fn way(channel: &ChannelConfig) -> Result<Way, String> {
         }
         (ChannelKind::Webhook, None) => Err("a webhook needs secret_file".to_owned()),
         (ChannelKind::Ntfy, token) => Ok(Way::Ntfy(Ntfy::new(url, token))),
+        (ChannelKind::Mail, password) => {
+            let login = channel.user.clone().zip(password);
+            let from = channel.from.as_deref().unwrap_or_default();
+            let mail = Mail::new(&url, login, from, &channel.to);
+            mail.map(|mail| Way::Mail(Box::new(mail)))
+                .map_err(|error| error.to_string())
+        }
     }
 }
 

@@ -160,6 +160,7 @@ pub(super) fn pool_settings(
             },
             run_interval: config.rewards.run_interval,
             retention: Some(config.store.retention),
+            history: Some(config.history.kept()),
             missed_per_minute: config.rewards.missed_rounds_per_minute,
         },
         blocks: BlockSettings {

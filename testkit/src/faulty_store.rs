@@ -17,9 +17,10 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 use dwarves_ports::store::{
-    DeliveryRow, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind, StoreFuture, Write, Written,
+    DeliveryRow, History, HistoryQuestion, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind,
+    StoreFuture, Write, Written,
 };
 
 /// How a commit fails.
@@ -227,6 +228,10 @@ impl Store for FaultyStore {
         self.inner.audit(page)
     }
 
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.inner.history(question)
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.inner.unplanned_notices(limit)
     }
@@ -253,6 +258,10 @@ impl Store for FaultyStore {
 
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
         self.inner.workings(round, hotkey)
+    }
+
+    fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned> {
+        self.inner.earned(hotkey, since, limit)
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

@@ -14,11 +14,11 @@ use dwarves_domain::units::{Amount, Units};
 use tokio::sync::{Semaphore, watch};
 
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, LedgerPosition, MinerBalances, MinerPayoutRow,
-    NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, SharedStore, Store, StoreFuture,
-    StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryQuestion, LedgerPosition,
+    MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow,
+    SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
 /// A wait that is still to come.
 pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
@@ -234,6 +234,10 @@ impl Store for PacedStore {
         self.read(move |store| store.audit(page))
     }
 
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.read(move |store| store.history(question))
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.read(move |store| store.unplanned_notices(limit))
     }
@@ -260,6 +264,10 @@ impl Store for PacedStore {
 
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
         self.read(move |store| store.workings(round, hotkey))
+    }
+
+    fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned> {
+        self.read(move |store| store.earned(hotkey, since, limit))
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

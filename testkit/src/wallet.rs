@@ -107,6 +107,7 @@ impl TestWallet {
             if !lost {
                 inner.mempool.splice(0..0, undone);
             }
+            inner.evict_orphans();
         });
     }
 
@@ -136,6 +137,7 @@ impl TestWallet {
             let bytes = serialize(&inputs[..1], &[(vec![0x6a], 1)], u32::MAX - inner.made);
             inner.mempool.retain(|known| !known.inputs.contains(&inputs[0]));
             inner.blocks.push(vec![read(&bytes)]);
+            inner.evict_orphans();
         });
     }
 
@@ -151,6 +153,7 @@ impl TestWallet {
             };
             inner.mempool.retain(|known| !taken(known));
             inner.blocks.push(vec![transaction]);
+            inner.evict_orphans();
         });
     }
 

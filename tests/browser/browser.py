@@ -73,6 +73,19 @@ class Browser:
             assert time.monotonic() < end, f"not within {secs} s: {what}\n{self.text()[:3000]}"
             time.sleep(0.05)
 
+    def click(self, selector, words=None):
+        """Clicks on what has this selector, and these words if any. What moves is looked for again."""
+
+        def is_clicked():
+            for one in self.all(selector):
+                if words is None or one.text == words:
+                    self.run("arguments[0].scrollIntoView({ block: 'center' })", one)
+                    one.click()
+                    return True
+            return False
+
+        self.wait(f"{words or selector} to click on", is_clicked)
+
     def press(self, key):
         """A key, for whatever has the focus."""
         ActionChains(self.driver).send_keys(key).perform()

@@ -25,9 +25,7 @@ def log_in(browser, token):
 
 
 def press(browser, words):
-    button = next(one for one in browser.all("main button, dialog button") if one.text == words)
-    browser.run("arguments[0].scrollIntoView({ block: 'center' })", button)
-    button.click()
+    browser.click("main button, dialog button", words)
 
 
 def agree(browser):
@@ -99,7 +97,7 @@ def test_it_lists_whom_it_would_pay_before_it_pays(pool, page):
         assert {hotkey for hotkey, _ in shown} <= set(now)
         assert all(amount <= now[hotkey] for hotkey, amount in shown)
         page.screenshot("operator-pay-light")
-        next(one for one in page.all("dialog button") if one.text == "Cancel").click()
+        page.click("dialog button", "Cancel")
         assert not page.all("dialog[open]")
     finally:
         pool.must_control("paymaster", "resume")

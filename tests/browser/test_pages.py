@@ -1,5 +1,6 @@
 """Every page in a real browser, with live data from a pool under load."""
 
+import csv
 import json
 from decimal import Decimal
 
@@ -264,19 +265,30 @@ def test_older_rows_come_on_demand(pool, browser):
     browser.open(pool.url + "/")
     before = [row["id"] for row in browser.rows("last-blocks")]
     assert len(before) == 10
-    next(one for one in browser.all("#last-blocks button") if one.text == "Show older ones").click()
+    browser.click("#last-blocks button", "Show older ones")
     browser.wait("older blocks", lambda: len(browser.rows("last-blocks")) > 10)
     ids = [row["id"] for row in browser.rows("last-blocks")]
     assert len(ids) == len(set(ids))
+
+
+def test_a_list_is_saved_as_csv(pool, browser, tmp_path):
+    slow = pool.hotkeys["slow"]
+    browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.open(f"{pool.url}/miners/{slow}")
+    browser.click("#credits button.csv")
+    path = browser.wait("the file", lambda: next(tmp_path.glob("*.csv"), None))
+    with path.open(newline="") as file:
+        saved = {(int(row["round_id"]), row["units"], int(row["amount_sats"])) for row in csv.DictReader(file)}
+    told = {(one["round_id"], one["units"], one["amount_sats"]) for one in pool.get(f"/v1/miners/{slow}/credits?limit=100").json["credits"]}
+    assert len(saved) >= 2
+    assert len(saved - told) <= max(0, len(saved) - 100) and len(saved & told) >= min(len(saved), 90)
 
 
 def test_a_qr_code_and_lines_to_copy_show_how_to_connect(pool, browser):
     browser.open(pool.url + "/")
     port = str(pool.address[1])
     assert any(port in line.text for line in browser.all("#connect code"))
-    button = next(one for one in browser.all("#connect button") if one.text == "QR code")
-    browser.run("arguments[0].scrollIntoView()", button)
-    button.click()
+    browser.click("#connect button", "QR code")
     size = browser.wait("a QR code", lambda: browser.run("return document.querySelector('#connect canvas')?.width"))
     assert size >= 21 + 8
 

@@ -281,7 +281,8 @@ def test_help_and_version_are_told(tmp_path):
     version, commit = re.fullmatch(r"dwarves (\S+) \((\S+)\)\n", run("--version", cwd=tmp_path).stdout).groups()
     assert f'\nversion = "{version}"\n' in (ROOT / "Cargo.toml").read_text()
     assert commit == "unknown" or "DWARVES_COMMIT" in os.environ or re.fullmatch("[0-9a-f]{12}", commit), commit
-    for command in ("serve", "mine", "hotkey", "admin", "check", "demo", "config", "backup", "restore", "completions", "man"):
+    for command in ("serve", "mine", "hotkey", "admin", "check", "demo", "config", "backup", "restore", "completions", "man",
+                    "status", "miners", "workers", "payouts", "export"):
         assert run(command, "--help", cwd=tmp_path).returncode == 0
     assert run("dance", cwd=tmp_path).returncode == 2
 
@@ -319,7 +320,10 @@ def test_settings_are_printed_with_where_they_come_from_and_without_passwords(tm
 
 
 def test_shells_and_man_know_every_command(tmp_path):
-    commands = ("serve", "mine", "hotkey", "admin", "check", "demo", "config", "backup", "restore", "completions", "man")
+    commands = (
+        "serve", "mine", "hotkey", "admin", "check", "demo", "config", "backup", "restore", "completions", "man", "status",
+        "miners", "workers", "payouts", "export",
+    )
     for shell, name in [("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")]:
         done = run("completions", shell, cwd=tmp_path)
         assert done.returncode == 0 and all(command in done.stdout for command in commands), done

@@ -51,7 +51,7 @@ def test_every_line_of_the_json_log_is_an_object_that_says_what_it_belongs_to(mo
         return found
 
     # What is said through `log` alone is there, too.
-    assert said("ready for miners on http://", target="dwarves::wiring", level="INFO")
+    assert said("ready for miners on http://", target="dwarves::wiring::listen_file", level="INFO")
     # A share, by its name, from its proof to its row.
     for text in ("share is proven", "share is stored and counts"):
         (line,) = said(text, share=share_id)

@@ -117,7 +117,7 @@ def promtool(*arguments, given=None):
     """Debian's promtool, which must find nothing wrong."""
     tool = shutil.which("promtool")
     assert tool, "promtool is missing: apt-get install prometheus"
-    done = subprocess.run([tool, *map(str, arguments)], input=given, capture_output=True, timeout=60, check=False)
+    done = subprocess.run([tool, *map(str, arguments)], input=given, capture_output=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
     return done.stdout.decode() + done.stderr.decode()
 

@@ -89,8 +89,9 @@ def test_a_miner_has_exactly_the_documented_fields(pool, uri):
     miner.accepted("rig-1")
     miner.accepted("rig-2")
     status = miner.status()
-    # Beyond what is promised there is the miner's record: the blocks that it found and those to be expected.
-    assert set(status) == MINER_FIELDS | {"blocks"}
+    # Beyond what is promised there are the miner's record (the blocks that it found and those to be expected), hashrates
+    # from the ledger, its place in the window and its next payout.
+    assert set(status) == MINER_FIELDS | {"blocks", "hashrates", "next_payout", "window"}
     assert status["hotkey"] == miner.hotkey
     assert is_instant(status["registered_at"])
     assert set(status["shares"]) == {"accepted", "rejected"}

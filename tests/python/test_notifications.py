@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import socketserver
 import threading
 import time
 
@@ -64,6 +65,63 @@ class Receiver:
     def told(self, kind):
         bodies = [json.loads(body) for _, _, body in self.got]
         return [body for body in bodies if body["type"] == kind]
+
+
+class MailServer:
+    """An SMTP server that keeps what it gets, written from RFC 5321; it refuses the first `refused` mails for now."""
+
+    def __init__(self, refused=0):
+        self.mails = []
+        self.tries = 0
+        server = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                self.wfile.write(b"220 mail.test\r\n")
+                while line := self.rfile.readline():
+                    verb = line[:4].upper()
+                    if verb == b"DATA":
+                        self.wfile.write(b"354 go on\r\n")
+                        text = b"".join(iter(self.rfile.readline, b".\r\n"))
+                        server.tries += 1
+                        if server.tries <= refused:
+                            self.wfile.write(b"451 later\r\n")
+                            continue
+                        server.mails.append(text.decode())
+                    elif verb == b"QUIT":
+                        self.wfile.write(b"221 bye\r\n")
+                        return
+                    self.wfile.write(b"250 ok\r\n")
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = "smtp://127.0.0.1:%d" % self.server.server_address[1]
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_mail_is_sent_again_until_the_server_takes_it(tmp_path):
+    with MailServer(refused=1) as post:
+        config = tmp_path / "config.toml"
+        config.write_text(
+            f'[[notifications.channels]]\nname = "post"\nkind = "mail"\nurl = "{post.url}"\n'
+            'from = "Pool <pool@example.org>"\nto = ["me@example.org", "you@example.org"]\nevents = ["block_found"]\n'
+        )
+        with Pool(data_dir=tmp_path / "data", config=config) as pool:
+            block = pool.miner("//Mail").block()
+            eventually("the mail is there", lambda: post.mails, 20)
+            (mail,) = post.mails
+            assert post.tries == 2
+            head, text = mail.split("\r\n\r\n", 1)
+            assert "Subject: [pool] Block found" in head and "From: Pool <pool@example.org>" in head
+            assert "me@example.org" in head and "you@example.org" in head
+            assert block in text.replace("=\r\n", "")
 
 
 def verified(headers, body):
@@ -165,7 +223,10 @@ def test_one_receiver_that_hangs_keeps_no_other_waiting(tmp_path):
     ("channel", "complaint"),
     [
         ('kind = "pigeon"\nurl = "https://x"', "webhook"),
-        ('kind = "webhook"\nurl = "https://x"', "needs secret_file"),
+        ('kind = "webhook"\nurl = "https://x"', "secret_file is missing"),
+        ('kind = "mail"\nurl = "https://x"', "smtps://"),
+        ('kind = "mail"\nurl = "smtps://x"', "from and to"),
+        ('kind = "mail"\nurl = "smtps://x"\nfrom = "a@b"\nto = ["c"]', '"c"'),
         ('kind = "ntfy"\nurl = "ftp://x"', "https://"),
         ('kind = "ntfy"\nurl = "https://x"\nevents = ["rain"]', "rain"),
         ('kind = "webhook"\nurl = "https://x"\nsecret_file = "/none/such"', "secret_file /none/such"),

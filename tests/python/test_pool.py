@@ -253,9 +253,19 @@ def test_routes_that_take_no_query_refuse_one(pool, uri):
 DOCUMENTED = {
     ("post", "/v1/miners"), ("post", "/v1/sessions"), ("get", "/v1/work"), ("post", "/v1/work"),
     ("get", "/v1/miners/{hotkey}"), ("get", "/v1/miners/{hotkey}/credits"), ("get", "/v1/miners/{hotkey}/payouts"),
+    ("get", "/v1/miners/{hotkey}/earnings"),
     ("get", "/v1/pool"), ("get", "/v1/blocks"), ("get", "/v1/rounds"), ("get", "/v1/rounds/{id}"),
     ("get", "/healthz"), ("get", "/readyz"), ("post", "/v1/admin/control"), ("get", "/v1/admin/audit"),
     ("get", "/v1/admin/withholding"), ("get", "/metrics"),
+    ("get", "/v1/pool/history"), ("get", "/v1/miners/{hotkey}/history"), ("get", "/v1/miners/{hotkey}/rounds/{id}"),
+    ("get", "/v1/events"), ("get", "/v1/chain"), ("get", "/v1/connect"), ("get", "/v1/blocks/{hash}"), ("get", "/v1/luck"),
+    ("get", "/v1/payouts"), ("get", "/v1/payouts/{txid}"), ("get", "/v1/shares/{sequence}"),
+    ("get", "/v1/admin/session"), ("post", "/v1/admin/session"), ("delete", "/v1/admin/session"), ("get", "/v1/admin/state"),
+}
+# Streams, changes of an operator's session and what needs a history of its own: their tests are elsewhere.
+ELSEWHERE = {
+    ("get", "/v1/events"), ("get", "/v1/miners/{hotkey}/rounds/{id}"), ("get", "/v1/payouts/{txid}"),
+    ("get", "/v1/admin/session"), ("post", "/v1/admin/session"), ("delete", "/v1/admin/session"), ("get", "/v1/admin/state"),
 }
 
 
@@ -308,6 +318,7 @@ def test_answers_match_the_openapi_document(own_pool, uri):
         ("get", "/v1/miners/{hotkey}"): pool.get(f"/v1/miners/{miner.hotkey}"),
         ("get", "/v1/miners/{hotkey}/credits"): pool.get(f"/v1/miners/{miner.hotkey}/credits"),
         ("get", "/v1/miners/{hotkey}/payouts"): pool.get(f"/v1/miners/{miner.hotkey}/payouts"),
+        ("get", "/v1/miners/{hotkey}/earnings"): pool.get(f"/v1/miners/{miner.hotkey}/earnings"),
         ("get", "/v1/work"): miner.fetch(),
         ("post", "/v1/work"): miner.submit(job.find()[0], {"job_id": "x", "nonce": 1}),
         ("post", "/v1/miners"): miner.register(),
@@ -318,8 +329,16 @@ def test_answers_match_the_openapi_document(own_pool, uri):
         ("get", "/v1/admin/audit"): pool.get("/v1/admin/audit", admin),
         ("get", "/v1/admin/withholding"): pool.get("/v1/admin/withholding", admin),
         ("get", "/metrics"): pool.get("/metrics"),
+        ("get", "/v1/pool/history"): pool.get("/v1/pool/history?resolution=minute"),
+        ("get", "/v1/miners/{hotkey}/history"): pool.get(f"/v1/miners/{miner.hotkey}/history?worker=rig-1"),
+        ("get", "/v1/chain"): pool.get("/v1/chain"),
+        ("get", "/v1/connect"): pool.get("/v1/connect"),
+        ("get", "/v1/blocks/{hash}"): pool.get(f"/v1/blocks/{pool.get('/v1/blocks').json['blocks'][0]['hash']}"),
+        ("get", "/v1/luck"): pool.get("/v1/luck"),
+        ("get", "/v1/payouts"): pool.get("/v1/payouts"),
+        ("get", "/v1/shares/{sequence}"): pool.get("/v1/shares/1"),
     }
-    assert set(answers) == DOCUMENTED
+    assert set(answers) == DOCUMENTED - ELSEWHERE
     refusals = {
         ("get", "/v1/rounds/{id}"): pool.get("/v1/rounds/0"),
         ("post", "/v1/work"): miner.request("POST", "/v1/work", "{}"),

@@ -38,9 +38,9 @@ use crate::paymaster::messages::{ReadPayouts, ReadWaiting};
 use crate::pool_manager::is_paused;
 use crate::pool_manager::messages::{Deliver, ReadPool, Stop};
 use crate::pool_manager::settings::{self, Configured, Effective};
-use crate::reward_distributor::Terms;
 use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
+use crate::reward_distributor::{HistoryKept, Terms};
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::ReadWork;
 use dwarves_ports::chain::SharedChain;
@@ -118,6 +118,8 @@ pub struct RewardSettings {
     pub run_interval: Span,
     /// How long shares are kept once every window has passed them; `None`: for ever.
     pub retention: Option<Span>,
+    /// How long history is kept; `None`: for ever.
+    pub history: Option<HistoryKept>,
     /// Missed rounds that are closed in a minute at most.
     pub missed_per_minute: u32,
 }

@@ -200,6 +200,7 @@ pub(super) fn start(
         last_round: stored.last_round,
         paused: rounds_paused,
         retention: rewards.retention,
+        history: rewards.history,
         missed_per_minute: rewards.missed_per_minute,
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));

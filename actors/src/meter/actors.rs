@@ -1,6 +1,6 @@
 //! Of each kind of actor, how many questions wait, and how long each keeps its thread.
 //!
-//! A question carries a [`Waiting`] from the moment at which it is sent; it is dropped with what the handler leaves of the
+//! A question carries a `Waiting` from the moment at which it is sent; it is dropped with what the handler leaves of the
 //! question, at the handler's end. Handlers of a thread run one after the other, so one began when it was sent or when the
 //! handler before it ended, whichever was later. News, which have no answer, are not counted, but for those that a full
 //! mailbox did not take.

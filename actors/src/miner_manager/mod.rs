@@ -202,12 +202,17 @@ impl MinerManager {
         }
         let through = self.memory.last_sequence;
         let clock = &self.parts.clock;
+        let at = clock.date();
         let of_part = |part: &[(WorkerId, Counters)]| {
             let counters = part
                 .iter()
                 .map(|(id, counters)| (*id, row_of(counters, clock)))
                 .collect();
-            Write::SaveCounters { through, counters }
+            Write::SaveCounters {
+                at,
+                through,
+                counters,
+            }
         };
         let writes = changed.chunks(COUNTERS_PER_WRITE).map(of_part).collect();
         self.commit(writes, ctx, move |this, result, _| {

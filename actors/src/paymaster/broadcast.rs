@@ -1,7 +1,9 @@
 //! Payouts that are signed: what became of each, sending it as often as needed, and whoever spends its inputs.
 
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Act, Payout, PayoutState, Rival, Transition, next_act, rival_act};
+use dwarves_domain::payouts::{
+    Act, OutPoint, Payout, PayoutState, Rival, Signed, Transition, Txid, next_act, rival_act,
+};
 
 use super::deadline::patiently;
 use super::errand::Ended;
@@ -89,7 +91,7 @@ impl Machine {
         let Some(signed) = &payout.signed else {
             return Ok(false);
         };
-        let rival = match patiently(self.wallet.rival(signed.txid, signed.inputs.clone())).await {
+        let rival = match self.find_rival(signed).await? {
             Ok(rival) => rival,
             Err(error) => return self.note(&error, payout.id).map(|()| false),
         };
@@ -108,5 +110,40 @@ impl Machine {
                 Ok(false)
             }
         }
+    }
+
+    /// Who spent the inputs of a payout's transaction, or those of a returned payout whose change it spends: it can be
+    /// in no chain without that one.
+    async fn find_rival(&self, signed: &Signed) -> Result<Result<Rival, WalletError>, Ended> {
+        let (returned, inputs) = self.with_returned(signed).await?;
+        let rival = patiently(self.wallet.rival(signed.txid, inputs)).await;
+        Ok(match rival {
+            // It is in the chain again, which the next look at it will learn.
+            Ok(Rival::Spent { by, .. }) if returned.contains(&by) => {
+                patiently(self.wallet.rival(signed.txid, signed.inputs.clone())).await
+            }
+            rival => rival,
+        })
+    }
+
+    /// The transactions of returned payouts on whose change this one stands, and the inputs of all of them with its own.
+    async fn with_returned(&self, signed: &Signed) -> Result<(Vec<Txid>, Vec<OutPoint>), Ended> {
+        let mut returned = Vec::new();
+        let mut inputs = signed.inputs.clone();
+        let mut at = 0;
+        while let Some(txid) = inputs.get(at).map(|input| input.txid) {
+            at += 1;
+            if returned.contains(&txid) {
+                continue;
+            }
+            let parent = self.store.payout_of(txid).await;
+            let parent = parent.map_err(|error| self.store_failed(&error))?;
+            let parent = parent.filter(|parent| parent.state == PayoutState::Returned);
+            if let Some(parent) = parent.and_then(|parent| parent.signed) {
+                returned.push(txid);
+                inputs.extend(parent.inputs);
+            }
+        }
+        Ok((returned, inputs))
     }
 }

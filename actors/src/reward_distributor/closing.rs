@@ -136,6 +136,11 @@ impl RewardDistributor {
             through,
         }];
         writes.extend(gathered.prunable.map(|through| Write::PruneShares { through }));
+        writes.extend(self.parts.history.map(|kept| Write::PruneHistory {
+            minutes: closed_at.minus(kept.minutes),
+            hours: closed_at.minus(kept.hours),
+            days: closed_at.minus(kept.days),
+        }));
         InFlight {
             round,
             through,

@@ -81,8 +81,21 @@ pub struct RewardDistributorParts {
     pub paused: bool,
     /// How long shares are kept once every window has passed them. `None`: for ever.
     pub retention: Option<Span>,
+    /// How long history is kept. `None`: for ever.
+    pub history: Option<HistoryKept>,
     /// Missed rounds that are closed in a minute at most.
     pub missed_per_minute: u32,
+}
+
+/// How long history is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryKept {
+    /// What was mined in each minute.
+    pub minutes: Span,
+    /// In each hour.
+    pub hours: Span,
+    /// On each day.
+    pub days: Span,
 }
 
 /// Why a round is closed.

@@ -119,6 +119,7 @@ pub fn pool_settings() -> PoolSettings {
             terms: terms(),
             run_interval: Span::from_secs(10),
             retention: None,
+            history: None,
             missed_per_minute: 1_000,
         },
         blocks: BlockSettings {

@@ -10,11 +10,15 @@
 //! | [`miners`] | a miner, and what an operator looks at |
 //! | [`credits`] | what a miner was credited and paid |
 //! | [`work`] | work, shares and their verdicts |
+//! | [`rates`] | hashrates |
+//! | [`history`] | what was mined when |
 //! | [`pool`] | the pool and whether it is ready |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`events`] | what is told as it happens |
 //! | [`books`] | blocks, rounds and the audit trail |
+//! | [`earnings`] | what a miner earns, and when it is paid |
 //! | [`example`] | why a miner got an amount, step by step |
+//! | [`csv`] | rows as CSV |
 //! | [`details`] | one block, one payout, one share; luck |
 //! | [`operator`] | the pool as its operator sees it |
 //! | [`problem`] | refusals (RFC 9457) |
@@ -31,22 +35,31 @@ pub mod chain;
 pub mod code;
 pub mod control;
 pub mod credits;
+pub mod csv;
 pub mod details;
+pub mod earnings;
 pub mod events;
 pub mod example;
+pub mod history;
 pub mod miners;
 pub mod named;
 pub mod object;
 pub mod operator;
 pub mod pool;
 pub mod problem;
+pub mod rates;
 pub mod registration;
 pub mod scalars;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod work;
+mod worked_steps;
 
 #[cfg(test)]
 mod example_tests;
+#[cfg(test)]
+mod reckoner;
+#[cfg(test)]
+mod strategies;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,9 @@ use dwarves_domain::statistics::{Record, power};
 use dwarves_ports::store::MinerBalances;
 use serde::{Deserialize, Serialize};
 
+use crate::earnings::{NextPayout, WindowPlace};
 use crate::named::WhyHeldName;
+use crate::rates::WindowHashrate;
 use crate::scalars::{Instant, Ss58};
 
 /// Shares since the miner's (or the pool's) beginning.
@@ -215,6 +217,9 @@ pub struct MinerStatus {
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
+    /// The same over the last 10 minutes, hour and day, from the ledger: right at once after a restart.
+    #[serde(default)]
+    pub hashrates: Vec<WindowHashrate>,
     /// Its shares, accepted and refused.
     pub shares: ShareCounts,
     /// Its work in the reward window.
@@ -227,6 +232,12 @@ pub struct MinerStatus {
     /// Why a balance that is due, or the rest of one, waits, as of the last plan; absent if none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payout_held: Option<PayoutHeld>,
+    /// Its place in the reward window, for schemes that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowPlace>,
+    /// When it is paid next, as far as can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_payout: Option<NextPayout>,
     /// Its balances in sats.
     pub balance_sats: Balances,
     /// Its named workers and `default`.

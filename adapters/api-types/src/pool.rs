@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::miners::ShareCounts;
 use crate::named::{AlgorithmName, SchemeName};
+use crate::rates::WindowHashrate;
 use crate::scalars::{Instant, Ss58};
 
 /// What the pool is, and how it is doing.
@@ -39,6 +40,9 @@ pub struct Pool {
     pub hashrate: f64,
     /// One standard deviation of it by chance alone, as a part of it; null before the first share.
     pub hashrate_error: Option<f64>,
+    /// The same over the last 10 minutes, hour and day, from the ledger: right at once after a restart.
+    #[serde(default)]
+    pub hashrates: Vec<WindowHashrate>,
     /// Whether new miners are taken.
     pub registration_open: bool,
     /// How rewards are split.

@@ -3,10 +3,9 @@
 use std::fmt::Debug;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{HeaderHash, WorkerName};
-use dwarves_domain::target::Target;
+use dwarves_domain::ids::WorkerName;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::work::{Algorithm, Header, JobId};
+use dwarves_domain::work::Algorithm;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -18,16 +17,21 @@ use crate::books::{Audit, AuditEntry, Block, Blocks, Round, RoundCredit, RoundDe
 use crate::code::Code;
 use crate::control::ControlBody;
 use crate::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPayouts};
+use crate::history::{History, HistoryMark, HistoryPoint};
 use crate::miners::{
     Balances, BlockRecord, MinerStatus, PayoutHeld, Performance, RejectedCounts, ShareCounts, Withholding,
     WithholdingRecord, WorkerStatus,
 };
-use crate::named::{Listed, Named};
+use crate::named::Listed;
 use crate::object::Object;
 use crate::pool::{Alive, Pool, Ready};
 use crate::problem::ProblemBody;
+use crate::rates::WindowHashrate;
 use crate::registration::{OpenSessionBody, OpenedSession, RegisterBody, Registration};
-use crate::scalars::{Hash, Instant, JobName, Reason, Ss58, Word, Worker};
+use crate::scalars::{Instant, JobName, Reason, Ss58, Word, Worker};
+use crate::strategies::{
+    hash, header, hotkey, instant, job_id, list, maybe_text, named, number, target, text,
+};
 use crate::work::{ShareBody, ShareResult, SubmitAnswer, SubmitBody, Work};
 
 /// Writes `value` and reads it again, from text as the pool does and from a tree as the miner does.
@@ -50,55 +54,6 @@ fn survives_and_grows<T: Serialize + DeserializeOwned + PartialEq + Debug>(
     Ok(())
 }
 
-fn text() -> impl Strategy<Value = String> {
-    "\\PC{0,12}"
-}
-
-fn maybe_text() -> impl Strategy<Value = Option<String>> {
-    option::of(text())
-}
-
-/// Of few digits: serde_json may read the last bit of a long fraction wrong. What counts is whole numbers.
-fn number() -> impl Strategy<Value = f64> {
-    (0..1u64 << 30).prop_map(|sixteenths| sixteenths as f64 / 16.0)
-}
-
-/// In the years that RFC 3339 can write.
-fn instant() -> impl Strategy<Value = Instant> {
-    (-62_167_219_200_000_i64..253_402_300_800_000).prop_map(|millis| Instant(Timestamp::from_millis(millis)))
-}
-
-fn hash() -> impl Strategy<Value = Hash> {
-    any::<[u8; 32]>().prop_map(|bytes| Hash(HeaderHash::from_bytes(bytes)))
-}
-
-fn hotkey() -> impl Strategy<Value = Ss58> {
-    any::<[u8; 32]>().prop_map(|bytes| Ss58(Hotkey::from_bytes(bytes)))
-}
-
-/// A word of the list, or one that is not in it.
-fn named<T: Listed + Debug>() -> impl Strategy<Value = Named<T>> {
-    let other = Just(Named::Other("new_in_a_later_pool".to_owned()));
-    prop_oneof![4 => select(T::ALL).prop_map(Named::Known), 1 => other]
-}
-
-fn job_id() -> impl Strategy<Value = JobId> {
-    "[0-9a-f]{56}".prop_map(|digits| digits.parse().unwrap())
-}
-
-fn target() -> impl Strategy<Value = Target> {
-    any::<[u8; 32]>().prop_filter_map("no target is zero", |bytes| Target::from_be_bytes(bytes).ok())
-}
-
-fn header() -> impl Strategy<Value = Header> {
-    proptest::collection::vec(any::<u8>(), Header::LEN)
-        .prop_map(|bytes| Header::from_bytes(bytes.try_into().unwrap()))
-}
-
-fn list<T: Debug>(one: impl Strategy<Value = T>) -> impl Strategy<Value = Vec<T>> {
-    proptest::collection::vec(one, 0..3)
-}
-
 fn share_counts() -> impl Strategy<Value = ShareCounts> {
     (any::<u64>(), any::<[u64; 6]>()).prop_map(|(accepted, rejected)| ShareCounts {
         accepted,
@@ -107,10 +62,42 @@ fn share_counts() -> impl Strategy<Value = ShareCounts> {
 }
 
 prop_compose! {
+    fn window_hashrate()(window_secs in any::<u64>(), hashrate in number(), error in option::of(number())) -> WindowHashrate {
+        WindowHashrate { window_secs, hashrate, error }
+    }
+}
+
+prop_compose! {
+    fn point()(
+        (at, units, accepted, rejected) in (instant(), text(), any::<u64>(), any::<[u64; 6]>()),
+        (hashrate, error, difficulty) in (number(), option::of(number()), option::of(number())),
+        (miners, workers, is_open) in (any::<Option<u64>>(), any::<Option<u64>>(), any::<bool>()),
+    ) -> HistoryPoint {
+        HistoryPoint {
+            at, units, accepted, rejected: rejected.into(), hashrate, error, difficulty, miners, workers, is_open,
+        }
+    }
+}
+
+prop_compose! {
+    fn history()(
+        (resolution, step_secs, from, to) in (text(), any::<u64>(), instant(), instant()),
+        points in list(point()),
+        marks in list((instant(), text(), text(), option::of(instant()), option::of(number()))),
+    ) -> History {
+        let marks = marks.into_iter().map(|(at, kind, detail, until, to)| HistoryMark {
+            at, kind: kind.into(), detail, until, from: None, to,
+        });
+        History { resolution: resolution.into(), step_secs, from, to, points, marks: marks.collect() }
+    }
+}
+
+prop_compose! {
     fn pool()(
         (name, hotkey, chain, algorithm, state) in (text(), hotkey(), text(), named(), text()),
         (height, network_difficulty, miners, workers, workers_active, hashrate, hashrate_error) in
             (any::<Option<u32>>(), option::of(number()), any::<u64>(), any::<u64>(), any::<u64>(), number(), option::of(number())),
+        hashrates in list(window_hashrate()),
         (registration_open, scheme, fee_bps, run_interval_secs, next_round_at) in
             (any::<bool>(), named(), any::<u16>(), any::<u64>(), instant()),
         (luck, luck_error, luck_percentile, round_effort, shares, ledger_sum_sats) in
@@ -118,7 +105,7 @@ prop_compose! {
     ) -> Pool {
         Pool {
             name, hotkey, chain, algorithm, state: state.into(), height, network_difficulty, miners, workers,
-            workers_active, hashrate, hashrate_error, registration_open, scheme, fee_bps, run_interval_secs,
+            workers_active, hashrate, hashrate_error, hashrates, registration_open, scheme, fee_bps, run_interval_secs,
             next_round_at, luck, luck_error, luck_percentile, round_effort, shares,
             ledger_sum_sats: ledger_sum_sats.into(),
         }
@@ -138,6 +125,7 @@ prop_compose! {
     fn miner()(
         (hotkey, registered_at, payout_address, hashrate, shares) in
             (hotkey(), instant(), maybe_text(), number(), share_counts()),
+        hashrates in list(window_hashrate()),
         (units, window_units, found, expected) in (text(), text(), any::<u64>(), number()),
         payout_threshold_sats in any::<Option<u64>>(),
         payout_held in option::of((named(), any::<u64>(), text())),
@@ -145,13 +133,15 @@ prop_compose! {
         workers in list(worker()),
     ) -> MinerStatus {
         MinerStatus {
-            hotkey, registered_at, payout_address, hashrate, shares,
+            hotkey, registered_at, payout_address, hashrate, hashrates, shares,
             performance: Performance { units, window_units },
             blocks: BlockRecord { found, expected },
             payout_threshold_sats,
             payout_held: payout_held.map(|(reason, amount_sats, detail)| PayoutHeld {
                 reason, amount_sats, detail: detail.into(),
             }),
+            window: None,
+            next_payout: None,
             balance_sats: Balances { immature, payable, in_flight, paid },
             workers,
         }

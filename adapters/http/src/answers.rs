@@ -7,6 +7,7 @@ use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
 use dwarves_api_types::miners::{
     BlockRecord, MinerStatus, PayoutHeld, Performance, ShareCounts, WorkerStatus,
 };
+use dwarves_api_types::rates::WindowHashrate;
 use dwarves_api_types::scalars::{Hash, Instant, Ss58};
 use dwarves_api_types::work::ShareResult;
 use dwarves_domain::payouts::Waiting;
@@ -20,6 +21,7 @@ use crate::problem::BLOCK_SUBMITTED;
 /// A miner as the miner manager and the ledger know it.
 pub fn miner_status(
     view: MinerView,
+    hashrates: Vec<WindowHashrate>,
     balances: MinerBalances,
     threshold: Option<Amount>,
     waiting: Option<Waiting>,
@@ -29,6 +31,7 @@ pub fn miner_status(
         registered_at: Instant(view.registered_at),
         payout_address: view.payout_address,
         hashrate: view.hashrate,
+        hashrates,
         shares: ShareCounts {
             accepted: view.accepted,
             rejected: view.rejected.into(),
@@ -43,6 +46,8 @@ pub fn miner_status(
         },
         payout_threshold_sats: threshold.map(Amount::sats),
         payout_held: waiting.map(PayoutHeld::from),
+        window: None,
+        next_payout: None,
         balance_sats: balances.into(),
         workers: view.workers.into_iter().map(worker_status).collect(),
     }

@@ -19,6 +19,7 @@
 //! | [`bodies`] | room for bodies that are on their way |
 //! | `requests` | requests on their way |
 //! | [`body`] | bodies, read within limits and parsed strictly |
+//! | [`csv`](mod@csv) | lists as CSV |
 //! | [`query`] | query parameters, known by name |
 //! | [`events`] | what happens, told as it happens |
 //! | [`json_rpc`] | `getblocktemplate` and `getwork`, for miners that know nothing else |
@@ -26,6 +27,7 @@
 //! | `listening` | what a worker hears, and asks, for its event streams |
 //! | [`problem`] | refusals and their codes |
 //! | [`transactions`] | the transactions of a template as JSON-RPC shows them |
+//! | [`rates`] | hashrates over the last minutes, hour and day |
 //! | [`remedies`] | what hinders the pool, by name, and what to do |
 //! | `resource` | a path and the methods that it takes |
 //! | [`openapi`] | what the document of all routes says of all of them |
@@ -38,6 +40,7 @@ pub mod bodies;
 pub mod body;
 pub mod client;
 pub mod connections;
+pub mod csv;
 mod date_header;
 pub mod deps;
 pub mod events;
@@ -48,6 +51,7 @@ pub mod openapi;
 pub mod operator;
 pub mod problem;
 pub mod query;
+pub mod rates;
 pub mod remedies;
 mod requests;
 mod resource;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use dwarves_actors::ask::{AskError, Port, Request};
+use dwarves_api_types::rates::WindowHashrate;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
 
@@ -26,6 +27,8 @@ pub struct HttpState {
     worker: WorkerPorts,
     /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
+    /// The pool's hashrates and when they were read.
+    hashrates: RefCell<Option<(Timestamp, Vec<WindowHashrate>)>>,
     transactions: TransactionsCache,
     bodies: Bodies,
     date: DateHeader,
@@ -47,6 +50,7 @@ impl HttpState {
             deps,
             worker,
             totals: RefCell::new(None),
+            hashrates: RefCell::new(None),
             transactions: TransactionsCache::default(),
             date: DateHeader::default(),
             difficulties: ShownDifficulties::default(),
@@ -139,6 +143,20 @@ impl HttpState {
         let totals = self.read(|store| store.totals()).await?;
         *self.totals.borrow_mut() = Some((now, totals.clone()));
         Ok(totals)
+    }
+
+    /// The pool's hashrates, if they were noted within the last half second.
+    pub fn known_hashrates(&self) -> Option<Vec<WindowHashrate>> {
+        let now = self.deps.clock.now();
+        let hashrates = self.hashrates.borrow();
+        let (at, hashrates) = hashrates.as_ref()?;
+        (now.since(*at) < TOTALS_AGE_MAX && now >= *at).then(|| hashrates.clone())
+    }
+
+    /// Notes the pool's hashrates as of now.
+    pub fn note_hashrates(&self, hashrates: &[WindowHashrate]) {
+        let now = self.deps.clock.now();
+        *self.hashrates.borrow_mut() = Some((now, hashrates.to_vec()));
     }
 
     /// Reads from the store.

@@ -1,5 +1,6 @@
 //! What the threads of a run tell the caller's thread.
 
+use super::progress::Money;
 use super::transport::ApiError;
 
 /// Why a run ended before it was told to.
@@ -28,7 +29,7 @@ pub(super) enum Event {
     },
     /// The pool answers again.
     Reached,
-    Earned(u64),
+    Money(Money),
     Trouble(String),
     ClockIsOff(String),
     Fatal(MinerError),

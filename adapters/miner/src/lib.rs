@@ -28,7 +28,7 @@ mod submitter;
 pub mod transport;
 
 pub use events::MinerError;
-pub use progress::Progress;
+pub use progress::{Money, Progress};
 pub use run::{MinerOptions, run};
 
 #[cfg(any(test, feature = "testing"))]

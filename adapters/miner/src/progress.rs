@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use dwarves_api_types::miners::{Balances, MinerStatus};
+
 /// Over how long the hash rate is averaged.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
@@ -32,12 +34,30 @@ pub struct Progress {
     pub height: Option<u32>,
     /// The difficulty of a share of the present job.
     pub share_difficulty: Option<f64>,
-    /// What the pool shows as earned (immature, payable, being paid and paid), in sats.
-    pub earned_sats: Option<u64>,
+    /// What the pool shows of the miner's money, once it has.
+    pub money: Option<Money>,
     /// What hinders the run now, in words.
     pub trouble: Option<String>,
     /// That this computer's clock, or the pool's, is wrong, in words. It hinders nothing.
     pub clock: Option<String>,
+}
+
+/// What the pool shows of the miner's money.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Money {
+    /// Its balances.
+    pub balances: Balances,
+    /// Whether the pool knows where to pay it.
+    pub has_address: bool,
+}
+
+impl From<&MinerStatus> for Money {
+    fn from(status: &MinerStatus) -> Self {
+        Self {
+            balances: status.balance_sats.clone(),
+            has_address: status.payout_address.is_some(),
+        }
+    }
 }
 
 impl Progress {

@@ -21,7 +21,7 @@ use super::backoff::sleep_unless;
 use super::events::{Event, MinerError};
 use super::fetcher::Fetcher;
 use super::hashing_thread::{Digger, Found};
-use super::progress::{Progress, RateMeter};
+use super::progress::{Money, Progress, RateMeter};
 use super::submitter::Submitter;
 use dwarves_keys::HotkeyFile;
 use dwarves_system::clock::Stopwatch;
@@ -102,7 +102,7 @@ pub fn run(
     if watch.progress.trouble.is_none()
         && let Ok(status) = client.status()
     {
-        watch.progress.earned_sats = Some(status.balance_sats.earned());
+        watch.progress.money = Some(Money::from(&status));
     }
     outcome?;
     watch.tell();
@@ -178,7 +178,7 @@ fn start(
 fn watch_balance(client: &PoolClient, events: &SyncSender<Event>, halt: &AtomicBool) {
     while sleep_unless(halt, STATUS_EVERY) {
         if let Ok(status) = client.status()
-            && events.send(Event::Earned(status.balance_sats.earned())).is_err()
+            && events.send(Event::Money(Money::from(&status))).is_err()
         {
             return;
         }
@@ -255,7 +255,7 @@ impl<S: FnMut(&Progress)> Watch<S> {
                 }
             }
             Event::Reached => progress.trouble = None,
-            Event::Earned(sats) => progress.earned_sats = Some(sats),
+            Event::Money(money) => progress.money = Some(money),
             Event::ClockIsOff(clock) => progress.clock = Some(clock),
             Event::Trouble(trouble) => progress.trouble = Some(trouble),
             Event::Fatal(error) => return Err(error),

@@ -87,6 +87,7 @@ pub fn pool() -> Pool {
         workers_active: 0,
         hashrate: 0.0,
         hashrate_error: None,
+        hashrates: Vec::new(),
         registration_open: true,
         scheme: rewards::Scheme::Pplns.into(),
         fee_bps: 0,

@@ -60,6 +60,7 @@ fn status() -> MinerStatus {
         registered_at: Instant(Timestamp::from_secs(0)),
         payout_address: None,
         hashrate: 1.5,
+        hashrates: Vec::new(),
         shares: ShareCounts {
             accepted: 0,
             rejected: RejectedCounts::default(),
@@ -74,6 +75,8 @@ fn status() -> MinerStatus {
         },
         payout_threshold_sats: None,
         payout_held: None,
+        window: None,
+        next_payout: None,
         balance_sats: Balances {
             immature: 1,
             payable: 2,
@@ -252,7 +255,7 @@ fn a_run_registers_mines_and_tells_what_it_earned() {
     assert_eq!(progress.rejected_total(), 0, "{progress:?}");
     assert_eq!(progress.blocks, progress.accepted);
     assert_eq!((progress.height, progress.jobs), (Some(7), 1));
-    assert_eq!(progress.earned_sats, Some(15));
+    assert_eq!(progress.money.unwrap().balances.earned(), 15);
     assert!(progress.hashes >= 4_096 && progress.hashrate > 0.0);
 }
 

@@ -96,13 +96,17 @@ pub struct Transport {
 pub type Headers<'a> = &'a [(&'a str, String)];
 
 impl Transport {
-    /// A transport to the pool at `url`, such as `http://127.0.0.1:8080`.
+    /// A transport to the pool at `url`, such as `http://127.0.0.1:8080`, or `127.0.0.1:8080` for the same.
     ///
     /// # Errors
     /// If `url` is not of that form.
     pub fn new(url: &str) -> Result<Self, ApiError> {
         let wrong = || ApiError::BadUrl(format!("{url:?} is not an address such as http://127.0.0.1:8080"));
-        let (scheme, rest) = url.trim().split_once("://").ok_or_else(wrong)?;
+        // As people say it: without a scheme it is plain HTTP, which is what a pool speaks by itself.
+        let (scheme, rest) = url.trim().split_once("://").unwrap_or(("http", url.trim()));
+        if rest.contains(char::is_whitespace) {
+            return Err(wrong());
+        }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         if !matches!(scheme, "http" | "https") || authority.is_empty() || path.contains(['?', '#']) {
             return Err(wrong());
@@ -242,6 +246,10 @@ mod tests {
             ("http://127.0.0.1:8080", "http://127.0.0.1:8080", "/v1/pool"),
             ("https://pool.example/", "https://pool.example", "/v1/pool"),
             ("http://host/a/b/", "http://host", "/a/b/v1/pool"),
+            ("host:8080", "http://host:8080", "/v1/pool"),
+            ("127.0.0.1:8080", "http://127.0.0.1:8080", "/v1/pool"),
+            ("[::1]:8080/", "http://[::1]:8080", "/v1/pool"),
+            (" pool.example/a ", "http://pool.example", "/a/v1/pool"),
         ] {
             let transport = Transport::new(url).unwrap();
             assert_eq!(
@@ -249,7 +257,16 @@ mod tests {
                 (origin, path)
             );
         }
-        for url in ["", "host:8080", "ftp://host", "http://", "http://host/?a"] {
+        for url in [
+            "",
+            " ",
+            "/",
+            "a b",
+            "ftp://host",
+            "http://",
+            "http://host/?a",
+            "://host",
+        ] {
             assert!(matches!(Transport::new(url), Err(ApiError::BadUrl(_))), "{url}");
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! | module | its one job |
 //! |---|---|
+//! | [`mail`] | mail, by SMTP |
 //! | `http` | one request to a receiver, and what its answer means |
 //! | [`webhook`] | signed webhooks, as Standard Webhooks has them |
 //! | [`ntfy`] | messages to ntfy |
@@ -15,9 +16,11 @@ use dwarves_ports::courier::{Courier, CourierError, CourierFuture, Message};
 use tokio::sync::oneshot;
 
 mod http;
+pub mod mail;
 pub mod ntfy;
 pub mod webhook;
 
+use mail::Mail;
 use ntfy::Ntfy;
 use webhook::Webhook;
 
@@ -31,6 +34,8 @@ pub enum Way {
     Webhook(Webhook),
     /// By ntfy.
     Ntfy(Ntfy),
+    /// By mail.
+    Mail(Box<Mail>),
 }
 
 impl Way {
@@ -38,6 +43,7 @@ impl Way {
         match self {
             Self::Webhook(webhook) => webhook.tell(message),
             Self::Ntfy(ntfy) => ntfy.tell(message),
+            Self::Mail(mail) => mail.tell(message),
         }
     }
 }

@@ -59,6 +59,14 @@ impl<'a, 's> Cells<'a, 's> {
         T::try_from(self.int(column)?).map_err(|_| self.bad(column, "an integer in its range"))
     }
 
+    /// A float.
+    pub(super) fn real(&self, column: impl RowIndex) -> Outcome<f64> {
+        match self.value(column)? {
+            ValueRef::Real(number) => Ok(number),
+            _ => Err(self.bad(column, "a float")),
+        }
+    }
+
     /// A count.
     pub(super) fn u64(&self, column: impl RowIndex) -> Outcome<u64> {
         self.int_as(column)

@@ -36,7 +36,7 @@ impl SqliteStore<Inline> {
     fn on(mut connection: Connection) -> Result<Self, OpenError> {
         open::prepare(&mut connection, SqliteOptions::default())?;
         let mut writer = Writer::new(connection)?;
-        prune(&mut writer);
+        do_chores(&mut writer);
         let writer = watch::Sender::new(SyncWrapper::new(Some(writer)));
         Ok(Self {
             mode: Inline { writer },
@@ -86,10 +86,10 @@ fn closed() -> StoreError {
     StoreError::new(StoreErrorKind::Unavailable, "the store is closed")
 }
 
-/// Prunes all that is to be pruned: there is no later in which a thread would have time for it.
-fn prune(writer: &mut Writer) {
-    while writer.is_pruning() {
-        writer.prune_piece();
+/// Does all that is to be done: there is no later in which a thread would have time for it.
+fn do_chores(writer: &mut Writer) {
+    while writer.has_chores() {
+        writer.do_chore();
     }
 }
 
@@ -119,7 +119,7 @@ impl Mode for Inline {
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
         self.answer(|writer| {
             let written = writer.commit(&writes);
-            prune(writer);
+            do_chores(writer);
             written
         })
     }

@@ -7,7 +7,6 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{PayoutId, Sequence, WorkerId};
 use dwarves_domain::ledger::{Account, Balances};
 use dwarves_domain::payouts::Payout;
-use dwarves_domain::work::FullExtraNonce;
 use dwarves_ports::store::{BlockRow, ShareRow};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -64,21 +63,7 @@ impl InlineStore {
         self.inspect(|connection| {
             let mut shares = Vec::new();
             batches::walk(connection, Sequence::new(0), batches::LAST, |found| {
-                let share = found.share;
-                let row = ShareRow {
-                    template: share.terms.template,
-                    extranonce: FullExtraNonce::from_bytes(share.extranonce),
-                    worker: share.worker,
-                    share_bits: share.terms.share_bits,
-                    units: share.terms.units,
-                    hash: share.hash,
-                    version: share.version,
-                    time: share.time,
-                    nonce: share.nonce,
-                    received_at: share.received_at,
-                    block: None,
-                };
-                shares.push((found.sequence, row));
+                shares.push((found.sequence, found.share.to_row()));
                 Ok(ControlFlow::Continue(()))
             })?;
             Ok(shares)

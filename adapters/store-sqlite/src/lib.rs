@@ -22,8 +22,11 @@
 //! | `reader` | the reading threads |
 //! | `read` | each question as SQL |
 //! | [`backup`] | copies of a ledger: made beside a running pool, looked at, put back in its place |
+//! | [`export`] | rows one after the other, for whoever writes them down |
 //! | `conservation` | whether the books hold exactly what came in |
 //! | `batches` | rows of shares: places among them, found by halving, and walks over them |
+//! | `history` | what was mined when: brought in from the shares, moved, read, forgotten |
+//! | `packed_history` | its steps as blobs |
 //! | `packed_shares` | a row's shares as one blob |
 //! | `packed_money` | a round's credits, entries and parts as blobs |
 //! | `credited_miners` | miners' numbers in these, and where each one's last credit is |
@@ -39,9 +42,10 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, LedgerPosition,
-    MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare,
-    RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned, History,
+    HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
+    PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
+    ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -51,12 +55,15 @@ mod columns;
 mod conservation;
 mod credited_miners;
 mod error;
+pub mod export;
+mod history;
 mod inline;
 #[cfg(feature = "testing")]
 mod inspect;
 mod life_start;
 mod log_mover;
 mod open;
+mod packed_history;
 mod packed_money;
 mod packed_shares;
 mod read;
@@ -243,6 +250,11 @@ impl<M: Mode> Store for SqliteStore<M> {
         self.mode.read("audit", move |c| read::money::audit(c, page))
     }
 
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        self.mode
+            .read("history", move |c| history::reading::answer(c, &question))
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.mode
             .read("unplanned notices", move |c| read::notices::unplanned(c, limit))
@@ -277,6 +289,11 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
         self.mode
             .read("workings", move |c| read::workings::of_credit(c, round, &hotkey))
+    }
+
+    fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned> {
+        self.mode
+            .read("earned", move |c| read::credits::earned(c, &hotkey, since, limit))
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

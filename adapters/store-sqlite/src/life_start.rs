@@ -9,13 +9,16 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::batches;
+use super::batches::{self, Tail};
 use super::columns::{Cells, all, int};
 use super::error::{Outcome, corrupt};
 use super::row_codec;
 use super::write::Transaction;
+
+/// Lives that are remembered.
+const LIVES_MAX: i64 = 1_000;
 
 /// Begins a new life.
 pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcome<StoredState> {
@@ -39,9 +42,18 @@ pub(super) fn start(transaction: &mut Transaction<'_>, now: Timestamp) -> Outcom
             };
             Ok(read())
         })??;
+    let tail = transaction.known.tail;
+    let stopped_at = (tail != Tail::EMPTY).then(|| tail.committed_at.millis());
+    connection.execute(
+        "INSERT INTO lives (life, started_at, stopped_at) VALUES (?1, ?2, ?3)",
+        params![life, now.millis(), stopped_at],
+    )?;
+    connection.execute(
+        "DELETE FROM lives WHERE life <= ?1",
+        [i64::from(life) - LIVES_MAX],
+    )?;
     let last_template: Option<u32> =
         connection.query_row("SELECT MAX(id) FROM templates", [], |row| row.get(0))?;
-    let tail = transaction.known.tail;
     Ok(StoredState {
         life,
         next_template: last_template.map_or(TemplateId::new(1), |id| TemplateId::new(id).next()),
@@ -90,7 +102,7 @@ fn miners(connection: &Connection) -> Outcome<Vec<MinerRow>> {
 }
 
 /// All workers: what was saved, and what the shares since then add.
-fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
+pub(super) fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow, CounterRow)>> {
     let mut later: HashMap<WorkerId, CounterRow> = HashMap::new();
     let sql = "SELECT sequence, hash FROM blocks WHERE sequence > ?1";
     let blocks = all(connection, sql, [int(counted.get())], |row| {
@@ -135,7 +147,7 @@ fn workers(connection: &Connection, counted: Sequence) -> Outcome<Vec<(WorkerRow
 }
 
 fn workers_gone(connection: &Connection) -> Outcome<Vec<(WorkerId, Hotkey)>> {
-    let sql = "SELECT id, hotkey FROM workers WHERE gone_after IS NOT NULL ORDER BY id";
+    let sql = "SELECT id, hotkey FROM workers WHERE gone_after IS NOT NULL AND outlived = 0 ORDER BY id";
     all(connection, sql, [], |row| {
         let cells = Cells::new(row, "workers");
         Ok((cells.worker("id")?, cells.hotkey("hotkey")?))

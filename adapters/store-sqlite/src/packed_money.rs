@@ -191,7 +191,8 @@ pub(super) fn push_entry(
     Ok(())
 }
 
-fn push(blob: &mut Vec<u8>, mut number: u128) {
+/// Appends a number, 7 bits a byte.
+pub(super) fn push(blob: &mut Vec<u8>, mut number: u128) {
     while number >= 0x80 {
         blob.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
@@ -199,7 +200,8 @@ fn push(blob: &mut Vec<u8>, mut number: u128) {
     blob.push(number.to_le_bytes()[0]);
 }
 
-fn take(blob: &mut &[u8]) -> Option<u128> {
+/// Takes such a number off.
+pub(super) fn take(blob: &mut &[u8]) -> Option<u128> {
     let (mut number, mut shift) = (0_u128, 0);
     loop {
         let (byte, rest) = blob.split_first()?;
@@ -217,7 +219,8 @@ fn take(blob: &mut &[u8]) -> Option<u128> {
     }
 }
 
-fn take_u64(blob: &mut &[u8]) -> Option<u64> {
+/// Takes a number off that fits 64 bits.
+pub(super) fn take_u64(blob: &mut &[u8]) -> Option<u64> {
     u64::try_from(take(blob)?).ok()
 }
 

@@ -21,7 +21,7 @@
 //! (the last 5), wait (the upper 6), 1 if the extranonce's last four bytes are not known. The wait is how long before the
 //! row's `committed_at` the share came, ms, as a signed number of 64 bits.
 
-use dwarves_domain::ids::TemplateId;
+use dwarves_domain::ids::{TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -30,7 +30,7 @@ use super::error::{Outcome, corrupt};
 
 mod record;
 
-use record::RECORD;
+use record::{OF_WORTH, RECORD, worth_of};
 pub(super) use record::{StoredShare, Terms};
 
 /// Shares that a row holds at most. More in a row would save some bytes of what they have in common, but rows that do not
@@ -269,6 +269,42 @@ impl<'a> PackedShares<'a> {
             part = rest;
         }
         StoredShare::of_record(&record, &self.terms, self.committed_at).ok_or_else(malformed)
+    }
+}
+
+impl PackedShares<'_> {
+    /// Whose each share from this place on is, what it counts for and when it came, in order: what history needs, at a
+    /// fraction of the work of [`Self::share`].
+    pub(super) fn each_worth(
+        &self,
+        from: usize,
+        mut show: impl FnMut(WorkerId, &Terms, Timestamp),
+    ) -> Outcome<()> {
+        let mut record = self.same;
+        // Where the bytes that differ stand in each share's part.
+        let mut moving = [(0, 0); OF_WORTH.len()];
+        let mut count = 0;
+        let mut begin = 0;
+        for (at, length) in self.runs.iter() {
+            for place in OF_WORTH
+                .into_iter()
+                .filter(|place| (at..at + length).contains(place))
+            {
+                moving[count] = (place, begin + place - at);
+                count += 1;
+            }
+            begin += length;
+        }
+        for place in from..self.count {
+            let part = self.parts.get(place * self.part..(place + 1) * self.part);
+            let part = part.ok_or_else(malformed)?;
+            for (place, at) in &moving[..count] {
+                record[*place] = part[*at];
+            }
+            let (worker, terms, received_at) = worth_of(&record, self.committed_at);
+            show(worker, self.terms.get(terms).ok_or_else(malformed)?, received_at);
+        }
+        Ok(())
     }
 }
 

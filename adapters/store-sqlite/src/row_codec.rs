@@ -1,7 +1,7 @@
 //! Rows of the tables as the types that the actors see, and what becomes of lists within a row.
 
 use dwarves_domain::ids::{HeaderHash, PayoutId};
-use dwarves_domain::payouts::{FeeRate, OutPoint, Payout, Signed, Txid};
+use dwarves_domain::payouts::{FeeRate, OutPoint, Part, Payout, Signed, Txid};
 use dwarves_domain::rewards::HalfUnits;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::work::ChainTemplate;
@@ -184,6 +184,18 @@ pub(super) fn payout(row: &Row<'_>) -> Outcome<Payout> {
         confirmations: cells.u32("confirmations")?,
         is_watched: cells.int("is_watched")? == 1,
         note: cells.text("note")?.to_owned(),
+    })
+}
+
+/// A miner's part of a payout.
+pub(super) fn part(row: &Row<'_>) -> Outcome<Part> {
+    let cells = Cells::new(row, "payout_parts");
+    Ok(Part {
+        hotkey: cells.hotkey("hotkey")?,
+        address: cells.text("address")?.to_owned(),
+        amount: cells.amount("amount")?,
+        fee: cells.amount("fee")?,
+        borne: cells.amount("borne")?,
     })
 }
 

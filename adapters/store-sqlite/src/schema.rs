@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     (92, include_str!("migrations/0092_packed_shares.sql")),
     (93, include_str!("migrations/0093_shares_are_packed.sql")),
     (94, include_str!("migrations/0094_packed_money.sql")),
+    (100, include_str!("migrations/0100_history.sql")),
     (110, include_str!("migrations/0110_block_states.sql")),
     (111, include_str!("migrations/0111_round_workings.sql")),
     (130, include_str!("migrations/0130_notices.sql")),

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{StoreError, StoreErrorKind, StoredState, Write, Written};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::append_state::Known;
 use super::conservation;
 use super::error::{OpenError, Outcome, commit_error};
+use super::history::{forgetting, moving, roll};
 use super::life_start;
 use super::log_mover::LogMover;
 use super::write::{self, Transaction, prune};
@@ -29,7 +30,55 @@ pub(super) struct Writer {
     known: Known,
     /// Set once nobody knows what is stored: only a new start can tell.
     unknown: Option<StoreError>,
+    chores: Chores,
+}
+
+/// Seconds of shares after which they come into the history.
+const ROLL_EVERY: Span = Span::from_secs(10);
+/// Shares after which they do at the latest.
+const ROLL_SHARES: u64 = 50_000;
+
+/// What is to be done between commits, little by little.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chores {
+    /// Shares are to be deleted.
     is_pruning: bool,
+    /// Shares are to come into the history.
+    is_rolling: bool,
+    /// Hours of history are to be moved.
+    is_moving: bool,
+    /// Old history is to be deleted.
+    is_forgetting: bool,
+    /// When the first share came that is not in the history, if one came in this life; and how many did.
+    waiting: Option<(Timestamp, u64)>,
+    /// When the last one came that is, or rejected ones did.
+    rolled: Timestamp,
+}
+
+impl Chores {
+    /// What a commit leaves to be done.
+    fn note(&mut self, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::AppendShares(shares) => {
+                    let Some(last) = shares.last() else {
+                        continue;
+                    };
+                    let (since, count) = self.waiting.get_or_insert((last.received_at, 0));
+                    *count += shares.len() as u64;
+                    let passed = last.received_at.ahead_of(*since).unsigned_abs();
+                    self.is_rolling |= passed >= ROLL_EVERY.millis() || *count >= ROLL_SHARES;
+                }
+                Write::SaveCounters { at, .. } => {
+                    self.is_moving = true;
+                    self.rolled = *at;
+                }
+                Write::PruneShares { .. } => self.is_pruning = true,
+                Write::PruneHistory { .. } => self.is_forgetting = true,
+                _ => {}
+            }
+        }
+    }
 }
 
 impl Writer {
@@ -37,10 +86,15 @@ impl Writer {
     pub(super) fn new(connection: Connection) -> Result<Self, OpenError> {
         let read = |connection| {
             conservation::check_all(connection)?;
-            Ok((Known::load(connection)?, prune::is_pending(connection)?))
+            let chores = Chores {
+                is_pruning: prune::is_pending(connection)?,
+                is_rolling: true,
+                ..Chores::default()
+            };
+            Ok((Known::load(connection)?, chores))
         };
         let read: Outcome<_> = read(&connection);
-        let (known, is_pruning) = read.map_err(|fail| {
+        let (known, chores) = read.map_err(|fail| {
             let error = fail.into_store_error("reading the ledger's end");
             match error.kind() {
                 StoreErrorKind::Corrupt => OpenError::Corrupt(error.to_string()),
@@ -51,7 +105,7 @@ impl Writer {
             connection,
             known,
             unknown: None,
-            is_pruning,
+            chores,
         })
     }
 
@@ -70,28 +124,44 @@ impl Writer {
         self.transact("starting", |transaction| life_start::start(transaction, now))
     }
 
-    /// Applies all of `writes` or nothing. If shares are to be pruned then, [`Self::is_pruning`] says so.
+    /// Applies all of `writes` or nothing. If there is something to be done then, [`Self::has_chores`] says so.
     pub(super) fn commit(&mut self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
         let written = self.transact("committing", |transaction| write::apply_all(transaction, writes));
-        self.is_pruning |= written.is_ok() && writes.iter().any(|w| matches!(w, Write::PruneShares { .. }));
+        if written.is_ok() {
+            self.chores.note(writes);
+        }
         written
     }
 
-    /// Whether [`Self::prune_piece`] has something to do.
-    pub(super) fn is_pruning(&self) -> bool {
-        self.is_pruning
+    /// Whether [`Self::do_chore`] has something to do.
+    pub(super) fn has_chores(&self) -> bool {
+        let chores = &self.chores;
+        chores.is_pruning || chores.is_rolling || chores.is_moving || chores.is_forgetting
     }
 
-    /// Prunes a little.
-    pub(super) fn prune_piece(&mut self) {
-        let piece = self.transact("pruning", |transaction| prune::piece(transaction.connection));
-        self.is_pruning = match piece {
-            Ok(more) => more,
-            Err(error) => {
-                log::warn!("shares are not pruned for now: {error}");
-                false
+    /// Does a little of what is to be done. What fails is left until there is new reason for it.
+    pub(super) fn do_chore(&mut self) {
+        let before = self.chores;
+        // While an hour of history is moved, nothing more comes into it.
+        if before.is_moving {
+            let moved = self.transact("moving history", |t| moving::piece(t.connection, before.rolled));
+            self.chores.is_moving = go_on(moved, "history is not moved for now");
+        } else if before.is_rolling {
+            let rolled = self.transact("rolling up history", |t| roll::piece(t.connection));
+            let latest = rolled.as_ref().map_or(None, |rolled| rolled.latest);
+            self.chores.is_rolling = go_on(rolled.map(|rolled| rolled.is_more), "history waits for now");
+            if let Some(latest) = latest {
+                self.chores.waiting = None;
+                self.chores.is_moving = true;
+                self.chores.rolled = latest;
             }
-        };
+        } else if before.is_pruning {
+            let pruned = self.transact("pruning", |transaction| prune::piece(transaction.connection));
+            self.chores.is_pruning = go_on(pruned, "shares are not pruned for now");
+        } else {
+            let forgotten = self.transact("forgetting", |t| forgetting::piece(t.connection));
+            self.chores.is_forgetting = go_on(forgotten, "history is not forgotten for now");
+        }
     }
 
     /// Does `work` in one transaction: on any error but an unknown one nothing of it is applied.
@@ -141,15 +211,23 @@ impl Writer {
     }
 }
 
-/// Serves orders until there can be no more. Shares are pruned piece by piece, one after each order and
-/// the rest while there are none. At the end the writer is dropped before the mover (parameters go last to first): of
+/// Whether a chore has more to do; one that failed waits, and the log says so.
+fn go_on(done: Result<bool, StoreError>, otherwise: &str) -> bool {
+    done.unwrap_or_else(|error| {
+        log::warn!("{otherwise}: {error}");
+        false
+    })
+}
+
+/// Serves orders until there can be no more. What else there is to do is done piece by piece, one after each order
+/// and the rest while there are none. At the end the writer is dropped before the mover (parameters go last to first): of
 /// two connections that close at once neither is the last, which tidies the log away.
 pub(super) fn serve(mut log_mover: LogMover, mut writer: Writer, orders: &Receiver<Order>) {
     loop {
         let order = match orders.try_recv() {
             Ok(order) => order,
-            Err(TryRecvError::Empty) if writer.is_pruning() => {
-                writer.prune_piece();
+            Err(TryRecvError::Empty) if writer.has_chores() => {
+                writer.do_chore();
                 log_mover.tend(writer.connection());
                 continue;
             }
@@ -168,8 +246,8 @@ pub(super) fn serve(mut log_mover: LogMover, mut writer: Writer, orders: &Receiv
                 let _gone = reply.send(writer.commit(&writes));
             }
         }
-        if writer.is_pruning() {
-            writer.prune_piece();
+        if writer.has_chores() {
+            writer.do_chore();
         }
         log_mover.tend(writer.connection());
     }

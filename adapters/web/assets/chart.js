@@ -50,6 +50,7 @@ export class HashrateChart {
     this.span = SPANS[0] ?? { name: "1 hour", resolution: "minute", secs: 3600 };
     this.box = el("div", { class: "chart" });
     this.note = el("p", { class: "chart-note" });
+    this.events = el("ul", { class: "chart-note", hidden: true });
     this.table = el("div", {});
     this.buttons = SPANS.map((span) => {
       const button = el("button", { type: "button", class: "small", "aria-pressed": span === this.span ? "true" : "false" }, span.name);
@@ -66,12 +67,16 @@ export class HashrateChart {
       el("div", { class: "choice", role: "group", "aria-label": "How far back" }, ...this.buttons),
       this.box,
       this.note,
+      this.events,
       el("details", {}, el("summary", {}, "The same as a table"), this.table),
     );
     /** @type {any} */
     this.plot = null;
     /** @type {any} */
     this.history = null;
+    /** @type {any[]} */
+    this.shown = [];
+    this.summary = "";
     new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.plot?.destroy();
@@ -126,21 +131,34 @@ export class HashrateChart {
     return {
       ...this.size(),
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-      legend: { live: true, markers: { show: false } },
-      scales: { y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, high > 0 ? high * 1.1 : 1] } },
+      legend: { show: false },
+      // All of the time that was asked for, also of a pool that is younger: one point alone has no width.
+      scales: { x: { range: () => [Date.now() / 1000 - this.span.secs, Date.now() / 1000] }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, high > 0 ? high * 1.1 : 1] } },
       series: [
-        { label: "At", value: (/** @type {any} */ _plot, /** @type {number | null} */ secs) => (secs === null ? "–" : format.localTime(new Date(secs * 1000))) },
-        { label: "Hashrate", stroke: colour("--chart"), width: 2, points: { show: false }, value },
-        { label: "At most, likely", stroke: "transparent", points: { show: false }, value },
-        { label: "At least, likely", stroke: "transparent", points: { show: false }, value },
+        {},
+        { stroke: colour("--chart"), width: 2, points: { show: () => this.shown.length < 10, size: 6 } },
+        { stroke: "transparent", points: { show: false } },
+        { stroke: "transparent", points: { show: false } },
       ],
       bands: [{ series: [2, 3], fill: colour("--chart-band") }],
       axes: [
-        { ...axis, ...timeAxis(UPlot) },
+        { ...axis, size: 30, ...timeAxis(UPlot) },
         { ...axis, size: 78, values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((split) => format.hashrate(split)) },
       ],
-      hooks: { draw: [(/** @type {any} */ plot) => this.drawMarks(plot)] },
+      hooks: { draw: [(/** @type {any} */ plot) => this.drawMarks(plot)], setCursor: [(/** @type {any} */ plot) => this.say(plot.cursor.idx)] },
     };
+  }
+
+  /** Says in words what is under the pointer, or what all of it comes to. @param {number | null | undefined} index */
+  say(index) {
+    const point = index === null || index === undefined ? undefined : this.shown[index];
+    if (point === undefined) {
+      this.note.textContent = this.summary;
+      return;
+    }
+    const { hashrate: rate, error } = point;
+    const band = error ? `, likely between ${format.hashrate(Math.max(0, rate * (1 - error)))} and ${format.hashrate(rate * (1 + error))}` : "";
+    this.note.textContent = `From ${format.localTime(new Date(point.at))}: ${format.hashrate(rate)}${band}; ${format.count(point.accepted)} shares accepted, refused: ${refused(point.rejected)}`;
   }
 
   /** @param {any} plot */
@@ -166,11 +184,11 @@ export class HashrateChart {
     const rates = points.map((point) => point.hashrate);
     const last = rates.at(-1);
     const happened = marks.filter((mark) => MARKS[mark.kind]);
-    this.note.replaceChildren();
-    if (last !== undefined) {
-      append(this.note, [`Last ${format.hashrate(last)}, lowest ${format.hashrate(Math.min(...rates))}, highest ${format.hashrate(Math.max(...rates))}.`]);
-    }
-    const events = el("ul", {}, happened.slice(-20).map((mark) => el("li", {}, time(mark.at), ` ${MARKS[mark.kind]}`, detail(mark))));
+    this.shown = points;
+    this.summary = last === undefined ? "No share came in this time." : `Last ${format.hashrate(last)}, lowest ${format.hashrate(Math.min(...rates))}, highest ${format.hashrate(Math.max(...rates))}. The band is where it likely was, by the chance of shares alone.`;
+    this.say(this.plot?.cursor.idx);
+    this.events.replaceChildren(...happened.slice(-5).map((mark) => el("li", {}, time(mark.at), ` ${MARKS[mark.kind]}`, detail(mark))));
+    this.events.hidden = happened.length === 0;
     const rows = [...points].reverse().map((point) =>
       el(
         "tr",
@@ -185,12 +203,9 @@ export class HashrateChart {
     const caption = `${this.of}, last ${this.span.name}`;
     const table = el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows));
     this.table.replaceChildren();
-    append(this.table, [happened.length > 0 ? el("h3", {}, "What happened") : null, happened.length > 0 ? events : null, el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table)]);
+    append(this.table, [el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table)]);
   }
 }
-
-/** @param {any} _plot @param {number | null} rate */
-const value = (_plot, rate) => (rate === null || rate === undefined ? "–" : format.hashrate(rate));
 
 /** Times of day in 24 hours, days by date. @param {any} UPlot */
 function timeAxis(UPlot) {

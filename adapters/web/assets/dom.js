@@ -161,11 +161,21 @@ function focusIn(root) {
   return { index: all.indexOf(active), tag: active.tagName };
 }
 
+/** Whether an element shows this already: then nothing moves under a finger. @param {HTMLElement} element @param {Child[]} children */
+function isShown(element, children) {
+  const kept = children.filter((child) => child instanceof Node && element.contains(child));
+  if (kept.length > 0) return kept.length === children.length && kept.every((child, index) => element.childNodes[index] === child);
+  const fresh = /** @type {HTMLElement} */ (element.cloneNode(false));
+  append(fresh, children);
+  return fresh.isEqualNode(element);
+}
+
 /** Puts other children into an element. Focus, scroll and opened details stay. @param {HTMLElement} element @param {Child[]} children */
 export function replace(element, children) {
   // Whoever is just selecting something gets the news with the next one.
   const selection = document.getSelection();
   if (selection && !selection.isCollapsed && selection.anchorNode && element.contains(selection.anchorNode)) return;
+  if (isShown(element, children)) return;
   const focus = focusIn(element);
   const scrolls = [...element.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
   const opened = [...element.querySelectorAll("details")].map((details) => details.open);

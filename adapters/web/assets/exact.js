@@ -86,7 +86,7 @@ export function exactly(text) {
 export const areEqual = (one, other) => one.over * other.under === other.over * one.under;
 
 /** A fraction as a decimal, cut after so many places. @param {Fraction} value @param {number} [places] */
-export function shown({ over, under }, places = 24) {
+export function shown({ over, under }, places = 40) {
   const isBelow = over < 0n;
   const size = isBelow ? -over : over;
   const whole = size / under;

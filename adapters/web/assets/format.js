@@ -10,7 +10,8 @@ export const count = (value) => counts.format(value);
 /** A number with so many significant digits, never in powers of ten. @param {number} value @param {number} [digits] */
 export function significant(value, digits = 3) {
   if (!Number.isFinite(value)) return "–";
-  if (value !== 0 && Math.abs(value) < 1e-6) return value.toPrecision(digits);
+  if (value === 0) return "0";
+  if (Math.abs(value) < 1e-6) return value.toPrecision(digits);
   return new Intl.NumberFormat(LANGUAGE, { maximumSignificantDigits: digits }).format(value);
 }
 

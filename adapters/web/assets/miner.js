@@ -2,7 +2,7 @@
 
 import { ask, part } from "./api.js";
 import { HashrateChart } from "./chart.js";
-import { Section, append, copyLine, el, facts, figure, hashrate, link, main, money, name, replace, setTitle, state, time, trouble } from "./dom.js";
+import { Section, copyLine, el, facts, figure, hashrate, link, main, money, replace, setTitle, state, time, trouble } from "./dom.js";
 import * as format from "./format.js";
 import { block, hashrateTiles, payout, payoutState, progress, round, shortHashrate, tile, verdicts } from "./figures.js";
 import { begin } from "./shell.js";
@@ -37,6 +37,12 @@ export function showMiner(id, how = {}) {
   page.append(who, notes, tiles, grid);
 
   const chart = new HashrateChart(`${path}/history`, "miner's hashrate");
+  const ofWorker = el("select", { id: "chart-worker" }, el("option", { value: "" }, "all workers"));
+  const chartChoice = el("p", { class: "row chart-worker" }, el("label", { for: "chart-worker", class: "quiet" }, "Of"), ofWorker);
+  ofWorker.addEventListener("change", () => {
+    chart.query = ofWorker.value === "" ? "" : new URLSearchParams({ worker: ofWorker.value }).toString();
+    void chart.refresh();
+  });
   const workers = new Table({
     caption: "Workers",
     empty: "No worker yet.",
@@ -56,12 +62,12 @@ export function showMiner(id, how = {}) {
     rowId: (row) => row.name,
     columns: [
       { title: "Period", cell: (row) => el("span", { title: `${format.localTime(new Date(row.from))} to ${format.localTime(new Date(row.to))}` }, PERIODS[row.name] ?? row.name) },
-      { title: "Earned", figures: true, cell: (row) => money(row.earned_sats) },
-      { title: "Expected", figures: true, cell: (row) => money(row.expected_sats) },
-      { title: "Spread", figures: true, cell: (row) => el("span", {}, "± ", money(row.spread_sats)) },
-      { title: "Earned of expected", figures: true, cell: (row) => (Number(row.expected_sats) > 0 ? format.percent(Number(row.earned_sats) / Number(row.expected_sats), 0) : "–") },
+      { title: "Earned", figures: true, cell: (row) => el("span", {}, money(row.earned_sats), row.is_cut ? el("small", {}, " or more") : null) },
+      { title: "Expected", figures: true, cell: (row) => (row.expected_sats === null ? "–" : money(row.expected_sats)) },
+      { title: "Spread", figures: true, cell: (row) => (row.spread_sats === null ? "–" : el("span", {}, "± ", money(row.spread_sats))) },
+      { title: "Earned of expected", figures: true, cell: (row) => (row.expected_sats !== null && Number(row.expected_sats) > 0 ? format.percent(Number(row.earned_sats) / Number(row.expected_sats), 0) : "–") },
       { title: "Blocks", figures: true, wide: true, cell: (row) => figure(row.blocks, format.count(row.blocks)), hint: "Blocks that the pool found" },
-      { title: "Expected", figures: true, wide: true, cell: (row) => figure(row.expected_blocks, format.significant(row.expected_blocks)), hint: "Blocks to be expected of the pool's work" },
+      { title: "Expected blocks", figures: true, wide: true, cell: (row) => (row.expected_blocks === null ? "–" : figure(row.expected_blocks, format.significant(row.expected_blocks))), hint: "Blocks to be expected of the pool's work" },
     ],
   });
   const credits = new PagedTable(
@@ -121,6 +127,13 @@ export function showMiner(id, how = {}) {
       tile("Last share", last ? time(last, { ago: true }) : "none yet", miner.workers ? `${format.count(miner.workers.filter((/** @type {any} */ one) => isActive(one.last_share_at)).length)} of ${format.count(miner.workers.length)} workers active` : null),
       ...(miner.balance_sats ? [tile("Payable", money(miner.balance_sats.payable))] : []),
     ]);
+    const names = (miner.workers ?? []).map((/** @type {any} */ one) => one.name);
+    if (names.join("/") !== [...ofWorker.options].slice(1).map((one) => one.value).join("/")) {
+      const { value } = ofWorker;
+      ofWorker.replaceChildren(el("option", { value: "" }, "all workers"), ...names.map((/** @type {string} */ one) => el("option", { value: one }, one)));
+      ofWorker.value = names.includes(value) ? value : "";
+    }
+    chartChoice.hidden = names.length < 2;
     if (miner.workers) workersCard.show(workers.show(miner.workers));
     else workersCard.show(hiddenNote("worker names"));
     sharesCard.show(verdicts(miner.shares, true));
@@ -210,7 +223,7 @@ export function showMiner(id, how = {}) {
       await Promise.all([
         fill(history, "its hashrate over time", async () => {
           await chart.refresh();
-          if (!chart.element.isConnected) history.show(chart.element);
+          if (!chart.element.isConnected) history.show(chartChoice, chart.element);
         }),
         fill(earningsCard, "what was to be expected", async () => earningsCard.show(earnings.show((await ask(`${path}/earnings`)).periods))),
         fill(creditsCard, "its credits", async () => {
@@ -270,5 +283,3 @@ function due(next, reached) {
   if (reached !== null && reached >= 1) return "with the next payout";
   return el("span", { class: "quiet" }, "not to be told yet");
 }
-
-export { append, name };

@@ -1,7 +1,7 @@
 // Tables that sort by their heads, with their rows from a page of the API or several.
 
 import { ask } from "./api.js";
-import { csvLink } from "./csv.js";
+import { ROWS_MAX, toCsv } from "./csv.js";
 import { el, trouble } from "./dom.js";
 
 /** @typedef {import("./dom.js").Child} Child */
@@ -48,6 +48,7 @@ export class Table {
     const body = el("tbody", {}, this.inOrder().map((row) => this.row(row)));
     const table = el("table", {}, el("caption", {}, this.shape.caption), el("thead", {}, head), body);
     const scroll = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": this.shape.caption }, table);
+    if (this.element.firstElementChild?.isEqualNode(scroll)) return;
     this.element.replaceChildren(scroll);
     scroll.scrollLeft = scrolled;
     focused?.()?.focus({ preventScroll: true });
@@ -134,7 +135,7 @@ export class PagedTable {
     this.more = el("button", { type: "button", hidden: true }, "Show older ones");
     this.more.addEventListener("click", () => this.loadOlder());
     this.note = el("span", { class: "quiet", role: "status" });
-    this.foot = el("div", { class: "table-foot" }, this.more, this.note, csvLink(path));
+    this.foot = el("div", { class: "table-foot" }, this.more, this.note, this.csvButton());
     this.element = el("div", {}, this.table.element, this.foot);
   }
 
@@ -152,6 +153,37 @@ export class PagedTable {
     this.newest = rows;
     this.draw();
     return rows;
+  }
+
+  csvButton() {
+    const button = el("button", { type: "button", class: "small csv" }, "CSV");
+    button.addEventListener("click", async () => {
+      button.disabled = true;
+      try {
+        await this.save();
+      } catch (error) {
+        this.note.replaceChildren(trouble(error, "the list as CSV"));
+      }
+      button.disabled = false;
+    });
+    return button;
+  }
+
+  /** Reads the whole list and hands it to the browser as a file. */
+  async save() {
+    /** @type {any[]} */
+    const rows = [];
+    let cursor = "";
+    do {
+      const answer = await ask(`${this.path}?limit=100${cursor}`);
+      rows.push(...answer[this.field]);
+      cursor = answer.next_cursor === null ? "" : `&cursor=${encodeURIComponent(answer.next_cursor)}`;
+    } while (cursor !== "" && rows.length < ROWS_MAX);
+    const address = URL.createObjectURL(new Blob([toCsv(rows)], { type: "text/csv" }));
+    const name = this.path.replace(/^\/v1\//, "").replaceAll(/[^A-Za-z0-9]+/g, "-");
+    el("a", { href: address, download: `${name}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    this.note.textContent = cursor === "" ? `${rows.length} rows` : `the newest ${rows.length} rows; dwarves export has all`;
   }
 
   async loadOlder() {

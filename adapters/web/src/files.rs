@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use crate::tag;
+use crate::{tag, zipped};
 
 /// A file that is served below `/assets/`.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub struct File {
     pub content_type: &'static str,
     /// What is in it.
     pub content: &'static [u8],
+    /// The same by gzip.
+    pub gzip: Vec<u8>,
     /// The tag of its content, as the `ETag` header has it.
     pub etag: String,
 }
@@ -73,6 +75,7 @@ static BY_NAME: LazyLock<BTreeMap<&str, File>> = LazyLock::new(|| {
             File {
                 content_type,
                 content,
+                gzip: zipped(content),
                 etag,
             },
         )

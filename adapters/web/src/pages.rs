@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use crate::tag;
+use crate::{tag, zipped};
 
 /// A page of the pool.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub struct Page {
     pub script: &'static str,
     /// Its HTML.
     pub html: String,
+    /// The same by gzip.
+    pub gzip: Vec<u8>,
     /// The tag of its HTML, as the `ETag` header has it.
     pub etag: String,
 }
@@ -51,6 +53,7 @@ impl Page {
             path,
             title,
             script,
+            gzip: zipped(html.as_bytes()),
             etag: tag(html.as_bytes()),
             html,
         }

@@ -4,6 +4,7 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`poisson`] | the chance of this many blocks or fewer |
+//! | [`earnings`] | what work should have earned |
 //! | [`luck`] | effort of a round, luck of a pool |
 //! | [`withholding`] | whether a miner finds the blocks that its work should |
 //!
@@ -13,6 +14,7 @@
 //! so a tail of this module is too large rather than too small: it accuses too late, never too early (Hoeffding,
 //! *On the distribution of the number of successes in independent trials*, 1956; tested below).
 
+pub mod earnings;
 pub mod luck;
 pub mod poisson;
 pub mod withholding;

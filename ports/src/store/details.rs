@@ -1,6 +1,8 @@
 //! What is read of one block, payout or share for somebody who looks at it. No decision of the pool depends on it.
 
-use dwarves_domain::blocks::BlockState;
+use std::collections::BTreeMap;
+
+use dwarves_domain::blocks::{BlockState, CreditKind};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{RoundId, Sequence, WorkerName};
 use dwarves_domain::payouts::Payout;
@@ -8,7 +10,7 @@ use dwarves_domain::rewards::{PaidWork, Weights};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 
-use super::ledger_rows::{BlockRow, ShareRow, TemplateRow};
+use super::ledger_rows::{BlockRow, CreditRow, ShareRow, TemplateRow};
 
 /// An accepted share with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +71,36 @@ pub struct CreditWorkings {
     pub splits: Vec<Weights>,
     /// What the miner's work was worth, if the scheme pays by the share.
     pub paid: Option<PaidWork>,
+}
+
+/// What a miner was credited on some days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earned {
+    /// What its credits came to on each day (from midnight UTC on), sats; below zero if more was taken back. Days
+    /// without credits are left out.
+    pub days: BTreeMap<Timestamp, i64>,
+    /// The date of the oldest credit that was looked at, if there were more of them than were to be looked at: earlier
+    /// ones are missing.
+    pub cut_at: Option<Timestamp>,
+}
+
+impl Earned {
+    /// Adds a credit.
+    pub fn add(&mut self, credit: &CreditRow) {
+        const DAY: i64 = 86_400_000;
+        let at = credit.closed_at.millis();
+        let sats = credit.amount.sats().cast_signed();
+        let change = match credit.kind {
+            CreditKind::Credit | CreditKind::Return => sats,
+            CreditKind::Reversal => -sats,
+        };
+        let day = self
+            .days
+            .entry(Timestamp::from_millis(at - at.rem_euclid(DAY)))
+            .or_default();
+        // What a miner is credited is a part of all the money that there is.
+        *day = day.saturating_add(change);
+    }
 }
 
 /// A payout without its parts and bytes, and what the parts come to.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
 //! | [`writes`] | the intents, and what each answers |
+//! | [`history`] | what was mined when |
 //! | [`notices`] | what people are to be told |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
@@ -27,14 +28,16 @@ use dwarves_domain::units::{Amount, Units};
 
 pub mod details;
 pub mod error;
+pub mod history;
 pub mod ledger_rows;
 pub mod notices;
 pub mod reads;
 pub mod writes;
 
-pub use details::{BlockBooked, BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
+pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
+pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
 pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
@@ -149,6 +152,10 @@ pub trait Store: Send + Sync + 'static {
     /// The audit trail, newest first.
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>>;
 
+    /// What was mined in each step of some time, by when the shares came; `None` if there is no such miner or worker.
+    /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
+
     /// Notices of which it was not yet decided who is told, oldest first, at most `limit`.
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
 
@@ -170,6 +177,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// How a round came to a miner's credit; `None` if the round credited nobody, or closed before that was kept.
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>>;
+
+    /// What a miner's credits came to on each day since `since`, of its newest `limit` credits.
+    fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned>;
 
     /// Payouts, newest first.
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>>;

@@ -205,8 +205,10 @@ pub enum Write {
     /// order, committed with what it orders. Otherwise it changes nothing.
     AppendAuditIfDone(AuditRow),
     /// Saves what workers' shares came to, as of share `through`. What is older than what is saved already
-    /// changes nothing.
+    /// changes nothing. What was rejected since they were saved before is in the history of the minute `at`.
     SaveCounters {
+        /// The date now.
+        at: Timestamp,
         /// The last share that is counted in.
         through: Sequence,
         /// Totals (not differences) of all those that changed since they were saved last.
@@ -218,6 +220,16 @@ pub enum Write {
     PruneShares {
         /// The last share to delete.
         through: Sequence,
+    },
+    /// Forgets history that is older than this: minutes by whole hours, hours by whole days, days by 32 (since 1970).
+    /// An older bound than one before changes nothing.
+    PruneHistory {
+        /// Minutes that are kept begin in the hour of this, or later.
+        minutes: Timestamp,
+        /// Hours that are kept begin on the day of this, or later.
+        hours: Timestamp,
+        /// Days that are kept begin in the 32 days of this, or later.
+        days: Timestamp,
     },
 }
 
@@ -254,6 +266,7 @@ impl Write {
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",
             Self::PruneShares { .. } => "prune shares",
+            Self::PruneHistory { .. } => "prune history",
         }
     }
 

@@ -70,6 +70,7 @@ mod tests {
         let mut findings = Findings {
             out: Vec::new(),
             wrong: 0,
+            kept: None,
         };
         check(&config, is_running, &mut findings).unwrap();
         (String::from_utf8(findings.out).unwrap(), findings.wrong)

@@ -57,11 +57,20 @@ pub enum ChannelKind {
     Webhook,
     /// By ntfy.
     Ntfy,
+    /// By mail.
+    Mail,
 }
 
 impl<'de> Deserialize<'de> for ChannelKind {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        word(d, &[("webhook", Self::Webhook), ("ntfy", Self::Ntfy)])
+        word(
+            d,
+            &[
+                ("webhook", Self::Webhook),
+                ("ntfy", Self::Ntfy),
+                ("mail", Self::Mail),
+            ],
+        )
     }
 }
 
@@ -77,9 +86,18 @@ pub struct ChannelConfig {
     /// Where.
     #[serde(deserialize_with = "url")]
     pub url: String,
-    /// The file with the webhook's secret, or with ntfy's access token.
+    /// The file with the webhook's secret, ntfy's access token, or the mail server's password.
     #[serde(default, deserialize_with = "readers::optional")]
     pub secret_file: Option<PathBuf>,
+    /// As whom one logs in to the mail server; `None`: one does not.
+    #[serde(default, deserialize_with = "readers::optional")]
+    pub user: Option<String>,
+    /// From whom mail is.
+    #[serde(default, deserialize_with = "readers::optional")]
+    pub from: Option<String>,
+    /// Who gets it.
+    #[serde(default)]
+    pub to: Vec<String>,
     /// What is told by it; none named: everything.
     #[serde(default, deserialize_with = "events")]
     pub events: BTreeSet<NoticeKind>,
@@ -92,6 +110,29 @@ impl ChannelConfig {
             NoticeKind::ALL.into_iter().collect()
         } else {
             self.events.clone()
+        }
+    }
+}
+
+impl ChannelConfig {
+    /// What does not fit together, if anything.
+    fn complaint(&self) -> Option<&'static str> {
+        let is_mail = self.kind == ChannelKind::Mail;
+        let is_smtp = self.url.starts_with("smtp");
+        let of_mail = self.user.is_some() || self.from.is_some() || !self.to.is_empty();
+        match self.kind {
+            _ if is_mail != is_smtp => {
+                Some("url: mail goes by smtps:// or smtp://, everything else by https:// or http://")
+            }
+            ChannelKind::Webhook if self.secret_file.is_none() => {
+                Some("secret_file is missing, by which it is signed")
+            }
+            ChannelKind::Mail if self.from.is_none() || self.to.is_empty() => Some("mail needs from and to"),
+            ChannelKind::Mail if self.user.is_some() != self.secret_file.is_some() => {
+                Some("user and secret_file (with the password) go together")
+            }
+            ChannelKind::Webhook | ChannelKind::Ntfy if of_mail => Some("user, from and to are for mail"),
+            _ => None,
         }
     }
 }
@@ -114,15 +155,17 @@ fn quiet_hours<'de, D: Deserializer<'de>>(d: D) -> Result<Option<QuietHours>, D:
 
 fn url<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
     let url = String::deserialize(d)?;
-    let is_url = ["http://", "https://"].iter().any(|scheme| {
-        url.strip_prefix(scheme)
-            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
-    });
+    let is_url = ["http://", "https://", "smtp://", "smtps://"]
+        .iter()
+        .any(|scheme| {
+            url.strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
+        });
     if is_url && url.chars().all(|letter| letter.is_ascii_graphic()) {
         return Ok(url);
     }
     Err(D::Error::custom(
-        "expected an address that begins with https:// or http://",
+        "expected an address that begins with https:// or http://, or with smtps:// or smtp:// for mail",
     ))
 }
 
@@ -145,10 +188,10 @@ fn channels<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<ChannelConfig>, D::Er
                 channel.name
             )));
         }
-        if channel.kind == ChannelKind::Webhook && channel.secret_file.is_none() {
-            let name = &channel.name;
+        if let Some(complaint) = channel.complaint() {
             return Err(D::Error::custom(format!(
-                "the webhook {name:?} needs secret_file, by which it is signed"
+                "channel {:?}: {complaint}",
+                channel.name
             )));
         }
     }

@@ -2,8 +2,9 @@
 
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::payouts::{FeePayer, PayoutState, Transition, Txid};
-use dwarves_domain::rewards::{BlockReward, Scheme, ShareValue, Weights, close, pps};
-use dwarves_domain::units::Units;
+use dwarves_domain::rewards::{BlockReward, Scheme, ShareValue, Source, Weights, close, pps};
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::{BasisPoints, Units};
 
 use super::Backend;
 use super::fixtures::{
@@ -11,7 +12,7 @@ use super::fixtures::{
     key, page, round_input, sats, seq, share, template,
 };
 use super::payouts::{payout, reserve, sign, step, with_payable};
-use dwarves_ports::store::{Accounting, BlockState, Write};
+use dwarves_ports::store::{Accounting, BlockState, Earned, Write};
 
 /// A share comes with its miner, worker and template, what became of its block, and the round that looked at it.
 pub async fn a_share_is_read_with_what_belongs_to_it<B: Backend>(backend: B) {
@@ -57,6 +58,7 @@ pub async fn a_share_is_read_with_what_belongs_to_it<B: Backend>(backend: B) {
     append(&store, vec![share(4, 1, 1)]).await;
     let end = template(2).id;
     let through = Write::SaveCounters {
+        at: super::fixtures::NOW,
         through: seq(4),
         counters: Vec::new(),
     };
@@ -288,4 +290,47 @@ pub async fn how_a_round_came_to_its_credits_is_kept<B: Backend>(backend: B) {
     );
     assert_eq!(of(3, 1).await, None, "a round that credited nobody has none");
     assert_eq!(of(9, 1).await, None);
+}
+
+/// Since a date, of so many of the newest credits; what is taken back counts against it.
+pub async fn what_was_earned_is_added_up_by_the_day<B: Backend>(backend: B) {
+    let store = furnished(&backend).await;
+    let pay = async |id: u64, secs: i64, amount: u64| {
+        let mut input = round_input(id, Scheme::Pplns);
+        input.closed_at = at(secs);
+        input.source = Source::Emission;
+        input.fee = BasisPoints::default();
+        input.emission = Some((sats(amount), Weights::sum([(key(1), 1)]).unwrap()));
+        commit(&store, vec![close_round(close(&input).unwrap(), &[], 0)]).await;
+    };
+    let day = 86_400;
+    let midnight = |secs: i64| {
+        let at = at(secs).millis();
+        Timestamp::from_millis(at - at.rem_euclid(day * 1_000))
+    };
+    pay(1, 0, 5).await;
+    pay(2, day, 7).await;
+    pay(3, day, 11).await;
+    pay(4, 3 * day, 13).await;
+    let earned = async |since: i64, limit: u32| store.earned(key(1), at(since), limit).await.unwrap();
+    let all = earned(-9, 10).await;
+    let days = [(midnight(0), 5), (midnight(day), 18), (midnight(3 * day), 13)];
+    assert_eq!(
+        (all.days.into_iter().collect::<Vec<_>>(), all.cut_at),
+        (days.to_vec(), None)
+    );
+    let late = earned(1, 10).await;
+    assert_eq!(
+        (late.days.into_iter().collect::<Vec<_>>(), late.cut_at),
+        (days[1..].to_vec(), None)
+    );
+    let cut = earned(-9, 2).await;
+    assert_eq!(
+        cut.days.into_iter().collect::<Vec<_>>(),
+        [(midnight(day), 11), (midnight(3 * day), 13)]
+    );
+    assert_eq!(cut.cut_at, Some(at(day)));
+    assert_eq!(earned(-9, 4).await.cut_at, None, "there are no more");
+    let nobody = store.earned(key(2), at(-9), 10).await.unwrap();
+    assert_eq!(nobody, Earned::default());
 }

@@ -162,6 +162,7 @@ pub async fn a_worker_that_is_taken_out_leaves_its_work_to_its_miner<B: Backend>
     assert_eq!(Some(gone), came_to(3).plus(&came_to(4)));
     // With its last share its number goes, too.
     let count = Write::SaveCounters {
+        at: at(0),
         through: seq(5),
         counters: Vec::new(),
     };

@@ -11,10 +11,12 @@ use dwarves_ports::store::{ShareRow, SharedStore};
 mod blocks;
 mod details;
 mod fixtures;
+mod history;
 mod miners;
 mod notices;
 mod payouts;
 mod prune;
+mod rejected_history;
 mod rounds;
 mod shares;
 mod templates;
@@ -22,10 +24,12 @@ mod windows;
 
 pub use blocks::*;
 pub use details::*;
+pub use history::*;
 pub use miners::*;
 pub use notices::*;
 pub use payouts::*;
 pub use prune::*;
+pub use rejected_history::*;
 pub use rounds::*;
 pub use shares::*;
 pub use templates::*;
@@ -129,12 +133,21 @@ macro_rules! store_contract {
             a_miner_with_money_is_not_removed
             a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_covers
             a_miners_payouts_are_read_newest_first
+            minutes_hours_and_days_add_up_to_the_shares
+            history_is_read_by_when_steps_begin
+            history_goes_by_the_shares_time_however_the_clock_was_set
+            history_knows_the_last_difficulty_of_a_worker
+            old_history_is_forgotten
+            history_goes_with_its_miner_and_stays_the_pools
+            history_outlives_its_shares
+            rejected_shares_are_in_the_history_once
             a_share_is_read_with_what_belongs_to_it
             the_states_of_a_block_are_kept_with_their_times
             a_block_says_what_was_booked_for_it
             the_ends_of_found_blocks_are_read_newest_first
             payouts_are_read_newest_first_and_by_their_transaction
             how_a_round_came_to_its_credits_is_kept
+            what_was_earned_is_added_up_by_the_day
         }
     };
     ($backend:ty: $($case:ident)+) => {

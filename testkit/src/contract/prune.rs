@@ -18,6 +18,7 @@ fn prune(through: u64) -> Write {
 
 fn count(through: u64) -> Write {
     Write::SaveCounters {
+        at: at(0),
         through: seq(through),
         counters: Vec::new(),
     }

@@ -102,6 +102,7 @@ pub async fn a_failed_commit_leaves_nothing<B: Backend>(backend: B) {
             before: template(2).id,
         },
         Write::SaveCounters {
+            at: at(0),
             through: seq(1),
             counters: vec![(WorkerId::new(1), CounterRow::default())],
         },
@@ -168,6 +169,7 @@ pub async fn counters_are_exact_after_opening_again<B: Backend>(backend: B) {
         (WorkerId::new(2), saved(1, 0, 2)),
     ];
     let save = Write::SaveCounters {
+        at: at(0),
         through: seq(2),
         counters,
     };
@@ -202,6 +204,7 @@ pub async fn older_counters_change_nothing<B: Backend>(backend: B) {
     append(&store, vec![share(1, 1, 1), share(2, 1, 1)]).await;
     // Shares are counted again from the ledger, rejections are nowhere else: they show what was overwritten.
     let save = |through, accepted, stale| Write::SaveCounters {
+        at: at(0),
         through: seq(through),
         counters: vec![(
             WorkerId::new(1),
@@ -218,6 +221,7 @@ pub async fn older_counters_change_nothing<B: Backend>(backend: B) {
     let counter = start(&store).await.workers.remove(0).1;
     assert_eq!((counter.accepted, counter.rejected[1]), (2, 7));
     let of_nobody = Write::SaveCounters {
+        at: at(0),
         through: seq(2),
         counters: vec![(WorkerId::new(77), CounterRow::default())],
     };

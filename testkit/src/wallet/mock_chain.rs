@@ -81,6 +81,25 @@ impl Inner {
         })
     }
 
+    /// Throws out of the mempool what spends coins that are not there any more, as a node does: whoever spends the change
+    /// of a transaction goes with it.
+    pub(super) fn evict_orphans(&mut self) {
+        loop {
+            let waiting = self.mempool.len();
+            let can_stay =
+                |known: &Transaction| known.inputs.iter().all(|input| self.value_of(input).is_some());
+            self.mempool = self
+                .mempool
+                .iter()
+                .filter(|known| can_stay(known))
+                .cloned()
+                .collect();
+            if self.mempool.len() == waiting {
+                return;
+            }
+        }
+    }
+
     pub(super) fn free_coins(&self) -> Vec<(OutPoint, Amount)> {
         let change = self.known().flat_map(|transaction| {
             let outputs = (0_u32..).zip(&transaction.outputs);

@@ -159,6 +159,45 @@ async fn inputs_spent_elsewhere_give_the_money_back_only_once_that_is_deep() {
     assert_eq!(bench.states(), [Returned, Broadcast], "paid by another payout");
 }
 
+/// The second spends the change of the first, so it goes with it, and nobody spends its own coin.
+#[actix::test]
+async fn a_payout_that_stands_on_a_returned_one_is_returned_too() {
+    let wallet = TestWallet::with_coins(&[500_000]);
+    let bench = Bench::with(rich([50_000, 0, 0, 0]).await, wallet, payout_settings()).await;
+    bench.wallet.mine(1);
+    credit(&bench.memory, 2, [0, 40_000, 0, 0]).await;
+    bench.look_at(170).await;
+    assert_eq!(bench.states(), [Broadcast, Broadcast]);
+    let (first, second) = (bench.signed(1), bench.signed(2));
+    assert_eq!(second.inputs[0].txid, first.txid);
+
+    bench.wallet.reorganise(1, true);
+    bench.wallet.spend_elsewhere(&first.inputs);
+    bench.wallet.give(2_000_000);
+    bench.look_at(180).await;
+    assert_eq!(bench.states(), [Broadcast, Broadcast], "its rival is not deep");
+    bench.wallet.mine(2);
+    bench.look_at(190).await;
+    bench.look_at(191).await;
+    assert_eq!(bench.states()[..2], [Returned, Returned]);
+    bench.look_at(260).await;
+    bench.wallet.mine(3);
+    bench.look_at(270).await;
+    assert_eq!(bench.of_miners(Balance::Paid), [50_000, 40_000, 0, 0]);
+    assert_eq!(bench.of_miners(Balance::InFlight), [0; 4]);
+
+    // The chain of before comes back: both are mined after all, and what is paid twice is the reserve's.
+    bench.wallet.reorganise(6, true);
+    bench.wallet.revive(&first.bytes);
+    bench.wallet.revive(&second.bytes);
+    bench.wallet.mine(3);
+    for secs in [280, 290, 300] {
+        bench.look_at(secs).await;
+    }
+    assert_eq!(bench.states()[..2], [Confirmed, Confirmed]);
+    assert_eq!(bench.memory.balances().sum(), 0);
+}
+
 #[actix::test]
 async fn a_returned_payout_that_comes_back_is_taken_from_the_balance_or_from_the_reserve() {
     let bench = Bench::new([50_000, 0, 0, 40_000]).await;

@@ -35,6 +35,11 @@ mod ticking;
 const INTERVAL: Span = Span::from_secs(10);
 /// How long shares are kept once every window has passed them.
 const RETENTION: Span = Span::from_secs(60);
+const HISTORY: HistoryKept = HistoryKept {
+    minutes: Span::from_secs(120),
+    hours: Span::from_secs(7_200),
+    days: Span::from_secs(86_400),
+};
 /// Missed rounds that are closed in a minute at most; twelve is twice the pace of new ones.
 const MISSED_PER_MINUTE: u32 = 15;
 /// What the test blocks pay.
@@ -150,6 +155,7 @@ impl Bench {
             last_round: stored.last_round,
             paused: changed.paused,
             retention: Some(RETENTION),
+            history: Some(HISTORY),
             missed_per_minute: MISSED_PER_MINUTE,
         })
         .start();

@@ -18,6 +18,36 @@ fn pruned(bench: &Bench) -> Vec<Sequence> {
 }
 
 #[actix::test]
+async fn old_history_is_let_go_with_each_round() {
+    let bench = Bench::with(terms(), &[]).await;
+    bench.tick_at(3 * INTERVAL.secs()).await;
+    let asked = |write: Write| match write {
+        Write::PruneHistory { minutes, hours, days } => Some([minutes, hours, days]),
+        _ => None,
+    };
+    let asked: Vec<_> = bench
+        .store
+        .commits()
+        .into_iter()
+        .flatten()
+        .filter_map(asked)
+        .collect();
+    let HistoryKept { minutes, hours, days } = HISTORY;
+    let last = asked.last().expect("a round closed");
+    let closed_at = last[0].plus(minutes);
+    assert_eq!(*last, [minutes, hours, days].map(|kept| closed_at.minus(kept)));
+    let round = bench
+        .store
+        .rounds(PageRequest {
+            cursor: None,
+            limit: 1,
+        })
+        .await
+        .unwrap();
+    assert_eq!(round.rows[0].closed_at, closed_at);
+}
+
+#[actix::test]
 async fn shares_are_let_go_when_they_are_old_and_behind_every_window() {
     let one_unit = Terms {
         window: Units::ONE,

@@ -12,10 +12,26 @@ use dwarves_domain::work::coinbase::{Coinbase, CoinbaseSpec, DecodedCoinbase};
 use dwarves_ports::store::{BlockBooked, ShareDetails, TemplateRow};
 
 use super::next_cursor;
+use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::Params;
 use crate::state::HttpState;
 use crate::{body, query};
+
+/// The columns of blocks as CSV.
+const BLOCKS: List = List {
+    field: "blocks",
+    columns: &[
+        "hash",
+        "height",
+        "state",
+        "reward_sats",
+        "found_by",
+        "found_at",
+        "confirmations",
+        "effort",
+    ],
+};
 
 /// Found blocks, newest first.
 #[utoipa::path(
@@ -23,19 +39,26 @@ use crate::{body, query};
     params(
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of blocks", body = Blocks),
+        (status = 200, description = "A page of blocks; the rows are also answered as CSV", content((Blocks = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn list(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let page = Params::of(&req)?.page()?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    let page = params.page()?;
     let page = state.read(|store| store.blocks(page)).await?;
-    body::ok(&Blocks {
-        blocks: page.rows.into_iter().map(Block::from).collect(),
-        next_cursor: next_cursor(page.next),
-    })
+    csv::answer(
+        form,
+        BLOCKS,
+        &Blocks {
+            blocks: page.rows.into_iter().map(Block::from).collect(),
+            next_cursor: next_cursor(page.next),
+        },
+    )
 }
 
 /// So many of a block's bytes are looked at: a coinbase is far shorter.

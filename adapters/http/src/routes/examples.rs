@@ -4,8 +4,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::example::{NoExample, WorkedExample};
 use dwarves_ports::store::StoreErrorKind;
 
-use super::miners::hotkey_in_path;
-use super::rounds::round_in_path;
+use super::named_miner::hotkey_in_path;
+use super::rounds::closed_round;
 use crate::body;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query;
@@ -27,15 +27,8 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     query::none(&req)?;
     // A miner that is not registered any more may have been credited all the same.
     let hotkey = hotkey_in_path(&req, &state)?;
-    let unknown = || {
-        Problem::new(
-            Code::RoundUnknown,
-            "id: there is no closed round with this number",
-        )
-        .of_field("id")
-    };
-    let id = round_in_path(&req).ok_or_else(unknown)?;
-    let (round, credits) = state.read(|store| store.round(id)).await?.ok_or_else(unknown)?;
+    let (round, credits) = closed_round(&req, &state).await?;
+    let id = round.id;
     let workings = state.read(|store| store.workings(id, hotkey)).await?;
     let mut blocks = Vec::with_capacity(round.blocks.len());
     for hash in &round.blocks {

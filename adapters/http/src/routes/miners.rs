@@ -3,21 +3,22 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::registration::messages::Register;
-use dwarves_actors::miner_manager::messages::{MinerView, ReadMiner, Registered, ThresholdChoice};
+use dwarves_actors::miner_manager::messages::{Registered, ThresholdChoice};
 use dwarves_actors::paymaster::messages::ReadWaiting;
 use dwarves_api_types::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPayouts};
 use dwarves_api_types::miners::MinerStatus;
 use dwarves_api_types::registration::{RegisterBody, Registration};
 use dwarves_api_types::scalars::{Instant, Ss58};
-use dwarves_domain::address::PayoutAddress;
-use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::HistoryOf;
 
+use super::named_miner::{hotkey_in_path, known_miner};
 use super::next_cursor;
-use crate::problem::{Code, Problem, ProblemBody};
+use crate::csv::{self, Form, List};
+use crate::problem::{Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::{answers, auth, body, client};
+use crate::{answers, auth, body, client, rates};
 
 /// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
@@ -78,25 +79,6 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
     }
 }
 
-/// The miner in a request's path: a hotkey, or the payout address with which a miner logs in over Stratum. What is
-/// neither is nobody's: the refusal says what is wrong with it as a hotkey.
-pub(super) fn hotkey_in_path(req: &HttpRequest, state: &HttpState) -> Result<Hotkey, Problem> {
-    let text = req.match_info().query("hotkey");
-    text.parse().or_else(|error: ParseHotkeyError| {
-        let address = PayoutAddress::parse(text, state.deps().addresses);
-        address
-            .map(|address| address.identity())
-            .map_err(|_| Problem::new(Code::MinerUnknown, format!("hotkey: {error}")).of_field("hotkey"))
-    })
-}
-
-pub(super) async fn known_miner(state: &HttpState, hotkey: Hotkey) -> Result<MinerView, Problem> {
-    state
-        .ask(&state.deps().ports.miner, ReadMiner { hotkey })
-        .await?
-        .ok_or_else(Problem::miner_unknown)
-}
-
 /// A miner: its work, its workers and what it is owed.
 #[utoipa::path(
     get, path = "/v1/miners/{hotkey}", operation_id = "read_miner", tag = "miners",
@@ -115,8 +97,22 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let waiting = state
         .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
         .await?;
-    body::ok(&answers::miner_status(view, balances, threshold, waiting))
+    let since = Some(view.registered_at);
+    let hashrates = rates::of(&state, HistoryOf::Miner(hotkey), since).await?;
+    let window = super::earnings::window_place(&state, &view).await?;
+    let next_payout = super::earnings::next_payout(&state, hotkey, &balances, threshold).await?;
+    body::ok(&MinerStatus {
+        window,
+        next_payout: Some(next_payout),
+        ..answers::miner_status(view, hashrates, balances, threshold, waiting)
+    })
 }
+
+/// The columns of credits as CSV.
+const CREDITS: List = List {
+    field: "credits",
+    columns: &["round_id", "closed_at", "units", "amount_sats", "kind", "block"],
+};
 
 /// A miner's credits, newest first.
 #[utoipa::path(
@@ -125,22 +121,47 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of credits", body = MinerCredits),
+        (status = 200, description = "A page of credits; the rows are also answered as CSV", content((MinerCredits = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let page = Params::of(&req)?.page()?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    let page = params.page()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
     let page = state.read(|store| store.miner_credits(hotkey, page)).await?;
-    body::ok(&MinerCredits {
-        credits: page.rows.into_iter().map(MinerCredit::from).collect(),
-        next_cursor: next_cursor(page.next),
-    })
+    csv::answer(
+        form,
+        CREDITS,
+        &MinerCredits {
+            credits: page.rows.into_iter().map(MinerCredit::from).collect(),
+            next_cursor: next_cursor(page.next),
+        },
+    )
 }
+
+/// The columns of payouts as CSV.
+const PAYOUTS: List = List {
+    field: "payouts",
+    columns: &[
+        "payout_id",
+        "state",
+        "txid",
+        "confirmations",
+        "address",
+        "amount_sats",
+        "fee_sats",
+        "debited_sats",
+        "reserved_at",
+        "sent_at",
+        "note",
+    ],
+};
 
 /// A miner's payouts, newest first.
 #[utoipa::path(
@@ -149,19 +170,26 @@ pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<Ht
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of payouts", body = MinerPayouts),
+        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((MinerPayouts = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn payouts(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let page = Params::of(&req)?.page()?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    let page = params.page()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
     let page = state.read(|store| store.miner_payouts(hotkey, page)).await?;
-    body::ok(&MinerPayouts {
-        payouts: page.rows.into_iter().map(MinerPayout::from).collect(),
-        next_cursor: next_cursor(page.next),
-    })
+    csv::answer(
+        form,
+        PAYOUTS,
+        &MinerPayouts {
+            payouts: page.rows.into_iter().map(MinerPayout::from).collect(),
+            next_cursor: next_cursor(page.next),
+        },
+    )
 }

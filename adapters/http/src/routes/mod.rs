@@ -6,10 +6,12 @@
 //! | [`sessions`] | opening a session |
 //! | [`miners`] | registration, a miner, its credits and payouts |
 //! | [`pool`] | the pool |
+//! | [`history`] | what was mined when |
 //! | [`events`] | what happens, as it happens |
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`earnings`] | what a miner earned beside what was to be expected |
 //! | [`examples`] | why a miner got an amount |
 //! | [`luck`] | luck over the last blocks |
 //! | [`payouts`] | payouts |
@@ -33,12 +35,15 @@ pub mod admin;
 pub mod blocks;
 pub mod chain;
 pub mod document;
+pub mod earnings;
 pub mod events;
 pub mod examples;
 pub mod health;
+pub mod history;
 pub mod luck;
 pub mod metrics;
 pub mod miners;
+mod named_miner;
 pub mod operator;
 pub mod operator_state;
 pub mod pages;
@@ -101,9 +106,12 @@ routes! {
     "/v1/miners" { post => miners::register }
     "/v1/miners/{hotkey}" { get => miners::read }
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
+    "/v1/miners/{hotkey}/earnings" { get => earnings::read }
     "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
+    "/v1/miners/{hotkey}/history" { get => history::miner }
     "/v1/pool" { get => pool::read }
+    "/v1/pool/history" { get => history::pool }
     "/v1/events" { get => events::listen }
     "/v1/chain" { get => chain::read }
     "/v1/connect" { get => chain::connect }

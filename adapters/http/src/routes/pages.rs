@@ -4,8 +4,8 @@
 //! binary and the same for everybody, so no page asks an actor or the store anything by itself.
 
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_web::Page;
@@ -36,31 +36,50 @@ pub async fn first(req: HttpRequest) -> HttpResponse {
 }
 
 fn show(req: &HttpRequest, page: &'static Page) -> HttpResponse {
-    answer(req, HTML, &page.etag, page.html.as_bytes())
+    answer(req, HTML, &page.etag, page.html.as_bytes(), &page.gzip)
 }
 
 async fn asset(req: HttpRequest) -> Result<HttpResponse, Problem> {
     match dwarves_web::file(req.match_info().query("name")) {
-        Some(file) => Ok(answer(&req, file.content_type, &file.etag, file.content)),
+        Some(file) => Ok(answer(
+            &req,
+            file.content_type,
+            &file.etag,
+            file.content,
+            &file.gzip,
+        )),
         None => not_found().await,
     }
 }
 
 /// The content, or that it is still the same.
-fn answer(req: &HttpRequest, content_type: &'static str, etag: &str, content: &'static [u8]) -> HttpResponse {
+fn answer(
+    req: &HttpRequest,
+    content_type: &'static str,
+    etag: &str,
+    content: &'static [u8],
+    gzip: &'static [u8],
+) -> HttpResponse {
+    let is_zipped = takes_gzip(req);
+    // Other bytes, another tag.
+    let etag = &match is_zipped {
+        true => format!("{}-gzip\"", etag.trim_end_matches('"')),
+        false => etag.to_owned(),
+    };
     let is_known = req
         .headers()
         .get_all(IF_NONE_MATCH)
         .filter_map(|tags| tags.to_str().ok())
         .flat_map(|tags| tags.split(','))
         // Bytes that are the same are the same weakly, too: proxies that compress mark tags so.
-        .any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag);
+        .any(|tag| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == *etag);
     let mut response = match is_known {
         true => HttpResponse::NotModified(),
         false => HttpResponse::Ok(),
     };
     response
-        .insert_header((ETAG, etag))
+        .insert_header((ETAG, etag.as_str()))
+        .insert_header((VARY, HeaderValue::from_static("accept-encoding")))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static(ASK_ALWAYS)))
         .insert_header((
             CONTENT_SECURITY_POLICY,
@@ -76,7 +95,24 @@ fn answer(req: &HttpRequest, content_type: &'static str, etag: &str, content: &'
     if is_known {
         return response.finish();
     }
-    response
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static(content_type)))
-        .body(web::Bytes::from_static(content))
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static(content_type)));
+    if is_zipped {
+        response.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        return response.body(web::Bytes::from_static(gzip));
+    }
+    response.body(web::Bytes::from_static(content))
+}
+
+/// Whether a client takes gzip, by its own words.
+fn takes_gzip(req: &HttpRequest) -> bool {
+    req.headers()
+        .get_all(ACCEPT_ENCODING)
+        .filter_map(|codings| codings.to_str().ok())
+        .flat_map(|codings| codings.split(','))
+        .any(|coding| {
+            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+            let weight = weight.trim().trim_start_matches("q=").trim();
+            let is_refused = weight.parse::<f32>().is_ok_and(|weight| weight <= 0.0);
+            name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+        })
 }

@@ -5,10 +5,30 @@ use dwarves_api_types::details::{PayoutDetails, PayoutSummary, Payouts};
 use dwarves_domain::payouts::{ParseTxidError, Txid};
 
 use super::next_cursor;
-use crate::body;
+use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::query::{self, Params};
+use crate::query::Params;
 use crate::state::HttpState;
+
+/// The columns of payouts as CSV.
+const PAYOUTS: List = List {
+    field: "payouts",
+    columns: &[
+        "id",
+        "state",
+        "txid",
+        "confirmations",
+        "miners",
+        "debited_sats",
+        "fee_sats",
+        "fee_payer",
+        "fee_rate_sats",
+        "reserved_at",
+        "sent_at",
+        "changed_at",
+        "note",
+    ],
+};
 
 /// Payouts, newest first.
 #[utoipa::path(
@@ -16,32 +36,50 @@ use crate::state::HttpState;
     params(
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of payouts", body = Payouts),
+        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((Payouts = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn list(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let page = Params::of(&req)?.page()?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    let page = params.page()?;
     let page = state.read(|store| store.payouts(page)).await?;
-    body::ok(&Payouts {
-        payouts: page.rows.into_iter().map(PayoutSummary::from).collect(),
-        next_cursor: next_cursor(page.next),
-    })
+    csv::answer(
+        form,
+        PAYOUTS,
+        &Payouts {
+            payouts: page.rows.into_iter().map(PayoutSummary::from).collect(),
+            next_cursor: next_cursor(page.next),
+        },
+    )
 }
+
+/// The columns of parts as CSV.
+const PARTS: List = List {
+    field: "parts",
+    columns: &["hotkey", "address", "amount_sats", "fee_sats", "debited_sats"],
+};
 
 /// A payout with its parts, by its transaction.
 #[utoipa::path(
     get, path = "/v1/payouts/{txid}", operation_id = "read_payout", tag = "pool",
-    params(("txid" = String, Path, description = "The transaction's id in 64 lower-case hex digits, as explorers write it")),
+    params(
+        ("txid" = String, Path, description = "The transaction's id in 64 lower-case hex digits, as explorers write it"),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
+    ),
     responses(
-        (status = 200, description = "The payout", body = PayoutDetails),
-        (status = "default", description = "Refused; codes: payout_unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The payout; the rows are also answered as CSV", content((PayoutDetails = "application/json"), (String = "text/csv"))),
+        (status = "default", description = "Refused; codes: payout_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    query::none(&req)?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    params.finish()?;
     let unknown =
         |detail: String| Problem::new(Code::PayoutUnknown, format!("txid: {detail}")).of_field("txid");
     let txid: Txid = req
@@ -51,5 +89,5 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         .map_err(|error: ParseTxidError| unknown(error.to_string()))?;
     let payout = state.read(|store| store.payout_of(txid)).await?;
     let payout = payout.ok_or_else(|| unknown("no payout of this pool has this transaction".to_owned()))?;
-    body::ok(&PayoutDetails::new(&payout, |_| true))
+    csv::answer(form, PARTS, &PayoutDetails::new(&payout, |_| true))
 }

@@ -13,7 +13,7 @@ use dwarves_ports::store::PoolTotals;
 
 use crate::problem::{Problem, ProblemBody};
 use crate::state::HttpState;
-use crate::{body, query};
+use crate::{body, query, rates};
 
 /// Blocks found and blocks to be expected from the work up to the last one, once there is one.
 pub(super) fn luck(totals: &PoolTotals) -> Option<Luck> {
@@ -53,6 +53,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
     let miners = state.ask(&deps.ports.miners, ReadMiners).await?;
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
     let totals = state.totals().await?;
+    let hashrates = rates::of_pool(state).await?;
     let template = work.work.current.as_deref();
     let luck = luck(&totals);
     Ok(Pool {
@@ -69,6 +70,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
         workers_active: miners.workers_active,
         hashrate: miners.hashrate,
         hashrate_error: miners.hashrate_error,
+        hashrates,
         registration_open: miners.registration_open,
         scheme: schedule.scheme.into(),
         fee_bps: schedule.fee.get(),

@@ -3,12 +3,29 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::books::{Round, RoundCredit, RoundDetails, Rounds};
 use dwarves_domain::ids::RoundId;
+use dwarves_ports::store::{CreditRow, RoundRow};
 
 use super::next_cursor;
-use crate::body;
+use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
+
+/// The columns of rounds as CSV.
+const ROUNDS: List = List {
+    field: "rounds",
+    columns: &[
+        "id",
+        "closed_at",
+        "scheme",
+        "source",
+        "reward_sats",
+        "fee_sats",
+        "credited_sats",
+        "kept_sats",
+        "blocks",
+    ],
+};
 
 /// Closed rounds, newest first.
 #[utoipa::path(
@@ -16,23 +33,30 @@ use crate::state::HttpState;
     params(
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of rounds", body = Rounds),
+        (status = 200, description = "A page of rounds; the rows are also answered as CSV", content((Rounds = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn list(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    let page = Params::of(&req)?.page()?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    let page = params.page()?;
     let page = state.read(|store| store.rounds(page)).await?;
-    body::ok(&Rounds {
-        rounds: page.rows.into_iter().map(Round::from).collect(),
-        next_cursor: next_cursor(page.next),
-    })
+    csv::answer(
+        form,
+        ROUNDS,
+        &Rounds {
+            rounds: page.rows.into_iter().map(Round::from).collect(),
+            next_cursor: next_cursor(page.next),
+        },
+    )
 }
 
 /// The round that a request's path names, if it writes a round's number at all.
-pub(super) fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
+fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
     let text = req.match_info().query("id");
     let number = query::plain_number(text)?;
     // The store counts in signed 64-bit numbers: there is no round beyond.
@@ -40,28 +64,48 @@ pub(super) fn round_in_path(req: &HttpRequest) -> Option<RoundId> {
     Some(RoundId::new(number))
 }
 
+/// The round that a request's path names, with its credits.
+pub(super) async fn closed_round(
+    req: &HttpRequest,
+    state: &HttpState,
+) -> Result<(RoundRow, Vec<CreditRow>), Problem> {
+    let unknown = || {
+        let detail = "id: there is no closed round with this number";
+        Problem::new(Code::RoundUnknown, detail).of_field("id")
+    };
+    let id = round_in_path(req).ok_or_else(unknown)?;
+    state.read(|store| store.round(id)).await?.ok_or_else(unknown)
+}
+
+/// The columns of credits as CSV.
+const ROUND_CREDITS: List = List {
+    field: "credits",
+    columns: &["hotkey", "units", "amount_sats", "block"],
+};
+
 /// A round with every credit: reward = fee + credited + kept.
 #[utoipa::path(
     get, path = "/v1/rounds/{id}", operation_id = "read_round", tag = "pool",
-    params(("id" = u64, Path, description = "The round's number")),
+    params(
+        ("id" = u64, Path, description = "The round's number"),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
+    ),
     responses(
-        (status = 200, description = "The round", body = RoundDetails),
-        (status = "default", description = "Refused; codes: round_unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The round; the rows are also answered as CSV", content((RoundDetails = "application/json"), (String = "text/csv"))),
+        (status = "default", description = "Refused; codes: round_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    query::none(&req)?;
-    let unknown = || {
-        Problem::new(
-            Code::RoundUnknown,
-            "id: there is no closed round with this number",
-        )
-        .of_field("id")
-    };
-    let id = round_in_path(&req).ok_or_else(unknown)?;
-    let (row, credits) = state.read(|store| store.round(id)).await?.ok_or_else(unknown)?;
-    body::ok(&RoundDetails {
-        round: row.into(),
-        credits: credits.into_iter().map(RoundCredit::from).collect(),
-    })
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    params.finish()?;
+    let (row, credits) = closed_round(&req, &state).await?;
+    csv::answer(
+        form,
+        ROUND_CREDITS,
+        &RoundDetails {
+            round: row.into(),
+            credits: credits.into_iter().map(RoundCredit::from).collect(),
+        },
+    )
 }

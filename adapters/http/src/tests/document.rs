@@ -48,6 +48,22 @@ async fn the_document_has_every_route_and_no_other() {
     assert_eq!(operations(&document().await), served.collect());
 }
 
+/// `docs/api.md` has a row for each: "| `GET /v1/pool` | ...".
+#[test]
+fn the_page_about_the_api_has_every_route_and_no_other() {
+    let page = include_str!("../../../../docs/api.md");
+    let listed: BTreeSet<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .filter_map(|(route, _)| route.split_once(" /"))
+        .map(|(method, path)| (format!("/{path}"), method.to_lowercase()))
+        .collect();
+    let served = ENDPOINTS
+        .iter()
+        .map(|endpoint| (endpoint.path.to_owned(), endpoint.method.to_owned()));
+    assert_eq!(listed, served.collect());
+}
+
 #[actix_web::test]
 async fn the_router_answers_everything_in_the_document() {
     for (path, method) in operations(&document().await) {
@@ -192,7 +208,7 @@ async fn empty_cursors_and_workers_are_described_as_they_are_refused() {
             }
         }
     }
-    assert_eq!(described, 7, "the pages and GET /v1/work");
+    assert_eq!(described, 8, "the pages, a miner's history and GET /v1/work");
     let word = &document["components"]["schemas"]["Word"]["description"];
     assert!(word.as_str().unwrap().contains("1.0"), "{word}");
 }

@@ -21,21 +21,31 @@ use super::{HttpState, configure};
 mod admin;
 mod auth;
 mod bodies;
+mod csv;
 mod details;
 mod document;
+mod earnings;
 mod events;
 mod fake_ports;
 mod fakes;
+mod history;
 mod hostile;
 mod json_rpc;
 mod miners;
 mod operator;
 mod pages;
+mod payouts;
 mod pool;
 mod samples;
 mod server;
 mod store;
 mod work;
+
+/// The hashrates of a pool without history.
+fn no_hashrates() -> Value {
+    let none = |secs| serde_json::json!({"window_secs": secs, "hashrate": 0.0, "error": null});
+    [600, 3_600, 86_400].map(none).into()
+}
 
 /// An answer, read to its end.
 #[derive(Debug)]

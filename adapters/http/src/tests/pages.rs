@@ -92,6 +92,34 @@ async fn what_a_browser_has_is_not_sent_again() {
 }
 
 #[actix_web::test]
+async fn whoever_takes_gzip_gets_less_and_another_tag() {
+    for path in ["/", "/assets/uplot.js", "/assets/style.css"] {
+        let plain = ask(get(path)).await;
+        assert_eq!(plain.header("content-encoding"), None, "{path}");
+        for (codings, is_zipped) in [
+            ("gzip, deflate, br, zstd", true),
+            ("br, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000", false),
+            ("identity", false),
+            ("xgzip", false),
+            ("", false),
+        ] {
+            let answer = ask(get(path).insert_header(("Accept-Encoding", codings))).await;
+            assert_eq!(answer.status, 200, "{path} {codings}");
+            assert_eq!(answer.header("vary"), Some("accept-encoding"), "{path}");
+            let is_told = answer.header("content-encoding") == Some("gzip");
+            assert_eq!(is_told, is_zipped, "{path} {codings}");
+            assert_eq!(answer.body == plain.body, !is_zipped, "{path} {codings}");
+            let is_same = answer.header("etag") == plain.header("etag");
+            assert_eq!(is_same, !is_zipped, "{path} {codings}");
+            let is_small = answer.body.len() * 10 < plain.body.len() * 7;
+            assert!(!is_zipped || is_small, "{path} {codings}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_file_that_there_is_not_is_not_found() {
     for path in [
         "/assets/",

@@ -10,11 +10,12 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, LedgerPosition, MinerBalances, MinerPayoutRow,
-    NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind,
-    StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
+    AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryOf, HistoryQuestion,
+    HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest,
+    PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
+    TemplateRow, ValuedUnits, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
@@ -26,9 +27,13 @@ pub(super) struct ReadStore {
     pub(super) blocks: Vec<BlockRow>,
     pub(super) rounds: Vec<RoundRow>,
     pub(super) audit: Vec<AuditRow>,
+    /// The same minutes for everybody.
+    pub(super) history: Vec<HistoryStep>,
+    pub(super) lives: Vec<LifeRow>,
     pub(super) shares: Vec<ShareDetails>,
     pub(super) block_details: Vec<BlockDetails>,
     pub(super) found_ends: Vec<Units>,
+    pub(super) earned: Earned,
     pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
     pub(super) found: u64,
@@ -94,11 +99,17 @@ impl Store for ReadStore {
     }
 
     fn position_before(&self, _: Units) -> StoreFuture<LedgerPosition> {
-        unreachable!("no route asks for it")
+        self.answer(LedgerPosition {
+            sequence: Sequence::new(4),
+            total: Units::ZERO,
+        })
     }
 
     fn position_at(&self, _: Timestamp) -> StoreFuture<LedgerPosition> {
-        self.never()
+        self.answer(LedgerPosition {
+            sequence: Sequence::new(20),
+            total: self.units,
+        })
     }
 
     fn block_before(&self, _: HeaderHash) -> StoreFuture<Option<BlockRow>> {
@@ -182,6 +193,23 @@ impl Store for ReadStore {
         self.page(&self.audit, page)
     }
 
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        let step = question.step;
+        let mut steps: Vec<HistoryStep> = Vec::new();
+        for minute in &self.history {
+            let at = step.begin(minute.at);
+            match steps.last_mut() {
+                Some(last) if last.at == at => last.sums.add(&minute.sums),
+                _ => steps.push(HistoryStep { at, ..minute.clone() }),
+            }
+        }
+        let begins = steps.first().map(|step| step.at);
+        steps.retain(|step| step.at >= question.from && step.at < question.to);
+        let is_known = !matches!(&question.of, HistoryOf::Worker(_, name) if name.as_str() != "rig1");
+        let lives = self.lives.clone();
+        self.answer(is_known.then_some(History { begins, steps, lives }))
+    }
+
     fn unplanned_notices(&self, _: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.never()
     }
@@ -211,6 +239,10 @@ impl Store for ReadStore {
 
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
         self.answer(self.workings.get(&(round, hotkey)).cloned())
+    }
+
+    fn earned(&self, _: Hotkey, _: Timestamp, _: u32) -> StoreFuture<Earned> {
+        self.answer(self.earned.clone())
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

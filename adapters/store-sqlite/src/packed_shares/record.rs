@@ -4,6 +4,7 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
+use dwarves_domain::work::FullExtraNonce;
 use dwarves_ports::store::ShareRow;
 
 /// Bytes of a share's record.
@@ -67,6 +68,23 @@ impl StoredShare {
         }
     }
 
+    /// The share as everybody else knows it; a block is stored apart from it.
+    pub(crate) fn to_row(self) -> ShareRow {
+        ShareRow {
+            template: self.terms.template,
+            extranonce: FullExtraNonce::from_bytes(self.extranonce),
+            worker: self.worker,
+            share_bits: self.terms.share_bits,
+            units: self.terms.units,
+            hash: self.hash,
+            version: self.version,
+            time: self.time,
+            nonce: self.nonce,
+            received_at: self.received_at,
+            block: None,
+        }
+    }
+
     /// The first eight bytes of the extranonce.
     pub(crate) fn extranonce_head(&self) -> ExtraNonce {
         let (head, _) = self
@@ -110,10 +128,7 @@ impl StoredShare {
         let mut hash = [0; 32];
         hash[..HASH_FRONT].copy_from_slice(&record[..HASH_FRONT]);
         hash[HASH_FRONT..].copy_from_slice(&record[HASH_BACK..WAIT_HIGH]);
-        let mut wait = [0; 8];
-        wait[..2].copy_from_slice(&record[WAIT_LOW..TERMS]);
-        wait[2..].copy_from_slice(&record[WAIT_HIGH..LACKS_TAIL]);
-        let wait = i64::from_le_bytes(wait);
+        let wait = wait_of(record);
         let mut extranonce = [0; 12];
         extranonce.copy_from_slice(&record[EXTRANONCE..NONCE]);
         Some(Self {
@@ -128,6 +143,40 @@ impl StoredShare {
             hash: HeaderHash::from_bytes(hash),
         })
     }
+}
+
+/// The bytes of a record that say whose a share is, what it counts for and when it came.
+pub(super) const OF_WORTH: [usize; 13] = [
+    WORKER_LOW,
+    WORKER_LOW + 1,
+    WORKER_HIGH,
+    WORKER_HIGH + 1,
+    TERMS,
+    WAIT_LOW,
+    WAIT_LOW + 1,
+    WAIT_HIGH,
+    WAIT_HIGH + 1,
+    WAIT_HIGH + 2,
+    WAIT_HIGH + 3,
+    WAIT_HIGH + 4,
+    WAIT_HIGH + 5,
+];
+
+/// Whose a share is, the number of its terms, and when it came, of a record in which [`OF_WORTH`] is right.
+pub(super) fn worth_of(record: &[u8; RECORD], committed_at: Timestamp) -> (WorkerId, usize, Timestamp) {
+    let received_at = committed_at.millis().wrapping_sub(wait_of(record));
+    (
+        worker_of(record),
+        usize::from(record[TERMS]),
+        Timestamp::from_millis(received_at),
+    )
+}
+
+fn wait_of(record: &[u8; RECORD]) -> i64 {
+    let mut wait = [0; 8];
+    wait[..2].copy_from_slice(&record[WAIT_LOW..TERMS]);
+    wait[2..].copy_from_slice(&record[WAIT_HIGH..LACKS_TAIL]);
+    i64::from_le_bytes(wait)
 }
 
 fn number(record: &[u8; RECORD], at: usize) -> u32 {

@@ -62,7 +62,14 @@ proptest! {
         }
         let at = Timestamp::from_millis(at);
         let blob = pack(shares.iter().copied(), at);
-        prop_assert_eq!(unpack(&blob, at), Some(shares));
+        prop_assert_eq!(unpack(&blob, at), Some(shares.clone()));
+        let packed = PackedShares::open(&blob, at).ok().unwrap();
+        for from in [0, shares.len() - 1] {
+            let mut worths = Vec::new();
+            packed.each_worth(from, |worker, terms, at| worths.push((worker, *terms, at))).ok().unwrap();
+            let expected: Vec<_> = shares[from..].iter().map(|s| (s.worker, s.terms, s.received_at)).collect();
+            prop_assert_eq!(worths, expected);
+        }
         // Whatever is cut off is missed, and whatever is behind is too much.
         for end in 0..blob.len() {
             prop_assert_eq!(unpack(&blob[..end], at), None);

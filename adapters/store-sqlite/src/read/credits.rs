@@ -5,7 +5,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId};
 use dwarves_domain::rewards::HalfUnits;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{CreditKind, CreditRow, Page, PageRequest};
+use dwarves_ports::store::{CreditKind, CreditRow, Earned, Page, PageRequest};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{bounds, page_of};
@@ -19,6 +19,9 @@ use crate::row_codec::{self, CREDIT_COLUMNS};
 const ROW_COLUMNS: &str =
     "packed_credits.id AS id, packed_credits.round AS round, rounds.closed_at AS closed_at,
      packed_credits.kind AS kind, packed_credits.block AS block, packed_credits.credits AS credits";
+
+/// Credits that are added up at a time.
+const EARNED_PIECE: u32 = 1_000;
 
 /// What the credits of a row have in common.
 struct Together {
@@ -97,6 +100,39 @@ pub(crate) fn of_miner(
     Ok(page_of(rows, request.limit))
 }
 
+/// What a miner's newest `limit` credits came to on each day since `since`.
+pub(crate) fn earned(
+    connection: &Connection,
+    hotkey: &Hotkey,
+    since: Timestamp,
+    limit: u32,
+) -> Outcome<Earned> {
+    let mut earned = Earned::default();
+    let (mut left, mut cursor) = (limit, None);
+    let mut oldest = None;
+    while left > 0 {
+        let request = PageRequest {
+            cursor,
+            limit: left.min(EARNED_PIECE),
+        };
+        let page = of_miner(connection, hotkey, request)?;
+        for credit in &page.rows {
+            if credit.closed_at < since {
+                return Ok(earned);
+            }
+            earned.add(credit);
+            oldest = Some(credit.closed_at);
+        }
+        left -= request.limit;
+        cursor = page.next;
+        if cursor.is_none() {
+            return Ok(earned);
+        }
+    }
+    earned.cut_at = oldest;
+    Ok(earned)
+}
+
 /// At most `rows_max` credits whose number is less than `before`, the last first.
 fn packed_of_miner(
     connection: &Connection,
@@ -132,6 +168,23 @@ fn packed_of_miner(
         at = back.unwrap_or(0);
     }
     Ok(rows)
+}
+
+/// The rows of packed credits of a period, oldest first; see [`of_packed_row`].
+pub(crate) fn packed_in_period() -> String {
+    format!(
+        "SELECT {ROW_COLUMNS} FROM packed_credits JOIN rounds ON rounds.id = packed_credits.round
+         WHERE closed_at >= ?1 AND closed_at < ?2 ORDER BY packed_credits.id"
+    )
+}
+
+/// The credits of a row, each with its number.
+pub(crate) fn of_packed_row(row: &Row<'_>, hotkeys: &mut Hotkeys<'_>) -> Outcome<Vec<(u64, CreditRow)>> {
+    let together = Together::read(row)?;
+    let numbered = (together.first..).zip(&together.credits);
+    numbered
+        .map(|(id, credit)| Ok((id, together.row(credit, hotkeys.of(credit.miner)?))))
+        .collect()
 }
 
 /// What a round credited, in the order of hotkeys.

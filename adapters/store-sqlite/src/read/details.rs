@@ -5,9 +5,8 @@ use std::ops::ControlFlow;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::payouts::{Payout, Txid};
 use dwarves_domain::units::{Amount, Units};
-use dwarves_domain::work::FullExtraNonce;
 use dwarves_ports::store::{
-    BlockBooked, BlockDetails, BlockState, Page, PageRequest, PayoutRow, ShareDetails, ShareRow,
+    BlockBooked, BlockDetails, BlockState, Page, PageRequest, PayoutRow, ShareDetails,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -74,19 +73,7 @@ pub(crate) fn share(connection: &Connection, sequence: Sequence) -> Outcome<Opti
         total_before: found.total_before,
         hotkey,
         worker,
-        row: ShareRow {
-            template: share.terms.template,
-            extranonce: FullExtraNonce::from_bytes(share.extranonce),
-            worker: share.worker,
-            share_bits: share.terms.share_bits,
-            units: share.terms.units,
-            hash: share.hash,
-            version: share.version,
-            time: share.time,
-            nonce: share.nonce,
-            received_at: share.received_at,
-            block: None,
-        },
+        row: share.to_row(),
         is_whole: !share.lacks_tail,
         template,
         block,

@@ -44,7 +44,7 @@ pub(crate) fn rounds(connection: &Connection, request: PageRequest) -> Outcome<P
     })
 }
 
-fn credited_blocks(connection: &Connection, round: RoundId) -> Outcome<Vec<HeaderHash>> {
+pub(crate) fn credited_blocks(connection: &Connection, round: RoundId) -> Outcome<Vec<HeaderHash>> {
     let sql = "SELECT hash FROM credited_blocks WHERE round = ?1 ORDER BY place";
     let hash = |row: &rusqlite::Row<'_>| Cells::new(row, "credited_blocks").hash("hash");
     all(connection, sql, [int(round.get())], hash)

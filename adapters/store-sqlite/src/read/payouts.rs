@@ -41,16 +41,7 @@ pub(crate) fn one(connection: &Connection, id: PayoutId, parts: Parts) -> Outcom
 /// A payout's parts, in their order.
 pub(crate) fn parts(connection: &Connection, id: PayoutId) -> Outcome<Vec<Part>> {
     let sql = "SELECT * FROM payout_parts WHERE payout = ?1 ORDER BY place";
-    all(connection, sql, [int(id.get())], |row| {
-        let cells = Cells::new(row, "payout_parts");
-        Ok(Part {
-            hotkey: cells.hotkey("hotkey")?,
-            address: cells.text("address")?.to_owned(),
-            amount: cells.amount("amount")?,
-            fee: cells.amount("fee")?,
-            borne: cells.amount("borne")?,
-        })
-    })
+    all(connection, sql, [int(id.get())], row_codec::part)
 }
 
 pub(crate) fn watched(connection: &Connection, limit: u32) -> Outcome<Vec<Payout>> {

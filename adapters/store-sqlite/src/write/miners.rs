@@ -10,6 +10,8 @@ use rusqlite::{OptionalExtension, params};
 use super::{Transaction, expect_stored};
 use crate::columns::{Cells, int, units};
 use crate::error::{Outcome, conflict, corrupt};
+use crate::history::{forgetting, roll};
+use crate::packed_history::Steps;
 use crate::row_codec;
 
 impl Transaction<'_> {
@@ -152,6 +154,7 @@ impl Transaction<'_> {
             let id = Cells::new(row, "workers").worker("id")?;
             self.known.take_worker_out(id);
         }
+        forgetting::remove(self.connection, hotkey)?;
         for table in ["miner_totals", "payout_thresholds", "miners"] {
             self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?
                 .execute([hotkey.as_bytes()])?;
@@ -204,6 +207,7 @@ impl Transaction<'_> {
 
     pub(super) fn save_counters(
         &mut self,
+        at: Timestamp,
         through: Sequence,
         counters: &[(WorkerId, CounterRow)],
     ) -> Outcome<()> {
@@ -217,7 +221,26 @@ impl Transaction<'_> {
                  rejected_time_out_of_range = ?8, rejected_version_out_of_mask = ?9, units = ?10, blocks = ?11
              WHERE id = ?1",
         )?;
+        let mut before = self.statement("SELECT * FROM workers WHERE id = ?1 AND gone_after IS NULL")?;
+        let mut history = Steps::new();
         for (id, counter) in counters {
+            if counter.rejected.iter().any(|count| *count > 0) {
+                let known = before.query_row([id.get()], |row| {
+                    Ok(row_codec::counters(&Cells::new(row, "workers")))
+                });
+                if let Some(known) = known.optional()?.transpose()? {
+                    let mut more = counter.rejected;
+                    for (more, known) in more.iter_mut().zip(known.rejected) {
+                        *more = more.saturating_sub(known);
+                    }
+                    if more.iter().any(|count| *count > 0) {
+                        history
+                            .entry(u64::from(id.get()))
+                            .or_default()
+                            .add_rejected(&more);
+                    }
+                }
+            }
             let [unknown, stale, duplicate, low, time, version] = counter.rejected.map(int);
             let changed = update.execute(params![
                 id.get(),
@@ -233,6 +256,9 @@ impl Transaction<'_> {
                 int(counter.blocks),
             ])?;
             expect_stored(changed, || format!("worker {id}, whose counters are saved,"))?;
+        }
+        if !history.is_empty() {
+            roll::add_rejected(self.connection, at, self.known.tail.sequence.next(), &history)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, params};
 use super::append_state::Known;
 use super::conservation;
 use super::error::{Fail, Outcome, conflict};
+use super::history::forgetting;
 
 mod blocks;
 mod credits;
@@ -106,8 +107,15 @@ impl<'a> Transaction<'a> {
             Write::AppendAudit(row) => self.append_audit(row)?,
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}
-            Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
+            Write::SaveCounters {
+                at,
+                through,
+                counters,
+            } => self.save_counters(*at, *through, counters)?,
             Write::PruneShares { through } => prune::ask(self.connection, *through)?,
+            Write::PruneHistory { minutes, hours, days } => {
+                forgetting::ask(self.connection, *minutes, *hours, *days)?;
+            }
         }
         Ok(Written::Done)
     }

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use crate::batches;
 use crate::columns::{Cells, int};
 use crate::error::Outcome;
+use crate::history::roll;
 
 /// Shares that are deleted in one transaction: some milliseconds.
 const PIECE: u64 = 2_000;
@@ -44,7 +45,9 @@ pub(crate) fn is_pending(connection: &Connection) -> Outcome<bool> {
 pub(crate) fn piece(connection: &Connection) -> Outcome<bool> {
     let (pruned, through) = progress(connection)?;
     // All may be pruned already: there may still be templates and workers that outlived their shares.
+    // What goes has come into the history.
     let to = through.min(pruned + PIECE);
+    let to = to.min(roll::through(connection, Sequence::new(to))?.get());
     connection
         .prepare_cached("UPDATE pool SET pruned_through = ?1")?
         .execute([int(to)])?;
@@ -61,9 +64,15 @@ pub(crate) fn piece(connection: &Connection) -> Outcome<bool> {
                  AND id < (SELECT MAX(id) FROM templates)",
         )?
         .execute([int(to)])?;
-    // Nobody asks any more whose the shares of these were.
+    // Nobody asks any more whose the shares of these were, nor will history.
     connection
-        .prepare_cached("DELETE FROM workers WHERE gone_after <= ?1")?
+        .prepare_cached("UPDATE workers SET outlived = 1 WHERE gone_after <= ?1 AND outlived = 0")?
         .execute([int(to)])?;
+    connection
+        .prepare_cached(
+            "DELETE FROM workers WHERE outlived = 1
+                 AND gone_after < COALESCE((SELECT MIN(first_share) FROM open_minutes), gone_after + 1)",
+        )?
+        .execute([])?;
     Ok(to < through)
 }

@@ -114,6 +114,7 @@ fn a_full_disk_refuses_whole_commits_and_goes_on_once_there_is_room() {
         through: Sequence::new(stored),
     };
     let count = Write::SaveCounters {
+        at: Timestamp::EPOCH,
         through: Sequence::new(stored),
         counters: vec![(WorkerId::new(1), CounterRow::default())],
     };

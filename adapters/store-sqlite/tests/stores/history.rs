@@ -1,6 +1,6 @@
 //! What a history has come to, so that the next writes are mostly sensible ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
@@ -12,7 +12,7 @@ use dwarves_testkit::build::hotkey;
 pub(crate) type Draw = (u8, u8, u8, u16);
 
 /// Every kind of write.
-pub(crate) const NAMES: [&str; 23] = [
+pub(crate) const NAMES: [&str; 24] = [
     "append shares",
     "register miner",
     "add worker",
@@ -36,6 +36,7 @@ pub(crate) const NAMES: [&str; 23] = [
     "set payout threshold",
     "save setting",
     "prune shares",
+    "prune history",
 ];
 
 /// What there is to choose from.
@@ -52,6 +53,10 @@ pub(crate) struct History {
     /// The last round and the last payout that were made.
     pub(crate) round: u64,
     pub(crate) payout: u64,
+    /// Workers that were taken out; and those whose numbers the store may have forgotten since, and that are not given
+    /// again.
+    gone: BTreeSet<WorkerId>,
+    pub(crate) forgotten: BTreeSet<WorkerId>,
     /// What the shares of each worker that is stored came to.
     pub(crate) workers: BTreeMap<WorkerId, CounterRow>,
 }
@@ -113,10 +118,14 @@ impl History {
                 Write::AddWorker(row) => {
                     self.workers.entry(row.id).or_default();
                 }
+                Write::PruneShares { .. } => self.forgotten.extend(self.gone.iter().copied()),
                 Write::RetireWorkers { workers } => {
+                    self.gone.extend(workers.iter().map(|(id, _)| *id));
                     self.workers.retain(|id, _| workers.iter().all(|w| w.0 != *id))
                 }
                 Write::RemoveMiner { hotkey } if *answer == Written::Done => {
+                    let theirs = self.workers.keys().filter(|id| owner(**id) == *hotkey);
+                    self.gone.extend(theirs.copied());
                     self.workers.retain(|id, _| owner(*id) != *hotkey);
                 }
                 _ => {}

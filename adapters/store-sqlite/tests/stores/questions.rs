@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::rewards::pplns;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::{PageRequest, PoolTotals};
-use dwarves_ports::store::{SharedStore, StoreErrorKind, StoreFuture};
+use dwarves_ports::store::{
+    HistoryOf, HistoryQuestion, HistoryStep, SharedStore, StoreErrorKind, StoreFuture,
+};
 use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
 
-use super::history::{History, at, hash, miner};
+use super::history::{History, at, hash, miner, owner};
 
 /// Asks all and compares with the first. A question that fails must fail in all.
 async fn same<T: PartialEq + Debug>(
@@ -51,6 +54,38 @@ pub(crate) fn difference<T: Debug>(of_plain: &T, which: &str, other: &T) -> Stri
 
 pub(crate) async fn agree_at_start(stores: &[SharedStore; 3], now: Timestamp) -> Result<(), TestCaseError> {
     same(stores, "start", |store| store.start(now)).await
+}
+
+/// The history of some, of whom each has met all that others do.
+fn histories(history: &History) -> Vec<HistoryOf> {
+    let mut all = vec![HistoryOf::Pool];
+    all.extend((0..3).map(|n| HistoryOf::Miner(miner(n))));
+    for id in history.workers.keys().take(3) {
+        let name = format!("rig-{}", id.get()).parse().unwrap();
+        all.push(HistoryOf::Worker(owner(*id), name));
+    }
+    all
+}
+
+/// Floats are not exact, and depend on the order in which they are added up. How many workers there were is told late.
+fn rounded(history: dwarves_ports::store::History) -> dwarves_ports::store::History {
+    let round = |number: f64| format!("{number:.9e}").parse().unwrap();
+    let steps = history.steps.into_iter().map(|step| HistoryStep {
+        sums: Sums {
+            hashes: round(step.sums.hashes),
+            squares: round(step.sums.squares),
+            ..step.sums
+        },
+        miners: None,
+        workers: None,
+        last_bits: None,
+        ..step
+    });
+    dwarves_ports::store::History {
+        begins: history.begins,
+        lives: history.lives,
+        steps: steps.collect(),
+    }
 }
 
 fn pages() -> [PageRequest; 4] {
@@ -113,6 +148,9 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     for n in 0..6 {
         let hotkey = miner(n);
         same(stores, "miner_balances", |s| s.miner_balances(hotkey)).await?;
+        for (secs, limit) in [(-1_000, 100), (0, 2), (60, 1), (60, 0), (60, 100)] {
+            same(stores, "earned", |s| s.earned(hotkey, at(secs), limit)).await?;
+        }
         same(stores, "payout_threshold", |s| s.payout_threshold(hotkey)).await?;
         for page in pages() {
             same(stores, "miner_credits", |s| s.miner_credits(hotkey, page)).await?;
@@ -146,6 +184,23 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
         same(stores, "rounds", |s| s.rounds(page)).await?;
         same(stores, "payouts", |s| s.payouts(page)).await?;
         same(stores, "audit", |s| s.audit(page)).await?;
+    }
+    let all = (at(-100_000), at(100_000_000));
+    let asked = [
+        (Step::Minute, all),
+        (Step::Minute, (at(60), at(4_000))),
+        (Step::Hour, all),
+        (Step::Day, all),
+    ];
+    for (step, (from, to)) in asked {
+        for of in histories(history) {
+            let question = HistoryQuestion { of, step, from, to };
+            same(stores, "history", |s| {
+                let history = s.history(question.clone());
+                Box::pin(async move { history.await.map(|history| history.map(rounded)) })
+            })
+            .await?;
+        }
     }
     same(stores, "totals", |s| {
         let totals = s.totals();

@@ -33,18 +33,25 @@ fn found(height: u32, finder: u8) -> FoundBlock {
 impl History {
     /// What this draw stands for now; nothing, if there is nothing to do it with.
     pub(crate) async fn write(&mut self, store: &SharedStore, &(kind, a, b, c): &Draw) -> Option<Write> {
-        // Most commits are later than the one before; now and then the clock steps back.
-        self.secs += if one_in(31, c) { -3 } else { i64::from(c % 4) };
+        // Most commits are later than the one before; now and then the clock steps back, or much time passes.
+        self.secs += match c {
+            c if one_in(31, c) => -3,
+            c if one_in(29, c) => 2_900,
+            c if one_in(113, c) => 86_000,
+            c if one_in(61, c) => -4_000,
+            c => i64::from(c % 4),
+        };
         let now = self.now();
         let hotkey = miner(a);
         let worker = WorkerId::new(u32::from(b % 9));
-        let write = match kind % 49 {
+        let write = match kind % 50 {
             0..=9 => self.append((a, b, c)),
             10..=12 => Write::RegisterMiner {
                 hotkey,
                 payout_address: (one_in(3, b)).then(|| format!("address-{}", b % 4)),
                 at: now,
             },
+            13..=16 if self.forgotten.contains(&worker) => return None,
             13..=16 => Write::AddWorker(WorkerRow {
                 hotkey: if one_in(29, c) { hotkey } else { owner(worker) },
                 name: format!("rig-{}", if one_in(31, c) { 0 } else { worker.get() })
@@ -128,6 +135,11 @@ impl History {
                     channel: format!("channel-{}", a % 3),
                     again: one_in(2, c / 3).then(|| (u32::from(a), at(i64::from(c)))),
                 },
+            },
+            48 => Write::PruneHistory {
+                minutes: at(self.secs - i64::from(c % 9_000)),
+                hours: at(self.secs - i64::from(c) * 3),
+                days: at(self.secs - i64::from(a) * 86_400),
             },
             _ => Write::PruneShares {
                 through: Sequence::new(u64::from(c) % (self.last + 2)),
@@ -242,9 +254,13 @@ impl History {
         }
     }
 
-    fn save_counters(&self, c: u16) -> Write {
+    fn save_counters(&mut self, c: u16) -> Write {
         let through = if c % 7 == 1 { self.last / 2 } else { self.last };
+        for (n, counter) in self.workers.values_mut().enumerate() {
+            counter.rejected[usize::from(c % 6)] += (n % 3) as u64;
+        }
         Write::SaveCounters {
+            at: self.now(),
             through: Sequence::new(through),
             counters: self.workers.iter().map(|(id, row)| (*id, row.clone())).collect(),
         }

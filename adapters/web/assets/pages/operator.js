@@ -175,26 +175,43 @@ const spoken = (text) => text.replace(/_sats$/, "").replaceAll("_", " ");
 
 /** @param {any} books */
 function showBooks(books) {
+  const parts = (/** @type {Record<string, any>} */ sums) => Object.entries(sums).filter(([key]) => key !== "total_sats");
+  const total = (/** @type {Record<string, any>} */ sums) => parts(sums).reduce((sum, [, sats]) => sum + BigInt(sats), 0n);
   const side = (/** @type {string} */ title, /** @type {Record<string, any>} */ sums) => {
-    const rows = Object.entries(sums ?? {}).map(([key, sats]) => /** @type {[string, Child]} */ ([spoken(key), money(sats)]));
-    const all = Object.values(sums ?? {}).reduce((sum, sats) => sum + BigInt(sats), 0n);
-    return el("div", {}, el("h3", {}, title), facts([...rows, [el("strong", {}, "In all"), el("strong", {}, money(all))]]));
+    const rows = parts(sums).map(([key, sats]) => /** @type {[string, Child]} */ ([spoken(key), money(sats)]));
+    return el("div", {}, el("h3", {}, title), facts([...rows, [el("strong", {}, "In all"), el("strong", {}, money(total(sums)))]]));
   };
-  const isEqual = BigInt(books.difference_sats ?? 0) === 0n;
+  // Added up here as well as by the pool.
+  const difference = total(books.assets) - total(books.liabilities);
+  const isEqual = difference === 0n && BigInt(books.difference_sats) === 0n;
   booksCard.show(
     side("Assets", books.assets),
     side("Liabilities", books.liabilities),
-    isEqual ? el("p", { class: "note good", id: "difference" }, "Difference: 0 sats.") : el("p", { class: "note bad", role: "alert", id: "difference" }, "Difference: ", money(books.difference_sats), ". See RUNBOOK.md, Conservation."),
+    el("h3", {}, "So far"),
+    facts([
+      ["Paid to miners", money(books.paid_sats)],
+      ["Taken by the network", money(books.network_fees_sats)],
+    ]),
+    isEqual ? el("p", { class: "note good", id: "difference" }, "Difference: 0 sats.") : el("p", { class: "note bad", role: "alert", id: "difference" }, "Difference: ", money(difference === 0n ? books.difference_sats : difference), ". See RUNBOOK.md, Conservation."),
   );
 }
 
 /** @param {any} commit */
 function showCommit(commit) {
-  const rows = Object.entries(commit ?? {}).map(([key, value]) => {
-    const text = typeof value === "number" ? (key.endsWith("_ms") ? `${format.significant(value)} ms` : format.significant(value, 4)) : String(value ?? "–");
-    return /** @type {[string, Child]} */ ([spoken(key.replace(/_ms$/, "")), text]);
-  });
-  commitCard.show(rows.length === 0 ? el("p", { class: "empty" }, "Nothing was committed yet.") : facts(rows), el("p", { class: "lead" }, "How long a commit takes, from the last ones: what shares wait for."));
+  if (!commit) {
+    commitCard.show(untold("how its ledger writes"));
+    return;
+  }
+  const millis = (/** @type {number | null} */ value) => (value === null ? "–" : figure(value, `${format.significant(value)} ms`));
+  commitCard.show(
+    facts([
+      ["Commits since the start", figure(commit.count, format.count(commit.count))],
+      ["Half of them took less than", millis(commit.p50_ms)],
+      ["99 of 100 took less than", millis(commit.p99_ms)],
+      ["Half of them had fewer writes than", commit.batch_p50 === null ? "–" : format.significant(commit.batch_p50)],
+    ]),
+    el("p", { class: "lead" }, "A share is acknowledged once it is committed: this is what miners wait for."),
+  );
 }
 
 const actors = new Table({
@@ -205,6 +222,8 @@ const actors = new Table({
     { title: "Part", by: (row) => row.name, cell: (row) => row.name },
     { title: "Waiting", figures: true, by: (row) => row.mailbox, cell: (row) => figure(row.mailbox ?? 0, format.count(row.mailbox ?? 0)) },
     { title: "At most", figures: true, by: (row) => row.mailbox_max, cell: (row) => (row.mailbox_max ? format.count(row.mailbox_max) : "–") },
+    { title: "Turned away", figures: true, by: (row) => row.refused, cell: (row) => figure(row.refused ?? 0, format.count(row.refused ?? 0)), hint: "Since the start, because the mailbox was full" },
+    { title: "Handling, 99 %", figures: true, wide: true, by: (row) => row.handling_p99_ms, cell: (row) => (row.handling_p99_ms === null || row.handling_p99_ms === undefined ? "–" : `${format.significant(row.handling_p99_ms)} ms`), hint: "99 of 100 questions kept its thread for less" },
     { title: "Full to", figures: true, by: (row) => (row.mailbox ?? 0) / (row.mailbox_max || 1), cell: (row) => (row.mailbox_max ? format.percent((row.mailbox ?? 0) / row.mailbox_max) : "–") },
   ],
 });
@@ -232,18 +251,19 @@ function showPayouts(payouts) {
     el(
       "tr",
       {},
-      el("th", { scope: "row" }, `#${one.payout ?? one.payout_id ?? one.id}`),
+      el("th", { scope: "row" }, `#${one.id}`),
       el("td", {}, payoutState(one.state)),
-      el("td", { class: "figures" }, one.confirmations ?? 0),
+      el("td", { class: "figures" }, one.confirmations),
       el("td", {}, one.txid ? name(one.txid, `/payouts/${one.txid}`) : "not signed yet"),
     ),
   );
   payoutsCard.show(
     facts([
       payouts.paused === undefined ? null : ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
-      holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => (typeof hold === "string" ? hold : (hold.name ?? hold.hold))).join(", "))] : null,
+      payouts.next_plan_at ? ["Planned next", time(payouts.next_plan_at, { ago: true })] : null,
+      holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => hold.name).join(", "))] : null,
     ]),
-    ...troubles.map((one) => el("p", { class: "note bad" }, el("strong", {}, one.trouble ?? one.name ?? ""), ` ${one.detail ?? one.text ?? ""} `, one.remedy ? el("span", {}, el("strong", {}, "What to do: "), one.remedy) : null)),
+    ...[...holds, ...troubles].map((one) => el("p", { class: "note bad" }, el("strong", {}, one.name), ` ${one.text} `, el("strong", {}, "What to do: "), one.remedy)),
     open.length === 0
       ? el("p", { class: "empty" }, "No payout is under way.")
       : el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
@@ -253,7 +273,7 @@ function showPayouts(payouts) {
       payNowButton(),
       payouts.paused ? orderButton("Resume payouts", "paymaster", "resume") : orderButton("Pause payouts", "paymaster", "pause", {}, "Nothing new is set aside, signed or sent until you resume. What is on its way is followed."),
       ...holds.map((hold) => {
-        const which = typeof hold === "string" ? hold : (hold.name ?? hold.hold);
+        const which = hold.name;
         return ["start", "restored"].includes(which) ? orderButton(`Release the hold ${which}`, "paymaster", "release", { hold: which }, "Payouts go on. Look at RUNBOOK.md, Holds, before you do this.") : null;
       }),
     ),
@@ -334,6 +354,7 @@ function showOrders(settings) {
       "p",
       { class: "row" },
       orderButton("Close a round now", "reward_distributor", "distribute_now"),
+      settings.rounds_paused === true ? orderButton("Resume rounds", "reward_distributor", "resume") : orderButton("Pause rounds", "reward_distributor", "pause", {}, "No round closes until you resume them. Shares go on counting; what is due is credited afterwards."),
       isOpen ? orderButton("Close registration", "miner_manager", "close_registration", {}, "New miners are refused; those that are registered go on.") : orderButton("Open registration", "miner_manager", "open_registration"),
       orderButton("Fetch new work", "work_manager", "refresh"),
     ),

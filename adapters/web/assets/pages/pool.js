@@ -43,6 +43,18 @@ const rounds = new PagedTable(
   { limit: 5, id: (row) => String(row.id) },
 );
 
+/** Accepted shares a second over the last ten minutes, from the history. @type {number | null} */
+let shareRate = null;
+
+function readShareRate() {
+  const { history: told } = chart;
+  if (told?.step_secs !== 60) return;
+  const last = told.points.filter((/** @type {any} */ point) => !point.is_open).slice(-10);
+  if (last.length === 0) return;
+  shareRate = last.reduce((/** @type {number} */ sum, /** @type {any} */ point) => sum + point.accepted, 0) / (60 * last.length);
+  showPool(poolNow());
+}
+
 /** @param {any} pool */
 function showPool(pool) {
   const words = POOL_STATES[pool.state];
@@ -51,13 +63,13 @@ function showPool(pool) {
   title?.append(state(pool.state, words?.tone ?? "plain", words?.means));
   const { accepted, rejected } = pool.shares;
   const refused = Object.values(rejected).reduce((sum, n) => sum + Number(n), 0);
-  const rate = pool.share_rate;
+  const rate = pool.share_rate ?? shareRate;
   replace(tiles, [
     ...hashrateTiles(pool),
     tile("Miners", figure(pool.miners, format.count(pool.miners)), `${format.count(pool.workers_active)} of ${format.count(pool.workers)} workers active`),
     rate === undefined || rate === null
       ? tile("Shares accepted", figure(accepted, format.count(accepted)), refused === 0 ? "none refused" : `${format.percent(accepted / (accepted + refused), 2)} of all`)
-      : tile("Shares", figure(rate, `${format.scaled(rate, "")}`.trimEnd().concat("/s")), `${format.percent(accepted + refused === 0 ? 1 : accepted / (accepted + refused), 2)} accepted`),
+      : tile("Shares accepted", figure(rate, `${rate < 10 ? format.significant(rate) : format.scaled(rate, "").trimEnd()} a second`), `${format.percent(accepted + refused === 0 ? 1 : accepted / (accepted + refused), 2)} of all`),
   ]);
   sharesCard.show(verdicts(pool.shares, false));
   showEffort(pool);
@@ -221,6 +233,7 @@ async function refresh() {
     }),
     fill(history, "its hashrate over time", async () => {
       await chart.refresh();
+      readShareRate();
       if (!chart.element.isConnected) history.show(chart.element);
     }),
     (async () => {

@@ -3,13 +3,14 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId, Sequence};
 use dwarves_domain::payouts::{Payout, Txid};
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::money::end_of;
 use super::questions::page;
 use super::state::State;
 use dwarves_ports::store::{
-    BlockBooked, BlockDetails, BlockRow, CreditWorkings, Page, PageRequest, PayoutRow, ShareDetails,
+    BlockBooked, BlockDetails, BlockRow, CreditWorkings, Earned, Page, PageRequest, PayoutRow, ShareDetails,
     ShareRow, TemplateRow,
 };
 
@@ -98,6 +99,23 @@ impl State {
             splits: workings.splits.clone(),
             paid: workings.paid.get(&hotkey).cloned(),
         })
+    }
+
+    pub(super) fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> Earned {
+        let newest_first = self.rest.credits.iter().rev();
+        let mut of_miner = newest_first.filter(|credit| credit.hotkey == hotkey);
+        let (mut earned, mut oldest) = (Earned::default(), None);
+        for credit in of_miner.by_ref().take(limit as usize) {
+            if credit.closed_at < since {
+                return earned;
+            }
+            earned.add(credit);
+            oldest = Some(credit.closed_at);
+        }
+        if of_miner.next().is_some() {
+            earned.cut_at = oldest;
+        }
+        earned
     }
 
     pub(super) fn payouts(&self, request: PageRequest) -> Page<PayoutRow> {

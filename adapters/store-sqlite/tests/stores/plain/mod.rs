@@ -8,6 +8,7 @@
 //! | `money` | blocks, rounds, balances |
 //! | `notices` | what people are to be told |
 //! | `payouts` | payouts and thresholds |
+//! | `history` | what was mined when |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
@@ -26,10 +27,13 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, PayoutRow, ShareDetails};
-use dwarves_ports::store::{DeliveryRow, NoticeRow, Store, StoreError, StoreFuture, Write, Written};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{
+    DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
+};
 
 mod details;
+mod history;
 mod money;
 mod notices;
 mod payouts;
@@ -197,6 +201,10 @@ impl Store for PlainStore {
         ready(Ok(self.state.borrow().audit(page)))
     }
 
+    fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
+        ready(Ok(self.state.borrow().history(&question)))
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         ready(Ok(self.state.borrow().unplanned_notices(limit)))
     }
@@ -223,6 +231,10 @@ impl Store for PlainStore {
 
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
         ready(Ok(self.state.borrow().workings(round, hotkey)))
+    }
+
+    fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned> {
+        ready(Ok(self.state.borrow().earned(hotkey, since, limit)))
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {

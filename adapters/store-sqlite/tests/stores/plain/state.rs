@@ -7,6 +7,7 @@ use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId, Sequence, TemplateId, 
 use dwarves_domain::ledger::Balances;
 use dwarves_domain::payouts::Payout;
 use dwarves_domain::rewards::Workings;
+use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
@@ -15,7 +16,7 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
-use dwarves_ports::store::{BlockState, NoticeRow, StoreError, StoreErrorKind, Write, Written};
+use dwarves_ports::store::{BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written};
 
 /// All that the plain store holds.
 #[derive(Clone, Default)]
@@ -24,6 +25,8 @@ pub(super) struct State {
     pub(super) shares: Vec<StoredShare>,
     /// Oldest first, one a commit that holds shares.
     pub(super) batches: Vec<Batch>,
+    /// Every share that there ever was, for history.
+    pub(super) mined: Vec<Mined>,
     /// What is copied before each commit, so that a failed one can be undone.
     pub(super) rest: Rest,
 }
@@ -33,6 +36,15 @@ pub(super) struct StoredShare {
     pub(super) sequence: Sequence,
     pub(super) total_before: Units,
     pub(super) row: ShareRow,
+}
+
+/// A share, as far as history has to do with it.
+#[derive(Clone, Copy)]
+pub(super) struct Mined {
+    pub(super) at: Timestamp,
+    pub(super) worker: WorkerId,
+    pub(super) share_bits: CompactTarget,
+    pub(super) units: Units,
 }
 
 /// One commit's shares.
@@ -70,6 +82,7 @@ pub(super) struct StoredRound {
 #[derive(Clone, Default)]
 pub(super) struct Rest {
     pub(super) life: u32,
+    pub(super) lives: Vec<LifeRow>,
     pub(super) created_at: Option<Timestamp>,
     pub(super) last_sequence: Option<Sequence>,
     pub(super) total: Units,
@@ -81,6 +94,12 @@ pub(super) struct Rest {
     pub(super) next_worker: Option<WorkerId>,
     /// Workers that were taken out, and the last share before that.
     pub(super) workers_gone: BTreeMap<WorkerId, (Hotkey, Sequence)>,
+    /// Whose workers have ever been, but for those of miners that were removed.
+    pub(super) owners: BTreeMap<WorkerId, Hotkey>,
+    /// Shares that were rejected: until when, of which worker, and how many by reason.
+    pub(super) rejected: Vec<(Timestamp, WorkerId, [u64; 6])>,
+    /// From when on minutes, hours and days are known.
+    pub(super) history_from: [Timestamp; 3],
     /// What they came to.
     pub(super) gone: BTreeMap<Hotkey, CounterRow>,
     pub(super) counters_through: Option<Sequence>,
@@ -143,6 +162,7 @@ impl State {
     /// Applies all writes or none.
     pub(super) fn commit(&mut self, writes: &[Write]) -> Result<Vec<Written>, StoreError> {
         let (shares, batches, rest) = (self.shares.len(), self.batches.len(), self.rest.clone());
+        let mined = self.mined.len();
         let applied = self.apply_all(writes);
         match &applied {
             Ok(_) => {
@@ -152,6 +172,7 @@ impl State {
                 }
             }
             Err(_) => {
+                self.mined.truncate(mined);
                 self.shares.truncate(shares);
                 self.batches.truncate(batches);
                 self.rest = rest;
@@ -273,8 +294,13 @@ impl State {
             }
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}
-            Write::SaveCounters { through, counters } => self.save_counters(*through, counters)?,
+            Write::SaveCounters {
+                at,
+                through,
+                counters,
+            } => self.save_counters(*at, *through, counters)?,
             Write::PruneShares { through } => self.ask_to_prune(*through),
+            Write::PruneHistory { minutes, hours, days } => self.prune_history([*minutes, *hours, *days]),
         }
         Ok(Written::Done)
     }
@@ -283,6 +309,11 @@ impl State {
     pub(super) fn start(&mut self, now: Timestamp) -> Result<StoredState, StoreError> {
         let life = self.rest.life.checked_add(1);
         self.rest.life = life.ok_or_else(|| corrupt("the lives are used up"))?;
+        self.rest.lives.push(LifeRow {
+            life: self.rest.life,
+            started_at: now,
+            stopped_at: self.batches.last().map(|batch| batch.committed_at),
+        });
         let created_at = *self.rest.created_at.get_or_insert(now);
         let rest = &self.rest;
         let last_template = rest.templates.keys().next_back().copied();

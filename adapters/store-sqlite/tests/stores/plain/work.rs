@@ -4,7 +4,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
 
-use super::state::{State, StoredShare, StoredTemplate, conflict, corrupt};
+use super::state::{Mined, State, StoredShare, StoredTemplate, conflict, corrupt};
 use dwarves_ports::store::ledger_rows::{BlockRow, CounterRow, ShareRow, TemplateRow, WorkerRow};
 use dwarves_ports::store::{StoreError, Written};
 
@@ -35,6 +35,12 @@ impl State {
                 block: None,
                 ..row.clone()
             };
+            self.mined.push(Mined {
+                at: row.received_at,
+                worker: row.worker,
+                share_bits: row.share_bits,
+                units: row.units,
+            });
             self.shares.push(StoredShare {
                 sequence,
                 total_before,
@@ -94,6 +100,7 @@ impl State {
                 )));
             }
             None => {
+                self.rest.owners.insert(worker.id, worker.hotkey);
                 let counters = CounterRow::default();
                 self.rest.names.insert(worker.id, worker.name.clone());
                 self.rest.workers.insert(worker.id, (worker.clone(), counters));
@@ -132,6 +139,7 @@ impl State {
         let theirs: std::collections::BTreeMap<_, _> = theirs;
         let gone = theirs.into_keys().map(|id| (id, (hotkey, last)));
         self.rest.workers_gone.extend(gone);
+        self.rest.owners.retain(|_, owner| *owner != hotkey);
         self.rest.gone.remove(&hotkey);
         self.rest.thresholds.remove(&hotkey);
         self.rest.miners.remove(&hotkey);
@@ -192,6 +200,7 @@ impl State {
 
     pub(super) fn save_counters(
         &mut self,
+        at: Timestamp,
         through: Sequence,
         counters: &[(WorkerId, CounterRow)],
     ) -> Result<(), StoreError> {
@@ -205,6 +214,10 @@ impl State {
             let Some((_, saved)) = self.rest.workers.get_mut(id) else {
                 return Err(conflict(format!("counters of worker {id}, which is not known")));
             };
+            let more = std::array::from_fn(|n| counter.rejected[n].saturating_sub(saved.rejected[n]));
+            if more != [0; 6] {
+                self.rest.rejected.push((at, *id, more));
+            }
             *saved = counter.clone();
         }
         self.rest.counters_through = Some(through);

@@ -1,0 +1,183 @@
+//! Charts: points, marks and hashrates.
+
+use dwarves_domain::history::Sums;
+use dwarves_domain::target::CompactTarget;
+use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Units;
+use dwarves_ports::store::{HistoryStep, LifeRow};
+use serde_json::{Value, json};
+
+use super::fakes::World;
+use super::samples::NOW;
+use super::{ask_state, get, miner};
+
+/// The minute that goes on at [`NOW`], 20 seconds of which are over.
+const OPEN: i64 = 1_699_999_980;
+
+fn minute(minutes_ago: i64, accepted: u64, bits: u32) -> HistoryStep {
+    let bits = CompactTarget::from_bits(bits);
+    let mut sums = Sums::default();
+    sums.add_shares(bits, Units::from_raw(Units::ONE.raw() / 4), accepted);
+    HistoryStep {
+        at: Timestamp::from_secs(OPEN - 60 * minutes_ago),
+        sums,
+        last_bits: Some(bits),
+        miners: None,
+        workers: (minutes_ago == 3).then_some(7),
+    }
+}
+
+const EASY: u32 = 0x1d00_ffff;
+const HARD: u32 = 0x1c00_ffff;
+
+/// Shares until half an hour ago, none for 27 minutes, and a harder one in the minute that goes on.
+fn world() -> World {
+    let mut world = World::new();
+    world.store.history = (31..=120).rev().map(|ago| minute(ago, 2, EASY)).collect();
+    world
+        .store
+        .history
+        .extend([minute(3, 4, EASY), minute(0, 1, HARD)]);
+    world
+}
+
+async fn history(world: World, path: &str) -> Value {
+    let answer = ask_state(world.state(), get(path)).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    answer.json()
+}
+
+#[actix_web::test]
+async fn a_step_without_a_share_is_a_point_of_zeros_and_the_last_one_goes_on() {
+    let path = "/v1/pool/history?resolution=minute&from=2023-11-14T22:10:00Z";
+    let history = history(world(), path).await;
+    assert_eq!(history["from"], "2023-11-14T22:10:00.000Z");
+    assert_eq!(history["to"], "2023-11-14T22:14:00.000Z");
+    assert_eq!(
+        (&history["resolution"], &history["step_secs"]),
+        (&json!("minute"), &json!(60))
+    );
+    let points = history["points"].as_array().unwrap();
+    let of = |field: &str| {
+        points
+            .iter()
+            .map(|point| point[field].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("accepted"), [json!(4), json!(0), json!(0), json!(1)]);
+    assert_eq!(of("units"), ["1", "0", "0", "0.25"]);
+    assert_eq!(
+        of("is_open"),
+        [json!(false), json!(false), json!(false), json!(true)]
+    );
+    assert_eq!(of("error"), [json!(0.5), json!(null), json!(null), json!(1.0)]);
+    assert_eq!(of("workers"), [json!(7), json!(null), json!(null), json!(null)]);
+    let rates: Vec<_> = points
+        .iter()
+        .map(|point| point["hashrate"].as_f64().unwrap())
+        .collect();
+    // Four of difficulty 1 in a minute; one of difficulty 256 in the 20 seconds that are over.
+    assert!(
+        (rates[0] / (4.0 * 4_295_032_833.0 / 60.0) - 1.0).abs() < 1e-9,
+        "{rates:?}"
+    );
+    assert!(
+        (rates[3] / (256.0 * 4_295_032_833.0 / 20.123) - 1.0).abs() < 1e-9,
+        "{rates:?}"
+    );
+    assert_eq!(rates[1..3], [0.0, 0.0]);
+}
+
+#[actix_web::test]
+async fn what_lies_before_the_history_is_left_out() {
+    let hours = history(world(), "/v1/pool/history").await;
+    assert_eq!(hours["from"], "2023-11-14T20:00:00.000Z");
+    assert_eq!(hours["points"].as_array().unwrap().len(), 3);
+    let nothing = history(World::new(), "/v1/pool/history?resolution=day").await;
+    assert_eq!(
+        (&nothing["points"], &nothing["from"]),
+        (&json!([]), &nothing["to"])
+    );
+}
+
+#[actix_web::test]
+async fn marks_say_what_happened() {
+    let mut world = world();
+    world.store.lives = vec![LifeRow {
+        life: 4,
+        started_at: NOW.moved(-60_000),
+        stopped_at: Some(NOW.moved(-180_000)),
+    }];
+    let path = format!("/v1/miners/{}/history?resolution=minute&worker=rig1", miner());
+    let history = history(world, &path).await;
+    let marks = history["marks"].as_array().unwrap();
+    let kinds: Vec<_> = marks.iter().map(|mark| mark["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["pool_stopped", "pool_started", "difficulty"]);
+    assert_eq!((&marks[2]["from"], &marks[2]["to"]), (&json!(1.0), &json!(256.0)));
+    assert_eq!(marks[2]["at"], "2023-11-14T22:13:00.000Z");
+    assert_eq!(marks[0]["until"], marks[1]["at"]);
+    let points = history["points"].as_array().unwrap();
+    assert_eq!(points.last().unwrap()["difficulty"], 256.0);
+}
+
+#[actix_web::test]
+async fn windows_reach_back_from_now_and_no_further_than_the_history() {
+    let pool = history(world(), "/v1/pool").await;
+    let rates = pool["hashrates"].as_array().unwrap();
+    let hashes = |easy: f64, hard: f64| (easy + 256.0 * hard) * 4_295_032_833.0;
+    // Ten minutes and the 20 seconds since; an hour and these; from the first hour of the history on.
+    let expected = [
+        (600, hashes(4.0, 1.0) / 620.123),
+        (3_600, hashes(4.0 + 60.0, 1.0) / 3_620.123),
+        (86_400, hashes(4.0 + 180.0, 1.0) / 8_000.123),
+    ];
+    for (rate, (window, expected)) in rates.iter().zip(expected) {
+        assert_eq!(rate["window_secs"], window);
+        let shown = rate["hashrate"].as_f64().unwrap();
+        assert!(
+            (shown / expected - 1.0).abs() < 1e-9,
+            "{window}: {shown} {expected}"
+        );
+    }
+    let of_miner = history(world(), &format!("/v1/miners/{}", miner())).await;
+    assert_eq!(of_miner["hashrates"].as_array().unwrap().len(), 3);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_asked_is_refused_by_name() {
+    let of_miner = format!("/v1/miners/{}/history", miner());
+    let cases = [
+        ("/v1/pool/history?resolution=week".to_owned(), 400, "resolution"),
+        ("/v1/pool/history?from=yesterday".to_owned(), 400, "from"),
+        (
+            "/v1/pool/history?from=0001-01-01T00:00:00Z".to_owned(),
+            400,
+            "from",
+        ),
+        ("/v1/pool/history?to=9999-01-01T00:00:00Z".to_owned(), 400, "to"),
+        (
+            "/v1/pool/history?from=2024-01-01T00:00:00Z".to_owned(),
+            400,
+            "from",
+        ),
+        ("/v1/pool/history?worker=rig1".to_owned(), 400, "worker"),
+        (
+            "/v1/pool/history?resolution=minute&from=2023-11-01T00:00:00Z&to=2023-11-14T00:00:00Z".to_owned(),
+            400,
+            "from",
+        ),
+        (format!("{of_miner}?worker=no%20name"), 400, "worker"),
+        (format!("{of_miner}?worker=rig9"), 404, "worker"),
+        ("/v1/miners/nobody/history".to_owned(), 404, "hotkey"),
+    ];
+    for (path, status, field) in cases {
+        let answer = ask_state(world().state(), get(&path)).await;
+        assert_eq!(answer.status, status, "{path}: {}", answer.json());
+        assert_eq!(answer.json()["field"], field, "{path}");
+        answer.code();
+    }
+    // The very most that there may be is answered.
+    let path = "/v1/pool/history?resolution=minute&from=2023-11-13T00:00:00Z&to=2023-11-14T01:00:00Z";
+    let most = history(world(), path).await;
+    assert_eq!(most["points"].as_array().unwrap().len(), 0);
+}

@@ -1,0 +1,293 @@
+//! `dwarves status`: how the pool is, on a terminal as a screen that goes on, otherwise once as JSON.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use dwarves_api_types::books::Blocks;
+use dwarves_api_types::pool::{Pool, Ready};
+use dwarves_keys::AdminToken;
+use dwarves_miner::transport::{ApiError, Transport};
+use dwarves_ports::clock::Clock as _;
+use dwarves_system::clock::SystemClock;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use super::{DATA_DIR, Failure, signals};
+use crate::terminal::{self, Align, Screen, Table, coins, count, hashrate, span};
+use crate::wiring::listen_file;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the screen is written anew, and how often it is looked whether it is to end.
+const EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Blocks that are shown.
+const BLOCKS: u32 = 8;
+
+/// Arguments of `dwarves status`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+#[command(
+    after_help = "With the admin token in the data directory it shows payouts, too.
+
+Examples:
+  dwarves status                               a screen that goes on until Ctrl-C
+  dwarves status --json | jq .pool.hashrate
+  dwarves status --pool https://pool.example"
+)]
+pub struct StatusArgs {
+    /// The pool's address [default: that of the pool that runs in the data directory]
+    #[arg(long, value_name = "URL")]
+    pub pool: Option<String>,
+    /// Once, as JSON, also on a terminal
+    #[arg(long)]
+    pub json: bool,
+    /// Once, also on a terminal
+    #[arg(long, conflicts_with = "json")]
+    pub once: bool,
+    /// The pool's data directory
+    #[arg(long, value_name = "DIR", default_value = DATA_DIR)]
+    pub data_dir: PathBuf,
+}
+
+/// Shows how the pool is.
+///
+/// # Errors
+/// If no pool runs there, or it does not answer when it is asked once.
+pub fn run(args: &StatusArgs) -> Result<(), Failure> {
+    let url = args.pool.clone().or_else(|| listen_file::address(&args.data_dir));
+    let url = url.ok_or_else(|| {
+        format!(
+            "no pool runs in {} (it would say so in listening.json); start it, or name one with --pool",
+            args.data_dir.display()
+        )
+    })?;
+    // The token is for the pool of this directory alone.
+    let is_own = args.pool.is_none();
+    let file = args.data_dir.join(dwarves_keys::admin_token::FILE_NAME);
+    let token = AdminToken::read(&file).ok().filter(|_| is_own);
+    let pool = Asked {
+        transport: Transport::new(&url)?,
+        url,
+        token,
+    };
+    let mut out = io::stdout();
+    if args.json || (!args.once && !out.is_terminal()) {
+        return Ok(writeln!(out, "{:#}", pool.look()?.to_json())?);
+    }
+    if args.once {
+        return Ok(write!(
+            out,
+            "{}",
+            pool.look()?.frame(&pool.url, terminal::width())
+        )?);
+    }
+    let stop = signals::stop_flag()?;
+    let mut screen = Screen::begin(out)?;
+    while !stop.load(Ordering::Relaxed) {
+        let text = match pool.look() {
+            Ok(seen) => seen.frame(&pool.url, terminal::width()),
+            Err(error) => format!(
+                "{}\n\n{}\n\ntrying again; Ctrl-C ends this\n",
+                pool.url,
+                terminal::harmless(&error.to_string())
+            ),
+        };
+        screen.show(&text)?;
+        let mut waited = Duration::ZERO;
+        while waited < EVERY && !stop.load(Ordering::Relaxed) {
+            thread::sleep(LOOK_EVERY);
+            waited += LOOK_EVERY;
+        }
+    }
+    Ok(())
+}
+
+/// The pool that is asked.
+struct Asked {
+    transport: Transport,
+    url: String,
+    token: Option<AdminToken>,
+}
+
+/// What it said.
+struct Seen {
+    pool: Pool,
+    ready: Ready,
+    blocks: Blocks,
+    /// What it says to its operator alone.
+    status: Option<Value>,
+}
+
+impl Asked {
+    fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ApiError> {
+        let path = self.transport.path(route);
+        self.transport
+            .call(Method::GET, &path, &[], None, TIMEOUT)?
+            .read()
+    }
+
+    fn look(&self) -> Result<Seen, ApiError> {
+        let ready = match self.get::<Ready>("/readyz") {
+            // Not ready is an answer like any other; what hinders it is in the operator's status.
+            Err(ApiError::Problem {
+                status: 503, detail, ..
+            }) => not_ready(detail),
+            other => other?,
+        };
+        Ok(Seen {
+            pool: self.get("/v1/pool")?,
+            ready,
+            blocks: self.get(&format!("/v1/blocks?limit={BLOCKS}"))?,
+            status: self.status(),
+        })
+    }
+
+    fn status(&self) -> Option<Value> {
+        let token = self.token.as_ref()?;
+        let headers = [("Authorization", format!("Bearer {}", token.text()))];
+        let path = self.transport.path("/v1/admin/control");
+        let body = json!({ "actor": "pool_manager", "message": "status" }).to_string();
+        let answer = self
+            .transport
+            .call(Method::POST, &path, &headers, Some(body.as_bytes()), TIMEOUT);
+        Some(answer.ok()?.body)
+    }
+}
+
+fn not_ready(detail: String) -> Ready {
+    Ready {
+        status: "not_ready".into(),
+        state: "".into(),
+        started_at: dwarves_api_types::scalars::Instant(SystemClock.now()),
+        hindrances: vec![detail],
+    }
+}
+
+impl Seen {
+    fn to_json(&self) -> Value {
+        json!({
+            "pool": self.pool,
+            "ready": self.ready,
+            "blocks": self.blocks.blocks,
+            "status": self.status,
+        })
+    }
+
+    /// The hindrances, from whoever knows them.
+    fn hindrances(&self) -> Vec<String> {
+        let told = self
+            .status
+            .as_ref()
+            .and_then(|status| status["hindrances"].as_array());
+        match told {
+            Some(told) => told
+                .iter()
+                .filter_map(|one| Some(one.as_str()?.to_owned()))
+                .collect(),
+            None => self.ready.hindrances.clone(),
+        }
+    }
+
+    /// As a screen shows it.
+    fn frame(&self, url: &str, width: usize) -> String {
+        let pool = &self.pool;
+        let mut text = format!("{}  {url}  {}\n\n", pool.name, pool.state);
+        let error = pool
+            .hashrate_error
+            .map_or(String::new(), |error| format!(" ± {:.0} %", error * 100.0));
+        let rejected = serde_json::to_value(pool.shares.rejected).unwrap_or_default();
+        let rejected: Vec<String> = rejected
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, count)| count.as_u64() > Some(0))
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect();
+        let rejected = if rejected.is_empty() {
+            "none".to_owned()
+        } else {
+            rejected.join(", ")
+        };
+        let until = pool
+            .next_round_at
+            .0
+            .millis()
+            .saturating_sub(SystemClock.now().millis());
+        let until = span(u64::try_from(until).unwrap_or(0) / 1_000);
+        let height = pool.height.map_or("-".to_owned(), |height| height.to_string());
+        let lines = [
+            ("hashrate", format!("{}{error}", hashrate(pool.hashrate))),
+            (
+                "miners",
+                format!(
+                    "{}, workers {} ({} active)",
+                    count(pool.miners),
+                    count(pool.workers),
+                    count(pool.workers_active)
+                ),
+            ),
+            (
+                "shares",
+                format!("{} accepted; rejected: {rejected}", count(pool.shares.accepted)),
+            ),
+            ("chain", format!("{} at height {height}", pool.chain)),
+            (
+                "round",
+                format!(
+                    "effort {:.0} %, next in {until}; {}, fee {:.2} %",
+                    pool.round_effort * 100.0,
+                    pool.scheme,
+                    f64::from(pool.fee_bps) / 100.0
+                ),
+            ),
+        ];
+        for (name, value) in lines {
+            text.push_str(&format!("{name:<11}{value}\n"));
+        }
+        if let Some(payouts) = self.status.as_ref().map(|status| &status["payouts"]) {
+            let open = payouts["open"].as_array().map_or(0, Vec::len);
+            let is_paused = payouts["paused"] == true;
+            let paused = if is_paused { "paused, " } else { "" };
+            text.push_str(&format!("{:<11}{paused}{open} under way\n", "payouts"));
+        }
+        let hindrances = self.hindrances();
+        if hindrances.is_empty() {
+            text.push_str(&format!("{:<11}none\n", "hindrances"));
+        }
+        for hindrance in hindrances {
+            text.push_str(&format!("! {}\n", terminal::harmless(&hindrance)));
+        }
+        text.push('\n');
+        text.push_str(&self.last_blocks().fit(width));
+        text
+    }
+
+    fn last_blocks(&self) -> Table {
+        let columns = [
+            ("block", Align::Right),
+            ("state", Align::Left),
+            ("deep", Align::Right),
+            ("coins", Align::Right),
+            ("effort", Align::Right),
+            ("found", Align::Right),
+        ];
+        let now = SystemClock.now().millis();
+        let rows = self.blocks.blocks.iter().map(|block| {
+            let age = u64::try_from(now.saturating_sub(block.found_at.0.millis())).unwrap_or(0);
+            vec![
+                block.height.to_string(),
+                block.state.to_string(),
+                block.confirmations.to_string(),
+                coins(block.reward_sats.into()),
+                format!("{:.0} %", block.effort * 100.0),
+                format!("{} ago", span(age / 1_000)),
+            ]
+        });
+        Table::new(&columns, rows.collect())
+    }
+}

@@ -1,0 +1,168 @@
+"""What an operator asks in a shell: `status`, lists, `admin` and `check`, on terminals of several widths and piped."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from harness import Pool, binary, environment, eventually
+from terminal import Terminal, run_in_terminal
+
+WIDTHS = (40, 80, 132)
+
+
+def run(*arguments, cwd, **settings):
+    settings = {key.replace("__", "."): value for key, value in settings.items()}
+    return subprocess.run(
+        [binary(), *map(str, arguments)], cwd=cwd, env=environment(settings), stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def busy():
+    """A pool with blocks, credits and a payout."""
+    settings = {
+        "chain.devnet_block_hashes": "300",
+        "payouts.interval_secs": "1",
+        "payouts.confirmations": "1",
+        "payouts.threshold_sats": "1000",
+    }
+    with Pool(**settings) as pool:
+        miner = pool.miner()
+        miner.register(payout_address="bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")
+
+        def paid():
+            miner.accepted(block=True)
+            return pool.get(f"/v1/miners/{miner.hotkey}").json["balance_sats"]["paid"]
+
+        eventually("a payout is deep", paid)
+        pool.must_control("reward_distributor", "pause")
+        pool.must_control("paymaster", "pause")
+        pool.worker = miner
+        yield pool
+
+
+def asked(pool, *arguments):
+    done = run(*arguments, "--data-dir", pool.data_dir, cwd=pool.data_dir)
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def test_status_is_json_when_piped_and_says_what_the_api_says(busy):
+    status = json.loads(asked(busy, "status"))
+    pool = busy.pool()
+    for field in ("hotkey", "scheme", "fee_bps", "shares", "miners", "height"):
+        assert status["pool"][field] == pool[field], field
+    assert status["ready"]["status"] == "ready" and status["status"]["payouts"]["paused"] is True
+    assert status["blocks"] == busy.get("/v1/blocks?limit=8").json["blocks"]
+    assert json.loads(asked(busy, "status", "--json")).keys() == status.keys()
+    # Another pool gets no token, and what it shows to anybody is enough.
+    other = run("status", "--pool", busy.url, "--data-dir", busy.data_dir, cwd=busy.data_dir)
+    assert json.loads(other.stdout)["status"] is None, other
+    nobody = run("status", "--data-dir", "nowhere", cwd=busy.data_dir)
+    assert nobody.returncode == 1 and "--pool" in nobody.stderr, nobody
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_status_is_a_screen_that_goes_on_until_ctrl_c(busy, columns):
+    with Terminal("status", "--data-dir", busy.data_dir, cwd=busy.data_dir, columns=columns, rows=20) as terminal:
+        terminal.until("hashrate").until("paused").until("mature")
+        before = terminal.text.count("\x1b[H")
+        time.sleep(1.5)
+        terminal.read(0.5)
+        assert terminal.text.count("\x1b[H") > before, "it is written anew"
+        assert terminal.widest() <= columns, terminal.lines()
+        terminal.interrupt()
+        assert terminal.end() == 0
+        assert terminal.text.endswith("\x1b[?25h\x1b[?1049l"), "the terminal is as it was"
+        frame = terminal.text.split("\x1b[H")[1]
+        assert frame.count("\n") < 20, "no more lines than there are rows"
+
+
+def test_a_status_screen_waits_for_a_pool_that_is_away(tmp_path):
+    with Pool(data_dir=tmp_path / "data") as pool:
+        with Terminal("status", "--pool", pool.url, cwd=tmp_path) as terminal:
+            terminal.until("hashrate")
+            pool.kill()
+            terminal.until("the pool does not answer")
+            assert terminal.process.poll() is None
+            terminal.interrupt()
+            assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("command, expected", [
+    ("miners", "payable"),
+    ("workers", "default"),
+    ("payouts", "confirmed"),
+])
+def test_lists_are_tables_on_a_terminal_and_json_otherwise(busy, command, expected):
+    rows = json.loads(asked(busy, command))[command]
+    assert rows and json.loads(asked(busy, command, "--limit", 1))[command] == rows[:1]
+    for columns in WIDTHS[1:]:
+        code, terminal = run_in_terminal(command, "--data-dir", busy.data_dir, cwd=busy.data_dir, columns=columns)
+        assert code == 0 and expected in terminal.text, terminal.text
+        assert len([line for line in terminal.lines() if line]) == len(rows) + 1, terminal.lines()
+        assert terminal.widest() <= columns, terminal.lines()
+    code, terminal = run_in_terminal(command, "--json", "--data-dir", busy.data_dir, cwd=busy.data_dir)
+    assert json.loads(terminal.text)[command] == rows
+
+
+def test_lists_say_what_the_api_says_and_need_no_running_pool(busy, tmp_path):
+    miner = json.loads(asked(busy, "miners"))["miners"][0]
+    api = busy.get(f"/v1/miners/{miner['hotkey']}").json
+    assert miner["balance_sats"] == api["balance_sats"] and miner["registered_at"] == api["registered_at"]
+    worker = json.loads(asked(busy, "workers", "--miner", miner["hotkey"]))["workers"][0]
+    assert (worker["worker"], worker["accepted"]) == ("default", api["shares"]["accepted"])
+    alice = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+    assert json.loads(asked(busy, "workers", "--miner", alice)) == {"workers": []}
+    payouts = json.loads(asked(busy, "payouts"))["payouts"]
+    assert {payout["txid"] for payout in payouts} == {
+        payout["txid"] for payout in busy.get(f"/v1/miners/{miner['hotkey']}/payouts").json["payouts"]
+    }
+    with Pool(data_dir=tmp_path / "data") as pool:
+        pool.miner().accepted()
+        assert pool.stop() == 0
+        assert len(json.loads(asked(pool, "miners"))["miners"]) == 1
+        code, terminal = run_in_terminal("payouts", "--data-dir", pool.data_dir, cwd=tmp_path)
+        assert code == 0 and "no payouts yet" in terminal.text
+    none = run("miners", "--data-dir", tmp_path / "none", cwd=tmp_path)
+    assert none.returncode == 1 and "there is no ledger" in none.stderr, none
+
+
+def test_admin_answers_in_tables_on_a_terminal_and_in_todays_json_otherwise(busy):
+    arguments = ("admin", "pool_manager", "status", "--data-dir", busy.data_dir)
+    piped = json.loads(asked(busy, "admin", "pool_manager", "status"))
+    assert piped["state"] == "running"
+    for columns in WIDTHS[1:]:
+        code, terminal = run_in_terminal(*arguments, cwd=busy.data_dir, columns=columns)
+        assert code == 0 and "state" in terminal.text and "rewards.fee_bps" in terminal.text, terminal.text
+        assert "{" not in terminal.text.split("settings")[0], "no JSON"
+    code, terminal = run_in_terminal(*arguments, "--json", cwd=busy.data_dir)
+    assert json.loads(terminal.text).keys() == piped.keys()
+    code, terminal = run_in_terminal(
+        "admin", "paymaster", "pay_now", "dry_run=true", "--data-dir", busy.data_dir, cwd=busy.data_dir
+    )
+    assert code == 0 and "coins)" in terminal.text, terminal.text
+
+
+def test_check_tells_all_findings_as_json(busy, tmp_path):
+    done = run("check", "--json", "--data-dir", tmp_path / "data", cwd=tmp_path, http__listen="127.0.0.1:0")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0 and told["ok"] is True and told["wrong"] == 0, done
+    assert {finding["what"] for finding in told["findings"]} >= {"settings", "hashing", "data"}
+    config = tmp_path / "bad.toml"
+    config.write_text('[rewards]\nfee_bps = 10001\nscheme = "moon"\n[pool]\nnme = "x"\n')
+    done = run("check", "--json", "--config", config, cwd=tmp_path, http__listen="nowhere", chain__kind="moon")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["wrong"] == 5 and not told["ok"], done
+    details = [finding["detail"] for finding in told["findings"]]
+    for place, key in [
+        ("bad.toml:2:11", "rewards.fee_bps"), ("bad.toml:3:10", "rewards.scheme"), ("bad.toml:5:1", "nme"),
+        ("DWARVES__HTTP__LISTEN", "http.listen"), ("DWARVES__CHAIN__KIND", "chain.kind"),
+    ]:
+        assert any(place in detail and key in detail for detail in details), (place, details)
+    assert all(finding["remedy"] for finding in told["findings"])
+    # A start tells all of them, too.
+    done = run("serve", "--config", config, cwd=tmp_path, http__listen="nowhere", chain__kind="moon")
+    assert done.returncode == 1 and "5 things are wrong" in done.stderr and done.stderr.count("bad.toml:") == 3, done
