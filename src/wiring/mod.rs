@@ -27,7 +27,7 @@ use std::time::Duration;
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
-use dwarves_actors::ask::{Outbox, Port};
+use dwarves_actors::ask::Port;
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
