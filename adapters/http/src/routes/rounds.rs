@@ -1,7 +1,7 @@
 //! Reward rounds.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_api_types::books::{Round, RoundCredit, RoundDetails, Rounds};
+use dwarves_api_types::books::{ROUND_COLUMNS, Round, RoundCredit, RoundDetails, Rounds};
 use dwarves_domain::ids::RoundId;
 use dwarves_ports::store::{CreditRow, RoundRow};
 
@@ -14,17 +14,7 @@ use crate::state::HttpState;
 /// The columns of rounds as CSV.
 const ROUNDS: List = List {
     field: "rounds",
-    columns: &[
-        "id",
-        "closed_at",
-        "scheme",
-        "source",
-        "reward_sats",
-        "fee_sats",
-        "credited_sats",
-        "kept_sats",
-        "blocks",
-    ],
+    columns: ROUND_COLUMNS,
 };
 
 /// Closed rounds, newest first.
