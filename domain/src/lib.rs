@@ -12,6 +12,8 @@
 //! | [`time`] | instants and spans as plain numbers, handed in by the caller |
 //! | [`ids`] | names and numbers that identify things |
 //! | [`hotkey`] | a miner's public key, written SS58 |
+//! | [`metagraph`] | who has which uid and stake in a subnet, as its operator wrote it to a file |
+//! | [`decimal`] | decimal numbers as JSON writes them, exactly |
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`operator`] | the cookie that stands in for the admin token |
@@ -35,6 +37,7 @@
 pub mod address;
 pub mod blocks;
 pub mod chain_guard;
+pub mod decimal;
 mod hex_digits;
 pub mod history;
 pub mod hotkey;
@@ -42,6 +45,7 @@ pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod login;
+pub mod metagraph;
 pub mod miners;
 pub mod network;
 pub mod notices;

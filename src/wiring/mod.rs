@@ -6,6 +6,7 @@
 //! | `connect` | how miners connect, as they are told |
 //! | `chain` | the chain that the configuration asks for |
 //! | `http_server` | the HTTP server and the handlers of its workers |
+//! | `json_rpc` | who remembers jobs for miners that know no other way |
 //! | `operator` | the operator's door |
 //! | `settings` | the configuration, in the actors' terms |
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
@@ -26,11 +27,9 @@ use std::time::Duration;
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
-use dwarves_actors::ask::{Outbox, Port};
+use dwarves_actors::ask::Port;
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
-use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
-use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::pool_manager::settings::Effective;
 use dwarves_ports::clock::SharedClock;
@@ -38,9 +37,8 @@ use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use dwarves_domain::login::LoginRules;
 use dwarves_domain::operator::OperatorKey;
-use dwarves_http::{HttpDeps, HttpLimits, JsonRpcDeps};
+use dwarves_http::{HttpDeps, HttpLimits};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 use dwarves_system::SystemRandomness;
@@ -53,6 +51,7 @@ mod error;
 mod halt;
 mod hashing;
 mod http_server;
+mod json_rpc;
 pub mod listen_file;
 mod notifications;
 mod operator;
@@ -87,9 +86,6 @@ pub const STOP_MAX: Duration = Duration::from_secs(75);
 /// How long connections are served that were accepted just before the server takes no more: whoever connects later waits
 /// for the next process, if the socket is not this one's own.
 const LAST_ACCEPTED: Duration = Duration::from_millis(100);
-/// Workers of `getwork` whose last job is remembered for their long polls, in all and of one miner.
-const LAST_JOBS_MAX: usize = 16_384;
-const LAST_JOBS_OF_ONE_MAX: usize = 256;
 
 /// A pool at work.
 pub struct RunningPool {
@@ -240,7 +236,7 @@ pub async fn start_on(
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
-        json_rpc: json_rpc(config, &ground, &ports, http, &stratum),
+        json_rpc: json_rpc::start(config, &ground, &ports, http, &stratum),
         addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
@@ -303,39 +299,6 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
     tried.push(("http.listen".to_owned(), http));
     tried.extend(stratum_listeners::try_listeners(config, is_running));
     tried
-}
-
-/// Work for miners that know no other way.
-fn json_rpc(
-    config: &Config,
-    ground: &Ground,
-    ports: &PoolPorts,
-    http: SocketAddr,
-    stratum: &[SocketAddr],
-) -> JsonRpcDeps {
-    let book = HeaderBook::new(HeaderBookLimits {
-        headers_max: config.limits.headers,
-        mailbox_capacity: config.limits.handler_mailbox,
-    })
-    .start();
-    let last = LastJobs::new(LastJobLimits {
-        workers_max: LAST_JOBS_MAX,
-        workers_of_one_max: LAST_JOBS_OF_ONE_MAX,
-        mailbox_capacity: config.limits.handler_mailbox,
-    })
-    .start();
-    JsonRpcDeps {
-        logins: LoginRules {
-            addresses: ground.chain.addresses,
-            allow_address: config.stratum.allow_address_login,
-        },
-        join: ports.join.clone(),
-        given: Outbox::new(&book),
-        find: Port::new(&book),
-        job_given: Outbox::new(&last),
-        last_job: Port::new(&last),
-        stratum_port: stratum_listeners::plain_port(config, http, stratum),
-    }
 }
 
 fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts, hashing: Hashing) -> HandlerParts {
