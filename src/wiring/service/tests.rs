@@ -135,7 +135,7 @@ fn a_stop_that_overruns_is_given_up_and_one_that_ends_is_not() {
 
 #[test]
 fn the_log_hears_once_that_nobody_can_be_told() {
-    let mut manager = Manager::default();
+    let mut manager = super::Manager::default();
     let told = [true, false, false, false, true, true, false];
     let news = told.map(|is_told| manager.is_news(is_told));
     assert_eq!(news, [false, true, false, false, true, false, true]);
