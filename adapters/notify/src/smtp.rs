@@ -29,7 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// How long a server that has taken a mail may take to say good-bye.
 const QUIT_DEADLINE: Duration = Duration::from_secs(1);
 /// Bytes that the server may send, its certificates included.
-const SAID_MAX: usize = 65_536;
+const SAID_MAX: usize = 32_768;
 
 /// When a connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ impl Server {
             return Err(NoMail::PasswordInTheOpen);
         }
         let host = uri.host().unwrap_or_default();
+        // What is behind the host is a port, or the address none.
+        let is_whole = authority == host || uri.port_u16().is_some();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let is_name = ServerName::try_from(host.as_str()).is_ok();
         let port = uri
@@ -86,7 +88,7 @@ impl Server {
         };
         Ok(Self {
             host,
-            port,
+            port: uri.port_u16().unwrap_or(usual_port),
             tls,
             hello,
             login: login.map(|(user, password)| Credentials::new(user, password)),
@@ -259,14 +261,14 @@ mod tests {
     use super::*;
 
     /// A server that says something again and again for as long as anybody listens, and how much it could say.
-    fn talker(words: &'static [u8]) -> (String, std::sync::mpsc::Receiver<usize>) {
+    fn talker(words: Vec<u8>) -> (String, std::sync::mpsc::Receiver<usize>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("smtp://{}", listener.local_addr().unwrap());
         let (sender, said) = channel();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut count = 0;
-            while stream.write_all(words).is_ok() {
+            while stream.write_all(&words).is_ok() {
                 count += words.len();
             }
             let _rest = stream.read(&mut [0; 64]);
@@ -282,7 +284,11 @@ mod tests {
             .from(from)
             .to("me@example.org".parse().unwrap());
         let mail = mail.body("text".to_owned()).unwrap();
-        for words in [&[b'x'; 4_096][..], b"220-hello\r\n", b"220 hello\r\n"] {
+        // A line without end, and an answer of lines without end.
+        let mut line = [b'x'; 256];
+        line[..4].copy_from_slice(b"220-");
+        line[254..].copy_from_slice(b"\r\n");
+        for words in [vec![b'x'; 4_096], line.to_vec()] {
             let (url, said) = talker(words);
             let taken = Server::at(&url, None).unwrap().take(&mail);
             assert!(taken.is_err(), "{taken:?}");
