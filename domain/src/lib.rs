@@ -13,6 +13,7 @@
 //! | [`ids`] | names and numbers that identify things |
 //! | [`hotkey`] | a miner's public key, written SS58 |
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
+//! | [`metagraph`] | who is registered on a subnet, and with what stake |
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`operator`] | the cookie that stands in for the admin token |
 //! | [`address`] | payout addresses, checked for the chain in use |
@@ -42,6 +43,7 @@ pub mod ids;
 pub mod ledger;
 pub mod limits;
 pub mod login;
+pub mod metagraph;
 pub mod miners;
 pub mod network;
 pub mod notices;

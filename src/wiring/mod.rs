@@ -7,9 +7,11 @@
 //! | `chain` | the chain that the configuration asks for |
 //! | `http_server` | the HTTP server and the handlers of its workers |
 //! | `operator` | the operator's door |
+//! | `json_rpc` | what remembers jobs for miners over JSON-RPC |
 //! | `settings` | the configuration, in the actors' terms |
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | `stratum_listeners` | the ports that it is served on, with their certificates |
+//! | `synapse` | the listener for dendrites |
 //! | `error` | why the pool does not start |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
@@ -26,11 +28,9 @@ use std::time::Duration;
 use actix::Actor;
 use actix_rt::Arbiter;
 use actix_web::dev::ServerHandle;
-use dwarves_actors::ask::{Outbox, Port};
+use dwarves_actors::ask::Port;
 use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
 use dwarves_actors::handlers::admin::{AdminHandler, AdminHandlerParts};
-use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
-use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::pool_manager::messages::{ReadPool, Stop};
 use dwarves_actors::pool_manager::settings::Effective;
 use dwarves_ports::clock::SharedClock;
@@ -38,9 +38,8 @@ use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use dwarves_domain::login::LoginRules;
 use dwarves_domain::operator::OperatorKey;
-use dwarves_http::{HttpDeps, HttpLimits, JsonRpcDeps};
+use dwarves_http::{HttpDeps, HttpLimits};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 use dwarves_system::SystemRandomness;
@@ -53,6 +52,7 @@ mod error;
 mod halt;
 mod hashing;
 mod http_server;
+mod json_rpc;
 pub mod listen_file;
 mod notifications;
 mod operator;
@@ -64,6 +64,7 @@ pub mod sockets;
 pub mod signals;
 mod stratum;
 mod stratum_listeners;
+mod synapse;
 
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
@@ -71,11 +72,13 @@ pub use error::StartError;
 use hashing::Hashing;
 pub use hashing::chosen_lanes;
 use http_server::{BoundServer, HandlerParts, HttpGateParts};
+use listen_file::Addresses;
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
 use sockets::Sockets;
 use stratum::RunningStratum;
 use stratum_listeners::BoundStratum;
+use synapse::{BoundSynapse, RunningSynapse};
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
@@ -87,9 +90,6 @@ pub const STOP_MAX: Duration = Duration::from_secs(75);
 /// How long connections are served that were accepted just before the server takes no more: whoever connects later waits
 /// for the next process, if the socket is not this one's own.
 const LAST_ACCEPTED: Duration = Duration::from_millis(100);
-/// Workers of `getwork` whose last job is remembered for their long polls, in all and of one miner.
-const LAST_JOBS_MAX: usize = 16_384;
-const LAST_JOBS_OF_ONE_MAX: usize = 256;
 
 /// A pool at work.
 pub struct RunningPool {
@@ -105,6 +105,7 @@ pub struct RunningPool {
     server: ServerHandle,
     served: actix_rt::task::JoinHandle<io::Result<()>>,
     stratum_server: RunningStratum,
+    synapse_server: RunningSynapse,
     stop: Port<Stop>,
     managers: Arbiter,
     chain: OpenChain,
@@ -174,10 +175,14 @@ pub async fn start_on(
 ) -> Result<RunningPool, StartError> {
     let mut listeners = vec![("http".to_owned(), config.http.listen)];
     let stratum = config.stratum.named_listeners().into_iter();
+    let bittensor = config.bittensor.listen;
+    listeners.extend(bittensor.map(|listen| (synapse::SETTING.to_owned(), listen)));
     listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
     let mut handed_over = sockets.share_out(&listeners)?.into_iter();
     let bound = BoundServer::bind(config.http.listen, handed_over.next().flatten())?;
     let http = bound.address;
+    let of_synapse = bittensor.and_then(|_| handed_over.next()).flatten();
+    let bound_synapse = BoundSynapse::bind(config, of_synapse)?;
     let bound_stratum = BoundStratum::bind(config, handed_over)?;
     let stratum = bound_stratum.addresses();
     let ground = open_ground(config, data_dir).await?;
@@ -240,7 +245,7 @@ pub async fn start_on(
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
-        json_rpc: json_rpc(config, &ground, &ports, http, &stratum),
+        json_rpc: json_rpc::json_rpc(config, &ground, &ports, http, &stratum),
         addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,
@@ -258,7 +263,10 @@ pub async fn start_on(
     stratum::allow_files(config);
     let stratum_server = bound_stratum.start(config, &ground, &ports, &hashing);
     let parts = handler_parts(config, &ground, &ports, hashing);
-    let (server, handle) = bound.start(config, Arc::new(deps), parts)?;
+    let deps = Arc::new(deps);
+    let bittensor = bound_synapse.address();
+    let synapse_server = bound_synapse.start(config, &deps, &parts, &ports)?;
+    let (server, handle) = bound.start(config, deps, parts)?;
     log::info!(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
@@ -266,13 +274,17 @@ pub async fn start_on(
     listen_file::announce(
         ports.read_pool.clone(),
         data_dir.to_owned(),
-        http,
-        stratum.clone(),
+        Addresses {
+            http,
+            stratum: stratum.clone(),
+            bittensor,
+        },
     );
     Ok(RunningPool {
         http,
         stratum,
         stratum_server,
+        synapse_server,
         stop_wanted,
         data_dir: data_dir.to_owned(),
         read: ports.read_pool,
@@ -301,41 +313,9 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
         })
     };
     tried.push(("http.listen".to_owned(), http));
+    tried.extend(synapse::try_listener(config, is_running, &mut open));
     tried.extend(stratum_listeners::try_listeners(config, is_running));
     tried
-}
-
-/// Work for miners that know no other way.
-fn json_rpc(
-    config: &Config,
-    ground: &Ground,
-    ports: &PoolPorts,
-    http: SocketAddr,
-    stratum: &[SocketAddr],
-) -> JsonRpcDeps {
-    let book = HeaderBook::new(HeaderBookLimits {
-        headers_max: config.limits.headers,
-        mailbox_capacity: config.limits.handler_mailbox,
-    })
-    .start();
-    let last = LastJobs::new(LastJobLimits {
-        workers_max: LAST_JOBS_MAX,
-        workers_of_one_max: LAST_JOBS_OF_ONE_MAX,
-        mailbox_capacity: config.limits.handler_mailbox,
-    })
-    .start();
-    JsonRpcDeps {
-        logins: LoginRules {
-            addresses: ground.chain.addresses,
-            allow_address: config.stratum.allow_address_login,
-        },
-        join: ports.join.clone(),
-        given: Outbox::new(&book),
-        find: Port::new(&book),
-        job_given: Outbox::new(&last),
-        last_job: Port::new(&last),
-        stratum_port: stratum_listeners::plain_port(config, http, stratum),
-    }
 }
 
 fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts, hashing: Hashing) -> HandlerParts {
@@ -368,12 +348,13 @@ impl RunningPool {
         }
         // The server drops connections that it has accepted and not begun to serve, so it stops to accept first.
         self.server.pause().await;
+        self.synapse_server.pause().await;
         actix_rt::time::sleep(LAST_ACCEPTED).await;
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);
         self.stratum_server.close().await;
-        self.server.stop(true).await;
-        let served = matches!(self.served.await, Ok(Ok(())));
+        let ((), synapses_served) = tokio::join!(self.server.stop(true), self.synapse_server.stop());
+        let served = matches!(self.served.await, Ok(Ok(()))) && synapses_served;
         let drained = self.stop.ask(Stop, ACTORS_DRAIN).await;
         if let Err(error) = drained {
             log::error!("stopping overran: {error}");
