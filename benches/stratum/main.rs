@@ -44,6 +44,7 @@ mod scenario;
 mod session;
 mod standin;
 mod turns;
+mod watching;
 mod work;
 
 /// As in the pool, so that the bare server has the same.
@@ -71,6 +72,10 @@ struct Options {
     /// Sessions of the scenario `many`.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u16).range(1..=19_000))]
     sessions: u16,
+    /// Event streams that are open, beside a scrape of the figures a second, while this build is flooded. Measure it against
+    /// itself to see what they cost: `--against target/release/dwarves`.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=2_000))]
+    streams: u16,
     /// Rounds that count, of which the medians are taken; one before them is dropped.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
@@ -126,7 +131,7 @@ impl Options {
 
 fn run(options: &Options) -> Result<(), Error> {
     // Each connection is an open file, here as there.
-    rlimit::increase_nofile_limit(u64::from(options.sessions) + 1_000)?;
+    rlimit::increase_nofile_limit(u64::from(options.sessions) + u64::from(options.streams) + 1_000)?;
     if options.bare
         && let Some(listen_file) = &options.listen_file
     {

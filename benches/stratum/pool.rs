@@ -76,6 +76,13 @@ impl Pool {
         Ok(address.ok_or("a pool without a Stratum port")?.parse()?)
     }
 
+    /// Where it serves HTTP.
+    pub(crate) fn http(&self) -> Result<SocketAddr, Error> {
+        let url = self.child.listening["http"].as_str().unwrap_or_default();
+        let address = url.strip_prefix("http://").ok_or("a pool without HTTP")?;
+        Ok(address.parse()?)
+    }
+
     /// Opens sessions and writes their scripts, of `count` lines each.
     pub(crate) async fn scripts(
         &self,
@@ -116,12 +123,7 @@ impl Pool {
 
     /// Compares what the pool counted as accepted with what it answered.
     pub(crate) async fn check_totals(&self) -> Result<(), Error> {
-        let url = self.child.listening["http"].as_str().unwrap_or_default();
-        let address = url
-            .strip_prefix("http://")
-            .ok_or("a pool without HTTP")?
-            .parse()?;
-        let mut client = Client::connect(address).await?;
+        let mut client = Client::connect(self.http()?).await?;
         // The pool's own sums may be half a second old.
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let answer = client.request("GET", "/v1/pool", "", b"").await?;

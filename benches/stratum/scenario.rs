@@ -12,6 +12,7 @@ use crate::report::{Figures, Report, Series, Spread};
 use crate::session::Line;
 use crate::standin::{Coin, MAINNET_TRANSACTIONS, StandIn};
 use crate::turns::{Turn, compare, spread};
+use crate::watching::Watching;
 use crate::{Error, Options, Part, many};
 
 /// What the build that is measured is called.
@@ -90,6 +91,8 @@ struct Flood<'a> {
     /// Submits a second for which lines are made.
     greatest: f64,
     rounds: usize,
+    /// Event streams that are open while this build is flooded.
+    streams: usize,
 }
 
 impl Flood<'_> {
@@ -122,7 +125,14 @@ impl Flood<'_> {
                 let turn = &mut turns[index];
                 let load = self.load(turn.writes);
                 let outcome = match (turn.pool, bare) {
-                    (Some(pool), _) => run_pool(&mut pools[pool], &load, turn.expect, self.greatest).await?,
+                    (Some(pool), _) => {
+                        let streams = if pool == 0 { self.streams } else { 0 };
+                        let watching = Watching::begin(pools[pool].http()?, streams).await?;
+                        let pool = &mut pools[pool];
+                        let outcome = run_pool(pool, &load, turn.expect, self.greatest).await?;
+                        watching.end()?;
+                        outcome
+                    }
                     (None, Some(bare)) => {
                         let count = lines_needed(&load, self.greatest);
                         let scripts = pools[0].scripts(load.sessions, count, turn.expect).await?;
@@ -161,8 +171,16 @@ pub(crate) async fn full(options: &Options) -> Result<(), Error> {
         writes,
         greatest: options.greatest,
         rounds,
+        streams: usize::from(options.streams),
     };
     let scenario = format!("c={} x {}", flood.connections, flood.in_flight);
+    if options.streams > 0 {
+        let what = format!(
+            "{THIS}: {} event streams are open and read, and /metrics is read every second",
+            options.streams
+        );
+        report.remark(&what);
+    }
     if options.wants(Part::Flood) {
         let turns = flood.in_turns(&mut pools, Some(&bare)).await?;
         compare(&scenario, &turns, [">= 150000", "<= 8", ">= 0.3"], &mut report);
@@ -203,9 +221,19 @@ fn start_pools(options: &Options, node: &StandIn) -> Result<Vec<Pool>, Error> {
 
 /// This build and the others.
 fn builds(options: &Options) -> impl Iterator<Item = Build> {
-    [options.builds.this(THIS)]
-        .into_iter()
-        .chain(options.builds.others())
+    let watched = options.streams > 0;
+    let builds = [options.builds.this(THIS)].into_iter();
+    builds.chain(options.builds.others()).map(move |mut build| {
+        if watched {
+            // All event streams come from here. Both builds have it, so that nothing else differs.
+            let all = (
+                "DWARVES__LIMITS__CLIENT_SHARE_PERCENT".to_owned(),
+                "100".to_owned(),
+            );
+            build.settings.push(all);
+        }
+        build
+    })
 }
 
 /// A fixed rate over many sessions: what each waits.

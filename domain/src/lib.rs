@@ -12,8 +12,9 @@
 //! | [`time`] | instants and spans as plain numbers, handed in by the caller |
 //! | [`ids`] | names and numbers that identify things |
 //! | [`hotkey`] | a miner's public key, written SS58 |
+//! | [`metagraph`] | who has which uid and stake in a subnet, as its operator wrote it to a file |
+//! | [`decimal`] | decimal numbers as JSON writes them, exactly |
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
-//! | [`metagraph`] | who is registered on a subnet, and with what stake |
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`operator`] | the cookie that stands in for the admin token |
 //! | [`address`] | payout addresses, checked for the chain in use |
@@ -36,6 +37,7 @@
 pub mod address;
 pub mod blocks;
 pub mod chain_guard;
+pub mod decimal;
 mod hex_digits;
 pub mod history;
 pub mod hotkey;

@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Args, ValueEnum};
-use dwarves_api_types::books::{Block, Round};
+use dwarves_api_types::books::{BLOCK_COLUMNS, Block, ROUND_COLUMNS, Round};
 use dwarves_api_types::credits::MinerCredit;
 use dwarves_api_types::csv::{self, Cell};
 use dwarves_api_types::scalars::{Hash, Instant, Ss58};
@@ -126,27 +126,8 @@ impl TableName {
                 "fee_sats",
                 "note",
             ],
-            Self::Rounds => &[
-                "id",
-                "closed_at",
-                "scheme",
-                "source",
-                "reward_sats",
-                "fee_sats",
-                "credited_sats",
-                "kept_sats",
-                "blocks",
-            ],
-            Self::Blocks => &[
-                "hash",
-                "height",
-                "state",
-                "reward_sats",
-                "found_by",
-                "found_at",
-                "confirmations",
-                "effort",
-            ],
+            Self::Rounds => ROUND_COLUMNS,
+            Self::Blocks => BLOCK_COLUMNS,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rules between several keys, and settings that this version knows but cannot serve.
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
-use dwarves_domain::metagraph::Stake;
+use dwarves_domain::metagraph::Rao;
 use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
@@ -54,7 +54,7 @@ fn check_rewards(config: &Config) -> Result<(), Complaint> {
 
 fn check_bittensor(config: &Config) -> Result<(), Complaint> {
     let bittensor = &config.bittensor;
-    let needs_file = bittensor.require_registration || bittensor.min_stake > Stake::NONE;
+    let needs_file = bittensor.require_registration || bittensor.min_stake > Rao::default();
     if needs_file && bittensor.metagraph.is_none() {
         return complain(
             &[

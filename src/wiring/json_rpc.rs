@@ -1,4 +1,4 @@
-//! Work for miners that know no other way.
+//! Who remembers jobs for miners that know no other way than `getblocktemplate` and `getwork`.
 
 use std::net::SocketAddr;
 
@@ -17,8 +17,8 @@ use crate::config::Config;
 const LAST_JOBS_MAX: usize = 16_384;
 const LAST_JOBS_OF_ONE_MAX: usize = 256;
 
-/// Starts what remembers their jobs.
-pub(super) fn json_rpc(
+/// Work for miners that know no other way.
+pub(super) fn start(
     config: &Config,
     ground: &Ground,
     ports: &PoolPorts,

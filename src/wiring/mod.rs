@@ -6,8 +6,8 @@
 //! | `connect` | how miners connect, as they are told |
 //! | `chain` | the chain that the configuration asks for |
 //! | `http_server` | the HTTP server and the handlers of its workers |
+//! | `json_rpc` | who remembers jobs for miners that know no other way |
 //! | `operator` | the operator's door |
-//! | `json_rpc` | what remembers jobs for miners over JSON-RPC |
 //! | `settings` | the configuration, in the actors' terms |
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | `stratum_listeners` | the ports that it is served on, with their certificates |
@@ -245,7 +245,7 @@ pub async fn start_on(
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
         algorithm: config.chain.algorithm,
-        json_rpc: json_rpc::json_rpc(config, &ground, &ports, http, &stratum),
+        json_rpc: json_rpc::start(config, &ground, &ports, http, &stratum),
         addresses,
         limits: HttpLimits {
             body_bytes: config.http.body_limit_bytes,

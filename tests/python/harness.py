@@ -44,6 +44,15 @@ QUICK = {
     "limits.new_miners_per_hour": "100000",
 }
 
+# Payouts every second, deep after one block, of whatever there is.
+PAYING = {
+    "chain.devnet_block_hashes": "300",
+    "payouts.interval_secs": "1",
+    "payouts.confirmations": "1",
+    "payouts.threshold_sats": "1000",
+    "payouts.threshold_min_sats": "1000",
+}
+
 
 def binary():
     """The binary under test: DWARVES_BIN, else the newest that was built."""

@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import threading
 
-from harness import Pool, binary, environment, eventually
+from harness import PAYING, Pool, binary, environment, eventually
 
 
 def run(*arguments, cwd, **settings):
@@ -23,16 +23,6 @@ def backup(pool, to, *arguments):
 
 def restore(data_dir, file, *arguments):
     return run("restore", file, "--data-dir", data_dir, *arguments, cwd=data_dir)
-
-
-# Payouts every second, deep after one block, of whatever there is.
-PAYING = {
-    "chain.devnet_block_hashes": "300",
-    "payouts.interval_secs": "1",
-    "payouts.confirmations": "1",
-    "payouts.threshold_sats": "1000",
-    "payouts.threshold_min_sats": "1000",
-}
 
 
 def test_a_backup_beside_a_pool_under_load_has_every_share_that_was_acknowledged_before(tmp_path):

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from harness import Pool, binary, environment, eventually
+from harness import PAYING, Pool, binary, environment, eventually
 from terminal import run_in_terminal
 
 TABLES = ("shares", "credits", "payouts", "rounds", "blocks")
@@ -30,13 +30,7 @@ def rows(text):
 @pytest.fixture(scope="module")
 def quiet():
     """A pool with shares of several workers, blocks, rounds, credits and a payout, of which nothing moves any more."""
-    settings = {
-        "chain.devnet_block_hashes": "300",
-        "payouts.interval_secs": "1",
-        "payouts.confirmations": "1",
-        "payouts.threshold_sats": "1000",
-    }
-    with Pool(**settings) as pool:
+    with Pool(**PAYING) as pool:
         miner = pool.miner()
         miner.register(payout_address="bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")
         other = pool.miner("//Other")

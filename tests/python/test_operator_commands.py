@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import pytest
-from harness import Pool, binary, environment, eventually
+from harness import PAYING, Pool, binary, environment, eventually
 from terminal import Terminal, run_in_terminal
 
 WIDTHS = (40, 80, 132)
@@ -22,13 +22,7 @@ def run(*arguments, cwd, **settings):
 @pytest.fixture(scope="module")
 def busy():
     """A pool with blocks, credits and a payout."""
-    settings = {
-        "chain.devnet_block_hashes": "300",
-        "payouts.interval_secs": "1",
-        "payouts.confirmations": "1",
-        "payouts.threshold_sats": "1000",
-    }
-    with Pool(**settings) as pool:
+    with Pool(**PAYING) as pool:
         miner = pool.miner()
         miner.register(payout_address="bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")
 

@@ -7,6 +7,31 @@ use serde_json::Value;
 use crate::named::{BlockStateName, SchemeName, SourceName};
 use crate::scalars::{Hash, Instant, Ss58};
 
+/// The columns of blocks as CSV. More may come behind these; none changes its place or its meaning.
+pub const BLOCK_COLUMNS: &[&str] = &[
+    "hash",
+    "height",
+    "state",
+    "reward_sats",
+    "found_by",
+    "found_at",
+    "confirmations",
+    "effort",
+];
+
+/// The columns of rounds as CSV, as [`BLOCK_COLUMNS`].
+pub const ROUND_COLUMNS: &[&str] = &[
+    "id",
+    "closed_at",
+    "scheme",
+    "source",
+    "reward_sats",
+    "fee_sats",
+    "credited_sats",
+    "kept_sats",
+    "blocks",
+];
+
 /// A block that the pool found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

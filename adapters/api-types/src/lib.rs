@@ -34,6 +34,8 @@ pub mod books;
 pub mod chain;
 pub mod code;
 pub mod control;
+#[cfg(feature = "schema")]
+mod control_schema;
 pub mod credits;
 pub mod csv;
 pub mod details;

@@ -7,13 +7,10 @@ use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::share::Rejection;
 use dwarves_ports::store::{BlockState, CreditKind};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{
-    AdditionalProperties, KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type,
-};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::code::Code;
-use crate::control::ControlBody;
 use crate::named::{Listed, Named};
 use crate::scalars::{Hash, Instant, Reason, Word, Worker};
 
@@ -148,31 +145,6 @@ impl PartialSchema for Worker {
 }
 
 impl ToSchema for Worker {}
-
-impl PartialSchema for ControlBody {
-    fn schema() -> RefOr<Schema> {
-        let name = |description: &str| {
-            ObjectBuilder::new()
-                .schema_type(Type::String)
-                .description(Some(description))
-        };
-        ObjectBuilder::new()
-            .property("actor", name("To which actor, such as reward_distributor"))
-            .required("actor")
-            .property("message", name("Which message, such as set_run_interval"))
-            .required("message")
-            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
-            .description(Some(
-                "A control message; its own fields stand beside actor and message",
-            ))
-            .examples([serde_json::json!({
-                "actor": "reward_distributor", "message": "set_run_interval", "run_interval_secs": 60
-            })])
-            .into()
-    }
-}
-
-impl ToSchema for ControlBody {}
 
 impl PartialSchema for Code {
     fn schema() -> RefOr<Schema> {

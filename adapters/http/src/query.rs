@@ -94,14 +94,19 @@ pub(crate) fn plain_number(text: &str) -> Option<u64> {
     }
 }
 
+/// Digits of the longest cursor.
+const CURSOR_DIGITS_MAX: usize = 18;
+
 struct CursorParam(Option<Cursor>);
 
 impl FromStr for CursorParam {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // The store counts in signed 64-bit numbers: a larger one is no cursor that it ever gave.
-        let cursor = plain_number(text).filter(|cursor| i64::try_from(*cursor).is_ok());
+        // The store counts in signed 64-bit numbers, of which a pool that runs for ages uses 18 digits: what is longer is
+        // no cursor that it ever gave, and is described so.
+        let is_short = text.len() <= CURSOR_DIGITS_MAX;
+        let cursor = plain_number(text).filter(|_| is_short);
         cursor
             .map(|cursor| Self(Some(cursor)))
             .ok_or("expected the next_cursor of the page before")

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::metagraph::{Metagraph, Stake};
+use dwarves_domain::metagraph::{Metagraph, Rao};
 use tokio::sync::watch;
 
 use crate::fault::Fault;
@@ -18,7 +18,7 @@ pub struct GuestRules {
     /// Whether the metagraph must have them.
     pub registered: bool,
     /// The least stake there.
-    pub stake_least: Stake,
+    pub stake_least: Rao,
 }
 
 /// The rules, and the metagraph that they are about.
@@ -41,7 +41,7 @@ impl Gate {
     ///
     /// # Errors
     /// 403 if it may not call.
-    pub fn admit(&self, hotkey: &Hotkey) -> Result<Stake, Fault> {
+    pub fn admit(&self, hotkey: &Hotkey) -> Result<Rao, Fault> {
         let rules = &self.rules;
         if rules
             .allowed
@@ -55,8 +55,8 @@ impl Gate {
         }
         let metagraph = self.metagraph.borrow();
         let neuron = metagraph.neuron(hotkey);
-        let stake = neuron.map_or(Stake::NONE, |neuron| neuron.stake);
-        let must_be_there = rules.registered || rules.stake_least > Stake::NONE;
+        let stake = neuron.map_or(Rao::default(), |neuron| neuron.stake);
+        let must_be_there = rules.registered || rules.stake_least > Rao::default();
         if must_be_there && neuron.is_none() {
             return Err(Fault::forbidden(
                 "not_registered",
@@ -75,26 +75,20 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
-    use dwarves_domain::metagraph::Neuron;
-
     use super::*;
 
     fn hotkey(n: u8) -> Hotkey {
         Hotkey::from_bytes([n; 32])
     }
 
-    fn stake(stake: f64) -> Stake {
-        Stake::from_f64(stake).unwrap()
+    fn coins(coins: u64) -> Rao {
+        Rao::new(coins * 1_000_000_000)
     }
 
     /// Hotkeys 1 and 2 are registered, with stakes 1 and 2; 3 is not.
-    fn admitted(rules: GuestRules) -> [Result<Stake, String>; 3] {
-        let neuron = |n: u8| Neuron {
-            uid: n.into(),
-            hotkey: hotkey(n),
-            stake: stake(n.into()),
-        };
-        let metagraph = Metagraph::new([neuron(1), neuron(2)]).unwrap();
+    fn admitted(rules: GuestRules) -> [Result<Rao, String>; 3] {
+        let row = |n: u8| format!(r#"{{"uid": {n}, "hotkey": "{}", "stake": {n}}}"#, hotkey(n));
+        let metagraph = Metagraph::parse(format!("[{}, {}]", row(1), row(2)).as_bytes()).unwrap();
         let (_sender, receiver) = watch::channel(Arc::new(metagraph));
         let gate = Gate::new(rules, receiver);
         [1, 2, 3].map(|n| {
@@ -107,12 +101,12 @@ mod tests {
 
     #[test]
     fn every_rule_keeps_those_out_that_it_names_and_the_stake_is_the_priority() {
-        let (one, two) = (Ok(stake(1.0)), Ok(stake(2.0)));
+        let (one, two) = (Ok(coins(1)), Ok(coins(2)));
         let out = |code: &str| Err(code.to_owned());
         let everybody = GuestRules::default();
         assert_eq!(
             admitted(everybody.clone()),
-            [one.clone(), two.clone(), Ok(Stake::NONE)]
+            [one.clone(), two.clone(), Ok(Rao::default())]
         );
         let registered = GuestRules {
             registered: true,
@@ -120,7 +114,7 @@ mod tests {
         };
         assert_eq!(admitted(registered), [one, two.clone(), out("not_registered")]);
         let staked = GuestRules {
-            stake_least: stake(1.5),
+            stake_least: coins(2),
             ..everybody.clone()
         };
         assert_eq!(
@@ -133,7 +127,7 @@ mod tests {
         };
         assert_eq!(
             admitted(listed.clone()),
-            [out("not_allowed"), two.clone(), Ok(Stake::NONE)]
+            [out("not_allowed"), two.clone(), Ok(Rao::default())]
         );
         let both = GuestRules {
             registered: true,

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use dwarves_domain::limits::{SharedLimit, SharedPermits};
-use dwarves_domain::metagraph::Stake;
+use dwarves_domain::metagraph::Rao;
 
 /// How many calls one worker has at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum NoTurn {
 }
 
 /// Where one that waits stands: the greatest stake first, then who came first.
-type Place = (Reverse<Stake>, u64);
+type Place = (Reverse<Rao>, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -91,7 +91,7 @@ impl Turns {
     ///
     /// # Errors
     /// If there is no place to wait, at once or when another one takes it.
-    pub async fn take(&self, client: IpAddr, stake: Stake) -> Result<Turn<'_>, NoTurn> {
+    pub async fn take(&self, client: IpAddr, stake: Rao) -> Result<Turn<'_>, NoTurn> {
         if !self.clients.borrow_mut().take(client) {
             return Err(NoTurn::ClientFull);
         }
@@ -175,8 +175,8 @@ mod tests {
         IpAddr::from([192, 0, 2, n])
     }
 
-    fn stake(whole: u32) -> Stake {
-        Stake::from_f64(f64::from(whole)).unwrap()
+    fn stake(rao: u64) -> Rao {
+        Rao::new(rao)
     }
 
     fn turns() -> Turns {
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn when_it_is_full_who_has_least_stake_is_refused_be_it_new_or_waiting() {
         let turns = turns();
-        let mut first = pin!(turns.take(ip(1), Stake::NONE));
+        let mut first = pin!(turns.take(ip(1), Rao::default()));
         let Poll::Ready(Ok(first)) = poll!(first) else {
             panic!("there was a place")
         };
@@ -207,7 +207,7 @@ mod tests {
         let mut rich = pin!(turns.take(ip(3), stake(9)));
         assert!(poll!(poor).is_pending() && poll!(rich).is_pending());
         // The newcomer has least.
-        let mut none = pin!(turns.take(ip(4), Stake::NONE));
+        let mut none = pin!(turns.take(ip(4), Rao::default()));
         assert!(matches!(poll!(none), Poll::Ready(Err(NoTurn::Full))));
         let mut equal = pin!(turns.take(ip(4), stake(1)));
         assert!(
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn who_leaves_while_waiting_takes_nothing_along() {
         let turns = turns();
-        let mut first = pin!(turns.take(ip(1), Stake::NONE));
+        let mut first = pin!(turns.take(ip(1), Rao::default()));
         let Poll::Ready(Ok(first)) = poll!(first) else {
             panic!("there was a place")
         };
@@ -266,7 +266,7 @@ mod tests {
         }
         assert_eq!((turns.answered.get(), turns.waiting.borrow().len()), (0, 0));
         for _ in 0..3 {
-            let mut next = pin!(turns.take(ip(2), Stake::NONE));
+            let mut next = pin!(turns.take(ip(2), Rao::default()));
             assert!(matches!(poll!(next), Poll::Ready(Ok(_))));
         }
     }

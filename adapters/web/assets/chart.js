@@ -41,6 +41,31 @@ function library() {
 /** @param {string} name */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/** How high charts are, in pixels. */
+const HIGH = 240;
+const LOW = 120;
+
+/** Draws these data in a box: anew, or in the chart that is there. @param {HTMLElement} box @param {any} plot @param {any[]} data
+ * @param {() => any} make @param {string} what */
+function drawIn(box, plot, data, make, what) {
+  if (plot) {
+    plot.setData(data);
+    return plot;
+  }
+  box.replaceChildren();
+  const made = make();
+  const canvas = box.querySelector("canvas");
+  canvas?.setAttribute("role", "img");
+  canvas?.setAttribute("aria-label", `${what} over time; the same figures are in the table below.`);
+  return made;
+}
+
+/** The part of the shares of a step that was refused; null without a share. @param {any} point */
+function refusedPart(point) {
+  const refused = Object.values(point.rejected ?? {}).reduce((sum, n) => sum + Number(n), 0);
+  return point.accepted + refused > 0 ? refused / (point.accepted + refused) : null;
+}
+
 export class HashrateChart {
   /** @param {string} path The history's route, without a query. @param {string} of Whose hashrate it is. @param {string} [query] */
   constructor(path, of, query = "") {
@@ -50,6 +75,8 @@ export class HashrateChart {
     this.span = SPANS[0] ?? { name: "1 hour", resolution: "minute", secs: 3600 };
     this.box = el("div", { class: "chart" });
     this.note = el("p", { class: "chart-note" });
+    this.refusedBox = el("div", { class: "chart low" });
+    this.refused = el("div", { hidden: true }, el("h3", {}, "Refused shares"), this.refusedBox);
     this.events = el("ul", { class: "chart-note", hidden: true });
     this.table = el("div", {});
     this.buttons = SPANS.map((span) => {
@@ -68,25 +95,33 @@ export class HashrateChart {
       this.box,
       this.note,
       this.events,
+      this.refused,
       el("details", {}, el("summary", {}, "The same as a table"), this.table),
     );
     /** @type {any} */
     this.plot = null;
     /** @type {any} */
+    this.refusedPlot = null;
+    /** @type {any} */
     this.history = null;
     /** @type {any[]} */
     this.shown = [];
     this.summary = "";
-    new ResizeObserver(() => this.plot?.setSize(this.size())).observe(this.box);
+    new ResizeObserver(() => {
+      this.plot?.setSize(this.size());
+      this.refusedPlot?.setSize(this.size(LOW));
+    }).observe(this.box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.plot?.destroy();
+      this.refusedPlot?.destroy();
       this.plot = null;
+      this.refusedPlot = null;
       if (this.history) void this.draw();
     });
   }
 
-  size() {
-    return { width: Math.max(240, this.box.clientWidth), height: 240 };
+  size(height = HIGH) {
+    return { width: Math.max(240, this.box.clientWidth), height };
   }
 
   /** Reads the history and draws it. Fails if there is none to be had. */
@@ -114,15 +149,33 @@ export class HashrateChart {
     const UPlot = await library();
     const data = [x, y, high, low];
     this.marks = (marks ?? []).map((/** @type {any} */ mark) => ({ ...mark, x: Date.parse(mark.at) / 1000 }));
-    if (this.plot) {
-      this.plot.setData(data);
-      return;
-    }
-    this.box.replaceChildren();
-    this.plot = new UPlot(this.options(UPlot), data, this.box);
-    const canvas = this.box.querySelector("canvas");
-    canvas?.setAttribute("role", "img");
-    canvas?.setAttribute("aria-label", `The ${this.of} over time; the same figures are in the table below.`);
+    this.plot = drawIn(this.box, this.plot, data, () => new UPlot(this.options(UPlot), data, this.box), `The ${this.of}`);
+    this.drawRefused(UPlot, x, closed);
+  }
+
+  /** Which part of the shares was refused, if any was. @param {any} UPlot @param {number[]} x @param {any[]} points */
+  drawRefused(UPlot, x, points) {
+    const parts = points.map(refusedPart);
+    this.refused.hidden = !parts.some((part) => part !== null && part > 0);
+    if (this.refused.hidden) return;
+    const data = [x, parts];
+    const make = () => new UPlot(this.refusedOptions(UPlot), data, this.refusedBox);
+    this.refusedPlot = drawIn(this.refusedBox, this.refusedPlot, data, make, "The part of the shares that was refused");
+  }
+
+  /** @param {any} UPlot */
+  refusedOptions(UPlot) {
+    const whole = this.options(UPlot);
+    const [time, rate] = whole.axes;
+    return {
+      ...whole,
+      ...this.size(LOW),
+      scales: { ...whole.scales, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, Math.max(0.01, high * 1.1)] } },
+      series: [{}, { stroke: "#c58a1a", fill: "rgb(197 138 26 / 16%)", width: 2, points: { show: () => this.shown.length < 10, size: 6 } }],
+      bands: [],
+      axes: [time, { ...rate, values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((split) => format.percent(split, split < 0.1 && split > 0 ? 1 : 0)) }],
+      hooks: {},
+    };
   }
 
   /** @param {any} UPlot */
@@ -130,7 +183,8 @@ export class HashrateChart {
     const axis = { stroke: colour("--soft"), grid: { stroke: colour("--chart-grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
     return {
       ...this.size(),
-      cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+      // Both charts point to the same time.
+      cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 }, sync: { key: "time" } },
       legend: { show: false },
       // All of the time that was asked for, also of a pool that is younger: one point alone has no width.
       scales: { x: { range: () => [Date.now() / 1000 - this.span.secs, Date.now() / 1000] }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ _low, /** @type {number} */ high) => [0, high > 0 ? high * 1.1 : 1] } },
@@ -142,7 +196,7 @@ export class HashrateChart {
       ],
       bands: [{ series: [2, 3], fill: colour("--chart-band") }],
       axes: [
-        { ...axis, size: 30, ...timeAxis(UPlot) },
+        { ...axis, size: 36, gap: 12, ...timeAxis(UPlot) },
         { ...axis, size: 78, values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((split) => format.hashrate(split)) },
       ],
       hooks: { draw: [(/** @type {any} */ plot) => this.drawMarks(plot)], setCursor: [(/** @type {any} */ plot) => this.say(plot.cursor.idx)] },

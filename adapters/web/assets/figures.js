@@ -63,7 +63,7 @@ export const ROUND_COLUMNS = [
 export const tile = (label, value, below) => el("div", { class: "tile" }, el("dt", {}, label), el("dd", {}, value, below ? el("small", {}, below) : null));
 
 const WINDOWS = /** @type {[number, string][]} */ ([
-  [600, "10 minutes"],
+  [600, "10 min"],
   [3600, "1 hour"],
   [86400, "24 hours"],
 ]);

@@ -7,11 +7,12 @@ const counts = new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 0 });
 /** A whole number with its thousands set apart. @param {number | bigint} value */
 export const count = (value) => counts.format(value);
 
-/** A number with so many significant digits, never in powers of ten. @param {number} value @param {number} [digits] */
+/** A number with so many significant digits, in powers of ten only if nobody would count its zeros.
+ * @param {number} value @param {number} [digits] */
 export function significant(value, digits = 3) {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
-  if (Math.abs(value) < 1e-6) return value.toPrecision(digits);
+  if (Math.abs(value) < 1e-12) return value.toExponential(digits - 1).replace("e", " × 10^").replace("^-", "^−");
   return new Intl.NumberFormat(LANGUAGE, { maximumSignificantDigits: digits }).format(value);
 }
 
@@ -39,6 +40,12 @@ export const hashrate = (value) => scaled(value, "H/s");
 /** @param {number} value */
 export function difficulty(value) {
   return value >= 1000 ? scaled(value, "").trimEnd() : significant(value, 4);
+}
+
+/** What a share of this difficulty takes on average, in words. @param {number} difficulty */
+export function hashesOf(difficulty) {
+  const hashes = difficulty * 2 ** 32;
+  return hashes < 1.5 ? "every hash" : `one in ${hashes < 1000 ? count(Math.round(hashes)) : scaled(hashes, "").trimEnd()} hashes`;
 }
 
 /** A share of one, in percent. @param {number} value @param {number} [decimals] */
@@ -94,6 +101,9 @@ export function duration(secs) {
   if (hours < 24 * 365) return hours % 24 === 0 ? `${hours / 24} d` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
   return `${significant(hours / 24 / 365.25)} years`;
 }
+
+/** How often something comes that comes every so many seconds on average. @param {number} secs */
+export const often = (secs) => (secs < 1 ? `${significant(1 / secs, 2)} a second` : `every ${duration(secs)} or so`);
 
 /** @param {number} value */
 const two = (value) => String(value).padStart(2, "0");

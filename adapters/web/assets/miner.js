@@ -188,6 +188,7 @@ export function showMiner(id, how = {}) {
     const share = window?.share ?? (Number(of) > 0 ? Number(units) / Number(of) : 0);
     const record = miner.blocks;
     windowCard.show(
+      progress(share, "Its part of the window"),
       facts([
         [hinted("Its work in the window", "One unit is the work of a block"), figure(units, `${format.significant(Number(units), 5)} of ${format.significant(Number(of), 5)} units`, `${units} of ${of}`)],
         ["A block now would bring it", figure(share, `${format.percent(share, 2)} of the reward`)],
@@ -195,7 +196,6 @@ export function showMiner(id, how = {}) {
         record ? ["Blocks found", el("span", {}, figure(record.found, format.count(record.found)), el("span", { class: "quiet" }, ` of ${format.significant(record.expected)} to be expected`))] : null,
         miner.registered_at ? ["Registered", time(miner.registered_at)] : null,
       ]),
-      progress(share, "Its part of the window"),
     );
   }
 

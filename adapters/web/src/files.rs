@@ -43,6 +43,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "figures.js" SCRIPT,
         "format.js" SCRIPT,
         "miner.js" SCRIPT,
+        "openapi.js" SCRIPT,
         "shell.js" SCRIPT,
         "table.js" SCRIPT,
         "words.js" SCRIPT,
@@ -57,7 +58,8 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "pages/payout.js" SCRIPT,
         "pages/share.js" SCRIPT,
         "pages/watch.js" SCRIPT,
-        "pages/operator.js" SCRIPT;
+        "pages/operator.js" SCRIPT,
+        "pages/docs.js" SCRIPT;
     "vendor":
         "uplot.js" SCRIPT,
         "uplot.css" STYLE,

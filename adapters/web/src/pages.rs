@@ -35,6 +35,7 @@ const LIST: &[(&str, &str, &str)] = &[
     ("/shares/{sequence}", "Share", "share.js"),
     ("/watch/{token}", "Miner", "watch.js"),
     ("/operator", "Operator", "operator.js"),
+    ("/docs", "API", "docs.js"),
 ];
 
 /// Every page.

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { coins, difficulty, duration, hashrate, percent, relative, scaled, shortened, significant, utcTime } from "../assets/format.js";
+import { coins, difficulty, duration, hashrate, percent, relative, scaled, shortened, significant, utcTime, hashesOf, often } from "../assets/format.js";
 
 test("hashrates scale from H to YH and never show four digits", () => {
   for (const [rate, text] of /** @type {[number, string][]} */ ([
@@ -59,12 +59,19 @@ test("durations have two units at most", () => {
   assert.equal(relative(new Date("2026-11-28T11:59:00Z"), now), "1 min ago");
   assert.equal(relative(new Date("2026-11-28T12:00:10Z"), now), "in 10 s");
   assert.equal(relative(now, now), "now");
+  assert.equal(often(0.4), "2.5 a second");
+  assert.equal(often(90), "every 1 min 30 s or so");
   assert.equal(utcTime(now), "2026-11-28 12:00:00 UTC");
 });
 
 test("small numbers keep their digits", () => {
   assert.equal(significant(0.000001234), "0.00000123");
-  assert.equal(significant(1e-9), "1.00e-9");
+  assert.equal(significant(1e-9), "0.000000001");
+  assert.equal(significant(1.2345e-13), "1.23 × 10^−13");
+  assert.equal(difficulty(5e-7), "0.0000005");
+  assert.equal(hashesOf(1), "one in 4.29 G hashes");
+  assert.equal(hashesOf(5e-8), "one in 215 hashes");
+  assert.equal(hashesOf(1e-10), "every hash");
   assert.equal(significant(-0), "0");
   assert.equal(difficulty(0.0003492462), "0.0003492");
   assert.equal(difficulty(1024), "1.02 k");

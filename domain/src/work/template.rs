@@ -101,6 +101,23 @@ pub struct ChainTemplate {
     pub trailer: Vec<u8>,
 }
 
+impl ChainTemplate {
+    /// The coinbase of every job of it, without its extranonce.
+    ///
+    /// # Errors
+    /// As [`Coinbase::new`].
+    pub fn coinbase(&self, payout_script: &[u8], tag: &str) -> Result<Coinbase, CoinbaseError> {
+        Coinbase::new(&CoinbaseSpec {
+            height: self.height,
+            form: self.coinbase_form,
+            tag,
+            payout_script,
+            value: self.coinbase_value,
+            witness_commitment: self.witness_commitment.as_deref(),
+        })
+    }
+}
+
 /// A template with its id, its coinbase and its merkle branch: all that is common to its jobs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Template {
@@ -135,14 +152,7 @@ impl Template {
         tag: &str,
     ) -> Result<Self, TemplateError> {
         let network_target = Target::from_compact(chain.bits)?;
-        let coinbase = Coinbase::new(&CoinbaseSpec {
-            height: chain.height,
-            form: chain.coinbase_form,
-            tag,
-            payout_script,
-            value: chain.coinbase_value,
-            witness_commitment: chain.witness_commitment.as_deref(),
-        })?;
+        let coinbase = chain.coinbase(payout_script, tag)?;
         let txids: Vec<_> = chain.transactions.iter().map(|tx| tx.txid).collect();
         Ok(Self {
             id,

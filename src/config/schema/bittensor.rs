@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::metagraph::Stake;
+use dwarves_domain::metagraph::Rao;
 use dwarves_domain::time::Span;
 use serde::Deserialize;
 
@@ -47,7 +47,7 @@ pub struct BittensorConfig {
     pub require_registration: bool,
     /// The least stake of a caller.
     #[serde(deserialize_with = "readers::stake")]
-    pub min_stake: Stake,
+    pub min_stake: Rao,
 }
 
 impl Default for BittensorConfig {
@@ -64,7 +64,7 @@ impl Default for BittensorConfig {
             allow_hotkeys: Vec::new(),
             metagraph: None,
             require_registration: false,
-            min_stake: Stake::NONE,
+            min_stake: Rao::NONE,
         }
     }
 }

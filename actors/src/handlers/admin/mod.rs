@@ -28,8 +28,7 @@ mod parse;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-pub(crate) use parse::ACTORS;
+pub use parse::ACTORS;
 
 use messages::{AdminCaller, Authorize, Control};
 

@@ -24,7 +24,8 @@ const REASON_LEN_MAX: usize = 500;
 /// The longest name of a setting, in bytes: that of a worker's difficulty.
 const SETTING_LEN_MAX: usize = 250;
 
-pub(crate) const ACTORS: [(&str, &[&str]); 7] = [
+/// Every actor that takes control messages, with the messages that it takes.
+pub const ACTORS: [(&str, &[&str]); 7] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],

@@ -17,6 +17,7 @@ use crate::{auth, body};
 /// Carries one control message to one actor, and its reply back.
 #[utoipa::path(
     post, path = "/v1/admin/control", operation_id = "control", tag = "admin",
+    params(("X-CSRF-Token" = Option<String>, Header, description = "The session's token, with the operator's cookie")),
     request_body = ControlBody,
     responses(
         (status = 200, description = "What the actor answers", body = Object),
@@ -51,7 +52,7 @@ pub async fn control(
 #[utoipa::path(
     get, path = "/v1/admin/audit", operation_id = "list_audit", tag = "admin",
     params(
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
     ),
     responses(

@@ -1,14 +1,14 @@
 //! The blocks that the pool found, and one of them.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_api_types::books::{Block, Blocks};
+use dwarves_api_types::books::{BLOCK_COLUMNS, Block, Blocks};
 use dwarves_api_types::details::{self, BlockBooks, BlockDetails, BlockStep};
 use dwarves_api_types::scalars::Instant;
 use dwarves_domain::ids::{HeaderHash, ParseIdError};
 use dwarves_domain::statistics::effort_chance;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::Amount;
-use dwarves_domain::work::coinbase::{Coinbase, CoinbaseSpec, DecodedCoinbase};
+use dwarves_domain::work::coinbase::DecodedCoinbase;
 use dwarves_ports::store::{BlockBooked, ShareDetails, TemplateRow};
 
 use super::next_cursor;
@@ -21,28 +21,19 @@ use crate::{body, query};
 /// The columns of blocks as CSV.
 const BLOCKS: List = List {
     field: "blocks",
-    columns: &[
-        "hash",
-        "height",
-        "state",
-        "reward_sats",
-        "found_by",
-        "found_at",
-        "confirmations",
-        "effort",
-    ],
+    columns: BLOCK_COLUMNS,
 };
 
 /// Found blocks, newest first.
 #[utoipa::path(
     get, path = "/v1/blocks", operation_id = "list_blocks", tag = "pool",
     params(
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of blocks; the rows are also answered as CSV", content((Blocks = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of blocks; the rows are also answered as CSV", content((Blocks = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -100,15 +91,8 @@ impl Found {
                 tag,
                 ..
             } = &share.template;
-            let coinbase = Coinbase::new(&CoinbaseSpec {
-                height: chain.height,
-                form: chain.coinbase_form,
-                tag,
-                payout_script,
-                value: chain.coinbase_value,
-                witness_commitment: chain.witness_commitment.as_deref(),
-            });
-            DecodedCoinbase::read(&coinbase.ok()?.transaction(share.row.extranonce))
+            let coinbase = chain.coinbase(payout_script, tag).ok()?;
+            DecodedCoinbase::read(&coinbase.transaction(share.row.extranonce))
         });
         Self {
             coinbase: made,

@@ -135,8 +135,8 @@ impl Asked {
     get, path = "/v1/pool/history", operation_id = "read_pool_history", tag = "pool",
     params(
         ("resolution" = Option<String>, Query, description = "How long a step is: minute, hour or day; hour if absent", pattern = "^(minute|hour|day)$"),
-        ("from" = Option<String>, Query, description = "From when on, RFC 3339; if absent, a day of minutes, a week of hours, 90 days", format = DateTime),
-        ("to" = Option<String>, Query, description = "Until when, RFC 3339; now if absent. At most 1,500 points", format = DateTime),
+        ("from" = Option<String>, Query, description = "From when on, RFC 3339; if absent, a day of minutes, a week of hours, 90 days", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
+        ("to" = Option<String>, Query, description = "Until when, RFC 3339; now if absent. At most 1,500 points", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
     ),
     responses(
         (status = 200, description = "The history", body = History),
@@ -162,8 +162,8 @@ pub async fn pool(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     params(
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
         ("resolution" = Option<String>, Query, description = "How long a step is: minute, hour or day; hour if absent", pattern = "^(minute|hour|day)$"),
-        ("from" = Option<String>, Query, description = "From when on, RFC 3339; if absent, a day of minutes, a week of hours, 90 days", format = DateTime),
-        ("to" = Option<String>, Query, description = "Until when, RFC 3339; now if absent. At most 1,500 points", format = DateTime),
+        ("from" = Option<String>, Query, description = "From when on, RFC 3339; if absent, a day of minutes, a week of hours, 90 days", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
+        ("to" = Option<String>, Query, description = "Until when, RFC 3339; now if absent. At most 1,500 points", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
         ("worker" = Option<String>, Query, description = "One of its workers; all if absent", pattern = "^[A-Za-z0-9._-]{1,64}$"),
     ),
     responses(

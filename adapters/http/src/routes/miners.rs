@@ -128,12 +128,12 @@ const CREDITS: List = List {
     get, path = "/v1/miners/{hotkey}/credits", operation_id = "list_miner_credits", tag = "miners",
     params(
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of credits; the rows are also answered as CSV", content((MinerCredits = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of credits; the rows are also answered as CSV", content((MinerCredits = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -177,12 +177,12 @@ const PAYOUTS: List = List {
     get, path = "/v1/miners/{hotkey}/payouts", operation_id = "list_miner_payouts", tag = "miners",
     params(
         ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((MinerPayouts = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((MinerPayouts = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]

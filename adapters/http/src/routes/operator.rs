@@ -65,14 +65,15 @@ pub async fn log_in(
     answer(&state, Some(&session), Some(&cookie))
 }
 
-/// Logs out: ends every session of every operator, here and in other browsers.
+/// Logs out: ends every session of every operator, here and in other browsers. Who is not logged in is told so.
 #[utoipa::path(
     delete, path = "/v1/admin/session", operation_id = "log_out", tag = "admin",
+    params(("X-CSRF-Token" = Option<String>, Header, description = "The session's token, if one is logged in")),
     responses(
         (status = 200, description = "Nobody is logged in", body = OperatorState),
         (status = "default", description = "Refused; codes: csrf_invalid, unavailable", body = ProblemBody, content_type = "application/problem+json"),
     ),
-    security(("operator" = [])),
+    security((), ("operator" = [])),
 )]
 pub async fn log_out(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;

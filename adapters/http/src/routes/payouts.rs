@@ -34,12 +34,12 @@ const PAYOUTS: List = List {
 #[utoipa::path(
     get, path = "/v1/payouts", operation_id = "list_payouts", tag = "pool",
     params(
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((Payouts = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((Payouts = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]

@@ -1,7 +1,7 @@
 //! Reward rounds.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use dwarves_api_types::books::{Round, RoundCredit, RoundDetails, Rounds};
+use dwarves_api_types::books::{ROUND_COLUMNS, Round, RoundCredit, RoundDetails, Rounds};
 use dwarves_domain::ids::RoundId;
 use dwarves_ports::store::{CreditRow, RoundRow};
 
@@ -14,29 +14,19 @@ use crate::state::HttpState;
 /// The columns of rounds as CSV.
 const ROUNDS: List = List {
     field: "rounds",
-    columns: &[
-        "id",
-        "closed_at",
-        "scheme",
-        "source",
-        "reward_sats",
-        "fee_sats",
-        "credited_sats",
-        "kept_sats",
-        "blocks",
-    ],
+    columns: ROUND_COLUMNS,
 };
 
 /// Closed rounds, newest first.
 #[utoipa::path(
     get, path = "/v1/rounds", operation_id = "list_rounds", tag = "pool",
     params(
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,19}$"),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of rounds; the rows are also answered as CSV", content((Rounds = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "A page of rounds; the rows are also answered as CSV", content((Rounds = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]

@@ -25,7 +25,7 @@ use crate::{answers, auth, body, client};
     get, path = "/v1/work", operation_id = "fetch_work", tag = "miners",
     params(
         ("worker" = Option<String>, Query, description = "The worker's name: 1 to 64 letters, digits, '.', '_', '-'; `default` if absent", pattern = "^[A-Za-z0-9._-]{1,64}$"),
-        ("longpoll" = Option<String>, Query, description = "A job_id: answer when there is newer work"),
+        ("longpoll" = Option<String>, Query, description = "A job_id: answer when there is newer work", pattern = "^[0-9a-f]{56}$"),
     ),
     responses(
         (status = 200, description = "Work, ready to hash", body = Work),

@@ -1,11 +1,12 @@
 //! Copies of a ledger: of one moment, whole, and put back without losing what was there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dwarves_ports::store::Store;
-use dwarves_store_sqlite::OpenError;
 use dwarves_store_sqlite::backup::{CopyError, Inspection, Staged, back_up, inspect};
+use dwarves_store_sqlite::{OpenError, SqliteStore};
 use dwarves_testkit::contract::Backend;
+use tempfile::TempDir;
 
 use super::{OnDisk, block_on, commit, furnish, last_sequence, open, shares, units_stored};
 
@@ -21,6 +22,30 @@ fn stage(from: &Path, ledger: &Path, replaces: bool) -> Result<Staged, CopyError
 
 fn refused(staged: Result<Staged, CopyError>) -> CopyError {
     staged.err().expect("it must be refused")
+}
+
+/// A ledger of so many shares in a folder of its own, and a copy of it, `backup.db`, in another.
+struct Copied {
+    backend: OnDisk,
+    store: SqliteStore,
+    folder: TempDir,
+    to: PathBuf,
+}
+
+fn copied(count: u64) -> Copied {
+    let backend = OnDisk::fresh();
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("backup.db");
+    let store = open(&backend.path());
+    furnish(&store);
+    commit(&store, vec![shares(count)]).unwrap();
+    copy(&backend, &to, false).unwrap();
+    Copied {
+        backend,
+        store,
+        folder,
+        to,
+    }
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -106,13 +131,12 @@ fn nothing_is_overwritten_unasked_and_what_is_asked_for_only_by_what_is_sound() 
 
 #[test]
 fn a_ledger_is_not_restored_while_a_pool_has_it_and_what_was_there_is_kept() {
-    let backend = OnDisk::fresh();
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("backup.db");
-    let store = open(&backend.path());
-    furnish(&store);
-    commit(&store, vec![shares(3)]).unwrap();
-    copy(&backend, &to, false).unwrap();
+    let Copied {
+        backend,
+        store,
+        folder: _folder,
+        to,
+    } = copied(3);
     commit(&store, vec![shares(2)]).unwrap();
     let in_use = refused(stage(&to, &backend.path(), true));
     let is_in_use = matches!(
@@ -155,13 +179,12 @@ fn a_ledger_is_not_restored_while_a_pool_has_it_and_what_was_there_is_kept() {
 
 #[test]
 fn a_log_that_was_left_behind_goes_with_its_own_ledger() {
-    let backend = OnDisk::fresh();
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("backup.db");
-    let store = open(&backend.path());
-    furnish(&store);
-    commit(&store, vec![shares(3)]).unwrap();
-    copy(&backend, &to, false).unwrap();
+    let Copied {
+        backend,
+        store,
+        folder,
+        to,
+    } = copied(3);
     commit(&store, vec![shares(2)]).unwrap();
     // As a pool leaves it that was killed: the last commits are in the log alone.
     let dead = folder.path().join("dead");
@@ -198,13 +221,12 @@ fn a_log_that_was_left_behind_goes_with_its_own_ledger() {
 
 #[test]
 fn what_is_no_sound_ledger_is_named_and_not_restored() {
-    let backend = OnDisk::fresh();
-    let folder = tempfile::tempdir().unwrap();
-    let to = folder.path().join("backup.db");
-    let store = open(&backend.path());
-    furnish(&store);
-    commit(&store, vec![shares(5_000)]).unwrap();
-    copy(&backend, &to, false).unwrap();
+    let Copied {
+        backend: _backend,
+        store,
+        folder,
+        to,
+    } = copied(5_000);
     let good = std::fs::read(&to).unwrap();
     let ledger = folder.path().join("dwarves.db");
     let edits: [(&str, &str); 4] = [

@@ -170,8 +170,11 @@ function showHindrances(hindrances) {
   );
 }
 
-/** Names as words: `in_flight` is `in flight`. @param {string} text */
-const spoken = (text) => text.replace(/_sats$/, "").replaceAll("_", " ");
+/** Names as words: `in_flight` is `In flight`. @param {string} text */
+const spoken = (text) => {
+  const words = text.replace(/_sats$/, "").replaceAll("_", " ");
+  return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`;
+};
 
 /** @param {any} books */
 function showBooks(books) {

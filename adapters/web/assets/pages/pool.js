@@ -24,7 +24,7 @@ const sharesCard = new Section("Shares");
 const termsCard = new Section("How rewards are split");
 effortCard.element.classList.add("third");
 chainCard.element.classList.add("third");
-sharesCard.element.classList.add("third");
+sharesCard.element.classList.add("third", "last");
 page.append(
   tiles,
   el("div", { class: "grid" }, history.element, effortCard.element, chainCard.element, sharesCard.element, connectCard.element, termsCard.element, blocksCard.element, roundsCard.element),
@@ -78,6 +78,7 @@ function showPool(pool) {
 
 /** @param {any} pool */
 function showEffort(pool) {
+  const [last] = blocks.newest;
   const reached = pool.effort_percentile ?? reachedBy(pool.round_effort);
   const rate = shortHashrate(pool);
   // Work of a block is difficulty × 2^32 hashes; on scrypt chains as well.
@@ -85,12 +86,14 @@ function showEffort(pool) {
   const band = pool.luck_error === null || pool.luck_error === undefined ? null : el("span", { class: "band" }, ` ± ${format.percent(pool.luck_error, 0)}`);
   effortCard.show(
     facts([
+      last ? ["Last block", link(`/blocks/${last.hash}`, time(last.found_at, { ago: true }))] : null,
       ["Work since the last block", figure(pool.round_effort, format.percent(pool.round_effort), "100 % is what a block takes on average")],
       ["Block by now in", figure(reached, `${format.percent(reached)} of cases`)],
     ]),
     progress(reached, `A block would have come by now in ${format.percent(reached)} of cases`),
     facts([
-      ["A block comes every", secs === null ? "–" : `${format.duration(secs)} or so`],
+      ["Blocks come", secs === null ? "–" : format.often(secs)],
+      secs === null || secs < 3600 ? null : ["A block within a day", `in ${format.percent(reachedBy(86_400 / secs))} of cases`],
       ["Luck so far", pool.luck === null || pool.luck === undefined ? "no block yet" : el("span", {}, figure(pool.luck, format.percent(pool.luck, 0), "Blocks found against those to be expected"), band)],
     ]),
   );
@@ -164,11 +167,7 @@ function showConnect(connect) {
   const order = (/** @type {any} */ one) => hasEnglishOrder.indexOf(one.protocol);
   const ways = [...connect.listeners].sort((one, other) => order(one) - order(other)).map((listener) => {
     const url = listener.url.replace("HOST", host);
-    const range = [
-      `Difficulty starts at ${format.difficulty(listener.start_difficulty)}`,
-      listener.min_difficulty > 0 ? `, at least ${format.difficulty(listener.min_difficulty)}` : "",
-      ". It follows the miner.",
-    ].join("");
+    const range = `It begins at difficulty ${format.difficulty(listener.start_difficulty)} (${format.hashesOf(listener.start_difficulty)} is a share) and then follows the miner.`;
     const title = `${PROTOCOLS[listener.protocol] ?? listener.protocol}${listener.tls ? " with TLS" : ""}`;
     return el("div", { class: "way" }, el("h3", {}, title), copyLine(url, `${title}: address`), el("p", {}, range, listener.note ? ` ${listener.note[0].toUpperCase()}${listener.note.slice(1)}.` : ""), qrButton(url, title));
   });
@@ -225,6 +224,7 @@ async function refresh() {
   await Promise.all([
     fill(blocksCard, "its blocks", async () => {
       await blocks.refresh();
+      showEffort(poolNow());
       if (!blocks.element.isConnected) blocksCard.show(blocks.element);
     }),
     fill(roundsCard, "its rounds", async () => {

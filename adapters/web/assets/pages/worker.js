@@ -41,7 +41,7 @@ void begin({
     factsCard.show(
       facts([
         ["Of its next job", figure(one.share_difficulty, format.difficulty(one.share_difficulty))],
-        ["A share comes every", secs === null ? "–" : `${format.duration(secs)} or so`],
+        ["Shares come", secs === null ? "–" : format.often(secs)],
         ["Hashrate", hashrate(shortHashrate(one))],
       ]),
       el("p", { class: "lead" }, "Difficulty follows the worker, so that shares come in a steady beat. A miner that wants to begin higher says so in its password: ", el("code", {}, "d=1024"), " starts there, ", el("code", {}, "md=512"), " keeps it from going below."),

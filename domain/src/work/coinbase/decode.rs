@@ -104,16 +104,21 @@ fn small_number(opcode: Opcode) -> Option<u32> {
     (one..=sixteen).contains(&code).then(|| u32::from(code - one) + 1)
 }
 
-/// The text that is pushed behind the extranonce.
-fn tag_of(script: &Script) -> String {
-    let pushes: Vec<&[u8]> = script
+/// What a coinbase's script pushes. Behind the pool's own bytes there may be anything, also what is no script.
+pub(super) fn pushes(script: &Script) -> Vec<&[u8]> {
+    script
         .instructions()
         .map_while(Result::ok)
         .filter_map(|instruction| match instruction {
             Instruction::PushBytes(bytes) => Some(bytes.as_bytes()),
             Instruction::Op(_) => None,
         })
-        .collect();
+        .collect()
+}
+
+/// The text that is pushed behind the extranonce.
+fn tag_of(script: &Script) -> String {
+    let pushes = pushes(script);
     let tagged = pushes.windows(2).find(|pair| pair[0].len() == EXTRANONCE_LEN);
     let text = tagged.and_then(|pair| std::str::from_utf8(pair[1]).ok());
     text.filter(|text| text.chars().all(|c| !c.is_control()))

@@ -4,9 +4,9 @@
 //! Anybody can pay the pool and copy its tag; such a block would be a gift, and credited like one of its own.
 
 use bitcoin::consensus::deserialize;
-use bitcoin::script::Instruction;
 use bitcoin::{Script, Transaction};
 
+use super::decode::pushes;
 use crate::ids::ExtraNonce;
 use crate::units::Amount;
 use crate::work::extranonce::{EXTRANONCE_LEN, FullExtraNonce};
@@ -47,15 +47,7 @@ impl CoinbaseMark {
             .first()
             .filter(|_| transaction.is_coinbase())?
             .script_sig;
-        // Behind the pool's own bytes there may be anything, also what is no script.
-        let pushes: Vec<&[u8]> = script
-            .instructions()
-            .map_while(Result::ok)
-            .filter_map(|instruction| match instruction {
-                Instruction::PushBytes(bytes) => Some(bytes.as_bytes()),
-                Instruction::Op(_) => None,
-            })
-            .collect();
+        let pushes = pushes(script);
         let tagged = pushes.windows(2).find(|pair| pair[1] == self.tag.as_bytes())?;
         let extranonce = <[u8; EXTRANONCE_LEN]>::try_from(tagged[0]).ok();
         Some(OwnCoinbase {

@@ -44,7 +44,7 @@ pub(super) fn of_lives(history: &History) -> Vec<HistoryMark> {
             stop.until = Some(Instant(life.started_at));
             marks.push(stop);
         }
-        let detail = format!("the pool was started, for the {}. time on this ledger", life.life);
+        let detail = format!("start number {} on this ledger", life.life);
         marks.push(mark(life.started_at, "pool_started", detail));
     }
     marks
