@@ -7,6 +7,8 @@ import sys
 import zipfile
 
 import dwarves_synapse
+import pytest
+import setuptools
 from pool import ROOT
 
 PACKAGE = ROOT / "clients/python"
@@ -18,6 +20,8 @@ def test_it_has_the_pools_version():
     assert dwarves_synapse.__version__ == version
 
 
+# bittensor 9 pins an older one than the package asks for: the other environment builds it.
+@pytest.mark.skipif(int(setuptools.__version__.split(".")[0]) < 77, reason="this environment's setuptools is too old")
 def test_it_is_built_and_has_the_module_alone(tmp_path):
     # What builds it is installed already: nothing is fetched.
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, copied(tmp_path)]
