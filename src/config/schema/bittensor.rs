@@ -64,7 +64,7 @@ impl Default for BittensorConfig {
             allow_hotkeys: Vec::new(),
             metagraph: None,
             require_registration: false,
-            min_stake: Rao::NONE,
+            min_stake: Rao::default(),
         }
     }
 }
