@@ -114,6 +114,7 @@ class Pool:
         token = (self.data_dir / "admin.token").read_text().strip()
         request = urllib.request.Request(self.listen["http"] + "/v1/admin/control", body)
         request.add_header("Authorization", f"Bearer {token}")
+        request.add_header("Content-Type", "application/json")
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
