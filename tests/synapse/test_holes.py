@@ -306,7 +306,8 @@ def test_no_headers_and_no_body_harm_the_pool(pool, dendrite):
     chance = random.Random(20261129)
     classes = [Register, GetWork, SubmitWork, MinerStatus, bt.Synapse]
     printable = [chr(code) for code in range(0x20, 0x7F)]
-    for _ in range(400):
+    # A dendrite of bittensor 9 takes ten times as long for a call.
+    for _ in range(80 if bt.__version__.startswith("9.") else 400):
         call = Call(pool.axon, chance.choice(classes)(), dendrite=dendrite)
         for _ in range(chance.randrange(1, 4)):
             name = chance.choice(list(call.headers))

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::signature::KeyType;
+use dwarves_domain::time::Timestamp;
 use dwarves_testkit::build::{BEGIN, hotkey};
 use dwarves_testkit::{ManualClock, settle};
 use ed25519_dalek::Signer;
