@@ -216,6 +216,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         "dwarves-http",
         &["actors", "api-types", "domain", "peers", "ports", "web"],
     ),
+    (
+        "dwarves-synapse",
+        &["actors", "api-types", "domain", "http", "ports"],
+    ),
     ("dwarves-testkit", &["domain", "ports"]),
 ];
 
@@ -254,7 +258,13 @@ fn packages_know_only_what_lies_below_them() {
 
 /// Actors begin in `dwarves-actors`.
 fn may_know_actix(name: &str) -> bool {
-    ["dwarves-actors", "dwarves-stratum", "dwarves-http"].contains(&name)
+    [
+        "dwarves-actors",
+        "dwarves-stratum",
+        "dwarves-http",
+        "dwarves-synapse",
+    ]
+    .contains(&name)
 }
 
 #[test]

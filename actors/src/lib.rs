@@ -16,6 +16,7 @@ pub mod http_gate;
 pub mod identity;
 pub mod ledger;
 pub mod live_work;
+pub mod metagraph;
 pub mod meter;
 pub mod miner_manager;
 pub mod news;

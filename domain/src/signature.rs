@@ -9,6 +9,7 @@ use std::str::FromStr;
 use sha2::{Digest, Sha256};
 
 use crate::hotkey::Hotkey;
+use crate::time::{Span, Timestamp};
 
 /// The context in which Substrate signs with sr25519.
 const SIGNING_CONTEXT: &[u8] = b"substrate";
@@ -50,6 +51,28 @@ impl FromStr for KeyType {
             "ed25519" => Ok(Self::Ed25519),
             _ => Err(ParseKeyTypeError),
         }
+    }
+}
+
+/// When a signed request is fresh, by the time at which it says it was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How old it may be.
+    pub back: Span,
+    /// How far ahead of the pool's clock it may be.
+    pub ahead: Span,
+}
+
+impl Window {
+    /// Whether a request with this nonce (Unix time in nanoseconds) is fresh at `now`. If it is: when its nonce is too old
+    /// to be taken anyway, so that it need not be remembered any longer.
+    pub fn expiry(self, now: Timestamp, nonce_nanos: u64) -> Option<Timestamp> {
+        let signed_at = Timestamp::from_millis(i64::try_from(nonce_nanos / 1_000_000).ok()?);
+        if now.since(signed_at) > self.back || signed_at.since(now) > self.ahead {
+            return None;
+        }
+        // One second more than it is fresh: rounding must not open a gap for a replay.
+        Some(signed_at.plus(self.back).plus(Span::from_secs(1)))
     }
 }
 

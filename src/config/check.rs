@@ -1,6 +1,7 @@
 //! Rules between several keys, and settings that this version knows but cannot serve.
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
+use dwarves_domain::metagraph::Rao;
 use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
@@ -33,6 +34,7 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
         check_difficulty(config),
         check_jobs(config),
         check_rewards(config),
+        check_bittensor(config),
     ]
     .into_iter()
     .chain(listeners)
@@ -45,6 +47,22 @@ fn check_rewards(config: &Config) -> Result<(), Complaint> {
         return complain(
             &[("rewards", "emission_sats"), ("rewards", "source")],
             "source = \"emission\" needs emission_sats above 0",
+        );
+    }
+    Ok(())
+}
+
+fn check_bittensor(config: &Config) -> Result<(), Complaint> {
+    let bittensor = &config.bittensor;
+    let needs_file = bittensor.require_registration || bittensor.min_stake > Rao::default();
+    if needs_file && bittensor.metagraph.is_none() {
+        return complain(
+            &[
+                ("bittensor", "require_registration"),
+                ("bittensor", "min_stake"),
+                ("bittensor", "metagraph"),
+            ],
+            "who is registered, and with what stake, stands in bittensor.metagraph, which is not given",
         );
     }
     Ok(())

@@ -21,10 +21,10 @@ pub mod schema;
 pub use load::FILE_NAME;
 pub use mistake::{ConfigError, Place};
 pub use schema::{
-    Acknowledge, AdminConfig, AuthConfig, ChainConfig, ChainKind, ChannelConfig, ChannelKind, ClockConfig,
-    Config, FallbackNode, HashingConfig, HttpConfig, LanesChoice, LimitsConfig, LogConfig, LogFormat,
-    NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig, StoreConfig, StratumConfig,
-    StratumListenerConfig, WorkConfig,
+    Acknowledge, AdminConfig, AuthConfig, BittensorConfig, ChainConfig, ChainKind, ChannelConfig,
+    ChannelKind, ClockConfig, Config, FallbackNode, HashingConfig, HttpConfig, LanesChoice, LimitsConfig,
+    LogConfig, LogFormat, NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig,
+    StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
 };
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use dwarves_domain::chain_guard::Pin;
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::metagraph::Rao;
 use dwarves_domain::network::Subnet;
 use dwarves_domain::settings::{decimal, text, whole};
 use dwarves_domain::target::Difficulty;
@@ -106,6 +107,13 @@ pub(super) fn window_units<'de, D: Deserializer<'de>>(d: D) -> Result<Units, D::
     units
         .filter(|units| !units.is_zero() && units.raw() / Units::ONE.raw() <= 1_000_000)
         .ok_or_else(|| D::Error::invalid_value(found, &EXPECTED))
+}
+
+/// A stake: a number from 0 on.
+pub(super) fn stake<'de, D: Deserializer<'de>>(d: D) -> Result<Rao, D::Error> {
+    let value = decimal(d, 0.0, 1e10, "a stake")?;
+    let coins = value.to_string().parse().map_err(D::Error::custom)?;
+    Rao::from_coins(coins).map_err(D::Error::custom)
 }
 
 /// As `read` does, or nothing if it is an empty text.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::readers::{self, Days, Secs};
 
+mod bittensor;
 mod chain;
 mod clock;
 mod hashing;
@@ -24,6 +25,7 @@ mod notifications;
 mod payouts;
 mod stratum;
 
+pub use bittensor::BittensorConfig;
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
 pub use clock::ClockConfig;
 pub use hashing::{HashingConfig, LanesChoice};
@@ -65,6 +67,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The Stratum server.
     pub stratum: StratumConfig,
+    /// The listener for dendrites.
+    pub bittensor: BittensorConfig,
     /// With what of the processor shares are hashed.
     pub hashing: HashingConfig,
     /// Who is told of what happens, and how.

@@ -73,7 +73,7 @@ impl HttpGateParts {
 
 impl HandlerParts {
     /// Starts the handlers of one worker, on the worker's own thread.
-    fn start(&self) -> WorkerPorts {
+    pub(super) fn start(&self) -> WorkerPorts {
         let registration = RegistrationHandler::new(
             self.registration.clone(),
             self.registration_peers.clone(),
@@ -97,6 +97,7 @@ impl HandlerParts {
         .start();
         WorkerPorts {
             authenticate: Port::new(&registration),
+            verify: Port::new(&registration),
             register: Port::new(&registration),
             open_session: Port::new(&registration),
             fetch_work: Port::new(&submission),
@@ -107,7 +108,7 @@ impl HandlerParts {
 
 /// A bound server that does not answer yet.
 pub(super) struct BoundServer {
-    listener: TcpListener,
+    pub(super) listener: TcpListener,
     pub(super) address: SocketAddr,
 }
 
@@ -140,7 +141,7 @@ impl BoundServer {
 }
 
 /// How the server works. Connections are shared out among the workers, to whom they come in turn.
-fn server_limits(config: &Config) -> ServerLimits {
+pub(super) fn server_limits(config: &Config) -> ServerLimits {
     let http = &config.http;
     let workers = worker_count(http);
     ServerLimits {

@@ -20,13 +20,27 @@ pub const LISTENING: &str = "listening.json";
 const READY_EVERY: Duration = Duration::from_millis(25);
 const ANSWER_MAX: Duration = Duration::from_secs(35);
 
+/// Where a pool listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For the API.
+    pub http: SocketAddr,
+    /// For Stratum.
+    pub stratum: Vec<SocketAddr>,
+    /// For dendrites, if it does.
+    pub bittensor: Option<SocketAddr>,
+}
+
 /// Writes where the pool listens into the file of this name, whole or not at all.
 ///
 /// # Errors
 /// If the file cannot be written.
-pub fn write(data_dir: &Path, name: &str, http: SocketAddr, stratum: &[SocketAddr]) -> io::Result<()> {
-    let stratum: Vec<String> = stratum.iter().map(SocketAddr::to_string).collect();
-    let document = json!({ "http": format!("http://{http}"), "stratum": stratum });
+pub fn write(data_dir: &Path, name: &str, addresses: &Addresses) -> io::Result<()> {
+    let stratum: Vec<String> = addresses.stratum.iter().map(SocketAddr::to_string).collect();
+    let mut document = json!({ "http": format!("http://{}", addresses.http), "stratum": stratum });
+    if let Some(bittensor) = addresses.bittensor {
+        document["bittensor"] = format!("http://{bittensor}").into();
+    }
     let beside = data_dir.join(format!("{name}.new"));
     fs::write(&beside, format!("{document}\n"))?;
     fs::rename(beside, data_dir.join(name))
@@ -56,8 +70,8 @@ pub fn remove(data_dir: &Path) -> io::Result<()> {
 }
 
 /// Writes `listening.json` now, and `listen.json` once the pool has work and can write.
-pub(super) fn announce(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr, stratum: Vec<SocketAddr>) {
-    if let Err(error) = write(&data_dir, LISTENING, http, &stratum) {
+pub(super) fn announce(pool: Port<ReadPool>, data_dir: PathBuf, addresses: Addresses) {
+    if let Err(error) = write(&data_dir, LISTENING, &addresses) {
         log::error!("{} cannot be written: {error}", LISTENING);
     }
     actix_rt::spawn(async move {
@@ -69,8 +83,8 @@ pub(super) fn announce(pool: Port<ReadPool>, data_dir: PathBuf, http: SocketAddr
                 Err(_) => return,
             }
         }
-        match write(&data_dir, FILE_NAME, http, &stratum) {
-            Ok(()) => log::info!("ready for miners on http://{http}"),
+        match write(&data_dir, FILE_NAME, &addresses) {
+            Ok(()) => log::info!("ready for miners on http://{}", addresses.http),
             Err(error) => log::error!("{} cannot be written: {error}", FILE_NAME),
         }
     });
@@ -85,20 +99,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         remove(folder.path()).unwrap();
         assert_eq!(address(folder.path()), None);
-        let stratum = ["127.0.0.1:3333".parse().unwrap()];
-        let http = "127.0.0.1:8080".parse().unwrap();
-        write(folder.path(), LISTENING, http, &stratum).unwrap();
+        let mut addresses = Addresses {
+            http: "127.0.0.1:8080".parse().unwrap(),
+            stratum: vec!["127.0.0.1:3333".parse().unwrap()],
+            bittensor: None,
+        };
+        write(folder.path(), LISTENING, &addresses).unwrap();
         assert!(!folder.path().join(FILE_NAME).exists(), "it is not ready yet");
         let here = Some("http://127.0.0.1:8080".to_owned());
         assert_eq!(address(folder.path()), here);
-        write(folder.path(), FILE_NAME, http, &stratum).unwrap();
-        assert_eq!(address(folder.path()), here);
-        let text = fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
-        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let document = |addresses: &Addresses| -> Value {
+            write(folder.path(), FILE_NAME, addresses).unwrap();
+            let text = fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
+            serde_json::from_str(&text).unwrap()
+        };
         assert_eq!(
-            document,
+            document(&addresses),
             json!({ "http": "http://127.0.0.1:8080", "stratum": ["127.0.0.1:3333"] })
         );
+        assert_eq!(address(folder.path()), here);
+        addresses.bittensor = Some("127.0.0.1:8091".parse().unwrap());
+        assert_eq!(document(&addresses)["bittensor"], "http://127.0.0.1:8091");
         remove(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }

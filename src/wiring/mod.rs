@@ -11,6 +11,7 @@
 //! | `settings` | the configuration, in the actors' terms |
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | `stratum_listeners` | the ports that it is served on, with their certificates |
+//! | `synapse` | the listener for dendrites |
 //! | `error` | why the pool does not start |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
@@ -63,6 +64,7 @@ pub mod sockets;
 pub mod signals;
 mod stratum;
 mod stratum_listeners;
+mod synapse;
 
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
@@ -70,11 +72,13 @@ pub use error::StartError;
 use hashing::Hashing;
 pub use hashing::chosen_lanes;
 use http_server::{BoundServer, HandlerParts, HttpGateParts};
+use listen_file::Addresses;
 pub use settings::devnet_params;
 pub use sides::{OpenSides, open_sides};
 use sockets::Sockets;
 use stratum::RunningStratum;
 use stratum_listeners::BoundStratum;
+use synapse::{BoundSynapse, RunningSynapse};
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
@@ -101,6 +105,7 @@ pub struct RunningPool {
     server: ServerHandle,
     served: actix_rt::task::JoinHandle<io::Result<()>>,
     stratum_server: RunningStratum,
+    synapse_server: RunningSynapse,
     stop: Port<Stop>,
     managers: Arbiter,
     chain: OpenChain,
@@ -170,10 +175,14 @@ pub async fn start_on(
 ) -> Result<RunningPool, StartError> {
     let mut listeners = vec![("http".to_owned(), config.http.listen)];
     let stratum = config.stratum.named_listeners().into_iter();
+    let bittensor = config.bittensor.listen;
+    listeners.extend(bittensor.map(|listen| (synapse::SETTING.to_owned(), listen)));
     listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
     let mut handed_over = sockets.share_out(&listeners)?.into_iter();
     let bound = BoundServer::bind(config.http.listen, handed_over.next().flatten())?;
     let http = bound.address;
+    let of_synapse = bittensor.and_then(|_| handed_over.next()).flatten();
+    let bound_synapse = BoundSynapse::bind(config, of_synapse)?;
     let bound_stratum = BoundStratum::bind(config, handed_over)?;
     let stratum = bound_stratum.addresses();
     let ground = open_ground(config, data_dir).await?;
@@ -254,7 +263,10 @@ pub async fn start_on(
     stratum::allow_files(config);
     let stratum_server = bound_stratum.start(config, &ground, &ports, &hashing);
     let parts = handler_parts(config, &ground, &ports, hashing);
-    let (server, handle) = bound.start(config, Arc::new(deps), parts)?;
+    let deps = Arc::new(deps);
+    let bittensor = bound_synapse.address();
+    let synapse_server = bound_synapse.start(config, &deps, &parts, &ports)?;
+    let (server, handle) = bound.start(config, deps, parts)?;
     log::info!(
         "listening on http://{http} workers={}",
         http_server::worker_count(&config.http)
@@ -262,13 +274,17 @@ pub async fn start_on(
     listen_file::announce(
         ports.read_pool.clone(),
         data_dir.to_owned(),
-        http,
-        stratum.clone(),
+        Addresses {
+            http,
+            stratum: stratum.clone(),
+            bittensor,
+        },
     );
     Ok(RunningPool {
         http,
         stratum,
         stratum_server,
+        synapse_server,
         stop_wanted,
         data_dir: data_dir.to_owned(),
         read: ports.read_pool,
@@ -297,6 +313,7 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
         })
     };
     tried.push(("http.listen".to_owned(), http));
+    tried.extend(synapse::try_listener(config, is_running, &mut open));
     tried.extend(stratum_listeners::try_listeners(config, is_running));
     tried
 }
@@ -331,12 +348,13 @@ impl RunningPool {
         }
         // The server drops connections that it has accepted and not begun to serve, so it stops to accept first.
         self.server.pause().await;
+        self.synapse_server.pause().await;
         actix_rt::time::sleep(LAST_ACCEPTED).await;
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);
         self.stratum_server.close().await;
-        self.server.stop(true).await;
-        let served = matches!(self.served.await, Ok(Ok(())));
+        let ((), synapses_served) = tokio::join!(self.server.stop(true), self.synapse_server.stop());
+        let served = matches!(self.served.await, Ok(Ok(()))) && synapses_served;
         let drained = self.stop.ask(Stop, ACTORS_DRAIN).await;
         if let Err(error) = drained {
             log::error!("stopping overran: {error}");

@@ -14,6 +14,7 @@ use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::{Quotas, RegistryLimits, rejects};
 use dwarves_domain::payouts::Depths;
+use dwarves_domain::signature::Window;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::vardiff;
@@ -140,7 +141,10 @@ pub(super) fn pool_settings(
             addresses,
             vardiff,
             start_difficulty,
-            nonces_max: config.limits.used_nonces,
+            nonces_max: config
+                .limits
+                .used_nonces
+                .saturating_add(super::synapse::nonces(config)),
             recent_shares_max: config.limits.recent_shares,
             quotas: quotas(config),
             window: config.rewards.window_units,
@@ -216,8 +220,10 @@ fn stratum_connections(config: &Config) -> usize {
 pub(super) fn registration(config: &Config, pool: Hotkey, addresses: AddressFormat) -> RegistrationSettings {
     RegistrationSettings {
         pool,
-        window_back: config.auth.window_back,
-        window_ahead: config.auth.window_ahead,
+        window: Window {
+            back: config.auth.window_back,
+            ahead: config.auth.window_ahead,
+        },
         session: config.auth.session,
         addresses,
         threshold_least: payouts(config, addresses).rules().least(),

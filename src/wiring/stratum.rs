@@ -214,7 +214,11 @@ pub(super) fn allow_files(config: &Config) {
     } else {
         config.stratum.max_connections
     };
-    let wanted = (http + stratum + OTHER_FILES_MAX) as u64;
+    let bittensor = config
+        .bittensor
+        .listen
+        .map_or(0, |_| config.bittensor.max_connections);
+    let wanted = (http + stratum + bittensor + OTHER_FILES_MAX) as u64;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(allowed) if allowed >= wanted => {}
         Ok(allowed) => log::warn!(

@@ -27,6 +27,8 @@ use crate::http_gate::AttachHttpGate;
 use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
+use crate::metagraph::AttachMetagraph;
+use crate::miner_manager::calls::AdmitCall;
 use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
 use crate::news::AttachNews;
@@ -190,12 +192,16 @@ pub struct PoolPorts {
     pub submission: SubmissionPeers,
     /// Lets workers into sessions.
     pub join: Port<JoinWorker>,
+    /// Lets signed calls of dendrites in.
+    pub admit_call: Port<AdmitCall>,
     /// Takes an admin's message to its actor.
     pub deliver: Port<Deliver>,
     /// Tells the pool manager of the gate before the Stratum listeners.
     pub attach_gate: Port<AttachGate>,
     /// Tells the pool manager of the gate before HTTP.
     pub attach_http_gate: Port<AttachHttpGate>,
+    /// Tells the pool manager of the metagraph.
+    pub attach_metagraph: Port<AttachMetagraph>,
     /// How the pool is.
     pub read_pool: Port<ReadPool>,
     /// Stops everything in order.

@@ -266,6 +266,7 @@ pub(super) fn start(
     PoolPorts {
         life,
         join: Port::new(&miners),
+        admit_call: Port::new(&miners),
         registration: RegistrationPeers {
             nonces: Port::new(&miners),
             register: Port::new(&miners),
@@ -282,6 +283,7 @@ pub(super) fn start(
         deliver: Port::new(&pool),
         attach_gate: Port::new(&pool),
         attach_http_gate: Port::new(&pool),
+        attach_metagraph: Port::new(&pool),
         read_pool: Port::new(&pool),
         stop: Port::new(&pool),
         commit,

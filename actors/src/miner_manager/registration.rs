@@ -8,19 +8,30 @@ use dwarves_ports::store::{Write, Written};
 
 use super::messages::{ReadStanding, RegisterMiner, Registered, ThresholdChoice, UseNonce};
 use super::{MinerManager, welcome};
-use crate::ask::Ask;
+use crate::ask::{Ask, ReplyTo};
 
 impl Handler<Ask<UseNonce>> for MinerManager {
     type Result = ();
 
     fn handle(&mut self, ask: Ask<UseNonce>, ctx: &mut Self::Context) {
+        self.use_nonce(ask.payload, ask.reply, ctx);
+    }
+}
+
+impl MinerManager {
+    /// Uses a nonce up, and answers once that is durable.
+    pub(super) fn use_nonce(
+        &mut self,
+        nonce: UseNonce,
+        reply: ReplyTo<Result<(), Refusal>>,
+        ctx: &mut Context<Self>,
+    ) {
         let now = self.date();
         let UseNonce {
             hotkey,
             nonce_nanos,
             expires_at,
-        } = ask.payload;
-        let reply = ask.reply;
+        } = nonce;
         match self.memory.replay.claim(now, hotkey, nonce_nanos, expires_at) {
             NonceClaim::Fresh => {}
             NonceClaim::Used => return reply.answer(Err(Refusal::Replayed)),

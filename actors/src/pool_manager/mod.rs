@@ -23,6 +23,7 @@ use crate::gate::AttachGate;
 use crate::http_gate::AttachHttpGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::live_work::LackOfWork;
+use crate::metagraph::ReadMetagraph;
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
@@ -120,6 +121,8 @@ pub struct PoolManager {
     gate: Option<AttachGate>,
     /// The gate before HTTP, once it has started.
     http_gate: Option<AttachHttpGate>,
+    /// Reads how the metagraph is, if there is one.
+    metagraph: Option<Port<ReadMetagraph>>,
 }
 
 impl PoolManager {
@@ -132,6 +135,7 @@ impl PoolManager {
             started_at,
             gate: None,
             http_gate: None,
+            metagraph: None,
         }
     }
 
@@ -366,24 +370,6 @@ impl Handler<Ask<Deliver>> for PoolManager {
                 ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));
             }
         }
-    }
-}
-
-impl Handler<Ask<AttachHttpGate>> for PoolManager {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask<AttachHttpGate>, _: &mut Self::Context) {
-        self.http_gate = Some(ask.payload);
-        ask.reply.answer(());
-    }
-}
-
-impl Handler<Ask<AttachGate>> for PoolManager {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask<AttachGate>, _: &mut Self::Context) {
-        self.gate = Some(ask.payload);
-        ask.reply.answer(());
     }
 }
 

@@ -10,10 +10,11 @@ use super::{ASK_DEADLINE, PoolManager, PoolPeers};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::block_tracker::messages::ReadBlocks;
 use crate::control::Controlled;
-use crate::gate::{GateView, ReadGate};
-use crate::http_gate::{HttpGateView, ReadHttpGate};
+use crate::gate::{AttachGate, GateView, ReadGate};
+use crate::http_gate::{AttachHttpGate, HttpGateView, ReadHttpGate};
 use crate::ledger::messages::ReadLedger;
 use crate::live_work::NoWork;
+use crate::metagraph::{AttachMetagraph, MetagraphView, ReadMetagraph};
 use crate::miner_manager::messages::{MinersView, ReadMiners};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
@@ -21,13 +22,18 @@ use crate::time_keeper::messages::{ClockView, ReadClock};
 use crate::wall_time::rfc3339;
 use crate::work_manager::messages::ReadWork;
 
-/// Where the gates are read, before Stratum and before HTTP.
-type Gates = (Option<Port<ReadGate>>, Option<Port<ReadHttpGate>>);
+/// Where those are read who started after this actor: the gates before Stratum and before HTTP, and the metagraph.
+type Gates = (
+    Option<Port<ReadGate>>,
+    Option<Port<ReadHttpGate>>,
+    Option<Port<ReadMetagraph>>,
+);
 
 impl PoolManager {
     fn gates(&self) -> Gates {
         let stratum = self.gate.as_ref().map(|gate| gate.read.clone());
-        (stratum, self.http_gate.as_ref().map(|gate| gate.read.clone()))
+        let http = self.http_gate.as_ref().map(|gate| gate.read.clone());
+        (stratum, http, self.metagraph.clone())
     }
 
     /// The view of the pool as far as this actor knows it, to be completed by those that it asks.
@@ -50,6 +56,7 @@ impl PoolManager {
         let view = self.own_view();
         let (store, configured) = (self.parts.store.clone(), self.parts.effective.clone());
         ctx.spawn(wrap_future(async move {
+            let metagraph = read_metagraph(gates.2.as_ref()).await;
             let view = complete(&peers, gates, view).await;
             let miners = peers.read_miners.ask(ReadMiners, ASK_DEADLINE).await.ok();
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
@@ -64,6 +71,7 @@ impl PoolManager {
                 "chain": view.standing.as_ref().map(|standing| standing.to_json()),
                 "no_work": view.no_work.as_ref().map(no_work_json),
                 "stratum": view.gate.as_ref().map(GateView::to_json),
+                "metagraph": metagraph.as_ref().map(MetagraphView::to_json),
                 "http": view.http_gate.as_ref().map(HttpGateView::to_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
@@ -93,7 +101,7 @@ fn no_work_json(lack: &NoWork) -> serde_json::Value {
 
 /// Asks the work manager and the ledger how they are.
 async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolView {
-    let (stratum, http) = gates;
+    let (stratum, http, metagraph) = gates;
     if let Some(read) = stratum {
         view.gate = read.ask(ReadGate, ASK_DEADLINE).await.ok();
     }
@@ -157,6 +165,10 @@ async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolVi
             .hindrances
             .push(format!("the miner manager does not answer: {error}")),
     }
+    // It keeps out who registered since, and nobody else.
+    let metagraph = read_metagraph(metagraph.as_ref()).await;
+    view.hindrances
+        .extend(metagraph.and_then(|metagraph| metagraph.hindrance()));
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {
             view.ledger_writes = ledger.trouble.is_none();
@@ -173,6 +185,10 @@ async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolVi
         }
     }
     view
+}
+
+async fn read_metagraph(port: Option<&Port<ReadMetagraph>>) -> Option<MetagraphView> {
+    port?.ask(ReadMetagraph, ASK_DEADLINE).await.ok()
 }
 
 /// What is to be said of the room for live shares, if it is nearly full.
@@ -195,5 +211,33 @@ impl Handler<Ask<ReadPool>> for PoolManager {
         ctx.spawn(wrap_future(async move {
             ask.reply.answer(complete(&peers, gates, view).await);
         }));
+    }
+}
+
+impl Handler<Ask<AttachHttpGate>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachHttpGate>, _: &mut Self::Context) {
+        self.http_gate = Some(ask.payload);
+        ask.reply.answer(());
+    }
+}
+
+impl Handler<Ask<AttachGate>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachGate>, _: &mut Self::Context) {
+        self.gate = Some(ask.payload);
+        ask.reply.answer(());
+    }
+}
+
+impl Handler<Ask<AttachMetagraph>> for PoolManager {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<AttachMetagraph>, _: &mut Self::Context) {
+        let AttachMetagraph(read) = ask.payload;
+        self.metagraph = Some(read);
+        ask.reply.answer(());
     }
 }

@@ -9,7 +9,9 @@ use dwarves_actors::handlers::admin::messages::{Authorize, Control};
 use dwarves_actors::handlers::header_book::messages::{FindJob, HeaderGiven};
 use dwarves_actors::handlers::last_job::messages::{JobGiven, ReadLastJob};
 use dwarves_actors::handlers::operator::messages::{LogIn, LogOut, ReadSessions};
-use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, Register};
+use dwarves_actors::handlers::registration::messages::{
+    Authenticate, OpenSession, Register, VerifySignature,
+};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords};
 use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
@@ -94,6 +96,8 @@ pub struct OperatorRules {
 pub struct WorkerPorts {
     /// The registration handler: checks a signed request.
     pub authenticate: Port<Authenticate>,
+    /// The registration handler: checks a signature alone.
+    pub verify: Port<VerifySignature>,
     /// The registration handler: registers a miner.
     pub register: Port<Register>,
     /// The registration handler: opens a session.

@@ -46,7 +46,7 @@ const fn remedy(
 }
 
 /// Hindrances that have one name each.
-const SINGLE: [Remedy; 9] = [
+const SINGLE: [Remedy; 10] = [
     remedy(
         "easy_blocks",
         "easy_blocks: ",
@@ -76,6 +76,12 @@ const SINGLE: [Remedy; 9] = [
         "recent_shares is nearly full",
         "raise limits.recent_shares, or work.share_interval_secs, so that miners send fewer and harder shares",
         "room-for-shares-recent_shares-is-nearly-full-dwarves_recent_shares",
+    ),
+    remedy(
+        "metagraph",
+        "metagraph: ",
+        "write bittensor.metagraph anew, beside it and then renamed; it is read within seconds",
+        "the-metagraph-metagraph--in-readyz-metagraph-in-status",
     ),
     remedy(
         "ledger",
@@ -193,6 +199,7 @@ mod tests {
             ),
             ("the ledger cannot write: full", "ledger"),
             ("recent_shares is nearly full: 1 of 2", "recent_shares"),
+            ("metagraph: EOF; the one of yesterday holds", "metagraph"),
             ("no answer from the node", "other"),
             ("payouts: wallet_locked_for_ever: x", "other"),
             ("", "other"),

@@ -9,11 +9,12 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, DATE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::web::Bytes;
-use actix_web::{Error, ResponseError, web};
+use actix_web::{Error, web};
 use tracing::{Instrument, Level, Span};
 
 use super::client;
 use super::connections::line::{Attending, Line};
+use super::server::Refusing;
 use super::state::HttpState;
 
 /// The span of a request. Its route is the pattern of its path, of which there are few.
@@ -35,6 +36,7 @@ fn span_of(req: &ServiceRequest, state: Option<&web::Data<HttpState>>) -> Span {
 pub(crate) fn attend<S>(
     req: ServiceRequest,
     routes: &S,
+    refusing: Refusing,
 ) -> impl Future<Output = Result<ServiceResponse<BoxBody>, Error>> + use<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error>,
@@ -50,7 +52,7 @@ where
         .transpose();
     let answer = match begun {
         Ok(attending) => Ok((attending, routes.call(req))),
-        Err(problem) => Err(req.into_response(problem.error_response())),
+        Err(problem) => Err(req.into_response(refusing(&problem))),
     };
     let answered = async move {
         let mut response = match answer {

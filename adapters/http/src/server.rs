@@ -15,7 +15,7 @@ use actix_http::HttpService;
 use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::{App, web};
+use actix_web::{App, HttpResponse, ResponseError, web};
 use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
@@ -23,6 +23,7 @@ use super::connections::line::Line;
 use super::connections::stream::ClientStream;
 use super::connections::{ConnectionLimits, Connections, handshake};
 use super::listening;
+use super::problem::Problem;
 use super::requests;
 use super::routes::configure;
 use super::state::HttpState;
@@ -50,7 +51,10 @@ pub struct ServerLimits {
     pub connections: ConnectionLimits,
 }
 
-/// Serves on this listener. `state` makes what the routes of a worker know, on the worker's own thread.
+/// How a server tells what it refuses before there is a route.
+pub type Refusing = fn(&Problem) -> HttpResponse;
+
+/// Serves the API on this listener. `state` makes what the routes of a worker know, on the worker's own thread.
 ///
 /// # Errors
 /// If the listener cannot be used.
@@ -58,6 +62,25 @@ pub fn serve(
     listener: TcpListener,
     limits: ServerLimits,
     state: impl Fn() -> web::Data<HttpState> + Clone + Send + 'static,
+) -> io::Result<Server> {
+    let state = move || {
+        let state = state();
+        listening::start(&state);
+        state
+    };
+    serve_routes(listener, limits, state, configure, ResponseError::error_response)
+}
+
+/// As [`serve`], what `routes` mounts on each worker.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_routes(
+    listener: TcpListener,
+    limits: ServerLimits,
+    state: impl Fn() -> web::Data<HttpState> + Clone + Send + 'static,
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    refusing: Refusing,
 ) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let connections = &limits.connections;
@@ -71,12 +94,10 @@ pub fn serve(
     let server = server.listen("http", listener, move || {
         let connections = Connections::new(limits.connections.clone());
         look_at(&connections);
-        let state = state();
-        listening::start(&state);
         let app = App::new()
-            .app_data(state)
-            .configure(configure)
-            .wrap_fn(requests::attend);
+            .app_data(state())
+            .configure(&routes)
+            .wrap_fn(move |req, routes| requests::attend(req, routes, refusing));
         let routes = IntoServiceFactory::<_, actix_http::Request>::into_factory(app)
             .map_err(|error: actix_web::Error| error.error_response());
         let stops = stops.clone();
@@ -95,7 +116,7 @@ pub fn serve(
             })
             .finish(map_config(routes, move |()| AppConfig::default()));
         let deadline = limits.request_head_timeout;
-        fn_service(move |io| handshake::open(io, Rc::clone(&connections), deadline)).and_then(http)
+        fn_service(move |io| handshake::open(io, Rc::clone(&connections), deadline, refusing)).and_then(http)
     })?;
     Ok(server.run())
 }

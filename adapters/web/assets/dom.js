@@ -60,24 +60,29 @@ export function hashrate(value, error) {
   return el("span", {}, figure(value, format.hashrate(value), `${format.significant(value, 6)} hashes a second`), band && el("span", { class: "band" }, ` ${band}`));
 }
 
-/** A moment in local time, with UTC on hover. @param {string | null | undefined} instant @param {{ago?: boolean}} [how] */
+/** A moment in local time, with UTC on hover. @param {string | null | undefined} instant
+ * @param {{ago?: boolean, isDue?: boolean}} [how] Whether it is said as an age, and whether what is over is due now. */
 export function time(instant, how = {}) {
   if (instant === null || instant === undefined) return el("span", { class: "quiet" }, "–");
   const date = new Date(instant);
   if (Number.isNaN(date.getTime())) return el("span", {}, instant);
   const local = format.localTime(date);
-  const element = el("time", { datetime: instant, title: format.utcTime(date) }, how.ago ? format.relative(date) : local);
+  const element = el("time", { datetime: instant, title: format.utcTime(date) }, how.ago ? aged(date, how.isDue === true) : local);
   if (how.ago) {
-    element.dataset.ago = "";
+    element.dataset.ago = how.isDue ? "due" : "";
     element.title = `${local} here, ${format.utcTime(date)}`;
   }
   return element;
 }
 
+/** @param {Date} date @param {boolean} isDue */
+const aged = (date, isDue) => (isDue && date.getTime() <= Date.now() ? "now" : format.relative(date));
+
 // What is said as an age goes on by itself.
 setInterval(() => {
   for (const element of document.querySelectorAll("time[data-ago]")) {
-    const text = format.relative(new Date(/** @type {HTMLTimeElement} */ (element).dateTime));
+    const { dateTime, dataset } = /** @type {HTMLTimeElement} */ (element);
+    const text = aged(new Date(dateTime), dataset.ago === "due");
     if (element.textContent !== text) element.textContent = text;
   }
 }, 1000);

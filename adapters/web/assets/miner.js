@@ -5,7 +5,7 @@ import { HashrateChart } from "./chart.js";
 import { Section, copyLine, el, facts, figure, hashrate, link, main, money, replace, setTitle, state, time, trouble } from "./dom.js";
 import * as format from "./format.js";
 import { block, hashrateTiles, payout, payoutState, progress, round, shortHashrate, tile, verdicts } from "./figures.js";
-import { begin } from "./shell.js";
+import { begin, poolNow } from "./shell.js";
 import { PagedTable, Table } from "./table.js";
 import { CREDIT_KINDS, WAITS } from "./words.js";
 
@@ -191,7 +191,7 @@ export function showMiner(id, how = {}) {
       progress(share, "Its part of the window"),
       facts([
         [hinted("Its work in the window", "One unit is the work of a block"), figure(units, `${format.significant(Number(units), 5)} of ${format.significant(Number(of), 5)} units`, `${units} of ${of}`)],
-        ["A block now would bring it", figure(share, `${format.percent(share, 2)} of the reward`)],
+        ["A block now would bring it", el("span", {}, figure(share, `${format.percent(share, 2)} of the reward`), reckoned(share, lastReward))],
         window?.leaves_at ? ["In the window until about", time(window.leaves_at)] : null,
         record ? ["Blocks found", el("span", {}, figure(record.found, format.count(record.found)), el("span", { class: "quiet" }, ` of ${format.significant(record.expected)} to be expected`))] : null,
         miner.registered_at ? ["Registered", time(miner.registered_at)] : null,
@@ -201,6 +201,8 @@ export function showMiner(id, how = {}) {
 
   /** @type {string | undefined} */
   let hotkey;
+  /** What the last block was worth. @type {number | null} */
+  let lastReward = null;
 
   void begin({
     topics: ["block", "round", "payout"],
@@ -208,7 +210,9 @@ export function showMiner(id, how = {}) {
     refresh: async () => {
       let miner;
       try {
-        miner = await ask(path);
+        const [told, { blocks }] = await Promise.all([ask(path), ask("/v1/blocks?limit=1")]);
+        miner = told;
+        lastReward = blocks[0]?.reward_sats ?? null;
       } catch (error) {
         const refusal = /** @type {import("./api.js").Refusal} */ (error);
         if (refusal.status === 0) throw error;
@@ -277,9 +281,17 @@ function refusedShare(worker) {
   return el("span", {}, figure(refused, format.count(refused)), el("small", {}, ` ${format.percent(all === 0 ? 0 : refused / all, 1)}`));
 }
 
+/** What a part of a reward like the last comes to, less the pool's fee. @param {number} share @param {number | null} reward */
+function reckoned(share, reward) {
+  const pool = poolNow();
+  if (reward === null || !["pplns", "proportional"].includes(pool?.scheme)) return null;
+  const sats = Number(reward) * (1 - pool.fee_bps / 10_000) * share;
+  return el("span", { class: "quiet", title: "If it is worth as much as the last one, less the pool's fee" }, `, about ${format.significant(sats / 1e8, 4)} ${format.coinName()}`);
+}
+
 /** @param {any} next @param {number | null} reached */
 function due(next, reached) {
-  if (next.due_at) return time(next.due_at, { ago: true });
+  if (next.due_at) return time(next.due_at, { ago: true, isDue: true });
   if (reached !== null && reached >= 1) return "with the next payout";
   return el("span", { class: "quiet" }, "not to be told yet");
 }

@@ -130,3 +130,35 @@ proptest! {
         prop_assert!(!verify(KeyType::Ed25519, &signer, b"m", &signature));
     }
 }
+
+#[test]
+fn a_request_is_fresh_within_the_window_alone_and_its_nonce_is_remembered_beyond_it() {
+    let window = Window {
+        back: Span::from_secs(16),
+        ahead: Span::from_secs(60),
+    };
+    let now = Timestamp::from_secs(1_700_000_000);
+    let nonce = |millis: i64| u64::try_from(now.moved(millis).millis()).unwrap() * 1_000_000;
+    for (millis, is_fresh) in [
+        (-17_000, false),
+        (-16_001, false),
+        (-16_000, true),
+        (0, true),
+        (60_000, true),
+        (60_001, false),
+        (3_600_000, false),
+    ] {
+        let expiry = window.expiry(now, nonce(millis));
+        assert_eq!(expiry.is_some(), is_fresh, "{millis}");
+        if let Some(expiry) = expiry {
+            // As long as it may still be taken it is remembered.
+            let last = now.moved(millis).plus(window.back);
+            assert!(window.expiry(last, nonce(millis)).is_some() && expiry > last);
+            assert_eq!(window.expiry(expiry, nonce(millis)), None);
+        }
+    }
+    // What is no time at all is fresh at none.
+    for nonce in [0, 5, u64::MAX] {
+        assert_eq!(window.expiry(now, nonce), None);
+    }
+}

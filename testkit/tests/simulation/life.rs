@@ -18,6 +18,7 @@ use dwarves_actors::pool_manager::messages::Stop;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::session::SessionKey;
+use dwarves_domain::signature::Window;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 use dwarves_ports::chain::Chain;
@@ -105,8 +106,10 @@ pub(crate) struct Doors {
 fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
     let settings = RegistrationSettings {
         pool: hotkey(200),
-        window_back: Span::from_secs(WINDOW_SECS),
-        window_ahead: Span::from_secs(1),
+        window: Window {
+            back: Span::from_secs(WINDOW_SECS),
+            ahead: Span::from_secs(1),
+        },
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
         threshold_least: Amount::ZERO,

@@ -38,6 +38,25 @@ impl Request for Authenticate {
     type Reply = Result<(), Refusal>;
 }
 
+/// Checks a signature over a message, at its client's expense. Whether the message is fresh, and was not seen before, is
+/// not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifySignature {
+    /// The client that sent it.
+    pub from: IpAddr,
+    /// The hotkey that claims to have signed, with sr25519.
+    pub sender: Hotkey,
+    /// What is signed.
+    pub message: Vec<u8>,
+    /// The signature as it was sent.
+    pub signature: [u8; 64],
+}
+
+impl Request for VerifySignature {
+    /// `Ok` if it is the sender's.
+    type Reply = Result<(), Refusal>;
+}
+
 /// Registers the signer of a request as a miner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Register {

@@ -11,9 +11,9 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::{Session, SessionKey};
-use dwarves_domain::signature::SignedRequest;
+use dwarves_domain::signature::{KeyType, SignedRequest, Window, verify};
 use dwarves_domain::source::Source;
-use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
 use dwarves_ports::clock::SharedClock;
 
@@ -26,7 +26,7 @@ pub mod messages;
 #[cfg(test)]
 mod tests;
 
-use messages::{Authenticate, OpenSession, OpenedSession, Register};
+use messages::{Authenticate, OpenSession, OpenedSession, Register, VerifySignature};
 
 /// How long the miner manager may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(20);
@@ -39,10 +39,8 @@ const FAILED_COST: u32 = 10;
 pub struct RegistrationSettings {
     /// The pool's own hotkey: signed requests must be meant for it.
     pub pool: Hotkey,
-    /// How old a signed request may be.
-    pub window_back: Span,
-    /// How far ahead of the pool's clock it may be.
-    pub window_ahead: Span,
+    /// When a signed request is fresh.
+    pub window: Window,
     /// How long a session lasts.
     pub session: Span,
     /// Which addresses are right.
@@ -99,19 +97,11 @@ impl RegistrationHandler {
         if request.receiver != self.settings.pool {
             return Err(Refusal::WrongReceiver);
         }
-        let signed_at = i64::try_from(request.nonce_nanos / 1_000_000).map_err(|_| Refusal::StaleRequest)?;
-        let signed_at = Timestamp::from_millis(signed_at);
-        if now.since(signed_at) > self.settings.window_back
-            || signed_at.since(now) > self.settings.window_ahead
-        {
-            return Err(Refusal::StaleRequest);
-        }
-        // By time that passes, not by the wall's.
-        let passed = self.clock.now();
-        let source = Source::new(request.from, request.sender);
-        let Some(payer) = self.rate.take(source, passed) else {
-            return Err(Refusal::Busy);
-        };
+        let expires_at = self
+            .settings
+            .window
+            .expiry(now, request.nonce_nanos)
+            .ok_or(Refusal::StaleRequest)?;
         let signed = SignedRequest {
             scheme: request.scheme,
             method: &request.method,
@@ -121,17 +111,28 @@ impl RegistrationHandler {
             sender: request.sender,
             receiver: request.receiver,
         };
-        if !signed.is_signed_by(&request.signature) {
+        let source = Source::new(request.from, request.sender);
+        self.check(source, || signed.is_signed_by(&request.signature))?;
+        Ok(UseNonce {
+            hotkey: request.sender,
+            nonce_nanos: request.nonce_nanos,
+            expires_at,
+        })
+    }
+
+    /// Whether a signature holds, at the expense of whoever brought it.
+    fn check(&mut self, source: Source, is_signed: impl FnOnce() -> bool) -> Result<(), Refusal> {
+        // By time that passes, not by the wall's.
+        let passed = self.clock.now();
+        let Some(payer) = self.rate.take(source, passed) else {
+            return Err(Refusal::Busy);
+        };
+        if !is_signed() {
             self.rate.charge(source, payer, FAILED_COST - 1, passed);
             return Err(Refusal::SignatureInvalid);
         }
         self.rate.prove(source, passed);
-        Ok(UseNonce {
-            hotkey: request.sender,
-            nonce_nanos: request.nonce_nanos,
-            // One second more than it is fresh: rounding must not open a gap for a replay.
-            expires_at: signed_at.plus(self.settings.window_back).plus(Span::from_secs(1)),
-        })
+        Ok(())
     }
 }
 
@@ -157,6 +158,23 @@ impl Handler<Ask<Authenticate>> for RegistrationHandler {
             let used = port.ask(nonce, ASK_DEADLINE).await;
             reply.answer(used.unwrap_or_else(|error| Err(error.into())));
         }));
+    }
+}
+
+impl Handler<Ask<VerifySignature>> for RegistrationHandler {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<VerifySignature>, _: &mut Self::Context) {
+        let VerifySignature {
+            from,
+            sender,
+            message,
+            signature,
+        } = &ask.payload;
+        let checked = self.check(Source::new(*from, *sender), || {
+            verify(KeyType::Sr25519, sender, message, signature)
+        });
+        ask.reply.answer(checked);
     }
 }
 

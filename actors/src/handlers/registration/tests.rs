@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::refusal::Refusal;
-use dwarves_domain::signature::KeyType;
+use dwarves_domain::time::Timestamp;
 use dwarves_testkit::build::{BEGIN, hotkey};
 use dwarves_testkit::{ManualClock, settle};
 use ed25519_dalek::Signer;
@@ -43,8 +43,10 @@ async fn bench() -> Bench {
     };
     let settings = RegistrationSettings {
         pool: POOL,
-        window_back: Span::from_secs(10),
-        window_ahead: Span::from_secs(1),
+        window: Window {
+            back: Span::from_secs(10),
+            ahead: Span::from_secs(1),
+        },
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
         threshold_least: Amount::from_sats(546).unwrap(),
@@ -81,6 +83,36 @@ impl Bench {
         }
         answer.await.unwrap()
     }
+}
+
+/// A signature alone is checked, and costs its client what any other does; a nonce is not asked for.
+#[actix::test]
+async fn a_signature_over_a_message_holds_for_its_signer_and_message_alone() {
+    let mut bench = bench().await;
+    let key = MiniSecretKey::from_bytes(&[3; 32]).unwrap();
+    let key = key.expand_to_keypair(ExpansionMode::Ed25519);
+    let right = VerifySignature {
+        from: CLIENT,
+        sender: Hotkey::from_bytes(key.public.to_bytes()),
+        message: b"a message".to_vec(),
+        signature: key.sign_simple(b"substrate", b"a message").to_bytes(),
+    };
+    assert_eq!(bench.post(right.clone()).await.unwrap(), Ok(()));
+    let other = VerifySignature {
+        message: b"another".to_vec(),
+        ..right.clone()
+    };
+    assert_eq!(bench.post(other).await.unwrap(), Err(Refusal::SignatureInvalid));
+    let strangers = VerifySignature {
+        sender: POOL,
+        ..right.clone()
+    };
+    assert_eq!(
+        bench.post(strangers).await.unwrap(),
+        Err(Refusal::Busy),
+        "ten of the last one were charged"
+    );
+    assert!(bench.nonces.try_recv().is_err());
 }
 
 fn nanos(at: Timestamp) -> u64 {

@@ -3,6 +3,7 @@
 use dwarves_domain::refusal::Refusal;
 
 use super::*;
+use crate::miner_manager::calls::AdmitCall;
 use crate::miner_manager::messages::Registered;
 
 fn nonce(nonce_nanos: u64) -> UseNonce {
@@ -161,4 +162,32 @@ async fn too_many_nonces_in_use_are_refused() {
         ..nonce(3)
     };
     assert_eq!(bench.ask(younger).await, Ok(()));
+}
+
+#[actix::test]
+async fn a_call_is_let_in_once_unless_its_miner_is_banned_and_then_its_nonce_is_not_used_up() {
+    let bench = Bench::new().await;
+    let call = |n: u8| {
+        AdmitCall(UseNonce {
+            hotkey: hotkey(n),
+            ..nonce(7)
+        })
+    };
+    // Who is registered and who is not, and one kind of request after the other: there is one guard for all.
+    for n in [1, 9] {
+        assert_eq!(bench.ask(call(n)).await, Ok(()));
+        assert_eq!(bench.ask(call(n)).await, Err(Refusal::Replayed));
+        assert_eq!(bench.ask(call(n).0).await, Err(Refusal::Replayed));
+    }
+    let ban = MinerControl::Ban {
+        hotkey: hotkey(2),
+        reason: "spam".to_owned(),
+        until: None,
+    };
+    bench.ask(ban).await.unwrap();
+    let banned = Refusal::Banned {
+        reason: "spam".to_owned(),
+    };
+    assert_eq!(bench.ask(call(2)).await, Err(banned));
+    assert_eq!(bench.ask(call(2).0).await, Ok(()), "it was not used up");
 }

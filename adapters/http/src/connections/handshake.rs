@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use actix_http::Protocol;
 use actix_http::error::DispatchError;
-use actix_web::ResponseError;
+use actix_web::body::MessageBody;
 use tokio::net::TcpStream;
 
 use super::Connections;
 use super::stream::ClientStream;
 use crate::problem::{Code, Problem};
+use crate::server::Refusing;
 use dwarves_peers::proxy::{HeaderReader, Said};
 
 /// Bytes of a PROXY header that are read at once at most.
@@ -26,6 +27,7 @@ pub async fn open(
     io: TcpStream,
     connections: Rc<Connections>,
     deadline: Duration,
+    refusing: Refusing,
 ) -> Result<(ClientStream, Protocol, Option<SocketAddr>), DispatchError> {
     // Answers are small and must not wait for more.
     io.set_nodelay(true)?;
@@ -38,7 +40,7 @@ pub async fn open(
     };
     let Some(connection) = connections.admit(client.ip()) else {
         log::debug!("{client} is not let in: all places are taken");
-        refuse(&io);
+        refuse(&io, refusing);
         return Err(io::Error::from(io::ErrorKind::ConnectionRefused).into());
     };
     let stream = ClientStream::new(io, before, connections, connection);
@@ -73,20 +75,20 @@ async fn read_header(io: &TcpStream, peer: SocketAddr) -> io::Result<(SocketAddr
 }
 
 /// Says why, as well as it goes at once: nobody is waited for here.
-fn refuse(io: &TcpStream) {
-    let problem = Problem::new(
+fn refuse(io: &TcpStream, refusing: Refusing) {
+    let response = refusing(&Problem::new(
         Code::Busy,
         "there are as many connections as there may be; try again",
-    );
-    let body = problem.body_text();
-    let head = format!(
-        "HTTP/1.1 {} Service Unavailable\r\nconnection: close\r\nretry-after: {}\r\n\
-         content-type: application/problem+json\r\ncontent-length: {}\r\n\r\n",
-        problem.status_code().as_u16(),
-        Code::Busy.retry_after_secs().unwrap_or(1),
-        body.len()
-    );
-    if let Err(error) = io.try_write(format!("{head}{body}").as_bytes()) {
+    ));
+    let mut answer = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        answer.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    // Refusals are all there, whole.
+    let body = response.into_body().try_into_bytes().unwrap_or_default();
+    answer.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+    answer.extend_from_slice(&body);
+    if let Err(error) = io.try_write(&answer) {
         log::debug!("and cannot be told: {error}");
     }
 }

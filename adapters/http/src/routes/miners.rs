@@ -9,6 +9,7 @@ use dwarves_api_types::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPa
 use dwarves_api_types::miners::MinerStatus;
 use dwarves_api_types::registration::{RegisterBody, Registration};
 use dwarves_api_types::scalars::{Instant, Ss58};
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::HistoryOf;
 
@@ -91,17 +92,25 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
     let hotkey = hotkey_in_path(&req, &state)?;
-    let view = known_miner(&state, hotkey).await?;
+    body::ok(&status(&state, hotkey).await?)
+}
+
+/// A miner as `GET /v1/miners/{hotkey}` shows it.
+///
+/// # Errors
+/// `miner_unknown`, and what reading it says.
+pub async fn status(state: &HttpState, hotkey: Hotkey) -> Result<MinerStatus, Problem> {
+    let view = known_miner(state, hotkey).await?;
     let balances = state.read(|store| store.miner_balances(hotkey)).await?;
     let threshold = state.read(|store| store.payout_threshold(hotkey)).await?;
     let waiting = state
         .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
         .await?;
     let since = Some(view.registered_at);
-    let hashrates = rates::of(&state, HistoryOf::Miner(hotkey), since).await?;
-    let window = super::earnings::window_place(&state, &view).await?;
-    let next_payout = super::earnings::next_payout(&state, hotkey, &balances, threshold).await?;
-    body::ok(&MinerStatus {
+    let hashrates = rates::of(state, HistoryOf::Miner(hotkey), since).await?;
+    let window = super::earnings::window_place(state, &view).await?;
+    let next_payout = super::earnings::next_payout(state, hotkey, &balances, threshold).await?;
+    Ok(MinerStatus {
         window,
         next_payout: Some(next_payout),
         ..answers::miner_status(view, hashrates, balances, threshold, waiting)

@@ -1,10 +1,13 @@
 //! Work and shares: the routes that miners use all the time.
 
+use std::net::IpAddr;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SharesAnswer, SubmitShares};
 use dwarves_actors::work_manager::messages::IssuedJob;
 use dwarves_api_types::object::Object;
 use dwarves_api_types::work::{SubmitAnswer, SubmitBody, Work};
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::Client;
 use dwarves_domain::refusal::Refusal;
@@ -55,9 +58,14 @@ pub async fn fetch(
     } else {
         state.ask(port, question).await?
     };
-    let IssuedJob { job, expires_at } = reply?;
+    body::ok(&shown(&state, reply?))
+}
+
+/// A job as its miner sees it.
+pub fn shown(state: &HttpState, issued: IssuedJob) -> Work {
+    let IssuedJob { job, expires_at } = issued;
     let expires_at = state.deps().clock.date_of(expires_at);
-    body::ok(&Work::new(&job, state.deps().algorithm, expires_at))
+    Work::new(&job, state.deps().algorithm, expires_at)
 }
 
 /// Takes shares and answers once every accepted one is on disk.
@@ -82,6 +90,19 @@ pub async fn submit(
     let miner = claim.settle(&req, &state, &sent).await?;
     query::none(&req)?;
     let submitted: SubmitBody = body::parse(&sent)?;
+    body::ok(&judge(&state, miner, client::address(&req, &state), submitted).await?)
+}
+
+/// Has shares judged; the answer comes once every accepted one is on disk.
+///
+/// # Errors
+/// What [`submit`] answers; no share was judged.
+pub async fn judge(
+    state: &HttpState,
+    miner: Hotkey,
+    from: IpAddr,
+    submitted: SubmitBody,
+) -> Result<SubmitAnswer, Problem> {
     let limit = state.limits().shares_max;
     if submitted.shares.len() > limit {
         let detail = format!("{} shares; one request may bring {limit}", submitted.shares.len());
@@ -89,7 +110,7 @@ pub async fn submit(
     }
     let question = SubmitShares {
         miner,
-        from: client::address(&req, &state),
+        from,
         worker: submitted.worker.map(|worker| worker.0),
         shares: submitted
             .shares
@@ -117,7 +138,7 @@ pub async fn submit(
         }
     };
     let results = judged.map_err(refused)?.into_iter().enumerate();
-    body::ok(&SubmitAnswer {
+    Ok(SubmitAnswer {
         results: results
             .map(|(place, verdict)| {
                 answers::share_result(verdict, blocks.contains(&place), state.difficulties())

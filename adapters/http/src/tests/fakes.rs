@@ -14,7 +14,9 @@ use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize, Control}
 use dwarves_actors::handlers::header_book::{HeaderBook, HeaderBookLimits};
 use dwarves_actors::handlers::last_job::{LastJobLimits, LastJobs};
 use dwarves_actors::handlers::operator::messages::{LogIn, LogInRefused, LogOut, ReadSessions};
-use dwarves_actors::handlers::registration::messages::{Authenticate, OpenSession, OpenedSession, Register};
+use dwarves_actors::handlers::registration::messages::{
+    Authenticate, OpenSession, OpenedSession, Register, VerifySignature,
+};
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::live_work::LiveWork;
 use dwarves_actors::miner_manager::messages::{
@@ -316,6 +318,7 @@ impl World {
         };
         let worker = WorkerPorts {
             authenticate: port(|question: Authenticate| authenticate(&question)),
+            verify: port(|_: VerifySignature| Err(Refusal::SignatureInvalid)),
             register: port(register),
             open_session: port(|question: OpenSession| match question.hotkey {
                 STRANGER => Err(Refusal::MinerUnknown),

@@ -89,7 +89,7 @@ function contents(content, caption) {
 /** Why a request may be refused. @param {Json} operation @returns {Child[]} */
 function refusals(operation) {
   const rows = codesOf(operation).map((code) => ({ name: code, type: codes.get(code)?.[0] ?? "", text: prose(codes.get(code)?.[1] ?? "") }));
-  return [el("h3", {}, "Refused as"), rows.length > 0 ? fieldList("Refusals", rows) : null, el("p", { class: "kind" }, el("code", {}, "application/problem+json"), " ", link("#Problem", "Problem"), "; and with the ", link("#codes", "codes that every route has"))];
+  return [el("h3", {}, "Refused as"), rows.length > 0 ? fieldList("Refusals", rows) : null, el("p", { class: "kind" }, el("code", {}, "application/problem+json"), " ", link("#Problem", "Problem"), "; ", link("#codes", "all codes"))];
 }
 
 /** One route. @param {{method: string, path: string, operation: Json}} route */
@@ -103,15 +103,18 @@ function routeOf({ method, path, operation }) {
   const ways = api.ways(operation).map((way) => WAYS[way] ?? way);
   const answers = Object.entries(operation.responses ?? {}).filter(([status]) => status !== "default");
   const line = api.curl(location.origin, method, path, operation);
+  const summary = /** @type {string} */ (operation.summary ?? "").replaceAll("\n", " ");
+  const short = firstSentence(summary);
   const isSigned = api.ways(operation)[0] === "signature";
   return el(
     "details",
     { id: operation.operationId, class: "route" },
-    el("summary", {}, state(method, TONES[method] ?? "plain"), " ", el("code", {}, path.replaceAll("/", "/\u200b")), " ", el("span", { class: "quiet" }, firstSentence(operation.summary ?? ""))),
+    el("summary", {}, state(method, TONES[method] ?? "plain"), " ", el("code", {}, path.replaceAll("/", "/\u200b")), " ", el("span", { class: "quiet" }, short)),
     el(
       "div",
       { class: "route-body" },
-      el("p", {}, ...prose((operation.summary ?? "").replaceAll("\n", " "))),
+      // Unless it is said above in full.
+      summary.replace(/\.$/, "") === short ? null : el("p", {}, ...prose(summary)),
       operation.description ? el("p", {}, ...prose(operation.description)) : null,
       el("p", {}, "For ", ways.length === 0 ? "everybody" : ways.join(", or "), ". ", link(`#${operation.operationId}`, "Link to this")),
       copyLine(line, `command that asks ${method} ${path}`),
@@ -160,6 +163,9 @@ function openNamed() {
   named.scrollIntoView();
 }
 
+/** @param {number} n @param {string} what */
+const many = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
 /** Leaves what has all words of the search. */
 function filter() {
   const words = search.value.toLowerCase().split(/\s+/).filter((word) => word !== "");
@@ -176,7 +182,7 @@ function filter() {
     if (section.querySelector("details")) section.hidden = left === 0;
     else section.hidden = words.length > 0;
   }
-  found.textContent = routes + shapes === 0 ? "Nothing has all of these words: try fewer of them." : `${routes} routes, ${shapes} types`;
+  found.textContent = routes + shapes === 0 ? "Nothing has all of these words: try fewer of them." : `${many(routes, "route")}, ${many(shapes, "type")}`;
 }
 
 search.addEventListener("input", filter);

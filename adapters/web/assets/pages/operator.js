@@ -265,7 +265,7 @@ function showPayouts(payouts) {
   payoutsCard.show(
     facts([
       payouts.paused === undefined ? null : ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
-      payouts.next_plan_at ? ["Planned next", time(payouts.next_plan_at, { ago: true })] : null,
+      payouts.next_plan_at ? ["Planned next", time(payouts.next_plan_at, { ago: true, isDue: true })] : null,
       holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => hold.name).join(", "))] : null,
     ]),
     ...[...holds, ...troubles].map((one) => el("p", { class: "note bad" }, el("strong", {}, one.name), ` ${one.text} `, el("strong", {}, "What to do: "), one.remedy)),

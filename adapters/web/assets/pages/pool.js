@@ -105,7 +105,7 @@ function showTerms(pool) {
     el("p", {}, schemeWords(pool.scheme)),
     el("p", {}, `${feeWords(pool.fee_bps)} ${everyWords(pool.run_interval_secs)}`),
     facts([
-      ["Next round", time(pool.next_round_at, { ago: true })],
+      ["Next round", time(pool.next_round_at, { ago: true, isDue: true })],
       ["Registration", pool.registration_open ? "open" : "closed to new miners"],
       ["Pool's hotkey", name(pool.hotkey)],
     ]),
