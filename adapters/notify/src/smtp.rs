@@ -75,13 +75,9 @@ impl Server {
         // What is behind the host is a port, or the address none.
         let is_whole = authority == host || uri.port_u16().is_some();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let is_name = ServerName::try_from(host.as_str()).is_ok();
-        let port = uri
-            .port()
-            .map_or(Some(usual_port), |port| port.as_str().parse().ok());
-        let (true, Some(port)) = (is_name, port) else {
+        if !is_whole || ServerName::try_from(host.as_str()).is_err() {
             return Err(NoMail::Server);
-        };
+        }
         let hello = match uri.path().trim_matches('/') {
             "" => ClientId::default(),
             name => ClientId::Domain(name.to_owned()),
