@@ -90,6 +90,9 @@ impl News {
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }
+            | Write::SaveSubscription { .. }
+            | Write::PostMinerNotice(_)
+            | Write::SettleMinerNotice { .. }
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }

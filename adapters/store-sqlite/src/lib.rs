@@ -36,16 +36,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned, History,
-    HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
-    PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, Write, Written,
+    HistoryQuestion, LedgerPosition, MinerBalances, MinerNoticeRow, MinerPayoutRow, NoticeRow, Page,
+    PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState,
+    SubscriptionRow, TemplateRow, ValuedUnits, Write, Written,
 };
 
 mod append_state;
@@ -263,6 +263,19 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.mode
             .read("notices since", move |c| read::notices::since(c, at, limit))
+    }
+
+    fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.mode
+            .read("notices after", move |c| read::notices::after(c, after, limit))
+    }
+
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
+        self.mode.read("subscriptions", read::notices::subscriptions)
+    }
+
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
+        self.mode.read("miner notices", read::notices::of_miners)
     }
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
@@ -39,7 +39,7 @@ pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
 pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
-pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
+pub use notices::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, SubscriptionRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use writes::{SESSIONS_ENDED, Write, Written};
 
@@ -161,6 +161,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// Notices of this date or later, oldest first, at most `limit`.
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// Notices after this one, oldest first, at most `limit`.
+    fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// What every miner wants to be told that wants anything, in the order of hotkeys.
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>>;
+
+    /// All that is on its way to miners, in the order in which it happened; of the same moment in that of hotkeys,
+    /// channels and keys.
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>>;
 
     /// Notices on their way, those that are due first at the front, at most `limit` of each channel: one that cannot be
     /// reached hides no other's.

@@ -1,5 +1,6 @@
 //! What people are to be told: notices, and each on its way to each receiver.
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::notices::NoticeKind;
 use dwarves_domain::time::Timestamp;
@@ -28,6 +29,38 @@ pub struct DeliveryRow {
     pub notice: NoticeRow,
     /// The name of the channel by which it goes.
     pub channel: String,
+    /// How often it has failed.
+    pub failures: u32,
+    /// When it is tried next.
+    pub next_at: Timestamp,
+}
+
+/// What a miner wants to be told, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionRow {
+    /// The miner.
+    pub hotkey: Hotkey,
+    /// All of it in one text, which only the actors read.
+    pub record: String,
+}
+
+/// A notice on its way to a miner by one of its channels. There is one with its key for each channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MinerNoticeRow {
+    /// The miner.
+    pub hotkey: Hotkey,
+    /// The channel's name.
+    pub channel: String,
+    /// What it tells of, in one text.
+    pub key: String,
+    /// What kind of thing it tells of.
+    pub kind: NoticeKind,
+    /// When that was.
+    pub at: Timestamp,
+    /// What happened, in a sentence for people.
+    pub text: String,
+    /// The same for programs: an object as JSON.
+    pub detail: String,
     /// How often it has failed.
     pub failures: u32,
     /// When it is tried next.

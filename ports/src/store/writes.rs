@@ -11,7 +11,7 @@ use dwarves_domain::units::{Amount, Units};
 use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };
-use super::notices::NoticeRow;
+use super::notices::{MinerNoticeRow, NoticeRow};
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -199,6 +199,28 @@ pub enum Write {
         /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
         again: Option<(u32, Timestamp)>,
     },
+    /// Keeps what a registered miner wants to be told; `None` forgets it, with all that is on its way to the miner. Of a
+    /// miner that is not registered nothing is kept.
+    SaveSubscription {
+        /// The miner.
+        hotkey: Hotkey,
+        /// All of it in one text.
+        record: Option<String>,
+    },
+    /// Puts a notice on its way to a miner that wants to be told. If one with its channel and key is there, or the miner
+    /// wants nothing, nothing changes.
+    PostMinerNotice(Box<MinerNoticeRow>),
+    /// Ends the way of a notice to a miner, or puts it off. One that is not there any more changes nothing.
+    SettleMinerNotice {
+        /// The miner.
+        hotkey: Hotkey,
+        /// By which channel.
+        channel: String,
+        /// What it tells of.
+        key: String,
+        /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
+        again: Option<(u32, Timestamp)>,
+    },
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
     /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
@@ -265,6 +287,9 @@ impl Write {
             Self::PostNotice(_) => "post notice",
             Self::PlanNotice { .. } => "plan notice",
             Self::SettleDelivery { .. } => "settle delivery",
+            Self::SaveSubscription { .. } => "save subscription",
+            Self::PostMinerNotice(_) => "post miner notice",
+            Self::SettleMinerNotice { .. } => "settle miner notice",
             Self::AppendAudit(_) => "append audit",
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryOf, HistoryQuestion,
-    HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest,
-    PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
-    TemplateRow, ValuedUnits, Write, Written,
+    HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerNoticeRow, MinerPayoutRow, NoticeRow, Page,
+    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoredState, SubscriptionRow, TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
@@ -215,6 +215,18 @@ impl Store for ReadStore {
     }
 
     fn notices_since(&self, _: Timestamp, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn notices_after(&self, _: NoticeId, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
+        self.never()
+    }
+
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
         self.never()
     }
 

@@ -104,6 +104,16 @@ impl<'a> Transaction<'a> {
                 channel,
                 again,
             } => self.settle_delivery(*notice, channel, *again)?,
+            Write::SaveSubscription { hotkey, record } => {
+                self.save_subscription(hotkey, record.as_deref())?;
+            }
+            Write::PostMinerNotice(row) => self.post_miner_notice(row)?,
+            Write::SettleMinerNotice {
+                hotkey,
+                channel,
+                key,
+                again,
+            } => self.settle_miner_notice(hotkey, channel, key, *again)?,
             Write::AppendAudit(row) => self.append_audit(row)?,
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}

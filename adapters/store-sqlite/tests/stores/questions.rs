@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use dwarves_domain::history::{Step, Sums};
-use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::rewards::pplns;
 use dwarves_domain::time::Timestamp;
@@ -98,6 +98,10 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
         same(stores, "blocks_to_account", |s| s.blocks_to_account(limit)).await?;
         same(stores, "watched_payouts", |s| s.watched_payouts(limit)).await?;
         same(stores, "unplanned_notices", |s| s.unplanned_notices(limit)).await?;
+        for after in [0, 2, 5] {
+            let after = NoticeId::new(after);
+            same(stores, "notices_after", |s| s.notices_after(after, limit)).await?;
+        }
         same(stores, "deliveries", |s| s.deliveries(limit)).await?;
         for since in [0, 20, 1_000] {
             same(stores, "notices_since", |s| s.notices_since(at(since), limit)).await?;
@@ -161,6 +165,8 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
         same(stores, "payout_candidates", |s| s.payout_candidates(sats(least))).await?;
     }
     same(stores, "payees", |s| s.payees()).await?;
+    same(stores, "subscriptions", |s| s.subscriptions()).await?;
+    same(stores, "miner_notices", |s| s.miner_notices()).await?;
     same(stores, "settings", |s| s.settings()).await?;
     let txids: Vec<_> = (0..=255).map(|byte| Txid::from_bytes([byte; 32])).collect();
     same(stores, "known_txids", |s| s.known_txids(txids.clone())).await?;

@@ -16,7 +16,9 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
-use dwarves_ports::store::{BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written};
+use dwarves_ports::store::{
+    BlockState, LifeRow, MinerNoticeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written,
+};
 
 /// All that the plain store holds.
 #[derive(Clone, Default)]
@@ -123,6 +125,10 @@ pub(super) struct Rest {
     pub(super) notices: BTreeMap<NoticeId, (NoticeRow, bool)>,
     /// How often each has failed, and when it is tried again.
     pub(super) deliveries: BTreeMap<(NoticeId, String), (u32, Timestamp)>,
+    /// What miners want to be told.
+    pub(super) subscriptions: BTreeMap<Hotkey, String>,
+    /// What is on its way to them, by channel and key.
+    pub(super) miner_notices: BTreeMap<(Hotkey, String, String), MinerNoticeRow>,
     /// How far may be pruned.
     pub(super) prune_through: Sequence,
     /// Whether that is to be done once nothing can fail any more.
@@ -288,6 +294,19 @@ impl State {
                 channel,
                 again,
             } => self.rest.settle_delivery(*notice, channel, *again),
+            Write::SaveSubscription { hotkey, record } => {
+                self.rest.save_subscription(*hotkey, record.as_deref());
+            }
+            Write::PostMinerNotice(row) => self.rest.post_miner_notice(row),
+            Write::SettleMinerNotice {
+                hotkey,
+                channel,
+                key,
+                again,
+            } => {
+                let key = (*hotkey, channel.clone(), key.clone());
+                self.rest.settle_miner_notice(key, *again);
+            }
             Write::AppendAudit(row) => {
                 let id = self.rest.audit.len() as u64 + 1;
                 self.rest.audit.push(AuditRow { id, ..row.clone() });
