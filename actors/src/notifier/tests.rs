@@ -215,7 +215,7 @@ fn lost(world: &mut State, is_lost: bool) {
     }];
 }
 
-const ALL: [NoticeKind; 10] = NoticeKind::ALL;
+const ALL: [NoticeKind; 10] = NoticeKind::OPERATORS;
 
 #[actix::test]
 async fn each_channel_is_told_what_it_wants_once_and_in_order() {
