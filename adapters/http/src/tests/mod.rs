@@ -32,6 +32,7 @@ mod history;
 mod hostile;
 mod json_rpc;
 mod miners;
+mod notifications;
 mod operator;
 mod pages;
 mod payouts;
