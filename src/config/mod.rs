@@ -23,8 +23,8 @@ pub use mistake::{ConfigError, Place};
 pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, BittensorConfig, ChainConfig, ChainKind, ChannelConfig,
     ChannelKind, ClockConfig, Config, FallbackNode, HashingConfig, HttpConfig, LanesChoice, LimitsConfig,
-    LogConfig, LogFormat, NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig,
-    StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
+    LogConfig, LogFormat, MinerNotificationsConfig, NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig,
+    RewardsConfig, StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
 };
 
 #[cfg(test)]

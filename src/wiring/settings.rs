@@ -178,6 +178,7 @@ pub(super) fn pool_settings(
         payout_holds: payout_holds(config),
         acknowledge,
         notifier: None,
+        miner_notifier: None,
     })
 }
 
