@@ -62,8 +62,9 @@ pub mod transactions;
 
 pub use admin_token::AdminToken;
 pub use deps::{HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WorkerPorts};
+pub use problem::Refusing;
 pub use routes::{ENDPOINTS, Endpoint, configure};
-pub use server::{Refusing, ServerLimits, serve, serve_routes};
+pub use server::{ServerLimits, serve, serve_routes};
 pub use state::HttpState;
 
 #[cfg(test)]

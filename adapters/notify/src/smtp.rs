@@ -22,7 +22,22 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use ureq::http::Uri;
 
-use crate::mail::NoMail;
+/// Why mail cannot be sent like this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoMail {
+    /// The address of the server is none.
+    #[error("url: expected smtps://HOST, or smtp://HOST?tls=required")]
+    Server,
+    /// A password would be sent for everybody to read.
+    #[error("url: a password needs TLS: smtps://HOST, or smtp://HOST?tls=required")]
+    PasswordInTheOpen,
+    /// The address holds a login.
+    #[error("url: the login is no part of it: it is user, and the password in secret_file")]
+    LoginInUrl,
+    /// The address of a person is none.
+    #[error("{0:?} is no mail address")]
+    Address(String),
+}
 
 /// How long the server may take for everything.
 const DEADLINE: Duration = Duration::from_secs(30);

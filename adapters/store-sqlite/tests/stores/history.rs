@@ -12,7 +12,7 @@ use dwarves_testkit::build::hotkey;
 pub(crate) type Draw = (u8, u8, u8, u16);
 
 /// Every kind of write.
-pub(crate) const NAMES: [&str; 24] = [
+pub(crate) const NAMES: [&str; 27] = [
     "append shares",
     "register miner",
     "add worker",
@@ -37,6 +37,9 @@ pub(crate) const NAMES: [&str; 24] = [
     "save setting",
     "prune shares",
     "prune history",
+    "queue submission",
+    "settle submission",
+    "remove submission",
 ];
 
 /// What there is to choose from.
