@@ -12,6 +12,7 @@ use crate::evaluation::Measure;
 use crate::hotkey::Hotkey;
 use crate::network::Subnet;
 use crate::payouts::{FeePayer, FeeRate};
+use crate::privacy::Visibility;
 use crate::rewards::{Scheme, Source, Unearned};
 use crate::target::Difficulty;
 use crate::units::{Amount, BasisPoints};
@@ -187,6 +188,7 @@ read_themselves! {
     Measure: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
     Unearned: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
     FeePayer: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
+    Visibility: |deserializer| word(deserializer, &Self::ALL);
     Amount: |deserializer| {
         let sats = whole(deserializer, 0, i64::MAX)?;
         Self::from_sats(sats).ok_or_else(|| D::Error::custom("this amount does not fit"))

@@ -6,9 +6,8 @@ use dwarves_ports::courier::{CourierError, Message};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder};
 
-use crate::smtp::Server;
-
 pub use crate::smtp::NoMail;
+use crate::smtp::Server;
 
 /// People who get mail.
 #[derive(Debug)]

@@ -22,6 +22,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use ureq::http::Uri;
 
+/// How long the server may take for everything.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How long a server that has taken a mail may take to say good-bye.
+const QUIT_DEADLINE: Duration = Duration::from_secs(1);
+/// Bytes that the server may send, its certificates included.
+const SAID_MAX: usize = 32_768;
+
 /// Why mail cannot be sent like this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoMail {
@@ -38,13 +45,6 @@ pub enum NoMail {
     #[error("{0:?} is no mail address")]
     Address(String),
 }
-
-/// How long the server may take for everything.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// How long a server that has taken a mail may take to say good-bye.
-const QUIT_DEADLINE: Duration = Duration::from_secs(1);
-/// Bytes that the server may send, its certificates included.
-const SAID_MAX: usize = 32_768;
 
 /// When a connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

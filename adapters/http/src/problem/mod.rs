@@ -172,6 +172,17 @@ impl Problem {
         )
     }
 
+    /// The refusal to show what is for the miner itself and the operator; `what`, in words.
+    pub fn hidden(what: &str) -> Self {
+        Self::new(
+            Code::Hidden,
+            format!(
+                "this pool shows {what} to the miner itself (a signed request, or its session), to those whom it lets look, \
+                 and to the operator"
+            ),
+        )
+    }
+
     /// The refusal of a payout threshold that is not `expected`.
     pub fn threshold_invalid(expected: &str) -> Self {
         let detail = format!("payout_threshold_sats: expected {expected}");
