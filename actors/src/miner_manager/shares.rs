@@ -9,7 +9,7 @@ use super::judge::JudgedRequests;
 use super::messages::{
     AssignWorker, Assigned, CheckedShares, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
 };
-use super::{MinerManager, welcome};
+use super::{MinerManager, named, welcome};
 use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
 use crate::notices;
@@ -33,6 +33,9 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
         }
         let AssignWorker { worker, client, .. } = &ask.payload;
         let registry = &mut self.memory.registry;
+        if let Err(foreign) = named(registry, &hotkey, worker) {
+            return ask.reply.answer(Err(foreign));
+        }
         let Ok(worker) = registry.find_or_number(hotkey, worker, *client, now) else {
             return self.give_numbers_then(ctx, move |this, are_there, ctx| match are_there {
                 true => this.handle(ask, ctx),
