@@ -23,6 +23,7 @@ mod limits;
 mod mining;
 mod notifications;
 mod payouts;
+mod privacy;
 mod statements;
 mod stratum;
 mod validators;
@@ -37,6 +38,7 @@ pub use limits::LimitsConfig;
 pub use mining::{RewardsConfig, WorkConfig};
 pub use notifications::{ChannelConfig, ChannelKind, NotificationsConfig};
 pub use payouts::PayoutsConfig;
+pub use privacy::PrivacyConfig;
 pub use statements::StatementsConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
 pub use validators::{HotkeyNames, TokenConfig, ValidatorsConfig};
@@ -67,6 +69,8 @@ pub struct Config {
     pub payouts: PayoutsConfig,
     /// Who may steer the pool.
     pub admin: AdminConfig,
+    /// What of a miner is for everybody.
+    pub privacy: PrivacyConfig,
     /// Bounds of everything that could grow.
     pub limits: LimitsConfig,
     /// The Stratum server.

@@ -48,8 +48,9 @@ pub fn miner_status(
         payout_held: waiting.map(PayoutHeld::from),
         window: None,
         next_payout: None,
-        balance_sats: balances.into(),
-        workers: view.workers.into_iter().map(worker_status).collect(),
+        balance_sats: Some(balances.into()),
+        workers: Some(view.workers.into_iter().map(worker_status).collect()),
+        hidden: Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ use dwarves_ports::store::{BlockRow, Earned, HistoryOf, HistoryQuestion, MinerBa
 use super::named_miner::{hotkey_in_path, known_miner};
 use crate::problem::{Problem, ProblemBody};
 use crate::state::HttpState;
-use crate::{body, query};
+use crate::{asker, body, query};
 
 /// Periods, in whole days before today.
 const PERIODS: [(&str, u64); 3] = [("yesterday", 1), ("7_days", 7), ("30_days", 30)];
@@ -132,13 +132,23 @@ impl Known {
     params(("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum")),
     responses(
         (status = 200, description = "Yesterday, and the last 7 and 30 days", body = Earnings),
-        (status = "default", description = "Refused; codes: miner_unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn read(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
+    if !asker::view(&req, payload, &state)
+        .await?
+        .shows_balances_of(&hotkey)
+    {
+        return Err(Problem::hidden("earnings"));
+    }
     let deps = state.deps();
     let to = Step::Day.begin(deps.clock.date());
     let longest = PERIODS.iter().map(|(_, days)| *days).max().unwrap_or(1);

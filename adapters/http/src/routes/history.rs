@@ -11,10 +11,10 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{self, HistoryOf, HistoryQuestion};
 
 use super::named_miner::{hotkey_in_path, known_miner};
-use crate::body;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::Params;
 use crate::state::HttpState;
+use crate::{asker, body};
 
 mod marks;
 
@@ -168,16 +168,24 @@ pub async fn pool(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     ),
     responses(
         (status = 200, description = "The history", body = History),
-        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn miner(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn miner(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let asked = Asked::of(&mut params, state.deps().clock.date())?;
     let worker = params.take::<WorkerName>("worker")?;
     params.finish()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
+    let view = asker::view(&req, payload, &state).await?;
+    if worker.is_some() && !view.shows_names_of(&hotkey) {
+        return Err(Problem::hidden("what each worker did").of_field("worker"));
+    }
     let of = match &worker {
         Some(name) => HistoryOf::Worker(hotkey, name.clone()),
         None => HistoryOf::Miner(hotkey),
