@@ -28,10 +28,9 @@ use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
 use crate::metagraph::AttachMetagraph;
+use crate::miner_manager::bindings::ReadBindings;
 use crate::miner_manager::calls::AdmitCall;
-use crate::miner_manager::messages::{
-    JoinWorker, ReadBans, ReadBindings, ReadMiner, ReadMiners, ReadRecords, WatchMiners,
-};
+use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
 use crate::news::AttachNews;
 use crate::notary::NotarySettings;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{TemplateId, WorkerId, WorkerName};
 use dwarves_domain::login::Identity;
-use dwarves_domain::miners::{Ban, Bindings, Client};
+use dwarves_domain::miners::{Ban, Client};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{ProvenShare, RejectedShare, ShareVerdict};
 use dwarves_domain::statistics::Record;
@@ -305,14 +305,6 @@ pub struct NewcomersRefused {
 
 impl Request for ReadMiners {
     type Reply = MinersView;
-}
-
-/// Which hotkeys there are, and where each is paid: whose a worker's name is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadBindings;
-
-impl Request for ReadBindings {
-    type Reply = Bindings;
 }
 
 /// The miners who found the fewest blocks for their work, the least likely first.

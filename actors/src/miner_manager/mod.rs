@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{Sequence, WorkerId, WorkerName};
+use dwarves_domain::ids::{Sequence, WorkerId};
 use dwarves_domain::miners::{
     Ban, Counters, Newcomers, Performance, RecentShares, Registry, ReplayGuard, Standing,
 };
@@ -25,6 +25,7 @@ use crate::block_tracker::messages::BlockFound;
 use crate::ledger::messages::Commit;
 
 mod admission;
+pub mod bindings;
 pub mod calls;
 mod control;
 mod judge;
@@ -265,15 +266,6 @@ fn welcome(registry: &Registry, hotkey: &Hotkey, now: Timestamp) -> Result<(), R
             reason: reason.to_owned(),
         }),
     }
-}
-
-/// Whether a registered miner's worker may have this name.
-fn named(registry: &Registry, hotkey: &Hotkey, worker: &WorkerName) -> Result<(), Refusal> {
-    let bindings = registry.bindings();
-    let is_address = registry.miner(hotkey).is_some_and(|miner| miner.is_address);
-    let address = bindings.address_of(hotkey).filter(|_| is_address);
-    let named = bindings.check(hotkey, address, worker);
-    named.map_err(Refusal::WorkerForeign)
 }
 
 fn ban_of(row: dwarves_ports::store::BanRow) -> Ban {

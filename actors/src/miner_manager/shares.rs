@@ -5,11 +5,12 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_ports::store::{Write, Written};
 
+use super::bindings::named;
 use super::judge::JudgedRequests;
 use super::messages::{
     AssignWorker, Assigned, CheckedShares, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
 };
-use super::{MinerManager, named, welcome};
+use super::{MinerManager, welcome};
 use crate::ask::Ask;
 use crate::block_tracker::messages::BlockFound;
 use crate::notices;

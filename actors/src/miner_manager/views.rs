@@ -7,9 +7,7 @@ use dwarves_domain::statistics::Record;
 use dwarves_domain::time::{Span, Timestamp};
 
 use super::MinerManager;
-use super::messages::{
-    MinerView, MinersView, ReadBans, ReadBindings, ReadMiner, ReadMiners, ReadRecords, WorkerView,
-};
+use super::messages::{MinerView, MinersView, ReadBans, ReadMiner, ReadMiners, ReadRecords, WorkerView};
 use crate::ask::Ask;
 
 /// Workers without work that are shown of a miner.
@@ -81,14 +79,6 @@ impl MinerManager {
                 })
                 .collect(),
         })
-    }
-}
-
-impl Handler<Ask<ReadBindings>> for MinerManager {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask<ReadBindings>, _: &mut Self::Context) {
-        ask.reply.answer(self.memory.registry.bindings().clone());
     }
 }
 

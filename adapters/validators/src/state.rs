@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use dwarves_actors::ask::Port;
 use dwarves_actors::ledger::messages::Commit;
-use dwarves_actors::miner_manager::messages::ReadBindings;
+use dwarves_actors::miner_manager::bindings::ReadBindings;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::Bindings;
 use dwarves_domain::time::{Span, Timestamp};

@@ -117,37 +117,6 @@ fn a_mistake_in_the_file_is_told_with_line_key_and_what_would_be_right() {
             "config.toml:2:23: work.share_interval_secs: ",
             "a number of seconds from 0.01 to 3600",
         ),
-        // Who may read, and what they read.
-        (
-            "[statements]\nepoch_secs = 86401",
-            "config.toml:2:14: statements.epoch_secs: ",
-            "from 0 to 86400",
-        ),
-        (
-            "[validators]\ncoins = [\"b.c\"]",
-            "config.toml:2:9: validators.coins: ",
-            "names such as",
-        ),
-        (
-            "[validators]\nsubaccount = \"\"",
-            "config.toml:2:14: validators.subaccount: ",
-            "without dots",
-        ),
-        (
-            "[validators]\nworker_percentage = 1.5",
-            "config.toml:2:21: validators.worker_percentage: ",
-            "from 0.0 to 1.0",
-        ),
-        (
-            "[validators]\ntokens = [{ name = \"a\", sha256 = \"ab\" }]",
-            "config.toml:2:",
-            "64 hex digits",
-        ),
-        (
-            "[validators]\ntokens = [{ name = \"a\" }]",
-            "config.toml:2:",
-            "one of sha256 and token_file",
-        ),
         ("[http\n", "config.toml:1:", "`]`"),
         ("http = 3", "config.toml:1:", "expected"),
         (
@@ -228,11 +197,6 @@ fn rules_between_keys_blame_the_key_that_was_set() {
             "[rewards]\nsource = \"emission\"",
             "config.toml:2:1: rewards.source: ",
             "emission_sats above 0",
-        ),
-        (
-            "[privacy]\nworker_names = \"owner\"\n[statements]\nepoch_secs = 60",
-            "config.toml:2:1: privacy.worker_names: ",
-            "epoch_secs = 0",
         ),
         (
             "[work]\nmin_difficulty = 1\nstart_difficulty = 0.5",
