@@ -145,5 +145,6 @@ pub fn pool_settings() -> PoolSettings {
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
         notifier: None,
+        notary: None,
     }
 }

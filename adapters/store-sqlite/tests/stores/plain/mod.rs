@@ -10,6 +10,7 @@
 //! | `submissions` | evaluated work |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
+//! | `statements` | epochs and their statements |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
@@ -21,6 +22,7 @@ use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, T
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use tokio::sync::watch;
@@ -34,6 +36,7 @@ use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, Shar
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
 };
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 mod details;
@@ -43,6 +46,7 @@ mod notices;
 mod payouts;
 mod questions;
 mod state;
+mod statements;
 mod submissions;
 mod work;
 
@@ -277,6 +281,26 @@ impl Store for PlainStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         ready(Ok(self.state.borrow().payout_of(&txid)))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        ready(Ok(self.state.borrow().epochs()))
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().work_between(after, through, limit))
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().rejected_before(end))
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        ready(Ok(self.state.borrow().statements(page)))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        ready(Ok(self.state.borrow().statement(epoch)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {
