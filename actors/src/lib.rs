@@ -21,6 +21,7 @@ pub mod meter;
 pub mod miner_manager;
 pub mod miner_notifier;
 pub mod news;
+pub mod notary;
 mod notices;
 pub mod notifier;
 pub mod paymaster;

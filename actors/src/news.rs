@@ -87,12 +87,18 @@ impl News {
             | Write::DropBlockBytes(_)
             | Write::SetPayoutThreshold { .. }
             | Write::SaveSetting { .. }
+            | Write::QueueSubmission(_)
+            | Write::SettleSubmission { .. }
+            | Write::RemoveSubmission { .. }
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }
-            | Write::SaveSubscription { .. }
-            | Write::PostMinerNotice(_)
-            | Write::SettleMinerNotice { .. }
+            | Write::ToMiner(_)
+            | Write::PassTime { .. }
+            | Write::BeginEpochs { .. }
+            | Write::EndEpoch { .. }
+            | Write::AddStatement(_)
+            | Write::CeaseEpochs
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }

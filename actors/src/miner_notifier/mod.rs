@@ -37,7 +37,7 @@ use dwarves_domain::notices::wishes::{ChannelName, WishRules};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::clock::{SharedClock, poke_every};
 use dwarves_ports::courier::SharedStrangersCourier;
-use dwarves_ports::store::{MinerNoticeRow, SharedStore, SubscriptionRow, Write};
+use dwarves_ports::store::{MinerNoticeRow, SharedStore, SubscriptionRow, ToMiner, Write};
 
 use crate::ask::{AskError, Outbox, Port, bound_mailbox};
 use crate::ledger::messages::Commit;
@@ -283,12 +283,12 @@ impl MinerNotifier {
             };
             match known {
                 Some(channel) => self.queue(row.hotkey, &channel, queued),
-                None => self.unwritten.write(Write::SettleMinerNotice {
+                None => self.unwritten.write(Write::ToMiner(ToMiner::Settle {
                     hotkey: row.hotkey,
                     channel: row.channel,
                     key: queued.key,
                     again: None,
-                }),
+                })),
             }
         }
     }

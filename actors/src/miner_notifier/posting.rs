@@ -5,7 +5,7 @@ use dwarves_domain::notices::NoticeKind;
 use dwarves_domain::notices::queues::{Place, Queued};
 use dwarves_domain::notices::wishes::ChannelName;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{MinerNoticeRow, Write};
+use dwarves_ports::store::{MinerNoticeRow, ToMiner, Write};
 
 use super::MinerNotifier;
 use super::messages::Fate;
@@ -64,7 +64,7 @@ impl MinerNotifier {
     /// Puts a notice on its way, in memory and in the ledger.
     pub(super) fn send(&mut self, hotkey: Hotkey, channel: &ChannelName, queued: Queued) {
         self.unwritten
-            .write(Write::PostMinerNotice(Box::new(MinerNoticeRow {
+            .write(Write::ToMiner(ToMiner::Post(Box::new(MinerNoticeRow {
                 hotkey,
                 channel: channel.as_str().to_owned(),
                 key: queued.key.clone(),
@@ -74,7 +74,7 @@ impl MinerNotifier {
                 detail: queued.detail.clone(),
                 failures: queued.failures,
                 next_at: queued.next_at,
-            })));
+            }))));
         self.queue(hotkey, channel, queued);
     }
 

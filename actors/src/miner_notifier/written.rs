@@ -8,7 +8,7 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::notices::queues::Place;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::Write;
+use dwarves_ports::store::{ToMiner, Write};
 
 use super::messages::NotGranted;
 use super::{MinerNotifier, READ_AS};
@@ -40,12 +40,12 @@ impl Unwritten {
     }
 
     pub(super) fn settle(&mut self, place: &Place, again: Option<(u32, Timestamp)>) {
-        self.write(Write::SettleMinerNotice {
+        self.write(Write::ToMiner(ToMiner::Settle {
             hotkey: place.hotkey,
             channel: place.channel.as_str().to_owned(),
             key: place.key.clone(),
             again,
-        });
+        }));
     }
 
     pub(super) fn change(&mut self, hotkey: Hotkey) {
@@ -78,12 +78,14 @@ impl MinerNotifier {
         let mut taken = std::mem::take(&mut self.unwritten);
         self.unwritten.is_under_way = true;
         // A subscription goes before its notices: they are kept of those alone that want them.
-        let records = taken.changed.iter().map(|hotkey| Write::SaveSubscription {
-            hotkey: *hotkey,
-            record: self
-                .followed
-                .get(hotkey)
-                .and_then(|followed| serde_json::to_string(&followed.subscription).ok()),
+        let records = taken.changed.iter().map(|hotkey| {
+            Write::ToMiner(ToMiner::Subscribe {
+                hotkey: *hotkey,
+                record: self
+                    .followed
+                    .get(hotkey)
+                    .and_then(|followed| serde_json::to_string(&followed.subscription).ok()),
+            })
         });
         let mut writes: Vec<_> = records.collect();
         writes.extend(taken.writes.iter().cloned());

@@ -18,6 +18,14 @@ impl Rate {
         }
     }
 
+    /// This many in a minute.
+    pub const fn per_minute(count: u32) -> Self {
+        Self {
+            count,
+            period: Span::from_secs(60),
+        }
+    }
+
     /// This many in an hour.
     pub const fn per_hour(count: u32) -> Self {
         Self {

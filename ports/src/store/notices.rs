@@ -67,5 +67,43 @@ pub struct MinerNoticeRow {
     pub next_at: Timestamp,
 }
 
+/// What a miner wants to be told, or something on its way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToMiner {
+    /// Keeps what a registered miner wants to be told; `None` forgets it, with all that is on its way to the miner. Of a
+    /// miner that is not registered nothing is kept.
+    Subscribe {
+        /// The miner.
+        hotkey: Hotkey,
+        /// All of it in one text.
+        record: Option<String>,
+    },
+    /// Puts a notice on its way to a miner that wants to be told. If one with its channel and key is there, or the miner
+    /// wants nothing, nothing changes.
+    Post(Box<MinerNoticeRow>),
+    /// Ends the way of a notice to a miner, or puts it off. One that is not there any more changes nothing.
+    Settle {
+        /// The miner.
+        hotkey: Hotkey,
+        /// By which channel.
+        channel: String,
+        /// What it tells of.
+        key: String,
+        /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
+        again: Option<(u32, Timestamp)>,
+    },
+}
+
+impl ToMiner {
+    /// What it does, in a few words, for errors and tests.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Subscribe { .. } => "save subscription",
+            Self::Post(_) => "post miner notice",
+            Self::Settle { .. } => "settle miner notice",
+        }
+    }
+}
+
 /// Notices that are kept at most, beside those on their way: older ones go.
 pub const NOTICES_KEPT: u64 = 10_000;

@@ -1,17 +1,22 @@
 //! The intents of writing, and what each answers.
 
 use dwarves_domain::blocks::{Accounting, BlockState};
+use dwarves_domain::evaluation::SubmissionId;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
+use dwarves_domain::statements::{Epoch, EpochId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::ledger_rows::{
-    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
+    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, SESSIONS_ENDED, ShareRow, TemplateRow,
+    WorkerRow,
 };
-use super::notices::{MinerNoticeRow, NoticeRow};
+use super::notices::{NoticeRow, ToMiner};
+use super::statements::StatementRow;
+use super::submissions::{Evaluated, NewSubmission};
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,6 +184,27 @@ pub enum Write {
         /// The value as it would be configured; `None` forgets it.
         value: Option<String>,
     },
+    /// Stores submitted work, to be evaluated. If the same miner's same work waits, or has a result that still counts,
+    /// nothing changes. Answered with [`Written::Submission`], or with [`Written::NoMiner`] if the miner is not registered.
+    QueueSubmission(Box<NewSubmission>),
+    /// Says what came of a submission; its work is dropped. One that is not there, or was evaluated before, changes
+    /// nothing. Of the miner's evaluated submissions the newest `keep` stay, and as many older ones that may still be the
+    /// best that counts.
+    SettleSubmission {
+        /// Which.
+        id: SubmissionId,
+        /// What came of it.
+        evaluated: Evaluated,
+        /// How many stay.
+        keep: u32,
+        /// Results of this moment or later still count.
+        counts_since: Timestamp,
+    },
+    /// Removes a submission with what came of it. One that is not there changes nothing.
+    RemoveSubmission {
+        /// Which.
+        id: SubmissionId,
+    },
     /// Writes down something that people are to be told of, in the transaction of what it tells of. If one with its key is
     /// stored, nothing changes. Of those that are not on their way [`NOTICES_KEPT`](super::NOTICES_KEPT) stay.
     PostNotice(Box<NoticeRow>),
@@ -199,28 +225,39 @@ pub enum Write {
         /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
         again: Option<(u32, Timestamp)>,
     },
-    /// Keeps what a registered miner wants to be told; `None` forgets it, with all that is on its way to the miner. Of a
-    /// miner that is not registered nothing is kept.
-    SaveSubscription {
-        /// The miner.
-        hotkey: Hotkey,
-        /// All of it in one text.
-        record: Option<String>,
+    /// What a miner wants to be told, or something on its way to it.
+    ToMiner(ToMiner),
+    /// Lets no share that is stored in this commit or later have a commit's time before `at`: what was accepted before is
+    /// all there from now on. An earlier time than one before changes nothing.
+    PassTime {
+        /// The time that is over.
+        at: Timestamp,
     },
-    /// Puts a notice on its way to a miner that wants to be told. If one with its channel and key is there, or the miner
-    /// wants nothing, nothing changes.
-    PostMinerNotice(Box<MinerNoticeRow>),
-    /// Ends the way of a notice to a miner, or puts it off. One that is not there any more changes nothing.
-    SettleMinerNotice {
-        /// The miner.
-        hotkey: Hotkey,
-        /// By which channel.
-        channel: String,
-        /// What it tells of.
-        key: String,
-        /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
-        again: Option<(u32, Timestamp)>,
+    /// Begins to keep epochs, the first with `start`: the shares of this commit and of those behind it are its own. An epoch
+    /// that was open, or has ended and is not stated, is nobody's any more; one that began with `start` goes on. A start
+    /// before the end of the last statement contradicts what is stored. Until [`Write::CeaseEpochs`] no share and no
+    /// worker is pruned that an epoch without a statement needs.
+    BeginEpochs {
+        /// The first second of the first epoch.
+        start: EpochId,
     },
+    /// Ends the open epoch and begins the next. Its shares are those of earlier commits whose time is before its end; time
+    /// passes as with [`Write::PassTime`], so that there will be no more. Where commits are dated more than
+    /// [`dwarves_domain::statements::epoch::AHEAD_MAX`] after `at`, by a clock that has been set back since, all
+    /// earlier commits' shares are its own. An epoch that has ended already changes nothing; one that is not open, and an end
+    /// while the one before is not stated, contradict what is stored.
+    EndEpoch {
+        /// From when to when it was.
+        epoch: Epoch,
+        /// The date now.
+        at: Timestamp,
+    },
+    /// Keeps the statement of the epoch that has ended. The same text again changes nothing, and the first signature
+    /// stays; another text for its epoch, one of another epoch, and one that does not name the last statement's digest
+    /// contradict what is stored. What is stored never changes.
+    AddStatement(Box<StatementRow>),
+    /// Keeps no epochs any more. Statements stay.
+    CeaseEpochs,
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
     /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
@@ -255,9 +292,6 @@ pub enum Write {
     },
 }
 
-/// The setting that says how often operators' sessions were ended.
-pub const SESSIONS_ENDED: &str = "admin.sessions_ended";
-
 impl Write {
     /// What it does, in a few words, for errors and tests.
     pub const fn name(&self) -> &'static str {
@@ -284,12 +318,18 @@ impl Write {
             Self::StepPayout { .. } => "step payout",
             Self::SetPayoutThreshold { .. } => "set payout threshold",
             Self::SaveSetting { .. } => "save setting",
+            Self::QueueSubmission(_) => "queue submission",
+            Self::SettleSubmission { .. } => "settle submission",
+            Self::RemoveSubmission { .. } => "remove submission",
             Self::PostNotice(_) => "post notice",
             Self::PlanNotice { .. } => "plan notice",
             Self::SettleDelivery { .. } => "settle delivery",
-            Self::SaveSubscription { .. } => "save subscription",
-            Self::PostMinerNotice(_) => "post miner notice",
-            Self::SettleMinerNotice { .. } => "settle miner notice",
+            Self::ToMiner(write) => write.name(),
+            Self::PassTime { .. } => "pass time",
+            Self::BeginEpochs { .. } => "begin epochs",
+            Self::EndEpoch { .. } => "end epoch",
+            Self::AddStatement(_) => "add statement",
+            Self::CeaseEpochs => "cease epochs",
             Self::AppendAudit(_) => "append audit",
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",
@@ -339,6 +379,15 @@ pub enum Written {
         /// Where its payouts go.
         payout_address: Option<String>,
     },
+    /// The submission is stored, or was before.
+    Submission {
+        /// Its name: that of the one that was stored before, if it was.
+        id: SubmissionId,
+        /// Whether it is new.
+        is_new: bool,
+    },
+    /// The miner is not registered: nothing was written.
+    NoMiner,
     /// The nonce was used before: nothing was written for it.
     NonceUsed,
     /// A miner has less than its part of the payout: nothing was set aside.

@@ -3,7 +3,7 @@
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::notices::NoticeKind;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::store::{MinerNoticeRow, NoticeRow, SubscriptionRow, Write};
+use dwarves_ports::store::{MinerNoticeRow, NoticeRow, SubscriptionRow, ToMiner, Write};
 
 use super::Backend;
 use super::fixtures::{NOW, commit, key as hotkey};
@@ -147,16 +147,20 @@ pub async fn a_notice_waits_for_a_miner_until_it_has_arrived_and_goes_with_its_s
         payout_address: None,
         at: NOW,
     };
-    let subscribe = |byte, record: Option<&str>| Write::SaveSubscription {
-        hotkey: hotkey(byte),
-        record: record.map(str::to_owned),
+    let subscribe = |byte, record: Option<&str>| {
+        Write::ToMiner(ToMiner::Subscribe {
+            hotkey: hotkey(byte),
+            record: record.map(str::to_owned),
+        })
     };
-    let post = |byte, channel, key| Write::PostMinerNotice(Box::new(to_miner(byte, channel, key)));
-    let settle = |key: &str, again| Write::SettleMinerNotice {
-        hotkey: hotkey(1),
-        channel: "x".to_owned(),
-        key: key.to_owned(),
-        again,
+    let post = |byte, channel, key| Write::ToMiner(ToMiner::Post(Box::new(to_miner(byte, channel, key))));
+    let settle = |key: &str, again| {
+        Write::ToMiner(ToMiner::Settle {
+            hotkey: hotkey(1),
+            channel: "x".to_owned(),
+            key: key.to_owned(),
+            again,
+        })
     };
     let writes = vec![
         register(1),

@@ -158,6 +158,7 @@ impl Transaction<'_> {
         for table in [
             "miner_totals",
             "payout_thresholds",
+            "submissions",
             "miner_notices",
             "subscriptions",
             "miners",
@@ -244,6 +245,7 @@ impl Transaction<'_> {
                             .entry(u64::from(id.get()))
                             .or_default()
                             .add_rejected(&more);
+                        self.keep_rejected(at, *id, &more)?;
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{MinerNoticeRow, NOTICES_KEPT, NoticeRow};
+use dwarves_ports::store::{MinerNoticeRow, NOTICES_KEPT, NoticeRow, ToMiner};
 use rusqlite::params;
 
 use super::Transaction;
@@ -66,7 +66,20 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn save_subscription(&self, hotkey: &Hotkey, record: Option<&str>) -> Outcome<()> {
+    pub(super) fn to_miner(&self, write: &ToMiner) -> Outcome<()> {
+        match write {
+            ToMiner::Subscribe { hotkey, record } => self.save_subscription(hotkey, record.as_deref()),
+            ToMiner::Post(row) => self.post_miner_notice(row),
+            ToMiner::Settle {
+                hotkey,
+                channel,
+                key,
+                again,
+            } => self.settle_miner_notice(hotkey, channel, key, *again),
+        }
+    }
+
+    fn save_subscription(&self, hotkey: &Hotkey, record: Option<&str>) -> Outcome<()> {
         let Some(record) = record else {
             for table in ["miner_notices", "subscriptions"] {
                 self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?
@@ -82,7 +95,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn post_miner_notice(&self, row: &MinerNoticeRow) -> Outcome<()> {
+    fn post_miner_notice(&self, row: &MinerNoticeRow) -> Outcome<()> {
         let insert =
             "INSERT INTO miner_notices (hotkey, channel, key, kind, at, text, detail, failures, next_at)
              SELECT hotkey, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM subscriptions WHERE hotkey = ?1
@@ -101,7 +114,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn settle_miner_notice(
+    fn settle_miner_notice(
         &self,
         hotkey: &Hotkey,
         channel: &str,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, SubscriptionRow};
+use dwarves_ports::store::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, SubscriptionRow, ToMiner};
 
 use super::state::{Rest, State};
 
@@ -55,6 +55,19 @@ impl Rest {
 }
 
 impl Rest {
+    pub(super) fn to_miner(&mut self, write: &ToMiner) {
+        match write {
+            ToMiner::Subscribe { hotkey, record } => self.save_subscription(*hotkey, record.as_deref()),
+            ToMiner::Post(row) => self.post_miner_notice(row),
+            ToMiner::Settle {
+                hotkey,
+                channel,
+                key,
+                again,
+            } => self.settle_miner_notice((*hotkey, channel.clone(), key.clone()), *again),
+        }
+    }
+
     pub(super) fn save_subscription(&mut self, hotkey: Hotkey, record: Option<&str>) {
         match record {
             None => {
@@ -68,18 +81,14 @@ impl Rest {
         }
     }
 
-    pub(super) fn post_miner_notice(&mut self, row: &MinerNoticeRow) {
+    fn post_miner_notice(&mut self, row: &MinerNoticeRow) {
         if self.subscriptions.contains_key(&row.hotkey) {
             let key = (row.hotkey, row.channel.clone(), row.key.clone());
             self.miner_notices.entry(key).or_insert_with(|| row.clone());
         }
     }
 
-    pub(super) fn settle_miner_notice(
-        &mut self,
-        key: (Hotkey, String, String),
-        again: Option<(u32, Timestamp)>,
-    ) {
+    fn settle_miner_notice(&mut self, key: (Hotkey, String, String), again: Option<(u32, Timestamp)>) {
         match (again, self.miner_notices.get_mut(&key)) {
             (Some((failures, next_at)), Some(row)) => {
                 (row.failures, row.next_at) = (failures, next_at);

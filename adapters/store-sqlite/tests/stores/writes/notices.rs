@@ -3,7 +3,7 @@
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::notices::NoticeKind;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{MinerNoticeRow, NoticeRow, Write};
+use dwarves_ports::store::{MinerNoticeRow, NoticeRow, ToMiner, Write};
 
 use super::super::history::{History, at, miner};
 use super::one_in;
@@ -43,11 +43,11 @@ impl History {
                 channel,
                 again: again(a, c),
             },
-            3 | 4 => Write::SaveSubscription {
+            3 | 4 => Write::ToMiner(ToMiner::Subscribe {
                 hotkey,
                 record: (!one_in(4, b)).then(|| format!("record {b}")),
-            },
-            5 | 6 => Write::PostMinerNotice(Box::new(MinerNoticeRow {
+            }),
+            5 | 6 => Write::ToMiner(ToMiner::Post(Box::new(MinerNoticeRow {
                 hotkey,
                 channel,
                 key,
@@ -57,13 +57,13 @@ impl History {
                 detail: "{}".to_owned(),
                 failures: u32::from(b % 2),
                 next_at: at(i64::from(c)),
-            })),
-            _ => Write::SettleMinerNotice {
+            }))),
+            _ => Write::ToMiner(ToMiner::Settle {
                 hotkey,
                 channel,
                 key,
                 again: again(a, c),
-            },
+            }),
         }
     }
 }
