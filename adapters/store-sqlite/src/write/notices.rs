@@ -66,7 +66,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    pub(super) fn to_miner(&self, write: &ToMiner) -> Outcome<()> {
+    pub(super) fn tell_miner(&self, write: &ToMiner) -> Outcome<()> {
         match write {
             ToMiner::Subscribe { hotkey, record } => self.save_subscription(hotkey, record.as_deref()),
             ToMiner::Post(row) => self.post_miner_notice(row),

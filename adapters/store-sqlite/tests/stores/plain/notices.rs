@@ -55,7 +55,7 @@ impl Rest {
 }
 
 impl Rest {
-    pub(super) fn to_miner(&mut self, write: &ToMiner) {
+    pub(super) fn tell_miner(&mut self, write: &ToMiner) {
         match write {
             ToMiner::Subscribe { hotkey, record } => self.save_subscription(*hotkey, record.as_deref()),
             ToMiner::Post(row) => self.post_miner_notice(row),

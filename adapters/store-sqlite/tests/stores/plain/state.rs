@@ -314,7 +314,7 @@ impl State {
                 channel,
                 again,
             } => self.rest.settle_delivery(*notice, channel, *again),
-            Write::ToMiner(write) => self.rest.to_miner(write),
+            Write::ToMiner(write) => self.rest.tell_miner(write),
             Write::PassTime { at } => self.pass_time(*at),
             Write::BeginEpochs { start } => self.begin_epochs(*start)?,
             Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at)?,
