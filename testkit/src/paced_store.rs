@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -18,7 +19,7 @@ use dwarves_ports::store::{
     MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow,
     SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 
 /// A wait that is still to come.
 pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
@@ -236,6 +237,10 @@ impl Store for PacedStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.read(move |store| store.history(question))
+    }
+
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.read(move |store| store.worker_sums(hotkey, since))
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {

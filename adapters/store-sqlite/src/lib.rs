@@ -35,6 +35,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -45,7 +46,7 @@ use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned, History,
     HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
     PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, Write, Written,
+    ValuedUnits, WorkerSums, Write, Written,
 };
 
 mod append_state;
@@ -253,6 +254,12 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.mode
             .read("history", move |c| history::reading::answer(c, &question))
+    }
+
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.mode.read("worker sums", move |c| {
+            history::by_worker::answer(c, &hotkey, &since)
+        })
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {

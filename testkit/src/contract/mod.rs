@@ -21,6 +21,7 @@ mod rounds;
 mod shares;
 mod templates;
 mod windows;
+mod worker_sums;
 
 pub use blocks::*;
 pub use details::*;
@@ -34,6 +35,7 @@ pub use rounds::*;
 pub use shares::*;
 pub use templates::*;
 pub use windows::*;
+pub use worker_sums::*;
 
 /// Something that keeps one store, which can be opened again and again.
 pub trait Backend: Sized {
@@ -142,6 +144,8 @@ macro_rules! store_contract {
             old_history_is_forgotten
             history_goes_with_its_miner_and_stays_the_pools
             history_outlives_its_shares
+            worker_sums_are_those_of_each_workers_history
+            a_workers_first_share_is_known_to_the_minute
             rejected_shares_are_in_the_history_once
             a_share_is_read_with_what_belongs_to_it
             the_states_of_a_block_are_kept_with_their_times
