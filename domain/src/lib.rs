@@ -17,6 +17,7 @@
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`operator`] | the cookie that stands in for the admin token |
+//! | [`privacy`] | who may see what of a miner |
 //! | [`address`] | payout addresses, checked for the chain in use |
 //! | [`chain_guard`] | whether a node is on the chain that the pool is to mine on |
 //! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
@@ -52,6 +53,7 @@ pub mod notices;
 pub mod operator;
 pub mod payouts;
 pub mod pow;
+pub mod privacy;
 pub mod refusal;
 pub mod rewards;
 pub mod rounds;

@@ -11,6 +11,7 @@ use crate::chain_guard::Pin;
 use crate::hotkey::Hotkey;
 use crate::network::Subnet;
 use crate::payouts::{FeePayer, FeeRate};
+use crate::privacy::Visibility;
 use crate::rewards::{Scheme, Source};
 use crate::target::Difficulty;
 use crate::units::{Amount, BasisPoints};
@@ -184,6 +185,7 @@ read_themselves! {
     Scheme: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
     Source: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
     FeePayer: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
+    Visibility: |deserializer| word(deserializer, &Self::ALL);
     Amount: |deserializer| {
         let sats = whole(deserializer, 0, i64::MAX)?;
         Self::from_sats(sats).ok_or_else(|| D::Error::custom("this amount does not fit"))

@@ -23,6 +23,7 @@ mod limits;
 mod mining;
 mod notifications;
 mod payouts;
+mod privacy;
 mod stratum;
 
 pub use bittensor::BittensorConfig;
@@ -35,6 +36,7 @@ pub use limits::LimitsConfig;
 pub use mining::{RewardsConfig, WorkConfig};
 pub use notifications::{ChannelConfig, ChannelKind, NotificationsConfig};
 pub use payouts::PayoutsConfig;
+pub use privacy::PrivacyConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
 
 /// Every setting, with the sections of `config.toml`.
@@ -63,6 +65,8 @@ pub struct Config {
     pub payouts: PayoutsConfig,
     /// Who may steer the pool.
     pub admin: AdminConfig,
+    /// What of a miner is for everybody.
+    pub privacy: PrivacyConfig,
     /// Bounds of everything that could grow.
     pub limits: LimitsConfig,
     /// The Stratum server.

@@ -37,7 +37,9 @@ impl Narrator {
             let Ok(miner) = self.miner(&hotkey) else {
                 continue;
             };
-            let balance = miner.balance_sats;
+            let Some(balance) = miner.balance_sats else {
+                continue;
+            };
             let money = [balance.immature, balance.payable, balance.in_flight, balance.paid];
             for (sum, sats) in sums.iter_mut().zip(money) {
                 *sum += i128::from(sats);

@@ -198,7 +198,7 @@ impl Narrator {
     }
 
     fn tell_round(&mut self, id: u64) -> Result<(), ApiError> {
-        let RoundDetails { round, credits } = self.get(&format!("/v1/rounds/{id}"))?;
+        let RoundDetails { round, credits, .. } = self.get(&format!("/v1/rounds/{id}"))?;
         let blocks = round.blocks.len();
         if round.reward_sats == 0 {
             self.tell(&format!("round {id} closed: no new block"));
@@ -302,7 +302,9 @@ impl Narrator {
             let Ok(miner) = self.miner(&hotkey) else {
                 continue;
             };
-            let balance = miner.balance_sats;
+            let Some(balance) = miner.balance_sats else {
+                continue;
+            };
             payable += balance.payable;
             rows.push(vec![
                 name.to_owned(),

@@ -234,6 +234,7 @@ pub async fn start_on(
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),
         proxies: config.http.proxies.clone(),
+        privacy: config.privacy.rule(),
         sessions: ground.pool_key.session_key(),
         admin_token: dwarves_http::AdminToken::new(ground.admin_token.text()),
         operator: dwarves_http::OperatorRules {

@@ -163,8 +163,11 @@ pub struct RoundDetails {
     /// The round itself.
     #[serde(flatten)]
     pub round: Round,
-    /// Every miner's part.
+    /// Every miner's part; of those that are hidden, the asker's own alone.
     pub credits: Vec<RoundCredit>,
+    /// The names of fields of which something is hidden from the asker (`[privacy]`); absent if none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
 }
 
 /// A control message that an admin sent.

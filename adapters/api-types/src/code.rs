@@ -60,6 +60,8 @@ codes! {
     CsrfInvalid, "csrf_invalid", 403, "The request does not come from the operator's own page";
     /// The caller is no admin.
     Forbidden, "forbidden", 403, "The caller may not do this";
+    /// It is for the miner itself, those whom it lets look, and the operator.
+    Hidden, "hidden", 403, "Only the miner itself and the operator may see this";
     /// The pool takes no new miners.
     RegistrationClosed, "registration_closed", 403, "Registration is closed";
     /// The miner is banned.

@@ -41,6 +41,9 @@ pub struct BlockDetails {
     pub states: Vec<BlockStep>,
     /// The round that credited it; null until one did.
     pub round: Option<u64>,
+    /// The names of fields that are hidden from the asker (`[privacy]`); absent if none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
 }
 
 /// A coinbase transaction, taken apart.
@@ -251,9 +254,9 @@ pub struct PayoutDetails {
     pub payout: PayoutSummary,
     /// Its steps as far as their times are kept, oldest first.
     pub steps: Vec<PayoutStep>,
-    /// Each miner's part; empty if they are hidden.
+    /// Each miner's part; of those that are hidden, the asker's own alone.
     pub parts: Vec<PayoutPart>,
-    /// The names of fields that are hidden from the asker; absent if none is.
+    /// The names of fields of which something is hidden from the asker (`[privacy]`); absent if none is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hidden: Vec<String>,
 }
@@ -370,4 +373,7 @@ pub struct Share {
     pub nonce_hex: String,
     /// Its coinbase's extranonce, in hex.
     pub extranonce_hex: String,
+    /// The names of fields that are hidden from the asker (`[privacy]`); absent if none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
 }

@@ -10,11 +10,14 @@ use crate::pool::Pool;
 use crate::scalars::Instant;
 
 /// The first event of a stream, and one that says that something was missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Hello {
     /// Whether everything since `Last-Event-ID` follows. If not, read anew what you show.
     pub resumed: bool,
+    /// Topics of which nothing follows, because it is hidden which of them are about this miner; absent if there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
 }
 
 /// A payout took a step.

@@ -42,6 +42,23 @@ pub struct WorkedExample {
     pub amount_sats: u64,
     /// What became of what is less than a sat.
     pub remainder: Remainder,
+    /// The names of fields of `remainder.splits` that are hidden from the asker (`[privacy]`), since they tell other
+    /// miners' amounts; absent if none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
+}
+
+impl WorkedExample {
+    /// Takes out what tells other miners' amounts: their work, and who stands beside the cut.
+    pub fn hide_others(&mut self) {
+        for split in &mut self.remainder.splits {
+            split.last_in = None;
+            split.first_out = None;
+            split.work = None;
+        }
+        let hidden = ["last_in", "first_out", "work"];
+        self.hidden.extend(hidden.map(str::to_owned));
+    }
 }
 
 /// The terms of a round.

@@ -223,7 +223,7 @@ pub struct MinerStatus {
     pub hotkey: Ss58,
     /// When it registered first.
     pub registered_at: Instant,
-    /// Where payouts go; null until the miner says.
+    /// Where payouts go; null until the miner says, or if it is hidden.
     pub payout_address: Option<String>,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
@@ -248,8 +248,38 @@ pub struct MinerStatus {
     /// When it is paid next, as far as can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_payout: Option<NextPayout>,
-    /// Its balances in sats.
-    pub balance_sats: Balances,
-    /// Its named workers and `default`.
-    pub workers: Vec<WorkerStatus>,
+    /// Its balances in sats; null if they are hidden.
+    pub balance_sats: Option<Balances>,
+    /// Its named workers and `default`; null if they are hidden.
+    pub workers: Option<Vec<WorkerStatus>>,
+    /// The names of fields that are hidden from the asker (`[privacy]`); absent if none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
+}
+
+impl MinerStatus {
+    /// The fields that are about a miner's money.
+    const MONEY: [&str; 5] = [
+        "payout_address",
+        "payout_threshold_sats",
+        "payout_held",
+        "next_payout",
+        "balance_sats",
+    ];
+
+    /// Takes out what a miner is owed and paid.
+    pub fn hide_money(&mut self) {
+        self.payout_address = None;
+        self.payout_threshold_sats = None;
+        self.payout_held = None;
+        self.next_payout = None;
+        self.balance_sats = None;
+        self.hidden.extend(Self::MONEY.map(str::to_owned));
+    }
+
+    /// Takes out what its workers are called, and so what each of them does.
+    pub fn hide_names(&mut self) {
+        self.workers = None;
+        self.hidden.push("workers".to_owned());
+    }
 }

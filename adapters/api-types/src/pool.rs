@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use dwarves_domain::privacy::Privacy;
 use serde::{Deserialize, Serialize};
 
 use crate::miners::ShareCounts;
@@ -70,9 +71,35 @@ pub struct Pool {
     pub effort_percentile: f64,
     /// Shares of all miners, accepted and refused.
     pub shares: ShareCounts,
+    /// What of miners is hidden from others; absent if nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy: Option<PrivacyState>,
     /// The sum over all accounts of the ledger: always 0.
     #[cfg_attr(feature = "schema", schema(value_type = i64))]
     pub ledger_sum_sats: i128,
+}
+
+/// For whom it is what the pool knows of a miner: `public`, or `owner` (the miner itself, those whom it lets look, and the
+/// operator).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct PrivacyState {
+    /// What it is owed, credited and paid.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub balances: Cow<'static, str>,
+    /// What its workers are called.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub worker_names: Cow<'static, str>,
+}
+
+impl PrivacyState {
+    /// How a pool says it; `None` if nothing is hidden.
+    pub fn of(privacy: Privacy) -> Option<Self> {
+        privacy.hides_anything().then(|| Self {
+            balances: privacy.balances.name().into(),
+            worker_names: privacy.worker_names.name().into(),
+        })
+    }
 }
 
 /// The process is alive.

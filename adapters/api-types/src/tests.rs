@@ -109,6 +109,7 @@ prop_compose! {
             name, hotkey, chain, algorithm, state: state.into(), height, network_difficulty, miners, workers,
             workers_active, hashrate, hashrate_error, hashrates, share_rate, registration_open, scheme, fee_bps, run_interval_secs,
             next_round_at, luck, luck_error, luck_percentile, round_effort, effort_percentile, shares,
+            privacy: None,
             ledger_sum_sats: ledger_sum_sats.into(),
         }
     }
@@ -148,8 +149,9 @@ prop_compose! {
             }),
             window: None,
             next_payout: None,
-            balance_sats: Balances { immature, payable, in_flight, paid },
-            workers,
+            balance_sats: Some(Balances { immature, payable, in_flight, paid }),
+            workers: Some(workers),
+            hidden: Vec::new(),
         }
     }
 }
@@ -308,7 +310,7 @@ proptest! {
     ) {
         survives_and_grows(&Blocks { blocks, next_cursor: next_cursor.clone() })?;
         survives_and_grows(&Rounds { rounds, next_cursor })?;
-        survives_and_grows(&RoundDetails { round, credits })?;
+        survives_and_grows(&RoundDetails { round, credits, hidden: Vec::new() })?;
     }
 
     #[test]

@@ -185,6 +185,7 @@ impl WorkedExample {
                 splits: remainders,
             },
             round: round.into(),
+            hidden: Vec::new(),
         })
     }
 }

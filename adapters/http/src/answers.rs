@@ -51,15 +51,17 @@ pub fn miner_status(
         payout_held: waiting.map(PayoutHeld::from),
         window: None,
         next_payout: None,
-        balance_sats: balances.into(),
-        workers: view
-            .workers
-            .into_iter()
-            .map(|worker| {
-                let hashrates = rates.workers.remove(&worker.name);
-                worker_status(worker, hashrates.unwrap_or_default(), now)
-            })
-            .collect(),
+        balance_sats: Some(balances.into()),
+        workers: Some(
+            view.workers
+                .into_iter()
+                .map(|worker| {
+                    let hashrates = rates.workers.remove(&worker.name);
+                    worker_status(worker, hashrates.unwrap_or_default(), now)
+                })
+                .collect(),
+        ),
+        hidden: Vec::new(),
     }
 }
 

@@ -98,7 +98,7 @@ fn token_of(header: &HeaderValue) -> Result<Option<&str>, Problem> {
 }
 
 /// The bearer token of a request, if it carries one.
-fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
+pub(super) fn bearer(req: &HttpRequest) -> Result<Option<&str>, Problem> {
     once(req, &AUTHORIZATION)?.map_or(Ok(None), token_of)
 }
 

@@ -13,6 +13,9 @@ use super::query::Params;
 /// Where the next page begins; absent on the last.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
+/// Of which lists some rows are hidden from the asker; absent if none are.
+const HIDDEN: HeaderName = HeaderName::from_static("x-hidden");
+
 /// In which form a list is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -96,6 +99,11 @@ pub fn answer(form: Form, list: List, answer: &impl Serialize) -> Result<HttpRes
     response.insert_header((CONTENT_TYPE, "text/csv; charset=utf-8; header=present"));
     let name = format!("attachment; filename=\"{}.csv\"", list.field);
     response.insert_header((CONTENT_DISPOSITION, name));
+    let hidden = answer["hidden"].as_array().into_iter().flatten();
+    let hidden: Vec<&str> = hidden.filter_map(Value::as_str).collect();
+    if !hidden.is_empty() {
+        response.insert_header((HIDDEN, hidden.join(", ")));
+    }
     if let Value::String(cursor) = &answer["next_cursor"] {
         response.insert_header((NEXT_CURSOR, cursor.as_str()));
     }

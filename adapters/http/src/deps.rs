@@ -26,6 +26,7 @@ use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::login::LoginRules;
 use dwarves_domain::network::Subnet;
 use dwarves_domain::operator::OperatorKey;
+use dwarves_domain::privacy::Privacy;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::time::Span;
 use dwarves_domain::work::Algorithm;
@@ -151,6 +152,8 @@ pub struct HttpDeps {
     pub clock: SharedClock,
     /// Proxies whose word for a client's address is taken.
     pub proxies: Vec<Subnet>,
+    /// What of miners is for everybody.
+    pub privacy: Privacy,
     /// Opens session tokens.
     pub sessions: SessionKey,
     /// The bearer token of the operator.

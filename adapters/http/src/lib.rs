@@ -11,6 +11,7 @@
 //! | [`deps`] | what all HTTP workers share, and whom routes may ask |
 //! | [`state`] | what the routes of one HTTP worker know |
 //! | [`auth`] | who is asking |
+//! | [`asker`] | who asks a route that answers everybody, and what they see |
 //! | `headers` | the headers of a signature, by name |
 //! | [`client`] | which client a request comes from |
 //! | [`connections`] | who has how many connections, and who gives way |
@@ -35,6 +36,7 @@
 
 pub mod admin_token;
 pub mod answers;
+pub mod asker;
 pub mod auth;
 pub mod bodies;
 pub mod body;
@@ -63,7 +65,7 @@ pub mod transactions;
 pub use admin_token::AdminToken;
 pub use deps::{HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WorkerPorts};
 pub use routes::{ENDPOINTS, Endpoint, configure};
-pub use server::{Refusing, ServerLimits, serve, serve_routes};
+pub use server::{ServerLimits, serve, serve_routes};
 pub use state::HttpState;
 
 #[cfg(test)]

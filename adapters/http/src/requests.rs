@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CACHE_CONTROL, DATE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{CACHE_CONTROL, DATE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::http::{ConnectionType, Method, Version};
 use actix_web::web::Bytes;
 use actix_web::{Error, web};
@@ -14,7 +14,7 @@ use tracing::{Instrument, Level, Span};
 
 use super::client;
 use super::connections::line::{Attending, Line};
-use super::server::Refusing;
+use super::problem::Refusing;
 use super::state::HttpState;
 
 /// The span of a request. Its route is the pattern of its path, of which there are few.
@@ -30,6 +30,15 @@ fn span_of(req: &ServiceRequest, state: Option<&web::Data<HttpState>>) -> Span {
         route = req.match_pattern().as_deref().unwrap_or("none"),
         client = client()
     )
+}
+
+/// Where the rest of a path is a token, which is a secret.
+const BEFORE_TOKENS: [&str; 2] = ["/watch/", "/v1/watch/"];
+
+/// A path as the log has it: without tokens.
+fn shown_path(path: &str) -> &str {
+    let before = BEFORE_TOKENS.iter().find(|before| path.starts_with(**before));
+    before.map_or(path, |before| *before)
 }
 
 /// Hands a request on to the routes, and knows meanwhile that it is being handled. For `App::wrap_fn`.
@@ -59,10 +68,15 @@ where
             Ok((attending, answer)) => attended(answer.await?, attending),
             Err(refused) => refused,
         };
-        if let Some(date) = state.and_then(|state| state.date().of(state.deps().clock.date())) {
-            response.headers_mut().insert(DATE, date);
-        }
         guard(&mut response);
+        if let Some(state) = state {
+            if let Some(date) = state.date().of(state.deps().clock.date()) {
+                response.headers_mut().insert(DATE, date);
+            }
+            if state.deps().privacy.hides_anything() {
+                depends_on_asker(&mut response);
+            }
+        }
         if line.is_some_and(|line| line.is_reserved()) {
             // Others need the place.
             let head = response.response_mut().head_mut();
@@ -70,7 +84,7 @@ where
         }
         tracing::debug!(
             method = %response.request().method(),
-            path = response.request().path(),
+            path = shown_path(response.request().path()),
             status = response.status().as_u16(),
             "request is answered"
         );
@@ -91,6 +105,18 @@ fn guard(response: &mut ServiceResponse<BoxBody>) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// Says of an answer of the API that it may depend on who asks, which proxies that keep answers all the same must know.
+fn depends_on_asker(response: &mut ServiceResponse<BoxBody>) {
+    let is_read = [Method::GET, Method::HEAD].contains(response.request().method());
+    if is_read && response.request().path().starts_with("/v1/") {
+        let headers = response.headers_mut();
+        headers.append(
+            VARY,
+            HeaderValue::from_static("authorization, cookie, x-bittensor-signature"),
+        );
+    }
 }
 
 /// A body that is still being made while it is sent. For as long as it goes on, so does its request.
@@ -128,5 +154,24 @@ impl MessageBody for Attended {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_in_a_path_is_not_logged() {
+        for (path, shown) in [
+            ("/watch/00ff", "/watch/"),
+            ("/v1/watch/00ff", "/v1/watch/"),
+            ("/v1/watch/00ff/more", "/v1/watch/"),
+            ("/v1/watch", "/v1/watch"),
+            ("/miners/5x", "/miners/5x"),
+            ("/", "/"),
+        ] {
+            assert_eq!(shown_path(path), shown);
+        }
     }
 }

@@ -56,6 +56,8 @@ pub struct PoolClient {
     session: Option<(String, Term)>,
     /// By how many milliseconds this computer's clock has to be put right for what the pool takes as the present.
     clock_off_millis: i64,
+    /// Whether the pool shows more of the miner to itself than to everybody.
+    must_say_who: bool,
 }
 
 impl PoolClient {
@@ -71,6 +73,7 @@ impl PoolClient {
             receiver: None,
             session: None,
             clock_off_millis: 0,
+            must_say_who: false,
         })
     }
 
@@ -82,12 +85,20 @@ impl PoolClient {
         self.get("/v1/pool")?.read()
     }
 
-    /// What the pool shows of this miner.
+    /// What the pool shows of this miner, to itself where it shows others less.
     ///
     /// # Errors
     /// If it does not answer, or does not know the miner.
-    pub fn status(&self) -> Result<MinerStatus, ApiError> {
-        self.get(&format!("/v1/miners/{}", self.key.hotkey()))?.read()
+    pub fn status(&mut self) -> Result<MinerStatus, ApiError> {
+        let route = format!("/v1/miners/{}", self.key.hotkey());
+        if !self.must_say_who {
+            let status: MinerStatus = self.get(&route)?.read()?;
+            self.must_say_who = !status.hidden.is_empty();
+            if !self.must_say_who {
+                return Ok(status);
+            }
+        }
+        self.in_session(&Method::GET, &route, None, LOOK_TIMEOUT)?.read()
     }
 
     fn get(&self, route: &str) -> Result<Answer, ApiError> {

@@ -51,12 +51,13 @@ pub struct Money {
     pub has_address: bool,
 }
 
-impl From<&MinerStatus> for Money {
-    fn from(status: &MinerStatus) -> Self {
-        Self {
-            balances: status.balance_sats.clone(),
+impl Money {
+    /// The money of a miner as the pool shows it; `None` if it does not.
+    pub fn of(status: &MinerStatus) -> Option<Self> {
+        Some(Self {
+            balances: status.balance_sats.clone()?,
             has_address: status.payout_address.is_some(),
-        }
+        })
     }
 }
 

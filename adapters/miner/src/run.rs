@@ -67,7 +67,7 @@ pub fn run(
     stop: &AtomicBool,
     sink: impl FnMut(&Progress),
 ) -> Result<Progress, MinerError> {
-    let client = PoolClient::new(
+    let mut client = PoolClient::new(
         &options.pool_url,
         Arc::clone(&options.key),
         options.payout_address.clone(),
@@ -101,8 +101,9 @@ pub fn run(
     // A last look, so that the summary is up to date; not at a pool that was not there a moment ago.
     if watch.progress.trouble.is_none()
         && let Ok(status) = client.status()
+        && let Some(money) = Money::of(&status)
     {
-        watch.progress.money = Some(Money::from(&status));
+        watch.progress.money = Some(money);
     }
     outcome?;
     watch.tell();
@@ -169,16 +170,17 @@ fn start(
     // These two wait for the pool for up to a long poll's time and cannot be interrupted: nobody waits for
     // them. They end when they see `halt`, or that nobody listens to them.
     spawn("fetcher", move || fetcher.run())?;
-    let (client, halt) = (client.clone(), Arc::clone(&crew.halt));
-    spawn("status", move || watch_balance(&client, &events, &halt))?;
+    let (mut client, halt) = (client.clone(), Arc::clone(&crew.halt));
+    spawn("status", move || watch_balance(&mut client, &events, &halt))?;
     Ok(())
 }
 
 /// Tells again and again what the pool shows as earned. Failures are told by others.
-fn watch_balance(client: &PoolClient, events: &SyncSender<Event>, halt: &AtomicBool) {
+fn watch_balance(client: &mut PoolClient, events: &SyncSender<Event>, halt: &AtomicBool) {
     while sleep_unless(halt, STATUS_EVERY) {
         if let Ok(status) = client.status()
-            && events.send(Event::Money(Money::from(&status))).is_err()
+            && let Some(money) = Money::of(&status)
+            && events.send(Event::Money(money)).is_err()
         {
             return;
         }

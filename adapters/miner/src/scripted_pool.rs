@@ -103,6 +103,7 @@ pub fn pool() -> Pool {
             accepted: 0,
             rejected: RejectedCounts::default(),
         },
+        privacy: None,
         ledger_sum_sats: 0,
     }
 }

@@ -77,13 +77,14 @@ fn status() -> MinerStatus {
         payout_held: None,
         window: None,
         next_payout: None,
-        balance_sats: Balances {
+        balance_sats: Some(Balances {
             immature: 1,
             payable: 2,
             in_flight: 4,
             paid: 8,
-        },
-        workers: Vec::new(),
+        }),
+        workers: Some(Vec::new()),
+        hidden: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use dwarves_api_types::work::{ShareResult, SubmitBody};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::Client;
+use dwarves_domain::privacy::{Asker, View};
 use dwarves_domain::refusal::Refusal;
 use dwarves_http::problem::{Code, Problem};
 use dwarves_http::routes::{miners, work};
@@ -43,7 +44,12 @@ pub(crate) async fn act(
         Class::Register => register(state, caller, said, answer).await?,
         Class::GetWork => get_work(state, caller, answer).await?,
         Class::SubmitWork => submit_work(state, caller, said, answer).await?,
-        Class::MinerStatus => answer.with("status", text(&miners::status(state, caller.hotkey).await?)?),
+        Class::MinerStatus => {
+            // Who calls is the miner itself.
+            let view = View::new(state.deps().privacy, Asker::Miner(caller.hotkey));
+            let status = miners::status(state, caller.hotkey, view).await?;
+            answer.with("status", text(&status)?)
+        }
         Class::Ping => answer,
     };
     Ok(filled.response())

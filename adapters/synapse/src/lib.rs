@@ -1,7 +1,7 @@
 //! Calls of Bittensor's dendrites (`bittensor` 7.2 to 10): the pool as an axon, strict where the stock one is not.
 //!
 //! A call is a POST to the name of a Python class. Its headers say who signed what; its body has the class's fields. What
-//! it asks for takes the same way as through the API: [`deeds`] asks the same actors. Beside the API it has a listener of
+//! it asks for takes the same way as through the API: `deeds` asks the same actors. Beside the API it has a listener of
 //! its own, because dendrites speak plain HTTP to bare paths.
 //!
 //! | module | its one job |

@@ -121,12 +121,13 @@ export function showMiner(id, how = {}) {
     const hidden = new Set(miner.hidden ?? []);
     const last = newestShare(miner.workers ?? []);
     replace(notes, [
+      hidden.size > 0 ? el("p", { class: "note", id: "hidden" }, `Some of this is for the miner itself and the operator: ${hiddenWords(hidden)}. The miner can hand out a link that shows it.`) : null,
       how.isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null,
       miner.payout_address === null && !hidden.has("payout_address") ? el("p", { class: "note wait" }, WAITS["no_address"] ?? "") : null,
     ]);
     replace(tiles, [
       ...hashrateTiles(miner),
-      tile("Last share", last ? time(last, { ago: true }) : "none yet", miner.workers ? `${format.count(miner.workers.filter((/** @type {any} */ one) => isActive(one.last_share_at)).length)} of ${format.count(miner.workers.length)} workers active` : null),
+      ...(miner.workers ? [tile("Last share", last ? time(last, { ago: true }) : "none yet", `${format.count(miner.workers.filter((/** @type {any} */ one) => isActive(one.last_share_at)).length)} of ${format.count(miner.workers.length)} workers active`)] : []),
       ...(miner.balance_sats ? [tile("Payable", money(miner.balance_sats.payable))] : []),
     ]);
     const names = (miner.workers ?? []).map((/** @type {any} */ one) => one.name);
@@ -208,7 +209,8 @@ export function showMiner(id, how = {}) {
 
   void begin({
     topics: ["block", "round", "payout"],
-    miner: () => hotkey,
+    // Where a miner's payouts are its own business, a stream about it tells none: then all of them are heard of.
+    miner: () => (poolNow()?.privacy?.balances === "owner" ? undefined : hotkey),
     refresh: async () => {
       let miner;
       try {
@@ -253,6 +255,12 @@ export async function fill(section, what, read) {
     if (/** @type {{status?: number}} */ (error).status === 0) throw error;
     section.refuse(error, what);
   }
+}
+
+/** What is hidden, in words. @param {Set<string>} hidden */
+function hiddenWords(hidden) {
+  const words = [hidden.has("balance_sats") ? "what it is owed and paid" : "", hidden.has("workers") ? "its workers" : ""];
+  return words.filter((word) => word !== "").join(", and ");
 }
 
 /** @param {string} what */

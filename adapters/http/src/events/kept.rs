@@ -22,6 +22,8 @@ pub struct Wanted {
     pub topics: Topics,
     /// Of blocks and payouts, only those that are about this miner.
     pub miner: Option<Hotkey>,
+    /// Topics that it would hear about, were it not hidden what of them is about this miner.
+    pub hidden: Topics,
 }
 
 impl Wanted {

@@ -9,7 +9,7 @@ use actix_web::web::Bytes;
 use dwarves_domain::limits::{SharedLimit, SharedPermits};
 
 use super::kept::{Kept, Next, Piece, Wanted};
-use super::topic::Topic;
+use super::topic::{Topic, Topics};
 use super::{Tidings, Tower, text};
 use crate::problem::{Code, Problem};
 
@@ -108,7 +108,7 @@ impl Streams {
         let id = self
             .tower
             .id(last.filter(|_| missed.is_some()).unwrap_or(kept.latest()));
-        let mut first = vec![text::hello(&id, missed.is_some())];
+        let mut first = vec![text::hello(&id, missed.is_some(), wanted.hidden)];
         first.extend(missed.into_iter().flatten());
         for (topic, now) in [Topic::Pool, Topic::Chain].into_iter().zip(&*self.now.borrow()) {
             first.extend(now.clone().filter(|_| wanted.topics.has(topic)));
@@ -146,7 +146,7 @@ impl Streams {
 
     /// Takes in what happened.
     pub(crate) fn hear(&self, tidings: Tidings) {
-        let missed = |last| text::hello(&self.tower.id(last), false);
+        let missed = |last| text::hello(&self.tower.id(last), false, Topics::NONE);
         self.kept.borrow_mut().hear(tidings, missed);
     }
 

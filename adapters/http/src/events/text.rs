@@ -5,7 +5,7 @@ use dwarves_api_types::events::Hello;
 use dwarves_domain::hotkey::Hotkey;
 use serde::Serialize;
 
-use super::topic::Topic;
+use super::topic::{Topic, Topics};
 
 /// What keeps a quiet stream open: a comment, which says nothing.
 pub const COMMENT: &[u8] = b": still here\n\n";
@@ -46,7 +46,8 @@ pub fn event(name: &str, id: Option<&str>, data: &str) -> Bytes {
 }
 
 /// The first lines of a stream.
-pub fn hello(id: &str, resumed: bool) -> Bytes {
-    let hello = event("hello", Some(id), &data(&Hello { resumed }));
+pub fn hello(id: &str, resumed: bool, hidden: Topics) -> Bytes {
+    let hidden = hidden.names();
+    let hello = event("hello", Some(id), &data(&Hello { resumed, hidden }));
     Bytes::from([RETRY.as_bytes(), &hello].concat())
 }

@@ -41,6 +41,27 @@ impl Topics {
     /// All of them.
     pub const ALL: Self = Self((1 << Topic::ALL.len()) - 1);
 
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Those of these that are not this one.
+    #[must_use]
+    pub fn without(self, topic: Topic) -> Self {
+        Self(self.0 & !(1 << topic as u8))
+    }
+
+    /// Those of these that are this one.
+    #[must_use]
+    pub fn only(self, topic: Topic) -> Self {
+        Self(self.0 & (1 << topic as u8))
+    }
+
+    /// Their names.
+    pub fn names(self) -> Vec<String> {
+        let chosen = Topic::ALL.into_iter().filter(|topic| self.has(*topic));
+        chosen.map(|topic| topic.name().to_owned()).collect()
+    }
+
     /// Whether this one was chosen.
     pub fn has(self, topic: Topic) -> bool {
         self.0 & (1 << topic as u8) != 0
@@ -74,7 +95,11 @@ mod tests {
             let chosen: Topics = one.name().parse().unwrap();
             for other in Topic::ALL {
                 assert_eq!(chosen.has(other), one == other);
+                assert_eq!(Topics::ALL.without(one).has(other), one != other);
+                assert_eq!(Topics::ALL.only(one).has(other), one == other);
             }
+            assert_eq!(chosen.names(), [one.name()]);
+            assert_eq!(chosen.without(one), Topics::NONE);
         }
         let twice: Topics = "block,block,round".parse().unwrap();
         assert!(twice.has(Topic::Block) && twice.has(Topic::Round) && !twice.has(Topic::Pool));

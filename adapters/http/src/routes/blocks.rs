@@ -16,7 +16,7 @@ use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::Params;
 use crate::state::HttpState;
-use crate::{body, query};
+use crate::{asker, body, query};
 
 /// The columns of blocks as CSV.
 const BLOCKS: List = List {
@@ -146,9 +146,14 @@ fn books(reward: Amount, booked: Option<BlockBooked>, paid: Option<Amount>) -> B
         (status = "default", description = "Refused; codes: block_unknown", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn read(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
     let hash = hash_in_path(&req)?;
+    let view = asker::view(&req, payload, &state).await?;
     let details = state
         .read(|store| store.block_details(hash, BEGINNING_BYTES))
         .await?;
@@ -158,6 +163,8 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let share = state.read(|store| store.share(block.sequence)).await?;
     // Of a block whose share was lost only the place is known: what stands there is another's.
     let share = share.filter(|share| share.row.hash == hash);
+    let finder = share.as_ref().map(|share| &share.hotkey);
+    let name_is_shown = finder.is_none_or(|finder| view.shows_names_of(finder));
     let found = Found::new(&details.beginning, share.as_ref());
     let reward = block.reward;
     let is_pool = |script: &[u8]| found.is_pool(script, reward);
@@ -171,7 +178,11 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     });
     body::ok(&BlockDetails {
         sequence: block.sequence.get(),
-        worker: share.as_ref().map(|share| share.worker.to_string()),
+        worker: share
+            .as_ref()
+            .filter(|_| name_is_shown)
+            .map(|share| share.worker.to_string()),
+        hidden: super::shares::hidden_worker(name_is_shown),
         value_sats: found.paid(|_| true).map(Amount::sats),
         network_difficulty: found.bits.map(super::shares::difficulty),
         probability: 1.0 - effort_chance(block.effort.to_f64()),

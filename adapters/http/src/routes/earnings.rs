@@ -16,6 +16,7 @@ use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{BlockRow, Earned, HistoryOf, HistoryQuestion, MinerBalances, PageRequest};
 
 use super::named_miner::{hotkey_in_path, known_miner};
+use crate::asker;
 use crate::csv::{self, Form, List};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Params;
@@ -152,15 +153,25 @@ const PERIODS_OF: List = List {
     ),
     responses(
         (status = 200, description = "Yesterday, and the last 7 and 30 days; the rows are also answered as CSV", content((Earnings = "application/json"), (String = "text/csv"))),
-        (status = "default", description = "Refused; codes: miner_unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn read(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     params.finish()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
+    if !asker::view(&req, payload, &state)
+        .await?
+        .shows_balances_of(&hotkey)
+    {
+        return Err(Problem::hidden("earnings"));
+    }
     let deps = state.deps();
     let to = Step::Day.begin(deps.clock.date());
     let longest = PERIODS.iter().map(|(_, days)| *days).max().unwrap_or(1);

@@ -8,12 +8,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::events::Event;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::network::host;
+use dwarves_domain::privacy::Visibility;
 
 use crate::client;
 use crate::connections::line::Line;
 use crate::events::kept::Wanted;
 use crate::events::stream::EventStream;
-use crate::events::topic::Topics;
+use crate::events::topic::{Topic, Topics};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Params;
 use crate::state::HttpState;
@@ -29,7 +30,8 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 /// missed follows, or `hello` says that it is not known any more (`"resumed":false`), also in the middle of a stream; then
 /// read anew what you show. `block`, `round` and `payout` have ids and are told once the ledger has them. `pool` (every
 /// 5 s) and `chain` (when something about it changed) have none, since only the last of each is of interest. A comment
-/// comes every 15 s. A stream that is not read is ended.
+/// comes every 15 s. A stream that is not read is ended. Where balances are hidden (`[privacy]`), no payouts are told with
+/// `miner`, and `hello` says so (`"hidden":["payout"]`); without it all of them are, each without its parts.
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "listen", tag = "pool",
     params(
@@ -57,8 +59,28 @@ pub async fn listen(req: HttpRequest, state: web::Data<HttpState>) -> Result<Htt
     }
     let client = host(client::address(&req, &state));
     let last = req.headers().get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
-    let stream = EventStream::open(state.events(), client, Wanted { topics, miner }, last)?;
+    let stream = EventStream::open(state.events(), client, wanted(&state, topics, miner), last)?;
     Ok(response.body(stream.on(req.conn_data::<Line>().cloned())))
+}
+
+/// What a stream is told. Of which payouts a miner has a part is its own business, where its balances are; a stream that
+/// asks for all of them hears of all of them, and of nobody's part.
+fn wanted(state: &HttpState, topics: Topics, miner: Option<Hotkey>) -> Wanted {
+    let is_hidden = miner.is_some() && state.deps().privacy.balances == Visibility::Owner;
+    let hidden = if is_hidden {
+        topics.only(Topic::Payout)
+    } else {
+        Topics::NONE
+    };
+    let topics = match is_hidden {
+        true => topics.without(Topic::Payout),
+        false => topics,
+    };
+    Wanted {
+        topics,
+        miner,
+        hidden,
+    }
 }
 
 struct MinerParam(Hotkey);

@@ -6,10 +6,9 @@ use dwarves_ports::store::StoreErrorKind;
 
 use super::named_miner::hotkey_in_path;
 use super::rounds::closed_round;
-use crate::body;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::query;
 use crate::state::HttpState;
+use crate::{asker, body, query};
 
 /// Why a miner got its amount in a round: every number and every step, to be reckoned again to the last sat.
 #[utoipa::path(
@@ -20,13 +19,21 @@ use crate::state::HttpState;
     ),
     responses(
         (status = 200, description = "The steps", body = WorkedExample),
-        (status = "default", description = "Refused; codes: miner_unknown, round_unknown, credit_unknown, workings_unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden, round_unknown, credit_unknown, workings_unknown", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn read(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
     // A miner that is not registered any more may have been credited all the same.
     let hotkey = hotkey_in_path(&req, &state)?;
+    let view = asker::view(&req, payload, &state).await?;
+    if !view.shows_balances_of(&hotkey) {
+        return Err(Problem::hidden("credits"));
+    }
     let (round, credits) = closed_round(&req, &state).await?;
     let id = round.id;
     let workings = state.read(|store| store.workings(id, hotkey)).await?;
@@ -44,7 +51,7 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         blocks.push((block.reward, booked.fee, block.finder));
     }
     let example = WorkedExample::new(round, &credits, &blocks, workings.as_ref(), hotkey);
-    body::ok(&example.map_err(|why| match why {
+    let mut example = example.map_err(|why| match why {
         NoExample::NotCredited => {
             let detail = "this round credited this miner nothing; GET /v1/miners/{hotkey}/credits lists those that did";
             Problem::new(Code::CreditUnknown, detail).of_field("id")
@@ -58,5 +65,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
             let detail = "this credit is not what the kept numbers come to; the log says of which round";
             Problem::new(Code::Internal, detail)
         }
-    })?)
+    })?;
+    if !view.shows_all_balances() {
+        example.hide_others();
+    }
+    body::ok(&example)
 }

@@ -11,6 +11,7 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{self, HistoryOf, HistoryQuestion};
 
 use super::named_miner::{hotkey_in_path, known_miner};
+use crate::asker;
 use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::Params;
@@ -193,10 +194,14 @@ pub async fn pool(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     ),
     responses(
         (status = 200, description = "The history; its points are also answered as CSV", content((History = "application/json"), (String = "text/csv"))),
-        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn miner(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn miner(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     let asked = Asked::of(&mut params, state.deps().clock.date())?;
@@ -204,6 +209,10 @@ pub async fn miner(req: HttpRequest, state: web::Data<HttpState>) -> Result<Http
     params.finish()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
+    let view = asker::view(&req, payload, &state).await?;
+    if worker.is_some() && !view.shows_names_of(&hotkey) {
+        return Err(Problem::hidden("what each worker did").of_field("worker"));
+    }
     let of = match &worker {
         Some(name) => HistoryOf::Worker(hotkey, name.clone()),
         None => HistoryOf::Miner(hotkey),

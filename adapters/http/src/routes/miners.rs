@@ -10,6 +10,7 @@ use dwarves_api_types::miners::MinerStatus;
 use dwarves_api_types::registration::{RegisterBody, Registration};
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::privacy::View;
 use dwarves_domain::units::Amount;
 
 use super::named_miner::{hotkey_in_path, known_miner};
@@ -18,7 +19,7 @@ use crate::csv::{self, Form, List};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::{answers, auth, body, client, rates};
+use crate::{answers, asker, auth, body, client, rates};
 
 /// Registers the signer, or changes where and from which balance a known miner is paid.
 #[utoipa::path(
@@ -107,22 +108,30 @@ const WORKERS: List = List {
     ),
     responses(
         (status = 200, description = "The miner; its workers are also answered as CSV", content((MinerStatus = "application/json"), (String = "text/csv"))),
-        (status = "default", description = "Refused; codes: miner_unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn read(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     params.finish()?;
     let hotkey = hotkey_in_path(&req, &state)?;
-    csv::answer(form, WORKERS, &status(&state, hotkey).await?)
+    let view = asker::view(&req, payload, &state).await?;
+    if form == Form::Csv && !view.shows_names_of(&hotkey) {
+        return Err(Problem::hidden("worker names"));
+    }
+    csv::answer(form, WORKERS, &status(&state, hotkey, view).await?)
 }
 
-/// A miner as `GET /v1/miners/{hotkey}` shows it.
+/// A miner as `GET /v1/miners/{hotkey}` shows it to whoever sees this much.
 ///
 /// # Errors
 /// `miner_unknown`, and what reading it says.
-pub async fn status(state: &HttpState, hotkey: Hotkey) -> Result<MinerStatus, Problem> {
+pub async fn status(state: &HttpState, hotkey: Hotkey, seen: View) -> Result<MinerStatus, Problem> {
     let view = known_miner(state, hotkey).await?;
     let balances = state.read(|store| store.miner_balances(hotkey)).await?;
     let threshold = state.read(|store| store.payout_threshold(hotkey)).await?;
@@ -133,11 +142,18 @@ pub async fn status(state: &HttpState, hotkey: Hotkey) -> Result<MinerStatus, Pr
     let now = state.deps().clock.date();
     let window = super::earnings::window_place(state, &view).await?;
     let next_payout = super::earnings::next_payout(state, hotkey, &balances, threshold).await?;
-    Ok(MinerStatus {
+    let mut status = MinerStatus {
         window,
         next_payout: Some(next_payout),
         ..answers::miner_status(view, rates, now, balances, threshold, waiting)
-    })
+    };
+    if !seen.shows_balances_of(&hotkey) {
+        status.hide_money();
+    }
+    if !seen.shows_names_of(&hotkey) {
+        status.hide_names();
+    }
+    Ok(status)
 }
 
 /// The columns of credits as CSV.
@@ -157,15 +173,25 @@ const CREDITS: List = List {
     ),
     responses(
         (status = 200, description = "A page of credits; the rows are also answered as CSV", content((MinerCredits = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
-        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn credits(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn credits(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     let page = params.page()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
+    if !asker::view(&req, payload, &state)
+        .await?
+        .shows_balances_of(&hotkey)
+    {
+        return Err(Problem::hidden("credits"));
+    }
     let page = state.read(|store| store.miner_credits(hotkey, page)).await?;
     csv::answer(
         form,
@@ -206,15 +232,25 @@ const PAYOUTS: List = List {
     ),
     responses(
         (status = 200, description = "A page of payouts; the rows are also answered as CSV", content((MinerPayouts = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
-        (status = "default", description = "Refused; codes: miner_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn payouts(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn payouts(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     let page = params.page()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
+    if !asker::view(&req, payload, &state)
+        .await?
+        .shows_balances_of(&hotkey)
+    {
+        return Err(Problem::hidden("payouts"));
+    }
     let page = state.read(|store| store.miner_payouts(hotkey, page)).await?;
     csv::answer(
         form,

@@ -2,9 +2,10 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::details::{PayoutDetails, PayoutSummary, Payouts};
-use dwarves_domain::payouts::{ParseTxidError, Txid};
+use dwarves_domain::payouts::{ParseTxidError, Part, Txid};
 
 use super::next_cursor;
+use crate::asker;
 use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::Params;
@@ -72,11 +73,15 @@ const PARTS: List = List {
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "The payout; the rows are also answered as CSV", content((PayoutDetails = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "The payout; the rows are also answered as CSV", content((PayoutDetails = "application/json"), (String = "text/csv")), headers(("X-Hidden" = String, description = "With CSV: the list of which rows are hidden from the asker, if any are"))),
         (status = "default", description = "Refused; codes: payout_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn read(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     params.finish()?;
@@ -87,7 +92,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         .query("txid")
         .parse()
         .map_err(|error: ParseTxidError| unknown(error.to_string()))?;
+    let view = asker::view(&req, payload, &state).await?;
     let payout = state.read(|store| store.payout_of(txid)).await?;
     let payout = payout.ok_or_else(|| unknown("no payout of this pool has this transaction".to_owned()))?;
-    csv::answer(form, PARTS, &PayoutDetails::new(&payout, |_| true))
+    let is_shown = |part: &Part| view.shows_balances_of(&part.hotkey);
+    csv::answer(form, PARTS, &PayoutDetails::new(&payout, is_shown))
 }

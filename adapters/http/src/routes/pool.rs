@@ -6,7 +6,7 @@ use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_api_types::miners::ShareCounts;
-use dwarves_api_types::pool::Pool;
+use dwarves_api_types::pool::{Pool, PrivacyState};
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::statistics::{Luck, effort_chance};
 use dwarves_ports::store::PoolTotals;
@@ -87,6 +87,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
             accepted: miners.accepted,
             rejected: miners.rejected.into(),
         },
+        privacy: PrivacyState::of(deps.privacy),
         ledger_sum_sats: totals.ledger_sum,
     })
 }

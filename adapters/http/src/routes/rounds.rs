@@ -6,6 +6,7 @@ use dwarves_domain::ids::RoundId;
 use dwarves_ports::store::{CreditRow, RoundRow};
 
 use super::next_cursor;
+use crate::asker;
 use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
@@ -73,7 +74,7 @@ const ROUND_CREDITS: List = List {
     columns: &["hotkey", "units", "amount_sats", "block"],
 };
 
-/// A round with every credit: reward = fee + credited + kept.
+/// A round with every credit, as far as they are not hidden: reward = fee + credited + kept.
 #[utoipa::path(
     get, path = "/v1/rounds/{id}", operation_id = "read_round", tag = "pool",
     params(
@@ -81,21 +82,33 @@ const ROUND_CREDITS: List = List {
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "The round; the rows are also answered as CSV", content((RoundDetails = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "The round; the rows are also answered as CSV", content((RoundDetails = "application/json"), (String = "text/csv")), headers(("X-Hidden" = String, description = "With CSV: the list of which rows are hidden from the asker, if any are"))),
         (status = "default", description = "Refused; codes: round_unknown, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
+pub async fn read(
+    req: HttpRequest,
+    state: web::Data<HttpState>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
     let form = Form::of(&req, &mut params)?;
     params.finish()?;
-    let (row, credits) = closed_round(&req, &state).await?;
+    let view = asker::view(&req, payload, &state).await?;
+    let (row, mut credits) = closed_round(&req, &state).await?;
+    let all = credits.len();
+    credits.retain(|credit| view.shows_balances_of(&credit.hotkey));
+    let is_hidden = credits.len() < all;
     csv::answer(
         form,
         ROUND_CREDITS,
         &RoundDetails {
             round: row.into(),
             credits: credits.into_iter().map(RoundCredit::from).collect(),
+            hidden: is_hidden
+                .then(|| ROUND_CREDITS.field.to_owned())
+                .into_iter()
+                .collect(),
         },
     )
 }

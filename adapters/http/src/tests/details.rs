@@ -17,7 +17,7 @@ use super::fakes::World;
 use super::samples::{NOW, sats};
 use super::{ask, ask_state, get, miner};
 
-const HASH: HeaderHash = HeaderHash::from_bytes([2; 32]);
+pub(super) const HASH: HeaderHash = HeaderHash::from_bytes([2; 32]);
 /// Pays a witness key hash of twenty sevens.
 const SCRIPT: [u8; 22] = [0, 20, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7];
 
@@ -46,7 +46,7 @@ fn template() -> TemplateRow {
     }
 }
 
-fn share(is_whole: bool) -> ShareDetails {
+pub(super) fn share(is_whole: bool) -> ShareDetails {
     ShareDetails {
         sequence: Sequence::new(7),
         total_before: "1.5".parse().unwrap(),
@@ -90,7 +90,7 @@ fn block_row(hash: HeaderHash, sequence: u64) -> BlockRow {
     }
 }
 
-fn details() -> BlockDetails {
+pub(super) fn details() -> BlockDetails {
     BlockDetails {
         block: block_row(HASH, 7),
         beginning: Vec::new(),

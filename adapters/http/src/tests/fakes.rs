@@ -33,6 +33,7 @@ use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::login::LoginRules;
 use dwarves_domain::miners::Ban;
 use dwarves_domain::operator::OperatorKey;
+use dwarves_domain::privacy::Privacy;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::session::Session;
@@ -235,7 +236,7 @@ fn connect() -> Connect {
         listeners: Vec::new(),
         login: ConnectLogin {
             form: "ADDRESS.WORKER".to_owned(),
-            example: "YOUR_ADDRESS.rig1".to_owned(),
+            example: "YOUR_ADDRESS.rig2".to_owned(),
             password: "x".to_owned(),
         },
         public_host: None,
@@ -248,6 +249,7 @@ pub(super) struct World {
     pub(super) worker: WorkerPorts,
     pub(super) store: ReadStore,
     pub(super) limits: HttpLimits,
+    pub(super) privacy: Privacy,
     pub(super) json_rpc: JsonRpcDeps,
     pub(super) clock: SharedClock,
     pub(super) events: Tower,
@@ -343,6 +345,7 @@ impl World {
             worker,
             store: ReadStore::default(),
             limits: HttpLimits::default(),
+            privacy: Privacy::default(),
             json_rpc: json_rpc(),
             clock: Arc::new(FixedClock),
             events: Tower::new("life"),
@@ -356,6 +359,7 @@ impl World {
             ports: self.ports,
             store: Arc::new(self.store),
             clock: self.clock,
+            privacy: self.privacy,
             sessions: session_key(),
             admin_token: AdminToken::new(ADMIN_TOKEN),
             operator: OperatorRules {

@@ -36,6 +36,7 @@ mod operator;
 mod pages;
 mod payouts;
 mod pool;
+mod privacy;
 mod samples;
 mod server;
 mod store;
@@ -143,7 +144,12 @@ pub(crate) struct Signing<'a> {
 impl Signing<'_> {
     /// The headers as Bittensor's client sends them.
     pub(crate) fn headers(self) -> Vec<(&'static str, String)> {
-        let keypair = keypair(1);
+        self.headers_of(1)
+    }
+
+    /// The same of the miner whose key has this seed.
+    pub(crate) fn headers_of(self, seed: u8) -> Vec<(&'static str, String)> {
+        let keypair = keypair(seed);
         let sender = hotkey_of(&keypair);
         let payload = SignedRequest {
             scheme: KeyType::Sr25519,

@@ -73,9 +73,10 @@ void begin({
         ["First sent", time(payout.sent_at)],
       ]),
     );
-    list.show(parts.show(rows));
+    const isHidden = (payout.hidden ?? []).length > 0;
+    list.show(isHidden && rows.length === 0 ? el("p", { class: "empty" }, "Only the miners themselves and the operator see who was paid how much.") : parts.show(rows));
     const sum = rows.reduce((/** @type {bigint} */ all, /** @type {any} */ row) => all + BigInt(row.amount_sats) + BigInt(row.fee_sats), 0n);
-    if ((payout.hidden ?? []).length > 0) {
+    if (isHidden) {
       check.show(el("p", { class: "empty" }, "Some parts are hidden, so that there is nothing to add up."));
       return;
     }

@@ -62,6 +62,12 @@ void begin({
         ["Blocks", round.blocks.length === 0 ? "none" : el("span", {}, round.blocks.flatMap((/** @type {string} */ hash, /** @type {number} */ index) => [index > 0 ? ", " : "", block(hash)]))],
       ]),
     );
+    list.show(credits.show(round.credits));
+    if ((round.hidden ?? []).length > 0) {
+      check.show(el("p", { class: "empty" }, "Credits are for each miner and the operator alone, so that there is nothing to add up."));
+      if (round.credits.length === 0) list.show(el("p", { class: "empty" }, "Only the miners themselves and the operator see who got how much."));
+      return;
+    }
     const credited = round.credits.reduce((/** @type {bigint} */ all, /** @type {any} */ credit) => all + BigInt(credit.amount_sats), 0n);
     const parts = BigInt(round.fee_sats) + credited + BigInt(round.kept_sats);
     const holds = parts === BigInt(round.reward_sats) && credited === BigInt(round.credited_sats);
@@ -77,6 +83,5 @@ void begin({
         ? el("p", { class: "note good", role: "status" }, "Equal to the reward, to the last sat.")
         : el("p", { class: "note bad", role: "alert" }, `This is not the reward: they differ by ${format.count(parts - BigInt(round.reward_sats))} sats. Tell the operator.`),
     );
-    list.show(credits.show(round.credits));
   },
 });

@@ -8,6 +8,7 @@ fn all() -> Wanted {
     Wanted {
         topics: Topics::ALL,
         miner: None,
+        hidden: Topics::NONE,
     }
 }
 
@@ -108,6 +109,7 @@ fn a_stream_gets_its_topics_and_its_miners_news_alone() {
         let wanted = Wanted {
             topics: topics.parse().unwrap(),
             miner: miner.map(hotkey),
+            hidden: Topics::NONE,
         };
         assert_eq!(
             read(&kept, &mut start.clone(), &wanted),
