@@ -106,6 +106,11 @@ impl Asked {
         let Self { step, to, now, .. } = *self;
         let begins = history.begins.unwrap_or(to);
         let from = self.from.max(begins).min(to);
+        let lives = history.lives.iter();
+        let first_life = lives
+            .filter(|life| life.life == 1)
+            .map(|life| life.started_at)
+            .next();
         let mut steps = history.steps.iter().peekable();
         let mut points = Vec::new();
         let mut at = from;
@@ -113,7 +118,13 @@ impl Asked {
             while steps.next_if(|step| step.at < at).is_some() {}
             let found = steps.next_if(|step| step.at == at);
             let nothing = Sums::default();
-            let mut point = HistoryPoint::new(step, at, found.map_or(&nothing, |step| &step.sums), now);
+            let mut point = HistoryPoint::new(
+                step,
+                at,
+                found.map_or(&nothing, |step| &step.sums),
+                now,
+                first_life,
+            );
             point.miners = found.and_then(|step| step.miners);
             point.workers = found.and_then(|step| step.workers);
             point.difficulty = found.and_then(|step| step.last_bits).and_then(marks::shown);

@@ -242,3 +242,27 @@ async fn the_pool_tells_how_many_shares_come_a_second() {
     let rate = pool["share_rate"].as_f64().unwrap();
     assert!((rate / (5.0 / 620.123) - 1.0).abs() < 1e-9, "{rate}");
 }
+
+#[actix_web::test]
+async fn the_first_step_of_a_pool_is_averaged_from_its_start_on() {
+    let mut world = World::new();
+    world.store.history = vec![minute(0, 4, EASY)];
+    // The hour began 13 minutes ago, the minute 20 s ago, and the pool 12.123 s ago.
+    world.store.lives = vec![LifeRow {
+        life: 1,
+        started_at: NOW.moved(-12_123),
+        stopped_at: None,
+    }];
+    let state = world.state();
+    for resolution in ["minute", "hour", "day"] {
+        let path = format!("/v1/pool/history?resolution={resolution}");
+        let answer = ask_state(state.clone(), get(&path)).await.json();
+        let points = answer["points"].as_array().unwrap();
+        let rate = points.last().unwrap()["hashrate"].as_f64().unwrap();
+        let expected = 4.0 * 4_295_032_833.0 / 12.123;
+        assert!(
+            (rate / expected - 1.0).abs() < 1e-9,
+            "{resolution}: {rate} {expected}"
+        );
+    }
+}
