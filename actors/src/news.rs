@@ -90,6 +90,11 @@ impl News {
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }
+            | Write::PassTime { .. }
+            | Write::BeginEpochs { .. }
+            | Write::EndEpoch { .. }
+            | Write::AddStatement(_)
+            | Write::CeaseEpochs
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }

@@ -10,6 +10,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use tokio::sync::{Semaphore, watch};
@@ -20,6 +21,7 @@ use dwarves_ports::store::{
     SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 
 /// A wait that is still to come.
 pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
@@ -281,6 +283,26 @@ impl Store for PacedStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.read(move |store| store.payout_of(txid))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.read(move |store| store.epochs())
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        self.read(move |store| store.work_between(after, through, limit))
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        self.read(move |store| store.rejected_before(end))
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        self.read(move |store| store.statements(page))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        self.read(move |store| store.statement(epoch))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -40,13 +40,14 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned, History,
-    HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
-    PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, WorkerSums, Write, Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned,
+    EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page,
+    PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails, StatementHead, StatementRow,
+    Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, WorkerSums, Write, Written,
 };
 
 mod append_state;
@@ -311,6 +312,32 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.mode
             .read("payout of", move |c| read::details::payout_of(c, &txid))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.mode.read("epochs", read::statements::epochs)
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        self.mode.read("work between", move |c| {
+            read::statements::work_between(c, after, through, limit)
+        })
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        self.mode.read("rejected before", move |c| {
+            read::statements::rejected_before(c, end)
+        })
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        self.mode
+            .read("statements", move |c| read::statements::list(c, page))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        self.mode
+            .read("statement", move |c| read::statements::one(c, epoch))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -8,6 +8,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
@@ -17,6 +18,7 @@ use dwarves_ports::store::{
     TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
@@ -37,6 +39,10 @@ pub(super) struct ReadStore {
     pub(super) earned: Earned,
     pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
+    /// Oldest first.
+    pub(super) statements: Vec<StatementRow>,
+    /// The same for every piece of the ledger.
+    pub(super) work: WorkOfAll,
     pub(super) found: u64,
     pub(super) units: Units,
     pub(super) failure: Option<StoreErrorKind>,
@@ -274,6 +280,43 @@ impl Store for ReadStore {
         let is_it = |payout: &&Payout| payout.signed.as_ref().is_some_and(|signed| signed.txid == txid);
         let found = self.all_payouts.iter().map(|row| &row.payout).find(is_it);
         self.answer(found.cloned())
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.answer(EpochsState::default())
+    }
+
+    fn work_between(&self, _: Sequence, _: Sequence, _: u32) -> StoreFuture<WorkOfAll> {
+        self.answer(self.work.clone())
+    }
+
+    fn rejected_before(&self, _: EpochId) -> StoreFuture<WorkOfAll> {
+        self.answer(WorkOfAll::new())
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        let before = |row: &&StatementRow| {
+            let id = row.head.ended.epoch.start.get();
+            page.cursor.is_none_or(|cursor| id < cursor)
+        };
+        let heads: Vec<StatementHead> = self
+            .statements
+            .iter()
+            .rev()
+            .filter(before)
+            .map(|row| row.head.clone())
+            .collect();
+        let limit = page.limit as usize;
+        let next = (heads.len() > limit).then(|| heads[limit - 1].ended.epoch.start.get());
+        self.answer(Page {
+            rows: heads.into_iter().take(limit).collect(),
+            next,
+        })
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        let mut rows = self.statements.iter();
+        self.answer(rows.find(|row| row.head.ended.epoch.start == epoch).cloned())
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -18,6 +18,7 @@ mod payouts;
 pub(super) mod prune;
 mod rounds;
 mod shares;
+mod statements;
 mod templates;
 
 /// A transaction in the making.
@@ -104,6 +105,11 @@ impl<'a> Transaction<'a> {
                 channel,
                 again,
             } => self.settle_delivery(*notice, channel, *again)?,
+            Write::PassTime { at } => self.pass_time(*at)?,
+            Write::BeginEpochs { start } => self.begin_epochs(*start, batch.before())?,
+            Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at, batch.before())?,
+            Write::AddStatement(row) => self.add_statement(row)?,
+            Write::CeaseEpochs => self.cease_epochs()?,
             Write::AppendAudit(row) => self.append_audit(row)?,
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}

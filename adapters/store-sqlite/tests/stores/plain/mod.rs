@@ -9,6 +9,7 @@
 //! | `notices` | what people are to be told |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
+//! | `statements` | epochs and their statements |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
@@ -19,6 +20,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use tokio::sync::watch;
@@ -32,6 +34,7 @@ use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, Shar
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
 };
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 
 mod details;
 mod history;
@@ -40,6 +43,7 @@ mod notices;
 mod payouts;
 mod questions;
 mod state;
+mod statements;
 mod work;
 
 use state::State;
@@ -248,6 +252,26 @@ impl Store for PlainStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         ready(Ok(self.state.borrow().payout_of(&txid)))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        ready(Ok(self.state.borrow().epochs()))
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().work_between(after, through, limit))
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().rejected_before(end))
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        ready(Ok(self.state.borrow().statements(page)))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        ready(Ok(self.state.borrow().statement(epoch)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {
