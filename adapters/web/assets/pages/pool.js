@@ -147,7 +147,9 @@ function branches(nodes) {
   );
   const left = nodes.reduce((sum, node) => sum + (node.tips_left ?? 0), 0);
   if (lines.length === 0) return null;
-  return el("details", { id: "branches" }, el("summary", {}, `Other branches: ${format.count(lines.length + left)}`), el("ul", { class: "plain" }, lines, left > 0 ? el("li", { class: "quiet" }, `and ${format.count(left)} lower ones`) : null));
+  // Drawn anew, it stays as it was left.
+  const isOpen = /** @type {HTMLDetailsElement | null} */ (document.getElementById("branches"))?.open === true;
+  return el("details", { id: "branches", open: isOpen }, el("summary", {}, `Other branches: ${format.count(lines.length + left)}`), el("ul", { class: "plain" }, lines, left > 0 ? el("li", { class: "quiet" }, `and ${format.count(left)} lower ones`) : null));
 }
 
 /** What a pool that does not tell of its nodes says of its chain all the same. */
