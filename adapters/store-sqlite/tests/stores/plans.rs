@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 /// Tables that do not grow, or as little as is said.
-const SMALL: [(&str, &str); 6] = [
+const SMALL: [(&str, &str); 7] = [
     ("pool", "one row"),
     ("settings", "a row for each setting"),
     ("sums", "a row for each account and kind of income"),
