@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -20,7 +21,7 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, SharedStore, Store, StoreError,
     StoreErrorKind, StoreFuture, SubscriptionRow, Write, Written,
@@ -235,6 +236,10 @@ impl Store for FaultyStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.inner.history(question)
+    }
+
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.inner.worker_sums(hotkey, since)
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -22,7 +23,7 @@ use dwarves_ports::store::{
     RoundRow, SharedStore, Store, StoreFuture, StoredState, SubscriptionRow, TemplateRow, ValuedUnits, Write,
     Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
@@ -242,6 +243,10 @@ impl Store for PacedStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.read(move |store| store.history(question))
+    }
+
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.read(move |store| store.worker_sums(hotkey, since))
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {

@@ -36,6 +36,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -49,7 +50,7 @@ use dwarves_ports::store::{
     EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerNoticeRow, MinerPayoutRow,
     MinerResults, NoticeRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails,
     StatementHead, StatementRow, Store, StoreFuture, StoredState, SubmissionRow, SubscriptionRow,
-    TemplateRow, ValuedUnits, Write, Written,
+    TemplateRow, ValuedUnits, WorkerSums, Write, Written,
 };
 
 mod append_state;
@@ -257,6 +258,12 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         self.mode
             .read("history", move |c| history::reading::answer(c, &question))
+    }
+
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.mode.read("worker sums", move |c| {
+            history::by_worker::answer(c, &hotkey, &since)
+        })
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {

@@ -22,6 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -44,7 +45,7 @@ pub mod writes;
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
-pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
+pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow, WorkerSums};
 pub use ledger_rows::*;
 pub use notices::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, SubscriptionRow, ToMiner};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
@@ -164,6 +165,10 @@ pub trait Store: Send + Sync + 'static {
     /// What was mined in each step of some time, by when the shares came; `None` if there is no such miner or worker.
     /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
+
+    /// What each of a miner's workers mined in the steps of each length that begin at or after a moment, in the order of
+    /// names; nobody if there is no such miner. As up to date as [`Store::history`], and asked for all workers at once.
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>>;
 
     /// Notices of which it was not yet decided who is told, oldest first, at most `limit`.
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>>;

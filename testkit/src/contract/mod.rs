@@ -23,6 +23,7 @@ mod statements;
 mod submissions;
 mod templates;
 mod windows;
+mod worker_sums;
 
 pub use blocks::*;
 pub use details::*;
@@ -38,6 +39,7 @@ pub use statements::*;
 pub use submissions::*;
 pub use templates::*;
 pub use windows::*;
+pub use worker_sums::*;
 
 /// Something that keeps one store, which can be opened again and again.
 pub trait Backend: Sized {
@@ -153,6 +155,8 @@ macro_rules! store_contract {
             old_history_is_forgotten
             history_goes_with_its_miner_and_stays_the_pools
             history_outlives_its_shares
+            worker_sums_are_those_of_each_workers_history
+            a_workers_first_share_is_known_to_the_minute
             rejected_shares_are_in_the_history_once
             every_share_belongs_to_one_epoch
             time_that_passed_does_not_come_again

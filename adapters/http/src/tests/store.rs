@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -18,7 +19,7 @@ use dwarves_ports::store::{
     PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
     StoredState, SubscriptionRow, TemplateRow, ValuedUnits, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
@@ -219,6 +220,26 @@ impl Store for ReadStore {
         let is_known = !matches!(&question.of, HistoryOf::Worker(_, name) if name.as_str() != "rig1");
         let lives = self.lives.clone();
         self.answer(is_known.then_some(History { begins, steps, lives }))
+    }
+
+    fn worker_sums(&self, _: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        let sums = since.iter().map(|(step, from)| {
+            let mut sums = Sums::default();
+            let asked = |minute: &&HistoryStep| step.begin(minute.at) >= *from;
+            self.history
+                .iter()
+                .filter(asked)
+                .for_each(|minute| sums.add(&minute.sums));
+            sums
+        });
+        let earliest = since.iter().map(|(_, from)| *from).min();
+        let first = self.history.iter().find(|minute| Some(minute.at) >= earliest);
+        let rig = WorkerSums {
+            name: "rig1".parse().expect("a name"),
+            first_at: first.map(|minute| minute.at),
+            sums: sums.collect(),
+        };
+        self.answer(vec![rig])
     }
 
     fn unplanned_notices(&self, _: u32) -> StoreFuture<Vec<NoticeRow>> {

@@ -13,7 +13,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::{PageRequest, PoolTotals};
 use dwarves_ports::store::{
-    HistoryOf, HistoryQuestion, HistoryStep, SharedStore, StoreErrorKind, StoreFuture,
+    HistoryOf, HistoryQuestion, HistoryStep, SharedStore, StoreErrorKind, StoreFuture, WorkerSums,
 };
 use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
@@ -70,15 +70,27 @@ fn histories(history: &History) -> Vec<HistoryOf> {
     all
 }
 
-/// Floats are not exact, and depend on the order in which they are added up. How many workers there were is told late.
-fn rounded(history: dwarves_ports::store::History) -> dwarves_ports::store::History {
+/// Floats are not exact, and depend on the order in which they are added up.
+fn rounded_floats(sums: Sums) -> Sums {
     let round = |number: f64| format!("{number:.9e}").parse().unwrap();
+    Sums {
+        hashes: round(sums.hashes),
+        squares: round(sums.squares),
+        ..sums
+    }
+}
+
+fn rounded_sums(of: WorkerSums) -> WorkerSums {
+    WorkerSums {
+        sums: of.sums.into_iter().map(rounded_floats).collect(),
+        ..of
+    }
+}
+
+/// How many workers there were is told late.
+fn rounded(history: dwarves_ports::store::History) -> dwarves_ports::store::History {
     let steps = history.steps.into_iter().map(|step| HistoryStep {
-        sums: Sums {
-            hashes: round(step.sums.hashes),
-            squares: round(step.sums.squares),
-            ..step.sums
-        },
+        sums: rounded_floats(step.sums),
         miners: None,
         workers: None,
         last_bits: None,
@@ -257,6 +269,20 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
             same(stores, "history", |s| {
                 let history = s.history(question.clone());
                 Box::pin(async move { history.await.map(|history| history.map(rounded)) })
+            })
+            .await?;
+        }
+    }
+    let since = [Step::Minute, Step::Minute, Step::Hour, Step::Day];
+    for secs in [-100_000, 0, 1_000, 7_200] {
+        let since: Vec<_> = since
+            .into_iter()
+            .zip([at(secs), at(secs + 600), at(secs), at(secs)])
+            .collect();
+        for n in 0..6 {
+            same(stores, "worker_sums", |s| {
+                let sums = s.worker_sums(miner(n), since.clone());
+                Box::pin(async move { Ok(sums.await?.into_iter().map(rounded_sums).collect::<Vec<_>>()) })
             })
             .await?;
         }

@@ -17,6 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
@@ -32,7 +33,7 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, Store, StoreError, StoreFuture,
     SubscriptionRow, Write, Written,
@@ -213,6 +214,10 @@ impl Store for PlainStore {
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
         ready(Ok(self.state.borrow().history(&question)))
+    }
+
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        ready(Ok(self.state.borrow().worker_sums(hotkey, &since)))
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
