@@ -4,8 +4,7 @@
 //! threads read, with connections of their own, so reads never queue behind writes. All queues are bounded;
 //! when one is full the answer is "unavailable" at once.
 //!
-//! Tests that live through thousands of histories have the same store without threads and disk: only who calls the
-//! writer and the reads differs.
+//! Tests have the same store without threads and disk: only who calls the writer and the reads differs.
 //!
 //! | module | its one job |
 //! |---|---|
