@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     (111, include_str!("migrations/0111_round_workings.sql")),
     (130, include_str!("migrations/0130_notices.sql")),
     (140, include_str!("migrations/0140_statements.sql")),
+    (150, include_str!("migrations/0150_evaluations.sql")),
 ];
 
 /// The version since which there are payouts.

@@ -20,6 +20,7 @@ mod rejected_history;
 mod rounds;
 mod shares;
 mod statements;
+mod submissions;
 mod templates;
 mod windows;
 
@@ -34,6 +35,7 @@ pub use rejected_history::*;
 pub use rounds::*;
 pub use shares::*;
 pub use statements::*;
+pub use submissions::*;
 pub use templates::*;
 pub use windows::*;
 
@@ -90,6 +92,12 @@ macro_rules! store_contract {
             the_audit_trail_is_read_newest_first_page_by_page
             a_notice_is_told_once_by_each_channel_until_it_has_arrived
             what_waits_for_one_channel_hides_nothing_of_another
+            a_submission_waits_until_it_is_evaluated_once
+            the_same_work_is_one_submission_while_its_result_counts
+            the_best_results_are_those_that_count
+            a_history_keeps_what_may_still_be_paid
+            submissions_go_with_their_miner
+            what_becomes_of_an_emission_is_kept_with_its_round
             an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped

@@ -145,6 +145,9 @@ impl State {
         self.rest.owners.retain(|_, owner| *owner != hotkey);
         self.rest.gone.remove(&hotkey);
         self.rest.thresholds.remove(&hotkey);
+        self.rest
+            .submissions
+            .retain(|_, stored| stored.new.hotkey != hotkey);
         self.rest.miners.remove(&hotkey);
         Ok(Written::Done)
     }
