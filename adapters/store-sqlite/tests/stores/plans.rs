@@ -27,6 +27,10 @@ const SMALL: [(&str, &str); 8] = [
         "deliveries",
         "notices on their way, and those that are given up are deleted",
     ),
+    (
+        "epoch_rejects",
+        "what was refused since the last statement, all of which the next one reads",
+    ),
 ];
 
 /// Indexes of a few rows of a table that grows.
