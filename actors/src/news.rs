@@ -87,9 +87,17 @@ impl News {
             | Write::DropBlockBytes(_)
             | Write::SetPayoutThreshold { .. }
             | Write::SaveSetting { .. }
+            | Write::QueueSubmission(_)
+            | Write::SettleSubmission { .. }
+            | Write::RemoveSubmission { .. }
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }
+            | Write::PassTime { .. }
+            | Write::BeginEpochs { .. }
+            | Write::EndEpoch { .. }
+            | Write::AddStatement(_)
+            | Write::CeaseEpochs
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }

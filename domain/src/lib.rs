@@ -14,6 +14,7 @@
 //! | [`hotkey`] | a miner's public key, written SS58 |
 //! | [`metagraph`] | who has which uid and stake in a subnet, as its operator wrote it to a file |
 //! | [`decimal`] | decimal numbers as JSON writes them, exactly |
+//! | [`evaluation`] | work that is not proof of work: losses, scores, an evaluator's answers |
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`operator`] | the cookie that stands in for the admin token |
@@ -33,12 +34,14 @@
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
 //! | [`history`] | what was mined in each minute, hour and day |
 //! | [`notices`] | what people are told of, when it is told again, and when it waits |
+//! | [`statements`] | what each miner's workers did in an epoch, as a text that is signed |
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
 pub mod blocks;
 pub mod chain_guard;
 pub mod decimal;
+pub mod evaluation;
 mod hex_digits;
 pub mod history;
 pub mod hotkey;
@@ -62,6 +65,7 @@ pub mod settings;
 pub mod share;
 pub mod signature;
 pub mod source;
+pub mod statements;
 pub mod statistics;
 pub mod target;
 pub mod time;

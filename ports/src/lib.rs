@@ -9,12 +9,16 @@
 //! | [`proof_of_work`] | hashing that takes too long for the thread that reads requests |
 //! | [`clock`] | running time, and the date |
 //! | [`courier`] | telling people outside |
+//! | [`signer`] | signing with the pool's own hotkey |
+//! | [`evaluator`] | what submitted work is worth, where it is not proof of work |
 //! | [`halt`] | the emergency stop |
 
 pub mod chain;
 pub mod clock;
 pub mod courier;
+pub mod evaluator;
 pub mod halt;
 pub mod proof_of_work;
+pub mod signer;
 pub mod store;
 pub mod wallet;

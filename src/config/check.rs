@@ -2,6 +2,7 @@
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::metagraph::Rao;
+use dwarves_domain::privacy::Visibility;
 use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
@@ -34,7 +35,9 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
         check_difficulty(config),
         check_jobs(config),
         check_rewards(config),
+        check_scheme(config),
         check_bittensor(config),
+        check_statements(config),
     ]
     .into_iter()
     .chain(listeners)
@@ -52,6 +55,20 @@ fn check_rewards(config: &Config) -> Result<(), Complaint> {
     Ok(())
 }
 
+/// Evaluated work is paid from emission, by schemes of its own.
+fn check_scheme(config: &Config) -> Result<(), Complaint> {
+    if config.rewards.scheme.is_of_evaluated_work() {
+        return complain(
+            &[("rewards", "scheme")],
+            format!(
+                "\"{}\" pays for results of evaluated work, and this pool mines a chain",
+                config.rewards.scheme
+            ),
+        );
+    }
+    Ok(())
+}
+
 fn check_bittensor(config: &Config) -> Result<(), Complaint> {
     let bittensor = &config.bittensor;
     let needs_file = bittensor.require_registration || bittensor.min_stake > Rao::default();
@@ -63,6 +80,18 @@ fn check_bittensor(config: &Config) -> Result<(), Complaint> {
                 ("bittensor", "metagraph"),
             ],
             "who is registered, and with what stake, stands in bittensor.metagraph, which is not given",
+        );
+    }
+    Ok(())
+}
+
+/// What is signed for everybody and for ever cannot be for the owner alone.
+fn check_statements(config: &Config) -> Result<(), Complaint> {
+    let is_private = config.privacy.worker_names == Visibility::Owner;
+    if is_private && config.statements.length().is_some() {
+        return complain(
+            &[("privacy", "worker_names"), ("statements", "epoch_secs")],
+            "statements name every worker, to everybody and for ever: worker_names = \"owner\" needs epoch_secs = 0",
         );
     }
     Ok(())

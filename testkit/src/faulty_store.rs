@@ -5,10 +5,13 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
@@ -22,6 +25,8 @@ use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind,
     StoreFuture, Write, Written,
 };
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
+use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 /// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,6 +249,35 @@ impl Store for FaultyStore {
         self.inner.deliveries(limit)
     }
 
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        self.inner.waiting_submissions(limit)
+    }
+
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>> {
+        self.inner.submitted_work(id)
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        self.inner.submission(id)
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        self.inner.submissions(hotkey, page)
+    }
+
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults> {
+        self.inner.miner_results(hotkey, measure, since)
+    }
+
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>> {
+        self.inner.best_results(measure, after, until)
+    }
+
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
         self.inner.share(sequence)
     }
@@ -270,6 +304,26 @@ impl Store for FaultyStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.inner.payout_of(txid)
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.inner.epochs()
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        self.inner.work_between(after, through, limit)
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        self.inner.rejected_before(end)
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        self.inner.statements(page)
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        self.inner.statement(epoch)
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -10,6 +10,8 @@
 //! | [`writes`] | the intents, and what each answers |
 //! | [`history`] | what was mined when |
 //! | [`notices`] | what people are to be told |
+//! | [`statements`] | which epoch is open, and what was stated of those before |
+//! | [`submissions`] | evaluated work, and what came of it |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
@@ -19,10 +21,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
@@ -32,6 +37,8 @@ pub mod history;
 pub mod ledger_rows;
 pub mod notices;
 pub mod reads;
+pub mod statements;
+pub mod submissions;
 pub mod writes;
 
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
@@ -41,6 +48,8 @@ pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
 pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+pub use statements::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow};
+pub use submissions::{Evaluated, MinerResults, NewSubmission, SubmissionRow};
 pub use writes::{SESSIONS_ENDED, Write, Written};
 
 /// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
@@ -166,6 +175,30 @@ pub trait Store: Send + Sync + 'static {
     /// reached hides no other's.
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>>;
 
+    /// Submissions that wait for their evaluation, oldest first, at most `limit`.
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>>;
+
+    /// The work of a submission that waits.
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>>;
+
+    /// One submission.
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>>;
+
+    /// A miner's submissions, newest first.
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>>;
+
+    /// What a miner's submissions have come to; the best is by `measure`, of results since `since`.
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults>;
+
+    /// The best result by `measure` of each registered miner who was not banned at `until`, of those that were known
+    /// after `after` and by `until`, in the order of hotkeys.
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>>;
+
     /// One share with what belongs to it, unless it was pruned.
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>>;
 
@@ -187,6 +220,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// The payout of this transaction with its parts, without its bytes.
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>>;
+
+    /// How far the statements are.
+    fn epochs(&self) -> StoreFuture<EpochsState>;
+
+    /// What the first `limit` shares behind `after` up to and including `through` came to for each worker, by the time of
+    /// their commits. What was pruned is left out. More are asked for piece by piece: pieces in order add up to the whole.
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll>;
+
+    /// Rejected shares that were saved since the last statement and before `end`, for each worker.
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll>;
+
+    /// Statements, newest first; a page's cursor is an epoch's name.
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>>;
+
+    /// The statement of the epoch of this name.
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>>;
 
     /// Sums over the whole ledger.
     fn totals(&self) -> StoreFuture<PoolTotals>;

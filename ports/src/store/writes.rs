@@ -1,10 +1,12 @@
 //! The intents of writing, and what each answers.
 
 use dwarves_domain::blocks::{Accounting, BlockState};
+use dwarves_domain::evaluation::SubmissionId;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
+use dwarves_domain::statements::{Epoch, EpochId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
@@ -12,6 +14,8 @@ use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };
 use super::notices::NoticeRow;
+use super::statements::StatementRow;
+use super::submissions::{Evaluated, NewSubmission};
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,6 +183,27 @@ pub enum Write {
         /// The value as it would be configured; `None` forgets it.
         value: Option<String>,
     },
+    /// Stores submitted work, to be evaluated. If the same miner's same work waits, or has a result that still counts,
+    /// nothing changes. Answered with [`Written::Submission`], or with [`Written::NoMiner`] if the miner is not registered.
+    QueueSubmission(Box<NewSubmission>),
+    /// Says what came of a submission; its work is dropped. One that is not there, or was evaluated before, changes
+    /// nothing. Of the miner's evaluated submissions the newest `keep` stay, and as many older ones that may still be the
+    /// best that counts.
+    SettleSubmission {
+        /// Which.
+        id: SubmissionId,
+        /// What came of it.
+        evaluated: Evaluated,
+        /// How many stay.
+        keep: u32,
+        /// Results of this moment or later still count.
+        counts_since: Timestamp,
+    },
+    /// Removes a submission with what came of it. One that is not there changes nothing.
+    RemoveSubmission {
+        /// Which.
+        id: SubmissionId,
+    },
     /// Writes down something that people are to be told of, in the transaction of what it tells of. If one with its key is
     /// stored, nothing changes. Of those that are not on their way [`NOTICES_KEPT`](super::NOTICES_KEPT) stay.
     PostNotice(Box<NoticeRow>),
@@ -199,6 +224,37 @@ pub enum Write {
         /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
         again: Option<(u32, Timestamp)>,
     },
+    /// Lets no share that is stored in this commit or later have a commit's time before `at`: what was accepted before is
+    /// all there from now on. An earlier time than one before changes nothing.
+    PassTime {
+        /// The time that is over.
+        at: Timestamp,
+    },
+    /// Begins to keep epochs, the first with `start`: the shares of this commit and of those behind it are its own. An epoch
+    /// that was open, or has ended and is not stated, is nobody's any more; one that began with `start` goes on. A start
+    /// before the end of the last statement contradicts what is stored. Until [`Write::CeaseEpochs`] no share and no
+    /// worker is pruned that an epoch without a statement needs.
+    BeginEpochs {
+        /// The first second of the first epoch.
+        start: EpochId,
+    },
+    /// Ends the open epoch and begins the next. Its shares are those of earlier commits whose time is before its end; time
+    /// passes as with [`Write::PassTime`], so that there will be no more. Where commits are dated more than
+    /// [`dwarves_domain::statements::epoch::AHEAD_MAX`] after `at`, by a clock that has been set back since, all
+    /// earlier commits' shares are its own. An epoch that has ended already changes nothing; one that is not open, and an end
+    /// while the one before is not stated, contradict what is stored.
+    EndEpoch {
+        /// From when to when it was.
+        epoch: Epoch,
+        /// The date now.
+        at: Timestamp,
+    },
+    /// Keeps the statement of the epoch that has ended. The same text again changes nothing, and the first signature
+    /// stays; another text for its epoch, one of another epoch, and one that does not name the last statement's digest
+    /// contradict what is stored. What is stored never changes.
+    AddStatement(Box<StatementRow>),
+    /// Keeps no epochs any more. Statements stay.
+    CeaseEpochs,
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
     /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
@@ -262,9 +318,17 @@ impl Write {
             Self::StepPayout { .. } => "step payout",
             Self::SetPayoutThreshold { .. } => "set payout threshold",
             Self::SaveSetting { .. } => "save setting",
+            Self::QueueSubmission(_) => "queue submission",
+            Self::SettleSubmission { .. } => "settle submission",
+            Self::RemoveSubmission { .. } => "remove submission",
             Self::PostNotice(_) => "post notice",
             Self::PlanNotice { .. } => "plan notice",
             Self::SettleDelivery { .. } => "settle delivery",
+            Self::PassTime { .. } => "pass time",
+            Self::BeginEpochs { .. } => "begin epochs",
+            Self::EndEpoch { .. } => "end epoch",
+            Self::AddStatement(_) => "add statement",
+            Self::CeaseEpochs => "cease epochs",
             Self::AppendAudit(_) => "append audit",
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",
@@ -314,6 +378,15 @@ pub enum Written {
         /// Where its payouts go.
         payout_address: Option<String>,
     },
+    /// The submission is stored, or was before.
+    Submission {
+        /// Its name: that of the one that was stored before, if it was.
+        id: SubmissionId,
+        /// Whether it is new.
+        is_new: bool,
+    },
+    /// The miner is not registered: nothing was written.
+    NoMiner,
     /// The nonce was used before: nothing was written for it.
     NonceUsed,
     /// A miner has less than its part of the payout: nothing was set aside.

@@ -19,6 +19,8 @@ mod prune;
 mod rejected_history;
 mod rounds;
 mod shares;
+mod statements;
+mod submissions;
 mod templates;
 mod windows;
 
@@ -32,6 +34,8 @@ pub use prune::*;
 pub use rejected_history::*;
 pub use rounds::*;
 pub use shares::*;
+pub use statements::*;
+pub use submissions::*;
 pub use templates::*;
 pub use windows::*;
 
@@ -88,6 +92,12 @@ macro_rules! store_contract {
             the_audit_trail_is_read_newest_first_page_by_page
             a_notice_is_told_once_by_each_channel_until_it_has_arrived
             what_waits_for_one_channel_hides_nothing_of_another
+            a_submission_waits_until_it_is_evaluated_once
+            the_same_work_is_one_submission_while_its_result_counts
+            the_best_results_are_those_that_count
+            a_history_keeps_what_may_still_be_paid
+            submissions_go_with_their_miner
+            what_becomes_of_an_emission_is_kept_with_its_round
             an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped
@@ -143,6 +153,13 @@ macro_rules! store_contract {
             history_goes_with_its_miner_and_stays_the_pools
             history_outlives_its_shares
             rejected_shares_are_in_the_history_once
+            every_share_belongs_to_one_epoch
+            time_that_passed_does_not_come_again
+            shares_of_a_clock_that_was_ahead_wait_for_no_far_epoch
+            a_statement_is_kept_once_and_never_changes
+            work_is_added_up_by_worker
+            rejected_shares_are_stated_once
+            shares_of_an_epoch_are_kept_until_it_is_stated
             a_share_is_read_with_what_belongs_to_it
             the_states_of_a_block_are_kept_with_their_times
             a_block_says_what_was_booked_for_it

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
@@ -16,6 +19,8 @@ use dwarves_ports::store::{
     TemplateRow, ValuedUnits, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
+use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
@@ -36,8 +41,14 @@ pub(super) struct ReadStore {
     pub(super) earned: Earned,
     pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
+    /// Oldest first.
+    pub(super) statements: Vec<StatementRow>,
+    /// The same for every piece of the ledger.
+    pub(super) work: WorkOfAll,
     pub(super) found: u64,
     pub(super) units: Units,
+    pub(super) submissions: Vec<SubmissionRow>,
+    pub(super) results: MinerResults,
     pub(super) failure: Option<StoreErrorKind>,
 }
 
@@ -222,6 +233,32 @@ impl Store for ReadStore {
         self.never()
     }
 
+    fn waiting_submissions(&self, _: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        self.never()
+    }
+
+    fn submitted_work(&self, _: SubmissionId) -> StoreFuture<Option<String>> {
+        self.never()
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        let row = self.submissions.iter().find(|row| row.id == id);
+        self.answer(row.cloned())
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        let theirs = self.submissions.iter().filter(|row| row.hotkey == hotkey);
+        self.page(&theirs.cloned().collect::<Vec<_>>(), page)
+    }
+
+    fn miner_results(&self, _: Hotkey, _: Measure, _: Timestamp) -> StoreFuture<MinerResults> {
+        self.answer(self.results.clone())
+    }
+
+    fn best_results(&self, _: Measure, _: Timestamp, _: Timestamp) -> StoreFuture<Vec<BestResult>> {
+        self.never()
+    }
+
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
         let share = self.shares.iter().find(|share| share.sequence == sequence);
         self.answer(share.cloned())
@@ -253,6 +290,43 @@ impl Store for ReadStore {
         let is_it = |payout: &&Payout| payout.signed.as_ref().is_some_and(|signed| signed.txid == txid);
         let found = self.all_payouts.iter().map(|row| &row.payout).find(is_it);
         self.answer(found.cloned())
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.answer(EpochsState::default())
+    }
+
+    fn work_between(&self, _: Sequence, _: Sequence, _: u32) -> StoreFuture<WorkOfAll> {
+        self.answer(self.work.clone())
+    }
+
+    fn rejected_before(&self, _: EpochId) -> StoreFuture<WorkOfAll> {
+        self.answer(WorkOfAll::new())
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        let before = |row: &&StatementRow| {
+            let id = row.head.ended.epoch.start.get();
+            page.cursor.is_none_or(|cursor| id < cursor)
+        };
+        let heads: Vec<StatementHead> = self
+            .statements
+            .iter()
+            .rev()
+            .filter(before)
+            .map(|row| row.head.clone())
+            .collect();
+        let limit = page.limit as usize;
+        let next = (heads.len() > limit).then(|| heads[limit - 1].ended.epoch.start.get());
+        self.answer(Page {
+            rows: heads.into_iter().take(limit).collect(),
+            next,
+        })
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        let mut rows = self.statements.iter();
+        self.answer(rows.find(|row| row.head.ended.epoch.start == epoch).cloned())
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

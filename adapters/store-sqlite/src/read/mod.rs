@@ -13,6 +13,8 @@ pub(super) mod money;
 pub(super) mod notices;
 pub(super) mod payouts;
 pub(super) mod recent;
+pub(super) mod statements;
+pub(super) mod submissions;
 pub(super) mod templates;
 pub(super) mod windows;
 pub(super) mod workings;

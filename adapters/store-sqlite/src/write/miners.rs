@@ -155,7 +155,7 @@ impl Transaction<'_> {
             self.known.take_worker_out(id);
         }
         forgetting::remove(self.connection, hotkey)?;
-        for table in ["miner_totals", "payout_thresholds", "miners"] {
+        for table in ["miner_totals", "payout_thresholds", "submissions", "miners"] {
             self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?
                 .execute([hotkey.as_bytes()])?;
         }
@@ -238,6 +238,7 @@ impl Transaction<'_> {
                             .entry(u64::from(id.get()))
                             .or_default()
                             .add_rejected(&more);
+                        self.keep_rejected(at, *id, &more)?;
                     }
                 }
             }

@@ -18,6 +18,8 @@ mod payouts;
 pub(super) mod prune;
 mod rounds;
 mod shares;
+mod statements;
+mod submissions;
 mod templates;
 
 /// A transaction in the making.
@@ -97,6 +99,14 @@ impl<'a> Transaction<'a> {
                 self.set_payout_threshold(hotkey, *threshold)?;
             }
             Write::SaveSetting { key, value } => self.save_setting(key, value.as_deref())?,
+            Write::QueueSubmission(row) => return self.queue_submission(row),
+            Write::SettleSubmission {
+                id,
+                evaluated,
+                keep,
+                counts_since,
+            } => self.settle_submission(id, evaluated, *keep, *counts_since)?,
+            Write::RemoveSubmission { id } => self.remove_submission(id)?,
             Write::PostNotice(row) => self.post_notice(row)?,
             Write::PlanNotice { notice, channels } => self.plan_notice(*notice, channels)?,
             Write::SettleDelivery {
@@ -104,6 +114,11 @@ impl<'a> Transaction<'a> {
                 channel,
                 again,
             } => self.settle_delivery(*notice, channel, *again)?,
+            Write::PassTime { at } => self.pass_time(*at)?,
+            Write::BeginEpochs { start } => self.begin_epochs(*start, batch.before())?,
+            Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at, batch.before())?,
+            Write::AddStatement(row) => self.add_statement(row)?,
+            Write::CeaseEpochs => self.cease_epochs()?,
             Write::AppendAudit(row) => self.append_audit(row)?,
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}

@@ -12,7 +12,7 @@ use dwarves_testkit::build::hotkey;
 pub(crate) type Draw = (u8, u8, u8, u16);
 
 /// Every kind of write.
-pub(crate) const NAMES: [&str; 24] = [
+pub(crate) const NAMES: [&str; 32] = [
     "append shares",
     "register miner",
     "add worker",
@@ -37,6 +37,14 @@ pub(crate) const NAMES: [&str; 24] = [
     "save setting",
     "prune shares",
     "prune history",
+    "pass time",
+    "begin epochs",
+    "end epoch",
+    "add statement",
+    "cease epochs",
+    "queue submission",
+    "settle submission",
+    "remove submission",
 ];
 
 /// What there is to choose from.

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use dwarves_domain::evaluation::Measure;
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::rewards::pplns;
+use dwarves_domain::statements::EpochId;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::{PageRequest, PoolTotals};
@@ -17,6 +19,7 @@ use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{History, at, hash, miner, owner};
+use super::writes::name;
 
 /// Asks all and compares with the first. A question that fails must fail in all.
 async fn same<T: PartialEq + Debug>(
@@ -130,6 +133,29 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
             same(stores, "recent_shares", |s| s.recent_shares(after, limit)).await?;
         }
     }
+    same(stores, "epochs", |s| s.epochs()).await?;
+    for &after in &places {
+        for (through, limit) in [(last, u32::MAX), (last, 3), (last / 2, 7), (u64::MAX, 0)] {
+            let (after, through) = (Sequence::new(after), Sequence::new(through));
+            same(stores, "work_between", |s| s.work_between(after, through, limit)).await?;
+        }
+    }
+    for secs in [0, 5, 60, 1_000, 1_000_000] {
+        let end = EpochId::new(at(secs).secs().unsigned_abs());
+        same(stores, "rejected_before", |s| s.rejected_before(end)).await?;
+    }
+    let heads = stores[0].statements(pages()[0]).await.unwrap().rows;
+    for page in [None, heads.get(1).map(|head| head.ended.epoch.start.get())] {
+        let page = PageRequest {
+            cursor: page,
+            limit: 2,
+        };
+        same(stores, "statements", |s| s.statements(page)).await?;
+    }
+    for head in heads {
+        same(stores, "statement", |s| s.statement(head.ended.epoch.start)).await?;
+    }
+    same(stores, "statement", |s| s.statement(EpochId::new(3))).await?;
     for secs in [-1_000, 0, 1, 5, 20, 60, 1_000] {
         same(stores, "position_at", |s| s.position_at(at(secs))).await?;
     }
@@ -145,8 +171,35 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     for id in 0..=history.template + 1 {
         same(stores, "template", |s| s.template(TemplateId::new(id))).await?;
     }
+    for limit in [1, 100] {
+        same(stores, "waiting_submissions", |s| s.waiting_submissions(limit)).await?;
+    }
+    for measure in Measure::ALL {
+        for (after, until) in [(-100, 1_000_000), (0, 40), (30, 200)] {
+            same(stores, "best_results", |s| {
+                s.best_results(measure, at(after), at(until))
+            })
+            .await?;
+        }
+    }
     for n in 0..6 {
         let hotkey = miner(n);
+        for work in 0..8 {
+            let id = name(n, work);
+            same(stores, "submission", |s| s.submission(id)).await?;
+            same(stores, "submitted_work", |s| s.submitted_work(id)).await?;
+        }
+        for page in pages() {
+            same(stores, "submissions", |s| s.submissions(hotkey, page)).await?;
+        }
+        for measure in Measure::ALL {
+            for since in [0, 50] {
+                same(stores, "miner_results", |s| {
+                    s.miner_results(hotkey, measure, at(since))
+                })
+                .await?;
+            }
+        }
         same(stores, "miner_balances", |s| s.miner_balances(hotkey)).await?;
         for (secs, limit) in [(-1_000, 100), (0, 2), (60, 1), (60, 0), (60, 100)] {
             same(stores, "earned", |s| s.earned(hotkey, at(secs), limit)).await?;

@@ -7,17 +7,22 @@
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
 //! | `notices` | what people are to be told |
+//! | `submissions` | evaluated work |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
+//! | `statements` | epochs and their statements |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use tokio::sync::watch;
@@ -31,6 +36,8 @@ use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, Shar
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
 };
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
+use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 mod details;
 mod history;
@@ -39,6 +46,8 @@ mod notices;
 mod payouts;
 mod questions;
 mod state;
+mod statements;
+mod submissions;
 mod work;
 
 use state::State;
@@ -217,6 +226,35 @@ impl Store for PlainStore {
         ready(Ok(self.state.borrow().deliveries(limit)))
     }
 
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        ready(Ok(self.state.borrow().waiting_submissions(limit)))
+    }
+
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>> {
+        ready(Ok(self.state.borrow().submitted_work(id)))
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        ready(Ok(self.state.borrow().submission(id)))
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        ready(Ok(self.state.borrow().submissions(hotkey, page)))
+    }
+
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults> {
+        ready(Ok(self.state.borrow().miner_results(hotkey, measure, since)))
+    }
+
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>> {
+        ready(Ok(self.state.borrow().best_results(measure, after, until)))
+    }
+
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {
         ready(Ok(self.state.borrow().share(sequence)))
     }
@@ -243,6 +281,26 @@ impl Store for PlainStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         ready(Ok(self.state.borrow().payout_of(&txid)))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        ready(Ok(self.state.borrow().epochs()))
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().work_between(after, through, limit))
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().rejected_before(end))
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        ready(Ok(self.state.borrow().statements(page)))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        ready(Ok(self.state.borrow().statement(epoch)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -11,12 +11,15 @@ use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
+use super::submissions::StoredSubmission;
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
     TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
 use dwarves_ports::store::{BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written};
+
+use super::statements::Epochs;
 
 /// All that the plain store holds.
 #[derive(Clone, Default)]
@@ -119,6 +122,11 @@ pub(super) struct Rest {
     pub(super) thresholds: BTreeMap<Hotkey, Amount>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
+    pub(super) epochs: Epochs,
+    /// No commit from now on has a time before this one.
+    pub(super) passed_time: Option<Timestamp>,
+    /// Evaluated work, by its number.
+    pub(super) submissions: BTreeMap<u64, StoredSubmission>,
     /// What is to be told, and whether it was decided to whom.
     pub(super) notices: BTreeMap<NoticeId, (NoticeRow, bool)>,
     /// How often each has failed, and when it is tried again.
@@ -207,7 +215,11 @@ impl State {
             last: last.sequence,
             total_before: first.total_before,
             total_after: self.rest.total,
-            committed_at: received_at.chain(before).max().expect("a batch holds a share"),
+            committed_at: received_at
+                .chain(before)
+                .chain(self.rest.passed_time)
+                .max()
+                .expect("a batch holds a share"),
         });
     }
 
@@ -281,6 +293,14 @@ impl State {
                     self.rest.settings.remove(key);
                 }
             },
+            Write::QueueSubmission(new) => return Ok(self.rest.queue_submission(new)),
+            Write::SettleSubmission {
+                id,
+                evaluated,
+                keep,
+                counts_since,
+            } => self.rest.settle_submission(*id, evaluated, *keep, *counts_since),
+            Write::RemoveSubmission { id } => self.rest.remove_submission(*id),
             Write::PostNotice(row) => self.rest.post_notice(row),
             Write::PlanNotice { notice, channels } => self.rest.plan_notice(*notice, channels),
             Write::SettleDelivery {
@@ -288,6 +308,11 @@ impl State {
                 channel,
                 again,
             } => self.rest.settle_delivery(*notice, channel, *again),
+            Write::PassTime { at } => self.pass_time(*at),
+            Write::BeginEpochs { start } => self.begin_epochs(*start)?,
+            Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at)?,
+            Write::AddStatement(row) => self.add_statement(row)?,
+            Write::CeaseEpochs => self.rest.epochs.cease(),
             Write::AppendAudit(row) => {
                 let id = self.rest.audit.len() as u64 + 1;
                 self.rest.audit.push(AuditRow { id, ..row.clone() });
@@ -322,6 +347,7 @@ impl State {
             closed_at: round.row.closed_at,
             through: round.through,
             carried: rest.carried.clone(),
+            emission_carried: round.row.emitted.unwrap_or_default().carried,
         });
         let nonces = rest.nonces.iter().filter(|&(_, &expires_at)| expires_at >= now);
         let miners = rest.miners.iter().map(|(&hotkey, (at, address))| MinerRow {
