@@ -90,6 +90,8 @@ impl News {
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }
+            | Write::AddWatch { .. }
+            | Write::RemoveWatch { .. }
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }

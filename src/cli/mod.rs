@@ -25,6 +25,7 @@ pub mod restore;
 pub mod serve;
 pub mod signals;
 pub mod status;
+mod watch;
 
 /// Why a command failed, with its causes as [`std::error::Error::source`].
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -70,6 +71,8 @@ pub enum Command {
     Mine(mine::MineArgs),
     /// Make or look at a hotkey
     Hotkey(hotkey::HotkeyArgs),
+    /// Make, list or take back links that show a miner to others
+    Watch(watch::WatchArgs),
     /// Send a control message to one of the pool's actors
     Admin(admin::AdminArgs),
     /// Check settings, store, chain and wallet, and say how to mend what is wrong
@@ -150,6 +153,7 @@ impl Cli {
                 Command::Demo(_)
                 | Command::Mine(_)
                 | Command::Hotkey(_)
+                | Command::Watch(_)
                 | Command::Admin(_)
                 | Command::Status(_)
                 | Command::Completions(_)
@@ -172,6 +176,7 @@ impl Cli {
             Some(Command::Demo(args)) => demo::run(args),
             Some(Command::Mine(args)) => mine::run(args),
             Some(Command::Hotkey(args)) => hotkey::run(args),
+            Some(Command::Watch(args)) => watch::run(args),
             Some(Command::Admin(args)) => admin::run(args),
             Some(Command::Check(args)) => check::run(args),
             Some(Command::Status(args)) => status::run(&args),

@@ -12,6 +12,7 @@
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | `stratum_listeners` | the ports that it is served on, with their certificates |
 //! | `synapse` | the listener for dendrites |
+//! | `watches` | who may look at miners |
 //! | `error` | why the pool does not start |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
@@ -65,6 +66,7 @@ pub mod signals;
 mod stratum;
 mod stratum_listeners;
 mod synapse;
+mod watches;
 
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
@@ -230,6 +232,7 @@ pub async fn start_on(
             pool: ports.read_pool.clone(),
             operator,
             bans: ports.read_bans.clone(),
+            watches: watches::start(&ground, &ports),
         },
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),

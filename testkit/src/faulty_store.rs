@@ -11,6 +11,7 @@ use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RecentShare, RoundRow,
@@ -20,7 +21,7 @@ use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, 
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind,
-    StoreFuture, Write, Written,
+    StoreFuture, WatchRow, Write, Written,
 };
 
 /// How a commit fails.
@@ -270,6 +271,14 @@ impl Store for FaultyStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.inner.payout_of(txid)
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.inner.watch(id)
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        self.inner.watches_of(hotkey)
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

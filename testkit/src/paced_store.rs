@@ -11,12 +11,13 @@ use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use tokio::sync::{Semaphore, watch};
 
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryQuestion, LedgerPosition,
     MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow,
-    SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
+    SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
@@ -276,6 +277,14 @@ impl Store for PacedStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.read(move |store| store.payout_of(txid))
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.read(move |store| store.watch(id))
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        self.read(move |store| store.watches_of(hotkey))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

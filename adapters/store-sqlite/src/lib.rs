@@ -41,11 +41,12 @@ use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned, History,
     HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
     PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, Write, Written,
+    ValuedUnits, WatchRow, Write, Written,
 };
 
 mod append_state;
@@ -304,6 +305,15 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.mode
             .read("payout of", move |c| read::details::payout_of(c, &txid))
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.mode.read("watch", move |c| read::watches::watch(c, id))
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        self.mode
+            .read("watches of", move |c| read::watches::of_miner(c, &hotkey))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -39,6 +39,7 @@ const MIGRATIONS: &[Migration] = &[
     (110, include_str!("migrations/0110_block_states.sql")),
     (111, include_str!("migrations/0111_round_workings.sql")),
     (130, include_str!("migrations/0130_notices.sql")),
+    (131, include_str!("migrations/0131_watches.sql")),
 ];
 
 /// The version since which there are payouts.

@@ -10,6 +10,7 @@
 //! | [`writes`] | the intents, and what each answers |
 //! | [`history`] | what was mined when |
 //! | [`notices`] | what people are to be told |
+//! | [`watches`] | who may look at a miner beside itself and the operator |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
@@ -25,6 +26,7 @@ use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 
 pub mod details;
 pub mod error;
@@ -32,6 +34,7 @@ pub mod history;
 pub mod ledger_rows;
 pub mod notices;
 pub mod reads;
+pub mod watches;
 pub mod writes;
 
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
@@ -41,6 +44,7 @@ pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
 pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+pub use watches::WatchRow;
 pub use writes::{SESSIONS_ENDED, Write, Written};
 
 /// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
@@ -187,6 +191,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The payout of this transaction with its parts, without its bytes.
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>>;
+
+    /// A watch token, if it was not taken back; its time may be over.
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>>;
+
+    /// The watch tokens that a miner handed out and did not take back, oldest first.
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>>;
 
     /// Sums over the whole ledger.
     fn totals(&self) -> StoreFuture<PoolTotals>;

@@ -7,11 +7,13 @@ use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 
 use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };
 use super::notices::NoticeRow;
+use super::watches::WatchRow;
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +48,7 @@ pub enum Write {
         /// Each with all that its shares came to.
         workers: Vec<(WorkerId, CounterRow)>,
     },
-    /// Removes a miner: its row, its workers, what they came to, its threshold. A ban stays for when it comes again.
+    /// Removes a miner: its row, its workers, what they came to, its threshold, its watch tokens. A ban stays for when it comes again.
     /// What was booked for it stays booked; if it is still owed something, or a payout to it may still change,
     /// nothing is written and the answer is [`Written::MinerKept`]. A miner that is not there changes nothing.
     RemoveMiner {
@@ -199,6 +201,22 @@ pub enum Write {
         /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
         again: Option<(u32, Timestamp)>,
     },
+    /// Keeps a watch token that a registered miner handed out. Those of its that are over by then go. If it has as many as
+    /// it may, or is not registered, nothing else is written and the answer is [`Written::WatchesFull`] or
+    /// [`Written::MinerGone`]. The same row again changes nothing; another under its number contradicts what is stored.
+    AddWatch {
+        /// The token.
+        watch: WatchRow,
+        /// How many one miner may have.
+        most: u32,
+    },
+    /// Takes a miner's watch token back. If the miner has none with this number, the answer is [`Written::WatchUnknown`].
+    RemoveWatch {
+        /// The miner who handed it out.
+        hotkey: Hotkey,
+        /// Which.
+        id: WatchId,
+    },
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
     /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
@@ -265,6 +283,8 @@ impl Write {
             Self::PostNotice(_) => "post notice",
             Self::PlanNotice { .. } => "plan notice",
             Self::SettleDelivery { .. } => "settle delivery",
+            Self::AddWatch { .. } => "add watch",
+            Self::RemoveWatch { .. } => "remove watch",
             Self::AppendAudit(_) => "append audit",
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",
@@ -323,4 +343,10 @@ pub enum Written {
     Kept,
     /// The miner is owed something, or a payout to it may still change: it was not removed.
     MinerKept,
+    /// The miner has as many watch tokens as it may.
+    WatchesFull,
+    /// The miner has no such watch token.
+    WatchUnknown,
+    /// The miner is not registered.
+    MinerGone,
 }

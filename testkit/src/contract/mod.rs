@@ -20,6 +20,7 @@ mod rejected_history;
 mod rounds;
 mod shares;
 mod templates;
+mod watches;
 mod windows;
 
 pub use blocks::*;
@@ -33,6 +34,7 @@ pub use rejected_history::*;
 pub use rounds::*;
 pub use shares::*;
 pub use templates::*;
+pub use watches::*;
 pub use windows::*;
 
 /// Something that keeps one store, which can be opened again and again.
@@ -88,6 +90,8 @@ macro_rules! store_contract {
             the_audit_trail_is_read_newest_first_page_by_page
             a_notice_is_told_once_by_each_channel_until_it_has_arrived
             what_waits_for_one_channel_hides_nothing_of_another
+            a_watch_token_is_there_until_its_miner_takes_it_back
+            a_miner_has_no_more_watch_tokens_than_it_may
             an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped

@@ -27,6 +27,7 @@ mod document;
 mod earnings;
 mod events;
 mod fake_ports;
+mod fake_watches;
 mod fakes;
 mod history;
 mod hostile;
@@ -40,6 +41,7 @@ mod privacy;
 mod samples;
 mod server;
 mod store;
+mod watches;
 mod work;
 
 /// The hashrates of a pool without history.

@@ -103,8 +103,10 @@ fn routes() -> Vec<(&'static str, String, Has)> {
 }
 
 /// Routes of which the table does not speak: they are for the operator alone, or for who mines.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 7] = [
     "/v1/work",
+    "/v1/miners/{hotkey}/watches",
+    "/v1/watch/{token}",
     "/v1/admin/state",
     "/v1/admin/session",
     "/v1/admin/audit",
@@ -200,7 +202,7 @@ fn check(who: Who, privacy: Privacy, path: &str, has: Has, answer: &Answer) {
             let sees_all = who.is_operator() || privacy.balances == Visibility::Public;
             assert_eq!(hidden.contains("parts"), !sees_all, "{what}");
             let text = String::from_utf8_lossy(&answer.body);
-            let is_other = [Who::OtherSigned, Who::OtherSession].contains(&who);
+            let is_other = [Who::OtherSigned, Who::OtherSession, Who::OtherWatcher].contains(&who);
             assert_eq!(text.contains("bcrt1other"), sees_all || is_other, "{what}");
             assert_eq!(text.contains(ADDRESS), sees_money, "{what}");
         }

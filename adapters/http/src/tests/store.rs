@@ -9,11 +9,12 @@ use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryOf, HistoryQuestion,
     HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest,
     PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
-    TemplateRow, ValuedUnits, Write, Written,
+    TemplateRow, ValuedUnits, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 
@@ -36,6 +37,7 @@ pub(super) struct ReadStore {
     pub(super) earned: Earned,
     pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
+    pub(super) watches: Vec<WatchRow>,
     pub(super) found: u64,
     pub(super) units: Units,
     pub(super) failure: Option<StoreErrorKind>,
@@ -253,6 +255,15 @@ impl Store for ReadStore {
         let is_it = |payout: &&Payout| payout.signed.as_ref().is_some_and(|signed| signed.txid == txid);
         let found = self.all_payouts.iter().map(|row| &row.payout).find(is_it);
         self.answer(found.cloned())
+    }
+
+    fn watch(&self, _: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.never()
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        let theirs = self.watches.iter().filter(|row| row.hotkey == hotkey);
+        self.answer(theirs.cloned().collect())
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -19,6 +19,7 @@ pub(super) mod prune;
 mod rounds;
 mod shares;
 mod templates;
+mod watches;
 
 /// A transaction in the making.
 pub(super) struct Transaction<'a> {
@@ -104,6 +105,8 @@ impl<'a> Transaction<'a> {
                 channel,
                 again,
             } => self.settle_delivery(*notice, channel, *again)?,
+            Write::AddWatch { watch, most } => return self.add_watch(watch, *most),
+            Write::RemoveWatch { hotkey, id } => return self.remove_watch(hotkey, *id),
             Write::AppendAudit(row) => self.append_audit(row)?,
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}

@@ -7,6 +7,7 @@
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
 //! | `notices` | what people are to be told |
+//! | `watches` | who may look at miners |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
 //! | `questions` | the reads |
@@ -20,6 +21,7 @@ use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use tokio::sync::watch;
 
 use dwarves_ports::store::ledger_rows::{
@@ -29,7 +31,8 @@ use dwarves_ports::store::ledger_rows::{
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 use dwarves_ports::store::{
-    DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
+    DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, WatchRow, Write,
+    Written,
 };
 
 mod details;
@@ -39,6 +42,7 @@ mod notices;
 mod payouts;
 mod questions;
 mod state;
+mod watches;
 mod work;
 
 use state::State;
@@ -243,6 +247,14 @@ impl Store for PlainStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         ready(Ok(self.state.borrow().payout_of(&txid)))
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        ready(Ok(self.state.borrow().watch(id)))
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        ready(Ok(self.state.borrow().watches_of(&hotkey)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -10,13 +10,16 @@ use dwarves_domain::rewards::Workings;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
     TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
-use dwarves_ports::store::{BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written};
+use dwarves_ports::store::{
+    BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, WatchRow, Write, Written,
+};
 
 /// All that the plain store holds.
 #[derive(Clone, Default)]
@@ -117,6 +120,7 @@ pub(super) struct Rest {
     pub(super) carried: BTreeMap<Hotkey, u128>,
     pub(super) payouts: BTreeMap<PayoutId, Payout>,
     pub(super) thresholds: BTreeMap<Hotkey, Amount>,
+    pub(super) watches: BTreeMap<WatchId, WatchRow>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
     /// What is to be told, and whether it was decided to whom.
@@ -288,6 +292,8 @@ impl State {
                 channel,
                 again,
             } => self.rest.settle_delivery(*notice, channel, *again),
+            Write::AddWatch { watch, most } => return self.rest.add_watch(watch, *most),
+            Write::RemoveWatch { hotkey, id } => return Ok(self.rest.remove_watch(hotkey, *id)),
             Write::AppendAudit(row) => {
                 let id = self.rest.audit.len() as u64 + 1;
                 self.rest.audit.push(AuditRow { id, ..row.clone() });
