@@ -12,8 +12,8 @@ use std::path::Path;
 use regex::Regex;
 
 /// The modules of `dwarves-actors`, from the ground up: each knows only those before it.
-const ACTORS: &str = "wall_time meter spans control audit ask news live_work ledger notices setting gate http_gate \
-    block_tracker miner_manager work_manager paymaster identity time_keeper reward_distributor notifier pool_manager \
+const ACTORS: &str = "wall_time meter spans control audit ask metagraph news live_work ledger notices setting gate http_gate \
+    block_tracker miner_manager work_manager paymaster identity time_keeper notary reward_distributor notifier pool_manager \
     handlers assembly";
 
 /// The project's directory.

@@ -220,6 +220,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "dwarves-synapse",
         &["actors", "api-types", "domain", "http", "ports"],
     ),
+    ("dwarves-validators", &["actors", "domain", "http", "ports"]),
     ("dwarves-testkit", &["domain", "ports"]),
 ];
 
@@ -263,6 +264,7 @@ fn may_know_actix(name: &str) -> bool {
         "dwarves-stratum",
         "dwarves-http",
         "dwarves-synapse",
+        "dwarves-validators",
     ]
     .contains(&name)
 }

@@ -20,6 +20,7 @@ pub mod metagraph;
 pub mod meter;
 pub mod miner_manager;
 pub mod news;
+pub mod notary;
 mod notices;
 pub mod notifier;
 pub mod paymaster;

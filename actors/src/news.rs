@@ -92,6 +92,11 @@ impl News {
             | Write::SettleDelivery { .. }
             | Write::AddWatch { .. }
             | Write::RemoveWatch { .. }
+            | Write::PassTime { .. }
+            | Write::BeginEpochs { .. }
+            | Write::EndEpoch { .. }
+            | Write::AddStatement(_)
+            | Write::CeaseEpochs
             | Write::AppendAudit(_)
             | Write::AppendAuditIfDone(_)
             | Write::SaveCounters { .. }

@@ -34,6 +34,7 @@
 //! | [`ledger`] | double-entry postings that cannot be built unbalanced |
 //! | [`history`] | what was mined in each minute, hour and day |
 //! | [`notices`] | what people are told of, when it is told again, and when it waits |
+//! | [`statements`] | what each miner's workers did in an epoch, as a text that is signed |
 //! | [`statistics`] | luck, effort, and whether a miner finds the blocks that its work should |
 
 pub mod address;
@@ -63,6 +64,7 @@ pub mod settings;
 pub mod share;
 pub mod signature;
 pub mod source;
+pub mod statements;
 pub mod statistics;
 pub mod target;
 pub mod time;

@@ -61,8 +61,8 @@ mod tests {
         let headers: Vec<Header> = (0..20).map(|n| Header::from_bytes([n; 80])).collect();
         for algorithm in [Algorithm::Sha256d, Algorithm::Scrypt] {
             let alone: Vec<_> = headers.iter().map(|header| algorithm.pow_hash(header)).collect();
-            for lanes in dwarves_lanes::Kind::ALL.into_iter().filter_map(Lanes::of) {
-                for count in [0, 1, 7, 20] {
+            for lanes in Lanes::every() {
+                for count in [0, 1, 3, 7, 20] {
                     let hashes = algorithm.pow_hashes(lanes, &headers[..count], &mut ScryptMemory::new());
                     assert_eq!(hashes, alone[..count], "{:?}", lanes.kind());
                 }

@@ -4,6 +4,7 @@
 //! in (HTTP, JSON-RPC, Stratum) has one place that puts refusals into its own codes and words.
 
 use crate::address::ParseAddressError;
+use crate::miners::ForeignName;
 use crate::time::Span;
 use crate::units::Amount;
 
@@ -28,6 +29,8 @@ pub enum Refusal {
         /// After which time one more may come.
         try_again: Span,
     },
+    /// The worker's name stands for a hotkey that is not the miner's.
+    WorkerForeign(ForeignName),
     /// The payout address is none of this chain.
     PayoutAddressInvalid(ParseAddressError),
     /// The payout threshold is below what can be paid.
@@ -119,6 +122,7 @@ impl Refusal {
             Self::RegistrationClosed
             | Self::PoolFull
             | Self::AddressesFull
+            | Self::WorkerForeign(_)
             | Self::PayoutAddressInvalid(_)
             | Self::PayoutThresholdInvalid { .. }
             | Self::WrongReceiver

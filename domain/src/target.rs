@@ -143,6 +143,17 @@ impl Target {
         Difficulty::saturating_from(scaled / U512::from(self.0))
     }
 
+    /// The hashes that find a header of this target on average: `floor(2^256 / (target + 1))`, as the Bitcoin family counts
+    /// the work of a block; the most that 128 bits hold, if it is more.
+    pub fn expected_hashes(self) -> u128 {
+        let hashes: U512 = (U512::ONE << 256) / (U512::from(self.0) + U512::ONE);
+        if hashes > U512::from(u128::MAX) {
+            u128::MAX
+        } else {
+            hashes.to::<u128>()
+        }
+    }
+
     /// What a share issued at this target counts for while the network's target is `network`:
     /// `network / self` in fixed point, rounded down, at most one unit.
     ///

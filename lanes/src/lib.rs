@@ -36,6 +36,7 @@ pub use scan::Scan;
 pub use scrypt::ScryptMemory;
 
 use std::fmt;
+use std::ops::Range;
 
 /// What hashes the lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,11 +171,22 @@ impl Lanes {
         })
     }
 
-    /// The best that this processor has, and the best for few messages.
+    /// The best that this processor has, and the best for few messages, if both together hash as the plain one does.
     pub fn best() -> Self {
         let best = Kind::ALL.into_iter().find_map(Self::of).unwrap_or(Self::PLAIN);
         let for_few = Self::of(Kind::ShaExtensions).map_or(best.for_few, Self::kind);
-        Self { for_few, ..best }
+        let both = Self { for_few, ..best };
+        if both.agrees_with_plain() && both.scrypt_agrees_with_plain() {
+            both
+        } else {
+            best
+        }
+    }
+
+    /// Every way to hash that this processor has: each kind alone, and the best, which may be two of them.
+    pub fn every() -> Vec<Self> {
+        let alone = Kind::ALL.into_iter().filter_map(Self::of);
+        alone.chain([Self::best()]).collect()
     }
 
     /// What hashes.
@@ -182,13 +194,25 @@ impl Lanes {
         self.kind
     }
 
-    /// What hashes this many messages, [`Kind::width`] at most. Lanes cost the same whether they are full or not.
+    /// What hashes the first of this many messages. Lanes cost the same whether they are full or not.
     fn kind_for(self, count: usize) -> Kind {
         if count < self.kind.worth_from(self.for_few) {
             self.for_few
         } else {
             self.kind
         }
+    }
+
+    /// This many messages in parts that are hashed at once, each as wide as what hashes it: the last few may be hashed by
+    /// what is less wide than the others' lanes.
+    fn parts(self, count: usize) -> impl Iterator<Item = Range<usize>> {
+        let mut begin = 0;
+        std::iter::from_fn(move || {
+            let left = count - begin;
+            let part = begin..begin + self.kind_for(left).width().min(left);
+            begin = part.end;
+            (!part.is_empty()).then_some(part)
+        })
     }
 
     /// Hashes what is easy to make up, once with full lanes and once with every number of them, as the plain way does.

@@ -114,12 +114,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
-    use crate::Kind;
-    use crate::tests::cpu_time;
-
-    fn kinds() -> impl Iterator<Item = Lanes> {
-        Kind::ALL.into_iter().filter_map(Lanes::of)
-    }
+    use crate::tests::{cpu_time, kinds};
 
     proptest! {
         #[test]

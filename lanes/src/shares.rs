@@ -80,16 +80,14 @@ impl Lanes {
             of_each > 0 && tails.len() == of_each * roots.len(),
             "each coinbase has as many blocks"
         );
-        let width = self.kind().width();
-        for (roots, tails) in roots.chunks_mut(width).zip(tails.chunks(of_each * width)) {
-            let count = roots.len();
+        for part in self.parts(roots.len()) {
             let task = MerkleRoots {
                 midstate,
-                tails,
+                tails: &tails[of_each * part.start..of_each * part.end],
                 branch,
-                roots,
+                roots: &mut roots[part.clone()],
             };
-            self.run(count, task);
+            self.run(part.len(), task);
         }
     }
 
@@ -99,9 +97,12 @@ impl Lanes {
     /// If there are not as many hashes as headers.
     pub fn headers(self, headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
         assert_eq!(headers.len(), hashes.len(), "one hash a header");
-        let width = self.kind().width();
-        for (headers, hashes) in headers.chunks(width).zip(hashes.chunks_mut(width)) {
-            self.run(headers.len(), Headers { headers, hashes });
+        for part in self.parts(headers.len()) {
+            let task = Headers {
+                headers: &headers[part.clone()],
+                hashes: &mut hashes[part.clone()],
+            };
+            self.run(part.len(), task);
         }
     }
 }

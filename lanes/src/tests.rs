@@ -12,14 +12,43 @@ fn sha256d(message: &[u8]) -> [u8; 32] {
     Sha256::digest(Sha256::digest(message)).into()
 }
 
-fn kinds() -> Vec<Lanes> {
-    Kind::ALL.into_iter().filter_map(Lanes::of).collect()
+/// Every kind that the processor has, alone and with each of them for few messages, whichever is the best of them here.
+pub(crate) fn kinds() -> Vec<Lanes> {
+    let here = || Kind::ALL.into_iter().filter(|kind| kind.is_here());
+    let with = |kind| {
+        let others = here().filter(move |few| kind != Kind::Plain || *few == kind);
+        others.map(move |for_few| Lanes { kind, for_few })
+    };
+    here().flat_map(with).collect()
 }
 
 #[test]
 fn the_constants_are_those_of_the_standard() {
     assert_eq!(K[..4], [0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5]);
     assert_eq!(K[60..], [0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2]);
+}
+
+/// Few messages are hashed by another kind than many, which is less wide: no count of them may leave one unhashed.
+#[test]
+fn no_message_is_left_out_whatever_hashes_few_of_them() {
+    for lanes in kinds() {
+        for count in 1..=2 * lanes.kind().width() + 1 {
+            let headers: Vec<[u8; 80]> = (0..count).map(|n| [n as u8; 80]).collect();
+            let mut hashes = vec![[0; 32]; count];
+            lanes.headers(&headers, &mut hashes);
+            let expected: Vec<_> = headers.iter().map(|header| sha256d(header)).collect();
+            assert_eq!(hashes, expected, "{lanes:?}, {count} headers");
+        }
+    }
+}
+
+/// What the pool takes if nobody says otherwise.
+#[test]
+fn the_best_is_tried_as_it_is_used() {
+    let best = Lanes::best();
+    assert!(best.agrees_with_plain() && best.scrypt_agrees_with_plain());
+    assert_eq!(Lanes::every().last(), Some(&best));
+    assert!(kinds().contains(&best));
 }
 
 #[test]
@@ -62,7 +91,7 @@ proptest! {
         for lanes in kinds() {
             let mut hashes = vec![[0; 32]; headers.len()];
             lanes.headers(&headers, &mut hashes);
-            prop_assert_eq!(&hashes, &expected, "{}", lanes.kind());
+            prop_assert_eq!(&hashes, &expected, "{:?}", lanes);
         }
     }
 
@@ -92,7 +121,7 @@ proptest! {
         for lanes in kinds() {
             let mut roots = vec![[0; 32]; rests.len()];
             lanes.merkle_roots(&midstate, &tails, &branch, &mut roots);
-            prop_assert_eq!(&roots, &expected, "{}", lanes.kind());
+            prop_assert_eq!(&roots, &expected, "{:?}", lanes);
         }
     }
 }
@@ -101,9 +130,8 @@ proptest! {
 #[test]
 fn every_kind_does_everything_once() {
     let header = |n: usize| std::array::from_fn(|at| (80 * n + at) as u8);
-    let done_by = |kind: Kind, count: usize| {
-        // As it is, without the test that comes before its use.
-        let lanes = Lanes { kind, for_few: kind };
+    // As they are, without the test that comes before their use.
+    let done_by = |lanes: Lanes, count: usize| {
         let headers: Vec<[u8; 80]> = (0..count).map(header).collect();
         let tails: Vec<Block> = (0..count).map(|n| [n as u8; BLOCK_LEN]).collect();
         let mut hashes = vec![[0; 32]; 3 * count];
@@ -124,9 +152,9 @@ fn every_kind_does_everything_once() {
         );
         (hashes, states, found)
     };
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_here()) {
-        let count = kind.width() + 1;
-        assert_eq!(done_by(kind, count), done_by(Kind::Plain, count), "{kind}");
+    for lanes in kinds() {
+        let count = lanes.kind().width() + 1;
+        assert_eq!(done_by(lanes, count), done_by(Lanes::PLAIN, count), "{lanes:?}");
     }
 }
 

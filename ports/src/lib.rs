@@ -9,6 +9,7 @@
 //! | [`proof_of_work`] | hashing that takes too long for the thread that reads requests |
 //! | [`clock`] | running time, and the date |
 //! | [`courier`] | telling people outside |
+//! | [`signer`] | signing with the pool's own hotkey |
 //! | [`halt`] | the emergency stop |
 
 pub mod chain;
@@ -16,5 +17,6 @@ pub mod clock;
 pub mod courier;
 pub mod halt;
 pub mod proof_of_work;
+pub mod signer;
 pub mod store;
 pub mod wallet;

@@ -2,6 +2,7 @@
 
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::metagraph::Rao;
+use dwarves_domain::privacy::Visibility;
 use dwarves_domain::rewards::Source;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
@@ -35,6 +36,7 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
         check_jobs(config),
         check_rewards(config),
         check_bittensor(config),
+        check_statements(config),
     ]
     .into_iter()
     .chain(listeners)
@@ -63,6 +65,18 @@ fn check_bittensor(config: &Config) -> Result<(), Complaint> {
                 ("bittensor", "metagraph"),
             ],
             "who is registered, and with what stake, stands in bittensor.metagraph, which is not given",
+        );
+    }
+    Ok(())
+}
+
+/// What is signed for everybody and for ever cannot be for the owner alone.
+fn check_statements(config: &Config) -> Result<(), Complaint> {
+    let is_private = config.privacy.worker_names == Visibility::Owner;
+    if is_private && config.statements.length().is_some() {
+        return complain(
+            &[("privacy", "worker_names"), ("statements", "epoch_secs")],
+            "statements name every worker, to everybody and for ever: worker_names = \"owner\" needs epoch_secs = 0",
         );
     }
     Ok(())

@@ -22,9 +22,10 @@ pub use load::FILE_NAME;
 pub use mistake::{ConfigError, Place};
 pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, BittensorConfig, ChainConfig, ChainKind, ChannelConfig,
-    ChannelKind, ClockConfig, Config, FallbackNode, HashingConfig, HttpConfig, LanesChoice, LimitsConfig,
-    LogConfig, LogFormat, NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig, RewardsConfig,
-    StoreConfig, StratumConfig, StratumListenerConfig, WorkConfig,
+    ChannelKind, ClockConfig, Config, FallbackNode, HashingConfig, HotkeyNames, HttpConfig, LanesChoice,
+    LimitsConfig, LogConfig, LogFormat, NodeUrl, NotificationsConfig, PayoutsConfig, PoolConfig,
+    RewardsConfig, StatementsConfig, StoreConfig, StratumConfig, StratumListenerConfig, TokenConfig,
+    ValidatorsConfig, WorkConfig,
 };
 
 #[cfg(test)]

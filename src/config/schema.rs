@@ -24,7 +24,9 @@ mod mining;
 mod notifications;
 mod payouts;
 mod privacy;
+mod statements;
 mod stratum;
+mod validators;
 
 pub use bittensor::BittensorConfig;
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
@@ -37,7 +39,9 @@ pub use mining::{RewardsConfig, WorkConfig};
 pub use notifications::{ChannelConfig, ChannelKind, NotificationsConfig};
 pub use payouts::PayoutsConfig;
 pub use privacy::PrivacyConfig;
+pub use statements::StatementsConfig;
 pub use stratum::{StratumConfig, StratumListenerConfig};
+pub use validators::{HotkeyNames, TokenConfig, ValidatorsConfig};
 
 /// Every setting, with the sections of `config.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -73,6 +77,10 @@ pub struct Config {
     pub stratum: StratumConfig,
     /// The listener for dendrites.
     pub bittensor: BittensorConfig,
+    /// What validators are told of miners' work.
+    pub statements: StatementsConfig,
+    /// Who may read miners' work in the forms of subnets' own software.
+    pub validators: ValidatorsConfig,
     /// With what of the processor shares are hashed.
     pub hashing: HashingConfig,
     /// Who is told of what happens, and how.

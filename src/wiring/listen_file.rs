@@ -29,6 +29,8 @@ pub struct Addresses {
     pub stratum: Vec<SocketAddr>,
     /// For dendrites, if it does.
     pub bittensor: Option<SocketAddr>,
+    /// For validators, if it does.
+    pub validators: Option<SocketAddr>,
 }
 
 /// Writes where the pool listens into the file of this name, whole or not at all.
@@ -40,6 +42,9 @@ pub fn write(data_dir: &Path, name: &str, addresses: &Addresses) -> io::Result<(
     let mut document = json!({ "http": format!("http://{}", addresses.http), "stratum": stratum });
     if let Some(bittensor) = addresses.bittensor {
         document["bittensor"] = format!("http://{bittensor}").into();
+    }
+    if let Some(validators) = addresses.validators {
+        document["validators"] = format!("http://{validators}").into();
     }
     let beside = data_dir.join(format!("{name}.new"));
     fs::write(&beside, format!("{document}\n"))?;
@@ -103,6 +108,7 @@ mod tests {
             http: "127.0.0.1:8080".parse().unwrap(),
             stratum: vec!["127.0.0.1:3333".parse().unwrap()],
             bittensor: None,
+            validators: None,
         };
         write(folder.path(), LISTENING, &addresses).unwrap();
         assert!(!folder.path().join(FILE_NAME).exists(), "it is not ready yet");

@@ -13,6 +13,7 @@
 //! | `stratum_listeners` | the ports that it is served on, with their certificates |
 //! | `synapse` | the listener for dendrites |
 //! | `watches` | who may look at miners |
+//! | `validators` | the listener for validators |
 //! | `error` | why the pool does not start |
 //! | [`signals`] | what stops the process |
 //! | [`listen_file`] | `listen.json` |
@@ -66,6 +67,7 @@ pub mod signals;
 mod stratum;
 mod stratum_listeners;
 mod synapse;
+mod validators;
 mod watches;
 
 use chain::OpenChain;
@@ -81,6 +83,7 @@ use sockets::Sockets;
 use stratum::RunningStratum;
 use stratum_listeners::BoundStratum;
 use synapse::{BoundSynapse, RunningSynapse};
+use validators::{BoundValidators, RunningValidators};
 
 /// How long requests that were begun may take to finish when the pool stops.
 pub(crate) const HTTP_DRAIN: Duration = Duration::from_secs(5);
@@ -108,6 +111,7 @@ pub struct RunningPool {
     served: actix_rt::task::JoinHandle<io::Result<()>>,
     stratum_server: RunningStratum,
     synapse_server: RunningSynapse,
+    validators_server: RunningValidators,
     stop: Port<Stop>,
     managers: Arbiter,
     chain: OpenChain,
@@ -179,12 +183,16 @@ pub async fn start_on(
     let stratum = config.stratum.named_listeners().into_iter();
     let bittensor = config.bittensor.listen;
     listeners.extend(bittensor.map(|listen| (synapse::SETTING.to_owned(), listen)));
+    let validators = config.validators.listen;
+    listeners.extend(validators.map(|listen| (validators::SETTING.to_owned(), listen)));
     listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
     let mut handed_over = sockets.share_out(&listeners)?.into_iter();
     let bound = BoundServer::bind(config.http.listen, handed_over.next().flatten())?;
     let http = bound.address;
     let of_synapse = bittensor.and_then(|_| handed_over.next()).flatten();
     let bound_synapse = BoundSynapse::bind(config, of_synapse)?;
+    let of_validators = validators.and_then(|_| handed_over.next()).flatten();
+    let bound_validators = BoundValidators::bind(config, of_validators)?;
     let bound_stratum = BoundStratum::bind(config, handed_over)?;
     let stratum = bound_stratum.addresses();
     let ground = open_ground(config, data_dir).await?;
@@ -270,6 +278,8 @@ pub async fn start_on(
     let deps = Arc::new(deps);
     let bittensor = bound_synapse.address();
     let synapse_server = bound_synapse.start(config, &deps, &parts, &ports)?;
+    let validators = bound_validators.address();
+    let validators_server = bound_validators.start(config, &deps, &parts, &ports)?;
     let (server, handle) = bound.start(config, deps, parts)?;
     log::info!(
         "listening on http://{http} workers={}",
@@ -282,6 +292,7 @@ pub async fn start_on(
             http,
             stratum: stratum.clone(),
             bittensor,
+            validators,
         },
     );
     Ok(RunningPool {
@@ -289,6 +300,7 @@ pub async fn start_on(
         stratum,
         stratum_server,
         synapse_server,
+        validators_server,
         stop_wanted,
         data_dir: data_dir.to_owned(),
         read: ports.read_pool,
@@ -318,6 +330,7 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
     };
     tried.push(("http.listen".to_owned(), http));
     tried.extend(synapse::try_listener(config, is_running, &mut open));
+    tried.extend(validators::try_listener(config, is_running, &mut open));
     tried.extend(stratum_listeners::try_listeners(config, is_running));
     tried
 }
@@ -353,12 +366,17 @@ impl RunningPool {
         // The server drops connections that it has accepted and not begun to serve, so it stops to accept first.
         self.server.pause().await;
         self.synapse_server.pause().await;
+        self.validators_server.pause().await;
         actix_rt::time::sleep(LAST_ACCEPTED).await;
         // Nobody listening is as good: then there are no HTTP workers.
         let _told = self.stopping.send(true);
         self.stratum_server.close().await;
-        let ((), synapses_served) = tokio::join!(self.server.stop(true), self.synapse_server.stop());
-        let served = matches!(self.served.await, Ok(Ok(()))) && synapses_served;
+        let ((), synapses_served, validators_served) = tokio::join!(
+            self.server.stop(true),
+            self.synapse_server.stop(),
+            self.validators_server.stop()
+        );
+        let served = matches!(self.served.await, Ok(Ok(()))) && synapses_served && validators_served;
         let drained = self.stop.ask(Stop, ACTORS_DRAIN).await;
         if let Err(error) = drained {
             log::error!("stopping overran: {error}");

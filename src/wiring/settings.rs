@@ -1,5 +1,7 @@
 //! The configuration in the actors' terms.
 
+use std::sync::Arc;
+
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use dwarves_actors::control::hold::Hold;
 use dwarves_actors::handlers::rate::SharedRate;
@@ -7,6 +9,7 @@ use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
 use dwarves_actors::ledger::Acknowledge;
 use dwarves_actors::miner_manager::restore::MemorySettings;
+use dwarves_actors::notary::NotarySettings;
 use dwarves_actors::paymaster::PaymasterSettings;
 use dwarves_actors::paymaster::holds::Holds;
 use dwarves_actors::reward_distributor::Terms;
@@ -24,6 +27,7 @@ use super::StartError;
 use crate::config::{self, ChainKind, Config};
 use dwarves_devnet::chain::DevnetParams;
 use dwarves_keys::PoolKey;
+use dwarves_ports::signer::Signer;
 use dwarves_system::Randomness;
 
 /// Jobs that one HTTP worker keeps ready.
@@ -91,6 +95,19 @@ pub fn devnet_params(config: &Config) -> Result<DevnetParams, StartError> {
         version_mask: config.work.version_rolling.mask(),
         ..DevnetParams::default()
     })
+}
+
+/// The pool's own key, where statements are signed.
+struct PoolSigner(PoolKey);
+
+impl Signer for PoolSigner {
+    fn hotkey(&self) -> Hotkey {
+        self.0.hotkey()
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.pair().sign(message)
+    }
 }
 
 /// Everything that the owners of state are started with.
@@ -178,6 +195,11 @@ pub(super) fn pool_settings(
         payout_holds: payout_holds(config),
         acknowledge,
         notifier: None,
+        notary: Some(NotarySettings {
+            length: config.statements.length(),
+            algorithm: config.chain.algorithm,
+            signer: Arc::new(PoolSigner(key.clone())),
+        }),
     })
 }
 

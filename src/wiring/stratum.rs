@@ -218,7 +218,11 @@ pub(super) fn allow_files(config: &Config) {
         .bittensor
         .listen
         .map_or(0, |_| config.bittensor.max_connections);
-    let wanted = (http + stratum + bittensor + OTHER_FILES_MAX) as u64;
+    let validators = config
+        .validators
+        .listen
+        .map_or(0, |_| config.validators.max_connections);
+    let wanted = (http + stratum + bittensor + validators + OTHER_FILES_MAX) as u64;
     match rlimit::increase_nofile_limit(wanted) {
         Ok(allowed) if allowed >= wanted => {}
         Ok(allowed) => log::warn!(

@@ -9,6 +9,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
@@ -23,6 +24,7 @@ use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind,
     StoreFuture, WatchRow, Write, Written,
 };
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 
 /// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -279,6 +281,26 @@ impl Store for FaultyStore {
 
     fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
         self.inner.watches_of(hotkey)
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.inner.epochs()
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        self.inner.work_between(after, through, limit)
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        self.inner.rejected_before(end)
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        self.inner.statements(page)
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        self.inner.statement(epoch)
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

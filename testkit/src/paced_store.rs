@@ -9,6 +9,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
@@ -20,6 +21,7 @@ use dwarves_ports::store::{
     SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 
 /// A wait that is still to come.
 pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
@@ -285,6 +287,26 @@ impl Store for PacedStore {
 
     fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
         self.read(move |store| store.watches_of(hotkey))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.read(move |store| store.epochs())
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        self.read(move |store| store.work_between(after, through, limit))
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        self.read(move |store| store.rejected_before(end))
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        self.read(move |store| store.statements(page))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        self.read(move |store| store.statement(epoch))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

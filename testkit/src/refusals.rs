@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use dwarves_domain::address::ParseAddressError;
+use dwarves_domain::miners::ForeignName;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
@@ -21,6 +22,7 @@ pub fn every() -> Vec<Refusal> {
         Refusal::PoolFull,
         Refusal::AddressesFull,
         Refusal::TooManyNew { try_again },
+        Refusal::WorkerForeign(ForeignName::NotBound),
         Refusal::PayoutAddressInvalid(ParseAddressError::NotAnAddress { expected: "1" }),
         Refusal::PayoutThresholdInvalid { least: Amount::ZERO },
         Refusal::WrongReceiver,
@@ -53,6 +55,7 @@ pub fn every() -> Vec<Refusal> {
         | Refusal::PoolFull
         | Refusal::AddressesFull
         | Refusal::TooManyNew { .. }
+        | Refusal::WorkerForeign(_)
         | Refusal::PayoutAddressInvalid(_)
         | Refusal::PayoutThresholdInvalid { .. }
         | Refusal::WrongReceiver
@@ -69,7 +72,7 @@ pub fn every() -> Vec<Refusal> {
         | Refusal::KeptOut { .. }
         | Refusal::MinerFull
         | Refusal::Busy
-        | Refusal::Unavailable => 23,
+        | Refusal::Unavailable => 24,
     };
     let kinds: HashSet<_> = all.iter().map(std::mem::discriminant).collect();
     assert_eq!((all.len(), kinds.len()), (count(&all[0]), all.len()));

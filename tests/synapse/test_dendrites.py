@@ -58,6 +58,18 @@ def test_what_the_pool_does_not_do_is_told_with_status_and_reason(pool, uri):
     assert bad.axon.status_code == 400 and "worker: " in bad.axon.status_message
 
 
+def test_a_name_that_stands_for_anothers_hotkey_is_refused(pool, uri):
+    other = f"{uri}/other"
+    for one in (uri, other):
+        assert forward(pool, Register(), one).registration_success
+    hotkey = keypair(uri).ss58_address
+    for name in (hotkey[:4] + hotkey[-4:], f"rig1.{hotkey}"):
+        assert forward(pool, GetWork(worker=name), uri).is_success
+        refused = forward(pool, GetWork(worker=name), other)
+        assert refused.axon.status_code == 403, refused
+        assert refused.axon.status_message.startswith("worker_foreign: worker: "), refused
+
+
 def test_a_banned_miner_is_told_so_and_nobody_else(pool, uri):
     assert forward(pool, Register(), uri).registration_success
     hotkey = keypair(uri).ss58_address

@@ -28,10 +28,12 @@ use crate::identity::{self, Belonging, Identity, Sides};
 use crate::ledger::Acknowledge;
 use crate::ledger::messages::{Commit, ReadLedger};
 use crate::metagraph::AttachMetagraph;
+use crate::miner_manager::bindings::ReadBindings;
 use crate::miner_manager::calls::AdmitCall;
 use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
 use crate::news::AttachNews;
+use crate::notary::NotarySettings;
 use crate::notifier::NotifierSettings;
 use crate::paymaster::PaymasterSettings;
 use crate::paymaster::control::StoredPayoutSettings;
@@ -88,6 +90,8 @@ pub struct PoolSettings {
     pub acknowledge: Acknowledge,
     /// Who is told of what happens, if anybody is.
     pub notifier: Option<NotifierSettings>,
+    /// How statements of work are made; `None`: epochs are left as they are.
+    pub notary: Option<NotarySettings>,
 }
 
 /// How work is made.
@@ -218,6 +222,8 @@ pub struct PoolPorts {
     pub read_miner: Port<ReadMiner>,
     /// Who is banned.
     pub read_bans: Port<ReadBans>,
+    /// Which hotkeys there are, and where each is paid.
+    pub read_bindings: Port<ReadBindings>,
     /// All miners together.
     pub read_miners: Port<ReadMiners>,
     /// The present work.

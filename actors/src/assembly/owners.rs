@@ -15,6 +15,7 @@ use crate::identity::{Identity, IdentityKeeper, IdentityKeeperParts, Sides};
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
+use crate::notary::{Notary, NotaryParts};
 use crate::notifier::{self, Notifier, NotifierParts, Watched};
 use crate::paymaster::comparison::Compared;
 use crate::paymaster::holds::Holds;
@@ -81,6 +82,7 @@ pub(super) fn start(
         clock: clock_rules,
         acknowledge,
         notifier,
+        notary,
         ..
     } = settings;
     let Restored {
@@ -103,6 +105,7 @@ pub(super) fn start(
     } = restored;
 
     let life = stored.life;
+    let of_backup = restored_from.clone();
     let parts = LedgerParts {
         store: world.store.clone(),
         halt: world.halt.clone(),
@@ -205,12 +208,23 @@ pub(super) fn start(
     };
     let rewards = placement.start(move || RewardDistributor::new(parts));
 
+    let notary = notary.map(|settings| {
+        let parts = NotaryParts {
+            store: world.store.clone(),
+            ledger: commit.clone(),
+            clock: world.clock.clone(),
+            settings,
+            restored: of_backup,
+        };
+        placement.start(move || Notary::new(parts))
+    });
     let parts = TimeKeeperParts {
         clock: world.clock.clone(),
         chain: world.chain,
         rules: clock_rules,
         last_seen,
         rounds: Outbox::new(&rewards),
+        statements: notary.as_ref().map(Outbox::new),
         payouts: Outbox::new(&payouts),
     };
     let clock = placement.start(move || TimeKeeper::new(parts));
@@ -292,6 +306,7 @@ pub(super) fn start(
         watch_miners: Port::new(&miners),
         read_miner: Port::new(&miners),
         read_bans: Port::new(&miners),
+        read_bindings: Port::new(&miners),
         read_miners: peers.read_miners,
         read_work: peers.read_work,
         read_schedule: peers.read_schedule,

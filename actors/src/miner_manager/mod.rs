@@ -25,6 +25,7 @@ use crate::block_tracker::messages::BlockFound;
 use crate::ledger::messages::Commit;
 
 mod admission;
+pub mod bindings;
 pub mod calls;
 mod control;
 mod judge;

@@ -30,7 +30,23 @@ impl Handler<Ask<JoinWorker>> for MinerManager {
             payload: join, reply, ..
         } = ask;
         let registry = &self.memory.registry;
+        let address = match &join.identity {
+            Identity::Address(address) => Some(address.to_string()),
+            Identity::Hotkey(_) => None,
+        };
+        let bindings = registry.bindings();
+        let named = bindings.check(&join.identity.hotkey(), address.as_deref(), &join.worker);
         let welcome = welcome(registry, &join.identity.hotkey(), self.date());
+        let is_welcome = match &welcome {
+            Ok(()) => true,
+            Err(refusal) => *refusal == Refusal::MinerUnknown && address.is_some(),
+        };
+        if let Err(foreign) = named
+            && is_welcome
+            && !self.paused
+        {
+            return reply.answer(Err(Refusal::WorkerForeign(foreign)));
+        }
         match (welcome, &join.identity) {
             // Who is banned or removed is told so also while the pool is paused: its open sessions end.
             (Ok(()), _) | (Err(Refusal::MinerUnknown), Identity::Address(_)) if self.paused => {

@@ -5,6 +5,7 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::{ProvenShare, RejectedShare};
 use dwarves_ports::store::{Write, Written};
 
+use super::bindings::named;
 use super::judge::JudgedRequests;
 use super::messages::{
     AssignWorker, Assigned, CheckedShares, DrainMiners, JudgeShares, Judgement, SetPaused, WorkRetired,
@@ -33,6 +34,9 @@ impl Handler<Ask<AssignWorker>> for MinerManager {
         }
         let AssignWorker { worker, client, .. } = &ask.payload;
         let registry = &mut self.memory.registry;
+        if let Err(foreign) = named(registry, &hotkey, worker) {
+            return ask.reply.answer(Err(foreign));
+        }
         let Ok(worker) = registry.find_or_number(hotkey, worker, *client, now) else {
             return self.give_numbers_then(ctx, move |this, are_there, ctx| match are_there {
                 true => this.handle(ask, ctx),

@@ -136,5 +136,6 @@ pub fn pool_settings() -> PoolSettings {
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
         notifier: None,
+        notary: None,
     }
 }

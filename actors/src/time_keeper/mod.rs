@@ -41,6 +41,8 @@ pub struct TimeKeeperParts {
     pub last_seen: Timestamp,
     /// Tells the reward distributor whether the clock is believed.
     pub rounds: Outbox<ClockNews>,
+    /// Tells the notary, if there is one.
+    pub statements: Option<Outbox<ClockNews>>,
     /// Holds payouts while the clock is refused.
     pub payouts: Outbox<HoldPayouts>,
 }
@@ -199,6 +201,11 @@ impl TimeKeeper {
             is_confirmed: state.is_confirmed && self.was_answered && !state.is_refused,
             steps: self.steps,
         };
+        if let Some(statements) = &self.parts.statements
+            && statements.tell(news.clone()) == Err(AskError::Busy)
+        {
+            log::debug!("the notary is busy; it is told of the clock at the next look");
+        }
         if self.parts.rounds.tell(news) == Err(AskError::Busy) {
             log::debug!("the reward distributor is busy; it is told of the clock at the next look");
         }

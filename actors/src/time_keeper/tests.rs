@@ -39,6 +39,7 @@ impl Bench {
             rules: RULES,
             last_seen: BEGIN.moved(-HOUR),
             rounds: outbox,
+            statements: None,
             payouts,
         })
         .start();
@@ -195,6 +196,7 @@ async fn a_long_time_away_is_confirmed_by_the_chain_or_by_waiting() {
             rules: RULES,
             last_seen: BEGIN.moved(-YEAR),
             rounds: outbox,
+            statements: None,
             payouts,
         })
         .start();

@@ -66,6 +66,8 @@ codes! {
     Hidden, "hidden", 403, "Only the miner itself and the operator may see this";
     /// The pool takes no new miners.
     RegistrationClosed, "registration_closed", 403, "Registration is closed";
+    /// The worker's name stands for another miner's hotkey.
+    WorkerForeign, "worker_foreign", 403, "The worker's name stands for another miner's hotkey";
     /// The miner is banned.
     Banned, "banned", 403, "The miner is banned";
     /// No such path.
@@ -74,6 +76,8 @@ codes! {
     MinerUnknown, "miner_unknown", 404, "The miner is not registered";
     /// No such round.
     RoundUnknown, "round_unknown", 404, "There is no such round";
+    /// No such epoch, or it is not stated yet.
+    EpochUnknown, "epoch_unknown", 404, "There is no statement of such an epoch";
     /// No such block.
     BlockUnknown, "block_unknown", 404, "The pool found no such block";
     /// No such payout.

@@ -21,6 +21,7 @@
 //! | [`example`] | why a miner got an amount, step by step |
 //! | [`csv`] | rows as CSV |
 //! | [`details`] | one block, one payout, one share; luck |
+//! | [`statements`] | epochs, and what was stated of them |
 //! | [`operator`] | the pool as its operator sees it |
 //! | [`problem`] | refusals (RFC 9457) |
 //! | [`code`] | their codes |
@@ -55,6 +56,7 @@ pub mod registration;
 pub mod scalars;
 #[cfg(feature = "schema")]
 mod schema;
+pub mod statements;
 pub mod watches;
 pub mod work;
 mod worked_steps;

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_lanes::Kind;
 
 use super::*;
 
@@ -21,15 +20,11 @@ fn source(client: u8) -> Source {
     Source::new(IpAddr::from([192, 0, 2, client]), Hotkey::from_bytes([1; 32]))
 }
 
-fn all_lanes() -> impl Iterator<Item = Lanes> {
-    Kind::ALL.into_iter().filter_map(Lanes::of)
-}
-
 #[actix::test]
 async fn hashes_come_in_the_order_of_their_headers_and_are_the_algorithms() {
     for (algorithm, lanes) in [Algorithm::Scrypt, Algorithm::Sha256d]
         .into_iter()
-        .flat_map(|algorithm| all_lanes().map(move |lanes| (algorithm, lanes)))
+        .flat_map(|algorithm| Lanes::every().into_iter().map(move |lanes| (algorithm, lanes)))
     {
         let threads = HashThreads::start(algorithm, lanes, 2, LIMIT).unwrap();
         assert_eq!(threads.algorithm(), algorithm);
@@ -57,7 +52,7 @@ async fn what_is_hashed_together_comes_back_to_whom_it_is_of() {
         .iter()
         .map(|header| Algorithm::Scrypt.pow_hash(header))
         .collect();
-    for lanes in all_lanes() {
+    for lanes in Lanes::every() {
         let threads = HashThreads::start(Algorithm::Scrypt, lanes, 1, LIMIT).unwrap();
         let mut begin = 0;
         let mut asked = Vec::new();

@@ -67,7 +67,7 @@ pub use deps::{
     HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WatchPorts, WorkerPorts,
 };
 pub use routes::{ENDPOINTS, Endpoint, configure};
-pub use server::{Refusing, ServerLimits, serve, serve_routes};
+pub use server::{ServerLimits, serve, serve_routes};
 pub use state::HttpState;
 
 #[cfg(test)]

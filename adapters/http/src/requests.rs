@@ -14,7 +14,7 @@ use tracing::{Instrument, Level, Span};
 
 use super::client;
 use super::connections::line::{Attending, Line};
-use super::server::Refusing;
+use super::problem::Refusing;
 use super::state::HttpState;
 
 /// The span of a request. Its route is the pattern of its path, of which there are few.

@@ -15,7 +15,7 @@ use actix_http::HttpService;
 use actix_server::Server;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::AppConfig;
-use actix_web::{App, HttpResponse, ResponseError, web};
+use actix_web::{App, ResponseError, web};
 use dwarves_domain::time::Span;
 use dwarves_ports::clock::poke_every;
 
@@ -23,7 +23,7 @@ use super::connections::line::Line;
 use super::connections::stream::ClientStream;
 use super::connections::{ConnectionLimits, Connections, handshake};
 use super::listening;
-use super::problem::Problem;
+use super::problem::Refusing;
 use super::requests;
 use super::routes::configure;
 use super::state::HttpState;
@@ -50,9 +50,6 @@ pub struct ServerLimits {
     /// The connections of each worker.
     pub connections: ConnectionLimits,
 }
-
-/// How a server tells what it refuses before there is a route.
-pub type Refusing = fn(&Problem) -> HttpResponse;
 
 /// Serves the API on this listener. `state` makes what the routes of a worker know, on the worker's own thread.
 ///

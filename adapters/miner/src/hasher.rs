@@ -100,7 +100,6 @@ impl ScryptHasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dwarves_lanes::Kind;
     use proptest::prelude::*;
 
     /// Bitcoin's genesis block.
@@ -113,13 +112,9 @@ mod tests {
         Header::from_bytes(bytes).rolled(1, 1_231_006_505, 0)
     }
 
-    fn all_lanes() -> impl Iterator<Item = Lanes> {
-        Kind::ALL.into_iter().filter_map(Lanes::of)
-    }
-
     /// What all lanes find.
     fn found_in(header: &Header, first: u32, count: u32, target: Target) -> Vec<u32> {
-        let mut all = all_lanes().map(|lanes| {
+        let mut all = Lanes::every().into_iter().map(|lanes| {
             let mut nonces = Vec::new();
             let mut hasher = Hasher::new(header, Algorithm::Sha256d, lanes);
             hasher.scan(first, count, target, |nonce| nonces.push(nonce));
@@ -152,7 +147,7 @@ mod tests {
             })
             .collect();
         assert!(!slow.is_empty() && slow.len() < 70);
-        for lanes in all_lanes() {
+        for lanes in Lanes::every() {
             let mut hasher = Hasher::new(&genesis(), Algorithm::Scrypt, lanes);
             for count in [0, 1, 16, 70] {
                 let mut found = Vec::new();
@@ -206,7 +201,7 @@ mod tests {
     #[ignore = "a measurement, not a check"]
     fn hashes_per_second() {
         let watch = dwarves_system::clock::Stopwatch::start();
-        for lanes in all_lanes() {
+        for lanes in Lanes::every() {
             for (algorithm, count) in [(Algorithm::Sha256d, 4_000_000), (Algorithm::Scrypt, 2_400)] {
                 let mut hasher = Hasher::new(&genesis(), algorithm, lanes);
                 let begin = cpu_secs(&watch);

@@ -6,24 +6,8 @@ use dwarves_ports::courier::{CourierError, Message};
 use lettre::message::header::ContentType;
 use lettre::message::{Mailbox, Mailboxes, MessageBuilder};
 
+pub use crate::smtp::NoMail;
 use crate::smtp::Server;
-
-/// Why mail cannot be sent like this.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoMail {
-    /// The address of the server is none.
-    #[error("url: expected smtps://HOST, or smtp://HOST?tls=required")]
-    Server,
-    /// A password would be sent for everybody to read.
-    #[error("url: a password needs TLS: smtps://HOST, or smtp://HOST?tls=required")]
-    PasswordInTheOpen,
-    /// The address holds a login.
-    #[error("url: the login is no part of it: it is user, and the password in secret_file")]
-    LoginInUrl,
-    /// The address of a person is none.
-    #[error("{0:?} is no mail address")]
-    Address(String),
-}
 
 /// People who get mail.
 #[derive(Debug)]

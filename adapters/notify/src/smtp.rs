@@ -22,14 +22,29 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use ureq::http::Uri;
 
-use crate::mail::NoMail;
-
 /// How long the server may take for everything.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How long a server that has taken a mail may take to say good-bye.
 const QUIT_DEADLINE: Duration = Duration::from_secs(1);
 /// Bytes that the server may send, its certificates included.
 const SAID_MAX: usize = 32_768;
+
+/// Why mail cannot be sent like this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoMail {
+    /// The address of the server is none.
+    #[error("url: expected smtps://HOST, or smtp://HOST?tls=required")]
+    Server,
+    /// A password would be sent for everybody to read.
+    #[error("url: a password needs TLS: smtps://HOST, or smtp://HOST?tls=required")]
+    PasswordInTheOpen,
+    /// The address holds a login.
+    #[error("url: the login is no part of it: it is user, and the password in secret_file")]
+    LoginInUrl,
+    /// The address of a person is none.
+    #[error("{0:?} is no mail address")]
+    Address(String),
+}
 
 /// When a connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use dwarves_domain::ids::WorkerId;
+use dwarves_domain::time::Timestamp;
 use rusqlite::Connection;
 
 use super::batches::{self, Tail};
@@ -12,6 +13,8 @@ use super::error::Outcome;
 /// What the writer knows without reading.
 pub(super) struct Known {
     pub(super) tail: Tail,
+    /// No commit from now on has a time before this one.
+    pub(super) passed_time: Timestamp,
     pub(super) workers: HashSet<WorkerId>,
     new_workers: Vec<WorkerId>,
     gone_workers: Vec<WorkerId>,
@@ -27,8 +30,11 @@ impl Known {
         while let Some(row) = rows.next()? {
             workers.insert(Cells::new(row, "workers").worker("id")?);
         }
+        let mut select = connection.prepare("SELECT passed_time FROM pool")?;
+        let passed_time = select.query_row([], |row| Ok(Cells::new(row, "pool").time("passed_time")))??;
         Ok(Self {
             tail,
+            passed_time,
             workers,
             new_workers: Vec::new(),
             gone_workers: Vec::new(),
@@ -50,15 +56,16 @@ impl Known {
     }
 
     /// Begins a transaction: what undoes it in memory.
-    pub(super) fn begin(&mut self) -> Tail {
+    pub(super) fn begin(&mut self) -> (Tail, Timestamp) {
         self.new_workers.clear();
         self.gone_workers.clear();
-        self.tail
+        (self.tail, self.passed_time)
     }
 
     /// Forgets what the failed transaction added.
-    pub(super) fn undo(&mut self, tail: Tail) {
+    pub(super) fn undo(&mut self, (tail, passed_time): (Tail, Timestamp)) {
         self.tail = tail;
+        self.passed_time = passed_time;
         self.workers.extend(self.gone_workers.drain(..));
         for id in self.new_workers.drain(..) {
             self.workers.remove(&id);

@@ -208,6 +208,8 @@ pub(super) struct Found {
     pub(super) sequence: Sequence,
     /// Units of all shares before it.
     pub(super) total_before: Units,
+    /// The time of its commit.
+    pub(super) committed_at: Timestamp,
     pub(super) share: StoredShare,
 }
 
@@ -249,11 +251,13 @@ fn each_share(
         let cells = Cells::new(row, "batches");
         let mut sequence = cells.sequence(0)?;
         let mut total_before = cells.units(2)?;
-        let shares = PackedShares::open(cells.blob(3)?, cells.time(1)?)?;
+        let committed_at = cells.time(1)?;
+        let shares = PackedShares::open(cells.blob(3)?, committed_at)?;
         for place in 0..shares.count() {
             let found = Found {
                 sequence,
                 total_before,
+                committed_at,
                 share: shares.share(place)?,
             };
             total_before = sum(total_before, &found.share)?;

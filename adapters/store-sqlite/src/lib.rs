@@ -39,14 +39,15 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::{
-    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned, History,
-    HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PayoutRow,
-    PoolTotals, RecentShare, RoundRow, ShareDetails, Store, StoreFuture, StoredState, TemplateRow,
-    ValuedUnits, WatchRow, Write, Written,
+    AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned,
+    EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page,
+    PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails, StatementHead, StatementRow,
+    Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, WatchRow, Write, Written,
 };
 
 mod append_state;
@@ -314,6 +315,32 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
         self.mode
             .read("watches of", move |c| read::watches::of_miner(c, &hotkey))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.mode.read("epochs", read::statements::epochs)
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        self.mode.read("work between", move |c| {
+            read::statements::work_between(c, after, through, limit)
+        })
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        self.mode.read("rejected before", move |c| {
+            read::statements::rejected_before(c, end)
+        })
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        self.mode
+            .read("statements", move |c| read::statements::list(c, page))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        self.mode
+            .read("statement", move |c| read::statements::one(c, epoch))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -40,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     (111, include_str!("migrations/0111_round_workings.sql")),
     (130, include_str!("migrations/0130_notices.sql")),
     (131, include_str!("migrations/0131_watches.sql")),
+    (140, include_str!("migrations/0140_statements.sql")),
 ];
 
 /// The version since which there are payouts.
@@ -257,6 +258,8 @@ mod tests {
                 VALUES (1, 0, 'pplns', 'blocks', 0, 0, 0, 0, 0, x'00');
             INSERT INTO journal (at, round, account, hotkey, delta) VALUES (0, 1, 'fee', x'', 5);
             INSERT INTO round_entries (round, journal_through, entries) VALUES (1, 1, x'0302');
+            INSERT INTO statements (start, ends, after_share, through_share, digest, signer, signature, length, text)
+                VALUES (0, 1, 0, 0, x'00', x'00', x'00', 0, x'00');
             INSERT INTO audit (at, who, actor, message, fields, outcome) VALUES (0, '', '', '', '', '');";
         connection.execute_batch(rows).unwrap();
         for edit in [
@@ -264,6 +267,10 @@ mod tests {
             "DELETE FROM journal",
             "UPDATE round_entries SET entries = x'0304'",
             "DELETE FROM round_entries",
+            "UPDATE statements SET text = x'01'",
+            "DELETE FROM statements",
+            "INSERT OR REPLACE INTO statements (start, ends, after_share, through_share, digest, signer, signature,
+                length, text) VALUES (0, 2, 0, 0, x'00', x'00', x'00', 0, x'00')",
             "UPDATE audit SET who = 'me'",
             "DELETE FROM audit",
         ] {

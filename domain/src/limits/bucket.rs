@@ -18,6 +18,14 @@ impl Rate {
         }
     }
 
+    /// This many in a minute.
+    pub const fn per_minute(count: u32) -> Self {
+        Self {
+            count,
+            period: Span::from_secs(60),
+        }
+    }
+
     /// This many in an hour.
     pub const fn per_hour(count: u32) -> Self {
         Self {
@@ -36,7 +44,7 @@ impl Rate {
 
     /// Drops of one token: as many as the period has milliseconds, so that each millisecond brings whole drops.
     const fn token(self) -> i64 {
-        // An hour at most, as both constructors say.
+        // An hour at most, as the constructors say.
         self.period.millis() as i64
     }
 

@@ -3,6 +3,7 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`registry`] | miners and their workers, bans, counters, share difficulties |
+//! | [`bindings`] | whose a worker's name is, where names stand for hotkeys |
 //! | [`replay`] | a signed request's nonce is good once |
 //! | [`recent`] | an accepted header counts once |
 //! | [`newcomers`] | how many new identities one client address and its networks may bring |
@@ -13,6 +14,7 @@
 //! | `retired` | since when templates are over: a share is held against the moment at which it came |
 //! | [`hashrate`] | hashes per second from the difficulty of shares |
 
+pub mod bindings;
 pub mod hashrate;
 pub mod newcomers;
 pub mod performance;
@@ -24,6 +26,7 @@ pub mod replay;
 mod retired;
 pub mod rigs;
 
+pub use bindings::{Bindings, ForeignName, Suffix};
 pub use hashrate::Hashrate;
 pub use newcomers::{Newcomers, TooManyNew};
 pub use performance::Performance;

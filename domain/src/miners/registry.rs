@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::bindings::Bindings;
 use super::hashrate::Hashrate;
 use super::places::{Client, Place, Places};
 use crate::hotkey::Hotkey;
@@ -223,6 +224,7 @@ pub struct Registry {
     changed: BTreeSet<WorkerId>,
     earned_changed: BTreeSet<WorkerId>,
     hashrate: Hashrate,
+    bindings: Bindings,
     /// Whether new miners are taken.
     pub registration_open: bool,
 }
@@ -249,6 +251,7 @@ impl Registry {
             changed: BTreeSet::new(),
             earned_changed: BTreeSet::new(),
             hashrate: Hashrate::new(now),
+            bindings: Bindings::default(),
             registration_open: true,
         }
     }
@@ -267,6 +270,11 @@ impl Registry {
     /// A registered miner.
     pub fn miner(&self, hotkey: &Hotkey) -> Option<&Miner> {
         self.miners.get(hotkey)
+    }
+
+    /// Whose names of workers are that stand for hotkeys.
+    pub fn bindings(&self) -> &Bindings {
+        &self.bindings
     }
 
     /// All miners, by hotkey.

@@ -237,7 +237,8 @@ pub(crate) fn merkle_roots(midstate: &State, tails: &[Block], branch: &[[u8; 32]
     unsafe {
         match roots.len() {
             1 => some_merkle_roots::<1>(midstate, tails, branch, roots),
-            _ => some_merkle_roots::<2>(midstate, tails, branch, roots),
+            2 => some_merkle_roots::<2>(midstate, tails, branch, roots),
+            more => unreachable!("{more} messages in two streams: `Lanes::parts` gives no more"),
         }
     }
 }
@@ -249,7 +250,8 @@ pub(crate) fn headers(headers: &[[u8; 80]], hashes: &mut [[u8; 32]]) {
     unsafe {
         match hashes.len() {
             1 => some_headers::<1>(headers, hashes),
-            _ => some_headers::<2>(headers, hashes),
+            2 => some_headers::<2>(headers, hashes),
+            more => unreachable!("{more} messages in two streams: `Lanes::parts` gives no more"),
         }
     }
 }
@@ -281,7 +283,8 @@ pub(crate) fn compress_each(states: &mut [State], blocks: &[Block]) {
     unsafe {
         match states.len() {
             1 => compress_some::<1>(states, blocks),
-            _ => compress_some::<2>(states, blocks),
+            2 => compress_some::<2>(states, blocks),
+            more => unreachable!("{more} messages in two streams: `Lanes::parts` gives no more"),
         }
     }
 }

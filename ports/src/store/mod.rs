@@ -11,6 +11,7 @@
 //! | [`history`] | what was mined when |
 //! | [`notices`] | what people are to be told |
 //! | [`watches`] | who may look at a miner beside itself and the operator |
+//! | [`statements`] | which epoch is open, and what was stated of those before |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
@@ -24,6 +25,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
@@ -34,6 +36,7 @@ pub mod history;
 pub mod ledger_rows;
 pub mod notices;
 pub mod reads;
+pub mod statements;
 pub mod watches;
 pub mod writes;
 
@@ -44,6 +47,7 @@ pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
 pub use ledger_rows::*;
 pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
+pub use statements::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow};
 pub use watches::WatchRow;
 pub use writes::{SESSIONS_ENDED, Write, Written};
 
@@ -197,6 +201,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// The watch tokens that a miner handed out and did not take back, oldest first.
     fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>>;
+    /// How far the statements are.
+    fn epochs(&self) -> StoreFuture<EpochsState>;
+
+    /// What the first `limit` shares behind `after` up to and including `through` came to for each worker, by the time of
+    /// their commits. What was pruned is left out. More are asked for piece by piece: pieces in order add up to the whole.
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll>;
+
+    /// Rejected shares that were saved since the last statement and before `end`, for each worker.
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll>;
+
+    /// Statements, newest first; a page's cursor is an epoch's name.
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>>;
+
+    /// The statement of the epoch of this name.
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>>;
 
     /// Sums over the whole ledger.
     fn totals(&self) -> StoreFuture<PoolTotals>;

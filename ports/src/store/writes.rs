@@ -5,6 +5,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
+use dwarves_domain::statements::{Epoch, EpochId};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
@@ -13,6 +14,7 @@ use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
 };
 use super::notices::NoticeRow;
+use super::statements::StatementRow;
 use super::watches::WatchRow;
 
 /// One intent. All the writes of a commit are one transaction.
@@ -217,6 +219,37 @@ pub enum Write {
         /// Which.
         id: WatchId,
     },
+    /// Lets no share that is stored in this commit or later have a commit's time before `at`: what was accepted before is
+    /// all there from now on. An earlier time than one before changes nothing.
+    PassTime {
+        /// The time that is over.
+        at: Timestamp,
+    },
+    /// Begins to keep epochs, the first with `start`: the shares of this commit and of those behind it are its own. An epoch
+    /// that was open, or has ended and is not stated, is nobody's any more; one that began with `start` goes on. A start
+    /// before the end of the last statement contradicts what is stored. Until [`Write::CeaseEpochs`] no share and no
+    /// worker is pruned that an epoch without a statement needs.
+    BeginEpochs {
+        /// The first second of the first epoch.
+        start: EpochId,
+    },
+    /// Ends the open epoch and begins the next. Its shares are those of earlier commits whose time is before its end; time
+    /// passes as with [`Write::PassTime`], so that there will be no more. Where commits are dated more than
+    /// [`dwarves_domain::statements::epoch::AHEAD_MAX`] after `at`, by a clock that has been set back since, all
+    /// earlier commits' shares are its own. An epoch that has ended already changes nothing; one that is not open, and an end
+    /// while the one before is not stated, contradict what is stored.
+    EndEpoch {
+        /// From when to when it was.
+        epoch: Epoch,
+        /// The date now.
+        at: Timestamp,
+    },
+    /// Keeps the statement of the epoch that has ended. The same text again changes nothing, and the first signature
+    /// stays; another text for its epoch, one of another epoch, and one that does not name the last statement's digest
+    /// contradict what is stored. What is stored never changes.
+    AddStatement(Box<StatementRow>),
+    /// Keeps no epochs any more. Statements stay.
+    CeaseEpochs,
     /// Appends to the audit trail.
     AppendAudit(AuditRow),
     /// Appends to the audit trail, if the write before it in the commit is answered with [`Written::Done`]: the row of an
@@ -285,6 +318,11 @@ impl Write {
             Self::SettleDelivery { .. } => "settle delivery",
             Self::AddWatch { .. } => "add watch",
             Self::RemoveWatch { .. } => "remove watch",
+            Self::PassTime { .. } => "pass time",
+            Self::BeginEpochs { .. } => "begin epochs",
+            Self::EndEpoch { .. } => "end epoch",
+            Self::AddStatement(_) => "add statement",
+            Self::CeaseEpochs => "cease epochs",
             Self::AppendAudit(_) => "append audit",
             Self::AppendAuditIfDone(_) => "append audit of what is done",
             Self::SaveCounters { .. } => "save counters",

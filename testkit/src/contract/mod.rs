@@ -19,6 +19,7 @@ mod prune;
 mod rejected_history;
 mod rounds;
 mod shares;
+mod statements;
 mod templates;
 mod watches;
 mod windows;
@@ -33,6 +34,7 @@ pub use prune::*;
 pub use rejected_history::*;
 pub use rounds::*;
 pub use shares::*;
+pub use statements::*;
 pub use templates::*;
 pub use watches::*;
 pub use windows::*;
@@ -147,6 +149,13 @@ macro_rules! store_contract {
             history_goes_with_its_miner_and_stays_the_pools
             history_outlives_its_shares
             rejected_shares_are_in_the_history_once
+            every_share_belongs_to_one_epoch
+            time_that_passed_does_not_come_again
+            shares_of_a_clock_that_was_ahead_wait_for_no_far_epoch
+            a_statement_is_kept_once_and_never_changes
+            work_is_added_up_by_worker
+            rejected_shares_are_stated_once
+            shares_of_an_epoch_are_kept_until_it_is_stated
             a_share_is_read_with_what_belongs_to_it
             the_states_of_a_block_are_kept_with_their_times
             a_block_says_what_was_booked_for_it

@@ -108,10 +108,17 @@ async fn a_signature_over_a_message_holds_for_its_signer_and_message_alone() {
         ..right.clone()
     };
     assert_eq!(
-        bench.post(strangers).await.unwrap(),
-        Err(Refusal::Busy),
-        "ten of the last one were charged"
+        bench.post(strangers.clone()).await.unwrap(),
+        Err(Refusal::SignatureInvalid),
+        "who was right before paid for the last one, not its client"
     );
+    for request in [strangers, right] {
+        assert_eq!(
+            bench.post(request).await.unwrap(),
+            Err(Refusal::Busy),
+            "ten of each were charged"
+        );
+    }
     assert!(bench.nonces.try_recv().is_err());
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use bitcoin::hashes::Hash;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::login::Identity;
+use dwarves_domain::miners::{Client, ForeignName, Suffix};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 
@@ -342,4 +343,50 @@ async fn earned_difficulties_that_could_not_be_saved_are_saved_the_next_time() {
         earned_before(&bench, by_hotkey(1, None)).await,
         Some(difficulty(0.25))
     );
+}
+
+/// Names that stand for a hotkey are its own, and that of the address to which its registration is bound: on every way to
+/// work, of accounts that are known and of those that are not.
+#[actix::test]
+async fn a_name_that_stands_for_anothers_hotkey_is_refused_on_every_way_in() {
+    let bench = Bench::new().await;
+    let suffix = Suffix::of(&hotkey(1)).to_string();
+    let assign = |n: u8, worker: &str| AssignWorker {
+        hotkey: hotkey(n),
+        worker: worker_name(worker),
+        client: Client::at(HERE),
+    };
+    let join = |n: u8, worker: &str| JoinWorker {
+        worker: worker_name(worker),
+        ..by_hotkey(n, None)
+    };
+    let foreign = Refusal::WorkerForeign(ForeignName::NotBound);
+    for name in [suffix.clone(), format!("{suffix}.rig"), hotkey(1).to_string()] {
+        bench.ask(assign(1, &name)).await.unwrap();
+        bench.ask(join(1, &name)).await.unwrap();
+        assert_eq!(bench.ask(assign(2, &name)).await, Err(foreign.clone()));
+        assert_eq!(bench.ask(join(2, &name)).await, Err(foreign.clone()));
+        assert_eq!(bench.ask(by_address(&name)).await, Err(foreign.clone()));
+    }
+    assert_eq!(bench.miners().await.miners, 2, "the address did not come in");
+    let bind = |payout_address: &str| RegisterMiner {
+        hotkey: hotkey(1),
+        payout_address: Some(payout_address.to_owned()),
+        payout_threshold: None,
+        from: HERE,
+    };
+    bench.ask(bind(ADDRESS)).await.unwrap();
+    bench.ask(by_address(&suffix)).await.unwrap();
+    let of_address = AssignWorker {
+        hotkey: address().identity(),
+        ..assign(1, &suffix)
+    };
+    bench.ask(of_address.clone()).await.unwrap();
+    let bench = bench.restarted().await;
+    bench.ask(of_address.clone()).await.unwrap();
+    bench.ask(bind("another")).await.unwrap();
+    assert_eq!(bench.ask(of_address).await, Err(foreign.clone()));
+    assert_eq!(bench.ask(by_address(&suffix)).await, Err(foreign));
+    // Who is not welcome is told that first.
+    assert_eq!(bench.ask(join(9, &suffix)).await, Err(Refusal::MinerUnknown));
 }

@@ -12,8 +12,8 @@ use tokio::net::TcpStream;
 
 use super::Connections;
 use super::stream::ClientStream;
-use crate::problem::{Code, Problem};
-use crate::server::Refusing;
+use crate::problem::{Code, Problem, Refusing};
+
 use dwarves_peers::proxy::{HeaderReader, Said};
 
 /// Bytes of a PROXY header that are read at once at most.

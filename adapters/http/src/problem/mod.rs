@@ -22,6 +22,9 @@ const BLOCK_AMONG_THEM: &str = "a block was among the shares all the same, and w
 /// How a caller may say who it is, for 401 answers.
 const CHALLENGE: &str = "Bearer realm=\"dwarves\", btauth version=\"1\"";
 
+/// How a server tells what it refuses before there is a route.
+pub type Refusing = fn(&Problem) -> HttpResponse;
+
 /// A refusal on its way to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {

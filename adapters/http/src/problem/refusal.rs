@@ -23,6 +23,9 @@ impl From<Refusal> for Problem {
                 Code::RegistrationClosed,
                 "this address is new, and the pool has no room for more of them; register a hotkey",
             ),
+            Refusal::WorkerForeign(why) => {
+                Self::new(Code::WorkerForeign, format!("worker: {why}")).of_field("worker")
+            }
             Refusal::TooManyNew { try_again } => Self::too_many_new(try_again),
             Refusal::PayoutAddressInvalid(error) => Self::new(
                 Code::PayoutAddressInvalid,

@@ -11,6 +11,7 @@
 //! | [`chain`] | the chain that is mined, and how to connect |
 //! | [`blocks`] | found blocks |
 //! | [`rounds`] | reward rounds |
+//! | [`epochs`] | epochs and their statements |
 //! | [`earnings`] | what a miner earned beside what was to be expected |
 //! | [`examples`] | why a miner got an amount |
 //! | [`luck`] | luck over the last blocks |
@@ -37,6 +38,7 @@ pub mod blocks;
 pub mod chain;
 pub mod document;
 pub mod earnings;
+pub mod epochs;
 pub mod events;
 pub mod examples;
 pub mod health;
@@ -128,6 +130,8 @@ routes! {
     "/v1/shares/{sequence}" { get => shares::read }
     "/v1/rounds" { get => rounds::list }
     "/v1/rounds/{id}" { get => rounds::read }
+    "/v1/epochs" { get => epochs::list }
+    "/v1/epochs/{id}" { get => epochs::read }
     "/v1/admin/control" { post => admin::control }
     "/v1/admin/state" { get => operator_state::read }
     "/v1/admin/session" { get => operator::read, post => operator::log_in, delete => operator::log_out }

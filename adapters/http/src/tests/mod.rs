@@ -25,6 +25,7 @@ mod csv;
 mod details;
 mod document;
 mod earnings;
+mod epochs;
 mod events;
 mod fake_ports;
 mod fake_watches;

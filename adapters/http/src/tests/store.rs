@@ -7,6 +7,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
@@ -17,6 +18,7 @@ use dwarves_ports::store::{
     TemplateRow, ValuedUnits, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
@@ -38,6 +40,10 @@ pub(super) struct ReadStore {
     pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
     pub(super) watches: Vec<WatchRow>,
+    /// Oldest first.
+    pub(super) statements: Vec<StatementRow>,
+    /// The same for every piece of the ledger.
+    pub(super) work: WorkOfAll,
     pub(super) found: u64,
     pub(super) units: Units,
     pub(super) failure: Option<StoreErrorKind>,
@@ -264,6 +270,43 @@ impl Store for ReadStore {
     fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
         let theirs = self.watches.iter().filter(|row| row.hotkey == hotkey);
         self.answer(theirs.cloned().collect())
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        self.answer(EpochsState::default())
+    }
+
+    fn work_between(&self, _: Sequence, _: Sequence, _: u32) -> StoreFuture<WorkOfAll> {
+        self.answer(self.work.clone())
+    }
+
+    fn rejected_before(&self, _: EpochId) -> StoreFuture<WorkOfAll> {
+        self.answer(WorkOfAll::new())
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        let before = |row: &&StatementRow| {
+            let id = row.head.ended.epoch.start.get();
+            page.cursor.is_none_or(|cursor| id < cursor)
+        };
+        let heads: Vec<StatementHead> = self
+            .statements
+            .iter()
+            .rev()
+            .filter(before)
+            .map(|row| row.head.clone())
+            .collect();
+        let limit = page.limit as usize;
+        let next = (heads.len() > limit).then(|| heads[limit - 1].ended.epoch.start.get());
+        self.answer(Page {
+            rows: heads.into_iter().take(limit).collect(),
+            next,
+        })
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        let mut rows = self.statements.iter();
+        self.answer(rows.find(|row| row.head.ended.epoch.start == epoch).cloned())
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

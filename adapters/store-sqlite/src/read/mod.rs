@@ -13,6 +13,7 @@ pub(super) mod money;
 pub(super) mod notices;
 pub(super) mod payouts;
 pub(super) mod recent;
+pub(super) mod statements;
 pub(super) mod templates;
 pub(super) mod watches;
 pub(super) mod windows;

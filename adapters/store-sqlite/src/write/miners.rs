@@ -238,6 +238,7 @@ impl Transaction<'_> {
                             .entry(u64::from(id.get()))
                             .or_default()
                             .add_rejected(&more);
+                        self.keep_rejected(at, *id, &more)?;
                     }
                 }
             }

@@ -18,6 +18,7 @@ mod payouts;
 pub(super) mod prune;
 mod rounds;
 mod shares;
+mod statements;
 mod templates;
 mod watches;
 
@@ -107,6 +108,11 @@ impl<'a> Transaction<'a> {
             } => self.settle_delivery(*notice, channel, *again)?,
             Write::AddWatch { watch, most } => return self.add_watch(watch, *most),
             Write::RemoveWatch { hotkey, id } => return self.remove_watch(hotkey, *id),
+            Write::PassTime { at } => self.pass_time(*at)?,
+            Write::BeginEpochs { start } => self.begin_epochs(*start, batch.before())?,
+            Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at, batch.before())?,
+            Write::AddStatement(row) => self.add_statement(row)?,
+            Write::CeaseEpochs => self.cease_epochs()?,
             Write::AppendAudit(row) => self.append_audit(row)?,
             // It follows a write that was refused.
             Write::AppendAuditIfDone(_) => {}

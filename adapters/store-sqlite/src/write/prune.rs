@@ -11,13 +11,15 @@ use crate::history::roll;
 /// Shares that are deleted in one transaction: some milliseconds.
 const PIECE: u64 = 2_000;
 
-/// Notes how far may be pruned: never beyond what rounds, counters and living templates still need. These
+/// Notes how far may be pruned: never beyond what rounds, counters, living templates and
+/// epochs without a statement still need. These
 /// bounds only move forward, so what is noted stays right.
 pub(super) fn ask(connection: &Connection, through: Sequence) -> Outcome<()> {
     connection
         .prepare_cached(
             "UPDATE pool SET prune_through = MAX(prune_through, MIN(?1, counters_through,
                  COALESCE((SELECT through FROM rounds ORDER BY id DESC LIMIT 1), 0),
+                 CASE WHEN epoch_start IS NULL THEN ?1 ELSE COALESCE(ended_after, epoch_after) END,
                  COALESCE((SELECT MIN(first_share) - 1 FROM templates WHERE retired = 0 AND id >= live_from), ?1)))",
         )?
         .execute([int(through.get())])?;

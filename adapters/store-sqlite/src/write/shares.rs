@@ -27,6 +27,11 @@ impl Batch<'_> {
             shares: Vec::new(),
         }
     }
+
+    /// The ledger's end before this commit.
+    pub(super) const fn before(&self) -> Tail {
+        self.before
+    }
 }
 
 impl Transaction<'_> {
@@ -94,7 +99,8 @@ impl Transaction<'_> {
         if rows == 0 {
             return Ok(());
         }
-        self.known.tail.committed_at = batch.committed_at;
+        let committed_at = batch.committed_at.max(self.known.passed_time);
+        self.known.tail.committed_at = committed_at;
         let mut insert = self.statement(
             "INSERT INTO batches (first_sequence, place, committed_at, total_before, shares)
              VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -102,13 +108,10 @@ impl Transaction<'_> {
         let (mut first, mut place, mut total) =
             (batch.before.sequence.next().get(), 0_u64, batch.before.total);
         for shares in batch.shares.chunks(batch.shares.len().div_ceil(rows)) {
-            let packed = pack(
-                shares.iter().map(|share| StoredShare::of(share)),
-                batch.committed_at,
-            );
+            let packed = pack(shares.iter().map(|share| StoredShare::of(share)), committed_at);
             insert.raw_bind_parameter(1, int(first))?;
             insert.raw_bind_parameter(2, int(place))?;
-            insert.raw_bind_parameter(3, batch.committed_at.millis())?;
+            insert.raw_bind_parameter(3, committed_at.millis())?;
             insert.raw_bind_parameter(4, units(total))?;
             insert.raw_bind_parameter(5, packed)?;
             insert.raw_execute()?;

@@ -12,7 +12,7 @@ use dwarves_testkit::build::hotkey;
 pub(crate) type Draw = (u8, u8, u8, u16);
 
 /// Every kind of write.
-pub(crate) const NAMES: [&str; 24] = [
+pub(crate) const NAMES: [&str; 29] = [
     "append shares",
     "register miner",
     "add worker",
@@ -37,6 +37,11 @@ pub(crate) const NAMES: [&str; 24] = [
     "save setting",
     "prune shares",
     "prune history",
+    "pass time",
+    "begin epochs",
+    "end epoch",
+    "add statement",
+    "cease epochs",
 ];
 
 /// What there is to choose from.

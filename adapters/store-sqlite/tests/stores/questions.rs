@@ -7,6 +7,7 @@ use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::rewards::pplns;
+use dwarves_domain::statements::EpochId;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_domain::watch::WatchId;
@@ -136,6 +137,29 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
             same(stores, "recent_shares", |s| s.recent_shares(after, limit)).await?;
         }
     }
+    same(stores, "epochs", |s| s.epochs()).await?;
+    for &after in &places {
+        for (through, limit) in [(last, u32::MAX), (last, 3), (last / 2, 7), (u64::MAX, 0)] {
+            let (after, through) = (Sequence::new(after), Sequence::new(through));
+            same(stores, "work_between", |s| s.work_between(after, through, limit)).await?;
+        }
+    }
+    for secs in [0, 5, 60, 1_000, 1_000_000] {
+        let end = EpochId::new(at(secs).secs().unsigned_abs());
+        same(stores, "rejected_before", |s| s.rejected_before(end)).await?;
+    }
+    let heads = stores[0].statements(pages()[0]).await.unwrap().rows;
+    for page in [None, heads.get(1).map(|head| head.ended.epoch.start.get())] {
+        let page = PageRequest {
+            cursor: page,
+            limit: 2,
+        };
+        same(stores, "statements", |s| s.statements(page)).await?;
+    }
+    for head in heads {
+        same(stores, "statement", |s| s.statement(head.ended.epoch.start)).await?;
+    }
+    same(stores, "statement", |s| s.statement(EpochId::new(3))).await?;
     for secs in [-1_000, 0, 1, 5, 20, 60, 1_000] {
         same(stores, "position_at", |s| s.position_at(at(secs))).await?;
     }

@@ -16,6 +16,7 @@ use super::history::{Draw, History, at, hash, miner, owner};
 
 mod payouts;
 mod rounds;
+mod statements;
 
 /// Whether a drawn number says yes, as one in `n` does.
 fn one_in(n: u16, drawn: impl Into<u16>) -> bool {
@@ -45,7 +46,7 @@ impl History {
         let now = self.now();
         let hotkey = miner(a);
         let worker = WorkerId::new(u32::from(b % 9));
-        let write = match kind % 50 {
+        let write = match kind % 58 {
             0..=9 => self.append((a, b, c)),
             10..=12 => Write::RegisterMiner {
                 hotkey,
@@ -158,6 +159,10 @@ impl History {
                 hours: at(self.secs - i64::from(c) * 3),
                 days: at(self.secs - i64::from(a) * 86_400),
             },
+            50 => Write::PassTime {
+                at: at(self.secs - 3 + i64::from(b % 5)),
+            },
+            51..=57 => statements::draw(self, store, (a, b, c)).await?,
             _ => Write::PruneShares {
                 through: Sequence::new(u64::from(c) % (self.last + 2)),
             },

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use dwarves_domain::login::{LoginError, minutes};
+use dwarves_domain::miners::ForeignName;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::share::Rejection;
 use dwarves_domain::time::Span;
@@ -106,6 +107,12 @@ impl From<&Refusal> for Fault {
             }
             Refusal::AddressesFull => Self::Unauthorized(
                 "Unauthorized worker: the pool has no room for new addresses, please register a hotkey",
+            ),
+            Refusal::WorkerForeign(ForeignName::NotBound) => Self::Unauthorized(
+                "Unauthorized worker: its name stands for the hotkey of another miner, which is not registered with this address",
+            ),
+            Refusal::WorkerForeign(ForeignName::Shared) => Self::Unauthorized(
+                "Unauthorized worker: several hotkeys have this suffix, please name the whole hotkey",
             ),
             Refusal::TooManyNew { try_again } => Self::Login(LoginError::TooManyNew {
                 try_again: *try_again,

@@ -16,8 +16,12 @@ impl Registry {
         client: Client,
     ) {
         match self.miners.entry(hotkey) {
-            Entry::Occupied(mut known) => known.get_mut().payout_address = payout_address,
+            Entry::Occupied(mut known) => {
+                self.bindings.note_address(&hotkey, payout_address.clone());
+                known.get_mut().payout_address = payout_address;
+            }
             Entry::Vacant(place) => {
+                self.bindings.note(hotkey, payout_address.clone(), false);
                 place.insert(Miner {
                     registered_at,
                     payout_address,
@@ -43,6 +47,7 @@ impl Registry {
             && !std::mem::replace(&mut miner.is_address, true)
         {
             self.address_miners += 1;
+            self.bindings.note(*hotkey, miner.payout_address.clone(), true);
             if let Some(place) = miner.place {
                 self.unproven[0].leave(&place);
                 miner.place = Some(self.unproven[1].take(place.client(), *hotkey));
@@ -129,6 +134,7 @@ impl Registry {
             return;
         };
         self.address_miners -= usize::from(miner.is_address);
+        self.bindings.forget(hotkey);
         for id in miner.workers.values() {
             self.forget(*id);
         }

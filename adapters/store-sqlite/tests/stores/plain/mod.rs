@@ -10,6 +10,7 @@
 //! | `watches` | who may look at miners |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
+//! | `statements` | epochs and their statements |
 //! | `questions` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
@@ -19,6 +20,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::{Weights, pplns};
+use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
@@ -34,6 +36,7 @@ use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, WatchRow, Write,
     Written,
 };
+use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 
 mod details;
 mod history;
@@ -42,6 +45,7 @@ mod notices;
 mod payouts;
 mod questions;
 mod state;
+mod statements;
 mod watches;
 mod work;
 
@@ -255,6 +259,26 @@ impl Store for PlainStore {
 
     fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
         ready(Ok(self.state.borrow().watches_of(&hotkey)))
+    }
+
+    fn epochs(&self) -> StoreFuture<EpochsState> {
+        ready(Ok(self.state.borrow().epochs()))
+    }
+
+    fn work_between(&self, after: Sequence, through: Sequence, limit: u32) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().work_between(after, through, limit))
+    }
+
+    fn rejected_before(&self, end: EpochId) -> StoreFuture<WorkOfAll> {
+        ready(self.state.borrow().rejected_before(end))
+    }
+
+    fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
+        ready(Ok(self.state.borrow().statements(page)))
+    }
+
+    fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
+        ready(Ok(self.state.borrow().statement(epoch)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -21,6 +21,8 @@ use dwarves_ports::store::{
     BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, WatchRow, Write, Written,
 };
 
+use super::statements::Epochs;
+
 /// All that the plain store holds.
 #[derive(Clone, Default)]
 pub(super) struct State {
@@ -123,6 +125,9 @@ pub(super) struct Rest {
     pub(super) watches: BTreeMap<WatchId, WatchRow>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
+    pub(super) epochs: Epochs,
+    /// No commit from now on has a time before this one.
+    pub(super) passed_time: Option<Timestamp>,
     /// What is to be told, and whether it was decided to whom.
     pub(super) notices: BTreeMap<NoticeId, (NoticeRow, bool)>,
     /// How often each has failed, and when it is tried again.
@@ -211,7 +216,11 @@ impl State {
             last: last.sequence,
             total_before: first.total_before,
             total_after: self.rest.total,
-            committed_at: received_at.chain(before).max().expect("a batch holds a share"),
+            committed_at: received_at
+                .chain(before)
+                .chain(self.rest.passed_time)
+                .max()
+                .expect("a batch holds a share"),
         });
     }
 
@@ -294,6 +303,11 @@ impl State {
             } => self.rest.settle_delivery(*notice, channel, *again),
             Write::AddWatch { watch, most } => return self.rest.add_watch(watch, *most),
             Write::RemoveWatch { hotkey, id } => return Ok(self.rest.remove_watch(hotkey, *id)),
+            Write::PassTime { at } => self.pass_time(*at),
+            Write::BeginEpochs { start } => self.begin_epochs(*start)?,
+            Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at)?,
+            Write::AddStatement(row) => self.add_statement(row)?,
+            Write::CeaseEpochs => self.rest.epochs.cease(),
             Write::AppendAudit(row) => {
                 let id = self.rest.audit.len() as u64 + 1;
                 self.rest.audit.push(AuditRow { id, ..row.clone() });

@@ -103,6 +103,9 @@ impl State {
                 self.rest.owners.insert(worker.id, worker.hotkey);
                 let counters = CounterRow::default();
                 self.rest.names.insert(worker.id, worker.name.clone());
+                self.rest
+                    .epochs
+                    .name(worker.id, worker.hotkey, worker.name.clone());
                 self.rest.workers.insert(worker.id, (worker.clone(), counters));
             }
         }
@@ -218,6 +221,7 @@ impl State {
             let more = std::array::from_fn(|n| counter.rejected[n].saturating_sub(saved.rejected[n]));
             if more != [0; 6] {
                 self.rest.rejected.push((at, *id, more));
+                self.rest.epochs.keep_rejected(at, *id, more);
             }
             *saved = counter.clone();
         }
@@ -257,6 +261,8 @@ impl State {
         let live = live.filter(|t| !t.is_dropped && Some(t.row.id) >= self.rest.live_from);
         let before_live = live.map(|t| Sequence::new(t.first_share.get() - 1)).min();
         let through = asked.min(passed).min(counted);
+        let stated = self.rest.epochs.stated_through();
+        let through = stated.map_or(through, |stated| through.min(stated));
         let through = before_live.map_or(through, |before_live| through.min(before_live));
         // What was allowed once stays so.
         self.rest.prune_through = through.max(self.rest.prune_through);
