@@ -24,6 +24,8 @@ enum Has {
     /// Names alone: refused as a whole.
     NamesAlone,
     MoneyAndNames,
+    /// What all workers are called.
+    AllNames,
 }
 
 /// Every route that reads and is for everybody, what is asked of it, and what of a miner it has.
@@ -81,9 +83,15 @@ fn routes() -> Vec<(&'static str, String, Has)> {
             format!("{payout}?format=csv"),
             Has::Money("parts"),
         ),
+        (
+            "/v1/epochs/{id}",
+            "/v1/epochs/1700000000".to_owned(),
+            Has::AllNames,
+        ),
         ("/v1/events", format!("/v1/events?miner={hotkey}"), Has::Nothing),
     ];
     for path in [
+        "/v1/epochs",
         "/v1/pool",
         "/v1/pool/history",
         "/v1/chain",
@@ -176,6 +184,7 @@ fn check(who: Who, privacy: Privacy, path: &str, has: Has, answer: &Answer) {
     let is_refused = match has {
         Has::MoneyAlone => !sees_money,
         Has::NamesAlone => !sees_names,
+        Has::AllNames => !who.is_operator() && privacy.worker_names == Visibility::Owner,
         _ => false,
     };
     if is_refused {
@@ -214,6 +223,12 @@ fn check(who: Who, privacy: Privacy, path: &str, has: Has, answer: &Answer) {
         Has::Name(field) => {
             assert_eq!(hidden.contains(field), !sees_names, "{what}: {hidden:?}");
             assert_eq!(names_in(answer), sees_names, "{what}");
+        }
+        Has::AllNames => {
+            assert!(names_in(answer), "{what}");
+            let kept = answer.header("cache-control").unwrap();
+            let is_public = privacy.worker_names == Visibility::Public;
+            assert_eq!(kept.starts_with("public"), is_public, "{what}: {kept}");
         }
         Has::MoneyAndNames => {
             let body = answer.json();
