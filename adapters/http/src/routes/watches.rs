@@ -9,7 +9,6 @@ use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_api_types::watches::{HandOutBody, HandedOutWatch, OpenedWatch, TakenBackWatch, Watch, Watches};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::privacy::Asker;
-use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::Span;
 use dwarves_domain::watch::{ParseWatchIdError, WatchId, WatchName, WatchNameError};
 
