@@ -87,6 +87,9 @@ impl News {
             | Write::DropBlockBytes(_)
             | Write::SetPayoutThreshold { .. }
             | Write::SaveSetting { .. }
+            | Write::QueueSubmission(_)
+            | Write::SettleSubmission { .. }
+            | Write::RemoveSubmission { .. }
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }

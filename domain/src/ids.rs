@@ -115,6 +115,9 @@ pub enum ParseIdError {
     /// Not a worker's name.
     #[error("a worker's name is 1 to 64 characters of letters, digits, '.', '_' and '-'")]
     WorkerName,
+    /// Not a submission's name.
+    #[error("a submission's name is 32 lower-case hex digits")]
+    SubmissionId,
 }
 
 impl FromStr for HeaderHash {

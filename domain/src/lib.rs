@@ -14,6 +14,7 @@
 //! | [`hotkey`] | a miner's public key, written SS58 |
 //! | [`metagraph`] | who has which uid and stake in a subnet, as its operator wrote it to a file |
 //! | [`decimal`] | decimal numbers as JSON writes them, exactly |
+//! | [`evaluation`] | work that is not proof of work: losses, scores, an evaluator's answers |
 //! | [`signature`] | `btauth/1`: what a signed request signs, and whether the signature holds |
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`operator`] | the cookie that stands in for the admin token |
@@ -41,6 +42,7 @@ pub mod address;
 pub mod blocks;
 pub mod chain_guard;
 pub mod decimal;
+pub mod evaluation;
 mod hex_digits;
 pub mod history;
 pub mod hotkey;

@@ -8,11 +8,12 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 use crate::chain_guard::Pin;
+use crate::evaluation::Measure;
 use crate::hotkey::Hotkey;
 use crate::network::Subnet;
 use crate::payouts::{FeePayer, FeeRate};
 use crate::privacy::Visibility;
-use crate::rewards::{Scheme, Source};
+use crate::rewards::{Scheme, Source, Unearned};
 use crate::target::Difficulty;
 use crate::units::{Amount, BasisPoints};
 use crate::work::{Algorithm, FrontEnd, VersionRolling};
@@ -184,6 +185,8 @@ read_themselves! {
     VersionRolling: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.as_str(), one)));
     Scheme: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
     Source: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
+    Measure: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
+    Unearned: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
     FeePayer: |deserializer| word(deserializer, &Self::ALL.map(|one| (one.name(), one)));
     Visibility: |deserializer| word(deserializer, &Self::ALL);
     Amount: |deserializer| {
@@ -236,7 +239,9 @@ mod tests {
         check! {
             Algorithm, "\"sha256d\" or \"scrypt\"";
             VersionRolling, "\"bip323\", \"bip320\" or \"off\"";
-            Scheme, "\"pplns\", \"proportional\", \"pps\", \"fpps\" or \"solo\"";
+            Scheme, "\"pplns\", \"proportional\", \"pps\", \"fpps\", \"solo\", \"inverse_loss\", \"score\" or \"winner_takes_most\"";
+            Measure, "\"loss\" or \"score\"";
+            Unearned, "\"carry\" or \"burn\"";
             Source, "\"blocks\" or \"emission\"";
             FeePayer, "\"pool\" or \"miners\"";
         }

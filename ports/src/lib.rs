@@ -10,11 +10,13 @@
 //! | [`clock`] | running time, and the date |
 //! | [`courier`] | telling people outside |
 //! | [`signer`] | signing with the pool's own hotkey |
+//! | [`evaluator`] | what submitted work is worth, where it is not proof of work |
 //! | [`halt`] | the emergency stop |
 
 pub mod chain;
 pub mod clock;
 pub mod courier;
+pub mod evaluator;
 pub mod halt;
 pub mod proof_of_work;
 pub mod signer;

@@ -35,6 +35,7 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
         check_difficulty(config),
         check_jobs(config),
         check_rewards(config),
+        check_scheme(config),
         check_bittensor(config),
         check_statements(config),
     ]
@@ -49,6 +50,20 @@ fn check_rewards(config: &Config) -> Result<(), Complaint> {
         return complain(
             &[("rewards", "emission_sats"), ("rewards", "source")],
             "source = \"emission\" needs emission_sats above 0",
+        );
+    }
+    Ok(())
+}
+
+/// Evaluated work is paid from emission, by schemes of its own.
+fn check_scheme(config: &Config) -> Result<(), Complaint> {
+    if config.rewards.scheme.is_of_evaluated_work() {
+        return complain(
+            &[("rewards", "scheme")],
+            format!(
+                "\"{}\" pays for results of evaluated work, and this pool mines a chain",
+                config.rewards.scheme
+            ),
         );
     }
     Ok(())

@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use dwarves_domain::chain_guard::Pin;
+use dwarves_domain::evaluation::Reading;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::metagraph::Rao;
 use dwarves_domain::network::Subnet;
+use dwarves_domain::rewards::evaluated::LOSS_FLOOR_LEAST;
 use dwarves_domain::settings::{decimal, text, whole};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
@@ -107,6 +109,23 @@ pub(super) fn window_units<'de, D: Deserializer<'de>>(d: D) -> Result<Units, D::
     units
         .filter(|units| !units.is_zero() && units.raw() / Units::ONE.raw() <= 1_000_000)
         .ok_or_else(|| D::Error::invalid_value(found, &EXPECTED))
+}
+
+/// A loss from 10^-9 to 1, as an exact decimal in quotes.
+pub(super) fn loss_floor<'de, D: Deserializer<'de>>(d: D) -> Result<Reading, D::Error> {
+    const EXPECTED: &str = "a loss from 0.000000001 to 1 in quotes, such as \"0.000001\"";
+    text(d, EXPECTED, |found| {
+        let floor = found.parse().ok();
+        floor
+            .filter(|floor: &Reading| (LOSS_FLOOR_LEAST..=Reading::ONE.steps()).contains(&floor.steps()))
+            .ok_or_else(|| format!("expected {EXPECTED}, found {found:?}"))
+    })
+}
+
+/// 1 to 10000 basis points.
+pub(super) fn winner<'de, D: Deserializer<'de>>(d: D) -> Result<BasisPoints, D::Error> {
+    let points = whole(d, 1, i64::from(BasisPoints::WHOLE))?;
+    BasisPoints::new(points).ok_or_else(|| D::Error::custom("more than the whole"))
 }
 
 /// A stake: a number from 0 on.

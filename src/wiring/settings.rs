@@ -178,6 +178,8 @@ pub(super) fn pool_settings(
                 fee: config.rewards.fee,
                 window: config.rewards.window_units,
                 emission: config.rewards.emission,
+                unearned: config.rewards.unearned,
+                evaluated: config.rewards.evaluated(),
             },
             run_interval: config.rewards.run_interval,
             retention: Some(config.store.retention),

@@ -5,9 +5,11 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
@@ -25,6 +27,7 @@ use dwarves_ports::store::{
     StoreFuture, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
+use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 /// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,6 +248,35 @@ impl Store for FaultyStore {
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
         self.inner.deliveries(limit)
+    }
+
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        self.inner.waiting_submissions(limit)
+    }
+
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>> {
+        self.inner.submitted_work(id)
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        self.inner.submission(id)
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        self.inner.submissions(hotkey, page)
+    }
+
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults> {
+        self.inner.miner_results(hotkey, measure, since)
+    }
+
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>> {
+        self.inner.best_results(measure, after, until)
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

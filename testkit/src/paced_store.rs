@@ -5,9 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
@@ -22,6 +24,7 @@ use dwarves_ports::store::{
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
+use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 /// A wait that is still to come.
 pub type Pause = Pin<Box<dyn Future<Output = ()>>>;
@@ -251,6 +254,35 @@ impl Store for PacedStore {
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
         self.read(move |store| store.deliveries(limit))
+    }
+
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        self.read(move |store| store.waiting_submissions(limit))
+    }
+
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>> {
+        self.read(move |store| store.submitted_work(id))
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        self.read(move |store| store.submission(id))
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        self.read(move |store| store.submissions(hotkey, page))
+    }
+
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults> {
+        self.read(move |store| store.miner_results(hotkey, measure, since))
+    }
+
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>> {
+        self.read(move |store| store.best_results(measure, after, until))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

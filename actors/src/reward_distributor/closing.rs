@@ -128,6 +128,7 @@ impl RewardDistributor {
             id: round.id,
             closed_at,
             through,
+            emission_carried: closed.emitted.unwrap_or_default().carried,
             carried: closed.carried.clone(),
         };
         let mut writes = vec![Write::CloseRound {

@@ -13,7 +13,8 @@ use std::time::Duration;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::Sequence;
-use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::rewards::evaluated::EvaluatedTerms;
+use dwarves_domain::rewards::{Scheme, Source, Unearned};
 use dwarves_domain::rounds::{DueRound, Schedule};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -59,6 +60,10 @@ pub struct Terms {
     pub window: Units,
     /// What one round emits, if the source is emission.
     pub emission: Amount,
+    /// What becomes of an emission that nobody worked for.
+    pub unearned: Unearned,
+    /// How results are paid, if the scheme is of evaluated work.
+    pub evaluated: EvaluatedTerms,
 }
 
 /// What the reward distributor is made with.

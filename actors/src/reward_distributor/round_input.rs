@@ -3,10 +3,12 @@
 use dwarves_domain::blocks::Booking;
 use dwarves_domain::ids::{HeaderHash, Sequence};
 use dwarves_domain::rewards::{
-    BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, ShareValue, Source, Weights, pplns, pps,
+    BlockReward, Emission, OrphanedBlock, RoundInput, Scheme, SettledBlock, ShareValue, Source, Weights,
+    evaluated, pplns, pps,
 };
 use dwarves_domain::rounds::DueRound;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_domain::units::Amount;
 
 use super::Terms;
 use dwarves_ports::store::reads::{LastRound, PageRequest};
@@ -48,6 +50,7 @@ pub(super) async fn gather(
     let position = store.position_at(end).await?;
     let after = last.as_ref().map_or(Sequence::new(0), |last| last.through);
     let through = position.sequence.max(after);
+    let brought = last.as_ref().map_or(Amount::ZERO, |last| last.emission_carried);
     let mut gathered = Gathered {
         input: RoundInput {
             id: round.id,
@@ -73,8 +76,17 @@ pub(super) async fn gather(
     }
     match (terms.source, terms.scheme) {
         (Source::Emission, _) => {
-            let weights = emission_weights(&store, &terms, after, position).await?;
-            gathered.input.emission = Some((terms.emission, weights));
+            let weights = if terms.scheme.is_of_evaluated_work() {
+                result_weights(&store, &terms, round.closed_at).await?
+            } else {
+                emission_weights(&store, &terms, after, position).await?
+            };
+            gathered.input.emission = Some(Emission {
+                amount: terms.emission,
+                brought,
+                weights,
+                unearned: terms.unearned,
+            });
         }
         (Source::Blocks, Scheme::Pps | Scheme::Fpps) => {
             let values = store.values_between(after, through).await?;
@@ -83,7 +95,16 @@ pub(super) async fn gather(
                 .map(|v| priced(v, &terms))
                 .collect::<Result<_, _>>()?;
         }
-        (Source::Blocks, Scheme::Pplns | Scheme::Proportional | Scheme::Solo) => {}
+        // The rules refuse to pay evaluated work from blocks.
+        (
+            Source::Blocks,
+            Scheme::Pplns
+            | Scheme::Proportional
+            | Scheme::Solo
+            | Scheme::InverseLoss
+            | Scheme::Score
+            | Scheme::WinnerTakesMost,
+        ) => {}
     }
     Ok(gathered)
 }
@@ -119,7 +140,13 @@ async fn prunable(
     };
     let prunable = match terms.scheme {
         Scheme::Proportional => old.min(behind_blocks),
-        Scheme::Pplns | Scheme::Pps | Scheme::Fpps | Scheme::Solo => old.min(behind_window),
+        Scheme::Pplns
+        | Scheme::Pps
+        | Scheme::Fpps
+        | Scheme::Solo
+        | Scheme::InverseLoss
+        | Scheme::Score
+        | Scheme::WinnerTakesMost => old.min(behind_window),
     };
     Ok((prunable > Sequence::new(0)).then_some(prunable))
 }
@@ -151,6 +178,19 @@ async fn emission_weights(
     }
     let window = pplns::Window::ending_now(end.total, terms.window).map_err(broken)?;
     store.weights_in_window(window, end.sequence).await
+}
+
+/// What each miner's best result weighs, of those that were known by the time at which the round was due and are not too
+/// old by then.
+async fn result_weights(
+    store: &SharedStore,
+    terms: &Terms,
+    closed_at: Timestamp,
+) -> Result<Weights, StoreError> {
+    let evaluated = &terms.evaluated;
+    let after = closed_at.minus(evaluated.max_age);
+    let best = store.best_results(evaluated.measure, after, closed_at).await?;
+    evaluated::weights(terms.scheme, evaluated, &best).map_err(broken)
 }
 
 impl Gathered {
@@ -226,6 +266,8 @@ async fn weights_of(store: &SharedStore, block: &BlockRow, terms: &Terms) -> Res
             let finder = block.finder.map(|finder| (finder, block.units.raw() * 2));
             Ok(Weights::sum(finder).map_err(broken)?)
         }
-        Scheme::Pps | Scheme::Fpps => Ok(Weights::new()),
+        Scheme::Pps | Scheme::Fpps | Scheme::InverseLoss | Scheme::Score | Scheme::WinnerTakesMost => {
+            Ok(Weights::new())
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr};
 use dwarves_domain::ids::Sequence;
-use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
+use dwarves_domain::rewards::{Emission, RoundInput, Scheme, Source, Weights, close};
 use dwarves_domain::time::Timestamp;
 
 use crate::ask::Port;
@@ -27,7 +27,7 @@ pub fn crediting_round(id: u64, closed_at: Timestamp, payable: &[u64]) -> Write 
     let weights = Weights::sum(work).expect("tests use amounts that fit");
     let input = RoundInput {
         source: Source::Emission,
-        emission: Some((sats(payable.iter().sum()), weights)),
+        emission: Some(Emission::of(sats(payable.iter().sum()), weights)),
         ..quiet_round(id, closed_at, Scheme::Pplns)
     };
     Write::CloseRound {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use dwarves_domain::address::AddressFormat;
+use dwarves_domain::evaluation::Measure;
 use dwarves_domain::miners::{Quotas, RegistryLimits};
 use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
-use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::rewards::evaluated::EvaluatedTerms;
+use dwarves_domain::rewards::{Scheme, Source, Unearned};
 use dwarves_domain::share::ProvenShare;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
@@ -38,6 +40,13 @@ pub fn terms() -> Terms {
         fee: BasisPoints::new(100).expect("one percent is a part"),
         window: Units::ONE,
         emission: sats(1_000_000),
+        unearned: Unearned::Carry,
+        evaluated: EvaluatedTerms {
+            measure: Measure::Loss,
+            loss_floor: "0.000001".parse().expect("a loss"),
+            winner: BasisPoints::new(6_000).expect("a part"),
+            max_age: Span::from_secs(60),
+        },
     }
 }
 

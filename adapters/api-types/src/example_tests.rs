@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId};
 use dwarves_domain::rewards::{
-    BlockReward, ClosedRound, RoundInput, Scheme, ShareValue, Source, Weights, close, pps,
+    BlockReward, ClosedRound, Emission, RoundInput, Scheme, ShareValue, Source, Weights, close, pps,
 };
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -121,6 +121,7 @@ fn stored(input: &RoundInput, round: &ClosedRound) -> Stored {
             fee: round.fee,
             kept: round.kept,
             credited: round.credited,
+            emitted: round.emitted,
             blocks: round.blocks.iter().map(|block| block.hash).collect(),
             digest: round.digest,
         },
@@ -300,7 +301,7 @@ proptest! {
         let weights = Weights::sum(work.into_iter().map(|(of, work)| (key(of), work))).unwrap();
         let mut input = round(scheme, fee, blocks);
         input.source = Source::Emission;
-        input.emission = Some((sats(emission), weights));
+        input.emission = Some(Emission::of(sats(emission), weights));
         check(&input);
     }
 

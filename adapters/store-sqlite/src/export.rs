@@ -309,7 +309,8 @@ fn rounds(connection: &Connection, period: Period, take: Take<'_>) -> Result<(),
     while let Some(row) = rows.next()? {
         done += 1;
         let id = Cells::new(row, "rounds").round("id")?;
-        let round = row_codec::round(row, money::credited_blocks(connection, id)?)?;
+        let blocks = money::credited_blocks(connection, id)?;
+        let round = row_codec::round(row, blocks, money::emitted(connection, id)?)?;
         take(Exported::Round(round), (done, all))?;
     }
     Ok(())

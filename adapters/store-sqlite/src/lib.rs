@@ -35,9 +35,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
@@ -45,9 +47,10 @@ use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned,
-    EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, NoticeRow, Page,
-    PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails, StatementHead, StatementRow,
-    Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, WatchRow, Write, Written,
+    EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, MinerResults,
+    NoticeRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails, StatementHead,
+    StatementRow, Store, StoreFuture, StoredState, SubmissionRow, TemplateRow, ValuedUnits, WatchRow, Write,
+    Written,
 };
 
 mod append_state;
@@ -270,6 +273,45 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
         self.mode
             .read("deliveries", move |c| read::notices::deliveries(c, limit))
+    }
+
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        self.mode.read("waiting submissions", move |c| {
+            read::submissions::waiting(c, limit)
+        })
+    }
+
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>> {
+        self.mode
+            .read("submitted work", move |c| read::submissions::work(c, &id))
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        self.mode
+            .read("submission", move |c| read::submissions::one(c, &id))
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        self.mode.read("submissions", move |c| {
+            read::submissions::of_miner(c, &hotkey, page)
+        })
+    }
+
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults> {
+        self.mode.read("miner results", move |c| {
+            read::submissions::results(c, &hotkey, measure, since)
+        })
+    }
+
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>> {
+        self.mode.read("best results", move |c| {
+            read::submissions::best(c, measure, after, until)
+        })
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Units;
+use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{BanRow, CounterRow, MinerRow, StoredState, TemplateRow, WorkerRow};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -14,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::batches::{self, Tail};
 use super::columns::{Cells, all, int};
 use super::error::{Outcome, corrupt};
+use super::read;
 use super::row_codec;
 use super::write::Transaction;
 
@@ -224,9 +225,17 @@ fn last_round(connection: &Connection) -> Outcome<Option<LastRound>> {
                 closed_at: cells.time("closed_at")?,
                 through: cells.sequence("through")?,
                 carried,
+                emission_carried: Amount::ZERO,
             })
         };
         Ok(read())
     });
-    round.optional()?.transpose()
+    let Some(round) = round.optional()?.transpose()? else {
+        return Ok(None);
+    };
+    let emitted = read::money::emitted(connection, round.id)?;
+    Ok(Some(LastRound {
+        emission_carried: emitted.map_or(Amount::ZERO, |emitted| emitted.carried),
+        ..round
+    }))
 }

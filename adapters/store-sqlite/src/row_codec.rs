@@ -2,7 +2,7 @@
 
 use dwarves_domain::ids::{HeaderHash, PayoutId};
 use dwarves_domain::payouts::{FeeRate, OutPoint, Part, Payout, Signed, Txid};
-use dwarves_domain::rewards::HalfUnits;
+use dwarves_domain::rewards::{Emitted, HalfUnits};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::work::ChainTemplate;
 use dwarves_domain::work::template::TemplateTransaction;
@@ -128,17 +128,22 @@ fn decode_transactions(mut bytes: &[u8]) -> Option<Vec<TemplateTransaction>> {
 }
 
 /// A round, with its blocks.
-pub(super) fn round(row: &Row<'_>, blocks: Vec<HeaderHash>) -> Outcome<RoundRow> {
+pub(super) fn round(row: &Row<'_>, blocks: Vec<HeaderHash>, emitted: Option<Emitted>) -> Outcome<RoundRow> {
     let cells = Cells::new(row, "rounds");
+    let reward = cells.amount("reward")?;
     Ok(RoundRow {
         id: cells.round("id")?,
         closed_at: cells.time("closed_at")?,
         scheme: cells.named("scheme")?,
         source: cells.named("source")?,
-        reward: cells.amount("reward")?,
+        reward,
         fee: cells.amount("fee")?,
         kept: cells.amount("kept")?,
         credited: cells.amount("credited")?,
+        emitted: emitted.map(|emitted| Emitted {
+            issued: reward,
+            ..emitted
+        }),
         blocks,
         digest: cells.array("digest")?,
     })

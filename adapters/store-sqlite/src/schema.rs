@@ -41,6 +41,7 @@ const MIGRATIONS: &[Migration] = &[
     (130, include_str!("migrations/0130_notices.sql")),
     (131, include_str!("migrations/0131_watches.sql")),
     (140, include_str!("migrations/0140_statements.sql")),
+    (150, include_str!("migrations/0150_evaluations.sql")),
 ];
 
 /// The version since which there are payouts.

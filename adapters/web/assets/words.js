@@ -106,6 +106,12 @@ export function schemeWords(scheme) {
       return "Every share is paid at once what it is worth on average, whether blocks come or not (PPS). The pool bears the luck.";
     case "fpps":
       return "Every share is paid at once what it is worth on average, with the transaction fees of blocks (FPPS). The pool bears the luck.";
+    case "inverse_loss":
+      return "Every round pays each miner's best result by 1/loss: half the loss earns twice as much.";
+    case "score":
+      return "Every round pays each miner's best result by its score: twice the score earns twice as much.";
+    case "winner_takes_most":
+      return "The best result takes a fixed part of every round, and the others share the rest by how good they are.";
     default:
       return `Rewards are split by the scheme ${scheme}.`;
   }

@@ -8,6 +8,7 @@
 //! | [`proportional`] | the stretch of a block: the work since the block before |
 //! | [`solo`] | the finder takes all |
 //! | [`pps`] | a fixed price for every unit (`pps`, `fpps`) |
+//! | [`evaluated`] | what results of evaluated work weigh (`inverse_loss`, `score`, `winner_takes_most`) |
 //! | [`example`] | one miner's part with all that it takes to reckon it again |
 //! | [`round`] | what happened since the last round becomes credits and postings |
 //!
@@ -18,6 +19,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub mod evaluated;
 pub mod example;
 pub mod pplns;
 pub mod pps;
@@ -29,7 +31,8 @@ pub mod weights;
 
 pub use pps::ShareValue;
 pub use round::{
-    BlockReward, ClosedRound, OrphanedBlock, PaidWork, RoundError, RoundInput, SettledBlock, Workings, close,
+    BlockReward, ClosedRound, Emission, Emitted, OrphanedBlock, PaidWork, RoundError, RoundInput,
+    SettledBlock, Unearned, Workings, close,
 };
 pub use split::{Credit, RoundCredit, split};
 pub use weights::{HalfUnits, WeightOverflow, Weights};
@@ -48,11 +51,26 @@ pub enum Scheme {
     Fpps,
     /// Every block pays the miner who found it.
     Solo,
+    /// Of evaluated work: every round pays each miner's best result by 1/loss.
+    InverseLoss,
+    /// Of evaluated work: every round pays each miner's best result by its score.
+    Score,
+    /// Of evaluated work: the best result takes a fixed part of every round, the others share the rest.
+    WinnerTakesMost,
 }
 
 impl Scheme {
     /// Every scheme, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::Pplns, Self::Proportional, Self::Pps, Self::Fpps, Self::Solo];
+    pub const ALL: [Self; 8] = [
+        Self::Pplns,
+        Self::Proportional,
+        Self::Pps,
+        Self::Fpps,
+        Self::Solo,
+        Self::InverseLoss,
+        Self::Score,
+        Self::WinnerTakesMost,
+    ];
 
     /// The scheme's name in configuration, HTTP and storage.
     pub const fn name(self) -> &'static str {
@@ -62,7 +80,15 @@ impl Scheme {
             Self::Pps => "pps",
             Self::Fpps => "fpps",
             Self::Solo => "solo",
+            Self::InverseLoss => "inverse_loss",
+            Self::Score => "score",
+            Self::WinnerTakesMost => "winner_takes_most",
         }
+    }
+
+    /// Whether it pays for results of evaluated work, and not for shares.
+    pub const fn is_of_evaluated_work(self) -> bool {
+        matches!(self, Self::InverseLoss | Self::Score | Self::WinnerTakesMost)
     }
 
     /// Whether shares have a fixed price that is paid from the reserve, so that blocks go to the reserve.
@@ -79,7 +105,9 @@ impl fmt::Display for Scheme {
 
 /// Why a text names no scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a reward scheme: pplns, proportional, pps, fpps or solo")]
+#[error(
+    "expected a reward scheme: pplns, proportional, pps, fpps or solo, or for evaluated work inverse_loss, score or winner_takes_most"
+)]
 pub struct ParseSchemeError;
 
 impl FromStr for Scheme {

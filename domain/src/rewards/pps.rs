@@ -57,7 +57,12 @@ pub fn unit_value(scheme: Scheme, subsidy: Amount, fees: Amount) -> Result<Amoun
     match scheme {
         Scheme::Pps => Ok(subsidy),
         Scheme::Fpps => subsidy.checked_add(fees).ok_or(PpsError::Overflow),
-        Scheme::Pplns | Scheme::Proportional | Scheme::Solo => Err(PpsError::NotPaidPerShare(scheme)),
+        Scheme::Pplns
+        | Scheme::Proportional
+        | Scheme::Solo
+        | Scheme::InverseLoss
+        | Scheme::Score
+        | Scheme::WinnerTakesMost => Err(PpsError::NotPaidPerShare(scheme)),
     }
 }
 

@@ -13,7 +13,9 @@
 //! | shares were accepted | (paid by blocks) | `pps`, `fpps`: reserve → payable |
 //! | the round's emission | | emission → fee, payable |
 //!
-//! **A reward that nobody worked for**, after the fee, is kept: it goes to the reserve.
+//! **A block's reward that nobody worked for**, after the fee, is kept: it goes to the reserve. **An emission that nobody
+//! worked for** is not issued: it is carried to the next round or burnt, as [`Unearned`] says, without a fee and without
+//! postings ([`emission`]).
 //! **A mature block that is orphaned** (a reorganisation deeper than the chain's maturity) takes nothing from
 //! miners: what is payable may already have been paid, and a balance that was free to be paid is never taken
 //! back. The loss is the reserve's, that is the operator's. So the ledger needs no balances to close a round,
@@ -33,10 +35,12 @@ use crate::units::{Amount, BasisPoints};
 
 mod closing;
 mod digest;
+pub mod emission;
 mod settling;
 mod workings;
 
 pub use closing::close;
+pub use emission::{Emission, Emitted, Unearned};
 pub use workings::{PaidWork, Workings};
 
 /// A block that the network accepted since the last round.
@@ -106,7 +110,7 @@ pub struct RoundInput {
     /// What the round before carried, over [`DENOMINATOR`](crate::rewards::pps::DENOMINATOR).
     pub carried: BTreeMap<Hotkey, u128>,
     /// What is emitted and the work it pays, if the source is emission; else none.
-    pub emission: Option<(Amount, Weights)>,
+    pub emission: Option<Emission>,
 }
 
 /// A round as it is applied to the ledger. `reward = fee + kept + credited`.
@@ -128,6 +132,8 @@ pub struct ClosedRound {
     pub fee: Amount,
     /// What the reserve got because nobody had worked.
     pub kept: Amount,
+    /// What became of the round's emission, if the source is emission.
+    pub emitted: Option<Emitted>,
     /// What miners got, the sum of `credits`.
     pub credited: Amount,
     /// Every miner whose work was paid, in the order of hotkeys.
@@ -159,6 +165,9 @@ pub enum RoundError {
     /// The source and the input disagree.
     #[error("emission must be given if the source of rewards is emission, and only then")]
     Emission,
+    /// The scheme and the source disagree.
+    #[error("evaluated work is paid from emission alone")]
+    Evaluated,
     /// The scheme and the input disagree.
     #[error("shares must be given only if the source of rewards is blocks and the scheme pps or fpps")]
     Shares,

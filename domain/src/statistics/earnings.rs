@@ -55,7 +55,9 @@ impl Period {
                 if pool > 0.0 { sats / pool.sqrt() } else { 0.0 }
             }
             Scheme::Solo => self.block_sats.max(0.0) * self.units.max(0.0).sqrt(),
-            Scheme::Pps | Scheme::Fpps => return None,
+            Scheme::Pps | Scheme::Fpps | Scheme::InverseLoss | Scheme::Score | Scheme::WinnerTakesMost => {
+                return None;
+            }
         };
         Some(Expected { sats, spread })
     }

@@ -4,7 +4,7 @@ use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
 use dwarves_domain::payouts::{PayoutState, Txid};
-use dwarves_domain::rewards::{Credit, HalfUnits, Scheme, Source};
+use dwarves_domain::rewards::{Credit, Emitted, HalfUnits, Scheme, Source};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
@@ -235,6 +235,8 @@ pub struct RoundRow {
     pub kept: Amount,
     /// What miners were credited.
     pub credited: Amount,
+    /// What became of its emission, if it had one and that was kept (since version 150 of the schema).
+    pub emitted: Option<Emitted>,
     /// The blocks that it credited.
     pub blocks: Vec<HeaderHash>,
     /// SHA-256 over its content.

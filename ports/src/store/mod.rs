@@ -12,6 +12,7 @@
 //! | [`notices`] | what people are to be told |
 //! | [`watches`] | who may look at a miner beside itself and the operator |
 //! | [`statements`] | which epoch is open, and what was stated of those before |
+//! | [`submissions`] | evaluated work, and what came of it |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
 //! | [`error`] | what went wrong and what must happen |
@@ -21,9 +22,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
@@ -37,6 +40,7 @@ pub mod ledger_rows;
 pub mod notices;
 pub mod reads;
 pub mod statements;
+pub mod submissions;
 pub mod watches;
 pub mod writes;
 
@@ -48,6 +52,7 @@ pub use ledger_rows::*;
 pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use statements::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow};
+pub use submissions::{Evaluated, MinerResults, NewSubmission, SubmissionRow};
 pub use watches::WatchRow;
 pub use writes::{SESSIONS_ENDED, Write, Written};
 
@@ -173,6 +178,30 @@ pub trait Store: Send + Sync + 'static {
     /// Notices on their way, those that are due first at the front, at most `limit` of each channel: one that cannot be
     /// reached hides no other's.
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>>;
+
+    /// Submissions that wait for their evaluation, oldest first, at most `limit`.
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>>;
+
+    /// The work of a submission that waits.
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>>;
+
+    /// One submission.
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>>;
+
+    /// A miner's submissions, newest first.
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>>;
+
+    /// What a miner's submissions have come to; the best is by `measure`, of results since `since`.
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults>;
+
+    /// The best result by `measure` of each registered miner who was not banned at `until`, of those that were known
+    /// after `after` and by `until`, in the order of hotkeys.
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>>;
 
     /// One share with what belongs to it, unless it was pruned.
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>>;

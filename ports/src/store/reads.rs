@@ -114,6 +114,8 @@ pub struct LastRound {
     pub closed_at: Timestamp,
     /// The last share that it looked at.
     pub through: Sequence,
+    /// What it carried of its emission: the next round has it beside its own.
+    pub emission_carried: Amount,
     /// Parts of a sat that schemes paying by the share still owe, by miner.
     pub carried: BTreeMap<dwarves_domain::hotkey::Hotkey, u128>,
 }

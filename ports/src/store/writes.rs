@@ -1,6 +1,7 @@
 //! The intents of writing, and what each answers.
 
 use dwarves_domain::blocks::{Accounting, BlockState};
+use dwarves_domain::evaluation::SubmissionId;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId, Sequence, TemplateId, WorkerId};
 use dwarves_domain::payouts::{Payout, Transition};
@@ -15,6 +16,7 @@ use super::ledger_rows::{
 };
 use super::notices::NoticeRow;
 use super::statements::StatementRow;
+use super::submissions::{Evaluated, NewSubmission};
 use super::watches::WatchRow;
 
 /// One intent. All the writes of a commit are one transaction.
@@ -183,6 +185,27 @@ pub enum Write {
         /// The value as it would be configured; `None` forgets it.
         value: Option<String>,
     },
+    /// Stores submitted work, to be evaluated. If the same miner's same work waits, or has a result that still counts,
+    /// nothing changes. Answered with [`Written::Submission`], or with [`Written::NoMiner`] if the miner is not registered.
+    QueueSubmission(Box<NewSubmission>),
+    /// Says what came of a submission; its work is dropped. One that is not there, or was evaluated before, changes
+    /// nothing. Of the miner's evaluated submissions the newest `keep` stay, and as many older ones that may still be the
+    /// best that counts.
+    SettleSubmission {
+        /// Which.
+        id: SubmissionId,
+        /// What came of it.
+        evaluated: Evaluated,
+        /// How many stay.
+        keep: u32,
+        /// Results of this moment or later still count.
+        counts_since: Timestamp,
+    },
+    /// Removes a submission with what came of it. One that is not there changes nothing.
+    RemoveSubmission {
+        /// Which.
+        id: SubmissionId,
+    },
     /// Writes down something that people are to be told of, in the transaction of what it tells of. If one with its key is
     /// stored, nothing changes. Of those that are not on their way [`NOTICES_KEPT`](super::NOTICES_KEPT) stay.
     PostNotice(Box<NoticeRow>),
@@ -313,6 +336,9 @@ impl Write {
             Self::StepPayout { .. } => "step payout",
             Self::SetPayoutThreshold { .. } => "set payout threshold",
             Self::SaveSetting { .. } => "save setting",
+            Self::QueueSubmission(_) => "queue submission",
+            Self::SettleSubmission { .. } => "settle submission",
+            Self::RemoveSubmission { .. } => "remove submission",
             Self::PostNotice(_) => "post notice",
             Self::PlanNotice { .. } => "plan notice",
             Self::SettleDelivery { .. } => "settle delivery",
@@ -372,6 +398,15 @@ pub enum Written {
         /// Where its payouts go.
         payout_address: Option<String>,
     },
+    /// The submission is stored, or was before.
+    Submission {
+        /// Its name: that of the one that was stored before, if it was.
+        id: SubmissionId,
+        /// Whether it is new.
+        is_new: bool,
+    },
+    /// The miner is not registered: nothing was written.
+    NoMiner,
     /// The nonce was used before: nothing was written for it.
     NonceUsed,
     /// A miner has less than its part of the payout: nothing was set aside.

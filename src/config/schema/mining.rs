@@ -1,6 +1,8 @@
 //! `[work]` and `[rewards]`: what miners are given to do, and how that is paid.
 
-use dwarves_domain::rewards::{Scheme, Source};
+use dwarves_domain::evaluation::{Measure, Reading};
+use dwarves_domain::rewards::evaluated::EvaluatedTerms;
+use dwarves_domain::rewards::{Scheme, Source, Unearned};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
@@ -80,6 +82,35 @@ pub struct RewardsConfig {
     /// What a round splits with [`Source::Emission`].
     #[serde(rename = "emission_sats")]
     pub emission: Amount,
+    /// What becomes of an emission that nobody worked for.
+    pub unearned: Unearned,
+    /// How old a result of evaluated work may be when a round closes.
+    #[serde(rename = "max_age_secs", with = "Secs::<1, 31_536_000>")]
+    pub max_age: Span,
+    /// Losses below it count as it, with [`Scheme::InverseLoss`].
+    #[serde(deserialize_with = "readers::loss_floor")]
+    pub loss_floor: Reading,
+    /// What the best takes with [`Scheme::WinnerTakesMost`].
+    #[serde(rename = "winner_bps", deserialize_with = "readers::winner")]
+    pub winner: BasisPoints,
+    /// By what [`Scheme::WinnerTakesMost`] pays.
+    pub winner_by: Measure,
+}
+
+impl RewardsConfig {
+    /// How results of evaluated work are paid.
+    pub fn evaluated(&self) -> EvaluatedTerms {
+        EvaluatedTerms {
+            measure: match self.scheme {
+                Scheme::InverseLoss => Measure::Loss,
+                Scheme::Score => Measure::Score,
+                _ => self.winner_by,
+            },
+            loss_floor: self.loss_floor,
+            winner: self.winner,
+            max_age: self.max_age,
+        }
+    }
 }
 
 impl Default for RewardsConfig {
@@ -92,6 +123,11 @@ impl Default for RewardsConfig {
             fee: BasisPoints::new(100).expect("one percent is a part of the whole"),
             window_units: Units::from_raw(2 * Units::ONE.raw()),
             emission: Amount::ZERO,
+            unearned: Unearned::Carry,
+            max_age: Span::from_secs(86_400),
+            loss_floor: "0.000001".parse().expect("a millionth is a loss"),
+            winner: BasisPoints::new(6_000).expect("six tenths are a part of the whole"),
+            winner_by: Measure::Score,
         }
     }
 }

@@ -104,7 +104,7 @@ fn a_mistake_in_the_file_is_told_with_line_key_and_what_would_be_right() {
         (
             "[rewards]\nscheme = 1",
             "config.toml:2:10: rewards.scheme: ",
-            "\"fpps\" or \"solo\"",
+            "\"fpps\", \"solo\", \"inverse_loss\", \"score\" or \"winner_takes_most\"",
         ),
         // Times with decimals.
         (

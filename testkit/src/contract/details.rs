@@ -2,7 +2,7 @@
 
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::payouts::{FeePayer, PayoutState, Transition, Txid};
-use dwarves_domain::rewards::{BlockReward, Scheme, ShareValue, Source, Weights, close, pps};
+use dwarves_domain::rewards::{BlockReward, Emission, Scheme, ShareValue, Source, Weights, close, pps};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{BasisPoints, Units};
 
@@ -300,7 +300,7 @@ pub async fn what_was_earned_is_added_up_by_the_day<B: Backend>(backend: B) {
         input.closed_at = at(secs);
         input.source = Source::Emission;
         input.fee = BasisPoints::default();
-        input.emission = Some((sats(amount), Weights::sum([(key(1), 1)]).unwrap()));
+        input.emission = Some(Emission::of(sats(amount), Weights::sum([(key(1), 1)]).unwrap()));
         commit(&store, vec![close_round(close(&input).unwrap(), &[], 0)]).await;
     };
     let day = 86_400;

@@ -20,6 +20,7 @@ mod rejected_history;
 mod rounds;
 mod shares;
 mod statements;
+mod submissions;
 mod templates;
 mod watches;
 mod windows;
@@ -35,6 +36,7 @@ pub use rejected_history::*;
 pub use rounds::*;
 pub use shares::*;
 pub use statements::*;
+pub use submissions::*;
 pub use templates::*;
 pub use watches::*;
 pub use windows::*;
@@ -94,6 +96,12 @@ macro_rules! store_contract {
             what_waits_for_one_channel_hides_nothing_of_another
             a_watch_token_is_there_until_its_miner_takes_it_back
             a_miner_has_no_more_watch_tokens_than_it_may
+            a_submission_waits_until_it_is_evaluated_once
+            the_same_work_is_one_submission_while_its_result_counts
+            the_best_results_are_those_that_count
+            a_history_keeps_what_may_still_be_paid
+            submissions_go_with_their_miner
+            what_becomes_of_an_emission_is_kept_with_its_round
             an_orders_row_is_stored_only_with_what_it_orders
             the_shares_of_living_templates_come_back_at_the_start
             a_retired_template_stays_whole_until_its_transactions_are_dropped

@@ -2,7 +2,7 @@
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{FeePayer, FeeRate, OutPoint, Part, Payout, Signed, Transition, Txid};
-use dwarves_domain::rewards::{Scheme, Source, Weights, close};
+use dwarves_domain::rewards::{Emission, Scheme, Source, Weights, close};
 use dwarves_domain::units::{Amount, BasisPoints};
 use dwarves_ports::store::{AuditRow, SharedStore, Write, Written};
 
@@ -22,7 +22,7 @@ pub(super) async fn with_payable<B: Backend>(backend: &B) -> SharedStore {
     input.source = Source::Emission;
     input.fee = BasisPoints::default();
     let weights = Weights::sum([(key(1), 1_000), (key(2), 500)]).unwrap();
-    input.emission = Some((sats(1_500), weights));
+    input.emission = Some(Emission::of(sats(1_500), weights));
     commit(&store, vec![close_round(close(&input).unwrap(), &[], 0)]).await;
     store
 }

@@ -101,7 +101,7 @@ async fn what_is_below_a_sat_is_carried_across_a_restart() {
 }
 
 #[actix::test]
-async fn emission_pays_the_window_that_ends_now_and_keeps_what_nobody_worked_for() {
+async fn emission_pays_the_window_that_ends_now_and_carries_what_nobody_worked_for() {
     let terms = Terms {
         source: Source::Emission,
         ..terms()
@@ -117,9 +117,15 @@ async fn emission_pays_the_window_that_ends_now_and_keeps_what_nobody_worked_for
     );
     bench.tick_at(20).await;
     assert_eq!(bench.of_miners(Balance::Payable), [495_000, 495_000]);
-    assert_eq!(bench.balance(Account::Fee), 20_000);
-    assert_eq!(bench.balance(Account::Reserve), 990_000);
-    assert_eq!(bench.balance(Account::Emission), -2_000_000);
+    assert_eq!(bench.balance(Account::Fee), 10_000);
+    assert_eq!(bench.balance(Account::Reserve), 0);
+    assert_eq!(bench.balance(Account::Emission), -1_000_000);
+    // The next life knows what was carried.
+    let bench = bench.restarted(terms).await;
+    bench.share(2, 10, 21, None).await;
+    bench.tick_at(30).await;
+    assert_eq!(bench.balance(Account::Fee), 30_000);
+    assert_eq!(bench.balance(Account::Emission), -3_000_000);
 }
 
 #[actix::test]

@@ -335,6 +335,7 @@ async fn a_credit_is_explained_or_it_is_said_why_not() {
             fee: sats(700),
             kept: sats(0),
             credited: sats(5_000_000_000),
+            emitted: None,
             blocks: vec![HASH],
             digest: [0; 32],
         }];

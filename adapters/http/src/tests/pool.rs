@@ -126,6 +126,7 @@ fn world_with_rounds(count: u64) -> World {
         fee: sats(1),
         kept: sats(2),
         credited: sats(97),
+        emitted: None,
         blocks: vec![HeaderHash::from_bytes([2; 32])],
         digest: [0; 32],
     };

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
@@ -19,6 +21,7 @@ use dwarves_ports::store::{
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
+use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 /// What reads answer; after `failure` is set, nothing but that.
 #[derive(Clone, Default)]
@@ -46,6 +49,8 @@ pub(super) struct ReadStore {
     pub(super) work: WorkOfAll,
     pub(super) found: u64,
     pub(super) units: Units,
+    pub(super) submissions: Vec<SubmissionRow>,
+    pub(super) results: MinerResults,
     pub(super) failure: Option<StoreErrorKind>,
 }
 
@@ -227,6 +232,32 @@ impl Store for ReadStore {
     }
 
     fn deliveries(&self, _: u32) -> StoreFuture<Vec<DeliveryRow>> {
+        self.never()
+    }
+
+    fn waiting_submissions(&self, _: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        self.never()
+    }
+
+    fn submitted_work(&self, _: SubmissionId) -> StoreFuture<Option<String>> {
+        self.never()
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        let row = self.submissions.iter().find(|row| row.id == id);
+        self.answer(row.cloned())
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        let theirs = self.submissions.iter().filter(|row| row.hotkey == hotkey);
+        self.page(&theirs.cloned().collect::<Vec<_>>(), page)
+    }
+
+    fn miner_results(&self, _: Hotkey, _: Measure, _: Timestamp) -> StoreFuture<MinerResults> {
+        self.answer(self.results.clone())
+    }
+
+    fn best_results(&self, _: Measure, _: Timestamp, _: Timestamp) -> StoreFuture<Vec<BestResult>> {
         self.never()
     }
 

@@ -14,6 +14,7 @@ pub(super) mod notices;
 pub(super) mod payouts;
 pub(super) mod recent;
 pub(super) mod statements;
+pub(super) mod submissions;
 pub(super) mod templates;
 pub(super) mod watches;
 pub(super) mod windows;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, RoundId};
 use dwarves_domain::ledger::{Account, Balance};
+use dwarves_domain::rewards::Emitted;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     Accounting, AuditRow, BlockState, CreditRow, MinerBalances, Page, PageRequest, PoolTotals, RoundRow,
@@ -40,7 +41,7 @@ pub(crate) fn rounds(connection: &Connection, request: PageRequest) -> Outcome<P
     let sql = "SELECT * FROM rounds WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
     page(connection, sql, bounds(request), request.limit, |row| {
         let id = Cells::new(row, "rounds").round("id")?;
-        row_codec::round(row, credited_blocks(connection, id)?)
+        row_codec::round(row, credited_blocks(connection, id)?, emitted(connection, id)?)
     })
 }
 
@@ -50,11 +51,32 @@ pub(crate) fn credited_blocks(connection: &Connection, round: RoundId) -> Outcom
     all(connection, sql, [int(round.get())], hash)
 }
 
+/// What became of a round's emission, but for what was issued: that is its reward.
+pub(crate) fn emitted(connection: &Connection, round: RoundId) -> Outcome<Option<Emitted>> {
+    let emitted = connection
+        .prepare_cached("SELECT * FROM round_emissions WHERE round = ?1")?
+        .query_row([int(round.get())], |row| {
+            let cells = Cells::new(row, "round_emissions");
+            let read = || -> Outcome<_> {
+                Ok(Emitted {
+                    amount: cells.amount("amount")?,
+                    brought: cells.amount("brought")?,
+                    issued: Amount::ZERO,
+                    carried: cells.amount("carried")?,
+                    burnt: cells.amount("burnt")?,
+                })
+            };
+            Ok(read())
+        });
+    emitted.optional()?.transpose()
+}
+
 pub(crate) fn round(connection: &Connection, id: RoundId) -> Outcome<Option<(RoundRow, Vec<CreditRow>)>> {
     let blocks = credited_blocks(connection, id)?;
+    let emitted = emitted(connection, id)?;
     let round = connection
         .prepare_cached("SELECT * FROM rounds WHERE id = ?1")?
-        .query_row([int(id.get())], |row| Ok(row_codec::round(row, blocks)))
+        .query_row([int(id.get())], |row| Ok(row_codec::round(row, blocks, emitted)))
         .optional()?
         .transpose()?;
     let Some(round) = round else {

@@ -19,6 +19,7 @@ pub(super) mod prune;
 mod rounds;
 mod shares;
 mod statements;
+mod submissions;
 mod templates;
 mod watches;
 
@@ -99,6 +100,14 @@ impl<'a> Transaction<'a> {
                 self.set_payout_threshold(hotkey, *threshold)?;
             }
             Write::SaveSetting { key, value } => self.save_setting(key, value.as_deref())?,
+            Write::QueueSubmission(row) => return self.queue_submission(row),
+            Write::SettleSubmission {
+                id,
+                evaluated,
+                keep,
+                counts_since,
+            } => self.settle_submission(id, evaluated, *keep, *counts_since)?,
+            Write::RemoveSubmission { id } => self.remove_submission(id)?,
             Write::PostNotice(row) => self.post_notice(row)?,
             Write::PlanNotice { notice, channels } => self.plan_notice(*notice, channels)?,
             Write::SettleDelivery {

@@ -43,6 +43,7 @@ impl Transaction<'_> {
         self.set_accounting(round, blocks)?;
         self.insert_credits(round)?;
         self.keep_workings(round)?;
+        self.keep_emitted(round)?;
         self.enter_changes(round, blocks)?;
         if round.source == Source::Emission {
             self.books_changed = true;
@@ -181,6 +182,24 @@ impl Transaction<'_> {
         let paid = packed_money::pack_paid(&miners.collect::<Outcome<Vec<_>>>()?);
         self.statement("INSERT INTO round_workings (round, fee_bps, splits, paid) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![int(round.id.get()), workings.fee.get(), splits, paid])?;
+        Ok(())
+    }
+
+    /// Keeps what became of the round's emission.
+    fn keep_emitted(&self, round: &ClosedRound) -> Outcome<()> {
+        let Some(emitted) = &round.emitted else {
+            return Ok(());
+        };
+        self.statement(
+            "INSERT INTO round_emissions (round, amount, brought, carried, burnt) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            int(round.id.get()),
+            sats(emitted.amount),
+            sats(emitted.brought),
+            sats(emitted.carried),
+            sats(emitted.burnt)
+        ])?;
         Ok(())
     }
 

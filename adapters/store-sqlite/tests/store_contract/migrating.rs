@@ -4,7 +4,7 @@ use std::path::Path;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, RoundId, Sequence};
-use dwarves_domain::rewards::{RoundInput, Scheme, Source, Weights, close};
+use dwarves_domain::rewards::{Emission, RoundInput, Scheme, Source, Weights, close};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::{ExtraNonce1, FullExtraNonce};
@@ -158,7 +158,7 @@ fn what_was_booked_before_is_read_on_behind_what_is_booked_now() {
         let weights = before.iter().map(|(hotkey, _)| (*hotkey, 5));
         let input = RoundInput {
             source: Source::Emission,
-            emission: Some((sats(1_000), Weights::sum(weights).unwrap())),
+            emission: Some(Emission::of(sats(1_000), Weights::sum(weights).unwrap())),
             ..quiet_round(last.id.get() + round, last.closed_at, Scheme::Pplns)
         };
         let close = Write::CloseRound {

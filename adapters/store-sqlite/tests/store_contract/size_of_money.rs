@@ -2,7 +2,7 @@
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence};
-use dwarves_domain::rewards::{BlockReward, RoundInput, Scheme, Source, Weights, close};
+use dwarves_domain::rewards::{BlockReward, Emission, RoundInput, Scheme, Source, Weights, close};
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{Accounting, BlockState, FoundBlock, Write};
 use dwarves_store_sqlite::SqliteStore;
@@ -41,7 +41,7 @@ fn at(minute: u64) -> Timestamp {
 fn emission(id: u64, draws: &mut Draws) -> RoundInput {
     RoundInput {
         source: Source::Emission,
-        emission: Some((sats(312_500_000), work(draws))),
+        emission: Some(Emission::of(sats(312_500_000), work(draws))),
         ..quiet_round(id, at(id), Scheme::Pplns)
     }
 }

@@ -12,7 +12,7 @@ use dwarves_testkit::build::hotkey;
 pub(crate) type Draw = (u8, u8, u8, u16);
 
 /// Every kind of write.
-pub(crate) const NAMES: [&str; 29] = [
+pub(crate) const NAMES: [&str; 32] = [
     "append shares",
     "register miner",
     "add worker",
@@ -42,6 +42,9 @@ pub(crate) const NAMES: [&str; 29] = [
     "end epoch",
     "add statement",
     "cease epochs",
+    "queue submission",
+    "settle submission",
+    "remove submission",
 ];
 
 /// What there is to choose from.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use dwarves_domain::evaluation::Measure;
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
@@ -19,6 +20,7 @@ use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{History, at, hash, miner, owner};
+use super::writes::name;
 
 /// Asks all and compares with the first. A question that fails must fail in all.
 async fn same<T: PartialEq + Debug>(
@@ -175,8 +177,35 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
     for id in 0..=history.template + 1 {
         same(stores, "template", |s| s.template(TemplateId::new(id))).await?;
     }
+    for limit in [1, 100] {
+        same(stores, "waiting_submissions", |s| s.waiting_submissions(limit)).await?;
+    }
+    for measure in Measure::ALL {
+        for (after, until) in [(-100, 1_000_000), (0, 40), (30, 200)] {
+            same(stores, "best_results", |s| {
+                s.best_results(measure, at(after), at(until))
+            })
+            .await?;
+        }
+    }
     for n in 0..6 {
         let hotkey = miner(n);
+        for work in 0..8 {
+            let id = name(n, work);
+            same(stores, "submission", |s| s.submission(id)).await?;
+            same(stores, "submitted_work", |s| s.submitted_work(id)).await?;
+        }
+        for page in pages() {
+            same(stores, "submissions", |s| s.submissions(hotkey, page)).await?;
+        }
+        for measure in Measure::ALL {
+            for since in [0, 50] {
+                same(stores, "miner_results", |s| {
+                    s.miner_results(hotkey, measure, at(since))
+                })
+                .await?;
+            }
+        }
         same(stores, "miner_balances", |s| s.miner_balances(hotkey)).await?;
         for (secs, limit) in [(-1_000, 100), (0, 2), (60, 1), (60, 0), (60, 100)] {
             same(stores, "earned", |s| s.earned(hotkey, at(secs), limit)).await?;

@@ -17,6 +17,9 @@ use super::history::{Draw, History, at, hash, miner, owner};
 mod payouts;
 mod rounds;
 mod statements;
+mod submissions;
+
+pub(crate) use submissions::name;
 
 /// Whether a drawn number says yes, as one in `n` does.
 fn one_in(n: u16, drawn: impl Into<u16>) -> bool {
@@ -46,7 +49,7 @@ impl History {
         let now = self.now();
         let hotkey = miner(a);
         let worker = WorkerId::new(u32::from(b % 9));
-        let write = match kind % 58 {
+        let write = match kind % 64 {
             0..=9 => self.append((a, b, c)),
             10..=12 => Write::RegisterMiner {
                 hotkey,
@@ -163,6 +166,7 @@ impl History {
                 at: at(self.secs - 3 + i64::from(b % 5)),
             },
             51..=57 => statements::draw(self, store, (a, b, c)).await?,
+            58..=63 => self.of_evaluated_work(kind % 64 - 8, (a, b, c)),
             _ => Write::PruneShares {
                 through: Sequence::new(u64::from(c) % (self.last + 2)),
             },

@@ -6,7 +6,7 @@ use crate::hotkey::Hotkey;
 use crate::ids::HeaderHash;
 use crate::ledger::{Account, Balance, Postings};
 use crate::rewards::round::{
-    BlockReward, ClosedRound, RoundCredit, RoundError, RoundInput, SettledBlock, Workings, sum,
+    BlockReward, ClosedRound, Emission, RoundCredit, RoundError, RoundInput, SettledBlock, Workings, sum,
 };
 use crate::rewards::split::{Credit, split};
 use crate::rewards::weights::{HalfUnits, WeightOverflow, Weights};
@@ -46,8 +46,9 @@ pub fn close(input: &RoundInput) -> Result<ClosedRound, RoundError> {
         blocks.push(settled);
     }
     let mut carried = input.carried.clone();
-    if let Some((amount, weights)) = &input.emission {
-        tally.emit(*amount, weights, input.fee)?;
+    let emitted = input.emission.as_ref().map(Emission::emitted);
+    if let (Some(emission), Some(emitted)) = (&input.emission, &emitted) {
+        tally.emit(emitted.issued, &emission.weights, input.fee)?;
     } else if input.scheme.pays_per_share() {
         carried = tally.pay_shares(input)?;
     }
@@ -78,6 +79,7 @@ pub fn close(input: &RoundInput) -> Result<ClosedRound, RoundError> {
         reward: tally.reward,
         fee: tally.fee,
         kept: tally.kept,
+        emitted,
         credited: tally.credited,
         credits: credits.collect(),
         blocks,
@@ -106,6 +108,9 @@ pub fn close(input: &RoundInput) -> Result<ClosedRound, RoundError> {
 fn check(input: &RoundInput) -> Result<(), RoundError> {
     if (input.source == Source::Emission) != input.emission.is_some() {
         return Err(RoundError::Emission);
+    }
+    if input.scheme.is_of_evaluated_work() && input.source == Source::Blocks {
+        return Err(RoundError::Evaluated);
     }
     let shares_are_paid = input.source == Source::Blocks && input.scheme.pays_per_share();
     if !shares_are_paid && !input.shares.is_empty() {
@@ -195,7 +200,7 @@ impl Tally {
         })
     }
 
-    /// Splits the round's emission by work; it is payable at once.
+    /// Splits what the round issues by work; it is payable at once.
     fn emit(&mut self, amount: Amount, weights: &Weights, fee: BasisPoints) -> Result<(), RoundError> {
         let parts = parts(amount, fee, |rest| split(rest, weights));
         self.count(amount, &parts, weights)?;

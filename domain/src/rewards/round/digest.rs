@@ -1,7 +1,8 @@
 //! A round's digest: SHA-256 over one canonical encoding of all that the round does.
 //!
 //! Version 1: numbers are big-endian, texts and lists begin with their length as a `u64`, and the fields come
-//! in the order in which [`ClosedRound`] declares them. A change of this encoding takes a new version line.
+//! in the order in which [`ClosedRound`] declares them. A change of this encoding takes a new version line. Version 2 is that of
+//! rounds with an emission, and ends with what became of it.
 
 use sha2::{Digest, Sha256};
 
@@ -11,6 +12,7 @@ use crate::rewards::round::{ClosedRound, SettledBlock};
 use crate::units::Amount;
 
 const VERSION: &[u8] = b"dwarves reward round 1\n";
+const VERSION_WITH_EMISSION: &[u8] = b"dwarves reward round 2\n";
 
 /// Writes values so that two different rounds never give the same bytes.
 struct Encoder(Sha256);
@@ -68,7 +70,12 @@ impl Encoder {
 impl ClosedRound {
     /// The digest that this round must have: every field but `digest` itself goes into it.
     pub fn digest_of(&self) -> [u8; 32] {
-        let mut encoder = Encoder(Sha256::new_with_prefix(VERSION));
+        let version = if self.emitted.is_some() {
+            VERSION_WITH_EMISSION
+        } else {
+            VERSION
+        };
+        let mut encoder = Encoder(Sha256::new_with_prefix(version));
         encoder.u64(self.id.get());
         encoder.i64(self.closed_at.millis());
         encoder.text(self.scheme.name());
@@ -102,6 +109,18 @@ impl ClosedRound {
                 encoder.hotkey(hotkey);
             }
             encoder.i64(entry.delta.sats());
+        }
+        if let Some(emitted) = &self.emitted {
+            let amounts = [
+                emitted.amount,
+                emitted.brought,
+                emitted.issued,
+                emitted.carried,
+                emitted.burnt,
+            ];
+            for amount in amounts {
+                encoder.amount(amount);
+            }
         }
         encoder.0.finalize().into()
     }

@@ -141,7 +141,7 @@ fn input_that_contradicts_itself_is_refused() {
     assert_eq!(close(&twice), Err(RoundError::BlockTwice(hash(7))));
 
     let mut emission = quiet(1, Scheme::Pplns, 0);
-    emission.emission = Some((sats(1), Weights::new()));
+    emission.emission = Some(Emission::of(sats(1), Weights::new()));
     assert_eq!(close(&emission), Err(RoundError::Emission));
     emission.source = Source::Emission;
     emission.emission = None;
@@ -158,7 +158,7 @@ fn input_that_contradicts_itself_is_refused() {
     shares.scheme = Scheme::Fpps;
     assert!(close(&shares).is_ok());
     shares.source = Source::Emission;
-    shares.emission = Some((sats(1), Weights::new()));
+    shares.emission = Some(Emission::of(sats(1), Weights::new()));
     assert_eq!(close(&shares), Err(RoundError::Shares));
 
     let mut large = quiet(1, Scheme::Pplns, 0);
@@ -258,7 +258,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             found,
             fates,
             shares,
-            emitted,
+            // Evaluated work is paid from nothing else.
+            emitted: emitted.or(scheme.is_of_evaluated_work().then_some(1_000)),
         })
 }
 
@@ -277,7 +278,7 @@ proptest! {
             input.carried = carried.clone();
             if let Some(emitted) = step.emitted {
                 input.source = Source::Emission;
-                input.emission = Some((sats(emitted), Weights::sum([(key(1), 3), (key(2), 1)]).unwrap()));
+                input.emission = Some(Emission::of(sats(emitted), Weights::sum([(key(1), 3), (key(2), 1)]).unwrap()));
             } else if step.scheme.pays_per_share() {
                 input.shares = step.shares.iter().map(|&(byte, units, value)| ShareValue {
                     hotkey: key(byte), units: crate::units::Units::from_raw(units), value: sats(value),

@@ -1,7 +1,7 @@
 //! Rounds and credits, page by page.
 
 use dwarves_domain::ids::RoundId;
-use dwarves_domain::rewards::{ClosedRound, RoundInput, Scheme, Source, Weights, close};
+use dwarves_domain::rewards::{ClosedRound, Emission, RoundInput, Scheme, Source, Weights, close};
 use dwarves_domain::units::BasisPoints;
 use dwarves_ports::store::{Accounting, CreditKind, CreditRow};
 
@@ -71,7 +71,7 @@ fn emitting(id: u64, miners: impl Iterator<Item = u8> + Clone) -> ClosedRound {
     let input = RoundInput {
         fee: BasisPoints::default(),
         source: Source::Emission,
-        emission: Some((sats(reward), weights.unwrap())),
+        emission: Some(Emission::of(sats(reward), weights.unwrap())),
         ..round_input(id, Scheme::Pplns)
     };
     close(&input).unwrap()

@@ -2,7 +2,7 @@
 
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::ledger::{Account, Balance, Postings};
-use dwarves_domain::rewards::{OrphanedBlock, Scheme, SettledBlock, Source, Weights, close};
+use dwarves_domain::rewards::{Emission, OrphanedBlock, Scheme, SettledBlock, Source, Weights, close};
 use dwarves_ports::store::{Accounting, BlockCredits, CreditKind, StoreErrorKind};
 
 use super::{balances, crediting, ledger_sum, reward, with_blocks};
@@ -177,7 +177,7 @@ pub async fn books_that_do_not_match_the_blocks_are_refused<B: Backend>(backend:
     }
     let mut input = round_input(1, Scheme::Pplns);
     input.source = Source::Emission;
-    input.emission = Some((sats(500), Weights::sum([(key(1), 2)]).unwrap()));
+    input.emission = Some(Emission::of(sats(500), Weights::sum([(key(1), 2)]).unwrap()));
     commit(&store, vec![close_round(close(&input).unwrap(), &[], 3)]).await;
     let totals = store.totals().await.unwrap();
     assert_eq!((totals.income.emitted, totals.holdings.payable), (500, 495));

@@ -128,6 +128,7 @@ async fn of_a_round_a_miner_sees_its_own_part_alone() {
         kept: sats(0),
         credited: sats(100),
         blocks: vec![details::HASH],
+        emitted: None,
         digest: [0; 32],
     }];
     world.store.credits = vec![credit(miner(), 60), credit(other(), 40)];

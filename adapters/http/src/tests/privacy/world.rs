@@ -113,6 +113,7 @@ pub(super) fn state(privacy: Privacy) -> web::Data<HttpState> {
         kept: sats(0),
         credited: sats(CREDITED),
         blocks: vec![details::HASH],
+        emitted: None,
         digest: [0; 32],
     }];
     store.block_details = vec![details::details()];

@@ -8,6 +8,7 @@
 //! | `money` | blocks, rounds, balances |
 //! | `notices` | what people are to be told |
 //! | `watches` | who may look at miners |
+//! | `submissions` | evaluated work |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
 //! | `statements` | epochs and their statements |
@@ -16,9 +17,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
@@ -37,6 +40,7 @@ use dwarves_ports::store::{
     Written,
 };
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
+use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 mod details;
 mod history;
@@ -46,6 +50,7 @@ mod payouts;
 mod questions;
 mod state;
 mod statements;
+mod submissions;
 mod watches;
 mod work;
 
@@ -223,6 +228,35 @@ impl Store for PlainStore {
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
         ready(Ok(self.state.borrow().deliveries(limit)))
+    }
+
+    fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>> {
+        ready(Ok(self.state.borrow().waiting_submissions(limit)))
+    }
+
+    fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>> {
+        ready(Ok(self.state.borrow().submitted_work(id)))
+    }
+
+    fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
+        ready(Ok(self.state.borrow().submission(id)))
+    }
+
+    fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
+        ready(Ok(self.state.borrow().submissions(hotkey, page)))
+    }
+
+    fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> StoreFuture<MinerResults> {
+        ready(Ok(self.state.borrow().miner_results(hotkey, measure, since)))
+    }
+
+    fn best_results(
+        &self,
+        measure: Measure,
+        after: Timestamp,
+        until: Timestamp,
+    ) -> StoreFuture<Vec<BestResult>> {
+        ready(Ok(self.state.borrow().best_results(measure, after, until)))
     }
 
     fn share(&self, sequence: Sequence) -> StoreFuture<Option<ShareDetails>> {

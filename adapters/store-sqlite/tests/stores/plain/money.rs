@@ -258,6 +258,7 @@ impl State {
                 fee: round.fee,
                 kept: round.kept,
                 credited: round.credited,
+                emitted: round.emitted,
                 blocks: round.blocks.iter().map(|block| block.hash).collect(),
                 digest: round.digest,
             },

@@ -12,6 +12,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
 
+use super::submissions::StoredSubmission;
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
     TemplateRow, WorkerRow,
@@ -128,6 +129,8 @@ pub(super) struct Rest {
     pub(super) epochs: Epochs,
     /// No commit from now on has a time before this one.
     pub(super) passed_time: Option<Timestamp>,
+    /// Evaluated work, by its number.
+    pub(super) submissions: BTreeMap<u64, StoredSubmission>,
     /// What is to be told, and whether it was decided to whom.
     pub(super) notices: BTreeMap<NoticeId, (NoticeRow, bool)>,
     /// How often each has failed, and when it is tried again.
@@ -294,6 +297,14 @@ impl State {
                     self.rest.settings.remove(key);
                 }
             },
+            Write::QueueSubmission(new) => return Ok(self.rest.queue_submission(new)),
+            Write::SettleSubmission {
+                id,
+                evaluated,
+                keep,
+                counts_since,
+            } => self.rest.settle_submission(*id, evaluated, *keep, *counts_since),
+            Write::RemoveSubmission { id } => self.rest.remove_submission(*id),
             Write::PostNotice(row) => self.rest.post_notice(row),
             Write::PlanNotice { notice, channels } => self.rest.plan_notice(*notice, channels),
             Write::SettleDelivery {
@@ -342,6 +353,7 @@ impl State {
             closed_at: round.row.closed_at,
             through: round.through,
             carried: rest.carried.clone(),
+            emission_carried: round.row.emitted.unwrap_or_default().carried,
         });
         let nonces = rest.nonces.iter().filter(|&(_, &expires_at)| expires_at >= now);
         let miners = rest.miners.iter().map(|(&hotkey, (at, address))| MinerRow {

@@ -146,6 +146,9 @@ impl State {
         self.rest.gone.remove(&hotkey);
         self.rest.thresholds.remove(&hotkey);
         self.rest.watches.retain(|_, watch| watch.hotkey != hotkey);
+        self.rest
+            .submissions
+            .retain(|_, stored| stored.new.hotkey != hotkey);
         self.rest.miners.remove(&hotkey);
         Ok(Written::Done)
     }

@@ -2,7 +2,8 @@
 
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::rewards::{
-    BlockReward, OrphanedBlock, RoundInput, Scheme, SettledBlock, Source, close, pplns,
+    BlockReward, Emission, OrphanedBlock, RoundInput, Scheme, SettledBlock, Source, Unearned, Weights, close,
+    pplns,
 };
 use dwarves_domain::units::{BasisPoints, Units};
 use dwarves_ports::store::{Accounting, BlockRow, BlockState, SharedStore, Write};
@@ -26,7 +27,13 @@ impl History {
                 .await
                 .unwrap();
             input.source = Source::Emission;
-            input.emission = Some((sats(5_000 + u64::from(c)), weights));
+            // Now and then nobody worked for it.
+            let weights = if one_in(3, c) { Weights::new() } else { weights };
+            input.emission = Some(Emission {
+                brought: sats(u64::from(c % 3)),
+                unearned: Unearned::ALL[usize::from(a % 2)],
+                ..Emission::of(sats(5_000 + u64::from(c)), weights)
+            });
         }
         for block in store.blocks_to_account(u32::from(b % 6)).await.unwrap() {
             blocks.push((block.hash, book(store, &mut input, &block).await));

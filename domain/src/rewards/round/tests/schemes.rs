@@ -70,7 +70,7 @@ fn an_emission_is_payable_at_once_and_blocks_go_to_the_reserve() {
     input.source = Source::Emission;
     input.accepted = vec![block(7, 500, 1, &[(1, 30)])];
     let worked = Weights::sum([(key(1), 1), (key(2), 2)]).unwrap();
-    input.emission = Some((sats(1_000), worked));
+    input.emission = Some(Emission::of(sats(1_000), worked));
     let round = close(&input).unwrap();
     assert_eq!(
         lines(&round),
@@ -86,14 +86,48 @@ fn an_emission_is_payable_at_once_and_blocks_go_to_the_reserve() {
     assert_eq!(round.reward, sats(1_000));
 
     input.accepted.clear();
-    input.emission = Some((sats(1_000), Weights::new()));
+    // What nobody worked for is not issued, so there is nothing to take a fee of.
+    let none = Emission::of(sats(1_000), Weights::new());
+    input.emission = Some(none.clone());
     let unearned = close(&input).unwrap();
+    assert!(lines(&unearned).is_empty());
+    assert_eq!(unearned.reward, sats(0));
+    assert_eq!(unearned.emitted.unwrap().carried, sats(1_000));
+    input.emission = Some(Emission {
+        unearned: Unearned::Burn,
+        ..none.clone()
+    });
+    let burnt = close(&input).unwrap();
+    assert!(lines(&burnt).is_empty());
+    assert_eq!(burnt.emitted.unwrap().burnt, sats(1_000));
+    assert_ne!(burnt.digest, unearned.digest);
+    input.emission = Some(Emission {
+        brought: sats(1_000),
+        weights: Weights::sum([(key(1), 1)]).unwrap(),
+        ..none
+    });
+    let earned = close(&input).unwrap();
     assert_eq!(
-        lines(&unearned),
+        lines(&earned),
         [
-            (Account::Emission, -1_000),
-            (Account::Fee, 10),
-            (Account::Reserve, 990)
+            (Account::Emission, -2_000),
+            (Account::Fee, 20),
+            (miner(1, Balance::Payable), 1_980)
         ]
     );
+}
+
+#[test]
+fn evaluated_work_is_paid_from_emission_alone() {
+    for scheme in Scheme::ALL
+        .into_iter()
+        .filter(|scheme| scheme.is_of_evaluated_work())
+    {
+        let mut input = quiet(1, scheme, 0);
+        assert_eq!(close(&input), Err(RoundError::Evaluated));
+        input.source = Source::Emission;
+        let weights = Weights::sum([(key(1), 3), (key(2), 1)]).unwrap();
+        input.emission = Some(Emission::of(sats(8), weights));
+        assert_eq!(close(&input).unwrap().credited, sats(8));
+    }
 }
