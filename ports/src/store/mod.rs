@@ -7,7 +7,8 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
-//! | [`writes`] | the intents, and what each answers |
+//! | [`writes`] | the intents |
+//! | [`written`] | what each answers |
 //! | [`history`] | what was mined when |
 //! | [`notices`] | what people are to be told |
 //! | [`watches`] | who may look at a miner beside itself and the operator |
@@ -43,6 +44,7 @@ pub mod statements;
 pub mod submissions;
 pub mod watches;
 pub mod writes;
+pub mod written;
 
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
@@ -54,7 +56,8 @@ pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredStat
 pub use statements::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow};
 pub use submissions::{Evaluated, MinerResults, NewSubmission, SubmissionRow};
 pub use watches::WatchRow;
-pub use writes::{SESSIONS_ENDED, Write, Written};
+pub use writes::{SESSIONS_ENDED, Write};
+pub use written::Written;
 
 /// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
 /// was begun goes on.

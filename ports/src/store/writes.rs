@@ -8,7 +8,7 @@ use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::statements::{Epoch, EpochId};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::units::Amount;
 use dwarves_domain::watch::WatchId;
 
 use super::ledger_rows::{
@@ -18,6 +18,7 @@ use super::notices::NoticeRow;
 use super::statements::StatementRow;
 use super::submissions::{Evaluated, NewSubmission};
 use super::watches::WatchRow;
+pub use super::written::Written;
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -228,7 +229,7 @@ pub enum Write {
     },
     /// Keeps a watch token that a registered miner handed out. Those of its that are over by then go. If it has as many as
     /// it may, or is not registered, nothing else is written and the answer is [`Written::WatchesFull`] or
-    /// [`Written::MinerGone`]. The same row again changes nothing; another under its number contradicts what is stored.
+    /// [`Written::NoMiner`]. The same row again changes nothing; another under its number contradicts what is stored.
     AddWatch {
         /// The token.
         watch: WatchRow,
@@ -368,58 +369,4 @@ impl Write {
             _ => false,
         }
     }
-}
-
-/// The answer to one [`Write`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// Done, or done before.
-    Done,
-    /// The shares' first sequence (they are numbered on from it) and the total of units after the last.
-    Shares {
-        /// The first share's number.
-        first: Sequence,
-        /// Units of all shares up to and including the last.
-        total: Units,
-    },
-    /// The header is stored.
-    Candidate {
-        /// What is known of the block.
-        state: BlockState,
-        /// How deep it is: 1 in the tip, 0 off the best chain.
-        confirmations: u32,
-    },
-    /// The miner is registered.
-    Miner {
-        /// Whether it is new.
-        is_new: bool,
-        /// When it was first registered.
-        registered_at: Timestamp,
-        /// Where its payouts go.
-        payout_address: Option<String>,
-    },
-    /// The submission is stored, or was before.
-    Submission {
-        /// Its name: that of the one that was stored before, if it was.
-        id: SubmissionId,
-        /// Whether it is new.
-        is_new: bool,
-    },
-    /// The miner is not registered: nothing was written.
-    NoMiner,
-    /// The nonce was used before: nothing was written for it.
-    NonceUsed,
-    /// A miner has less than its part of the payout: nothing was set aside.
-    PayoutRefused,
-    /// It is not stored yet, because the disk takes nothing: the ledger keeps it and stores it before anything else. No
-    /// store answers this; the ledger does, for orders of operators that must hold at once.
-    Kept,
-    /// The miner is owed something, or a payout to it may still change: it was not removed.
-    MinerKept,
-    /// The miner has as many watch tokens as it may.
-    WatchesFull,
-    /// The miner has no such watch token.
-    WatchUnknown,
-    /// The miner is not registered.
-    MinerGone,
 }

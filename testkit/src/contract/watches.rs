@@ -97,6 +97,6 @@ pub async fn a_miner_has_no_more_watch_tokens_than_it_may<B: Backend>(backend: B
     commit(&store, vec![Write::RemoveMiner { hotkey: ALICE }]).await;
     assert_eq!(store.watches_of(ALICE).await.unwrap(), []);
     let written = commit(&store, vec![add(watch(9, ALICE, None), 9)]).await;
-    assert_eq!(written, [Written::MinerGone]);
+    assert_eq!(written, [Written::NoMiner]);
     assert_eq!(store.watches_of(BOB).await.unwrap().len(), 1);
 }

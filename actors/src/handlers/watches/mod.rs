@@ -169,7 +169,7 @@ impl Handler<Ask<HandOut>> for WatchKeeper {
                 }
                 match first(ledger.ask(Commit { writes }, DEADLINE).await)? {
                     Written::Done => Ok(HandedOut { row, token }),
-                    Written::MinerGone => Err(refused(Refusal::MinerUnknown)),
+                    Written::NoMiner => Err(refused(Refusal::MinerUnknown)),
                     _ => Err(WatchRefused::Full),
                 }
             };

@@ -35,7 +35,7 @@ impl Transaction<'_> {
             watch.expires_at.map(Timestamp::millis),
         ])?;
         Ok(match added {
-            0 => Written::MinerGone,
+            0 => Written::NoMiner,
             _ => Written::Done,
         })
     }

@@ -26,7 +26,7 @@ impl Rest {
             return Ok(Written::WatchesFull);
         }
         if !self.miners.contains_key(&watch.hotkey) {
-            return Ok(Written::MinerGone);
+            return Ok(Written::NoMiner);
         }
         self.watches.insert(watch.id, watch.clone());
         Ok(Written::Done)
