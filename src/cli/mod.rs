@@ -25,7 +25,7 @@ pub mod restore;
 pub mod serve;
 pub mod signals;
 pub mod status;
-mod watch;
+pub mod watch;
 
 /// Why a command failed, with its causes as [`std::error::Error::source`].
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
