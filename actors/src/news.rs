@@ -95,6 +95,7 @@ impl News {
             | Write::SettleDelivery { .. }
             | Write::AddWatch { .. }
             | Write::RemoveWatch { .. }
+            | Write::ToMiner(_)
             | Write::PassTime { .. }
             | Write::BeginEpochs { .. }
             | Write::EndEpoch { .. }

@@ -21,6 +21,7 @@ pub mod generated;
 pub mod hotkey;
 pub mod lists;
 pub mod mine;
+pub mod notifications;
 pub mod restore;
 pub mod serve;
 pub mod signals;
@@ -69,6 +70,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Mine on a pool with this machine's CPU
     Mine(mine::MineArgs),
+    /// Say what a pool tells your miner: by webhook, ntfy or mail
+    Notifications(notifications::NotificationsArgs),
     /// Make or look at a hotkey
     Hotkey(hotkey::HotkeyArgs),
     /// Make, list or take back links that show a miner to others
@@ -152,6 +155,7 @@ impl Cli {
             Some(
                 Command::Demo(_)
                 | Command::Mine(_)
+                | Command::Notifications(_)
                 | Command::Hotkey(_)
                 | Command::Watch(_)
                 | Command::Admin(_)
@@ -175,6 +179,7 @@ impl Cli {
             Some(Command::Serve(args)) => serve::run(args),
             Some(Command::Demo(args)) => demo::run(args),
             Some(Command::Mine(args)) => mine::run(args),
+            Some(Command::Notifications(args)) => notifications::run(args),
             Some(Command::Hotkey(args)) => hotkey::run(args),
             Some(Command::Watch(args)) => watch::run(args),
             Some(Command::Admin(args)) => admin::run(args),

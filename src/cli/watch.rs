@@ -9,6 +9,7 @@ use dwarves_api_types::scalars::Instant;
 use dwarves_api_types::watches::{HandOutBody, HandedOutWatch, TakenBackWatch, Watch, Watches};
 use dwarves_domain::watch::{WatchId, WatchName};
 use serde_json::{Value, json};
+use ureq::http::Method;
 
 use super::Failure;
 use crate::terminal::{self, Align, Table, harmless};
@@ -160,7 +161,7 @@ fn create(name: String, expires_in_secs: Option<u64>, mut talk: Talk) -> Result<
 }
 
 fn list(mut talk: Talk) -> Result<(), Failure> {
-    let Watches { watches } = talk.client.signed("GET", &talk.route, None)?.read()?;
+    let Watches { watches } = talk.client.signed(&Method::GET, &talk.route, None::<&()>)?.read()?;
     if talk.is_json {
         return print(&json!({ "watches": watches }));
     }
@@ -199,7 +200,7 @@ fn row(watch: &Watch) -> Vec<String> {
 
 fn remove(id: WatchId, mut talk: Talk) -> Result<(), Failure> {
     let route = format!("{}/{id}", talk.route);
-    let gone: TakenBackWatch = talk.client.signed("DELETE", &route, None)?.read()?;
+    let gone: TakenBackWatch = talk.client.signed(&Method::DELETE, &route, None::<&()>)?.read()?;
     if talk.is_json {
         return print(&json!(gone));
     }

@@ -32,6 +32,7 @@ use crate::miner_manager::bindings::ReadBindings;
 use crate::miner_manager::calls::AdmitCall;
 use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
+use crate::miner_notifier::{MinerNotifierPorts, MinerNotifierSettings};
 use crate::news::AttachNews;
 use crate::notary::NotarySettings;
 use crate::notifier::NotifierSettings;
@@ -90,6 +91,8 @@ pub struct PoolSettings {
     pub acknowledge: Acknowledge,
     /// Who is told of what happens, if anybody is.
     pub notifier: Option<NotifierSettings>,
+    /// How miners are told what they want to know, if they are.
+    pub miner_notifier: Option<MinerNotifierSettings>,
     /// How statements of work are made; `None`: epochs are left as they are.
     pub notary: Option<NotarySettings>,
 }
@@ -232,6 +235,8 @@ pub struct PoolPorts {
     pub read_schedule: Port<ReadSchedule>,
     /// Which miners find fewer blocks than their work should.
     pub read_records: Port<ReadRecords>,
+    /// What miners are told, if they are told anything.
+    pub notifications: Option<MinerNotifierPorts>,
     /// How the found blocks are.
     pub read_blocks: Port<ReadBlocks>,
     /// Reads open payouts, holds and troubles.

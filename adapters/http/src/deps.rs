@@ -15,6 +15,7 @@ use dwarves_actors::handlers::registration::messages::{
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::handlers::watches::messages::{HandOut, OpenWatch, TakeBack};
 use dwarves_actors::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords};
+use dwarves_actors::miner_notifier::MinerNotifierPorts;
 use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
@@ -69,6 +70,8 @@ pub struct PoolPorts {
     pub operator: OperatorPorts,
     /// The miner manager: reads who is banned.
     pub bans: Port<ReadBans>,
+    /// The miner notifier, if miners are told anything.
+    pub notifications: Option<MinerNotifierPorts>,
     /// The keeper of watch tokens.
     pub watches: WatchPorts,
 }

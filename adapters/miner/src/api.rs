@@ -111,21 +111,27 @@ impl PoolClient {
     /// # Errors
     /// If the pool does not answer or refuses.
     pub fn post_signed(&mut self, route: &str, body: &impl Serialize) -> Result<Answer, ApiError> {
-        self.signed("POST", route, Some(&json(body)))
+        self.signed(&Method::POST, route, Some(body))
     }
 
-    /// Sends a signed request of this method, with or without a body.
+    /// Sends a signed request by any method, with a body or without.
     ///
     /// # Errors
     /// If the pool does not answer or refuses.
-    pub fn signed(&mut self, method: &str, route: &str, body: Option<&[u8]>) -> Result<Answer, ApiError> {
+    pub fn signed(
+        &mut self,
+        method: &Method,
+        route: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer, ApiError> {
         let receiver = match self.receiver {
             Some(receiver) => receiver,
             None => self.pool()?.hotkey.0,
         };
         self.receiver = Some(receiver);
         let path = self.transport.path(route);
-        let mut answer = self.send_signed(method, &path, body, receiver);
+        let body = body.map(json);
+        let mut answer = self.send_signed(method, &path, body.as_deref(), receiver);
         // A signature names its time, and this computer's clock is not the pool's. It is good for that pool alone, so
         // nothing is lost by taking the pool's word for the present.
         if let Err(ApiError::Problem {
@@ -136,7 +142,7 @@ impl PoolClient {
             && code == Code::StaleRequest.as_str()
         {
             self.clock_off_millis = expiry::ahead_millis(*date);
-            answer = self.send_signed(method, &path, body, receiver);
+            answer = self.send_signed(method, &path, body.as_deref(), receiver);
         }
         if answer
             .as_ref()
@@ -150,20 +156,18 @@ impl PoolClient {
 
     fn send_signed(
         &self,
-        method: &str,
+        method: &Method,
         path: &str,
         body: Option<&[u8]>,
         receiver: Hotkey,
     ) -> Result<Answer, ApiError> {
-        let verb =
-            Method::from_bytes(method.as_bytes()).map_err(|error| ApiError::BadUrl(error.to_string()))?;
         let now = SystemClock.unix_nanos();
         let now = now.saturating_add_signed(self.clock_off_millis.saturating_mul(1_000_000));
         let signed = body.unwrap_or_default();
         let headers = self
             .key
-            .sign_request(method, path, signed, RequestNonce::at(now), receiver);
-        self.transport.call(verb, path, &headers, body, TIMEOUT)
+            .sign_request(method.as_str(), path, signed, RequestNonce::at(now), receiver);
+        self.transport.call(method.clone(), path, &headers, body, TIMEOUT)
     }
 
     /// That this computer's clock is wrong, or the pool's, if requests had to be signed by the pool's.

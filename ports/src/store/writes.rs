@@ -12,9 +12,10 @@ use dwarves_domain::units::Amount;
 use dwarves_domain::watch::WatchId;
 
 use super::ledger_rows::{
-    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
+    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, SESSIONS_ENDED, ShareRow, TemplateRow,
+    WorkerRow,
 };
-use super::notices::NoticeRow;
+use super::notices::{NoticeRow, ToMiner};
 use super::statements::StatementRow;
 use super::submissions::{Evaluated, NewSubmission};
 use super::watches::WatchRow;
@@ -243,6 +244,8 @@ pub enum Write {
         /// Which.
         id: WatchId,
     },
+    /// What a miner wants to be told, or something on its way to it.
+    ToMiner(ToMiner),
     /// Lets no share that is stored in this commit or later have a commit's time before `at`: what was accepted before is
     /// all there from now on. An earlier time than one before changes nothing.
     PassTime {
@@ -308,9 +311,6 @@ pub enum Write {
     },
 }
 
-/// The setting that says how often operators' sessions were ended.
-pub const SESSIONS_ENDED: &str = "admin.sessions_ended";
-
 impl Write {
     /// What it does, in a few words, for errors and tests.
     pub const fn name(&self) -> &'static str {
@@ -345,6 +345,7 @@ impl Write {
             Self::SettleDelivery { .. } => "settle delivery",
             Self::AddWatch { .. } => "add watch",
             Self::RemoveWatch { .. } => "remove watch",
+            Self::ToMiner(write) => write.name(),
             Self::PassTime { .. } => "pass time",
             Self::BeginEpochs { .. } => "begin epochs",
             Self::EndEpoch { .. } => "end epoch",

@@ -318,6 +318,7 @@ impl World {
             operator: operator_ports(),
             bans: port(|question: ReadBans| banned(question.limit)),
             watches: super::fake_watches::ports(),
+            notifications: None,
         };
         let worker = WorkerPorts {
             authenticate: port(|question: Authenticate| authenticate(&question)),

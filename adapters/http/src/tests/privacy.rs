@@ -100,6 +100,7 @@ fn routes() -> Vec<(&'static str, String, Has)> {
         "/v1/luck",
         "/v1/payouts",
         "/v1/rounds",
+        "/v1/epochs",
         "/metrics",
         "/healthz",
         "/readyz",
@@ -110,10 +111,11 @@ fn routes() -> Vec<(&'static str, String, Has)> {
     routes
 }
 
-/// Routes of which the table does not speak: they are for the operator alone, or for who mines.
-const OTHERS: [&str; 7] = [
+/// Routes of which the table does not speak: they are for the operator alone, or for a miner alone.
+const OTHERS: [&str; 8] = [
     "/v1/work",
     "/v1/miners/{hotkey}/watches",
+    "/v1/miners/{hotkey}/notifications",
     "/v1/watch/{token}",
     "/v1/admin/state",
     "/v1/admin/session",

@@ -160,6 +160,8 @@ impl Transaction<'_> {
             "payout_thresholds",
             "submissions",
             "watches",
+            "miner_notices",
+            "subscriptions",
             "miners",
         ] {
             self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?

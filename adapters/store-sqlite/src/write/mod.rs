@@ -117,6 +117,7 @@ impl<'a> Transaction<'a> {
             } => self.settle_delivery(*notice, channel, *again)?,
             Write::AddWatch { watch, most } => return self.add_watch(watch, *most),
             Write::RemoveWatch { hotkey, id } => return self.remove_watch(hotkey, *id),
+            Write::ToMiner(write) => self.tell_miner(write)?,
             Write::PassTime { at } => self.pass_time(*at)?,
             Write::BeginEpochs { start } => self.begin_epochs(*start, batch.before())?,
             Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at, batch.before())?,

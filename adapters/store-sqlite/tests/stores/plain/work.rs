@@ -146,6 +146,7 @@ impl State {
         self.rest.gone.remove(&hotkey);
         self.rest.thresholds.remove(&hotkey);
         self.rest.watches.retain(|_, watch| watch.hotkey != hotkey);
+        self.rest.save_subscription(hotkey, None);
         self.rest
             .submissions
             .retain(|_, stored| stored.new.hotkey != hotkey);
