@@ -280,6 +280,7 @@ fn view(byte: u8, last: Timestamp) -> MinerView {
             share_difficulty: dwarves_domain::target::Difficulty::MIN,
             last_share_at: Some(last),
             shares: 1,
+            rejected: [0; 6],
         }],
     }
 }
