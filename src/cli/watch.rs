@@ -161,7 +161,10 @@ fn create(name: String, expires_in_secs: Option<u64>, mut talk: Talk) -> Result<
 }
 
 fn list(mut talk: Talk) -> Result<(), Failure> {
-    let Watches { watches } = talk.client.signed(&Method::GET, &talk.route, None::<&()>)?.read()?;
+    let Watches { watches } = talk
+        .client
+        .signed(&Method::GET, &talk.route, None::<&()>)?
+        .read()?;
     if talk.is_json {
         return print(&json!({ "watches": watches }));
     }

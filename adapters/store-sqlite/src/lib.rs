@@ -11,6 +11,7 @@
 //! | `open` | one process only, and the settings that the pool's promises need |
 //! | `schema` | versions of the schema; `migrations/` holds them |
 //! | `threads` | a file, and the threads that write and read it |
+//! | `mode` | who does what a store is asked |
 //! | `inline` | a database in memory on the calling thread |
 //! | `inspect` | what only tests look at (with the feature `testing`) |
 //! | `writer` | the writing thread and its transactions |
@@ -67,6 +68,7 @@ mod inline;
 mod inspect;
 mod life_start;
 mod log_mover;
+mod mode;
 mod open;
 mod packed_history;
 mod packed_money;
@@ -84,7 +86,7 @@ pub use inline::Inline;
 pub use open::SqliteOptions;
 pub use threads::Threads;
 
-use error::Outcome;
+use mode::Mode;
 
 /// A store in an SQLite database: in a file with threads of its own ([`Threads`]), which is how a pool keeps its
 /// ledger, or in memory on the calling thread ([`Inline`]). Both do the very same.
@@ -95,22 +97,6 @@ pub struct SqliteStore<M = Threads> {
 
 /// A store without threads and disk.
 pub type InlineStore = SqliteStore<Inline>;
-
-/// Who does what a store is asked.
-trait Mode: Send + Sync + 'static {
-    /// Begins a new life.
-    fn start(&self, now: Timestamp) -> StoreFuture<StoredState>;
-
-    /// Applies all of the writes or nothing.
-    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
-
-    /// Answers a question of this name.
-    fn read<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        read: impl FnOnce(&rusqlite::Connection) -> Outcome<T> + Send + 'static,
-    ) -> StoreFuture<T>;
-}
 
 impl<M: Mode> Store for SqliteStore<M> {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
