@@ -2,7 +2,6 @@
 
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{StoreFuture, StoredState, Write, Written};
-use rusqlite::Connection;
 
 use super::error::Outcome;
 
