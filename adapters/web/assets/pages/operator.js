@@ -322,7 +322,7 @@ function payNowButton() {
       ],
       `Pay ${format.coins(plan.total_sats)} ${format.coinName()}`,
     );
-    if (isAgreed) await give("Pay now", () => order("paymaster", "pay_now"));
+    if (isAgreed) await give("Pay now", () => order("paymaster", "pay_now", { plan: plan.plan }));
   });
   return button;
 }
