@@ -88,11 +88,6 @@ impl View {
         self.is_shown(self.privacy.worker_names, miner)
     }
 
-    /// Whether it sees what every miner's workers are called.
-    pub fn shows_all_names(self) -> bool {
-        self.privacy.worker_names == Visibility::Public || self.asker == Asker::Operator
-    }
-
     /// Whether it sees what every miner is owed, credited and paid.
     pub fn shows_all_balances(self) -> bool {
         self.privacy.balances == Visibility::Public || self.asker == Asker::Operator
@@ -129,8 +124,6 @@ mod tests {
                     assert_eq!(view.shows_names_of(&ALICE), seen(worker_names), "{view:?}");
                     let all = balances == Visibility::Public || is_operator;
                     assert_eq!(view.shows_all_balances(), all, "{view:?}");
-                    let all = worker_names == Visibility::Public || is_operator;
-                    assert_eq!(view.shows_all_names(), all, "{view:?}");
                 }
                 let hides = [balances, worker_names].contains(&Visibility::Owner);
                 assert_eq!(privacy.hides_anything(), hides);

@@ -3,18 +3,16 @@
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::statements::{Epoch, EpochStatement, Epochs};
-use dwarves_domain::privacy::Visibility;
 use dwarves_domain::statements::EpochId;
 
 use super::next_cursor;
+use crate::body;
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
-use crate::{asker, body};
 
 /// A statement never changes: whoever has it need not ask again.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-const NOT_AT_ALL: HeaderValue = HeaderValue::from_static("no-store");
 
 /// Epochs that were stated, newest first. Without `statements.epoch_secs` there are none.
 #[utoipa::path(
@@ -37,26 +35,18 @@ pub async fn list(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     })
 }
 
-/// The statement of an epoch, as it was signed. It never changes. It names every worker, so where names are hidden
-/// (`[privacy]`) it is for the operator alone.
+/// The statement of an epoch, as it was signed. It never changes.
 #[utoipa::path(
     get, path = "/v1/epochs/{id}", operation_id = "read_epoch", tag = "pool",
     params(("id" = u64, Path, description = "The epoch's name: the second since 1970 with which it begins")),
     responses(
         (status = 200, description = "The statement", body = EpochStatement, headers(("ETag" = String, description = "The digest of the statement's text"))),
         (status = 304, description = "The statement that `If-None-Match` names"),
-        (status = "default", description = "Refused; codes: epoch_unknown, hidden", body = ProblemBody, content_type = "application/problem+json"),
+        (status = "default", description = "Refused; codes: epoch_unknown", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
-pub async fn read(
-    req: HttpRequest,
-    state: web::Data<HttpState>,
-    payload: web::Payload,
-) -> Result<HttpResponse, Problem> {
+pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     query::none(&req)?;
-    if !asker::view(&req, payload, &state).await?.shows_all_names() {
-        return Err(Problem::hidden("what all workers are called"));
-    }
     let unknown = || {
         let detail =
             "id: no epoch that was stated begins with this second since 1970; GET /v1/epochs lists them";
@@ -74,10 +64,7 @@ pub async fn read(
         false => body::ok(&EpochStatement::from(row))?,
     };
     let headers = response.headers_mut();
-    // What is not for everybody is kept by nobody on the way.
-    let is_for_everybody = state.deps().privacy.worker_names == Visibility::Public;
-    let keep = if is_for_everybody { FOR_EVER } else { NOT_AT_ALL };
-    headers.insert(CACHE_CONTROL, keep);
+    headers.insert(CACHE_CONTROL, FOR_EVER);
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         headers.insert(ETAG, tag);
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::fakes::World;
 use super::{ask_state, get, miner};
 
-pub(super) fn row(n: u64) -> StatementRow {
+fn row(n: u64) -> StatementRow {
     let text = format!("a text of \"many\" words, number {n}\n{{}}");
     StatementRow {
         head: StatementHead {

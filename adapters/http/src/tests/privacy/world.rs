@@ -12,7 +12,7 @@ use dwarves_domain::session::Session;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{
-    CreditKind, CreditRow, Earned, MinerBalances, MinerPayoutRow, PayoutRow, RoundRow, StatementRow,
+    CreditKind, CreditRow, Earned, MinerBalances, MinerPayoutRow, PayoutRow, RoundRow,
 };
 use serde_json::json;
 
@@ -20,7 +20,7 @@ use crate::HttpState;
 use crate::tests::fake_ports::port;
 use crate::tests::fakes::World;
 use crate::tests::samples::{ADMIN_TOKEN, NOW, hotkey_of, keypair, sats, session_key};
-use crate::tests::{Answer, NONCE, Signing, ask_state, details, epochs, get, miner, post, with_headers};
+use crate::tests::{Answer, NONCE, Signing, ask_state, details, get, miner, post, with_headers};
 
 /// Seeds of keys: the miner that is looked at, another one, and an admin.
 pub(super) const OWNER: u8 = 1;
@@ -118,10 +118,6 @@ pub(super) fn state(privacy: Privacy) -> web::Data<HttpState> {
     }];
     store.block_details = vec![details::details()];
     store.shares = vec![details::share(true)];
-    store.statements = vec![StatementRow {
-        text: format!("what {NAME} did"),
-        ..epochs::row(0)
-    }];
     store.payouts = vec![MinerPayoutRow {
         payout: PayoutId::new(5),
         state: PayoutState::Confirmed,
