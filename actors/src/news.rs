@@ -93,6 +93,8 @@ impl News {
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }
+            | Write::AddWatch { .. }
+            | Write::RemoveWatch { .. }
             | Write::ToMiner(_)
             | Write::PassTime { .. }
             | Write::BeginEpochs { .. }

@@ -19,6 +19,7 @@
 //! | [`session`] | tokens that stand in for a signature |
 //! | [`operator`] | the cookie that stands in for the admin token |
 //! | [`privacy`] | who may see what of a miner |
+//! | [`watch`] | tokens with which a miner lets others look |
 //! | [`address`] | payout addresses, checked for the chain in use |
 //! | [`chain_guard`] | whether a node is on the chain that the pool is to mine on |
 //! | [`target`] | targets, difficulty (bdiff) and units, in exact integer arithmetic |
@@ -72,4 +73,5 @@ pub mod time;
 pub mod timekeeping;
 pub mod units;
 pub mod vardiff;
+pub mod watch;
 pub mod work;

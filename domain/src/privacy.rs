@@ -49,8 +49,10 @@ impl Privacy {
 pub enum Asker {
     /// Nobody in particular.
     Anybody,
-    /// A miner, or one whom this miner lets look.
+    /// A miner.
     Miner(Hotkey),
+    /// One whom this miner lets look: who has a watch token of its.
+    Watcher(Hotkey),
     /// The pool's operator.
     Operator,
 }
@@ -71,7 +73,7 @@ impl View {
     fn is_shown(self, visibility: Visibility, miner: &Hotkey) -> bool {
         match (visibility, self.asker) {
             (Visibility::Public, _) | (Visibility::Owner, Asker::Operator) => true,
-            (Visibility::Owner, Asker::Miner(asker)) => asker == *miner,
+            (Visibility::Owner, Asker::Miner(shown) | Asker::Watcher(shown)) => shown == *miner,
             (Visibility::Owner, Asker::Anybody) => false,
         }
     }
@@ -105,6 +107,8 @@ mod tests {
             (Asker::Anybody, false, false),
             (Asker::Miner(ALICE), true, false),
             (Asker::Miner(BOB), false, false),
+            (Asker::Watcher(ALICE), true, false),
+            (Asker::Watcher(BOB), false, false),
             (Asker::Operator, true, true),
         ];
         for (_, balances) in Visibility::ALL {

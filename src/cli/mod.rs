@@ -26,6 +26,7 @@ pub mod restore;
 pub mod serve;
 pub mod signals;
 pub mod status;
+pub mod watch;
 
 /// Why a command failed, with its causes as [`std::error::Error::source`].
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -73,6 +74,8 @@ pub enum Command {
     Notifications(notifications::NotificationsArgs),
     /// Make or look at a hotkey
     Hotkey(hotkey::HotkeyArgs),
+    /// Make, list or take back links that show a miner to others
+    Watch(watch::WatchArgs),
     /// Send a control message to one of the pool's actors
     Admin(admin::AdminArgs),
     /// Check settings, store, chain and wallet, and say how to mend what is wrong
@@ -154,6 +157,7 @@ impl Cli {
                 | Command::Mine(_)
                 | Command::Notifications(_)
                 | Command::Hotkey(_)
+                | Command::Watch(_)
                 | Command::Admin(_)
                 | Command::Status(_)
                 | Command::Completions(_)
@@ -177,6 +181,7 @@ impl Cli {
             Some(Command::Mine(args)) => mine::run(args),
             Some(Command::Notifications(args)) => notifications::run(args),
             Some(Command::Hotkey(args)) => hotkey::run(args),
+            Some(Command::Watch(args)) => watch::run(args),
             Some(Command::Admin(args)) => admin::run(args),
             Some(Command::Check(args)) => check::run(args),
             Some(Command::Status(args)) => status::run(&args),

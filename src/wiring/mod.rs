@@ -12,6 +12,7 @@
 //! | `stratum` | the Stratum server: its threads, gate and handlers |
 //! | `stratum_listeners` | the ports that it is served on, with their certificates |
 //! | `synapse` | the listener for dendrites |
+//! | `watches` | who may look at miners |
 //! | `validators` | the listener for validators |
 //! | `error` | why the pool does not start |
 //! | [`signals`] | what stops the process |
@@ -68,6 +69,7 @@ mod stratum;
 mod stratum_listeners;
 mod synapse;
 mod validators;
+mod watches;
 
 use chain::OpenChain;
 pub use chain::{node_endpoints, payout_address};
@@ -240,6 +242,7 @@ pub async fn start_on(
             pool: ports.read_pool.clone(),
             operator,
             bans: ports.read_bans.clone(),
+            watches: watches::start(&ground, &ports),
             notifications: ports.notifications.clone(),
         },
         store: Arc::clone(&ground.store),

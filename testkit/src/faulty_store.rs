@@ -15,6 +15,7 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RecentShare, RoundRow,
@@ -24,7 +25,7 @@ use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, 
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, SharedStore, Store, StoreError,
-    StoreErrorKind, StoreFuture, SubscriptionRow, Write, Written,
+    StoreErrorKind, StoreFuture, SubscriptionRow, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
@@ -321,6 +322,14 @@ impl Store for FaultyStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.inner.payout_of(txid)
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.inner.watch(id)
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        self.inner.watches_of(hotkey)
     }
 
     fn epochs(&self) -> StoreFuture<EpochsState> {

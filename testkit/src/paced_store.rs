@@ -15,13 +15,14 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use tokio::sync::{Semaphore, watch};
 
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryQuestion, LedgerPosition,
     MinerBalances, MinerNoticeRow, MinerPayoutRow, NoticeRow, Page, PageRequest, PoolTotals, RecentShare,
-    RoundRow, SharedStore, Store, StoreFuture, StoredState, SubscriptionRow, TemplateRow, ValuedUnits, Write,
-    Written,
+    RoundRow, SharedStore, Store, StoreFuture, StoredState, SubscriptionRow, TemplateRow, ValuedUnits,
+    WatchRow, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
@@ -328,6 +329,14 @@ impl Store for PacedStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.read(move |store| store.payout_of(txid))
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.read(move |store| store.watch(id))
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        self.read(move |store| store.watches_of(hotkey))
     }
 
     fn epochs(&self) -> StoreFuture<EpochsState> {

@@ -25,8 +25,8 @@ SEED = os.environ.get("SCHEMATHESIS_SEED", "20261129")
 # The checks that it has, but for these.
 SWITCHED_OFF = {
     "object_level_authorization": "needs two identities that make things of their own; test_auth.py has them",
-    "use_after_free": "nothing is deleted but a session and what a miner is told, which may be read and set again at once",
-    "ensure_resource_availability": "nothing is made but a session, which has no path of its own",
+    "use_after_free": "what is deleted is a session, what a miner is told, which may be read and set again at once, or a watch token, which has no path",
+    "ensure_resource_availability": "what is made is a session or a watch token, and neither has a path of its own",
 }
 CHECKS = {
     "not_a_server_error",
@@ -48,6 +48,7 @@ REFUSED_ALL_THE_SAME = {
     "/v1/admin/control": (422, "hotkeys have a checksum"),
     "/v1/work": (400, "1.0 is an integer to a schema, and is refused here, as the description of a Word says"),
     "/v1/miners": (422, "payout addresses have a checksum"),
+    "/v1/miners/{hotkey}/watches": (400, "1.0 is an integer to a schema, as above"),
     "/v1/miners/{hotkey}/notifications": (400, 422, "a channel has what its kind needs, and hours differ; 21.0 is no hour"),
     "/v1/miners/{hotkey}/notifications/test": (422, "a channel is one that there is"),
     "/v1/miners/{hotkey}/notifications/confirm": (422, "likewise, and its code is the one that was mailed"),
@@ -55,7 +56,7 @@ REFUSED_ALL_THE_SAME = {
 URI = "//Schemathesis"
 PAYOUT_ADDRESS = "bcrt1q66acvwhw7fe08r0w06fjq6k0n3pngy8g4ehp8a"
 # Routes that are not for everybody, and do not say so by 404.
-NOT_FOR_EVERYBODY = "^/v1/(admin/(control|state|audit|withholding)|work|miners|sessions)$"
+NOT_FOR_EVERYBODY = "^/v1/(admin/(control|state|audit|withholding)|work|miners|miners/.hotkey./watches(/.id.)?|sessions)$"
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +121,7 @@ def test_schemathesis_finds_nothing(mined, tmp_path):
 def test_nobody_is_let_in_without_saying_who_it_is(mined, tmp_path):
     pool, miner = mined
     said = run(pool, miner, tmp_path, "--max-examples", "2", "--phases", "fuzzing", "--include-path-regex", NOT_FOR_EVERYBODY)
-    assert "8 operations returned only 401/403" in said, said
+    assert "11 operations returned only 401/403" in said, said
 
 
 def test_every_check_that_schemathesis_has_is_on_or_is_off_for_a_reason():

@@ -10,3 +10,4 @@ pub mod operator;
 pub mod rate;
 pub mod registration;
 pub mod submission;
+pub mod watches;

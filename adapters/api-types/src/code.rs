@@ -56,6 +56,8 @@ codes! {
     SessionExpired, "session_expired", 401, "The session has expired";
     /// The admin token is wrong.
     TokenInvalid, "token_invalid", 401, "The admin token is not valid";
+    /// The watch token is none of this pool's, was taken back, or is over.
+    WatchInvalid, "watch_invalid", 401, "The watch token is not valid";
     /// A change that came with the operator's cookie does not come from the operator's own page.
     CsrfInvalid, "csrf_invalid", 403, "The request does not come from the operator's own page";
     /// The caller is no admin.
@@ -90,12 +92,16 @@ codes! {
     CreditUnknown, "credit_unknown", 404, "The round credited this miner nothing";
     /// How the round came to its credits was not kept.
     WorkingsUnknown, "workings_unknown", 404, "How this round came to its credits was not kept";
+    /// No such watch token.
+    WatchUnknown, "watch_unknown", 404, "There is no such watch token";
     /// The path has no such method.
     MethodNotAllowed, "method_not_allowed", 405, "The path does not take this method";
     /// The body did not arrive in time.
     BodyTimeout, "body_timeout", 408, "The body did not arrive in time";
     /// The actor cannot do it now.
     ControlRefused, "control_refused", 409, "The actor cannot do this in its present state";
+    /// The miner has as many watch tokens as it may.
+    WatchesFull, "watches_full", 409, "The miner has as many watch tokens as it may";
     /// The body is larger than the pool reads.
     BodyTooLarge, "body_too_large", 413, "The body is too large";
     /// The body is not JSON.
@@ -122,6 +128,8 @@ codes! {
     TooManyNew, "too_many_new_miners", 429, "Too many new miners came from here";
     /// Too many wrong admin tokens came from one place.
     TooManyLogins, "too_many_logins", 429, "Too many wrong admin tokens came from here";
+    /// Too many watch tokens that the pool never made came from one place.
+    TooManyGuesses, "too_many_guesses", 429, "Too many wrong watch tokens came from here";
     /// Too many tests or codes were asked for.
     TooManyNotifications, "too_many_notifications", 429, "Too many notifications were asked for";
     /// A queue is full, or there was no answer in time.

@@ -7,6 +7,7 @@
 //! | [`object`] | JSON objects, and nothing else in their place |
 //! | [`control`] | the body of a control message, whose fields depend on the message |
 //! | [`registration`] | registration and sessions |
+//! | [`watches`] | watch tokens, with which a miner lets others look |
 //! | [`miners`] | a miner, and what an operator looks at |
 //! | [`credits`] | what a miner was credited and paid |
 //! | [`work`] | work, shares and their verdicts |
@@ -57,6 +58,7 @@ pub mod scalars;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod statements;
+pub mod watches;
 pub mod work;
 mod worked_steps;
 

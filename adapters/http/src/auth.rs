@@ -90,11 +90,21 @@ fn parse_signature(text: &str) -> Option<[u8; 64]> {
 
 /// The bearer token in a header. Other kinds of authorization (a proxy's) are not ours.
 fn token_of(header: &HeaderValue) -> Result<Option<&str>, Problem> {
+    token_by("bearer", header)
+}
+
+/// The token of this scheme in a header.
+fn token_by<'a>(scheme: &str, header: &'a HeaderValue) -> Result<Option<&'a str>, Problem> {
     let token = text(&AUTHORIZATION, header)?
         .split_once(' ')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .filter(|(given, _)| given.eq_ignore_ascii_case(scheme))
         .map(|(_, token)| token.trim_matches(' '));
     Ok(token)
+}
+
+/// The watch token of a request, if it carries one.
+pub(super) fn watch_token(req: &HttpRequest) -> Result<Option<&str>, Problem> {
+    once(req, &AUTHORIZATION)?.map_or(Ok(None), |header| token_by("watch", header))
 }
 
 /// The bearer token of a request, if it carries one.

@@ -13,6 +13,7 @@ use dwarves_actors::handlers::registration::messages::{
     Authenticate, OpenSession, Register, VerifySignature,
 };
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
+use dwarves_actors::handlers::watches::messages::{HandOut, OpenWatch, TakeBack};
 use dwarves_actors::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords};
 use dwarves_actors::miner_notifier::MinerNotifierPorts;
 use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
@@ -71,6 +72,19 @@ pub struct PoolPorts {
     pub bans: Port<ReadBans>,
     /// The miner notifier, if miners are told anything.
     pub notifications: Option<MinerNotifierPorts>,
+    /// The keeper of watch tokens.
+    pub watches: WatchPorts,
+}
+
+/// The keeper of watch tokens: whom miners let look at them.
+#[derive(Clone, Debug)]
+pub struct WatchPorts {
+    /// Hands one out.
+    pub hand_out: Port<HandOut>,
+    /// Takes one back.
+    pub take_back: Port<TakeBack>,
+    /// Says what one shows.
+    pub open: Port<OpenWatch>,
 }
 
 /// The operator's door: who is logged in at the operator's page.

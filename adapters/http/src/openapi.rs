@@ -40,7 +40,7 @@ pub fn document(operations: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenAp
         .description(Some(description))
         .build();
     // utoipa writes a body that may be left out as one that may be null, which the routes do not take.
-    for path in ["/v1/miners", "/v1/sessions"] {
+    for path in ["/v1/miners", "/v1/sessions", "/v1/miners/{hotkey}/watches"] {
         let operation = document
             .paths
             .paths
@@ -70,6 +70,14 @@ pub fn document(operations: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenAp
     components.add_security_scheme(
         "admin",
         bearer("The token in the file `admin.token` of the pool's data directory"),
+    );
+    let watch = "`Watch ` and a token of `POST /v1/miners/{hotkey}/watches`, for reading what it shows";
+    components.add_security_scheme(
+        "watch",
+        SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+            "Authorization",
+            watch,
+        ))),
     );
     let cookie = "The cookie of `POST /v1/admin/session`. Changes carry the session's token in `X-CSRF-Token` besides.";
     components.add_security_scheme(

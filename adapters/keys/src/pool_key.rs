@@ -9,6 +9,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::notices::key::NotificationKey;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::signature::KeyType;
+use dwarves_domain::watch::WatchKey;
 use dwarves_domain::work::JobKey;
 
 use super::hotkey_file::{HotkeyFile, HotkeyFileError, PhraseWords};
@@ -103,6 +104,11 @@ impl PoolKey {
     /// The key of session tokens.
     pub fn session_key(&self) -> SessionKey {
         SessionKey::new(&self.0.derive(b"dwarves/session-key/1"))
+    }
+
+    /// The key of watch tokens.
+    pub fn watch_key(&self) -> WatchKey {
+        WatchKey::new(&self.0.derive(b"dwarves/watch-key/1"))
     }
 
     /// The key of what miners' notifications need to be kept from others.

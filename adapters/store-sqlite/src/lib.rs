@@ -11,6 +11,7 @@
 //! | `open` | one process only, and the settings that the pool's promises need |
 //! | `schema` | versions of the schema; `migrations/` holds them |
 //! | `threads` | a file, and the threads that write and read it |
+//! | `mode` | who does what a store is asked |
 //! | `inline` | a database in memory on the calling thread |
 //! | `inspect` | what only tests look at (with the feature `testing`) |
 //! | `writer` | the writing thread and its transactions |
@@ -44,12 +45,13 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned,
     EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerNoticeRow, MinerPayoutRow,
     MinerResults, NoticeRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails,
     StatementHead, StatementRow, Store, StoreFuture, StoredState, SubmissionRow, SubscriptionRow,
-    TemplateRow, ValuedUnits, WorkerSums, Write, Written,
+    TemplateRow, ValuedUnits, WatchRow, WorkerSums, Write, Written,
 };
 
 mod append_state;
@@ -66,6 +68,7 @@ mod inline;
 mod inspect;
 mod life_start;
 mod log_mover;
+mod mode;
 mod open;
 mod packed_history;
 mod packed_money;
@@ -83,7 +86,7 @@ pub use inline::Inline;
 pub use open::SqliteOptions;
 pub use threads::Threads;
 
-use error::Outcome;
+use mode::Mode;
 
 /// A store in an SQLite database: in a file with threads of its own ([`Threads`]), which is how a pool keeps its
 /// ledger, or in memory on the calling thread ([`Inline`]). Both do the very same.
@@ -94,22 +97,6 @@ pub struct SqliteStore<M = Threads> {
 
 /// A store without threads and disk.
 pub type InlineStore = SqliteStore<Inline>;
-
-/// Who does what a store is asked.
-trait Mode: Send + Sync + 'static {
-    /// Begins a new life.
-    fn start(&self, now: Timestamp) -> StoreFuture<StoredState>;
-
-    /// Applies all of the writes or nothing.
-    fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>>;
-
-    /// Answers a question of this name.
-    fn read<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        read: impl FnOnce(&rusqlite::Connection) -> Outcome<T> + Send + 'static,
-    ) -> StoreFuture<T>;
-}
 
 impl<M: Mode> Store for SqliteStore<M> {
     fn start(&self, now: Timestamp) -> StoreFuture<StoredState> {
@@ -366,6 +353,15 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         self.mode
             .read("payout of", move |c| read::details::payout_of(c, &txid))
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.mode.read("watch", move |c| read::watches::watch(c, id))
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        self.mode
+            .read("watches of", move |c| read::watches::of_miner(c, &hotkey))
     }
 
     fn epochs(&self) -> StoreFuture<EpochsState> {

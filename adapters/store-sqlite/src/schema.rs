@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = &[
     (132, include_str!("migrations/0132_miner_notifications.sql")),
     (140, include_str!("migrations/0140_statements.sql")),
     (150, include_str!("migrations/0150_evaluations.sql")),
+    (151, include_str!("migrations/0151_watches.sql")),
 ];
 
 /// The version since which there are payouts.

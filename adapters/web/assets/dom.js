@@ -201,7 +201,7 @@ export function trouble(error, what) {
     return el("p", { class: "empty" }, `This pool does not tell ${what}.`);
   }
   if (refusal.isHidden) {
-    return el("p", { class: "empty" }, `Only the owner and the operator see ${what}. The owner can hand out a link that shows it: see `, el("code", {}, "watches"), " in the ", link("/openapi.json", "API"), ".");
+    return el("p", { class: "empty" }, `Only the owner and the operator see ${what}. Its owner can hand out a link that shows it: `, el("code", {}, "dwarves watch create --hotkey FILE"), ".");
   }
   if (refusal.status === 0) {
     return el("p", { class: "error" }, "The pool does not answer. It is asked again every ten seconds; what miners do goes on without this page.");

@@ -7,9 +7,11 @@
 //! | module | its one job |
 //! |---|---|
 //! | [`ledger_rows`] | miners, workers, shares, blocks, rounds and all else that is stored, as the actors see it |
-//! | [`writes`] | the intents, and what each answers |
+//! | [`writes`] | the intents |
+//! | [`written`] | what each answers |
 //! | [`history`] | what was mined when |
 //! | [`notices`] | what people are to be told |
+//! | [`watches`] | who may look at a miner beside itself and the operator |
 //! | [`statements`] | which epoch is open, and what was stated of those before |
 //! | [`submissions`] | evaluated work, and what came of it |
 //! | [`reads`] | questions and pages |
@@ -31,6 +33,7 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 
 pub mod details;
 pub mod error;
@@ -40,7 +43,9 @@ pub mod notices;
 pub mod reads;
 pub mod statements;
 pub mod submissions;
+pub mod watches;
 pub mod writes;
+pub mod written;
 
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
@@ -51,7 +56,9 @@ pub use notices::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, Subscrip
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use statements::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow};
 pub use submissions::{Evaluated, MinerResults, NewSubmission, SubmissionRow};
-pub use writes::{Write, Written};
+pub use watches::WatchRow;
+pub use writes::Write;
+pub use written::Written;
 
 /// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
 /// was begun goes on.
@@ -236,6 +243,11 @@ pub trait Store: Send + Sync + 'static {
     /// The payout of this transaction with its parts, without its bytes.
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>>;
 
+    /// A watch token, if it was not taken back; its time may be over.
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>>;
+
+    /// The watch tokens that a miner handed out and did not take back, oldest first.
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>>;
     /// How far the statements are.
     fn epochs(&self) -> StoreFuture<EpochsState>;
 

@@ -8,7 +8,8 @@ use dwarves_domain::payouts::{Payout, Transition};
 use dwarves_domain::rewards::ClosedRound;
 use dwarves_domain::statements::{Epoch, EpochId};
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::units::Amount;
+use dwarves_domain::watch::WatchId;
 
 use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, SESSIONS_ENDED, ShareRow, TemplateRow,
@@ -17,6 +18,8 @@ use super::ledger_rows::{
 use super::notices::{NoticeRow, ToMiner};
 use super::statements::StatementRow;
 use super::submissions::{Evaluated, NewSubmission};
+use super::watches::WatchRow;
+pub use super::written::Written;
 
 /// One intent. All the writes of a commit are one transaction.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +54,7 @@ pub enum Write {
         /// Each with all that its shares came to.
         workers: Vec<(WorkerId, CounterRow)>,
     },
-    /// Removes a miner: its row, its workers, what they came to, its threshold. A ban stays for when it comes again.
+    /// Removes a miner: its row, its workers, what they came to, its threshold, its watch tokens. A ban stays for when it comes again.
     /// What was booked for it stays booked; if it is still owed something, or a payout to it may still change,
     /// nothing is written and the answer is [`Written::MinerKept`]. A miner that is not there changes nothing.
     RemoveMiner {
@@ -225,6 +228,22 @@ pub enum Write {
         /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
         again: Option<(u32, Timestamp)>,
     },
+    /// Keeps a watch token that a registered miner handed out. Those of its that are over by then go. If it has as many as
+    /// it may, or is not registered, nothing else is written and the answer is [`Written::WatchesFull`] or
+    /// [`Written::NoMiner`]. The same row again changes nothing; another under its number contradicts what is stored.
+    AddWatch {
+        /// The token.
+        watch: WatchRow,
+        /// How many one miner may have.
+        most: u32,
+    },
+    /// Takes a miner's watch token back. If the miner has none with this number, the answer is [`Written::WatchUnknown`].
+    RemoveWatch {
+        /// The miner who handed it out.
+        hotkey: Hotkey,
+        /// Which.
+        id: WatchId,
+    },
     /// What a miner wants to be told, or something on its way to it.
     ToMiner(ToMiner),
     /// Lets no share that is stored in this commit or later have a commit's time before `at`: what was accepted before is
@@ -324,6 +343,8 @@ impl Write {
             Self::PostNotice(_) => "post notice",
             Self::PlanNotice { .. } => "plan notice",
             Self::SettleDelivery { .. } => "settle delivery",
+            Self::AddWatch { .. } => "add watch",
+            Self::RemoveWatch { .. } => "remove watch",
             Self::ToMiner(write) => write.name(),
             Self::PassTime { .. } => "pass time",
             Self::BeginEpochs { .. } => "begin epochs",
@@ -349,52 +370,4 @@ impl Write {
             _ => false,
         }
     }
-}
-
-/// The answer to one [`Write`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// Done, or done before.
-    Done,
-    /// The shares' first sequence (they are numbered on from it) and the total of units after the last.
-    Shares {
-        /// The first share's number.
-        first: Sequence,
-        /// Units of all shares up to and including the last.
-        total: Units,
-    },
-    /// The header is stored.
-    Candidate {
-        /// What is known of the block.
-        state: BlockState,
-        /// How deep it is: 1 in the tip, 0 off the best chain.
-        confirmations: u32,
-    },
-    /// The miner is registered.
-    Miner {
-        /// Whether it is new.
-        is_new: bool,
-        /// When it was first registered.
-        registered_at: Timestamp,
-        /// Where its payouts go.
-        payout_address: Option<String>,
-    },
-    /// The submission is stored, or was before.
-    Submission {
-        /// Its name: that of the one that was stored before, if it was.
-        id: SubmissionId,
-        /// Whether it is new.
-        is_new: bool,
-    },
-    /// The miner is not registered: nothing was written.
-    NoMiner,
-    /// The nonce was used before: nothing was written for it.
-    NonceUsed,
-    /// A miner has less than its part of the payout: nothing was set aside.
-    PayoutRefused,
-    /// It is not stored yet, because the disk takes nothing: the ledger keeps it and stores it before anything else. No
-    /// store answers this; the ledger does, for orders of operators that must hold at once.
-    Kept,
-    /// The miner is owed something, or a payout to it may still change: it was not removed.
-    MinerKept,
 }

@@ -22,6 +22,7 @@ mod shares;
 mod statements;
 mod submissions;
 mod templates;
+mod watches;
 mod windows;
 mod worker_sums;
 
@@ -38,6 +39,7 @@ pub use shares::*;
 pub use statements::*;
 pub use submissions::*;
 pub use templates::*;
+pub use watches::*;
 pub use windows::*;
 pub use worker_sums::*;
 
@@ -94,6 +96,8 @@ macro_rules! store_contract {
             the_audit_trail_is_read_newest_first_page_by_page
             a_notice_is_told_once_by_each_channel_until_it_has_arrived
             what_waits_for_one_channel_hides_nothing_of_another
+            a_watch_token_is_there_until_its_miner_takes_it_back
+            a_miner_has_no_more_watch_tokens_than_it_may
             a_notice_waits_for_a_miner_until_it_has_arrived_and_goes_with_its_subscription
             a_submission_waits_until_it_is_evaluated_once
             the_same_work_is_one_submission_while_its_result_counts

@@ -156,6 +156,17 @@ impl Problem {
         }
     }
 
+    /// The refusal of a watch token that the pool never made, after too many of them.
+    pub fn too_many_guesses(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::TooManyGuesses,
+                "too many watch tokens that this pool never made came from here; whoever has a right one is served as ever",
+            )
+        }
+    }
+
     /// The refusal of one more test, or one more code for mail.
     pub fn too_many_notifications(try_again: Span) -> Self {
         Self {

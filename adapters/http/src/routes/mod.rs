@@ -18,6 +18,7 @@
 //! | [`luck`] | luck over the last blocks |
 //! | [`payouts`] | payouts |
 //! | [`shares`] | one share |
+//! | [`watches`] | watch tokens: whom a miner lets look at it |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`operator`] | the operator's session in a browser |
 //! | [`operator_state`] | the pool as its operator sees it |
@@ -56,6 +57,7 @@ pub mod pool;
 pub mod rounds;
 pub mod sessions;
 pub mod shares;
+pub mod watches;
 pub mod work;
 
 /// A method and the path that it is served at.
@@ -114,6 +116,9 @@ routes! {
     "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
     "/v1/miners/{hotkey}/history" { get => history::miner }
+    "/v1/miners/{hotkey}/watches" { get => watches::list, post => watches::hand_out }
+    "/v1/miners/{hotkey}/watches/{id}" { delete => watches::take_back }
+    "/v1/watch/{token}" { get => watches::open }
     "/v1/miners/{hotkey}/notifications" { get => notifications::read, put => notifications::write, delete => notifications::remove }
     "/v1/miners/{hotkey}/notifications/test" { post => notifications::test }
     "/v1/miners/{hotkey}/notifications/confirm" { post => notifications::confirm }

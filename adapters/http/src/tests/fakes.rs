@@ -317,6 +317,7 @@ impl World {
             pool: port(|_| pool_view(LifeState::Running)),
             operator: operator_ports(),
             bans: port(|question: ReadBans| banned(question.limit)),
+            watches: super::fake_watches::ports(),
             notifications: None,
         };
         let worker = WorkerPorts {

@@ -28,6 +28,7 @@ mod earnings;
 mod epochs;
 mod events;
 mod fake_ports;
+mod fake_watches;
 mod fakes;
 mod history;
 mod hostile;
@@ -42,6 +43,7 @@ mod privacy;
 mod samples;
 mod server;
 mod store;
+mod watches;
 mod work;
 
 /// The hashrates of a pool without history.

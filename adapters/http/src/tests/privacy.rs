@@ -84,6 +84,7 @@ fn routes() -> Vec<(&'static str, String, Has)> {
         ("/v1/events", format!("/v1/events?miner={hotkey}"), Has::Nothing),
     ];
     for path in [
+        "/v1/epochs",
         "/v1/pool",
         "/v1/pool/history",
         "/v1/chain",
@@ -103,11 +104,14 @@ fn routes() -> Vec<(&'static str, String, Has)> {
     routes
 }
 
-/// Routes of which the table does not speak: they are for the operator alone, or for who mines; or they have what was signed
+/// Routes of which the table does not speak: they are for the operator alone, or for a miner alone; or they have what was signed
 /// for everybody and for ever, which is only done while names are (a pool with statements does not start otherwise).
-const OTHERS: [&str; 6] = [
-    "/v1/work",
+const OTHERS: [&str; 9] = [
     "/v1/epochs/{id}",
+    "/v1/work",
+    "/v1/miners/{hotkey}/watches",
+    "/v1/miners/{hotkey}/notifications",
+    "/v1/watch/{token}",
     "/v1/admin/state",
     "/v1/admin/session",
     "/v1/admin/audit",
@@ -203,7 +207,7 @@ fn check(who: Who, privacy: Privacy, path: &str, has: Has, answer: &Answer) {
             let sees_all = who.is_operator() || privacy.balances == Visibility::Public;
             assert_eq!(hidden.contains("parts"), !sees_all, "{what}");
             let text = String::from_utf8_lossy(&answer.body);
-            let is_other = [Who::OtherSigned, Who::OtherSession].contains(&who);
+            let is_other = [Who::OtherSigned, Who::OtherSession, Who::OtherWatcher].contains(&who);
             assert_eq!(text.contains("bcrt1other"), sees_all || is_other, "{what}");
             assert_eq!(text.contains(ADDRESS), sees_money, "{what}");
         }

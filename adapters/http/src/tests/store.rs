@@ -13,11 +13,12 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryOf, HistoryQuestion,
     HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerNoticeRow, MinerPayoutRow, NoticeRow, Page,
     PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
-    StoredState, SubscriptionRow, TemplateRow, ValuedUnits, Write, Written,
+    StoredState, SubscriptionRow, TemplateRow, ValuedUnits, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
@@ -42,6 +43,7 @@ pub(super) struct ReadStore {
     pub(super) earned: Earned,
     pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
+    pub(super) watches: Vec<WatchRow>,
     /// Oldest first.
     pub(super) statements: Vec<StatementRow>,
     /// The same for every piece of the ledger.
@@ -323,6 +325,15 @@ impl Store for ReadStore {
         let is_it = |payout: &&Payout| payout.signed.as_ref().is_some_and(|signed| signed.txid == txid);
         let found = self.all_payouts.iter().map(|row| &row.payout).find(is_it);
         self.answer(found.cloned())
+    }
+
+    fn watch(&self, _: WatchId) -> StoreFuture<Option<WatchRow>> {
+        self.never()
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        let theirs = self.watches.iter().filter(|row| row.hotkey == hotkey);
+        self.answer(theirs.cloned().collect())
     }
 
     fn epochs(&self) -> StoreFuture<EpochsState> {

@@ -16,6 +16,7 @@ pub(super) mod recent;
 pub(super) mod statements;
 pub(super) mod submissions;
 pub(super) mod templates;
+pub(super) mod watches;
 pub(super) mod windows;
 pub(super) mod workings;
 

@@ -159,6 +159,7 @@ impl Transaction<'_> {
             "miner_totals",
             "payout_thresholds",
             "submissions",
+            "watches",
             "miner_notices",
             "subscriptions",
             "miners",

@@ -21,6 +21,7 @@ mod shares;
 mod statements;
 mod submissions;
 mod templates;
+mod watches;
 
 /// A transaction in the making.
 pub(super) struct Transaction<'a> {
@@ -114,6 +115,8 @@ impl<'a> Transaction<'a> {
                 channel,
                 again,
             } => self.settle_delivery(*notice, channel, *again)?,
+            Write::AddWatch { watch, most } => return self.add_watch(watch, *most),
+            Write::RemoveWatch { hotkey, id } => return self.remove_watch(hotkey, *id),
             Write::ToMiner(write) => self.tell_miner(write)?,
             Write::PassTime { at } => self.pass_time(*at)?,
             Write::BeginEpochs { start } => self.begin_epochs(*start, batch.before())?,

@@ -11,6 +11,7 @@ use dwarves_domain::rewards::pplns;
 use dwarves_domain::statements::EpochId;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
+use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::reads::{PageRequest, PoolTotals};
 use dwarves_ports::store::{
     HistoryOf, HistoryQuestion, HistoryStep, SharedStore, StoreErrorKind, StoreFuture, WorkerSums,
@@ -121,6 +122,11 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
         for since in [0, 20, 1_000] {
             same(stores, "notices_since", |s| s.notices_since(at(since), limit)).await?;
         }
+    }
+    for n in 0..4 {
+        same(stores, "watches_of", |s| s.watches_of(miner(n))).await?;
+        let id = WatchId::from_bytes([n; 8]);
+        same(stores, "watch", |s| s.watch(id)).await?;
     }
     for depth in [0, 3, 1_000] {
         same(stores, "open_blocks", |s| s.open_blocks(depth)).await?;

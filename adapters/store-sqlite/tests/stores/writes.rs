@@ -3,10 +3,11 @@
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::Units;
+use dwarves_domain::watch::WatchId;
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{
-    AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, WorkerRow,
-    Write,
+    AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, WatchRow,
+    WorkerRow, Write,
 };
 use dwarves_testkit::build::{sats, template_row};
 
@@ -119,6 +120,22 @@ impl History {
                 outcome: "{\"ok\":true}".to_owned(),
             }),
             46 => self.save_counters(c),
+            47 if one_in(3, b) => {
+                let id = WatchId::from_bytes([a % 4; 8]);
+                match c % 3 {
+                    0 => Write::RemoveWatch { hotkey, id },
+                    _ => Write::AddWatch {
+                        watch: WatchRow {
+                            id,
+                            hotkey,
+                            name: format!("watch {}", b % 4).parse().expect("a short name"),
+                            created_at: now,
+                            expires_at: one_in(2, c / 3).then(|| at(self.secs + i64::from(c % 90))),
+                        },
+                        most: 2,
+                    },
+                }
+            }
             47 => self.notice((a, b, c)),
             48 => Write::PruneHistory {
                 minutes: at(self.secs - i64::from(c % 9_000)),

@@ -10,7 +10,8 @@ const token = pathParts()[1] ?? "";
 try {
   const watch = await ask(`/v1/watch/${part(token)}`);
   askAsWatcher(token);
-  showMiner(watch.hotkey, { isWatched: true });
+  // A link that is taken back shows nothing from then on, also where everything is public.
+  showMiner(watch.hotkey, { isWatched: true, check: () => ask(`/v1/watch/${part(token)}`) });
 } catch (error) {
   const page = main("This link shows nothing");
   append(page, [

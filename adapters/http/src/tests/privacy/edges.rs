@@ -47,10 +47,16 @@ async fn where_something_is_hidden_a_wrong_proof_is_refused_rather_than_shown_le
         ("Bearer junk", Some("session_invalid")),
         (&*expired, Some("session_expired")),
         ("Bearer open-sesame0", Some("session_invalid")),
+        ("Watch over", Some("watch_invalid")),
+        ("Watch junk", Some("watch_invalid")),
+        ("Watch ", Some("watch_invalid")),
+        ("Watch many", Some("too_many_guesses")),
     ] {
         let request = get(&path).insert_header(("Authorization", header));
         let answer = ask_state(state.clone(), request).await;
         match code {
+            Some("too_many_guesses") => answer.refuses(429, "too_many_guesses", None),
+            Some("watch_invalid") => answer.refuses(401, "watch_invalid", None),
             Some(code) => answer.refuses(401, code, Some("authorization")),
             None => assert_eq!(answer.status, 200, "{header:?} is no proof at all"),
         }

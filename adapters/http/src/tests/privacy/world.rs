@@ -158,19 +158,23 @@ pub(super) enum Who {
     OtherSession,
     OwnerSigned,
     OwnerSession,
+    Watcher,
+    OtherWatcher,
     AdminToken,
     AdminCookie,
     AdminSigned,
 }
 
 impl Who {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Nobody,
         Self::Proxy,
         Self::OtherSigned,
         Self::OtherSession,
         Self::OwnerSigned,
         Self::OwnerSession,
+        Self::Watcher,
+        Self::OtherWatcher,
         Self::AdminToken,
         Self::AdminCookie,
         Self::AdminSigned,
@@ -181,7 +185,7 @@ impl Who {
     }
 
     pub(super) fn sees(self) -> bool {
-        self.is_operator() || [Self::OwnerSigned, Self::OwnerSession].contains(&self)
+        self.is_operator() || [Self::OwnerSigned, Self::OwnerSession, Self::Watcher].contains(&self)
     }
 
     pub(super) async fn ask(self, state: &web::Data<HttpState>, path: &str) -> Answer {
@@ -200,6 +204,8 @@ impl Who {
             Self::OtherSession => session(OTHER),
             Self::OwnerSigned => signed(OWNER, path),
             Self::OwnerSession => session(OWNER),
+            Self::Watcher => get(path).insert_header(("Authorization", "Watch of-owner")),
+            Self::OtherWatcher => get(path).insert_header(("Authorization", "watch of-other")),
             Self::AdminToken => bearer(ADMIN_TOKEN),
             Self::AdminCookie => get(path).insert_header(("Cookie", cookie(state).await)),
             Self::AdminSigned => signed(ADMIN, path),

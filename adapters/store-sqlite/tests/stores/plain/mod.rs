@@ -7,6 +7,7 @@
 //! | `work` | shares, miners, workers, nonces, templates, counters, pruning |
 //! | `money` | blocks, rounds, balances |
 //! | `notices` | what people are to be told |
+//! | `watches` | who may look at miners |
 //! | `submissions` | evaluated work |
 //! | `payouts` | payouts and thresholds |
 //! | `history` | what was mined when |
@@ -26,6 +27,7 @@ use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 use tokio::sync::watch;
 
 use dwarves_ports::store::ledger_rows::{
@@ -36,7 +38,7 @@ use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, 
 use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, Store, StoreError, StoreFuture,
-    SubscriptionRow, Write, Written,
+    SubscriptionRow, WatchRow, Write, Written,
 };
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
@@ -50,6 +52,7 @@ mod questions;
 mod state;
 mod statements;
 mod submissions;
+mod watches;
 mod work;
 
 use state::State;
@@ -299,6 +302,14 @@ impl Store for PlainStore {
 
     fn payout_of(&self, txid: Txid) -> StoreFuture<Option<Payout>> {
         ready(Ok(self.state.borrow().payout_of(&txid)))
+    }
+
+    fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
+        ready(Ok(self.state.borrow().watch(id)))
+    }
+
+    fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
+        ready(Ok(self.state.borrow().watches_of(&hotkey)))
     }
 
     fn epochs(&self) -> StoreFuture<EpochsState> {

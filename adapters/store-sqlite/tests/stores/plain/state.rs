@@ -10,6 +10,7 @@ use dwarves_domain::rewards::Workings;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
+use dwarves_domain::watch::WatchId;
 
 use super::submissions::StoredSubmission;
 use dwarves_ports::store::ledger_rows::{
@@ -18,7 +19,7 @@ use dwarves_ports::store::ledger_rows::{
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
 use dwarves_ports::store::{
-    BlockState, LifeRow, MinerNoticeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written,
+    BlockState, LifeRow, MinerNoticeRow, NoticeRow, StoreError, StoreErrorKind, WatchRow, Write, Written,
 };
 
 use super::statements::Epochs;
@@ -122,6 +123,7 @@ pub(super) struct Rest {
     pub(super) carried: BTreeMap<Hotkey, u128>,
     pub(super) payouts: BTreeMap<PayoutId, Payout>,
     pub(super) thresholds: BTreeMap<Hotkey, Amount>,
+    pub(super) watches: BTreeMap<WatchId, WatchRow>,
     pub(super) settings: BTreeMap<String, String>,
     pub(super) audit: Vec<AuditRow>,
     pub(super) epochs: Epochs,
@@ -314,6 +316,8 @@ impl State {
                 channel,
                 again,
             } => self.rest.settle_delivery(*notice, channel, *again),
+            Write::AddWatch { watch, most } => return self.rest.add_watch(watch, *most),
+            Write::RemoveWatch { hotkey, id } => return Ok(self.rest.remove_watch(hotkey, *id)),
             Write::ToMiner(write) => self.rest.tell_miner(write),
             Write::PassTime { at } => self.pass_time(*at),
             Write::BeginEpochs { start } => self.begin_epochs(*start)?,
