@@ -85,6 +85,23 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<WatchRefused> for Problem {
+    fn from(refused: WatchRefused) -> Self {
+        match refused {
+            WatchRefused::Full => Self::new(
+                Code::WatchesFull,
+                "this miner has as many watch tokens as it may; take one back, or wait until one is over",
+            ),
+            WatchRefused::Unknown => Self::new(
+                Code::WatchUnknown,
+                "id: this miner has no watch token with this number",
+            )
+            .of_field("id"),
+            WatchRefused::Other(refusal) => refusal.into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use actix_web::ResponseError;
@@ -105,23 +122,6 @@ mod tests {
                 RefusalAction::RetryAfter(None) => assert!(told.is_some(), "{refusal:?}"),
                 RefusalAction::Answer | RefusalAction::Stop => assert_eq!(told, None, "{refusal:?}"),
             }
-        }
-    }
-}
-
-impl From<WatchRefused> for Problem {
-    fn from(refused: WatchRefused) -> Self {
-        match refused {
-            WatchRefused::Full => Self::new(
-                Code::WatchesFull,
-                "this miner has as many watch tokens as it may; take one back, or wait until one is over",
-            ),
-            WatchRefused::Unknown => Self::new(
-                Code::WatchUnknown,
-                "id: this miner has no watch token with this number",
-            )
-            .of_field("id"),
-            WatchRefused::Other(refusal) => refusal.into(),
         }
     }
 }
