@@ -35,7 +35,7 @@ impl Bench {
         let (payouts, payouts_inbox) = recorded_outbox_of(100_000);
         let keeper = TimeKeeper::new(TimeKeeperParts {
             clock: Arc::new(clock.clone()),
-            chain: Arc::new(chain.clone()),
+            chain: Some(Arc::new(chain.clone())),
             rules: RULES,
             last_seen: BEGIN.moved(-HOUR),
             rounds: outbox,

@@ -86,6 +86,8 @@ codes! {
     CreditUnknown, "credit_unknown", 404, "The round credited this miner nothing";
     /// How the round came to its credits was not kept.
     WorkingsUnknown, "workings_unknown", 404, "How this round came to its credits was not kept";
+    /// No such submission of this miner, or it is not kept any more.
+    SubmissionUnknown, "submission_unknown", 404, "The miner has no such submission";
     /// The path has no such method.
     MethodNotAllowed, "method_not_allowed", 405, "The path does not take this method";
     /// The body did not arrive in time.
@@ -114,6 +116,10 @@ codes! {
     TooManyNew, "too_many_new_miners", 429, "Too many new miners came from here";
     /// Too many wrong admin tokens came from one place.
     TooManyLogins, "too_many_logins", 429, "Too many wrong admin tokens came from here";
+    /// As much of the miner's work waits to be evaluated as may.
+    TooMuchWaits, "too_many_waiting", 503, "As much of this miner's work waits as may";
+    /// Work of another kind than this pool's.
+    WrongKind, "wrong_kind", 409, "This pool has no such work";
     /// A queue is full, or there was no answer in time.
     Busy, "busy", 503, "The pool is busy";
     /// The ledger cannot be written or read now.
@@ -138,7 +144,7 @@ impl Code {
     /// After how many seconds to try again, for refusals that pass by themselves.
     pub const fn retry_after_secs(self) -> Option<u32> {
         match self {
-            Self::Busy => Some(1),
+            Self::Busy | Self::TooMuchWaits => Some(1),
             Self::NoWork | Self::Unavailable | Self::NotReady | Self::Stopping => Some(5),
             Self::Paused => Some(10),
             Self::TooManyStreams => Some(30),

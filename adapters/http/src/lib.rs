@@ -63,7 +63,9 @@ pub mod state;
 pub mod transactions;
 
 pub use admin_token::AdminToken;
-pub use deps::{HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WorkerPorts};
+pub use deps::{
+    EvaluationDeps, HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WorkerPorts,
+};
 pub use routes::{ENDPOINTS, Endpoint, configure};
 pub use server::{ServerLimits, serve, serve_routes};
 pub use state::HttpState;

@@ -17,6 +17,7 @@
 //! | [`luck`] | luck over the last blocks |
 //! | [`payouts`] | payouts |
 //! | [`shares`] | one share |
+//! | [`submissions`] | what came of evaluated work |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`operator`] | the operator's session in a browser |
 //! | [`operator_state`] | the pool as its operator sees it |
@@ -54,6 +55,7 @@ pub mod pool;
 pub mod rounds;
 pub mod sessions;
 pub mod shares;
+pub mod submissions;
 pub mod work;
 
 /// A method and the path that it is served at.
@@ -107,6 +109,8 @@ routes! {
     "/v1/sessions" { post => sessions::open }
     "/v1/miners" { post => miners::register }
     "/v1/miners/{hotkey}" { get => miners::read }
+    "/v1/miners/{hotkey}/submissions" { get => submissions::list }
+    "/v1/miners/{hotkey}/submissions/{id}" { get => submissions::read, delete => submissions::remove }
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
     "/v1/miners/{hotkey}/earnings" { get => earnings::read }
     "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }
