@@ -19,7 +19,8 @@ And at the end:
 - every acknowledged share is there once, at its sequence, under its hash;
 - no header's hash is there twice; sequences are 1..n without a gap, and so are batches and rounds;
 - every block was credited once at most, and is on the chain once;
-- whoever asked again for a share with a known sequence was told that sequence.
+- whoever asked again for a share with a known sequence was told that sequence;
+- every share is in one statement at most, and none is left out between two; each says what its shares came to.
 
 Payouts were reserved, signed, broadcast, confirmed and cancelled when the pool was killed. `returned` is not among the
 states: no other transaction can spend the coins of the devnet's wallet.
@@ -57,6 +58,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "python"))
 
 from crash_miners import Client, Hostile, Rig, address_of  # noqa: E402
 from crash_operator import Operator  # noqa: E402
+from crash_statements import check_statements  # noqa: E402
 from harness import Miner, Pool  # noqa: E402
 from journals import BALANCES, BLOCKS, BATCHES, CREDITED, JOURNAL, OWNERS, ROUNDS, WORKERS  # noqa: E402
 from journals import Journals, balances, copy_ledger, credits_of, folded, shares_of, uneven_rounds  # noqa: E402
@@ -73,6 +75,8 @@ SETTINGS = {
     "payouts__confirmations": 2,
     "payouts__interval_secs": 1,
     "payouts__fee_payer": "miners",
+    # An epoch ends in most lives, and some are killed while it does.
+    "statements__epoch_secs": 1,
 }
 YEAR = 365 * 86_400
 # States of a payout that do not last.
@@ -393,6 +397,7 @@ def main():
         with contextlib.closing(ledger_of(pool, folder)) as db:
             checks += check_ledger(db, clients, rigs, cuts_of(pool.log()), problems)
             stored = sum(1 for _ in shares_of(db))
+            checks += check_statements(db, pool.hotkey, check, problems)
             (made_up,) = db.execute(f"SELECT COUNT(*) FROM {WORKERS} WHERE name LIKE 'made-up%'").fetchone()
             checks += check("no name that did no work is in the ledger", made_up == 0, problems, made_up)
             (rounds,) = db.execute(f"SELECT COUNT(*) FROM {ROUNDS}").fetchone()

@@ -20,6 +20,7 @@ pub mod live_work;
 pub mod metagraph;
 pub mod meter;
 pub mod miner_manager;
+pub mod miner_notifier;
 pub mod news;
 pub mod notary;
 mod notices;

@@ -93,6 +93,7 @@ impl News {
             | Write::PostNotice(_)
             | Write::PlanNotice { .. }
             | Write::SettleDelivery { .. }
+            | Write::ToMiner(_)
             | Write::PassTime { .. }
             | Write::BeginEpochs { .. }
             | Write::EndEpoch { .. }

@@ -9,6 +9,8 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
+pub mod public;
+
 /// The network around an address that has so many bits for IPv4, or for IPv6. An IPv4 address is one however it is
 /// written.
 fn around(ip: IpAddr, v4_bits: u8, v6_bits: u8) -> IpNet {

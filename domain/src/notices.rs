@@ -1,12 +1,31 @@
 //! What people are told of: kinds of notices, when one is sent again, and hours in which nobody wants to be woken.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`wishes`] | what a miner wants to be told, and by which channels |
+//! | [`url`] | where a channel leads, as text |
+//! | [`subscription`] | a miner's wishes with what became of them, as they are stored |
+//! | [`queues`] | what waits for each miner's channels, and whose turn it is |
+//! | [`look`] | what is wrong with a miner's work, and since when |
+//! | [`key`] | secrets of webhooks and codes for mail, which nobody has to keep |
 
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::{Span, Timestamp};
 
+pub mod key;
+pub mod look;
+pub mod queues;
+pub mod subscription;
+pub mod url;
+pub mod wishes;
+
 /// What a notice tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum NoticeKind {
     /// A block was found.
     BlockFound,
@@ -28,11 +47,23 @@ pub enum NoticeKind {
     BooksDiffer,
     /// What there was in a day.
     Digest,
+    /// Workers of a miner bring no shares any more.
+    WorkerOffline,
+    /// A miner's hashrate is far below what it was in the last day.
+    HashrateLow,
+    /// Many of a miner's shares are rejected.
+    RejectsHigh,
+    /// A miner has something to come, and there is no address that it could be paid to.
+    NoPayoutAddress,
+    /// Nothing: whoever gets it knows that the channel works.
+    Test,
+    /// A mail address that a miner gave: whoever has it says that it is theirs by sending back its code.
+    ConfirmAddress,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 16] = [
         Self::BlockFound,
         Self::BlockOrphaned,
         Self::SubmitFailed,
@@ -43,6 +74,39 @@ impl NoticeKind {
         Self::ChainSuspect,
         Self::BooksDiffer,
         Self::Digest,
+        Self::WorkerOffline,
+        Self::HashrateLow,
+        Self::RejectsHigh,
+        Self::NoPayoutAddress,
+        Self::Test,
+        Self::ConfirmAddress,
+    ];
+
+    /// What operators can be told.
+    pub const OPERATORS: [Self; 10] = [
+        Self::BlockFound,
+        Self::BlockOrphaned,
+        Self::SubmitFailed,
+        Self::PayoutSent,
+        Self::PayoutStuck,
+        Self::PayoutReturned,
+        Self::NodeLost,
+        Self::ChainSuspect,
+        Self::BooksDiffer,
+        Self::Digest,
+    ];
+
+    /// What miners can ask to be told. The digest has an hour of its own.
+    pub const MINERS: [Self; 9] = [
+        Self::BlockFound,
+        Self::BlockOrphaned,
+        Self::PayoutSent,
+        Self::PayoutStuck,
+        Self::PayoutReturned,
+        Self::WorkerOffline,
+        Self::HashrateLow,
+        Self::RejectsHigh,
+        Self::NoPayoutAddress,
     ];
 
     /// The name on the wire, in settings and in storage.
@@ -58,6 +122,12 @@ impl NoticeKind {
             Self::ChainSuspect => "chain_suspect",
             Self::BooksDiffer => "books_differ",
             Self::Digest => "digest",
+            Self::WorkerOffline => "worker_offline",
+            Self::HashrateLow => "hashrate_low",
+            Self::RejectsHigh => "rejects_high",
+            Self::NoPayoutAddress => "no_payout_address",
+            Self::Test => "test",
+            Self::ConfirmAddress => "confirm_address",
         }
     }
 
@@ -74,6 +144,12 @@ impl NoticeKind {
             Self::ChainSuspect => "Chain in doubt",
             Self::BooksDiffer => "The books do not add up",
             Self::Digest => "The last day",
+            Self::WorkerOffline => "Worker offline",
+            Self::HashrateLow => "Hashrate low",
+            Self::RejectsHigh => "Many shares rejected",
+            Self::NoPayoutAddress => "No payout address",
+            Self::Test => "Test",
+            Self::ConfirmAddress => "Confirm this mail address",
         }
     }
 
@@ -118,7 +194,7 @@ pub fn retry_after(failures: u32) -> Option<Span> {
 }
 
 /// Hours of the day, by UTC, in which only what is urgent is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuietHours {
     /// The first quiet hour, 0 to 23.
     from: u8,
@@ -136,6 +212,16 @@ impl QuietHours {
             return None;
         }
         Some(Self { from, until })
+    }
+
+    /// The first quiet hour, 0 to 23.
+    pub const fn from(self) -> u8 {
+        self.from
+    }
+
+    /// The first that is not quiet any more.
+    pub const fn until(self) -> u8 {
+        self.until
     }
 
     /// When something of this moment may be told: at once, or when the quiet hours are over.
@@ -165,6 +251,8 @@ mod tests {
         for kind in NoticeKind::ALL {
             assert_eq!(kind.name().parse(), Ok(kind));
             assert!(!kind.title().is_empty());
+            let stored = serde_json::to_value(kind).unwrap();
+            assert_eq!(stored, kind.name(), "it is stored under its name");
         }
         assert_eq!(
             "nothing".parse::<NoticeKind>(),

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::notices::NoticeKind;
+use dwarves_domain::notices::url::ReceiverUrl;
+use dwarves_domain::notices::wishes::{AccessToken, MailAddress};
 use dwarves_domain::time::Timestamp;
 
 /// What is told, the same at every try but for the time of the try.
@@ -54,3 +56,47 @@ pub trait Courier: Send + Sync + 'static {
 
 /// A courier shared by those who have something to tell.
 pub type SharedCourier = Arc<dyn Courier>;
+
+/// Where a message for a miner goes: the miner says so, and nobody vouches for it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Receiver {
+    /// A webhook.
+    Webhook {
+        /// Where it leads.
+        url: ReceiverUrl,
+        /// By which it is signed.
+        secret: [u8; 32],
+    },
+    /// A topic of ntfy.
+    Ntfy {
+        /// The topic's address.
+        url: ReceiverUrl,
+        /// What it asks for, if it does.
+        token: Option<AccessToken>,
+    },
+    /// Somebody's mail.
+    Mail {
+        /// Whose.
+        address: MailAddress,
+    },
+}
+
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Webhook { .. } => "Webhook",
+            Self::Ntfy { .. } => "Ntfy",
+            Self::Mail { .. } => "Mail",
+        })
+    }
+}
+
+/// Brings messages to miners, wherever they say. It goes nowhere but to the public internet, and waits for nobody long.
+pub trait StrangersCourier: Send + Sync + 'static {
+    /// Tells `message` there, once, within a deadline of the courier's own. A place to which it does not go is
+    /// [`CourierError::Unwanted`].
+    fn deliver(&self, to: Receiver, message: Message) -> CourierFuture;
+}
+
+/// A courier to miners.
+pub type SharedStrangersCourier = Arc<dyn StrangersCourier>;

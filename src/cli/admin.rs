@@ -36,7 +36,7 @@ const ROUTE: &str = "/v1/admin/control";
   http_gate            status | lift address=
   reward_distributor   set_run_interval run_interval_secs= | distribute_now | pause | resume |
                        set_fee fee_bps= | set_emission emission_sats= | reset_schedule
-  paymaster            pause | resume | pay_now [dry_run=] | cancel payout= |
+  paymaster            pause | resume | pay_now [dry_run= plan=] | cancel payout= |
                        set_threshold threshold_sats= | adopt [txid=] [reserve_bears=] |
                        release hold=
 

@@ -21,6 +21,7 @@ pub mod generated;
 pub mod hotkey;
 pub mod lists;
 pub mod mine;
+pub mod notifications;
 pub mod restore;
 pub mod serve;
 pub mod signals;
@@ -68,6 +69,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Mine on a pool with this machine's CPU
     Mine(mine::MineArgs),
+    /// Say what a pool tells your miner: by webhook, ntfy or mail
+    Notifications(notifications::NotificationsArgs),
     /// Make or look at a hotkey
     Hotkey(hotkey::HotkeyArgs),
     /// Send a control message to one of the pool's actors
@@ -149,6 +152,7 @@ impl Cli {
             Some(
                 Command::Demo(_)
                 | Command::Mine(_)
+                | Command::Notifications(_)
                 | Command::Hotkey(_)
                 | Command::Admin(_)
                 | Command::Status(_)
@@ -171,6 +175,7 @@ impl Cli {
             Some(Command::Serve(args)) => serve::run(args),
             Some(Command::Demo(args)) => demo::run(args),
             Some(Command::Mine(args)) => mine::run(args),
+            Some(Command::Notifications(args)) => notifications::run(args),
             Some(Command::Hotkey(args)) => hotkey::run(args),
             Some(Command::Admin(args)) => admin::run(args),
             Some(Command::Check(args)) => check::run(args),

@@ -33,6 +33,12 @@ fn every_documented_command_parses() {
     for line in [
         "dwarves demo --duration-secs 5",
         "dwarves mine --pool http://h:1 --hotkey k --worker rig-1 --threads 2 --payout-address a --duration-secs 3",
+        "dwarves notifications show --pool http://h:1 --hotkey k",
+        "dwarves notifications set --hotkey k --webhook a=https://x.org --ntfy b=https://n.org --events digest,block_found",
+        "dwarves notifications set --hotkey k --file -",
+        "dwarves notifications test --hotkey k phone",
+        "dwarves notifications confirm --hotkey k post code",
+        "dwarves notifications remove --hotkey k",
         "dwarves hotkey new f --words 24",
         "dwarves hotkey new f --phrase-stdin",
         "dwarves hotkey show f",

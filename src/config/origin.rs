@@ -40,7 +40,7 @@ fn effective_of(
         } else {
             shown(value)
         };
-        if key.starts_with("notifications.") {
+        if key.starts_with("notifications.") || key.starts_with("miner_notifications.") {
             value = without_paths(&value);
         }
         all.insert(key.clone(), Effective { key, value, origin });

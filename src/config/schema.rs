@@ -22,6 +22,7 @@ mod hashing;
 mod history;
 mod http;
 mod limits;
+mod miner_notifications;
 mod mining;
 mod notifications;
 mod payouts;
@@ -38,6 +39,7 @@ pub use hashing::{HashingConfig, LanesChoice};
 pub use history::HistoryConfig;
 pub use http::{AuthConfig, HttpConfig};
 pub use limits::LimitsConfig;
+pub use miner_notifications::MinerNotificationsConfig;
 pub use mining::{RewardsConfig, WorkConfig, WorkKind};
 pub use notifications::{ChannelConfig, ChannelKind, NotificationsConfig};
 pub use payouts::PayoutsConfig;
@@ -90,6 +92,8 @@ pub struct Config {
     pub hashing: HashingConfig,
     /// Who is told of what happens, and how.
     pub notifications: NotificationsConfig,
+    /// What miners may be told, and where it may go.
+    pub miner_notifications: MinerNotificationsConfig,
     /// What the log tells of what happens.
     pub log: LogConfig,
 }

@@ -57,6 +57,7 @@ mod hashing;
 mod http_server;
 mod json_rpc;
 pub mod listen_file;
+mod miner_notifications;
 mod notifications;
 mod operator;
 pub mod service;
@@ -202,6 +203,7 @@ pub async fn start_on(
         settings::pool_settings(config, &ground.pool_key, script, addresses, &SystemRandomness)?;
     settings.effective = effective;
     settings.notifier = notifications::notifier(config)?;
+    settings.miner_notifier = miner_notifications::notifier(config, &ground.pool_key)?;
     let managers = Arbiter::new();
     let (stop_sender, stop_wanted) = watch::channel(false);
     let (stopping, stopped) = watch::channel(false);
@@ -239,6 +241,7 @@ pub async fn start_on(
             pool: ports.read_pool.clone(),
             operator,
             bans: ports.read_bans.clone(),
+            notifications: ports.notifications.clone(),
         },
         store: Arc::clone(&ground.store),
         clock: Arc::clone(&ground.clock),

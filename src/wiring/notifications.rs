@@ -62,7 +62,7 @@ fn way(channel: &ChannelConfig) -> Result<Way, String> {
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
+pub(super) fn read(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| format!("secret_file {} cannot be read: {error}", path.display()))?;
     Ok(text.trim().to_owned())

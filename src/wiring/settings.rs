@@ -197,6 +197,7 @@ pub(super) fn pool_settings(
         payout_holds: payout_holds(config),
         acknowledge,
         notifier: None,
+        miner_notifier: None,
         notary: Some(NotarySettings {
             length: config.statements.length(),
             algorithm: config.chain.algorithm,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
@@ -20,10 +21,10 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{
-    DeliveryRow, History, HistoryQuestion, NoticeRow, SharedStore, Store, StoreError, StoreErrorKind,
-    StoreFuture, Write, Written,
+    DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, SharedStore, Store, StoreError,
+    StoreErrorKind, StoreFuture, SubscriptionRow, Write, Written,
 };
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
@@ -237,12 +238,28 @@ impl Store for FaultyStore {
         self.inner.history(question)
     }
 
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.inner.worker_sums(hotkey, since)
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.inner.unplanned_notices(limit)
     }
 
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.inner.notices_since(at, limit)
+    }
+
+    fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.inner.notices_after(after, limit)
+    }
+
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
+        self.inner.subscriptions()
+    }
+
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
+        self.inner.miner_notices()
     }
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
@@ -18,10 +19,11 @@ use tokio::sync::{Semaphore, watch};
 
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryQuestion, LedgerPosition,
-    MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest, PoolTotals, RecentShare, RoundRow,
-    SharedStore, Store, StoreFuture, StoredState, TemplateRow, ValuedUnits, Write, Written,
+    MinerBalances, MinerNoticeRow, MinerPayoutRow, NoticeRow, Page, PageRequest, PoolTotals, RecentShare,
+    RoundRow, SharedStore, Store, StoreFuture, StoredState, SubscriptionRow, TemplateRow, ValuedUnits, Write,
+    Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
@@ -243,12 +245,28 @@ impl Store for PacedStore {
         self.read(move |store| store.history(question))
     }
 
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.read(move |store| store.worker_sums(hotkey, since))
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.read(move |store| store.unplanned_notices(limit))
     }
 
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.read(move |store| store.notices_since(at, limit))
+    }
+
+    fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.read(move |store| store.notices_after(after, limit))
+    }
+
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
+        self.read(move |store| store.subscriptions())
+    }
+
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
+        self.read(move |store| store.miner_notices())
     }
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {

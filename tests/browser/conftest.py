@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 from browser import Browser  # noqa: E402
 from harness import Pool, binary, eventually  # noqa: E402
+from skipping import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401
 
 # A share comes several times a second and a block every second or so; what it brings is paid soon.
 SETTINGS = {

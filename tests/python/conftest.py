@@ -2,6 +2,7 @@
 
 import pytest
 from harness import Pool
+from skipping import pytest_make_collect_report, pytest_runtest_makereport  # noqa: F401
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ FILES = ("dwarves.db", "dwarves.db-wal", "dwarves.db-shm")
 BATCHES, BLOCKS, ROUNDS, CREDITS, AUDIT = "batches", "blocks", "rounds", "credits", "audit"
 CREDITED, BALANCES, WORKERS = "credited_blocks", "balances", "workers"
 PAYOUTS, PARTS = "payouts", "payout_parts"
+STATEMENTS = "statements"
 # Double entry: the table, and the columns of which one says what moved the money. The entries of each such thing add up
 # to 0.
 JOURNAL, ROUND_ENTRIES, PACKED_CREDITS = "journal", "round_entries", "packed_credits"
@@ -33,6 +34,7 @@ APPENDED = {
     ROUND_ENTRIES: "round",
     PACKED_CREDITS: "id",
     "credit_marks": None,
+    STATEMENTS: "start",
 }
 ACCOUNTS = (
     *("chain", "emission", "fee_immature", "fee", "reserve_immature", "reserve", "network_fees"),

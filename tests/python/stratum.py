@@ -195,6 +195,12 @@ class Client:
                 self.answers.setdefault(message["id"], []).append(message)
         return self.work
 
+    def work_after(self, old):
+        """The work on another block than `old`'s: it may have come before the answer to the share that was the block."""
+        while self.work.previous == old.previous:
+            self.next_work()
+        return self.work
+
     def current_work(self):
         return self.work or self.next_work()
 

@@ -255,7 +255,7 @@ def test_submissions_are_listed_and_removed_by_their_owner_and_by_an_admin():
         assert miner.request("DELETE", f"{path}/{names[2]}").json == {"removed": True}
         assert miner.request("DELETE", f"{path}/{names[2]}").code == "submission_unknown"
         pool.must_control("work_evaluator", "remove_submission", submission=names[1])
-        assert pool.audit()["entries"][0]["message"] == "remove_submission"
+        assert pool.audit()["audit"][0]["message"] == "remove_submission"
         assert pool.get(f"/v1/miners/{miner.hotkey}").json["results"]["best"]["loss"] == 3
         pool.must_control("miner_manager", "ban", hotkey=miner.hotkey, reason="copies")
         distribute(pool)

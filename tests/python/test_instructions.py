@@ -15,6 +15,7 @@ import tempfile
 
 import pytest
 from harness import Pool, send_on
+from skipping import ELSEWHERE
 from stratum import Client
 
 AT_ONCE = 16
@@ -97,7 +98,7 @@ def nothing():
     if shutil.which("valgrind") is None:
         pytest.fail("valgrind is missing: install it (apt-get install valgrind); tests/all does")
     if platform.machine() != "x86_64":
-        pytest.skip("it is known only of x86-64 how many instructions a share takes")
+        pytest.skip(ELSEWHERE + "it is known only of x86-64 how many instructions a share takes")
     return executed(REFUSED)
 
 

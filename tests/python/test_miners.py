@@ -104,7 +104,8 @@ def test_a_miner_has_exactly_the_documented_fields(pool, uri):
     assert isinstance(status["hashrate"], (int, float))
     assert [worker["name"] for worker in sorted(status["workers"], key=lambda w: w["name"])] == ["rig-1", "rig-2"]
     for worker in status["workers"]:
-        assert set(worker) == {"name", "hashrate", "share_difficulty", "last_share_at", "shares"}
+        fields = {"name", "hashrate", "hashrates", "share_difficulty", "last_share_at", "last_share_age_secs", "shares", "rejected"}
+        assert set(worker) == fields
         assert worker["shares"] == 1
         assert is_instant(worker["last_share_at"])
         assert worker["share_difficulty"] > 0

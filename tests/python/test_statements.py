@@ -10,7 +10,7 @@ import time
 
 import pytest
 from bittensor.keyfiles import Keypair
-from harness import ROOT, Pool, eventually
+from harness import ROOT, Pool, binary, environment, eventually
 
 EPOCH = 2
 PROGRAM = ROOT / "clients/python/verify_statement.py"
@@ -224,6 +224,46 @@ def test_no_share_is_lost_or_stated_twice_when_the_pool_is_killed(tmp_path):
             assert pool.get(f"/v1/epochs/{id}").body == body
         for before, after in zip(stated, stated[1:]):
             assert after["start"] == before["end"]
+
+
+def test_a_restored_ledger_gives_no_name_twice(tmp_path):
+    """What was stated after the backup is lost, and none of those epochs is stated again in other words."""
+    settings = {"data_dir": tmp_path / "data", "statements__epoch_secs": 1}
+    copy_of_it = tmp_path / "copy.db"
+
+    def command(*arguments):
+        done = subprocess.run([binary(), *arguments, "--data-dir", tmp_path / "data"], cwd=tmp_path, env=environment({}))
+        assert done.returncode == 0
+
+    with Pool(**settings) as pool:
+        begun(pool)
+        miner = pool.miner()
+        before = mine(miner, "rig", 3)
+        stated_up_to(pool, time.time())
+        command("backup", copy_of_it)
+        kept = {epoch["id"] for epoch in epochs(pool)}
+        mine(miner, "rig", 4)
+        stated_up_to(pool, time.time() + 1)
+        seen = {epoch["id"]: pool.get(f"/v1/epochs/{epoch['id']}").body for epoch in epochs(pool)}
+        pool.stop()
+    command("restore", "--replace", copy_of_it)
+    with Pool(**settings) as pool:
+        eventually("a new epoch is stated", lambda: max(epoch["id"] for epoch in epochs(pool)) > max(seen))
+        again = {epoch["id"]: pool.get(f"/v1/epochs/{epoch['id']}").body for epoch in epochs(pool)}
+        assert kept <= set(again)
+        for id in set(again) & set(seen):
+            assert again[id] == seen[id]
+        stated = verified(pool)
+        assert shares_of(stated) == {(miner.hotkey, "rig"): before}
+        newest = max(again)
+        gaps = [int(b["start"]) - int(a["end"]) for a, b in zip(stated, stated[1:])]
+        assert sum(gap > 0 for gap in gaps) == 1, "the time that was lost is a gap"
+        # It does not begin anew at every start.
+        pool.restart()
+        eventually("epochs go on", lambda: max(epoch["id"] for epoch in epochs(pool)) > newest + 2)
+        stated = verified(pool)
+        gaps = [int(b["start"]) - int(a["end"]) for a, b in zip(stated, stated[1:])]
+        assert sum(gap > 0 for gap in gaps) == 1
 
 
 def test_without_the_setting_there_are_none():

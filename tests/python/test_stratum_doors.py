@@ -86,8 +86,7 @@ def test_a_new_block_is_told_through_tls_too(certificate, tmp_path):
             old = finder.work
             finder.accepted(old.find(block=True))
             for client in (hidden, finder):
-                while client.work.previous == old.previous:
-                    client.next_work()
+                client.work_after(old)
             assert hidden.work.clean and hidden.work.previous == finder.work.previous
             hidden.accepted(hidden.work.find(block=False))
 

@@ -87,6 +87,5 @@ def test_a_block_goes_to_the_node_whole_and_new_work_comes(client, node):
     assert struct.unpack("<I", header[76:])[0] == int(share[3], 16)
     # Its coinbase holds what the miner rolled.
     assert bytes.fromhex(client.extranonce1 + share[1]) in block[80:400]
-    fresh = client.next_work()
-    assert fresh.clean is True and fresh.previous != work.previous
+    assert client.work_after(work).clean is True
     assert client.rejected(find(work, 5, target_of(client), above=work.network_target)) == (21, "Stale share")

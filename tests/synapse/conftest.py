@@ -1,7 +1,14 @@
 """What every test may ask for."""
 
+import pathlib
+import sys
+
 import pytest
 from pool import Pool
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+
+from skipping import pytest_make_collect_report, pytest_runtest_makereport  # noqa: E402, F401
 
 
 @pytest.fixture(scope="session")

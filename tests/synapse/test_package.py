@@ -21,7 +21,7 @@ def test_it_has_the_pools_version():
 
 
 # bittensor 9 pins an older one than the package asks for: the other environment builds it.
-@pytest.mark.skipif(int(setuptools.__version__.split(".")[0]) < 77, reason="this environment's setuptools is too old")
+@pytest.mark.skipif(int(setuptools.__version__.split(".")[0]) < 77, reason="runs elsewhere: this environment's setuptools is too old")
 def test_it_is_built_and_has_the_module_alone(tmp_path):
     # What builds it is installed already: nothing is fetched.
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", tmp_path, copied(tmp_path)]

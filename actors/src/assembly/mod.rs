@@ -32,6 +32,7 @@ use crate::miner_manager::bindings::ReadBindings;
 use crate::miner_manager::calls::AdmitCall;
 use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
+use crate::miner_notifier::{MinerNotifierPorts, MinerNotifierSettings};
 use crate::news::AttachNews;
 use crate::notary::NotarySettings;
 use crate::notifier::NotifierSettings;
@@ -46,7 +47,6 @@ use crate::reward_distributor::control::StoredTerms;
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::reward_distributor::{HistoryKept, Terms};
 use crate::time_keeper::messages::ReadClock;
-use crate::work_evaluator::messages::{ReadEvaluator, RemoveSubmission, SubmitWork};
 use crate::work_manager::messages::ReadWork;
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::halt::SharedHalt;
@@ -58,7 +58,7 @@ mod sides;
 mod tests;
 mod trade;
 
-pub use trade::Trade;
+pub use trade::{EvaluatorPorts, Trade};
 
 /// How often the chain is asked at the start whether it is the ledger's.
 const IDENTITY_TRIES: u32 = 8;
@@ -93,6 +93,8 @@ pub struct PoolSettings {
     pub acknowledge: Acknowledge,
     /// Who is told of what happens, if anybody is.
     pub notifier: Option<NotifierSettings>,
+    /// How miners are told what they want to know, if they are.
+    pub miner_notifier: Option<MinerNotifierSettings>,
     /// How statements of work are made; `None`: epochs are left as they are.
     pub notary: Option<NotarySettings>,
 }
@@ -238,6 +240,8 @@ pub struct PoolPorts {
     pub read_schedule: Port<ReadSchedule>,
     /// Which miners find fewer blocks than their work should.
     pub read_records: Port<ReadRecords>,
+    /// What miners are told, if they are told anything.
+    pub notifications: Option<MinerNotifierPorts>,
     /// How the found blocks are.
     pub read_blocks: Port<ReadBlocks>,
     /// Reads open payouts, holds and troubles.
@@ -250,17 +254,6 @@ pub struct PoolPorts {
     pub hold_payouts: Outbox<HoldPayouts>,
     /// The work evaluator, if the pool has work evaluated.
     pub evaluator: Option<EvaluatorPorts>,
-}
-
-/// The ways to the work evaluator.
-#[derive(Clone, Debug)]
-pub struct EvaluatorPorts {
-    /// Takes work.
-    pub submit: Port<SubmitWork>,
-    /// Removes a miner's submission.
-    pub remove: Port<RemoveSubmission>,
-    /// How evaluation goes.
-    pub read: Port<ReadEvaluator>,
 }
 
 /// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.

@@ -18,6 +18,7 @@ use crate::identity::{Identity, IdentityKeeper, IdentityKeeperParts, Sides};
 use crate::ledger::messages::Commit;
 use crate::ledger::{Ledger, LedgerParts};
 use crate::miner_manager::{MinerManager, MinerManagerParts, MinerMemory};
+use crate::miner_notifier::{self, MinerNotifier, MinerNotifierParts, MinerNotifierPorts};
 use crate::notary::{Notary, NotaryParts};
 use crate::notifier::{self, Notifier, NotifierParts, Watched};
 use crate::paymaster::comparison::Compared;
@@ -89,6 +90,7 @@ pub(super) fn start(
         clock: clock_rules,
         acknowledge,
         notifier,
+        miner_notifier,
         notary,
         ..
     } = settings;
@@ -294,6 +296,21 @@ pub(super) fn start(
         let _notifier = placement.start(move || Notifier::new(parts));
     }
 
+    let notifications = miner_notifier.map(|settings| {
+        let parts = MinerNotifierParts {
+            store: world.store.clone(),
+            ledger: commit.clone(),
+            clock: world.clock.clone(),
+            settings,
+            miners: Port::new(&miners),
+            work: work.read.clone(),
+            payouts: money.read.clone(),
+            ledger_name: stored.created_at.millis().to_string(),
+            read_through: stored.settings.get(miner_notifier::READ_AS).cloned(),
+        };
+        MinerNotifierPorts::to(&placement.start(move || MinerNotifier::new(parts)))
+    });
+
     let peers = PoolPeers {
         ledger: Port::new(&ledger),
         commit: commit.clone(),
@@ -362,6 +379,7 @@ pub(super) fn start(
         read_work: peers.read_work,
         read_schedule: peers.read_schedule,
         read_records: Port::new(&miners),
+        notifications,
         read_blocks: peers.read_blocks,
         read_payouts: peers.read_payouts,
         read_clock: peers.read_clock,

@@ -6,7 +6,9 @@ use dwarves_ports::store::{StoredState, Write};
 use dwarves_ports::wallet::SharedWallet;
 
 use super::StartError;
+use crate::ask::Port;
 use crate::work_evaluator::EvaluatorSettings;
+use crate::work_evaluator::messages::{ReadEvaluator, RemoveSubmission, SubmitWork};
 
 /// The setting that says of which kind of pool the ledger is, if it has no chain.
 const TRADE: &str = "ledger.trade";
@@ -53,4 +55,15 @@ impl Trade {
             value: Some(EVALUATED.to_owned()),
         }
     }
+}
+
+/// The ways to the work evaluator.
+#[derive(Clone, Debug)]
+pub struct EvaluatorPorts {
+    /// Takes work.
+    pub submit: Port<SubmitWork>,
+    /// Removes a miner's submission.
+    pub remove: Port<RemoveSubmission>,
+    /// How evaluation goes.
+    pub read: Port<ReadEvaluator>,
 }

@@ -240,6 +240,8 @@ pub struct WorkerView {
     pub last_share_at: Option<Timestamp>,
     /// Shares accepted under this name.
     pub shares: u64,
+    /// Rejected ones by [`Rejection::index`](dwarves_domain::share::Rejection::index).
+    pub rejected: [u64; 6],
 }
 
 impl Request for ReadMiner {

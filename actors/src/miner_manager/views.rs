@@ -76,6 +76,7 @@ impl MinerManager {
                         .last_share_at
                         .map(|at| self.parts.clock.date_of(at)),
                     shares: worker.counters.accepted,
+                    rejected: worker.counters.rejected,
                 })
                 .collect(),
         })

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use dwarves_domain::ids::{HeaderHash, PayoutId, Sequence};
 use dwarves_domain::units::Units;
-use dwarves_ports::chain::{NodeStanding, Standing};
+use dwarves_ports::chain::{NodeStanding, Standing, Surroundings};
 use dwarves_ports::clock::Clock;
 use dwarves_ports::courier::{Courier, CourierFuture};
 use dwarves_ports::store::{FoundBlock, Store};
@@ -211,11 +211,13 @@ fn lost(world: &mut State, is_lost: bool) {
         verdict: dwarves_domain::chain_guard::Verdict::Unknown,
         why: Vec::new(),
         height: (!is_lost).then_some(7),
+        tip_age_secs: None,
         is_used: true,
+        surroundings: Surroundings::default(),
     }];
 }
 
-const ALL: [NoticeKind; 10] = NoticeKind::ALL;
+const ALL: [NoticeKind; 10] = NoticeKind::OPERATORS;
 
 #[actix::test]
 async fn each_channel_is_told_what_it_wants_once_and_in_order() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Held, PayoutState, PlanRules, Transition, WhyHeld};
+use dwarves_domain::payouts::{Held, PayoutState, PlanDigest, PlanRules, Transition, WhyHeld};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Write;
@@ -65,6 +65,10 @@ pub(super) fn held(held: &BTreeMap<WhyHeld, Held>) -> Value {
 
 /// What a payout that was asked for came to.
 pub(super) fn paid_now(report: &Report) -> Controlled {
+    if report.is_other_plan {
+        let why = "plan: something else is due by now; ask for another dry run, and look at it";
+        return Err(Refusal::ControlRefused(why.to_owned()));
+    }
     let troubles: Vec<String> = report.troubles.iter().map(ToString::to_string).collect();
     if report.begun.is_none() && !troubles.is_empty() {
         return Err(Refusal::ControlRefused(troubles.join("; ")));
@@ -171,8 +175,8 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
                     this.view.threshold = threshold;
                 });
             }
-            PaymasterControl::PayNow { dry_run: true } => self.wish(Wish::DryRun(reply), ctx),
-            PaymasterControl::PayNow { dry_run: false } => self.pay_now(reply, ctx),
+            PaymasterControl::PayNow { dry_run: true, .. } => self.wish(Wish::DryRun(reply), ctx),
+            PaymasterControl::PayNow { dry_run: false, plan } => self.pay_now(plan, reply, ctx),
             PaymasterControl::Cancel(id) => self.wish(Wish::Cancel(id, reply), ctx),
             PaymasterControl::Release(hold) => self.release(hold, reply, ctx),
             PaymasterControl::Adopt { only, reserve_bears } => {
@@ -193,7 +197,7 @@ impl HasSettings for Paymaster {
 }
 
 impl Paymaster {
-    fn pay_now(&mut self, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
+    fn pay_now(&mut self, agreed: Option<PlanDigest>, reply: ReplyTo<Controlled>, ctx: &mut Context<Self>) {
         let refuse = |why: &str| Err(Refusal::ControlRefused(why.to_owned()));
         if self.is_draining {
             return reply.answer(refuse("the pool is draining"));
@@ -209,7 +213,7 @@ impl Paymaster {
         if self.asked_now.is_some() {
             return reply.answer(refuse("a payout is being made; ask again"));
         }
-        self.asked_now = Some(reply);
+        self.asked_now = Some((agreed, reply));
         self.look(ctx);
     }
 
@@ -364,7 +368,7 @@ impl Handler<Ask<DrainPayouts>> for Paymaster {
         if let Some((_, reply)) = self.to_settle.take() {
             reply.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
-        if let Some(reply) = self.asked_now.take() {
+        if let Some((_, reply)) = self.asked_now.take() {
             reply.answer(Err(Refusal::ControlRefused("the pool is draining".to_owned())));
         }
         for wish in self.wishes.drain(..) {

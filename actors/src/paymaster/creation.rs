@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{
-    FeeTerms, Funds, OutPoint, Payout, PayoutBatch, PayoutState, Plan, Purse, Transition, Txid, WhyHeld, plan,
+    FeeTerms, Funds, OutPoint, Payout, PayoutBatch, PayoutState, Plan, PlanDigest, Price, Purse, Transition,
+    Txid, WhyHeld, plan,
 };
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{Write, Written};
@@ -54,13 +55,19 @@ impl Machine {
                 .extend(planned.hindrances(&self.report.errand));
             let plan = planned.plan;
             self.report.plan = Some(plan.clone());
+            let batch = self.batch(&plan)?;
+            if let Some(agreed) = self.agreed
+                && self.digest(&batch, plan.price)? != agreed
+            {
+                self.report.is_other_plan = true;
+                return Ok(());
+            }
             if plan.parts.is_empty() {
                 return Ok(());
             }
             if !self.may_send() {
                 return Ok(());
             }
-            let batch = self.batch(&plan)?;
             match patiently(self.wallet.check(build_request(&batch, self.terms()))).await {
                 Ok(()) => {
                     let last = self.report.errand.last_payout;
@@ -85,6 +92,14 @@ impl Machine {
     pub(super) fn batch(&self, plan: &Plan) -> Result<PayoutBatch, Ended> {
         let batch = PayoutBatch::new(plan.parts.clone(), self.settings.payer, self.settings.addresses);
         batch.map_err(|error| Ended::Trouble(Trouble::new(TroubleKind::AddressRefused, error.to_string())))
+    }
+
+    /// The name of what would be sent, as a dry run tells it.
+    fn digest(&self, batch: &PayoutBatch, price: Option<Price>) -> Result<PlanDigest, Ended> {
+        let parts = batch.parts_after(price.map_or(Amount::ZERO, |price| price.borne));
+        let parts =
+            parts.map_err(|error| Ended::Trouble(Trouble::new(TroubleKind::Ledger, error.to_string())))?;
+        Ok(PlanDigest::of(self.settings.payer, &parts))
     }
 
     async fn reserve_and_make(&mut self, id: PayoutId, plan: Plan, watched: &[Payout]) -> Result<(), Ended> {

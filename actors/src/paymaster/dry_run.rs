@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dwarves_domain::payouts::{
-    FeePayer, Funds, OutPoint, Output, Part, PayoutBatch, Plan, Price, Sizes, Txid,
+    FeePayer, Funds, OutPoint, Output, Part, PayoutBatch, Plan, PlanDigest, Price, Sizes, Txid,
 };
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
@@ -121,6 +121,8 @@ fn describe(
     let troubles: Vec<String> = troubles.iter().map(ToString::to_string).collect();
     json!({
         "dry_run": true,
+        // Without a wallet it is not what would be sent.
+        "plan": is_real.then(|| PlanDigest::of(payer, parts).to_string()),
         "total_sats": plan.total.sats(),
         "fee_payer": payer.name(),
         "fee_sats": price.map(|price| price.fee.sats()),

@@ -73,6 +73,8 @@ pub(super) struct Report {
     pub(super) alarms: PayoutAlarms,
     /// What was planned, if anything was.
     pub(super) plan: Option<Plan>,
+    /// What is due is not what an admin agreed to.
+    pub(super) is_other_plan: bool,
     /// The payout that was begun.
     pub(super) begun: Option<PayoutId>,
     /// Ledger and wallet were compared: why payouts are held now, or that nothing is strange.
@@ -112,6 +114,7 @@ impl Report {
             open: None,
             alarms: PayoutAlarms::default(),
             plan: None,
+            is_other_plan: false,
             begun: None,
             restored: None,
             settled: None,

@@ -1,7 +1,7 @@
 //! What a look at the payouts is made with, and how its steps are booked.
 
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Payout, Transition};
+use dwarves_domain::payouts::{Payout, PlanDigest, Transition};
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{SharedStore, StoreAction, StoreError, Write, Written};
@@ -32,6 +32,8 @@ pub(super) struct Machine {
     pub(super) is_held_as_restored: bool,
     /// An operator's order about what the ledger does not know.
     pub(super) settle: Option<(Settle, Option<Order>)>,
+    /// The one plan that an admin agreed to; `None`: whatever is due.
+    pub(super) agreed: Option<PlanDigest>,
     /// The order by which this is done, until its row of the audit trail is committed.
     pub(super) order: Option<Order>,
     /// Whether new transactions may leave, as of now.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Held, PayoutState, Txid, Waiting, WhyHeld};
+use dwarves_domain::payouts::{Held, PayoutState, PlanDigest, Txid, Waiting, WhyHeld};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
@@ -101,6 +101,8 @@ pub enum PaymasterControl {
     PayNow {
         /// Only tells what would be sent.
         dry_run: bool,
+        /// Only if this is what would be sent, as a dry run told it; `None`: whatever is due.
+        plan: Option<PlanDigest>,
     },
     /// Gives a payout up that is set aside and not signed: its balances are payable again.
     Cancel(PayoutId),

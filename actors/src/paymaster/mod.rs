@@ -30,7 +30,7 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::Waiting;
+use dwarves_domain::payouts::{PlanDigest, Waiting};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::clock::{SharedClock, poke_every};
 use dwarves_ports::halt::SharedHalt;
@@ -130,8 +130,8 @@ pub struct Paymaster {
     to_settle: Option<(Settle, ReplyTo<Controlled>)>,
     /// The look under way settles it.
     settling: Option<ReplyTo<Controlled>>,
-    /// An admin wants a payout now.
-    asked_now: Option<ReplyTo<Controlled>>,
+    /// An admin wants a payout now: this one, or whichever is due.
+    asked_now: Option<(Option<PlanDigest>, ReplyTo<Controlled>)>,
     /// What admins want besides, one after the other, between two looks.
     wishes: VecDeque<Wish>,
     is_draining: bool,
@@ -198,6 +198,7 @@ impl Paymaster {
             settings: self.parts.settings.clone(),
             gate: self.gate.subscribe(),
             settle: None,
+            agreed: None,
             order: None,
             is_held_as_restored: self.view.holds.contains(Hold::Restored),
             report: Report::of(errand),
@@ -228,7 +229,10 @@ impl Paymaster {
             ..self.errand.clone()
         };
         let mut machine = self.machine(errand);
-        machine.order = self.asked_now.as_ref().and_then(ReplyTo::order).cloned();
+        if let Some((agreed, reply)) = &self.asked_now {
+            machine.agreed = *agreed;
+            machine.order = reply.order().cloned();
+        }
         if let Some((settle, reply)) = self.to_settle.take() {
             machine.settle = Some((settle, reply.order().cloned()));
             self.settling = Some(reply);
@@ -258,7 +262,7 @@ impl Paymaster {
             self.waiting = std::mem::take(&mut plan.waiting);
         }
         if report.errand.wants_plan
-            && let Some(reply) = self.asked_now.take()
+            && let Some((_, reply)) = self.asked_now.take()
         {
             reply.answer(control::paid_now(&report));
         }

@@ -145,6 +145,7 @@ pub fn pool_settings() -> PoolSettings {
         payout_holds: Holds::default(),
         acknowledge: Acknowledge::Durable,
         notifier: None,
+        miner_notifier: None,
         notary: None,
     }
 }

@@ -6,6 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::scalars::Hash;
 
+/// The end of a branch that a node knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct BranchState {
+    /// Its height.
+    pub height: u32,
+    /// Its hash.
+    pub hash: Hash,
+    /// Blocks of it that are not on the best chain; 0 for that itself.
+    pub branch_len: u32,
+    /// `active` (the best chain), `valid-fork`, `valid-headers`, `headers-only`, `invalid` or `unknown`, as
+    /// `getchaintips` says it.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub status: Cow<'static, str>,
+}
+
 /// One of the pool's nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -21,8 +37,26 @@ pub struct NodeState {
     pub is_used: bool,
     /// Blocks by which its tip is below the highest of all nodes; null if it did not tell.
     pub behind: Option<u32>,
+    /// Seconds since its tip came, as of the last look; null if it did not tell.
+    #[serde(default)]
+    pub tip_age_secs: Option<u64>,
     /// What is out of the ordinary about it, in words.
     pub problem: Option<String>,
+    /// With how many others it speaks; null if it did not tell. It is asked once a minute.
+    #[serde(default)]
+    pub peers: Option<u32>,
+    /// Those of them that came to it; null if it did not tell.
+    #[serde(default)]
+    pub peers_in: Option<u32>,
+    /// Those of them that it went to; null if it did not tell.
+    #[serde(default)]
+    pub peers_out: Option<u32>,
+    /// The branches that it knows, its best chain's first, then the highest, at most 8. Empty if it did not tell.
+    #[serde(default)]
+    pub tips: Vec<BranchState>,
+    /// How many more it knows.
+    #[serde(default)]
+    pub tips_left: u32,
 }
 
 /// The chain that is mined, as the pool sees it.

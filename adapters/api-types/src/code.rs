@@ -72,6 +72,10 @@ codes! {
     NotFound, "not_found", 404, "There is nothing at this path";
     /// No such miner.
     MinerUnknown, "miner_unknown", 404, "The miner is not registered";
+    /// Miners are told nothing here.
+    NotificationsOff, "notifications_off", 404, "This pool tells miners nothing";
+    /// The miner has not said what it wants to be told.
+    NotificationsUnknown, "notifications_unknown", 404, "The miner wants no notifications";
     /// No such round.
     RoundUnknown, "round_unknown", 404, "There is no such round";
     /// No such epoch, or it is not stated yet.
@@ -108,6 +112,10 @@ codes! {
     PayoutAddressInvalid, "payout_address_invalid", 422, "The payout address is not valid";
     /// The miner's payout threshold is below what can be paid.
     PayoutThresholdInvalid, "payout_threshold_invalid", 422, "The payout threshold is not valid";
+    /// What the miner wants to be told, or by which channel, is nothing that the pool grants.
+    NotificationsInvalid, "notifications_invalid", 422, "The pool grants no such notifications";
+    /// The code is not the one that was mailed, or it holds no more.
+    CodeInvalid, "code_invalid", 422, "The code does not confirm the address";
     /// No such actor or message.
     ControlUnknown, "control_unknown", 422, "There is no such actor or message";
     /// A field of a control message is missing, unknown or wrong.
@@ -116,6 +124,8 @@ codes! {
     TooManyNew, "too_many_new_miners", 429, "Too many new miners came from here";
     /// Too many wrong admin tokens came from one place.
     TooManyLogins, "too_many_logins", 429, "Too many wrong admin tokens came from here";
+    /// Too many tests or codes were asked for.
+    TooManyNotifications, "too_many_notifications", 429, "Too many notifications were asked for";
     /// As much of the miner's work waits to be evaluated as may.
     TooMuchWaits, "too_many_waiting", 503, "As much of this miner's work waits as may";
     /// Work of another kind than this pool's.

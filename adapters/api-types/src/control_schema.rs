@@ -203,9 +203,18 @@ const MESSAGES: &[Message] = &[
         "paymaster",
         "pay_now",
         "Plans a payout now instead of when the interval is over.",
-        &[optional("dry_run", || {
-            flag("Only tells what would be sent; false if absent")
-        })],
+        &[
+            optional("dry_run", || {
+                flag("Only tells what would be sent; false if absent")
+            }),
+            optional("plan", || {
+                text(
+                    64,
+                    64,
+                    "Only if this is what would be sent: `plan` of a dry run; absent: whatever is due",
+                )
+            }),
+        ],
     ),
     (
         "paymaster",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use dwarves_domain::history::{Step, Sums};
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::miners::RejectedCounts;
@@ -22,7 +22,8 @@ pub struct HistoryPoint {
     pub accepted: u64,
     /// Shares that were refused, by reason. They are saved every few seconds: a crash loses those since.
     pub rejected: RejectedCounts,
-    /// Hashes per second, from the issued difficulty of the accepted shares; of one that goes on, up to now.
+    /// Hashes per second, from the issued difficulty of the accepted shares; of one that goes on, up to now, and of the
+    /// pool's very first one from its start on.
     pub hashrate: f64,
     /// One standard deviation of it by chance alone, as a part of it; null without a share.
     pub error: Option<f64>,
@@ -81,16 +82,23 @@ pub struct History {
     pub marks: Vec<HistoryMark>,
 }
 
+/// The shortest part of a step that is averaged over.
+const SPAN_MIN: Span = Span::from_secs(10);
+
 impl HistoryPoint {
-    /// A step that began at `at`, as of `now`.
-    pub fn new(step: Step, at: Timestamp, sums: &Sums, now: Timestamp) -> Self {
+    /// A step that began at `at`, as of `now`. What is older than `since` does not count as time: nobody worked then.
+    pub fn new(step: Step, at: Timestamp, sums: &Sums, now: Timestamp, since: Option<Timestamp>) -> Self {
         let end = at.plus(step.span());
+        let whole = now.min(end).since(at);
+        let worked = since.map_or(whole, |since| now.min(end).since(since.max(at)));
+        // Two shares in the first second say nothing yet.
+        let worked = worked.max(whole.min(SPAN_MIN));
         Self {
             at: Instant(at),
             units: sums.units.to_string(),
             accepted: sums.accepted,
             rejected: sums.rejected.into(),
-            hashrate: sums.hashrate(now.min(end).since(at)),
+            hashrate: sums.hashrate(worked),
             error: sums.relative_error(),
             difficulty: None,
             miners: None,

@@ -47,6 +47,7 @@ pub mod example;
 pub mod history;
 pub mod miners;
 pub mod named;
+pub mod notifications;
 pub mod object;
 pub mod operator;
 pub mod pool;

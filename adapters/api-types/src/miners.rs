@@ -174,12 +174,22 @@ pub struct WorkerStatus {
     pub name: String,
     /// Hashes per second, estimated from accepted shares.
     pub hashrate: f64,
+    /// The same over the last 10 minutes, hour and day, from the ledger: right at once after a restart. Empty before its
+    /// first share.
+    #[serde(default)]
+    pub hashrates: Vec<WindowHashrate>,
     /// The difficulty of its next job.
     pub share_difficulty: f64,
     /// When its last share was accepted.
     pub last_share_at: Option<Instant>,
+    /// How long ago that was, by the pool's clock.
+    #[serde(default)]
+    pub last_share_age_secs: Option<u64>,
     /// Shares accepted under this name.
     pub shares: u64,
+    /// Rejected ones by reason.
+    #[serde(default)]
+    pub rejected: RejectedCounts,
 }
 
 /// A balance that is due and waits.

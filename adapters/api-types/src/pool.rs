@@ -53,6 +53,9 @@ pub struct Pool {
     /// The same over the last 10 minutes, hour and day, from the ledger: right at once after a restart.
     #[serde(default)]
     pub hashrates: Vec<WindowHashrate>,
+    /// Accepted shares a second over the last ten minutes, or since the pool's first share if that is shorter.
+    #[serde(default)]
+    pub share_rate: f64,
     /// Whether new miners are taken.
     pub registration_open: bool,
     /// How rewards are split.
@@ -72,6 +75,9 @@ pub struct Pool {
     /// Work since the last block, in blocks to be expected: the effort of the round that goes on. It passes x with
     /// the chance exp(-x).
     pub round_effort: f64,
+    /// The chance that a block comes with this much work or less: 1 - exp(-effort).
+    #[serde(default)]
+    pub effort_percentile: f64,
     /// Shares of all miners, accepted and refused.
     pub shares: ShareCounts,
     /// What of miners is hidden from others; absent if nothing is.

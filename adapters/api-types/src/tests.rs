@@ -62,8 +62,10 @@ fn share_counts() -> impl Strategy<Value = ShareCounts> {
 }
 
 prop_compose! {
-    fn window_hashrate()(window_secs in any::<u64>(), hashrate in number(), error in option::of(number())) -> WindowHashrate {
-        WindowHashrate { window_secs, hashrate, error }
+    fn window_hashrate()(
+        window_secs in any::<u64>(), over_secs in any::<u64>(), hashrate in number(), error in option::of(number()),
+    ) -> WindowHashrate {
+        WindowHashrate { window_secs, over_secs, hashrate, error }
     }
 }
 
@@ -97,7 +99,7 @@ prop_compose! {
         (name, hotkey, chain, algorithm, state) in (text(), hotkey(), text(), named(), text()),
         (height, network_difficulty, miners, workers, workers_active, hashrate, hashrate_error) in
             (any::<Option<u32>>(), option::of(number()), any::<u64>(), any::<u64>(), any::<u64>(), number(), option::of(number())),
-        hashrates in list(window_hashrate()),
+        (hashrates, share_rate, effort_percentile) in (list(window_hashrate()), number(), number()),
         (registration_open, scheme, fee_bps, run_interval_secs, next_round_at) in
             (any::<bool>(), named(), any::<u16>(), any::<u64>(), instant()),
         (luck, luck_error, luck_percentile, round_effort, shares, ledger_sum_sats) in
@@ -105,8 +107,8 @@ prop_compose! {
     ) -> Pool {
         Pool {
             name, hotkey, chain, algorithm, state: state.into(), height, network_difficulty, miners, workers,
-            workers_active, hashrate, hashrate_error, hashrates, registration_open, scheme, fee_bps, run_interval_secs,
-            next_round_at, luck, luck_error, luck_percentile, round_effort, shares,
+            workers_active, hashrate, hashrate_error, hashrates, share_rate, registration_open, scheme, fee_bps, run_interval_secs,
+            next_round_at, luck, luck_error, luck_percentile, round_effort, effort_percentile, shares,
             privacy: None,
             ledger_sum_sats: ledger_sum_sats.into(),
         }
@@ -116,9 +118,13 @@ prop_compose! {
 prop_compose! {
     fn worker()(
         name in text(), hashrate in number(), share_difficulty in number(),
-        last_share_at in option::of(instant()), shares in any::<u64>(),
+        (last_share_at, last_share_age_secs) in (option::of(instant()), any::<Option<u64>>()),
+        (shares, rejected) in (any::<u64>(), any::<[u64; 6]>()), hashrates in list(window_hashrate()),
     ) -> WorkerStatus {
-        WorkerStatus { name, hashrate, share_difficulty, last_share_at, shares }
+        WorkerStatus {
+            name, hashrate, hashrates, share_difficulty, last_share_at, last_share_age_secs, shares,
+            rejected: rejected.into(),
+        }
     }
 }
 

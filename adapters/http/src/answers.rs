@@ -13,15 +13,18 @@ use dwarves_api_types::work::ShareResult;
 use dwarves_domain::payouts::Waiting;
 use dwarves_domain::share::{AcceptedShare, Rejection, ShareVerdict};
 use dwarves_domain::target::Difficulty;
+use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::MinerBalances;
 
 use crate::problem::BLOCK_SUBMITTED;
+use crate::rates::MinerRates;
 
 /// A miner as the miner manager and the ledger know it.
 pub fn miner_status(
     view: MinerView,
-    hashrates: Vec<WindowHashrate>,
+    mut rates: MinerRates,
+    now: Timestamp,
     balances: MinerBalances,
     threshold: Option<Amount>,
     waiting: Option<Waiting>,
@@ -31,7 +34,7 @@ pub fn miner_status(
         registered_at: Instant(view.registered_at),
         payout_address: view.payout_address,
         hashrate: view.hashrate,
-        hashrates,
+        hashrates: rates.hashrates,
         shares: ShareCounts {
             accepted: view.accepted,
             rejected: view.rejected.into(),
@@ -50,18 +53,29 @@ pub fn miner_status(
         next_payout: None,
         results: None,
         balance_sats: Some(balances.into()),
-        workers: Some(view.workers.into_iter().map(worker_status).collect()),
+        workers: Some(
+            view.workers
+                .into_iter()
+                .map(|worker| {
+                    let hashrates = rates.workers.remove(&worker.name);
+                    worker_status(worker, hashrates.unwrap_or_default(), now)
+                })
+                .collect(),
+        ),
         hidden: Vec::new(),
     }
 }
 
-fn worker_status(view: WorkerView) -> WorkerStatus {
+fn worker_status(view: WorkerView, hashrates: Vec<WindowHashrate>, now: Timestamp) -> WorkerStatus {
     WorkerStatus {
         name: view.name.to_string(),
         hashrate: view.hashrate,
+        hashrates,
         share_difficulty: view.share_difficulty.shown(),
         last_share_at: view.last_share_at.map(Instant),
+        last_share_age_secs: view.last_share_at.map(|at| now.since(at).secs()),
         shares: view.shares,
+        rejected: view.rejected.into(),
     }
 }
 

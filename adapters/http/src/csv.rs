@@ -66,8 +66,14 @@ impl Form {
 pub struct List {
     /// The answer's field, which is also the name of the file.
     pub field: &'static str,
-    /// The fields of its rows, in order.
+    /// The fields of its rows, in order; `outer.inner` is a field of a field.
     pub columns: &'static [&'static str],
+}
+
+/// What a row has in a column.
+fn cell(row: &Value, column: &str) -> Cell {
+    let inner = column.split('.').try_fold(row, |value, field| value.get(field));
+    inner.map_or(Cell::Empty, Cell::of)
 }
 
 /// An answer in the form that is wanted.
@@ -86,7 +92,7 @@ pub fn answer(form: Form, list: List, answer: &impl Serialize) -> Result<HttpRes
     let mut text = String::new();
     csv::header(&mut text, list.columns);
     for row in answer[list.field].as_array().into_iter().flatten() {
-        let cells: Vec<Cell> = list.columns.iter().map(|column| Cell::of(&row[column])).collect();
+        let cells: Vec<Cell> = list.columns.iter().map(|column| cell(row, column)).collect();
         csv::row(&mut text, &cells);
     }
     let mut response = HttpResponse::Ok();

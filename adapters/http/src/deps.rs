@@ -14,6 +14,7 @@ use dwarves_actors::handlers::registration::messages::{
 };
 use dwarves_actors::handlers::submission::messages::{FetchWork, SubmitShares};
 use dwarves_actors::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords};
+use dwarves_actors::miner_notifier::MinerNotifierPorts;
 use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
@@ -70,6 +71,8 @@ pub struct PoolPorts {
     pub operator: OperatorPorts,
     /// The miner manager: reads who is banned.
     pub bans: Port<ReadBans>,
+    /// The miner notifier, if miners are told anything.
+    pub notifications: Option<MinerNotifierPorts>,
 }
 
 /// The operator's door: who is logged in at the operator's page.

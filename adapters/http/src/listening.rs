@@ -91,15 +91,18 @@ async fn tell_pool(state: &HttpState) {
     }
 }
 
-/// Tells how the chain is, if anything but the age of its tip is another than it was.
+/// Tells how the chain is, if anything but the age of tips is another than it was.
 async fn tell_chain(state: &HttpState, known: &mut Option<ChainState>) {
     let Ok(now) = chain::current(state).await else {
         return;
     };
-    let ageless = ChainState {
+    let mut ageless = ChainState {
         tip_age_secs: None,
         ..now.clone()
     };
+    for node in &mut ageless.nodes {
+        node.tip_age_secs = None;
+    }
     if known.as_ref() != Some(&ageless) {
         let text = text::event(Topic::Chain.name(), None, &text::data(&now));
         state.events().tell_now(Topic::Chain, text);

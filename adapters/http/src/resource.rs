@@ -20,6 +20,11 @@ pub(super) fn post() -> Route {
     web::route().guard(guard::fn_guard(|asked| asked.head().method == Method::POST))
 }
 
+/// A route for PUT.
+pub(super) fn put() -> Route {
+    web::route().guard(guard::fn_guard(|asked| asked.head().method == Method::PUT))
+}
+
 /// A route for DELETE.
 pub(super) fn delete() -> Route {
     web::route().guard(guard::fn_guard(|asked| asked.head().method == Method::DELETE))
@@ -29,8 +34,9 @@ pub(super) fn delete() -> Route {
 const fn has(methods: &[&str], method: &str) -> bool {
     let mut at = 0;
     while at < methods.len() {
-        // No two of them begin with the same letter.
-        if methods[at].as_bytes()[0] == method.as_bytes()[0] {
+        // No two of them begin with the same two letters.
+        let (one, other) = (methods[at].as_bytes(), method.as_bytes());
+        if one[0] == other[0] && one[1] == other[1] {
             return true;
         }
         at += 1;
@@ -40,6 +46,9 @@ const fn has(methods: &[&str], method: &str) -> bool {
 
 /// The `Allow` header for a path's methods.
 const fn allow(methods: &[&str]) -> &'static str {
+    if has(methods, "put") {
+        return "GET, HEAD, PUT, DELETE";
+    }
     match (has(methods, "get"), has(methods, "post"), has(methods, "delete")) {
         (true, true, true) => "GET, HEAD, POST, DELETE",
         (true, true, false) => "GET, HEAD, POST",

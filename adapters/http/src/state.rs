@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use dwarves_actors::ask::{AskError, Port, Request};
-use dwarves_api_types::rates::WindowHashrate;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{PoolTotals, SharedStore, StoreFuture};
 
@@ -19,6 +18,7 @@ use super::date_header::DateHeader;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
 use super::events::streams::Streams;
 use super::problem::{Code, Problem};
+use super::rates::PoolRates;
 use super::transactions::TransactionsCache;
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
@@ -27,8 +27,8 @@ pub struct HttpState {
     worker: WorkerPorts,
     /// The last sums over the ledger and when they were read. An HTTP worker is one thread.
     totals: RefCell<Option<(Timestamp, PoolTotals)>>,
-    /// The pool's hashrates and when they were read.
-    hashrates: RefCell<Option<(Timestamp, Vec<WindowHashrate>)>>,
+    /// The pool's rates and when they were read.
+    rates: RefCell<Option<(Timestamp, PoolRates)>>,
     transactions: TransactionsCache,
     bodies: Bodies,
     date: DateHeader,
@@ -50,7 +50,7 @@ impl HttpState {
             deps,
             worker,
             totals: RefCell::new(None),
-            hashrates: RefCell::new(None),
+            rates: RefCell::new(None),
             transactions: TransactionsCache::default(),
             date: DateHeader::default(),
             difficulties: ShownDifficulties::default(),
@@ -145,18 +145,18 @@ impl HttpState {
         Ok(totals)
     }
 
-    /// The pool's hashrates, if they were noted within the last half second.
-    pub fn known_hashrates(&self) -> Option<Vec<WindowHashrate>> {
+    /// The pool's rates, if they were noted within the last half second.
+    pub fn known_rates(&self) -> Option<PoolRates> {
         let now = self.deps.clock.now();
-        let hashrates = self.hashrates.borrow();
-        let (at, hashrates) = hashrates.as_ref()?;
-        (now.since(*at) < TOTALS_AGE_MAX && now >= *at).then(|| hashrates.clone())
+        let rates = self.rates.borrow();
+        let (at, rates) = rates.as_ref()?;
+        (now.since(*at) < TOTALS_AGE_MAX && now >= *at).then(|| rates.clone())
     }
 
-    /// Notes the pool's hashrates as of now.
-    pub fn note_hashrates(&self, hashrates: &[WindowHashrate]) {
+    /// Notes the pool's rates as of now.
+    pub fn note_rates(&self, rates: &PoolRates) {
         let now = self.deps.clock.now();
-        *self.hashrates.borrow_mut() = Some((now, hashrates.to_vec()));
+        *self.rates.borrow_mut() = Some((now, rates.clone()));
     }
 
     /// Reads from the store.

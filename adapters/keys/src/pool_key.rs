@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::notices::key::NotificationKey;
 use dwarves_domain::session::SessionKey;
 use dwarves_domain::signature::KeyType;
 use dwarves_domain::work::JobKey;
@@ -102,6 +103,11 @@ impl PoolKey {
     /// The key of session tokens.
     pub fn session_key(&self) -> SessionKey {
         SessionKey::new(&self.0.derive(b"dwarves/session-key/1"))
+    }
+
+    /// The key of what miners' notifications need to be kept from others.
+    pub fn notification_key(&self) -> NotificationKey {
+        NotificationKey::new(&self.0.derive(b"dwarves/notification-key/1"))
     }
 
     /// The secret of the pool's wallet on the devnet.

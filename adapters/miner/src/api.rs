@@ -114,14 +114,27 @@ impl PoolClient {
     /// # Errors
     /// If the pool does not answer or refuses.
     pub fn post_signed(&mut self, route: &str, body: &impl Serialize) -> Result<Answer, ApiError> {
+        self.signed(&Method::POST, route, Some(body))
+    }
+
+    /// Sends a signed request by any method, with a body or without.
+    ///
+    /// # Errors
+    /// If the pool does not answer or refuses.
+    pub fn signed(
+        &mut self,
+        method: &Method,
+        route: &str,
+        body: Option<&impl Serialize>,
+    ) -> Result<Answer, ApiError> {
         let receiver = match self.receiver {
             Some(receiver) => receiver,
             None => self.pool()?.hotkey.0,
         };
         self.receiver = Some(receiver);
         let path = self.transport.path(route);
-        let body = json(body);
-        let mut answer = self.send_signed(&path, &body, receiver);
+        let body = body.map(json);
+        let mut answer = self.send_signed(method, &path, body.as_deref(), receiver);
         // A signature names its time, and this computer's clock is not the pool's. It is good for that pool alone, so
         // nothing is lost by taking the pool's word for the present.
         if let Err(ApiError::Problem {
@@ -132,7 +145,7 @@ impl PoolClient {
             && code == Code::StaleRequest.as_str()
         {
             self.clock_off_millis = expiry::ahead_millis(*date);
-            answer = self.send_signed(&path, &body, receiver);
+            answer = self.send_signed(method, &path, body.as_deref(), receiver);
         }
         if answer
             .as_ref()
@@ -144,14 +157,20 @@ impl PoolClient {
         answer
     }
 
-    fn send_signed(&self, path: &str, body: &[u8], receiver: Hotkey) -> Result<Answer, ApiError> {
+    fn send_signed(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&[u8]>,
+        receiver: Hotkey,
+    ) -> Result<Answer, ApiError> {
         let now = SystemClock.unix_nanos();
         let now = now.saturating_add_signed(self.clock_off_millis.saturating_mul(1_000_000));
+        let signed = body.unwrap_or_default();
         let headers = self
             .key
-            .sign_request("POST", path, body, RequestNonce::at(now), receiver);
-        self.transport
-            .call(Method::POST, path, &headers, Some(body), TIMEOUT)
+            .sign_request(method.as_str(), path, signed, RequestNonce::at(now), receiver);
+        self.transport.call(method.clone(), path, &headers, body, TIMEOUT)
     }
 
     /// That this computer's clock is wrong, or the pool's, if requests had to be signed by the pool's.

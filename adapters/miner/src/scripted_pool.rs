@@ -91,6 +91,7 @@ pub fn pool() -> Pool {
         hashrate: 0.0,
         hashrate_error: None,
         hashrates: Vec::new(),
+        share_rate: 0.0,
         registration_open: true,
         scheme: rewards::Scheme::Pplns.into(),
         fee_bps: 0,
@@ -100,6 +101,7 @@ pub fn pool() -> Pool {
         luck_error: None,
         luck_percentile: None,
         round_effort: 0.0,
+        effort_percentile: 0.0,
         shares: ShareCounts {
             accepted: 0,
             rejected: RejectedCounts::default(),

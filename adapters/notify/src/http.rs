@@ -5,6 +5,10 @@ use std::time::Duration;
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::courier::CourierError;
 use ureq::Agent;
+use ureq::config::{Config, ConfigBuilder};
+use ureq::typestate::AgentScope;
+
+use crate::guard::NotPublic;
 
 /// How long a receiver may take for everything.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -16,7 +20,12 @@ const GONE: u16 = 410;
 /// A client that follows no redirections, uses no proxy that the environment names, and no connection twice: what a
 /// receiver says after its answer is nobody's answer.
 pub(crate) fn agent() -> Agent {
-    Agent::config_builder()
+    config().build().new_agent()
+}
+
+/// How such a client is made.
+pub(crate) fn config() -> ConfigBuilder<AgentScope> {
+    Config::builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .proxy(None)
@@ -25,8 +34,6 @@ pub(crate) fn agent() -> Agent {
         .max_response_header_size(HEAD_MAX)
         .max_idle_connections(0)
         .max_idle_connections_per_host(0)
-        .build()
-        .new_agent()
 }
 
 /// Posts `body` with these headers. Only the answer's status counts; what comes with it is not read.
@@ -43,6 +50,9 @@ pub(crate) fn post(
     let answer = request.send(body);
     let status = match answer {
         Ok(answer) => answer.status().as_u16(),
+        Err(ureq::Error::Other(why)) if why.is::<NotPublic>() => {
+            return Err(CourierError::Unwanted(NotPublic.to_string()));
+        }
         // Its words may hold the address, which may be a secret.
         Err(error) => return Err(CourierError::Failed(in_words(&error).to_owned())),
     };

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`mail`] | mail, as it is written |
 //! | `smtp` | one mail handed to a server |
+//! | [`strangers`] | miners' channels: wherever they lead, and nowhere but to the public internet |
+//! | `guard` | which addresses these may have |
 //! | `http` | one request to a receiver, and what its answer means |
 //! | [`webhook`] | signed webhooks, as Standard Webhooks has them |
 //! | [`ntfy`] | messages to ntfy |
@@ -16,10 +18,12 @@ use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use dwarves_ports::courier::{Courier, CourierError, CourierFuture, Message};
 use tokio::sync::oneshot;
 
+mod guard;
 mod http;
 pub mod mail;
 pub mod ntfy;
 mod smtp;
+pub mod strangers;
 pub mod webhook;
 
 use mail::Mail;

@@ -10,7 +10,7 @@ pub use crate::smtp::NoMail;
 use crate::smtp::Server;
 
 /// People who get mail.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mail {
     server: Server,
     from: Mailbox,
@@ -35,6 +35,18 @@ impl Mail {
             server,
             from: mailbox(&from.to_owned())?,
             to: to.into_iter().collect(),
+        })
+    }
+
+    /// The same mail to somebody else alone.
+    ///
+    /// # Errors
+    /// If the address is none.
+    pub(crate) fn to(&self, address: &str) -> Result<Self, NoMail> {
+        let to: Mailbox = address.parse().map_err(|_| NoMail::Address(address.to_owned()))?;
+        Ok(Self {
+            to: Mailboxes::from(to),
+            ..self.clone()
         })
     }
 

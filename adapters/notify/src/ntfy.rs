@@ -32,6 +32,11 @@ impl Ntfy {
         }
     }
 
+    /// The same, reached by this client alone.
+    pub(crate) fn reached_by(agent: Agent, url: String, token: Option<String>) -> Self {
+        Self { agent, url, token }
+    }
+
     pub(crate) fn tell(&self, message: &Message) -> Result<(), CourierError> {
         let (priority, tag) = if message.kind.is_urgent() {
             ("urgent", "rotating_light")

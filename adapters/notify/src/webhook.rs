@@ -77,6 +77,15 @@ impl Webhook {
         }
     }
 
+    /// The same, reached by this client alone.
+    pub(crate) fn reached_by(agent: Agent, url: String, secret: [u8; 32]) -> Self {
+        Self {
+            agent,
+            url,
+            secret: Secret(secret.to_vec()),
+        }
+    }
+
     pub(crate) fn tell(&self, message: &Message) -> Result<(), CourierError> {
         let body = body(message);
         // The specification has seconds, and receivers compare them with their own clock.

@@ -5,6 +5,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{StoreError, StoreErrorKind, StoreFuture, StoredState, Write, Written};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use sync_wrapper::SyncWrapper;
 use tokio::sync::watch;
 
@@ -78,6 +79,23 @@ impl SqliteStore<Inline> {
         self.mode.with(|writer| match writer {
             Some(writer) => Ok(look(writer.connection())),
             None => Err(closed()),
+        })
+    }
+
+    /// Shows the SQL of every statement that runs from now on, as it was prepared: for tests.
+    ///
+    /// # Errors
+    /// If the store is closed, or SQLite refuses.
+    pub fn show_statements(&self, mut show: impl FnMut(&str) + Send + 'static) -> Result<(), StoreError> {
+        let told = move |event: TraceEvent<'_>| {
+            if let TraceEvent::Stmt(_, sql) = event {
+                show(sql);
+            }
+        };
+        self.mode.with(|writer| {
+            let connection = writer.as_mut().ok_or_else(closed)?.connection();
+            let traced = connection.trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(told));
+            traced.map_err(|error| StoreError::new(StoreErrorKind::Unavailable, error.to_string()))
         })
     }
 }

@@ -4,8 +4,7 @@
 //! threads read, with connections of their own, so reads never queue behind writes. All queues are bounded;
 //! when one is full the answer is "unavailable" at once.
 //!
-//! Tests that live through thousands of histories have the same store without threads and disk: only who calls the
-//! writer and the reads differs.
+//! Tests have the same store without threads and disk: only who calls the writer and the reads differs.
 //!
 //! | module | its one job |
 //! |---|---|
@@ -36,8 +35,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
@@ -46,9 +46,10 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockDetails, BlockRow, CreditRow, CreditWorkings, DeliveryRow, Earned,
-    EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerPayoutRow, MinerResults,
-    NoticeRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails, StatementHead,
-    StatementRow, Store, StoreFuture, StoredState, SubmissionRow, TemplateRow, ValuedUnits, Write, Written,
+    EpochsState, History, HistoryQuestion, LedgerPosition, MinerBalances, MinerNoticeRow, MinerPayoutRow,
+    MinerResults, NoticeRow, Page, PageRequest, PayoutRow, PoolTotals, RecentShare, RoundRow, ShareDetails,
+    StatementHead, StatementRow, Store, StoreFuture, StoredState, SubmissionRow, SubscriptionRow,
+    TemplateRow, ValuedUnits, WorkerSums, Write, Written,
 };
 
 mod append_state;
@@ -258,6 +259,12 @@ impl<M: Mode> Store for SqliteStore<M> {
             .read("history", move |c| history::reading::answer(c, &question))
     }
 
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        self.mode.read("worker sums", move |c| {
+            history::by_worker::answer(c, &hotkey, &since)
+        })
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.mode
             .read("unplanned notices", move |c| read::notices::unplanned(c, limit))
@@ -266,6 +273,19 @@ impl<M: Mode> Store for SqliteStore<M> {
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.mode
             .read("notices since", move |c| read::notices::since(c, at, limit))
+    }
+
+    fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.mode
+            .read("notices after", move |c| read::notices::after(c, after, limit))
+    }
+
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
+        self.mode.read("subscriptions", read::notices::subscriptions)
+    }
+
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
+        self.mode.read("miner notices", read::notices::of_miners)
     }
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {

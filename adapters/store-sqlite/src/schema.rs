@@ -39,6 +39,8 @@ const MIGRATIONS: &[Migration] = &[
     (110, include_str!("migrations/0110_block_states.sql")),
     (111, include_str!("migrations/0111_round_workings.sql")),
     (130, include_str!("migrations/0130_notices.sql")),
+    (131, include_str!("migrations/0131_worker_owners.sql")),
+    (132, include_str!("migrations/0132_miner_notifications.sql")),
     (140, include_str!("migrations/0140_statements.sql")),
     (150, include_str!("migrations/0150_evaluations.sql")),
 ];

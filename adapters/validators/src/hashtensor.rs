@@ -14,9 +14,10 @@ use dwarves_http::HttpState;
 use serde_json::{Value, json};
 
 use crate::answer::{Fault, ok};
-use crate::routes::Params;
+use crate::params::Params;
+use crate::reading;
 use crate::state::ValidatorState;
-use crate::work::{self, Range};
+use crate::work::Range;
 
 /// What a query asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ pub(crate) async fn query(
     };
     let at = now.millis() as f64 / 1_000.0;
     let mut rows: Vec<Value> = Vec::new();
-    for work in work::of_hotkeys(http, state, &[range]).await? {
+    for work in reading::of_hotkeys(http, state, &[range]).await? {
         for ((hotkey, worker), work) in &work.0 {
             let metric = json!({
                 "wallet": state.deps().wallet,

@@ -10,9 +10,10 @@ use dwarves_http::HttpState;
 use serde_json::{Value, json};
 
 use crate::answer::Fault;
-use crate::routes::Params;
+use crate::params::Params;
+use crate::reading;
 use crate::state::ValidatorState;
-use crate::work::{self, Range, WorkOfHotkeys};
+use crate::work::{Range, WorkOfHotkeys};
 
 /// Over which time the hashrate of now is told.
 const WINDOW: Span = Span::from_secs(300);
@@ -25,7 +26,7 @@ fn plain(worker: &str) -> String {
 }
 
 async fn in_range(http: &HttpState, state: &ValidatorState, range: Range) -> Result<WorkOfHotkeys, Fault> {
-    let work = work::of_hotkeys(http, state, &[range]).await?;
+    let work = reading::of_hotkeys(http, state, &[range]).await?;
     let work = work.into_iter().next().unwrap_or_default();
     work.renamed(plain)
         .ok_or_else(|| Fault::malformed("the work of this time does not fit 128 bits"))

@@ -7,6 +7,7 @@ use dwarves_ports::clock::SharedClock;
 use serde_json::{Value, json};
 
 use crate::answer::{Fault, ok};
+use crate::params::Params;
 use crate::state::{ValidatorDeps, ValidatorState};
 use crate::{hashtensor, infinitehash, taohash};
 
@@ -80,41 +81,4 @@ async fn answered(
         Form::ProxyWorkers => infinitehash::proxy(http, state, &params).await?,
     };
     Ok(ok(&body))
-}
-
-/// The parameters of a request. Those that a form does not know are left alone, as the software does that it stands for.
-pub(crate) struct Params(Vec<(String, String)>);
-
-impl Params {
-    fn of(req: &HttpRequest) -> Result<Self, Fault> {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(req.query_string());
-        let pairs = pairs.map_err(|_| Fault::malformed("expected name=value pairs joined by &"))?;
-        Ok(Self(pairs.into_inner()))
-    }
-
-    /// The first value of a parameter.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(given, _)| given == name);
-        found.map(|(_, value)| value.as_str())
-    }
-
-    /// A whole number, not below `least` and not above `most`.
-    pub(crate) fn number(&self, name: &str, least: i64, most: i64) -> Result<Option<i64>, Fault> {
-        let Some(text) = self.get(name) else {
-            return Ok(None);
-        };
-        let number = text.parse().ok().filter(|n| (least..=most).contains(n));
-        let wrong = || Fault::malformed(format!("{name}: expected a number from {least} to {most}"));
-        number.map(Some).ok_or_else(wrong)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
-        let pairs = pairs.iter();
-        Self(
-            pairs
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-        )
-    }
 }

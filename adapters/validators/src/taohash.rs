@@ -11,9 +11,10 @@ use dwarves_http::HttpState;
 use serde_json::{Map, Value, json};
 
 use crate::answer::Fault;
-use crate::routes::Params;
+use crate::params::Params;
+use crate::reading;
 use crate::state::ValidatorState;
-use crate::work::{self, Range, WorkOfHotkeys};
+use crate::work::{Range, WorkOfHotkeys};
 
 /// A worker whose last share is younger is `ok`.
 const OK_WITHIN: Span = Span::from_secs(600);
@@ -92,7 +93,7 @@ pub(crate) async fn timerange(
         start: asked.start.min(now),
         end: asked.end.min(now),
     };
-    let work = work::of_hotkeys(http, state, &[range]).await?;
+    let work = reading::of_hotkeys(http, state, &[range]).await?;
     let bindings = state.bindings().await?;
     let mut workers = Map::new();
     for work in &work {
@@ -128,7 +129,7 @@ pub(crate) async fn stats(http: &HttpState, state: &ValidatorState, params: &Par
                 end = range.start;
                 range
             });
-            state.note_recent(work::of_hotkeys(http, state, &ranges).await?)
+            state.note_recent(reading::of_hotkeys(http, state, &ranges).await?)
         }
     };
     let bindings = state.bindings().await?;

@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { append, el, hashrate, time } from "./dom.js";
 import * as format from "./format.js";
+import { saveAs } from "./table.js";
 import { REJECTIONS } from "./words.js";
 
 /** How far back, in which steps. @type {{name: string, resolution: string, secs: number}[]} */
@@ -257,7 +258,9 @@ export class HashrateChart {
     const caption = `${this.of}, last ${this.span.name}`;
     const table = el("table", {}, el("caption", {}, caption), el("thead", {}, el("tr", {}, head)), el("tbody", {}, rows));
     this.table.replaceChildren();
-    append(this.table, [el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table)]);
+    const csv = el("button", { type: "button", class: "small csv", title: `Save “${caption}” as CSV` }, "CSV");
+    csv.addEventListener("click", () => saveAs("history", points));
+    append(this.table, [el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, table), el("div", { class: "table-foot" }, csv)]);
   }
 }
 

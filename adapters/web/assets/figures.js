@@ -74,7 +74,9 @@ export function hashrateTiles(of) {
   if (known.size === 0) return [tile("Hashrate", hashrate(of.hashrate, of.hashrate_error))];
   return WINDOWS.filter(([secs]) => known.has(secs)).map(([secs, label]) => {
     const one = /** @type {any} */ (known.get(secs));
-    return tile(`Hashrate, ${label}`, hashrate(one.hashrate, one.error));
+    // Who began later is averaged since then.
+    const isYoung = one.over_secs !== undefined && one.over_secs < secs;
+    return tile(`Hashrate, ${label}`, hashrate(one.hashrate, one.error), isYoung ? `of ${format.duration(one.over_secs)} so far` : null);
   });
 }
 

@@ -26,7 +26,7 @@ export function showMiner(id, how = {}) {
   const tiles = el("dl", { class: "tiles" });
   const grid = el("div", { class: "grid" });
   const history = new Section("Hashrate", { wide: true });
-  const workersCard = new Section("Workers", { wide: true });
+  const workersCard = new Section("Workers", { wide: true, note: "Where the operator has turned it on, its owner is told when one goes quiet, by webhook, ntfy or mail: dwarves notifications set --help." });
   const nextCard = new Section("Next payout");
   const balancesCard = new Section("Balances");
   const windowCard = new Section("Place in the reward window");
@@ -45,6 +45,7 @@ export function showMiner(id, how = {}) {
   });
   const workers = new Table({
     caption: "Workers",
+    csv: "workers",
     empty: "No worker yet.",
     rowId: (row) => row.name,
     columns: [
@@ -53,11 +54,12 @@ export function showMiner(id, how = {}) {
       { title: "Last share", by: (row) => row.last_share_at, cell: (row) => lastShare(row.last_share_at) },
       { title: "Difficulty", figures: true, by: (row) => row.share_difficulty, cell: (row) => figure(row.share_difficulty, format.difficulty(row.share_difficulty)), hint: "Of its next job" },
       { title: "Accepted", figures: true, by: (row) => row.shares, cell: (row) => figure(row.shares, format.count(row.shares)) },
-      { title: "Refused", figures: true, by: (row) => refusedOf(row), cell: (row) => (row.rejected ? refusedShare(row) : el("span", { class: "quiet" }, "–")) },
+      { title: "Refused", figures: true, by: (row) => refusedOf(row), cell: (row) => refusedShare(row) },
     ],
   });
   const earnings = new Table({
     caption: "Earned beside expected",
+    csv: "earnings",
     empty: "Nothing yet.",
     rowId: (row) => row.name,
     columns: [
@@ -280,7 +282,7 @@ export function lastShare(at) {
 }
 
 /** @param {any} worker */
-const refusedOf = (worker) => Object.values(worker.rejected ?? {}).reduce((sum, n) => sum + Number(n), 0);
+const refusedOf = (worker) => Object.values(worker.rejected).reduce((sum, n) => sum + Number(n), 0);
 
 /** @param {any} worker */
 function refusedShare(worker) {

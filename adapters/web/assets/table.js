@@ -14,8 +14,15 @@ import { el, trouble } from "./dom.js";
 
 /**
  * @template T
- * @typedef {{caption: string, columns: Column<T>[], empty: Child, rowId?: (row: T) => string}} TableShape
+ * @typedef {{caption: string, columns: Column<T>[], empty: Child, rowId?: (row: T) => string, csv?: string}} TableShape
  */
+
+/** Hands rows to the browser as a file. @param {string} name @param {Record<string, unknown>[]} rows */
+export function saveAs(name, rows) {
+  const address = URL.createObjectURL(new Blob([toCsv(rows)], { type: "text/csv" }));
+  el("a", { href: address, download: `${name}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
 
 /** @template T */
 export class Table {
@@ -49,9 +56,18 @@ export class Table {
     const table = el("table", {}, el("caption", {}, this.shape.caption), el("thead", {}, head), body);
     const scroll = el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": this.shape.caption }, table);
     if (this.element.firstElementChild?.isEqualNode(scroll)) return;
-    this.element.replaceChildren(scroll);
+    this.element.replaceChildren(scroll, ...this.foot());
     scroll.scrollLeft = scrolled;
     focused?.()?.focus({ preventScroll: true });
+  }
+
+  /** A way to save the rows, if the table has a name for the file. */
+  foot() {
+    const { csv } = this.shape;
+    if (csv === undefined) return [];
+    const button = el("button", { type: "button", class: "small csv", title: `Save “${this.shape.caption}” as CSV` }, "CSV");
+    button.addEventListener("click", () => saveAs(csv, /** @type {Record<string, unknown>[]} */ (this.rows)));
+    return [el("div", { class: "table-foot" }, button)];
   }
 
   /** Where the focus is, as a way to find it again in the next drawing: in the same row, wherever that is by then.
@@ -179,10 +195,7 @@ export class PagedTable {
       rows.push(...answer[this.field]);
       cursor = answer.next_cursor === null ? "" : `&cursor=${encodeURIComponent(answer.next_cursor)}`;
     } while (cursor !== "" && rows.length < ROWS_MAX);
-    const address = URL.createObjectURL(new Blob([toCsv(rows)], { type: "text/csv" }));
-    const name = this.path.replace(/^\/v1\//, "").replaceAll(/[^A-Za-z0-9]+/g, "-");
-    el("a", { href: address, download: `${name}.csv` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 10_000);
+    saveAs(this.path.replace(/^\/v1\//, "").replaceAll(/[^A-Za-z0-9]+/g, "-"), rows);
     this.note.textContent = cursor === "" ? `${rows.length} rows` : `the newest ${rows.length} rows; dwarves export has all`;
   }
 

@@ -84,6 +84,15 @@ export const VERDICTS = {
   minority: { tone: "bad", means: "The node is on another chain: no work is given out for it." },
 };
 
+/** How far a node knows a branch. @type {Record<string, string>} */
+export const TIP_STATUS = {
+  "valid-fork": "valid, but not the best",
+  "valid-headers": "never checked fully",
+  "headers-only": "blocks are missing",
+  invalid: "invalid",
+  unknown: "nobody says how it is",
+};
+
 /** States of the pool. @type {Record<string, {tone: Tone, means: string}>} */
 export const POOL_STATES = {
   running: { tone: "good", means: "Work is given out and shares count." },

@@ -34,6 +34,14 @@ impl Rate {
         }
     }
 
+    /// This many in a day.
+    pub const fn per_day(count: u32) -> Self {
+        Self {
+            count,
+            period: Span::from_secs(86_400),
+        }
+    }
+
     /// This many times as many.
     pub const fn times(self, times: u32) -> Self {
         Self {
@@ -44,11 +52,11 @@ impl Rate {
 
     /// Drops of one token: as many as the period has milliseconds, so that each millisecond brings whole drops.
     const fn token(self) -> i64 {
-        // An hour at most, as the constructors say.
+        // A day at most, as the constructors say.
         self.period.millis() as i64
     }
 
-    /// Drops of a full bucket: below 2^32 x 2^22.
+    /// Drops of a full bucket: below 2^32 x 2^27.
     const fn full(self) -> i64 {
         self.count as i64 * self.token()
     }

@@ -19,6 +19,7 @@
 //! | [`txid`] | names of transactions and outputs |
 
 pub mod adopt;
+pub mod agreed;
 pub mod batch;
 mod booking;
 pub mod coins;
@@ -34,6 +35,7 @@ pub mod txid;
 mod tests;
 
 pub use adopt::{AdoptError, Adopted, Payees, Spend};
+pub use agreed::{ParsePlanDigestError, PlanDigest};
 pub use batch::{FeePayer, FeeRate, Output, Part, PayoutBatch, PayoutBatchError};
 pub use coins::{ChooseError, Chosen, FeeTerms, Funds, Outputs, Price, Purse, Sizes};
 pub use draft::plan;

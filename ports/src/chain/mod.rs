@@ -17,7 +17,7 @@ pub mod standing;
 pub mod submitting;
 
 pub use dwarves_domain::blocks::BlockStatus;
-pub use standing::{NodeStanding, Standing};
+pub use standing::{BranchTip, NodeStanding, Peers, Standing, Surroundings, TIPS_MAX, TipStatus};
 pub use submitting::SubmitOutcome;
 
 /// An answer of the chain that is still to come.

@@ -42,6 +42,18 @@ pub struct History {
     pub lives: Vec<LifeRow>,
 }
 
+/// What one of a miner's workers mined lately.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerSums {
+    /// The worker's name.
+    pub name: WorkerName,
+    /// When the minute began in which the first of these shares came that was accepted. Once minutes that old are
+    /// forgotten it is its hour, and for a time that is asked for in days its day. `None` if none was accepted.
+    pub first_at: Option<Timestamp>,
+    /// What the shares came to, for each time that was asked for.
+    pub sums: Vec<Sums>,
+}
+
 /// A start of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LifeRow {

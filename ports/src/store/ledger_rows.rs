@@ -305,3 +305,6 @@ pub struct AuditRow {
     /// What came of it, as JSON.
     pub outcome: String,
 }
+
+/// The setting that says how often operators' sessions were ended.
+pub const SESSIONS_ENDED: &str = "admin.sessions_ended";

@@ -22,8 +22,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
@@ -44,13 +45,13 @@ pub mod writes;
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
-pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow};
+pub use history::{History, HistoryOf, HistoryQuestion, HistoryStep, LifeRow, WorkerSums};
 pub use ledger_rows::*;
-pub use notices::{DeliveryRow, NOTICES_KEPT, NoticeRow};
+pub use notices::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, SubscriptionRow, ToMiner};
 pub use reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 pub use statements::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow};
 pub use submissions::{Evaluated, MinerResults, NewSubmission, SubmissionRow};
-pub use writes::{SESSIONS_ENDED, Write, Written};
+pub use writes::{Write, Written};
 
 /// An answer of the store that is still to come. It must be polled to completion by no one: a commit that
 /// was begun goes on.
@@ -165,11 +166,25 @@ pub trait Store: Send + Sync + 'static {
     /// It is up to date with the last commit. A share counts in the step in which it came, however the clock was set.
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>>;
 
+    /// What each of a miner's workers mined in the steps of each length that begin at or after a moment, in the order of
+    /// names; nobody if there is no such miner. As up to date as [`Store::history`], and asked for all workers at once.
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>>;
+
     /// Notices of which it was not yet decided who is told, oldest first, at most `limit`.
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
 
     /// Notices of this date or later, oldest first, at most `limit`.
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// Notices after this one, oldest first, at most `limit`.
+    fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>>;
+
+    /// What every miner wants to be told that wants anything, in the order of hotkeys.
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>>;
+
+    /// All that is on its way to miners, in the order in which it happened; of the same moment in that of hotkeys,
+    /// channels and keys.
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>>;
 
     /// Notices on their way, those that are due first at the front, at most `limit` of each channel: one that cannot be
     /// reached hides no other's.

@@ -11,9 +11,10 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::ledger_rows::{
-    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, ShareRow, TemplateRow, WorkerRow,
+    AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, SESSIONS_ENDED, ShareRow, TemplateRow,
+    WorkerRow,
 };
-use super::notices::NoticeRow;
+use super::notices::{NoticeRow, ToMiner};
 use super::statements::StatementRow;
 use super::submissions::{Evaluated, NewSubmission};
 
@@ -224,6 +225,8 @@ pub enum Write {
         /// How often it has failed by now, and when it is tried again; `None`: it arrived, or is given up.
         again: Option<(u32, Timestamp)>,
     },
+    /// What a miner wants to be told, or something on its way to it.
+    ToMiner(ToMiner),
     /// Lets no share that is stored in this commit or later have a commit's time before `at`: what was accepted before is
     /// all there from now on. An earlier time than one before changes nothing.
     PassTime {
@@ -289,9 +292,6 @@ pub enum Write {
     },
 }
 
-/// The setting that says how often operators' sessions were ended.
-pub const SESSIONS_ENDED: &str = "admin.sessions_ended";
-
 impl Write {
     /// What it does, in a few words, for errors and tests.
     pub const fn name(&self) -> &'static str {
@@ -324,6 +324,7 @@ impl Write {
             Self::PostNotice(_) => "post notice",
             Self::PlanNotice { .. } => "plan notice",
             Self::SettleDelivery { .. } => "settle delivery",
+            Self::ToMiner(write) => write.name(),
             Self::PassTime { .. } => "pass time",
             Self::BeginEpochs { .. } => "begin epochs",
             Self::EndEpoch { .. } => "end epoch",

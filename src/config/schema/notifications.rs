@@ -107,7 +107,7 @@ impl ChannelConfig {
     /// What is told by it.
     pub fn kinds(&self) -> BTreeSet<NoticeKind> {
         if self.events.is_empty() {
-            NoticeKind::ALL.into_iter().collect()
+            NoticeKind::OPERATORS.into_iter().collect()
         } else {
             self.events.clone()
         }
@@ -171,10 +171,10 @@ fn url<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
 
 fn events<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeSet<NoticeKind>, D::Error> {
     let names: Vec<String> = readers::list(d, "a list of events, such as [\"block_found\"]")?;
-    let known = NoticeKind::ALL.map(NoticeKind::name).join(", ");
+    let known = NoticeKind::OPERATORS.map(NoticeKind::name).join(", ");
     let kinds = names.iter().map(|name| {
-        let wrong = |_| D::Error::custom(format!("{name:?} is no event; there are {known}"));
-        name.parse().map_err(wrong)
+        let kind = NoticeKind::OPERATORS.into_iter().find(|kind| kind.name() == name);
+        kind.ok_or_else(|| D::Error::custom(format!("{name:?} is no event; there are {known}")))
     });
     kinds.collect()
 }

@@ -23,6 +23,7 @@ mod statements;
 mod submissions;
 mod templates;
 mod windows;
+mod worker_sums;
 
 pub use blocks::*;
 pub use details::*;
@@ -38,6 +39,7 @@ pub use statements::*;
 pub use submissions::*;
 pub use templates::*;
 pub use windows::*;
+pub use worker_sums::*;
 
 /// Something that keeps one store, which can be opened again and again.
 pub trait Backend: Sized {
@@ -92,6 +94,7 @@ macro_rules! store_contract {
             the_audit_trail_is_read_newest_first_page_by_page
             a_notice_is_told_once_by_each_channel_until_it_has_arrived
             what_waits_for_one_channel_hides_nothing_of_another
+            a_notice_waits_for_a_miner_until_it_has_arrived_and_goes_with_its_subscription
             a_submission_waits_until_it_is_evaluated_once
             the_same_work_is_one_submission_while_its_result_counts
             the_best_results_are_those_that_count
@@ -152,6 +155,8 @@ macro_rules! store_contract {
             old_history_is_forgotten
             history_goes_with_its_miner_and_stays_the_pools
             history_outlives_its_shares
+            worker_sums_are_those_of_each_workers_history
+            a_workers_first_share_is_known_to_the_minute
             rejected_shares_are_in_the_history_once
             every_share_belongs_to_one_epoch
             time_that_passed_does_not_come_again

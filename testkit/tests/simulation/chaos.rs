@@ -31,7 +31,7 @@ use crate::peer;
 use crate::plan::{Simulation, TOLERANCE};
 
 fn pay_now(dry_run: bool) -> ControlMessage {
-    ControlMessage::Payouts(PaymasterControl::PayNow { dry_run })
+    ControlMessage::Payouts(PaymasterControl::PayNow { dry_run, plan: None })
 }
 
 /// Blocks that others find in the end: more than a block needs to be forgotten.

@@ -155,6 +155,7 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, Refusal> {
         ("paymaster", "resume") => ControlMessage::Payouts(PaymasterControl::Resume),
         ("paymaster", "pay_now") => ControlMessage::Payouts(PaymasterControl::PayNow {
             dry_run: fields.flag("dry_run")?,
+            plan: fields.parsed_optional("plan")?,
         }),
         ("paymaster", "cancel") => {
             let payout = fields.number("payout", 1, Amount::MAX.sats())?;

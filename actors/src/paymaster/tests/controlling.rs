@@ -10,7 +10,12 @@ use super::*;
 async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {
     let bench = Bench::new([0, 0, 0, 0]).await;
     credit(&bench.memory, 2, [50_000, 9_000, 20_000, 30_000]).await;
-    let outcome = bench.ask(PaymasterControl::PayNow { dry_run: true }).await;
+    let outcome = bench
+        .ask(PaymasterControl::PayNow {
+            dry_run: true,
+            plan: None,
+        })
+        .await;
     let Ok(told) = outcome else {
         panic!("{outcome:?}");
     };
@@ -30,7 +35,28 @@ async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {
     assert_eq!(bench.states(), []);
     assert!(bench.wallet.locked().is_empty());
 
-    let outcome = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    // What was agreed to is paid, and nothing else: neither what is due by now nor what is made up.
+    let named = |told: &serde_json::Value| Some(told["plan"].as_str().unwrap().parse().unwrap());
+    credit(&bench.memory, 3, [0, 2_000, 0, 0]).await;
+    for plan in [named(&told), Some(PlanDigest::of(FeePayer::Pool, &[]))] {
+        let refused = bench.ask(PaymasterControl::PayNow { dry_run: false, plan }).await;
+        let Err(Refusal::ControlRefused(why)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(why.starts_with("plan: something else is due by now"), "{why}");
+        assert_eq!(bench.states(), []);
+    }
+    let Ok(told) = bench
+        .ask(PaymasterControl::PayNow {
+            dry_run: true,
+            plan: None,
+        })
+        .await
+    else {
+        panic!("it is known");
+    };
+    let plan = named(&told);
+    let outcome = bench.ask(PaymasterControl::PayNow { dry_run: false, plan }).await;
     let Ok(paid) = outcome else {
         panic!("{outcome:?}");
     };
@@ -54,7 +80,12 @@ async fn a_dry_run_without_a_wallet_still_tells_whom_it_would_pay() {
     bench
         .wallet
         .set_state(WalletState::NotLoaded("it is not there".to_owned()));
-    let outcome = bench.ask(PaymasterControl::PayNow { dry_run: true }).await;
+    let outcome = bench
+        .ask(PaymasterControl::PayNow {
+            dry_run: true,
+            plan: None,
+        })
+        .await;
     let Ok(told) = outcome else {
         panic!("{outcome:?}");
     };
@@ -76,7 +107,12 @@ async fn while_paused_nothing_new_leaves_but_what_left_is_followed_also_after_a_
     bench.wallet.mine(3);
     bench.look_at(300).await;
     assert_eq!(bench.states(), [Confirmed], "and no second payout");
-    let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    let refused = bench
+        .ask(PaymasterControl::PayNow {
+            dry_run: false,
+            plan: None,
+        })
+        .await;
     assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("paused")));
     bench.ask(PaymasterControl::Resume).await.unwrap();
     settle().await;
@@ -94,7 +130,10 @@ async fn a_threshold_is_kept_and_never_below_dust() {
     assert_eq!(bench.view().await.threshold, sats(600));
     credit(&bench.memory, 2, [600, 599, 0, 0]).await;
     bench
-        .ask(PaymasterControl::PayNow { dry_run: false })
+        .ask(PaymasterControl::PayNow {
+            dry_run: false,
+            plan: None,
+        })
         .await
         .unwrap();
     assert_eq!(bench.of_miners(Balance::InFlight), [600, 0, 0, 0]);
@@ -107,7 +146,12 @@ async fn draining_ends_what_is_under_way_and_begins_nothing() {
     credit(&bench.memory, 2, [50_000, 0, 0, 0]).await;
     bench.look_at(500).await;
     assert_eq!(bench.states(), []);
-    let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+    let refused = bench
+        .ask(PaymasterControl::PayNow {
+            dry_run: false,
+            plan: None,
+        })
+        .await;
     assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains("draining")));
     let waiting = bench.post(ReadPayouts);
     assert!(waiting.await.is_ok(), "questions are still answered");

@@ -73,9 +73,20 @@ async fn under_every_hold_nothing_is_planned_by_time_or_by_hand_until_it_is_lift
         credit(&bench.memory, 2, [50_000, 0, 0, 0]).await;
         bench.look_at(1_000).await;
         assert_eq!(bench.states(), [], "{hold}");
-        let refused = bench.ask(PaymasterControl::PayNow { dry_run: false }).await;
+        let refused = bench
+            .ask(PaymasterControl::PayNow {
+                dry_run: false,
+                plan: None,
+            })
+            .await;
         assert!(matches!(refused, Err(Refusal::ControlRefused(why)) if why.contains(hold.name())));
-        let Ok(told) = bench.ask(PaymasterControl::PayNow { dry_run: true }).await else {
+        let Ok(told) = bench
+            .ask(PaymasterControl::PayNow {
+                dry_run: true,
+                plan: None,
+            })
+            .await
+        else {
             panic!("a dry run is always answered");
         };
         assert_eq!(told["holds"][0]["hold"], hold.name());

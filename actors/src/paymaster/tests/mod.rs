@@ -170,7 +170,13 @@ impl Bench {
 
     /// What would be sent now.
     async fn dry_run(&self) -> Value {
-        match self.ask(PaymasterControl::PayNow { dry_run: true }).await {
+        match self
+            .ask(PaymasterControl::PayNow {
+                dry_run: true,
+                plan: None,
+            })
+            .await
+        {
             Ok(told) => told,
             other => panic!("{other:?}"),
         }

@@ -156,6 +156,17 @@ impl Problem {
         }
     }
 
+    /// The refusal of one more test, or one more code for mail.
+    pub fn too_many_notifications(try_again: Span) -> Self {
+        Self {
+            retry_after: Some(try_again),
+            ..Self::new(
+                Code::TooManyNotifications,
+                "too many tests or codes for mail were asked for; try again later",
+            )
+        }
+    }
+
     /// The refusal when the store cannot write.
     pub fn unavailable() -> Self {
         Self::new(

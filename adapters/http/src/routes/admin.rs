@@ -9,6 +9,7 @@ use dwarves_api_types::miners::{Withholding, WithholdingRecord};
 use dwarves_domain::refusal::Refusal;
 
 use super::next_cursor;
+use crate::csv::{self, Form, List};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::{self, Params};
 use crate::state::HttpState;
@@ -48,15 +49,22 @@ pub async fn control(
     body::ok(&state.ask(&state.deps().ports.control, question).await??)
 }
 
+/// The columns of the audit trail as CSV.
+const AUDIT: List = List {
+    field: "audit",
+    columns: &["id", "at", "who", "actor", "message", "fields", "outcome"],
+};
+
 /// The audit trail, newest first.
 #[utoipa::path(
     get, path = "/v1/admin/audit", operation_id = "list_audit", tag = "admin",
     params(
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before", pattern = "^[0-9]{1,18}$"),
         ("limit" = Option<u32>, Query, description = "At most this many: 1 to 100, 50 if absent", minimum = 1, maximum = 100),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "A page of the trail", body = Audit),
+        (status = 200, description = "A page of the trail; the rows are also answered as CSV", content((Audit = "application/json"), (String = "text/csv")), headers(("X-Next-Cursor" = String, description = "With CSV: the cursor of the next page, if there is one"))),
         (status = "default", description = "Refused; codes: forbidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("admin" = []), ("operator" = []), ("signature" = [])),
@@ -67,12 +75,15 @@ pub async fn audit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let_admins_only(&req, &state, payload).await?;
-    let page = Params::of(&req)?.page()?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    let page = params.page()?;
     let page = state.read(|store| store.audit(page)).await?;
-    body::ok(&Audit {
+    let audit = Audit {
         audit: page.rows.into_iter().map(AuditEntry::from).collect(),
         next_cursor: next_cursor(page.next),
-    })
+    };
+    csv::answer(form, AUDIT, &audit)
 }
 
 /// Refuses whoever is not an admin, on routes that only read.
@@ -97,11 +108,27 @@ pub(super) async fn let_admins_only(
 /// Miners in the list of those who found the fewest blocks for their work.
 const RECORDS_MAX: u32 = 100;
 
+/// The columns of records as CSV.
+const RECORDS: List = List {
+    field: "miners",
+    columns: &[
+        "hotkey",
+        "found",
+        "expected",
+        "p_value",
+        "power_all",
+        "power_half",
+    ],
+};
+
 /// The miners who found the fewest blocks for their work, the least likely first.
 #[utoipa::path(
     get, path = "/v1/admin/withholding", operation_id = "list_withholding", tag = "admin",
+    params(
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
+    ),
     responses(
-        (status = 200, description = "At most 100 miners", body = Withholding),
+        (status = 200, description = "At most 100 miners; the rows are also answered as CSV", content((Withholding = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: forbidden, query_invalid, busy", body = ProblemBody, content_type = "application/problem+json"),
     ),
     security(("admin" = []), ("operator" = []), ("signature" = [])),
@@ -112,13 +139,16 @@ pub async fn withholding(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let_admins_only(&req, &state, payload).await?;
-    query::none(&req)?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    params.finish()?;
     let question = ReadRecords { limit: RECORDS_MAX };
     let records = state.ask(&state.deps().ports.records, question).await?;
     let records = records.into_iter();
-    body::ok(&Withholding {
+    let withholding = Withholding {
         miners: records
             .map(|(hotkey, record)| WithholdingRecord::new(hotkey, record))
             .collect(),
-    })
+    };
+    csv::answer(form, RECORDS, &withholding)
 }

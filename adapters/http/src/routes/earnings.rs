@@ -16,9 +16,11 @@ use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{BlockRow, Earned, HistoryOf, HistoryQuestion, MinerBalances, PageRequest};
 
 use super::named_miner::{hotkey_in_path, known_miner};
+use crate::asker;
+use crate::csv::{self, Form, List};
 use crate::problem::{Problem, ProblemBody};
+use crate::query::Params;
 use crate::state::HttpState;
-use crate::{asker, body, query};
 
 /// Periods, in whole days before today.
 const PERIODS: [(&str, u64); 3] = [("yesterday", 1), ("7_days", 7), ("30_days", 30)];
@@ -126,12 +128,31 @@ impl Known {
     }
 }
 
+/// The columns of periods as CSV.
+const PERIODS_OF: List = List {
+    field: "periods",
+    columns: &[
+        "name",
+        "from",
+        "to",
+        "earned_sats",
+        "expected_sats",
+        "spread_sats",
+        "blocks",
+        "expected_blocks",
+        "is_cut",
+    ],
+};
+
 /// What a miner earned beside what was to be expected of its work, with its spread: an estimate.
 #[utoipa::path(
     get, path = "/v1/miners/{hotkey}/earnings", operation_id = "read_earnings", tag = "miners",
-    params(("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum")),
+    params(
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
+    ),
     responses(
-        (status = 200, description = "Yesterday, and the last 7 and 30 days", body = Earnings),
+        (status = 200, description = "Yesterday, and the last 7 and 30 days; the rows are also answered as CSV", content((Earnings = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: miner_unknown, hidden", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -140,7 +161,9 @@ pub async fn read(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    query::none(&req)?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    params.finish()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     known_miner(&state, hotkey).await?;
     if !asker::view(&req, payload, &state)
@@ -175,9 +198,10 @@ pub async fn read(
             .map(|template| template.chain().coinbase_value),
     };
     let periods = PERIODS.map(|(name, length)| known.period(name, to.minus(days(length)), to));
-    body::ok(&Earnings {
+    let earnings = Earnings {
         periods: periods.to_vec(),
-    })
+    };
+    csv::answer(form, PERIODS_OF, &earnings)
 }
 
 /// A miner's place in the window that ends now; `None` under a scheme that has none.

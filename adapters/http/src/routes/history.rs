@@ -11,10 +11,11 @@ use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{self, HistoryOf, HistoryQuestion};
 
 use super::named_miner::{hotkey_in_path, known_miner};
+use crate::asker;
+use crate::csv::{self, Form, List};
 use crate::problem::{Code, Problem, ProblemBody};
 use crate::query::Params;
 use crate::state::HttpState;
-use crate::{asker, body};
 
 mod marks;
 
@@ -105,6 +106,11 @@ impl Asked {
         let Self { step, to, now, .. } = *self;
         let begins = history.begins.unwrap_or(to);
         let from = self.from.max(begins).min(to);
+        let lives = history.lives.iter();
+        let first_life = lives
+            .filter(|life| life.life == 1)
+            .map(|life| life.started_at)
+            .next();
         let mut steps = history.steps.iter().peekable();
         let mut points = Vec::new();
         let mut at = from;
@@ -112,7 +118,13 @@ impl Asked {
             while steps.next_if(|step| step.at < at).is_some() {}
             let found = steps.next_if(|step| step.at == at);
             let nothing = Sums::default();
-            let mut point = HistoryPoint::new(step, at, found.map_or(&nothing, |step| &step.sums), now);
+            let mut point = HistoryPoint::new(
+                step,
+                at,
+                found.map_or(&nothing, |step| &step.sums),
+                now,
+                first_life,
+            );
             point.miners = found.and_then(|step| step.miners);
             point.workers = found.and_then(|step| step.workers);
             point.difficulty = found.and_then(|step| step.last_bits).and_then(marks::shown);
@@ -130,6 +142,28 @@ impl Asked {
     }
 }
 
+/// The columns of points as CSV.
+const POINTS: List = List {
+    field: "points",
+    columns: &[
+        "at",
+        "units",
+        "accepted",
+        "rejected.unknown_job",
+        "rejected.stale",
+        "rejected.duplicate",
+        "rejected.low_difficulty",
+        "rejected.time_out_of_range",
+        "rejected.version_out_of_mask",
+        "hashrate",
+        "error",
+        "difficulty",
+        "miners",
+        "workers",
+        "is_open",
+    ],
+};
+
 /// What all miners mined, step by step.
 #[utoipa::path(
     get, path = "/v1/pool/history", operation_id = "read_pool_history", tag = "pool",
@@ -137,14 +171,16 @@ impl Asked {
         ("resolution" = Option<String>, Query, description = "How long a step is: minute, hour or day; hour if absent", pattern = "^(minute|hour|day)$"),
         ("from" = Option<String>, Query, description = "From when on, RFC 3339; if absent, a day of minutes, a week of hours, 90 days", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
         ("to" = Option<String>, Query, description = "Until when, RFC 3339; now if absent. At most 1,500 points", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "The history", body = History),
+        (status = 200, description = "The history; its points are also answered as CSV", content((History = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn pool(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
     let asked = Asked::of(&mut params, state.deps().clock.date())?;
     params.finish()?;
     // The pool is always known.
@@ -153,7 +189,7 @@ pub async fn pool(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         .await?
         .ok_or_else(|| Problem::new(Code::Internal, "no history"))?;
     let marks = marks::of_lives(&history);
-    body::ok(&asked.answer(&history, marks))
+    csv::answer(form, POINTS, &asked.answer(&history, marks))
 }
 
 /// What a miner or one of its workers mined, step by step.
@@ -164,10 +200,11 @@ pub async fn pool(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         ("resolution" = Option<String>, Query, description = "How long a step is: minute, hour or day; hour if absent", pattern = "^(minute|hour|day)$"),
         ("from" = Option<String>, Query, description = "From when on, RFC 3339; if absent, a day of minutes, a week of hours, 90 days", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
         ("to" = Option<String>, Query, description = "Until when, RFC 3339; now if absent. At most 1,500 points", format = DateTime, pattern = "^(19[7-9][0-9]|20[0-9]{2})-"),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
         ("worker" = Option<String>, Query, description = "One of its workers; all if absent", pattern = "^[A-Za-z0-9._-]{1,64}$"),
     ),
     responses(
-        (status = 200, description = "The history", body = History),
+        (status = 200, description = "The history; its points are also answered as CSV", content((History = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: miner_unknown, hidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -177,6 +214,7 @@ pub async fn miner(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
     let asked = Asked::of(&mut params, state.deps().clock.date())?;
     let worker = params.take::<WorkerName>("worker")?;
     params.finish()?;
@@ -204,5 +242,5 @@ pub async fn miner(
         marks.extend(marks::of_gaps(asked.step, &history, &pool));
     }
     marks.sort_by_key(|mark| mark.at.0);
-    body::ok(&asked.answer(&history, marks))
+    csv::answer(form, POINTS, &asked.answer(&history, marks))
 }

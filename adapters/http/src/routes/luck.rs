@@ -5,9 +5,10 @@ use dwarves_api_types::details::{Luck, LuckWindow};
 use dwarves_domain::statistics;
 use dwarves_domain::units::Units;
 
+use crate::csv::{self, Form, List};
 use crate::problem::{Problem, ProblemBody};
+use crate::query::Params;
 use crate::state::HttpState;
-use crate::{body, query};
 
 /// Over how many of the last blocks luck is told.
 const WINDOWS: [u32; 3] = [10, 50, 250];
@@ -25,24 +26,36 @@ fn window(ends: &[Units], blocks: u32) -> statistics::LuckWindow {
     }
 }
 
+/// The columns of windows as CSV.
+const LUCK: List = List {
+    field: "windows",
+    columns: &["blocks", "found", "expected", "luck", "low", "high", "percentile"],
+};
+
 /// Luck over the last 10, 50 and 250 blocks, with its 95 % interval.
 #[utoipa::path(
     get, path = "/v1/luck", operation_id = "read_luck", tag = "pool",
+    params(
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
+    ),
     responses(
-        (status = 200, description = "Luck", body = Luck),
+        (status = 200, description = "Luck; the rows are also answered as CSV", content((Luck = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: busy, unavailable", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpResponse, Problem> {
-    query::none(&req)?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    params.finish()?;
     let most = WINDOWS.into_iter().max().unwrap_or(0);
     let mut ends = state.read(|store| store.found_ends(most + 1)).await?;
     // One that was learnt of late may stand behind one that ends later.
     ends.sort_unstable_by(|a, b| b.cmp(a));
     let windows = WINDOWS.map(|blocks| LuckWindow::new(blocks, window(&ends, blocks)));
-    body::ok(&Luck {
+    let luck = Luck {
         windows: windows.to_vec(),
-    })
+    };
+    csv::answer(form, LUCK, &luck)
 }
 
 #[cfg(test)]

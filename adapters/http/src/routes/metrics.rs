@@ -11,6 +11,7 @@ use dwarves_actors::block_tracker::messages::{BlocksView, ReadBlocks};
 use dwarves_actors::control::hold::Hold;
 use dwarves_actors::gate::GateView;
 use dwarves_actors::miner_manager::messages::{MinersView, NewcomersRefused, ReadMiners};
+use dwarves_actors::miner_notifier::messages::ReadTold;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
@@ -29,6 +30,7 @@ use crate::state::HttpState;
 mod books;
 mod evaluation;
 mod measured;
+mod notified;
 mod page;
 mod process;
 
@@ -67,6 +69,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
         page.evaluation(&state.ask(&evaluation.read, ReadEvaluator).await?);
     }
     page.connections(pool.gate.as_ref());
+    if let Some(notifications) = &ports.notifications {
+        page.notified(&state.ask(&notifications.told, ReadTold).await?);
+    }
     page.flow();
     page.actors();
     page.process();

@@ -13,7 +13,7 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::privacy::View;
 use dwarves_domain::rewards::evaluated;
 use dwarves_domain::units::Amount;
-use dwarves_ports::store::{CreditRow, HistoryOf};
+use dwarves_ports::store::CreditRow;
 
 use super::named_miner::{hotkey_in_path, known_miner};
 use super::next_cursor;
@@ -82,13 +82,35 @@ fn threshold_choice(sats: u64) -> Result<ThresholdChoice, Problem> {
     }
 }
 
+/// The columns of workers as CSV.
+const WORKERS: List = List {
+    field: "workers",
+    columns: &[
+        "name",
+        "hashrate",
+        "share_difficulty",
+        "last_share_at",
+        "last_share_age_secs",
+        "shares",
+        "rejected.unknown_job",
+        "rejected.stale",
+        "rejected.duplicate",
+        "rejected.low_difficulty",
+        "rejected.time_out_of_range",
+        "rejected.version_out_of_mask",
+    ],
+};
+
 /// A miner: its work, its workers and what it is owed.
 #[utoipa::path(
     get, path = "/v1/miners/{hotkey}", operation_id = "read_miner", tag = "miners",
-    params(("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum")),
+    params(
+        ("hotkey" = String, Path, description = "The miner's hotkey in SS58, or the payout address with which it logs in over Stratum"),
+        ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
+    ),
     responses(
-        (status = 200, description = "The miner", body = MinerStatus),
-        (status = "default", description = "Refused; codes: miner_unknown", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "The miner; its workers are also answered as CSV", content((MinerStatus = "application/json"), (String = "text/csv"))),
+        (status = "default", description = "Refused; codes: miner_unknown, hidden, query_invalid", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub async fn read(
@@ -96,10 +118,15 @@ pub async fn read(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    query::none(&req)?;
+    let mut params = Params::of(&req)?;
+    let form = Form::of(&req, &mut params)?;
+    params.finish()?;
     let hotkey = hotkey_in_path(&req, &state)?;
     let view = asker::view(&req, payload, &state).await?;
-    body::ok(&status(&state, hotkey, view).await?)
+    if form == Form::Csv && !view.shows_names_of(&hotkey) {
+        return Err(Problem::hidden("worker names"));
+    }
+    csv::answer(form, WORKERS, &status(&state, hotkey, view).await?)
 }
 
 /// A miner as `GET /v1/miners/{hotkey}` shows it to whoever sees this much.
@@ -113,15 +140,15 @@ pub async fn status(state: &HttpState, hotkey: Hotkey, seen: View) -> Result<Min
     let waiting = state
         .ask(&state.deps().ports.waiting, ReadWaiting { hotkey })
         .await?;
-    let since = Some(view.registered_at);
-    let hashrates = rates::of(state, HistoryOf::Miner(hotkey), since).await?;
+    let rates = rates::of_miner(state, &view).await?;
+    let now = state.deps().clock.date();
     let window = super::earnings::window_place(state, &view).await?;
     let next_payout = super::earnings::next_payout(state, hotkey, &balances, threshold).await?;
     let mut status = MinerStatus {
         window,
         next_payout: Some(next_payout),
         results: super::submissions::results(state, hotkey).await?,
-        ..answers::miner_status(view, hashrates, balances, threshold, waiting)
+        ..answers::miner_status(view, rates, now, balances, threshold, waiting)
     };
     if !seen.shows_balances_of(&hotkey) {
         status.hide_money();

@@ -5,6 +5,7 @@
 //! | [`work`] | work and shares |
 //! | [`sessions`] | opening a session |
 //! | [`miners`] | registration, a miner, its credits and payouts |
+//! | [`notifications`] | what a miner wants to be told |
 //! | [`pool`] | the pool |
 //! | [`history`] | what was mined when |
 //! | [`events`] | what happens, as it happens |
@@ -31,7 +32,7 @@ use dwarves_ports::store::Cursor;
 
 use super::json_rpc;
 use super::problem::{Code, Problem};
-use super::resource::{delete, get, post, resource};
+use super::resource::{delete, get, post, put, resource};
 
 pub mod admin;
 pub mod blocks;
@@ -47,6 +48,7 @@ pub mod luck;
 pub mod metrics;
 pub mod miners;
 mod named_miner;
+pub mod notifications;
 pub mod operator;
 pub mod operator_state;
 pub mod pages;
@@ -116,6 +118,9 @@ routes! {
     "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }
     "/v1/miners/{hotkey}/payouts" { get => miners::payouts }
     "/v1/miners/{hotkey}/history" { get => history::miner }
+    "/v1/miners/{hotkey}/notifications" { get => notifications::read, put => notifications::write, delete => notifications::remove }
+    "/v1/miners/{hotkey}/notifications/test" { post => notifications::test }
+    "/v1/miners/{hotkey}/notifications/confirm" { post => notifications::confirm }
     "/v1/pool" { get => pool::read }
     "/v1/pool/history" { get => history::pool }
     "/v1/events" { get => events::listen }

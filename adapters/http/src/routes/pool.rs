@@ -9,7 +9,7 @@ use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_api_types::miners::ShareCounts;
 use dwarves_api_types::pool::{EvaluatedPool, Pool, PrivacyState};
 use dwarves_api_types::scalars::{Instant, Ss58};
-use dwarves_domain::statistics::Luck;
+use dwarves_domain::statistics::{Luck, effort_chance};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::PoolTotals;
 
@@ -55,7 +55,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
     let miners = state.ask(&deps.ports.miners, ReadMiners).await?;
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
     let totals = state.totals().await?;
-    let hashrates = rates::of_pool(state).await?;
+    let rates = rates::of_pool(state).await?;
     let evaluated = match &deps.evaluation {
         Some(evaluation) => {
             let view = state.ask(&evaluation.read, ReadEvaluator).await?;
@@ -71,6 +71,7 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
     };
     let template = work.work.current.as_deref();
     let luck = luck(&totals);
+    let effort = round_effort(&totals);
     Ok(Pool {
         name: deps.pool_name.clone(),
         hotkey: Ss58(deps.pool_hotkey),
@@ -88,7 +89,8 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
         workers_active: miners.workers_active,
         hashrate: miners.hashrate,
         hashrate_error: miners.hashrate_error,
-        hashrates,
+        hashrates: rates.hashrates,
+        share_rate: rates.share_rate,
         registration_open: miners.registration_open,
         scheme: schedule.scheme.into(),
         fee_bps: schedule.fee.get(),
@@ -97,7 +99,8 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
         luck: luck.and_then(|luck| luck.ratio()),
         luck_error: luck.and_then(|luck| luck.standard_error()),
         luck_percentile: luck.map(|luck| luck.percentile()),
-        round_effort: round_effort(&totals),
+        round_effort: effort,
+        effort_percentile: 1.0 - effort_chance(effort),
         shares: ShareCounts {
             accepted: miners.accepted,
             rejected: miners.rejected.into(),

@@ -226,6 +226,12 @@ async fn paths_and_methods_that_there_are_not_are_refused_by_name() {
         (Method::POST, "/v1/pool", "GET, HEAD"),
         (Method::PUT, "/", "GET, HEAD, POST"),
         (Method::GET, "/rpc", "POST"),
+        (
+            Method::POST,
+            "/v1/miners/x/notifications",
+            "GET, HEAD, PUT, DELETE",
+        ),
+        (Method::PUT, "/v1/miners/x/notifications/test", "POST"),
         (Method::POST, "/blocks", "GET, HEAD"),
         (Method::DELETE, "/assets/style.css", "GET, HEAD"),
         (Method::PUT, "/rpc/longpoll", "GET, HEAD, POST"),

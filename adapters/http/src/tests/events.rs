@@ -15,7 +15,7 @@ use dwarves_domain::blocks::BlockState;
 use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::limits::SharedLimit;
-use dwarves_ports::chain::{NodeStanding, Standing};
+use dwarves_ports::chain::{BranchTip, NodeStanding, Peers, Standing, Surroundings, TipStatus};
 use serde_json::{Value, json};
 
 use super::fake_ports::port;
@@ -162,7 +162,22 @@ async fn the_chain_shows_its_tip_and_every_node_beside_the_highest() {
         verdict: Verdict::Majority,
         why: Vec::new(),
         height,
+        tip_age_secs: height.map(u64::from),
         is_used,
+        surroundings: Surroundings {
+            peers: Some(Peers {
+                count: 9,
+                inbound: Some(2),
+                outbound: None,
+            }),
+            tips: vec![BranchTip {
+                height: 97,
+                hash: HeaderHash::from_bytes([3; 32]),
+                branch_len: 1,
+                status: TipStatus::ValidFork,
+            }],
+            tips_left: 4,
+        },
     };
     let standing = Standing {
         tip_age_secs: Some(9),
@@ -185,6 +200,19 @@ async fn the_chain_shows_its_tip_and_every_node_beside_the_highest() {
     assert_eq!(answer["tip_age_secs"], 9);
     assert_eq!(answer["verdict"], "majority");
     let nodes = answer["nodes"].as_array().unwrap();
+    let first = &nodes[0];
+    assert_eq!(
+        [
+            &first["peers"],
+            &first["peers_in"],
+            &first["peers_out"],
+            &first["tips_left"],
+            &first["tip_age_secs"]
+        ],
+        [&json!(9), &json!(2), &Value::Null, &json!(4), &json!(98)]
+    );
+    let tip = json!({"height": 97, "hash": "03".repeat(32), "branch_len": 1, "status": "valid-fork"});
+    assert_eq!(first["tips"], json!([tip]));
     let shown = nodes
         .iter()
         .map(|node| (node["behind"].clone(), node["is_used"].clone()));

@@ -319,6 +319,7 @@ impl World {
             pool: port(|_| pool_view(LifeState::Running)),
             operator: operator_ports(),
             bans: port(|question: ReadBans| banned(question.limit)),
+            notifications: None,
         };
         let worker = WorkerPorts {
             authenticate: port(|question: Authenticate| authenticate(&question)),

@@ -1,5 +1,6 @@
 //! Charts: points, marks and hashrates.
 
+use dwarves_actors::miner_manager::messages::ReadMiner;
 use dwarves_domain::history::Sums;
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
@@ -7,8 +8,9 @@ use dwarves_domain::units::Units;
 use dwarves_ports::store::{HistoryStep, LifeRow};
 use serde_json::{Value, json};
 
+use super::fake_ports::port;
 use super::fakes::World;
-use super::samples::NOW;
+use super::samples::{NOW, miner_view};
 use super::{ask_state, get, miner};
 
 /// The minute that goes on at [`NOW`], 20 seconds of which are over.
@@ -180,4 +182,87 @@ async fn what_cannot_be_asked_is_refused_by_name() {
     let path = "/v1/pool/history?resolution=minute&from=2023-11-13T00:00:00Z&to=2023-11-14T01:00:00Z";
     let most = history(world(), path).await;
     assert_eq!(most["points"].as_array().unwrap().len(), 0);
+}
+
+/// A miner of 24 hours ago with one worker that had so many shares in all.
+fn miner_with(world: &mut World, shares: u64) {
+    world.ports.miner = port(move |ask: ReadMiner| {
+        let mut view = miner_view(ask.hotkey);
+        view.registered_at = NOW.moved(-30 * 3_600_000);
+        view.accepted = shares;
+        view.workers[0].shares = shares;
+        view.workers[0].last_share_at = Some(NOW.moved(-20_123));
+        Some(view)
+    });
+}
+
+#[actix_web::test]
+async fn who_began_to_work_lately_is_averaged_since_then_and_everybody_else_over_the_whole_time() {
+    let path = format!("/v1/miners/{}", miner());
+    // The pool is older than all windows.
+    let begin = |world: &mut World| {
+        let mut old = minute(26 * 60, 0, EASY);
+        old.sums.rejected[1] = 1;
+        world.store.history = vec![old, minute(31, 2, EASY), minute(3, 4, EASY), minute(0, 1, HARD)];
+    };
+    let hashes = |easy: f64, hard: f64| (easy + 256.0 * hard) * 4_295_032_833.0;
+    for (shares, expected) in [
+        // All of its shares lie in the last day: it began with the first of them.
+        (7, [(620, 5.0), (1_880, 7.0), (1_880, 7.0)]),
+        // It had one before.
+        (8, [(620, 5.0), (3_620, 7.0), (87_200, 7.0)]),
+    ] {
+        let mut world = World::new();
+        begin(&mut world);
+        miner_with(&mut world, shares);
+        let told = history(world, &path).await;
+        let worker = &told["workers"][0];
+        assert_eq!(worker["last_share_age_secs"], 20);
+        for of in [&told, worker] {
+            let rates = of["hashrates"].as_array().unwrap();
+            assert_eq!(rates.len(), 3);
+            for (rate, (over, shares)) in rates.iter().zip(expected) {
+                assert_eq!(rate["over_secs"], over, "{shares} {rate}");
+                let (rate, error) = (
+                    rate["hashrate"].as_f64().unwrap(),
+                    rate["error"].as_f64().unwrap(),
+                );
+                let expected = hashes(shares - 1.0, 1.0) / (over as f64 + 0.123);
+                assert!((rate / expected - 1.0).abs() < 1e-9, "{rate} {expected}");
+                let squares = (shares - 1.0 + 256.0 * 256.0).sqrt() / (shares - 1.0 + 256.0);
+                assert!((error / squares - 1.0).abs() < 1e-9, "{error} {squares}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_pool_tells_how_many_shares_come_a_second() {
+    let pool = history(world(), "/v1/pool").await;
+    let rate = pool["share_rate"].as_f64().unwrap();
+    assert!((rate / (5.0 / 620.123) - 1.0).abs() < 1e-9, "{rate}");
+}
+
+#[actix_web::test]
+async fn the_first_step_of_a_pool_is_averaged_from_its_start_on() {
+    let mut world = World::new();
+    world.store.history = vec![minute(0, 4, EASY)];
+    // The hour began 13 minutes ago, the minute 20 s ago, and the pool 12.123 s ago.
+    world.store.lives = vec![LifeRow {
+        life: 1,
+        started_at: NOW.moved(-12_123),
+        stopped_at: None,
+    }];
+    let state = world.state();
+    for resolution in ["minute", "hour", "day"] {
+        let path = format!("/v1/pool/history?resolution={resolution}");
+        let answer = ask_state(state.clone(), get(&path)).await.json();
+        let points = answer["points"].as_array().unwrap();
+        let rate = points.last().unwrap()["hashrate"].as_f64().unwrap();
+        let expected = 4.0 * 4_295_032_833.0 / 12.123;
+        assert!(
+            (rate / expected - 1.0).abs() < 1e-9,
+            "{resolution}: {rate} {expected}"
+        );
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::fake_ports::port;
 use super::fakes::World;
 use super::samples::{NOW, STRANGER, sats};
-use super::{ask, ask_state, get, miner, no_hashrates, signed_post};
+use super::{ask, ask_state, get, miner, no_hashrates_over, signed_post};
 
 #[actix_web::test]
 async fn a_new_miner_is_created_and_a_known_one_is_known() {
@@ -113,7 +113,7 @@ async fn a_miner_is_shown_with_its_work_and_what_it_is_owed() {
             "registered_at": "2023-11-14T22:13:20.123Z",
             "payout_address": "bcrt1example",
             "hashrate": 1000.5,
-            "hashrates": no_hashrates(),
+            "hashrates": no_hashrates_over([10, 10, 10]),
             "shares": {"accepted": 10, "rejected": {
                 "unknown_job": 1, "stale": 2, "duplicate": 3, "low_difficulty": 4,
                 "time_out_of_range": 5, "version_out_of_mask": 6,
@@ -124,8 +124,10 @@ async fn a_miner_is_shown_with_its_work_and_what_it_is_owed() {
             "next_payout": {"threshold_sats": 0, "payable_sats": 2, "per_day_sats": null,
                             "due_at": "2023-11-14T22:13:20.123Z"},
             "balance_sats": {"immature": 1, "payable": 2, "in_flight": 3, "paid": 4},
-            "workers": [{"name": "rig1", "hashrate": 1000.5, "share_difficulty": 0.5,
-                         "last_share_at": null, "shares": 10}],
+            "workers": [{"name": "rig1", "hashrate": 1000.5, "hashrates": no_hashrates_over([10, 10, 10]),
+                         "share_difficulty": 0.5, "last_share_at": null, "last_share_age_secs": null, "shares": 10,
+                         "rejected": {"unknown_job": 0, "stale": 2, "duplicate": 0, "low_difficulty": 4,
+                                      "time_out_of_range": 0, "version_out_of_mask": 0}}],
         })
     );
 }

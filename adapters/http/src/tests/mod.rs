@@ -33,6 +33,7 @@ mod history;
 mod hostile;
 mod json_rpc;
 mod miners;
+mod notifications;
 mod operator;
 mod pages;
 mod payouts;
@@ -45,8 +46,14 @@ mod work;
 
 /// The hashrates of a pool without history.
 fn no_hashrates() -> Value {
-    let none = |secs| serde_json::json!({"window_secs": secs, "hashrate": 0.0, "error": null});
-    [600, 3_600, 86_400].map(none).into()
+    no_hashrates_over([620, 3_620, 87_200])
+}
+
+/// The same of what began later.
+fn no_hashrates_over(secs: [u64; 3]) -> Value {
+    let none = |(window, over)| serde_json::json!({"window_secs": window, "over_secs": over, "hashrate": 0.0, "error": null});
+    let windows = [600, 3_600, 86_400].into_iter().zip(secs);
+    windows.map(none).collect()
 }
 
 /// An answer, read to its end.

@@ -39,8 +39,8 @@ async fn the_pool_shows_its_terms_and_its_state() {
             "name": "Test pool", "hotkey": POOL.to_string(), "chain": "devnet", "algorithm": "sha256d",
             "state": "running", "height": 100, "network_difficulty": 1.0,
             "miners": 2, "workers": 3, "workers_active": 1, "hashrate": 2000.0, "hashrate_error": 0.25,
-            "hashrates": no_hashrates(),
-            "registration_open": true, "round_effort": 0.0,
+            "hashrates": no_hashrates(), "share_rate": 0.0,
+            "registration_open": true, "round_effort": 0.0, "effort_percentile": 0.0,
             "scheme": "pplns", "fee_bps": 100, "run_interval_secs": 60,
             "next_round_at": "2023-11-14T22:13:20.123Z", "luck": 2.0,
             "shares": {"accepted": 20, "rejected": {

@@ -92,6 +92,7 @@ fn routes() -> Vec<(&'static str, String, Has)> {
         "/v1/luck",
         "/v1/payouts",
         "/v1/rounds",
+        "/v1/epochs",
         "/metrics",
         "/healthz",
         "/readyz",
@@ -102,9 +103,11 @@ fn routes() -> Vec<(&'static str, String, Has)> {
     routes
 }
 
-/// Routes of which the table does not speak: they are for the operator alone, or for who mines.
-const OTHERS: [&str; 5] = [
+/// Routes of which the table does not speak: they are for the operator alone, or for who mines; or they have what was signed
+/// for everybody and for ever, which is only done while names are (a pool with statements does not start otherwise).
+const OTHERS: [&str; 6] = [
     "/v1/work",
+    "/v1/epochs/{id}",
     "/v1/admin/state",
     "/v1/admin/session",
     "/v1/admin/audit",

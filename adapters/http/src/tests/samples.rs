@@ -98,6 +98,7 @@ pub(super) fn miner_view(hotkey: Hotkey) -> MinerView {
             share_difficulty: Difficulty::from_f64(0.5).unwrap(),
             last_share_at: None,
             shares: 10,
+            rejected: [0, 2, 0, 4, 0, 0],
         }],
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
@@ -14,11 +15,11 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_ports::store::{
     AuditRow, BlockCredits, BlockRow, CreditRow, DeliveryRow, History, HistoryOf, HistoryQuestion,
-    HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerPayoutRow, NoticeRow, Page, PageRequest,
-    PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture, StoredState,
-    TemplateRow, ValuedUnits, Write, Written,
+    HistoryStep, LedgerPosition, LifeRow, MinerBalances, MinerNoticeRow, MinerPayoutRow, NoticeRow, Page,
+    PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
+    StoredState, SubscriptionRow, TemplateRow, ValuedUnits, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
@@ -221,11 +222,43 @@ impl Store for ReadStore {
         self.answer(is_known.then_some(History { begins, steps, lives }))
     }
 
+    fn worker_sums(&self, _: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        let sums = since.iter().map(|(step, from)| {
+            let mut sums = Sums::default();
+            let asked = |minute: &&HistoryStep| step.begin(minute.at) >= *from;
+            self.history
+                .iter()
+                .filter(asked)
+                .for_each(|minute| sums.add(&minute.sums));
+            sums
+        });
+        let earliest = since.iter().map(|(_, from)| *from).min();
+        let first = self.history.iter().find(|minute| Some(minute.at) >= earliest);
+        let rig = WorkerSums {
+            name: "rig1".parse().expect("a name"),
+            first_at: first.map(|minute| minute.at),
+            sums: sums.collect(),
+        };
+        self.answer(vec![rig])
+    }
+
     fn unplanned_notices(&self, _: u32) -> StoreFuture<Vec<NoticeRow>> {
         self.never()
     }
 
     fn notices_since(&self, _: Timestamp, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn notices_after(&self, _: NoticeId, _: u32) -> StoreFuture<Vec<NoticeRow>> {
+        self.never()
+    }
+
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
+        self.never()
+    }
+
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
         self.never()
     }
 

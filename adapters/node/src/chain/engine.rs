@@ -82,6 +82,7 @@ pub(super) fn start(
                     tokio::task::spawn_local(Rc::clone(&engine).follow(Rc::clone(node)));
                 }
                 tokio::task::spawn_local(Rc::clone(&engine).guard());
+                tokio::task::spawn_local(Rc::clone(&engine).look_around());
                 while let Some(task) = tasks.recv().await {
                     tokio::task::spawn_local(task(Rc::clone(&engine)));
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dwarves_domain::chain_guard::{Deployments, Evidence, Neighbours, Pin, Pins, Verdict};
 use dwarves_domain::time::Span;
-use dwarves_ports::chain::NodeStanding;
+use dwarves_ports::chain::{NodeStanding, Surroundings};
 
 /// What the operator knows of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +76,15 @@ impl Finding {
     }
 
     /// As others see it.
-    pub(super) fn standing(self, node: &str, is_used: bool) -> NodeStanding {
+    pub(super) fn standing(self, node: &str, is_used: bool, surroundings: Surroundings) -> NodeStanding {
         NodeStanding {
             name: node.to_owned(),
             verdict: self.verdict(),
             why: self.why,
             height: self.height,
+            tip_age_secs: self.tip_age_secs,
             is_used,
+            surroundings,
         }
     }
 }

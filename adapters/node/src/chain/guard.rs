@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dwarves_domain::chain_guard::{Deployments, Neighbours, Pins, TipAge, Verdict};
 use dwarves_domain::time::Span;
-use dwarves_ports::chain::{NodeStanding, Standing};
+use dwarves_ports::chain::{NodeStanding, Standing, Surroundings};
 
 use super::engine::Engine;
 use super::finding::{Finding, GuardSettings};
@@ -241,8 +241,10 @@ pub(super) async fn look_once(
     }
     compare(nodes, &mut findings, settings.fork_depth).await;
     let told = nodes.iter().zip(findings);
-    told.map(|(node, finding)| finding.map(|finding| finding.standing(node.name(), false)))
-        .collect()
+    told.map(|(node, finding)| {
+        finding.map(|finding| finding.standing(node.name(), false, Surroundings::default()))
+    })
+    .collect()
 }
 
 impl Engine {
@@ -329,15 +331,18 @@ impl Engine {
     }
 
     /// Tells those who hold work and money.
-    fn tell_standing(&self) {
+    pub(super) fn tell_standing(&self) {
         let found = |node: &Rc<Node>| node.heard(|heard| heard.finding.clone()).unwrap_or_default();
         let order = self.in_order_of_work();
         let working = order.first().map(found);
         let is_used = |node: &Rc<Node>| order.first().is_some_and(|first| Rc::ptr_eq(first, node));
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| found(node).standing(node.name(), is_used(node)));
+        let nodes = self.nodes.iter().map(|node| {
+            found(node).standing(
+                node.name(),
+                is_used(node),
+                node.heard(|heard| heard.around.clone()),
+            )
+        });
         let troubles = self.nodes.iter().filter_map(|node| {
             let finding = found(node);
             let is_trouble = finding.evidence.is_trouble();

@@ -17,6 +17,7 @@
 //! | `follow` | following one node's tip |
 //! | `choose` | which node is asked |
 //! | `guard` | which chain each node is on |
+//! | `around` | its peers, and the branches that it knows |
 //! | `work` | a template for the work manager, tested by the node before any miner gets it |
 //! | `submit` | a found block, to all nodes |
 //! | `engine` | the thread on which all of this lives |
@@ -36,6 +37,7 @@ use dwarves_ports::chain::{
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+mod around;
 mod choose;
 mod engine;
 mod finding;

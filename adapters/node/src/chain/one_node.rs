@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::work::VersionRolling;
-use dwarves_ports::chain::{BlockStatus, ChainError, MinedCoinbase, SyncState, Tip};
+use dwarves_ports::chain::{BlockStatus, ChainError, MinedCoinbase, Surroundings, SyncState, Tip};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -14,7 +14,10 @@ use super::finding::Finding;
 use super::network::Network;
 use super::proposal::{Proposal, ProposalError, Rules};
 use super::settings::Reading;
-use super::wire::{BlockJson, ChainInfoJson, DeploymentInfoJson, HeaderJson, TemplateJson};
+use super::wire::{
+    BlockJson, ChainInfoJson, ChainTipJson, DeploymentInfoJson, HeaderJson, NetworkInfoJson, PeerJson,
+    TemplateJson,
+};
 use crate::rpc::{Endpoint, RpcClient, RpcError};
 use dwarves_system::clock::Stopwatch;
 
@@ -114,6 +117,8 @@ pub(super) struct Heard {
     pub(super) tested: Option<(Rules, VersionRolling)>,
     /// Which chain it is on, as far as it was found out.
     pub(super) finding: Option<Finding>,
+    /// What it told of the network around it.
+    pub(super) around: Surroundings,
     /// The time of a block, which templates on it depend on.
     pub(super) block_time: Option<(HeaderHash, u32)>,
 }
@@ -128,6 +133,8 @@ pub(super) struct Node {
     reads: RpcClient,
     /// Blocks to submit and to judge.
     blocks: RpcClient,
+    /// Questions about the network around it, which hold up nothing else, however long a node thinks about them.
+    around: RpcClient,
     /// Turns on `reads`: many blocks are asked for at once when the tip moves.
     read_turns: Semaphore,
     heard: RefCell<Heard>,
@@ -144,6 +151,7 @@ impl Node {
             work: client("node-work", ANSWER_MAX)?,
             reads: client("node-reads", ANSWER_MAX)?,
             blocks: client("node-blocks", JUDGE_MAX)?,
+            around: client("node-around", ANSWER_MAX)?,
             read_turns: Semaphore::new(READS_MAX),
             heard: RefCell::default(),
             reading,
@@ -200,6 +208,21 @@ impl Node {
             proposal.keep_to(&rule, time);
         }
         Ok(proposal)
+    }
+
+    /// How many others it speaks with.
+    pub(super) async fn network_info(&self) -> Result<NetworkInfoJson, RpcError> {
+        self.around.call("getnetworkinfo", json!([])).await
+    }
+
+    /// Those with whom it speaks.
+    pub(super) async fn peers(&self) -> Result<Vec<PeerJson>, RpcError> {
+        self.around.call("getpeerinfo", json!([])).await
+    }
+
+    /// The ends of all branches that it knows.
+    pub(super) async fn chain_tips(&self) -> Result<Vec<ChainTipJson>, RpcError> {
+        self.around.call("getchaintips", json!([])).await
     }
 
     /// Unix time in seconds, by the pool's clock.

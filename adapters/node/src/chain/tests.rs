@@ -15,6 +15,7 @@ use crate::rpc::scripted_node::{Act, Seen, nobody, serve};
 use dwarves_domain::work::{Algorithm, VersionRolling};
 use dwarves_system::clock::SystemClock;
 
+mod around;
 mod guard;
 mod submitting;
 mod templates;
@@ -23,7 +24,6 @@ const BITCOIN: &str = include_str!("../../../../tests/fixtures/templates/btc-reg
 const GENESIS: &str = "0f9188f13cb7b2c71f2a335e3a4fc328bf5beb436012afca590b1a11466e2206";
 const ADDRESS: &str = "bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw";
 
-/// The hash of a made-up block.
 fn hash(number: u32) -> String {
     format!("{number:064x}")
 }
@@ -50,11 +50,9 @@ fn template(height: u32) -> Value {
 struct State {
     height: u32,
     genesis: &'static str,
-    /// What it does instead of giving a template.
+    /// What it does instead of giving a template, or instead of answering anything.
     work: Option<Act>,
-    /// What it does instead of answering anything.
     all: Option<Act>,
-    /// What it says to the pool's own block.
     judgement: Value,
     submission: Act,
     header: Act,
@@ -63,9 +61,10 @@ struct State {
     rules: Value,
     /// The branch that it is on, and the last block that all branches have.
     branch: (u32, u32),
-    /// What it says of its chain beside that.
     info: Value,
     deployments: Act,
+    /// What it says of the network around it, by the calls that it knows.
+    around: Vec<(&'static str, Act)>,
 }
 
 impl State {
@@ -84,6 +83,7 @@ impl State {
             branch: (0, 0),
             info: json!({}),
             deployments: Act::Error(-32601, "Method not found"),
+            around: Vec::new(),
         }
     }
 }
@@ -176,6 +176,7 @@ fn answer(call: &Seen, present: &watch::Receiver<State>) -> Act {
         "proposal" => Act::result(&state.judgement),
         "submitblock" => state.submission,
         "getblockheader" => state.header,
+        "getnetworkinfo" | "getpeerinfo" | "getchaintips" => around::answer(call, &state.around),
         other => panic!("the chain called {other}"),
     }
 }

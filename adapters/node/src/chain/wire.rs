@@ -180,6 +180,34 @@ pub(super) struct HeaderJson {
     pub(super) time: Option<u32>,
 }
 
+/// The answer of `getnetworkinfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct NetworkInfoJson {
+    pub(super) connections: u32,
+    /// Since Bitcoin Core 0.21.
+    #[serde(default)]
+    pub(super) connections_in: Option<u32>,
+    #[serde(default)]
+    pub(super) connections_out: Option<u32>,
+}
+
+/// One of the answer of `getpeerinfo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct PeerJson {
+    pub(super) inbound: bool,
+}
+
+/// One of the answer of `getchaintips`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct ChainTipJson {
+    pub(super) height: u32,
+    #[serde(deserialize_with = "parsed")]
+    pub(super) hash: HeaderHash,
+    #[serde(rename = "branchlen")]
+    pub(super) branch_len: u32,
+    pub(super) status: String,
+}
+
 /// The answer of `getblock` with the ids of its transactions.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct BlockJson {

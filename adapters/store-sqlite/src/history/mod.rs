@@ -27,6 +27,7 @@ use super::error::Outcome;
 use super::packed_shares::{PackedShares, Terms};
 use dwarves_domain::ids::WorkerId;
 
+pub(super) mod by_worker;
 pub(super) mod forgetting;
 pub(super) mod moving;
 pub(super) mod reading;

@@ -19,7 +19,7 @@ use crate::packed_history::{Tally, Worth};
 
 /// Rows of shares that are not in the history yet and are looked at all the same. There are so many only while a ledger
 /// of an older version is brought up to date.
-const ROWS: u32 = 40_000;
+pub(super) const ROWS: u32 = 40_000;
 
 /// Answers a question.
 pub(crate) fn answer(connection: &Connection, question: &HistoryQuestion) -> Outcome<Option<History>> {

@@ -2,10 +2,10 @@
 
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{DeliveryRow, NoticeRow};
+use dwarves_ports::store::{DeliveryRow, MinerNoticeRow, NoticeRow, SubscriptionRow};
 use rusqlite::{Connection, Row, params};
 
-use crate::columns::{Cells, all};
+use crate::columns::{Cells, all, int};
 use crate::error::Outcome;
 
 fn notice(row: &Row<'_>) -> Outcome<NoticeRow> {
@@ -28,6 +28,40 @@ pub(crate) fn unplanned(connection: &Connection, limit: u32) -> Outcome<Vec<Noti
 pub(crate) fn since(connection: &Connection, at: Timestamp, limit: u32) -> Outcome<Vec<NoticeRow>> {
     let sql = "SELECT * FROM notices WHERE at >= ?1 ORDER BY at, id LIMIT ?2";
     all(connection, sql, params![at.millis(), limit], notice)
+}
+
+pub(crate) fn after(connection: &Connection, after: NoticeId, limit: u32) -> Outcome<Vec<NoticeRow>> {
+    let sql = "SELECT * FROM notices WHERE id > ?1 ORDER BY id LIMIT ?2";
+    all(connection, sql, params![int(after.get()), limit], notice)
+}
+
+pub(crate) fn subscriptions(connection: &Connection) -> Outcome<Vec<SubscriptionRow>> {
+    let sql = "SELECT * FROM subscriptions ORDER BY hotkey";
+    all(connection, sql, [], |row| {
+        let cells = Cells::new(row, "subscriptions");
+        Ok(SubscriptionRow {
+            hotkey: cells.hotkey("hotkey")?,
+            record: cells.text("record")?.to_owned(),
+        })
+    })
+}
+
+pub(crate) fn of_miners(connection: &Connection) -> Outcome<Vec<MinerNoticeRow>> {
+    let sql = "SELECT * FROM miner_notices ORDER BY at, hotkey, channel, key";
+    all(connection, sql, [], |row| {
+        let cells = Cells::new(row, "miner_notices");
+        Ok(MinerNoticeRow {
+            hotkey: cells.hotkey("hotkey")?,
+            channel: cells.text("channel")?.to_owned(),
+            key: cells.text("key")?.to_owned(),
+            kind: cells.named("kind")?,
+            at: cells.time("at")?,
+            text: cells.text("text")?.to_owned(),
+            detail: cells.text("detail")?.to_owned(),
+            failures: cells.u32("failures")?,
+            next_at: cells.time("next_at")?,
+        })
+    })
 }
 
 pub(crate) fn deliveries(connection: &Connection, limit: u32) -> Outcome<Vec<DeliveryRow>> {

@@ -155,7 +155,14 @@ impl Transaction<'_> {
             self.known.take_worker_out(id);
         }
         forgetting::remove(self.connection, hotkey)?;
-        for table in ["miner_totals", "payout_thresholds", "submissions", "miners"] {
+        for table in [
+            "miner_totals",
+            "payout_thresholds",
+            "submissions",
+            "miner_notices",
+            "subscriptions",
+            "miners",
+        ] {
             self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?
                 .execute([hotkey.as_bytes()])?;
         }

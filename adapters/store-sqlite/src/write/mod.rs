@@ -114,6 +114,7 @@ impl<'a> Transaction<'a> {
                 channel,
                 again,
             } => self.settle_delivery(*notice, channel, *again)?,
+            Write::ToMiner(write) => self.tell_miner(write)?,
             Write::PassTime { at } => self.pass_time(*at)?,
             Write::BeginEpochs { start } => self.begin_epochs(*start, batch.before())?,
             Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at, batch.before())?,

@@ -1,8 +1,9 @@
 //! What people are to be told.
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{NOTICES_KEPT, NoticeRow};
+use dwarves_ports::store::{MinerNoticeRow, NOTICES_KEPT, NoticeRow, ToMiner};
 use rusqlite::params;
 
 use super::Transaction;
@@ -61,6 +62,75 @@ impl Transaction<'_> {
             None => self
                 .statement("DELETE FROM deliveries WHERE notice = ?1 AND channel = ?2")?
                 .execute(params![int(notice.get()), channel])?,
+        };
+        Ok(())
+    }
+
+    pub(super) fn tell_miner(&self, write: &ToMiner) -> Outcome<()> {
+        match write {
+            ToMiner::Subscribe { hotkey, record } => self.save_subscription(hotkey, record.as_deref()),
+            ToMiner::Post(row) => self.post_miner_notice(row),
+            ToMiner::Settle {
+                hotkey,
+                channel,
+                key,
+                again,
+            } => self.settle_miner_notice(hotkey, channel, key, *again),
+        }
+    }
+
+    fn save_subscription(&self, hotkey: &Hotkey, record: Option<&str>) -> Outcome<()> {
+        let Some(record) = record else {
+            for table in ["miner_notices", "subscriptions"] {
+                self.statement(&format!("DELETE FROM {table} WHERE hotkey = ?1"))?
+                    .execute([hotkey.as_bytes()])?;
+            }
+            return Ok(());
+        };
+        let upsert = "INSERT INTO subscriptions (hotkey, record)
+             SELECT hotkey, ?2 FROM miners WHERE hotkey = ?1
+             ON CONFLICT (hotkey) DO UPDATE SET record = excluded.record";
+        self.statement(upsert)?
+            .execute(params![hotkey.as_bytes(), record])?;
+        Ok(())
+    }
+
+    fn post_miner_notice(&self, row: &MinerNoticeRow) -> Outcome<()> {
+        let insert =
+            "INSERT INTO miner_notices (hotkey, channel, key, kind, at, text, detail, failures, next_at)
+             SELECT hotkey, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM subscriptions WHERE hotkey = ?1
+             ON CONFLICT (hotkey, channel, key) DO NOTHING";
+        self.statement(insert)?.execute(params![
+            row.hotkey.as_bytes(),
+            row.channel,
+            row.key,
+            row.kind.name(),
+            row.at.millis(),
+            row.text,
+            row.detail,
+            row.failures,
+            row.next_at.millis(),
+        ])?;
+        Ok(())
+    }
+
+    fn settle_miner_notice(
+        &self,
+        hotkey: &Hotkey,
+        channel: &str,
+        key: &str,
+        again: Option<(u32, Timestamp)>,
+    ) -> Outcome<()> {
+        match again {
+            Some((failures, at)) => self
+                .statement(
+                    "UPDATE miner_notices SET failures = ?4, next_at = ?5
+                     WHERE hotkey = ?1 AND channel = ?2 AND key = ?3",
+                )?
+                .execute(params![hotkey.as_bytes(), channel, key, failures, at.millis()])?,
+            None => self
+                .statement("DELETE FROM miner_notices WHERE hotkey = ?1 AND channel = ?2 AND key = ?3")?
+                .execute(params![hotkey.as_bytes(), channel, key])?,
         };
         Ok(())
     }

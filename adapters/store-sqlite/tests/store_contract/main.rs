@@ -25,6 +25,7 @@ mod killing;
 mod migrating;
 mod opening;
 mod size;
+mod size_of_history;
 mod size_of_money;
 mod unpacking;
 mod waiting;

@@ -41,7 +41,7 @@ impl Draws {
 
 /// What a pool of a few thousand machines commits: every miner rolls its extranonce from 0 on, all of the version that
 /// it may and some of the time; difficulties are powers of two, as sessions are given them; `ms` apart.
-fn share(draws: &mut Draws, number: u64, ms: i64) -> ShareRow {
+pub(crate) fn share(draws: &mut Draws, number: u64, ms: i64) -> ShareRow {
     let worker = draws.draw() % WORKERS;
     let easier = worker % 4;
     let mut hash = [0; 32];
@@ -68,7 +68,7 @@ fn share(draws: &mut Draws, number: u64, ms: i64) -> ShareRow {
     }
 }
 
-fn workers() -> Vec<Write> {
+pub(crate) fn workers() -> Vec<Write> {
     let worker = |n: u64| {
         Write::AddWorker(WorkerRow {
             id: WorkerId::new(u32::try_from(n).unwrap() + 1),

@@ -18,6 +18,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 mod books;
 mod history;
 mod plain;
+mod plans;
 mod questions;
 mod writes;
 

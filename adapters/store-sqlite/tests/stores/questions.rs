@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use dwarves_domain::evaluation::Measure;
 use dwarves_domain::history::{Step, Sums};
-use dwarves_domain::ids::{ExtraNonce, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::Txid;
 use dwarves_domain::rewards::pplns;
 use dwarves_domain::statements::EpochId;
@@ -13,7 +13,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::{PageRequest, PoolTotals};
 use dwarves_ports::store::{
-    HistoryOf, HistoryQuestion, HistoryStep, SharedStore, StoreErrorKind, StoreFuture,
+    HistoryOf, HistoryQuestion, HistoryStep, SharedStore, StoreErrorKind, StoreFuture, WorkerSums,
 };
 use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
@@ -70,15 +70,27 @@ fn histories(history: &History) -> Vec<HistoryOf> {
     all
 }
 
-/// Floats are not exact, and depend on the order in which they are added up. How many workers there were is told late.
-fn rounded(history: dwarves_ports::store::History) -> dwarves_ports::store::History {
+/// Floats are not exact, and depend on the order in which they are added up.
+fn rounded_floats(sums: Sums) -> Sums {
     let round = |number: f64| format!("{number:.9e}").parse().unwrap();
+    Sums {
+        hashes: round(sums.hashes),
+        squares: round(sums.squares),
+        ..sums
+    }
+}
+
+fn rounded_sums(of: WorkerSums) -> WorkerSums {
+    WorkerSums {
+        sums: of.sums.into_iter().map(rounded_floats).collect(),
+        ..of
+    }
+}
+
+/// How many workers there were is told late.
+fn rounded(history: dwarves_ports::store::History) -> dwarves_ports::store::History {
     let steps = history.steps.into_iter().map(|step| HistoryStep {
-        sums: Sums {
-            hashes: round(step.sums.hashes),
-            squares: round(step.sums.squares),
-            ..step.sums
-        },
+        sums: rounded_floats(step.sums),
         miners: None,
         workers: None,
         last_bits: None,
@@ -101,6 +113,10 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
         same(stores, "blocks_to_account", |s| s.blocks_to_account(limit)).await?;
         same(stores, "watched_payouts", |s| s.watched_payouts(limit)).await?;
         same(stores, "unplanned_notices", |s| s.unplanned_notices(limit)).await?;
+        for after in [0, 2, 5] {
+            let after = NoticeId::new(after);
+            same(stores, "notices_after", |s| s.notices_after(after, limit)).await?;
+        }
         same(stores, "deliveries", |s| s.deliveries(limit)).await?;
         for since in [0, 20, 1_000] {
             same(stores, "notices_since", |s| s.notices_since(at(since), limit)).await?;
@@ -214,6 +230,8 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
         same(stores, "payout_candidates", |s| s.payout_candidates(sats(least))).await?;
     }
     same(stores, "payees", |s| s.payees()).await?;
+    same(stores, "subscriptions", |s| s.subscriptions()).await?;
+    same(stores, "miner_notices", |s| s.miner_notices()).await?;
     same(stores, "settings", |s| s.settings()).await?;
     let txids: Vec<_> = (0..=255).map(|byte| Txid::from_bytes([byte; 32])).collect();
     same(stores, "known_txids", |s| s.known_txids(txids.clone())).await?;
@@ -251,6 +269,20 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
             same(stores, "history", |s| {
                 let history = s.history(question.clone());
                 Box::pin(async move { history.await.map(|history| history.map(rounded)) })
+            })
+            .await?;
+        }
+    }
+    let since = [Step::Minute, Step::Minute, Step::Hour, Step::Day];
+    for secs in [-100_000, 0, 1_000, 7_200] {
+        let since: Vec<_> = since
+            .into_iter()
+            .zip([at(secs), at(secs + 600), at(secs), at(secs)])
+            .collect();
+        for n in 0..6 {
+            same(stores, "worker_sums", |s| {
+                let sums = s.worker_sums(miner(n), since.clone());
+                Box::pin(async move { Ok(sums.await?.into_iter().map(rounded_sums).collect::<Vec<_>>()) })
             })
             .await?;
         }

@@ -1,18 +1,18 @@
 //! What one drawn write is, by what is stored by now.
 
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, Sequence, TemplateId, WorkerId};
-use dwarves_domain::notices::NoticeKind;
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::Units;
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{
-    AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, NoticeRow, ShareRow, SharedStore,
-    WorkerRow, Write,
+    AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, WorkerRow,
+    Write,
 };
 use dwarves_testkit::build::{sats, template_row};
 
 use super::history::{Draw, History, at, hash, miner, owner};
 
+mod notices;
 mod payouts;
 mod rounds;
 mod statements;
@@ -119,27 +119,7 @@ impl History {
                 outcome: "{\"ok\":true}".to_owned(),
             }),
             46 => self.save_counters(c),
-            47 => match c % 3 {
-                0 => Write::PostNotice(Box::new(NoticeRow {
-                    id: NoticeId::default(),
-                    key: format!("block/{}", a % 8),
-                    kind: NoticeKind::ALL[usize::from(b) % NoticeKind::ALL.len()],
-                    at: now,
-                    text: format!("text {b}"),
-                    detail: "{}".to_owned(),
-                })),
-                1 => Write::PlanNotice {
-                    notice: NoticeId::new(u64::from(b % 8)),
-                    channels: (0..a % 3)
-                        .map(|n| (format!("channel-{n}"), at(i64::from(c))))
-                        .collect(),
-                },
-                _ => Write::SettleDelivery {
-                    notice: NoticeId::new(u64::from(b % 8)),
-                    channel: format!("channel-{}", a % 3),
-                    again: one_in(2, c / 3).then(|| (u32::from(a), at(i64::from(c)))),
-                },
-            },
+            47 => self.notice((a, b, c)),
             48 => Write::PruneHistory {
                 minutes: at(self.secs - i64::from(c % 9_000)),
                 hours: at(self.secs - i64::from(c) * 3),

@@ -14,6 +14,7 @@ page.append(el("div", { class: "grid" }, luckCard.element, listCard.element));
 
 const luck = new Table({
   caption: "Luck over the last blocks",
+  csv: "luck",
   empty: "No block yet.",
   rowId: (row) => String(row.blocks),
   columns: [

@@ -221,6 +221,7 @@ function showCommit(commit) {
 
 const actors = new Table({
   caption: "Parts of the pool",
+  csv: "parts-of-the-pool",
   empty: "None.",
   rowId: (row) => row.name,
   columns: [
@@ -235,6 +236,7 @@ const actors = new Table({
 
 const nodes = new Table({
   caption: "Nodes",
+  csv: "chain-nodes",
   empty: "The pool runs on its own devnet: it has no nodes.",
   rowId: (row) => row.name,
   columns: [
@@ -320,7 +322,7 @@ function payNowButton() {
       ],
       `Pay ${format.coins(plan.total_sats)} ${format.coinName()}`,
     );
-    if (isAgreed) await give("Pay now", () => order("paymaster", "pay_now"));
+    if (isAgreed) await give("Pay now", () => order("paymaster", "pay_now", { plan: plan.plan }));
   });
   return button;
 }
@@ -373,6 +375,7 @@ function showOrders(settings) {
 
 const bans = new Table({
   caption: "Banned miners",
+  csv: "bans",
   empty: "Nobody is banned.",
   rowId: (row) => row.hotkey,
   columns: [

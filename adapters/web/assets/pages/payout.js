@@ -21,6 +21,7 @@ const GOOD_WAY = ["reserved", "signed", "broadcast", "confirmed"];
 
 const parts = new Table({
   caption: "Parts of the payout",
+  csv: "payout-parts",
   empty: "Only the owners and the operator see its parts.",
   columns: [
     { title: "Miner", by: (row) => row.hotkey ?? "", cell: (row) => (row.hotkey ? miner(row.hotkey) : el("span", { class: "quiet" }, "hidden")) },

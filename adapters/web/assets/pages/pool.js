@@ -6,8 +6,8 @@ import { Section, copyLine, el, facts, figure, link, main, name, replace, state,
 import * as format from "../format.js";
 import { BLOCK_COLUMNS, ROUND_COLUMNS, hashrateTiles, progress, shortHashrate, tile, verdicts } from "../figures.js";
 import { begin, poolNow } from "../shell.js";
-import { PagedTable } from "../table.js";
-import { POOL_STATES, VERDICTS, everyWords, feeWords, reachedBy, schemeWords } from "../words.js";
+import { PagedTable, Table } from "../table.js";
+import { POOL_STATES, TIP_STATUS, VERDICTS, everyWords, feeWords, reachedBy, schemeWords } from "../words.js";
 
 /** @typedef {import("../dom.js").Child} Child */
 
@@ -43,18 +43,6 @@ const rounds = new PagedTable(
   { limit: 5, id: (row) => String(row.id) },
 );
 
-/** Accepted shares a second over the last ten minutes, from the history. @type {number | null} */
-let shareRate = null;
-
-function readShareRate() {
-  const { history: told } = chart;
-  if (told?.step_secs !== 60) return;
-  const last = told.points.filter((/** @type {any} */ point) => !point.is_open).slice(-10);
-  if (last.length === 0) return;
-  shareRate = last.reduce((/** @type {number} */ sum, /** @type {any} */ point) => sum + point.accepted, 0) / (60 * last.length);
-  showPool(poolNow());
-}
-
 /** @param {any} pool */
 function showPool(pool) {
   const words = POOL_STATES[pool.state];
@@ -63,13 +51,11 @@ function showPool(pool) {
   title?.append(state(pool.state, words?.tone ?? "plain", words?.means));
   const { accepted, rejected } = pool.shares;
   const refused = Object.values(rejected).reduce((sum, n) => sum + Number(n), 0);
-  const rate = pool.share_rate ?? shareRate;
+  const rate = pool.share_rate;
   replace(tiles, [
     ...hashrateTiles(pool),
     tile("Miners", figure(pool.miners, format.count(pool.miners)), `${format.count(pool.workers_active)} of ${format.count(pool.workers)} workers active`),
-    rate === undefined || rate === null
-      ? tile("Shares accepted", figure(accepted, format.count(accepted)), refused === 0 ? "none refused" : `${format.percent(accepted / (accepted + refused), 2)} of all`)
-      : tile("Shares accepted", figure(rate, `${rate < 10 ? format.significant(rate) : format.scaled(rate, "").trimEnd()} a second`), `${format.percent(accepted + refused === 0 ? 1 : accepted / (accepted + refused), 2)} of all`),
+    tile("Shares accepted", figure(rate, `${rate < 10 ? format.significant(rate) : format.scaled(rate, "").trimEnd()} a second`), `${format.percent(accepted + refused === 0 ? 1 : accepted / (accepted + refused), 2)} of all`),
   ]);
   sharesCard.show(verdicts(pool.shares, false));
   showEffort(pool);
@@ -79,7 +65,7 @@ function showPool(pool) {
 /** @param {any} pool */
 function showEffort(pool) {
   const [last] = blocks.newest;
-  const reached = pool.effort_percentile ?? reachedBy(pool.round_effort);
+  const reached = pool.effort_percentile;
   const rate = shortHashrate(pool);
   // Work of a block is difficulty × 2^32 hashes; on scrypt chains as well.
   const secs = pool.network_difficulty && rate > 0 ? (pool.network_difficulty * 2 ** 32) / rate : null;
@@ -126,23 +112,44 @@ function showChain(chain) {
       pool?.network_difficulty ? ["Difficulty", figure(pool.network_difficulty, format.difficulty(pool.network_difficulty))] : null,
     ]),
     chain.problem ? el("p", { class: "note bad" }, chain.problem) : null,
-    nodes.length > 0 ? nodeTable(nodes) : null,
+    nodes.length > 0 ? nodeTable.show(nodes) : null,
+    branches(nodes),
   );
 }
 
-/** @param {any[]} nodes */
-function nodeTable(nodes) {
-  const rows = nodes.map((node) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row" }, node.name, node.is_used ? el("small", {}, " in use") : null),
-      el("td", { class: "figures" }, node.height === null ? "–" : format.count(node.height)),
-      el("td", {}, state(node.state, VERDICTS[node.state]?.tone ?? "plain", node.problem ?? VERDICTS[node.state]?.means)),
-    ),
+/** How many peers a node has. @param {any} node @returns {Child} */
+function peersOf(node) {
+  if (node.peers === null || node.peers === undefined) return el("span", { class: "quiet" }, "–");
+  const split = node.peers_in === null || node.peers_out === null ? null : `${format.count(node.peers_in)} came to it, it went to ${format.count(node.peers_out)}`;
+  return el("span", { title: split }, figure(node.peers, format.count(node.peers)), node.peers_in === null ? null : el("small", {}, ` ${format.count(node.peers_in)} in`));
+}
+
+const nodeTable = new Table({
+  caption: "Nodes side by side",
+  empty: "No node.",
+  rowId: (/** @type {any} */ node) => node.name,
+  csv: "chain-nodes",
+  columns: [
+    { title: "Node", cell: (node) => el("span", {}, node.name, node.is_used ? el("small", {}, " in use") : null) },
+    { title: "Height", figures: true, cell: (node) => (node.height === null ? "–" : el("span", {}, figure(node.height, format.count(node.height)), node.behind ? el("small", {}, ` −${format.count(node.behind)}`) : null)) },
+    { title: "Tip age", figures: true, cell: (node) => (node.tip_age_secs === null || node.tip_age_secs === undefined ? "–" : figure(node.tip_age_secs, format.duration(node.tip_age_secs))) },
+    { title: "Peers", figures: true, cell: peersOf },
+    { title: "State", cell: (node) => state(node.state, VERDICTS[node.state]?.tone ?? "plain", node.problem ?? VERDICTS[node.state]?.means) },
+  ],
+});
+
+/** The branches that nodes know beside the best chain. @param {any[]} nodes */
+function branches(nodes) {
+  const lines = nodes.flatMap((node) =>
+    (node.tips ?? [])
+      .filter((/** @type {any} */ tip) => tip.status !== "active")
+      .map((/** @type {any} */ tip) => el("li", {}, `${format.count(tip.height)} `, el("span", { class: "mono", title: tip.hash }, `…${tip.hash.slice(-12)}`), ` ${TIP_STATUS[tip.status] ?? tip.status}, ${format.count(tip.branch_len)} ${tip.branch_len === 1 ? "block" : "blocks"}`, el("small", {}, ` ${node.name}`))),
   );
-  const heads = ["Node", "Height", "State"].map((title, index) => el("th", { scope: "col", class: index === 1 ? "figures" : null }, title));
-  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Nodes" }, el("table", {}, el("caption", {}, "Nodes"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows)));
+  const left = nodes.reduce((sum, node) => sum + (node.tips_left ?? 0), 0);
+  if (lines.length === 0) return null;
+  // Drawn anew, it stays as it was left.
+  const isOpen = /** @type {HTMLDetailsElement | null} */ (document.getElementById("branches"))?.open === true;
+  return el("details", { id: "branches", open: isOpen }, el("summary", {}, `Other branches: ${format.count(lines.length + left)}`), el("ul", { class: "plain" }, lines, left > 0 ? el("li", { class: "quiet" }, `and ${format.count(left)} lower ones`) : null));
 }
 
 /** What a pool that does not tell of its nodes says of its chain all the same. */
@@ -233,7 +240,6 @@ async function refresh() {
     }),
     fill(history, "its hashrate over time", async () => {
       await chart.refresh();
-      readShareRate();
       if (!chart.element.isConnected) history.show(chart.element);
     }),
     (async () => {

@@ -21,6 +21,7 @@ let total = { digits: 0n, scale: 0 };
 
 const credits = new Table({
   caption: `Credits of round ${id}`,
+  csv: `round-${id}-credits`,
   empty: "This round credited nobody: what came in was kept in the pool's reserve.",
   rowId: (row) => row.hotkey,
   columns: [

@@ -37,7 +37,7 @@ void begin({
     }
     const secs = secsBetweenShares(one);
     replace(tiles, [...hashrateTiles(one), tile("Last share", lastShare(one.last_share_at)), tile("Accepted", figure(one.shares, format.count(one.shares)))]);
-    sharesCard.show(verdicts({ accepted: one.shares, rejected: one.rejected ?? {} }, true), one.rejected ? null : el("p", { class: "quiet" }, "This pool counts refused shares by miner, not by worker."));
+    sharesCard.show(verdicts({ accepted: one.shares, rejected: one.rejected }, true));
     factsCard.show(
       facts([
         ["Of its next job", figure(one.share_difficulty, format.difficulty(one.share_difficulty))],

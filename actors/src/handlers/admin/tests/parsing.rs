@@ -35,7 +35,7 @@ async fn every_message_is_understood_and_delivered() {
             until,
         })
     };
-    let pay_now = |dry_run| Payouts(PaymasterControl::PayNow { dry_run });
+    let pay_now = |dry_run| Payouts(PaymasterControl::PayNow { dry_run, plan: None });
     let text = key.to_string();
     let fee = BasisPoints::new(10_000).unwrap();
     let messages = [

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use dwarves_domain::history::{Step, Sums};
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerId;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{History, HistoryOf, HistoryQuestion, HistoryStep};
+use dwarves_ports::store::{History, HistoryOf, HistoryQuestion, HistoryStep, WorkerRow, WorkerSums};
 
 use super::state::State;
 
@@ -71,5 +72,58 @@ impl State {
             lives: lives.collect(),
             steps: steps.into_values().collect(),
         })
+    }
+
+    pub(super) fn worker_sums(&self, hotkey: Hotkey, since: &[(Step, Timestamp)]) -> Vec<WorkerSums> {
+        let workers = self.rest.workers.values().map(|(row, _)| row);
+        let mut found: Vec<_> = workers
+            .filter(|row| row.hotkey == hotkey)
+            .map(|row| self.sums_of(row, since))
+            .collect();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        found
+    }
+
+    fn sums_of(&self, worker: &WorkerRow, since: &[(Step, Timestamp)]) -> WorkerSums {
+        let [minutes_from, hours_from, days_from] = self.rest.history_from;
+        let is_asked = |step: Step, from: Timestamp, at: Timestamp| {
+            let known = match step {
+                Step::Minute => minutes_from,
+                Step::Hour => hours_from,
+                Step::Day => days_from,
+            };
+            step.begin(at) >= from.max(known)
+        };
+        let mut sums = vec![Sums::default(); since.len()];
+        let mut first_at: Option<Timestamp> = None;
+        for share in self.mined.iter().filter(|share| share.worker == worker.id) {
+            for ((step, from), sums) in since.iter().zip(&mut sums) {
+                if !is_asked(*step, *from, share.at) {
+                    continue;
+                }
+                sums.add_shares(share.share_bits, share.units, 1);
+                let minute = Step::Minute.begin(share.at);
+                let at = match step {
+                    Step::Day => Step::Day.begin(share.at),
+                    _ if minute >= minutes_from => minute,
+                    _ => Step::Hour.begin(share.at),
+                };
+                first_at = Some(first_at.map_or(at, |first| first.min(at)));
+            }
+        }
+        for (at, _, rejected) in self.rest.rejected.iter().filter(|(_, of, _)| *of == worker.id) {
+            for ((step, from), sums) in since.iter().zip(&mut sums) {
+                if is_asked(*step, *from, *at) {
+                    for (sum, n) in sums.rejected.iter_mut().zip(rejected) {
+                        *sum += n;
+                    }
+                }
+            }
+        }
+        WorkerSums {
+            name: worker.name.clone(),
+            first_at,
+            sums,
+        }
     }
 }

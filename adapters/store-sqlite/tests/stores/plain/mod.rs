@@ -17,8 +17,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use dwarves_domain::evaluation::{Measure, SubmissionId};
+use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{ExtraNonce, HeaderHash, PayoutId, RoundId, Sequence, TemplateId};
+use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
 use dwarves_domain::payouts::{Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
@@ -32,9 +33,10 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
+use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
 use dwarves_ports::store::{
-    DeliveryRow, History, HistoryQuestion, NoticeRow, Store, StoreError, StoreFuture, Write, Written,
+    DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, Store, StoreError, StoreFuture,
+    SubscriptionRow, Write, Written,
 };
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
@@ -214,12 +216,28 @@ impl Store for PlainStore {
         ready(Ok(self.state.borrow().history(&question)))
     }
 
+    fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
+        ready(Ok(self.state.borrow().worker_sums(hotkey, &since)))
+    }
+
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         ready(Ok(self.state.borrow().unplanned_notices(limit)))
     }
 
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
         ready(Ok(self.state.borrow().notices_since(at, limit)))
+    }
+
+    fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
+        ready(Ok(self.state.borrow().notices_after(after, limit)))
+    }
+
+    fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
+        ready(Ok(self.state.borrow().subscriptions()))
+    }
+
+    fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
+        ready(Ok(self.state.borrow().miner_notices()))
     }
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::NoticeId;
 use dwarves_domain::time::Timestamp;
-use dwarves_ports::store::{DeliveryRow, NOTICES_KEPT, NoticeRow};
+use dwarves_ports::store::{DeliveryRow, MinerNoticeRow, NOTICES_KEPT, NoticeRow, SubscriptionRow, ToMiner};
 
 use super::state::{Rest, State};
 
@@ -53,7 +54,74 @@ impl Rest {
     }
 }
 
+impl Rest {
+    pub(super) fn tell_miner(&mut self, write: &ToMiner) {
+        match write {
+            ToMiner::Subscribe { hotkey, record } => self.save_subscription(*hotkey, record.as_deref()),
+            ToMiner::Post(row) => self.post_miner_notice(row),
+            ToMiner::Settle {
+                hotkey,
+                channel,
+                key,
+                again,
+            } => self.settle_miner_notice((*hotkey, channel.clone(), key.clone()), *again),
+        }
+    }
+
+    pub(super) fn save_subscription(&mut self, hotkey: Hotkey, record: Option<&str>) {
+        match record {
+            None => {
+                self.subscriptions.remove(&hotkey);
+                self.miner_notices.retain(|(of, ..), _| *of != hotkey);
+            }
+            Some(record) if self.miners.contains_key(&hotkey) => {
+                self.subscriptions.insert(hotkey, record.to_owned());
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn post_miner_notice(&mut self, row: &MinerNoticeRow) {
+        if self.subscriptions.contains_key(&row.hotkey) {
+            let key = (row.hotkey, row.channel.clone(), row.key.clone());
+            self.miner_notices.entry(key).or_insert_with(|| row.clone());
+        }
+    }
+
+    fn settle_miner_notice(&mut self, key: (Hotkey, String, String), again: Option<(u32, Timestamp)>) {
+        match (again, self.miner_notices.get_mut(&key)) {
+            (Some((failures, next_at)), Some(row)) => {
+                (row.failures, row.next_at) = (failures, next_at);
+            }
+            (None, _) => drop(self.miner_notices.remove(&key)),
+            (Some(_), None) => {}
+        }
+    }
+}
+
 impl State {
+    pub(super) fn notices_after(&self, after: NoticeId, limit: u32) -> Vec<NoticeRow> {
+        let rows = self.rest.notices.range(after.next()..);
+        rows.take(limit as usize)
+            .map(|(_, (row, _))| row.clone())
+            .collect()
+    }
+
+    pub(super) fn subscriptions(&self) -> Vec<SubscriptionRow> {
+        let rows = self.rest.subscriptions.iter();
+        rows.map(|(hotkey, record)| SubscriptionRow {
+            hotkey: *hotkey,
+            record: record.clone(),
+        })
+        .collect()
+    }
+
+    pub(super) fn miner_notices(&self) -> Vec<MinerNoticeRow> {
+        let mut rows: Vec<_> = self.rest.miner_notices.values().cloned().collect();
+        rows.sort_by_key(|row| row.at);
+        rows
+    }
+
     pub(super) fn unplanned_notices(&self, limit: u32) -> Vec<NoticeRow> {
         let unplanned = self.rest.notices.values().filter(|(_, is_planned)| !is_planned);
         unplanned

@@ -17,7 +17,9 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, WorkerRow,
 };
 use dwarves_ports::store::reads::{LastRound, StoredState};
-use dwarves_ports::store::{BlockState, LifeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written};
+use dwarves_ports::store::{
+    BlockState, LifeRow, MinerNoticeRow, NoticeRow, StoreError, StoreErrorKind, Write, Written,
+};
 
 use super::statements::Epochs;
 
@@ -131,6 +133,10 @@ pub(super) struct Rest {
     pub(super) notices: BTreeMap<NoticeId, (NoticeRow, bool)>,
     /// How often each has failed, and when it is tried again.
     pub(super) deliveries: BTreeMap<(NoticeId, String), (u32, Timestamp)>,
+    /// What miners want to be told.
+    pub(super) subscriptions: BTreeMap<Hotkey, String>,
+    /// What is on its way to them, by channel and key.
+    pub(super) miner_notices: BTreeMap<(Hotkey, String, String), MinerNoticeRow>,
     /// How far may be pruned.
     pub(super) prune_through: Sequence,
     /// Whether that is to be done once nothing can fail any more.
@@ -308,6 +314,7 @@ impl State {
                 channel,
                 again,
             } => self.rest.settle_delivery(*notice, channel, *again),
+            Write::ToMiner(write) => self.rest.tell_miner(write),
             Write::PassTime { at } => self.pass_time(*at),
             Write::BeginEpochs { start } => self.begin_epochs(*start)?,
             Write::EndEpoch { epoch, at } => self.end_epoch(*epoch, *at)?,

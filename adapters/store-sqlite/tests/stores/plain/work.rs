@@ -145,6 +145,7 @@ impl State {
         self.rest.owners.retain(|_, owner| *owner != hotkey);
         self.rest.gone.remove(&hotkey);
         self.rest.thresholds.remove(&hotkey);
+        self.rest.save_subscription(hotkey, None);
         self.rest
             .submissions
             .retain(|_, stored| stored.new.hotkey != hotkey);
