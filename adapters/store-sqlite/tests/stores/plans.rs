@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
 /// Tables that do not grow, or as little as is said.
-const SMALL: [(&str, &str); 8] = [
+const SMALL: [(&str, &str); 10] = [
     ("bans", "those whom the operator banned"),
     ("pool", "one row"),
     ("settings", "a row for each setting"),
@@ -26,6 +26,14 @@ const SMALL: [(&str, &str); 8] = [
     (
         "deliveries",
         "notices on their way, and those that are given up are deleted",
+    ),
+    (
+        "miner_notices",
+        "likewise to miners, as many as may wait, all of which a life reads once",
+    ),
+    (
+        "subscriptions",
+        "as many miners as may be told things, all of which a life reads once",
     ),
     (
         "epoch_rejects",
