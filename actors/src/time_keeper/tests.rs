@@ -192,7 +192,7 @@ async fn a_long_time_away_is_confirmed_by_the_chain_or_by_waiting() {
         bench.rounds = rounds;
         bench.keeper = TimeKeeper::new(TimeKeeperParts {
             clock: Arc::new(clock),
-            chain: Arc::new(bench.chain.clone()),
+            chain: Some(Arc::new(bench.chain.clone())),
             rules: RULES,
             last_seen: BEGIN.moved(-YEAR),
             rounds: outbox,

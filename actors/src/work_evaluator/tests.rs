@@ -12,7 +12,8 @@ use dwarves_ports::evaluator::{EvaluationTask, Evaluator, EvaluatorError, Evalua
 use dwarves_ports::store::{PageRequest, SharedStore, Store};
 use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, hotkey};
-use dwarves_testkit::{Fault as StoreFault, FaultPlan, FaultyStore, ManualClock, RecordingHalt, settle};
+use dwarves_testkit::faulty_store::{Fault as StoreFault, FaultPlan, FaultyStore};
+use dwarves_testkit::{ManualClock, RecordingHalt, settle};
 use tokio::sync::{mpsc, oneshot};
 
 use super::messages::{

@@ -68,6 +68,7 @@ async fn the_status_sums_up_what_the_others_say() {
             last_round: Some(RoundId::new(5)),
             paused: false,
             missed: 2,
+            emission: None,
         });
     settle().await;
     let payouts = PayoutsView {
