@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use actix::Actor;
 use dwarves_actors::ask::{Outbox, Port};
-use dwarves_actors::assembly::{self, Placement, World};
+use dwarves_actors::assembly::{self, Placement, Trade, World};
 use dwarves_actors::handlers::submission::{SubmissionHandler, SubmissionLimits};
 use dwarves_actors::testing::settings::{memory_settings, pool_settings};
 use dwarves_domain::address::AddressFormat;
@@ -114,8 +114,10 @@ async fn start_pool(store: Arc<SqliteStore>, chain: TestChain, bound: TcpListene
     let (stop, _) = watch::channel(false);
     let world = World {
         store,
-        chain: Arc::new(chain),
-        wallet: Arc::new(TestWallet::default()),
+        trade: Trade::Mining {
+            chain: Arc::new(chain),
+            wallet: Arc::new(TestWallet::default()),
+        },
         clock: Arc::clone(&clock),
         halt: RecordingHalt::default().shared(),
         stop,

@@ -207,6 +207,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dwarves-devnet", &["domain", "ports"]),
     ("dwarves-node", &["domain", "ports", "system"]),
     ("dwarves-notify", &["domain", "ports"]),
+    ("dwarves-evaluator", &["domain", "ports"]),
     (
         "dwarves-miner",
         &["api-types", "domain", "keys", "lanes", "ports", "system"],

@@ -46,7 +46,10 @@ class GetWork(bittensor.Synapse):
 
 
 class SubmitWork(bittensor.Synapse):
-    """Submits work, as JSON: `{"shares": [{"job_id", "nonce"}]}` (see `work_text`), or what the pool evaluates."""
+    """Submits work, as JSON: `{"shares": [{"job_id", "nonce"}]}` (see `work_text`), or what the pool evaluates.
+
+    Of evaluated work `loss` or `score` comes back. If that takes longer than this call waits, `detail` is "queued", and the
+    `submission_id` in `result` is what `MinerStatus` and `GET /v1/miners/HOTKEY/submissions/ID` tell of later."""
 
     required_hash_fields: ClassVar[tuple[str, ...]] = ("action", "worker", "work")
 
@@ -57,6 +60,7 @@ class SubmitWork(bittensor.Synapse):
     result: Optional[str] = None
     accepted: Optional[int] = None
     loss: Optional[float] = None
+    score: Optional[float] = None
     detail: Optional[str] = None
 
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hotkey::Hotkey;
 
+mod account;
 mod litecoin;
 
 /// Which chain's addresses are right.
@@ -26,6 +27,12 @@ pub enum AddressFormat {
     LitecoinTest,
     /// Litecoin's regtest.
     LitecoinRegtest,
+    /// SS58 as Bittensor has it, for pools that do not pay by themselves.
+    Ss58,
+    /// Addresses of Ethereum and its kin (EIP-55), likewise.
+    Evm,
+    /// None at all: whoever is paid is known by the hotkey.
+    Nothing,
 }
 
 impl AddressFormat {
@@ -34,7 +41,7 @@ impl AddressFormat {
         matches!(self, Self::BitcoinRegtest | Self::LitecoinRegtest)
     }
 
-    /// Every format there is.
+    /// Every format of a chain that the pool pays on by itself.
     pub const ALL: [Self; 6] = [
         Self::Bitcoin,
         Self::BitcoinTest,
@@ -65,6 +72,9 @@ impl AddressFormat {
             Self::Litecoin => "ltc1..., L..., M... or 3...",
             Self::LitecoinTest => "tltc1..., m..., n..., Q... or 2...",
             Self::LitecoinRegtest => "rltc1..., m..., n..., Q... or 2...",
+            Self::Ss58 => "5...",
+            Self::Evm => "0x...",
+            Self::Nothing => "nothing: this pool pays hotkeys",
         }
     }
 }
@@ -161,6 +171,9 @@ impl PayoutAddress {
             AddressFormat::Litecoin => litecoin::MAIN.parse(text),
             AddressFormat::LitecoinTest => litecoin::TEST.parse(text),
             AddressFormat::LitecoinRegtest => litecoin::REGTEST.parse(text),
+            AddressFormat::Ss58 => account::ss58(text),
+            AddressFormat::Evm => account::evm(text),
+            AddressFormat::Nothing => Err(Fault::NotAnAddress),
         }
         .map_err(|fault| match fault {
             Fault::NotAnAddress => ParseAddressError::NotAnAddress { expected },
@@ -184,6 +197,7 @@ impl PayoutAddress {
             AddressFormat::Litecoin => litecoin::MAIN.of_script(script),
             AddressFormat::LitecoinTest => litecoin::TEST.of_script(script),
             AddressFormat::LitecoinRegtest => litecoin::REGTEST.of_script(script),
+            AddressFormat::Ss58 | AddressFormat::Evm | AddressFormat::Nothing => None,
         }?;
         Self::parse(&text, format).ok()
     }
@@ -217,7 +231,8 @@ impl PayoutAddress {
         Hotkey::from_bytes(digest.into())
     }
 
-    /// The script that pays it.
+    /// The script that pays it. Of accounts on chains that the pool does not pay on it is what tells them apart, and nothing
+    /// that a chain would take.
     pub fn script(&self) -> Vec<u8> {
         self.script.to_bytes()
     }

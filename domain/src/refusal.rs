@@ -77,6 +77,11 @@ pub enum Refusal {
     },
     /// The miner holds as much of the room for live shares as one may; nobody else is kept out.
     MinerFull,
+    /// As much of the miner's work waits to be evaluated as may.
+    TooMuchWaits {
+        /// How many submissions that is.
+        limit: usize,
+    },
     /// A queue is full, or a client has its share of what there is.
     Busy,
     /// The ledger cannot be written, or there was no answer in time: whether it was done is unknown, and repeating is
@@ -140,6 +145,7 @@ impl Refusal {
             | Self::NoWork
             | Self::NoExtranonce
             | Self::MinerFull
+            | Self::TooMuchWaits { .. }
             | Self::Busy
             | Self::Unavailable => RefusalAction::RetryAfter(None),
         }

@@ -31,10 +31,11 @@ const ROUTE: &str = "/v1/admin/control";
                        close_registration | set_share_difficulty hotkey= [worker=] difficulty= |
                        remove_worker hotkey= worker= | remove_miner hotkey=
   work_manager         refresh
+  work_evaluator       status | remove_submission submission=
   stratum_gate         status | lift address=
   http_gate            status | lift address=
   reward_distributor   set_run_interval run_interval_secs= | distribute_now | pause | resume |
-                       set_fee fee_bps= | reset_schedule
+                       set_fee fee_bps= | set_emission emission_sats= | reset_schedule
   paymaster            pause | resume | pay_now [dry_run= plan=] | cancel payout= |
                        set_threshold threshold_sats= | adopt [txid=] [reserve_bears=] |
                        release hold=

@@ -127,7 +127,14 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         Ok(lanes) => findings.good("hashing", format!("SHA-256d by {lanes}"))?,
         Err(missing) => findings.bad("hashing", missing, "take \"auto\", which chooses what is there")?,
     }
-    if config.chain.kind == ChainKind::Node {
+    if config.is_evaluated() {
+        let evaluator = &config.evaluator;
+        let who = match evaluator.command.first() {
+            Some(program) => format!("work is evaluated by {program}"),
+            None => format!("work is evaluated at {} addresses", evaluator.urls.len()),
+        };
+        findings.good("evaluator", who)?;
+    } else if config.chain.kind == ChainKind::Node {
         nodes::check(&config, findings).await?;
     }
     let dir = args.data_dir.as_path();
@@ -140,7 +147,7 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
     let is_running = check_store(&config, dir, findings).await?;
     sides::check(&config, dir, is_running, findings).await?;
     listening::check(&config, is_running, findings)?;
-    if config.chain.kind == ChainKind::Devnet {
+    if config.chain.kind == ChainKind::Devnet && !config.is_evaluated() {
         check_devnet(&config, dir, is_running, findings).await?;
     }
     Ok(())

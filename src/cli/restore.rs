@@ -122,6 +122,9 @@ async fn belonging(config: &Config, dir: &Path, file: &Path) -> Result<String, F
             "later  identity  {why}; the pool compares ledger and chain when it starts"
         ))
     };
+    if config.is_evaluated() {
+        return not_now("the pool evaluates work and has no chain");
+    }
     if config.chain.kind == ChainKind::Devnet && !dir.join("devnet").exists() {
         return not_now("the devnet's own file is not there (put the directory devnet back, too)");
     }

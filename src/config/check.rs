@@ -4,6 +4,7 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::metagraph::Rao;
 use dwarves_domain::privacy::Visibility;
 use dwarves_domain::rewards::Source;
+use dwarves_domain::rewards::evaluated::MINERS_MAX;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
@@ -35,7 +36,7 @@ pub(super) fn check(config: &Config) -> Vec<Complaint> {
         check_difficulty(config),
         check_jobs(config),
         check_rewards(config),
-        check_scheme(config),
+        check_kind(config),
         check_bittensor(config),
         check_statements(config),
     ]
@@ -55,19 +56,65 @@ fn check_rewards(config: &Config) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// Evaluated work is paid from emission, by schemes of its own.
-fn check_scheme(config: &Config) -> Result<(), Complaint> {
-    if config.rewards.scheme.is_of_evaluated_work() {
+/// What belongs to pools that mine, and to those that have work evaluated.
+fn check_kind(config: &Config) -> Result<(), Complaint> {
+    let (rewards, evaluator) = (&config.rewards, &config.evaluator);
+    let scheme = rewards.scheme;
+    if !config.is_evaluated() {
+        if scheme.is_of_evaluated_work() {
+            let message = format!("\"{scheme}\" pays evaluated work: it needs work.kind = \"evaluated\"");
+            return complain(&[("rewards", "scheme"), ("work", "kind")], message);
+        }
+        if config.pool.unit.is_some() {
+            let message = "a pool that mines has its chain's own unit; leave it out";
+            return complain(&[("pool", "unit"), ("work", "kind")], message);
+        }
+        return Ok(());
+    }
+    if !scheme.is_of_evaluated_work() {
+        let message = format!(
+            "\"{scheme}\" pays shares: kind = \"evaluated\" needs rewards.scheme \"inverse_loss\", \"score\" or \
+             \"winner_takes_most\""
+        );
+        return complain(&[("rewards", "scheme"), ("work", "kind")], message);
+    }
+    if rewards.source != Source::Emission {
+        let message = "kind = \"evaluated\" finds no blocks: it needs rewards.source = \"emission\"";
+        return complain(&[("rewards", "source"), ("work", "kind")], message);
+    }
+    if evaluator.urls.is_empty() == evaluator.command.is_empty() {
+        let message = "kind = \"evaluated\" needs evaluator.urls or evaluator.command, one of the two";
+        let keys = &[("evaluator", "urls"), ("evaluator", "command"), ("work", "kind")];
+        return complain(keys, message);
+    }
+    if config.pool.unit.is_none() {
+        let message = "kind = \"evaluated\" needs pool.unit, in which amounts are counted, such as \"TAO\"";
+        return complain(&[("pool", "unit"), ("work", "kind")], message);
+    }
+    if !config.stratum.all_listeners().is_empty() {
+        let message = "kind = \"evaluated\" has no work for Stratum; leave it out";
+        return complain(&[("stratum", "listen"), ("stratum", "listeners")], message);
+    }
+    if config.limits.miners > MINERS_MAX {
+        let message = format!("kind = \"evaluated\" has room for {MINERS_MAX} miners");
+        return complain(&[("limits", "miners")], message);
+    }
+    // The work with what stands around it.
+    if evaluator.work_bytes + BODY_AROUND > config.http.body_limit_bytes {
+        let message = format!(
+            "http.body_limit_bytes must be {BODY_AROUND} more than evaluator.work_bytes, for what stands around the work"
+        );
         return complain(
-            &[("rewards", "scheme")],
-            format!(
-                "\"{}\" pays for results of evaluated work, and this pool mines a chain",
-                config.rewards.scheme
-            ),
+            &[("evaluator", "work_bytes"), ("http", "body_limit_bytes")],
+            message,
         );
     }
     Ok(())
 }
+
+/// Bytes of a request beside the work that it brings: a dendrite's call writes the work as one text, with what it says of
+/// itself.
+const BODY_AROUND: usize = 8_192;
 
 fn check_bittensor(config: &Config) -> Result<(), Complaint> {
     let bittensor = &config.bittensor;
@@ -98,6 +145,9 @@ fn check_statements(config: &Config) -> Result<(), Complaint> {
 }
 
 fn check_chain(config: &Config) -> Result<(), Complaint> {
+    if config.is_evaluated() {
+        return Ok(());
+    }
     match config.chain.kind {
         ChainKind::Devnet => check_devnet(&config.chain),
         ChainKind::Node => check_node(&config.chain),

@@ -22,10 +22,10 @@ pub use load::FILE_NAME;
 pub use mistake::{ConfigError, Place};
 pub use schema::{
     Acknowledge, AdminConfig, AuthConfig, BittensorConfig, ChainConfig, ChainKind, ChannelConfig,
-    ChannelKind, ClockConfig, Config, FallbackNode, HashingConfig, HotkeyNames, HttpConfig, LanesChoice,
-    LimitsConfig, LogConfig, LogFormat, MinerNotificationsConfig, NodeUrl, NotificationsConfig,
+    ChannelKind, ClockConfig, Config, EvaluatorConfig, FallbackNode, HashingConfig, HotkeyNames, HttpConfig,
+    LanesChoice, LimitsConfig, LogConfig, LogFormat, MinerNotificationsConfig, NodeUrl, NotificationsConfig,
     PayoutsConfig, PoolConfig, RewardsConfig, StatementsConfig, StoreConfig, StratumConfig,
-    StratumListenerConfig, TokenConfig, ValidatorsConfig, WorkConfig,
+    StratumListenerConfig, TokenConfig, ValidatorsConfig, WorkConfig, WorkKind,
 };
 
 #[cfg(test)]

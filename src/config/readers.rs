@@ -196,6 +196,15 @@ pub(super) fn name<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> 
     })
 }
 
+/// A unit of money, or nothing if it is empty.
+pub(super) fn optional_unit<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    none_if_empty(d, |value| {
+        fitting(value, "1 to 12 letters and digits, such as \"TAO\"", |found| {
+            (1..=12).contains(&found.len()) && found.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
+    })
+}
+
 /// The tag in the pool's coinbases.
 pub(super) fn tag<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
     let printable = |b: u8| b == b' ' || b.is_ascii_graphic();

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::settings::word;
 use dwarves_domain::target::Difficulty;
@@ -11,11 +12,12 @@ use dwarves_domain::time::Span;
 use dwarves_domain::work::{Algorithm, FrontEnd};
 use serde::{Deserialize, Deserializer};
 
-use super::readers::{self, Days, Secs};
+use super::readers::{self, Days, Secs, Whole};
 
 mod bittensor;
 mod chain;
 mod clock;
+mod evaluator;
 mod hashing;
 mod history;
 mod http;
@@ -32,12 +34,13 @@ mod validators;
 pub use bittensor::BittensorConfig;
 pub use chain::{ChainConfig, ChainKind, FallbackNode, NodeUrl};
 pub use clock::ClockConfig;
+pub use evaluator::EvaluatorConfig;
 pub use hashing::{HashingConfig, LanesChoice};
 pub use history::HistoryConfig;
 pub use http::{AuthConfig, HttpConfig};
 pub use limits::LimitsConfig;
 pub use miner_notifications::MinerNotificationsConfig;
-pub use mining::{RewardsConfig, WorkConfig};
+pub use mining::{RewardsConfig, WorkConfig, WorkKind};
 pub use notifications::{ChannelConfig, ChannelKind, NotificationsConfig};
 pub use payouts::PayoutsConfig;
 pub use privacy::PrivacyConfig;
@@ -65,6 +68,8 @@ pub struct Config {
     pub clock: ClockConfig,
     /// Jobs and their difficulty.
     pub work: WorkConfig,
+    /// Who says what submitted work is worth.
+    pub evaluator: EvaluatorConfig,
     /// How rewards are split.
     pub rewards: RewardsConfig,
     /// How balances are paid.
@@ -94,6 +99,24 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether work is evaluated, and no chain is mined.
+    pub fn is_evaluated(&self) -> bool {
+        self.work.kind == WorkKind::Evaluated
+    }
+
+    /// What amounts are counted in, and its decimal places.
+    pub fn unit(&self) -> (String, u8) {
+        let of_chain = match (self.chain.kind, self.chain.algorithm) {
+            (ChainKind::Devnet, _) => "devnet coins",
+            (ChainKind::Node, Algorithm::Sha256d) => "BTC",
+            (ChainKind::Node, Algorithm::Scrypt) => "LTC",
+        };
+        match &self.pool.unit {
+            Some(unit) if self.is_evaluated() => (unit.clone(), self.pool.decimals),
+            _ => (of_chain.to_owned(), 8),
+        }
+    }
+
     /// Start, least and greatest difficulty. What is not given is fit for the chain's miners: on the devnet a CPU
     /// thread's, else those of the machines that mine Bitcoin and Litecoin, with room below for the small ones.
     pub fn difficulties(&self) -> [Difficulty; 3] {
@@ -127,6 +150,46 @@ pub struct PoolConfig {
     /// The name by which miners reach it; `None`: whatever they reached it by.
     #[serde(deserialize_with = "readers::public_host")]
     pub public_host: Option<String>,
+    /// What amounts are counted in, if the pool has no chain; see [`Config::unit`].
+    #[serde(deserialize_with = "readers::optional_unit")]
+    pub unit: Option<String>,
+    /// Decimal places of the unit, if the pool has no chain.
+    #[serde(with = "Whole::<0, 12>")]
+    pub decimals: u8,
+    /// Which payout addresses are right, if the pool has no chain.
+    pub payout_addresses: AccountKind,
+}
+
+/// Which payout addresses are right in a pool that has no chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccountKind {
+    /// None: whoever is paid is known by the hotkey.
+    #[default]
+    Nothing,
+    /// SS58, as Bittensor has it.
+    Ss58,
+    /// Those of Ethereum and its kin.
+    Evm,
+}
+
+impl AccountKind {
+    /// How they are written.
+    pub const fn format(self) -> AddressFormat {
+        match self {
+            Self::Nothing => AddressFormat::Nothing,
+            Self::Ss58 => AddressFormat::Ss58,
+            Self::Evm => AddressFormat::Evm,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountKind {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        word(
+            d,
+            &[("none", Self::Nothing), ("ss58", Self::Ss58), ("evm", Self::Evm)],
+        )
+    }
 }
 
 impl Default for PoolConfig {
@@ -136,6 +199,9 @@ impl Default for PoolConfig {
             tag: "/Dwarves/".to_owned(),
             front_end: FrontEnd::default(),
             public_host: None,
+            unit: None,
+            decimals: 9,
+            payout_addresses: AccountKind::default(),
         }
     }
 }

@@ -28,6 +28,7 @@ use dwarves_keys::{HotkeyFile, PhraseWords};
 use dwarves_miner::MinerOptions;
 use dwarves_system::SystemRandomness;
 
+mod evaluated;
 mod frame;
 mod narrator;
 mod story;
@@ -58,6 +59,8 @@ pub struct DemoOptions {
     pub duration: Option<Duration>,
     /// Where to listen; `None`: on a free port of this machine.
     pub listen: Option<SocketAddr>,
+    /// Whether work is evaluated, and no chain mined.
+    pub is_evaluated: bool,
 }
 
 /// Where the demo's story is told.
@@ -89,7 +92,8 @@ pub enum DemoError {
 #[derive(Clone, Debug)]
 struct DemoMiner {
     name: &'static str,
-    hashes_per_sec: u32,
+    /// Hashes per second; or steps of training between two submissions.
+    speed: u32,
     key: Arc<HotkeyFile>,
 }
 
@@ -106,7 +110,15 @@ pub fn run(options: &DemoOptions, telling: Telling) -> Result<(), DemoError> {
             temporary.path()
         }
     };
-    let miners = make_miners(data_dir)?;
+    if options.is_evaluated {
+        let story = match telling {
+            // There is nothing to draw but lines.
+            Telling::Live => Story::Lines(Box::new(std::io::stdout())),
+            Telling::Lines(out) => Story::Lines(out),
+        };
+        return actix_rt::System::new().block_on(evaluated::run(options, data_dir, story));
+    }
+    let miners = make_miners(data_dir, &MINERS)?;
     actix_rt::System::new().block_on(run_in_system(options, data_dir, miners, telling))
 }
 
@@ -125,10 +137,10 @@ fn demo_config(listen: Option<SocketAddr>) -> Config {
 }
 
 /// The miners with their keys, which are kept in the data directory for the next time.
-fn make_miners(data_dir: &Path) -> Result<Vec<DemoMiner>, DemoError> {
+fn make_miners(data_dir: &Path, miners: &[(&'static str, u32)]) -> Result<Vec<DemoMiner>, DemoError> {
     std::fs::create_dir_all(data_dir)?;
-    let mut miners = Vec::with_capacity(MINERS.len());
-    for (name, hashes_per_sec) in MINERS {
+    let mut made = Vec::with_capacity(miners.len());
+    for &(name, speed) in miners {
         let path = data_dir.join(format!("{name}.hotkey"));
         if !path.exists() {
             let key = HotkeyFile::generate(PhraseWords::Twelve, &SystemRandomness)?;
@@ -136,13 +148,9 @@ fn make_miners(data_dir: &Path) -> Result<Vec<DemoMiner>, DemoError> {
                 .map_err(HotkeyFileError::from)?;
         }
         let key = Arc::new(HotkeyFile::read(&path)?);
-        miners.push(DemoMiner {
-            name,
-            hashes_per_sec,
-            key,
-        });
+        made.push(DemoMiner { name, speed, key });
     }
-    Ok(miners)
+    Ok(made)
 }
 
 /// Where a miner of the demo is paid: an address on the devnet whose secret follows from the miner's key.
@@ -170,16 +178,31 @@ async fn run_in_system(
         .into_iter()
         .map(|miner| start_miner(&pool, miner, Arc::clone(&stop)))
         .collect::<Result<Vec<_>, _>>()?;
+    end(
+        options,
+        pool,
+        &stop,
+        diggers.into_iter().chain([narrator]).collect(),
+    )
+    .await
+}
 
+/// Waits for the demo's end, then ends its threads and its pool.
+async fn end(
+    options: &DemoOptions,
+    pool: RunningPool,
+    stop: &AtomicBool,
+    threads: Vec<thread::JoinHandle<()>>,
+) -> Result<(), DemoError> {
     let why = until_end(pool.stop_wanted.clone(), options.duration).await?;
     log::info!("the demo ends: {why}");
     stop.store(true, Ordering::Relaxed);
-    for digger in diggers.into_iter().chain([narrator]) {
-        // Their threads end by themselves a moment after the flag; the pool goes on answering until then.
-        while !digger.is_finished() {
+    for thread in threads {
+        // They end by themselves a moment after the flag; the pool goes on answering until then.
+        while !thread.is_finished() {
             actix_rt::time::sleep(Duration::from_millis(20)).await;
         }
-        if digger.join().is_err() {
+        if thread.join().is_err() {
             log::error!("a thread of the demo panicked");
         }
     }
@@ -250,7 +273,7 @@ fn start_miner(
         threads: NonZeroU32::MIN,
         payout_address: Some(payout_address(&miner.key)),
         duration: None,
-        throttle: Some(miner.hashes_per_sec),
+        throttle: Some(miner.speed),
     };
     let name = format!("miner-{}", miner.name);
     thread::Builder::new().name(name).spawn(move || {

@@ -14,7 +14,7 @@ mod value;
 pub use bar::Bar;
 pub use screen::Screen;
 pub use table::{Align, Table};
-pub use units::{coins, count, hashrate, span};
+pub use units::{amount, coins, count, hashrate, span};
 pub use value::described;
 
 /// How wide what is not a terminal is taken to be.

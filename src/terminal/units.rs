@@ -2,9 +2,19 @@
 
 /// Sats as coins with all eight decimal places.
 pub fn coins(sats: i128) -> String {
-    let sign = if sats < 0 { "-" } else { "" };
-    let sats = sats.unsigned_abs();
-    format!("{sign}{}.{:08}", sats / 100_000_000, sats % 100_000_000)
+    amount(sats, 8)
+}
+
+/// Base units of a unit with so many decimal places, with all of them.
+pub fn amount(base: i128, decimals: u8) -> String {
+    let sign = if base < 0 { "-" } else { "" };
+    let base = base.unsigned_abs();
+    let whole = 10_u128.pow(u32::from(decimals.min(30)));
+    if whole == 1 {
+        return format!("{sign}{base}");
+    }
+    let places = usize::from(decimals);
+    format!("{sign}{}.{:0places$}", base / whole, base % whole)
 }
 
 /// Hashes per second with a unit.
@@ -54,6 +64,13 @@ mod tests {
         assert_eq!(coins(5_000_000_001), "50.00000001");
         assert_eq!(coins(-1), "-0.00000001");
         assert_eq!(coins(i128::from(u64::MAX)), "184467440737.09551615");
+    }
+
+    #[test]
+    fn amounts_have_the_decimal_places_of_their_unit() {
+        assert_eq!(amount(1_500_000_000, 9), "1.500000000");
+        assert_eq!(amount(-5, 1), "-0.5");
+        assert_eq!(amount(7, 0), "7");
     }
 
     #[test]

@@ -7,12 +7,14 @@ use std::time::Duration;
 use bitcoin::key::{CompressedPublicKey, Secp256k1};
 use bitcoin::secp256k1::SecretKey;
 use bitcoin::{Address, Network};
+use dwarves_actors::assembly::Trade;
+use dwarves_actors::work_evaluator::EvaluatorSettings;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_ports::chain::SharedChain;
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::wallet::SharedWallet;
 
-use super::{StartError, settings};
+use super::{StartError, evaluator, settings};
 use crate::config::{ChainConfig, ChainKind, Config};
 use dwarves_devnet::DevnetWallet;
 use dwarves_devnet::chain::{ADDRESS_FORMAT, Devnet};
@@ -37,8 +39,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// The chain, its wallet, where its coinbases pay and how its addresses are written.
 pub(super) struct OpenChain {
     kind: Kind,
-    /// The wallet that signs and sends payouts.
-    pub(super) wallet: SharedWallet,
+    /// The wallet that signs and sends payouts, if there is a chain.
+    wallet: Option<SharedWallet>,
     /// The script that coinbases pay.
     pub(super) payout_script: Vec<u8>,
     /// How addresses are written.
@@ -50,6 +52,8 @@ pub(super) struct OpenChain {
 enum Kind {
     Devnet(Devnet),
     Node(NodeChain),
+    /// There is none: work is evaluated.
+    Nothing(Box<EvaluatorSettings>),
 }
 
 impl OpenChain {
@@ -60,6 +64,15 @@ impl OpenChain {
         key: &PoolKey,
         clock: &SharedClock,
     ) -> Result<Self, StartError> {
+        if config.is_evaluated() {
+            return Ok(Self {
+                kind: Kind::Nothing(Box::new(evaluator::settings(config)?)),
+                wallet: None,
+                payout_script: Vec::new(),
+                addresses: config.pool.payout_addresses.format(),
+                name: "none",
+            });
+        }
         match config.chain.kind {
             ChainKind::Devnet => Self::open_devnet(config, data_dir, key, clock),
             ChainKind::Node => Self::open_node(config, clock).await,
@@ -76,7 +89,7 @@ impl OpenChain {
         let params = settings::devnet_params(config)?;
         let devnet = Devnet::open(&data_dir.join("devnet"), &params, Arc::clone(clock))?;
         Ok(Self {
-            wallet: Arc::new(devnet_wallet(&devnet, key)?),
+            wallet: Some(Arc::new(devnet_wallet(&devnet, key)?)),
             kind: Kind::Devnet(devnet),
             payout_script,
             addresses: ADDRESS_FORMAT,
@@ -117,7 +130,7 @@ impl OpenChain {
         })
         .map_err(StartError::Thread)?;
         Ok(Self {
-            wallet: Arc::new(wallet),
+            wallet: Some(Arc::new(wallet)),
             kind: Kind::Node(chain),
             payout_script,
             addresses,
@@ -128,19 +141,32 @@ impl OpenChain {
         })
     }
 
-    /// As the actors use it.
-    pub(super) fn shared(&self) -> SharedChain {
-        match &self.kind {
+    /// The chain and its wallet, as the actors use them, if there is one.
+    pub(super) fn shared(&self) -> Option<(SharedChain, SharedWallet)> {
+        let chain: SharedChain = match &self.kind {
             Kind::Devnet(devnet) => Arc::new(devnet.clone()),
             Kind::Node(node) => Arc::new(node.clone()),
+            Kind::Nothing(_) => return None,
+        };
+        Some((chain, self.wallet.clone()?))
+    }
+
+    /// What the pool lives on.
+    pub(super) fn trade(&self) -> Result<Trade, StartError> {
+        if let Kind::Nothing(evaluator) = &self.kind {
+            return Ok(Trade::Evaluating((**evaluator).clone()));
         }
+        let (chain, wallet) = self
+            .shared()
+            .ok_or_else(|| StartError::Settings("the chain has no wallet".to_owned()))?;
+        Ok(Trade::Mining { chain, wallet })
     }
 
     /// Closes what has a file.
     pub(super) async fn close(&self) {
         match &self.kind {
             Kind::Devnet(devnet) => devnet.close().await,
-            Kind::Node(_) => {}
+            Kind::Node(_) | Kind::Nothing(_) => {}
         }
     }
 }

@@ -5,6 +5,7 @@
 //! | `announce` | who tells what happens |
 //! | `connect` | how miners connect, as they are told |
 //! | `chain` | the chain that the configuration asks for |
+//! | `evaluator` | those who evaluate work |
 //! | `http_server` | the HTTP server and the handlers of its workers |
 //! | `json_rpc` | who remembers jobs for miners that know no other way |
 //! | `operator` | the operator's door |
@@ -51,6 +52,7 @@ mod announce;
 mod chain;
 mod connect;
 mod error;
+mod evaluator;
 mod halt;
 mod hashing;
 mod http_server;
@@ -209,8 +211,7 @@ pub async fn start_on(
     let (stopping, stopped) = watch::channel(false);
     let world = World {
         store: Arc::clone(&ground.store),
-        chain: ground.chain.shared(),
-        wallet: Arc::clone(&ground.chain.wallet),
+        trade: ground.chain.trade()?,
         clock: Arc::clone(&ground.clock),
         halt: Arc::new(halt::ProcessHalt),
         stop: stop_sender,
@@ -272,6 +273,11 @@ pub async fn start_on(
         events,
         backup_record: data_dir.join("backup.json"),
         connect,
+        unit: config.unit(),
+        evaluation: ports
+            .evaluator
+            .as_ref()
+            .map(|evaluator| evaluator::deps(config, evaluator)),
         stopping: stopped,
     };
     let hashing = Hashing::start(config)?;

@@ -9,6 +9,7 @@ use dwarves_actors::paymaster::comparison::{CompareError, Compared, Comparison, 
 use dwarves_domain::address::AddressFormat;
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::store::{SharedStore, StoreError};
+use dwarves_ports::wallet::SharedWallet;
 
 use super::StartError;
 use super::chain::OpenChain;
@@ -23,6 +24,7 @@ const TRIES: u32 = 20;
 /// The chain and its wallet beside a ledger.
 pub struct OpenSides {
     chain: OpenChain,
+    wallet: SharedWallet,
     sides: Sides,
     addresses: AddressFormat,
 }
@@ -40,14 +42,18 @@ pub async fn open_sides(
     let clock: SharedClock = Arc::new(SystemClock);
     let chain = OpenChain::open(config, data_dir, &key, &clock).await?;
     let addresses = chain.addresses;
+    let (shared, wallet) = chain
+        .shared()
+        .ok_or_else(|| StartError::Settings("there is no chain: work is evaluated".to_owned()))?;
     let sides = Sides {
-        chain: chain.shared(),
+        chain: shared,
         store,
         depth: config.chain.maturity(),
         is_private: addresses.is_private(),
     };
     Ok(OpenSides {
         chain,
+        wallet,
         sides,
         addresses,
     })
@@ -72,7 +78,7 @@ impl OpenSides {
     ) -> Result<(Comparison, bool), CompareError> {
         let compared = Compared::read(settings);
         let store = &self.sides.store;
-        let comparison = compare(&self.chain.wallet, store, compared.as_ref(), self.addresses).await?;
+        let comparison = compare(&self.wallet, store, compared.as_ref(), self.addresses).await?;
         let holds = comparison.holding(compared.is_some(), true).next().is_some();
         Ok((comparison, holds))
     }

@@ -44,6 +44,7 @@ pub fn every() -> Vec<Refusal> {
         Refusal::NoExtranonce,
         Refusal::KeptOut { try_again },
         Refusal::MinerFull,
+        Refusal::TooMuchWaits { limit: 4 },
         Refusal::Busy,
         Refusal::Unavailable,
     ];
@@ -71,6 +72,7 @@ pub fn every() -> Vec<Refusal> {
         | Refusal::NoExtranonce
         | Refusal::KeptOut { .. }
         | Refusal::MinerFull
+        | Refusal::TooMuchWaits { .. }
         | Refusal::Busy
         | Refusal::Unavailable => 24,
     };

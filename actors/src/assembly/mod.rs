@@ -48,15 +48,17 @@ use crate::reward_distributor::messages::ReadSchedule;
 use crate::reward_distributor::{HistoryKept, Terms};
 use crate::time_keeper::messages::ReadClock;
 use crate::work_manager::messages::ReadWork;
-use dwarves_ports::chain::SharedChain;
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{LedgerPosition, SharedStore, StoreError, StoredState};
-use dwarves_ports::wallet::SharedWallet;
 
 mod owners;
+mod sides;
 #[cfg(test)]
 mod tests;
+mod trade;
+
+pub use trade::{EvaluatorPorts, Trade};
 
 /// How often the chain is asked at the start whether it is the ledger's.
 const IDENTITY_TRIES: u32 = 8;
@@ -149,10 +151,8 @@ pub struct BlockSettings {
 pub struct World {
     /// Where everything is kept.
     pub store: SharedStore,
-    /// Where work comes from and blocks go to.
-    pub chain: SharedChain,
-    /// The wallet that signs and sends payouts.
-    pub wallet: SharedWallet,
+    /// What the pool lives on.
+    pub trade: Trade,
     /// Where it reads the time.
     pub clock: SharedClock,
     /// The emergency stop.
@@ -186,6 +186,11 @@ pub enum StartError {
     /// The ledger is of another chain.
     #[error("this is not the ledger's chain: {0}; {remedy}", remedy = crate::identity::REMEDY)]
     OtherChain(String),
+    /// The ledger is of a pool of the other kind.
+    #[error(
+        "work.kind: this ledger is of a pool that {0}; give the other kind a ledger of its own (store.path)"
+    )]
+    OtherTrade(&'static str),
 }
 
 /// The ways to the owners of state.
@@ -247,6 +252,8 @@ pub struct PoolPorts {
     pub read_waiting: Port<ReadWaiting>,
     /// Holds payouts, for those outside who know a ground.
     pub hold_payouts: Outbox<HoldPayouts>,
+    /// The work evaluator, if the pool has work evaluated.
+    pub evaluator: Option<EvaluatorPorts>,
 }
 
 /// Begins a new life of the pool: reads what the store remembers and starts every owner of state from it.
@@ -267,6 +274,7 @@ pub async fn start(
         threshold: settings.payouts.threshold,
         run_interval: settings.rewards.run_interval,
         fee: settings.rewards.terms.fee,
+        emission: settings.rewards.terms.emission,
     };
     for setting in settings::stored(&stored.settings) {
         let (key, value) = (&setting.key, &setting.value);
@@ -277,22 +285,29 @@ pub async fn start(
     let changed = StoredTerms::read(&stored.settings);
     let mut terms = settings.rewards.terms;
     terms.fee = changed.fee.unwrap_or(terms.fee);
+    terms.emission = changed.emission.unwrap_or(terms.emission);
+    world.trade.must_fit(&stored)?;
     let identity = Identity::read(&stored.settings);
-    let sides = Sides {
-        chain: world.chain.clone(),
+    let mut payout_holds = settings.payout_holds.clone();
+    let sides = world.trade.chain().map(|chain| Sides {
+        chain: chain.clone(),
         store: world.store.clone(),
         depth: settings.blocks.maturity,
         is_private: settings.payouts.addresses.is_private(),
-    };
-    // A first life has nothing to compare; a later one waits a moment for its node, which may just be starting.
-    let patience = if stored.life > 1 { IDENTITY_TRIES } else { 1 };
-    let belonging = identity::ask_patiently(&sides, identity, patience).await?;
-    let mut payout_holds = settings.payout_holds.clone();
-    match belonging {
-        Belonging::Ours => {}
-        Belonging::NotYet(why) => payout_holds.set(Hold::Identity, why),
-        Belonging::Other(why) => return Err(StartError::OtherChain(why)),
+    });
+    if let Some(sides) = &sides {
+        // A first life has nothing to compare; a later one waits a moment for its node, which may just be starting.
+        let patience = if stored.life > 1 { IDENTITY_TRIES } else { 1 };
+        match identity::ask_patiently(sides, identity, patience).await? {
+            Belonging::Ours => {}
+            Belonging::NotYet(why) => payout_holds.set(Hold::Identity, why),
+            Belonging::Other(why) => return Err(StartError::OtherChain(why)),
+        }
     }
+    let waiting = match &world.trade {
+        Trade::Mining { .. } => Vec::new(),
+        Trade::Evaluating(_) => world.store.waiting_submissions(u32::MAX).await?,
+    };
     let payouts = StoredPayoutSettings::read(&stored.settings);
     settings.payouts.threshold = payouts.threshold.unwrap_or(settings.payouts.threshold);
     let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));
@@ -340,6 +355,7 @@ pub async fn start(
         payout_holds,
         identity,
         sides,
+        waiting,
         configured,
         pool_paused: is_paused(&stored.settings),
         stored,
@@ -349,7 +365,7 @@ pub async fn start(
 
 /// How to find blocks that an earlier life lost in a crash; `None` in the first life.
 fn recovery(stored: &StoredState, work: &WorkSettings, world: &World) -> Option<Recovery> {
-    if stored.life <= 1 {
+    if stored.life <= 1 || world.trade.chain().is_none() {
         return None;
     }
     let present = CoinbaseMark {

@@ -5,9 +5,12 @@ use dwarves_domain::rounds::Schedule;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobExtraNonces;
 
-use super::{Placement, PoolPorts, PoolSettings, World};
+use super::sides::{MoneyPorts, WorkPorts, money_ports, work_ports};
+use super::trade::Trade;
+use super::{EvaluatorPorts, Placement, PoolPorts, PoolSettings, World};
 use crate::ask::{Outbox, Port};
 use crate::block_tracker::{BlockTracker, BlockTrackerParts, Recovery};
+use crate::chainless::Chainless;
 use crate::control::hold::Hold;
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
@@ -25,9 +28,10 @@ use crate::pool_manager::settings::Configured;
 use crate::pool_manager::{PoolManager, PoolManagerParts, PoolPeers};
 use crate::reward_distributor::{RewardDistributor, RewardDistributorParts, Terms};
 use crate::time_keeper::{TimeKeeper, TimeKeeperParts};
+use crate::work_evaluator::{WorkEvaluator, WorkEvaluatorParts};
 use crate::work_manager::messages::Subscribe;
 use crate::work_manager::{WorkManager, WorkManagerParts};
-use dwarves_ports::store::{BlockRow, StoredState};
+use dwarves_ports::store::{BlockRow, StoredState, SubmissionRow};
 
 /// What the store remembers, made ready for the actors.
 pub(super) struct Restored {
@@ -45,7 +49,10 @@ pub(super) struct Restored {
     pub(super) compared: Option<Compared>,
     pub(super) restored_from: Option<String>,
     pub(super) identity: Option<Identity>,
-    pub(super) sides: Sides,
+    /// What is compared, if there is a chain.
+    pub(super) sides: Option<Sides>,
+    /// Submissions that wait to be evaluated.
+    pub(super) waiting: Vec<SubmissionRow>,
     pub(super) configured: Configured,
     pub(super) pool_paused: bool,
 }
@@ -102,6 +109,7 @@ pub(super) fn start(
         restored_from,
         identity,
         sides,
+        waiting,
         configured,
         pool_paused,
     } = restored;
@@ -118,82 +126,122 @@ pub(super) fn start(
     let ledger = placement.start(move || Ledger::new(parts));
     let commit: Port<Commit> = Port::new(&ledger);
 
-    // Early, so that those after it can hold payouts; it asks only the ledger.
-    let parts = PaymasterParts {
-        wallet: world.wallet.clone(),
-        ledger: commit.clone(),
-        store: world.store.clone(),
-        clock: world.clock.clone(),
-        halt: world.halt.clone(),
-        settings: payouts,
-        last_payout: stored.last_payout,
-        paused: payouts_paused,
-        holds: payout_holds,
-        compared,
-        restored: restored_from,
-    };
-    let is_held = parts.holds.contains(Hold::Identity);
-    let payouts = placement.start(move || Paymaster::new(parts));
-    let parts = IdentityKeeperParts {
-        sides,
-        ledger: commit.clone(),
-        payouts: Outbox::new(&payouts),
-        halt: world.halt.clone(),
-        identity,
-        is_held,
-    };
-    let _keeper = placement.start(move || IdentityKeeper::new(parts));
-
     let candidates_max = blocks.candidates_max;
-    let parts = BlockTrackerParts {
-        chain: world.chain.clone(),
-        ledger: commit.clone(),
-        clock: world.clock.clone(),
-        maturity: blocks.maturity,
-        forget_after: blocks.forget_after,
-        store: world.store.clone(),
-        candidates_max,
-        open: open_blocks,
-        recovery,
+    // Early, so that those after it can hold payouts; it asks only the ledger.
+    let money = match &world.trade {
+        Trade::Mining { chain, wallet } => {
+            let parts = PaymasterParts {
+                wallet: wallet.clone(),
+                ledger: commit.clone(),
+                store: world.store.clone(),
+                clock: world.clock.clone(),
+                halt: world.halt.clone(),
+                settings: payouts,
+                last_payout: stored.last_payout,
+                paused: payouts_paused,
+                holds: payout_holds,
+                compared,
+                restored: restored_from,
+            };
+            let is_held = parts.holds.contains(Hold::Identity);
+            let payouts = placement.start(move || Paymaster::new(parts));
+            if let Some(sides) = sides {
+                let parts = IdentityKeeperParts {
+                    sides,
+                    ledger: commit.clone(),
+                    payouts: Outbox::new(&payouts),
+                    halt: world.halt.clone(),
+                    identity,
+                    is_held,
+                };
+                let _keeper = placement.start(move || IdentityKeeper::new(parts));
+            }
+            let parts = BlockTrackerParts {
+                chain: chain.clone(),
+                ledger: commit.clone(),
+                clock: world.clock.clone(),
+                maturity: blocks.maturity,
+                forget_after: blocks.forget_after,
+                store: world.store.clone(),
+                candidates_max,
+                open: open_blocks,
+                recovery,
+            };
+            let blocks = placement.start(move || BlockTracker::new(parts));
+            let changed = Some(Outbox::new(&blocks));
+            money_ports!(&payouts, &blocks, changed)
+        }
+        Trade::Evaluating(_) => {
+            let chainless = placement.start(|| Chainless);
+            money_ports!(&chainless, &chainless, None)
+        }
     };
-    let blocks = placement.start(move || BlockTracker::new(parts));
 
     let parts = MinerManagerParts {
         clock: world.clock.clone(),
         ledger: commit.clone(),
-        blocks: Outbox::new(&blocks),
+        blocks: money.found.clone(),
         candidates_max,
         mailbox_capacity: miners_mailbox,
         difficulty_range,
     };
     let miners = placement.start(move || MinerManager::new(parts, memory));
 
-    let parts = WorkManagerParts {
-        chain: world.chain.clone(),
-        clock: world.clock.clone(),
-        ledger: commit.clone(),
-        miners: Outbox::new(&miners),
-        payouts: Outbox::new(&payouts),
-        job_key,
-        payout_script: work.payout_script,
-        tag: work.tag,
-        refresh_every: work.refresh_every,
-        job_lifetime: work.job_lifetime,
-        let_go_after: work.let_go_after,
-        extranonces: JobExtraNonces::new(work.front_end, stored.life),
-        next_template: stored.next_template,
-        stored: stored.templates,
-        stored_past: stored.past_templates,
-        previous_tip: work.previous_tip,
-        past_templates_max: work.past_templates_max,
+    let mut evaluator = None;
+    let work = match &world.trade {
+        Trade::Mining { chain, .. } => {
+            let parts = WorkManagerParts {
+                chain: chain.clone(),
+                clock: world.clock.clone(),
+                ledger: commit.clone(),
+                miners: Outbox::new(&miners),
+                payouts: money.hold.clone(),
+                job_key,
+                payout_script: work.payout_script,
+                tag: work.tag,
+                refresh_every: work.refresh_every,
+                job_lifetime: work.job_lifetime,
+                let_go_after: work.let_go_after,
+                extranonces: JobExtraNonces::new(work.front_end, stored.life),
+                next_template: stored.next_template,
+                stored: stored.templates,
+                stored_past: stored.past_templates,
+                previous_tip: work.previous_tip,
+                past_templates_max: work.past_templates_max,
+            };
+            let work = placement.start(move || WorkManager::new(parts));
+            work_ports!(&work, &work)
+        }
+        Trade::Evaluating(settings) => {
+            // If it cannot be stored now, it is at the next start.
+            let writes = vec![Trade::mark()];
+            let _stored = commit.post(Commit { writes });
+            let parts = WorkEvaluatorParts {
+                settings: settings.clone(),
+                clock: world.clock.clone(),
+                ledger: commit.clone(),
+                store: world.store.clone(),
+                standing: Port::new(&miners),
+                waiting,
+            };
+            let works = placement.start(move || WorkEvaluator::new(parts));
+            evaluator = Some((
+                EvaluatorPorts {
+                    submit: Port::new(&works),
+                    remove: Port::new(&works),
+                    read: Port::new(&works),
+                },
+                Port::new(&works),
+            ));
+            let chainless = placement.start(|| Chainless);
+            work_ports!(&chainless, &works)
+        }
     };
-    let work = placement.start(move || WorkManager::new(parts));
-    let subscribe: Port<Subscribe> = Port::new(&work);
     // Found blocks are looked at whenever the tip moves. Nobody else can have filled this mailbox yet; and the
     // tracker looks by itself every few seconds, so that nothing but time would be lost.
-    let _subscribed = subscribe.post(Subscribe {
-        subscriber: Outbox::new(&blocks),
-    });
+    if let Some(subscriber) = money.changed {
+        let _subscribed = work.subscribe.post(Subscribe { subscriber });
+    }
 
     let parts = RewardDistributorParts {
         clock: world.clock.clone(),
@@ -222,12 +270,12 @@ pub(super) fn start(
     });
     let parts = TimeKeeperParts {
         clock: world.clock.clone(),
-        chain: world.chain,
+        chain: world.trade.chain().cloned(),
         rules: clock_rules,
         last_seen,
         rounds: Outbox::new(&rewards),
         statements: notary.as_ref().map(Outbox::new),
-        payouts: Outbox::new(&payouts),
+        payouts: money.hold.clone(),
     };
     let clock = placement.start(move || TimeKeeper::new(parts));
 
@@ -238,9 +286,9 @@ pub(super) fn start(
             clock: world.clock.clone(),
             settings,
             watched: Watched {
-                work: Port::new(&work),
-                payouts: Port::new(&payouts),
-                blocks: Port::new(&blocks),
+                work: work.read.clone(),
+                payouts: money.read.clone(),
+                blocks: money.read_blocks.clone(),
             },
             ledger_name: stored.created_at.millis().to_string(),
             open_incidents: stored.settings.get(notifier::INCIDENTS_STORED_AS).cloned(),
@@ -255,8 +303,8 @@ pub(super) fn start(
             clock: world.clock.clone(),
             settings,
             miners: Port::new(&miners),
-            work: Port::new(&work),
-            payouts: Port::new(&payouts),
+            work: work.read.clone(),
+            payouts: money.read.clone(),
             ledger_name: stored.created_at.millis().to_string(),
             read_through: stored.settings.get(miner_notifier::READ_AS).cloned(),
         };
@@ -271,16 +319,19 @@ pub(super) fn start(
         set_paused: Port::new(&miners),
         drain_miners: Port::new(&miners),
         read_miners: Port::new(&miners),
-        work: Port::new(&work),
-        read_work: Port::new(&work),
-        hold_work: Port::new(&work),
+        work: work.control,
+        read_work: work.read,
+        hold_work: work.hold,
         rewards: Port::new(&rewards),
         drain_rounds: Port::new(&rewards),
         read_schedule: Port::new(&rewards),
-        payouts: Port::new(&payouts),
-        drain_payouts: Port::new(&payouts),
-        read_payouts: Port::new(&payouts),
-        read_blocks: Port::new(&blocks),
+        payouts: money.control,
+        drain_payouts: money.drain,
+        read_payouts: money.read,
+        read_blocks: money.read_blocks,
+        evaluator: evaluator
+            .as_ref()
+            .map(|(ports, control)| (ports.read.clone(), control.clone())),
         read_clock: Port::new(&clock),
     };
     let parts = PoolManagerParts {
@@ -306,10 +357,10 @@ pub(super) fn start(
         submission: SubmissionPeers {
             assign: Port::new(&miners),
             judge: Port::new(&miners),
-            issue: Port::new(&work),
-            subscribe,
+            issue: work.issue,
+            subscribe: work.subscribe,
             watch: Port::new(&miners),
-            blocks: Port::new(&blocks),
+            blocks: money.candidates,
         },
         deliver: Port::new(&pool),
         attach_gate: Port::new(&pool),
@@ -329,10 +380,11 @@ pub(super) fn start(
         read_schedule: peers.read_schedule,
         read_records: Port::new(&miners),
         notifications,
-        read_blocks: Port::new(&blocks),
+        read_blocks: peers.read_blocks,
         read_payouts: peers.read_payouts,
         read_clock: peers.read_clock,
-        read_waiting: Port::new(&payouts),
-        hold_payouts: Outbox::new(&payouts),
+        read_waiting: money.waiting,
+        hold_payouts: money.hold,
+        evaluator: evaluator.map(|(ports, _)| ports),
     }
 }

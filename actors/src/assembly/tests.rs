@@ -46,8 +46,10 @@ impl Bench {
         let clock = ManualClock::at(BEGIN);
         let world = World {
             store: Arc::new(store.clone()),
-            chain: Arc::new(chain.clone()),
-            wallet: Arc::new(TestWallet::default()),
+            trade: Trade::Mining {
+                chain: Arc::new(chain.clone()),
+                wallet: Arc::new(TestWallet::default()),
+            },
             clock: Arc::new(clock.clone()),
             halt: RecordingHalt::default().shared(),
             stop: watch::Sender::new(false),
@@ -213,8 +215,10 @@ async fn a_stopped_pool_has_saved_everything_and_writes_no_more() {
 async fn settings_that_can_not_be_are_refused_at_start() {
     let world = || World {
         store: Arc::new(InlineStore::fresh()),
-        chain: Arc::new(TestChain::new(EASY_BITS)),
-        wallet: Arc::new(TestWallet::default()),
+        trade: Trade::Mining {
+            chain: Arc::new(TestChain::new(EASY_BITS)),
+            wallet: Arc::new(TestWallet::default()),
+        },
         clock: Arc::new(ManualClock::at(BEGIN)),
         halt: RecordingHalt::default().shared(),
         stop: watch::Sender::new(false),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::ask::Port;
-use crate::assembly::{Placement, World, start};
+use crate::assembly::{Placement, Trade, World, start};
 use crate::control::Controlled;
 use crate::handlers::admin::messages::{AdminCaller, Control};
 use crate::handlers::admin::{ACTORS, AdminHandler, AdminHandlerParts};
@@ -225,8 +225,10 @@ async fn run(case: &Case, disk_full: Option<Range<u64>>) -> Outcome {
     let clock = ManualClock::at(BEGIN);
     let world = World {
         store: Arc::new(store.clone()),
-        chain: Arc::new(TestChain::new(EASY_BITS)),
-        wallet: Arc::new(wallet),
+        trade: Trade::Mining {
+            chain: Arc::new(TestChain::new(EASY_BITS)),
+            wallet: Arc::new(wallet),
+        },
         clock: Arc::new(clock.clone()),
         halt: RecordingHalt::default().shared(),
         stop: watch::Sender::new(false),

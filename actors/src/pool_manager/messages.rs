@@ -13,6 +13,7 @@ use crate::live_work::NoWork;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
+use crate::work_evaluator::messages::EvaluatorControl;
 use crate::work_manager::messages::WorkControl;
 
 /// Where the pool is in its life.
@@ -49,6 +50,8 @@ pub enum ControlMessage {
     Miners(MinerControl),
     /// To the work manager.
     Work(WorkControl),
+    /// To the work evaluator.
+    Evaluator(EvaluatorControl),
     /// To the reward distributor.
     Rewards(DistributorControl),
     /// For the paymaster.

@@ -28,6 +28,7 @@ use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetP
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
 use crate::time_keeper::messages::ReadClock;
+use crate::work_evaluator::messages::{EvaluatorControl, ReadEvaluator};
 use crate::work_manager::messages::{HoldWork, ReadWork, WorkControl};
 
 pub mod messages;
@@ -92,6 +93,8 @@ pub struct PoolPeers {
     pub read_blocks: Port<ReadBlocks>,
     /// How the machine's clock is.
     pub read_clock: Port<ReadClock>,
+    /// How evaluation goes, and where its control messages go, if the pool has work evaluated.
+    pub evaluator: Option<(Port<ReadEvaluator>, Port<EvaluatorControl>)>,
 }
 
 /// What the pool manager is made with.
@@ -365,6 +368,14 @@ impl Handler<Ask<Deliver>> for PoolManager {
                     ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
                 }
                 None => reply.answer(Err(Refusal::Busy)),
+            },
+            ControlMessage::Evaluator(control) => match &peers.evaluator {
+                Some((_, port)) => {
+                    ctx.spawn(wrap_future(forward(port.clone(), control, reply)));
+                }
+                None => reply.answer(Err(Refusal::ControlRefused(
+                    "this pool mines a chain; work.kind = \"evaluated\" has work evaluated".to_owned(),
+                ))),
             },
             ControlMessage::Payouts(control) => {
                 ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));

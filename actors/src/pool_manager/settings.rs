@@ -57,15 +57,18 @@ pub struct Configured {
     pub run_interval: Span,
     /// The operator's fee.
     pub fee: BasisPoints,
+    /// What every round emits.
+    pub emission: Amount,
 }
 
 /// Settings that an admin can store: the name that it is known by, the name under which it is stored, and what it
 /// becomes when it is forgotten.
-const STORED: [(&str, &str); 7] = [
+const STORED: [(&str, &str); 8] = [
     ("payouts.threshold_sats", "payouts.threshold_sats"),
     ("payouts.paused", "payouts.paused"),
     ("rewards.run_interval_secs", "rewards.run_interval_millis"),
     ("rewards.fee_bps", "rewards.fee_bps"),
+    ("rewards.emission_sats", "rewards.emission_sats"),
     ("rewards.paused", "rewards.paused"),
     ("pool.paused", "pool.paused"),
     ("miners.registration_open", "miners.registration_open"),
@@ -140,6 +143,9 @@ pub(super) fn put_back(key: &str, configured: &Configured) -> Option<ControlMess
             ControlMessage::Rewards(DistributorControl::SetRunInterval(configured.run_interval))
         }
         "rewards.fee_bps" => ControlMessage::Rewards(DistributorControl::SetFee(configured.fee)),
+        "rewards.emission_sats" => {
+            ControlMessage::Rewards(DistributorControl::SetEmission(configured.emission))
+        }
         "rewards.paused" => ControlMessage::Rewards(DistributorControl::Resume),
         "pool.paused" => ControlMessage::Pool(PoolControl::Resume),
         "miners.registration_open" => ControlMessage::Miners(MinerControl::OpenRegistration),

@@ -20,6 +20,7 @@ use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::time_keeper::messages::{ClockView, ReadClock};
 use crate::wall_time::rfc3339;
+use crate::work_evaluator::messages::{EvaluatorView, ReadEvaluator};
 use crate::work_manager::messages::ReadWork;
 
 /// Where those are read who started after this actor: the gates before Stratum and before HTTP, and the metagraph.
@@ -62,6 +63,10 @@ impl PoolManager {
             let schedule = peers.read_schedule.ask(ReadSchedule, ASK_DEADLINE).await.ok();
             let payouts = peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok();
             let clock = peers.read_clock.ask(ReadClock, ASK_DEADLINE).await.ok();
+            let evaluation = match &peers.evaluator {
+                Some((read, _)) => read.ask(ReadEvaluator, ASK_DEADLINE).await.ok(),
+                None => None,
+            };
             let stored = store.settings().await.ok();
             let settings = stored.map(|stored| settings::to_json(&settings::merge(&configured, &stored)));
             reply.answer(Ok(json!({
@@ -73,6 +78,7 @@ impl PoolManager {
                 "stratum": view.gate.as_ref().map(GateView::to_json),
                 "metagraph": metagraph.as_ref().map(MetagraphView::to_json),
                 "http": view.http_gate.as_ref().map(HttpGateView::to_json),
+                "evaluation": evaluation.as_ref().map(EvaluatorView::to_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
                 "shares_accepted": miners.as_ref().map(|m| m.accepted),
@@ -114,23 +120,17 @@ async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolVi
         LifeState::Paused => view.hindrances.push("the pool is paused by an admin".to_owned()),
         LifeState::Draining => view.hindrances.push("the pool is draining".to_owned()),
     }
-    match peers.read_work.ask(ReadWork, ASK_DEADLINE).await {
-        Ok(work) => {
-            view.has_work = work.work.current.is_some();
-            view.no_work = work.work.lack.clone();
-            view.hindrances
-                .extend(view.no_work.as_ref().map(NoWork::to_string));
-            view.hindrances.extend(work.trouble);
-            let doubt = work.standing.trouble.iter();
-            view.hindrances
-                .extend(doubt.map(|trouble| format!("chain {}: {trouble}", work.standing.verdict)));
-            view.standing = Some(work.standing);
-        }
-        Err(error) => {
-            view.has_work = false;
-            view.hindrances
-                .push(format!("the work manager does not answer: {error}"));
-        }
+    match &peers.evaluator {
+        None => look_at_work(peers, &mut view).await,
+        // There is always work to be brought.
+        Some((read, _)) => match read.ask(ReadEvaluator, ASK_DEADLINE).await {
+            Ok(evaluator) => view.hindrances.extend(evaluator.hindrance),
+            Err(error) => {
+                view.has_work = false;
+                view.hindrances
+                    .push(format!("the work evaluator does not answer: {error}"));
+            }
+        },
     }
     // What hinders payouts hinders no miner: it is told, but the pool stays ready.
     match peers.read_payouts.ask(ReadPayouts, ASK_DEADLINE).await {
@@ -185,6 +185,28 @@ async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolVi
         }
     }
     view
+}
+
+/// Asks the work manager what there is to mine.
+async fn look_at_work(peers: &PoolPeers, view: &mut PoolView) {
+    match peers.read_work.ask(ReadWork, ASK_DEADLINE).await {
+        Ok(work) => {
+            view.has_work = work.work.current.is_some();
+            view.no_work = work.work.lack.clone();
+            view.hindrances
+                .extend(view.no_work.as_ref().map(NoWork::to_string));
+            view.hindrances.extend(work.trouble);
+            let doubt = work.standing.trouble.iter();
+            view.hindrances
+                .extend(doubt.map(|trouble| format!("chain {}: {trouble}", work.standing.verdict)));
+            view.standing = Some(work.standing);
+        }
+        Err(error) => {
+            view.has_work = false;
+            view.hindrances
+                .push(format!("the work manager does not answer: {error}"));
+        }
+    }
 }
 
 async fn read_metagraph(port: Option<&Port<ReadMetagraph>>) -> Option<MetagraphView> {

@@ -130,6 +130,7 @@ async fn bench(paused: bool) -> Bench {
             read_payouts,
             read_blocks: Port::new(&Blocks.start()),
             read_clock: Port::new(&Keeper(Rc::clone(&clock_hindrance)).start()),
+            evaluator: None,
         },
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
@@ -140,6 +141,7 @@ async fn bench(paused: bool) -> Bench {
             threshold: Amount::ZERO,
             run_interval: Span::from_secs(10),
             fee: BasisPoints::default(),
+            emission: Amount::ZERO,
         },
     })
     .start();

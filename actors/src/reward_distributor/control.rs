@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use actix::prelude::*;
 use dwarves_domain::refusal::Refusal;
+use dwarves_domain::rewards::Source;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::BasisPoints;
+use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::json;
 
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
@@ -17,6 +18,7 @@ use crate::setting::HasSettings;
 
 const RUN_INTERVAL: &str = "rewards.run_interval_millis";
 const FEE: &str = "rewards.fee_bps";
+const EMISSION: &str = "rewards.emission_sats";
 const PAUSED: &str = "rewards.paused";
 const RESET_AT: &str = "rewards.schedule_reset_at_millis";
 
@@ -27,6 +29,8 @@ pub struct StoredTerms {
     pub run_interval: Option<Span>,
     /// The operator's fee.
     pub fee: Option<BasisPoints>,
+    /// What every round emits.
+    pub emission: Option<Amount>,
     /// Whether rounds are paused.
     pub paused: bool,
     /// When the schedule was reset last.
@@ -40,6 +44,7 @@ impl StoredTerms {
         Self {
             run_interval: number(RUN_INTERVAL).map(Span::from_millis),
             fee: number(FEE).and_then(|points| BasisPoints::new(u16::try_from(points).ok()?)),
+            emission: number(EMISSION).and_then(Amount::from_sats),
             paused: settings.get(PAUSED).is_some_and(|value| value == "true"),
             reset_at: settings
                 .get(RESET_AT)
@@ -81,6 +86,19 @@ impl Handler<Ask<DistributorControl>> for RewardDistributor {
                 self.store_then(FEE, fee.get().to_string(), done, reply, ctx, move |this| {
                     log::info!("fee changed fee_bps={}", fee.get());
                     this.parts.terms.fee = fee;
+                });
+            }
+            DistributorControl::SetEmission(_) if self.parts.terms.source != Source::Emission => {
+                reply.answer(Err(Refusal::ControlRefused(
+                    "rewards come from blocks: rewards.source says so".to_owned(),
+                )));
+            }
+            DistributorControl::SetEmission(emission) => {
+                let done = json!({ "emission_sats": emission.sats() });
+                let sats = emission.sats().to_string();
+                self.store_then(EMISSION, sats, done, reply, ctx, move |this| {
+                    log::info!("emission changed emission_sats={emission}");
+                    this.parts.terms.emission = emission;
                 });
             }
             DistributorControl::Pause => {
@@ -178,6 +196,7 @@ impl Handler<Ask<ReadSchedule>> for RewardDistributor {
             source: terms.source,
             fee: terms.fee,
             window: terms.window,
+            emission: (terms.source == Source::Emission).then_some(terms.emission),
             run_interval: self.parts.schedule.interval(),
             next_round_at: self.next_round_at(),
             last_round: self.parts.last_round.as_ref().map(|last| last.id),

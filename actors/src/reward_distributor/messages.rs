@@ -3,7 +3,7 @@
 use dwarves_domain::ids::RoundId;
 use dwarves_domain::rewards::{Scheme, Source};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_domain::units::{BasisPoints, Units};
+use dwarves_domain::units::{Amount, BasisPoints, Units};
 
 use crate::ask::Request;
 use crate::control::Controlled;
@@ -28,6 +28,8 @@ pub struct ScheduleView {
     pub fee: BasisPoints,
     /// The window, for schemes that have one.
     pub window: Units,
+    /// What every round emits, if rewards come from emission.
+    pub emission: Option<Amount>,
     /// How often a round closes.
     pub run_interval: Span,
     /// When the next one is due.
@@ -57,6 +59,8 @@ pub enum DistributorControl {
     Resume,
     /// Changes the fee from the next round on.
     SetFee(BasisPoints),
+    /// Changes what every round emits, from the next round on.
+    SetEmission(Amount),
     /// Forgets missed rounds and what the last closing says: the next round is due one interval from now.
     ResetSchedule,
 }

@@ -33,8 +33,8 @@ const HEADER_EVERY: Span = Span::from_secs(10);
 pub struct TimeKeeperParts {
     /// The clock that it keeps.
     pub clock: SharedClock,
-    /// Whose headers have times.
-    pub chain: SharedChain,
+    /// Whose headers have times; `None`: there is no chain.
+    pub chain: Option<SharedChain>,
     /// How much is believed.
     pub rules: Rules,
     /// The latest date that an earlier life wrote down.
@@ -114,9 +114,14 @@ impl TimeKeeper {
         if self.is_asking || !is_due {
             return;
         }
-        self.is_asking = true;
         self.asked_at = Some(now);
-        let answer = wrap_future::<_, Self>(self.parts.chain.best_header_time());
+        let Some(chain) = &self.parts.chain else {
+            self.header = BestHeader::Timeless;
+            self.was_answered = true;
+            return;
+        };
+        self.is_asking = true;
+        let answer = wrap_future::<_, Self>(chain.best_header_time());
         ctx.spawn(answer.map(|answer, this, ctx| this.on_header(answer, ctx)));
     }
 

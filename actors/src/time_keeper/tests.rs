@@ -35,7 +35,7 @@ impl Bench {
         let (payouts, payouts_inbox) = recorded_outbox_of(100_000);
         let keeper = TimeKeeper::new(TimeKeeperParts {
             clock: Arc::new(clock.clone()),
-            chain: Arc::new(chain.clone()),
+            chain: Some(Arc::new(chain.clone())),
             rules: RULES,
             last_seen: BEGIN.moved(-HOUR),
             rounds: outbox,
@@ -192,7 +192,7 @@ async fn a_long_time_away_is_confirmed_by_the_chain_or_by_waiting() {
         bench.rounds = rounds;
         bench.keeper = TimeKeeper::new(TimeKeeperParts {
             clock: Arc::new(clock),
-            chain: Arc::new(bench.chain.clone()),
+            chain: Some(Arc::new(bench.chain.clone())),
             rules: RULES,
             last_seen: BEGIN.moved(-YEAR),
             rounds: outbox,

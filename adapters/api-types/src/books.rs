@@ -1,5 +1,6 @@
 //! Blocks, rounds and the audit trail.
 
+use dwarves_domain::rewards::Emitted;
 use dwarves_ports::store::{AuditRow, BlockRow, CreditRow, RoundRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -98,10 +99,38 @@ pub struct Round {
     pub fee_sats: u64,
     /// What miners were credited.
     pub credited_sats: u64,
+    /// What became of its emission; null if its reward came from blocks, or it closed before that was kept.
+    #[serde(default)]
+    pub emission: Option<RoundEmission>,
     /// What went to the pool's reserve.
     pub kept_sats: u64,
     /// The blocks that it credited.
     pub blocks: Vec<Hash>,
+}
+
+/// What became of a round's emission, in sats: `amount + brought = reward + carried + burnt`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RoundEmission {
+    /// What every round emitted, as it was set then.
+    pub amount_sats: u64,
+    /// What rounds before had carried to it.
+    pub brought_sats: u64,
+    /// What the next round has beside its own, because nobody had worked.
+    pub carried_sats: u64,
+    /// What nobody ever gets, because nobody had worked.
+    pub burnt_sats: u64,
+}
+
+impl From<Emitted> for RoundEmission {
+    fn from(emitted: Emitted) -> Self {
+        Self {
+            amount_sats: emitted.amount.sats(),
+            brought_sats: emitted.brought.sats(),
+            carried_sats: emitted.carried.sats(),
+            burnt_sats: emitted.burnt.sats(),
+        }
+    }
 }
 
 impl From<RoundRow> for Round {
@@ -114,6 +143,7 @@ impl From<RoundRow> for Round {
             reward_sats: row.reward.sats(),
             fee_sats: row.fee.sats(),
             credited_sats: row.credited.sats(),
+            emission: row.emitted.map(RoundEmission::from),
             kept_sats: row.kept.sats(),
             blocks: row.blocks.into_iter().map(Hash).collect(),
         }
@@ -137,7 +167,7 @@ pub struct RoundCredit {
     /// Whose, in SS58.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub hotkey: Ss58,
-    /// For which work, an exact decimal number of units.
+    /// For which work, an exact decimal number of units; of evaluated work its weight, such as 1/loss.
     pub units: String,
     /// What the miner got, in sats; below zero if it was taken back.
     pub amount_sats: u64,

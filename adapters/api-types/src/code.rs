@@ -94,6 +94,8 @@ codes! {
     WorkingsUnknown, "workings_unknown", 404, "How this round came to its credits was not kept";
     /// No such watch token.
     WatchUnknown, "watch_unknown", 404, "There is no such watch token";
+    /// No such submission of this miner, or it is not kept any more.
+    SubmissionUnknown, "submission_unknown", 404, "The miner has no such submission";
     /// The path has no such method.
     MethodNotAllowed, "method_not_allowed", 405, "The path does not take this method";
     /// The body did not arrive in time.
@@ -132,6 +134,10 @@ codes! {
     TooManyGuesses, "too_many_guesses", 429, "Too many wrong watch tokens came from here";
     /// Too many tests or codes were asked for.
     TooManyNotifications, "too_many_notifications", 429, "Too many notifications were asked for";
+    /// As much of the miner's work waits to be evaluated as may.
+    TooMuchWaits, "too_many_waiting", 503, "As much of this miner's work waits as may";
+    /// Work of another kind than this pool's.
+    WrongKind, "wrong_kind", 409, "This pool has no such work";
     /// A queue is full, or there was no answer in time.
     Busy, "busy", 503, "The pool is busy";
     /// The ledger cannot be written or read now.
@@ -156,7 +162,7 @@ impl Code {
     /// After how many seconds to try again, for refusals that pass by themselves.
     pub const fn retry_after_secs(self) -> Option<u32> {
         match self {
-            Self::Busy => Some(1),
+            Self::Busy | Self::TooMuchWaits => Some(1),
             Self::NoWork | Self::Unavailable | Self::NotReady | Self::Stopping => Some(5),
             Self::Paused => Some(10),
             Self::TooManyStreams => Some(30),

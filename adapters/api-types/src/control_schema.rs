@@ -121,6 +121,15 @@ const MESSAGES: &[Message] = &[
         &[required("hotkey", hotkey)],
     ),
     ("work_manager", "refresh", "Asks the node for new work now.", &[]),
+    ("work_evaluator", "status", "How evaluation goes.", &[]),
+    (
+        "work_evaluator",
+        "remove_submission",
+        "Removes a submission with its result, whosever it is.",
+        &[required("submission", || {
+            pattern("^[0-9a-f]{32}$", "Its submission_id", false)
+        })],
+    ),
     (
         "stratum_gate",
         "status",
@@ -167,6 +176,14 @@ const MESSAGES: &[Message] = &[
         "Changes the fee from the next round on.",
         &[required("fee_bps", || {
             number(0, u64::from(BasisPoints::WHOLE), "In hundredths of a percent")
+        })],
+    ),
+    (
+        "reward_distributor",
+        "set_emission",
+        "Changes what every round emits, from the next round on, where rewards come from emission.",
+        &[required("emission_sats", || {
+            number(1, Amount::MAX.sats(), "In the unit's smallest part")
         })],
     ),
     (

@@ -15,7 +15,7 @@ pub struct MinerCredit {
     pub round_id: u64,
     /// When the round closed.
     pub closed_at: Instant,
-    /// For which work, an exact decimal number of units.
+    /// For which work, an exact decimal number of units; of evaluated work its weight, such as 1/loss.
     pub units: String,
     /// How much; below zero for a reversal. All of a miner's credits together are what it was given.
     pub amount_sats: i64,

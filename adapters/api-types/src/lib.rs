@@ -11,6 +11,7 @@
 //! | [`miners`] | a miner, and what an operator looks at |
 //! | [`credits`] | what a miner was credited and paid |
 //! | [`work`] | work, shares and their verdicts |
+//! | [`submissions`] | evaluated work, and what came of it |
 //! | [`rates`] | hashrates |
 //! | [`history`] | what was mined when |
 //! | [`pool`] | the pool and whether it is ready |
@@ -58,6 +59,7 @@ pub mod scalars;
 #[cfg(feature = "schema")]
 mod schema;
 pub mod statements;
+pub mod submissions;
 pub mod watches;
 pub mod work;
 mod worked_steps;

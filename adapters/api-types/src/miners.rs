@@ -13,6 +13,7 @@ use crate::earnings::{NextPayout, WindowPlace};
 use crate::named::WhyHeldName;
 use crate::rates::WindowHashrate;
 use crate::scalars::{Instant, Ss58};
+use crate::submissions::Results;
 
 /// Shares since the miner's (or the pool's) beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -248,6 +249,9 @@ pub struct MinerStatus {
     /// When it is paid next, as far as can be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_payout: Option<NextPayout>,
+    /// What its submissions have come to, where work is evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Results>,
     /// Its balances in sats; null if they are hidden.
     pub balance_sats: Option<Balances>,
     /// Its named workers and `default`; null if they are hidden.
@@ -280,6 +284,9 @@ impl MinerStatus {
     /// Takes out what its workers are called, and so what each of them does.
     pub fn hide_names(&mut self) {
         self.workers = None;
+        if let Some(results) = &mut self.results {
+            results.hide_names();
+        }
         self.hidden.push("workers".to_owned());
     }
 }

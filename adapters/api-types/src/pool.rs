@@ -21,6 +21,15 @@ pub struct Pool {
     pub hotkey: Ss58,
     /// The chain that is mined, such as `devnet`.
     pub chain: String,
+    /// What amounts are counted in, such as `BTC`. Amounts in sats are its smallest part.
+    #[serde(default)]
+    pub unit: String,
+    /// The unit's decimal places: a sat is `10^-unit_decimals` of it.
+    #[serde(default = "eight")]
+    pub unit_decimals: u8,
+    /// What is evaluated and paid, where work is; null where proof of work is mined.
+    #[serde(default)]
+    pub evaluated: Option<EvaluatedPool>,
     /// How the chain hashes: `sha256d` or `scrypt`.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub algorithm: AlgorithmName,
@@ -77,6 +86,27 @@ pub struct Pool {
     /// The sum over all accounts of the ledger: always 0.
     #[cfg_attr(feature = "schema", schema(value_type = i64))]
     pub ledger_sum_sats: i128,
+}
+
+/// Pools of before counted in coins of a hundred million sats.
+const fn eight() -> u8 {
+    8
+}
+
+/// How a pool that evaluates work is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct EvaluatedPool {
+    /// By what it pays: `loss` (less is better) or `score`.
+    pub pays_by: String,
+    /// What every round emits, in sats.
+    pub emission_sats: u64,
+    /// For how long a result is paid.
+    pub max_age_secs: u64,
+    /// Submissions that wait.
+    pub waiting: u64,
+    /// Submissions that are being evaluated.
+    pub at_work: u64,
 }
 
 /// For whom it is what the pool knows of a miner: `public`, or `owner` (the miner itself, those whom it lets look, and the

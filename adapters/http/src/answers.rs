@@ -51,6 +51,7 @@ pub fn miner_status(
         payout_held: waiting.map(PayoutHeld::from),
         window: None,
         next_payout: None,
+        results: None,
         balance_sats: Some(balances.into()),
         workers: Some(
             view.workers

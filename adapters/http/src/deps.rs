@@ -20,9 +20,11 @@ use dwarves_actors::paymaster::messages::{ReadPayouts, ReadWaiting};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::time_keeper::messages::ReadClock;
+use dwarves_actors::work_evaluator::messages::{ReadEvaluator, RemoveSubmission, SubmitWork};
 use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_api_types::chain::Connect;
 use dwarves_domain::address::AddressFormat;
+use dwarves_domain::evaluation::Measure;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::login::LoginRules;
@@ -197,8 +199,33 @@ pub struct HttpDeps {
     pub backup_record: PathBuf,
     /// How miners connect.
     pub connect: Connect,
+    /// What amounts are counted in, and its decimal places.
+    pub unit: (String, u8),
+    /// How work is evaluated, if it is.
+    pub evaluation: Option<EvaluationDeps>,
     /// Turns true when the pool stops: long polls are answered at once.
     pub stopping: watch::Receiver<bool>,
+}
+
+/// What routes know of evaluated work.
+#[derive(Clone, Debug)]
+pub struct EvaluationDeps {
+    /// The work evaluator: takes work.
+    pub submit: Port<SubmitWork>,
+    /// The work evaluator: removes a miner's submission.
+    pub remove: Port<RemoveSubmission>,
+    /// The work evaluator: how it goes.
+    pub read: Port<ReadEvaluator>,
+    /// How long a miner waits for its result.
+    pub wait: Span,
+    /// The largest work, in bytes.
+    pub work_bytes: usize,
+    /// What the operator wants miners to do: JSON.
+    pub task: Option<String>,
+    /// What is paid by.
+    pub measure: Measure,
+    /// For how long a result is paid.
+    pub max_age: Span,
 }
 
 /// What JSON-RPC knows beyond what all routes know.

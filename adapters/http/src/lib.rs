@@ -64,7 +64,8 @@ pub mod transactions;
 
 pub use admin_token::AdminToken;
 pub use deps::{
-    HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WatchPorts, WorkerPorts,
+    EvaluationDeps, HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WatchPorts,
+    WorkerPorts,
 };
 pub use routes::{ENDPOINTS, Endpoint, configure};
 pub use server::{ServerLimits, serve, serve_routes};

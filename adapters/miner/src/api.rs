@@ -9,6 +9,7 @@ use dwarves_api_types::object::Object;
 use dwarves_api_types::pool::Pool;
 use dwarves_api_types::registration::{OpenSessionBody, OpenedSession, RegisterBody};
 use dwarves_api_types::scalars::Worker;
+use dwarves_api_types::submissions;
 use dwarves_api_types::work::{ShareResult, SubmitAnswer, SubmitBody, Work};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::WorkerName;
@@ -26,6 +27,8 @@ use dwarves_system::clock::SystemClock;
 
 /// How long an ordinary request may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the first answer to work that is evaluated may take: beyond the minute for which a pool may hold it back.
+const EVALUATION_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a look at the pool may take.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a long poll may take: the pool answers after 60 s.
@@ -244,6 +247,19 @@ impl PoolClient {
                 answer => return answer,
             }
         }
+    }
+
+    /// Has work evaluated, where the pool does that; the answer comes with its result, or while it is queued.
+    ///
+    /// # Errors
+    /// If the pool does not answer, refuses, or mines a chain.
+    pub fn submit_to_be_evaluated(
+        &mut self,
+        work: &impl Serialize,
+    ) -> Result<submissions::Submission, ApiError> {
+        let body = json(&serde_json::json!({ "work": work }));
+        self.in_session(&Method::POST, "/v1/work", Some(&body), EVALUATION_TIMEOUT)?
+            .read()
     }
 
     /// Fetches work; with `newer_than` only once there is newer work than that job, or after the pool's time

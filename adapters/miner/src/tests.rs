@@ -77,6 +77,7 @@ fn status() -> MinerStatus {
         payout_held: None,
         window: None,
         next_payout: None,
+        results: None,
         balance_sats: Some(Balances {
             immature: 1,
             payable: 2,

@@ -85,7 +85,7 @@ async fn judge(
     let pool = state.deps().pool_hotkey;
     let headers = CallHeaders::read(|name| sent(req.headers(), name), pool)?;
     let longest = patience(headers.timeout, state.limits().ask_deadline);
-    let called = call(class, req, state, synapse, &headers, &bytes);
+    let called = call(class, req, state, synapse, &headers, &bytes, longest);
     tokio::time::timeout(longest, called).await.unwrap_or_else(|_| {
         let detail = "no answer within the caller's time: whether it was done is unknown; repeating is safe";
         Err(Problem::new(Code::Busy, detail).into())
@@ -99,6 +99,7 @@ async fn call(
     synapse: &SynapseState,
     headers: &CallHeaders<'_>,
     bytes: &[u8],
+    longest: Duration,
 ) -> Result<HttpResponse, Fault> {
     let from = client::address(req, state);
     let now = state.deps().clock.date();
@@ -142,7 +143,12 @@ async fn call(
         expires_at,
     });
     state.ask(synapse.admit(), admit).await??;
-    let caller = deeds::Caller { hotkey, from, worker };
+    let caller = deeds::Caller {
+        hotkey,
+        from,
+        worker,
+        waits: longest,
+    };
     deeds::act(class, state, caller, &body, &said).await
 }
 

@@ -69,12 +69,12 @@ impl Class {
         }
     }
 
-    /// The fields that the answer fills. `loss` is of evaluated work, and absent otherwise.
+    /// The fields that the answer fills. `loss` and `score` are of evaluated work, and absent otherwise.
     pub const fn answer_fields(self) -> &'static [&'static str] {
         match self {
             Self::Register => &["registration_success", "detail"],
             Self::GetWork => &["work", "detail"],
-            Self::SubmitWork => &["result", "accepted", "loss", "detail"],
+            Self::SubmitWork => &["result", "accepted", "loss", "score", "detail"],
             Self::MinerStatus => &["status"],
             Self::Ping => &[],
         }

@@ -1,6 +1,7 @@
 //! What calls are for: the same messages to the same actors, and the same verdicts, as the API's.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use dwarves_actors::handlers::registration::messages::Register;
@@ -13,9 +14,10 @@ use dwarves_domain::ids::WorkerName;
 use dwarves_domain::miners::Client;
 use dwarves_domain::privacy::{Asker, View};
 use dwarves_domain::refusal::Refusal;
+use dwarves_domain::time::Span;
 use dwarves_http::problem::{Code, Problem};
 use dwarves_http::routes::{miners, work};
-use dwarves_http::{HttpState, body};
+use dwarves_http::{EvaluationDeps, HttpState, body};
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -29,6 +31,8 @@ pub(crate) struct Caller {
     pub(crate) hotkey: Hotkey,
     pub(crate) from: IpAddr,
     pub(crate) worker: Option<WorkerName>,
+    /// How long the answer may take.
+    pub(crate) waits: Duration,
 }
 
 /// Does what a call asks for, and answers it.
@@ -103,6 +107,10 @@ async fn register(
 }
 
 async fn get_work(state: &HttpState, caller: Caller, answer: Answer) -> Result<Answer, Fault> {
+    if let Some(evaluation) = &state.deps().evaluation {
+        let task = text(&work::task(evaluation))?;
+        return Ok(answer.with("work", task).with("detail", ""));
+    }
     let question = FetchWork {
         miner: caller.hotkey,
         from: caller.from,
@@ -122,6 +130,9 @@ async fn submit_work(
     said: &Said<'_>,
     answer: Answer,
 ) -> Result<Answer, Fault> {
+    if let Some(evaluation) = &state.deps().evaluation {
+        return submit_evaluated(state, evaluation, caller, said, answer).await;
+    }
     let mut submitted: SubmitBody = body::parse(said.text("work").as_bytes())
         .map_err(|problem| Fault::malformed(format_args!("work: {}", problem.detail())))?;
     let worker = caller.worker.map(Worker);
@@ -145,4 +156,43 @@ async fn submit_work(
         .with("result", text(&judged)?)
         .with("accepted", accepted)
         .with("detail", first_refused.unwrap_or_default()))
+}
+
+/// How long before its answer must be out an evaluation is waited for no longer.
+const TO_ANSWER: Duration = Duration::from_secs(1);
+
+/// Work whose loss or score comes back on the synapse, if it is known while the caller waits. Else `detail` is `queued`, and
+/// `result` says under which name its result is found later.
+async fn submit_evaluated(
+    state: &HttpState,
+    evaluation: &EvaluationDeps,
+    caller: Caller,
+    said: &Said<'_>,
+    answer: Answer,
+) -> Result<Answer, Fault> {
+    let sent = said.text("work");
+    let is_json = serde_json::from_str::<&serde_json::value::RawValue>(sent);
+    is_json.map_err(|error| Fault::malformed(format_args!("work: {error}")))?;
+    let wait = evaluation
+        .wait
+        .to_std()
+        .min(caller.waits.saturating_sub(TO_ANSWER).max(caller.waits / 2));
+    let wait = Span::from_millis(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    let owner = (caller.hotkey, caller.worker);
+    let submission = work::evaluate(state, evaluation, owner, sent.trim(), wait).await?;
+    let mut answer = answer
+        .with("result", text(&submission)?)
+        .with("accepted", u32::from(submission.state == "evaluated"));
+    // What is not known does not come back: it is the class's default, null.
+    if let Some(loss) = submission.loss {
+        answer = answer.with("loss", loss);
+    }
+    if let Some(score) = submission.score {
+        answer = answer.with("score", score);
+    }
+    let detail = match &submission.fault {
+        Some(fault) => format!("{fault}: {}", submission.detail),
+        None => submission.detail.clone(),
+    };
+    Ok(answer.with("detail", detail))
 }

@@ -68,11 +68,21 @@ const TICKERS = {
 };
 
 let ticker = "coins";
+let places = 8;
 
 /** Names the chain whose coins are shown from now on. @param {string} chain */
 export function useChain(chain) {
   ticker = TICKERS[chain] ?? TICKERS[chain.replaceAll("_", "-")] ?? "coins";
 }
+
+/** Names the unit that amounts are shown in from now on, where the pool has one of its own. @param {string} unit @param {number} decimals */
+export function useUnit(unit, decimals) {
+  ticker = unit;
+  places = decimals;
+}
+
+/** Amounts in whole units, as a number for estimates. @param {number} sats */
+export const inCoins = (sats) => sats / 10 ** places;
 
 /** What a coin is called on this pool's chain. */
 export const coinName = () => ticker;
@@ -83,9 +93,11 @@ export const coinName = () => ticker;
  */
 export function coins(sats) {
   const whole = BigInt(sats);
-  const digits = (whole < 0n ? -whole : whole).toString().padStart(9, "0");
+  const digits = (whole < 0n ? -whole : whole).toString().padStart(places + 1, "0");
   const sign = whole < 0n ? "−" : "";
-  return `${sign}${count(BigInt(digits.slice(0, -8)))}.${digits.slice(-8)}`;
+  const end = digits.length - places;
+  const coin = `${sign}${count(BigInt(digits.slice(0, end)))}`;
+  return places === 0 ? coin : `${coin}.${digits.slice(end)}`;
 }
 
 /** Seconds as people say them: `3 min 20 s`, `2 d 4 h`. @param {number} secs */

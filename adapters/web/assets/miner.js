@@ -299,7 +299,7 @@ function reckoned(share, reward) {
   const pool = poolNow();
   if (reward === null || !["pplns", "proportional"].includes(pool?.scheme)) return null;
   const sats = Number(reward) * (1 - pool.fee_bps / 10_000) * share;
-  return el("span", { class: "quiet", title: "If it is worth as much as the last one, less the pool's fee" }, `, about ${format.significant(sats / 1e8, 4)} ${format.coinName()}`);
+  return el("span", { class: "quiet", title: "If it is worth as much as the last one, less the pool's fee" }, `, about ${format.significant(format.inCoins(sats), 4)} ${format.coinName()}`);
 }
 
 /** @param {any} next @param {number | null} reached */

@@ -3,7 +3,7 @@
 import { ask, part } from "./api.js";
 import { append, setPoolName, trouble } from "./dom.js";
 import { follow } from "./events.js";
-import { useChain } from "./format.js";
+import { useChain, useUnit } from "./format.js";
 
 /**
  * @typedef {object} Plan
@@ -28,6 +28,7 @@ export async function begin(plan) {
     pool = { ...pool, ...news };
     if (typeof pool.name === "string") setPoolName(pool.name);
     if (typeof pool.chain === "string") useChain(pool.chain);
+    if (pool.evaluated && typeof pool.unit === "string") useUnit(pool.unit, pool.unit_decimals);
     plan.onPool?.(pool);
   };
   const refresh = async () => {

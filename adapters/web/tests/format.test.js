@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { coins, difficulty, duration, hashrate, percent, relative, scaled, shortened, significant, utcTime, hashesOf, often } from "../assets/format.js";
+import { coins, count, useUnit, difficulty, duration, hashrate, percent, relative, scaled, shortened, significant, utcTime, hashesOf, often } from "../assets/format.js";
 
 test("hashrates scale from H to YH and never show four digits", () => {
   for (const [rate, text] of /** @type {[number, string][]} */ ([
@@ -25,6 +25,18 @@ test("hashrates scale from H to YH and never show four digits", () => {
     assert.equal(hashrate(rate), text);
   }
   assert.equal(scaled(12_345, ""), "12.3 k");
+});
+
+test("amounts have the decimal places of the pool's own unit", () => {
+  try {
+    useUnit("TAO", 9);
+    assert.equal(coins(1_500_000_000), "1.500000000");
+    assert.equal(coins(-7), "−0.000000007");
+    useUnit("POINTS", 0);
+    assert.equal(coins(1234), count(1234n));
+  } finally {
+    useUnit("coins", 8);
+  }
 });
 
 test("sats are coins, exactly, whatever their number", () => {

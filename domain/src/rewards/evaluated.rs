@@ -99,5 +99,16 @@ pub fn weights(
     Ok(weights)
 }
 
+/// A weight as a decimal number: 1/loss, or a score. (With `winner_takes_most` weights are multiples of these.)
+pub fn shown(weight: u128) -> String {
+    let step = Reading::ONE.steps();
+    let (whole, fraction) = (weight / step, weight % step);
+    if fraction == 0 {
+        return whole.to_string();
+    }
+    let digits = format!("{fraction:0width$}", width = Reading::DECIMALS as usize);
+    format!("{whole}.{}", digits.trim_end_matches('0'))
+}
+
 #[cfg(test)]
 mod tests;

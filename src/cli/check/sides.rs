@@ -26,7 +26,8 @@ pub(super) async fn check<W: Write>(
     findings: &mut Findings<W>,
 ) -> Result<(), Failure> {
     let path = dir.join(&config.store.path);
-    let has_chain = config.chain.kind == ChainKind::Node || dir.join("devnet").exists();
+    let is_there = config.chain.kind == ChainKind::Node || dir.join("devnet").exists();
+    let has_chain = is_there && !config.is_evaluated();
     if is_running || !path.exists() || !dir.join(pool_key::FILE_NAME).exists() || !has_chain {
         return Ok(());
     }

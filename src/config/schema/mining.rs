@@ -3,18 +3,43 @@
 use dwarves_domain::evaluation::{Measure, Reading};
 use dwarves_domain::rewards::evaluated::EvaluatedTerms;
 use dwarves_domain::rewards::{Scheme, Source, Unearned};
+use dwarves_domain::settings::word;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::{Amount, BasisPoints, Units};
 use dwarves_domain::work::VersionRolling;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::config::readers::{self, Millis, Secs, Whole};
+
+/// What miners do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkKind {
+    /// They search for blocks of a chain.
+    #[default]
+    ProofOfWork,
+    /// They submit work that is evaluated.
+    Evaluated,
+}
+
+impl<'de> Deserialize<'de> for WorkKind {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        word(
+            d,
+            &[
+                ("proof_of_work", Self::ProofOfWork),
+                ("evaluated", Self::Evaluated),
+            ],
+        )
+    }
+}
 
 /// `[work]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkConfig {
+    /// What miners do.
+    pub kind: WorkKind,
     /// Time between two shares of a worker, which vardiff aims at.
     #[serde(rename = "share_interval_secs", with = "Millis::<10, 3_600_000>")]
     pub share_interval: Span,
@@ -46,6 +71,7 @@ impl Default for WorkConfig {
     fn default() -> Self {
         let difficulty = |value| Difficulty::from_f64(value).expect("the default difficulties are in range");
         Self {
+            kind: WorkKind::default(),
             share_interval: Span::from_secs(1),
             start_difficulty: None,
             min_difficulty: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dwarves_actors::ask::{Port, Request};
-use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
+use dwarves_actors::assembly::{self, Placement, PoolPorts, Trade, World};
 use dwarves_actors::miner_manager::messages::{
     AssignWorker, Assigned, CheckedShares, JudgeShares, MinerControl, RegisterMiner,
 };
@@ -142,9 +142,11 @@ impl Story {
             let store = PacedStore::new(Arc::new(self.memory.clone()), Arc::new(crash.clone()));
             let world = World {
                 store: Arc::new(store),
-                chain: Arc::new(chain),
+                trade: Trade::Mining {
+                    chain: Arc::new(chain),
+                    wallet: Arc::new(TestWallet::default()),
+                },
                 clock: Arc::new(clock.clone()),
-                wallet: Arc::new(TestWallet::default()),
                 halt: halt.shared(),
                 stop: watch::Sender::new(false),
             };

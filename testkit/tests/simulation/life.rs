@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::Actor;
 use dwarves_actors::ask::Port;
-use dwarves_actors::assembly::{self, Placement, PoolPorts, World};
+use dwarves_actors::assembly::{self, Placement, PoolPorts, Trade, World};
 use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::messages::{Authenticate, Register};
 use dwarves_actors::handlers::registration::{RegistrationHandler, RegistrationSettings};
@@ -189,8 +189,10 @@ async fn live_inside(sim: &Simulation, plan: &LifePlan, clock: &SimClock, watch:
     let chain: Arc<dyn Chain> = Arc::new(sim.chain.clone());
     let world = World {
         store: Arc::new(store),
-        chain,
-        wallet: Arc::new(sim.wallet.clone()),
+        trade: Trade::Mining {
+            chain,
+            wallet: Arc::new(sim.wallet.clone()),
+        },
         clock: Arc::new(clock.clone()),
         halt: halt.shared(),
         stop: watch::Sender::new(false),

@@ -15,6 +15,7 @@ use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
 use crate::pool_manager::messages::{ControlMessage, PoolControl};
 use crate::reward_distributor::messages::DistributorControl;
+use crate::work_evaluator::messages::EvaluatorControl;
 use crate::work_manager::messages::WorkControl;
 
 /// The longest interval between rounds: a year.
@@ -25,7 +26,7 @@ const REASON_LEN_MAX: usize = 500;
 const SETTING_LEN_MAX: usize = 250;
 
 /// Every actor that takes control messages, with the messages that it takes.
-pub const ACTORS: [(&str, &[&str]); 7] = [
+pub const ACTORS: [(&str, &[&str]); 8] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],
@@ -43,6 +44,7 @@ pub const ACTORS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("work_manager", &["refresh"]),
+    ("work_evaluator", &["status", "remove_submission"]),
     ("stratum_gate", &["status", "lift"]),
     ("http_gate", &["status", "lift"]),
     (
@@ -53,6 +55,7 @@ pub const ACTORS: [(&str, &[&str]); 7] = [
             "pause",
             "resume",
             "set_fee",
+            "set_emission",
             "reset_schedule",
         ],
     ),
@@ -137,6 +140,16 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, Refusal> {
             let fee = u16::try_from(points).ok().and_then(BasisPoints::new);
             let fee = fee.ok_or_else(|| bad("fee_bps", "a whole number from 0 to 10000"))?;
             ControlMessage::Rewards(DistributorControl::SetFee(fee))
+        }
+        ("reward_distributor", "set_emission") => {
+            let sats = fields.number("emission_sats", 1, Amount::MAX.sats())?;
+            let emission = Amount::from_sats(sats);
+            let emission = emission.ok_or_else(|| bad("emission_sats", "a number of base units"))?;
+            ControlMessage::Rewards(DistributorControl::SetEmission(emission))
+        }
+        ("work_evaluator", "status") => ControlMessage::Evaluator(EvaluatorControl::Status),
+        ("work_evaluator", "remove_submission") => {
+            ControlMessage::Evaluator(EvaluatorControl::RemoveSubmission(fields.parsed("submission")?))
         }
         ("paymaster", "pause") => ControlMessage::Payouts(PaymasterControl::Pause),
         ("paymaster", "resume") => ControlMessage::Payouts(PaymasterControl::Resume),

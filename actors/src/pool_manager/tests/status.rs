@@ -68,6 +68,7 @@ async fn the_status_sums_up_what_the_others_say() {
             last_round: Some(RoundId::new(5)),
             paused: false,
             missed: 2,
+            emission: None,
         });
     settle().await;
     let payouts = PayoutsView {
@@ -87,7 +88,7 @@ async fn the_status_sums_up_what_the_others_say() {
         status,
         json!({
             "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
-            "no_work": null, "stratum": null, "http": null, "metagraph": null, "miners": 3, "workers_active": 2, "settings": [],
+            "no_work": null, "stratum": null, "http": null, "metagraph": null, "evaluation": null, "miners": 3, "workers_active": 2, "settings": [],
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
             "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),

@@ -79,6 +79,13 @@ impl From<Refusal> for Problem {
                 "this miner has as many live shares as one may have (limits.recent_shares_per_miner_percent); \
                  fetch new work, which is harder, and try again",
             ),
+            Refusal::TooMuchWaits { limit } => Self::new(
+                Code::TooMuchWaits,
+                format!(
+                    "{limit} submissions of this miner wait to be evaluated, as many as may \
+                     (evaluator.waiting_per_miner); try again when one is done"
+                ),
+            ),
             Refusal::NoExtranonce | Refusal::Busy => Self::busy(),
             Refusal::Unavailable => Self::unavailable(),
         }

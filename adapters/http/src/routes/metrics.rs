@@ -16,6 +16,7 @@ use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView, ReadPool};
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_actors::time_keeper::messages::{ClockView, ReadClock};
+use dwarves_actors::work_evaluator::messages::ReadEvaluator;
 use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_domain::chain_guard::Verdict;
 use dwarves_domain::payouts::WhyHeld;
@@ -27,6 +28,7 @@ use crate::query;
 use crate::state::HttpState;
 
 mod books;
+mod evaluation;
 mod measured;
 mod notified;
 mod page;
@@ -63,6 +65,9 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     page.ledger(&state.totals().await?);
     page.payouts_under_way(&payouts, clock.date());
     page.work(&state.ask(&ports.work, ReadWork).await?, clock.now());
+    if let Some(evaluation) = &state.deps().evaluation {
+        page.evaluation(&state.ask(&evaluation.read, ReadEvaluator).await?);
+    }
     page.connections(pool.gate.as_ref());
     if let Some(notifications) = &ports.notifications {
         page.notified(&state.ask(&notifications.told, ReadTold).await?);

@@ -11,7 +11,9 @@ use dwarves_api_types::registration::{RegisterBody, Registration};
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::privacy::View;
+use dwarves_domain::rewards::evaluated;
 use dwarves_domain::units::Amount;
+use dwarves_ports::store::CreditRow;
 
 use super::named_miner::{hotkey_in_path, known_miner};
 use super::next_cursor;
@@ -145,6 +147,7 @@ pub async fn status(state: &HttpState, hotkey: Hotkey, seen: View) -> Result<Min
     let mut status = MinerStatus {
         window,
         next_payout: Some(next_payout),
+        results: super::submissions::results(state, hotkey).await?,
         ..answers::miner_status(view, rates, now, balances, threshold, waiting)
     };
     if !seen.shows_balances_of(&hotkey) {
@@ -193,11 +196,23 @@ pub async fn credits(
         return Err(Problem::hidden("credits"));
     }
     let page = state.read(|store| store.miner_credits(hotkey, page)).await?;
+    let is_evaluated = state.deps().evaluation.is_some();
+    let credit = |row: CreditRow| {
+        let weight = evaluated::shown(row.units.half_steps());
+        let credit = MinerCredit::from(row);
+        match is_evaluated {
+            true => MinerCredit {
+                units: weight,
+                ..credit
+            },
+            false => credit,
+        }
+    };
     csv::answer(
         form,
         CREDITS,
         &MinerCredits {
-            credits: page.rows.into_iter().map(MinerCredit::from).collect(),
+            credits: page.rows.into_iter().map(credit).collect(),
             next_cursor: next_cursor(page.next),
         },
     )

@@ -18,6 +18,7 @@
 //! | [`luck`] | luck over the last blocks |
 //! | [`payouts`] | payouts |
 //! | [`shares`] | one share |
+//! | [`submissions`] | what came of evaluated work |
 //! | [`watches`] | watch tokens: whom a miner lets look at it |
 //! | [`admin`] | control messages and the audit trail |
 //! | [`operator`] | the operator's session in a browser |
@@ -57,6 +58,7 @@ pub mod pool;
 pub mod rounds;
 pub mod sessions;
 pub mod shares;
+pub mod submissions;
 pub mod watches;
 pub mod work;
 
@@ -111,6 +113,8 @@ routes! {
     "/v1/sessions" { post => sessions::open }
     "/v1/miners" { post => miners::register }
     "/v1/miners/{hotkey}" { get => miners::read }
+    "/v1/miners/{hotkey}/submissions" { get => submissions::list }
+    "/v1/miners/{hotkey}/submissions/{id}" { get => submissions::read, delete => submissions::remove }
     "/v1/miners/{hotkey}/credits" { get => miners::credits }
     "/v1/miners/{hotkey}/earnings" { get => earnings::read }
     "/v1/miners/{hotkey}/rounds/{id}" { get => examples::read }

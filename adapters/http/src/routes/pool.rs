@@ -4,11 +4,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::miner_manager::messages::ReadMiners;
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
+use dwarves_actors::work_evaluator::messages::ReadEvaluator;
 use dwarves_actors::work_manager::messages::ReadWork;
 use dwarves_api_types::miners::ShareCounts;
-use dwarves_api_types::pool::{Pool, PrivacyState};
+use dwarves_api_types::pool::{EvaluatedPool, Pool, PrivacyState};
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::statistics::{Luck, effort_chance};
+use dwarves_domain::units::Amount;
 use dwarves_ports::store::PoolTotals;
 
 use crate::problem::{Problem, ProblemBody};
@@ -54,6 +56,19 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
     let schedule = state.ask(&deps.ports.schedule, ReadSchedule).await?;
     let totals = state.totals().await?;
     let rates = rates::of_pool(state).await?;
+    let evaluated = match &deps.evaluation {
+        Some(evaluation) => {
+            let view = state.ask(&evaluation.read, ReadEvaluator).await?;
+            Some(EvaluatedPool {
+                pays_by: evaluation.measure.to_string(),
+                emission_sats: schedule.emission.map_or(0, Amount::sats),
+                max_age_secs: evaluation.max_age.secs(),
+                waiting: view.waiting as u64,
+                at_work: view.at_work as u64,
+            })
+        }
+        None => None,
+    };
     let template = work.work.current.as_deref();
     let luck = luck(&totals);
     let effort = round_effort(&totals);
@@ -61,6 +76,9 @@ pub(crate) async fn current(state: &HttpState) -> Result<Pool, Problem> {
         name: deps.pool_name.clone(),
         hotkey: Ss58(deps.pool_hotkey),
         chain: deps.chain_name.clone(),
+        unit: deps.unit.0.clone(),
+        unit_decimals: deps.unit.1,
+        evaluated,
         algorithm: deps.algorithm.into(),
         state: pool.state.as_str().into(),
         // A template is the block after the tip.

@@ -3,6 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_api_types::books::{ROUND_COLUMNS, Round, RoundCredit, RoundDetails, Rounds};
 use dwarves_domain::ids::RoundId;
+use dwarves_domain::rewards::evaluated;
 use dwarves_ports::store::{CreditRow, RoundRow};
 
 use super::next_cursor;
@@ -99,12 +100,24 @@ pub async fn read(
     let all = credits.len();
     credits.retain(|credit| view.shows_balances_of(&credit.hotkey));
     let is_hidden = credits.len() < all;
+    let is_evaluated = row.scheme.is_of_evaluated_work();
+    let credit = |row: CreditRow| {
+        let weight = evaluated::shown(row.units.half_steps());
+        let credit = RoundCredit::from(row);
+        match is_evaluated {
+            true => RoundCredit {
+                units: weight,
+                ..credit
+            },
+            false => credit,
+        }
+    };
     csv::answer(
         form,
         ROUND_CREDITS,
         &RoundDetails {
             round: row.into(),
-            credits: credits.into_iter().map(RoundCredit::from).collect(),
+            credits: credits.into_iter().map(credit).collect(),
             hidden: is_hidden
                 .then(|| ROUND_CREDITS.field.to_owned())
                 .into_iter()

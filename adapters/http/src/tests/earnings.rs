@@ -66,6 +66,7 @@ fn schedule(scheme: Scheme, source: Source) -> ScheduleView {
         last_round: None,
         paused: false,
         missed: 0,
+        emission: None,
     }
 }
 

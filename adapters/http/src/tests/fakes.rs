@@ -53,8 +53,8 @@ use super::samples::{
 use super::store::ReadStore;
 use crate::events::Tower;
 use crate::{
-    AdminToken, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts,
-    WorkerPorts,
+    AdminToken, EvaluationDeps, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, OperatorPorts, OperatorRules,
+    PoolPorts, WorkerPorts,
 };
 
 struct FixedClock;
@@ -254,6 +254,7 @@ pub(super) struct World {
     pub(super) clock: SharedClock,
     pub(super) events: Tower,
     pub(super) backup_record: PathBuf,
+    pub(super) evaluation: Option<EvaluationDeps>,
 }
 
 impl World {
@@ -307,6 +308,7 @@ impl World {
                 source: Source::Blocks,
                 fee: BasisPoints::new(100).unwrap(),
                 window: Units::ONE,
+                emission: None,
                 run_interval: Span::from_secs(60),
                 next_round_at: NOW,
                 last_round: None,
@@ -352,6 +354,7 @@ impl World {
             clock: Arc::new(FixedClock),
             events: Tower::new("life"),
             backup_record: PathBuf::from("/nowhere/backup.json"),
+            evaluation: None,
         }
     }
 
@@ -379,6 +382,8 @@ impl World {
             events: self.events,
             backup_record: self.backup_record,
             connect: connect(),
+            unit: ("BTC".to_owned(), 8),
+            evaluation: self.evaluation,
             // Its sender is dropped: a closed channel never turns true, and long polls must not mind.
             stopping: tokio::sync::watch::channel(false).1,
         };

@@ -129,8 +129,9 @@ impl From<&Refusal> for Fault {
             Refusal::Unavailable => {
                 Self::Other("The pool cannot store anything right now, please try again later")
             }
-            // Nobody signs, registers or orders anything over Stratum.
-            Refusal::PayoutAddressInvalid(_)
+            // Nobody signs, registers, orders or has anything evaluated over Stratum.
+            Refusal::TooMuchWaits { .. }
+            | Refusal::PayoutAddressInvalid(_)
             | Refusal::PayoutThresholdInvalid { .. }
             | Refusal::WrongReceiver
             | Refusal::StaleRequest

@@ -99,6 +99,17 @@ fn the_best_takes_most_and_the_others_share_by_merit() {
 }
 
 #[test]
+fn a_weight_is_shown_as_a_decimal_number() {
+    for (steps, text) in [
+        (1, "0.000000000000000001"),
+        (10_u128.pow(18) * 4, "4"),
+        (25 * 10_u128.pow(17), "2.5"),
+    ] {
+        assert_eq!(shown(steps), text);
+    }
+}
+
+#[test]
 fn of_equals_the_first_one_wins() {
     let at = |of, at| result(of, Figure::Score(reading("2")), at);
     let first = |best: &[BestResult]| {

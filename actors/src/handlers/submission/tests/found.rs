@@ -12,7 +12,7 @@ use dwarves_testkit::build::EASY_BITS;
 use dwarves_testkit::{RecordingHalt, TestChain, TestWallet};
 
 use super::*;
-use crate::assembly::{self, Placement, PoolPorts, PoolSettings, World};
+use crate::assembly::{self, Placement, PoolPorts, PoolSettings, Trade, World};
 use crate::handlers::submission::messages::RolledShare;
 use crate::miner_manager::messages::{MinerControl, RegisterMiner};
 use crate::pool_manager::messages::{ControlMessage, Deliver, PoolControl};
@@ -83,8 +83,10 @@ impl Pool {
         let clock = ManualClock::at(BEGIN);
         let world = World {
             store: Arc::new(memory.clone()),
-            chain: Arc::new(chain.clone()),
-            wallet: Arc::new(TestWallet::default()),
+            trade: Trade::Mining {
+                chain: Arc::new(chain.clone()),
+                wallet: Arc::new(TestWallet::default()),
+            },
             clock: Arc::new(clock.clone()),
             halt: RecordingHalt::default().shared(),
             stop: tokio::sync::watch::Sender::new(false),
