@@ -13,7 +13,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::books::{Audit, AuditEntry, Block, Blocks, Round, RoundCredit, RoundDetails, Rounds};
+use crate::books::{
+    Audit, AuditEntry, Block, Blocks, Round, RoundCredit, RoundDetails, RoundEmission, Rounds,
+};
 use crate::code::Code;
 use crate::control::ControlBody;
 use crate::credits::{MinerCredit, MinerCredits, MinerPayout, MinerPayouts};
@@ -97,6 +99,7 @@ prop_compose! {
 prop_compose! {
     fn pool()(
         (name, hotkey, chain, algorithm, state) in (text(), hotkey(), text(), named(), text()),
+        (unit, unit_decimals) in (text(), any::<u8>()),
         (height, network_difficulty, miners, workers, workers_active, hashrate, hashrate_error) in
             (any::<Option<u32>>(), option::of(number()), any::<u64>(), any::<u64>(), any::<u64>(), number(), option::of(number())),
         (hashrates, share_rate, effort_percentile) in (list(window_hashrate()), number(), number()),
@@ -106,7 +109,7 @@ prop_compose! {
             (option::of(number()), option::of(number()), option::of(number()), number(), share_counts(), any::<i64>()),
     ) -> Pool {
         Pool {
-            name, hotkey, chain, algorithm, state: state.into(), height, network_difficulty, miners, workers,
+            name, hotkey, chain, unit, unit_decimals, evaluated: None, algorithm, state: state.into(), height, network_difficulty, miners, workers,
             workers_active, hashrate, hashrate_error, hashrates, share_rate, registration_open, scheme, fee_bps, run_interval_secs,
             next_round_at, luck, luck_error, luck_percentile, round_effort, effort_percentile, shares,
             privacy: None,
@@ -149,6 +152,7 @@ prop_compose! {
             }),
             window: None,
             next_payout: None,
+            results: None,
             balance_sats: Some(Balances { immature, payable, in_flight, paid }),
             workers: Some(workers),
             hidden: Vec::new(),
@@ -170,9 +174,12 @@ prop_compose! {
     fn round()(
         (id, closed_at, scheme, source) in (any::<u64>(), instant(), named(), named()),
         [reward_sats, fee_sats, credited_sats, kept_sats] in any::<[u64; 4]>(),
-        blocks in list(hash()),
+        (blocks, emission) in (list(hash()), option::of(any::<[u64; 4]>())),
     ) -> Round {
-        Round { id, closed_at, scheme, source, reward_sats, fee_sats, credited_sats, kept_sats, blocks }
+        let emission = emission.map(|[amount_sats, brought_sats, carried_sats, burnt_sats]| RoundEmission {
+            amount_sats, brought_sats, carried_sats, burnt_sats,
+        });
+        Round { id, closed_at, scheme, source, reward_sats, fee_sats, credited_sats, kept_sats, blocks, emission }
     }
 }
 
