@@ -17,8 +17,8 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::MinerBalances;
 
+use crate::known_rates::MinerRates;
 use crate::problem::BLOCK_SUBMITTED;
-use crate::rates::MinerRates;
 
 /// A miner as the miner manager and the ledger know it.
 pub fn miner_status(

@@ -28,6 +28,7 @@
 //! | `listening` | what a worker hears, and asks, for its event streams |
 //! | [`problem`] | refusals and their codes |
 //! | [`transactions`] | the transactions of a template as JSON-RPC shows them |
+//! | [`known_rates`] | how fast the pool and its miners work, once that is found out |
 //! | [`rates`] | hashrates over the last minutes, hour and day |
 //! | [`remedies`] | what hinders the pool, by name, and what to do |
 //! | `resource` | a path and the methods that it takes |
@@ -48,6 +49,7 @@ pub mod deps;
 pub mod events;
 mod headers;
 pub mod json_rpc;
+pub mod known_rates;
 mod listening;
 pub mod openapi;
 pub mod operator;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use dwarves_actors::miner_manager::messages::MinerView;
 use dwarves_api_types::rates::WindowHashrate;
 use dwarves_domain::history::{Step, Sums};
-use dwarves_domain::ids::WorkerName;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{History, HistoryOf, HistoryQuestion};
 
+use super::known_rates::{MinerRates, PoolRates};
 use super::problem::Problem;
 use super::state::HttpState;
 
@@ -21,24 +21,6 @@ const WINDOWS: [(Span, Step); 3] = [
 
 /// The shortest time to average over: two shares in the first second say nothing yet.
 const SPAN_MIN: Span = Span::from_secs(10);
-
-/// How fast the pool works.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PoolRates {
-    /// Its hashrates over each time.
-    pub hashrates: Vec<WindowHashrate>,
-    /// Accepted shares a second over the shortest of them.
-    pub share_rate: f64,
-}
-
-/// How fast a miner works.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct MinerRates {
-    /// Its hashrates over each time.
-    pub hashrates: Vec<WindowHashrate>,
-    /// Those of its workers that ever had a share accepted.
-    pub workers: HashMap<WorkerName, Vec<WindowHashrate>>,
-}
 
 /// The pool's rates, at most half a second old: anybody may ask as often as they like.
 ///

@@ -17,8 +17,8 @@ use super::connections::line;
 use super::date_header::DateHeader;
 use super::deps::{HttpDeps, HttpLimits, WorkerPorts};
 use super::events::streams::Streams;
+use super::known_rates::PoolRates;
 use super::problem::{Code, Problem};
-use super::rates::PoolRates;
 use super::transactions::TransactionsCache;
 
 /// What the routes of one HTTP worker know. Made in the App factory, as `web::Data<HttpState>`.
