@@ -128,6 +128,7 @@ def test_a_banned_miners_links_go_on_and_it_hands_out_no_more(pool):
     problem(miner.signed("POST", watches(miner), {}), 403, "banned")
     assert take_back(miner, other).status == 200
     problem(shown(pool, miner, other["token"]), 401, "watch_invalid")
+    pool.must_control("miner_manager", "unban", hotkey=miner.hotkey)
     pool.must_control("miner_manager", "remove_miner", hotkey=miner.hotkey)
     problem(pool.get(f"/v1/watch/{watch['token']}"), 404, "watch_unknown")
 
