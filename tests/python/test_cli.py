@@ -302,9 +302,9 @@ def test_nothing_is_written_outside_the_data_directory(tmp_path):
 
 def test_settings_are_printed_with_where_they_come_from_and_without_passwords(tmp_path):
     config = tmp_path / "my.toml"
-    config.write_text('[pool]\nname = "mine"\n[chain]\nurl = "http://me:secret@127.0.0.1:9332"\n')
+    config.write_text('[pool]\nname = "mine"\n[chain]\nurl = "http://me:sesame@127.0.0.1:9332"\n')
     done = run("config", "--config", config, cwd=tmp_path, rewards__fee_bps=77)
-    assert done.returncode == 0 and "secret" not in done.stdout, done
+    assert done.returncode == 0 and "sesame" not in done.stdout, done
     settings = {setting["setting"]: setting for setting in json.loads(done.stdout)}
     assert settings["pool.name"] == {"setting": "pool.name", "value": '"mine"', "from": str(config)}
     assert settings["rewards.fee_bps"]["from"] == "environment variable DWARVES__REWARDS__FEE_BPS"

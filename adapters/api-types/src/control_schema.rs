@@ -208,11 +208,8 @@ const MESSAGES: &[Message] = &[
                 flag("Only tells what would be sent; false if absent")
             }),
             optional("plan", || {
-                text(
-                    64,
-                    64,
-                    "Only if this is what would be sent: `plan` of a dry run; absent: whatever is due",
-                )
+                let description = "Only if this is what would be sent: `plan` of a dry run; absent or null: whatever is due";
+                pattern("^[0-9a-f]{64}$", description, true)
             }),
         ],
     ),
