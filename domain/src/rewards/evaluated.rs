@@ -2,7 +2,7 @@
 //!
 //! A result weighs its *merit*, a whole number of steps of 10^-18: a score counts as itself, a loss as 1/loss, rounded down
 //! to a step. A loss below [`EvaluatedTerms::loss_floor`] counts as the floor: no loss of zero takes everything, and nothing
-//! is divided by zero. A loss is below 10^9 ([`Reading`](crate::evaluation::Reading)), so at least nine digits of 1/loss are kept.
+//! is divided by zero. A loss is below 10^9 ([`Reading`]), so at least nine digits of 1/loss are kept.
 //!
 //! | scheme | a miner's weight |
 //! |---|---|
