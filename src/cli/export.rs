@@ -288,7 +288,15 @@ fn object(value: impl Serialize) -> io::Result<Map<String, Value>> {
 }
 
 fn picked(fields: &Map<String, Value>, names: &[&str]) -> Vec<Cell> {
-    let cell = |name: &&str| fields.get(*name).map_or(Cell::Empty, Cell::of);
+    // `outer.inner` is a field of a field.
+    let cell = |name: &&str| {
+        let (outer, inner) = name
+            .split_once('.')
+            .map_or((*name, None), |(outer, inner)| (outer, Some(inner)));
+        let value = fields.get(outer);
+        let value = inner.map_or(value, |inner| value?.get(inner));
+        value.map_or(Cell::Empty, Cell::of)
+    };
     names.iter().map(cell).collect()
 }
 

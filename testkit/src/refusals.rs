@@ -74,7 +74,7 @@ pub fn every() -> Vec<Refusal> {
         | Refusal::MinerFull
         | Refusal::TooMuchWaits { .. }
         | Refusal::Busy
-        | Refusal::Unavailable => 24,
+        | Refusal::Unavailable => 25,
     };
     let kinds: HashSet<_> = all.iter().map(std::mem::discriminant).collect();
     assert_eq!((all.len(), kinds.len()), (count(&all[0]), all.len()));

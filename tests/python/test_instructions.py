@@ -36,6 +36,11 @@ SETTINGS = {
 ACCEPTED, REFUSED = "0.000000001", "1000000"
 
 
+# Callgrind counts a string instruction once for each byte that it writes, and the C library takes those only on some
+# processors: nowhere, for counts that are alike everywhere.
+NO_STRINGS = "GLIBC_TUNABLES=glibc.cpu.x86_rep_movsb_threshold=0x10000000:glibc.cpu.x86_rep_stosb_threshold=0x10000000"
+
+
 class CountedPool(Pool):
     """A pool in callgrind."""
 
@@ -43,7 +48,7 @@ class CountedPool(Pool):
         names = [f"work.{name}_difficulty" for name in ("start", "min", "max")]
         super().__init__(data_dir=f"{folder}/data", **SETTINGS, **dict.fromkeys(names, difficulty))
         self.out = f"{folder}/callgrind.out"
-        self.under = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.out}"]
+        self.under = ["env", NO_STRINGS, "valgrind", "--tool=callgrind", f"--callgrind-out-file={self.out}"]
 
     def executed(self):
         """Ends it, and gives how many instructions it took."""
@@ -106,10 +111,10 @@ def nothing():
 @pytest.mark.parametrize(
     ("what", "measured", "difficulty", "packets", "requests"),
     [
-        ("refused over Stratum", 41_600, REFUSED, 200, 0),
-        ("accepted over Stratum", 48_800, ACCEPTED, 200, 0),
-        ("refused over HTTP", 96_600, REFUSED, 0, 600),
-        ("accepted over HTTP", 143_000, ACCEPTED, 0, 600),
+        ("refused over Stratum", 41_000, REFUSED, 200, 0),
+        ("accepted over Stratum", 49_700, ACCEPTED, 200, 0),
+        ("refused over HTTP", 78_100, REFUSED, 0, 600),
+        ("accepted over HTTP", 142_600, ACCEPTED, 0, 600),
     ],
 )
 def test_a_share_takes_no_more_instructions_than_it_did(nothing, what, measured, difficulty, packets, requests):

@@ -250,6 +250,15 @@ def test_routes_that_take_no_query_refuse_one(pool, uri):
         problem(pool.get(path + "?extra=1"), 400, "query_invalid", "extra")
 
 
+# What has tests of its own: notifications, links to look at a miner, epochs, evaluated work.
+OF_THEIR_OWN = {
+    ("get", "/v1/epochs"), ("get", "/v1/epochs/{id}"), ("delete", "/v1/miners/{hotkey}/notifications"),
+    ("get", "/v1/miners/{hotkey}/notifications"), ("put", "/v1/miners/{hotkey}/notifications"),
+    ("post", "/v1/miners/{hotkey}/notifications/confirm"), ("post", "/v1/miners/{hotkey}/notifications/test"),
+    ("get", "/v1/miners/{hotkey}/submissions"), ("delete", "/v1/miners/{hotkey}/submissions/{id}"),
+    ("get", "/v1/miners/{hotkey}/submissions/{id}"), ("get", "/v1/miners/{hotkey}/watches"),
+    ("post", "/v1/miners/{hotkey}/watches"), ("delete", "/v1/miners/{hotkey}/watches/{id}"), ("get", "/v1/watch/{token}"),
+}
 DOCUMENTED = {
     ("post", "/v1/miners"), ("post", "/v1/sessions"), ("get", "/v1/work"), ("post", "/v1/work"),
     ("get", "/v1/miners/{hotkey}"), ("get", "/v1/miners/{hotkey}/credits"), ("get", "/v1/miners/{hotkey}/payouts"),
@@ -261,9 +270,11 @@ DOCUMENTED = {
     ("get", "/v1/events"), ("get", "/v1/chain"), ("get", "/v1/connect"), ("get", "/v1/blocks/{hash}"), ("get", "/v1/luck"),
     ("get", "/v1/payouts"), ("get", "/v1/payouts/{txid}"), ("get", "/v1/shares/{sequence}"),
     ("get", "/v1/admin/session"), ("post", "/v1/admin/session"), ("delete", "/v1/admin/session"), ("get", "/v1/admin/state"),
+    *OF_THEIR_OWN,
 }
 # Streams, changes of an operator's session and what needs a history of its own: their tests are elsewhere.
 ELSEWHERE = {
+    *OF_THEIR_OWN,
     ("get", "/v1/events"), ("get", "/v1/miners/{hotkey}/rounds/{id}"), ("get", "/v1/payouts/{txid}"),
     ("get", "/v1/admin/session"), ("post", "/v1/admin/session"), ("delete", "/v1/admin/session"), ("get", "/v1/admin/state"),
 }

@@ -110,6 +110,22 @@ fn cases() -> Vec<Case> {
         (rewards, "resume", json!({}), Usual, true),
         (rewards, "set_fee", json!({ "fee_bps": 8 }), Usual, true),
         (rewards, "reset_schedule", json!({}), Usual, true),
+        // Refused: its rewards come from blocks, and it has no work evaluated.
+        (
+            rewards,
+            "set_emission",
+            json!({ "emission_sats": 9 }),
+            Usual,
+            false,
+        ),
+        ("work_evaluator", "status", json!({}), Usual, false),
+        (
+            "work_evaluator",
+            "remove_submission",
+            json!({ "submission": "0".repeat(32) }),
+            Usual,
+            false,
+        ),
         (payouts, "pause", json!({}), Usual, true),
         (payouts, "resume", json!({}), Usual, true),
         (payouts, "pay_now", json!({ "dry_run": false }), Owed, true),

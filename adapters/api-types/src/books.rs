@@ -31,6 +31,10 @@ pub const ROUND_COLUMNS: &[&str] = &[
     "credited_sats",
     "kept_sats",
     "blocks",
+    "emission.amount_sats",
+    "emission.brought_sats",
+    "emission.carried_sats",
+    "emission.burnt_sats",
 ];
 
 /// A block that the pool found.

@@ -147,6 +147,10 @@ async fn no_result_is_lost_while_the_disk_takes_nothing() {
     assert_eq!(said(&mut reply), Ok("0.5".to_owned()));
     assert_eq!(bench.stored(1).await, ["0.5"]);
     assert!(bench.is_idle(), "nobody was asked again");
+}
+
+#[actix::test]
+async fn what_the_disk_does_not_take_is_refused_and_not_evaluated() {
     let refused = FaultPlan {
         at: vec![(1, StoreFault::Refuse)],
         disk_full: None,

@@ -37,6 +37,7 @@ async fn the_pool_shows_its_terms_and_its_state() {
         pool,
         json!({
             "name": "Test pool", "hotkey": POOL.to_string(), "chain": "devnet", "algorithm": "sha256d",
+            "unit": "BTC", "unit_decimals": 8, "evaluated": null,
             "state": "running", "height": 100, "network_difficulty": 1.0,
             "miners": 2, "workers": 3, "workers_active": 1, "hashrate": 2000.0, "hashrate_error": 0.25,
             "hashrates": no_hashrates(), "share_rate": 0.0,
@@ -151,6 +152,7 @@ async fn a_round_is_shown_with_every_credit() {
         answer.json(),
         json!({"id": 1, "closed_at": "2023-11-14T22:13:20.123Z", "scheme": "proportional",
                "source": "emission", "reward_sats": 100, "fee_sats": 1, "credited_sats": 97, "kept_sats": 2,
+               "emission": null,
                "blocks": ["02".repeat(32)],
                "credits": [{"hotkey": miner().to_string(), "units": "0.5", "amount_sats": 97, "block": null}]})
     );

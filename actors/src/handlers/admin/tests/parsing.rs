@@ -253,6 +253,7 @@ async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
             "pool_manager",
             "miner_manager",
             "work_manager",
+            "work_evaluator",
             "stratum_gate",
             "http_gate",
             "reward_distributor",
