@@ -469,6 +469,9 @@ def test_lines_of_the_docs_do_what_they_say(pool, browser):
         # Changes nothing; what a miner signs, and what goes on and on, is not for here.
         if " -X " in line or " -N " in line or "SESSION_TOKEN" in line or "X-Bittensor" in line:
             continue
+        # This pool makes no statements, its miner handed out no link, and its work is not evaluated.
+        if any(part in line for part in ("/v1/epochs/", "/v1/watch/", "/submissions")):
+            continue
         for name, value in names.items():
             line = line.replace(name, value)
         done = subprocess.run(["bash", "-c", line.replace("curl ", "curl -sS -o /dev/null -w '%{http_code}' ", 1)], capture_output=True, text=True, timeout=20, check=True)
