@@ -210,7 +210,7 @@ impl Paymaster {
                 "payouts are held by {held}"
             ))));
         }
-        if self.asked_now.is_some() {
+        if self.asked_now.is_some() || self.paying.is_some() {
             return reply.answer(refuse("a payout is being made; ask again"));
         }
         self.asked_now = Some((agreed, reply));

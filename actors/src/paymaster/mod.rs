@@ -132,6 +132,9 @@ pub struct Paymaster {
     settling: Option<ReplyTo<Controlled>>,
     /// An admin wants a payout now: this one, or whichever is due.
     asked_now: Option<(Option<PlanDigest>, ReplyTo<Controlled>)>,
+    /// The look under way pays because an admin wants it. One that was begun before answers no order: it knows neither what
+    /// was agreed to nor the settings by then.
+    paying: Option<ReplyTo<Controlled>>,
     /// What admins want besides, one after the other, between two looks.
     wishes: VecDeque<Wish>,
     is_draining: bool,
@@ -182,6 +185,7 @@ impl Paymaster {
             to_settle: None,
             settling: None,
             asked_now: None,
+            paying: None,
             wishes: VecDeque::new(),
             is_draining: false,
             drained: Vec::new(),
@@ -229,9 +233,10 @@ impl Paymaster {
             ..self.errand.clone()
         };
         let mut machine = self.machine(errand);
-        if let Some((agreed, reply)) = &self.asked_now {
-            machine.agreed = *agreed;
+        if let Some((agreed, reply)) = self.asked_now.take() {
+            machine.agreed = agreed;
             machine.order = reply.order().cloned();
+            self.paying = Some(reply);
         }
         if let Some((settle, reply)) = self.to_settle.take() {
             machine.settle = Some((settle, reply.order().cloned()));
@@ -261,9 +266,7 @@ impl Paymaster {
             self.view.held.clone_from(&plan.held);
             self.waiting = std::mem::take(&mut plan.waiting);
         }
-        if report.errand.wants_plan
-            && let Some((_, reply)) = self.asked_now.take()
-        {
+        if let Some(reply) = self.paying.take() {
             reply.answer(control::paid_now(&report));
         }
         if let Some(reply) = self.settling.take() {

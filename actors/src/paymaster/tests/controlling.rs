@@ -73,6 +73,37 @@ async fn a_dry_run_tells_what_would_be_sent_and_sends_nothing() {
     );
 }
 
+/// What is due by the clock is paid; the order came after that look had begun, so it is another one's to answer.
+#[actix::test]
+async fn a_look_that_was_begun_before_an_order_does_not_answer_it() {
+    let bench = Bench::new([0; 4]).await;
+    credit(&bench.memory, 2, [50_000, 0, 0, 0]).await;
+    bench.clock.set(at(100_000));
+    Outbox::new(&bench.paymaster).tell(Poke).unwrap();
+    let other = PlanDigest::of(FeePayer::Pool, &[]);
+    let wrong = bench.post(PaymasterControl::PayNow {
+        dry_run: false,
+        plan: Some(PlanDigest::of(FeePayer::Miners, &[])),
+    });
+    settle().await;
+    assert_eq!(bench.states(), [Broadcast], "it was due");
+    let Err(Refusal::ControlRefused(why)) = wrong.await.unwrap() else {
+        panic!("nobody agreed to what was paid");
+    };
+    assert!(why.starts_with("plan: something else is due by now"), "{why}");
+    // And nothing is due now, which somebody may agree to.
+    let Ok(paid) = bench
+        .ask(PaymasterControl::PayNow {
+            dry_run: false,
+            plan: Some(other),
+        })
+        .await
+    else {
+        panic!("it is nothing");
+    };
+    assert_eq!(paid["payout"], json!(null));
+}
+
 #[actix::test]
 async fn a_dry_run_without_a_wallet_still_tells_whom_it_would_pay() {
     let bench = Bench::new([0; 4]).await;
