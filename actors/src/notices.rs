@@ -50,7 +50,7 @@ pub(crate) fn block_became(
     let height = block.height;
     let (kind, text) = match state {
         BlockState::Orphaned => {
-            let text = format!("Block {height} was orphaned, its credits are taken back: {hash}");
+            let text = format!("Block {height} was orphaned, and what it was credited is taken back: {hash}");
             (NoticeKind::BlockOrphaned, text)
         }
         BlockState::Refused if !is_doubtful => {

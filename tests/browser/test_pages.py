@@ -224,7 +224,8 @@ def test_earnings_are_those_of_the_api(pool, browser):
         return {row["id"]: [Decimal(value) for value in row["values"]] for row in browser.rows("earned-beside-expected")}
 
     browser.open(f"{pool.url}/miners/{slow}")
-    assert shown() == {one["name"]: cells(one) for one in pool.get(path).json["periods"]}
+    earlier = {one["name"]: cells(one) for one in pool.get(path).json["periods"] if one["name"] != "today"}
+    assert {name: values for name, values in shown().items() if name != "today"} == earlier
     # This pool is younger than a day: the same with figures as an older one has them.
     periods = [
         {**one, "earned_sats": 9_007_199_254_740_993 + n, "expected_sats": 123_456_789 + n, "spread_sats": 4_321 + n, "blocks": 7 + n, "expected_blocks": 6.25 + n}

@@ -32,6 +32,7 @@ use crate::miner_manager::bindings::ReadBindings;
 use crate::miner_manager::calls::AdmitCall;
 use crate::miner_manager::messages::{JoinWorker, ReadBans, ReadMiner, ReadMiners, ReadRecords, WatchMiners};
 use crate::miner_manager::restore::{MemorySettings, recent_shares, restore};
+use crate::miner_manager::resuming::resume_hashrates;
 use crate::miner_notifier::{MinerNotifierPorts, MinerNotifierSettings};
 use crate::news::AttachNews;
 use crate::notary::NotarySettings;
@@ -332,7 +333,8 @@ pub async fn start(
         ..settings.miners
     };
     let recent = recent_shares(&world.store, &stored, &miners).await?;
-    let memory = restore(&stored, recent, &weights.await?, &miners, now);
+    let mut memory = restore(&stored, recent, &weights.await?, &miners, now);
+    resume_hashrates(&mut memory, &world.store, &stored, now).await?;
     log::info!(
         "the pool's life begins life={} miners={} shares={} open_blocks={}",
         stored.life,

@@ -7,6 +7,7 @@ use tracing::Level;
 
 use super::{BlockTracker, Delay};
 use crate::ledger::messages::Commit;
+use crate::notices;
 use dwarves_ports::store::{BlockState, Write};
 
 /// Confirmations of one block of the pool at which its siblings are settled.
@@ -15,6 +16,8 @@ const SIBLINGS_SETTLED_AT: u32 = 2;
 const DECIDED_AT: u32 = 6;
 /// Blocks that are settled in one transaction.
 const SETTLED_PER_COMMIT: usize = 256;
+/// Blocks that the log names of those.
+const NAMED_MAX: usize = 8;
 
 impl BlockTracker {
     /// A block of the pool has its place on the best chain: those of its height have lost. (Those that the chain does not
@@ -73,6 +76,7 @@ impl BlockTracker {
 
     fn settle_part(&mut self, part: &[HeaderHash], ctx: &mut Context<Self>) {
         let fate = (BlockState::Orphaned, 0);
+        let now = self.parts.clock.date();
         let mut writes = Vec::new();
         let mut noting = Vec::new();
         for hash in part {
@@ -93,6 +97,15 @@ impl BlockTracker {
                     at: open.found_at,
                     block: None,
                 });
+                if open.noted.map(|(state, _)| state) != Some(fate.0) {
+                    writes.extend(notices::block_became(
+                        *hash,
+                        &open.block,
+                        fate.0,
+                        open.is_doubtful,
+                        now,
+                    ));
+                }
             }
         }
         if noting.is_empty() {
@@ -100,7 +113,13 @@ impl BlockTracker {
         }
         writes.push(Write::DropBlockBytes(noting.clone()));
         self.say(Level::INFO, || {
-            format!("{} blocks are settled: others have their heights", noting.len())
+            let named = noting.iter().take(NAMED_MAX).map(ToString::to_string);
+            let named = named.collect::<Vec<_>>().join(", ");
+            let more = match noting.len().saturating_sub(NAMED_MAX) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("blocks are orphaned, others have their heights: {named}{more}")
         });
         let answer = self.parts.ledger.post(Commit { writes });
         ctx.spawn(

@@ -6,7 +6,7 @@ use super::*;
 use crate::ask::Outbox;
 use crate::live_work::LiveWork;
 use crate::spans::heard::{Heard, of_span};
-use dwarves_domain::ids::Sequence;
+use dwarves_domain::ids::{NoticeId, Sequence};
 use dwarves_domain::units::Units;
 use dwarves_ports::store::{Accounting, Store};
 use dwarves_store_sqlite::InlineStore;
@@ -307,8 +307,12 @@ async fn of_a_flood_of_blocks_so_many_of_a_height_are_kept_the_first_wins_and_th
     bench.look().await;
     bench.look().await;
     assert_eq!(bench.stored(hashes[0]), Some((BlockState::Immature, 3)));
+    let told = bench.memory.notices_after(NoticeId::new(0), 100).await.unwrap();
+    let is_told = |hash: &HeaderHash| told.iter().any(|row| row.key == format!("block/{hash}/orphaned"));
+    assert!(!is_told(&hashes[0]));
     for hash in &hashes[1..4] {
         assert_eq!(bench.stored(*hash), Some((BlockState::Orphaned, 0)));
+        assert!(is_told(hash), "also where the winner is the pool's own");
     }
     // What is kept of the height stays bounded, also now that it is decided.
     for proof in &flood[4..] {

@@ -33,6 +33,7 @@ pub mod messages;
 mod registration;
 mod removal;
 pub mod restore;
+pub mod resuming;
 mod sessions;
 mod shares;
 #[cfg(test)]

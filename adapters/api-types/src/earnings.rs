@@ -31,7 +31,7 @@ pub struct NextPayout {
     pub threshold_sats: u64,
     /// What it has payable.
     pub payable_sats: u64,
-    /// What it was credited a day lately (up to seven days); null if nothing was.
+    /// What it was credited a day lately (over up to seven days, less if it is newer); null if nothing was.
     pub per_day_sats: Option<u64>,
     /// About when it is due if it goes on so; null if that cannot be told.
     pub due_at: Option<Instant>,
@@ -41,7 +41,7 @@ pub struct NextPayout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Earnings {
-    /// Yesterday, and the last 7 and 30 whole days, all in UTC.
+    /// Today so far, yesterday, and the last 7 and 30 whole days, all in UTC.
     pub periods: Vec<EarningsPeriod>,
 }
 
@@ -49,7 +49,7 @@ pub struct Earnings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EarningsPeriod {
-    /// `yesterday`, `7_days` or `30_days`.
+    /// `today`, `yesterday`, `7_days` or `30_days`.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub name: Cow<'static, str>,
     /// When it begins.

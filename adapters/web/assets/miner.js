@@ -15,7 +15,7 @@ import { CREDIT_KINDS, WAITS } from "./words.js";
 const QUIET_SECS = 600;
 
 /** Names of the periods of earnings. @type {Record<string, string>} */
-const PERIODS = { yesterday: "Yesterday", "7_days": "Last 7 days", "30_days": "Last 30 days" };
+const PERIODS = { today: "Today so far", yesterday: "Yesterday", "7_days": "Last 7 days", "30_days": "Last 30 days" };
 
 /** Shows a miner. @param {import("./watched.js").Shown} shown */
 export function showMiner({ id, base, isWatched, check }) {

@@ -10,6 +10,7 @@
 //!
 //! The error is one standard deviation by chance alone, because shares come as a Poisson process.
 
+use crate::history::{Step, Sums};
 use crate::time::Timestamp;
 
 /// After this many seconds a share's weight has fallen to 1/e.
@@ -37,6 +38,26 @@ impl Hashrate {
             began: now,
             last: now,
         }
+    }
+
+    /// An estimate that goes on at `now` where the minutes of a history left off at `end`: the time between, in which the
+    /// pool did not run, counts for nothing. Of a minute only its sum is known: it stands for the minute's middle.
+    pub fn resumed(
+        minutes: impl IntoIterator<Item = (Timestamp, Sums)>,
+        end: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        let mut resumed = Self::new(now);
+        for (begin, sums) in minutes {
+            let age = end.since(begin);
+            let length = age.min(Step::Minute.span());
+            let middle = (age.millis() as f64 - length.millis() as f64 / 2.0) / 1_000.0;
+            let decay = (-middle / DECAY_SECS).exp();
+            resumed.weighted += sums.hashes * decay;
+            resumed.squares += sums.squares * decay * decay;
+            resumed.began = resumed.began.min(now.minus(age));
+        }
+        resumed
     }
 
     fn secs_between(earlier: Timestamp, later: Timestamp) -> f64 {
@@ -70,6 +91,16 @@ mod tests {
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_secs(secs)
+    }
+
+    /// Numbers between 0 and 1 from a fixed little generator.
+    fn random(mut state: u64) -> impl FnMut() -> f64 {
+        move || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
+        }
     }
 
     #[test]
@@ -110,14 +141,8 @@ mod tests {
 
     #[test]
     fn the_shown_error_is_how_far_estimates_of_the_same_miner_spread() {
-        // Shares at random moments, one a second on average, from a fixed little generator.
-        let mut state = 7_u64;
-        let mut random = move || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 11) as f64 + 0.5) / 9_007_199_254_740_992.0
-        };
+        // Shares at random moments, one a second on average.
+        let mut random = random(7);
         let (mut rates, mut errors) = (Vec::new(), Vec::new());
         for _ in 0..400 {
             let mut rate = Hashrate::new(at(0));
@@ -136,6 +161,48 @@ mod tests {
         let squares: Vec<f64> = rates.iter().map(|rate| (rate - 1.0).powi(2)).collect();
         let (spread, shown) = (mean(&squares).sqrt(), mean(&errors));
         assert!((spread / shown - 1.0).abs() < 0.15, "{spread} {shown}");
+    }
+
+    #[test]
+    fn what_is_resumed_from_minutes_goes_on_where_it_left_off() {
+        let mut random = random(11);
+        let mut rate = Hashrate::new(at(0));
+        let mut minutes = std::collections::BTreeMap::<i64, Sums>::new();
+        let (mut time, end) = (0.0, 3_000.0);
+        loop {
+            time += -f64::ln(random()) / 3.0;
+            if time > end {
+                break;
+            }
+            rate.record(Timestamp::from_millis((time * 1_000.0) as i64), 5.0);
+            let sums = minutes.entry(time as i64 / 60 * 60).or_default();
+            sums.hashes += 5.0;
+            sums.squares += 25.0;
+        }
+        let before = rate.per_sec(at(3_000));
+        let lately = |from: i64| minutes.range(from..).map(|(begin, sums)| (at(*begin), *sums));
+        for away in [0, 1, 400] {
+            let now = at(3_000 + away);
+            let resumed = Hashrate::resumed(lately(0), at(3_000), now);
+            let (rate_ratio, error_ratio) = (
+                resumed.per_sec(now) / before,
+                resumed.relative_error().unwrap() / rate.relative_error().unwrap(),
+            );
+            assert!((rate_ratio - 1.0).abs() < 0.02, "{rate_ratio}");
+            assert!((error_ratio - 1.0).abs() < 0.05, "{error_ratio}");
+            // Nothing came since: it fades as it would have.
+            let fades = resumed.per_sec(at(3_600 + away)) / rate.per_sec(at(3_600));
+            assert!((fades - 1.0).abs() < 0.02, "{fades}");
+        }
+        // A miner that had just begun, in the middle of a minute that was not over.
+        let resumed = Hashrate::resumed(lately(2_940), at(3_000), at(3_001));
+        let young = resumed.per_sec(at(3_001)) / 15.0;
+        assert!((young - 1.0).abs() < 0.3, "{young}");
+        let nothing = Hashrate::resumed([], at(3_000), at(3_001));
+        assert_eq!(
+            (nothing.per_sec(at(3_001)), nothing.relative_error()),
+            (0.0, None)
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 use super::messages::*;
 use super::restore::{MemorySettings, recent_shares, restore};
+use super::resuming::resume_hashrates;
 use super::*;
 use crate::ask::{Ask, Request};
 use crate::miner_manager::messages::CheckedShare;
@@ -158,7 +159,10 @@ impl Bench {
         };
         let inner: SharedStore = Arc::new(memory.clone());
         let recent = recent_shares(&inner, &stored, &settings).await.unwrap();
-        let memory_of_miners = restore(&stored, recent, &weights, &settings, BEGIN);
+        let mut memory_of_miners = restore(&stored, recent, &weights, &settings, BEGIN);
+        resume_hashrates(&mut memory_of_miners, &inner, &stored, BEGIN)
+            .await
+            .unwrap();
         let manager = MinerManager::new(parts, memory_of_miners).start();
         settle().await;
         Self {

@@ -46,6 +46,26 @@ async fn a_repeat_after_a_restart_is_a_duplicate_of_the_first() {
 }
 
 #[actix::test]
+async fn rates_are_right_at_once_after_a_restart() {
+    let bench = Bench::new().await;
+    for nonce in 0..40 {
+        bench.clock.advance(Span::from_secs(15));
+        bench.ask(share_of(1, nonce * 1_000)).await;
+        bench.ask(share_of(2, nonce * 1_000)).await;
+    }
+    let (all, one) = (bench.miners().await, bench.miner(1).await);
+    assert!(one.hashrate > 0.0 && all.hashrate > one.hashrate);
+    let bench = bench.restarted().await;
+    let (all_again, one_again) = (bench.miners().await, bench.miner(1).await);
+    for (before, after) in [
+        (all.hashrate, all_again.hashrate),
+        (one.hashrate, one_again.hashrate),
+    ] {
+        assert!((after / before - 1.0).abs() < 0.1, "{before} {after}");
+    }
+}
+
+#[actix::test]
 async fn counters_are_saved_when_they_changed_and_are_exact_after_a_restart() {
     let bench = Bench::new().await;
     bench.ask(share_of(1, 0)).await;

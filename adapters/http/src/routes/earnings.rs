@@ -29,6 +29,8 @@ const CREDITS_MAX: u32 = 45_000;
 /// Credits that are added up to tell how fast a balance grows, and over how long at most.
 const RECENT_CREDITS_MAX: u32 = 500;
 const RECENT: Span = Span::from_secs(7 * 86_400);
+/// And over how long at least.
+const RECENT_MIN: Span = Span::from_secs(600);
 /// Blocks that are looked at.
 const BLOCKS_MAX: u32 = 1_000;
 
@@ -54,9 +56,9 @@ async fn work_of(
     Ok(steps.map(|step| (step.at, step.sums.units)).collect())
 }
 
-/// Units of the days from `from` on.
-fn units_since(work: &[(Timestamp, Units)], from: Timestamp) -> f64 {
-    let days = work.iter().filter(|(at, _)| *at >= from);
+/// Units of the days that begin at or after `from` and before `to`.
+fn units_of(work: &[(Timestamp, Units)], from: Timestamp, to: Timestamp) -> f64 {
+    let days = work.iter().filter(|(at, _)| (from..to).contains(at));
     // A sum of nothing is -0 to the library.
     days.fold(0.0, |sum, (_, units)| sum + units.to_f64())
 }
@@ -80,10 +82,10 @@ impl Known {
         let is_inside =
             |block: &&BlockRow| block.found_at >= from && block.found_at < to && block.state.is_found();
         let found: Vec<&BlockRow> = self.blocks.iter().filter(is_inside).collect();
-        let pool_units = units_since(&self.all, from);
+        let pool_units = units_of(&self.all, from, to);
         let expected = self.block_sats(&found).and_then(|block_sats| {
             let period = Period {
-                units: units_since(&self.mine, from),
+                units: units_of(&self.mine, from, to),
                 pool_units,
                 block_sats,
             };
@@ -152,7 +154,7 @@ const PERIODS_OF: List = List {
         ("format" = Option<String>, Query, description = "`json` or `csv`; without it `Accept` says which", pattern = "^(json|csv)$"),
     ),
     responses(
-        (status = 200, description = "Yesterday, and the last 7 and 30 days; the rows are also answered as CSV", content((Earnings = "application/json"), (String = "text/csv"))),
+        (status = 200, description = "Today so far, yesterday, and the last 7 and 30 whole days; the rows are also answered as CSV", content((Earnings = "application/json"), (String = "text/csv"))),
         (status = "default", description = "Refused; codes: miner_unknown, hidden", body = ProblemBody, content_type = "application/problem+json"),
     ),
 )]
@@ -173,9 +175,10 @@ pub async fn read(
         return Err(Problem::hidden("earnings"));
     }
     let deps = state.deps();
-    let to = Step::Day.begin(deps.clock.date());
+    let now = deps.clock.date();
+    let today = Step::Day.begin(now);
     let longest = PERIODS.iter().map(|(_, days)| *days).max().unwrap_or(1);
-    let from = to.minus(days(longest));
+    let from = today.minus(days(longest));
     let page = PageRequest {
         cursor: None,
         limit: BLOCKS_MAX,
@@ -187,8 +190,8 @@ pub async fn read(
         earned: state
             .read(|store| store.earned(hotkey, from, CREDITS_MAX))
             .await?,
-        mine: work_of(&state, HistoryOf::Miner(hotkey), from, to).await?,
-        all: work_of(&state, HistoryOf::Pool, from, to).await?,
+        mine: work_of(&state, HistoryOf::Miner(hotkey), from, now).await?,
+        all: work_of(&state, HistoryOf::Pool, from, now).await?,
         blocks_cut_at: blocks.next.and(blocks.rows.last()).map(|block| block.found_at),
         blocks: blocks.rows,
         template_value: work
@@ -197,10 +200,9 @@ pub async fn read(
             .as_deref()
             .map(|template| template.chain().coinbase_value),
     };
-    let periods = PERIODS.map(|(name, length)| known.period(name, to.minus(days(length)), to));
-    let earnings = Earnings {
-        periods: periods.to_vec(),
-    };
+    let mut periods = vec![known.period("today", today, now)];
+    periods.extend(PERIODS.map(|(name, length)| known.period(name, today.minus(days(length)), today)));
+    let earnings = Earnings { periods };
     csv::answer(form, PERIODS_OF, &earnings)
 }
 
@@ -263,6 +265,7 @@ pub(super) async fn next_payout(
     hotkey: Hotkey,
     balances: &MinerBalances,
     own: Option<Amount>,
+    registered_at: Timestamp,
 ) -> Result<NextPayout, Problem> {
     let deps = state.deps();
     let payouts = state.ask(&deps.ports.payouts, ReadPayouts).await?;
@@ -273,14 +276,18 @@ pub(super) async fn next_payout(
         .read(|store| store.earned(hotkey, since, RECENT_CREDITS_MAX))
         .await?;
     let sats: i64 = earned.days.values().sum();
-    let over = now.since(earned.cut_at.unwrap_or(since)).secs().max(1);
+    // A miner that is new has had less time; of one that has just begun, a few credits say little.
+    let known_since = earned.cut_at.unwrap_or(since).max(registered_at);
+    let over = now.since(known_since).max(RECENT_MIN).secs();
     let per_sec = sats.max(0) as f64 / over as f64;
     let missing = threshold.sats().saturating_sub(balances.payable.sats());
-    let due_at = if missing == 0 && balances.payable > Amount::ZERO {
-        Some(payouts.next_plan_at.max(now))
+    let reached_at = if missing == 0 && balances.payable > Amount::ZERO {
+        Some(now)
     } else {
         time_for(missing as f64, per_sec).map(|time| now.plus(time))
     };
+    // No payout begins before the next plan.
+    let due_at = reached_at.map(|at| at.max(payouts.next_plan_at));
     Ok(NextPayout {
         threshold_sats: threshold.sats(),
         payable_sats: balances.payable.sats(),

@@ -115,7 +115,7 @@ async fn a_period_of_which_not_all_blocks_are_counted_says_so() {
         .iter()
         .map(|period| period["is_cut"] == true)
         .collect();
-    assert_eq!(cut, [false, true, true]);
+    assert_eq!(cut, [false, false, true, true]);
 }
 
 #[actix_web::test]
@@ -123,27 +123,33 @@ async fn what_was_earned_stands_beside_what_was_to_be_expected() {
     let periods = periods(world(Scheme::Pplns, Source::Blocks)).await;
     // 4 units at 1,000 sats less 1 %, and the root of 4 blocks.
     assert_eq!(
-        periods[0],
+        periods[1],
         json!({"name": "yesterday", "from": "2023-11-13T00:00:00.000Z", "to": "2023-11-14T00:00:00.000Z",
                "earned_sats": 3_000, "expected_sats": 3_960, "spread_sats": 1_980, "blocks": 2,
                "expected_blocks": 4.0, "is_cut": false})
     );
     assert_eq!(
-        (&periods[1]["name"], &periods[1]["earned_sats"]),
+        (&periods[2]["name"], &periods[2]["earned_sats"]),
         (&json!("7_days"), &json!(2_960))
     );
-    assert_eq!(periods[1]["expected_sats"], 7_920);
+    assert_eq!(periods[2]["expected_sats"], 7_920);
     assert_eq!(
-        (&periods[2]["name"], &periods[2]["blocks"]),
+        (&periods[3]["name"], &periods[3]["blocks"]),
         (&json!("30_days"), &json!(3))
     );
-    assert_eq!(periods[2]["earned_sats"], 4_960);
+    assert_eq!(periods[3]["earned_sats"], 4_960);
+    // So far, and none of it in the others.
+    let today = &periods[0];
+    assert_eq!(
+        (&today["name"], &today["earned_sats"], &today["blocks"], &today["expected_blocks"]),
+        (&json!("today"), &json!(9), &json!(1), &json!(400.0 / 4.0))
+    );
 }
 
 #[actix_web::test]
 async fn what_is_to_be_expected_depends_on_the_scheme() {
     let of = async |scheme, source| {
-        let period = periods(world(scheme, source)).await.swap_remove(0);
+        let period = periods(world(scheme, source)).await.swap_remove(1);
         (period["expected_sats"].clone(), period["spread_sats"].clone())
     };
     assert_eq!(
@@ -162,7 +168,7 @@ async fn what_is_to_be_expected_depends_on_the_scheme() {
         .iter()
         .map(|period| period["is_cut"].clone())
         .collect();
-    assert_eq!(cut, [json!(false), json!(true), json!(true)]);
+    assert_eq!(cut, [json!(false), json!(false), json!(true), json!(true)]);
     let stranger = ask(get(&format!("/v1/miners/{STRANGER}/earnings"))).await;
     stranger.refuses(404, "miner_unknown", None);
     ask(get(&format!("/v1/miners/{}/earnings?x=1", miner())))

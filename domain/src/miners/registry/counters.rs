@@ -1,6 +1,8 @@
 //! Shares become counters.
 
-use super::{CountedShare, Counters, Difficulty, Hotkey, Registry, Rejection, Stage, Timestamp, WorkerId};
+use super::{
+    CountedShare, Counters, Difficulty, Hashrate, Hotkey, Registry, Rejection, Stage, Timestamp, WorkerId,
+};
 use crate::statistics::Record;
 
 impl Registry {
@@ -77,6 +79,20 @@ impl Registry {
     /// Gives back workers whose counters were taken but could not be saved: they count as changed again.
     pub fn keep_changed(&mut self, workers: impl IntoIterator<Item = WorkerId>) {
         self.changed.extend(workers);
+    }
+
+    /// Lets the pool's rate and those of these workers go on from what was known of them.
+    pub fn resume_hashrates(
+        &mut self,
+        pool: Hashrate,
+        workers: impl IntoIterator<Item = (WorkerId, Hashrate)>,
+    ) {
+        self.hashrate = pool;
+        for (id, hashrate) in workers {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.hashrate = hashrate;
+            }
+        }
     }
 
     /// Hashes per second of all miners as of `now`.
