@@ -17,6 +17,7 @@ mod money;
 mod notes;
 mod peer;
 mod plan;
+mod statements;
 mod wire;
 
 use std::cell::Cell;
@@ -73,7 +74,7 @@ fn run(seed: u64) -> Vec<String> {
 
 /// What must have happened in some seed, in the words of the log: a simulation that does not get there proves
 /// nothing about it.
-const MUST_HAPPEN: [&str; 41] = [
+const MUST_HAPPEN: [&str; 43] = [
     "clock jumped",
     "node behind",
     "node refuses",
@@ -115,6 +116,8 @@ const MUST_HAPPEN: [&str; 41] = [
     "orphaned, booked none",
     "orphaned, booked reversed",
     "orphaned, booked reversed_mature",
+    "shares of 3 miners",
+    "has ended and is not stated",
 ];
 
 fn run_all(seeds: std::ops::Range<u64>) -> BTreeSet<&'static str> {

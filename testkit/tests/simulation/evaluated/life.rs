@@ -21,7 +21,8 @@ use dwarves_testkit::{PacedStore, Prng, RecordingHalt, SimClock};
 use tokio::sync::watch;
 
 use super::operator::Operator;
-use super::oracle::{self, Reading};
+use super::oracle;
+use super::reading::Reading;
 use super::sender::{self, Door};
 use super::{AT_ONCE, LOSS_FLOOR, MAX_AGE, Simulation, TIMEOUT, TRIES, Terms, WINNER_BPS};
 use crate::life::{Ended, Ending, RandomPace};

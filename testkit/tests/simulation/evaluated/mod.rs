@@ -9,6 +9,7 @@ mod judge;
 mod life;
 mod operator;
 mod oracle;
+mod reading;
 mod records;
 mod sender;
 
@@ -26,7 +27,7 @@ use dwarves_testkit::build::BEGIN;
 use tokio::sync::watch;
 
 use judge::Judge;
-use oracle::Reading;
+use reading::Reading;
 use records::Records;
 use sender::Sender;
 
