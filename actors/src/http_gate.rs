@@ -5,16 +5,15 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::miners::{KeptOutRigs, Rig, RigAt};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::ask::{Ask, AskError, Outbox, Port, Request, bound_mailbox};
+use crate::ask::{Ask, Port, Request, bound_mailbox, tell_every};
 use crate::control::Controlled;
 use crate::gate::{GateControl, SHOWN_MAX};
 use crate::wall_time::rfc3339;
@@ -90,7 +89,7 @@ impl Request for AttachHttpGate {
 }
 
 /// A hint to look who may come in again.
-#[derive(Message)]
+#[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 struct LookAtKeptOut;
 
@@ -192,10 +191,7 @@ impl Actor for HttpGate {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(LookAtKeptOut) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, LookAtKeptOut);
     }
 }
 

@@ -127,14 +127,17 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         Ok(lanes) => findings.good("hashing", format!("SHA-256d by {lanes}"))?,
         Err(missing) => findings.bad("hashing", missing, "take \"auto\", which chooses what is there")?,
     }
-    if config.is_evaluated() {
-        let evaluator = &config.evaluator;
-        let who = match evaluator.command.first() {
-            Some(program) => format!("work is evaluated by {program}"),
-            None => format!("work is evaluated at {} addresses", evaluator.urls.len()),
-        };
-        findings.good("evaluator", who)?;
-    } else if config.chain.kind == ChainKind::Node {
+    for (setting, tried) in wiring::try_files(&config) {
+        match tried {
+            Ok(detail) => findings.good("setting", format!("{setting}: {detail}"))?,
+            Err(error) => findings.bad(
+                "setting",
+                error,
+                "correct the key, or let this user read the file",
+            )?,
+        }
+    }
+    if config.chain.kind == ChainKind::Node && !config.is_evaluated() {
         nodes::check(&config, findings).await?;
     }
     let dir = args.data_dir.as_path();

@@ -25,7 +25,7 @@ pub(super) fn notifier(
     if !settings.enabled {
         return Ok(None);
     }
-    let mail = mail(settings).map_err(|why| StartError::Settings(format!("miner_notifications.{why}")))?;
+    let mail = mail(settings)?;
     let bounds = Bounds {
         allow_private: settings.allow_private,
         refused: settings.refused_networks.clone(),
@@ -64,7 +64,14 @@ pub(super) fn notifier(
 }
 
 /// The server that takes mail to miners, if there is one.
-fn mail(settings: &MinerNotificationsConfig) -> Result<Option<Mail>, String> {
+///
+/// # Errors
+/// If its settings are none.
+pub(super) fn mail(settings: &MinerNotificationsConfig) -> Result<Option<Mail>, StartError> {
+    open_mail(settings).map_err(|why| StartError::Settings(format!("miner_notifications.{why}")))
+}
+
+fn open_mail(settings: &MinerNotificationsConfig) -> Result<Option<Mail>, String> {
     let Some(url) = &settings.mail_url else {
         let is_half = settings.mail_from.is_some()
             || settings.mail_user.is_some()

@@ -70,6 +70,7 @@ pub mod signals;
 mod stratum;
 mod stratum_listeners;
 mod synapse;
+mod trying;
 mod validators;
 mod watches;
 
@@ -86,6 +87,7 @@ use sockets::Sockets;
 use stratum::RunningStratum;
 use stratum_listeners::BoundStratum;
 use synapse::{BoundSynapse, RunningSynapse};
+pub use trying::{try_files, try_listeners};
 use validators::{BoundValidators, RunningValidators};
 
 /// How long requests that were begun may take to finish when the pool stops.
@@ -320,28 +322,6 @@ pub async fn start_on(
         managers,
         chain: ground.chain,
     })
-}
-
-/// Opens every listener as [`start`] does, all at once, and closes them again. Gives the setting of each and what came
-/// of it. If a pool is running on these settings its ports are taken: then everything but the binding is tried.
-pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<String, StartError>)> {
-    let mut open = Vec::new();
-    let mut tried = Vec::new();
-    let listen = config.http.listen;
-    let http = if is_running {
-        Ok(format!("{listen}, in use by the running pool"))
-    } else {
-        BoundServer::bind(listen, None).map(|bound| {
-            let detail = bound.address.to_string();
-            open.push(bound);
-            detail
-        })
-    };
-    tried.push(("http.listen".to_owned(), http));
-    tried.extend(synapse::try_listener(config, is_running, &mut open));
-    tried.extend(validators::try_listener(config, is_running, &mut open));
-    tried.extend(stratum_listeners::try_listeners(config, is_running));
-    tried
 }
 
 fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts, hashing: Hashing) -> HandlerParts {

@@ -23,10 +23,7 @@ pub(super) fn notifier(config: &Config) -> Result<Option<NotifierSettings>, Star
     }
     let mut courier = Channels::default();
     let mut channels = Vec::new();
-    for channel in &notifications.channels {
-        let way = way(channel).map_err(|why| {
-            StartError::Settings(format!("notifications.channels, {:?}: {why}", channel.name))
-        })?;
+    for (channel, way) in notifications.channels.iter().zip(ways(config)?) {
         courier.open(&channel.name, way).map_err(StartError::Thread)?;
         channels.push(Channel {
             name: channel.name.clone(),
@@ -40,6 +37,20 @@ pub(super) fn notifier(config: &Config) -> Result<Option<NotifierSettings>, Star
         settle: notifications.settle,
         digest_hour: notifications.digest_at(),
     }))
+}
+
+/// The way to each channel, in their order.
+///
+/// # Errors
+/// If a channel's secret cannot be read.
+pub(super) fn ways(config: &Config) -> Result<Vec<Way>, StartError> {
+    let named = |channel: &ChannelConfig, why| {
+        StartError::Settings(format!("notifications.channels, {:?}: {why}", channel.name))
+    };
+    let channels = config.notifications.channels.iter();
+    channels
+        .map(|channel| way(channel).map_err(|why| named(channel, why)))
+        .collect()
 }
 
 fn way(channel: &ChannelConfig) -> Result<Way, String> {

@@ -47,6 +47,14 @@ def test_a_link_shows_what_others_do_not_see_until_it_is_taken_back(private, bro
     credit = private.get(f"/v1/miners/{slow}/credits?limit=1", headers).json["credits"][0]
     browser.wait("the credits are there", lambda: f"{credit['round_id']}" in browser.text())
 
+    # A watcher goes on from there to the worker, and to the reason of an amount, by the same link.
+    browser.open(browser.all(f"a[href='/watch/{made['token']}/workers/rig-slow']")[0].get_attribute("href"))
+    browser.wait("the worker is there", lambda: "Shares come" in browser.text())
+    browser.open(f"{made['link']}/rounds/{credit['round_id']}")
+    browser.wait("the amount is recomputed", lambda: "Equal, to the last sat." in browser.text())
+    browser.open(made["link"])
+    browser.wait("the money is there again", lambda: "Earned in all" in browser.text())
+
     assert watch(private, private.keys, "remove", made["id"])["taken_back"] is True
     browser.wait("the open page shows nothing any more", lambda: "taken back" in browser.text() and "Earned in all" not in browser.text(), 30)
     browser.open(made["link"])

@@ -245,6 +245,48 @@ def test_check_says_with_what_shares_are_hashed(tmp_path):
     assert done.returncode == 1 and "HASHING__LANES" in done.stdout and '"sha-extensions"' in done.stdout, done
 
 
+def test_check_reads_the_files_that_settings_name(tmp_path):
+    """What a start would refuse, or find only once it is needed, is told beforehand, with its setting."""
+    config, secret, metagraph = tmp_path / "pool.toml", tmp_path / "secret", tmp_path / "metagraph.json"
+    key = "5GrwvaEF5zXb26Fz9rcQpDWS57CtERHpNehXCPcNoHGKutQY"
+    config.write_text(
+        '[[notifications.channels]]\nname = "phone"\nkind = "webhook"\nurl = "http://127.0.0.1:1/"\n'
+        f'secret_file = "{secret}"\n'
+        '[miner_notifications]\nenabled = true\nmail_url = "smtps://127.0.0.1:1"\nmail_from = "pool@example.com"\n'
+        f'mail_user = "pool"\nmail_secret_file = "{secret}"\n'
+        f'[bittensor]\nlisten = "127.0.0.1:0"\nmetagraph = "{metagraph}"\n'
+    )
+
+    def check(wrong):
+        done = run("check", "--json", "--data-dir", tmp_path / "data", "--config", config, cwd=tmp_path, http__listen="127.0.0.1:0")
+        found = json.loads(done.stdout)
+        assert found["wrong"] == wrong and done.returncode == bool(wrong), done
+        return "\n".join(one["detail"] for one in found["findings"])
+
+    told = check(wrong=3)
+    for setting in ('notifications.channels, "phone": secret_file', "miner_notifications.mail_secret_file", "bittensor.metagraph: "):
+        assert f"{setting}" in told and "cannot be read" in told, told
+
+    secret.write_text("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")
+    metagraph.write_text(json.dumps({"neurons": [{"hotkey": key, "uid": 0, "stake": 1}]}))
+    told = check(wrong=0)
+    assert "notifications.channels: through phone" in told and "by mail, too" in told and "metagraph.json, neurons: 1" in told, told
+    metagraph.write_text("{")
+    assert "bittensor.metagraph: " in check(wrong=1)
+
+
+@pytest.mark.parametrize("program, is_there", [("python3", True), ("no-such-evaluator", False), ("./no-such-evaluator", False)])
+def test_check_looks_for_the_evaluators_program(tmp_path, program, is_there):
+    config = tmp_path / "pool.toml"
+    config.write_text(
+        f'[work]\nkind = "evaluated"\n[evaluator]\ncommand = ["{program}"]\n[pool]\nunit = "TAO"\ndecimals = 9\n'
+        '[rewards]\nscheme = "score"\nsource = "emission"\nemission_sats = 1000\n'
+    )
+    done = run("check", "--data-dir", tmp_path / "data", "--config", config, cwd=tmp_path, http__listen="127.0.0.1:0")
+    assert done.returncode == (0 if is_there else 1), done
+    assert ("work is evaluated by " if is_there else f"evaluator.command: there is no program {program}") in done.stdout, done
+
+
 def test_check_tries_every_listener_and_its_certificate(tmp_path):
     tls = ROOT / "tests/fixtures/tls"
     config = tmp_path / "pool.toml"

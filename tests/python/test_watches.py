@@ -158,7 +158,7 @@ def test_no_token_is_in_the_log_the_figures_or_the_ledger(monkeypatch):
     with Pool(**PRIVATE) as pool:
         alice = pool.miner("//Alice")
         token = hand_out(alice, name="office")["token"]
-        for path in (f"/v1/watch/{token}", f"/watch/{token}", f"/v1/miners/{alice.hotkey}"):
+        for path in (f"/v1/watch/{token}", f"/watch/{token}", f"/watch/{token}/rounds/1", f"/watch/{token}/workers/a", f"/v1/miners/{alice.hotkey}"):
             answer = pool.get(path, by(token))
             assert answer.status == 200
         assert pool.get(f"/watch/{token}").headers["referrer-policy"] == "no-referrer"

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::dev::ToEnvelope;
+use actix::fut::wrap_future;
 use actix::prelude::SendError;
-use actix::{Actor, Addr, Context, Handler, Message, Recipient};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, Recipient};
 use dwarves_domain::refusal::Refusal;
-use dwarves_ports::clock::Moment;
+use dwarves_domain::time::Span;
+use dwarves_ports::clock::{Moment, poke_every};
 use tokio::sync::oneshot;
 
 use crate::audit::Order;
@@ -306,4 +308,16 @@ impl<M: Message<Result = ()> + Send + 'static> Outbox<M> {
             SendError::Closed(_) => AskError::Gone,
         })
     }
+}
+
+/// Gives an actor a hint every `period`, for as long as it lives: to look what is due. See [`poke_every`].
+pub(crate) fn tell_every<A, M>(ctx: &mut Context<A>, period: Span, hint: M)
+where
+    A: Actor<Context = Context<A>> + Handler<M>,
+    M: Message<Result = ()> + Copy + Send + 'static,
+{
+    let me = Outbox::new(&ctx.address());
+    ctx.spawn(wrap_future(poke_every(period, move || {
+        me.tell(hint) != Err(AskError::Gone)
+    })));
 }

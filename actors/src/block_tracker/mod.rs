@@ -21,19 +21,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::{Span, Timestamp};
 use tracing::Level;
 
-use crate::ask::{Ask, AskError, Outbox, Port, ReplyTo, bound_mailbox};
+use crate::ask::{Ask, Port, ReplyTo, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
 use crate::live_work::WorkChanged;
 use crate::spans;
 use dwarves_ports::chain::{ChainError, ChainFuture, SharedChain};
-use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::clock::{Moment, SharedClock};
 use dwarves_ports::store::{BlockRow, BlockState, FoundBlock, SharedStore, Write};
 
 mod heights;
@@ -336,11 +335,8 @@ impl Actor for BlockTracker {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
-        let me = Outbox::new(&ctx.address());
         self.look(ctx);
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(LookAtBlocks) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, LookAtBlocks);
     }
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use dwarves_domain::work::Job;
 
 use super::*;
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::ask::Outbox;
 use crate::live_work::LiveWork;
 use crate::spans::heard::{Heard, of_span};
 use dwarves_domain::ids::Sequence;
@@ -39,14 +39,11 @@ impl Bench {
             at: faults.to_vec(),
             disk_full: None,
         };
-        let ledger = Ledger::new(LedgerParts {
-            mailbox_capacity: 1_024,
-            store: Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan)),
-            halt: RecordingHalt::default().shared(),
-            acknowledge: Acknowledge::Durable,
-            position: (Sequence::new(0), Units::ZERO),
-        })
-        .start();
+        let ledger = crate::testing::ledger(
+            Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan)),
+            &RecordingHalt::default(),
+            (Sequence::new(0), Units::ZERO),
+        );
         let tracker = BlockTracker::new(BlockTrackerParts {
             chain: Arc::new(chain.clone()),
             ledger: Port::new(&ledger),

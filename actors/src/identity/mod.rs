@@ -13,12 +13,11 @@ use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::time::Span;
 
-use crate::ask::{AskError, Outbox, Port};
+use crate::ask::{Outbox, Port, tell_every};
 use crate::control::hold::Hold;
 use crate::control::hold::HoldPayouts;
 use crate::ledger::messages::Commit;
 use dwarves_ports::chain::{BlockStatus, ChainError, ChainFuture, SharedChain};
-use dwarves_ports::clock::poke_every;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{BlockState, PageRequest, SharedStore, StoreError, Write};
 
@@ -251,10 +250,7 @@ impl Actor for IdentityKeeper {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.ask(ctx);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(ASK_EVERY, move || {
-            me.tell(Poke) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, ASK_EVERY, Poke);
     }
 }
 

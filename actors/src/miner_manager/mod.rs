@@ -16,11 +16,11 @@ use dwarves_domain::miners::{
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 use dwarves_ports::store::{CounterRow, StoreAction, StoreError, Write, Written};
 use tokio::sync::oneshot;
 
-use crate::ask::{Ask, AskError, Outbox, Port, bound_mailbox};
+use crate::ask::{Ask, AskError, Outbox, Port, bound_mailbox, tell_every};
 use crate::block_tracker::messages::BlockFound;
 use crate::ledger::messages::Commit;
 
@@ -276,7 +276,7 @@ fn ban_of(row: dwarves_ports::store::BanRow) -> Ban {
 }
 
 /// A hint that counters may have changed.
-#[derive(Message)]
+#[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 struct SaveCountersDue;
 
@@ -285,10 +285,7 @@ impl Actor for MinerManager {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, self.parts.mailbox_capacity);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(SAVE_COUNTERS_EVERY, move || {
-            me.tell(SaveCountersDue) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, SAVE_COUNTERS_EVERY, SaveCountersDue);
     }
 }
 

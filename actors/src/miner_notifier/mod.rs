@@ -35,11 +35,11 @@ use dwarves_domain::notices::queues::{QueueLimits, Queued, Queues};
 use dwarves_domain::notices::subscription::Subscription;
 use dwarves_domain::notices::wishes::{ChannelName, WishRules};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 use dwarves_ports::courier::SharedStrangersCourier;
 use dwarves_ports::store::{MinerNoticeRow, SharedStore, SubscriptionRow, ToMiner, Write};
 
-use crate::ask::{AskError, Outbox, Port, bound_mailbox};
+use crate::ask::{Port, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::ReadMiner;
 use crate::paymaster::messages::ReadPayouts;
@@ -319,10 +319,7 @@ impl Actor for MinerNotifier {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(Poke) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, Poke);
         self.load(ctx);
     }
 }

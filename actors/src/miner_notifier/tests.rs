@@ -16,8 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::messages::*;
 use super::*;
-use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::ask::{Ask, Outbox, Request};
 use crate::live_work::LiveWork;
 use crate::miner_manager::messages::{MinerView, WorkerView};
 use crate::notices;
@@ -233,14 +232,11 @@ async fn begin(
     world: &watch::Sender<State>,
     settings: &MinerNotifierSettings,
 ) -> Addr<MinerNotifier> {
-    let ledger = Ledger::new(LedgerParts {
-        store: Arc::new(store.clone()),
-        halt: RecordingHalt::default().shared(),
-        acknowledge: Acknowledge::Durable,
-        position: (Sequence::default(), Units::ZERO),
-        mailbox_capacity: 1_024,
-    })
-    .start();
+    let ledger = crate::testing::ledger(
+        Arc::new(store.clone()),
+        &RecordingHalt::default(),
+        (Sequence::default(), Units::ZERO),
+    );
     let world = World(world.subscribe()).start();
     let stored = store.settings().await.unwrap();
     let notifier = MinerNotifier::new(MinerNotifierParts {

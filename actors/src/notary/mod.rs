@@ -23,10 +23,10 @@ use dwarves_domain::statements::{Epoch, EpochLength};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::Algorithm;
 
-use crate::ask::{Ask, AskError, Outbox, Port, bound_mailbox};
+use crate::ask::{Ask, AskError, Port, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
 use crate::time_keeper::messages::ClockNews;
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 use dwarves_ports::signer::SharedSigner;
 use dwarves_ports::store::{EpochsState, SharedStore, StoreError, Write};
 
@@ -260,10 +260,7 @@ impl Actor for Notary {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(Poke) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, Poke);
     }
 }
 

@@ -15,7 +15,7 @@ use dwarves_testkit::{ManualClock, RecordingHalt, settle};
 use serde_json::Value;
 
 use super::*;
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::ask::Outbox;
 
 const POOL: Hotkey = Hotkey::from_bytes([9; 32]);
 
@@ -66,16 +66,10 @@ fn begin(
     restored: Option<&str>,
     last: Sequence,
 ) -> Addr<Notary> {
-    let ledger = Ledger::new(LedgerParts {
-        store: Arc::clone(&store),
-        halt: RecordingHalt::default().shared(),
-        acknowledge: Acknowledge::Durable,
-        position: (last, Units::ZERO),
-        mailbox_capacity: 64,
-    });
+    let ledger = crate::testing::ledger(Arc::clone(&store), &RecordingHalt::default(), (last, Units::ZERO));
     Notary::new(NotaryParts {
         store,
-        ledger: Port::new(&ledger.start()),
+        ledger: Port::new(&ledger),
         clock: Arc::new(clock.clone()),
         settings: NotarySettings {
             length: EpochLength::from_secs(epoch_secs),

@@ -21,9 +21,9 @@ use dwarves_domain::ids::NoticeId;
 use dwarves_domain::notices::{NoticeKind, QuietHours, retry_after};
 use dwarves_domain::time::{Span, Timestamp};
 
-use crate::ask::{AskError, Outbox, Port, bound_mailbox};
+use crate::ask::{Port, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 use dwarves_ports::courier::{CourierError, Message as Told, SharedCourier};
 use dwarves_ports::store::{DeliveryRow, NoticeRow, SharedStore, Write};
 
@@ -333,10 +333,7 @@ impl Actor for Notifier {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(Poke) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, Poke);
     }
 }
 

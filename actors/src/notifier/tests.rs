@@ -12,9 +12,8 @@ use dwarves_testkit::{ManualClock, RecordingHalt, settle};
 use tokio::sync::{mpsc, watch};
 
 use super::*;
-use crate::ask::Ask;
+use crate::ask::{Ask, Outbox};
 use crate::block_tracker::messages::{BlocksView, ReadBlocks};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::live_work::LiveWork;
 use crate::notices;
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
@@ -169,14 +168,11 @@ async fn begin(
     world: &watch::Sender<State>,
     settings: &NotifierSettings,
 ) -> Addr<Notifier> {
-    let ledger = Ledger::new(LedgerParts {
-        store: Arc::new(store.clone()),
-        halt: RecordingHalt::default().shared(),
-        acknowledge: Acknowledge::Durable,
-        position: (Sequence::default(), Units::ZERO),
-        mailbox_capacity: 1_024,
-    })
-    .start();
+    let ledger = crate::testing::ledger(
+        Arc::new(store.clone()),
+        &RecordingHalt::default(),
+        (Sequence::default(), Units::ZERO),
+    );
     let watched = World(world.subscribe()).start();
     let stored = store.settings().await.unwrap();
     Notifier::new(NotifierParts {

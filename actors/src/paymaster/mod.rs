@@ -32,14 +32,14 @@ use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{PlanDigest, Waiting};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::SharedStore;
 use dwarves_ports::wallet::SharedWallet;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::ask::{AskError, Outbox, Port, ReplyTo, bound_mailbox};
+use crate::ask::{Port, ReplyTo, bound_mailbox, tell_every};
 use crate::control::Controlled;
 use crate::control::hold::{Hold, HoldPayouts};
 use crate::ledger::messages::Commit;
@@ -370,11 +370,7 @@ impl Actor for Paymaster {
             }
         });
         self.look(ctx);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(
-            self.parts.settings.look_every,
-            move || me.tell(Poke) != Err(AskError::Gone),
-        )));
+        tell_every(ctx, self.parts.settings.look_every, Poke);
     }
 }
 

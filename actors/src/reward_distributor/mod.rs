@@ -10,7 +10,6 @@
 
 use std::time::Duration;
 
-use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::rewards::evaluated::EvaluatedTerms;
@@ -18,12 +17,12 @@ use dwarves_domain::rewards::{Scheme, Source, Unearned};
 use dwarves_domain::rounds::{DueRound, Schedule};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::{Amount, BasisPoints, Units};
-use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::clock::{Moment, SharedClock};
 use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::reads::LastRound;
 use dwarves_ports::store::{SharedStore, Write};
 
-use crate::ask::{AskError, Outbox, Port, ReplyTo, bound_mailbox};
+use crate::ask::{Port, ReplyTo, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
 use crate::time_keeper::messages::ClockNews;
 
@@ -204,10 +203,7 @@ impl Actor for RewardDistributor {
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
         self.poke(ctx);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(POKE_EVERY, move || {
-            me.tell(Poke) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, POKE_EVERY, Poke);
     }
 }
 

@@ -8,7 +8,6 @@ use dwarves_domain::rewards::{Emission, RoundInput, Scheme, Source, Weights, clo
 use dwarves_domain::time::Timestamp;
 
 use crate::ask::Port;
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::paymaster::control::StoredPayoutSettings;
 use crate::paymaster::holds::Holds;
 use crate::paymaster::{Paymaster, PaymasterParts, PaymasterSettings};
@@ -49,14 +48,7 @@ pub fn start_paymaster(
     let halt = RecordingHalt::default();
     let changed = StoredPayoutSettings::read(&stored.settings);
     settings.threshold = changed.threshold.unwrap_or(settings.threshold);
-    let ledger = Ledger::new(LedgerParts {
-        mailbox_capacity: 1_024,
-        store: store.clone(),
-        halt: halt.shared(),
-        acknowledge: Acknowledge::Durable,
-        position: (stored.last_sequence, stored.total_units),
-    })
-    .start();
+    let ledger = super::ledger(store.clone(), &halt, (stored.last_sequence, stored.total_units));
     let paymaster = Paymaster::new(PaymasterParts {
         wallet,
         ledger: Port::new(&ledger),

@@ -10,11 +10,11 @@ use actix::prelude::*;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::timekeeping::{BestHeader, Readings, Rules, Timekeeping};
 
-use crate::ask::{Ask, AskError, Outbox, bound_mailbox};
+use crate::ask::{Ask, AskError, Outbox, bound_mailbox, tell_every};
 use crate::control::hold::Hold;
 use crate::control::hold::HoldPayouts;
 use dwarves_ports::chain::{ChainError, SharedChain};
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 
 pub mod messages;
 #[cfg(test)]
@@ -245,7 +245,7 @@ impl std::fmt::Display for Off {
 }
 
 /// A hint to look at the clocks.
-#[derive(Message)]
+#[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 struct LookAtClocks;
 
@@ -255,10 +255,7 @@ impl Actor for TimeKeeper {
     fn started(&mut self, ctx: &mut Self::Context) {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
         self.look(ctx);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(LookAtClocks) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, LookAtClocks);
     }
 }
 

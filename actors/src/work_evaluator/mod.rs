@@ -24,11 +24,11 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::evaluation::{Breaker, Fault, Measure};
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::clock::{SharedClock, poke_every};
+use dwarves_ports::clock::SharedClock;
 use dwarves_ports::evaluator::SharedEvaluator;
 use dwarves_ports::store::{SharedStore, StoreError, SubmissionRow, Write, Written};
 
-use crate::ask::{AskError, Outbox, Port, bound_mailbox};
+use crate::ask::{Port, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
 use crate::live_work::LackOfWork;
 use crate::miner_manager::messages::ReadStanding;
@@ -180,10 +180,7 @@ impl Actor for WorkEvaluator {
             );
         }
         self.evaluate_due(ctx);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(Poke) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, Poke);
     }
 }
 

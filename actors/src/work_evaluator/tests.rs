@@ -21,7 +21,6 @@ use super::messages::{
 };
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::work_manager::messages::HoldWork;
 
 mod troubles;
@@ -109,14 +108,11 @@ impl Bench {
     async fn begin(memory: InlineStore, clock: ManualClock, plan: FaultPlan, evaluators: usize) -> Self {
         let (sender, tasks) = mpsc::unbounded_channel();
         let store: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));
-        let ledger = Ledger::new(LedgerParts {
-            store: store.clone(),
-            halt: RecordingHalt::default().shared(),
-            acknowledge: Acknowledge::Durable,
-            position: (Sequence::default(), Units::ZERO),
-            mailbox_capacity: 1_024,
-        })
-        .start();
+        let ledger = crate::testing::ledger(
+            store.clone(),
+            &RecordingHalt::default(),
+            (Sequence::default(), Units::ZERO),
+        );
         let waiting = memory.waiting_submissions(u32::MAX).await.unwrap();
         let evaluator = WorkEvaluator::new(WorkEvaluatorParts {
             settings: EvaluatorSettings {

@@ -14,7 +14,7 @@ use crate::live_work::LiveWork;
 use crate::meter;
 
 /// A hint that the present template may be old or over.
-#[derive(Message)]
+#[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub(super) struct LookAtWork;
 

@@ -9,18 +9,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{JobExtraNonces, JobKey, Template};
 
-use crate::ask::{AskError, Outbox, Port, bound_mailbox};
+use crate::ask::{AskError, Outbox, Port, bound_mailbox, tell_every};
 use crate::control::hold::HoldPayouts;
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::WorkRetired;
 use dwarves_ports::chain::{SharedChain, Standing};
-use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::clock::{Moment, SharedClock};
 use dwarves_ports::store::{TemplateRow, Write};
 
 mod handlers;
@@ -299,9 +298,6 @@ impl Actor for WorkManager {
         bound_mailbox(ctx, MAILBOX_CAPACITY);
         self.publish(LiveWork::clone(&self.work));
         self.follow_tip(ctx);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_EVERY, move || {
-            me.tell(handlers::LookAtWork) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_EVERY, handlers::LookAtWork);
     }
 }

@@ -14,7 +14,6 @@ use dwarves_testkit::{Gate, ManualClock, PacedStore, RecordingHalt, TestChain, s
 use super::messages::{IssueJob, IssuedJob, ReadWork, Subscribe, WorkControl, WorkView};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::testing::recorder::recorded_outbox_of;
 use crate::testing::{Inbox, recorded_outbox};
 
@@ -67,14 +66,11 @@ impl Bench {
         };
         let faulty: SharedStore = Arc::new(FaultyStore::new(Arc::new(memory.clone()), plan));
         let stored = memory.start(BEGIN).await.unwrap();
-        let ledger = Ledger::new(LedgerParts {
-            mailbox_capacity: 1_024,
-            store: Arc::new(PacedStore::new(faulty, Arc::new(gate.clone()))),
-            halt: RecordingHalt::default().shared(),
-            acknowledge: Acknowledge::Durable,
-            position: (stored.last_sequence, stored.total_units),
-        })
-        .start();
+        let ledger = crate::testing::ledger(
+            Arc::new(PacedStore::new(faulty, Arc::new(gate.clone()))),
+            &RecordingHalt::default(),
+            (stored.last_sequence, stored.total_units),
+        );
         let (miners, retired) = recorded_outbox();
         let (payouts, holds) = recorded_outbox();
         let manager = WorkManager::new(WorkManagerParts {

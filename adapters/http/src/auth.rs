@@ -6,7 +6,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, Payload};
 use dwarves_actors::handlers::admin::messages::AdminCaller;
 use dwarves_actors::handlers::registration::messages::Authenticate;
 use dwarves_domain::hotkey::{Hotkey, ParseHotkeyError};
@@ -14,6 +14,7 @@ use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::SessionError;
 use dwarves_domain::signature::KeyType;
 
+use super::body;
 use super::client;
 use super::connections::line::Line;
 use super::headers::{CRYPTO, HOTKEY, NONCE, RECEIVER, SIGNATURE, VERSION};
@@ -264,34 +265,30 @@ pub async fn verify(
     }
 }
 
-impl Claim<Hotkey> {
-    /// Makes sure of a claim on a session route. Gives the miner.
+impl<Caller: From<Hotkey>> Claim<Caller> {
+    /// Makes sure of a claim, which may be signed over this body. Whether an operator's hotkey is an admin's is not known yet.
     ///
     /// # Errors
     /// As [`verify`].
-    pub async fn settle(self, req: &HttpRequest, state: &HttpState, body: &Bytes) -> Result<Hotkey, Problem> {
-        match self {
-            Self::Proven(hotkey) => Ok(hotkey),
-            Self::Signed(headers) => verify(req, state, headers, body).await,
-        }
-    }
-}
-
-impl Claim<AdminCaller> {
-    /// Makes sure of a claim on an admin route. Gives the caller; whether a hotkey is an admin's is not
-    /// known yet.
-    ///
-    /// # Errors
-    /// As [`verify`].
-    pub async fn settle(
-        self,
-        req: &HttpRequest,
-        state: &HttpState,
-        body: &Bytes,
-    ) -> Result<AdminCaller, Problem> {
+    pub async fn settle(self, req: &HttpRequest, state: &HttpState, body: &Bytes) -> Result<Caller, Problem> {
         match self {
             Self::Proven(caller) => Ok(caller),
-            Self::Signed(headers) => Ok(AdminCaller::Hotkey(verify(req, state, headers, body).await?)),
+            Self::Signed(headers) => verify(req, state, headers, body).await.map(Caller::from),
         }
+    }
+
+    /// Reads the body and makes sure of the claim. Gives the caller and the body.
+    ///
+    /// # Errors
+    /// As [`body::read`] and [`verify`].
+    pub async fn with_body(
+        self,
+        req: &HttpRequest,
+        payload: Payload,
+        state: &HttpState,
+    ) -> Result<(Caller, Bytes), Problem> {
+        let sent = body::read(req, payload, state).await?;
+        let caller = self.settle(req, state, &sent).await?;
+        Ok((caller, sent))
     }
 }

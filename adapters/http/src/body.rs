@@ -6,7 +6,9 @@ use std::task::Poll;
 
 use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue,
+};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, dev};
 use dwarves_api_types::object::Object;
@@ -213,6 +215,19 @@ pub fn json(status: StatusCode, answer: &impl Serialize) -> Result<HttpResponse,
     Ok(HttpResponseBuilder::new(status)
         .insert_header((CONTENT_TYPE, JSON.clone()))
         .body(body))
+}
+
+/// The same of an answer that nobody may keep: it has a secret, or says how somebody is reached. What is only read is not
+/// kept either way.
+///
+/// # Errors
+/// As [`json`].
+pub fn unkept(status: StatusCode, answer: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let mut response = json(status, answer)?;
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }
 
 /// An answer to a request that found what it asked for.

@@ -44,28 +44,30 @@ impl Stamp {
     }
 }
 
+/// Reads the file.
+///
+/// # Errors
+/// If it cannot be read, or is no metagraph's.
+pub fn read(path: &Path) -> Result<Metagraph, String> {
+    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
+    // Longer ones are not even read.
+    if fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX as u64 {
+        return Err(MetagraphError::TooLarge.to_string());
+    }
+    let text = fs::read(path).map_err(unreadable)?;
+    Metagraph::parse(&text).map_err(|error| error.to_string())
+}
+
 /// What was found when the file was looked at: nothing new, or another one.
 type Found = Option<(Option<Stamp>, Result<Metagraph, String>)>;
 
 /// Looks at the file; `known` is how it was when it was read last.
 fn look(path: &Path, known: Option<Stamp>) -> Found {
-    let unreadable = |error: io::Error| Some((None, Err(format!("it cannot be read: {error}"))));
-    let stamp = match Stamp::of(path) {
-        Ok(stamp) if Some(stamp) == known => return None,
-        Ok(stamp) => stamp,
-        Err(error) => return unreadable(error),
-    };
-    // Longer ones are not even read.
-    if stamp.len > FILE_MAX as u64 {
-        return Some((Some(stamp), Err(MetagraphError::TooLarge.to_string())));
+    let stamp = Stamp::of(path).ok();
+    if stamp.is_some() && stamp == known {
+        return None;
     }
-    match fs::read(path) {
-        Ok(text) => {
-            let read = Metagraph::parse(&text).map_err(|error| error.to_string());
-            Some((Some(stamp), read))
-        }
-        Err(error) => unreadable(error),
-    }
+    Some((stamp, read(path)))
 }
 
 /// A hint to look whether the file is another.

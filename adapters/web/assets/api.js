@@ -14,11 +14,6 @@ export class Refusal extends Error {
     this.code = code;
   }
 
-  /** Whether this pool does not have the route at all, rather than what was asked for. */
-  get isRouteMissing() {
-    return this.code === "not_found" || this.code === "method_not_allowed";
-  }
-
   /** Whether only the owner may see it. */
   get isHidden() {
     return this.code === "hidden";

@@ -196,10 +196,7 @@ export function replace(element, children) {
 
 /** What went wrong, and what to do. @param {unknown} error @param {string} what */
 export function trouble(error, what) {
-  const refusal = /** @type {{isRouteMissing?: boolean, isHidden?: boolean, status?: number, message?: string}} */ (error);
-  if (refusal.isRouteMissing) {
-    return el("p", { class: "empty" }, `This pool does not tell ${what}.`);
-  }
+  const refusal = /** @type {{isHidden?: boolean, status?: number, message?: string}} */ (error);
   if (refusal.isHidden) {
     return el("p", { class: "empty" }, `Only the owner and the operator see ${what}. Its owner can hand out a link that shows it: `, el("code", {}, "dwarves watch create --hotkey FILE"), ".");
   }

@@ -17,8 +17,8 @@ const QUIET_SECS = 600;
 /** Names of the periods of earnings. @type {Record<string, string>} */
 const PERIODS = { yesterday: "Yesterday", "7_days": "Last 7 days", "30_days": "Last 30 days" };
 
-/** Shows a miner. @param {string} id A hotkey, or a payout address. @param {{isWatched?: boolean, check?: () => Promise<unknown>}} [how] Whether it is shown by a link, and what must hold for it to be shown. */
-export function showMiner(id, how = {}) {
+/** Shows a miner. @param {import("./watched.js").Shown} shown */
+export function showMiner({ id, base, isWatched, check }) {
   const path = `/v1/miners/${part(id)}`;
   const page = main("Miner");
   const who = el("p", { class: "lead" }, copyLine(id, "miner"));
@@ -49,7 +49,7 @@ export function showMiner(id, how = {}) {
     empty: "No worker yet.",
     rowId: (row) => row.name,
     columns: [
-      { title: "Worker", by: (row) => row.name, cell: (row) => (how.isWatched ? row.name : link(`/miners/${part(id)}/workers/${part(row.name)}`, row.name)) },
+      { title: "Worker", by: (row) => row.name, cell: (row) => link(`${base}/workers/${part(row.name)}`, row.name) },
       { title: "Hashrate", figures: true, by: (row) => shortHashrate(row), cell: (row) => hashrate(shortHashrate(row), row.hashrates?.[0]?.error) },
       { title: "Last share", by: (row) => row.last_share_at, cell: (row) => lastShare(row.last_share_at) },
       { title: "Difficulty", figures: true, by: (row) => row.share_difficulty, cell: (row) => figure(row.share_difficulty, format.difficulty(row.share_difficulty)), hint: "Of its next job" },
@@ -84,8 +84,7 @@ export function showMiner(id, how = {}) {
         { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
         { title: "Entry", wide: true, by: (row) => row.kind, cell: (row) => state(CREDIT_KINDS[row.kind]?.word ?? row.kind, CREDIT_KINDS[row.kind]?.tone ?? "plain") },
         { title: "Block", wide: true, cell: (row) => (row.block ? block(row.block) : el("span", { class: "quiet" }, "several")) },
-        // Another page knows nothing of the link by which this one is shown.
-        ...(how.isWatched ? [] : [{ title: "Step by step", cell: (/** @type {any} */ row) => link(`/miners/${part(id)}/rounds/${part(row.round_id)}`, "Why this amount") }]),
+        { title: "Step by step", cell: (row) => link(`${base}/rounds/${part(row.round_id)}`, "Why this amount") },
       ],
     },
     `${path}/credits`,
@@ -123,7 +122,7 @@ export function showMiner(id, how = {}) {
     const last = newestShare(miner.workers ?? []);
     replace(notes, [
       hidden.size > 0 ? el("p", { class: "note", id: "hidden" }, `Some of this is for the miner itself and the operator: ${hiddenWords(hidden)}. Its owner can hand out a link that shows it: `, el("code", {}, "dwarves watch create --hotkey FILE"), ".") : null,
-      how.isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null,
+      isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null,
       miner.payout_address === null && !hidden.has("payout_address") ? el("p", { class: "note wait" }, WAITS["no_address"] ?? "") : null,
     ]);
     replace(tiles, [
@@ -215,7 +214,7 @@ export function showMiner(id, how = {}) {
     refresh: async () => {
       let miner;
       try {
-        await how.check?.();
+        await check();
         const [told, { blocks }] = await Promise.all([ask(path), ask("/v1/blocks?limit=1")]);
         miner = told;
         lastReward = blocks[0]?.reward_sats ?? null;

@@ -46,6 +46,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "openapi.js" SCRIPT,
         "shell.js" SCRIPT,
         "table.js" SCRIPT,
+        "watched.js" SCRIPT,
         "words.js" SCRIPT,
         "pages/pool.js" SCRIPT,
         "pages/blocks.js" SCRIPT,
@@ -57,7 +58,6 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "pages/round.js" SCRIPT,
         "pages/payout.js" SCRIPT,
         "pages/share.js" SCRIPT,
-        "pages/watch.js" SCRIPT,
         "pages/operator.js" SCRIPT,
         "pages/docs.js" SCRIPT;
     "vendor":

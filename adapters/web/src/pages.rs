@@ -33,7 +33,9 @@ const LIST: &[(&str, &str, &str)] = &[
     ("/rounds/{id}", "Round", "round.js"),
     ("/payouts/{txid}", "Payout", "payout.js"),
     ("/shares/{sequence}", "Share", "share.js"),
-    ("/watch/{token}", "Miner", "watch.js"),
+    ("/watch/{token}", "Miner", "miner.js"),
+    ("/watch/{token}/rounds/{round}", "Why this amount", "why.js"),
+    ("/watch/{token}/workers/{name}", "Worker", "worker.js"),
     ("/operator", "Operator", "operator.js"),
     ("/docs", "API", "docs.js"),
 ];

@@ -15,6 +15,12 @@ pub enum AdminCaller {
     Hotkey(Hotkey),
 }
 
+impl From<Hotkey> for AdminCaller {
+    fn from(hotkey: Hotkey) -> Self {
+        Self::Hotkey(hotkey)
+    }
+}
+
 /// A control message for one actor, as the request's body has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Control {

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::HeaderHash;
 use dwarves_domain::limits::{SharedLimit, SharedPermits};
@@ -20,11 +19,11 @@ use dwarves_domain::source::Source;
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::{Algorithm, Job, JobId, JobKey};
 use dwarves_lanes::Lanes;
-use dwarves_ports::clock::{Moment, SharedClock, poke_every};
+use dwarves_ports::clock::{Moment, SharedClock};
 use dwarves_ports::proof_of_work::{HashHere, SharedProofOfWork};
 use tracing::{Level, Span as LogSpan};
 
-use crate::ask::{AskError, Outbox, Port, ReplyTo, bound_mailbox};
+use crate::ask::{AskError, Outbox, Port, ReplyTo, bound_mailbox, tell_every};
 use crate::block_tracker::messages::TakeCandidate;
 use crate::live_work::{LiveWork, WorkChanged};
 use crate::meter::histogram::Histogram;
@@ -263,7 +262,7 @@ impl SubmissionHandler {
 }
 
 /// A hint to look at the requests that wait for newer work.
-#[derive(Message)]
+#[derive(Clone, Copy, Message)]
 #[rtype(result = "()")]
 struct LookAtWaiting;
 
@@ -274,10 +273,7 @@ impl Actor for SubmissionHandler {
         bound_mailbox(ctx, self.limits.mailbox_capacity);
         self.subscribe(ctx);
         self.watch(ctx);
-        let me = Outbox::new(&ctx.address());
-        ctx.spawn(wrap_future(poke_every(LOOK_AT_WAITING_EVERY, move || {
-            me.tell(LookAtWaiting) != Err(AskError::Gone)
-        })));
+        tell_every(ctx, LOOK_AT_WAITING_EVERY, LookAtWaiting);
     }
 }
 

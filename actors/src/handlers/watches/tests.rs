@@ -10,7 +10,6 @@ use dwarves_testkit::build::BEGIN;
 use dwarves_testkit::{ManualClock, RecordingHalt, settle};
 
 use super::*;
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 
 const SOON: Duration = Duration::from_secs(5);
 const ALICE: Hotkey = Hotkey::from_bytes([0xa1; 32]);
@@ -45,14 +44,11 @@ struct Bench {
 }
 
 fn begin(store: &InlineStore, clock: &ManualClock, secret: u8, first: u8) -> Addr<WatchKeeper> {
-    let ledger = Ledger::new(LedgerParts {
-        store: Arc::new(store.clone()),
-        halt: RecordingHalt::default().shared(),
-        acknowledge: Acknowledge::Durable,
-        position: (Sequence::default(), Units::ZERO),
-        mailbox_capacity: 1_024,
-    })
-    .start();
+    let ledger = crate::testing::ledger(
+        Arc::new(store.clone()),
+        &RecordingHalt::default(),
+        (Sequence::default(), Units::ZERO),
+    );
     let mut next = first;
     WatchKeeper::new(WatchKeeperParts {
         key: WatchKey::new(&[secret; 32]),

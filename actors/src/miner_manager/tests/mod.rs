@@ -20,7 +20,6 @@ use super::messages::*;
 use super::restore::{MemorySettings, recent_shares, restore};
 use super::*;
 use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
 use crate::miner_manager::messages::CheckedShare;
 use crate::miner_manager::messages::Judgement;
 use crate::testing::settings::{checked, memory_settings};
@@ -143,14 +142,11 @@ impl Bench {
             .weights_in_window(window, stored.last_sequence)
             .await
             .unwrap();
-        let ledger = Ledger::new(LedgerParts {
-            mailbox_capacity: 1_024,
-            store: Arc::new(store.clone()),
-            halt: halt.shared(),
-            acknowledge: Acknowledge::Durable,
-            position: (stored.last_sequence, stored.total_units),
-        })
-        .start();
+        let ledger = crate::testing::ledger(
+            Arc::new(store.clone()),
+            &halt,
+            (stored.last_sequence, stored.total_units),
+        );
         let (outbox, blocks) = recorded_outbox();
         let parts = MinerManagerParts {
             clock: Arc::new(clock.clone()),

@@ -19,7 +19,7 @@ use tracing::Level;
 
 use super::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use super::*;
-use crate::ask::{Ask, Request};
+use crate::ask::{Ask, Outbox, Request};
 use crate::spans::heard::{Heard, of_span};
 use crate::testing::payouts::{crediting_round, start_paymaster};
 use crate::testing::settings::payout_settings;

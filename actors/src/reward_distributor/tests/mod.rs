@@ -21,8 +21,7 @@ use tracing::Level;
 use super::control::StoredTerms;
 use super::messages::{DistributorControl, DrainRounds, ReadSchedule, ScheduleView};
 use super::*;
-use crate::ask::{Ask, Request};
-use crate::ledger::{Acknowledge, Ledger, LedgerParts};
+use crate::ask::{Ask, Outbox, Request};
 use crate::spans::heard::{Heard, of_span};
 use crate::testing::settings::terms;
 
@@ -129,14 +128,11 @@ impl Bench {
         let faulty = FaultyStore::new(Arc::new(memory.clone()), plan);
         let store = PacedStore::new(Arc::new(faulty), Arc::new(gate.clone()));
         let stored = memory.start(BEGIN).await.unwrap();
-        let ledger = Ledger::new(LedgerParts {
-            mailbox_capacity: 1_024,
-            store: Arc::new(store.clone()),
-            halt: halt.shared(),
-            acknowledge: Acknowledge::Durable,
-            position: (stored.last_sequence, stored.total_units),
-        })
-        .start();
+        let ledger = crate::testing::ledger(
+            Arc::new(store.clone()),
+            &halt,
+            (stored.last_sequence, stored.total_units),
+        );
         let changed = StoredTerms::read(&stored.settings);
         terms.fee = changed.fee.unwrap_or(terms.fee);
         let last_closed = stored.last_round.as_ref().map(|last| (last.id, last.closed_at));

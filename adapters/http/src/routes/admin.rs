@@ -32,8 +32,7 @@ pub async fn control(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::admin(&req, &state).await?;
-    let sent = body::read(&req, payload, &state).await?;
-    let caller = claim.settle(&req, &state, &sent).await?;
+    let (caller, sent) = claim.with_body(&req, payload, &state).await?;
     query::none(&req)?;
     let ControlBody {
         actor,
@@ -93,8 +92,7 @@ pub(super) async fn let_admins_only(
     payload: web::Payload,
 ) -> Result<(), Problem> {
     let claim = auth::admin(req, state).await?;
-    let sent = body::read(req, payload, state).await?;
-    let caller = claim.settle(req, state, &sent).await?;
+    let (caller, _) = claim.with_body(req, payload, state).await?;
     if state
         .ask(&state.deps().ports.authorize, Authorize { caller })
         .await?

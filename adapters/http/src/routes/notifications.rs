@@ -1,7 +1,6 @@
 //! What a miner wants to be told: said, read and tried by the miner alone.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Payload;
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::miner_notifier::MinerNotifierPorts;
@@ -29,8 +28,7 @@ async fn caller(
     payload: Payload,
 ) -> Result<(Hotkey, web::Bytes), Problem> {
     let claim = auth::session(req, state)?;
-    let sent = body::read(req, payload, state).await?;
-    let caller = claim.settle(req, state, &sent).await?;
+    let (caller, sent) = claim.with_body(req, payload, state).await?;
     query::none(req)?;
     if hotkey_in_path(req, state)? == caller {
         return Ok((caller, sent));
@@ -97,15 +95,6 @@ fn refused(why: NotGranted) -> Problem {
     }
 }
 
-/// An answer that nobody may keep: it says how a miner is reached.
-fn private(answer: &impl serde::Serialize) -> Result<HttpResponse, Problem> {
-    let mut response = body::json(StatusCode::OK, answer)?;
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
-}
-
 /// What the miner wants to be told, and how its channels are. Secrets and tokens are not shown.
 #[utoipa::path(
     get, path = "/v1/miners/{hotkey}/notifications", operation_id = "read_notifications", tag = "miners",
@@ -126,7 +115,10 @@ pub async fn read(
     let view = state
         .ask(&ports(&state)?.read, ReadSubscription { hotkey })
         .await?;
-    private(&shown::notifications(hotkey, &view.map_err(refused)?))
+    body::unkept(
+        StatusCode::OK,
+        &shown::notifications(hotkey, &view.map_err(refused)?),
+    )
 }
 
 /// Says what the miner wants to be told; all that it wanted before is replaced. A webhook's secret is shown when it is made,
@@ -159,7 +151,7 @@ pub async fn write(
     let subscribed = state.ask(&ports.subscribe, order).await?.map_err(refused)?;
     let mut answer = shown::notifications(hotkey, &subscribed.view);
     shown::add_secrets(&mut answer, &subscribed.secrets);
-    private(&answer)
+    body::unkept(StatusCode::OK, &answer)
 }
 
 /// Tells the miner nothing more, and forgets its channels.

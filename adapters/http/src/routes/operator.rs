@@ -1,6 +1,7 @@
 //! The operator's session in a browser.
 
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::operator::messages::{LogIn, LogInRefused, LogOut};
 use dwarves_api_types::control::{LogInBody, OperatorState};
@@ -94,16 +95,17 @@ fn answer(
     cookie: Option<&str>,
 ) -> Result<HttpResponse, Problem> {
     let key = &state.deps().operator.key;
-    let mut response = body::ok(&OperatorState {
-        logged_in: session.is_some(),
-        csrf: session.map(|session| key.csrf(session)),
-        expires_at: session.map(|session| Instant(session.expires_at)),
-        saved: (!is_saved).then_some(false),
-    })?;
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = body::unkept(
+        StatusCode::OK,
+        &OperatorState {
+            logged_in: session.is_some(),
+            csrf: session.map(|session| key.csrf(session)),
+            expires_at: session.map(|session| Instant(session.expires_at)),
+            saved: (!is_saved).then_some(false),
+        },
+    )?;
     if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(cookie).ok()) {
-        headers.insert(SET_COOKIE, cookie);
+        response.headers_mut().insert(SET_COOKIE, cookie);
     }
     Ok(response)
 }

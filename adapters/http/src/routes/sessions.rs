@@ -1,7 +1,6 @@
 //! Opening a session, whose token stands in for the signature until it expires.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::registration::messages::OpenSession;
 use dwarves_api_types::registration::{OpenSessionBody, OpenedSession};
@@ -37,8 +36,5 @@ pub async fn open(
         token: session.token,
         expires_at: Instant(session.expires_at),
     };
-    let mut response = body::json(StatusCode::CREATED, &answer)?;
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    body::unkept(StatusCode::CREATED, &answer)
 }

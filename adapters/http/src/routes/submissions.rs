@@ -121,8 +121,7 @@ pub async fn remove(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::session(&req, &state)?;
-    let sent = body::read(&req, payload, &state).await?;
-    let caller = claim.settle(&req, &state, &sent).await?;
+    let (caller, _) = claim.with_body(&req, payload, &state).await?;
     query::none(&req)?;
     let owner = hotkey_in_path(&req, &state)?;
     let evaluation = evaluation(&state)?;

@@ -1,7 +1,6 @@
 //! Watch tokens: a miner hands them out, and takes them back.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::handlers::admin::messages::{AdminCaller, Authorize};
 use dwarves_actors::handlers::watches::messages::{HandOut, HandedOut, OrderedBy, TakeBack};
@@ -80,8 +79,7 @@ pub async fn hand_out(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::admin(&req, &state).await?;
-    let sent = body::read(&req, payload, &state).await?;
-    let caller = claim.settle(&req, &state, &sent).await?;
+    let (caller, sent) = claim.with_body(&req, payload, &state).await?;
     query::none(&req)?;
     let hotkey = hotkey_in_path(&req, &state)?;
     let by = ordered_by(&state, caller, hotkey).await?;
@@ -103,10 +101,7 @@ pub async fn hand_out(
         path: format!("/watch/{token}"),
         token,
     };
-    let mut response = body::json(StatusCode::CREATED, &answer)?;
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    body::unkept(StatusCode::CREATED, &answer)
 }
 
 /// A miner's watch tokens, oldest first, without the tokens.
@@ -163,8 +158,7 @@ pub async fn take_back(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::admin(&req, &state).await?;
-    let sent = body::read(&req, payload, &state).await?;
-    let caller = claim.settle(&req, &state, &sent).await?;
+    let (caller, _) = claim.with_body(&req, payload, &state).await?;
     query::none(&req)?;
     let hotkey = hotkey_in_path(&req, &state)?;
     let by = ordered_by(&state, caller, hotkey).await?;

@@ -46,8 +46,7 @@ pub async fn fetch(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::session(&req, &state)?;
-    let sent = body::read(&req, payload, &state).await?;
-    let miner = claim.settle(&req, &state, &sent).await?;
+    let (miner, _) = claim.with_body(&req, payload, &state).await?;
     let mut params = Params::of(&req)?;
     let worker: Option<WorkerName> = params.take("worker")?;
     let newer_than: Option<JobId> = params.take("longpoll")?;
@@ -98,8 +97,7 @@ pub async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let claim = auth::session(&req, &state)?;
-    let sent = body::read(&req, payload, &state).await?;
-    let miner = claim.settle(&req, &state, &sent).await?;
+    let (miner, sent) = claim.with_body(&req, payload, &state).await?;
     query::none(&req)?;
     if let Some(evaluation) = &state.deps().evaluation {
         let EvaluateBody { worker, work } = body::parse(&sent)?;

@@ -90,36 +90,12 @@ function showBooks(block) {
   );
 }
 
-/** The block from the list of all, for a pool that tells no more of one. */
-async function fromList() {
-  let cursor = "";
-  for (let pages = 0; pages < 20; pages += 1) {
-    const answer = await ask(`/v1/blocks?limit=100${cursor}`);
-    const found = answer.blocks.find((/** @type {any} */ one) => one.hash === hash);
-    if (found) return found;
-    if (answer.next_cursor === null) return null;
-    cursor = `&cursor=${encodeURIComponent(answer.next_cursor)}`;
-  }
-  return null;
-}
-
-async function read() {
-  try {
-    return await ask(`/v1/blocks/${part(hash)}`);
-  } catch (error) {
-    if (!(/** @type {import("../api.js").Refusal} */ (error).isRouteMissing)) throw error;
-    const listed = await fromList();
-    if (listed === null) throw error;
-    return listed;
-  }
-}
-
 void begin({
   topics: ["block", "round"],
   refresh: async () => {
     let block;
     try {
-      block = await read();
+      block = await ask(`/v1/blocks/${part(hash)}`);
     } catch (error) {
       if (/** @type {{status?: number}} */ (error).status === 0) throw error;
       replace(grid, [el("div", { class: "card wide" }, trouble(error, "this block"), el("p", {}, link("/blocks", "All blocks of the pool")))]);

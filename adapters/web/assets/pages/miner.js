@@ -1,6 +1,6 @@
-// A miner: its work, its workers, its money.
+// A miner: its work, its workers, its money. By its name, or by a link of its owner.
 
-import { pathParts } from "../api.js";
 import { showMiner } from "../miner.js";
+import { showNamed } from "../watched.js";
 
-showMiner(pathParts()[1] ?? "");
+await showNamed(showMiner);

@@ -4,7 +4,7 @@ import { ask } from "../api.js";
 import { Section, append, el, facts, figure, main, money, name, replace, state, time, trouble } from "../dom.js";
 import * as format from "../format.js";
 import { miner, payoutState } from "../figures.js";
-import { begin, poolNow } from "../shell.js";
+import { begin } from "../shell.js";
 import { PagedTable, Table } from "../table.js";
 import { POOL_STATES, VERDICTS } from "../words.js";
 
@@ -155,12 +155,8 @@ function logoutButton() {
   return button;
 }
 
-/** @param {any[] | undefined} hindrances */
+/** @param {any[]} hindrances */
 function showHindrances(hindrances) {
-  if (hindrances === undefined) {
-    hindrancesCard.show(el("p", { class: "empty" }, "This pool tells it at ", el("a", { href: "/readyz" }, "/readyz"), "."));
-    return;
-  }
   if (hindrances.length === 0) {
     hindrancesCard.show(el("p", { class: "note good" }, "Nothing. All parts do what they should."));
     return;
@@ -203,10 +199,6 @@ function showBooks(books) {
 
 /** @param {any} commit */
 function showCommit(commit) {
-  if (!commit) {
-    commitCard.show(untold("how its ledger writes"));
-    return;
-  }
   const millis = (/** @type {number | null} */ value) => (value === null ? "–" : figure(value, `${format.significant(value)} ms`));
   commitCard.show(
     facts([
@@ -251,10 +243,8 @@ const nodes = new Table({
 
 /** @param {any} payouts */
 function showPayouts(payouts) {
-  const troubles = /** @type {any[]} */ (payouts.troubles ?? []);
-  const open = /** @type {any[]} */ (payouts.open ?? []);
-  const holds = /** @type {any[]} */ (payouts.holds ?? []);
-  const rows = open.map((one) =>
+  const { troubles, open, holds } = payouts;
+  const rows = open.map((/** @type {any} */ one) =>
     el(
       "tr",
       {},
@@ -266,11 +256,11 @@ function showPayouts(payouts) {
   );
   payoutsCard.show(
     facts([
-      payouts.paused === undefined ? null : ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
+      ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
       payouts.next_plan_at ? ["Planned next", time(payouts.next_plan_at, { ago: true, isDue: true })] : null,
-      holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => hold.name).join(", "))] : null,
+      holds.length > 0 ? ["Held by", el("span", {}, holds.map((/** @type {any} */ hold) => hold.name).join(", "))] : null,
     ]),
-    ...[...holds, ...troubles].map((one) => el("p", { class: "note bad" }, el("strong", {}, one.name), ` ${one.text} `, el("strong", {}, "What to do: "), one.remedy)),
+    ...[...holds, ...troubles].map((/** @type {any} */ one) => el("p", { class: "note bad" }, el("strong", {}, one.name), ` ${one.text} `, el("strong", {}, "What to do: "), one.remedy)),
     open.length === 0
       ? el("p", { class: "empty" }, "No payout is under way.")
       : el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
@@ -279,7 +269,7 @@ function showPayouts(payouts) {
       { class: "row" },
       payNowButton(),
       payouts.paused ? orderButton("Resume payouts", "paymaster", "resume") : orderButton("Pause payouts", "paymaster", "pause", {}, "Nothing new is set aside, signed or sent until you resume. What is on its way is followed."),
-      ...holds.map((hold) => {
+      ...holds.map((/** @type {any} */ hold) => {
         const which = hold.name;
         return ["start", "restored"].includes(which) ? orderButton(`Release the hold ${which}`, "paymaster", "release", { hold: which }, "Payouts go on. Look at RUNBOOK.md, Holds, before you do this.") : null;
       }),
@@ -438,8 +428,7 @@ async function refresh() {
     told = await ask("/v1/admin/state");
   } catch (error) {
     if (isLoggedOut(error)) return showLogin("You have been logged out.");
-    if (!(/** @type {import("../api.js").Refusal} */ (error).isRouteMissing)) throw error;
-    told = stateOfPool();
+    throw error;
   }
   if (!stateCard.element.isConnected) {
     grid.replaceChildren();
@@ -447,27 +436,16 @@ async function refresh() {
   }
   showState(told);
   showHindrances(told.hindrances);
-  if (told.books) showBooks(told.books);
-  else booksCard.show(el("p", { class: "empty" }, "This pool does not tell its books here; dwarves admin pool_manager status does."));
+  showBooks(told.books);
   showCommit(told.commit);
-  showPayouts(told.payouts ?? {});
-  showOrders(told.settings ?? {});
-  nodesCard.show(told.nodes === undefined ? untold("how its nodes are") : nodes.show(told.nodes));
-  actorsCard.show(told.actors === undefined ? untold("how its parts are") : actors.show(told.actors));
-  bans.show(told.bans ?? []);
-  if (!banForm.isConnected) bansCard.show(told.bans === undefined ? untold("who is banned") : bans.element, el("h3", {}, "Ban a miner"), banForm);
+  showPayouts(told.payouts);
+  showOrders(told.settings);
+  nodesCard.show(nodes.show(told.nodes));
+  actorsCard.show(actors.show(told.actors));
+  bans.show(told.bans);
+  if (!banForm.isConnected) bansCard.show(bans.element, el("h3", {}, "Ban a miner"), banForm);
   await audit.refresh();
   if (!audit.element.isConnected) auditCard.show(audit.element);
-}
-
-/** @param {string} what */
-const untold = (what) => el("p", { class: "empty" }, `This pool does not tell ${what}.`);
-
-/** What can be said of a pool that has no state to tell. */
-function stateOfPool() {
-  const pool = poolNow();
-  const { run_interval_secs, fee_bps, registration_open } = pool;
-  return { pool_state: pool.state, settings: { run_interval_secs, fee_bps, registration_open } };
 }
 
 /** Whether this browser is logged in already. */

@@ -1,19 +1,17 @@
 // Why a miner got this amount: each step recomputed here, exactly, from the API's numbers.
 
 import { ask, part, pathParts } from "../api.js";
-import { Section, el, facts, link, main, money, replace, time, trouble } from "../dom.js";
+import { Section, el, facts, link, main, money, name, replace, time, trouble } from "../dom.js";
 import * as format from "../format.js";
-import { areEqual, decimal, evaluate, exactly, feeOf, partOf, shown, sum, text } from "../exact.js";
-import { block, miner, round as roundLink } from "../figures.js";
+import { areEqual, decimal, evaluate, exactly, feeOf, partOf, shown, sum } from "../exact.js";
+import { block, round as roundLink } from "../figures.js";
 import { begin } from "../shell.js";
+import { showNamed } from "../watched.js";
 import { schemeWords } from "../words.js";
 
-const [, id = "", , number = ""] = pathParts();
-const page = main("Why this amount", el("span", { class: "lead" }, "Round ", roundLink(number), ", ", miner(id)));
 const verdict = new Section("The amount", { wide: true });
 const way = new Section("Step by step", { wide: true, note: "Computed in this page, in whole numbers of any size, from what the API tells. Nothing is rounded unless the step says so." });
 const grid = el("div", { class: "grid" }, verdict.element, way.element);
-page.append(grid);
 
 /** One step, as it is shown. @typedef {{name: string, formula: string, filled: string, result: string, isEqual: boolean | null, words?: string}} Step */
 
@@ -38,31 +36,6 @@ function recompute(told) {
       return { ...base, result: String(step.result), isEqual: null, words: `This page cannot recompute it: ${/** @type {Error} */ (error).message}.` };
     }
   });
-}
-
-/** Splits one block of a round again, from its credits, for a pool that does not tell the steps. @param {any} round */
-function fromCredits(round) {
-  const mine = round.credits.find((/** @type {any} */ credit) => credit.hotkey === id);
-  if (!mine) throw new Error("this round credited the miner nothing");
-  if (round.blocks.length !== 1 || round.source !== "blocks") throw new Error("a round that split more than one reward is recomputed only if the pool tells its steps");
-  const total = sum(round.credits.map((/** @type {any} */ credit) => credit.units));
-  const toMiners = BigInt(round.reward_sats) - BigInt(round.fee_sats) - BigInt(round.kept_sats);
-  const parts = round.credits.map((/** @type {any} */ credit) => ({ hotkey: credit.hotkey, ...partOf(toMiners, decimal(credit.units), total) }));
-  const given = parts.reduce((/** @type {bigint} */ all, /** @type {any} */ one) => all + one.whole, 0n);
-  const left = toMiners - given;
-  const ranked = inOrder(parts);
-  const place = BigInt(ranked.findIndex((one) => one.hotkey === id));
-  const own = /** @type {any} */ (ranked[Number(place)]);
-  const extra = place < left ? 1n : 0n;
-  /** @type {Step[]} */
-  const steps = [
-    { name: "to_miners", formula: "reward - fee - kept", filled: `${round.reward_sats} - ${round.fee_sats} - ${round.kept_sats}`, result: `${toMiners}`, isEqual: toMiners === BigInt(round.credited_sats) },
-    { name: "total_units", formula: "the sum of all miners' work", filled: `${format.count(round.credits.length)} miners`, result: text(total), isEqual: true },
-    { name: "part", formula: "floor(to_miners * units / total_units)", filled: `floor(${toMiners} * ${mine.units} / ${text(total)})`, result: `${own.whole}`, isEqual: true },
-    { name: "extra_sat", formula: "one of the sats that rounding left, for the largest remainders", filled: `${left} left; place ${place + 1n} of ${ranked.length}`, result: `${extra}`, isEqual: true },
-    { name: "amount", formula: "part + extra_sat", filled: `${own.whole} + ${extra}`, result: `${own.whole + extra}`, isEqual: own.whole + extra === BigInt(mine.amount_sats) },
-  ];
-  return { steps, amount: own.whole + extra, told: BigInt(mine.amount_sats), mine };
 }
 
 /** Ranks all miners' remainders again, as far as the API tells everybody's work: whether the miner's place is what it says, and
@@ -135,21 +108,22 @@ function showTold(told) {
   judge(computed, amount, computed === amount && areStepsEqual && isFeeRight && arePlacesRight, told.round, rule ? el("p", { class: "lead" }, rule, splits.some((/** @type {any} */ split) => split.work) ? " The place among the remainders was ranked again in this page, from the work of all miners." : "") : null);
 }
 
-void begin({
-  refresh: async () => {
-    try {
+/** @param {import("../watched.js").Shown} shown */
+function showWhy({ id, base, check }) {
+  const [, , , number = ""] = pathParts();
+  const page = main("Why this amount", el("span", { class: "lead" }, "Round ", roundLink(number), ", ", name(id, base)));
+  page.append(grid);
+  void begin({
+    refresh: async () => {
       try {
+        await check();
         showTold(await ask(`/v1/miners/${part(id)}/rounds/${part(number)}`));
       } catch (error) {
-        if (!(/** @type {import("../api.js").Refusal} */ (error).isRouteMissing)) throw error;
-        const round = await ask(`/v1/rounds/${part(number)}`);
-        const { steps, amount, told } = fromCredits(round);
-        show(steps);
-        judge(amount, told, amount === told && steps.every((step) => step.isEqual), round);
+        if (/** @type {{status?: number}} */ (error).status === 0) throw error;
+        replace(grid, [el("div", { class: "card wide" }, trouble(error, "how this amount came about"), el("p", {}, link(`/rounds/${part(number)}`, "The round"), " ", link(base, "The miner")))]);
       }
-    } catch (error) {
-      if (/** @type {{status?: number}} */ (error).status === 0) throw error;
-      replace(grid, [el("div", { class: "card wide" }, trouble(error, "how this amount came about"), el("p", {}, link(`/rounds/${part(number)}`, "The round"), " ", link(`/miners/${part(id)}`, "The miner")))]);
-    }
-  },
-});
+    },
+  });
+}
+
+await showNamed(showWhy);
