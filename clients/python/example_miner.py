@@ -18,6 +18,11 @@ class Refused(Exception):
     """The pool did not do it."""
 
 
+def named(name):
+    """A class of `bittensor`; before 8.0 they had lower-case names."""
+    return getattr(bittensor, name, None) or getattr(bittensor, name.lower())
+
+
 async def call(dendrite, pool, synapse):
     """One call. What the pool refuses is raised with its reason."""
     answer = await dendrite.forward(pool, synapse, timeout=12.0, deserialize=False)
@@ -68,8 +73,8 @@ def main():
     if options.uri is not None:
         signer = bittensor.Keypair.create_from_uri(options.uri)
     else:
-        signer = bittensor.Wallet(name=options.wallet, hotkey=options.hotkey)
-    dendrite = bittensor.Dendrite(wallet=signer)
+        signer = named("Wallet")(name=options.wallet, hotkey=options.hotkey)
+    dendrite = named("Dendrite")(wallet=signer)
     try:
         asyncio.run(mine(options, dendrite))
     except Refused as refused:
