@@ -168,6 +168,20 @@ fn not_ready(detail: String) -> Ready {
     }
 }
 
+/// How far work is stated, if statements are made.
+fn stated(statements: &Value) -> Option<String> {
+    let number = |name: &str| statements[name].as_u64();
+    number("epoch_secs").filter(|secs| *secs > 0)?;
+    let last = match number("stated") {
+        Some(epoch) => format!("the last is of epoch {epoch}"),
+        None => "none yet".to_owned(),
+    };
+    Some(match number("overdue_secs").unwrap_or(0) {
+        0 => last,
+        secs => format!("{last}, the next is overdue since {}", span(secs)),
+    })
+}
+
 impl Seen {
     fn to_json(&self) -> Value {
         json!({
@@ -256,6 +270,11 @@ impl Seen {
             let is_paused = payouts["paused"] == true;
             let paused = if is_paused { "paused, " } else { "" };
             text.push_str(&format!("{:<11}{paused}{open} under way\n", "payouts"));
+        }
+        if let Some(statements) = self.status.as_ref().map(|status| &status["statements"])
+            && let Some(stated) = stated(statements)
+        {
+            text.push_str(&format!("{:<11}{stated}\n", "statements"));
         }
         let hindrances = self.hindrances();
         if hindrances.is_empty() {

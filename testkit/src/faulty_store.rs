@@ -58,6 +58,7 @@ pub struct FaultyStore {
     plan: Arc<FaultPlan>,
     commits: Arc<AtomicU64>,
     loses_payouts: bool,
+    of_results: Option<Arc<dyn Fn(Timestamp) + Send + Sync>>,
 }
 
 impl FaultyStore {
@@ -68,6 +69,16 @@ impl FaultyStore {
             plan: Arc::new(plan),
             commits: Arc::default(),
             loses_payouts: false,
+            of_results: None,
+        }
+    }
+
+    /// The same, which tells of each question for the best results as it is answered, with the date of its round.
+    #[must_use]
+    pub fn telling_of_results(self, tell: impl Fn(Timestamp) + Send + Sync + 'static) -> Self {
+        Self {
+            of_results: Some(Arc::new(tell)),
+            ..self
         }
     }
 
@@ -293,6 +304,9 @@ impl Store for FaultyStore {
         after: Timestamp,
         until: Timestamp,
     ) -> StoreFuture<Vec<BestResult>> {
+        if let Some(tell) = &self.of_results {
+            tell(until);
+        }
         self.inner.best_results(measure, after, until)
     }
 

@@ -3,6 +3,8 @@
 import asyncio
 import http.client
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -38,6 +40,33 @@ def test_a_miner_registers_mines_and_is_told_of_it(pool, uri):
     assert told["hotkey"] == hotkey and told["shares"]["accepted"] == 3
     assert told["shares"] == pool.get(f"/v1/miners/{hotkey}")["shares"]
     assert [worker["name"] for worker in told["workers"]] == ["rig1"]
+
+
+def test_the_ten_lines_of_the_documents_mine(pool, tmp_path):
+    """docs/bittensor.md as it stands, but for the wallet's place, the pool's address and hotkey, and where to be paid."""
+    (lines,) = re.findall(r"```python\n(import asyncio, bittensor\n.*?)```", (ROOT / "docs/bittensor.md").read_text(), re.DOTALL)
+    assert len(lines.splitlines()) <= 12
+    wallet = bt.Wallet(name="miner", path=str(tmp_path))
+    wallet.set_hotkey(bt.Keypair.create_from_mnemonic(bt.Keypair.generate_mnemonic()), encrypt=False)
+    host, port = pool.address
+    for placeholder, value in [
+        ('"203.0.113.5", 8091, "5..."', f'"{host}", {port}, "{pool.hotkey}"'),
+        ('payout_address="bc1q..."', 'payout_address=""'),
+        ('name="miner"', f'name="miner", path={str(tmp_path)!r}'),
+    ]:
+        assert lines.count(placeholder) == 1, placeholder
+        lines = lines.replace(placeholder, value)
+    quiet = "from bittensor.utils import networking\nnetworking.get_external_ip = lambda: '203.0.113.7'\n"
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "clients/python"), "PYTHONUNBUFFERED": "1"}
+    miner = subprocess.Popen([sys.executable, "-c", quiet + lines], env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        said = [miner.stdout.readline().strip() for _ in range(4)]
+    finally:
+        miner.kill()
+        miner.wait()
+    assert said[0] == "True" and all(int(accepted) > 0 for accepted in said[1:]), said
+    told = pool.get(f"/v1/miners/{wallet.hotkey.ss58_address}")
+    assert told["shares"]["accepted"] >= sum(map(int, said[1:])), told
 
 
 def test_a_ping_comes_back_and_needs_no_registration(pool, uri):

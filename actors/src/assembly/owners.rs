@@ -333,6 +333,7 @@ pub(super) fn start(
             .as_ref()
             .map(|(ports, control)| (ports.read.clone(), control.clone())),
         read_clock: Port::new(&clock),
+        statements: notary.as_ref().map(Port::new),
     };
     let parts = PoolManagerParts {
         peers: peers.clone(),

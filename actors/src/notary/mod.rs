@@ -7,35 +7,41 @@
 //! is durable, so there is only ever one of an epoch.
 //!
 //! While the clock is refused, or its date not confirmed after the start, no epoch ends. It asks the ledger and the store's
-//! reading side; nobody asks it.
+//! reading side; the pool manager asks it how it is. What takes long is done beside the thread that it shares with those
+//! who judge shares.
+//!
+//! | module | its one job |
+//! |---|---|
+//! | [`messages`] | what it is asked |
+//! | `stating` | the statement of an epoch that has ended |
 
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::statements::{Epoch, EpochLength, Statement, StatementDigest, WorkOfAll};
+use dwarves_domain::statements::{Epoch, EpochLength};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::work::Algorithm;
 
-use crate::ask::{AskError, Port, bound_mailbox, tell_every};
+use crate::ask::{Ask, AskError, Port, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
 use crate::time_keeper::messages::ClockNews;
 use dwarves_ports::clock::SharedClock;
 use dwarves_ports::signer::SharedSigner;
-use dwarves_ports::store::{
-    EndedEpoch, EpochsState, SharedStore, StatementHead, StatementRow, StoreError, Write,
-};
+use dwarves_ports::store::{EpochsState, SharedStore, StoreError, Write};
 
+pub mod messages;
+mod stating;
 #[cfg(test)]
 mod tests;
+
+use messages::{ReadStatements, StatementsView};
 
 /// Messages that may wait in the mailbox.
 const MAILBOX_CAPACITY: usize = 16;
 /// How often it is looked whether an epoch is over. At each look one is stated at most, so that those of a long absence do
 /// not keep the ledger busy.
 const LOOK_EVERY: Span = Span::from_millis(250);
-/// Shares whose work is read at once: some tens of milliseconds of one of the store's readers.
-const SHARES_AT_ONCE: u32 = 200_000;
 /// How long the ledger may take.
 const LEDGER_DEADLINE: Duration = Duration::from_secs(20);
 /// The setting that says after which restoring of the ledger epochs were begun anew.
@@ -79,6 +85,8 @@ enum Hindrance {
          ledger, or leave it out by starting once with statements.epoch_secs = 0"
     )]
     Incomplete(dwarves_domain::statements::EpochId),
+    #[error("adding up the work, or signing it, broke off: {0}")]
+    BrokenOff(String),
 }
 
 impl NotaryParts {
@@ -136,57 +144,6 @@ impl NotaryParts {
         }
         Ok(known)
     }
-
-    /// The statement of an epoch that has ended.
-    async fn state(
-        &self,
-        ended: EndedEpoch,
-        previous: Option<StatementDigest>,
-    ) -> Result<StatementRow, Hindrance> {
-        let EndedEpoch {
-            epoch,
-            after,
-            through,
-        } = ended;
-        let incomplete = || Hindrance::Incomplete(epoch.start);
-        let mut work = WorkOfAll::new();
-        let mut from = after;
-        while from < through {
-            let piece = self.store.work_between(from, through, SHARES_AT_ONCE).await?;
-            work.append(piece).ok_or_else(incomplete)?;
-            let next = from.get().saturating_add(u64::from(SHARES_AT_ONCE));
-            from = dwarves_domain::ids::Sequence::new(next);
-        }
-        let rejected = self.store.rejected_before(epoch.end).await?;
-        work.append(rejected).ok_or_else(incomplete)?;
-        let signer = &self.settings.signer;
-        let statement = Statement {
-            pool: signer.hotkey(),
-            algorithm: self.settings.algorithm,
-            epoch,
-            after,
-            through,
-            previous,
-            work,
-        };
-        let text = statement.text().ok_or_else(incomplete)?;
-        log::info!(
-            "an epoch is stated, epoch={} shares={} workers={}",
-            epoch.start,
-            through.get() - after.get(),
-            statement.work.len()
-        );
-        Ok(StatementRow {
-            head: StatementHead {
-                ended,
-                digest: StatementDigest::of(&text),
-                previous,
-                signer: signer.hotkey(),
-                signature: signer.sign(text.as_bytes()),
-            },
-            text,
-        })
-    }
 }
 
 /// The actor that makes statements.
@@ -195,6 +152,8 @@ pub struct Notary {
     news: ClockNews,
     /// What the last look found; `None`: none has been in this life, or the last failed.
     known: Option<EpochsState>,
+    /// What the last look found that did not fail.
+    seen: Option<EpochsState>,
     has_begun: bool,
     is_looking: bool,
     /// What hinders it, as the log was told.
@@ -208,6 +167,7 @@ impl Notary {
             parts: std::rc::Rc::new(parts),
             news: ClockNews::default(),
             known: None,
+            seen: None,
             has_begun: false,
             is_looking: false,
             hindrance: None,
@@ -249,10 +209,30 @@ impl Notary {
         }));
     }
 
+    /// For how long an epoch has been over, by the date, that is not stated.
+    fn overdue(&self, known: &EpochsState, date: Timestamp) -> Option<Span> {
+        let length = self.parts.settings.length?;
+        let open = known.open.map(|open| Epoch::beginning(open.start, length));
+        let oldest = known.ended.map(|ended| ended.epoch).or(open)?;
+        oldest.is_over(date).then(|| date.since(oldest.end.start()))
+    }
+
+    fn view(&self) -> StatementsView {
+        let date = self.parts.clock.date();
+        let known = self.seen.unwrap_or_default();
+        StatementsView {
+            length: self.parts.settings.length,
+            open: known.open.map(|open| open.start),
+            stated: known.last.map(|(last, _)| last),
+            overdue: self.overdue(&known, date),
+            hindrance: self.hindrance.clone(),
+        }
+    }
+
     fn note(&mut self, looked: Result<EpochsState, Hindrance>) {
         match looked {
             Ok(known) => {
-                self.known = Some(known);
+                (self.known, self.seen) = (Some(known), Some(known));
                 self.has_begun = true;
                 if self.hindrance.take().is_some() {
                     log::info!("statements are made again");
@@ -298,5 +278,13 @@ impl Handler<ClockNews> for Notary {
     fn handle(&mut self, news: ClockNews, ctx: &mut Self::Context) {
         self.news = news;
         self.look(ctx);
+    }
+}
+
+impl Handler<Ask<ReadStatements>> for Notary {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadStatements>, _: &mut Self::Context) {
+        ask.reply.answer(self.view());
     }
 }

@@ -7,7 +7,7 @@ use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::Units;
 use dwarves_ports::clock::Clock;
 use dwarves_ports::signer::Signer;
-use dwarves_ports::store::{PageRequest, ShareRow, SharedStore, Store, WorkerRow};
+use dwarves_ports::store::{PageRequest, ShareRow, SharedStore, StatementRow, Store, WorkerRow};
 use dwarves_store_sqlite::InlineStore;
 use dwarves_testkit::build::{BEGIN, hotkey, template_row};
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
@@ -20,7 +20,22 @@ use crate::ask::Outbox;
 const POOL: Hotkey = Hotkey::from_bytes([9; 32]);
 
 /// Signs with the first bytes of what it signs.
-struct FirstBytes;
+struct FirstBytes {
+    /// The thread of the actors, which must not be kept.
+    actors: std::thread::ThreadId,
+}
+
+impl FirstBytes {
+    fn here() -> Self {
+        Self {
+            actors: std::thread::current().id(),
+        }
+    }
+
+    fn of(message: &[u8]) -> [u8; 64] {
+        std::array::from_fn(|n| message.get(n).copied().unwrap_or(0))
+    }
+}
 
 impl Signer for FirstBytes {
     fn hotkey(&self) -> Hotkey {
@@ -28,7 +43,12 @@ impl Signer for FirstBytes {
     }
 
     fn sign(&self, message: &[u8]) -> [u8; 64] {
-        std::array::from_fn(|n| message.get(n).copied().unwrap_or(0))
+        let here = std::thread::current().id();
+        assert_ne!(
+            here, self.actors,
+            "a statement is signed beside those who judge shares"
+        );
+        Self::of(message)
     }
 }
 
@@ -54,7 +74,7 @@ fn begin(
         settings: NotarySettings {
             length: EpochLength::from_secs(epoch_secs),
             algorithm: Algorithm::Sha256d,
-            signer: Arc::new(FirstBytes),
+            signer: Arc::new(FirstBytes::here()),
         },
         restored: restored.map(str::to_owned),
     })
@@ -118,6 +138,11 @@ impl Bench {
     async fn look(&self) {
         Outbox::new(&self.notary).tell(Poke).unwrap();
         settle().await;
+    }
+
+    async fn view(&self) -> StatementsView {
+        let port: Port<ReadStatements> = Port::new(&self.notary);
+        port.ask(ReadStatements, Duration::from_secs(5)).await.unwrap()
     }
 
     /// This much time passes, and it looks.
@@ -190,7 +215,7 @@ async fn an_epoch_is_stated_once_it_is_over() {
     assert_eq!(bench.sums().await, [(0, 2), (40, 1)]);
     let (first, second) = (&rows[0], &rows[1]);
     assert_eq!(first.head.signer, POOL);
-    assert_eq!(first.head.signature, FirstBytes.sign(first.text.as_bytes()));
+    assert_eq!(first.head.signature, FirstBytes::of(first.text.as_bytes()));
     assert_eq!(
         (first.head.previous, second.head.previous),
         (None, Some(first.head.digest))
@@ -237,6 +262,42 @@ async fn nothing_ends_while_the_clock_is_not_believed() {
     assert_eq!(bench.stated().await, []);
     bench.believe(None).await;
     assert_eq!(bench.sums().await, [(0, 0)]);
+}
+
+#[actix::test]
+async fn how_it_goes_is_told() {
+    let mut bench = Bench::new().await;
+    let begun = bench.view().await;
+    assert_eq!(
+        (begun.length.map(EpochLength::secs), begun.stated),
+        (Some(60), None)
+    );
+    assert_eq!(begun.open, Some(EpochId::new(1_700_000_000)));
+    assert_eq!((begun.overdue, begun.hindrance()), (None, None));
+    // Nothing is stated while the store does not write.
+    let plan = FaultPlan {
+        disk_full: Some(1..9),
+        ..FaultPlan::default()
+    };
+    let faulty = FaultyStore::new(Arc::new(bench.store.clone()), plan);
+    bench.restart_on(Arc::new(faulty), 60, None).await;
+    bench.seconds(45).await;
+    let waits = bench.view().await;
+    assert_eq!(waits.overdue, Some(Span::from_secs(5)));
+    let hindrance = waits.hindrance().unwrap();
+    assert!(
+        hindrance.starts_with("statements_wait: the store: "),
+        "{hindrance}"
+    );
+    assert_eq!(waits.to_json()["overdue_secs"], 5);
+    for _ in 0..9 {
+        bench.look().await;
+    }
+    let stated = bench.view().await;
+    assert_eq!((stated.overdue, stated.hindrance()), (None, None));
+    assert_eq!(stated.stated.unwrap().end, stated.open.unwrap());
+    bench.restart(0, None).await;
+    assert_eq!(bench.view().await.to_json()["epoch_secs"], 0);
 }
 
 #[actix::test]

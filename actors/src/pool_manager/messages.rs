@@ -11,6 +11,7 @@ use crate::gate::{GateControl, GateView};
 use crate::http_gate::HttpGateView;
 use crate::live_work::NoWork;
 use crate::miner_manager::messages::MinerControl;
+use crate::notary::messages::StatementsView;
 use crate::paymaster::messages::PaymasterControl;
 use crate::reward_distributor::messages::DistributorControl;
 use crate::work_evaluator::messages::EvaluatorControl;
@@ -110,6 +111,8 @@ pub struct PoolView {
     pub http_gate: Option<HttpGateView>,
     /// Which chain its nodes are on; `None` if the work manager did not say.
     pub standing: Option<Arc<Standing>>,
+    /// How the making of statements goes, if the notary said so.
+    pub statements: Option<StatementsView>,
     /// What hinders it, in words, if anything.
     pub hindrances: Vec<String>,
 }

@@ -25,6 +25,7 @@ use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
 use crate::live_work::LackOfWork;
 use crate::metagraph::ReadMetagraph;
 use crate::miner_manager::messages::{DrainMiners, MinerControl, ReadMiners, SetPaused};
+use crate::notary::messages::ReadStatements;
 use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts};
 use crate::reward_distributor::messages::{DistributorControl, DrainRounds, ReadSchedule};
 use crate::time_keeper::messages::ReadClock;
@@ -95,6 +96,8 @@ pub struct PoolPeers {
     pub read_clock: Port<ReadClock>,
     /// How evaluation goes, and where its control messages go, if the pool has work evaluated.
     pub evaluator: Option<(Port<ReadEvaluator>, Port<EvaluatorControl>)>,
+    /// How the making of statements goes, if there is a notary.
+    pub statements: Option<Port<ReadStatements>>,
 }
 
 /// What the pool manager is made with.

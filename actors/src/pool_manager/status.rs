@@ -16,6 +16,7 @@ use crate::ledger::messages::ReadLedger;
 use crate::live_work::NoWork;
 use crate::metagraph::{AttachMetagraph, MetagraphView, ReadMetagraph};
 use crate::miner_manager::messages::{MinersView, ReadMiners};
+use crate::notary::messages::{ReadStatements, StatementsView};
 use crate::paymaster::messages::{PayoutsView, ReadPayouts};
 use crate::reward_distributor::messages::ReadSchedule;
 use crate::time_keeper::messages::{ClockView, ReadClock};
@@ -48,6 +49,7 @@ impl PoolManager {
             gate: None,
             http_gate: None,
             standing: None,
+            statements: None,
             hindrances: Vec::new(),
         }
     }
@@ -78,6 +80,7 @@ impl PoolManager {
                 "stratum": view.gate.as_ref().map(GateView::to_json),
                 "metagraph": metagraph.as_ref().map(MetagraphView::to_json),
                 "http": view.http_gate.as_ref().map(HttpGateView::to_json),
+                "statements": view.statements.as_ref().map(StatementsView::to_json),
                 "evaluation": evaluation.as_ref().map(EvaluatorView::to_json),
                 "miners": miners.as_ref().map(|m| m.miners),
                 "workers_active": miners.as_ref().map(|m| m.workers_active),
@@ -169,6 +172,17 @@ async fn complete(peers: &PoolPeers, gates: Gates, mut view: PoolView) -> PoolVi
     let metagraph = read_metagraph(metagraph.as_ref()).await;
     view.hindrances
         .extend(metagraph.and_then(|metagraph| metagraph.hindrance()));
+    if let Some(read) = &peers.statements {
+        match read.ask(ReadStatements, ASK_DEADLINE).await {
+            Ok(statements) => {
+                view.hindrances.extend(statements.hindrance());
+                view.statements = Some(statements);
+            }
+            Err(error) => view
+                .hindrances
+                .push(format!("the notary does not answer: {error}")),
+        }
+    }
     match peers.ledger.ask(ReadLedger, ASK_DEADLINE).await {
         Ok(ledger) => {
             view.ledger_writes = ledger.trouble.is_none();

@@ -24,6 +24,7 @@ use crate::gate::{GateControl, GateView};
 use crate::ledger::messages::LedgerView;
 use crate::live_work::{LiveWork, NoWork};
 use crate::miner_manager::messages::{GaveWay, MinersView, NewcomersRefused};
+use crate::notary::messages::{ReadStatements, StatementsView};
 use crate::paymaster::messages::PayoutsView;
 use crate::reward_distributor::messages::ScheduleView;
 use crate::testing::{Inbox, recorded_port};
@@ -51,9 +52,29 @@ impl Handler<Ask<ReadClock>> for Keeper {
     }
 }
 
+/// A notary that knows one hindrance at most.
+struct Stating(Rc<Cell<Option<&'static str>>>);
+
+impl Actor for Stating {
+    type Context = Context<Self>;
+}
+
+impl Handler<Ask<ReadStatements>> for Stating {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadStatements>, _: &mut Self::Context) {
+        ask.reply.answer(StatementsView {
+            hindrance: self.0.get().map(str::to_owned),
+            overdue: self.0.get().map(|_| Span::from_secs(7)),
+            ..StatementsView::default()
+        });
+    }
+}
+
 /// A pool manager whose peers the test plays itself.
 struct Bench {
     clock_hindrance: Rc<Cell<Option<&'static str>>>,
+    statements_hindrance: Rc<Cell<Option<&'static str>>>,
     manager: Addr<PoolManager>,
     stop: watch::Receiver<bool>,
     ledger: Inbox<Ask<ReadLedger>>,
@@ -110,6 +131,7 @@ async fn bench(paused: bool) -> Bench {
     let (read_payouts, read_payouts_inbox) = recorded_port();
     let (stop, stopped) = watch::channel(false);
     let clock_hindrance = Rc::default();
+    let statements_hindrance = Rc::default();
     let manager = PoolManager::new(PoolManagerParts {
         peers: PoolPeers {
             ledger,
@@ -131,6 +153,7 @@ async fn bench(paused: bool) -> Bench {
             read_blocks: Port::new(&Blocks.start()),
             read_clock: Port::new(&Keeper(Rc::clone(&clock_hindrance)).start()),
             evaluator: None,
+            statements: Some(Port::new(&Stating(Rc::clone(&statements_hindrance)).start())),
         },
         clock: Arc::new(ManualClock::at(BEGIN)),
         stop,
@@ -148,6 +171,7 @@ async fn bench(paused: bool) -> Bench {
     settle().await;
     Bench {
         clock_hindrance,
+        statements_hindrance,
         manager,
         stop: stopped,
         ledger: ledger_inbox,

@@ -189,6 +189,22 @@ pub struct BackupRecord {
     pub bytes: Option<u64>,
 }
 
+/// How the making of statements goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StatementsState {
+    /// How long an epoch is; 0: no statements are made.
+    pub epoch_secs: u32,
+    /// The epoch that is open: the second since 1970 with which it began.
+    pub open: Option<u64>,
+    /// The last one that is stated.
+    pub stated: Option<u64>,
+    /// For how long an epoch has been over that is not stated; 0: none is.
+    pub overdue_secs: u64,
+    /// Why statements wait, in words, if they do.
+    pub hindrance: Option<String>,
+}
+
 /// The pool, as its operator sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -209,6 +225,8 @@ pub struct AdminState {
     pub nodes: Vec<NodeState>,
     /// How payouts are.
     pub payouts: PayoutsState,
+    /// How the making of statements goes; null if the notary does not say so.
+    pub statements: Option<StatementsState>,
     /// What operators change.
     pub settings: OperatorSettings,
     /// Who may not mine: at most 100.

@@ -25,6 +25,8 @@ pub struct Remedy {
 const SOMETHING: &str = "something-hinders-it-dwarves_hindrances--0";
 const WORK: &str = "no-live-work-no-live-work-why-in-readyz-no_work-in-status-dwarves_no_work_seconds--0";
 const CHAIN: &str = "the-right-chain-chain-verdict--in-readyz-chain-in-status-dwarves_chain_verdict-alarm-the-chain-is-in-doubt";
+const STATEMENTS: &str =
+    "statements-wait-statements_wait-in-readyz-dwarves_statements_overdue_seconds--0-alarm-statements-wait";
 /// The section on holds.
 pub const HOLDS: &str = "holds-dwarves_payouts_held--1";
 /// The section on troubles of payouts.
@@ -46,7 +48,7 @@ const fn remedy(
 }
 
 /// Hindrances that have one name each.
-const SINGLE: [Remedy; 10] = [
+const SINGLE: [Remedy; 11] = [
     remedy(
         "easy_blocks",
         "easy_blocks: ",
@@ -82,6 +84,12 @@ const SINGLE: [Remedy; 10] = [
         "metagraph: ",
         "write bittensor.metagraph anew, beside it and then renamed; it is read within seconds",
         "the-metagraph-metagraph--in-readyz-metagraph-in-status",
+    ),
+    remedy(
+        "statements_wait",
+        "statements_wait: ",
+        "mend what its words name, the disk or the ledger; statements are made up for by themselves",
+        STATEMENTS,
     ),
     remedy(
         "ledger",

@@ -23,6 +23,7 @@ fn view(hindrances: &[&str]) -> PoolView {
         gate: None,
         http_gate: None,
         standing: None,
+        statements: None,
         hindrances: hindrances.iter().map(|&text| text.to_owned()).collect(),
     }
 }

@@ -48,6 +48,7 @@ impl Backup {
     pub(crate) fn put_back(self, sim: &mut Simulation) {
         sim.memory = self.store;
         sim.notes.forget_after(self.told);
+        sim.stated.forget_after(&sim.memory);
         sim.wire.borrow_mut().forget();
         sim.peer.borrow_mut().outlive_restore();
         for (miner, was_registered) in sim.miners.iter().zip(self.registered) {

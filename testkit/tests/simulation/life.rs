@@ -61,7 +61,7 @@ impl fmt::Display for Ended {
 }
 
 /// A store that sometimes answers at once and sometimes takes its time.
-struct RandomPace(AtomicU64);
+pub(crate) struct RandomPace(pub(crate) AtomicU64);
 
 impl RandomPace {
     fn pause(&self, most_millis: u64) -> Pause {

@@ -4,11 +4,12 @@
 //! what must hold.
 //!
 //! Everything follows from a seed. To see one again:
-//! `SIM_SEED=17 cargo test -p dwarves-actors --features testing --test simulation one_seed -- --nocapture`
+//! `SIM_SEED=17 cargo test -p dwarves-testkit --test simulation one_seed -- --nocapture`
 
 mod backup;
 mod chaos;
 mod check;
+mod evaluated;
 mod fork;
 mod life;
 mod miner;
@@ -16,6 +17,7 @@ mod money;
 mod notes;
 mod peer;
 mod plan;
+mod statements;
 mod wire;
 
 use std::cell::Cell;
@@ -63,7 +65,7 @@ fn run(seed: u64) -> Vec<String> {
             }
             eprintln!(
                 "the simulation failed with seed {seed}; see it again with\n  SIM_SEED={seed} cargo test \
-                 -p dwarves-actors --features testing --test simulation one_seed -- --nocapture"
+                 -p dwarves-testkit --test simulation one_seed -- --nocapture"
             );
             resume_unwind(panic)
         }
@@ -72,7 +74,7 @@ fn run(seed: u64) -> Vec<String> {
 
 /// What must have happened in some seed, in the words of the log: a simulation that does not get there proves
 /// nothing about it.
-const MUST_HAPPEN: [&str; 41] = [
+const MUST_HAPPEN: [&str; 43] = [
     "clock jumped",
     "node behind",
     "node refuses",
@@ -114,17 +116,27 @@ const MUST_HAPPEN: [&str; 41] = [
     "orphaned, booked none",
     "orphaned, booked reversed",
     "orphaned, booked reversed_mature",
+    "shares of 3 miners",
+    "has ended and is not stated",
 ];
 
-/// Runs all seeds, on as many threads as there are cores, and gives what of [`MUST_HAPPEN`] happened in any of them.
 fn run_all(seeds: std::ops::Range<u64>) -> BTreeSet<&'static str> {
+    in_threads(seeds, &MUST_HAPPEN, run)
+}
+
+/// Runs all seeds, on as many threads as there are cores, and gives which of `words` are in the log of any of them.
+fn in_threads(
+    seeds: std::ops::Range<u64>,
+    words: &[&'static str],
+    run: fn(u64) -> Vec<String>,
+) -> BTreeSet<&'static str> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let run_some = |first: usize| {
         let mut happened = BTreeSet::new();
         for seed in seeds.clone().skip(first).step_by(threads) {
             let log = run(seed);
             let is_in = |words: &&str| log.iter().any(|line| line.contains(words));
-            happened.extend(MUST_HAPPEN.iter().copied().filter(is_in));
+            happened.extend(words.iter().copied().filter(is_in));
         }
         happened
     };

@@ -22,8 +22,9 @@ use crate::life::{self, Ending};
 use crate::miner::MinerState;
 use crate::notes::Notes;
 use crate::peer::PeerState;
+use crate::statements::Seen;
 use crate::wire::Wire;
-use crate::{check, money};
+use crate::{check, money, statements};
 
 /// The wallet's coins, in sats: more than all miners together earn.
 const COINS: [u64; 40] = [100_000_000_000; 40];
@@ -64,6 +65,8 @@ pub(crate) struct Simulation {
     pub(crate) shelf: Shelf,
     pub(crate) wire: Wire,
     pub(crate) peer: Rc<RefCell<PeerState>>,
+    /// The statements that validators have.
+    pub(crate) stated: Seen,
     payer: FeePayer,
     scheme: Scheme,
     source: Source,
@@ -94,6 +97,7 @@ impl Simulation {
             shelf: Shelf::default(),
             wire: Wire::default(),
             peer: Rc::new(RefCell::new(PeerState::new(prng.fork()))),
+            stated: Seen::default(),
             payer: if seed % 3 == 1 {
                 FeePayer::Miners
             } else {
@@ -120,6 +124,7 @@ impl Simulation {
             tolerance: TOLERANCE,
             settle: Span::from_secs(5),
         };
+        settings.notary = Some(statements::settings());
         settings.work.refresh_every = Span::from_secs(5);
         settings.work.job_lifetime = Span::from_secs(20);
         settings
@@ -138,6 +143,7 @@ impl Simulation {
             self.notes.event(format!("life {life} ended: {how}"));
             crate::nothing_panicked();
             check::books(&self.memory, &self.notes, self.scheme, self.source);
+            self.stated.check(&self.memory, &self.notes);
             check::no_round_of_a_wrong_clock(&self.memory, &self.notes, self.now.since(BEGIN), life);
             money::is_booked_once(&self.memory, &self.wallet, &self.strange.borrow());
             if life < lives && self.prng.chance(25) {

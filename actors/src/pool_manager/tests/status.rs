@@ -47,6 +47,19 @@ async fn a_clock_that_is_wrong_is_named() {
 }
 
 #[actix::test]
+async fn statements_that_wait_are_named() {
+    let mut bench = bench(false).await;
+    bench
+        .statements_hindrance
+        .set(Some("the store: it cannot be read"));
+    let view = bench.view(true, None).await;
+    assert_eq!(view.hindrances, ["statements_wait: the store: it cannot be read"]);
+    assert!(view.has_work && view.ledger_writes, "miners go on");
+    let overdue = view.statements.and_then(|view| view.overdue);
+    assert_eq!(overdue, Some(Span::from_secs(7)));
+}
+
+#[actix::test]
 async fn the_status_sums_up_what_the_others_say() {
     let mut bench = bench(false).await;
     let answer = bench.deliver(PoolControl::Status);
@@ -88,7 +101,7 @@ async fn the_status_sums_up_what_the_others_say() {
         status,
         json!({
             "state": "running", "ready": true, "hindrances": [], "chain": Standing::trusted().to_json(),
-            "no_work": null, "stratum": null, "http": null, "metagraph": null, "evaluation": null, "miners": 3, "workers_active": 2, "settings": [],
+            "no_work": null, "stratum": null, "http": null, "metagraph": null, "statements": StatementsView::default().to_json(), "evaluation": null, "miners": 3, "workers_active": 2, "settings": [],
             "shares_accepted": 7, "registration_open": true, "rounds_paused": false, "last_round": 5,
             "rounds_missed": 2, "clock": ClockView::default().to_json(),
             "payouts": payouts.to_json(),

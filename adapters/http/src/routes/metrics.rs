@@ -120,6 +120,13 @@ impl Page {
         if let Some(standing) = &view.standing {
             self.chain(standing);
         }
+        if let Some(statements) = view.statements.as_ref().filter(|view| view.length.is_some()) {
+            let help = "For how long an epoch has been over that is not stated; 0: none is.";
+            let overdue = statements
+                .overdue
+                .map_or(0.0, |span| span.millis() as f64 / 1_000.0);
+            self.gauge("dwarves_statements_overdue_seconds", help, overdue);
+        }
         let hindrances = view.hindrances.len();
         self.gauge(
             "dwarves_hindrances",

@@ -7,16 +7,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use dwarves_actors::meter::histogram::HistogramView;
 use dwarves_actors::meter::{self, actors};
 use dwarves_actors::miner_manager::messages::{ReadBans, ReadMiners};
+use dwarves_actors::notary::messages::StatementsView;
 use dwarves_actors::paymaster::messages::{PayoutsView, ReadPayouts};
 use dwarves_actors::pool_manager::messages::ReadPool;
 use dwarves_actors::reward_distributor::messages::ReadSchedule;
 use dwarves_api_types::operator::{
     ActorState, AdminState, Assets, BackupRecord, BackupState, BanState, BooksState, CommitState, Hindrance,
-    Liabilities, OpenPayoutState, OperatorSettings, PayoutsState,
+    Liabilities, OpenPayoutState, OperatorSettings, PayoutsState, StatementsState,
 };
 use dwarves_api_types::scalars::{Instant, Ss58};
 use dwarves_domain::ledger::{Holdings, Income};
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::statements::{EpochId, EpochLength};
+use dwarves_domain::time::{Span, Timestamp};
 
 use super::admin::let_admins_only;
 use super::chain;
@@ -71,6 +73,7 @@ pub async fn read(
             rounds_paused: schedule.paused,
         },
         payouts: payouts_state(&payouts),
+        statements: pool.statements.as_ref().map(statements_state),
         bans: bans
             .into_iter()
             .map(|(hotkey, ban)| BanState {
@@ -182,6 +185,16 @@ fn payouts_state(view: &PayoutsView) -> PayoutsState {
         troubles: troubles.collect(),
         open: open.collect(),
         next_plan_at: Instant(view.next_plan_at),
+    }
+}
+
+fn statements_state(view: &StatementsView) -> StatementsState {
+    StatementsState {
+        epoch_secs: view.length.map_or(0, EpochLength::secs),
+        open: view.open.map(EpochId::get),
+        stated: view.stated.map(|epoch| epoch.start.get()),
+        overdue_secs: view.overdue.map_or(0, Span::secs),
+        hindrance: view.hindrance.clone(),
     }
 }
 

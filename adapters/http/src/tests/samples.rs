@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use dwarves_actors::miner_manager::messages::{MinerView, WorkerView};
+use dwarves_actors::notary::messages::StatementsView;
 use dwarves_actors::pool_manager::messages::{LifeState, PoolView};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, TemplateId, WorkerId};
 use dwarves_domain::session::{Session, SessionKey};
+use dwarves_domain::statements::{Epoch, EpochId, EpochLength};
 use dwarves_domain::statistics::Record;
 use dwarves_domain::target::{CompactTarget, Difficulty};
-use dwarves_domain::time::Timestamp;
+use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::{ChainTemplate, CoinbaseForm, Job, JobKey, Template};
 use dwarves_ports::chain::Standing;
@@ -103,6 +105,18 @@ pub(super) fn miner_view(hotkey: Hotkey) -> MinerView {
     }
 }
 
+/// Statements of hours, one of which is overdue.
+fn statements_view() -> StatementsView {
+    let (start, end) = (EpochId::new(1_700_000_000), EpochId::new(1_700_002_800));
+    StatementsView {
+        length: EpochLength::from_secs(3_600),
+        open: Some(end),
+        stated: Some(Epoch { start, end }),
+        overdue: Some(Span::from_secs(90)),
+        hindrance: None,
+    }
+}
+
 pub(super) fn pool_view(state: LifeState) -> PoolView {
     PoolView {
         state,
@@ -113,6 +127,7 @@ pub(super) fn pool_view(state: LifeState) -> PoolView {
         gate: None,
         http_gate: None,
         standing: Some(Arc::new(Standing::trusted())),
+        statements: Some(statements_view()),
         hindrances: Vec::new(),
     }
 }
