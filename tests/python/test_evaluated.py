@@ -302,7 +302,7 @@ def test_nothing_speaks_of_hashrate_shares_blocks_or_a_chain():
             assert word not in status, status
         figures = pool.get("/metrics").body.decode()
         assert "dwarves_submissions_evaluated_total 1" in figures
-        for name in ("dwarves_chain_synced", "dwarves_blocks_", "dwarves_template_", "dwarves_node_"):
+        for name in ("dwarves_chain_synced", "dwarves_blocks_waiting", "dwarves_template_", "dwarves_node_"):
             assert name not in figures, name
         # What never happens nobody can ask to be told of; who asks for everything is told of the rest.
         path = f"/v1/miners/{miner.hotkey}/notifications"
