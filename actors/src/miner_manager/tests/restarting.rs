@@ -48,10 +48,14 @@ async fn a_repeat_after_a_restart_is_a_duplicate_of_the_first() {
 #[actix::test]
 async fn rates_are_right_at_once_after_a_restart() {
     let bench = Bench::new().await;
-    for nonce in 0..40 {
+    // One every fifteen seconds, for ten minutes.
+    for nth in 1..=40 {
         bench.clock.advance(Span::from_secs(15));
-        bench.ask(share_of(1, nonce * 1_000)).await;
-        bench.ask(share_of(2, nonce * 1_000)).await;
+        for miner in [1, 2] {
+            let sent_at = BEGIN.moved(i64::from(nth) * 15_000);
+            let share = share_of(miner, nth * 1_000);
+            bench.ask(JudgeShares { sent_at, ..share }).await;
+        }
     }
     let (all, one) = (bench.miners().await, bench.miner(1).await);
     assert!(one.hashrate > 0.0 && all.hashrate > one.hashrate);

@@ -143,7 +143,8 @@ pub async fn status(state: &HttpState, hotkey: Hotkey, seen: View) -> Result<Min
     let rates = rates::of_miner(state, &view).await?;
     let now = state.deps().clock.date();
     let window = super::earnings::window_place(state, &view).await?;
-    let next_payout = super::earnings::next_payout(state, hotkey, &balances, threshold, view.registered_at).await?;
+    let next_payout =
+        super::earnings::next_payout(state, hotkey, &balances, threshold, view.registered_at).await?;
     let mut status = MinerStatus {
         window,
         next_payout: Some(next_payout),

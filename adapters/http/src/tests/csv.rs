@@ -132,7 +132,7 @@ async fn every_table_of_the_pages_is_answered_as_csv() {
         (
             format!("{path}/earnings"),
             "name,from,to,earned_sats,",
-            "yesterday,2023-11-13T00:00:00.000Z,2023-11-14T00:00:00.000Z,0,",
+            "today,2023-11-14T00:00:00.000Z,2023-11-14T22:13:20.123Z,0,",
         ),
         (
             format!("{path}/history?resolution=minute"),

@@ -141,7 +141,12 @@ async fn what_was_earned_stands_beside_what_was_to_be_expected() {
     // So far, and none of it in the others.
     let today = &periods[0];
     assert_eq!(
-        (&today["name"], &today["earned_sats"], &today["blocks"], &today["expected_blocks"]),
+        (
+            &today["name"],
+            &today["earned_sats"],
+            &today["blocks"],
+            &today["expected_blocks"]
+        ),
         (&json!("today"), &json!(9), &json!(1), &json!(400.0 / 4.0))
     );
 }
@@ -213,8 +218,15 @@ async fn a_miner_sees_how_long_its_work_stays_in_the_window() {
 
 #[actix_web::test]
 async fn the_next_payout_is_told_from_what_came_in_lately() {
-    let of = async |threshold: Option<u64>, payable: u64, earned: i64| {
+    let of_one_since = async |days: i64, threshold: Option<u64>, payable: u64, earned: i64| {
         let next = read(|world| {
+            world.ports.miner = port(
+                move |question: dwarves_actors::miner_manager::messages::ReadMiner| {
+                    let mut view = miner_view(question.hotkey);
+                    view.registered_at = NOW.moved(-days * 86_400_000);
+                    Some(view)
+                },
+            );
             world.store.threshold = threshold.map(sats);
             world.store.balances.payable = sats(payable);
             world.store.earned.days = [(day(1), earned)].into();
@@ -226,6 +238,7 @@ async fn the_next_payout_is_told_from_what_came_in_lately() {
         });
         next.await["next_payout"].clone()
     };
+    let of = async |threshold, payable, earned| of_one_since(30, threshold, payable, earned).await;
     // 7,000 in seven days: 3,000 more take three days.
     let next = of(None, 7_000, 7_000).await;
     assert_eq!(
@@ -236,6 +249,14 @@ async fn the_next_payout_is_told_from_what_came_in_lately() {
     assert_eq!(
         of(Some(8_000), 7_000, 7_000).await["due_at"],
         "2023-11-15T22:13:20.123Z"
+    );
+    // Whoever is two days old earned the same in two days.
+    let young = of_one_since(2, None, 7_000, 7_000).await;
+    assert_eq!(young["per_day_sats"], 3_500);
+    assert_eq!(
+        of(None, 9_999, 70_000_000).await["due_at"],
+        "2023-11-14T22:14:20.123Z",
+        "soon, but not before the next plan"
     );
     assert_eq!(
         of(None, 10_000, 0).await["due_at"],
