@@ -98,7 +98,10 @@ mod tests {
         Metagraph::parse(format!("[{}]", rows.join(",")).as_bytes()).unwrap()
     }
 
-    fn of(earned: &[(u8, u64)], uids: &[(u16, u8)]) -> (Vec<(u16, u16)>, Vec<(u8, u64)>) {
+    /// Uids with their weights, and who has none, with how much.
+    type Told = (Vec<(u16, u16)>, Vec<(u8, u64)>);
+
+    fn of(earned: &[(u8, u64)], uids: &[(u16, u8)]) -> Told {
         let earned = earned.iter().map(|(n, s)| (key(*n), sats(*s))).collect();
         let weights = ValidatorWeights::of(&earned, &metagraph(uids));
         let left = weights.without_uid.iter();
