@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dwarves_api_types::books::Blocks;
+use dwarves_api_types::operator::{AdminState, StatementsState};
 use dwarves_api_types::pool::{EvaluatedPool, Pool, Ready};
 use dwarves_keys::AdminToken;
 use dwarves_miner::transport::{ApiError, Transport};
@@ -120,7 +121,7 @@ struct Seen {
     ready: Ready,
     blocks: Blocks,
     /// What it says to its operator alone.
-    status: Option<Value>,
+    operator: Option<AdminState>,
 }
 
 impl Asked {
@@ -133,7 +134,7 @@ impl Asked {
 
     fn look(&self) -> Result<Seen, ApiError> {
         let ready = match self.get::<Ready>("/readyz") {
-            // Not ready is an answer like any other; what hinders it is in the operator's status.
+            // Not ready is an answer like any other; what hinders it is in the operator's state.
             Err(ApiError::Problem {
                 status: 503, detail, ..
             }) => not_ready(detail),
@@ -143,19 +144,17 @@ impl Asked {
             pool: self.get("/v1/pool")?,
             ready,
             blocks: self.get(&format!("/v1/blocks?limit={BLOCKS}"))?,
-            status: self.status(),
+            operator: self.operators(),
         })
     }
 
-    fn status(&self) -> Option<Value> {
+    /// The pool as its operator sees it. It is read: a control message would leave a row in the audit trail at every look.
+    fn operators(&self) -> Option<AdminState> {
         let token = self.token.as_ref()?;
         let headers = [("Authorization", format!("Bearer {}", token.text()))];
-        let path = self.transport.path("/v1/admin/control");
-        let body = json!({ "actor": "pool_manager", "message": "status" }).to_string();
-        let answer = self
-            .transport
-            .call(Method::POST, &path, &headers, Some(body.as_bytes()), TIMEOUT);
-        Some(answer.ok()?.body)
+        let path = self.transport.path("/v1/admin/state");
+        let answer = self.transport.call(Method::GET, &path, &headers, None, TIMEOUT);
+        serde_json::from_value(answer.ok()?.body).ok()
     }
 }
 
@@ -169,14 +168,15 @@ fn not_ready(detail: String) -> Ready {
 }
 
 /// How far work is stated, if statements are made.
-fn stated(statements: &Value) -> Option<String> {
-    let number = |name: &str| statements[name].as_u64();
-    number("epoch_secs").filter(|secs| *secs > 0)?;
-    let last = match number("stated") {
+fn stated(statements: &StatementsState) -> Option<String> {
+    if statements.epoch_secs == 0 {
+        return None;
+    }
+    let last = match statements.stated {
         Some(epoch) => format!("the last is of epoch {epoch}"),
         None => "none yet".to_owned(),
     };
-    Some(match number("overdue_secs").unwrap_or(0) {
+    Some(match statements.overdue_secs {
         0 => last,
         secs => format!("{last}, the next is overdue since {}", span(secs)),
     })
@@ -188,21 +188,14 @@ impl Seen {
             "pool": self.pool,
             "ready": self.ready,
             "blocks": self.blocks.blocks,
-            "status": self.status,
+            "operator": self.operator,
         })
     }
 
     /// The hindrances, from whoever knows them.
     fn hindrances(&self) -> Vec<String> {
-        let told = self
-            .status
-            .as_ref()
-            .and_then(|status| status["hindrances"].as_array());
-        match told {
-            Some(told) => told
-                .iter()
-                .filter_map(|one| Some(one.as_str()?.to_owned()))
-                .collect(),
+        match &self.operator {
+            Some(told) => told.hindrances.iter().map(|one| one.text.clone()).collect(),
             None => self.ready.hindrances.clone(),
         }
     }
@@ -227,16 +220,17 @@ impl Seen {
             text.push_str(&format!("{name:<11}{value}\n"));
         }
         if pool.evaluated.is_none()
-            && let Some(payouts) = self.status.as_ref().map(|status| &status["payouts"])
+            && let Some(told) = &self.operator
         {
-            let open = payouts["open"].as_array().map_or(0, Vec::len);
-            let is_paused = payouts["paused"] == true;
-            let paused = if is_paused { "paused, " } else { "" };
-            text.push_str(&format!("{:<11}{paused}{open} under way\n", "payouts"));
+            let paused = if told.payouts.paused { "paused, " } else { "" };
+            text.push_str(&format!(
+                "{:<11}{paused}{} under way\n",
+                "payouts",
+                told.payouts.open.len()
+            ));
         }
-        if let Some(statements) = self.status.as_ref().map(|status| &status["statements"])
-            && let Some(stated) = stated(statements)
-        {
+        let statements = self.operator.as_ref().and_then(|told| told.statements.as_ref());
+        if let Some(stated) = statements.and_then(stated) {
             text.push_str(&format!("{:<11}{stated}\n", "statements"));
         }
         let hindrances = self.hindrances();
@@ -302,31 +296,15 @@ impl Seen {
     /// What there is to say of a pool that has work evaluated: it has no hashrate, no shares and no chain.
     fn of_evaluated(&self, evaluated: &EvaluatedPool, until: &str) -> Vec<(&'static str, String)> {
         let said = |words: &str| terminal::harmless(words);
-        let told = self.status.as_ref().map(|status| &status["evaluation"]);
-        let number = |value: &Value| value.as_u64().unwrap_or(0);
-        let results = told.map(|told| {
-            let failed: u64 = told["faults"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(_, n)| number(n))
-                .sum();
-            format!(
-                "; since the start {} results, {} count for nothing",
-                count(number(&told["evaluated"])),
-                count(failed)
-            )
-        });
         let emission = amount(evaluated.emission_sats.into(), self.pool.unit_decimals);
         vec![
             ("miners", count(self.pool.miners)),
             (
                 "work",
                 format!(
-                    "{} being evaluated, {} waiting{}",
+                    "{} being evaluated, {} waiting",
                     count(evaluated.at_work),
-                    count(evaluated.waiting),
-                    results.unwrap_or_default()
+                    count(evaluated.waiting)
                 ),
             ),
             (

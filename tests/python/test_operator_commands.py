@@ -48,12 +48,14 @@ def test_status_is_json_when_piped_and_says_what_the_api_says(busy):
     pool = busy.pool()
     for field in ("hotkey", "scheme", "fee_bps", "shares", "miners", "height"):
         assert status["pool"][field] == pool[field], field
-    assert status["ready"]["status"] == "ready" and status["status"]["payouts"]["paused"] is True
+    assert status["ready"]["status"] == "ready" and status["operator"]["payouts"]["paused"] is True
     assert status["blocks"] == busy.get("/v1/blocks?limit=8").json["blocks"]
     assert json.loads(asked(busy, "status", "--json")).keys() == status.keys()
+    # A look is no order.
+    assert not [row for row in busy.get("/v1/admin/audit", {"Authorization": f"Bearer {busy.admin_token()}"}).json["audit"] if row["message"] == "status"]
     # Another pool gets no token, and what it shows to anybody is enough.
     other = run("status", "--pool", busy.url, "--data-dir", busy.data_dir, cwd=busy.data_dir)
-    assert json.loads(other.stdout)["status"] is None, other
+    assert json.loads(other.stdout)["operator"] is None, other
     nobody = run("status", "--data-dir", "nowhere", cwd=busy.data_dir)
     assert nobody.returncode == 1 and "--pool" in nobody.stderr, nobody
 

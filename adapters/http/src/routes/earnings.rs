@@ -286,8 +286,12 @@ pub(super) async fn next_payout(
     } else {
         time_for(missing as f64, per_sec).map(|time| now.plus(time))
     };
-    // No payout begins before the next plan.
-    let due_at = reached_at.map(|at| at.max(payouts.next_plan_at));
+    // No payout begins before the next plan; nobody knows when an operator begins the next batch.
+    let due_at = match reached_at {
+        Some(_) if missing == 0 && payouts.is_by_export => None,
+        Some(at) if payouts.is_by_export => Some(at),
+        at => at.map(|at| at.max(payouts.next_plan_at)),
+    };
     Ok(NextPayout {
         threshold_sats: threshold.sats(),
         payable_sats: balances.payable.sats(),
