@@ -55,7 +55,9 @@ class Signed(AuthBase):
 
 if "CREDENTIALS" in os.environ:
     given = json.loads(os.environ["CREDENTIALS"])
-    schemathesis.auth.set_from_requests(Bearer(given["admin"])).apply_to(path_regex="^/v1/admin/(control|state|audit|withholding)$")
+    schemathesis.auth.set_from_requests(Bearer(given["admin"])).apply_to(
+        path_regex="^/v1/admin/(control|state|audit|withholding|batches|batches/.*|weights)$"
+    )
     schemathesis.auth.set_from_requests(Bearer(given["admin"])).apply_to(path_regex="^/v1/miners/.*/watches")
     schemathesis.auth.set_from_requests(Bearer(given["session"])).apply_to(path_regex="^/v1/(work|miners/.*/(notifications|submissions).*)$")
     schemathesis.auth.set_from_requests(Signed(given["uri"], given["pool"])).apply_to(path_regex="^/v1/(miners|sessions)$")

@@ -90,5 +90,6 @@ export const minerPath = (id) => `/v1/miners/${part(id)}`;
 /** How a miner's money stands, where nothing is immature and no transaction is sent. @param {any} balance @returns {Child} */
 export const balanceFacts = (balance) => facts([
   ["Owed", money(balance.payable)],
+  ["On its way", money(balance.in_flight)],
   ["Paid", money(balance.paid)],
 ]);

@@ -152,7 +152,7 @@ export function showMiner({ id, base, isWatched, check }) {
 
   /** Of evaluated work there is no hashrate, no share and no window. @param {any} miner */
   function showEvaluated(miner) {
-    if (!results.card.element.isConnected) grid.append(results.card.element, balancesCard.element, creditsCard.element);
+    if (!results.card.element.isConnected) grid.append(results.card.element, balancesCard.element, creditsCard.element, payoutsCard.element);
     const hidden = new Set(miner.hidden ?? []);
     replace(notes, [
       hidden.size > 0 ? el("p", { class: "note", id: "hidden" }, `Some of this is for the miner itself and the operator: ${hiddenWords(hidden)}.`) : null,
@@ -253,8 +253,13 @@ export function showMiner({ id, base, isWatched, check }) {
       }
       ({ hotkey } = miner);
       show(miner);
+      const refreshPayouts = () =>
+        fill(payoutsCard, "its payouts", async () => {
+          await payouts.refresh();
+          if (!payouts.element.isConnected) payoutsCard.show(payouts.element);
+        });
       if (miner.results) {
-        await Promise.all([fill(results.card, "its submissions", results.refresh), fill(creditsCard, "its credits", refreshCredits)]);
+        await Promise.all([fill(results.card, "its submissions", results.refresh), fill(creditsCard, "its credits", refreshCredits), refreshPayouts()]);
         return;
       }
       await Promise.all([
@@ -264,10 +269,7 @@ export function showMiner({ id, base, isWatched, check }) {
         }),
         fill(earningsCard, "what was to be expected", async () => earningsCard.show(earnings.show((await ask(`${path}/earnings`)).periods))),
         fill(creditsCard, "its credits", refreshCredits),
-        fill(payoutsCard, "its payouts", async () => {
-          await payouts.refresh();
-          if (!payouts.element.isConnected) payoutsCard.show(payouts.element);
-        }),
+        refreshPayouts(),
       ]);
     },
   });
