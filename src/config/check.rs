@@ -71,6 +71,11 @@ fn check_kind(config: &Config) -> Result<(), Complaint> {
         }
         return Ok(());
     }
+    if config.statements.length().is_some() {
+        let message =
+            "statements are of shares, and kind = \"evaluated\" has none: it needs statements.epoch_secs = 0";
+        return complain(&[("statements", "epoch_secs"), ("work", "kind")], message);
+    }
     if !scheme.is_of_evaluated_work() {
         let message = format!(
             "\"{scheme}\" pays shares: kind = \"evaluated\" needs rewards.scheme \"inverse_loss\", \"score\" or \

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dwarves_actors::miner_notifier::MinerNotifierSettings;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::notices::queues::QueueLimits;
 use dwarves_domain::notices::wishes::WishRules;
 use dwarves_keys::PoolKey;
@@ -60,6 +61,8 @@ pub(super) fn notifier(
         codes_per_day: settings.codes_per_day,
         look_every: settings.look_every,
         pool_name: config.pool.name.clone(),
+        takes_addresses: !config.is_evaluated()
+            || config.pool.payout_addresses.format() != AddressFormat::Nothing,
     }))
 }
 

@@ -10,6 +10,24 @@ use serde_json::{Value, json};
 /// Workers that are named in one notice; of more it is said how many they are.
 const NAMED_MAX: usize = 10;
 
+/// What a pool's miners bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// Shares of a chain's work.
+    Shares,
+    /// Work that is evaluated.
+    Work,
+}
+
+impl Brought {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Shares => "shares",
+            Self::Work => "work",
+        }
+    }
+}
+
 /// Something for people and for programs.
 pub(super) struct Words {
     pub(super) text: String,
@@ -32,10 +50,10 @@ fn list(names: &[WorkerName]) -> String {
     }
 }
 
-fn workers(names: &[WorkerName], one: &str, many: &str) -> String {
+fn workers(names: &[WorkerName], what: &str) -> String {
     match names {
-        [name] => format!("Worker {name} {one}"),
-        names => format!("{} workers {many}: {}", names.len(), list(names)),
+        [name] => format!("Worker {name} brings {what}"),
+        names => format!("{} workers bring {what}: {}", names.len(), list(names)),
     }
 }
 
@@ -51,15 +69,15 @@ fn rate(per_sec: f64) -> String {
 }
 
 /// Something about a miner's work.
-pub(super) fn of_change(change: &Change) -> Words {
+pub(super) fn of_change(change: &Change, brought: Brought) -> Words {
     let state = if change.begins() { "begins" } else { "ends" };
     match change {
         Change::Offline(names) => words(
-            workers(names, "brings no shares any more", "bring no shares any more"),
+            workers(names, &format!("no {} any more", brought.word())),
             json!({ "state": state, "workers": names.iter().map(WorkerName::as_str).collect::<Vec<_>>() }),
         ),
         Change::Online(names) => words(
-            workers(names, "brings shares again", "bring shares again"),
+            workers(names, &format!("{} again", brought.word())),
             json!({ "state": state, "workers": names.iter().map(WorkerName::as_str).collect::<Vec<_>>() }),
         ),
         Change::Low { hashrate, usual } => words(
@@ -172,11 +190,11 @@ mod tests {
     fn many_workers_are_counted_and_some_are_named() {
         let names: Vec<WorkerName> = (0..12).map(|n| format!("r{n}").parse().unwrap()).collect();
         assert_eq!(
-            of_change(&Change::Offline(names.clone())).text,
+            of_change(&Change::Offline(names.clone()), Brought::Shares).text,
             "12 workers bring no shares any more: r0, r1, r2, r3, r4, r5, r6, r7, r8, r9 and 2 more"
         );
-        let one = of_change(&Change::Online(names[..1].to_vec()));
-        assert_eq!(one.text, "Worker r0 brings shares again");
+        let one = of_change(&Change::Online(names[..1].to_vec()), Brought::Work);
+        assert_eq!(one.text, "Worker r0 brings work again");
         assert_eq!(one.detail, json!({ "state": "ends", "workers": ["r0"] }));
     }
 
