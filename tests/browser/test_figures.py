@@ -198,9 +198,27 @@ def test_nodes_stand_side_by_side_with_their_tips_and_peers(pool, browser):
     browser.wait("the page asks again", lambda: browser.run("const n = performance.getEntriesByType('resource').filter((one) => one.name.endsWith('/v1/chain')).length; window.before ??= n; return n > window.before"))
     assert browser.run("return document.getElementById('branches').open") is True
     assert browser.axe() == []
+    box = browser.run("const box = document.querySelector('#chain .scroll'); return [box.scrollWidth, box.clientWidth]")
+    assert box[0] <= box[1], "all of the table is in sight"
+    browser.screenshot("nodes-light")
     browser.size(360)
     assert browser.run("return document.documentElement.scrollWidth") <= 360
     browser.screenshot("nodes-phone")
+
+
+@pytest.mark.parametrize("rejected", [{"stale": 0, "duplicate": 0}, {"stale": 0, "duplicate": 5, "low_difficulty": 0}])
+def test_the_bar_of_shares_is_full_whatever_was_refused(pool, browser, rejected):
+    browser.before_pages(KEEP)
+    browser.changing_answers("/v1/pool", f"(answer) => (answer.shares ? {{ ...answer, shares: {{ accepted: 95, rejected: {json.dumps(rejected)} }} }} : answer)")
+    browser.open(pool.url + "/")
+    bar, pieces = browser.run(
+        """
+        const bar = document.querySelector("#shares .bar-line");
+        return [bar.getBoundingClientRect(), [...bar.children].map((piece) => piece.getBoundingClientRect())].map((one) => JSON.parse(JSON.stringify(one)));
+        """
+    )
+    assert len(pieces) == 1 + sum(1 for n in rejected.values() if n)
+    assert pieces[-1]["right"] == pytest.approx(bar["right"], abs=0.5) and pieces[0]["left"] == pytest.approx(bar["left"], abs=0.5)
 
 
 @pytest.mark.parametrize("where", ["workers", "earned-beside-expected", "hashrate", "luck", "round", "payout"])

@@ -1,6 +1,7 @@
 """The operator's page: who gets in, and what one can do there."""
 
 import pytest
+from browser import SCREENSHOTS
 from harness import eventually
 
 
@@ -72,6 +73,8 @@ def test_it_pauses_and_resumes_the_pool(pool, page):
     agree(page)
     eventually("the pool is paused", lambda: pool.pool()["state"] == "paused")
     page.wait("the page says so", lambda: "paused" in page.one("#state").text)
+    page.wait("it names the runbook's section", lambda: "RUNBOOK.md, section No live work" in page.one("#what-hinders-it").text)
+    assert "#" not in page.one("#what-hinders-it").text
     press(page, "Resume the pool")
     eventually("the pool runs", lambda: pool.pool()["state"] == "running")
     entries = pool.audit()["audit"]
@@ -79,22 +82,80 @@ def test_it_pauses_and_resumes_the_pool(pool, page):
     page.wait("the trail says so", lambda: "pool_manager pause" in page.one("#audit-trail").text)
 
 
+def test_what_came_of_an_order_is_in_sight_until_it_is_closed(page):
+    def box():
+        return page.run("const box = document.querySelector('.told .note')?.getBoundingClientRect(); return box ? [box.top, innerHeight - box.bottom] : null")
+
+    # The first order stands at the page's top, the second far below.
+    press(page, "Close a round now")
+    above, below = page.wait("what came of it", box)
+    assert page.run("return document.documentElement.scrollHeight > 2 * innerHeight")
+    page.run("scrollTo(0, 0)")
+    above, below = page.wait("it stays in sight", box)
+    assert above >= 0 and below >= 0, (above, below)
+    assert page.one(".told [role=status]").text == "Close a round now: done."
+    assert page.axe() == []
+    page.driver.save_screenshot(str(SCREENSHOTS / "operator-told-light.png"))
+    press(page, "Close")
+    page.wait("it is gone", lambda: not page.all(".told .note"))
+    page.one("#ban-hotkey").send_keys("nobody")
+    page.one("#ban-reason").send_keys("nothing")
+    press(page, "Ban")
+    agree(page)
+    page.wait("it refuses aloud", lambda: page.all(".told [role=alert]"))
+    above, below = box()
+    assert above >= 0 and below >= 0, (above, below)
+
+
 def test_it_lists_whom_it_would_pay_before_it_pays(pool, page):
-    pool.must_control("paymaster", "pause")
+    press(page, "Pause payouts")
+    agree(page)
     try:
+        page.wait("it is paused", lambda: page.facts("payouts").get("State", {}).get("text") == "paused")
+        assert page.facts("payouts")["Planned next"]["text"] == "not before payouts are resumed"
         plan = eventually("something is due", lambda: pool.must_control("paymaster", "pay_now", dry_run=True)["miners"], 30)
         assert plan
-        press(page, "Pay now …")
+        assert "Pay now" not in page.one("#payouts").text
+        press(page, "See what would be paid …")
         page.wait("the list", lambda: page.all("dialog[open] tbody tr"))
+        assert "nothing is sent until you resume them" in page.one("dialog").text
+        assert [one.text for one in page.all("dialog .row button")] == ["", "Close"], "there is nothing to agree to"
+        assert page.all("dialog button.csv")
         now = {one["hotkey"]: one["amount_sats"] for one in pool.must_control("paymaster", "pay_now", dry_run=True)["miners"]}
         shown = page.run("return [...document.querySelectorAll('dialog tbody tr')].map((row) => [row.querySelector('a').title, Number(row.querySelector('data').value)])")
         assert {hotkey for hotkey, _ in shown} <= set(now)
         assert all(amount <= now[hotkey] for hotkey, amount in shown)
         page.screenshot("operator-pay-light")
-        page.click("dialog button", "Cancel")
+        page.click("dialog button", "Close")
         assert not page.all("dialog[open]")
     finally:
         pool.must_control("paymaster", "resume")
+    page.wait("it is offered again", lambda: "Pay now …" in page.one("#payouts").text and page.facts("payouts")["Planned next"]["text"] != "not before payouts are resumed")
+    page.wait("a payout is under way", lambda: page.rows("payouts") and page.all("#payouts button.csv"))
+
+
+def test_it_pays_what_was_agreed_to(pool, page):
+    # Nothing moves but by the plan: a pool that does not pay by itself while somebody looks.
+    plan = {
+        "plan": "p", "paused": False, "holds": [], "trouble": None, "waiting": [], "total_sats": 7, "fee_sats": 1, "fee_payer": "pool", "vbytes": 100, "inputs": 1,
+        "miners": [{"hotkey": pool.hotkeys["slow"], "address": "bcrt1q", "amount_sats": 7, "fee_sats": 0}],
+    }  # fmt: skip
+    page.run(
+        """
+        const [plan, real] = [arguments[0], globalThis.fetch];
+        globalThis.fetch = async (path, options) => {
+            const order = options?.body ? JSON.parse(options.body) : {};
+            if (order.message !== "pay_now") return real(path, options);
+            if (order.dry_run !== true) window.paid = order.plan;
+            return new Response(JSON.stringify(order.dry_run === true ? plan : {}), { status: 200 });
+        };
+        """,
+        plan,
+    )
+    press(page, "Pay now …")
+    agree(page)
+    page.wait("it pays by the plan", lambda: page.run("return window.paid") == "p")
+    page.wait("it says so", lambda: "Pay now: done." in page.text())
 
 
 def test_it_changes_the_fee_and_bans_and_lifts(pool, page):

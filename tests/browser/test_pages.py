@@ -379,6 +379,50 @@ def test_the_keyboard_walks_over_every_page(pool, browser, name):
     assert seen == {False, True} or name == "operator", "it comes to the head and to the content"
 
 
+@pytest.mark.parametrize("path", ["/miners", "/payouts", "/nope/%3Cb%3E"])
+def test_where_there_is_no_page_it_says_what_there_is(pool, browser, path):
+    browser.open(pool.url + path)
+    text = browser.text()
+    assert "There is no such page" in text and "There is no list of miners." in text
+    assert browser.axe() == []
+    browser.screenshot("missing-light")
+    browser.click("main a", "Blocks")
+    browser.wait("it leads on", lambda: browser.run("return location.pathname") == "/blocks")
+
+
+@pytest.mark.parametrize("credited", [False, True, "payable"])
+def test_an_orphan_says_what_became_of_its_credits(pool, browser, credited):
+    block, _, _ = newest(pool)
+    states = ["accepted", "immature", *(["mature"] if credited == "payable" else []), "orphaned"]
+    change = f"""(answer) => ({{
+        ...answer, state: "orphaned", coinbase: null, states: {json.dumps([{"state": state, "at": None} for state in states])},
+        ...({json.dumps(bool(credited))} ? {{}} : {{ round: null, books: {{ reward_sats: answer.books.reward_sats, fee_sats: null, credited_sats: null, kept_sats: null, matches: null }} }}),
+    }})"""
+    browser.changing_answers("/v1/blocks/", change)
+    browser.open(f"{pool.url}/blocks/{block}")
+    text = browser.text()
+    said = {
+        False: "before a round credited this one: nothing has to be taken back",
+        True: "the round that follows takes its credits back",
+        "payable": "miners keep what it brought them",
+    }
+    assert [key for key, words in said.items() if words in text] == [credited]
+    assert ("No round credited it" in text) == (credited is False)
+    assert "The bytes of this block are no longer kept" in text
+    browser.screenshot(f"orphan-{credited}-light")
+
+
+def test_the_outputs_of_a_coinbase_are_saved_as_csv(pool, browser, tmp_path):
+    block, _, _ = newest(pool)
+    browser.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.open(f"{pool.url}/blocks/{block}")
+    browser.click("#coinbase button.csv")
+    path = browser.wait("the file", lambda: next(tmp_path.glob("*.csv"), None))
+    with path.open(newline="") as file:
+        saved = [(int(row["value_sats"]), row["script_hex"]) for row in csv.DictReader(file)]
+    assert saved == [(one["value_sats"], one["script_hex"]) for one in pool.get(f"/v1/blocks/{block}").json["coinbase"]["outputs"]]
+
+
 def test_one_finds_what_one_looks_for(pool, browser):
     block, round_id, txid = newest(pool)
     slow = pool.hotkeys["slow"]

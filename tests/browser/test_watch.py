@@ -55,6 +55,21 @@ def test_a_link_shows_what_others_do_not_see_until_it_is_taken_back(private, bro
     browser.open(made["link"])
     browser.wait("the money is there again", lambda: "Earned in all" in browser.text())
 
+    # And from a payout in the list to the miner's own part of it, and of it alone.
+    within = f"/watch/{made['token']}/payouts/"
+    browser.wait("a payout that leads on", lambda: browser.all(f"a[href^='{within}']"))
+    txid = browser.one(f"a[href^='{within}']").get_attribute("href").rsplit("/", 1)[1]
+    browser.open(f"{private.url}{within}{txid}")
+    parts = private.get(f"/v1/payouts/{txid}", headers).json["parts"]
+    assert [one["hotkey"] for one in parts] == [slow]
+    rows = browser.wait("its part", lambda: browser.rows("whom-it-pays"))
+    assert [row["values"] for row in rows] == [[str(parts[0]["amount_sats"]), str(parts[0]["fee_sats"])]]
+    assert browser.one("#whom-it-pays tbody a").get_attribute("href") == made["link"]
+    assert browser.axe() == []
+    browser.screenshot("watch-payout-light")
+    browser.open(made["link"])
+    browser.wait("the money is there again", lambda: "Earned in all" in browser.text())
+
     assert watch(private, private.keys, "remove", made["id"])["taken_back"] is True
     browser.wait("the open page shows nothing any more", lambda: "taken back" in browser.text() and "Earned in all" not in browser.text(), 30)
     browser.open(made["link"])

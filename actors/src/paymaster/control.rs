@@ -240,11 +240,11 @@ impl Paymaster {
         self.is_looking = true;
         let mut machine = self.machine(self.errand.clone());
         machine.order = wish.order();
-        let holds = self.view.holds.clone();
+        let (holds, paused) = (self.view.holds.clone(), self.view.paused);
         let span = machine.order_span();
         let granted = async move {
             match wish {
-                Wish::DryRun(reply) => reply.answer(machine.dry_run(holds).await),
+                Wish::DryRun(reply) => reply.answer(machine.dry_run(holds, paused).await),
                 Wish::Cancel(id, reply) => {
                     let cancelled = machine.cancel(id).instrument(spans::of_payout(id));
                     reply.answer(cancelled.await);

@@ -24,7 +24,7 @@ const WAITING_MAX: usize = 1_000;
 
 impl Machine {
     /// Tells what would be sent.
-    pub(super) async fn dry_run(mut self, holds: Holds) -> Controlled {
+    pub(super) async fn dry_run(mut self, holds: Holds, paused: bool) -> Controlled {
         let (funds, mut troubles) = match self.look_into_wallet().await {
             Ok(funds) => (Some(funds), Vec::new()),
             Err(trouble) => (None, vec![trouble]),
@@ -63,7 +63,9 @@ impl Machine {
             outputs,
             parts,
         };
-        Ok(describe(&planned, &holds, payer, &paid, is_real, &troubles))
+        let mut told = describe(&planned, &holds, payer, &paid, is_real, &troubles);
+        told["paused"] = paused.into();
+        Ok(told)
     }
 
     /// The wallet's coins, if it can be asked.

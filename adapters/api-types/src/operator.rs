@@ -17,6 +17,8 @@ pub struct Hindrance {
     pub remedy: String,
     /// Where the runbook speaks of it: `RUNBOOK.md#section`.
     pub runbook: String,
+    /// The title of that section.
+    pub section: String,
 }
 
 /// An actor and its mailbox: of several of a kind, all together.

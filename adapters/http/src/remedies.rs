@@ -18,26 +18,45 @@ pub struct Remedy {
     has_name: bool,
     /// What an operator can do.
     pub remedy: &'static str,
-    /// The section of RUNBOOK.md that speaks of it, as a link names it.
-    pub section: &'static str,
+    /// The section of RUNBOOK.md that speaks of it.
+    pub section: Section,
 }
 
-const SOMETHING: &str = "something-hinders-it-dwarves_hindrances--0";
-const WORK: &str = "no-live-work-no-live-work-why-in-readyz-no_work-in-status-dwarves_no_work_seconds--0";
-const CHAIN: &str = "the-right-chain-chain-verdict--in-readyz-chain-in-status-dwarves_chain_verdict-alarm-the-chain-is-in-doubt";
-const STATEMENTS: &str =
-    "statements-wait-statements_wait-in-readyz-dwarves_statements_overdue_seconds--0-alarm-statements-wait";
-/// The section on holds.
-pub const HOLDS: &str = "holds-dwarves_payouts_held--1";
-/// The section on troubles of payouts.
-pub const TROUBLES: &str = "troubles-dwarves_payout_troubles--0";
+/// A section of RUNBOOK.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its title: its heading up to where names of figures and words of logs begin.
+    pub title: &'static str,
+    /// Its heading as a link names it.
+    pub anchor: &'static str,
+}
 
-const fn remedy(
-    name: &'static str,
-    before: &'static str,
-    remedy: &'static str,
-    section: &'static str,
-) -> Remedy {
+const fn section(title: &'static str, anchor: &'static str) -> Section {
+    Section { title, anchor }
+}
+
+const SOMETHING: Section = section(
+    "Something hinders it",
+    "something-hinders-it-dwarves_hindrances--0",
+);
+const WORK: Section = section(
+    "No live work",
+    "no-live-work-no-live-work-why-in-readyz-no_work-in-status-dwarves_no_work_seconds--0",
+);
+const CHAIN: Section = section(
+    "The right chain",
+    "the-right-chain-chain-verdict--in-readyz-chain-in-status-dwarves_chain_verdict-alarm-the-chain-is-in-doubt",
+);
+const STATEMENTS: Section = section(
+    "Statements wait",
+    "statements-wait-statements_wait-in-readyz-dwarves_statements_overdue_seconds--0-alarm-statements-wait",
+);
+/// The section on holds.
+pub const HOLDS: Section = section("Holds", "holds-dwarves_payouts_held--1");
+/// The section on troubles of payouts.
+pub const TROUBLES: Section = section("Troubles", "troubles-dwarves_payout_troubles--0");
+
+const fn remedy(name: &'static str, before: &'static str, remedy: &'static str, section: Section) -> Remedy {
     Remedy {
         name,
         before,
@@ -53,37 +72,52 @@ const SINGLE: [Remedy; 11] = [
         "easy_blocks",
         "easy_blocks: ",
         "nothing, on a test chain: the first blocks of each height go to the chain first",
-        "blocks",
+        section("Blocks", "blocks"),
     ),
     remedy(
         "blocks_waiting",
         "blocks_waiting: ",
         "look at the node: it does not answer, or does not take them; each is submitted again until it does",
-        "blocks-waiting-dwarves_blocks_waiting--0-for-more-than-a-minute",
+        section(
+            "Blocks waiting",
+            "blocks-waiting-dwarves_blocks_waiting--0-for-more-than-a-minute",
+        ),
     ),
     remedy(
         "clock_refused",
         "clock_refused: ",
         "set this machine's clock right; everything goes on by itself",
-        "clock-refused-clock_refused-in-readyz-dwarves_clock_refused--1-alarm-clock_refused-payouts-held-by-clock",
+        section(
+            "Clock refused",
+            "clock-refused-clock_refused-in-readyz-dwarves_clock_refused--1-alarm-clock_refused-payouts-held-by-clock",
+        ),
     ),
     remedy(
         "clock_jumped",
         "clock_jumped: ",
         "find out who set this machine's clock; if it is right now, it is followed soon",
-        "clock-jumped-clock_jumped-in-readyz-dwarves_clock_jump_seconds-other-than-0",
+        section(
+            "Clock jumped",
+            "clock-jumped-clock_jumped-in-readyz-dwarves_clock_jump_seconds-other-than-0",
+        ),
     ),
     remedy(
         "recent_shares",
         "recent_shares is nearly full",
         "raise limits.recent_shares, or work.share_interval_secs, so that miners send fewer and harder shares",
-        "room-for-shares-recent_shares-is-nearly-full-dwarves_recent_shares",
+        section(
+            "Room for shares",
+            "room-for-shares-recent_shares-is-nearly-full-dwarves_recent_shares",
+        ),
     ),
     remedy(
         "metagraph",
         "metagraph: ",
         "write bittensor.metagraph anew, beside it and then renamed; it is read within seconds",
-        "the-metagraph-metagraph--in-readyz-metagraph-in-status",
+        section(
+            "The metagraph",
+            "the-metagraph-metagraph--in-readyz-metagraph-in-status",
+        ),
     ),
     remedy(
         "statements_wait",
@@ -95,7 +129,10 @@ const SINGLE: [Remedy; 11] = [
         "ledger",
         "the ledger cannot write: ",
         "look at the disk: whether it is full, broken or mounted read-only; the pool writes again by itself",
-        "the-ledger-cannot-write-dwarves_ledger_writable--0",
+        section(
+            "The ledger cannot write",
+            "the-ledger-cannot-write-dwarves_ledger_writable--0",
+        ),
     ),
     remedy(
         "paused",
@@ -113,7 +150,7 @@ const SINGLE: [Remedy; 11] = [
 ];
 
 /// Hindrances whose words have a name behind their beginning: how they begin, and the section on all of them.
-const NAMED: [(&str, &str); 4] = [
+const NAMED: [(&str, Section); 4] = [
     ("no live work (", WORK),
     ("chain ", CHAIN),
     ("payouts are held by ", HOLDS),

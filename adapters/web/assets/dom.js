@@ -168,11 +168,14 @@ function focusIn(root) {
 
 /** Whether an element shows this already: then nothing moves under a finger. @param {HTMLElement} element @param {Child[]} children */
 function isShown(element, children) {
-  const kept = children.filter((child) => child instanceof Node && element.contains(child));
-  if (kept.length > 0) return kept.length === children.length && kept.every((child, index) => element.childNodes[index] === child);
-  const fresh = /** @type {HTMLElement} */ (element.cloneNode(false));
-  append(fresh, children);
-  return fresh.isEqualNode(element);
+  const wanted = children.flat().filter((child) => child !== null && child !== undefined && child !== false);
+  const isThere = (/** @type {Child} */ child, /** @type {number} */ index) => {
+    const there = element.childNodes[index];
+    if (!(child instanceof Node)) return there instanceof Text && there.data === String(child);
+    // What is in it already has to be in its place.
+    return child === there || (!element.contains(child) && child.isEqualNode(there ?? null));
+  };
+  return wanted.length === element.childNodes.length && wanted.every(isThere);
 }
 
 /** Puts other children into an element. Focus, scroll and opened details stay. @param {HTMLElement} element @param {Child[]} children */

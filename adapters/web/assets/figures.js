@@ -32,8 +32,8 @@ export const block = (hash) => {
 /** @param {number | bigint | string} id */
 export const round = (id) => link(`/rounds/${part(id)}`, `#${id}`);
 
-/** @param {string | null | undefined} txid */
-export const payout = (txid) => (txid ? name(txid, `/payouts/${part(txid)}`) : el("span", { class: "quiet" }, "not signed yet"));
+/** @param {string | null | undefined} txid @param {string} [below] The pages below which it is shown, if those of a watch link. */
+export const payout = (txid, below = "") => (txid ? name(txid, `${below}/payouts/${part(txid)}`) : el("span", { class: "quiet" }, "not signed yet"));
 
 /** Columns of blocks. @type {import("./table.js").Column<any>[]} */
 export const BLOCK_COLUMNS = [
@@ -92,8 +92,9 @@ export function verdicts(shares, withRemedies) {
   const refused = rejected.reduce((sum, [, n]) => sum + n, 0);
   const all = shares.accepted + refused;
   const bar = el("div", { class: "bar-line", "aria-hidden": "true" });
-  bar.append(piece("good", shares.accepted, all));
-  for (const [reason, n] of rejected) bar.append(piece(reason === "stale" ? "wait" : "bad", n, all));
+  // A piece of nothing would still keep its gap.
+  if (shares.accepted > 0) bar.append(piece("good", shares.accepted, all));
+  for (const [reason, n] of rejected) if (n > 0) bar.append(piece(reason === "stale" ? "wait" : "bad", n, all));
   const rows = rejected
     .filter(([, n]) => n > 0)
     .sort((a, b) => b[1] - a[1])

@@ -10,7 +10,7 @@ export const BLOCK_STATES = {
   accepted: { tone: "wait", means: "The chain has it, and the next look decides whether it is on the best chain." },
   immature: { tone: "wait", means: "On the best chain and credited, but not to be spent yet." },
   mature: { tone: "good", means: "Deep enough: its credits are payable." },
-  orphaned: { tone: "bad", means: "Another block won; its credits are taken back." },
+  orphaned: { tone: "bad", means: "Another block won; what it was credited before that is taken back." },
   refused: { tone: "bad", means: "The chain says that it is not a valid block." },
 };
 

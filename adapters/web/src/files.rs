@@ -60,6 +60,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "pages/payout.js" SCRIPT,
         "pages/share.js" SCRIPT,
         "pages/operator.js" SCRIPT,
+        "pages/missing.js" SCRIPT,
         "pages/docs.js" SCRIPT;
     "vendor":
         "uplot.js" SCRIPT,

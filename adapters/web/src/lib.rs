@@ -12,7 +12,7 @@ pub mod files;
 pub mod pages;
 
 pub use files::{File, file};
-pub use pages::{PAGES, Page};
+pub use pages::{MISSING, PAGES, Page};
 
 use std::io::Write;
 

@@ -36,6 +36,7 @@ const LIST: &[(&str, &str, &str)] = &[
     ("/watch/{token}", "Miner", "miner.js"),
     ("/watch/{token}/rounds/{round}", "Why this amount", "why.js"),
     ("/watch/{token}/workers/{name}", "Worker", "worker.js"),
+    ("/watch/{token}/payouts/{txid}", "Payout", "payout.js"),
     ("/operator", "Operator", "operator.js"),
     ("/docs", "API", "docs.js"),
 ];
@@ -45,6 +46,9 @@ pub static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
     let page = |&(path, title, script)| Page::new(path, title, script);
     LIST.iter().map(page).collect()
 });
+
+/// What stands where there is no page. It is at no path of its own.
+pub static MISSING: LazyLock<Page> = LazyLock::new(|| Page::new("", "There is no such page", "missing.js"));
 
 impl Page {
     /// Titles and scripts are those of the list: nothing in them needs escaping.
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_shell_is_whole_and_loads_files_that_there_are() {
-        for page in PAGES.iter() {
+        for page in PAGES.iter().chain([&*MISSING]) {
             let html = page.html.as_str();
             assert!(!html.contains("{{"), "{}", page.path);
             assert!(
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn nothing_in_a_shell_needs_more_than_the_policy_allows() {
-        for page in PAGES.iter() {
+        for page in PAGES.iter().chain([&*MISSING]) {
             let html = page.html.as_str();
             for refused in [
                 "<style",

@@ -101,7 +101,7 @@ macro_rules! routes {
             )+
             json_rpc::configure(cfg);
             pages::configure(cfg);
-            cfg.default_service(web::to(not_found));
+            cfg.default_service(web::to(pages::missing));
         }
 
         /// The operations of the OpenAPI document.

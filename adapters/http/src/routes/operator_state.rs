@@ -23,8 +23,9 @@ use dwarves_domain::time::{Span, Timestamp};
 use super::admin::let_admins_only;
 use super::chain;
 use crate::problem::{Problem, ProblemBody};
+use crate::remedies::{self, Section};
 use crate::state::HttpState;
-use crate::{body, query, remedies};
+use crate::{body, query};
 
 /// Payouts and bans that are shown at most.
 const SHOWN_MAX: usize = 100;
@@ -91,12 +92,13 @@ fn hindrance(text: String) -> Hindrance {
     told(known.name, text, known.remedy, known.section)
 }
 
-fn told(name: &str, text: String, remedy: &str, section: &str) -> Hindrance {
+fn told(name: &str, text: String, remedy: &str, section: Section) -> Hindrance {
     Hindrance {
         name: name.to_owned(),
         text,
         remedy: remedy.to_owned(),
-        runbook: format!("RUNBOOK.md#{section}"),
+        runbook: format!("RUNBOOK.md#{}", section.anchor),
+        section: section.title.to_owned(),
     }
 }
 

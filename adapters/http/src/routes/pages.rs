@@ -3,11 +3,12 @@
 //! They are no part of the API: what a page shows, its script asks of the routes beside this one. Everything here is in the
 //! binary and the same for everybody, so no page asks an actor or the store anything by itself.
 
+use actix_web::http::Method;
 use actix_web::http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
     HeaderName, HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use dwarves_web::Page;
 
 use super::not_found;
@@ -33,6 +34,34 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
 pub async fn first(req: HttpRequest) -> HttpResponse {
     let page = Page::at("/").expect("the first page is among the pages");
     show(&req, page)
+}
+
+/// What stands where there is nothing: a page for people, a problem for everybody else and for what belongs to the API.
+pub async fn missing(req: HttpRequest) -> Result<HttpResponse, Problem> {
+    let is_read = [Method::GET, Method::HEAD].contains(req.method());
+    if !is_read || req.path().starts_with("/v1/") || !wants_html(&req) {
+        return not_found().await;
+    }
+    let mut response = HttpResponse::NotFound();
+    guard(&mut response);
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static(HTML)));
+    Ok(response.body(dwarves_web::MISSING.html.as_str()))
+}
+
+/// Whether a client asks for HTML, and not for JSON before it.
+fn wants_html(req: &HttpRequest) -> bool {
+    let accepts = req
+        .headers()
+        .get_all(ACCEPT)
+        .filter_map(|accept| accept.to_str().ok());
+    let wanted = accepts.flat_map(|accept| accept.split(',')).find_map(|kind| {
+        match kind.split(';').next().unwrap_or_default().trim() {
+            "text/html" => Some(true),
+            "application/json" | "application/problem+json" => Some(false),
+            _ => None,
+        }
+    });
+    wanted.unwrap_or(false)
 }
 
 fn show(req: &HttpRequest, page: &'static Page) -> HttpResponse {
@@ -80,7 +109,22 @@ fn answer(
     response
         .insert_header((ETAG, etag.as_str()))
         .insert_header((VARY, HeaderValue::from_static("accept-encoding")))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static(ASK_ALWAYS)))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static(ASK_ALWAYS)));
+    guard(&mut response);
+    if is_known {
+        return response.finish();
+    }
+    response.insert_header((CONTENT_TYPE, HeaderValue::from_static(content_type)));
+    if is_zipped {
+        response.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+        return response.body(web::Bytes::from_static(gzip));
+    }
+    response.body(web::Bytes::from_static(content))
+}
+
+/// Says what a browser may do with a page or a file.
+fn guard(response: &mut HttpResponseBuilder) {
+    response
         .insert_header((
             CONTENT_SECURITY_POLICY,
             HeaderValue::from_static(dwarves_web::CONTENT_SECURITY_POLICY),
@@ -92,15 +136,6 @@ fn answer(
             CROSS_ORIGIN_RESOURCE_POLICY.clone(),
             HeaderValue::from_static("same-origin"),
         ));
-    if is_known {
-        return response.finish();
-    }
-    response.insert_header((CONTENT_TYPE, HeaderValue::from_static(content_type)));
-    if is_zipped {
-        response.insert_header((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
-        return response.body(web::Bytes::from_static(gzip));
-    }
-    response.body(web::Bytes::from_static(content))
 }
 
 /// Whether a client takes gzip, by its own words.

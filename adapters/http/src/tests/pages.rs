@@ -133,3 +133,29 @@ async fn a_file_that_there_is_not_is_not_found() {
         ask(get(path)).await.refuses(404, "not_found", None);
     }
 }
+
+#[actix_web::test]
+async fn where_there_is_no_page_people_read_what_there_is_and_programs_a_problem() {
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let asked = |path: &str, accept: &str| get(path).insert_header(("Accept", accept));
+    for path in ["/miners", "/payouts", "/nope'x", "/blocks/", "/watch/a/b", "/v1"] {
+        let answer = ask(asked(path, browser)).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
+        is_safe(&answer, path);
+        let html = String::from_utf8(answer.body).unwrap();
+        assert!(
+            html.contains("There is no such page") && !html.contains("'x"),
+            "{path}"
+        );
+        for other in ["*/*", "", "application/json", "application/json, text/html"] {
+            ask(asked(path, other)).await.refuses(404, "not_found", None);
+        }
+        ask(get(path)).await.refuses(404, "not_found", None);
+    }
+    for path in ["/v1/nope", "/assets/none.js"] {
+        ask(asked(path, browser)).await.refuses(404, "not_found", None);
+    }
+    let posted = asked("/nope", browser).method(Method::POST);
+    ask(posted).await.refuses(404, "not_found", None);
+}

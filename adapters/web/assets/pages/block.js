@@ -5,6 +5,7 @@ import { Section, copyLine, el, facts, figure, link, main, money, replace, time,
 import * as format from "../format.js";
 import { blockState, effort, miner, round } from "../figures.js";
 import { begin } from "../shell.js";
+import { Table } from "../table.js";
 import { BLOCK_STATES } from "../words.js";
 
 const hash = (pathParts()[1] ?? "").toLowerCase();
@@ -23,14 +24,14 @@ const GOOD_WAY = ["submitted", "accepted", "immature", "mature"];
 function steps(block) {
   const at = new Map((block.states ?? []).map((/** @type {any} */ one) => [one.state, one.at]));
   at.set("found", block.found_at);
-  const isLost = block.state === "orphaned" || block.state === "refused";
-  const reached = isLost ? GOOD_WAY.length : GOOD_WAY.indexOf(block.state);
-  const names = ["found", ...(isLost ? [...GOOD_WAY.filter((one) => at.has(one)), block.state] : GOOD_WAY)];
+  const lost = isLost(block);
+  const reached = lost ? GOOD_WAY.length : GOOD_WAY.indexOf(block.state);
+  const names = ["found", ...(lost ? [...GOOD_WAY.filter((one) => at.has(one)), block.state] : GOOD_WAY)];
   return el(
     "ol",
     { class: "steps" },
     names.map((name, index) => {
-      const isDone = name === "found" || isLost || index - 1 <= reached;
+      const isDone = name === "found" || lost || index - 1 <= reached;
       const isBad = name === "orphaned" || name === "refused";
       const when = at.get(name);
       const words = name === "mature" ? "payable" : name;
@@ -39,19 +40,21 @@ function steps(block) {
   );
 }
 
+const outputs = new Table({
+  caption: "Outputs of the coinbase",
+  csv: "coinbase-outputs",
+  empty: "It has no outputs.",
+  rowId: (row) => String(row.output),
+  columns: [
+    { title: "Output", figures: true, by: (row) => row.output, cell: (row) => String(row.output) },
+    { title: "Value", figures: true, by: (row) => row.value_sats, cell: (row) => money(row.value_sats) },
+    { title: "To", cell: (row) => (row.is_pool ? "the pool" : row.address ? "somebody" : "no money: a commitment") },
+    { title: "Address or script", cell: (row) => (row.address ? el("span", { class: "mono" }, row.address) : el("span", { class: "mono", title: row.script_hex }, format.shortened(row.script_hex, 16, 8))) },
+  ],
+});
+
 /** @param {any} told */
 function showCoinbase(told) {
-  const outputs = told.outputs.map((/** @type {any} */ output, /** @type {number} */ index) =>
-    el(
-      "tr",
-      {},
-      el("td", { class: "figures" }, index),
-      el("td", { class: "figures" }, money(output.value_sats)),
-      el("td", {}, output.is_pool ? "the pool" : output.address ? "somebody" : "no money: a commitment"),
-      el("td", {}, output.address ? el("span", { class: "mono" }, output.address) : el("span", { class: "mono", title: output.script_hex }, format.shortened(output.script_hex, 16, 8))),
-    ),
-  );
-  const heads = ["Output", "Value", "To", "Address or script"].map((title, index) => el("th", { scope: "col", class: index < 2 ? "figures" : null }, title));
   coinbase.show(
     facts([
       ["Transaction", el("span", { class: "mono" }, told.txid)],
@@ -59,17 +62,31 @@ function showCoinbase(told) {
       ["Tag", told.tag ? el("code", {}, told.tag) : "none"],
       told.witness_commitment ? ["Witness commitment", el("span", { class: "mono" }, told.witness_commitment)] : null,
     ]),
-    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Outputs of the coinbase" }, el("table", {}, el("caption", {}, "Outputs of the coinbase"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, outputs))),
+    outputs.show(told.outputs.map((/** @type {any} */ output, /** @type {number} */ index) => ({ output: index, ...output }))),
     told.hex ? el("details", {}, el("summary", {}, "All of its bytes"), el("pre", { tabindex: "0" }, told.hex)) : null,
   );
 }
 
 /** @param {any} block */
+const isLost = (block) => block.state === "orphaned" || block.state === "refused";
+
+/** Whether a round booked it. @param {any} block */
+const isBooked = (block) => block.books.fee_sats !== null;
+
+/** What its state means, and for an orphan what became of its credits. @param {any} block */
+function meaning(block) {
+  if (block.state !== "orphaned") return BLOCK_STATES[block.state]?.means ?? "";
+  if (!isBooked(block)) return "Another block won before a round credited this one: nothing has to be taken back.";
+  const wasPayable = (block.states ?? []).some((/** @type {any} */ one) => one.state === "mature");
+  return wasPayable ? "Another block won when this one was payable already: miners keep what it brought them, and the pool's reserve bears the loss." : "Another block won after a round had credited this one: the round that follows takes its credits back.";
+}
+
+/** @param {any} block */
 function showBooks(block) {
   const { books: booked } = block;
-  if (booked.fee_sats === null) {
-    const isLost = block.state === "orphaned" || block.state === "refused";
-    books.show(facts([["What its coinbase pays the pool", money(booked.reward_sats)]]), el("p", { class: "empty" }, isLost ? "Nothing is booked for a block that did not win." : "Nothing is booked yet: the next round does it."));
+  if (!isBooked(block)) {
+    const why = isLost(block) ? "No round credited it, and none will: it did not win." : "Nothing is booked yet: the next round does it.";
+    books.show(facts([["What its coinbase pays the pool", money(booked.reward_sats)]]), el("p", { class: "empty" }, why));
     return;
   }
   const paid = block.coinbase ? block.coinbase.outputs.filter((/** @type {any} */ one) => one.is_pool).reduce((/** @type {bigint} */ sum, /** @type {any} */ one) => sum + BigInt(one.value_sats), 0n) : null;
@@ -103,7 +120,7 @@ void begin({
     }
     const title = document.querySelector("h1");
     if (title) title.textContent = `Block ${format.count(block.height)}`;
-    way.show(steps(block), el("p", { class: "lead" }, BLOCK_STATES[block.state]?.means ?? ""));
+    way.show(steps(block), el("p", { class: "lead" }, meaning(block)));
     facts1.show(
       facts([
         ["State", blockState(block.state)],
@@ -126,8 +143,7 @@ void begin({
       el("p", { class: "lead" }, "Effort is the work since the block before, in blocks to be expected: 100 % is average, less is luck."),
     );
     if (block.coinbase) showCoinbase(block.coinbase);
-    else coinbase.show(el("p", { class: "empty" }, "This pool does not tell the block's coinbase."));
-    if (block.books) showBooks(block);
-    else books.show(el("p", { class: "empty" }, block.state === "orphaned" || block.state === "refused" ? "Nothing is booked for a block that did not win." : "Nothing is booked yet: the next round does it."));
+    else coinbase.show(el("p", { class: "empty" }, "The bytes of this block are no longer kept, and the ledger has no share, or not all of one, from which its coinbase could be made again."));
+    showBooks(block);
   },
 });

@@ -3,7 +3,7 @@
 import { ask } from "../api.js";
 import { Section, append, el, facts, figure, main, money, name, replace, state, time, trouble } from "../dom.js";
 import * as format from "../format.js";
-import { miner, payoutState } from "../figures.js";
+import { miner, payout, payoutState } from "../figures.js";
 import { begin } from "../shell.js";
 import { PagedTable, Table } from "../table.js";
 import { POOL_STATES, VERDICTS } from "../words.js";
@@ -11,9 +11,10 @@ import { POOL_STATES, VERDICTS } from "../words.js";
 /** @typedef {import("../dom.js").Child} Child */
 
 const page = main("Operator");
-const notes = el("div", { "aria-live": "polite" });
+// What came of an order stands at the lower edge of the window, wherever on this long page it was given.
+const notes = el("div", { class: "told", "aria-live": "polite" });
 const grid = el("div", { class: "grid" });
-page.append(notes, grid);
+page.append(grid, notes);
 
 /** What every change carries; null while nobody is logged in. @type {string | null} */
 let csrf = null;
@@ -35,13 +36,15 @@ function order(actor, message, fields = {}) {
   return ask("/v1/admin/control", { method: "POST", body: { actor, message, ...fields }, headers: { "x-csrf-token": csrf ?? "" } });
 }
 
-/** Says what came of something. @param {"good" | "bad"} tone @param {...Child} children */
+/** Says what came of something, until that is closed or the next order is given. @param {"good" | "bad"} tone @param {...Child} children */
 function say(tone, ...children) {
-  notes.replaceChildren(el("p", { class: `note ${tone}`, role: tone === "bad" ? "alert" : null }, ...children));
+  const close = el("button", { type: "button", class: "small", onclick: () => notes.replaceChildren() }, "Close");
+  notes.replaceChildren(el("div", { class: `note ${tone}` }, el("p", { role: tone === "bad" ? "alert" : "status" }, ...children), close));
 }
 
 /** Gives an order, says what came of it, and shows the new state. @param {string} words @param {() => Promise<any>} give */
 async function give(words, give) {
+  notes.replaceChildren();
   try {
     const answer = await give();
     const isSaved = answer?.saved !== false;
@@ -56,12 +59,12 @@ async function give(words, give) {
 /** @param {unknown} error */
 const isLoggedOut = (error) => [401].includes(/** @type {{status?: number}} */ (error).status ?? 0);
 
-/** Asks before something that cannot be taken back. @param {string} title @param {Child[]} body @param {string} yes
- * @returns {Promise<boolean>} */
+/** Asks before something that cannot be taken back; without `yes` there is nothing to agree to. @param {string} title
+ * @param {Child[]} body @param {string | null} yes @returns {Promise<boolean>} */
 function confirm(title, body, yes) {
   return new Promise((resolve) => {
-    const agreed = el("button", { type: "button", class: "main" }, yes);
-    const refused = el("button", { type: "button" }, "Cancel");
+    const agreed = el("button", { type: "button", class: "main", hidden: yes === null }, yes);
+    const refused = el("button", { type: "button" }, yes === null ? "Close" : "Cancel");
     const dialog = el("dialog", { "aria-labelledby": "dialog-title" }, el("h2", { id: "dialog-title" }, title), el("div", { class: "body" }, ...body), el("p", { class: "row" }, agreed, refused));
     const end = (/** @type {boolean} */ answer) => {
       dialog.close();
@@ -163,7 +166,7 @@ function showHindrances(hindrances) {
   }
   hindrancesCard.show(
     ...hindrances.map((one) =>
-      el("div", { class: "way" }, el("h3", {}, state(one.name, "bad"), " ", one.text ?? ""), el("p", {}, one.remedy ?? ""), one.runbook ? el("p", {}, "RUNBOOK.md: ", el("em", {}, one.runbook)) : null),
+      el("div", { class: "way" }, el("h3", {}, state(one.name, "bad"), " ", one.text ?? ""), el("p", {}, one.remedy ?? ""), one.section ? el("p", {}, "RUNBOOK.md, section ", el("em", {}, one.section)) : null),
     ),
   );
 }
@@ -241,6 +244,25 @@ const nodes = new Table({
   ],
 });
 
+const openPayouts = new Table({
+  caption: "Payouts under way",
+  csv: "payouts-under-way",
+  empty: "No payout is under way.",
+  rowId: (row) => String(row.id),
+  columns: [
+    { title: "Payout", by: (row) => row.id, cell: (row) => `#${row.id}` },
+    { title: "State", by: (row) => row.state, cell: (row) => payoutState(row.state) },
+    { title: "Depth", figures: true, by: (row) => row.confirmations, cell: (row) => figure(row.confirmations, format.count(row.confirmations)) },
+    { title: "Transaction", cell: (row) => payout(row.txid) },
+  ],
+});
+
+/** Why nothing new is planned or sent, or null. @param {boolean} paused @param {any[]} holds */
+function standstill(paused, holds) {
+  if (paused) return "not before payouts are resumed";
+  return holds.length > 0 ? "not before the hold is released" : null;
+}
+
 /** Asks by which payment a batch was sent, and marks it paid. @param {any} row */
 function markButton(row) {
   const button = el("button", { type: "button" }, "Mark paid …");
@@ -274,10 +296,21 @@ const batches = new PagedTable(
   { limit: 10, id: (row) => row.batch },
 );
 
+/** Exports all that is payable, in a batch that is named by the moment of it. */
+function exportButton() {
+  const words = "Export a batch";
+  const button = el("button", { type: "button", class: "danger" }, words);
+  button.addEventListener("click", async () => {
+    const batch = new Date().toISOString().slice(0, 19).replaceAll(":", "");
+    const warning = `All that is payable goes into the batch ${batch}, which you then send. It never changes.`;
+    if (await confirm(`${words}?`, [el("p", {}, warning)], words)) await give(words, () => order("payout_exporter", "export", { batch }));
+  });
+  return button;
+}
+
 /** Payouts that the operator sends: batches in place of transactions. @param {any} payouts */
 async function showExports(payouts) {
   const holds = /** @type {any[]} */ (payouts.holds);
-  const today = new Date().toISOString().slice(0, 19).replaceAll(":", "");
   await batches.refresh();
   payoutsCard.show(
     facts([
@@ -289,7 +322,7 @@ async function showExports(payouts) {
     el(
       "p",
       { class: "row" },
-      orderButton("Export a batch", "payout_exporter", "export", { batch: today }, `All that is payable goes into the batch ${today}, which you then send. It never changes.`),
+      exportButton(),
       payouts.paused ? orderButton("Resume payouts", "paymaster", "resume") : orderButton("Pause payouts", "paymaster", "pause", {}, "No batch begins until you resume."),
       ...holds.map((hold) => (["start", "restored"].includes(hold.name) ? orderButton(`Release the hold ${hold.name}`, "paymaster", "release", { hold: hold.name }, "Look at RUNBOOK.md, Holds, before you do this.") : null)),
     ),
@@ -299,30 +332,19 @@ async function showExports(payouts) {
 /** @param {any} payouts */
 function showPayouts(payouts) {
   const { troubles, open, holds } = payouts;
-  const rows = open.map((/** @type {any} */ one) =>
-    el(
-      "tr",
-      {},
-      el("th", { scope: "row" }, `#${one.id}`),
-      el("td", {}, payoutState(one.state)),
-      el("td", { class: "figures" }, one.confirmations),
-      el("td", {}, one.txid ? name(one.txid, `/payouts/${one.txid}`) : "not signed yet"),
-    ),
-  );
+  const still = standstill(payouts.paused, holds);
   payoutsCard.show(
     facts([
       ["State", payouts.paused ? state("paused", "bad") : state("running", "good")],
-      payouts.next_plan_at ? ["Planned next", time(payouts.next_plan_at, { ago: true, isDue: true })] : null,
+      payouts.next_plan_at ? ["Planned next", still ?? time(payouts.next_plan_at, { ago: true, isDue: true })] : null,
       holds.length > 0 ? ["Held by", el("span", {}, holds.map((/** @type {any} */ hold) => hold.name).join(", "))] : null,
     ]),
     ...[...holds, ...troubles].map((/** @type {any} */ one) => el("p", { class: "note bad" }, el("strong", {}, one.name), ` ${one.text} `, el("strong", {}, "What to do: "), one.remedy)),
-    open.length === 0
-      ? el("p", { class: "empty" }, "No payout is under way.")
-      : el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Payouts under way" }, el("table", {}, el("caption", {}, "Payouts under way"), el("thead", {}, el("tr", {}, ["Payout", "State", "Depth", "Transaction"].map((title, index) => el("th", { scope: "col", class: index === 2 ? "figures" : null }, title)))), el("tbody", {}, rows))),
+    openPayouts.show(open),
     el(
       "p",
       { class: "row" },
-      payNowButton(),
+      payNowButton(still === null ? "Pay now …" : "See what would be paid …"),
       payouts.paused ? orderButton("Resume payouts", "paymaster", "resume") : orderButton("Pause payouts", "paymaster", "pause", {}, "Nothing new is set aside, signed or sent until you resume. What is on its way is followed."),
       ...holds.map((/** @type {any} */ hold) => {
         const which = hold.name;
@@ -332,9 +354,23 @@ function showPayouts(payouts) {
   );
 }
 
-/** Tells exactly what would be sent, and sends it only if the operator agrees. */
-function payNowButton() {
-  const button = el("button", { type: "button", class: "main" }, "Pay now …");
+const planned = () =>
+  new Table({
+    caption: "Whom it pays",
+    csv: "payout-plan",
+    empty: "Nobody.",
+    rowId: (row) => row.hotkey,
+    columns: [
+      { title: "Miner", cell: (row) => miner(row.hotkey) },
+      { title: "Address", cell: (row) => el("span", { class: "mono" }, row.address) },
+      { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
+      { title: "Fee it bears", figures: true, by: (row) => row.fee_sats, cell: (row) => money(row.fee_sats) },
+    ],
+  });
+
+/** Tells exactly what would be sent, and sends it only if the operator agrees. @param {string} words */
+function payNowButton(words) {
+  const button = el("button", { type: "button", class: "main" }, words);
   button.addEventListener("click", async () => {
     let plan;
     try {
@@ -347,25 +383,28 @@ function payNowButton() {
     const listed = /** @type {any[]} */ (plan.miners ?? []);
     const waiting = /** @type {any[]} */ (plan.waiting ?? []);
     if (listed.length === 0) {
-      say("good", waiting.length === 0 ? "Nothing is due: no balance has reached its threshold." : `Nothing can be sent now. ${format.count(waiting.length)} balances wait.`, plan.trouble ? ` ${plan.trouble.detail ?? plan.trouble}` : "");
+      say("good", waiting.length === 0 ? "Nothing is due: no balance has reached its threshold." : `Nothing can be sent now. ${format.count(waiting.length)} balances wait.`, plan.trouble ? ` ${plan.trouble}` : "");
       return;
     }
-    const rows = listed.map((one) => el("tr", {}, el("td", {}, miner(one.hotkey)), el("td", {}, el("span", { class: "mono" }, one.address)), el("td", { class: "figures" }, money(one.amount_sats)), el("td", { class: "figures" }, money(one.fee_sats))));
-    const heads = ["Miner", "Address", "Amount", "Fee it bears"].map((title, index) => el("th", { scope: "col", class: index > 1 ? "figures" : null }, title));
+    const isStill = plan.paused || (plan.holds ?? []).length > 0;
+    // Without a wallet there is no plan that could be agreed to.
+    const canBePaid = !isStill && plan.plan !== null;
     const isAgreed = await confirm(
-      "Pay these miners now?",
+      canBePaid ? "Pay these miners now?" : "These miners would be paid",
       [
         facts([
           ["Miners", format.count(listed.length)],
           ["In all", money(plan.total_sats)],
-          ["Fee of the network", el("span", {}, money(plan.fee_sats), ` (borne by the ${plan.fee_payer})`)],
-          ["Size", `${format.count(plan.vbytes)} vbytes, ${format.count(plan.inputs)} inputs`],
+          plan.fee_sats === null ? null : ["Fee of the network", el("span", {}, money(plan.fee_sats), ` (borne by the ${plan.fee_payer})`)],
+          plan.vbytes === null ? null : ["Size", `${format.count(plan.vbytes)} vbytes, ${format.count(plan.inputs)} inputs`],
           waiting.length > 0 ? ["Balances that wait", format.count(waiting.length)] : null,
         ]),
-        el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Whom it pays" }, el("table", {}, el("caption", {}, "Whom it pays"), el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows))),
-        (plan.holds ?? []).length > 0 ? el("p", { class: "note bad" }, "Payouts are held: this will be refused until the hold is released.") : null,
+        planned().show(listed),
+        plan.paused ? el("p", { class: "note bad" }, "Payouts are paused: nothing is sent until you resume them.") : null,
+        (plan.holds ?? []).length > 0 ? el("p", { class: "note bad" }, "Payouts are held: nothing is sent until the hold is released.") : null,
+        plan.trouble ? el("p", { class: "note bad" }, plan.trouble) : null,
       ],
-      `Pay ${format.coins(plan.total_sats)} ${format.coinName()}`,
+      canBePaid ? `Pay ${format.coins(plan.total_sats)} ${format.coinName()}` : null,
     );
     if (isAgreed) await give("Pay now", () => order("paymaster", "pay_now", { plan: plan.plan }));
   });

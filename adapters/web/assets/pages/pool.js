@@ -132,6 +132,15 @@ function showChain(chain) {
     nodes.length > 0 ? nodeTable.show(nodes) : null,
     branches(nodes),
   );
+  makeRoom(nodes.length > 0);
+}
+
+/** Gives the chain a row of its own where its nodes stand side by side. @param {boolean} isWide */
+function makeRoom(isWide) {
+  if (chainCard.element.classList.contains("wide") === isWide) return;
+  chainCard.element.classList.toggle("wide", isWide);
+  for (const card of [effortCard, chainCard, sharesCard]) card.element.classList.toggle("third", !isWide);
+  (isWide ? sharesCard : effortCard).element.after(chainCard.element);
 }
 
 /** How many peers a node has. @param {any} node @returns {Child} */
