@@ -291,6 +291,7 @@ pub(super) fn start(
                 blocks: money.read_blocks.clone(),
             },
             ledger_name: stored.created_at.millis().to_string(),
+            created_at: stored.created_at,
             open_incidents: stored.settings.get(notifier::INCIDENTS_STORED_AS).cloned(),
         };
         let _notifier = placement.start(move || Notifier::new(parts));
