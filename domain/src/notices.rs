@@ -109,6 +109,18 @@ impl NoticeKind {
         Self::NoPayoutAddress,
     ];
 
+    /// What miners of a pool that has work evaluated can ask to be told: it has no shares, no blocks and no transactions.
+    pub const EVALUATED: [Self; 2] = [Self::WorkerOffline, Self::NoPayoutAddress];
+
+    /// What miners can ask to be told, in a pool that has work evaluated or in one that mines.
+    pub const fn of_miners(is_evaluated: bool) -> &'static [Self] {
+        if is_evaluated {
+            &Self::EVALUATED
+        } else {
+            &Self::MINERS
+        }
+    }
+
     /// The name on the wire, in settings and in storage.
     pub const fn name(self) -> &'static str {
         match self {

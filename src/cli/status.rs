@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dwarves_api_types::books::Blocks;
-use dwarves_api_types::pool::{Pool, Ready};
+use dwarves_api_types::pool::{EvaluatedPool, Pool, Ready};
 use dwarves_keys::AdminToken;
 use dwarves_miner::transport::{ApiError, Transport};
 use dwarves_ports::clock::Clock as _;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use super::{DATA_DIR, Failure, signals};
-use crate::terminal::{self, Align, Screen, Table, coins, count, hashrate, span};
+use crate::terminal::{self, Align, Screen, Table, amount, coins, count, hashrate, span};
 use crate::wiring::listen_file;
 
 /// How long an answer may take.
@@ -213,59 +213,22 @@ impl Seen {
         // The pool may be anybody's.
         let said = |words: &dyn std::fmt::Display| terminal::harmless(&words.to_string());
         let mut text = format!("{}  {url}  {}\n\n", said(&pool.name), said(&pool.state));
-        let error = pool
-            .hashrate_error
-            .map_or(String::new(), |error| format!(" ± {:.0} %", error * 100.0));
-        let rejected = serde_json::to_value(pool.shares.rejected).unwrap_or_default();
-        let rejected: Vec<String> = rejected
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(_, count)| count.as_u64() > Some(0))
-            .map(|(reason, count)| format!("{reason} {count}"))
-            .collect();
-        let rejected = if rejected.is_empty() {
-            "none".to_owned()
-        } else {
-            rejected.join(", ")
-        };
         let until = pool
             .next_round_at
             .0
             .millis()
             .saturating_sub(SystemClock.now().millis());
         let until = span(u64::try_from(until).unwrap_or(0) / 1_000);
-        let height = pool.height.map_or("-".to_owned(), |height| height.to_string());
-        let lines = [
-            ("hashrate", format!("{}{error}", hashrate(pool.hashrate))),
-            (
-                "miners",
-                format!(
-                    "{}, workers {} ({} active)",
-                    count(pool.miners),
-                    count(pool.workers),
-                    count(pool.workers_active)
-                ),
-            ),
-            (
-                "shares",
-                format!("{} accepted; rejected: {rejected}", count(pool.shares.accepted)),
-            ),
-            ("chain", format!("{} at height {height}", said(&pool.chain))),
-            (
-                "round",
-                format!(
-                    "effort {:.0} %, next in {until}; {}, fee {:.2} %",
-                    pool.round_effort * 100.0,
-                    pool.scheme,
-                    f64::from(pool.fee_bps) / 100.0
-                ),
-            ),
-        ];
+        let lines = match &pool.evaluated {
+            Some(evaluated) => self.of_evaluated(evaluated, &until),
+            None => self.of_mining(&until),
+        };
         for (name, value) in lines {
             text.push_str(&format!("{name:<11}{value}\n"));
         }
-        if let Some(payouts) = self.status.as_ref().map(|status| &status["payouts"]) {
+        if pool.evaluated.is_none()
+            && let Some(payouts) = self.status.as_ref().map(|status| &status["payouts"])
+        {
             let open = payouts["open"].as_array().map_or(0, Vec::len);
             let is_paused = payouts["paused"] == true;
             let paused = if is_paused { "paused, " } else { "" };
@@ -283,9 +246,108 @@ impl Seen {
         for hindrance in hindrances {
             text.push_str(&format!("! {}\n", terminal::harmless(&hindrance)));
         }
-        text.push('\n');
-        text.push_str(&self.last_blocks().fit(width));
+        if pool.evaluated.is_none() {
+            text.push('\n');
+            text.push_str(&self.last_blocks().fit(width));
+        }
         text
+    }
+
+    /// What there is to say of a pool that mines.
+    fn of_mining(&self, until: &str) -> Vec<(&'static str, String)> {
+        let pool = &self.pool;
+        let error = pool
+            .hashrate_error
+            .map_or(String::new(), |error| format!(" ± {:.0} %", error * 100.0));
+        let rejected = serde_json::to_value(pool.shares.rejected).unwrap_or_default();
+        let rejected: Vec<String> = rejected
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(_, count)| count.as_u64() > Some(0))
+            .map(|(reason, count)| format!("{reason} {count}"))
+            .collect();
+        let rejected = if rejected.is_empty() {
+            "none".to_owned()
+        } else {
+            rejected.join(", ")
+        };
+        let height = pool.height.map_or("-".to_owned(), |height| height.to_string());
+        vec![
+            ("hashrate", format!("{}{error}", hashrate(pool.hashrate))),
+            (
+                "miners",
+                format!(
+                    "{}, workers {} ({} active)",
+                    count(pool.miners),
+                    count(pool.workers),
+                    count(pool.workers_active)
+                ),
+            ),
+            (
+                "shares",
+                format!("{} accepted; rejected: {rejected}", count(pool.shares.accepted)),
+            ),
+            (
+                "chain",
+                format!("{} at height {height}", terminal::harmless(&pool.chain)),
+            ),
+            (
+                "round",
+                format!("effort {:.0} %, {}", pool.round_effort * 100.0, self.terms(until)),
+            ),
+        ]
+    }
+
+    /// What there is to say of a pool that has work evaluated: it has no hashrate, no shares and no chain.
+    fn of_evaluated(&self, evaluated: &EvaluatedPool, until: &str) -> Vec<(&'static str, String)> {
+        let said = |words: &str| terminal::harmless(words);
+        let told = self.status.as_ref().map(|status| &status["evaluation"]);
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        let results = told.map(|told| {
+            let failed: u64 = told["faults"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(_, n)| number(n))
+                .sum();
+            format!(
+                "; since the start {} results, {} count for nothing",
+                count(number(&told["evaluated"])),
+                count(failed)
+            )
+        });
+        let emission = amount(evaluated.emission_sats.into(), self.pool.unit_decimals);
+        vec![
+            ("miners", count(self.pool.miners)),
+            (
+                "work",
+                format!(
+                    "{} being evaluated, {} waiting{}",
+                    count(evaluated.at_work),
+                    count(evaluated.waiting),
+                    results.unwrap_or_default()
+                ),
+            ),
+            (
+                "pays",
+                format!(
+                    "{emission} {} a round, by {}",
+                    said(&self.pool.unit),
+                    said(&evaluated.pays_by)
+                ),
+            ),
+            ("round", self.terms(until)),
+        ]
+    }
+
+    fn terms(&self, until: &str) -> String {
+        let pool = &self.pool;
+        format!(
+            "next in {until}; {}, fee {:.2} %",
+            pool.scheme,
+            f64::from(pool.fee_bps) / 100.0
+        )
     }
 
     fn last_blocks(&self) -> Table {

@@ -82,6 +82,7 @@ impl Rules<'_> {
             rewards,
             pool,
             stratum,
+            statements,
             limits,
             http,
             ..
@@ -116,6 +117,10 @@ impl Rules<'_> {
                 LISTENERS
             };
             self.complain(&[by, KIND], message);
+        }
+        if statements.length().is_some() {
+            let message = "statements are of shares, and kind = \"evaluated\" has none: it needs statements.epoch_secs = 0";
+            self.complain(&[("statements", "epoch_secs"), KIND], message);
         }
         if limits.miners > MINERS_MAX {
             let message = format!("kind = \"evaluated\" has room for {MINERS_MAX} miners");

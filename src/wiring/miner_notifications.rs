@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dwarves_actors::miner_notifier::MinerNotifierSettings;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::notices::queues::QueueLimits;
 use dwarves_domain::notices::wishes::WishRules;
 use dwarves_keys::PoolKey;
@@ -61,6 +62,8 @@ pub(super) fn notifier(
         look_every: settings.look_every,
         pool_name: config.pool.name.clone(),
         unit: config.unit(),
+        takes_addresses: !config.is_evaluated()
+            || config.pool.payout_addresses.format() != AddressFormat::Nothing,
     }))
 }
 

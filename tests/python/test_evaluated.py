@@ -291,6 +291,28 @@ def test_nothing_that_was_acknowledged_is_lost_or_paid_twice_by_kill_9():
         assert len(pool.get(f"/v1/miners/{miner.hotkey}/submissions").json["submissions"]) == 10
 
 
+def test_nothing_speaks_of_hashrate_shares_blocks_or_a_chain():
+    settings = {"pool.name": "Models", "miner_notifications.enabled": "true"}
+    with Evaluator() as evaluator, Pool(**{**evaluated(evaluator.url), **settings}) as pool:
+        miner = pool.miner()
+        submit(miner, {"loss": 0.5})
+        status = subprocess.run([binary(), "status", "--once", "--data-dir", pool.data_dir], capture_output=True, text=True, timeout=60, check=True).stdout
+        assert "0.001000000 TAO a round, by loss" in status and "1 results, 0 count for nothing" in status, status
+        for word in ("hashrate", "share", "block", "chain", "effort", "payouts"):
+            assert word not in status, status
+        figures = pool.get("/metrics").body.decode()
+        assert "dwarves_submissions_evaluated_total 1" in figures
+        for name in ("dwarves_chain_synced", "dwarves_blocks_waiting", "dwarves_template_", "dwarves_node_"):
+            assert name not in figures, name
+        # What never happens nobody can ask to be told of; who asks for everything is told of the rest.
+        path = f"/v1/miners/{miner.hotkey}/notifications"
+        wanted = {"channels": [{"name": "hook", "kind": "webhook", "url": "https://example.com/"}]}
+        refused = miner.request("PUT", path, {**wanted, "events": ["hashrate_low"]})
+        assert refused.code == "notifications_invalid", refused
+        assert "expected one of worker_offline, no_payout_address" in refused.json["detail"], refused
+        assert set(miner.request("PUT", path, wanted).json["events"]) == {"worker_offline", "no_payout_address"}
+
+
 def test_while_the_evaluator_is_away_work_waits_and_the_breaker_is_shown():
     with Evaluator() as evaluator:
         url = evaluator.url

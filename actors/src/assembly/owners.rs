@@ -77,6 +77,7 @@ pub(super) fn start(
     placement: &Placement,
 ) -> PoolPorts {
     let read_store = world.store.clone();
+    let has_chain = world.trade.chain().is_some();
     let PoolSettings {
         effective,
         job_key,
@@ -290,6 +291,7 @@ pub(super) fn start(
                 payouts: money.read.clone(),
                 blocks: money.read_blocks.clone(),
             },
+            has_chain,
             ledger_name: stored.created_at.millis().to_string(),
             created_at: stored.created_at,
             open_incidents: stored.settings.get(notifier::INCIDENTS_STORED_AS).cloned(),
@@ -305,6 +307,7 @@ pub(super) fn start(
             settings,
             miners: Port::new(&miners),
             work: work.read.clone(),
+            evaluator: evaluator.as_ref().map(|(ports, _)| ports.read.clone()),
             payouts: money.read.clone(),
             ledger_name: stored.created_at.millis().to_string(),
             read_through: stored.settings.get(miner_notifier::READ_AS).cloned(),

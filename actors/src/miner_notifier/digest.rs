@@ -11,7 +11,7 @@ use dwarves_domain::time::Timestamp;
 use serde_json::json;
 
 use super::MinerNotifier;
-use super::words::Words;
+use super::words::{Brought, Words};
 use crate::wall_time::rfc3339;
 
 /// The day since 1970 and its hour, by the miner's own clock.
@@ -48,6 +48,7 @@ impl MinerNotifier {
     }
 
     fn tell_day(&mut self, hotkey: Hotkey, day: i64, date: Timestamp) {
+        let brought = self.parts.brought();
         let Some(followed) = self.followed.get_mut(&hotkey) else {
             return;
         };
@@ -58,7 +59,7 @@ impl MinerNotifier {
             NoticeKind::Digest,
             &format!("digest/{day}"),
             date,
-            of(&of_day),
+            of(&of_day, brought),
         );
         // The digest itself is nothing that there was.
         if let Some(followed) = self.followed.get_mut(&hotkey) {
@@ -67,14 +68,18 @@ impl MinerNotifier {
     }
 }
 
-fn of(day: &Day) -> Words {
+fn of(day: &Day, brought: Brought) -> Words {
     let count = |kind| day.counts.get(&kind).copied().unwrap_or(0);
     let (found, sent) = (count(NoticeKind::BlockFound), count(NoticeKind::PayoutSent));
-    let mut text = format!("Since the last digest: {found} blocks found, {sent} payouts sent");
+    let mut text = match brought {
+        Brought::Shares => format!("Since the last digest: {found} blocks found, {sent} payouts sent, "),
+        // There are no blocks, and no payouts by transaction.
+        Brought::Work => "Since the last digest: ".to_owned(),
+    };
     match day.incident_count() {
-        0 => text.push_str(", no incidents."),
+        0 => text.push_str("no incidents."),
         incidents => {
-            let _written = write!(text, ", {incidents} incidents:");
+            let _written = write!(text, "{incidents} incidents:");
         }
     }
     for (at, incident) in &day.incidents {

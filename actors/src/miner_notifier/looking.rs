@@ -1,27 +1,30 @@
 //! Looking what is wrong with miners' work, a few of them at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::PayoutId;
+use dwarves_domain::ids::{PayoutId, WorkerName};
 use dwarves_domain::notices::look::{Seen, When};
 use dwarves_domain::payouts::Payout;
 use dwarves_domain::time::{Span, Timestamp};
-use dwarves_ports::store::{HistoryOf, HistoryQuestion, SharedStore};
+use dwarves_ports::store::{HistoryOf, HistoryQuestion, PageRequest, SharedStore};
 
 use super::{MinerNotifier, words};
 use crate::ask::Port;
 use crate::miner_manager::messages::{MinerView, ReadMiner};
 use crate::paymaster::messages::ReadPayouts;
 use crate::paymaster::trouble::TroubleKind;
+use crate::work_evaluator::messages::ReadEvaluator;
 use crate::work_manager::messages::ReadWork;
 
 /// Miners that are looked at in one go.
 const LOOKED_AT_ONCE: usize = 50;
+/// Submissions of a miner by which its workers are known, where work is evaluated: the newest.
+const SUBMISSIONS: u32 = 200;
 /// How long each of those that are asked may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(5);
 /// How long it is held to be known what a miner's hashrate usually is.
@@ -83,6 +86,8 @@ impl MinerNotifier {
             store: self.parts.store.clone(),
             miners: self.parts.miners.clone(),
             work: self.parts.work.clone(),
+            evaluator: self.parts.evaluator.clone(),
+            takes_addresses: self.parts.settings.takes_addresses,
             payouts: self.parts.payouts.clone(),
             known_stuck: self.stuck.clone(),
             date: self.parts.clock.date(),
@@ -99,6 +104,7 @@ impl MinerNotifier {
     }
 
     fn looked(&mut self, looked: Looked) {
+        let brought = self.parts.brought();
         let (now, date) = (self.parts.clock.now(), self.parts.clock.date());
         self.work_since = looked.has_work.then(|| self.work_since.unwrap_or(date));
         for payout in &looked.newly_stuck {
@@ -136,7 +142,7 @@ impl MinerNotifier {
                 let kind = change.kind();
                 let state = if change.begins() { "begins" } else { "ends" };
                 let key = format!("{kind}/{state}/{}", date.millis());
-                self.post(learnt.hotkey, kind, &key, date, words::of_change(change));
+                self.post(learnt.hotkey, kind, &key, date, words::of_change(change, brought));
             }
         }
     }
@@ -154,6 +160,9 @@ struct Sources {
     store: SharedStore,
     miners: Port<ReadMiner>,
     work: Port<ReadWork>,
+    /// In a pool that has work evaluated.
+    evaluator: Option<Port<ReadEvaluator>>,
+    takes_addresses: bool,
     payouts: Port<ReadPayouts>,
     known_stuck: BTreeSet<PayoutId>,
     date: Timestamp,
@@ -162,7 +171,7 @@ struct Sources {
 impl Sources {
     /// What there is to know; `None` if one who must tell does not answer.
     async fn look(self, wanted: Vec<Wanted>) -> Option<Looked> {
-        let work = self.work.ask(ReadWork, ASK_DEADLINE).await.ok()?;
+        let has_work = self.has_work().await?;
         let payouts = self.payouts.ask(ReadPayouts, ASK_DEADLINE).await.ok()?;
         let troubles = payouts.troubles.iter();
         let stuck: BTreeSet<_> = troubles
@@ -178,11 +187,36 @@ impl Sources {
             miners.push(self.learn(wanted).await?);
         }
         Some(Looked {
-            has_work: work.work.given().is_some(),
+            has_work,
             stuck,
             newly_stuck,
             miners,
         })
+    }
+
+    /// Whether miners can work.
+    async fn has_work(&self) -> Option<bool> {
+        if let Some(evaluator) = &self.evaluator {
+            let view = evaluator.ask(ReadEvaluator, ASK_DEADLINE).await.ok()?;
+            return Some(!view.is_held);
+        }
+        let work = self.work.ask(ReadWork, ASK_DEADLINE).await.ok()?;
+        Some(work.work.given().is_some())
+    }
+
+    /// Each worker of whom work was submitted lately, with the date of the last.
+    async fn submitted(&self, hotkey: Hotkey) -> Option<BTreeMap<WorkerName, Timestamp>> {
+        let page = PageRequest {
+            cursor: None,
+            limit: SUBMISSIONS,
+        };
+        let rows = self.store.submissions(hotkey, page).await.ok()?.rows;
+        let mut last = BTreeMap::new();
+        for row in rows {
+            let at = last.entry(row.worker).or_insert(row.received_at);
+            *at = row.received_at.max(*at);
+        }
+        Some(last)
     }
 
     async fn learn(&self, wanted: Wanted) -> Option<Learnt> {
@@ -200,11 +234,20 @@ impl Sources {
     }
 
     async fn seen(&self, view: MinerView, usual: Option<f64>) -> Option<Seen> {
-        let lacks_address = view.payout_address.is_none() && {
+        let lacks_address = self.takes_addresses && view.payout_address.is_none() && {
             let balances = self.store.miner_balances(view.hotkey).await.ok()?;
             let due = [balances.immature, balances.payable];
             due.iter().any(|amount| amount.sats() > 0) || !view.units.is_zero()
         };
+        let mut workers: Vec<_> = view
+            .workers
+            .into_iter()
+            .map(|worker| (worker.name, worker.last_share_at))
+            .collect();
+        if self.evaluator.is_some() {
+            let submitted = self.submitted(view.hotkey).await?.into_iter();
+            workers = submitted.map(|(name, at)| (name, Some(at))).collect();
+        }
         Some(Seen {
             hashrate: view.hashrate,
             usual,
@@ -214,11 +257,7 @@ impl Sources {
                 .iter()
                 .fold(0, |sum: u64, count| sum.saturating_add(*count)),
             lacks_address,
-            workers: view
-                .workers
-                .into_iter()
-                .map(|worker| (worker.name, worker.last_share_at))
-                .collect(),
+            workers,
         })
     }
 

@@ -43,6 +43,7 @@ use crate::ask::{Port, bound_mailbox, tell_every};
 use crate::ledger::messages::Commit;
 use crate::miner_manager::messages::ReadMiner;
 use crate::paymaster::messages::ReadPayouts;
+use crate::work_evaluator::messages::ReadEvaluator;
 use crate::work_manager::messages::ReadWork;
 
 mod digest;
@@ -58,6 +59,7 @@ mod words;
 mod written;
 
 use messages::{ConfirmAddress, Fate, ReadSubscription, ReadTold, SendTest, Subscribe, Unsubscribe};
+use words::Brought;
 use written::Unwritten;
 
 /// Where it is kept among the settings how far the ledger's notices were read.
@@ -96,6 +98,8 @@ pub struct MinerNotifierSettings {
     pub pool_name: String,
     /// What amounts are counted in, and its decimal places.
     pub unit: (String, u8),
+    /// Whether miners are paid to addresses that they give.
+    pub takes_addresses: bool,
 }
 
 /// What the miner notifier is made with.
@@ -112,6 +116,8 @@ pub struct MinerNotifierParts {
     pub miners: Port<ReadMiner>,
     /// The work manager: whether there is work.
     pub work: Port<ReadWork>,
+    /// The work evaluator, in a pool that has work evaluated: whether work is taken.
+    pub evaluator: Option<Port<ReadEvaluator>>,
     /// The paymaster: which payouts are stuck.
     pub payouts: Port<ReadPayouts>,
     /// Names this ledger in the ids of messages.
@@ -135,6 +141,16 @@ pub struct MinerNotifierPorts {
     pub confirm: Port<ConfirmAddress>,
     /// Reads how much miners are told.
     pub told: Port<ReadTold>,
+}
+
+impl MinerNotifierParts {
+    /// What miners bring, in a word.
+    fn brought(&self) -> Brought {
+        match self.evaluator {
+            Some(_) => Brought::Work,
+            None => Brought::Shares,
+        }
+    }
 }
 
 impl MinerNotifierPorts {

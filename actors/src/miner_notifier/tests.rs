@@ -21,8 +21,10 @@ use crate::live_work::LiveWork;
 use crate::miner_manager::messages::{MinerView, WorkerView};
 use crate::notices;
 use crate::paymaster::messages::PayoutsView;
+use crate::work_evaluator::messages::EvaluatorView;
 use crate::work_manager::messages::WorkView;
 
+mod evaluated;
 mod orders;
 mod telling;
 
@@ -44,6 +46,8 @@ impl StrangersCourier for Post {
 #[derive(Clone, Default)]
 struct State {
     miners: BTreeMap<Hotkey, MinerView>,
+    /// No work is evaluated.
+    is_held: bool,
 }
 
 struct World(watch::Receiver<State>);
@@ -74,6 +78,17 @@ impl Handler<Ask<ReadWork>> for World {
             }),
             trouble: None,
             standing: Arc::new(Standing::default()),
+        });
+    }
+}
+
+impl Handler<Ask<ReadEvaluator>> for World {
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<ReadEvaluator>, _: &mut Self::Context) {
+        ask.reply.answer(EvaluatorView {
+            is_held: self.0.borrow().is_held,
+            ..EvaluatorView::default()
         });
     }
 }
@@ -131,11 +146,12 @@ impl Bench {
             look_every: Span::from_secs(60),
             pool_name: "Test pool".to_owned(),
             unit: ("BTC".to_owned(), 8),
+            takes_addresses: true,
         };
         let (world, _) = watch::channel(State::default());
         let store = InlineStore::fresh();
         let clock = ManualClock::at(BEGIN);
-        let notifier = begin(&store, &clock, &world, &settings).await;
+        let notifier = begin(&store, &clock, &world, &settings, false).await;
         let bench = Self {
             store,
             clock,
@@ -165,11 +181,16 @@ impl Bench {
         });
     }
 
+    async fn begin_again(&mut self, is_evaluated: bool) {
+        let (store, settings) = (&self.store, &self.settings);
+        self.notifier = begin(store, &self.clock, &self.world, settings, is_evaluated).await;
+    }
+
     /// Another life on the same ledger.
     async fn restart(&mut self) {
         Outbox::new(&self.notifier).tell(End).unwrap();
         settle().await;
-        self.notifier = begin(&self.store, &self.clock, &self.world, &self.settings).await;
+        self.begin_again(false).await;
         settle().await;
     }
 
@@ -232,6 +253,7 @@ async fn begin(
     clock: &ManualClock,
     world: &watch::Sender<State>,
     settings: &MinerNotifierSettings,
+    is_evaluated: bool,
 ) -> Addr<MinerNotifier> {
     let ledger = crate::testing::ledger(
         Arc::new(store.clone()),
@@ -247,6 +269,7 @@ async fn begin(
         settings: settings.clone(),
         miners: Port::new(&world),
         work: Port::new(&world),
+        evaluator: is_evaluated.then(|| Port::new(&world)),
         payouts: Port::new(&world),
         ledger_name: "7".to_owned(),
         read_through: stored.get(READ_AS).cloned(),

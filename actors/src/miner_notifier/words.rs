@@ -11,6 +11,24 @@ use serde_json::{Value, json};
 /// Workers that are named in one notice; of more it is said how many they are.
 const NAMED_MAX: usize = 10;
 
+/// What a pool's miners bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// Shares of a chain's work.
+    Shares,
+    /// Work that is evaluated.
+    Work,
+}
+
+impl Brought {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Shares => "shares",
+            Self::Work => "work",
+        }
+    }
+}
+
 /// Something for people and for programs.
 pub(super) struct Words {
     pub(super) text: String,
@@ -33,10 +51,10 @@ fn list(names: &[WorkerName]) -> String {
     }
 }
 
-fn workers(names: &[WorkerName], one: &str, many: &str) -> String {
+fn workers(names: &[WorkerName], what: &str) -> String {
     match names {
-        [name] => format!("Worker {name} {one}"),
-        names => format!("{} workers {many}: {}", names.len(), list(names)),
+        [name] => format!("Worker {name} brings {what}"),
+        names => format!("{} workers bring {what}: {}", names.len(), list(names)),
     }
 }
 
@@ -52,15 +70,15 @@ fn rate(per_sec: f64) -> String {
 }
 
 /// Something about a miner's work.
-pub(super) fn of_change(change: &Change) -> Words {
+pub(super) fn of_change(change: &Change, brought: Brought) -> Words {
     let state = if change.begins() { "begins" } else { "ends" };
     match change {
         Change::Offline(names) => words(
-            workers(names, "brings no shares any more", "bring no shares any more"),
+            workers(names, &format!("no {} any more", brought.word())),
             json!({ "state": state, "workers": names.iter().map(WorkerName::as_str).collect::<Vec<_>>() }),
         ),
         Change::Online(names) => words(
-            workers(names, "brings shares again", "bring shares again"),
+            workers(names, &format!("{} again", brought.word())),
             json!({ "state": state, "workers": names.iter().map(WorkerName::as_str).collect::<Vec<_>>() }),
         ),
         Change::Low { hashrate, usual } => words(
@@ -80,11 +98,17 @@ pub(super) fn of_change(change: &Change) -> Words {
             json!({ "state": state, "rejected": rejected, "shares": shares }),
         ),
         Change::FewRejects => words("Few shares are rejected any more", json!({ "state": state })),
-        Change::NoAddress => words(
-            "There is something to be paid, and no payout address: set one with dwarves mine --payout-address, or with \
-             POST /v1/miners",
-            json!({ "state": state }),
-        ),
+        Change::NoAddress => {
+            let how = match brought {
+                Brought::Shares => "dwarves mine --payout-address, or with POST /v1/miners",
+                // Other programs bring it.
+                Brought::Work => "POST /v1/miners",
+            };
+            words(
+                format!("There is something to be paid, and no payout address: set one with {how}"),
+                json!({ "state": state }),
+            )
+        }
     }
 }
 
@@ -188,12 +212,14 @@ mod tests {
     fn many_workers_are_counted_and_some_are_named() {
         let names: Vec<WorkerName> = (0..12).map(|n| format!("r{n}").parse().unwrap()).collect();
         assert_eq!(
-            of_change(&Change::Offline(names.clone())).text,
+            of_change(&Change::Offline(names.clone()), Brought::Shares).text,
             "12 workers bring no shares any more: r0, r1, r2, r3, r4, r5, r6, r7, r8, r9 and 2 more"
         );
-        let one = of_change(&Change::Online(names[..1].to_vec()));
-        assert_eq!(one.text, "Worker r0 brings shares again");
+        let one = of_change(&Change::Online(names[..1].to_vec()), Brought::Work);
+        assert_eq!(one.text, "Worker r0 brings work again");
         assert_eq!(one.detail, json!({ "state": "ends", "workers": ["r0"] }));
+        let with_shares = of_change(&Change::NoAddress, Brought::Shares).text;
+        assert!(with_shares.ends_with("dwarves mine --payout-address, or with POST /v1/miners"));
     }
 
     #[test]

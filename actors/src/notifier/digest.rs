@@ -24,13 +24,13 @@ pub(super) fn day_and_hour(date: Timestamp) -> (i64, i64) {
 }
 
 /// The digest of the day that ends now; nothing if the store does not tell.
-pub(super) async fn of_day(store: &SharedStore, date: Timestamp) -> Option<Write> {
+pub(super) async fn of_day(store: &SharedStore, date: Timestamp, has_chain: bool) -> Option<Write> {
     let since = date.minus(DAY);
     let notices = store.notices_since(since, LOOKED_AT_MAX).await.ok()?;
-    Some(digest(&notices, date))
+    Some(digest(&notices, date, has_chain))
 }
 
-fn digest(notices: &[NoticeRow], date: Timestamp) -> Write {
+fn digest(notices: &[NoticeRow], date: Timestamp, has_chain: bool) -> Write {
     let told: Vec<_> = notices
         .iter()
         .filter(|notice| notice.kind != NoticeKind::Digest)
@@ -45,11 +45,14 @@ fn digest(notices: &[NoticeRow], date: Timestamp) -> Write {
     let incidents: Vec<_> = told.iter().filter(is_incident).collect();
     let found = counts.get(&NoticeKind::BlockFound).copied().unwrap_or(0);
     let sent = counts.get(&NoticeKind::PayoutSent).copied().unwrap_or(0);
-    let mut text = format!("The last 24 hours: {found} blocks found, {sent} payouts sent");
+    let mut text = match has_chain {
+        true => format!("The last 24 hours: {found} blocks found, {sent} payouts sent, "),
+        false => "The last 24 hours: ".to_owned(),
+    };
     match incidents.len() {
-        0 => text.push_str(", no incidents."),
+        0 => text.push_str("no incidents."),
         count => {
-            let _written = write!(text, ", {count} incidents:");
+            let _written = write!(text, "{count} incidents:");
         }
     }
     for notice in incidents.iter().take(NAMED_MAX) {

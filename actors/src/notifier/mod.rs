@@ -90,6 +90,8 @@ pub struct NotifierParts {
     pub settings: NotifierSettings,
     /// Those who know what is wrong.
     pub watched: Watched,
+    /// Whether the pool mines a chain: without one there are no blocks to tell of.
+    pub has_chain: bool,
     /// Names this ledger in the ids of messages.
     pub ledger_name: String,
     /// When this ledger began. There is no day before to tell of.
@@ -202,10 +204,10 @@ impl Notifier {
         let day = self.day_to_digest();
         let store = self.parts.store.clone();
         let ledger = self.parts.ledger.clone();
-        let date = self.parts.clock.date();
+        let (date, has_chain) = (self.parts.clock.date(), self.parts.has_chain);
         let written = async move {
             if day.is_some() {
-                match digest::of_day(&store, date).await {
+                match digest::of_day(&store, date, has_chain).await {
                     Some(digest) => writes.push(digest),
                     None => return false,
                 }

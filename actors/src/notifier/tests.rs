@@ -203,6 +203,7 @@ async fn begin(
             payouts: Port::new(&watched),
             blocks: Port::new(&watched),
         },
+        has_chain: true,
         ledger_name: "7".to_owned(),
         created_at,
         open_incidents: stored.get(INCIDENTS_STORED_AS).cloned(),

@@ -106,6 +106,8 @@ pub struct EvaluatorView {
     pub evaluated: u64,
     /// Submissions that broke a rule, by the rule.
     pub faults: BTreeMap<Fault, u64>,
+    /// Whether no work is taken for now.
+    pub is_held: bool,
     /// What hinders evaluation, in words, if anything.
     pub hindrance: Option<String>,
 }

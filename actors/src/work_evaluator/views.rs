@@ -46,6 +46,7 @@ impl WorkEvaluator {
             endpoints,
             evaluated: self.evaluated,
             faults: self.faults.clone(),
+            is_held: !self.holds.is_empty(),
             hindrance,
         }
     }

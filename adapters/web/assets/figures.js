@@ -59,6 +59,9 @@ export const ROUND_COLUMNS = [
   { title: "Kept", figures: true, wide: true, by: (row) => row.kept_sats, cell: (row) => money(row.kept_sats), hint: "To the pool's reserve" },
 ];
 
+/** Columns of rounds where there are no blocks. */
+export const EVALUATED_ROUND_COLUMNS = ROUND_COLUMNS.filter((column) => column.title !== "Blocks");
+
 /** The figure over a time, in a tile. @param {string} label @param {Child} value @param {Child} [below] */
 export const tile = (label, value, below) => el("div", { class: "tile" }, el("dt", {}, label), el("dd", {}, value, below ? el("small", {}, below) : null));
 

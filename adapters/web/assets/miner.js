@@ -5,6 +5,7 @@ import { HashrateChart } from "./chart.js";
 import { Section, copyLine, el, facts, figure, hashrate, link, main, money, replace, setTitle, state, time, trouble } from "./dom.js";
 import * as format from "./format.js";
 import { block, hashrateTiles, payout, payoutState, progress, round, shortHashrate, tile, verdicts } from "./figures.js";
+import { balanceFacts, minerPath, resultsOf } from "./evaluated.js";
 import { begin, poolNow } from "./shell.js";
 import { PagedTable, Table } from "./table.js";
 import { CREDIT_KINDS, WAITS } from "./words.js";
@@ -19,7 +20,8 @@ const PERIODS = { yesterday: "Yesterday", "7_days": "Last 7 days", "30_days": "L
 
 /** Shows a miner. @param {import("./watched.js").Shown} shown */
 export function showMiner({ id, base, isWatched, check }) {
-  const path = `/v1/miners/${part(id)}`;
+  const path = minerPath(id);
+  const results = resultsOf(path);
   const page = main("Miner");
   const who = el("p", { class: "lead" }, copyLine(id, "miner"));
   const notes = el("div", {});
@@ -76,7 +78,7 @@ export function showMiner({ id, base, isWatched, check }) {
     {
       caption: "Credits",
       rowId: (row) => `${row.round_id}-${row.kind}-${row.block ?? ""}`,
-      empty: "No credit yet. A round that closes after a block credits the work in its window.",
+      empty: "No credit yet. A round that pays this miner is listed here.",
       columns: [
         { title: "Round", figures: true, by: (row) => row.round_id, cell: (row) => round(row.round_id) },
         { title: "Closed", by: (row) => row.closed_at, cell: (row) => time(row.closed_at) },
@@ -115,6 +117,10 @@ export function showMiner({ id, base, isWatched, check }) {
   /** @param {any} miner */
   function show(miner) {
     setTitle(`Miner ${format.shortened(id)}`);
+    if (miner.results) {
+      showEvaluated(miner);
+      return;
+    }
     if (!history.element.isConnected) {
       grid.append(history.element, workersCard.element, nextCard.element, balancesCard.element, windowCard.element, sharesCard.element, earningsCard.element, creditsCard.element, payoutsCard.element);
     }
@@ -142,6 +148,18 @@ export function showMiner({ id, base, isWatched, check }) {
     sharesCard.show(verdicts(miner.shares, true));
     showMoney(miner);
     showWindow(miner);
+  }
+
+  /** Of evaluated work there is no hashrate, no share and no window. @param {any} miner */
+  function showEvaluated(miner) {
+    if (!results.card.element.isConnected) grid.append(results.card.element, balancesCard.element, creditsCard.element);
+    const hidden = new Set(miner.hidden ?? []);
+    replace(notes, [
+      hidden.size > 0 ? el("p", { class: "note", id: "hidden" }, `Some of this is for the miner itself and the operator: ${hiddenWords(hidden)}.`) : null,
+      isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null,
+    ]);
+    replace(tiles, [...results.tiles(miner.results), ...(miner.balance_sats ? [tile("Owed", money(miner.balance_sats.payable))] : [])]);
+    balancesCard.show(miner.balance_sats ? balanceFacts(miner.balance_sats) : hiddenNote("balances"));
   }
 
   /** @param {any} miner */
@@ -202,6 +220,11 @@ export function showMiner({ id, base, isWatched, check }) {
     );
   }
 
+  async function refreshCredits() {
+    await credits.refresh();
+    if (!credits.element.isConnected) creditsCard.show(credits.element);
+  }
+
   /** @type {string | undefined} */
   let hotkey;
   /** What the last block was worth. @type {number | null} */
@@ -230,16 +253,17 @@ export function showMiner({ id, base, isWatched, check }) {
       }
       ({ hotkey } = miner);
       show(miner);
+      if (miner.results) {
+        await Promise.all([fill(results.card, "its submissions", results.refresh), fill(creditsCard, "its credits", refreshCredits)]);
+        return;
+      }
       await Promise.all([
         fill(history, "its hashrate over time", async () => {
           await chart.refresh();
           if (!chart.element.isConnected) history.show(chartChoice, chart.element);
         }),
         fill(earningsCard, "what was to be expected", async () => earningsCard.show(earnings.show((await ask(`${path}/earnings`)).periods))),
-        fill(creditsCard, "its credits", async () => {
-          await credits.refresh();
-          if (!credits.element.isConnected) creditsCard.show(credits.element);
-        }),
+        fill(creditsCard, "its credits", refreshCredits),
         fill(payoutsCard, "its payouts", async () => {
           await payouts.refresh();
           if (!payouts.element.isConnected) payoutsCard.show(payouts.element);

@@ -29,6 +29,8 @@ export async function begin(plan) {
     if (typeof pool.name === "string") setPoolName(pool.name);
     if (typeof pool.chain === "string") useChain(pool.chain);
     if (pool.evaluated && typeof pool.unit === "string") useUnit(pool.unit, pool.unit_decimals);
+    // It finds none.
+    if (pool.evaluated) document.querySelector("header nav a[href='/blocks']")?.remove();
     plan.onPool?.(pool);
   };
   const refresh = async () => {

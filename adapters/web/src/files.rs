@@ -38,6 +38,7 @@ const FILES: &[(&str, &str, &[u8])] = files! {
         "chart.js" SCRIPT,
         "csv.js" SCRIPT,
         "dom.js" SCRIPT,
+        "evaluated.js" SCRIPT,
         "events.js" SCRIPT,
         "exact.js" SCRIPT,
         "figures.js" SCRIPT,

@@ -55,7 +55,6 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     let pool = state.ask(&ports.pool, ReadPool).await?;
     page.pool(&pool);
     page.miners(&state.ask(&ports.miners, ReadMiners).await?);
-    page.blocks(&state.ask(&ports.blocks, ReadBlocks).await?);
     let payouts = state.ask(&ports.payouts, ReadPayouts).await?;
     page.payouts(&payouts);
     page.clock(
@@ -64,9 +63,13 @@ pub async fn read(req: HttpRequest, state: web::Data<HttpState>) -> Result<HttpR
     );
     page.ledger(&state.totals().await?);
     page.payouts_under_way(&payouts, clock.date());
-    page.work(&state.ask(&ports.work, ReadWork).await?, clock.now());
-    if let Some(evaluation) = &state.deps().evaluation {
-        page.evaluation(&state.ask(&evaluation.read, ReadEvaluator).await?);
+    match &state.deps().evaluation {
+        Some(evaluation) => page.evaluation(&state.ask(&evaluation.read, ReadEvaluator).await?),
+        // Without a chain there is none that could be behind, no template and no block.
+        None => {
+            page.blocks(&state.ask(&ports.blocks, ReadBlocks).await?);
+            page.work(&state.ask(&ports.work, ReadWork).await?, clock.now());
+        }
     }
     page.connections(pool.gate.as_ref());
     if let Some(notifications) = &ports.notifications {

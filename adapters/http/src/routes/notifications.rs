@@ -11,6 +11,7 @@ use dwarves_api_types::notifications::{
     AddressConfirmed, ConfirmBody, Notifications, NotificationsBody, TestBody, TestSent,
 };
 use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::notices::NoticeKind;
 use dwarves_domain::notices::wishes::{ChannelName, WishError};
 
 use super::named_miner::{hotkey_in_path, known_miner};
@@ -141,7 +142,8 @@ pub async fn write(
     let (hotkey, sent) = caller(&req, &state, payload).await?;
     let ports = ports(&state)?;
     let wanted: NotificationsBody = body::parse(&sent)?;
-    let (wishes, renewed) = wished::wishes(wanted).map_err(|error| invalid(&error))?;
+    let known = NoticeKind::of_miners(state.deps().evaluation.is_some());
+    let (wishes, renewed) = wished::wishes(wanted, known).map_err(|error| invalid(&error))?;
     known_miner(&state, hotkey).await?;
     let order = Subscribe {
         hotkey,

@@ -4,7 +4,8 @@ import { ask } from "../api.js";
 import { HashrateChart } from "../chart.js";
 import { Section, copyLine, el, facts, figure, link, main, name, replace, state, time } from "../dom.js";
 import * as format from "../format.js";
-import { BLOCK_COLUMNS, ROUND_COLUMNS, hashrateTiles, progress, shortHashrate, tile, verdicts } from "../figures.js";
+import * as evaluated from "../evaluated.js";
+import { BLOCK_COLUMNS, EVALUATED_ROUND_COLUMNS, ROUND_COLUMNS, hashrateTiles, progress, shortHashrate, tile, verdicts } from "../figures.js";
 import { begin, poolNow } from "../shell.js";
 import { PagedTable, Table } from "../table.js";
 import { POOL_STATES, TIP_STATUS, VERDICTS, everyWords, feeWords, reachedBy, schemeWords } from "../words.js";
@@ -36,12 +37,22 @@ const blocks = new PagedTable(
   "blocks",
   { limit: 10, id: (row) => row.hash },
 );
-const rounds = new PagedTable(
-  { caption: "Last rounds", columns: ROUND_COLUMNS, rowId: (row) => String(row.id), empty: "No round yet. A round closes after a block, and credits it to its miners." },
-  "/v1/rounds",
-  "rounds",
-  { limit: 5, id: (row) => String(row.id) },
-);
+/** @type {PagedTable<any> | null} */
+let roundsTable = null;
+
+/** The last rounds, once it is known what kind of pool it is. */
+function rounds() {
+  const [columns, empty] = poolNow()?.evaluated
+    ? [EVALUATED_ROUND_COLUMNS, "No round yet. The first one is listed here once it has closed."]
+    : [ROUND_COLUMNS, "No round yet. A round closes after a block, and credits it to its miners."];
+  roundsTable ??= new PagedTable(
+    { caption: "Last rounds", columns, rowId: (row) => String(row.id), empty },
+    "/v1/rounds",
+    "rounds",
+    { limit: 5, id: (row) => String(row.id) },
+  );
+  return roundsTable;
+}
 
 /** @param {any} pool */
 function showPool(pool) {
@@ -49,6 +60,12 @@ function showPool(pool) {
   const title = document.querySelector(".title");
   title?.querySelector(".state")?.remove();
   title?.append(state(pool.state, words?.tone ?? "plain", words?.means));
+  if (pool.evaluated) {
+    for (const card of [history, effortCard, chainCard, sharesCard, blocksCard]) card.element.remove();
+    replace(tiles, evaluated.poolTiles(pool));
+    showTerms(pool);
+    return;
+  }
   const { accepted, rejected } = pool.shares;
   const refused = Object.values(rejected).reduce((sum, n) => sum + Number(n), 0);
   const rate = pool.share_rate;
@@ -227,17 +244,23 @@ async function fill(section, what, read) {
   }
 }
 
+async function refreshRounds() {
+  await rounds().refresh();
+  if (!rounds().element.isConnected) roundsCard.show(rounds().element);
+}
+
 async function refresh() {
+  if (poolNow()?.evaluated) {
+    await fill(roundsCard, "its rounds", refreshRounds);
+    return;
+  }
   await Promise.all([
     fill(blocksCard, "its blocks", async () => {
       await blocks.refresh();
       showEffort(poolNow());
       if (!blocks.element.isConnected) blocksCard.show(blocks.element);
     }),
-    fill(roundsCard, "its rounds", async () => {
-      await rounds.refresh();
-      if (!rounds.element.isConnected) roundsCard.show(rounds.element);
-    }),
+    fill(roundsCard, "its rounds", refreshRounds),
     fill(history, "its hashrate over time", async () => {
       await chart.refresh();
       if (!chart.element.isConnected) history.show(chart.element);
@@ -259,7 +282,7 @@ void begin({
   onPool: (pool) => {
     showPool(pool);
     if (pool.miners === 0 && !document.getElementById("welcome")) {
-      const welcome = el("p", { class: "note wait", id: "welcome" }, "No miner has come yet. ", link("#connect", "Here is how to connect"), "; figures appear with the first share.");
+      const welcome = el("p", { class: "note wait", id: "welcome" }, "No miner has come yet. ", link("#connect", "Here is how to connect"), `; figures appear with the first ${pool.evaluated ? "work" : "share"}.`);
       tiles.before(welcome);
     } else if (pool.miners > 0) {
       document.getElementById("welcome")?.remove();
@@ -268,15 +291,19 @@ void begin({
   refresh: async () => {
     if (!isConnectShown) {
       isConnectShown = true;
-      try {
-        showConnect(await ask("/v1/connect"));
-      } catch {
-        showConnectOfPage();
+      if (poolNow()?.evaluated) {
+        evaluated.showConnect(connectCard);
+      } else {
+        try {
+          showConnect(await ask("/v1/connect"));
+        } catch {
+          showConnectOfPage();
+        }
       }
     }
     await refresh();
   },
   onEvent: (event, data) => {
-    if (event === "chain") showChain(data);
+    if (event === "chain" && !poolNow()?.evaluated) showChain(data);
   },
 });

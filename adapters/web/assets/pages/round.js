@@ -5,7 +5,8 @@ import { Section, el, facts, figure, link, main, money, replace, time, trouble }
 import * as format from "../format.js";
 import { aligned, decimal, sum, text } from "../exact.js";
 import { block, miner } from "../figures.js";
-import { begin } from "../shell.js";
+import { emissionFacts } from "../evaluated.js";
+import { begin, poolNow } from "../shell.js";
 import { Table } from "../table.js";
 
 const id = pathParts()[1] ?? "";
@@ -22,11 +23,11 @@ let total = { digits: 0n, scale: 0 };
 const credits = new Table({
   caption: `Credits of round ${id}`,
   csv: `round-${id}-credits`,
-  empty: "This round credited nobody: what came in was kept in the pool's reserve.",
+  empty: "This round credited nobody.",
   rowId: (row) => row.hotkey,
   columns: [
     { title: "Miner", by: (row) => row.hotkey, cell: (row) => miner(row.hotkey) },
-    { title: "Work", figures: true, by: (row) => Number(row.units), cell: (row) => figure(row.units, format.significant(Number(row.units), 6), `${row.units} units; one unit is the work of a block`) },
+    { title: "Work", figures: true, by: (row) => Number(row.units), cell: (row) => figure(row.units, format.significant(Number(row.units), 6), poolNow()?.evaluated ? `${row.units}, by its best result` : `${row.units} units; one unit is the work of a block`) },
     { title: "Part", figures: true, by: (row) => Number(row.units), cell: (row) => format.percent(partOf(row.units), 2) },
     { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
     { title: "Step by step", cell: (row) => link(`/miners/${part(row.hotkey)}/rounds/${part(id)}`, "Why this amount") },
@@ -59,7 +60,8 @@ void begin({
         ["Fee", money(round.fee_sats)],
         ["To miners", money(round.credited_sats)],
         ["Kept in the reserve", money(round.kept_sats)],
-        ["Blocks", round.blocks.length === 0 ? "none" : el("span", {}, round.blocks.flatMap((/** @type {string} */ hash, /** @type {number} */ index) => [index > 0 ? ", " : "", block(hash)]))],
+        ...(poolNow()?.evaluated ? (round.emission ? emissionFacts(round.emission) : []) : [
+        /** @type {[string, import("../dom.js").Child]} */ (["Blocks", round.blocks.length === 0 ? "none" : el("span", {}, round.blocks.flatMap((/** @type {string} */ hash, /** @type {number} */ index) => [index > 0 ? ", " : "", block(hash)]))])]),
       ]),
     );
     list.show(credits.show(round.credits));
@@ -77,7 +79,7 @@ void begin({
         ["+ fee", money(round.fee_sats)],
         ["+ kept", money(round.kept_sats)],
         ["= ", money(parts)],
-        ["Work in all", `${text(total)} units`],
+        poolNow()?.evaluated ? ["Weights in all", text(total)] : ["Work in all", `${text(total)} units`],
       ]),
       holds
         ? el("p", { class: "note good", role: "status" }, "Equal to the reward, to the last sat.")

@@ -10,8 +10,11 @@ use dwarves_domain::time::{Span, Timestamp};
 /// The longest time after which a worker may be called offline.
 const OFFLINE_AFTER_MAX: u64 = 7 * 86_400;
 
-/// The wishes of a body, and the channels that get a new secret.
-pub(super) fn wishes(body: NotificationsBody) -> Result<(Wishes, Vec<ChannelName>), WishError> {
+/// The wishes of a body, and the channels that get a new secret. `known`: what the pool can tell of.
+pub(super) fn wishes(
+    body: NotificationsBody,
+    known: &[NoticeKind],
+) -> Result<(Wishes, Vec<ChannelName>), WishError> {
     let mut renewed = Vec::new();
     let mut channels = Vec::new();
     for (at, wanted) in body.channels.into_iter().enumerate() {
@@ -24,7 +27,7 @@ pub(super) fn wishes(body: NotificationsBody) -> Result<(Wishes, Vec<ChannelName
     }
     let wishes = Wishes {
         channels,
-        kinds: kinds(body.events)?,
+        kinds: kinds(body.events, known)?,
         quiet: body.quiet_hours.map(quiet).transpose()?,
         utc_offset: offset(body.utc_offset_minutes)?,
         digest_hour: ranged("digest_hour", body.digest_hour, 0, 23)?,
@@ -33,17 +36,18 @@ pub(super) fn wishes(body: NotificationsBody) -> Result<(Wishes, Vec<ChannelName
     Ok((wishes, renewed))
 }
 
-fn kinds(events: Option<Vec<String>>) -> Result<BTreeSet<NoticeKind>, WishError> {
+fn kinds(events: Option<Vec<String>>, known: &[NoticeKind]) -> Result<BTreeSet<NoticeKind>, WishError> {
     let Some(events) = events else {
-        return Ok(NoticeKind::MINERS.into_iter().collect());
+        return Ok(known.iter().copied().collect());
     };
     let kind = |(at, name): (usize, &String)| {
-        let known = NoticeKind::MINERS.into_iter().find(|kind| kind.name() == name);
+        let found = known.iter().copied().find(|kind| kind.name() == name);
         let wrong = || {
-            let known = NoticeKind::MINERS.map(NoticeKind::name).join(", ");
+            let names: Vec<_> = known.iter().map(|kind| kind.name()).collect();
+            let known = names.join(", ");
             WishError::new(format!("events[{at}]"), format!("expected one of {known}"))
         };
-        known.ok_or_else(wrong)
+        found.ok_or_else(wrong)
     };
     events.iter().enumerate().map(kind).collect()
 }
