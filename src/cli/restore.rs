@@ -205,8 +205,8 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dwarves_domain::ids::Txid;
-    use dwarves_ports::wallet::Spend;
+    use dwarves_domain::payouts::Txid;
+    use dwarves_domain::payouts::adopt::Spend;
 
     use super::*;
 

@@ -7,6 +7,7 @@ use dwarves_domain::metagraph::Rao;
 use dwarves_domain::privacy::Visibility;
 use dwarves_domain::rewards::Source;
 use dwarves_domain::rewards::evaluated::MINERS_MAX;
+use dwarves_domain::target::Difficulty;
 use dwarves_domain::units::Amount;
 use dwarves_domain::work::Algorithm;
 
@@ -254,8 +255,10 @@ impl Rules<'_> {
     }
 
     fn listener(&mut self, listener: &StratumListenerConfig) {
-        let [start, min, max] = listener.difficulties(self.config.difficulties());
-        if min > max || !(min..=max).contains(&start) {
+        let of_work = self.config.difficulties();
+        // What is wrong in [work] already is not told of each listener, too.
+        let fit = |[start, min, max]: [Difficulty; 3]| (min..=max).contains(&start);
+        if fit(of_work) && !fit(listener.difficulties(of_work)) {
             let message = format!(
                 "{}: start_difficulty must lie between min_difficulty and max_difficulty; what is not given is that of \
                  [work]",
