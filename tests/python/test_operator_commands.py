@@ -189,7 +189,9 @@ def test_check_tries_what_is_right_beside_what_is_wrong(tmp_path):
 
 
 def test_a_ledger_in_use_is_told_once(busy, tmp_path):
-    done = run("restore", "--dry-run", "--data-dir", tmp_path, busy.data_dir / "dwarves.db", cwd=tmp_path)
+    backup = tmp_path / "backup.db"
+    assert run("backup", "--data-dir", busy.data_dir, backup, cwd=tmp_path).returncode == 0
+    done = run("restore", "--replace", "--data-dir", busy.data_dir, backup, cwd=tmp_path)
     assert done.returncode == 1 and done.stderr.count("in use by another running pool") == 1, done
 
 
