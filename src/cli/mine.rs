@@ -358,7 +358,7 @@ mod tests {
         let text = String::from_utf8(display.out).unwrap();
         assert!(
             text.ends_with(
-                "accepted 3  rejected 0  blocks 0  payable 1.50000000\n  immature 0.00000099  paid 0.00000000\n"
+                "accepted 3  rejected 0  blocks 0\n  payable 1.50000000  immature 0.00000099  paid 0.00000000\n"
             ) && text.lines().last().is_some_and(|line| line.chars().count() < 80),
             "{text}"
         );

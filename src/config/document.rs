@@ -169,7 +169,12 @@ impl Wrong {
                 for (entry, read) in tried {
                     match read {
                         Ok(_) => right.push(entry.clone()),
-                        Err(error) => self.tell(&error, &named, span.start),
+                        Err(error) => {
+                            // What is said of the list is of this entry of it.
+                            let own = error.span().map(|own| own.start).filter(|own| *own != span.start);
+                            let at = own.unwrap_or(entry.span().start);
+                            self.found.push((at, in_words(&error, &named)));
+                        }
                     }
                 }
                 return Some(Spanned::new(span, DeValue::Array(right)));
@@ -180,13 +185,16 @@ impl Wrong {
     }
 
     fn tell(&mut self, error: &toml::de::Error, name: &str, otherwise: usize) {
-        let message = explain(error.message());
-        // An unknown key is named by the message itself; a bad value is not.
-        let message = match message.contains("unknown key") {
-            true => message,
-            false => format!("{name}: {message}"),
-        };
         let at = error.span().map_or(otherwise, |span| span.start);
-        self.found.push((at, message));
+        self.found.push((at, in_words(error, name)));
+    }
+}
+
+/// An unknown key is named by the error itself; a bad value is not.
+fn in_words(error: &toml::de::Error, name: &str) -> String {
+    let message = explain(error.message());
+    match message.contains("unknown key") {
+        true => message,
+        false => format!("{name}: {message}"),
     }
 }

@@ -19,9 +19,9 @@ fn unknown_keys_wrong_values_and_broken_rules_are_told_together() {
     let expected = [
         ("1:2: unknown key `bogus`", ""),
         ("6:16: rewards.window_units: ", "-1"),
-        ("11:3: notifications.channels: channel \"a\"", "secret_file"),
+        ("11:1: notifications.channels: channel \"a\"", "secret_file"),
         (
-            "11:3: notifications.channels: channel \"b\"",
+            "15:1: notifications.channels: channel \"b\"",
             "mail goes by smtps",
         ),
         ("4:1: chain.kind: ", "needs chain.url"),
