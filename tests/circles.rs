@@ -14,7 +14,7 @@ use regex::Regex;
 /// The modules of `dwarves-actors`, from the ground up: each knows only those before it.
 const ACTORS: &str = "wall_time meter spans control audit ask metagraph news live_work ledger notices setting gate http_gate \
     block_tracker miner_manager work_manager paymaster identity time_keeper notary reward_distributor work_evaluator \
-    chainless notifier miner_notifier pool_manager handlers assembly";
+    exporter chainless notifier miner_notifier pool_manager handlers assembly";
 
 /// The project's directory.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod block_tracker;
 mod chainless;
 pub mod control;
+pub mod exporter;
 pub mod gate;
 pub mod handlers;
 pub mod http_gate;

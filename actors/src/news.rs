@@ -27,7 +27,7 @@ pub enum News {
     Payout {
         /// The payout's number.
         id: PayoutId,
-        /// Which step, by its name in the books; `reserve` and `adopt` are the first.
+        /// Which step, by its name in the books; `reserve`, `adopt` and `export` are the first.
         step: &'static str,
     },
 }
@@ -65,6 +65,12 @@ impl News {
                 id: payout.id,
                 step: "adopt",
             }),
+            Write::BeginBatch(batch) => {
+                for payout in &batch.payouts {
+                    let id = payout.id;
+                    each(Self::Payout { id, step: "export" });
+                }
+            }
             Write::StepPayout { id, step, .. } => match step {
                 // One more block above it, or the end of looking at it: nothing that moves anything.
                 Transition::Depth(_) | Transition::Forget => {}

@@ -2,7 +2,7 @@
 
 use dwarves_domain::ids::{HeaderHash, NoticeId, PayoutId};
 use dwarves_domain::notices::NoticeKind;
-use dwarves_domain::payouts::Transition;
+use dwarves_domain::payouts::{BatchName, PaymentReference, Transition};
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{BlockState, FoundBlock, NoticeRow, Write};
 use serde_json::{Value, json};
@@ -61,6 +61,33 @@ pub(crate) fn block_became(
     };
     let detail = json!({ "hash": hash.to_string(), "height": height, "state": state.name() });
     Some(post(format!("block/{hash}/{state}"), kind, at, text, &detail))
+}
+
+/// Exported payouts were marked paid. Miners are told of those whose state is of this moment.
+pub(crate) fn batch_paid(
+    batch: &BatchName,
+    reference: &PaymentReference,
+    first: PayoutId,
+    payouts: usize,
+    total_sats: u64,
+    at: Timestamp,
+) -> Write {
+    let kind = NoticeKind::PayoutSent;
+    let text = format!("{payouts} payouts of batch {batch} were sent, as an operator said: {reference}");
+    let detail = json!({
+        "batch": batch.as_str(),
+        "reference": reference.as_str(),
+        "payouts": payouts,
+        "total_sats": total_sats,
+    });
+    // Who was told of a payment is not told of the same one again.
+    post(
+        format!("batch/{batch}/{first}/{reference}"),
+        kind,
+        at,
+        text,
+        &detail,
+    )
 }
 
 /// A step of a payout, if that is worth a notice.

@@ -12,6 +12,7 @@
 //! | [`time`] | instants and spans as plain numbers, handed in by the caller |
 //! | [`ids`] | names and numbers that identify things |
 //! | [`hotkey`] | a miner's public key, written SS58 |
+//! | [`validator_weights`] | what miners earned as the weights that a subnet's validators set |
 //! | [`metagraph`] | who has which uid and stake in a subnet, as its operator wrote it to a file |
 //! | [`decimal`] | decimal numbers as JSON writes them, exactly |
 //! | [`evaluation`] | work that is not proof of work: losses, scores, an evaluator's answers |
@@ -72,6 +73,7 @@ pub mod target;
 pub mod time;
 pub mod timekeeping;
 pub mod units;
+pub mod validator_weights;
 pub mod vardiff;
 pub mod watch;
 pub mod work;

@@ -5,6 +5,7 @@
 
 use crate::address::ParseAddressError;
 use crate::miners::ForeignName;
+use crate::payouts::BatchFault;
 use crate::time::Span;
 use crate::units::Amount;
 
@@ -64,6 +65,8 @@ pub enum Refusal {
     },
     /// The actor cannot do it in its present state.
     ControlRefused(String),
+    /// An order about a batch of payouts does not fit it.
+    Batch(BatchFault),
     /// The operator paused the pool, or it is stopping.
     Paused,
     /// The chain gives no work, or the operator paused the pool.
@@ -137,7 +140,8 @@ impl Refusal {
             | Self::Forbidden
             | Self::ControlUnknown { .. }
             | Self::ControlFieldInvalid { .. }
-            | Self::ControlRefused(_) => RefusalAction::Answer,
+            | Self::ControlRefused(_)
+            | Self::Batch(_) => RefusalAction::Answer,
             Self::TooManyNew { try_again } | Self::KeptOut { try_again } => {
                 RefusalAction::RetryAfter(Some(*try_again))
             }

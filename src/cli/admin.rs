@@ -39,6 +39,8 @@ const ROUTE: &str = "/v1/admin/control";
   paymaster            pause | resume | pay_now [dry_run= plan=] | cancel payout= |
                        set_threshold threshold_sats= | adopt [txid=] [reserve_bears=] |
                        release hold=
+  payout_exporter      status | export batch= | mark_paid batch= reference= [payouts=] |
+                       unmark_paid batch= reference= [payouts=] | give_back batch= [payouts=]
 
 A value is read as JSON if it is JSON, and as a text otherwise. The answer is JSON where it is piped.
 

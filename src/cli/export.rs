@@ -11,6 +11,7 @@ use dwarves_api_types::books::{BLOCK_COLUMNS, Block, ROUND_COLUMNS, Round};
 use dwarves_api_types::credits::MinerCredit;
 use dwarves_api_types::csv::{self, Cell};
 use dwarves_api_types::scalars::{Hash, Instant, Ss58};
+use dwarves_domain::payouts::{Part, Payout};
 use dwarves_domain::target::{CompactTarget, Target};
 use dwarves_domain::time::Timestamp;
 use dwarves_store_sqlite::export::{ExportError, Exportable, Exported, LedgerReader, Period};
@@ -125,6 +126,8 @@ impl TableName {
                 "amount_sats",
                 "fee_sats",
                 "note",
+                "batch",
+                "reference",
             ],
             Self::Rounds => ROUND_COLUMNS,
             Self::Blocks => BLOCK_COLUMNS,
@@ -258,22 +261,30 @@ fn cells(row: Exported) -> io::Result<Vec<Cell>> {
             cells.insert(3, hotkey.into());
             cells
         }
-        Exported::Payout(payout, part) => vec![
-            payout.id.get().into(),
-            payout.state.name().into(),
-            scalar(Instant(payout.reserved_at))?,
-            payout.sent_at.map(Instant).map(scalar).transpose()?.into(),
-            payout.signed.map(|signed| signed.txid.to_string()).into(),
-            payout.confirmations.into(),
-            part.hotkey.to_string().into(),
-            part.address.into(),
-            part.amount.sats().into(),
-            part.fee.sats().into(),
-            payout.note.into(),
-        ],
+        Exported::Payout(payout, part) => payout_cells(payout, part)?,
         Exported::Round(round) => picked(&object(Round::from(round))?, TableName::Rounds.columns()),
         Exported::Block(block) => picked(&object(Block::from(block))?, TableName::Blocks.columns()),
     })
+}
+
+fn payout_cells(payout: Payout, part: Part) -> io::Result<Vec<Cell>> {
+    let exported = payout.exported.as_ref();
+    let reference = exported.and_then(|exported| exported.reference.as_ref());
+    Ok(vec![
+        payout.id.get().into(),
+        payout.state.name().into(),
+        scalar(Instant(payout.reserved_at))?,
+        payout.sent_at.map(Instant).map(scalar).transpose()?.into(),
+        payout.signed.map(|signed| signed.txid.to_string()).into(),
+        payout.confirmations.into(),
+        part.hotkey.to_string().into(),
+        part.address.into(),
+        part.amount.sats().into(),
+        part.fee.sats().into(),
+        payout.note.into(),
+        exported.map(|exported| exported.batch.to_string()).into(),
+        reference.map(ToString::to_string).into(),
+    ])
 }
 
 fn difficulty(target: CompactTarget) -> Option<f64> {

@@ -13,6 +13,7 @@ use crate::logging;
 
 pub mod admin;
 pub mod backup;
+pub mod batch;
 pub mod check;
 pub mod config;
 pub mod demo;
@@ -27,6 +28,7 @@ pub mod serve;
 pub mod signals;
 pub mod status;
 pub mod watch;
+pub mod weights;
 
 /// Why a command failed, with its causes as [`std::error::Error::source`].
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -90,6 +92,10 @@ pub enum Command {
     Payouts(lists::ListArgs),
     /// Write shares, credits, payouts, rounds or blocks as CSV or JSON
     Export(export::ExportArgs),
+    /// Print a batch of exported payouts as it was signed, or list batches
+    Batch(batch::BatchArgs),
+    /// Print what miners earned as the weights that a subnet's validators set
+    Weights(weights::WeightsArgs),
     /// Print the settings that hold and where each comes from, or the defaults
     Config(config::ConfigArgs),
     /// Copy the ledger while the pool runs or not, and check the copy
@@ -149,6 +155,8 @@ impl Cli {
             Some(Command::Miners(args) | Command::Payouts(args)) => &args.pool,
             Some(Command::Workers(args)) => &args.list.pool,
             Some(Command::Export(args)) => &args.pool,
+            Some(Command::Batch(args)) => &args.pool,
+            Some(Command::Weights(args)) => &args.pool,
             Some(Command::Config(args)) => &args.pool,
             Some(Command::Backup(args)) => &args.pool,
             Some(Command::Restore(args)) => &args.pool,
@@ -189,6 +197,8 @@ impl Cli {
             Some(Command::Workers(args)) => lists::workers(&args),
             Some(Command::Payouts(args)) => lists::payouts(&args),
             Some(Command::Export(args)) => export::run(args),
+            Some(Command::Batch(args)) => batch::run(&args),
+            Some(Command::Weights(args)) => weights::run(&args),
             Some(Command::Config(args)) => config::run(args),
             Some(Command::Backup(args)) => backup::run(args),
             Some(Command::Restore(args)) => restore::run(args),

@@ -8,6 +8,7 @@ use bitcoin::key::{CompressedPublicKey, Secp256k1};
 use bitcoin::secp256k1::SecretKey;
 use bitcoin::{Address, Network};
 use dwarves_actors::assembly::Trade;
+use dwarves_actors::exporter::ExportSettings;
 use dwarves_actors::work_evaluator::EvaluatorSettings;
 use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_ports::chain::SharedChain;
@@ -53,7 +54,10 @@ enum Kind {
     Devnet(Devnet),
     Node(NodeChain),
     /// There is none: work is evaluated.
-    Nothing(Box<EvaluatorSettings>),
+    Nothing {
+        evaluator: Box<EvaluatorSettings>,
+        exports: ExportSettings,
+    },
 }
 
 impl OpenChain {
@@ -66,7 +70,10 @@ impl OpenChain {
     ) -> Result<Self, StartError> {
         if config.is_evaluated() {
             return Ok(Self {
-                kind: Kind::Nothing(Box::new(evaluator::settings(config)?)),
+                kind: Kind::Nothing {
+                    evaluator: Box::new(evaluator::settings(config)?),
+                    exports: settings::exports(config, key),
+                },
                 wallet: None,
                 payout_script: Vec::new(),
                 addresses: config.pool.payout_addresses.format(),
@@ -146,15 +153,18 @@ impl OpenChain {
         let chain: SharedChain = match &self.kind {
             Kind::Devnet(devnet) => Arc::new(devnet.clone()),
             Kind::Node(node) => Arc::new(node.clone()),
-            Kind::Nothing(_) => return None,
+            Kind::Nothing { .. } => return None,
         };
         Some((chain, self.wallet.clone()?))
     }
 
     /// What the pool lives on.
     pub(super) fn trade(&self) -> Result<Trade, StartError> {
-        if let Kind::Nothing(evaluator) = &self.kind {
-            return Ok(Trade::Evaluating((**evaluator).clone()));
+        if let Kind::Nothing { evaluator, exports } = &self.kind {
+            return Ok(Trade::Evaluating {
+                evaluator: evaluator.clone(),
+                exports: exports.clone(),
+            });
         }
         let (chain, wallet) = self
             .shared()
@@ -166,7 +176,7 @@ impl OpenChain {
     pub(super) async fn close(&self) {
         match &self.kind {
             Kind::Devnet(devnet) => devnet.close().await,
-            Kind::Node(_) | Kind::Nothing(_) => {}
+            Kind::Node(_) | Kind::Nothing { .. } => {}
         }
     }
 }

@@ -41,7 +41,6 @@ use dwarves_ports::store::SharedStore;
 use tokio::sync::watch;
 
 use crate::config::Config;
-use dwarves_domain::operator::OperatorKey;
 use dwarves_http::{HttpDeps, HttpLimits};
 use dwarves_keys::{AdminToken, PoolKey, pool_key};
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
@@ -254,11 +253,7 @@ pub async fn start_on(
         privacy: config.privacy.rule(),
         sessions: ground.pool_key.session_key(),
         admin_token: dwarves_http::AdminToken::new(ground.admin_token.text()),
-        operator: dwarves_http::OperatorRules {
-            key: OperatorKey::of_token(ground.admin_token.text()),
-            session: config.admin.session,
-            secure: config.admin.secure_cookie,
-        },
+        operator: operator::rules(config, &ground),
         pool_hotkey: ground.pool_key.hotkey(),
         pool_name: config.pool.name.clone(),
         chain_name: ground.chain.name.to_owned(),
@@ -273,7 +268,7 @@ pub async fn start_on(
             ..HttpLimits::default()
         },
         events,
-        backup_record: data_dir.join("backup.json"),
+        files: operator::files(config, data_dir),
         connect,
         unit: config.unit(),
         evaluation: ports

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dwarves_actors::assembly::{BlockSettings, PoolSettings, RewardSettings, WorkSettings};
 use dwarves_actors::control::hold::Hold;
+use dwarves_actors::exporter::ExportSettings;
 use dwarves_actors::handlers::rate::SharedRate;
 use dwarves_actors::handlers::registration::RegistrationSettings;
 use dwarves_actors::handlers::submission::SubmissionLimits;
@@ -16,10 +17,11 @@ use dwarves_actors::reward_distributor::Terms;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::miners::{Quotas, RegistryLimits, rejects};
-use dwarves_domain::payouts::Depths;
+use dwarves_domain::payouts::{Depths, FeePayer, FeeRate};
 use dwarves_domain::signature::Window;
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::Span;
+use dwarves_domain::units::Amount;
 use dwarves_domain::vardiff;
 use dwarves_domain::work::Algorithm;
 
@@ -49,6 +51,9 @@ const LOOK_AT_PAYOUTS_EVERY: Span = Span::from_secs(3);
 /// How miners are paid.
 pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSettings {
     let payouts = &config.payouts;
+    if config.is_evaluated() {
+        return exported(config, addresses);
+    }
     let settings = PaymasterSettings {
         threshold: payouts.threshold,
         threshold_min: payouts.threshold_min,
@@ -77,6 +82,40 @@ pub(super) fn payouts(config: &Config, addresses: AddressFormat) -> PaymasterSet
         );
     }
     settings
+}
+
+/// How miners are paid by somebody else's hand: whole balances, since what the network takes is not the pool's to know.
+fn exported(config: &Config, addresses: AddressFormat) -> PaymasterSettings {
+    let payouts = &config.payouts;
+    let one = Amount::from_sats(1).unwrap_or(Amount::ZERO);
+    PaymasterSettings {
+        threshold: payouts.threshold,
+        threshold_min: payouts.threshold_min.max(one),
+        dust: Amount::ZERO,
+        payer: FeePayer::Pool,
+        fee_rate: FeeRate::LEAST,
+        fee_max: payouts.fee_max,
+        outputs_max: payouts.outputs_max,
+        vbytes_max: payouts.vbytes_max,
+        depths: Depths {
+            confirm: payouts.confirmations,
+            forget: payouts.confirmations,
+        },
+        interval: payouts.interval,
+        look_every: LOOK_AT_PAYOUTS_EVERY,
+        stuck_after: PaymasterSettings::STUCK_AFTER,
+        addresses,
+    }
+}
+
+/// What batches of payouts say, where somebody else sends them.
+pub(super) fn exports(config: &Config, key: &PoolKey) -> ExportSettings {
+    let (unit, decimals) = config.unit();
+    ExportSettings {
+        unit,
+        decimals,
+        signer: Arc::new(PoolSigner(key.clone())),
+    }
 }
 
 /// The devnet as configured.

@@ -9,7 +9,7 @@ use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::payouts::{BatchName, Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
@@ -22,7 +22,9 @@ use dwarves_ports::store::ledger_rows::{
     TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
+use dwarves_ports::store::{
+    BatchRow, BatchSummary, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums,
+};
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, SharedStore, Store, StoreError,
     StoreErrorKind, StoreFuture, SubscriptionRow, WatchRow, Write, Written,
@@ -364,6 +366,18 @@ impl Store for FaultyStore {
 
     fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
         self.inner.statement(epoch)
+    }
+
+    fn payout_batches(&self, page: PageRequest) -> StoreFuture<Page<BatchSummary>> {
+        self.inner.payout_batches(page)
+    }
+
+    fn payout_batch(&self, name: BatchName) -> StoreFuture<Option<BatchRow>> {
+        self.inner.payout_batch(name)
+    }
+
+    fn batch_payouts(&self, name: BatchName) -> StoreFuture<Vec<Payout>> {
+        self.inner.batch_payouts(name)
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

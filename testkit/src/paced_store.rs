@@ -9,7 +9,7 @@ use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::payouts::{BatchName, Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
@@ -24,7 +24,9 @@ use dwarves_ports::store::{
     RoundRow, SharedStore, Store, StoreFuture, StoredState, SubscriptionRow, TemplateRow, ValuedUnits,
     WatchRow, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
+use dwarves_ports::store::{
+    BatchRow, BatchSummary, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums,
+};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
@@ -357,6 +359,18 @@ impl Store for PacedStore {
 
     fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
         self.read(move |store| store.statement(epoch))
+    }
+
+    fn payout_batches(&self, page: PageRequest) -> StoreFuture<Page<BatchSummary>> {
+        self.read(move |store| store.payout_batches(page))
+    }
+
+    fn payout_batch(&self, name: BatchName) -> StoreFuture<Option<BatchRow>> {
+        self.read(move |store| store.payout_batch(name))
+    }
+
+    fn batch_payouts(&self, name: BatchName) -> StoreFuture<Vec<Payout>> {
+        self.read(move |store| store.batch_payouts(name))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

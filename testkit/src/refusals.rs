@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::miners::ForeignName;
+use dwarves_domain::payouts::BatchFault;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
@@ -39,6 +40,7 @@ pub fn every() -> Vec<Refusal> {
             detail: text(),
         },
         Refusal::ControlRefused(text()),
+        Refusal::Batch(BatchFault::NothingDue),
         Refusal::Paused,
         Refusal::NoWork,
         Refusal::NoExtranonce,
@@ -67,6 +69,7 @@ pub fn every() -> Vec<Refusal> {
         | Refusal::ControlUnknown { .. }
         | Refusal::ControlFieldInvalid { .. }
         | Refusal::ControlRefused(_)
+        | Refusal::Batch(_)
         | Refusal::Paused
         | Refusal::NoWork
         | Refusal::NoExtranonce
@@ -74,7 +77,7 @@ pub fn every() -> Vec<Refusal> {
         | Refusal::MinerFull
         | Refusal::TooMuchWaits { .. }
         | Refusal::Busy
-        | Refusal::Unavailable => 25,
+        | Refusal::Unavailable => 26,
     };
     let kinds: HashSet<_> = all.iter().map(std::mem::discriminant).collect();
     assert_eq!((all.len(), kinds.len()), (count(&all[0]), all.len()));

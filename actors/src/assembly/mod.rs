@@ -6,7 +6,6 @@
 //! earlier life is put back into force here. Handlers are started by whoever has their threads, with the ports
 //! that come out of here. It knows nothing of HTTP or of configuration files.
 
-use actix::prelude::ArbiterHandle;
 use dwarves_domain::rewards::pplns::{Window, WindowError};
 use dwarves_domain::rounds::{Schedule, ScheduleError};
 use dwarves_domain::target::Difficulty;
@@ -53,11 +52,13 @@ use dwarves_ports::halt::SharedHalt;
 use dwarves_ports::store::{LedgerPosition, SharedStore, StoreError, StoredState};
 
 mod owners;
+mod placement;
 mod sides;
 #[cfg(test)]
 mod tests;
 mod trade;
 
+pub use placement::Placement;
 pub use trade::{EvaluatorPorts, Trade};
 
 /// How often the chain is asked at the start whether it is the ledger's.
@@ -159,16 +160,6 @@ pub struct World {
     pub halt: SharedHalt,
     /// Turns true when an admin wants the process to stop.
     pub stop: watch::Sender<bool>,
-}
-
-/// Where the owners of state run. They share one thread: most of what they say, they say to each other, and a
-/// message to another thread costs far more than one that stays.
-#[derive(Clone, Debug)]
-pub enum Placement {
-    /// On the thread that starts them.
-    Here,
-    /// On this arbiter.
-    Arbiter(ArbiterHandle),
 }
 
 /// Why the pool cannot start.
@@ -306,7 +297,7 @@ pub async fn start(
     }
     let waiting = match &world.trade {
         Trade::Mining { .. } => Vec::new(),
-        Trade::Evaluating(_) => world.store.waiting_submissions(u32::MAX).await?,
+        Trade::Evaluating { .. } => world.store.waiting_submissions(u32::MAX).await?,
     };
     let payouts = StoredPayoutSettings::read(&stored.settings);
     settings.payouts.threshold = payouts.threshold.unwrap_or(settings.payouts.threshold);

@@ -1,6 +1,5 @@
 //! The owners of state, started each after those that it asks.
 
-use actix::prelude::*;
 use dwarves_domain::rounds::Schedule;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobExtraNonces;
@@ -12,6 +11,7 @@ use crate::ask::{Outbox, Port};
 use crate::block_tracker::{BlockTracker, BlockTrackerParts, Recovery};
 use crate::chainless::Chainless;
 use crate::control::hold::Hold;
+use crate::exporter::{Exporter, ExporterParts};
 use crate::handlers::registration::RegistrationPeers;
 use crate::handlers::submission::SubmissionPeers;
 use crate::identity::{Identity, IdentityKeeper, IdentityKeeperParts, Sides};
@@ -55,18 +55,6 @@ pub(super) struct Restored {
     pub(super) waiting: Vec<SubmissionRow>,
     pub(super) configured: Configured,
     pub(super) pool_paused: bool,
-}
-
-impl Placement {
-    fn start<A>(&self, make: impl FnOnce() -> A + Send + 'static) -> Addr<A>
-    where
-        A: Actor<Context = Context<A>>,
-    {
-        match self {
-            Self::Here => make().start(),
-            Self::Arbiter(arbiter) => A::start_in_arbiter(arbiter, |_| make()),
-        }
-    }
 }
 
 /// Starts all of them and gives the ways to them.
@@ -128,6 +116,7 @@ pub(super) fn start(
     let commit: Port<Commit> = Port::new(&ledger);
 
     let candidates_max = blocks.candidates_max;
+    let mut exporter = None;
     // Early, so that those after it can hold payouts; it asks only the ledger.
     let money = match &world.trade {
         Trade::Mining { chain, wallet } => {
@@ -172,9 +161,21 @@ pub(super) fn start(
             let changed = Some(Outbox::new(&blocks));
             money_ports!(&payouts, &blocks, changed)
         }
-        Trade::Evaluating(_) => {
+        Trade::Evaluating { exports, .. } => {
+            let parts = ExporterParts {
+                ledger: commit.clone(),
+                store: world.store.clone(),
+                clock: world.clock.clone(),
+                exports: exports.clone(),
+                settings: payouts,
+                paused: payouts_paused,
+                holds: payout_holds,
+                restored: restored_from,
+            };
+            let payouts = placement.start(move || Exporter::new(parts));
+            exporter = Some(Port::new(&payouts));
             let chainless = placement.start(|| Chainless);
-            money_ports!(&chainless, &chainless, None)
+            money_ports!(&payouts, &chainless, None)
         }
     };
 
@@ -213,12 +214,14 @@ pub(super) fn start(
             let work = placement.start(move || WorkManager::new(parts));
             work_ports!(&work, &work)
         }
-        Trade::Evaluating(settings) => {
+        Trade::Evaluating {
+            evaluator: settings, ..
+        } => {
             // If it cannot be stored now, it is at the next start.
             let writes = vec![Trade::mark()];
             let _stored = commit.post(Commit { writes });
             let parts = WorkEvaluatorParts {
-                settings: settings.clone(),
+                settings: (**settings).clone(),
                 clock: world.clock.clone(),
                 ledger: commit.clone(),
                 store: world.store.clone(),
@@ -330,6 +333,7 @@ pub(super) fn start(
         drain_rounds: Port::new(&rewards),
         read_schedule: Port::new(&rewards),
         payouts: money.control,
+        exporter,
         drain_payouts: money.drain,
         read_payouts: money.read,
         read_blocks: money.read_blocks,

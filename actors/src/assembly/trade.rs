@@ -7,6 +7,7 @@ use dwarves_ports::wallet::SharedWallet;
 
 use super::StartError;
 use crate::ask::Port;
+use crate::exporter::ExportSettings;
 use crate::work_evaluator::EvaluatorSettings;
 use crate::work_evaluator::messages::{ReadEvaluator, RemoveSubmission, SubmitWork};
 
@@ -26,14 +27,19 @@ pub enum Trade {
         wallet: SharedWallet,
     },
     /// It has work evaluated, and has no chain.
-    Evaluating(EvaluatorSettings),
+    Evaluating {
+        /// How work is evaluated.
+        evaluator: Box<EvaluatorSettings>,
+        /// What batches of payouts say, which somebody else sends.
+        exports: ExportSettings,
+    },
 }
 
 impl Trade {
     pub(super) fn chain(&self) -> Option<&SharedChain> {
         match self {
             Self::Mining { chain, .. } => Some(chain),
-            Self::Evaluating(_) => None,
+            Self::Evaluating { .. } => None,
         }
     }
 
@@ -43,7 +49,7 @@ impl Trade {
         let has_mined = stored.last_sequence > Sequence::new(0) || !stored.templates.is_empty();
         match self {
             Self::Mining { .. } if is_evaluated => Err(StartError::OtherTrade("evaluates work")),
-            Self::Evaluating(_) if has_mined => Err(StartError::OtherTrade("mines a chain")),
+            Self::Evaluating { .. } if has_mined => Err(StartError::OtherTrade("mines a chain")),
             _ => Ok(()),
         }
     }

@@ -51,6 +51,8 @@ fn cases() -> Vec<Case> {
     let pool = "pool_manager";
     let (miners, rewards, payouts) = ("miner_manager", "reward_distributor", "paymaster");
     let difficulty = json!({ "hotkey": miner, "worker": "rig", "difficulty": 1e-7 });
+    let exports = "payout_exporter";
+    let paid = || json!({ "batch": "b", "reference": "tx", "payouts": [1] });
     let lift = || json!({ "address": "192.0.2.1" });
     vec![
         (pool, "status", json!({}), Usual, false),
@@ -147,6 +149,12 @@ fn cases() -> Vec<Case> {
             true,
         ),
         (payouts, "release", json!({ "hold": "start" }), Usual, false),
+        // Refused: it has a wallet. What they change elsewhere is tested beside the exporter.
+        (exports, "status", json!({}), Usual, false),
+        (exports, "export", json!({ "batch": "b" }), Owed, false),
+        (exports, "mark_paid", paid(), Owed, false),
+        (exports, "unmark_paid", paid(), Owed, false),
+        (exports, "give_back", json!({ "batch": "b" }), Owed, false),
     ]
 }
 

@@ -1,7 +1,7 @@
-//! What stands where a chain's actors do, in a pool that has no chain: it says that there is no template, no block and no
-//! payout, to whoever asks.
+//! What stands where a chain's actors do, in a pool that has no chain: it says that there is no template and no
+//! block, to whoever asks.
 //!
-//! It owns nothing, and asks nobody. So all that asks work manager, block tracker and paymaster is the same in every pool.
+//! It owns nothing, and asks nobody. So all that asks work manager and block tracker is the same in every pool.
 
 use std::sync::Arc;
 
@@ -12,9 +12,7 @@ use dwarves_ports::chain::Standing;
 use crate::ask::{Ask, Request, bound_mailbox};
 use crate::block_tracker::messages::{BlockFound, BlocksView, CandidateReply, ReadBlocks, TakeCandidate};
 use crate::control::Controlled;
-use crate::control::hold::HoldPayouts;
 use crate::live_work::LiveWork;
-use crate::paymaster::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
 use crate::work_manager::messages::{IssueJob, ReadWork, Subscribe, WorkControl, WorkView};
 
 /// Questions that may wait in the mailbox.
@@ -25,8 +23,7 @@ const MAILBOX_CAPACITY: usize = 256;
 pub(crate) struct Chainless;
 
 fn no_chain() -> Controlled {
-    let why =
-        "this pool evaluates work and has no chain: there is no such work, and no payout by transaction";
+    let why = "this pool evaluates work and has no chain: there is no such work";
     Err(Refusal::ControlRefused(why.to_owned()))
 }
 
@@ -73,10 +70,6 @@ answer! {
     WorkControl => |_question| no_chain();
     TakeCandidate => |_question| CandidateReply::Lost;
     ReadBlocks => |_question| BlocksView::default();
-    ReadPayouts => |_question| PayoutsView::default();
-    ReadWaiting => |_question| None;
-    PaymasterControl => |_question| no_chain();
-    DrainPayouts => |_question| ();
 }
 
 impl Handler<BlockFound> for Chainless {
@@ -85,11 +78,4 @@ impl Handler<BlockFound> for Chainless {
     fn handle(&mut self, found: BlockFound, _: &mut Self::Context) {
         log::error!("block {} was found in a pool that has no chain", found.hash);
     }
-}
-
-impl Handler<HoldPayouts> for Chainless {
-    type Result = ();
-
-    /// There is nothing to hold.
-    fn handle(&mut self, _: HoldPayouts, _: &mut Self::Context) {}
 }

@@ -57,8 +57,8 @@ impl Hold {
         match self {
             Self::Start => "look around, then: dwarves admin paymaster release hold=start",
             Self::Restored => {
-                "compare ledger and wallet with `dwarves check`, book what was sent with paymaster adopt, then: dwarves \
-                 admin paymaster release hold=restored"
+                "compare ledger and wallet with `dwarves check`, book what was sent with paymaster adopt (without a wallet: \
+                 look which batches were begun since the backup), then: dwarves admin paymaster release hold=restored"
             }
             Self::Identity => "wait until the node is reachable and synced; it lifts by itself",
             Self::Chain => "see what the chain's own trouble says; it lifts by itself",

@@ -5,7 +5,7 @@ use actix::prelude::*;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId};
 use dwarves_domain::notices::NoticeKind;
-use dwarves_domain::payouts::Payout;
+use dwarves_domain::payouts::{BatchName, PaymentReference, Payout, PayoutState};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_ports::store::{BlockRow, NoticeRow, SharedStore, StoreError};
 use serde_json::Value;
@@ -24,6 +24,8 @@ enum About {
     Found(Hotkey, String, u64),
     Orphaned(Box<BlockRow>),
     Payout(Box<Payout>),
+    /// Exported payouts that were marked paid.
+    Paid(Vec<Payout>),
 }
 
 impl MinerNotifier {
@@ -78,6 +80,18 @@ impl MinerNotifier {
             About::Orphaned(block) => {
                 if let Some(finder) = block.finder {
                     self.post_if_wanted(finder, kind, key, at, || words::block_orphaned(&block));
+                }
+            }
+            About::Paid(payouts) => {
+                for payout in payouts {
+                    let exported = payout.exported.as_ref();
+                    let reference = exported.and_then(|exported| exported.reference.as_ref());
+                    let reference = reference.map(PaymentReference::as_str);
+                    for part in &payout.parts {
+                        self.post_if_wanted(part.hotkey, kind, key, at, || {
+                            words::payout_sent(payout.id.get(), reference, part)
+                        });
+                    }
                 }
             }
             About::Payout(payout) => {
@@ -135,6 +149,13 @@ impl MinerNotifier {
     }
 }
 
+/// The payouts of a batch that were marked paid at this moment, and still are.
+async fn just_paid(store: &SharedStore, batch: BatchName, at: Timestamp) -> Result<Vec<Payout>, StoreError> {
+    let mut payouts = store.batch_payouts(batch).await?;
+    payouts.retain(|payout| payout.state == PayoutState::Paid && payout.changed_at == at);
+    Ok(payouts)
+}
+
 /// Reads what a notice is about, if it is about something of a miner's.
 async fn about(store: &SharedStore, notice: &NoticeRow) -> Result<About, StoreError> {
     let detail: Value = serde_json::from_str(&notice.detail).unwrap_or_default();
@@ -155,6 +176,9 @@ async fn about(store: &SharedStore, notice: &NoticeRow) -> Result<About, StoreEr
             Ok(block.map_or(About::Nothing, |block| About::Orphaned(Box::new(block))))
         }
         NoticeKind::PayoutSent | NoticeKind::PayoutReturned => {
+            if let Some(batch) = text("batch").and_then(|batch| batch.parse::<BatchName>().ok()) {
+                return Ok(About::Paid(just_paid(store, batch, notice.at).await?));
+            }
             let Some(id) = detail["payout"].as_u64() else {
                 return Ok(About::Nothing);
             };

@@ -25,8 +25,10 @@ use crate::ledger::messages::Commit;
 use crate::setting::HasSettings;
 use crate::spans;
 
-const THRESHOLD: &str = "payouts.threshold_sats";
-const PAUSED: &str = "payouts.paused";
+/// The setting of the balance from which miners are paid.
+pub(crate) const THRESHOLD: &str = "payouts.threshold_sats";
+/// The setting that says whether payouts are paused.
+pub(crate) const PAUSED: &str = "payouts.paused";
 
 /// Settings that an admin changed in an earlier life and that override the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl StoredPayoutSettings {
 }
 
 /// Balances that wait, as JSON by reason.
-pub(super) fn held(held: &BTreeMap<WhyHeld, Held>) -> Value {
+pub(crate) fn held(held: &BTreeMap<WhyHeld, Held>) -> Value {
     let of_reason = |(why, held): (&WhyHeld, &Held)| {
         let sums = json!({ "miners": held.miners, "amount_sats": held.amount.sats() });
         (why.name().to_owned(), sums)
@@ -105,10 +107,11 @@ impl PayoutsView {
     /// As the pool's status shows it.
     pub fn to_json(&self) -> Value {
         json!({
+            "by_export": self.is_by_export,
             "paused": self.paused,
             "holds": self.holds.to_json(),
             "threshold_sats": self.threshold.sats(),
-            "next_plan_at_millis": self.next_plan_at.millis(),
+            "next_plan_at_millis": (!self.is_by_export).then(|| self.next_plan_at.millis()),
             "last_payout": self.last_payout.map(|id| id.get()),
             "open": self.open.iter().map(|open| json!({
                 "payout": open.id.get(),

@@ -35,7 +35,7 @@ impl Holds {
     }
 
     /// Sets or lifts one, and logs when it begins and when it is over. Whether anything changed but the detail.
-    pub(super) fn apply(&mut self, told: HoldPayouts) -> bool {
+    pub(crate) fn apply(&mut self, told: HoldPayouts) -> bool {
         let HoldPayouts { hold, detail } = told;
         let Some(detail) = detail else {
             let was_set = self.0.remove(&hold).is_some();

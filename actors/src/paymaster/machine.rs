@@ -158,7 +158,8 @@ impl Machine {
                 "ALARM payout={id} was returned but is in the chain after all confirmations={depth}; what its \
                  miners do not have as payable any more, the reserve bears"
             ),
-            Transition::Depth(_) | Transition::Forget => {}
+            // The last two are steps of exported payouts, which this actor has none of.
+            Transition::Depth(_) | Transition::Forget | Transition::Pay(_) | Transition::Unpay(_) => {}
         }
     }
 }

@@ -52,13 +52,15 @@ pub struct PayoutAlarms {
 /// How payouts are, as of the last look.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PayoutsView {
+    /// Whether somebody else sends them, and nothing is planned: batches begin at an operator's order.
+    pub is_by_export: bool,
     /// Whether an admin paused them.
     pub paused: bool,
     /// On which grounds they are held; none leaves while there is one.
     pub holds: Holds,
     /// The balance from which miners are paid who chose none.
     pub threshold: Amount,
-    /// When the next payout is planned.
+    /// When the next payout is planned, unless they are exported.
     pub next_plan_at: Timestamp,
     /// The last payout, if there ever was one.
     pub last_payout: Option<PayoutId>,

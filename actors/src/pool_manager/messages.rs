@@ -7,6 +7,7 @@ use dwarves_ports::chain::Standing;
 
 use crate::ask::Request;
 use crate::control::Controlled;
+use crate::exporter::messages::ExporterControl;
 use crate::gate::{GateControl, GateView};
 use crate::http_gate::HttpGateView;
 use crate::live_work::NoWork;
@@ -57,6 +58,8 @@ pub enum ControlMessage {
     Rewards(DistributorControl),
     /// For the paymaster.
     Payouts(PaymasterControl),
+    /// For the exporter, where the pool has no wallet.
+    Exports(ExporterControl),
     /// To the gate before the Stratum listeners.
     Gate(GateControl),
     /// To the gate before HTTP.

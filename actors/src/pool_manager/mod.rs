@@ -19,6 +19,7 @@ use tracing::Instrument;
 use crate::ask::{Ask, AskError, Port, ReplyTo, bound_mailbox};
 use crate::block_tracker::messages::ReadBlocks;
 use crate::control::Controlled;
+use crate::exporter::messages::ExporterControl;
 use crate::gate::AttachGate;
 use crate::http_gate::AttachHttpGate;
 use crate::ledger::messages::{CloseLedger, Commit, ReadLedger};
@@ -86,6 +87,8 @@ pub struct PoolPeers {
     pub read_schedule: Port<ReadSchedule>,
     /// Takes control messages for payouts.
     pub payouts: Port<PaymasterControl>,
+    /// Takes control messages for exported payouts, where the pool has no wallet.
+    pub exporter: Option<Port<ExporterControl>>,
     /// Ends what is under way and begins no more payouts.
     pub drain_payouts: Port<DrainPayouts>,
     /// Reads open payouts, holds and troubles.
@@ -307,20 +310,6 @@ fn report(step: &str, result: Result<(), AskError>) {
     }
 }
 
-async fn forward<R>(port: Port<R>, control: R, reply: ReplyTo<Controlled>)
-where
-    R: crate::ask::Request<Reply = Controlled>,
-{
-    let order = reply.order().cloned();
-    reply.answer(
-        match port.ask_by_order(control, order, DRAIN_STEP_DEADLINE).await {
-            Ok(outcome) => outcome,
-            Err(AskError::Busy) => Err(Refusal::Busy),
-            Err(AskError::Gone | AskError::TimedOut) => Err(Refusal::Unavailable),
-        },
-    );
-}
-
 impl Actor for PoolManager {
     type Context = Context<Self>;
 
@@ -349,42 +338,50 @@ impl Handler<Ask<Deliver>> for PoolManager {
         let peers = &self.parts.peers;
         match ask.payload.0 {
             ControlMessage::Pool(control) => self.control(control, reply, ctx),
-            ControlMessage::Miners(control) => {
-                ctx.spawn(wrap_future(forward(peers.miners.clone(), control, reply)));
-            }
-            ControlMessage::Work(control) => {
-                ctx.spawn(wrap_future(forward(peers.work.clone(), control, reply)));
-            }
-            ControlMessage::Rewards(control) => {
-                ctx.spawn(wrap_future(forward(peers.rewards.clone(), control, reply)));
-            }
+            ControlMessage::Miners(control) => pass_on(&peers.miners, control, reply, ctx),
+            ControlMessage::Work(control) => pass_on(&peers.work, control, reply, ctx),
+            ControlMessage::Rewards(control) => pass_on(&peers.rewards, control, reply, ctx),
             ControlMessage::Gate(control) => match &self.gate {
-                Some(gate) => {
-                    ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
-                }
-                None => reply.answer(Err(Refusal::ControlRefused(
-                    "no Stratum listener is open; set stratum.listen".to_owned(),
-                ))),
+                Some(gate) => pass_on(&gate.control, control, reply, ctx),
+                None => reply.answer(refused("no Stratum listener is open; set stratum.listen")),
             },
             ControlMessage::HttpGate(control) => match &self.http_gate {
-                Some(gate) => {
-                    ctx.spawn(wrap_future(forward(gate.control.clone(), control, reply)));
-                }
+                Some(gate) => pass_on(&gate.control, control, reply, ctx),
                 None => reply.answer(Err(Refusal::Busy)),
             },
             ControlMessage::Evaluator(control) => match &peers.evaluator {
-                Some((_, port)) => {
-                    ctx.spawn(wrap_future(forward(port.clone(), control, reply)));
-                }
-                None => reply.answer(Err(Refusal::ControlRefused(
-                    "this pool mines a chain; work.kind = \"evaluated\" has work evaluated".to_owned(),
-                ))),
+                Some((_, port)) => pass_on(port, control, reply, ctx),
+                None => reply.answer(refused(
+                    "this pool mines a chain; work.kind = \"evaluated\" has work evaluated",
+                )),
             },
-            ControlMessage::Payouts(control) => {
-                ctx.spawn(wrap_future(forward(peers.payouts.clone(), control, reply)));
-            }
+            ControlMessage::Payouts(control) => pass_on(&peers.payouts, control, reply, ctx),
+            ControlMessage::Exports(control) => match &peers.exporter {
+                Some(port) => pass_on(port, control, reply, ctx),
+                None => reply.answer(refused(
+                    "this pool pays by its own wallet; paymaster pay_now does so at once",
+                )),
+            },
         }
     }
+}
+
+fn refused(why: &str) -> Controlled {
+    Err(Refusal::ControlRefused(why.to_owned()))
+}
+
+/// Takes an admin's message to its actor, and the actor's answer back.
+fn pass_on<C: crate::ask::Request<Reply = Controlled>>(
+    port: &Port<C>,
+    control: C,
+    reply: ReplyTo<Controlled>,
+    ctx: &mut Context<PoolManager>,
+) {
+    let (port, order) = (port.clone(), reply.order().cloned());
+    ctx.spawn(wrap_future(async move {
+        let outcome = port.ask_by_order(control, order, DRAIN_STEP_DEADLINE).await;
+        reply.answer(outcome.unwrap_or_else(|error| Err(error.into())));
+    }));
 }
 
 impl Handler<Ask<Stop>> for PoolManager {

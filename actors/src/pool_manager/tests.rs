@@ -148,6 +148,7 @@ async fn bench(paused: bool) -> Bench {
             drain_rounds,
             read_schedule,
             payouts,
+            exporter: None,
             drain_payouts,
             read_payouts,
             read_blocks: Port::new(&Blocks.start()),

@@ -86,6 +86,8 @@ codes! {
     BlockUnknown, "block_unknown", 404, "The pool found no such block";
     /// No such payout.
     PayoutUnknown, "payout_unknown", 404, "There is no such payout";
+    /// No such batch of payouts.
+    BatchUnknown, "batch_unknown", 404, "There is no such batch of payouts";
     /// No such share, or it is not kept any more.
     ShareUnknown, "share_unknown", 404, "There is no such share";
     /// The round credited the miner nothing.
@@ -102,6 +104,18 @@ codes! {
     BodyTimeout, "body_timeout", 408, "The body did not arrive in time";
     /// The actor cannot do it now.
     ControlRefused, "control_refused", 409, "The actor cannot do this in its present state";
+    /// Who has which uid is not known.
+    MetagraphUnusable, "metagraph_unusable", 409, "Who has which uid is not known";
+    /// No balance is due.
+    NothingDue, "nothing_due", 409, "No balance is due";
+    /// A payout is marked paid by another payment.
+    AlreadyPaid, "already_paid", 409, "The payout is marked paid by another payment";
+    /// A payout is not marked paid by this payment.
+    OtherReference, "other_reference", 409, "The payout is marked paid by another payment than this";
+    /// A payout was marked paid, so it is not given back.
+    WasPaid, "was_paid", 409, "The payout was marked paid";
+    /// A payout was given back, so it is not paid any more.
+    GivenBack, "given_back", 409, "The payout was given back";
     /// The miner has as many watch tokens as it may.
     WatchesFull, "watches_full", 409, "The miner has as many watch tokens as it may";
     /// The body is larger than the pool reads.

@@ -1,14 +1,15 @@
 //! What `/openapi.json` says of control messages: each with its own fields, so that a client is told before it asks.
 
 use dwarves_domain::units::{Amount, BasisPoints};
-use utoipa::openapi::schema::{
-    AdditionalProperties, KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType,
-    Type,
-};
+use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, OneOfBuilder, Schema, Type};
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::control::ControlBody;
+
+mod fields;
+
+use fields::{address, batch, difficulty, flag, hotkey, number, pattern, payouts, reference, text, until};
 
 /// A control message: its actor, its name, what it does, and its fields.
 type Message = (&'static str, &'static str, &'static str, &'static [Field]);
@@ -256,83 +257,45 @@ const MESSAGES: &[Message] = &[
             )
         })],
     ),
+    (
+        "payout_exporter",
+        "status",
+        "What would be exported now, and the last batches. Where the pool has no wallet.",
+        &[],
+    ),
+    (
+        "payout_exporter",
+        "export",
+        "Begins the batch of this name with all that is payable, or tells of it if it began before.",
+        &[required("batch", batch)],
+    ),
+    (
+        "payout_exporter",
+        "mark_paid",
+        "Marks payouts of a batch paid. The same again changes nothing.",
+        &[
+            required("batch", batch),
+            required("reference", reference),
+            optional("payouts", payouts),
+        ],
+    ),
+    (
+        "payout_exporter",
+        "unmark_paid",
+        "Takes marks back: the payouts wait to be sent again.",
+        &[
+            required("batch", batch),
+            required("reference", reference),
+            optional("payouts", payouts),
+        ],
+    ),
+    (
+        "payout_exporter",
+        "give_back",
+        "Gives payouts of a batch back to their miners' balances that were never marked paid.",
+        &[required("batch", batch), optional("payouts", payouts)],
+    ),
 ];
-
-fn or_null(kind: Type, is_nullable: bool) -> SchemaType {
-    if is_nullable {
-        SchemaType::from_iter([kind, Type::Null])
-    } else {
-        SchemaType::new(kind)
-    }
-}
-
-fn text(min: usize, max: usize, description: &str) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(min))
-        .max_length(Some(max))
-        .description(Some(description))
-        .into()
-}
-
-fn pattern(pattern: &str, description: &str, is_nullable: bool) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(or_null(Type::String, is_nullable))
-        .pattern(Some(pattern))
-        .description(Some(description))
-        .into()
-}
-
-fn hotkey() -> RefOr<Schema> {
-    pattern("^[1-9A-HJ-NP-Za-km-z]{46,50}$", "The miner, in SS58", false)
-}
-
-fn until() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(or_null(Type::String, true))
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
-        .description(Some("Until when; until it is lifted if absent"))
-        .into()
-}
-
-fn difficulty() -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(or_null(Type::Number, true))
-        .exclusive_minimum(Some(0))
-        .description(Some(
-            "The difficulty; null, which must be said, lets the pool choose",
-        ))
-        .into()
-}
-
-fn address() -> RefOr<Schema> {
-    let version = |format: KnownFormat| {
-        ObjectBuilder::new()
-            .schema_type(Type::String)
-            .format(Some(SchemaFormat::KnownFormat(format)))
-    };
-    OneOfBuilder::new()
-        .item(version(KnownFormat::Ipv4))
-        .item(version(KnownFormat::Ipv6))
-        .description(Some("The address"))
-        .into()
-}
-
-fn number(min: u64, max: u64, description: &str) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .minimum(Some(min))
-        .maximum(Some(max))
-        .description(Some(description))
-        .into()
-}
-
-fn flag(description: &str) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(or_null(Type::Boolean, true))
-        .description(Some(description))
-        .into()
-}
 
 fn one((actor, name, what, fields): &Message) -> Object {
     let word = |word: &str| {

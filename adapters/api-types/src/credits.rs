@@ -60,7 +60,8 @@ pub struct MinerPayout {
     pub payout_id: u64,
     /// `reserved` (set aside, not signed), `signed` (not known to be sent), `broadcast` (the network has it),
     /// `confirmed` (deep enough to count as paid), `returned` (its inputs were spent by another transaction: the
-    /// balance is payable again), `cancelled` (given up before it was signed: payable again).
+    /// balance is payable again), `cancelled` (given up before it was signed, or before it was paid: payable again); and
+    /// where the pool has no wallet `exported` (set aside in a batch that somebody else sends) and `paid`.
     #[cfg_attr(feature = "schema", schema(schema_with = crate::schema::payout_state))]
     pub state: PayoutStateName,
     /// The transaction's id, as explorers write it; null until it is signed.
@@ -81,6 +82,10 @@ pub struct MinerPayout {
     pub sent_at: Option<Instant>,
     /// What is out of the ordinary, in words; null if nothing is.
     pub note: Option<String>,
+    /// The batch that it was exported in, if somebody else sends it; null otherwise.
+    pub batch: Option<String>,
+    /// By what it was paid, if somebody else sent it; null until it is marked so.
+    pub reference: Option<String>,
 }
 
 impl From<MinerPayoutRow> for MinerPayout {
@@ -98,6 +103,11 @@ impl From<MinerPayoutRow> for MinerPayout {
             reserved_at: Instant(row.reserved_at),
             sent_at: row.sent_at.map(Instant),
             note: Some(row.note).filter(|note| !note.is_empty()),
+            batch: row.exported.as_ref().map(|exported| exported.batch.to_string()),
+            reference: row
+                .exported
+                .and_then(|exported| exported.reference)
+                .map(|reference| reference.to_string()),
         }
     }
 }

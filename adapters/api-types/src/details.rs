@@ -196,7 +196,7 @@ pub struct PayoutSummary {
     /// Who bears the network's fee: `pool` or `miners`.
     #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub fee_payer: Cow<'static, str>,
-    /// What the network is offered for each virtual byte.
+    /// What the network is offered for each virtual byte; 0 if somebody else sends it.
     pub fee_rate_sats: u32,
     /// When the money was set aside.
     pub reserved_at: Instant,
@@ -206,11 +206,17 @@ pub struct PayoutSummary {
     pub changed_at: Instant,
     /// What is out of the ordinary, in words; null if nothing is.
     pub note: Option<String>,
+    /// The batch that it was exported in, if somebody else sends it; null otherwise.
+    pub batch: Option<String>,
+    /// By what it was paid, if somebody else sent it; null until it is marked so.
+    pub reference: Option<String>,
 }
 
 impl PayoutSummary {
     fn new(payout: &Payout, miners: u64, debited: Amount) -> Self {
         let signed = payout.signed.as_ref();
+        let exported = payout.exported.as_ref();
+        let reference = exported.and_then(|exported| exported.reference.as_ref());
         Self {
             id: payout.id.get(),
             state: payout.state.into(),
@@ -220,11 +226,16 @@ impl PayoutSummary {
             debited_sats: debited.sats(),
             fee_sats: signed.map(|signed| signed.fee.sats()),
             fee_payer: payout.payer.name().into(),
-            fee_rate_sats: payout.fee_rate.sats_per_vbyte(),
+            fee_rate_sats: match exported {
+                Some(_) => 0,
+                None => payout.fee_rate.sats_per_vbyte(),
+            },
             reserved_at: Instant(payout.reserved_at),
             sent_at: payout.sent_at.map(Instant),
             changed_at: Instant(payout.changed_at),
             note: Some(payout.note.clone()).filter(|note| !note.is_empty()),
+            batch: exported.map(|exported| exported.batch.to_string()),
+            reference: reference.map(ToString::to_string),
         }
     }
 }

@@ -33,7 +33,8 @@ pub struct NextPayout {
     pub payable_sats: u64,
     /// What it was credited a day lately (up to seven days); null if nothing was.
     pub per_day_sats: Option<u64>,
-    /// About when it is due if it goes on so; null if that cannot be told.
+    /// About when it is due if it goes on so; null if that cannot be told, as where it is due and an operator sends
+    /// payouts by hand.
     pub due_at: Option<Instant>,
 }
 

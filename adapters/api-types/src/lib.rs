@@ -33,6 +33,7 @@
 //!
 //! The feature `schema` describes the types for `/openapi.json`.
 
+pub mod batches;
 pub mod books;
 pub mod chain;
 pub mod code;
@@ -61,6 +62,7 @@ mod schema;
 pub mod statements;
 pub mod submissions;
 pub mod watches;
+pub mod weights;
 pub mod work;
 mod worked_steps;
 

@@ -135,8 +135,10 @@ pub struct PayoutsState {
     pub troubles: Vec<Hindrance>,
     /// Those that are under way, oldest first: at most 100.
     pub open: Vec<OpenPayoutState>,
-    /// When the next one is planned.
-    pub next_plan_at: Instant,
+    /// Whether somebody else sends them: an operator begins batches, and nothing is planned.
+    pub by_export: bool,
+    /// When the next one is planned; null if they are exported.
+    pub next_plan_at: Option<Instant>,
 }
 
 /// Settings that operators change while the pool runs.

@@ -206,10 +206,11 @@ prop_compose! {
             (any::<u64>(), named(), maybe_text(), any::<u32>(), text()),
         [amount_sats, fee_sats, debited_sats] in any::<[u64; 3]>(),
         (reserved_at, sent_at, note) in (instant(), option::of(instant()), maybe_text()),
+        (batch, reference) in (maybe_text(), maybe_text()),
     ) -> MinerPayout {
         MinerPayout {
             payout_id, state, txid, confirmations, address, amount_sats, fee_sats, debited_sats, reserved_at,
-            sent_at, note,
+            sent_at, note, batch, reference,
         }
     }
 }

@@ -100,6 +100,17 @@ pub struct OperatorPorts {
     pub sessions: Port<ReadSessions>,
 }
 
+/// What is read for operators beside the ledger.
+#[derive(Clone, Debug)]
+pub struct OperatorFiles {
+    /// Where `dwarves backup` writes down when it made the last one.
+    pub backup_record: PathBuf,
+    /// Who has which uid in the subnet, if the operator keeps such a file.
+    pub metagraph: Option<PathBuf>,
+    /// What weights say of the version of the subnet's software that they are for.
+    pub version_key: u64,
+}
+
 /// What operators' sessions in browsers are made with.
 #[derive(Clone, Debug)]
 pub struct OperatorRules {
@@ -195,8 +206,8 @@ pub struct HttpDeps {
     pub limits: HttpLimits,
     /// Where workers hear what happens, for event streams.
     pub events: Tower,
-    /// Where `dwarves backup` writes down when it made the last one.
-    pub backup_record: PathBuf,
+    /// What is read for operators beside the ledger.
+    pub files: OperatorFiles,
     /// How miners connect.
     pub connect: Connect,
     /// What amounts are counted in, and its decimal places.

@@ -51,6 +51,7 @@ mod headers;
 pub mod json_rpc;
 pub mod known_rates;
 mod listening;
+pub mod metagraph_file;
 pub mod openapi;
 pub mod operator;
 pub mod problem;
@@ -66,8 +67,8 @@ pub mod transactions;
 
 pub use admin_token::AdminToken;
 pub use deps::{
-    EvaluationDeps, HttpDeps, HttpLimits, JsonRpcDeps, OperatorPorts, OperatorRules, PoolPorts, WatchPorts,
-    WorkerPorts,
+    EvaluationDeps, HttpDeps, HttpLimits, JsonRpcDeps, OperatorFiles, OperatorPorts, OperatorRules,
+    PoolPorts, WatchPorts, WorkerPorts,
 };
 pub use routes::{ENDPOINTS, Endpoint, configure};
 pub use server::{ServerLimits, serve, serve_routes};

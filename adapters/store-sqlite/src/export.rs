@@ -26,6 +26,7 @@ use super::{batches, open, schema};
 const COMMITTED_WITHIN: Span = Span::from_secs(7 * 86_400);
 
 mod lists;
+mod payout_batches;
 
 pub use lists::{ListedMiner, ListedPayout};
 
@@ -276,7 +277,7 @@ fn payouts(connection: &Connection, period: Period, take: Take<'_>) -> Result<()
     let all_parts = count(connection, parts, period)?;
     let mut done = 0;
     let sql = "SELECT id, state, reserved_at, sent_at, changed_at, fee_payer, fee_rate, txid, x'' AS bytes, x'' AS inputs, fee,
-            confirmations, is_watched, note
+            confirmations, is_watched, note, batch, reference
         FROM payouts WHERE reserved_at >= ?1 AND reserved_at < ?2 ORDER BY id";
     let mut select = connection.prepare(sql)?;
     let mut rows = select.query([period.from.millis(), period.to.millis()])?;

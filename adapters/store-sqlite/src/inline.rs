@@ -10,9 +10,10 @@ use sync_wrapper::SyncWrapper;
 use tokio::sync::watch;
 
 use super::error::Outcome;
+use super::mode::Mode;
 use super::reader::in_snapshot;
 use super::writer::Writer;
-use super::{Mode, OpenError, SqliteOptions, SqliteStore, open};
+use super::{OpenError, SqliteOptions, SqliteStore, open};
 
 /// The database of a store without threads. Clones share it.
 ///

@@ -1,7 +1,7 @@
 //! Rows of the tables as the types that the actors see, and what becomes of lists within a row.
 
 use dwarves_domain::ids::{HeaderHash, PayoutId};
-use dwarves_domain::payouts::{FeeRate, OutPoint, Part, Payout, Signed, Txid};
+use dwarves_domain::payouts::{Exported, FeeRate, OutPoint, Part, Payout, Signed, Txid};
 use dwarves_domain::rewards::{Emitted, HalfUnits};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::work::ChainTemplate;
@@ -186,9 +186,20 @@ pub(super) fn payout(row: &Row<'_>) -> Outcome<Payout> {
         fee_rate: rate.ok_or_else(|| corrupt("payouts.fee_rate must be a fee rate"))?,
         parts: Vec::new(),
         signed,
+        exported: exported(&cells)?,
         confirmations: cells.u32("confirmations")?,
         is_watched: cells.int("is_watched")? == 1,
         note: cells.text("note")?.to_owned(),
+    })
+}
+
+/// The batch that a payout was exported in.
+fn exported(cells: &Cells<'_, '_>) -> Outcome<Option<Exported>> {
+    cells.optional("batch", |cells, column| {
+        Ok(Exported {
+            batch: cells.named(column)?,
+            reference: cells.optional("reference", |cells, column| cells.named(column))?,
+        })
     })
 }
 
@@ -236,6 +247,7 @@ pub(super) fn miner_payout(row: &Row<'_>) -> Outcome<MinerPayoutRow> {
         payout: PayoutId::new(cells.u64("id")?),
         state: cells.named("state")?,
         txid: txid.map(Txid::from_bytes),
+        exported: exported(&cells)?,
         confirmations: cells.u32("confirmations")?,
         reserved_at: cells.time("reserved_at")?,
         sent_at: cells.optional("sent_at", |cells, column| cells.time(column))?,

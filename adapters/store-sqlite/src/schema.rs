@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = &[
     (140, include_str!("migrations/0140_statements.sql")),
     (150, include_str!("migrations/0150_evaluations.sql")),
     (151, include_str!("migrations/0151_watches.sql")),
+    (152, include_str!("migrations/0152_payout_batches.sql")),
 ];
 
 /// The version since which there are payouts.
@@ -263,6 +264,9 @@ mod tests {
             INSERT INTO round_entries (round, journal_through, entries) VALUES (1, 1, x'0302');
             INSERT INTO statements (start, ends, after_share, through_share, digest, signer, signature, length, text)
                 VALUES (0, 1, 0, 0, x'00', x'00', x'00', 0, x'00');
+            INSERT INTO payout_batches (id, name, at, first_payout, payouts, total, digest, signer, signature, csv_signature,
+                    length, text, csv_length, csv)
+                VALUES (1, 'b', 0, 1, 1, 0, x'00', x'00', x'00', x'00', 0, x'00', 0, x'00');
             INSERT INTO audit (at, who, actor, message, fields, outcome) VALUES (0, '', '', '', '', '');";
         connection.execute_batch(rows).unwrap();
         for edit in [
@@ -274,6 +278,11 @@ mod tests {
             "DELETE FROM statements",
             "INSERT OR REPLACE INTO statements (start, ends, after_share, through_share, digest, signer, signature,
                 length, text) VALUES (0, 2, 0, 0, x'00', x'00', x'00', 0, x'00')",
+            "UPDATE payout_batches SET total = 1",
+            "DELETE FROM payout_batches",
+            "INSERT OR REPLACE INTO payout_batches (name, at, first_payout, payouts, total, digest, signer, signature,
+                csv_signature, length, text, csv_length, csv)
+                VALUES ('b', 0, 1, 1, 0, x'00', x'00', x'00', x'00', 0, x'00', 0, x'00')",
             "UPDATE audit SET who = 'me'",
             "DELETE FROM audit",
         ] {

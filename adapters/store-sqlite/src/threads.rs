@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 
 use super::error::Outcome;
 use super::log_mover::LogMover;
+use super::mode::Mode;
 use super::reader::Readers;
 use super::writer::{self, Order, Reply, Writer};
-use super::{Mode, OpenError, SqliteOptions, SqliteStore, life_start, open};
+use super::{OpenError, SqliteOptions, SqliteStore, life_start, open};
 
 /// Commits that may wait for the writer; the ledger has one under way at a time.
 const WRITER_QUEUE_MAX: usize = 16;

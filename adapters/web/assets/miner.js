@@ -103,7 +103,7 @@ export function showMiner({ id, base, isWatched, check }) {
         { title: "State", by: (row) => row.state, cell: (row) => el("span", {}, payoutState(row.state), row.note ? el("small", {}, ` ${row.note}`) : null) },
         { title: "Amount", figures: true, by: (row) => row.amount_sats, cell: (row) => money(row.amount_sats) },
         { title: "Fee", figures: true, wide: true, by: (row) => row.fee_sats, cell: (row) => money(row.fee_sats), hint: "Of the network, as far as the miner bears it" },
-        { title: "Transaction", cell: (row) => payout(row.txid) },
+        { title: "Transaction", cell: (row) => (row.batch ? el("span", { class: row.reference ? "mono" : "quiet" }, row.reference ?? "not sent yet") : payout(row.txid)) },
         { title: "Depth", figures: true, by: (row) => row.confirmations, cell: (row) => figure(row.confirmations, format.count(row.confirmations)) },
         { title: "Set aside", wide: true, by: (row) => row.reserved_at, cell: (row) => time(row.reserved_at) },
         { title: "Sent", wide: true, by: (row) => row.sent_at, cell: (row) => time(row.sent_at) },

@@ -21,7 +21,9 @@ export const PAYOUT_STATES = {
   broadcast: { tone: "wait", means: "The network has it." },
   confirmed: { tone: "good", means: "Deep enough to count as paid." },
   returned: { tone: "bad", means: "Another transaction spent its coins; the balances are payable again." },
-  cancelled: { tone: "plain", means: "Given up before it was signed; the balances are payable again." },
+  cancelled: { tone: "plain", means: "Given up before it was signed or sent; the balances are payable again." },
+  exported: { tone: "wait", means: "Its money is set aside in a batch that the operator sends." },
+  paid: { tone: "good", means: "The operator sent it." },
 };
 
 /** Entries of a miner's credits. @type {Record<string, {word: string, tone: Tone}>} */

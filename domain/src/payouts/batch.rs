@@ -62,6 +62,8 @@ pub struct FeeRate(u32);
 impl FeeRate {
     /// The highest rate that is believed: far above it, a rate is a slip of the keyboard.
     pub const MAX: u32 = 10_000;
+    /// The lowest rate.
+    pub const LEAST: Self = Self(1);
 
     /// This many sats a virtual byte, 1 to [`FeeRate::MAX`].
     pub const fn new(sats_per_vbyte: u32) -> Option<Self> {

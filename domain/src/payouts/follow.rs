@@ -70,7 +70,9 @@ pub fn next_act(payout: &Payout, seen: Seen, depths: Depths) -> Act {
         }
     };
     match (payout.state, seen) {
-        (PayoutState::Reserved | PayoutState::Cancelled, _) => Act::Wait,
+        (PayoutState::Reserved | PayoutState::Cancelled | PayoutState::Exported | PayoutState::Paid, _) => {
+            Act::Wait
+        }
         (PayoutState::Signed | PayoutState::Broadcast, Seen::Confirmed(confirmations)) => {
             let mut taken = Vec::new();
             if payout.state == PayoutState::Signed {

@@ -16,6 +16,9 @@
 //! | `booking` | what each step books |
 //! | [`follow`] | what to do about a payout by what the wallet says of its transaction |
 //! | [`adopt`] | what the wallet sent and the ledger does not know, made into a payout |
+//! | [`exported`] | what those have that somebody else sends |
+//! | `marking` | the steps of those |
+//! | [`mod@export`] | who is in a batch of those, and its two signed texts |
 //! | [`txid`] | names of transactions and outputs |
 
 pub mod adopt;
@@ -24,7 +27,10 @@ pub mod batch;
 mod booking;
 pub mod coins;
 mod draft;
+pub mod export;
+pub mod exported;
 pub mod follow;
+mod marking;
 pub mod payout;
 mod payout_state;
 pub mod plan;
@@ -39,6 +45,8 @@ pub use agreed::{ParsePlanDigestError, PlanDigest};
 pub use batch::{FeePayer, FeeRate, Output, Part, PayoutBatch, PayoutBatchError};
 pub use coins::{ChooseError, Chosen, FeeTerms, Funds, Outputs, Price, Purse, Sizes};
 pub use draft::plan;
+pub use export::{BatchDigest, Export, plan_export};
+pub use exported::{BatchFault, BatchName, Exported, PaymentReference};
 pub use follow::{Act, Depths, Rival, Seen, next_act, rival_act};
 pub use payout::{Payout, Signed, Transition, TransitionError, Transitioned};
 pub use payout_state::{ParsePayoutStateError, PayoutState};

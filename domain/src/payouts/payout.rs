@@ -14,6 +14,7 @@
 //! [`Transition::Revive`] books what the miners still have as payable; what is missing the pool's reserve bears.
 
 use super::batch::{FeePayer, FeeRate, Part};
+use super::exported::{Exported, PaymentReference};
 use super::payout_state::PayoutState;
 use super::txid::{OutPoint, Txid};
 use crate::hotkey::Hotkey;
@@ -44,7 +45,8 @@ pub struct Signed {
     pub fee: Amount,
 }
 
-/// One transaction to miners, from its reservation on.
+/// One transaction to miners, from its reservation on; or one miner's balance that was exported for somebody else to send
+/// (`marking`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payout {
     /// The payout's number.
@@ -53,7 +55,7 @@ pub struct Payout {
     pub state: PayoutState,
     /// When its money was set aside.
     pub reserved_at: Timestamp,
-    /// When the network first had it, as far as is known.
+    /// When the network first had it, as far as is known; of an exported one, when it was first marked paid.
     pub sent_at: Option<Timestamp>,
     /// When its state changed last.
     pub changed_at: Timestamp,
@@ -65,6 +67,8 @@ pub struct Payout {
     pub parts: Vec<Part>,
     /// Its transaction, once it is signed.
     pub signed: Option<Signed>,
+    /// The batch that it was exported in, if somebody else sends it.
+    pub exported: Option<Exported>,
     /// Its transaction's confirmations when last looked at.
     pub confirmations: u32,
     /// Whether anything can still change.
@@ -99,6 +103,10 @@ pub enum Transition {
     Revive(u32),
     /// Nothing about it can change any more.
     Forget,
+    /// It was exported, and is marked paid by this payment.
+    Pay(PaymentReference),
+    /// It was marked paid by this payment, and is no more.
+    Unpay(PaymentReference),
 }
 
 impl Transition {
@@ -114,6 +122,8 @@ impl Transition {
             Self::Cancel(_) => "cancel",
             Self::Revive(_) => "revive",
             Self::Forget => "forget",
+            Self::Pay(_) => "pay",
+            Self::Unpay(_) => "unpay",
         }
     }
 }
@@ -146,6 +156,20 @@ pub enum TransitionError {
         id: PayoutId,
         /// What does not fit.
         why: &'static str,
+    },
+    /// It is marked paid by another payment.
+    #[error("payout {id} is marked paid by {}", .reference.as_ref().map_or("nothing", PaymentReference::as_str))]
+    OtherReference {
+        /// The payout's number.
+        id: PayoutId,
+        /// By which.
+        reference: Option<PaymentReference>,
+    },
+    /// It was marked paid before, so its money may have left.
+    #[error("payout {id} was marked paid before: it is not given back any more")]
+    WasPaid {
+        /// The payout's number.
+        id: PayoutId,
     },
     /// The postings do not fit.
     #[error(transparent)]
@@ -180,6 +204,7 @@ impl Payout {
             fee_rate,
             parts,
             signed: None,
+            exported: None,
             confirmations: 0,
             is_watched: true,
             note: String::new(),
@@ -228,6 +253,9 @@ impl Payout {
         payable: impl Fn(&Hotkey) -> Amount,
     ) -> Result<Transitioned, TransitionError> {
         use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Returned, Signed as IsSigned};
+        if let Some(exported) = &self.exported {
+            return self.step_exported(step, at, exported);
+        }
         let mut next = self.clone();
         let mut postings = Postings::new();
         let same = |payout: Self| {
@@ -321,7 +349,7 @@ impl Payout {
         })
     }
 
-    fn out_of_order(&self, step: &Transition) -> TransitionError {
+    pub(super) fn out_of_order(&self, step: &Transition) -> TransitionError {
         TransitionError::Order {
             id: self.id,
             state: self.state,

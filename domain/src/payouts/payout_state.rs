@@ -16,19 +16,25 @@ pub enum PayoutState {
     Confirmed,
     /// Another transaction spent its inputs; the money is payable again.
     Returned,
-    /// It was given up before it was signed; the money is payable again.
+    /// It was given up before it was signed, or before it was marked paid; the money is payable again.
     Cancelled,
+    /// The money is set aside in a batch that somebody else sends.
+    Exported,
+    /// Somebody else sent it, as an operator said.
+    Paid,
 }
 
 impl PayoutState {
     /// Every state of a payout, in the order of its life.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Reserved,
         Self::Signed,
         Self::Broadcast,
         Self::Confirmed,
         Self::Returned,
         Self::Cancelled,
+        Self::Exported,
+        Self::Paid,
     ];
 
     /// The name on the wire and in storage.
@@ -40,12 +46,17 @@ impl PayoutState {
             Self::Confirmed => "confirmed",
             Self::Returned => "returned",
             Self::Cancelled => "cancelled",
+            Self::Exported => "exported",
+            Self::Paid => "paid",
         }
     }
 
     /// Whether its money is in flight.
     pub const fn is_in_flight(self) -> bool {
-        matches!(self, Self::Reserved | Self::Signed | Self::Broadcast)
+        matches!(
+            self,
+            Self::Reserved | Self::Signed | Self::Broadcast | Self::Exported
+        )
     }
 }
 
@@ -57,7 +68,7 @@ impl fmt::Display for PayoutState {
 
 /// A name that is none of a [`PayoutState`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected reserved, signed, broadcast, confirmed, returned or cancelled")]
+#[error("expected reserved, signed, broadcast, confirmed, returned, cancelled, exported or paid")]
 pub struct ParsePayoutStateError;
 
 impl FromStr for PayoutState {

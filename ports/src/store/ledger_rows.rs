@@ -3,7 +3,7 @@
 use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, PayoutId, RoundId, Sequence, TemplateId, WorkerId, WorkerName};
-use dwarves_domain::payouts::{PayoutState, Txid};
+use dwarves_domain::payouts::{Exported, PayoutState, Txid};
 use dwarves_domain::rewards::{Credit, Emitted, HalfUnits, Scheme, Source};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
@@ -271,11 +271,13 @@ pub struct MinerPayoutRow {
     pub state: PayoutState,
     /// Its transaction, once it is signed.
     pub txid: Option<Txid>,
+    /// The batch that it was exported in, if somebody else sends it.
+    pub exported: Option<Exported>,
     /// Its transaction's confirmations when last looked at.
     pub confirmations: u32,
     /// When its money was set aside.
     pub reserved_at: Timestamp,
-    /// When the network first had it.
+    /// When the network first had it, or when it was first marked paid.
     pub sent_at: Option<Timestamp>,
     /// The address that is paid.
     pub address: String,

@@ -13,6 +13,7 @@
 //! | [`notices`] | what people are to be told |
 //! | [`watches`] | who may look at a miner beside itself and the operator |
 //! | [`statements`] | which epoch is open, and what was stated of those before |
+//! | [`batches`] | payouts that were exported for somebody else to send |
 //! | [`submissions`] | evaluated work, and what came of it |
 //! | [`reads`] | questions and pages |
 //! | [`details`] | what is read of one block, payout or share |
@@ -27,7 +28,7 @@ use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::payouts::{BatchName, Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
@@ -35,6 +36,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
 
+pub mod batches;
 pub mod details;
 pub mod error;
 pub mod history;
@@ -47,6 +49,7 @@ pub mod watches;
 pub mod writes;
 pub mod written;
 
+pub use batches::{BatchHead, BatchRow, BatchSummary, NewBatch};
 pub use details::{BlockBooked, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails};
 pub use dwarves_domain::blocks::{Accounting, BlockState, CreditKind};
 pub use error::{StoreAction, StoreError, StoreErrorKind};
@@ -263,6 +266,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The statement of the epoch of this name.
     fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>>;
+
+    /// Batches of exported payouts, newest first; a page's cursor is a batch's number.
+    fn payout_batches(&self, page: PageRequest) -> StoreFuture<Page<BatchSummary>>;
+
+    /// The batch of this name.
+    fn payout_batch(&self, name: BatchName) -> StoreFuture<Option<BatchRow>>;
+
+    /// The payouts of the batch of this name with their parts, in their order; empty if there is no such batch.
+    fn batch_payouts(&self, name: BatchName) -> StoreFuture<Vec<Payout>>;
 
     /// Sums over the whole ledger.
     fn totals(&self) -> StoreFuture<PoolTotals>;

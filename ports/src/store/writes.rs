@@ -11,6 +11,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_domain::watch::WatchId;
 
+use super::batches::NewBatch;
 use super::ledger_rows::{
     AuditRow, BanRow, CounterRow, FoundBlock, LedgerPosition, SESSIONS_ENDED, ShareRow, TemplateRow,
     WorkerRow,
@@ -173,6 +174,12 @@ pub enum Write {
     /// flight, and from the reserve what a miner has less than its part. A transaction that is stored already
     /// changes nothing; another payout under its number contradicts what is stored.
     AdoptPayout(Box<Payout>),
+    /// Begins a batch of exported payouts: its texts, its payouts, and their money from payable to in flight. If a miner
+    /// has less than its payout, nothing is written and the answer is [`Written::PayoutRefused`]. The same batch again,
+    /// whatever became of its payouts since, changes nothing, and the first signatures stay; another one under its name, one
+    /// that does not name the digest of the last, and payouts that are not those that its head says or go back behind the
+    /// last one contradict what is stored. What is stored of it never changes; its payouts take steps.
+    BeginBatch(Box<NewBatch>),
     /// Keeps the balance from which a registered miner wants to be paid; `None`: the pool's own.
     SetPayoutThreshold {
         /// The miner who chose it.
@@ -335,6 +342,7 @@ impl Write {
             Self::ReservePayout(_) => "reserve payout",
             Self::AdoptPayout(_) => "adopt payout",
             Self::StepPayout { .. } => "step payout",
+            Self::BeginBatch(_) => "begin batch",
             Self::SetPayoutThreshold { .. } => "set payout threshold",
             Self::SaveSetting { .. } => "save setting",
             Self::QueueSubmission(_) => "queue submission",

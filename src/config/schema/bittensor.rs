@@ -43,6 +43,9 @@ pub struct BittensorConfig {
     /// The file that says who is registered; `None`: it is not known.
     #[serde(deserialize_with = "readers::optional")]
     pub metagraph: Option<PathBuf>,
+    /// What exported weights say of the version of the subnet's software that they are for.
+    #[serde(with = "Whole::<0, 9_223_372_036_854_775_807>")]
+    pub version_key: u64,
     /// Whether those alone may call who are registered.
     pub require_registration: bool,
     /// The least stake of a caller.
@@ -63,6 +66,7 @@ impl Default for BittensorConfig {
             window_ahead: Span::from_secs(60),
             allow_hotkeys: Vec::new(),
             metagraph: None,
+            version_key: 0,
             require_registration: false,
             min_stake: Rao::default(),
         }

@@ -14,6 +14,7 @@ mod fixtures;
 mod history;
 mod miners;
 mod notices;
+mod payout_batches;
 mod payouts;
 mod prune;
 mod rejected_history;
@@ -31,6 +32,7 @@ pub use details::*;
 pub use history::*;
 pub use miners::*;
 pub use notices::*;
+pub use payout_batches::*;
 pub use payouts::*;
 pub use prune::*;
 pub use rejected_history::*;
@@ -147,6 +149,8 @@ macro_rules! store_contract {
             a_payout_of_more_than_is_payable_is_refused
             a_step_that_contradicts_its_payout_is_a_conflict
             payouts_are_watched_until_they_are_forgotten
+            a_batch_begins_once_and_never_changes
+            a_batchs_payouts_are_marked_unmarked_and_given_back
             candidates_are_miners_with_enough_payable
             a_miner_with_money_is_not_removed
             a_spend_is_adopted_once_and_the_reserve_bears_what_no_balance_covers

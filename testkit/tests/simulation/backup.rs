@@ -108,7 +108,7 @@ async fn order(ports: &PoolPorts, watch: &Watch, control: PaymasterControl) -> O
 pub(crate) fn word(outcome: Option<&Controlled>) -> &'static str {
     match outcome {
         Some(Ok(_)) => "done",
-        Some(Err(Refusal::ControlRefused(_))) => "refused",
+        Some(Err(Refusal::ControlRefused(_) | Refusal::Batch(_))) => "refused",
         Some(Err(Refusal::Busy)) => "busy",
         Some(Err(Refusal::Unavailable)) => "unavailable",
         Some(Err(other)) => panic!("an order cannot be refused with {other:?}"),

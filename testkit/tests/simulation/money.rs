@@ -28,8 +28,8 @@ pub(crate) fn moved_by(payout: &Payout) -> Vec<(Account, i128)> {
     let mut moved = Vec::new();
     let is_confirmed = match payout.state {
         PayoutState::Returned | PayoutState::Cancelled => return moved,
-        PayoutState::Reserved | PayoutState::Signed | PayoutState::Broadcast => false,
-        PayoutState::Confirmed => true,
+        PayoutState::Reserved | PayoutState::Signed | PayoutState::Broadcast | PayoutState::Exported => false,
+        PayoutState::Confirmed | PayoutState::Paid => true,
     };
     let mut fees = 0;
     for part in &payout.parts {

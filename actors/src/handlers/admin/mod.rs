@@ -143,6 +143,7 @@ fn said(refusal: &Refusal) -> String {
         },
         Refusal::ControlFieldInvalid { field, detail } => format!("{field}: {detail}"),
         Refusal::ControlRefused(detail) => detail.clone(),
+        Refusal::Batch(fault) => fault.to_string(),
         Refusal::Busy => "busy".to_owned(),
         Refusal::Unavailable => "unavailable; whether it holds is not known".to_owned(),
         other => format!("{other:?}"),

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use dwarves_domain::ids::PayoutId;
+use dwarves_domain::payouts::export::PAYOUTS_MAX;
 use dwarves_domain::refusal::{Refusal, UnknownControl};
 use dwarves_domain::target::Difficulty;
 use dwarves_domain::time::{Span, Timestamp};
@@ -10,6 +11,7 @@ use dwarves_domain::units::{Amount, BasisPoints};
 use serde_json::{Map, Value};
 
 use super::messages::Control;
+use crate::exporter::messages::ExporterControl;
 use crate::gate::GateControl;
 use crate::miner_manager::messages::MinerControl;
 use crate::paymaster::messages::PaymasterControl;
@@ -26,7 +28,7 @@ const REASON_LEN_MAX: usize = 500;
 const SETTING_LEN_MAX: usize = 250;
 
 /// Every actor that takes control messages, with the messages that it takes.
-pub const ACTORS: [(&str, &[&str]); 8] = [
+pub const ACTORS: [(&str, &[&str]); 9] = [
     (
         "pool_manager",
         &["status", "pause", "resume", "drain", "shutdown", "forget_setting"],
@@ -70,6 +72,10 @@ pub const ACTORS: [(&str, &[&str]); 8] = [
             "adopt",
             "release",
         ],
+    ),
+    (
+        "payout_exporter",
+        &["status", "export", "mark_paid", "unmark_paid", "give_back"],
     ),
 ];
 
@@ -174,6 +180,24 @@ pub(super) fn parse(control: &Control) -> Result<ControlMessage, Refusal> {
         ("paymaster", "release") => {
             ControlMessage::Payouts(PaymasterControl::Release(fields.parsed("hold")?))
         }
+        ("payout_exporter", "status") => ControlMessage::Exports(ExporterControl::Status),
+        ("payout_exporter", "export") => {
+            ControlMessage::Exports(ExporterControl::Export(fields.parsed("batch")?))
+        }
+        ("payout_exporter", "mark_paid") => ControlMessage::Exports(ExporterControl::MarkPaid {
+            batch: fields.parsed("batch")?,
+            reference: fields.parsed("reference")?,
+            payouts: fields.payouts()?,
+        }),
+        ("payout_exporter", "unmark_paid") => ControlMessage::Exports(ExporterControl::UnmarkPaid {
+            batch: fields.parsed("batch")?,
+            reference: fields.parsed("reference")?,
+            payouts: fields.payouts()?,
+        }),
+        ("payout_exporter", "give_back") => ControlMessage::Exports(ExporterControl::GiveBack {
+            batch: fields.parsed("batch")?,
+            payouts: fields.payouts()?,
+        }),
         _ => {
             return Err(Refusal::ControlUnknown {
                 what: UnknownControl::Message,
@@ -288,6 +312,27 @@ impl Fields {
                     .ok_or_else(|| bad(field, "expected a number above zero, or null"))
             }
         }
+    }
+
+    /// Numbers of a batch's payouts; `None`, if it is not said.
+    fn payouts(&mut self) -> Result<Option<Vec<PayoutId>>, Refusal> {
+        let field = "payouts";
+        let wrong = || {
+            bad(
+                field,
+                format!("expected a list of 1 to {PAYOUTS_MAX} numbers of payouts"),
+            )
+        };
+        let list = match self.left.remove(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(list)) if (1..=PAYOUTS_MAX).contains(&list.len()) => list,
+            Some(_) => return Err(wrong()),
+        };
+        let number = |value: &Value| value.as_u64().filter(|n| (1..=Amount::MAX.sats()).contains(n));
+        let ids = list
+            .iter()
+            .map(|value| number(value).map(PayoutId::new).ok_or_else(wrong));
+        ids.collect::<Result<_, _>>().map(Some)
     }
 
     fn nothing_left(self) -> Result<(), Refusal> {

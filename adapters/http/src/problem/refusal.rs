@@ -1,6 +1,7 @@
 //! What actors refuse, in the codes and words of HTTP.
 
 use dwarves_actors::handlers::watches::messages::WatchRefused;
+use dwarves_domain::payouts::BatchFault;
 use dwarves_domain::refusal::Refusal;
 
 use super::{Code, Problem};
@@ -68,6 +69,7 @@ impl From<Refusal> for Problem {
                 Self::new(Code::ControlFieldInvalid, format!("{field}: {detail}")).of_field(&field)
             }
             Refusal::ControlRefused(detail) => Self::new(Code::ControlRefused, detail),
+            Refusal::Batch(fault) => fault.into(),
             Refusal::Paused => Self::new(Code::Paused, "the operator paused the pool"),
             Refusal::NoWork => Self::new(
                 Code::NoWork,
@@ -88,6 +90,25 @@ impl From<Refusal> for Problem {
             ),
             Refusal::NoExtranonce | Refusal::Busy => Self::busy(),
             Refusal::Unavailable => Self::unavailable(),
+        }
+    }
+}
+
+impl From<BatchFault> for Problem {
+    fn from(fault: BatchFault) -> Self {
+        let (code, field) = match &fault {
+            BatchFault::Unknown => (Code::BatchUnknown, "batch"),
+            BatchFault::PayoutUnknown { .. } => (Code::PayoutUnknown, "payouts"),
+            BatchFault::NothingDue => (Code::NothingDue, ""),
+            BatchFault::AlreadyPaid { .. } => (Code::AlreadyPaid, "reference"),
+            BatchFault::OtherReference { .. } => (Code::OtherReference, "reference"),
+            BatchFault::WasPaid { .. } => (Code::WasPaid, "payouts"),
+            BatchFault::GivenBack { .. } => (Code::GivenBack, "payouts"),
+        };
+        let problem = Self::new(code, fault.to_string());
+        match field {
+            "" => problem,
+            field => problem.of_field(field),
         }
     }
 }

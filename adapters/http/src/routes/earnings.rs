@@ -277,7 +277,8 @@ pub(super) async fn next_payout(
     let per_sec = sats.max(0) as f64 / over as f64;
     let missing = threshold.sats().saturating_sub(balances.payable.sats());
     let due_at = if missing == 0 && balances.payable > Amount::ZERO {
-        Some(payouts.next_plan_at.max(now))
+        // Nobody knows when an operator begins the next batch.
+        (!payouts.is_by_export).then(|| payouts.next_plan_at.max(now))
     } else {
         time_for(missing as f64, per_sec).map(|time| now.plus(time))
     };

@@ -233,6 +233,8 @@ const PAYOUTS: List = List {
         "reserved_at",
         "sent_at",
         "note",
+        "batch",
+        "reference",
     ],
 };
 

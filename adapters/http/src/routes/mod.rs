@@ -21,6 +21,8 @@
 //! | [`submissions`] | what came of evaluated work |
 //! | [`watches`] | watch tokens: whom a miner lets look at it |
 //! | [`admin`] | control messages and the audit trail |
+//! | [`batches`] | batches of payouts that somebody else sends |
+//! | [`weights`] | what miners earned, as validators set it |
 //! | [`operator`] | the operator's session in a browser |
 //! | [`operator_state`] | the pool as its operator sees it |
 //! | [`metrics`] | figures for Prometheus |
@@ -36,6 +38,7 @@ use super::problem::{Code, Problem};
 use super::resource::{delete, get, post, put, resource};
 
 pub mod admin;
+pub mod batches;
 pub mod blocks;
 pub mod chain;
 pub mod document;
@@ -60,6 +63,7 @@ pub mod sessions;
 pub mod shares;
 pub mod submissions;
 pub mod watches;
+pub mod weights;
 pub mod work;
 
 /// A method and the path that it is served at.
@@ -146,6 +150,10 @@ routes! {
     "/v1/admin/session" { get => operator::read, post => operator::log_in, delete => operator::log_out }
     "/v1/admin/audit" { get => admin::audit }
     "/v1/admin/withholding" { get => admin::withholding }
+    "/v1/admin/batches" { get => batches::list }
+    "/v1/admin/batches/{batch}" { get => batches::read }
+    "/v1/admin/batches/{batch}/payouts" { get => batches::payouts }
+    "/v1/admin/weights" { get => weights::read }
     "/metrics" { get => metrics::read }
     "/healthz" { get => health::alive }
     "/readyz" { get => health::ready }

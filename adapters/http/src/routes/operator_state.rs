@@ -82,7 +82,7 @@ pub async fn read(
                 until: ban.until.map(Instant),
             })
             .collect(),
-        backup: backup(&deps.backup_record, deps.clock.date()).await,
+        backup: backup(&deps.files.backup_record, deps.clock.date()).await,
     })
 }
 
@@ -184,7 +184,8 @@ fn payouts_state(view: &PayoutsView) -> PayoutsState {
         holds: holds.collect(),
         troubles: troubles.collect(),
         open: open.collect(),
-        next_plan_at: Instant(view.next_plan_at),
+        by_export: view.is_by_export,
+        next_plan_at: (!view.is_by_export).then_some(Instant(view.next_plan_at)),
     }
 }
 

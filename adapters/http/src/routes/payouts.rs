@@ -28,6 +28,8 @@ const PAYOUTS: List = List {
         "sent_at",
         "changed_at",
         "note",
+        "batch",
+        "reference",
     ],
 };
 

@@ -137,7 +137,7 @@ async fn the_operator_sees_all_in_one_document() {
     )
     .unwrap();
     let mut world = World::new();
-    world.backup_record.clone_from(&folder);
+    world.files.backup_record.clone_from(&folder);
     world.ports.pool = port(|_| {
         let mut view = super::samples::pool_view(dwarves_actors::pool_manager::messages::LifeState::Paused);
         view.hindrances = vec![

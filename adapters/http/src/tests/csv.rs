@@ -40,6 +40,7 @@ async fn every_list_is_answered_as_csv_with_the_rows_of_its_json() {
         payout: PayoutId::new(9),
         state: PayoutState::Cancelled,
         txid: Some(Txid::from_bytes([1; 32])),
+        exported: None,
         confirmations: 0,
         reserved_at: NOW,
         sent_at: None,
@@ -68,7 +69,7 @@ async fn every_list_is_answered_as_csv_with_the_rows_of_its_json() {
     assert_eq!(rest.header("x-next-cursor"), None);
     let payouts = text(&ask_state(state.clone(), get(&format!("{path}/payouts?format=csv"))).await);
     assert!(
-        payouts.ends_with(&format!("100,{at},,\"'=1+1, \"\"quoted\"\"\"\r\n")),
+        payouts.ends_with(&format!("100,{at},,\"'=1+1, \"\"quoted\"\"\",,\r\n")),
         "{payouts}"
     );
 

@@ -233,7 +233,7 @@ async fn empty_cursors_and_workers_are_described_as_they_are_refused() {
             }
         }
     }
-    assert_eq!(described, 10, "the pages, a miner's history and GET /v1/work");
+    assert_eq!(described, 11, "the pages, a miner's history and GET /v1/work");
     let word = &document["components"]["schemas"]["Word"]["description"];
     assert!(word.as_str().unwrap().contains("1.0"), "{word}");
 }

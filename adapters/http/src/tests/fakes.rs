@@ -53,8 +53,8 @@ use super::samples::{
 use super::store::ReadStore;
 use crate::events::Tower;
 use crate::{
-    AdminToken, EvaluationDeps, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, OperatorPorts, OperatorRules,
-    PoolPorts, WorkerPorts,
+    AdminToken, EvaluationDeps, HttpDeps, HttpLimits, HttpState, JsonRpcDeps, OperatorFiles, OperatorPorts,
+    OperatorRules, PoolPorts, WorkerPorts,
 };
 
 struct FixedClock;
@@ -253,7 +253,7 @@ pub(super) struct World {
     pub(super) json_rpc: JsonRpcDeps,
     pub(super) clock: SharedClock,
     pub(super) events: Tower,
-    pub(super) backup_record: PathBuf,
+    pub(super) files: OperatorFiles,
     pub(super) evaluation: Option<EvaluationDeps>,
 }
 
@@ -353,7 +353,11 @@ impl World {
             json_rpc: json_rpc(),
             clock: Arc::new(FixedClock),
             events: Tower::new("life"),
-            backup_record: PathBuf::from("/nowhere/backup.json"),
+            files: OperatorFiles {
+                backup_record: PathBuf::from("/nowhere/backup.json"),
+                metagraph: None,
+                version_key: 0,
+            },
             evaluation: None,
         }
     }
@@ -380,7 +384,7 @@ impl World {
             addresses: AddressFormat::BitcoinRegtest,
             limits: self.limits,
             events: self.events,
-            backup_record: self.backup_record,
+            files: self.files,
             connect: connect(),
             unit: ("BTC".to_owned(), 8),
             evaluation: self.evaluation,

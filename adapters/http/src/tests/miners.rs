@@ -220,6 +220,7 @@ fn payout(id: u64, txid: Option<[u8; 32]>) -> MinerPayoutRow {
             PayoutState::Cancelled
         },
         txid: txid.map(Txid::from_bytes),
+        exported: None,
         confirmations: 2,
         reserved_at: NOW,
         sent_at: txid.map(|_| NOW),
@@ -249,7 +250,8 @@ async fn payouts_come_in_pages_with_what_became_of_each() {
         first["payouts"],
         json!([{"payout_id": 2, "state": "broadcast", "txid": format!("{}ff", "00".repeat(31)),
                 "confirmations": 2, "address": "bcrt1example", "amount_sats": 970, "fee_sats": 30,
-                "debited_sats": 1_000, "reserved_at": sent, "sent_at": sent, "note": null}])
+                "debited_sats": 1_000, "reserved_at": sent, "sent_at": sent, "note": null, "batch": null,
+                "reference": null}])
     );
     let rest = format!(
         "/payouts?limit=1&cursor={}",

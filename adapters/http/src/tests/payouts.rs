@@ -20,6 +20,7 @@ fn payout() -> Payout {
         borne: Amount::ZERO,
     };
     Payout {
+        exported: None,
         id: PayoutId::new(5),
         state: PayoutState::Confirmed,
         reserved_at: NOW,
@@ -53,7 +54,7 @@ async fn a_payout_is_listed_and_found_by_its_transaction() {
     let mut summary = json!({
         "id": 5, "state": "confirmed", "txid": "09".repeat(32), "confirmations": 6, "miners": 2,
         "debited_sats": 150, "fee_sats": 5, "fee_payer": "miners", "fee_rate_sats": 7, "reserved_at": at,
-        "sent_at": at, "changed_at": at, "note": null,
+        "sent_at": at, "changed_at": at, "note": null, "batch": null, "reference": null,
     });
     let list = ask_state(state.clone(), get("/v1/payouts")).await.json();
     assert_eq!(list, json!({"payouts": [summary], "next_cursor": null}));

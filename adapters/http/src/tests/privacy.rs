@@ -107,7 +107,7 @@ fn routes() -> Vec<(&'static str, String, Has)> {
 /// Routes of which the table does not speak: they are for the operator alone, or for a miner alone; or they have what was signed
 /// for everybody and for ever, which is only done while names are (a pool with statements does not start otherwise); or of
 /// evaluated work, whose worker is left out as a miner's names are (`submissions.rs`).
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 15] = [
     "/v1/miners/{hotkey}/submissions",
     "/v1/miners/{hotkey}/submissions/{id}",
     "/v1/epochs/{id}",
@@ -119,6 +119,10 @@ const OTHERS: [&str; 11] = [
     "/v1/admin/session",
     "/v1/admin/audit",
     "/v1/admin/withholding",
+    "/v1/admin/batches",
+    "/v1/admin/batches/{batch}",
+    "/v1/admin/batches/{batch}/payouts",
+    "/v1/admin/weights",
 ];
 
 #[test]

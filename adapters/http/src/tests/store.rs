@@ -7,7 +7,7 @@ use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::payouts::{BatchName, Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
@@ -20,7 +20,9 @@ use dwarves_ports::store::{
     PageRequest, PoolTotals, RecentShare, RoundRow, Store, StoreError, StoreErrorKind, StoreFuture,
     StoredState, SubscriptionRow, TemplateRow, ValuedUnits, WatchRow, Write, Written,
 };
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
+use dwarves_ports::store::{
+    BatchRow, BatchSummary, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums,
+};
 use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
@@ -43,6 +45,7 @@ pub(super) struct ReadStore {
     pub(super) earned: Earned,
     pub(super) workings: BTreeMap<(RoundId, Hotkey), CreditWorkings>,
     pub(super) all_payouts: Vec<PayoutRow>,
+    pub(super) batches: Vec<(BatchSummary, BatchRow, Vec<Payout>)>,
     pub(super) watches: Vec<WatchRow>,
     /// Oldest first.
     pub(super) statements: Vec<StatementRow>,
@@ -72,6 +75,10 @@ impl ReadStore {
             rows: rows[from..to].to_vec(),
             next: (to < rows.len()).then_some(to as u64),
         })
+    }
+
+    fn batch(&self, name: &BatchName) -> Option<&(BatchSummary, BatchRow, Vec<Payout>)> {
+        self.batches.iter().find(|batch| batch.1.head.name == *name)
     }
 
     fn never<T: 'static>(&self) -> StoreFuture<T> {
@@ -131,8 +138,7 @@ impl Store for ReadStore {
     }
 
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
-        let row = self.blocks.iter().find(|row| row.hash == hash).cloned();
-        Box::pin(std::future::ready(Ok(row)))
+        self.answer(self.blocks.iter().find(|row| row.hash == hash).cloned())
     }
 
     fn template(&self, _: TemplateId) -> StoreFuture<Option<TemplateRow>> {
@@ -353,13 +359,8 @@ impl Store for ReadStore {
             let id = row.head.ended.epoch.start.get();
             page.cursor.is_none_or(|cursor| id < cursor)
         };
-        let heads: Vec<StatementHead> = self
-            .statements
-            .iter()
-            .rev()
-            .filter(before)
-            .map(|row| row.head.clone())
-            .collect();
+        let rows = self.statements.iter().rev().filter(before);
+        let heads: Vec<StatementHead> = rows.map(|row| row.head.clone()).collect();
         let limit = page.limit as usize;
         let next = (heads.len() > limit).then(|| heads[limit - 1].ended.epoch.start.get());
         self.answer(Page {
@@ -371,6 +372,19 @@ impl Store for ReadStore {
     fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
         let mut rows = self.statements.iter();
         self.answer(rows.find(|row| row.head.ended.epoch.start == epoch).cloned())
+    }
+
+    fn payout_batches(&self, page: PageRequest) -> StoreFuture<Page<BatchSummary>> {
+        let summaries: Vec<_> = self.batches.iter().map(|batch| batch.0.clone()).collect();
+        self.page(&summaries, page)
+    }
+
+    fn payout_batch(&self, name: BatchName) -> StoreFuture<Option<BatchRow>> {
+        self.answer(self.batch(&name).map(|batch| batch.1.clone()))
+    }
+
+    fn batch_payouts(&self, name: BatchName) -> StoreFuture<Vec<Payout>> {
+        self.answer(self.batch(&name).map(|batch| batch.2.clone()).unwrap_or_default())
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

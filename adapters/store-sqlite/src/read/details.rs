@@ -202,7 +202,8 @@ pub(crate) fn found_ends(connection: &Connection, limit: u32) -> Outcome<Vec<Uni
 
 /// A payout's columns but for its bytes.
 const PAYOUT_COLUMNS: &str = "id, state, reserved_at, sent_at, changed_at, fee_payer, fee_rate, txid,
-     CASE WHEN txid IS NOT NULL THEN x'' END AS bytes, inputs, fee, confirmations, is_watched, note";
+     CASE WHEN txid IS NOT NULL THEN x'' END AS bytes, inputs, fee, confirmations, is_watched, note, batch,
+     reference";
 
 pub(crate) fn payouts(connection: &Connection, request: PageRequest) -> Outcome<Page<PayoutRow>> {
     let sql = format!(

@@ -11,6 +11,7 @@ pub(super) mod credits;
 pub(super) mod details;
 pub(super) mod money;
 pub(super) mod notices;
+pub(super) mod payout_batches;
 pub(super) mod payouts;
 pub(super) mod recent;
 pub(super) mod statements;

@@ -47,7 +47,7 @@ pub(crate) fn parts(connection: &Connection, id: PayoutId) -> Outcome<Vec<Part>>
 pub(crate) fn watched(connection: &Connection, limit: u32) -> Outcome<Vec<Payout>> {
     let sql = "SELECT id, state, reserved_at, sent_at, changed_at, fee_payer, fee_rate, txid,
                    CASE WHEN state IN (?2, ?3) THEN bytes WHEN txid IS NULL THEN NULL ELSE x'' END AS bytes,
-                   inputs, fee, confirmations, is_watched, note
+                   inputs, fee, confirmations, is_watched, note, batch, reference
                FROM payouts WHERE is_watched = 1 ORDER BY id LIMIT ?1";
     let (signed, broadcast) = (PayoutState::Signed.name(), PayoutState::Broadcast.name());
     all(
@@ -111,7 +111,7 @@ pub(crate) fn of_miner(
     request: PageRequest,
 ) -> Outcome<Page<MinerPayoutRow>> {
     let (before, rows_max) = bounds(request);
-    let sql = "SELECT payouts.id AS id, state, txid, confirmations, reserved_at, sent_at, note, address,
+    let sql = "SELECT payouts.id AS id, state, txid, batch, reference, confirmations, reserved_at, sent_at, note, address,
                    payout_parts.amount AS amount, payout_parts.fee AS fee
                FROM payout_parts JOIN payouts ON payouts.id = payout_parts.payout
                WHERE payout_parts.hotkey = ?3 AND payout_parts.payout < ?1

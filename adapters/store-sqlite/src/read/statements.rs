@@ -1,7 +1,6 @@
 //! Questions about epochs and their statements.
 
 use std::collections::HashMap;
-use std::io::Read as _;
 use std::ops::ControlFlow;
 
 use dwarves_domain::hotkey::Hotkey;
@@ -11,12 +10,12 @@ use dwarves_domain::statements::{Epoch, EpochId, StatementDigest, WorkOfAll, Wor
 use dwarves_ports::store::{
     EndedEpoch, EpochsState, OpenEpoch, Page, PageRequest, StatementHead, StatementRow,
 };
-use flate2::read::DeflateDecoder;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{bounds, page};
 use crate::batches;
 use crate::columns::{Cells, all, int};
+use crate::deflated::inflated;
 use crate::error::{Outcome, corrupt};
 
 fn epoch_id(cells: &Cells<'_, '_>, column: &str) -> Outcome<EpochId> {
@@ -179,28 +178,10 @@ pub(crate) fn one(connection: &Connection, epoch: EpochId) -> Outcome<Option<Sta
                 let cells = Cells::new(row, "statements");
                 Ok(StatementRow {
                     head: head(row)?,
-                    text: inflated(cells.blob("text")?, cells.u64("length")?)?,
+                    text: inflated(cells.blob("text")?, cells.u64("length")?, "statements.text")?,
                 })
             };
             Ok(read())
         });
     row.optional()?.transpose()
-}
-
-/// A statement's text, of this many bytes.
-fn inflated(bytes: &[u8], length: u64) -> Outcome<String> {
-    let broken = || corrupt("statements.text must be a text of its length, deflated");
-    let capacity = usize::try_from(length).map_err(|_| broken())?;
-    // A text is a few dozen times as long as what it is deflated to, at most a thousand.
-    if capacity / 1_100 > bytes.len() {
-        return Err(broken());
-    }
-    let mut text = String::with_capacity(capacity);
-    let read = DeflateDecoder::new(bytes)
-        .take(length + 1)
-        .read_to_string(&mut text);
-    match read {
-        Ok(count) if count == capacity => Ok(text),
-        _ => Err(broken()),
-    }
 }

@@ -59,8 +59,9 @@ const SAME: &[(&str, &str)] = &[
         "SELECT id, round, hotkey, amount, block, kind FROM credits ORDER BY id",
         "SELECT id, round, hotkey, amount, block, kind FROM credits ORDER BY id",
     ),
+    // Nobody else sent any of them.
     (
-        "SELECT * FROM payouts ORDER BY id",
+        "SELECT *, NULL, NULL FROM payouts ORDER BY id",
         "SELECT * FROM payouts ORDER BY id",
     ),
     (

@@ -14,6 +14,7 @@ mod credits;
 mod journal;
 mod miners;
 mod notices;
+mod payout_batches;
 mod payouts;
 pub(super) mod prune;
 mod rounds;
@@ -95,6 +96,7 @@ impl<'a> Transaction<'a> {
             } => self.close_round(round, blocks, *through)?,
             Write::ReservePayout(payout) => return self.reserve_payout(payout),
             Write::AdoptPayout(payout) => self.adopt_payout(payout)?,
+            Write::BeginBatch(batch) => return self.begin_batch(batch),
             Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
             Write::SetPayoutThreshold { hotkey, threshold } => {
                 self.set_payout_threshold(hotkey, *threshold)?;

@@ -3,7 +3,7 @@
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::ledger::{Account, Balance};
-use dwarves_domain::payouts::{Payout, Transition};
+use dwarves_domain::payouts::{PaymentReference, Payout, Transition};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Written;
@@ -17,7 +17,7 @@ use crate::read::payouts::{self, Parts};
 use crate::row_codec::encode_inputs;
 
 impl Transaction<'_> {
-    fn payable_of(&self, hotkey: &Hotkey) -> Outcome<Amount> {
+    pub(super) fn payable_of(&self, hotkey: &Hotkey) -> Outcome<Amount> {
         let account = Account::Miner(*hotkey, Balance::Payable);
         let amount = self
             .statement("SELECT amount FROM balances WHERE account = ?1 AND hotkey = ?2")?
@@ -63,7 +63,7 @@ impl Transaction<'_> {
     }
 
     /// Writes a new payout with its parts.
-    fn insert(&self, payout: &Payout) -> Outcome<()> {
+    pub(super) fn insert(&self, payout: &Payout) -> Outcome<()> {
         self.save(payout)?;
         let mut insert = self.statement(
             "INSERT INTO payout_parts (payout, place, hotkey, address, amount, fee, borne)
@@ -143,14 +143,15 @@ impl Transaction<'_> {
     /// Writes all of a payout but its parts.
     fn save(&self, payout: &Payout) -> Outcome<()> {
         let signed = payout.signed.as_ref();
+        let exported = payout.exported.as_ref();
         let upsert =
             "INSERT INTO payouts (id, state, reserved_at, sent_at, changed_at, fee_payer, fee_rate, txid, bytes, inputs,
-                 fee, confirmations, is_watched, note)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+                 fee, confirmations, is_watched, note, batch, reference)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
              ON CONFLICT (id) DO UPDATE SET state = excluded.state, sent_at = excluded.sent_at,
                  changed_at = excluded.changed_at, txid = excluded.txid, bytes = excluded.bytes,
                  inputs = excluded.inputs, fee = excluded.fee, confirmations = excluded.confirmations,
-                 is_watched = excluded.is_watched, note = excluded.note";
+                 is_watched = excluded.is_watched, note = excluded.note, reference = excluded.reference";
         self.statement(upsert)?.execute(params![
             int(payout.id.get()),
             payout.state.name(),
@@ -166,6 +167,10 @@ impl Transaction<'_> {
             payout.confirmations,
             payout.is_watched,
             payout.note,
+            exported.map(|exported| exported.batch.as_str()),
+            exported
+                .and_then(|exported| exported.reference.as_ref())
+                .map(PaymentReference::as_str),
         ])?;
         Ok(())
     }

@@ -1,21 +1,18 @@
 //! Epochs and their statements.
 
-use std::io::Write as _;
-
 use dwarves_domain::ids::{Sequence, WorkerId};
 use dwarves_domain::share::Rejection;
 use dwarves_domain::statements::epoch::AHEAD_MAX;
 use dwarves_domain::statements::{Epoch, EpochId, StatementDigest};
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{EndedEpoch, StatementRow};
-use flate2::Compression;
-use flate2::write::DeflateEncoder;
 use rusqlite::params;
 
 use super::Transaction;
 use crate::batches::{self, Tail};
 use crate::columns::int;
-use crate::error::{Outcome, conflict, corrupt};
+use crate::deflated::deflated;
+use crate::error::{Outcome, conflict};
 use crate::read::statements;
 
 fn secs(id: EpochId) -> i64 {
@@ -178,12 +175,4 @@ impl Transaction<'_> {
         ])?;
         Ok(())
     }
-}
-
-/// A statement's text as it is stored. The fast level: it is done between two commits.
-fn deflated(text: &str) -> Outcome<Vec<u8>> {
-    let mut encoder = DeflateEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
-    let written = encoder.write_all(text.as_bytes());
-    let deflated = written.and_then(|()| encoder.finish());
-    deflated.map_err(|error| corrupt(format!("a statement cannot be deflated: {error}")))
 }

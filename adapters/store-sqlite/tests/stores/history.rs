@@ -12,7 +12,7 @@ use dwarves_testkit::build::hotkey;
 pub(crate) type Draw = (u8, u8, u8, u16);
 
 /// Every kind of write.
-pub(crate) const NAMES: [&str; 32] = [
+pub(crate) const NAMES: [&str; 33] = [
     "append shares",
     "register miner",
     "add worker",
@@ -33,6 +33,7 @@ pub(crate) const NAMES: [&str; 32] = [
     "reserve payout",
     "step payout",
     "adopt payout",
+    "begin batch",
     "set payout threshold",
     "save setting",
     "prune shares",

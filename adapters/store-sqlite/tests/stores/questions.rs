@@ -20,7 +20,7 @@ use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
 
 use super::history::{History, at, hash, miner, owner};
-use super::writes::name;
+use super::writes::{batch_name, name};
 
 /// Asks all and compares with the first. A question that fails must fail in all.
 async fn same<T: PartialEq + Debug>(
@@ -256,7 +256,13 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
             same(stores, "workings", |s| s.workings(RoundId::new(id), miner(n))).await?;
         }
     }
+    for n in 0..5 {
+        let name = || batch_name(n);
+        same(stores, "payout_batch", |s| s.payout_batch(name())).await?;
+        same(stores, "batch_payouts", |s| s.batch_payouts(name())).await?;
+    }
     for page in pages() {
+        same(stores, "payout_batches", |s| s.payout_batches(page)).await?;
         same(stores, "blocks", |s| s.blocks(page)).await?;
         same(stores, "rounds", |s| s.rounds(page)).await?;
         same(stores, "payouts", |s| s.payouts(page)).await?;

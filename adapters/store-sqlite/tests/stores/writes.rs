@@ -14,11 +14,13 @@ use dwarves_testkit::build::{sats, template_row};
 use super::history::{Draw, History, at, hash, miner, owner};
 
 mod notices;
+mod payout_batches;
 mod payouts;
 mod rounds;
 mod statements;
 mod submissions;
 
+pub(crate) use payout_batches::batch_name;
 pub(crate) use submissions::name;
 
 /// Whether a drawn number says yes, as one in `n` does.
@@ -99,7 +101,8 @@ impl History {
             31..=34 => self.became(store, (a, b, c)).await,
             35 => self.recover(store, (a, b, c)).await,
             36..=38 => self.close(store, (a, b, c)).await?,
-            39 | 40 => self.reserve(store, (a, b, c)).await?,
+            39 => self.begin_batch(store, (a, b, c)).await?,
+            40 => self.reserve(store, (a, b, c)).await?,
             41 | 42 => self.step(store, (a, b, c)).await?,
             43 => self.adopt((a, b, c)),
             44 => Write::SetPayoutThreshold {

@@ -140,7 +140,8 @@ impl From<&Refusal> for Fault {
             | Refusal::Forbidden
             | Refusal::ControlUnknown { .. }
             | Refusal::ControlFieldInvalid { .. }
-            | Refusal::ControlRefused(_) => Self::Other("Not supported"),
+            | Refusal::ControlRefused(_)
+            | Refusal::Batch(_) => Self::Other("Not supported"),
         }
     }
 }

@@ -229,7 +229,7 @@ const actors = new Table({
 const nodes = new Table({
   caption: "Nodes",
   csv: "chain-nodes",
-  empty: "The pool runs on its own devnet: it has no nodes.",
+  empty: "The pool runs on its own devnet, or on no chain: it has no nodes.",
   rowId: (row) => row.name,
   columns: [
     { title: "Node", cell: (row) => el("span", {}, row.name, row.is_used ? el("small", {}, " in use") : null) },
@@ -240,6 +240,61 @@ const nodes = new Table({
     { title: "What is wrong", cell: (row) => row.problem ?? "" },
   ],
 });
+
+/** Asks by which payment a batch was sent, and marks it paid. @param {any} row */
+function markButton(row) {
+  const button = el("button", { type: "button" }, "Mark paid …");
+  button.addEventListener("click", async () => {
+    const input = el("input", { id: "paid-by", required: true, autocomplete: "off", spellcheck: "false" });
+    const body = [el("p", {}, `${format.count(row.exported)} payouts of ${row.batch} that wait are marked paid.`), el("p", {}, el("label", { for: "paid-by" }, "The transaction"), input)];
+    if (!(await confirm(`Mark ${row.batch} paid?`, body, "Mark paid"))) return;
+    const reference = input.value.trim();
+    await give("Mark paid", () => order("payout_exporter", "mark_paid", { batch: row.batch, reference }));
+  });
+  return button;
+}
+
+const batches = new PagedTable(
+  {
+    caption: "Batches",
+    empty: "No batch was exported yet.",
+    rowId: (row) => row.batch,
+    columns: [
+      { title: "Batch", cell: (row) => el("a", { href: `/v1/admin/batches/${row.batch}?format=csv`, download: `${row.batch}.csv` }, row.batch), hint: "Its signed table" },
+      { title: "At", wide: true, cell: (row) => time(row.at) },
+      { title: "In all", figures: true, cell: (row) => money(row.total_sats) },
+      { title: "Waiting", figures: true, cell: (row) => figure(row.exported, format.count(row.exported)) },
+      { title: "Paid", figures: true, cell: (row) => figure(row.paid, format.count(row.paid)) },
+      { title: "Given back", figures: true, wide: true, cell: (row) => figure(row.cancelled, format.count(row.cancelled)) },
+      { title: "Order", cell: (row) => (row.exported > 0 ? markButton(row) : "") },
+    ],
+  },
+  "/v1/admin/batches",
+  "batches",
+  { limit: 10, id: (row) => row.batch },
+);
+
+/** Payouts that the operator sends: batches in place of transactions. @param {any} payouts */
+async function showExports(payouts) {
+  const holds = /** @type {any[]} */ (payouts.holds);
+  const today = new Date().toISOString().slice(0, 19).replaceAll(":", "");
+  await batches.refresh();
+  payoutsCard.show(
+    facts([
+      ["State", payouts.paused ? state("paused", "bad") : state("by hand", "good", "This pool has no wallet: you export batches, and send them yourself")],
+      holds.length > 0 ? ["Held by", el("span", {}, holds.map((hold) => hold.name).join(", "))] : null,
+    ]),
+    ...holds.map((one) => el("p", { class: "note bad" }, el("strong", {}, one.name), ` ${one.text} `, el("strong", {}, "What to do: "), one.remedy)),
+    batches.element,
+    el(
+      "p",
+      { class: "row" },
+      orderButton("Export a batch", "payout_exporter", "export", { batch: today }, `All that is payable goes into the batch ${today}, which you then send. It never changes.`),
+      payouts.paused ? orderButton("Resume payouts", "paymaster", "resume") : orderButton("Pause payouts", "paymaster", "pause", {}, "No batch begins until you resume."),
+      ...holds.map((hold) => (["start", "restored"].includes(hold.name) ? orderButton(`Release the hold ${hold.name}`, "paymaster", "release", { hold: hold.name }, "Look at RUNBOOK.md, Holds, before you do this.") : null)),
+    ),
+  );
+}
 
 /** @param {any} payouts */
 function showPayouts(payouts) {
@@ -438,7 +493,8 @@ async function refresh() {
   showHindrances(told.hindrances);
   showBooks(told.books);
   showCommit(told.commit);
-  showPayouts(told.payouts);
+  if (told.payouts.by_export) await showExports(told.payouts);
+  else showPayouts(told.payouts);
   showOrders(told.settings);
   nodesCard.show(nodes.show(told.nodes));
   actorsCard.show(actors.show(told.actors));

@@ -52,7 +52,7 @@ fn payout_in(state: PayoutState) -> Payout {
 
 #[test]
 fn whatever_the_wallet_sees_each_state_has_one_answer() {
-    use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Returned, Signed};
+    use PayoutState::{Broadcast, Cancelled, Confirmed, Exported, Paid, Reserved, Returned, Signed};
     use Seen::{Conflicted, Mempool, Unknown};
     let steps = |steps: &[Transition]| Act::Steps(steps.to_vec());
     let (send, depth) = (|| Transition::Send, Transition::Depth);
@@ -69,6 +69,8 @@ fn whatever_the_wallet_sees_each_state_has_one_answer() {
     let table = [
         (Reserved, [const { Act::Wait }; 8]),
         (Cancelled, [const { Act::Wait }; 8]),
+        (Exported, [const { Act::Wait }; 8]),
+        (Paid, [const { Act::Wait }; 8]),
         (
             Signed,
             [
@@ -145,7 +147,7 @@ fn whatever_the_wallet_sees_each_state_has_one_answer() {
 
 #[test]
 fn a_rival_is_proof_from_the_depth_of_a_payout_on_and_forgotten_at_that_of_forgetting() {
-    use PayoutState::{Broadcast, Cancelled, Confirmed, Reserved, Returned, Signed};
+    use PayoutState::{Broadcast, Cancelled, Confirmed, Exported, Paid, Reserved, Returned, Signed};
     let by = Txid::from_bytes([9; 32]);
     let given_back = |confirmations: u32| {
         let note = format!("its inputs were spent by transaction {by}, {confirmations} deep");
@@ -184,6 +186,8 @@ fn a_rival_is_proof_from_the_depth_of_a_payout_on_and_forgotten_at_that_of_forge
         (Confirmed, [const { Act::Wait }; 8]),
         (Returned, returned),
         (Cancelled, [const { Act::Wait }; 8]),
+        (Exported, [const { Act::Wait }; 8]),
+        (Paid, [const { Act::Wait }; 8]),
     ];
     for (state, answers) in table {
         for (rival, expected) in rivals.into_iter().zip(answers) {

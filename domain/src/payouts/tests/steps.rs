@@ -100,6 +100,7 @@ fn payout_in(state: PayoutState) -> Payout {
         PayoutState::Confirmed => vec![sign(), Transition::Send, Transition::Confirm(6)],
         PayoutState::Returned => vec![sign(), Transition::Send, returned()],
         PayoutState::Cancelled => vec![Transition::Cancel("refused".to_owned())],
+        PayoutState::Exported | PayoutState::Paid => unreachable!("only exported payouts are"),
     };
     steps.iter().fold(reserved, |payout, step| {
         let stepped = payout.step(step, Timestamp::EPOCH, |_| Amount::ZERO);
@@ -130,7 +131,8 @@ fn every_step_from_every_state() {
         (Returned, "=----=-B="),
         (Cancelled, "------=--"),
     ];
-    assert_eq!(table.len(), PayoutState::ALL.len());
+    // Those of exported payouts have tests of their own.
+    assert_eq!(table.len() + 2, PayoutState::ALL.len());
     let now = Timestamp::from_secs(1_000);
     for (state, row) in table {
         let payout = payout_in(state);
@@ -193,6 +195,7 @@ fn every_step_from_every_state() {
                     let fees: Vec<u64> = next.parts.iter().map(|part| part.fee.sats()).collect();
                     assert_eq!(fees, [3, 2]);
                 }
+                Transition::Pay(_) | Transition::Unpay(_) => unreachable!("they are not in the table"),
             }
         }
     }

@@ -5,16 +5,21 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use dwarves_actors::assembly::{self, Placement, PoolSettings, Trade, World};
+use dwarves_actors::exporter::ExportSettings;
 use dwarves_actors::pool_manager::messages::Stop;
 use dwarves_actors::testing::settings::pool_settings;
 use dwarves_actors::work_evaluator::EvaluatorSettings;
+use dwarves_domain::address::AddressFormat;
 use dwarves_domain::evaluation::Reading as Figure;
+use dwarves_domain::hotkey::Hotkey;
+use dwarves_domain::payouts::FeePayer;
 use dwarves_domain::rewards::Source;
 use dwarves_domain::rewards::evaluated::EvaluatedTerms;
 use dwarves_domain::time::Span;
 use dwarves_domain::timekeeping::Rules;
 use dwarves_domain::units::BasisPoints;
 use dwarves_ports::clock::Clock;
+use dwarves_ports::signer::Signer;
 use dwarves_testkit::build::sats;
 use dwarves_testkit::faulty_store::{Fault, FaultPlan, FaultyStore};
 use dwarves_testkit::{PacedStore, Prng, RecordingHalt, SimClock};
@@ -88,6 +93,12 @@ fn settings(terms: &Terms) -> PoolSettings {
         winner: BasisPoints::new(WINNER_BPS as u16).expect("a part"),
         max_age: MAX_AGE,
     };
+    // Whoever is owed anything is in the next batch.
+    settings.payouts.threshold = sats(1);
+    settings.payouts.threshold_min = sats(1);
+    settings.payouts.dust = sats(0);
+    settings.payouts.payer = FeePayer::Pool;
+    settings.payouts.addresses = AddressFormat::Nothing;
     settings.rewards.run_interval = Span::from_secs(3);
     settings.clock = Rules {
         tolerance: Span::from_secs(600),
@@ -97,7 +108,7 @@ fn settings(terms: &Terms) -> PoolSettings {
 }
 
 fn trade(sim: &Simulation) -> Trade {
-    Trade::Evaluating(EvaluatorSettings {
+    let evaluator = EvaluatorSettings {
         evaluator: Arc::new(sim.judge.clone()),
         timeout: TIMEOUT,
         at_once: AT_ONCE,
@@ -109,7 +120,29 @@ fn trade(sim: &Simulation) -> Trade {
         measure: sim.terms.measure,
         max_age: MAX_AGE,
         mailbox_capacity: 64,
-    })
+    };
+    let exports = ExportSettings {
+        unit: "TAO".to_owned(),
+        decimals: 9,
+        signer: Arc::new(NoSignature),
+    };
+    Trade::Evaluating {
+        evaluator: Box::new(evaluator),
+        exports,
+    }
+}
+
+/// Signs for a pool whose signatures nobody checks.
+struct NoSignature;
+
+impl Signer for NoSignature {
+    fn hotkey(&self) -> Hotkey {
+        Hotkey::from_bytes([9; 32])
+    }
+
+    fn sign(&self, _: &[u8]) -> [u8; 64] {
+        [0; 64]
+    }
 }
 
 /// Lives one life; whatever is under way when it ends is lost.

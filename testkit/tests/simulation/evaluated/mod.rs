@@ -5,6 +5,7 @@
 //! Everything follows from a seed. To see one again:
 //! `SIM_SEED=17 cargo test -p dwarves-testkit --test simulation evaluated::one_seed -- --nocapture`
 
+mod exports;
 mod judge;
 mod life;
 mod operator;

@@ -55,6 +55,7 @@ impl Operator {
                 30..38 => self.fee_changes().await,
                 38..46 => self.removes().await,
                 46..80 => self.gives_an_order().await,
+                80..92 => super::exports::order(&self.door, &mut self.prng).await,
                 _ => {}
             }
         }

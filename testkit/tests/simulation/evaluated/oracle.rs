@@ -89,6 +89,9 @@ pub(super) fn check(
         }
         *sums.entry(Account::Emission).or_default() -= i128::from(row.reward.sats());
     }
+    for (account, moved) in super::exports::moved(memory, records) {
+        *sums.entry(account).or_default() += moved;
+    }
     sums.retain(|_, sum| *sum != 0);
     let balances = memory.balances();
     let stored: BTreeMap<_, _> = balances

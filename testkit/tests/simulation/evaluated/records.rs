@@ -32,6 +32,8 @@ pub(super) struct Told {
     pub(super) unwanted: BTreeSet<SubmissionId>,
     /// Those that are removed.
     pub(super) removed: BTreeSet<SubmissionId>,
+    /// The digest of each batch of payouts, by its name.
+    pub(super) batches: BTreeMap<String, String>,
     /// What rounds emit, and the operator's fee.
     pub(super) emission: Orders<u64>,
     pub(super) fee: Orders<u16>,

@@ -257,7 +257,8 @@ async fn an_unknown_actor_or_message_is_told_those_that_there_are() {
             "stratum_gate",
             "http_gate",
             "reward_distributor",
-            "paymaster"
+            "paymaster",
+            "payout_exporter"
         ]
     );
     let Err(Refusal::ControlUnknown {

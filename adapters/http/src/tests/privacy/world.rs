@@ -53,6 +53,7 @@ pub(super) fn payout() -> Payout {
         borne: Amount::ZERO,
     };
     Payout {
+        exported: None,
         id: PayoutId::new(5),
         state: PayoutState::Confirmed,
         reserved_at: NOW,
@@ -122,6 +123,7 @@ pub(super) fn state(privacy: Privacy) -> web::Data<HttpState> {
         payout: PayoutId::new(5),
         state: PayoutState::Confirmed,
         txid: Some(txid()),
+        exported: None,
         confirmations: 6,
         address: ADDRESS.to_owned(),
         amount: sats(PAID),

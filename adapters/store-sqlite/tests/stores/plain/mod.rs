@@ -10,6 +10,7 @@
 //! | `watches` | who may look at miners |
 //! | `submissions` | evaluated work |
 //! | `payouts` | payouts and thresholds |
+//! | `payout_batches` | batches of exported payouts |
 //! | `history` | what was mined when |
 //! | `statements` | epochs and their statements |
 //! | `questions` | the reads |
@@ -21,7 +22,7 @@ use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::history::Step;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
-use dwarves_domain::payouts::{Payee, Payout, Txid};
+use dwarves_domain::payouts::{BatchName, Payee, Payout, Txid};
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::rewards::{Weights, pplns};
 use dwarves_domain::statements::{EpochId, WorkOfAll};
@@ -35,7 +36,9 @@ use dwarves_ports::store::ledger_rows::{
     ShareRow, TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
-use dwarves_ports::store::{BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums};
+use dwarves_ports::store::{
+    BatchRow, BatchSummary, BlockDetails, CreditWorkings, Earned, PayoutRow, ShareDetails, WorkerSums,
+};
 use dwarves_ports::store::{
     DeliveryRow, History, HistoryQuestion, MinerNoticeRow, NoticeRow, Store, StoreError, StoreFuture,
     SubscriptionRow, WatchRow, Write, Written,
@@ -47,6 +50,7 @@ mod details;
 mod history;
 mod money;
 mod notices;
+mod payout_batches;
 mod payouts;
 mod questions;
 mod state;
@@ -330,6 +334,18 @@ impl Store for PlainStore {
 
     fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
         ready(Ok(self.state.borrow().statement(epoch)))
+    }
+
+    fn payout_batches(&self, page: PageRequest) -> StoreFuture<Page<BatchSummary>> {
+        ready(Ok(self.state.borrow().payout_batches(page)))
+    }
+
+    fn payout_batch(&self, name: BatchName) -> StoreFuture<Option<BatchRow>> {
+        ready(Ok(self.state.borrow().payout_batch(&name)))
+    }
+
+    fn batch_payouts(&self, name: BatchName) -> StoreFuture<Vec<Payout>> {
+        ready(Ok(self.state.borrow().batch_payouts(&name)))
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

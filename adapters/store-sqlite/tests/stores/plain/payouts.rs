@@ -16,7 +16,7 @@ use dwarves_ports::store::reads::{Page, PageRequest};
 use dwarves_ports::store::{StoreError, Written};
 
 impl State {
-    fn payable_of(&self, hotkey: &Hotkey) -> Amount {
+    pub(super) fn payable_of(&self, hotkey: &Hotkey) -> Amount {
         let sats = self.rest.balances.get(Account::Miner(*hotkey, Balance::Payable));
         let amount = u64::try_from(sats).ok().and_then(Amount::from_sats);
         amount.unwrap_or(Amount::ZERO)
@@ -197,6 +197,7 @@ impl State {
                 payout: payout.id,
                 state: payout.state,
                 txid: payout.signed.as_ref().map(|signed| signed.txid),
+                exported: payout.exported.clone(),
                 confirmations: payout.confirmations,
                 reserved_at: payout.reserved_at,
                 sent_at: payout.sent_at,

@@ -13,6 +13,7 @@ use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
 
 use super::submissions::StoredSubmission;
+use dwarves_ports::store::BatchRow;
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
     TemplateRow, WorkerRow,
@@ -122,6 +123,7 @@ pub(super) struct Rest {
     pub(super) balances: Balances,
     pub(super) carried: BTreeMap<Hotkey, u128>,
     pub(super) payouts: BTreeMap<PayoutId, Payout>,
+    pub(super) payout_batches: Vec<BatchRow>,
     pub(super) thresholds: BTreeMap<Hotkey, Amount>,
     pub(super) watches: BTreeMap<WatchId, WatchRow>,
     pub(super) settings: BTreeMap<String, String>,
@@ -289,6 +291,7 @@ impl State {
             } => self.close_round(round, blocks, *through)?,
             Write::ReservePayout(payout) => return self.reserve_payout(payout),
             Write::AdoptPayout(payout) => self.adopt_payout(payout)?,
+            Write::BeginBatch(batch) => return self.begin_batch(batch),
             Write::StepPayout { id, step, at } => self.step_payout(*id, step, *at)?,
             Write::SetPayoutThreshold { hotkey, threshold } => {
                 self.set_payout_threshold(*hotkey, *threshold)?

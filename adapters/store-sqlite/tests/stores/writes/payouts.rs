@@ -63,12 +63,11 @@ impl History {
 
     pub(super) async fn step(&self, store: &SharedStore, (a, b, c): (u8, u8, u16)) -> Option<Write> {
         let id = PayoutId::new(1 + u64::from(a) % (self.payout + 1));
-        let parts = store
-            .payout(id)
-            .await
-            .unwrap()
-            .map_or(0, |payout| payout.parts.len());
+        let payout = store.payout(id).await.unwrap();
+        let is_exported = payout.as_ref().is_some_and(|payout| payout.exported.is_some());
+        let parts = payout.map_or(0, |payout| payout.parts.len());
         let step = match b % 12 {
+            _ if is_exported => super::payout_batches::drawn_step(b, c),
             0..=2 => {
                 let byte = u8::try_from(id.get() % 250).unwrap() + u8::from(one_in(19, c));
                 let fees: Vec<Amount> = (0..parts).map(|n| sats(n as u64 + 1)).collect();
