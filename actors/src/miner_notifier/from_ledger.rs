@@ -83,13 +83,14 @@ impl MinerNotifier {
                 }
             }
             About::Paid(payouts) => {
+                let unit = self.parts.settings.unit.clone();
                 for payout in payouts {
                     let exported = payout.exported.as_ref();
                     let reference = exported.and_then(|exported| exported.reference.as_ref());
                     let reference = reference.map(PaymentReference::as_str);
                     for part in &payout.parts {
                         self.post_if_wanted(part.hotkey, kind, key, at, || {
-                            words::payout_sent(payout.id.get(), reference, part)
+                            words::payout_sent(payout.id.get(), reference, part, &unit)
                         });
                     }
                 }
