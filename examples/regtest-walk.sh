@@ -125,7 +125,7 @@ payout_address = "$own"
 fallbacks = [{ url = "http://127.0.0.1:$(cat "$dir/two/rpcport")", cookie_file = "$dir/two/regtest/.cookie" }]
 maturity_confirmations = 2
 [work]
-# A share in some thousand hashes. Every other hash is a block on regtest, so the first share is one.
+# Every other hash is a block on regtest, so the first share is one.
 start_difficulty = 0.00002
 min_difficulty = 0.000004
 [rewards]
@@ -145,8 +145,9 @@ until_done 60 "the pool has work" ready
 echo "the pool is $pool"
 
 say "a miner, until it has found a block"
+# One hash a second: it is stopped before it finds many more.
 hotkey=$("$dwarves" hotkey new "$dir/miner.key" 2> /dev/null)
-"$dwarves" mine --pool "$pool" --hotkey "$dir/miner.key" --worker rig1 --threads 1 --throttle 400 \
+"$dwarves" mine --pool "$pool" --hotkey "$dir/miner.key" --worker rig1 --threads 1 --throttle 1 \
     --payout-address "$mine_to" > "$dir/miner.log" 2>&1 &
 miner=$!
 pids+=("$miner")

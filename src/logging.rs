@@ -111,12 +111,25 @@ fn directives(filter: &str) -> (String, Vec<&str>) {
     (right.join(","), wrong)
 }
 
+/// What caused a failure, without what the words before say already.
+fn causes(failure: &(dyn Error + 'static)) -> Vec<String> {
+    let mut said = failure.to_string();
+    let mut causes = Vec::new();
+    for cause in std::iter::successors(failure.source(), |&error| error.source()) {
+        let cause = cause.to_string();
+        if !said.contains(&cause) {
+            said.clone_from(&cause);
+            causes.push(cause);
+        }
+    }
+    causes
+}
+
 /// Tells why the program ends, in the log's format; as text if the log is not to have errors.
 pub fn tell_failure(format: LogFormat, failure: &(dyn Error + Send + Sync + 'static)) {
-    let causes = std::iter::successors(failure.source(), |&error| error.source());
+    let causes = causes(failure);
     if format == LogFormat::Json && tracing::enabled!(tracing::Level::ERROR) {
-        let because: Vec<String> = causes.map(ToString::to_string).collect();
-        tracing::error!(because = because.join(": "), "error: {failure}");
+        tracing::error!(because = causes.join(": "), "error: {failure}");
         return;
     }
     // Some of it may be a pool's or a node's words.
@@ -131,6 +144,26 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
+
+    #[test]
+    fn a_cause_that_was_said_already_is_not_told_again() {
+        #[derive(Debug, thiserror::Error)]
+        enum Wrong {
+            #[error("the file is in use")]
+            InUse,
+            #[error("ledger.db: {0}")]
+            Says(#[source] Box<Wrong>),
+            #[error("the backup failed")]
+            Failed(#[source] Box<Wrong>),
+        }
+        let said = || Box::new(Wrong::Says(Box::new(Wrong::InUse)));
+        assert_eq!(causes(&*said()), Vec::<String>::new());
+        assert_eq!(causes(&Wrong::Failed(said())), ["ledger.db: the file is in use"]);
+        assert_eq!(
+            causes(&Wrong::Failed(Box::new(Wrong::InUse))),
+            ["the file is in use"]
+        );
+    }
 
     /// Every place where the format may be said, alone and together, right and wrong.
     #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dwarves_api_types::scalars::Instant;
 use dwarves_ports::clock::Clock as _;
+use dwarves_store_sqlite::OpenError;
 use dwarves_store_sqlite::backup::{self, Inspection};
 use dwarves_system::clock::SystemClock;
 use serde_json::json;
@@ -75,6 +76,11 @@ pub fn run(args: BackupArgs) -> Result<(), Failure> {
 pub(super) fn told(error: backup::CopyError) -> Failure {
     match &error {
         backup::CopyError::Exists(_) => format!("{error}; --replace takes its place").into(),
+        // It names the file itself.
+        backup::CopyError::Open {
+            source: source @ OpenError::InUse { .. },
+            ..
+        } => source.to_string().into(),
         _ => error.into(),
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::Write;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{Failure, PoolArgs};
-use crate::config::{ChainKind, Config, origin};
+use crate::config::{ChainKind, Config, Doubts, Reading, origin};
 use crate::terminal::harmless_lines;
 use crate::wiring::{self, devnet_params, listen_file};
 use dwarves_devnet::chain::{self as devnet, Devnet};
@@ -97,19 +98,20 @@ pub fn run(args: CheckArgs) -> Result<(), Failure> {
 }
 
 async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<(), Failure> {
-    let config = match Config::load(args.config.as_deref()) {
-        Ok(config) => config,
-        Err(error) => {
-            for mistake in error.each() {
-                findings.bad(
-                    "settings",
-                    mistake,
-                    "correct the key; `dwarves config defaults` explains each",
-                )?;
-            }
-            return Ok(());
-        }
+    let reading = Reading::load(args.config.as_deref());
+    for mistake in &reading.mistakes {
+        findings.bad(
+            "settings",
+            mistake,
+            "correct the key; `dwarves config defaults` explains each",
+        )?;
+    }
+    let Some(config) = reading.config else {
+        return Ok(());
     };
+    if !reading.mistakes.is_empty() {
+        return Ok(check_rest(config, &reading.doubts, &args.data_dir, findings)?);
+    }
     let scheme = config.rewards.scheme;
     findings.good(
         "settings",
@@ -127,7 +129,61 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
         Ok(lanes) => findings.good("hashing", format!("SHA-256d by {lanes}"))?,
         Err(missing) => findings.bad("hashing", missing, "take \"auto\", which chooses what is there")?,
     }
-    for (setting, tried) in wiring::try_files(&config) {
+    check_files(&config, &Doubts::default(), findings)?;
+    if config.chain.kind == ChainKind::Node && !config.is_evaluated() {
+        nodes::check(&config, findings).await?;
+    }
+    let dir = args.data_dir.as_path();
+    if !dir.exists() {
+        let detail = format!("{} is not there yet; the first start makes it", dir.display());
+        findings.good("data", detail)?;
+        return Ok(listening::check(&config, &Doubts::default(), false, findings)?);
+    }
+    check_keys(&config, dir, findings)?;
+    let is_running = check_store(&config, dir, findings).await?;
+    sides::check(&config, dir, is_running, findings).await?;
+    listening::check(&config, &Doubts::default(), is_running, findings)?;
+    if config.chain.kind == ChainKind::Devnet && !config.is_evaluated() {
+        check_devnet(&config, dir, is_running, findings).await?;
+    }
+    Ok(())
+}
+
+/// Checks what can be checked of settings that are wrong elsewhere: the files and the listeners that right ones name.
+fn check_rest<W: Write>(
+    mut config: Config,
+    doubts: &Doubts,
+    dir: &Path,
+    findings: &mut Findings<W>,
+) -> std::io::Result<()> {
+    check_files(&config, doubts, findings)?;
+    if doubts.holds("store", "path") {
+        // Whether a pool has the ports is known by its ledger.
+        return Ok(());
+    }
+    let ledger = config.store.file_in(dir);
+    let is_running = ledger.exists()
+        && matches!(
+            SqliteStore::open(&ledger, SqliteOptions::default()),
+            Err(OpenError::InUse { .. })
+        );
+    if doubts.holds("http", "listen") {
+        // What stands for it must not be in the way of the others.
+        config.http.listen = (Ipv4Addr::LOCALHOST, 0).into();
+    }
+    listening::check(&config, doubts, is_running, findings)
+}
+
+/// Checks files that settings name, but for those that are in doubt.
+fn check_files<W: Write>(
+    config: &Config,
+    doubts: &Doubts,
+    findings: &mut Findings<W>,
+) -> std::io::Result<()> {
+    for (setting, tried) in wiring::try_files(config) {
+        if is_doubtful(doubts, setting) {
+            continue;
+        }
         match tried {
             Ok(detail) => findings.good("setting", format!("{setting}: {detail}"))?,
             Err(error) => findings.bad(
@@ -137,23 +193,15 @@ async fn check<W: Write>(args: &PoolArgs, findings: &mut Findings<W>) -> Result<
             )?,
         }
     }
-    if config.chain.kind == ChainKind::Node && !config.is_evaluated() {
-        nodes::check(&config, findings).await?;
-    }
-    let dir = args.data_dir.as_path();
-    if !dir.exists() {
-        let detail = format!("{} is not there yet; the first start makes it", dir.display());
-        findings.good("data", detail)?;
-        return Ok(listening::check(&config, false, findings)?);
-    }
-    check_keys(&config, dir, findings)?;
-    let is_running = check_store(&config, dir, findings).await?;
-    sides::check(&config, dir, is_running, findings).await?;
-    listening::check(&config, is_running, findings)?;
-    if config.chain.kind == ChainKind::Devnet && !config.is_evaluated() {
-        check_devnet(&config, dir, is_running, findings).await?;
-    }
     Ok(())
+}
+
+/// Whether it is told already that this setting, a key or a whole section, is wrong.
+fn is_doubtful(doubts: &Doubts, setting: &str) -> bool {
+    match setting.split_once('.') {
+        Some((section, key)) => doubts.holds(section, key.split(['.', '[']).next().unwrap_or_default()),
+        None => doubts.touch(setting),
+    }
 }
 
 fn check_keys<W: Write>(config: &Config, dir: &Path, findings: &mut Findings<W>) -> std::io::Result<()> {

@@ -163,7 +163,8 @@ pub fn run(args: ExportArgs) -> Result<(), Failure> {
         return Err("--from must lie before --to".into());
     }
     let mut ledger = LedgerReader::open(&config.store.file_in(&args.pool.data_dir))?;
-    let bar = Bar::new("exporting rows");
+    // So few rows that nothing is told of them need no bar.
+    let mut bar = None;
     let out = BufWriter::new(io::stdout().lock());
     let mut rows = Rows {
         columns: args.table.columns(),
@@ -176,13 +177,16 @@ pub fn run(args: ExportArgs) -> Result<(), Failure> {
         ledger.export(args.table.table(), period, &mut |row, (done, all)| {
             written += 1;
             if written % TELL_EVERY == 0 {
-                bar.at(done, all);
+                bar.get_or_insert_with(|| Bar::new("exporting rows"))
+                    .at(done, all);
             }
             rows.write(&cells(row)?)
         })
     });
     let done = done.and_then(|()| Ok(rows.out.flush()?));
-    bar.end();
+    if let Some(bar) = bar {
+        bar.end();
+    }
     match done {
         // Whoever reads has had enough.
         Err(ExportError::Out(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

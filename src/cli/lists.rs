@@ -59,7 +59,7 @@ fn print(
     if rows.is_empty() {
         return Ok(writeln!(out, "no {name} yet")?);
     }
-    let table = Table::new(columns, rows.iter().map(cells).collect());
+    let table = Table::new(columns, rows.iter().map(cells).collect()).without_empty_columns();
     write!(out, "{}", table.fit(terminal::width()))?;
     if rows.len() == args.limit as usize {
         writeln!(out, "there may be more: --limit")?;
@@ -111,6 +111,7 @@ pub fn miners(args: &ListArgs) -> Result<(), Failure> {
         ("hotkey", Align::Left),
         ("immature", Align::Right),
         ("payable", Align::Right),
+        ("on its way", Align::Right),
         ("paid", Align::Right),
         ("payout address", Align::Left),
         ("", Align::Left),
@@ -122,6 +123,7 @@ pub fn miners(args: &ListArgs) -> Result<(), Failure> {
             text(&row["hotkey"]),
             sats(&balance["immature"]),
             sats(&balance["payable"]),
+            sats(&balance["in_flight"]),
             sats(&balance["paid"]),
             text(&row["payout_address"]),
             banned.to_owned(),
@@ -154,7 +156,7 @@ pub fn workers(args: &WorkersArgs) -> Result<(), Failure> {
         ("accepted", Align::Right),
         ("rejected", Align::Right),
         ("blocks", Align::Right),
-        ("last share (UTC)", Align::Left),
+        ("last share (UTC)", Align::Whole),
     ];
     let number = |value: &Value| count(value.as_u64().unwrap_or(0));
     print(&args.list, "workers", rows.collect(), &columns, |row| {
@@ -190,7 +192,7 @@ pub fn payouts(args: &ListArgs) -> Result<(), Failure> {
     let columns = [
         ("payout", Align::Right),
         ("state", Align::Left),
-        ("set aside (UTC)", Align::Left),
+        ("set aside (UTC)", Align::Whole),
         ("miners", Align::Right),
         ("coins", Align::Right),
         ("deep", Align::Right),

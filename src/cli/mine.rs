@@ -180,11 +180,12 @@ impl<W: Write> Display<W> {
     fn finish(&mut self, progress: Option<&Progress>) {
         let last = self.last.take();
         if let Some(progress) = progress.or(last.as_ref()) {
-            let secs = span(progress.elapsed.as_secs());
-            self.line(
-                &format!("stopped after {secs}: {}", summary(progress, usize::MAX)),
-                false,
-            );
+            let head = format!("stopped after {}:", span(progress.elapsed.as_secs()));
+            let summary = summary(progress, usize::MAX);
+            let width = if self.rewrites { (self.width)() } else { usize::MAX };
+            for line in wrapped(&format!("{head} {summary}"), width) {
+                self.line(&line, false);
+            }
         } else if self.open_line {
             self.line("stopped", false);
         }
@@ -236,6 +237,22 @@ fn summary(progress: &Progress, width: usize) -> String {
         let least = least.map_or(0, |(place, _)| place);
         parts.remove(least);
     }
+}
+
+/// A summary in lines of less than `width` columns, broken between its parts.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split("  ") {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 2 + part.chars().count() < width => {
+                line.push_str("  ");
+                line.push_str(part);
+            }
+            Some(_) => lines.push(format!("  {part}")),
+            None => lines.push(part.to_owned()),
+        }
+    }
+    lines
 }
 
 /// How many shares did not count, and why.
@@ -341,8 +358,8 @@ mod tests {
         let text = String::from_utf8(display.out).unwrap();
         assert!(
             text.ends_with(
-                "accepted 3  rejected 0  blocks 0  payable 1.50000000  immature 0.00000099  paid 0.00000000\n"
-            ),
+                "accepted 3  rejected 0  blocks 0\n  payable 1.50000000  immature 0.00000099  paid 0.00000000\n"
+            ) && text.lines().last().is_some_and(|line| line.chars().count() < 80),
             "{text}"
         );
         without.money = Some(money(true));

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use clap::Args;
 use dwarves_actors::identity::{Belonging, REMEDY};
-use dwarves_actors::paymaster::comparison::RESTORED;
+use dwarves_actors::paymaster::comparison::{RESTORED, Stranger};
 use dwarves_api_types::scalars::Instant;
+use dwarves_domain::units::Amount;
 use dwarves_keys::pool_key;
 use dwarves_ports::clock::Clock as _;
 use dwarves_ports::store::SharedStore;
 use dwarves_store_sqlite::backup::Staged;
 use dwarves_store_sqlite::{SqliteOptions, SqliteStore};
 use dwarves_system::clock::SystemClock;
-use serde_json::Value;
 
 use super::backup::{described, told};
 use super::{Failure, PoolArgs};
 use crate::config::{ChainKind, Config};
-use crate::terminal::{Bar, say};
+use crate::terminal::{self, Align, Bar, Table, coins, say};
 use crate::wiring::open_sides;
 
 /// Arguments of `dwarves restore`.
@@ -104,7 +104,8 @@ pub fn run(args: RestoreArgs) -> Result<(), Failure> {
         Some("wait until the rewards of recovered blocks are payable".to_owned()),
         Some("dwarves admin paymaster adopt, which books what the wallet sent since the backup".to_owned()),
         Some(
-            "dwarves admin paymaster release hold=restored, which says that the rest is none of the pool's"
+            "if payouts are held still (dwarves admin paymaster status): dwarves admin paymaster release hold=restored, which says that \
+             the rest is none of the pool's"
                 .to_owned(),
         ),
     ];
@@ -152,10 +153,7 @@ async fn belonging(config: &Config, dir: &Path, file: &Path) -> Result<String, F
                 line.push_str(&format!(
                     "\nok     wallet    it sent {all} transactions that the backup does not know, {to_miners} of them to miners"
                 ));
-                for stranger in comparison.strangers.iter().take(NAMED_MAX) {
-                    let described: Value = stranger.to_json();
-                    line.push_str(&format!("\n                 {described}"));
-                }
+                line.push_str(&listed(&comparison.strangers, terminal::width_or(usize::MAX)));
             }
             Ok(line)
         }
@@ -167,7 +165,73 @@ async fn belonging(config: &Config, dir: &Path, file: &Path) -> Result<String, F
 /// Spends that are named one by one.
 const NAMED_MAX: usize = 20;
 
+/// The first of these transactions in a table of lines that begin anew, and how many there are beside.
+fn listed(strangers: &[Stranger], width: usize) -> String {
+    const INDENT: &str = "       ";
+    if strangers.is_empty() {
+        return String::new();
+    }
+    let row = |stranger: &Stranger| {
+        let outputs = stranger.spend.outputs.iter().zip(&stranger.to_miner);
+        let to_miners = outputs.filter(|(_, is_miner)| **is_miner);
+        let to_miners = Amount::checked_sum(to_miners.map(|((_, amount), _)| *amount));
+        vec![
+            coins(stranger.total().sats().into()),
+            coins(to_miners.unwrap_or(Amount::MAX).sats().into()),
+            stranger.spend.confirmations.to_string(),
+            stranger.spend.txid.to_string(),
+        ]
+    };
+    let columns = [
+        ("coins", Align::Right),
+        ("to miners", Align::Right),
+        ("deep", Align::Right),
+        ("transaction", Align::Left),
+    ];
+    let rows = strangers.iter().take(NAMED_MAX).map(row).collect();
+    let table = Table::new(&columns, rows).fit(width.saturating_sub(INDENT.len()));
+    let mut text: String = table.lines().map(|line| format!("\n{INDENT}{line}")).collect();
+    let more = strangers.len().saturating_sub(NAMED_MAX);
+    if more > 0 {
+        text.push_str(&format!("\n{INDENT}and {more} more"));
+    }
+    text
+}
+
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use dwarves_domain::payouts::Txid;
+    use dwarves_domain::payouts::adopt::Spend;
+
+    use super::*;
+
+    #[test]
+    fn what_the_wallet_sent_is_a_table_and_what_is_left_out_is_counted() {
+        let sats = |sats| Amount::from_sats(sats).unwrap();
+        let stranger = |number: u8| Stranger {
+            spend: Spend {
+                txid: Txid::from_bytes([number; 32]),
+                confirmations: 7,
+                outputs: vec![("a".to_owned(), sats(150_000_000)), ("b".to_owned(), sats(5))],
+            },
+            to_miner: vec![true, false],
+        };
+        let all: Vec<_> = (0..31).map(stranger).collect();
+        let text = listed(&all, usize::MAX);
+        let lines: Vec<&str> = text.lines().collect();
+        // An empty one first: it follows a line.
+        assert_eq!(lines.len(), 1 + 1 + 20 + 1, "{text}");
+        assert_eq!(
+            lines[2].trim(),
+            format!("1.50000005  1.50000000     7  {}", "00".repeat(32))
+        );
+        assert_eq!(lines[22].trim(), "and 11 more");
+        assert!(listed(&all, 80).lines().all(|line| line.chars().count() <= 80));
+        assert!(!listed(&all[..20], 80).contains("more") && listed(&[], 80).is_empty());
+    }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with the settings, and where: one thing, or all of them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +27,37 @@ impl fmt::Display for Place {
             Self::Line { file, line, column } => write!(f, "{file}:{line}:{column}"),
             Self::Variable(name) => write!(f, "environment variable {name}"),
         }
+    }
+}
+
+/// Keys of which it is told already that they are wrong. What follows from them is not told, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubts(BTreeSet<(String, Option<String>)>);
+
+impl Doubts {
+    /// Doubts this key; `None`: all of the section.
+    pub(super) fn add(&mut self, section: &str, key: Option<&str>) {
+        self.0.insert((section.to_owned(), key.map(str::to_owned)));
+    }
+
+    pub(super) fn extend(&mut self, others: &Self) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    /// Trusts this key again.
+    pub(super) fn forget(&mut self, section: &str, key: &str) {
+        self.0.remove(&(section.to_owned(), Some(key.to_owned())));
+    }
+
+    /// Whether this key is wrong.
+    pub fn holds(&self, section: &str, key: &str) -> bool {
+        let is_it = |(s, k): &(String, Option<String>)| s == section && k.as_deref().is_none_or(|k| k == key);
+        self.0.iter().any(is_it)
+    }
+
+    /// Whether anything of this section is wrong.
+    pub fn touch(&self, section: &str) -> bool {
+        self.0.iter().any(|(s, _)| s == section)
     }
 }
 

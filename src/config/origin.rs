@@ -9,7 +9,8 @@ use std::path::Path;
 use dwarves_actors::pool_manager::settings::{Effective, Origin};
 use toml::{Table, Value};
 
-use super::load::{Document, Variables, read_file};
+use super::document::Document;
+use super::load::{Variables, read_file};
 use super::mistake::ConfigError;
 
 /// Every key with its default, and what it is for: the project's `config.toml`.
@@ -30,8 +31,11 @@ fn effective_of(
     text: &str,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<Effective>, ConfigError> {
-    let document = Document::read(file, text)?;
-    let variables = Variables::read(environment)?;
+    let mut document = Document::read(file, text)?;
+    let mut variables = Variables::read(environment);
+    let mut mistakes = std::mem::take(&mut document.mistakes);
+    mistakes.append(&mut variables.mistakes);
+    ConfigError::of(mistakes)?;
     let mut all: BTreeMap<String, Effective> = BTreeMap::new();
     let mut add = |key: String, value: &Value, origin: Origin| {
         let is_said = value.as_str() != Some("");

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 mod loading;
 mod refusals;
+mod together;
 mod validators;
 
 const FILE: &str = include_str!("../../config.toml");

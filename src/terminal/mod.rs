@@ -3,7 +3,7 @@
 //! What comes from a pool is another program's word: control characters in it are not passed on to the terminal.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 mod bar;
 mod screen;
@@ -28,6 +28,15 @@ pub fn width() -> usize {
     size.map_or(WIDTH_OTHERWISE, |(_, columns)| {
         usize::from(columns).max(WIDTH_LEAST)
     })
+}
+
+/// As [`width`]; this if standard output is no terminal.
+pub fn width_or(otherwise: usize) -> usize {
+    if io::stdout().is_terminal() {
+        width()
+    } else {
+        otherwise
+    }
 }
 
 /// Writes a line to standard output for whoever reads it. What was done is done, whether anybody hears of it or not: a

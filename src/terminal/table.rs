@@ -16,6 +16,8 @@ const CUT_LEAST: usize = 6;
 pub enum Align {
     /// Texts: on the left. These are cut if the table is too wide.
     Left,
+    /// Dates and other texts that mean nothing if they are cut: on the left.
+    Whole,
     /// Numbers: on the right. These are never cut.
     Right,
 }
@@ -36,6 +38,29 @@ impl Table {
             header: header.collect(),
             rows: rows.into_iter().map(clean).collect(),
         }
+    }
+
+    /// The table without the columns of texts that have nothing in any row.
+    pub fn without_empty_columns(mut self) -> Self {
+        let is_used = |column: usize, align: Align| {
+            align != Align::Left
+                || self
+                    .rows
+                    .iter()
+                    .any(|row| row.get(column).is_some_and(|cell| !cell.is_empty()))
+        };
+        let header = self.header.iter().enumerate();
+        let used: Vec<bool> = header
+            .map(|(column, (_, align))| is_used(column, *align))
+            .collect();
+        let keep = |column: usize| used.get(column).copied().unwrap_or(false);
+        let mut columns = 0..;
+        self.header.retain(|_| columns.next().is_some_and(keep));
+        for row in &mut self.rows {
+            let mut columns = 0..;
+            row.retain(|_| columns.next().is_some_and(keep));
+        }
+        self
     }
 
     fn widths(&self) -> Vec<usize> {
@@ -83,7 +108,7 @@ impl Table {
                 line.push_str(&" ".repeat(GAP));
             }
             match align {
-                Align::Left => line.extend([&*cell, &pad]),
+                Align::Left | Align::Whole => line.extend([&*cell, &pad]),
                 Align::Right => line.extend([pad.as_str(), &cell]),
             }
         }
@@ -115,6 +140,36 @@ mod tests {
             assert!(fits && text.contains("…  21000000\n"), "{width}: {text}");
         }
         assert!(long.fit(80).contains("KutQY"));
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out_and_dates_are_never_cut() {
+        let columns = [
+            ("state", Align::Left),
+            ("at", Align::Whole),
+            ("txid", Align::Left),
+            ("note", Align::Left),
+        ];
+        let row = |note: &str| {
+            vec![
+                "sent".to_owned(),
+                "2026-11-29 12:34".to_owned(),
+                "ab".repeat(32),
+                note.to_owned(),
+            ]
+        };
+        let text = Table::new(&columns, vec![row(""), row("")])
+            .without_empty_columns()
+            .fit(40);
+        assert!(
+            !text.contains("note") && text.contains("2026-11-29 12:34"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| measure_text_width(line) <= 40), "{text}");
+        let text = Table::new(&columns, vec![row(""), row("stuck")])
+            .without_empty_columns()
+            .fit(50);
+        assert!(text.contains("note") && text.contains("stuck"), "{text}");
     }
 
     #[test]

@@ -20,19 +20,9 @@ pub enum StartError {
     },
     /// The address is taken or not this machine's.
     #[error(
-        "cannot listen on {listen} (http.listen); is another pool running, or does systemd hold it (dwarves.socket)?"
-    )]
-    Bind {
-        /// The address that was configured.
-        listen: SocketAddr,
-        /// The operating system's reason.
-        source: io::Error,
-    },
-    /// An address for Stratum is taken or not this machine's.
-    #[error(
         "cannot listen on {listen} ({setting}); is another pool running, or does systemd hold it (dwarves.socket)?"
     )]
-    BindStratum {
+    Bind {
         /// The setting that names it.
         setting: String,
         /// The address that was configured.

@@ -113,9 +113,14 @@ pub(super) struct BoundServer {
 }
 
 impl BoundServer {
-    /// Binds, so that a taken port is reported before anything else starts, if no socket was handed over.
-    pub(super) fn bind(listen: SocketAddr, handed_over: Option<TcpListener>) -> Result<Self, StartError> {
-        let failed = |source| StartError::Bind { listen, source };
+    /// Binds what this section's `listen` says, so that a taken port is reported before anything else starts, if no
+    /// socket was handed over.
+    pub(super) fn bind(
+        section: &str,
+        listen: SocketAddr,
+        handed_over: Option<TcpListener>,
+    ) -> Result<Self, StartError> {
+        let failed = |source| cannot_listen(section, listen, source);
         let listener = match handed_over {
             Some(listener) => listener,
             None => TcpListener::bind(listen).map_err(failed)?,
@@ -134,9 +139,18 @@ impl BoundServer {
         let listen = self.address;
         let state = move || HttpState::new(Arc::clone(&deps), parts.start());
         let server = dwarves_http::serve(self.listener, server_limits(config), state)
-            .map_err(|source| StartError::Bind { listen, source })?;
+            .map_err(|source| cannot_listen("http", listen, source))?;
         let handle = server.handle();
         Ok((server, handle))
+    }
+}
+
+/// Why there is no server where this section's `listen` says.
+pub(super) fn cannot_listen(section: &str, listen: SocketAddr, source: std::io::Error) -> StartError {
+    StartError::Bind {
+        setting: format!("{section}.listen"),
+        listen,
+        source,
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn notifier(
         codes_per_day: settings.codes_per_day,
         look_every: settings.look_every,
         pool_name: config.pool.name.clone(),
+        unit: config.unit(),
         takes_addresses: !config.is_evaluated()
             || config.pool.payout_addresses.format() != AddressFormat::Nothing,
     }))

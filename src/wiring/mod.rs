@@ -191,7 +191,7 @@ pub async fn start_on(
     listeners.extend(validators.map(|listen| (validators::SETTING.to_owned(), listen)));
     listeners.extend(stratum.map(|(setting, listener)| (setting, listener.listen)));
     let mut handed_over = sockets.share_out(&listeners)?.into_iter();
-    let bound = BoundServer::bind(config.http.listen, handed_over.next().flatten())?;
+    let bound = BoundServer::bind("http", config.http.listen, handed_over.next().flatten())?;
     let http = bound.address;
     let of_synapse = bittensor.and_then(|_| handed_over.next()).flatten();
     let bound_synapse = BoundSynapse::bind(config, of_synapse)?;

@@ -123,7 +123,7 @@ fn bind(
         let address = socket.local_addr()?;
         Ok((socket, address))
     });
-    bound.map_err(|source| StartError::BindStratum {
+    bound.map_err(|source| StartError::Bind {
         setting: format!("{setting}.listen"),
         listen,
         source,

@@ -19,7 +19,7 @@ use dwarves_synapse::{Gate, GuestRules, SynapseDeps, TurnLimits};
 use tokio::sync::watch;
 
 use super::StartError;
-use super::http_server::{BoundServer, HandlerParts, server_limits, worker_count};
+use super::http_server::{BoundServer, HandlerParts, cannot_listen, server_limits, worker_count};
 use crate::config::{BittensorConfig, Config};
 
 /// The name of its socket, for a service manager that hands it over.
@@ -35,7 +35,7 @@ impl BoundSynapse {
     /// Binds, if no socket was handed over.
     pub(super) fn bind(config: &Config, handed_over: Option<TcpListener>) -> Result<Self, StartError> {
         let listen = config.bittensor.listen;
-        let bound = listen.map(|listen| BoundServer::bind(listen, handed_over));
+        let bound = listen.map(|listen| BoundServer::bind(SETTING, listen, handed_over));
         bound.transpose().map(Self)
     }
 
@@ -76,13 +76,8 @@ impl BoundSynapse {
         let limits = limits(config);
         let workers = limits.workers;
         let refusing = dwarves_synapse::fault::told;
-        let server =
-            dwarves_http::serve_routes(listener, limits, state, routes, refusing).map_err(|source| {
-                StartError::Bind {
-                    listen: address,
-                    source,
-                }
-            })?;
+        let server = dwarves_http::serve_routes(listener, limits, state, routes, refusing)
+            .map_err(|source| cannot_listen(SETTING, address, source))?;
         log::info!("listening for dendrites on http://{address} workers={workers}");
         let handle = server.handle();
         Ok(RunningSynapse(Some((handle, actix_rt::spawn(server)))))
@@ -99,7 +94,7 @@ pub(super) fn try_listener(
     let tried = if is_running {
         Ok(format!("{listen}, in use by the running pool"))
     } else {
-        BoundServer::bind(listen, None).map(|bound| {
+        BoundServer::bind(SETTING, listen, None).map(|bound| {
             let detail = bound.address.to_string();
             open.push(bound);
             detail

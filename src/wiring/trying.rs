@@ -17,7 +17,7 @@ pub fn try_listeners(config: &Config, is_running: bool) -> Vec<(String, Result<S
     let http = if is_running {
         Ok(format!("{listen}, in use by the running pool"))
     } else {
-        BoundServer::bind(listen, None).map(|bound| {
+        BoundServer::bind("http", listen, None).map(|bound| {
             let detail = bound.address.to_string();
             open.push(bound);
             detail

@@ -11,7 +11,7 @@ use dwarves_http::{HttpDeps, HttpState, ServerLimits};
 use dwarves_validators::{Names, Validator, ValidatorDeps};
 
 use super::StartError;
-use super::http_server::{BoundServer, HandlerParts, server_limits};
+use super::http_server::{BoundServer, HandlerParts, cannot_listen, server_limits};
 use crate::config::{Config, HotkeyNames, TokenConfig};
 
 /// The name of its socket, for a service manager that hands it over.
@@ -31,7 +31,10 @@ impl BoundValidators {
         };
         let tokens = config.validators.tokens.iter().map(validator);
         let tokens = tokens.collect::<Result<_, _>>()?;
-        Ok(Self(Some((BoundServer::bind(listen, handed_over)?, tokens))))
+        Ok(Self(Some((
+            BoundServer::bind(SETTING, listen, handed_over)?,
+            tokens,
+        ))))
     }
 
     /// Where it listens.
@@ -77,10 +80,7 @@ impl BoundValidators {
         let state = move || HttpState::new(Arc::clone(&deps), parts.start());
         let refusing = dwarves_validators::answer::told;
         let server = dwarves_http::serve_routes(listener, limits(config), state, routes, refusing);
-        let server = server.map_err(|source| StartError::Bind {
-            listen: address,
-            source,
-        })?;
+        let server = server.map_err(|source| cannot_listen(SETTING, address, source))?;
         log::info!("listening for validators on http://{address}");
         let handle = server.handle();
         Ok(RunningValidators(Some((handle, actix_rt::spawn(server)))))
@@ -122,7 +122,7 @@ pub(super) fn try_listener(
     let tried = match tokens {
         Err(error) => Err(error),
         Ok(_) if is_running => Ok(format!("{listen}, in use by the running pool")),
-        Ok(_) => BoundServer::bind(listen, None).map(|bound| {
+        Ok(_) => BoundServer::bind(SETTING, listen, None).map(|bound| {
             let detail = bound.address.to_string();
             open.push(bound);
             detail

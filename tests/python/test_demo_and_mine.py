@@ -74,7 +74,10 @@ def test_mine_fits_any_width_and_keeps_its_totals(tmp_path):
             assert columns < 60 or any("payable" in line for line in rewritten), rewritten
             terminal.interrupt()
             assert terminal.end() == 0
-            last = [line for line in terminal.lines() if line][-1]
+            lines = [line for line in terminal.lines() if line]
+            lines = lines[max(at for at, line in enumerate(lines) if "stopped after" in line):]
+            assert columns < 60 or max(map(len, lines)) < columns, lines
+            last = "  ".join(line.strip() for line in lines)
             accepted = pool.get(f"/v1/miners/{name}").json["shares"]["accepted"]
             assert re.search(rf"stopped after \d+ s: .*accepted {accepted} .*payable \d+\.\d{{8}}  immature \d+\.\d{{8}}", last), last
 

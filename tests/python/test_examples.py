@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -65,4 +66,7 @@ def test_the_walk_on_regtest_ends_with_a_payout_in_the_miners_own_wallet(tmp_pat
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "the wallet got" in done.stdout and "every sat is where the books say" in done.stdout, done.stdout
+    # A hash a second finds a block in some two, and the miner ends with the first that the pool has.
+    blocks = re.search(r"stopped after .* blocks (\d+)", done.stdout)
+    assert blocks and 1 <= int(blocks[1]) <= 10, done.stdout
     assert list(tmp_path.iterdir()) == [], "nothing is left behind"

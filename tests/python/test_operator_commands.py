@@ -1,6 +1,7 @@
 """What an operator asks in a shell: `status`, lists, `admin` and `check`, on terminals of several widths and piped."""
 
 import json
+import socket
 import subprocess
 import time
 
@@ -162,6 +163,38 @@ def test_check_tells_all_findings_as_json(busy, tmp_path):
     # A start tells all of them, too.
     done = run("serve", "--config", config, cwd=tmp_path, http__listen="nowhere", chain__kind="moon")
     assert done.returncode == 1 and "5 things are wrong" in done.stderr and done.stderr.count("bad.toml:") == 3, done
+
+
+def test_check_tries_what_is_right_beside_what_is_wrong(tmp_path):
+    """Unknown keys, rules between keys, files and listeners are told of one file, and nothing that follows from them."""
+    config = tmp_path / "bad.toml"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config.write_text(
+            '[bogus]\n[chain]\nkind = "node"\n[rewards]\nwindow_units = "-1"\n[http]\nlisten = "127.0.0.1:0"\n'
+            f'[stratum]\nlisten = "127.0.0.1:{port}"\n[bittensor]\nmetagraph = "none.json"\n'
+            f'[validators]\nlisten = "127.0.0.1:{port}"\n'
+        )
+        done = run("check", "--json", "--config", config, "--data-dir", tmp_path / "data", cwd=tmp_path)
+    wrong = [finding["detail"] for finding in json.loads(done.stdout)["findings"] if not finding["ok"]]
+    for part in (
+        "bad.toml:1:2: unknown key `bogus`", "rewards.window_units: ", "chain.kind: kind = \"node\" needs chain.url",
+        "needs chain.payout_address", "is that of validators.listen already", "bittensor.metagraph: none.json",
+        f"cannot listen on 127.0.0.1:{port} (validators.listen)",
+    ):
+        assert len([detail for detail in wrong if part in detail]) == 1, (part, wrong)
+    assert len(wrong) == 7 and "7 things are wrong" in done.stderr, wrong
+    # A start tells what is wrong with the file itself.
+    done = run("serve", "--config", config, "--data-dir", tmp_path / "data", cwd=tmp_path)
+    assert done.returncode == 1 and "5 things are wrong" in done.stderr, done
+    assert not (tmp_path / "data/dwarves.db").exists()
+
+
+def test_a_ledger_in_use_is_told_once(busy, tmp_path):
+    backup = tmp_path / "backup.db"
+    assert run("backup", "--data-dir", busy.data_dir, backup, cwd=tmp_path).returncode == 0
+    done = run("restore", "--replace", "--data-dir", busy.data_dir, backup, cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count("in use by another running pool") == 1, done
 
 
 def test_whoever_reads_a_command_may_have_had_enough(busy, tmp_path):

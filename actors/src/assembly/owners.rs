@@ -296,6 +296,7 @@ pub(super) fn start(
             },
             has_chain,
             ledger_name: stored.created_at.millis().to_string(),
+            created_at: stored.created_at,
             open_incidents: stored.settings.get(notifier::INCIDENTS_STORED_AS).cloned(),
         };
         let _notifier = placement.start(move || Notifier::new(parts));

@@ -83,13 +83,14 @@ impl MinerNotifier {
                 }
             }
             About::Paid(payouts) => {
+                let unit = self.parts.settings.unit.clone();
                 for payout in payouts {
                     let exported = payout.exported.as_ref();
                     let reference = exported.and_then(|exported| exported.reference.as_ref());
                     let reference = reference.map(PaymentReference::as_str);
                     for part in &payout.parts {
                         self.post_if_wanted(part.hotkey, kind, key, at, || {
-                            words::payout_sent(payout.id.get(), reference, part)
+                            words::payout_sent(payout.id.get(), reference, part, &unit)
                         });
                     }
                 }
@@ -100,9 +101,10 @@ impl MinerNotifier {
                     NoticeKind::PayoutReturned => words::payout_returned,
                     _ => words::payout_sent,
                 };
+                let unit = self.parts.settings.unit.clone();
                 for part in &payout.parts {
                     self.post_if_wanted(part.hotkey, kind, key, at, || {
-                        words(payout.id.get(), txid.as_deref(), part)
+                        words(payout.id.get(), txid.as_deref(), part, &unit)
                     });
                 }
             }
@@ -112,6 +114,7 @@ impl MinerNotifier {
     /// Tells a miner of a stuck payout, once.
     pub(super) fn tell_stuck(&mut self, payout: &Payout) {
         let at = self.parts.clock.date();
+        let unit = self.parts.settings.unit.clone();
         let txid = payout.signed.as_ref().map(|signed| signed.txid.to_string());
         for part in &payout.parts {
             let key = looking::stuck_key(payout.id);
@@ -124,7 +127,7 @@ impl MinerNotifier {
             followed.subscription.told.insert(key.clone(), at);
             self.unwritten.change(part.hotkey);
             self.post_if_wanted(part.hotkey, NoticeKind::PayoutStuck, &key, at, || {
-                words::payout_stuck(payout.id.get(), txid.as_deref(), part)
+                words::payout_stuck(payout.id.get(), txid.as_deref(), part, &unit)
             });
         }
     }

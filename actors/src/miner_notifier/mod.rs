@@ -96,6 +96,8 @@ pub struct MinerNotifierSettings {
     pub look_every: Span,
     /// The pool's name, for people.
     pub pool_name: String,
+    /// What amounts are counted in, and its decimal places.
+    pub unit: (String, u8),
     /// Whether miners are paid to addresses that they give.
     pub takes_addresses: bool,
 }

@@ -145,6 +145,7 @@ impl Bench {
             codes_per_day: 100,
             look_every: Span::from_secs(60),
             pool_name: "Test pool".to_owned(),
+            unit: ("BTC".to_owned(), 8),
             takes_addresses: true,
         };
         let (world, _) = watch::channel(State::default());

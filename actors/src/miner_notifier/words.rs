@@ -4,6 +4,7 @@ use dwarves_domain::ids::WorkerName;
 use dwarves_domain::notices::look::Change;
 use dwarves_domain::payouts::Part;
 use dwarves_domain::time::Timestamp;
+use dwarves_domain::units::Amount;
 use dwarves_ports::store::BlockRow;
 use serde_json::{Value, json};
 
@@ -97,10 +98,17 @@ pub(super) fn of_change(change: &Change, brought: Brought) -> Words {
             json!({ "state": state, "rejected": rejected, "shares": shares }),
         ),
         Change::FewRejects => words("Few shares are rejected any more", json!({ "state": state })),
-        Change::NoAddress => words(
-            "There is something to be paid, and no payout address: set one with POST /v1/miners",
-            json!({ "state": state }),
-        ),
+        Change::NoAddress => {
+            let how = match brought {
+                Brought::Shares => "dwarves mine --payout-address, or with POST /v1/miners",
+                // Other programs bring it.
+                Brought::Work => "POST /v1/miners",
+            };
+            words(
+                format!("There is something to be paid, and no payout address: set one with {how}"),
+                json!({ "state": state }),
+            )
+        }
     }
 }
 
@@ -125,15 +133,29 @@ fn payout_detail(id: u64, txid: Option<&str>, part: &Part) -> Value {
     json!({ "payout": id, "txid": txid, "amount_sats": part.amount.sats(), "address": part.address })
 }
 
+/// What amounts are counted in: its name and decimal places.
+pub(super) type Unit = (String, u8);
+
+/// An amount with its unit, all of its decimal places shown.
+fn money(amount: Amount, (name, decimals): &Unit) -> String {
+    let (places, whole) = (usize::from(*decimals), 10_u64.checked_pow(u32::from(*decimals)));
+    match (amount.sats(), whole) {
+        (sats, Some(whole)) if places > 0 => {
+            format!("{}.{:0places$} {name}", sats / whole, sats % whole)
+        }
+        (sats, _) => format!("{sats} {name}"),
+    }
+}
+
 /// A payout to the miner was sent.
-pub(super) fn payout_sent(id: u64, txid: Option<&str>, part: &Part) -> Words {
+pub(super) fn payout_sent(id: u64, txid: Option<&str>, part: &Part, unit: &Unit) -> Words {
     let in_transaction = txid
         .map(|txid| format!(" by transaction {txid}"))
         .unwrap_or_default();
     words(
         format!(
-            "{} sats were sent to {}{in_transaction}",
-            part.net().sats(),
+            "{} were sent to {}{in_transaction}",
+            money(part.net(), unit),
             part.address
         ),
         payout_detail(id, txid, part),
@@ -141,11 +163,11 @@ pub(super) fn payout_sent(id: u64, txid: Option<&str>, part: &Part) -> Words {
 }
 
 /// A payout to the miner waits for a block.
-pub(super) fn payout_stuck(id: u64, txid: Option<&str>, part: &Part) -> Words {
+pub(super) fn payout_stuck(id: u64, txid: Option<&str>, part: &Part, unit: &Unit) -> Words {
     words(
         format!(
-            "The payout of {} sats to {} has waited long for a block; the pool sends it again by itself",
-            part.amount.sats(),
+            "The payout of {} to {} has waited long for a block; the pool sends it again by itself",
+            money(part.amount, unit),
             part.address
         ),
         payout_detail(id, txid, part),
@@ -153,11 +175,11 @@ pub(super) fn payout_stuck(id: u64, txid: Option<&str>, part: &Part) -> Words {
 }
 
 /// A payout to the miner came back.
-pub(super) fn payout_returned(id: u64, txid: Option<&str>, part: &Part) -> Words {
+pub(super) fn payout_returned(id: u64, txid: Option<&str>, part: &Part, unit: &Unit) -> Words {
     words(
         format!(
-            "The payout of {} sats to {} did not go through: they are part of your balance again",
-            part.amount.sats(),
+            "The payout of {} to {} did not go through: they are part of your balance again",
+            money(part.amount, unit),
             part.address
         ),
         payout_detail(id, txid, part),
@@ -196,6 +218,18 @@ mod tests {
         let one = of_change(&Change::Online(names[..1].to_vec()), Brought::Work);
         assert_eq!(one.text, "Worker r0 brings work again");
         assert_eq!(one.detail, json!({ "state": "ends", "workers": ["r0"] }));
+        let with_shares = of_change(&Change::NoAddress, Brought::Shares).text;
+        assert!(with_shares.ends_with("dwarves mine --payout-address, or with POST /v1/miners"));
+    }
+
+    #[test]
+    fn amounts_are_told_in_the_pools_unit() {
+        let unit = |name: &str, decimals| (name.to_owned(), decimals);
+        let told = |sats, unit| money(Amount::from_sats(sats).unwrap(), &unit);
+        assert_eq!(told(9_900_000_000, unit("BTC", 8)), "99.00000000 BTC");
+        assert_eq!(told(1, unit("BTC", 8)), "0.00000001 BTC");
+        assert_eq!(told(1_500_000_000, unit("TAO", 9)), "1.500000000 TAO");
+        assert_eq!(told(7, unit("points", 0)), "7 points");
     }
 
     #[test]

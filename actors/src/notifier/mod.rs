@@ -94,6 +94,8 @@ pub struct NotifierParts {
     pub has_chain: bool,
     /// Names this ledger in the ids of messages.
     pub ledger_name: String,
+    /// When this ledger began. There is no day before to tell of.
+    pub created_at: Timestamp,
     /// What was wrong when an earlier life ended, as it was stored.
     pub open_incidents: Option<String>,
 }
@@ -231,7 +233,9 @@ impl Notifier {
     fn day_to_digest(&self) -> Option<i64> {
         let hour = self.parts.settings.digest_hour?;
         let (day, now_hour) = digest::day_and_hour(self.parts.clock.date());
-        (now_hour >= i64::from(hour) && self.digested != Some(day)).then_some(day)
+        // The first is due at the first such hour of the ledger's life.
+        let is_first_due = (day, i64::from(hour)) > digest::day_and_hour(self.parts.created_at);
+        (is_first_due && now_hour >= i64::from(hour) && self.digested != Some(day)).then_some(day)
     }
 
     /// Tells what is due: by each channel one message at a time, the one that has waited longest.

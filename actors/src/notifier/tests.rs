@@ -85,6 +85,8 @@ struct Bench {
     answer: watch::Sender<Result<(), CourierError>>,
     sent: mpsc::UnboundedReceiver<(String, Told)>,
     settings: NotifierSettings,
+    /// When its ledger began.
+    created_at: Timestamp,
     notifier: Addr<Notifier>,
 }
 
@@ -117,7 +119,8 @@ impl Bench {
         let (world, _) = watch::channel(State::default());
         let store = InlineStore::fresh();
         let clock = ManualClock::at(BEGIN);
-        let notifier = begin(&store, &clock, &world, &settings).await;
+        let created_at = BEGIN.minus(Span::from_secs(86_400));
+        let notifier = begin(&store, &clock, &world, &settings, created_at).await;
         Self {
             store,
             clock,
@@ -125,13 +128,27 @@ impl Bench {
             answer,
             sent,
             settings,
+            created_at,
             notifier,
         }
     }
 
     /// Another life on the same ledger.
     async fn restart(&mut self) {
-        self.notifier = begin(&self.store, &self.clock, &self.world, &self.settings).await;
+        self.notifier = begin(
+            &self.store,
+            &self.clock,
+            &self.world,
+            &self.settings,
+            self.created_at,
+        )
+        .await;
+    }
+
+    /// A life on a ledger that begins now.
+    async fn restart_fresh(&mut self) {
+        self.store = InlineStore::fresh();
+        self.restart().await;
     }
 
     /// This many seconds pass, with a look in each.
@@ -167,6 +184,7 @@ async fn begin(
     clock: &ManualClock,
     world: &watch::Sender<State>,
     settings: &NotifierSettings,
+    created_at: Timestamp,
 ) -> Addr<Notifier> {
     let ledger = crate::testing::ledger(
         Arc::new(store.clone()),
@@ -187,6 +205,7 @@ async fn begin(
         },
         has_chain: true,
         ledger_name: "7".to_owned(),
+        created_at,
         open_incidents: stored.get(INCIDENTS_STORED_AS).cloned(),
     })
     .start()

@@ -1,20 +1,24 @@
 //! Where the pool listens: whether each address can be bound, and certificates can be used. Tried as the pool's start
-//! does it, all of them at once, so that two settings that want the same port are found, too.
+//! does it, all of them at once.
 
 use std::fmt::Write as _;
 use std::io::Write;
 
 use super::Findings;
-use crate::config::Config;
+use crate::config::{Config, Doubts};
 use crate::wiring::{self, StartError};
 
-/// Tries to open every listener, if no running pool has them.
+/// Tries to open every listener, if no running pool has them, but for those whose settings are in doubt.
 pub(super) fn check<W: Write>(
     config: &Config,
+    doubts: &Doubts,
     is_running: bool,
     findings: &mut Findings<W>,
 ) -> std::io::Result<()> {
     for (setting, tried) in wiring::try_listeners(config, is_running) {
+        if super::is_doubtful(doubts, &setting) {
+            continue;
+        }
         match tried {
             Ok(detail) => findings.good("listening", format!("{setting}: {detail}"))?,
             Err(error) => findings.bad("listening", with_causes(&error), remedy(&error))?,
@@ -72,7 +76,7 @@ mod tests {
             wrong: 0,
             kept: None,
         };
-        check(&config, is_running, &mut findings).unwrap();
+        check(&config, &Doubts::default(), is_running, &mut findings).unwrap();
         (String::from_utf8(findings.out).unwrap(), findings.wrong)
     }
 
@@ -105,15 +109,6 @@ mod tests {
         let expected = format!("cannot listen on {address} (stratum.listeners[1].listen)");
         assert!(said.contains(&expected) && said.contains("in use"), "{said}");
         assert_eq!(told(&text, true).1, 0);
-    }
-
-    #[test]
-    fn two_settings_that_want_one_port_are_found() {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let text = format!("[http]\nlisten = \"{free}\"\n[stratum]\nlisten = \"{free}\"\n");
-        let (said, wrong) = told(&text, false);
-        assert_eq!(wrong, 1, "{said}");
-        assert!(said.contains("(stratum.listen)"), "{said}");
     }
 
     #[test]

@@ -93,6 +93,9 @@ fn tell<W: Write>(strangers: &[Stranger], holds: bool, findings: &mut Findings<W
             lines.push(format!("  {amount} sats to {address}{whose}"));
         }
     }
+    if strangers.len() > NAMED_MAX {
+        lines.push(format!("and {} more", strangers.len() - NAMED_MAX));
+    }
     let detail = format!(
         "the wallet sent {} transactions that the ledger does not know:\n         {}",
         strangers.len(),

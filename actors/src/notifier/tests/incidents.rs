@@ -127,3 +127,17 @@ async fn a_digest_names_the_days_incidents_once_a_day() {
         assert!(texts[0].contains(part), "{texts:?}");
     }
 }
+
+#[actix::test]
+async fn a_new_pool_tells_no_digest_before_the_hour_has_come() {
+    let mut bench = Bench::with(vec![channel("mail", &[NoticeKind::Digest])], Some(20)).await;
+    // It is past ten in the evening, and the pool begins now.
+    bench.created_at = BEGIN;
+    bench.restart_fresh().await;
+    bench.seconds(5).await;
+    assert_eq!(bench.texts(), Vec::<String>::new());
+    bench.clock.advance(Span::from_secs(22 * 3_600));
+    bench.restart().await;
+    bench.seconds(5).await;
+    assert_eq!(bench.texts().len(), 1);
+}
