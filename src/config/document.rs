@@ -6,8 +6,7 @@ use serde::Deserialize;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 use toml::{Spanned, Table};
 
-use super::load::explain;
-use super::mistake::{ConfigError, Doubts, Place};
+use super::mistake::{ConfigError, Doubts, Place, explain};
 use super::schema::Config;
 
 type Key<'a> = Spanned<DeString<'a>>;

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use super::check;
 use super::document::Document;
-use super::mistake::{ConfigError, Doubts, Place};
+use super::mistake::{ConfigError, Doubts, Place, explain};
 use super::schema::{Config, LogFormat};
 
 /// The file that is read from the working directory if it is there.
@@ -155,14 +155,6 @@ pub(super) fn read_file(file: Option<&Path>) -> Result<(String, String), ConfigE
         }
     };
     Ok((path.display().to_string(), text))
-}
-
-/// serde's words for a key that does not exist are about program text; an operator has settings.
-pub(super) fn explain(message: &str) -> String {
-    message
-        .replace("unknown field", "unknown key")
-        .trim_end()
-        .replace('\n', "; ")
 }
 
 fn merge(table: &mut Table, section: &str, key: &str, value: &Value) {

@@ -108,3 +108,11 @@ impl ConfigError {
 fn listed(all: &[ConfigError]) -> String {
     all.iter().map(|error| format!("\n  {error}")).collect()
 }
+
+/// serde's words for a key that does not exist are about program text; an operator has settings.
+pub(super) fn explain(message: &str) -> String {
+    message
+        .replace("unknown field", "unknown key")
+        .trim_end()
+        .replace('\n', "; ")
+}

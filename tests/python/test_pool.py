@@ -252,6 +252,7 @@ def test_routes_that_take_no_query_refuse_one(pool, uri):
 
 # What has tests of its own: notifications, links to look at a miner, epochs, evaluated work.
 OF_THEIR_OWN = {
+    ("get", "/v1/admin/batches"), ("get", "/v1/admin/batches/{batch}"), ("get", "/v1/admin/batches/{batch}/payouts"), ("get", "/v1/admin/weights"),
     ("get", "/v1/epochs"), ("get", "/v1/epochs/{id}"), ("delete", "/v1/miners/{hotkey}/notifications"),
     ("get", "/v1/miners/{hotkey}/notifications"), ("put", "/v1/miners/{hotkey}/notifications"),
     ("post", "/v1/miners/{hotkey}/notifications/confirm"), ("post", "/v1/miners/{hotkey}/notifications/test"),
