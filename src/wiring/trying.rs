@@ -61,7 +61,7 @@ pub fn try_files(config: &Config) -> Vec<(&'static str, Result<String, StartErro
         tried.push(("evaluator", told));
     }
     if let Some(file) = &config.bittensor.metagraph {
-        let told = dwarves_synapse::metagraph::read(file)
+        let told = dwarves_http::metagraph_file::read(file)
             .map(|metagraph| format!("{}, neurons: {}", file.display(), metagraph.neurons().len()))
             .map_err(|why| StartError::Settings(format!("bittensor.metagraph: {}: {why}", file.display())));
         tried.push(("bittensor.metagraph", told));

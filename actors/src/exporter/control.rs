@@ -2,7 +2,6 @@
 
 use actix::fut::wrap_future;
 use actix::prelude::*;
-use dwarves_domain::payouts::PlanRules;
 use dwarves_domain::refusal::Refusal;
 use dwarves_ports::store::Write;
 use serde_json::json;
@@ -12,9 +11,10 @@ use crate::ask::{Ask, Port, ReplyTo};
 use crate::control::Controlled;
 use crate::control::hold::{Hold, HoldPayouts};
 use crate::ledger::messages::Commit;
+use crate::paymaster::PaymasterSettings;
 use crate::paymaster::comparison::RESTORED;
-use crate::paymaster::control::{PAUSED, THRESHOLD};
-use crate::paymaster::messages::{DrainPayouts, PaymasterControl, ReadPayouts, ReadWaiting};
+use crate::paymaster::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
+use crate::paymaster::switches::PayoutSwitches;
 use crate::setting::HasSettings;
 
 impl Handler<Ask<PaymasterControl>> for Exporter {
@@ -25,35 +25,9 @@ impl Handler<Ask<PaymasterControl>> for Exporter {
         let order = reply.span();
         let _said_of_it = order.enter();
         match ask.payload {
-            PaymasterControl::Pause => {
-                let done = json!({ "paused": true });
-                self.store_then(PAUSED, "true".to_owned(), done, reply, ctx, |this| {
-                    log::warn!("payouts paused");
-                    this.view.paused = true;
-                });
-            }
-            PaymasterControl::Resume => {
-                let done = json!({ "paused": false });
-                self.store_then(PAUSED, "false".to_owned(), done, reply, ctx, |this| {
-                    log::warn!("payouts resumed");
-                    this.view.paused = false;
-                });
-            }
-            PaymasterControl::SetThreshold(threshold) => {
-                let rules = self.parts.settings.rules();
-                let least = PlanRules { threshold, ..rules }.threshold_of(None);
-                if threshold < least {
-                    let why = format!("threshold_sats must be at least {least}");
-                    return reply.answer(Err(Refusal::ControlRefused(why)));
-                }
-                let value = threshold.sats().to_string();
-                let done = json!({ "threshold_sats": threshold.sats() });
-                self.store_then(THRESHOLD, value, done, reply, ctx, move |this| {
-                    log::info!("payout threshold changed threshold_sats={threshold}");
-                    this.parts.settings.threshold = threshold;
-                    this.view.threshold = threshold;
-                });
-            }
+            PaymasterControl::Pause => self.set_paused(true, reply, ctx),
+            PaymasterControl::Resume => self.set_paused(false, reply, ctx),
+            PaymasterControl::SetThreshold(threshold) => self.set_threshold(threshold, reply, ctx),
             PaymasterControl::Release(hold) => self.release(hold, reply, ctx),
             PaymasterControl::PayNow { .. }
             | PaymasterControl::Cancel(_)
@@ -73,6 +47,18 @@ impl HasSettings for Exporter {
 
     fn setting_changed(&mut self, ctx: &mut Context<Self>) {
         self.look(ctx);
+    }
+}
+
+impl PayoutSwitches for Exporter {
+    const WHY_NOT_LESS: &'static str = "";
+
+    fn view_mut(&mut self) -> &mut PayoutsView {
+        &mut self.view
+    }
+
+    fn settings_mut(&mut self) -> &mut PaymasterSettings {
+        &mut self.parts.settings
     }
 }
 

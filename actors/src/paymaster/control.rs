@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_domain::ids::PayoutId;
-use dwarves_domain::payouts::{Held, PayoutState, PlanDigest, PlanRules, Transition, WhyHeld};
+use dwarves_domain::payouts::{Held, PayoutState, PlanDigest, Transition, WhyHeld};
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::Write;
@@ -16,7 +16,8 @@ use super::comparison::{Compared, RESTORED};
 use super::errand::{Report, Settle};
 use super::machine::Machine;
 use super::messages::{DrainPayouts, PaymasterControl, PayoutsView, ReadPayouts, ReadWaiting};
-use super::{Paymaster, WISHES_MAX, Wish};
+use super::switches::{PAUSED, PayoutSwitches, THRESHOLD};
+use super::{Paymaster, PaymasterSettings, WISHES_MAX, Wish};
 use crate::ask::{Ask, Port, ReplyTo};
 use crate::audit::Order;
 use crate::control::Controlled;
@@ -24,11 +25,6 @@ use crate::control::hold::{Hold, HoldPayouts};
 use crate::ledger::messages::Commit;
 use crate::setting::HasSettings;
 use crate::spans;
-
-/// The setting of the balance from which miners are paid.
-pub(crate) const THRESHOLD: &str = "payouts.threshold_sats";
-/// The setting that says whether payouts are paused.
-pub(crate) const PAUSED: &str = "payouts.paused";
 
 /// Settings that an admin changed in an earlier life and that override the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,40 +140,9 @@ impl Handler<Ask<PaymasterControl>> for Paymaster {
         let order = reply.span();
         let _said_of_it = order.enter();
         match ask.payload {
-            PaymasterControl::Pause => {
-                let done = json!({ "paused": true });
-                self.store_then(PAUSED, "true".to_owned(), done, reply, ctx, |this| {
-                    log::warn!("payouts paused");
-                    this.view.paused = true;
-                    this.set_gate();
-                });
-            }
-            PaymasterControl::Resume => {
-                let done = json!({ "paused": false });
-                self.store_then(PAUSED, "false".to_owned(), done, reply, ctx, |this| {
-                    log::warn!("payouts resumed");
-                    this.view.paused = false;
-                    this.set_gate();
-                });
-            }
-            PaymasterControl::SetThreshold(threshold) => {
-                let rules = self.parts.settings.rules();
-                let least = PlanRules { threshold, ..rules }.threshold_of(None);
-                if threshold < least {
-                    let why = format!(
-                        "threshold_sats must be at least {least}: less would be dust, which the network does not \
-                         carry, or cost more than payouts.fee_max_bps of itself to be paid"
-                    );
-                    return reply.answer(Err(Refusal::ControlRefused(why)));
-                }
-                let value = threshold.sats().to_string();
-                let done = json!({ "threshold_sats": threshold.sats() });
-                self.store_then(THRESHOLD, value, done, reply, ctx, move |this| {
-                    log::info!("payout threshold changed threshold_sats={threshold}");
-                    this.parts.settings.threshold = threshold;
-                    this.view.threshold = threshold;
-                });
-            }
+            PaymasterControl::Pause => self.set_paused(true, reply, ctx),
+            PaymasterControl::Resume => self.set_paused(false, reply, ctx),
+            PaymasterControl::SetThreshold(threshold) => self.set_threshold(threshold, reply, ctx),
             PaymasterControl::PayNow { dry_run: true, .. } => self.wish(Wish::DryRun(reply), ctx),
             PaymasterControl::PayNow { dry_run: false, plan } => self.pay_now(plan, reply, ctx),
             PaymasterControl::Cancel(id) => self.wish(Wish::Cancel(id, reply), ctx),
@@ -196,6 +161,23 @@ impl HasSettings for Paymaster {
 
     fn setting_changed(&mut self, ctx: &mut Context<Self>) {
         self.look(ctx);
+    }
+}
+
+impl PayoutSwitches for Paymaster {
+    const WHY_NOT_LESS: &'static str = ": less would be dust, which the network does not carry, or cost more than \
+                                        payouts.fee_max_bps of itself to be paid";
+
+    fn view_mut(&mut self) -> &mut PayoutsView {
+        &mut self.view
+    }
+
+    fn settings_mut(&mut self) -> &mut PaymasterSettings {
+        &mut self.parts.settings
+    }
+
+    fn paused_changed(&mut self) {
+        self.set_gate();
     }
 }
 

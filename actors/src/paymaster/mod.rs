@@ -60,6 +60,7 @@ mod reconciliation;
 mod refusals;
 mod settings;
 mod signing;
+pub(crate) mod switches;
 #[cfg(test)]
 mod tests;
 pub mod trouble;

@@ -1,4 +1,4 @@
-//! The metagraph's file, read when somebody asks for what needs it.
+//! The metagraph's file, read for whoever needs it: calls of dendrites, weights, `dwarves check`.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,6 +13,7 @@ use dwarves_domain::metagraph::{FILE_MAX, Metagraph};
 pub fn read(path: &Path) -> Result<Metagraph, String> {
     let file = File::open(path).map_err(|error| format!("it cannot be read: {error}"))?;
     let mut bytes = Vec::new();
+    // One byte more than it may have is enough to refuse it.
     let most = FILE_MAX as u64 + 1;
     let read = file.take(most).read_to_end(&mut bytes);
     read.map_err(|error| format!("it cannot be read: {error}"))?;

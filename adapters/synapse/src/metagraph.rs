@@ -11,8 +11,9 @@ use actix::fut::wrap_future;
 use actix::prelude::*;
 use dwarves_actors::ask::{Ask, bound_mailbox};
 use dwarves_actors::metagraph::{MetagraphView, ReadMetagraph};
-use dwarves_domain::metagraph::{FILE_MAX, Metagraph, MetagraphError};
+use dwarves_domain::metagraph::Metagraph;
 use dwarves_domain::time::{Span, Timestamp};
+use dwarves_http::metagraph_file;
 use dwarves_ports::clock::SharedClock;
 use tokio::sync::watch;
 
@@ -44,20 +45,6 @@ impl Stamp {
     }
 }
 
-/// Reads the file.
-///
-/// # Errors
-/// If it cannot be read, or is no metagraph's.
-pub fn read(path: &Path) -> Result<Metagraph, String> {
-    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-    // Longer ones are not even read.
-    if fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX as u64 {
-        return Err(MetagraphError::TooLarge.to_string());
-    }
-    let text = fs::read(path).map_err(unreadable)?;
-    Metagraph::parse(&text).map_err(|error| error.to_string())
-}
-
 /// What was found when the file was looked at: nothing new, or another one.
 type Found = Option<(Option<Stamp>, Result<Metagraph, String>)>;
 
@@ -67,7 +54,7 @@ fn look(path: &Path, known: Option<Stamp>) -> Found {
     if stamp.is_some() && stamp == known {
         return None;
     }
-    Some((stamp, read(path)))
+    Some((stamp, metagraph_file::read(path)))
 }
 
 /// A hint to look whether the file is another.

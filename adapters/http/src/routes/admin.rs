@@ -73,9 +73,7 @@ pub async fn audit(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let_admins_only(&req, &state, payload).await?;
-    let mut params = Params::of(&req)?;
-    let form = Form::of(&req, &mut params)?;
+    let (params, form) = admins_question(&req, &state, payload).await?;
     let page = params.page()?;
     let page = state.read(|store| store.audit(page)).await?;
     let audit = Audit {
@@ -83,6 +81,18 @@ pub async fn audit(
         next_cursor: next_cursor(page.next),
     };
     csv::answer(form, AUDIT, &audit)
+}
+
+/// What an admin asks of a route that only reads, and in which form the answer is wanted.
+pub(super) async fn admins_question(
+    req: &HttpRequest,
+    state: &HttpState,
+    payload: web::Payload,
+) -> Result<(Params, Form), Problem> {
+    let_admins_only(req, state, payload).await?;
+    let mut params = Params::of(req)?;
+    let form = Form::of(req, &mut params)?;
+    Ok((params, form))
 }
 
 /// Refuses whoever is not an admin, on routes that only read.
@@ -136,9 +146,7 @@ pub async fn withholding(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let_admins_only(&req, &state, payload).await?;
-    let mut params = Params::of(&req)?;
-    let form = Form::of(&req, &mut params)?;
+    let (params, form) = admins_question(&req, &state, payload).await?;
     params.finish()?;
     let question = ReadRecords { limit: RECORDS_MAX };
     let records = state.ask(&state.deps().ports.records, question).await?;

@@ -6,12 +6,11 @@ use dwarves_api_types::batches::{BatchPayout, BatchPayouts, Batches, ListedBatch
 use dwarves_domain::payouts::{BatchFault, BatchName};
 use dwarves_domain::refusal::Refusal;
 
-use super::admin::let_admins_only;
+use super::admin::admins_question;
 use super::next_cursor;
 use crate::body;
 use crate::csv::{self, Form, List};
 use crate::problem::{Problem, ProblemBody};
-use crate::query::Params;
 use crate::state::HttpState;
 
 /// The signature of a table, which has no room for it.
@@ -73,9 +72,7 @@ pub async fn list(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let_admins_only(&req, &state, payload).await?;
-    let mut params = Params::of(&req)?;
-    let form = Form::of(&req, &mut params)?;
+    let (params, form) = admins_question(&req, &state, payload).await?;
     let page = params.page()?;
     let page = state.read(|store| store.payout_batches(page)).await?;
     let batches = Batches {
@@ -111,9 +108,7 @@ pub async fn read(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let_admins_only(&req, &state, payload).await?;
-    let mut params = Params::of(&req)?;
-    let form = Form::of(&req, &mut params)?;
+    let (params, form) = admins_question(&req, &state, payload).await?;
     params.finish()?;
     let name = name_of(&req)?;
     let row = state.read(|store| store.payout_batch(name.clone())).await?;
@@ -149,9 +144,7 @@ pub async fn payouts(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let_admins_only(&req, &state, payload).await?;
-    let mut params = Params::of(&req)?;
-    let form = Form::of(&req, &mut params)?;
+    let (params, form) = admins_question(&req, &state, payload).await?;
     params.finish()?;
     let name = name_of(&req)?;
     let rows = state.read(|store| store.batch_payouts(name)).await?;

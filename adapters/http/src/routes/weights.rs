@@ -8,11 +8,10 @@ use dwarves_domain::ids::RoundId;
 use dwarves_domain::metagraph::Metagraph;
 use dwarves_ports::store::PageRequest;
 
-use super::admin::let_admins_only;
+use super::admin::admins_question;
 use crate::csv::{self, Form, List};
 use crate::metagraph_file;
 use crate::problem::{Code, Problem, ProblemBody};
-use crate::query::Params;
 use crate::state::HttpState;
 
 /// The columns of weights as CSV.
@@ -40,9 +39,7 @@ pub async fn read(
     state: web::Data<HttpState>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let_admins_only(&req, &state, payload).await?;
-    let mut params = Params::of(&req)?;
-    let form = Form::of(&req, &mut params)?;
+    let (mut params, form) = admins_question(&req, &state, payload).await?;
     let count = params.take::<u64>("rounds")?.unwrap_or(1);
     if !(1..=ROUNDS_MAX).contains(&count) {
         let detail = format!("rounds: expected a number from 1 to {ROUNDS_MAX}");
