@@ -1,6 +1,6 @@
 //! The ledger of shares: one row a commit, whose numbers, totals and times all grow together, and walks over the shares.
 
-use dwarves_domain::ids::{Sequence, TemplateId, WorkerId};
+use dwarves_domain::ids::{Sequence, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Units;
@@ -92,7 +92,11 @@ pub(crate) fn tail(db: &Db) -> Outcome<Tail> {
 
 /// The first commit after `at`.
 pub(crate) fn first_after(db: &Db, at: Timestamp) -> Outcome<Option<Batch>> {
-    find(db, "WHERE committed_at > $1 ORDER BY committed_at, first_sequence", values![at])
+    find(
+        db,
+        "WHERE committed_at > $1 ORDER BY committed_at, first_sequence",
+        values![at],
+    )
 }
 
 /// The last commit that begins at most at the total `total`, or the first one if all begin later.
@@ -106,12 +110,20 @@ pub(crate) fn last_from(db: &Db, total: Units) -> Outcome<Option<Batch>> {
 
 /// The first commit that begins at or behind the total `total`.
 pub(crate) fn first_from(db: &Db, total: Units) -> Outcome<Option<Batch>> {
-    find(db, "WHERE total_before >= $1 ORDER BY total_before, first_sequence", values![total])
+    find(
+        db,
+        "WHERE total_before >= $1 ORDER BY total_before, first_sequence",
+        values![total],
+    )
 }
 
 /// The commit in which the share is; behind the ledger's end the last one, before its begin the first.
 pub(crate) fn commit_of(db: &Db, sequence: Sequence) -> Outcome<Option<Batch>> {
-    match find(db, "WHERE first_sequence <= $1 ORDER BY first_sequence DESC", values![sequence])? {
+    match find(
+        db,
+        "WHERE first_sequence <= $1 ORDER BY first_sequence DESC",
+        values![sequence],
+    )? {
         Some(found) => Ok(Some(found)),
         None => find(db, "ORDER BY first_sequence", &[]),
     }
@@ -131,11 +143,9 @@ pub(crate) struct Found {
     pub(crate) total_before: Units,
     /// The time of its commit.
     pub(crate) committed_at: Timestamp,
-    pub(crate) template: TemplateId,
     pub(crate) worker: WorkerId,
     pub(crate) share_bits: CompactTarget,
     pub(crate) units: Units,
-    pub(crate) received_at: Timestamp,
 }
 
 /// Shares that a walk has in memory at a time.
@@ -160,7 +170,7 @@ pub(crate) fn walk(
         let end = last.min(Sequence::new(next.get().saturating_add(PIECE - 1)));
         let piece = db.all(
             "shares",
-            "SELECT sequence, committed_at, template, worker, share_bits, units, received_at
+            "SELECT sequence, committed_at, worker, share_bits, units
              FROM shares JOIN LATERAL (SELECT committed_at FROM batches WHERE first_sequence <= sequence
                  ORDER BY first_sequence DESC LIMIT 1) AS batch ON true
              WHERE sequence >= $1 AND sequence <= $2 ORDER BY sequence",
@@ -171,11 +181,9 @@ pub(crate) fn walk(
                     sequence: cells.sequence("sequence")?,
                     total_before: total,
                     committed_at: cells.time("committed_at")?,
-                    template: cells.template("template")?,
                     worker: cells.worker("worker")?,
                     share_bits: cells.compact("share_bits")?,
                     units,
-                    received_at: cells.time("received_at")?,
                 };
                 total = total.checked_add(units).ok_or_else(total_overflow)?;
                 Ok(found)
@@ -183,7 +191,9 @@ pub(crate) fn walk(
         )?;
         let is_whole = piece.len() as u64 == end.get() - next.get() + 1;
         if !is_whole {
-            return Err(corrupt(format!("shares: some between {next} and {end} are missing")));
+            return Err(corrupt(format!(
+                "shares: some between {next} and {end} are missing"
+            )));
         }
         for found in piece {
             if found.sequence >= first {

@@ -68,9 +68,7 @@ impl codec::Cells for Cells {
     }
 
     fn u128(&self, column: &str) -> Outcome<u128> {
-        Ok(self
-            .get::<Number>(column, "a whole number of 128 bits")?
-            .0)
+        Ok(self.get::<Number>(column, "a whole number of 128 bits")?.0)
     }
 
     fn blob(&self, column: &str) -> Outcome<&[u8]> {

@@ -23,7 +23,8 @@ use super::value::Value;
 const STATEMENTS_MAX: usize = 512;
 
 /// What moves bytes between the client and the socket, and hears what nobody asked for.
-type Connection = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send>;
+type Connection =
+    Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, tokio_postgres::Error>>> + Send>;
 
 /// The connection's side of it.
 struct Line {
@@ -186,7 +187,9 @@ impl Db {
         mut read: impl FnMut(&Cells) -> Outcome<T>,
     ) -> Outcome<Vec<T>> {
         let rows = self.rows(sql, values)?;
-        rows.into_iter().map(|row| read(&Cells::new(row, table))).collect()
+        rows.into_iter()
+            .map(|row| read(&Cells::new(row, table)))
+            .collect()
     }
 
     /// The first row that a statement gives.

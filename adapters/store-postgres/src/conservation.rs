@@ -40,7 +40,8 @@ pub(crate) fn check(db: &Db) -> Outcome<()> {
 /// Compares the sums with the rows that they are the sums of, and the books with what came in.
 pub(crate) fn check_all(db: &Db) -> Outcome<()> {
     // Added up to the last sat: the database's sums of bigints are of any size.
-    let rows = "SELECT 'account.' || account AS name, SUM(amount)::bigint AS sats FROM balances GROUP BY account
+    let rows =
+        "SELECT 'account.' || account AS name, SUM(amount)::bigint AS sats FROM balances GROUP BY account
         UNION ALL SELECT 'blocks.' || accounting, SUM(reward)::bigint FROM blocks GROUP BY accounting
         UNION ALL SELECT 'emitted', COALESCE(SUM(reward), 0)::bigint FROM rounds WHERE source = 'emission'
         UNION ALL SELECT name, -sats FROM sums";

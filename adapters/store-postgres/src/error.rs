@@ -59,7 +59,9 @@ pub(crate) fn words(error: &tokio_postgres::Error) -> String {
         return why.map_or_else(|| error.to_string(), |why| format!("{error}: {why}"));
     };
     let remedy = remedy(said.code()).map_or_else(String::new, |remedy| format!("; {remedy}"));
-    let detail = said.detail().map_or_else(String::new, |detail| format!(" ({detail})"));
+    let detail = said
+        .detail()
+        .map_or_else(String::new, |detail| format!(" ({detail})"));
     format!("{}{detail} [{}]{remedy}", said.message(), said.code().code())
 }
 
@@ -71,7 +73,9 @@ pub(crate) fn remedy(code: &SqlState) -> Option<&'static str> {
             "raise max_connections of the server or the role's CONNECTION LIMIT, or stop others who use it: the pool \
              needs 4 connections"
         }
-        SqlState::INSUFFICIENT_PRIVILEGE => "let the pool's role own the database (ALTER DATABASE … OWNER TO …)",
+        SqlState::INSUFFICIENT_PRIVILEGE => {
+            "let the pool's role own the database (ALTER DATABASE … OWNER TO …)"
+        }
         SqlState::READ_ONLY_SQL_TRANSACTION => {
             "it is a standby, or was made read-only: store.url must lead to the primary"
         }
@@ -91,7 +95,8 @@ pub(crate) fn remedy(code: &SqlState) -> Option<&'static str> {
 pub(crate) fn kind_of(error: &tokio_postgres::Error) -> StoreErrorKind {
     let Some(said) = error.as_db_error() else {
         let source = std::error::Error::source(error);
-        let is_of_the_connection = error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>());
+        let is_of_the_connection =
+            error.is_closed() || source.is_some_and(|source| source.is::<std::io::Error>());
         return match is_of_the_connection {
             true => StoreErrorKind::Unavailable,
             // What the client refuses by itself is a row or a statement that is not as it should be.
@@ -127,7 +132,9 @@ pub enum OpenError {
     #[error("the PostgreSQL server cannot be reached: {0}")]
     Connect(String),
     /// A server that is too old.
-    #[error("the server is PostgreSQL {0}, but the pool needs 15 or newer: upgrade it (pg_upgradecluster, pg_upgrade)")]
+    #[error(
+        "the server is PostgreSQL {0}, but the pool needs 15 or newer: upgrade it (pg_upgradecluster, pg_upgrade)"
+    )]
     Version(String),
     /// A server that forgets.
     #[error(
@@ -170,7 +177,9 @@ pub enum OpenError {
     )]
     Pooler,
     /// No rights.
-    #[error("the pool's role may not do what it must: {0}; let it own the database (ALTER DATABASE … OWNER TO …)")]
+    #[error(
+        "the pool's role may not do what it must: {0}; let it own the database (ALTER DATABASE … OWNER TO …)"
+    )]
     Rights(String),
     /// What is stored is not what a pool leaves.
     #[error("the ledger is damaged: {0}; restore a backup")]
@@ -216,7 +225,9 @@ mod tests {
     #[test]
     fn an_error_of_the_server_says_whether_to_retry_or_to_stop() {
         let kind = |code: &str| kind_of_code(&SqlState::from_code(code));
-        for code in ["53100", "53300", "57P01", "57P03", "40001", "40P01", "25006", "42501", "26000", "08006"] {
+        for code in [
+            "53100", "53300", "57P01", "57P03", "40001", "40P01", "25006", "42501", "26000", "08006",
+        ] {
             assert_eq!(kind(code), StoreErrorKind::Unavailable, "{code}");
         }
         for code in ["23505", "23503", "P0001"] {

@@ -97,12 +97,34 @@ impl PostgresStore {
         apart(|| check(options))
     }
 
+    /// Whether a pool was ever started on it. Nothing is changed.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    pub fn has_history(options: &PostgresOptions) -> Result<bool, OpenError> {
+        apart(|| {
+            let db = server::connect(options)?;
+            match schema::look(&db)? {
+                schema::Found::Nothing => Ok(false),
+                schema::Found::Version(_) => threads::ask(&db, "looking at its history", |db| {
+                    db.exists("SELECT 1 FROM pool WHERE created_at IS NOT NULL", &[])
+                }),
+            }
+        })
+    }
+
     /// The running pool that has the ledger, if there is one: from where, and since when.
     ///
     /// # Errors
     /// If it cannot be asked.
     pub fn holder(options: &PostgresOptions) -> Result<Option<String>, OpenError> {
-        apart(|| threads::ask(&server::connect(options)?, "looking at who has the ledger", server::holder))
+        apart(|| {
+            threads::ask(
+                &server::connect(options)?,
+                "looking at who has the ledger",
+                server::holder,
+            )
+        })
     }
 
     /// The stored settings of a ledger, whoever has it open.
@@ -129,7 +151,9 @@ impl PostgresStore {
     ) -> Result<Option<dwarves_ports::store::ShareRow>, OpenError> {
         apart(|| {
             let db = server::connect(options)?;
-            threads::ask(&db, "reading a share", |db| read::details::share_row(db, sequence))
+            threads::ask(&db, "reading a share", |db| {
+                read::details::share_row(db, sequence)
+            })
         })
     }
 }
@@ -144,7 +168,9 @@ fn check(options: &PostgresOptions) -> Result<Server, OpenError> {
     })?;
     match may {
         true => server::describe(&db, options),
-        false => Err(OpenError::Rights("make tables in the schema that it uses".to_owned())),
+        false => Err(OpenError::Rights(
+            "make tables in the schema that it uses".to_owned(),
+        )),
     }
 }
 

@@ -53,7 +53,9 @@ impl PostgresOptions {
             config.password(password);
         }
         if config.get_ssl_mode() == SslMode::Prefer {
-            let mode = match config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback) {
+            let mode = match config.get_hosts().iter().all(is_here)
+                && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
+            {
                 true => SslMode::Disable,
                 false => SslMode::Require,
             };
@@ -113,18 +115,37 @@ mod tests {
     use super::*;
 
     fn mode(url: &str) -> SslMode {
-        PostgresOptions::new(url, None, None).map_err(|error| error.to_string()).unwrap().config.get_ssl_mode()
+        PostgresOptions::new(url, None, None)
+            .map_err(|error| error.to_string())
+            .unwrap()
+            .config
+            .get_ssl_mode()
     }
 
     #[test]
     fn over_a_network_the_server_must_show_who_it_is() {
         assert_eq!(mode("postgresql://pool@db.example/dwarves"), SslMode::Require);
-        assert_eq!(mode("postgresql://pool@10.0.0.7,10.0.0.8/dwarves"), SslMode::Require);
-        assert_eq!(mode("postgresql://pool@localhost,10.0.0.8/dwarves"), SslMode::Require);
-        assert_eq!(mode("postgresql://pool@db.example/dwarves?sslmode=disable"), SslMode::Disable);
+        assert_eq!(
+            mode("postgresql://pool@10.0.0.7,10.0.0.8/dwarves"),
+            SslMode::Require
+        );
+        assert_eq!(
+            mode("postgresql://pool@localhost,10.0.0.8/dwarves"),
+            SslMode::Require
+        );
+        assert_eq!(
+            mode("postgresql://pool@db.example/dwarves?sslmode=disable"),
+            SslMode::Disable
+        );
         assert_eq!(mode("postgresql://pool@127.0.0.1/dwarves"), SslMode::Disable);
-        assert_eq!(mode("postgresql://pool@[::1]/dwarves?sslmode=require"), SslMode::Require);
-        assert_eq!(mode("host=/run/postgresql user=pool dbname=dwarves"), SslMode::Disable);
+        assert_eq!(
+            mode("postgresql://pool@[::1]/dwarves?sslmode=require"),
+            SslMode::Require
+        );
+        assert_eq!(
+            mode("host=/run/postgresql user=pool dbname=dwarves"),
+            SslMode::Disable
+        );
     }
 
     #[test]
@@ -136,9 +157,14 @@ mod tests {
             "postgresql://pool:secret@db:99999/dwarves",
             "postgresql://pool:secret@db/dwarves?sslmode=maybe",
         ] {
-            let refused = PostgresOptions::new(url, None, None).err().map(|error| error.to_string());
+            let refused = PostgresOptions::new(url, None, None)
+                .err()
+                .map(|error| error.to_string());
             let refused = refused.unwrap();
-            assert!(refused.starts_with("store.url: ") && !refused.contains("secret"), "{refused}");
+            assert!(
+                refused.starts_with("store.url: ") && !refused.contains("secret"),
+                "{refused}"
+            );
         }
     }
 

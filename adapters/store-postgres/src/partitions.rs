@@ -20,9 +20,9 @@ fn firsts(db: &Db) -> Outcome<Vec<u64>> {
         |cells| cells.string("name"),
     )?;
     let first = |name: &String| name.strip_prefix("shares_").and_then(|name| name.parse().ok());
-    let firsts = names
-        .iter()
-        .map(|name| first(name).ok_or_else(|| corrupt(format!("{name} is no partition of the pool's making"))));
+    let firsts = names.iter().map(|name| {
+        first(name).ok_or_else(|| corrupt(format!("{name} is no partition of the pool's making")))
+    });
     let mut firsts = firsts.collect::<Outcome<Vec<u64>>>()?;
     firsts.sort_unstable();
     Ok(firsts)

@@ -36,7 +36,10 @@ pub(crate) fn look(db: &Db) -> Result<Found, OpenError> {
             )?;
             return Ok(match others.is_empty() {
                 true => Ok(Found::Nothing),
-                false => Err(OpenError::NotOurs(format!("it has tables such as {}", others.join(", ")))),
+                false => Err(OpenError::NotOurs(format!(
+                    "it has tables such as {}",
+                    others.join(", ")
+                ))),
             });
         }
         let version = db.always(

@@ -74,7 +74,8 @@ fn demand(db: &Db) -> Result<(), OpenError> {
 
 /// Whether the server takes writes.
 pub(crate) fn must_take_writes(db: &Db) -> Result<(), OpenError> {
-    let sql = "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS refuses";
+    let sql =
+        "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on' AS refuses";
     let refuses = db.always("pg_settings", sql, &[], |cells| cells.flag("refuses"));
     match refuses.map_err(|fail| OpenError::of_fail(fail, "looking at the server"))? {
         true => Err(OpenError::ReadOnly),
@@ -90,7 +91,8 @@ pub(crate) fn lock(db: &Db) -> Outcome<bool> {
 
 /// Whose session has the ledger's lock.
 pub(crate) fn holder(db: &Db) -> Outcome<Option<String>> {
-    let sql = "SELECT COALESCE(host(client_addr), 'this machine') || ', session ' || pg_locks.pid || ' since '
+    let sql =
+        "SELECT COALESCE(host(client_addr), 'this machine') || ', session ' || pg_locks.pid || ' since '
             || to_char(backend_start, 'YYYY-MM-DD HH24:MI:SS TZ') AS holder
         FROM pg_locks LEFT JOIN pg_stat_activity ON pg_stat_activity.pid = pg_locks.pid
         WHERE locktype = 'advisory' AND granted AND objsubid = 1
@@ -152,7 +154,8 @@ pub(crate) fn describe(db: &Db, options: &PostgresOptions) -> Result<Server, Ope
     }
     if options.is_in_clear_on_a_network() {
         server.warnings.push(
-            "sslmode=disable in store.url: whoever is on the way reads and changes the ledger; take it out".to_owned(),
+            "sslmode=disable in store.url: whoever is on the way reads and changes the ledger; take it out"
+                .to_owned(),
         );
     }
     Ok(server)

@@ -30,8 +30,9 @@ impl Store for PostgresStore {
     }
 
     fn recent_shares(&self, after: Sequence, limit: u32) -> StoreFuture<Vec<RecentShare>> {
-        self.threads
-            .read("recent shares", Several, move |c| read::templates::recent_shares(c, after, limit))
+        self.threads.read("recent shares", Several, move |c| {
+            read::templates::recent_shares(c, after, limit)
+        })
     }
 
     fn commit(&self, writes: Vec<Write>) -> StoreFuture<Vec<Written>> {
@@ -39,8 +40,9 @@ impl Store for PostgresStore {
     }
 
     fn blocks_to_account(&self, limit: u32) -> StoreFuture<Vec<BlockRow>> {
-        self.threads
-            .read("blocks to account", OneStatement, move |c| read::blocks::to_account(c, limit))
+        self.threads.read("blocks to account", OneStatement, move |c| {
+            read::blocks::to_account(c, limit)
+        })
     }
 
     fn open_blocks(&self, depth: u32) -> StoreFuture<Vec<BlockRow>> {
@@ -83,16 +85,19 @@ impl Store for PostgresStore {
     }
 
     fn block(&self, hash: HeaderHash) -> StoreFuture<Option<BlockRow>> {
-        self.threads.read("block", OneStatement, move |c| read::blocks::one(c, &hash))
+        self.threads
+            .read("block", OneStatement, move |c| read::blocks::one(c, &hash))
     }
 
     fn template(&self, id: TemplateId) -> StoreFuture<Option<TemplateRow>> {
-        self.threads.read("template", OneStatement, move |c| read::templates::whole(c, id))
+        self.threads
+            .read("template", OneStatement, move |c| read::templates::whole(c, id))
     }
 
     fn owner_of(&self, extranonce: ExtraNonce) -> StoreFuture<Option<Hotkey>> {
-        self.threads
-            .read("owner of", OneStatement, move |c| read::windows::owner_of(c, extranonce))
+        self.threads.read("owner of", OneStatement, move |c| {
+            read::windows::owner_of(c, extranonce)
+        })
     }
 
     fn block_credits(&self, hash: HeaderHash) -> StoreFuture<Option<BlockCredits>> {
@@ -101,8 +106,9 @@ impl Store for PostgresStore {
     }
 
     fn miner_balances(&self, hotkey: Hotkey) -> StoreFuture<MinerBalances> {
-        self.threads
-            .read("miner balances", OneStatement, move |c| read::money::balances(c, &hotkey))
+        self.threads.read("miner balances", OneStatement, move |c| {
+            read::money::balances(c, &hotkey)
+        })
     }
 
     fn miner_credits(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<CreditRow>> {
@@ -112,13 +118,15 @@ impl Store for PostgresStore {
     }
 
     fn payout_candidates(&self, least: Amount) -> StoreFuture<Vec<Payee>> {
-        self.threads
-            .read("payout candidates", OneStatement, move |c| read::payouts::candidates(c, least))
+        self.threads.read("payout candidates", OneStatement, move |c| {
+            read::payouts::candidates(c, least)
+        })
     }
 
     fn known_txids(&self, txids: Vec<Txid>) -> StoreFuture<BTreeSet<Txid>> {
-        self.threads
-            .read("known txids", OneStatement, move |c| read::payouts::known(c, &txids))
+        self.threads.read("known txids", OneStatement, move |c| {
+            read::payouts::known(c, &txids)
+        })
     }
 
     fn settings(&self) -> StoreFuture<BTreeMap<String, String>> {
@@ -130,8 +138,9 @@ impl Store for PostgresStore {
     }
 
     fn watched_payouts(&self, limit: u32) -> StoreFuture<Vec<Payout>> {
-        self.threads
-            .read("watched payouts", OneStatement, move |c| read::payouts::watched(c, limit))
+        self.threads.read("watched payouts", OneStatement, move |c| {
+            read::payouts::watched(c, limit)
+        })
     }
 
     fn payout(&self, id: PayoutId) -> StoreFuture<Option<Payout>> {
@@ -147,29 +156,35 @@ impl Store for PostgresStore {
     }
 
     fn payout_threshold(&self, hotkey: Hotkey) -> StoreFuture<Option<Amount>> {
-        self.threads
-            .read("payout threshold", OneStatement, move |c| read::payouts::threshold(c, &hotkey))
+        self.threads.read("payout threshold", OneStatement, move |c| {
+            read::payouts::threshold(c, &hotkey)
+        })
     }
 
     fn blocks(&self, page: PageRequest) -> StoreFuture<Page<BlockRow>> {
-        self.threads.read("blocks", OneStatement, move |c| read::blocks::list(c, page))
+        self.threads
+            .read("blocks", OneStatement, move |c| read::blocks::list(c, page))
     }
 
     fn rounds(&self, page: PageRequest) -> StoreFuture<Page<RoundRow>> {
-        self.threads.read("rounds", Several, move |c| read::money::rounds(c, page))
+        self.threads
+            .read("rounds", Several, move |c| read::money::rounds(c, page))
     }
 
     fn round(&self, id: RoundId) -> StoreFuture<Option<(RoundRow, Vec<CreditRow>)>> {
-        self.threads.read("round", Several, move |c| read::money::round(c, id))
+        self.threads
+            .read("round", Several, move |c| read::money::round(c, id))
     }
 
     fn audit(&self, page: PageRequest) -> StoreFuture<Page<AuditRow>> {
-        self.threads.read("audit", OneStatement, move |c| read::money::audit(c, page))
+        self.threads
+            .read("audit", OneStatement, move |c| read::money::audit(c, page))
     }
 
     fn history(&self, question: HistoryQuestion) -> StoreFuture<Option<History>> {
-        self.threads
-            .read("history", Several, move |c| history::reading::answer(c, &question))
+        self.threads.read("history", Several, move |c| {
+            history::reading::answer(c, &question)
+        })
     }
 
     fn worker_sums(&self, hotkey: Hotkey, since: Vec<(Step, Timestamp)>) -> StoreFuture<Vec<WorkerSums>> {
@@ -179,31 +194,37 @@ impl Store for PostgresStore {
     }
 
     fn unplanned_notices(&self, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
-        self.threads
-            .read("unplanned notices", OneStatement, move |c| read::notices::unplanned(c, limit))
+        self.threads.read("unplanned notices", OneStatement, move |c| {
+            read::notices::unplanned(c, limit)
+        })
     }
 
     fn notices_since(&self, at: Timestamp, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
-        self.threads
-            .read("notices since", OneStatement, move |c| read::notices::since(c, at, limit))
+        self.threads.read("notices since", OneStatement, move |c| {
+            read::notices::since(c, at, limit)
+        })
     }
 
     fn notices_after(&self, after: NoticeId, limit: u32) -> StoreFuture<Vec<NoticeRow>> {
-        self.threads
-            .read("notices after", OneStatement, move |c| read::notices::after(c, after, limit))
+        self.threads.read("notices after", OneStatement, move |c| {
+            read::notices::after(c, after, limit)
+        })
     }
 
     fn subscriptions(&self) -> StoreFuture<Vec<SubscriptionRow>> {
-        self.threads.read("subscriptions", OneStatement, read::notices::subscriptions)
+        self.threads
+            .read("subscriptions", OneStatement, read::notices::subscriptions)
     }
 
     fn miner_notices(&self) -> StoreFuture<Vec<MinerNoticeRow>> {
-        self.threads.read("miner notices", OneStatement, read::notices::of_miners)
+        self.threads
+            .read("miner notices", OneStatement, read::notices::of_miners)
     }
 
     fn deliveries(&self, limit: u32) -> StoreFuture<Vec<DeliveryRow>> {
-        self.threads
-            .read("deliveries", OneStatement, move |c| read::notices::deliveries(c, limit))
+        self.threads.read("deliveries", OneStatement, move |c| {
+            read::notices::deliveries(c, limit)
+        })
     }
 
     fn waiting_submissions(&self, limit: u32) -> StoreFuture<Vec<SubmissionRow>> {
@@ -213,13 +234,15 @@ impl Store for PostgresStore {
     }
 
     fn submitted_work(&self, id: SubmissionId) -> StoreFuture<Option<String>> {
-        self.threads
-            .read("submitted work", OneStatement, move |c| read::submissions::work(c, &id))
+        self.threads.read("submitted work", OneStatement, move |c| {
+            read::submissions::work(c, &id)
+        })
     }
 
     fn submission(&self, id: SubmissionId) -> StoreFuture<Option<SubmissionRow>> {
-        self.threads
-            .read("submission", OneStatement, move |c| read::submissions::one(c, &id))
+        self.threads.read("submission", OneStatement, move |c| {
+            read::submissions::one(c, &id)
+        })
     }
 
     fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> StoreFuture<Page<SubmissionRow>> {
@@ -257,18 +280,21 @@ impl Store for PostgresStore {
     }
 
     fn found_ends(&self, limit: u32) -> StoreFuture<Vec<Units>> {
-        self.threads
-            .read("found ends", OneStatement, move |c| read::details::found_ends(c, limit))
+        self.threads.read("found ends", OneStatement, move |c| {
+            read::details::found_ends(c, limit)
+        })
     }
 
     fn workings(&self, round: RoundId, hotkey: Hotkey) -> StoreFuture<Option<CreditWorkings>> {
-        self.threads
-            .read("workings", Several, move |c| read::workings::of_credit(c, round, &hotkey))
+        self.threads.read("workings", Several, move |c| {
+            read::workings::of_credit(c, round, &hotkey)
+        })
     }
 
     fn earned(&self, hotkey: Hotkey, since: Timestamp, limit: u32) -> StoreFuture<Earned> {
-        self.threads
-            .read("earned", Several, move |c| read::credits::earned(c, &hotkey, since, limit))
+        self.threads.read("earned", Several, move |c| {
+            read::credits::earned(c, &hotkey, since, limit)
+        })
     }
 
     fn payouts(&self, page: PageRequest) -> StoreFuture<Page<PayoutRow>> {
@@ -282,12 +308,14 @@ impl Store for PostgresStore {
     }
 
     fn watch(&self, id: WatchId) -> StoreFuture<Option<WatchRow>> {
-        self.threads.read("watch", OneStatement, move |c| read::watches::watch(c, id))
+        self.threads
+            .read("watch", OneStatement, move |c| read::watches::watch(c, id))
     }
 
     fn watches_of(&self, hotkey: Hotkey) -> StoreFuture<Vec<WatchRow>> {
-        self.threads
-            .read("watches of", OneStatement, move |c| read::watches::of_miner(c, &hotkey))
+        self.threads.read("watches of", OneStatement, move |c| {
+            read::watches::of_miner(c, &hotkey)
+        })
     }
 
     fn epochs(&self) -> StoreFuture<EpochsState> {
@@ -307,28 +335,33 @@ impl Store for PostgresStore {
     }
 
     fn statements(&self, page: PageRequest) -> StoreFuture<Page<StatementHead>> {
-        self.threads
-            .read("statements", OneStatement, move |c| read::statements::list(c, page))
+        self.threads.read("statements", OneStatement, move |c| {
+            read::statements::list(c, page)
+        })
     }
 
     fn statement(&self, epoch: EpochId) -> StoreFuture<Option<StatementRow>> {
-        self.threads
-            .read("statement", OneStatement, move |c| read::statements::one(c, epoch))
+        self.threads.read("statement", OneStatement, move |c| {
+            read::statements::one(c, epoch)
+        })
     }
 
     fn payout_batches(&self, page: PageRequest) -> StoreFuture<Page<BatchSummary>> {
-        self.threads
-            .read("payout batches", OneStatement, move |c| read::payout_batches::list(c, page))
+        self.threads.read("payout batches", OneStatement, move |c| {
+            read::payout_batches::list(c, page)
+        })
     }
 
     fn payout_batch(&self, name: BatchName) -> StoreFuture<Option<BatchRow>> {
-        self.threads
-            .read("payout batch", OneStatement, move |c| read::payout_batches::one(c, &name))
+        self.threads.read("payout batch", OneStatement, move |c| {
+            read::payout_batches::one(c, &name)
+        })
     }
 
     fn batch_payouts(&self, name: BatchName) -> StoreFuture<Vec<Payout>> {
-        self.threads
-            .read("batch payouts", Several, move |c| read::payout_batches::payouts(c, &name))
+        self.threads.read("batch payouts", Several, move |c| {
+            read::payout_batches::payouts(c, &name)
+        })
     }
 
     fn totals(&self) -> StoreFuture<PoolTotals> {

@@ -22,8 +22,19 @@ const READERS: usize = 3;
 /// Questions that may wait for one thread; more are refused.
 const QUEUE_MAX: usize = 64;
 
-/// A question: it gets the connection, or why there is none.
-type Question = Box<dyn FnOnce(Result<&Db, StoreError>) -> bool + Send>;
+/// A question: it gets the connection, or why there is none, and whether it may be asked again on another connection.
+type Question = Box<dyn FnMut(Result<&Db, StoreError>, bool) -> Asked + Send>;
+
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// It was answered, and the connection is as it was.
+    Answered,
+    /// It was answered, and the connection is no good any more.
+    Broken,
+    /// The connection was lost under it: it waits for another one.
+    Again,
+}
 
 /// The threads of a store. Dropping them waits until what was asked is written.
 pub(crate) struct Threads {
@@ -113,19 +124,26 @@ impl Threads {
         &self,
         name: &'static str,
         of: Of,
-        read: impl FnOnce(&Db) -> Outcome<T> + Send + 'static,
+        read: impl Fn(&Db) -> Outcome<T> + Send + 'static,
     ) -> StoreFuture<T> {
         let (reply, answer) = oneshot::channel();
-        let question: Question = Box::new(move |db| {
-            let (answered, is_well) = match db {
+        let mut reply = Some(reply);
+        let question: Question = Box::new(move |db, may_repeat| {
+            let (answered, asked) = match db {
                 Ok(db) => {
-                    let (answered, is_well) = in_snapshot(db, of, read);
-                    (answered.map_err(|fail| fail.into_store_error(name)), is_well)
+                    let (answered, is_well) = in_snapshot(db, of, &read);
+                    match answered {
+                        Err(_) if db.is_gone() && may_repeat => return Asked::Again,
+                        _ if is_well => (answered, Asked::Answered),
+                        _ => (answered, Asked::Broken),
+                    }
                 }
-                Err(error) => (Err(error), false),
+                Err(error) => (Err(error.into()), Asked::Broken),
             };
-            let _gone = reply.send(answered);
-            is_well
+            if let Some(reply) = reply.take() {
+                let _gone = reply.send(answered.map_err(|fail| fail.into_store_error(name)));
+            }
+            asked
         });
         let least_busy = self
             .readers
@@ -143,7 +161,7 @@ impl Threads {
 }
 
 /// Reads in one transaction, so that all that is read is of one moment. Also whether the connection is as it was.
-fn in_snapshot<T>(db: &Db, of: Of, read: impl FnOnce(&Db) -> Outcome<T>) -> (Outcome<T>, bool) {
+fn in_snapshot<T>(db: &Db, of: Of, read: &impl Fn(&Db) -> Outcome<T>) -> (Outcome<T>, bool) {
     if matches!(of, Of::OneStatement) {
         let answered = read(db);
         return (answered, !db.is_gone());
@@ -151,7 +169,9 @@ fn in_snapshot<T>(db: &Db, of: Of, read: impl FnOnce(&Db) -> Outcome<T>) -> (Out
     let answered = db
         .run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .and_then(|()| read(db));
-    let is_over = db.run(if answered.is_ok() { "COMMIT" } else { "ROLLBACK" }).is_ok();
+    let is_over = db
+        .run(if answered.is_ok() { "COMMIT" } else { "ROLLBACK" })
+        .is_ok();
     (answered, is_over && !db.is_gone())
 }
 
@@ -192,29 +212,36 @@ fn answer_all(
     pending: &AtomicUsize,
 ) {
     let mut db = Some(db);
-    while let Ok(question) = questions.recv() {
+    while let Ok(mut question) = questions.recv() {
         // Dropping a question unanswered tells the asker that the store is closing.
-        if !*closed.borrow() {
-            if db.as_ref().is_none_or(Db::is_gone) {
-                db = None;
-                db = match server::connect(options) {
-                    Ok(connected) => Some(connected.until(closed.clone())),
-                    Err(error) => {
-                        let _ill = question(Err(unavailable(error.to_string())));
-                        pending.fetch_sub(1, Ordering::Relaxed);
-                        continue;
-                    }
-                };
-            }
-            let is_well = match &db {
-                Some(connected) => question(Ok(connected)),
-                None => question(Err(unavailable("there is no connection to the database"))),
-            };
-            if !is_well {
-                db = None;
-            }
+        if !*closed.borrow() && answer(&mut db, options, closed, &mut question, true) == Asked::Again {
+            answer(&mut db, options, closed, &mut question, false);
         }
         pending.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Asks on the connection, or on a new one if it is gone.
+fn answer(
+    db: &mut Option<Db>,
+    options: &PostgresOptions,
+    closed: &watch::Receiver<bool>,
+    question: &mut Question,
+    may_repeat: bool,
+) -> Asked {
+    let connected = match db.take().filter(|db| !db.is_gone()) {
+        Some(connected) => Ok(connected),
+        None => server::connect(options).map(|connected| connected.until(closed.clone())),
+    };
+    match connected {
+        Ok(connected) => {
+            let asked = question(Ok(&connected), may_repeat);
+            if asked == Asked::Answered {
+                *db = Some(connected);
+            }
+            asked
+        }
+        Err(error) => question(Err(unavailable(error.to_string())), may_repeat),
     }
 }
 

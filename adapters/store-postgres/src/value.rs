@@ -21,8 +21,6 @@ pub(crate) enum Value<'a> {
     Null,
     /// A number of 64 bits.
     Int(i64),
-    /// A float.
-    Real(f64),
     /// Yes or no.
     Flag(bool),
     /// A number of 128 bits.
@@ -41,13 +39,10 @@ impl ToSql for Value<'_> {
             Self::Null => Ok(IsNull::Yes),
             Self::Int(number) if *ty == Type::INT4 => i32::try_from(*number)?.to_sql(ty, out),
             Self::Int(number) => number.to_sql_checked(ty, out),
-            Self::Real(number) => number.to_sql_checked(ty, out),
             Self::Flag(flag) => flag.to_sql_checked(ty, out),
             Self::Number(number) => Number(*number).to_sql_checked(ty, out),
             // The one character that a text in the database cannot have.
-            Self::Text(text) if text.contains('\0') => {
-                text.replace('\0', "\u{fffd}").to_sql_checked(ty, out)
-            }
+            Self::Text(text) if text.contains('\0') => text.replace('\0', "\u{fffd}").to_sql_checked(ty, out),
             Self::Text(text) => text.to_sql_checked(ty, out),
             Self::Bytes(bytes) => bytes.to_sql_checked(ty, out),
             Self::Other(value) => value.to_sql_checked(ty, out),
@@ -147,7 +142,9 @@ impl Number {
     }
 
     fn read(raw: &[u8]) -> Option<Self> {
-        let mut words = raw.chunks_exact(2).map(|word| i16::from_be_bytes([word[0], word[1]]));
+        let mut words = raw
+            .chunks_exact(2)
+            .map(|word| i16::from_be_bytes([word[0], word[1]]));
         let (length, weight, sign) = (words.next()?, words.next()?, words.next()?);
         words.next()?;
         if sign != 0 {

@@ -117,7 +117,9 @@ impl Writer {
             tries += 1;
             if tries == LOCK_TRIES {
                 let holder = server::holder(&db).map_err(failed)?;
-                return Err(OpenError::InUse(holder.unwrap_or_else(|| "by another session".to_owned())));
+                return Err(OpenError::InUse(
+                    holder.unwrap_or_else(|| "by another session".to_owned()),
+                ));
             }
             std::thread::sleep(LOCK_PAUSE);
         }
@@ -219,7 +221,12 @@ impl Writer {
         let undo = self.known.begin();
         let done = begin(db, self.epoch, number).and_then(|()| {
             let size = self.options.shares_per_partition;
-            work(&mut Transaction::new(db, &mut self.known, (self.epoch, number), size))
+            work(&mut Transaction::new(
+                db,
+                &mut self.known,
+                (self.epoch, number),
+                size,
+            ))
         });
         let failed = match done {
             Ok(value) => match self.end(number) {

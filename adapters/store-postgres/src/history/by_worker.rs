@@ -94,10 +94,15 @@ fn add_rows(
              AND whose IN (SELECT id FROM workers WHERE hotkey = $1 AND gone_after IS NULL)
          GROUP BY whose"
     );
-    let rows = db.all("worker_history", &sql, values![hotkey, step.secs(), from], |cells| {
-        let first = cells.optional("first", |cells, column| cells.int(column))?;
-        Ok((cells.worker("whose")?, records::sums(cells)?, first))
-    })?;
+    let rows = db.all(
+        "worker_history",
+        &sql,
+        values![hotkey, step.secs(), from],
+        |cells| {
+            let first = cells.optional("first", |cells, column| cells.int(column))?;
+            Ok((cells.worker("whose")?, records::sums(cells)?, first))
+        },
+    )?;
     for (id, sums, first) in rows {
         let Some(worker) = workers.get_mut(&id) else {
             continue;

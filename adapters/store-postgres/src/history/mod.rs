@@ -7,8 +7,6 @@
 //!
 //! A share counts when it came, by its own time, however the clock was set.
 
-use std::collections::BTreeMap;
-
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{Sequence, WorkerId};
@@ -95,7 +93,11 @@ pub(crate) enum Of<'a> {
 pub(crate) fn runs(db: &Db, of: Of<'_>, after: Sequence, last: Sequence) -> Outcome<Vec<Run>> {
     let (which, owner, worker) = match of {
         Of::All => ("$3::bytea IS NULL AND $4::bigint IS NULL", None, None),
-        Of::Miner(hotkey) => ("workers.hotkey = $3 AND NOT removed AND $4::bigint IS NULL", Some(hotkey), None),
+        Of::Miner(hotkey) => (
+            "workers.hotkey = $3 AND NOT removed AND $4::bigint IS NULL",
+            Some(hotkey),
+            None,
+        ),
         Of::Worker(worker) => ("shares.worker = $4 AND $3::bytea IS NULL", None, Some(worker)),
     };
     let sql = format!(
@@ -125,9 +127,6 @@ pub(crate) fn runs(db: &Db, of: Of<'_>, after: Sequence, last: Sequence) -> Outc
     })
 }
 
-/// What rows came to, by when their steps began.
-pub(crate) type Steps = BTreeMap<Timestamp, Worked>;
-
 /// The columns of a row's sums, added up over rows.
 pub(crate) const SUMS: &str = "SUM(accepted)::bigint AS accepted, SUM(units) AS units, SUM(hashes) AS hashes,
      SUM(squares) AS squares, SUM(rejected_unknown_job)::bigint AS rejected_unknown_job,
@@ -135,4 +134,3 @@ pub(crate) const SUMS: &str = "SUM(accepted)::bigint AS accepted, SUM(units) AS 
      SUM(rejected_low_difficulty)::bigint AS rejected_low_difficulty,
      SUM(rejected_time_out_of_range)::bigint AS rejected_time_out_of_range,
      SUM(rejected_version_out_of_mask)::bigint AS rejected_version_out_of_mask";
-

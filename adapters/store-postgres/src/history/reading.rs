@@ -25,15 +25,31 @@ pub(crate) fn answer(db: &Db, question: &HistoryQuestion) -> Outcome<Option<Hist
             if !db.exists("SELECT 1 FROM miners WHERE hotkey = $1", values![hotkey])? {
                 return Ok(None);
             }
-            steps(db, &marks, question, "miner_history", hotkey.into(), Of::Miner(hotkey))?
+            steps(
+                db,
+                &marks,
+                question,
+                "miner_history",
+                hotkey.into(),
+                Of::Miner(hotkey),
+            )?
         }
         HistoryOf::Worker(hotkey, name) => {
             let sql = "SELECT id FROM workers WHERE hotkey = $1 AND name = $2 AND gone_after IS NULL";
-            let worker = db.one("workers", sql, values![hotkey, name.as_str()], |cells| cells.worker("id"))?;
+            let worker = db.one("workers", sql, values![hotkey, name.as_str()], |cells| {
+                cells.worker("id")
+            })?;
             let Some(worker) = worker else {
                 return Ok(None);
             };
-            steps(db, &marks, question, "worker_history", worker.into(), Of::Worker(worker))?
+            steps(
+                db,
+                &marks,
+                question,
+                "worker_history",
+                worker.into(),
+                Of::Worker(worker),
+            )?
         }
     };
     Ok(Some(History {
@@ -64,9 +80,12 @@ fn begins(db: &Db, marks: &Marks, step: Step) -> Outcome<Option<Timestamp>> {
     })?;
     let sql = "SELECT MIN(GREATEST(received_at, 0) / 1000 / $2::bigint * $2) AS at FROM shares
         WHERE sequence > $1 AND GREATEST(received_at, 0) / 1000 / $2 * $2 >= $3";
-    let later = db.always("shares", sql, values![marks.through, step.secs(), from], |cells| {
-        cells.optional("at", |cells, column| cells.int(column))
-    })?;
+    let later = db.always(
+        "shares",
+        sql,
+        values![marks.through, step.secs(), from],
+        |cells| cells.optional("at", |cells, column| cells.int(column)),
+    )?;
     Ok(stored.into_iter().chain(later).min().map(Timestamp::from_secs))
 }
 

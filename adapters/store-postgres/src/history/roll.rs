@@ -52,7 +52,13 @@ impl More {
     fn store(&self, db: &Db) -> Outcome<()> {
         let workers = self.workers.keys().map(|(.., worker)| i64::from(worker.get()));
         let workers: Vec<i64> = workers.collect();
-        upsert(db, "worker_history", &self.workers, Value::Other(&workers), "bigint")?;
+        upsert(
+            db,
+            "worker_history",
+            &self.workers,
+            Value::Other(&workers),
+            "bigint",
+        )?;
         let miners: Vec<&[u8]> = self.miners.keys().map(|(.., whose)| whose.as_slice()).collect();
         upsert(db, "miner_history", &self.miners, Value::Other(&miners), "bytea")
     }
@@ -73,7 +79,9 @@ fn upsert<W>(db: &Db, table: &str, rows: &Table<W>, whose: Value<'_>, kind: &str
         std::array::from_fn(|reason| sums().map(|sums| int(sums.rejected[reason])).collect());
     let [unknown, stale, duplicate, low, time, version] = &rejected;
     let last_bits = rows.values().map(|worked| worked.last_bits);
-    let last_bits: Vec<Option<i64>> = last_bits.map(|bits| bits.map(|bits| i64::from(bits.bits()))).collect();
+    let last_bits: Vec<Option<i64>> = last_bits
+        .map(|bits| bits.map(|bits| i64::from(bits.bits())))
+        .collect();
     // Of a miner and of the pool nobody asks for it.
     let (column, value, update) = match table {
         "worker_history" => (
@@ -146,7 +154,9 @@ pub(crate) fn piece(db: &Db, through: Option<Sequence>) -> Outcome<Rolled> {
 
 /// Notes how many miners and workers there were in the steps of the hours that are over, once each.
 fn count(db: &Db, hour: Timestamp) -> Outcome<()> {
-    let known = db.always("pool", "SELECT counted_to FROM pool", &[], |cells| cells.int("counted_to"))?;
+    let known = db.always("pool", "SELECT counted_to FROM pool", &[], |cells| {
+        cells.int("counted_to")
+    })?;
     if known >= hour.secs() {
         return Ok(());
     }

@@ -40,9 +40,12 @@ pub(crate) fn share_row(db: &Db, sequence: Sequence) -> Outcome<Option<ShareRow>
 
 /// Units of all shares before one that is stored.
 fn total_before(db: &Db, sequence: Sequence) -> Outcome<Units> {
-    let batch = batches::commit_of(db, sequence)?.ok_or_else(|| corrupt("batches: no row holds the share"))?;
+    let batch =
+        batches::commit_of(db, sequence)?.ok_or_else(|| corrupt("batches: no row holds the share"))?;
     let sql = "SELECT COALESCE(SUM(units), 0) AS units FROM shares WHERE sequence >= $1 AND sequence < $2";
-    let more = db.always("shares", sql, values![batch.first, sequence], |cells| cells.units("units"))?;
+    let more = db.always("shares", sql, values![batch.first, sequence], |cells| {
+        cells.units("units")
+    })?;
     batch.total_before.checked_add(more).ok_or_else(total_overflow)
 }
 

@@ -68,7 +68,9 @@ pub(crate) fn round(db: &Db, id: RoundId) -> Outcome<Option<(RoundRow, Vec<Credi
     let blocks = credited_blocks(db, id)?;
     let emitted = emitted(db, id)?;
     let sql = "SELECT * FROM rounds WHERE id = $1";
-    let round = db.one("rounds", sql, values![id], |cells| rows::round(cells, blocks, emitted))?;
+    let round = db.one("rounds", sql, values![id], |cells| {
+        rows::round(cells, blocks, emitted)
+    })?;
     let Some(round) = round else {
         return Ok(None);
     };

@@ -39,7 +39,9 @@ pub(crate) fn list(db: &Db, request: PageRequest) -> Outcome<Page<BatchSummary>>
 /// The digest of the last batch.
 pub(crate) fn last(db: &Db) -> Outcome<Option<BatchDigest>> {
     let sql = "SELECT digest FROM payout_batches ORDER BY id DESC LIMIT 1";
-    db.one("payout_batches", sql, &[], |cells| records::batch_digest(cells, "digest"))
+    db.one("payout_batches", sql, &[], |cells| {
+        records::batch_digest(cells, "digest")
+    })
 }
 
 pub(crate) fn one(db: &Db, name: &BatchName) -> Outcome<Option<BatchRow>> {

@@ -105,5 +105,7 @@ pub(crate) fn of_miner(db: &Db, hotkey: &Hotkey, request: PageRequest) -> Outcom
 
 pub(crate) fn threshold(db: &Db, hotkey: &Hotkey) -> Outcome<Option<Amount>> {
     let sql = "SELECT amount FROM payout_thresholds WHERE hotkey = $1";
-    db.one("payout_thresholds", sql, values![hotkey], |cells| cells.amount("amount"))
+    db.one("payout_thresholds", sql, values![hotkey], |cells| {
+        cells.amount("amount")
+    })
 }

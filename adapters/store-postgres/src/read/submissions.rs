@@ -24,7 +24,9 @@ pub(crate) fn waiting(db: &Db, limit: u32) -> Outcome<Vec<SubmissionRow>> {
 
 pub(crate) fn work(db: &Db, id: &SubmissionId) -> Outcome<Option<String>> {
     let sql = "SELECT work FROM submissions WHERE id = $1 AND evaluated_at IS NULL";
-    db.one("submissions", sql, values![id.as_bytes()], |cells| cells.string("work"))
+    db.one("submissions", sql, values![id.as_bytes()], |cells| {
+        cells.string("work")
+    })
 }
 
 pub(crate) fn one(db: &Db, id: &SubmissionId) -> Outcome<Option<SubmissionRow>> {
@@ -41,7 +43,14 @@ pub(crate) fn of_miner(db: &Db, hotkey: &Hotkey, request: PageRequest) -> Outcom
     let sql = format!(
         "SELECT {COLUMNS} FROM submissions WHERE hotkey = $3 AND sequence < $1 ORDER BY sequence DESC LIMIT $2"
     );
-    page(db, "submissions", &sql, request, values![hotkey], records::submission)
+    page(
+        db,
+        "submissions",
+        &sql,
+        request,
+        values![hotkey],
+        records::submission,
+    )
 }
 
 /// The column of a measure, and how the best comes first.
@@ -52,12 +61,7 @@ fn best_first(measure: Measure) -> (&'static str, &'static str) {
     }
 }
 
-pub(crate) fn results(
-    db: &Db,
-    hotkey: &Hotkey,
-    measure: Measure,
-    since: Timestamp,
-) -> Outcome<MinerResults> {
+pub(crate) fn results(db: &Db, hotkey: &Hotkey, measure: Measure, since: Timestamp) -> Outcome<MinerResults> {
     let (column, order) = best_first(measure);
     let best = format!(
         "WHERE hotkey = $1 AND fault IS NULL AND evaluated_at >= $2 AND {column} IS NOT NULL ORDER BY {order}"
@@ -67,11 +71,18 @@ pub(crate) fn results(
     Ok(MinerResults {
         best: first(db, &best, values![hotkey, since])?,
         latest: first(db, latest, values![hotkey])?,
-        waiting: db.always("submissions", waiting, values![hotkey], |cells| cells.u64("count"))?,
+        waiting: db.always("submissions", waiting, values![hotkey], |cells| {
+            cells.u64("count")
+        })?,
     })
 }
 
-pub(crate) fn best(db: &Db, measure: Measure, after: Timestamp, until: Timestamp) -> Outcome<Vec<BestResult>> {
+pub(crate) fn best(
+    db: &Db,
+    measure: Measure,
+    after: Timestamp,
+    until: Timestamp,
+) -> Outcome<Vec<BestResult>> {
     let (column, order) = best_first(measure);
     let sql = format!(
         "SELECT hotkey, {column}, received_at FROM (

@@ -17,7 +17,8 @@ pub(crate) fn whole(db: &Db, id: TemplateId) -> Outcome<Option<TemplateRow>> {
 
 /// The shares of live templates, which a start remembers.
 pub(crate) fn recent_shares(db: &Db, after: Sequence, limit: u32) -> Outcome<Vec<RecentShare>> {
-    let sql = "SELECT id, first_share FROM templates WHERE NOT retired AND id >= (SELECT live_from FROM pool)";
+    let sql =
+        "SELECT id, first_share FROM templates WHERE NOT retired AND id >= (SELECT live_from FROM pool)";
     let live = db.all("templates", sql, &[], |cells| {
         Ok((cells.int("id")?, cells.sequence("first_share")?))
     })?;
@@ -29,12 +30,17 @@ pub(crate) fn recent_shares(db: &Db, after: Sequence, limit: u32) -> Outcome<Vec
         WHERE sequence >= GREATEST($1, (SELECT pruned_through + 1 FROM pool)) AND template = ANY($2)
         ORDER BY sequence LIMIT $3";
     let first = first.max(after.next());
-    db.all("shares", sql, values![first, Value::Other(&ids), limit], |cells| {
-        Ok(RecentShare {
-            template: cells.template("template")?,
-            hash: cells.hash("hash")?,
-            sequence: cells.sequence("sequence")?,
-            worker: cells.worker("worker")?,
-        })
-    })
+    db.all(
+        "shares",
+        sql,
+        values![first, Value::Other(&ids), limit],
+        |cells| {
+            Ok(RecentShare {
+                template: cells.template("template")?,
+                hash: cells.hash("hash")?,
+                sequence: cells.sequence("sequence")?,
+                worker: cells.worker("worker")?,
+            })
+        },
+    )
 }

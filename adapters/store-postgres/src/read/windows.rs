@@ -55,7 +55,8 @@ pub(crate) fn in_window(db: &Db, window: &pplns::Window, through: Sequence) -> O
         return Ok(weights);
     }
     // Shares within the commits in which the window begins and ends may lie partly outside of it.
-    let to = batches::commit_of(db, last)?.ok_or_else(|| corrupt("batches: no row holds the window's end"))?;
+    let to =
+        batches::commit_of(db, last)?.ok_or_else(|| corrupt("batches: no row holds the window's end"))?;
     let mut edge = |first: Sequence, last: Sequence| -> Outcome<()> {
         let mut of_workers: BTreeMap<WorkerId, u128> = BTreeMap::new();
         batches::walk(db, first, last, |found| {
@@ -136,5 +137,7 @@ pub(crate) fn owner_of(db: &Db, extranonce: ExtraNonce) -> Outcome<Option<Hotkey
     let sql = "SELECT hotkey FROM shares JOIN workers ON workers.id = worker
         WHERE sequence > (SELECT pruned_through FROM pool) AND substr(extranonce, 1, 8) BETWEEN $1 AND $2
         ORDER BY sequence DESC LIMIT 1";
-    db.one("shares", sql, values![&first, &last], |cells| cells.hotkey("hotkey"))
+    db.one("shares", sql, values![&first, &last], |cells| {
+        cells.hotkey("hotkey")
+    })
 }

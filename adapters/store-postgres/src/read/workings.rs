@@ -14,7 +14,9 @@ use crate::value::values;
 pub(crate) fn of_credit(db: &Db, round: RoundId, hotkey: &Hotkey) -> Outcome<Option<CreditWorkings>> {
     let sql = "SELECT fee_bps, splits FROM round_workings WHERE round = $1";
     let row = db.one("round_workings", sql, values![round], |cells| {
-        let fee = u16::try_from(cells.u32("fee_bps")?).ok().and_then(BasisPoints::new);
+        let fee = u16::try_from(cells.u32("fee_bps")?)
+            .ok()
+            .and_then(BasisPoints::new);
         let fee = fee.ok_or_else(|| cells.bad("fee_bps", "a part of ten thousand"))?;
         Ok((fee, cells.u32("splits")?))
     })?;
@@ -24,7 +26,11 @@ pub(crate) fn of_credit(db: &Db, round: RoundId, hotkey: &Hotkey) -> Outcome<Opt
     let mut splits = vec![Weights::new(); count as usize];
     let sql = "SELECT place, hotkey, half_steps FROM round_splits WHERE round = $1";
     let work = db.all("round_splits", sql, values![round], |cells| {
-        Ok((cells.u32("place")?, cells.hotkey("hotkey")?, cells.u128("half_steps")?))
+        Ok((
+            cells.u32("place")?,
+            cells.hotkey("hotkey")?,
+            cells.u128("half_steps")?,
+        ))
     })?;
     for (place, hotkey, half_steps) in work {
         let split = splits.get_mut(place as usize);
@@ -42,7 +48,8 @@ pub(crate) fn of_credit(db: &Db, round: RoundId, hotkey: &Hotkey) -> Outcome<Opt
         for (value, work) in rows {
             match value {
                 Some(value) => {
-                    paid.work.insert(value, dwarves_domain::units::Units::from_raw(work));
+                    paid.work
+                        .insert(value, dwarves_domain::units::Units::from_raw(work));
                 }
                 None => paid.carried = work,
             }

@@ -160,9 +160,9 @@ impl Transaction<'_> {
         found_at: Timestamp,
     ) -> Outcome<()> {
         let sql = "SELECT state FROM blocks WHERE hash = $1";
-        let known = self
-            .db
-            .one("blocks", sql, values![hash], |cells| cells.named::<BlockState>("state"))?;
+        let known = self.db.one("blocks", sql, values![hash], |cells| {
+            cells.named::<BlockState>("state")
+        })?;
         if let Some(known) = known {
             if known.recovered() != known {
                 self.note_state(hash, known.recovered(), None)?;

@@ -19,8 +19,14 @@ impl Transaction<'_> {
         block: Option<&HeaderHash>,
         credits: &[(Hotkey, u128, Amount)],
     ) -> Outcome<()> {
-        let hotkeys: Vec<&[u8]> = credits.iter().map(|(hotkey, ..)| &hotkey.as_bytes()[..]).collect();
-        let work: Vec<Number> = credits.iter().map(|(_, half_steps, _)| Number(*half_steps)).collect();
+        let hotkeys: Vec<&[u8]> = credits
+            .iter()
+            .map(|(hotkey, ..)| &hotkey.as_bytes()[..])
+            .collect();
+        let work: Vec<Number> = credits
+            .iter()
+            .map(|(_, half_steps, _)| Number(*half_steps))
+            .collect();
         let amounts: Vec<i64> = credits.iter().map(|(.., amount)| sats(*amount)).collect();
         self.db.execute(
             "INSERT INTO credits (id, round, kind, block, hotkey, half_steps, amount)

@@ -104,7 +104,8 @@ impl Transaction<'_> {
             *sums.entry(conservation::of_account(account)).or_default() += i128::from(*delta);
         }
         for (name, delta) in sums {
-            let delta = i64::try_from(delta).map_err(|_| corrupt(format!("sums.{name} does not fit 64 bits")))?;
+            let delta =
+                i64::try_from(delta).map_err(|_| corrupt(format!("sums.{name} does not fit 64 bits")))?;
             conservation::change(self.db, &name, delta)?;
         }
         Ok(())

@@ -62,7 +62,8 @@ impl Transaction<'_> {
     pub(super) fn retire_workers(&mut self, workers: &[(WorkerId, CounterRow)]) -> Outcome<()> {
         let tail = self.known.place.tail.sequence;
         for (id, counters) in workers {
-            let sql = "UPDATE workers SET gone_after = $2 WHERE id = $1 AND gone_after IS NULL RETURNING hotkey";
+            let sql =
+                "UPDATE workers SET gone_after = $2 WHERE id = $1 AND gone_after IS NULL RETURNING hotkey";
             let hotkey = self
                 .db
                 .one("workers", sql, values![*id, tail], |cells| cells.hotkey("hotkey"))?;
@@ -79,7 +80,9 @@ impl Transaction<'_> {
 
     fn totals_of(&self, hotkey: &Hotkey) -> Outcome<CounterRow> {
         let sql = "SELECT * FROM miner_totals WHERE hotkey = $1";
-        let totals = self.db.one("miner_totals", sql, values![hotkey], rows::counters)?;
+        let totals = self
+            .db
+            .one("miner_totals", sql, values![hotkey], rows::counters)?;
         Ok(totals.unwrap_or_default())
     }
 

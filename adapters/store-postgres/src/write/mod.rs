@@ -40,7 +40,12 @@ pub(crate) struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn new(db: &'a Db, known: &'a mut Known, number: (u64, u64), shares_per_partition: u64) -> Self {
+    pub(crate) fn new(
+        db: &'a Db,
+        known: &'a mut Known,
+        number: (u64, u64),
+        shares_per_partition: u64,
+    ) -> Self {
         Self {
             db,
             known,
@@ -140,7 +145,7 @@ impl<'a> Transaction<'a> {
             Write::PruneShares { through } => {
                 let through = prune::bound(self.db, *through)?;
                 self.pruning = self.pruning.max(Some(through));
-            },
+            }
             Write::PruneHistory { minutes, hours, days } => {
                 history::forgetting::ask(self.db, *minutes, *hours, *days)?;
             }
@@ -152,7 +157,14 @@ impl<'a> Transaction<'a> {
         self.db.execute(
             "INSERT INTO audit (id, at, who, actor, message, fields, outcome)
              VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM audit), $1, $2, $3, $4, $5, $6)",
-            values![row.at, &row.who, &row.actor, &row.message, &row.fields, &row.outcome],
+            values![
+                row.at,
+                &row.who,
+                &row.actor,
+                &row.message,
+                &row.fields,
+                &row.outcome
+            ],
         )?;
         Ok(())
     }

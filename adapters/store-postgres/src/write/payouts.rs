@@ -22,9 +22,11 @@ impl Transaction<'_> {
     pub(super) fn payable_of(&self, hotkey: &Hotkey) -> Outcome<Amount> {
         let account = Account::Miner(*hotkey, Balance::Payable);
         let sql = "SELECT amount FROM balances WHERE account = $1 AND hotkey = $2";
-        let amount = self.db.one("balances", sql, values![account.code(), hotkey], |cells| {
-            cells.amount("amount")
-        })?;
+        let amount = self
+            .db
+            .one("balances", sql, values![account.code(), hotkey], |cells| {
+                cells.amount("amount")
+            })?;
         // No row: nothing ever moved there.
         Ok(amount.unwrap_or(Amount::ZERO))
     }

@@ -55,9 +55,9 @@ impl Transaction<'_> {
     /// Whether the very same round is closed already.
     fn is_closed(&self, round: &ClosedRound) -> Outcome<bool> {
         let sql = "SELECT digest FROM rounds WHERE id = $1";
-        let digest = self
-            .db
-            .one("rounds", sql, values![round.id], |cells| cells.array::<32>("digest"))?;
+        let digest = self.db.one("rounds", sql, values![round.id], |cells| {
+            cells.array::<32>("digest")
+        })?;
         match digest {
             None => Ok(false),
             Some(digest) if digest == round.digest => Ok(true),
@@ -225,8 +225,16 @@ impl Transaction<'_> {
 
     fn carry(&self, round: &ClosedRound) -> Outcome<()> {
         self.db.execute("DELETE FROM carried", &[])?;
-        let hotkeys: Vec<&[u8]> = round.carried.keys().map(|hotkey| &hotkey.as_bytes()[..]).collect();
-        let remainders: Vec<Number> = round.carried.values().map(|remainder| Number(*remainder)).collect();
+        let hotkeys: Vec<&[u8]> = round
+            .carried
+            .keys()
+            .map(|hotkey| &hotkey.as_bytes()[..])
+            .collect();
+        let remainders: Vec<Number> = round
+            .carried
+            .values()
+            .map(|remainder| Number(*remainder))
+            .collect();
         self.db.execute(
             "INSERT INTO carried (hotkey, remainder) SELECT * FROM unnest($1::bytea[], $2::numeric[])",
             values![Value::Other(&hotkeys), Value::Other(&remainders)],

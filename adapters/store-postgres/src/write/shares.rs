@@ -108,7 +108,10 @@ impl Transaction<'_> {
             rows,
         )?;
         if stored != batch.shares.len() as u64 {
-            return Err(corrupt(format!("{stored} of {} shares were stored", batch.shares.len())));
+            return Err(corrupt(format!(
+                "{stored} of {} shares were stored",
+                batch.shares.len()
+            )));
         }
         let (epoch, number) = self.number;
         self.db.execute(

@@ -16,8 +16,7 @@ use crate::value::values;
 impl Transaction<'_> {
     pub(super) fn pass_time(&mut self, at: Timestamp) -> Outcome<()> {
         if at > self.known.place.passed_time {
-            self.db
-                .execute("UPDATE pool SET passed_time = $1", values![at])?;
+            self.db.execute("UPDATE pool SET passed_time = $1", values![at])?;
             self.known.place.passed_time = at;
         }
         Ok(())

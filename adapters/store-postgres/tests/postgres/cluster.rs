@@ -12,6 +12,8 @@ use tokio_postgres::NoTls;
 /// A server.
 pub(crate) struct Cluster {
     directory: PathBuf,
+    /// How the server is run.
+    postgres: Vec<String>,
     /// Stops the server and tidies up once its standard input ends, however this process ends.
     keeper: Option<Child>,
 }
@@ -25,13 +27,20 @@ pub(crate) fn shared() -> &'static Cluster {
 /// Where the server's programs are.
 fn programs() -> PathBuf {
     let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let mut places: Vec<PathBuf> = debian.filter_map(Result::ok).map(|entry| entry.path().join("bin")).collect();
+    let mut places: Vec<PathBuf> = debian
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join("bin"))
+        .collect();
     places.sort();
     let path = std::env::var_os("PATH").unwrap_or_default();
     places.reverse();
     places.extend(std::env::split_paths(&path));
-    let found = places.into_iter().find(|place| place.join("initdb").exists() && place.join("postgres").exists());
-    found.expect("these tests need PostgreSQL's server: apt install postgresql (initdb and postgres are not found)")
+    let found = places
+        .into_iter()
+        .find(|place| place.join("initdb").exists() && place.join("postgres").exists());
+    found.expect(
+        "these tests need PostgreSQL's server: apt install postgresql (initdb and postgres are not found)",
+    )
 }
 
 /// A server refuses to run as root.
@@ -40,16 +49,29 @@ fn as_nobody(directory: &Path) -> Vec<String> {
     if String::from_utf8_lossy(&id.stdout).trim() != "0" {
         return Vec::new();
     }
-    let owned = Command::new("chown").args(["nobody"]).arg(directory).status().unwrap();
+    let owned = Command::new("chown")
+        .args(["nobody"])
+        .arg(directory)
+        .status()
+        .unwrap();
     assert!(owned.success());
-    ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"].map(str::to_owned).to_vec()
+    ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 impl Cluster {
     /// A new server with these lines in its settings.
     pub(crate) fn start(settings: &str) -> Self {
-        let place = ["/dev/shm", "/tmp"].into_iter().find(|place| Path::new(place).is_dir()).unwrap();
-        let directory = tempfile::Builder::new().prefix("dwarves-pg-").tempdir_in(place).unwrap().keep();
+        let place = ["/dev/shm", "/tmp"]
+            .into_iter()
+            .find(|place| Path::new(place).is_dir())
+            .unwrap();
+        let directory = tempfile::Builder::new()
+            .prefix("dwarves-pg-")
+            .tempdir_in(place)
+            .unwrap()
+            .keep();
         let become_nobody = as_nobody(&directory);
         let run = |program: &str, arguments: &[&str]| {
             let program = programs().join(program);
@@ -60,8 +82,26 @@ impl Cluster {
         };
         let data = directory.join("data");
         let data = data.to_str().unwrap();
-        let initdb = run("initdb", &["-D", data, "-U", "dwarves", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]);
-        let made = Command::new(&initdb[0]).args(&initdb[1..]).current_dir(&directory).output().unwrap();
+        let initdb = run(
+            "initdb",
+            &[
+                "-D",
+                data,
+                "-U",
+                "dwarves",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "-N",
+            ],
+        );
+        let made = Command::new(&initdb[0])
+            .args(&initdb[1..])
+            .current_dir(&directory)
+            .output()
+            .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let conf = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nmax_connections = 120\nshared_buffers = 64MB\n\
@@ -71,21 +111,27 @@ impl Cluster {
         let file = directory.join("data/postgresql.conf");
         let text = std::fs::read_to_string(&file).unwrap() + &conf;
         std::fs::write(&file, text).unwrap();
-        let mut cluster = Self { directory, keeper: None };
-        cluster.run(&run("postgres", &["-D", data]));
+        let postgres = run("postgres", &["-D", data]);
+        let mut cluster = Self {
+            directory,
+            postgres,
+            keeper: None,
+        };
+        cluster.run();
         cluster
     }
 
-    fn run(&mut self, postgres: &[String]) {
+    fn run(&mut self) {
         // `exec` in the background: the number is the server's own.
         let script = "exec 3<&0; \"$@\" >>\"$LOG\" 2>&1 3<&- & server=$!; echo $server >\"$PID\"; cat <&3 >/dev/null; \
-                      kill -QUIT $server 2>/dev/null; wait $server; rm -rf \"$DIRECTORY\"";
+                      kill -QUIT $server 2>/dev/null; wait $server; [ -e \"$STAY\" ] || rm -rf \"$DIRECTORY\"";
         let keeper = Command::new("sh")
             .args(["-c", script, "keeper"])
-            .args(postgres)
+            .args(&self.postgres)
             .env("LOG", self.directory.join("log"))
             .env("PID", self.directory.join("pid"))
             .env("DIRECTORY", &self.directory)
+            .env("STAY", self.directory.join("stay"))
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -124,7 +170,10 @@ impl Cluster {
     }
 
     fn ask(&self, database: &str, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&self.url(database), NoTls).await?;
             let local = tokio::task::LocalSet::new();
@@ -142,10 +191,48 @@ impl Cluster {
         self.try_sql(database, sql).unwrap()
     }
 
-    /// The server's process, and its file of settings.
-    pub(crate) fn process(&self) -> String {
-        std::fs::read_to_string(self.directory.join("pid")).unwrap().trim().to_owned()
+    /// Kills the server as a machine that stops does: all of its processes, at once.
+    pub(crate) fn kill(&mut self) {
+        std::fs::write(self.directory.join("stay"), "").unwrap();
+        let process = std::fs::read_to_string(self.directory.join("pid")).unwrap();
+        let server = process.trim();
+        // It begins nothing more, so that all are killed.
+        signal("-STOP", &[server]);
+        let children = Command::new("pgrep").args(["-P", server]).output().unwrap();
+        let children = String::from_utf8(children.stdout).unwrap();
+        let mut all = vec![server];
+        all.extend(children.split_whitespace());
+        signal("-KILL", &all);
+        while all.iter().any(|process| is_running(process)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut keeper = self.keeper.take().unwrap();
+        drop(keeper.stdin.take());
+        keeper.wait().unwrap();
+        std::fs::remove_file(self.directory.join("stay")).unwrap();
     }
+
+    /// Starts it again where it was killed.
+    pub(crate) fn restart(&mut self) {
+        self.run();
+    }
+}
+
+fn signal(which: &str, processes: &[&str]) {
+    let mut kill = Command::new("kill");
+    let _some_ended_already = kill
+        .arg(which)
+        .args(processes)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+}
+
+/// Whether a process is there, and no mere entry that nobody has looked at yet.
+fn is_running(process: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let after_name = state.rsplit_once(") ").map(|(_, rest)| rest);
+    after_name.is_some_and(|rest| !rest.starts_with(['Z', 'X']))
 }
 
 impl Drop for Cluster {

@@ -12,6 +12,9 @@ use dwarves_store_postgres::PostgresStore;
 use dwarves_testkit::contract::Backend;
 
 mod cluster;
+mod histories;
+mod losing;
+mod refusing;
 
 use cluster::Database;
 
@@ -22,7 +25,9 @@ struct OnServer {
 
 impl Backend for OnServer {
     fn fresh() -> Self {
-        Self { database: Database::new() }
+        Self {
+            database: Database::new(),
+        }
     }
 
     fn open(&self) -> SharedStore {

@@ -47,7 +47,12 @@ pub(crate) fn list(connection: &Connection, request: PageRequest) -> Outcome<Pag
 pub(crate) fn last(connection: &Connection) -> Outcome<Option<BatchDigest>> {
     connection
         .prepare_cached("SELECT digest FROM payout_batches ORDER BY id DESC LIMIT 1")?
-        .query_row([], |row| Ok(records::batch_digest(&Cells::new(row, "payout_batches"), "digest")))
+        .query_row([], |row| {
+            Ok(records::batch_digest(
+                &Cells::new(row, "payout_batches"),
+                "digest",
+            ))
+        })
         .optional()?
         .transpose()
 }

@@ -20,13 +20,18 @@ use crate::error::{Outcome, corrupt};
 /// How far the statements are.
 pub(crate) fn epochs(connection: &Connection) -> Outcome<EpochsState> {
     let sql = "SELECT epoch_start, epoch_after, ended_start, ended_after FROM pool";
-    let mut state = connection.prepare_cached(sql)?.query_row([], |row| {
-        Ok(records::epochs(&Cells::new(row, "pool")))
-    })??;
+    let mut state = connection
+        .prepare_cached(sql)?
+        .query_row([], |row| Ok(records::epochs(&Cells::new(row, "pool"))))??;
     let sql = "SELECT start, ends, digest FROM statements ORDER BY start DESC LIMIT 1";
     let last = connection.prepare_cached(sql)?.query_row([], |row| {
         let cells = Cells::new(row, "statements");
-        let read = || -> Outcome<_> { Ok((records::epoch(&cells)?, records::statement_digest(&cells, "digest")?)) };
+        let read = || -> Outcome<_> {
+            Ok((
+                records::epoch(&cells)?,
+                records::statement_digest(&cells, "digest")?,
+            ))
+        };
         Ok(read())
     });
     state.last = last.optional()?.transpose()?;

@@ -16,7 +16,6 @@ use crate::error::Outcome;
 const COLUMNS: &str = "sequence AS id, id AS name, hotkey, worker, received_at, evaluated_at, loss, score, metadata, \
                        fault, detail";
 
-
 fn submission(row: &Row<'_>) -> Outcome<SubmissionRow> {
     records::submission(&Cells::new(row, "submissions"))
 }

@@ -10,8 +10,8 @@ use dwarves_domain::watch::WatchId;
 
 use super::Cells;
 use crate::store::{
-    BatchHead, EndedEpoch, EpochsState, Evaluated, MinerNoticeRow, NoticeRow, OpenEpoch, StatementHead, SubmissionRow,
-    WatchRow,
+    BatchHead, EndedEpoch, EpochsState, Evaluated, MinerNoticeRow, NoticeRow, OpenEpoch, StatementHead,
+    SubmissionRow, WatchRow,
 };
 
 /// A notice.

@@ -8,9 +8,7 @@ use dwarves_domain::work::ChainTemplate;
 
 use super::Cells;
 use super::lists::{decode_inputs, decode_transactions};
-use crate::store::{
-    AuditRow, BlockRow, CounterRow, CreditRow, MinerPayoutRow, RoundRow, TemplateRow,
-};
+use crate::store::{AuditRow, BlockRow, CounterRow, CreditRow, MinerPayoutRow, RoundRow, TemplateRow};
 
 /// All columns of a block but its bytes.
 pub const BLOCK_COLUMNS: &str = "id, hash, height, reward, finder, sequence, total_before, units, \
@@ -53,7 +51,10 @@ pub fn block<C: Cells>(cells: &C) -> Result<BlockRow, C::Fail> {
 /// If a cell is not what it must be.
 pub fn whole_block<C: Cells>(cells: &C) -> Result<BlockRow, C::Fail> {
     let bytes = cells.blob("bytes")?.to_vec();
-    Ok(BlockRow { bytes, ..block(cells)? })
+    Ok(BlockRow {
+        bytes,
+        ..block(cells)?
+    })
 }
 
 /// What a worker's shares came to, or a miner's workers that were taken out.
@@ -99,8 +100,7 @@ pub fn template<C: Cells>(cells: &C) -> Result<(TemplateRow, bool), C::Fail> {
             coinbase_value: cells.amount("coinbase_value")?,
             coinbase_form: cells.named("coinbase_form")?,
             witness_commitment: commitment,
-            transactions: transactions
-                .ok_or_else(|| cells.bad("transactions", "a list of transactions"))?,
+            transactions: transactions.ok_or_else(|| cells.bad("transactions", "a list of transactions"))?,
             trailer: cells.blob("trailer")?.to_vec(),
         },
         payout_script: cells.blob("payout_script")?.to_vec(),
@@ -113,7 +113,11 @@ pub fn template<C: Cells>(cells: &C) -> Result<(TemplateRow, bool), C::Fail> {
 ///
 /// # Errors
 /// If a cell is not what it must be.
-pub fn round<C: Cells>(cells: &C, blocks: Vec<HeaderHash>, emitted: Option<Emitted>) -> Result<RoundRow, C::Fail> {
+pub fn round<C: Cells>(
+    cells: &C,
+    blocks: Vec<HeaderHash>,
+    emitted: Option<Emitted>,
+) -> Result<RoundRow, C::Fail> {
     let reward = cells.amount("reward")?;
     Ok(RoundRow {
         id: cells.round("id")?,
@@ -241,4 +245,3 @@ pub fn audit<C: Cells>(cells: &C) -> Result<AuditRow, C::Fail> {
         outcome: cells.string("outcome")?,
     })
 }
-

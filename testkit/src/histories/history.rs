@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::build::hotkey;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::{HeaderHash, Sequence, WorkerId};
 use dwarves_domain::time::Timestamp;
 use dwarves_ports::store::{CounterRow, WorkerRow, Write, Written};
-use dwarves_testkit::build::hotkey;
 
 /// What is drawn for one write: its kind, and three numbers that say the rest.
-pub(crate) type Draw = (u8, u8, u8, u16);
+pub type Draw = (u8, u8, u8, u16);
 
 /// Every kind of write.
-pub(crate) const NAMES: [&str; 33] = [
+pub const NAMES: [&str; 33] = [
     "append shares",
     "register miner",
     "add worker",
@@ -50,7 +50,7 @@ pub(crate) const NAMES: [&str; 33] = [
 
 /// What there is to choose from.
 #[derive(Debug, Default)]
-pub(crate) struct History {
+pub struct History {
     /// Seconds since the begin.
     pub(crate) secs: i64,
     /// Shares that were made, whether they were stored or not; so no two have the same hash.
@@ -92,7 +92,8 @@ pub(crate) fn owner(worker: WorkerId) -> Hotkey {
 }
 
 impl History {
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The date.
+    pub fn now(&self) -> Timestamp {
         at(self.secs)
     }
 
@@ -102,7 +103,10 @@ impl History {
     }
 
     /// What a pool has before its first share.
-    pub(crate) fn begin(&mut self) -> Vec<Write> {
+    ///
+    /// # Panics
+    /// Never: it makes names that are names.
+    pub fn begin(&mut self) -> Vec<Write> {
         let register = |n| Write::RegisterMiner {
             hotkey: miner(n),
             payout_address: None,
@@ -120,8 +124,11 @@ impl History {
         writes
     }
 
-    /// What was stored.
-    pub(crate) fn note(&mut self, writes: &[Write], written: &[Written]) {
+    /// Notes what was stored.
+    ///
+    /// # Panics
+    /// If the writes are none of a history's.
+    pub fn note(&mut self, writes: &[Write], written: &[Written]) {
         for (write, answer) in writes.iter().zip(written) {
             match write {
                 Write::AddWorker(row) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
+use crate::build::sats;
 use dwarves_domain::evaluation::Measure;
 use dwarves_domain::history::{Step, Sums};
 use dwarves_domain::ids::{ExtraNonce, NoticeId, PayoutId, RoundId, Sequence, TemplateId};
@@ -16,23 +17,26 @@ use dwarves_ports::store::reads::{PageRequest, PoolTotals};
 use dwarves_ports::store::{
     HistoryOf, HistoryQuestion, HistoryStep, SharedStore, StoreErrorKind, StoreFuture, WorkerSums,
 };
-use dwarves_testkit::build::sats;
 use proptest::test_runner::TestCaseError;
 
+use super::Named;
 use super::history::{History, at, hash, miner, owner};
 use super::writes::{batch_name, name};
 
 /// Asks all and compares with the first. A question that fails must fail in all.
 async fn same<T: PartialEq + Debug>(
-    [plain, on_disk, inline]: &[SharedStore; 3],
+    stores: &[Named],
     what: &str,
     ask: impl Fn(&SharedStore) -> StoreFuture<T>,
 ) -> Result<(), TestCaseError> {
     let answer = |result: Result<T, dwarves_ports::store::StoreError>| -> Result<T, StoreErrorKind> {
         result.map_err(|error| error.kind())
     };
+    let [(_, plain), others @ ..] = stores else {
+        return Ok(());
+    };
     let of_plain = answer(ask(plain).await);
-    for (store, which) in [(on_disk, "on disk"), (inline, "inline")] {
+    for (which, store) in others {
         let other = answer(ask(store).await);
         if other != of_plain {
             let difference = difference(&of_plain, which, &other);
@@ -43,7 +47,7 @@ async fn same<T: PartialEq + Debug>(
 }
 
 /// The lines in which two answers differ.
-pub(crate) fn difference<T: Debug>(of_plain: &T, which: &str, other: &T) -> String {
+pub(super) fn difference<T: Debug>(of_plain: &T, which: &str, other: &T) -> String {
     let (of_plain, other) = (format!("{of_plain:#?}"), format!("{other:#?}"));
     let lines = of_plain.lines().zip(other.lines()).enumerate();
     let first = lines.filter(|(_, (a, b))| a != b).map(|(n, _)| n).next();
@@ -56,7 +60,11 @@ pub(crate) fn difference<T: Debug>(of_plain: &T, which: &str, other: &T) -> Stri
     )
 }
 
-pub(crate) async fn agree_at_start(stores: &[SharedStore; 3], now: Timestamp) -> Result<(), TestCaseError> {
+/// Begins a life of all and compares what each says.
+///
+/// # Errors
+/// Where they differ.
+pub async fn agree_at_start(stores: &[Named], now: Timestamp) -> Result<(), TestCaseError> {
     same(stores, "start", |store| store.start(now)).await
 }
 
@@ -108,7 +116,11 @@ fn pages() -> [PageRequest; 4] {
     [(None, 100), (None, 2), (Some(4), 3), (Some(0), 5)].map(|(cursor, limit)| PageRequest { cursor, limit })
 }
 
-pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Result<(), TestCaseError> {
+/// Asks all of everything and compares what each says.
+///
+/// # Errors
+/// Where they differ.
+pub async fn agree(stores: &[Named], history: &History) -> Result<(), TestCaseError> {
     let last = history.last().get();
     for limit in [1, 100] {
         same(stores, "blocks_to_account", |s| s.blocks_to_account(limit)).await?;
@@ -166,7 +178,7 @@ pub(crate) async fn agree(stores: &[SharedStore; 3], history: &History) -> Resul
         let end = EpochId::new(at(secs).secs().unsigned_abs());
         same(stores, "rejected_before", |s| s.rejected_before(end)).await?;
     }
-    let heads = stores[0].statements(pages()[0]).await.unwrap().rows;
+    let heads = stores[0].1.statements(pages()[0]).await.unwrap().rows;
     for page in [None, heads.get(1).map(|head| head.ended.epoch.start.get())] {
         let page = PageRequest {
             cursor: page,

@@ -1,5 +1,6 @@
 //! What one drawn write is, by what is stored by now.
 
+use crate::build::{sats, template_row};
 use dwarves_domain::ids::{ExtraNonce, HeaderHash, Sequence, TemplateId, WorkerId};
 use dwarves_domain::target::CompactTarget;
 use dwarves_domain::units::Units;
@@ -9,7 +10,6 @@ use dwarves_ports::store::{
     AuditRow, BanRow, BlockRow, BlockState, FoundBlock, LedgerPosition, ShareRow, SharedStore, WatchRow,
     WorkerRow, Write,
 };
-use dwarves_testkit::build::{sats, template_row};
 
 use super::history::{Draw, History, at, hash, miner, owner};
 
@@ -39,7 +39,10 @@ fn found(height: u32, finder: u8) -> FoundBlock {
 
 impl History {
     /// What this draw stands for now; nothing, if there is nothing to do it with.
-    pub(crate) async fn write(&mut self, store: &SharedStore, &(kind, a, b, c): &Draw) -> Option<Write> {
+    ///
+    /// # Panics
+    /// If the store does not answer.
+    pub async fn write(&mut self, store: &SharedStore, &(kind, a, b, c): &Draw) -> Option<Write> {
         // Most commits are later than the one before; now and then the clock steps back, or much time passes.
         self.secs += match c {
             c if one_in(31, c) => -3,

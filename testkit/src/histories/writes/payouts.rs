@@ -1,10 +1,10 @@
 //! Payouts as they are drawn: reserved, adopted, and led on.
 
+use crate::build::sats;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{Adopted, FeePayer, FeeRate, OutPoint, Part, Payout, Signed, Transition, Txid};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::{SharedStore, Write};
-use dwarves_testkit::build::sats;
 
 use super::super::history::{History, miner};
 use super::one_in;

@@ -1,5 +1,6 @@
 //! Rounds as they are drawn: over what is due, and some that contradict what is stored.
 
+use crate::build::{quiet_round, sats};
 use dwarves_domain::ids::Sequence;
 use dwarves_domain::rewards::{
     BlockReward, Emission, OrphanedBlock, RoundInput, Scheme, SettledBlock, Source, Unearned, Weights, close,
@@ -7,7 +8,6 @@ use dwarves_domain::rewards::{
 };
 use dwarves_domain::units::{BasisPoints, Units};
 use dwarves_ports::store::{Accounting, BlockRow, BlockState, SharedStore, Write};
-use dwarves_testkit::build::{quiet_round, sats};
 
 use super::super::history::History;
 use super::one_in;

@@ -33,7 +33,7 @@ use tokio::sync::watch;
 
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, MinerPayoutRow, RecentShare, RoundRow,
-    ShareRow, TemplateRow, ValuedUnits,
+    TemplateRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{MinerBalances, Page, PageRequest, PoolTotals, StoredState};
 use dwarves_ports::store::{
@@ -89,7 +89,8 @@ impl PlainStore {
     }
 
     /// Every share that was not pruned, oldest first.
-    fn shares(&self) -> Vec<(Sequence, ShareRow)> {
+    #[cfg(test)]
+    fn shares(&self) -> Vec<(Sequence, dwarves_ports::store::ShareRow)> {
         let state = self.state.borrow();
         let shares = state.shares.iter();
         shares.map(|share| (share.sequence, share.row.clone())).collect()

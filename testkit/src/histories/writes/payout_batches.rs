@@ -1,12 +1,12 @@
 //! Batches of exported payouts as they are drawn, and what becomes of their payouts.
 
+use crate::build::sats;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::ids::PayoutId;
 use dwarves_domain::payouts::{BatchDigest, BatchName, Part, PaymentReference, Payout, Transition};
 use dwarves_domain::units::Amount;
 use dwarves_ports::store::reads::PageRequest;
 use dwarves_ports::store::{BatchHead, BatchRow, NewBatch, SharedStore, Write};
-use dwarves_testkit::build::sats;
 
 use super::super::history::History;
 use super::one_in;

@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use dwarves_ports::store::SharedStore;
-use dwarves_testkit::contract::Backend;
+use crate::contract::Backend;
+use dwarves_ports::store::{ShareRow, SharedStore};
 
 use super::*;
 
@@ -23,7 +23,7 @@ impl Backend for Plain {
     }
 }
 
-dwarves_testkit::store_contract!(Plain);
+crate::store_contract!(Plain);
 
 /// The text of every file below this folder, but for what builds the cases' rows.
 fn modules_of_cases(folder: &Path) -> Vec<String> {
@@ -41,7 +41,7 @@ fn modules_of_cases(folder: &Path) -> Vec<String> {
 
 #[test]
 fn every_case_of_the_contract_is_run() {
-    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testkit/src/contract");
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract");
     let modules = modules_of_cases(&contract);
     let lines = modules.iter().flat_map(|module| module.lines());
     let written: Vec<&str> = lines
