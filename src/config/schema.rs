@@ -2,7 +2,6 @@
 //!
 //! `config.toml` says what each is for; here are types and ranges.
 
-
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::settings::word;

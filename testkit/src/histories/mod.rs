@@ -197,6 +197,29 @@ pub fn live_all(cases: u32, rng: TestRng, twins: impl Fn() -> Vec<Box<dyn Twin>>
     seen
 }
 
+/// Histories in which stores once differed, as the failures told them.
+const FOUND: &[&[&[Draw]]] = &[
+    // A worker is rejected shares, is taken out, and shares are pruned: the first two in one commit.
+    &[
+        &[(174, 0, 0, 71)],
+        &[(210, 39, 2, 21_751), (102, 70, 48, 36_673), (55, 73, 255, 65_189)],
+        &[(63, 160, 151, 61_314), (113, 248, 36, 2_461)],
+    ],
+];
+
+/// Lives again through every history in which stores once differed.
+///
+/// # Panics
+/// If two stores differ.
+pub fn live_again(twins: impl Fn() -> Vec<Box<dyn Twin>>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for history in FOUND {
+        let draws = history.iter().map(|commit| commit.to_vec()).collect();
+        let lived = runtime.block_on(live(Siblings::new(twins()), draws, &mut Seen::default()));
+        lived.unwrap_or_else(|why| panic!("{why}\nafter {history:?}"));
+    }
+}
+
 /// As many histories as are asked for with `PROPTEST_CASES`, or `usual`, which are others in every run.
 ///
 /// # Panics

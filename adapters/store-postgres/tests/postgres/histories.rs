@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dwarves_ports::store::SharedStore;
 use dwarves_store_postgres::PostgresStore;
-use dwarves_testkit::histories::{NAMES, Twin, live_all, live_fresh};
+use dwarves_testkit::histories::{NAMES, Twin, live_again, live_all, live_fresh};
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng};
 
 use super::cluster::Database;
@@ -89,6 +89,12 @@ fn the_ledger_on_a_server_answers_as_the_plain_reading() {
         .collect();
     assert!(missing.is_empty(), "{missing:?}: {seen:?}");
     assert!(seen.refused > 10 && seen.restarts > 10, "{seen:?}");
+}
+
+#[test]
+#[ignore = "needs postgres"]
+fn the_ledger_on_a_server_answers_as_the_plain_reading_where_another_did_not() {
+    live_again(twins);
 }
 
 /// Others in every run: a few, or as many as are asked for with PROPTEST_CASES.

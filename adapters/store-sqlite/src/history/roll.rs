@@ -152,13 +152,13 @@ pub(super) fn pool_sums(cells: &Cells<'_, '_>) -> Outcome<Sums> {
     records::sums(cells)
 }
 
-/// Adds rejected shares of workers, which came up to `at`. `next_share`: no share that is to come is before this one.
+/// Adds rejected shares of workers, which came up to `at`. `last_share`: no share that is to come is before this one.
 pub(crate) fn add_rejected(
     connection: &Connection,
     at: Timestamp,
-    next_share: Sequence,
+    last_share: Sequence,
     workers: &Steps,
 ) -> Outcome<()> {
     let marks = Marks::read(connection)?;
-    add(connection, minute_of(&marks, at), next_share, workers)
+    add(connection, minute_of(&marks, at), last_share, workers)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use dwarves_ports::store::SharedStore;
 use dwarves_store_sqlite::{InlineStore, SqliteOptions, SqliteStore};
-use dwarves_testkit::histories::{NAMES, Siblings, Twin, live_all, live_fresh};
+use dwarves_testkit::histories::{NAMES, Siblings, Twin, live_again, live_all, live_fresh};
 use proptest::test_runner::{RngAlgorithm, TestCaseError, TestRng};
 
 mod books;
@@ -84,6 +84,11 @@ fn all_stores_answer_the_same() {
         assert!(times >= 5, "{name} was done {times} times only: {seen:?}");
     }
     assert!(seen.refused > 50 && seen.restarts > 50, "{seen:?}");
+}
+
+#[test]
+fn all_stores_answer_the_same_where_they_once_did_not() {
+    live_again(twins);
 }
 
 /// Others in every run: a few, or as many as are asked for with PROPTEST_CASES.
