@@ -7,7 +7,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 
 use super::money::end_of;
-use super::questions::page;
+use super::pages::page;
 use super::state::State;
 use dwarves_ports::store::{
     BlockBooked, BlockDetails, BlockRow, CreditWorkings, Earned, Page, PageRequest, PayoutRow, ShareDetails,

@@ -8,12 +8,12 @@
 //! | `money` | blocks, rounds, balances |
 //! | `notices` | what people are to be told |
 //! | `watches` | who may look at miners |
-//! | `submissions` | evaluated work |
+//! | `submissions`, `stored_submission` | evaluated work |
 //! | `payouts` | payouts and thresholds |
 //! | `payout_batches` | batches of exported payouts |
 //! | `history` | what was mined when |
-//! | `statements` | epochs and their statements |
-//! | `questions` | the reads |
+//! | `statements`, `epochs` | epochs and their statements |
+//! | `questions`, `pages` | the reads |
 //! | `details` | what is read of one block, payout or share |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,14 +47,17 @@ use dwarves_ports::store::{EpochsState, StatementHead, StatementRow};
 use dwarves_ports::store::{MinerResults, SubmissionRow};
 
 mod details;
+mod epochs;
 mod history;
 mod money;
 mod notices;
+mod pages;
 mod payout_batches;
 mod payouts;
 mod questions;
 mod state;
 mod statements;
+mod stored_submission;
 mod submissions;
 mod watches;
 mod work;

@@ -2,7 +2,7 @@
 
 use dwarves_domain::payouts::{BatchDigest, BatchName, Payout, PayoutState};
 
-use super::questions::page;
+use super::pages::page;
 use super::state::{State, conflict, corrupt};
 use dwarves_ports::store::reads::{Page, PageRequest};
 use dwarves_ports::store::{BatchRow, BatchSummary, NewBatch, StoreError, Written};

@@ -9,7 +9,7 @@ use dwarves_domain::payouts::{Payee, Payout, PayoutState, Transition, Txid};
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::Amount;
 
-use super::questions::page;
+use super::pages::page;
 use super::state::{State, conflict, corrupt};
 use dwarves_ports::store::ledger_rows::MinerPayoutRow;
 use dwarves_ports::store::reads::{Page, PageRequest};

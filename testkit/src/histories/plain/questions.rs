@@ -12,25 +12,13 @@ use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::work::extranonce::kin;
 
 use super::money::end_of;
+use super::pages::page;
 use super::state::{Batch, State, StoredShare, corrupt};
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BlockCredits, BlockRow, CreditRow, LedgerPosition, RecentShare, RoundRow, ValuedUnits,
 };
 use dwarves_ports::store::reads::{Cursor, MinerBalances, Page, PageRequest, PoolTotals};
 use dwarves_ports::store::{Accounting, BlockState, StoreError};
-
-/// One page of numbered rows that come oldest first.
-pub(super) fn page<T>(rows: impl DoubleEndedIterator<Item = (Cursor, T)>, request: PageRequest) -> Page<T> {
-    let before = |number: Cursor| request.cursor.is_none_or(|cursor| number < cursor);
-    let mut newest_first = rows.rev().filter(|(number, _)| before(*number)).peekable();
-    let limit = request.limit as usize;
-    let taken: Vec<(Cursor, T)> = newest_first.by_ref().take(limit).collect();
-    let more = newest_first.peek().is_some();
-    Page {
-        next: taken.last().map(|(number, _)| *number).filter(|_| more),
-        rows: taken.into_iter().map(|(_, row)| row).collect(),
-    }
-}
 
 fn without_bytes(block: &BlockRow) -> BlockRow {
     BlockRow {

@@ -12,7 +12,7 @@ use dwarves_domain::time::Timestamp;
 use dwarves_domain::units::{Amount, Units};
 use dwarves_domain::watch::WatchId;
 
-use super::submissions::StoredSubmission;
+use super::stored_submission::StoredSubmission;
 use dwarves_ports::store::BatchRow;
 use dwarves_ports::store::ledger_rows::{
     AuditRow, BanRow, BlockCredits, BlockRow, CounterRow, CreditRow, MinerRow, RoundRow, ShareRow,
@@ -23,7 +23,7 @@ use dwarves_ports::store::{
     BlockState, LifeRow, MinerNoticeRow, NoticeRow, StoreError, StoreErrorKind, WatchRow, Write, Written,
 };
 
-use super::statements::Epochs;
+use super::epochs::Epochs;
 
 /// All that the plain store holds.
 #[derive(Clone, Default)]

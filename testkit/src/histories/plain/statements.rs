@@ -1,9 +1,6 @@
 //! Epochs and their statements, read from every share anew.
 
-use std::collections::BTreeMap;
-
-use dwarves_domain::hotkey::Hotkey;
-use dwarves_domain::ids::{Sequence, WorkerId, WorkerName};
+use dwarves_domain::ids::Sequence;
 use dwarves_domain::statements::epoch::AHEAD_MAX;
 use dwarves_domain::statements::{Epoch, EpochId, StatementDigest, WorkOfAll};
 use dwarves_domain::time::Timestamp;
@@ -11,42 +8,6 @@ use dwarves_ports::store::reads::{Page, PageRequest};
 use dwarves_ports::store::{EndedEpoch, EpochsState, OpenEpoch, StatementHead, StatementRow, StoreError};
 
 use super::state::{State, conflict, corrupt};
-
-/// What is kept of epochs.
-#[derive(Clone, Default)]
-pub(super) struct Epochs {
-    open: Option<OpenEpoch>,
-    ended: Option<EndedEpoch>,
-    statements: BTreeMap<EpochId, StatementRow>,
-    /// Rejected shares that no statement has counted.
-    rejected: Vec<(Timestamp, (Hotkey, WorkerName), [u64; 6])>,
-    /// Who each worker is or was.
-    names: BTreeMap<WorkerId, (Hotkey, WorkerName)>,
-}
-
-impl Epochs {
-    pub(super) fn name(&mut self, id: WorkerId, hotkey: Hotkey, name: WorkerName) {
-        self.names.insert(id, (hotkey, name));
-    }
-
-    /// The last share that may be pruned, if any may not.
-    pub(super) fn stated_through(&self) -> Option<Sequence> {
-        let open = self.open.map(|open| open.after);
-        self.ended.map(|ended| ended.after).or(open)
-    }
-
-    pub(super) fn cease(&mut self) {
-        (self.open, self.ended) = (None, None);
-        self.rejected.clear();
-    }
-
-    pub(super) fn keep_rejected(&mut self, at: Timestamp, worker: WorkerId, more: [u64; 6]) {
-        if let Some(open) = self.open {
-            let of = self.names[&worker].clone();
-            self.rejected.push((at.max(open.start.start()), of, more));
-        }
-    }
-}
 
 impl State {
     pub(super) fn epochs(&self) -> EpochsState {
@@ -180,7 +141,7 @@ impl State {
 
     pub(super) fn statements(&self, page: PageRequest) -> Page<StatementHead> {
         let rows = self.rest.epochs.statements.iter();
-        super::questions::page(rows.map(|(id, row)| (id.get(), row.head.clone())), page)
+        super::pages::page(rows.map(|(id, row)| (id.get(), row.head.clone())), page)
     }
 
     pub(super) fn statement(&self, epoch: EpochId) -> Option<StatementRow> {

@@ -1,6 +1,6 @@
 //! Evaluated work.
 
-use dwarves_domain::evaluation::{Figure, Measure, Reading, SubmissionId};
+use dwarves_domain::evaluation::{Measure, SubmissionId};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::rewards::evaluated::BestResult;
 use dwarves_domain::time::Timestamp;
@@ -9,50 +9,7 @@ use dwarves_ports::store::{
 };
 
 use super::state::{Rest, State};
-
-#[derive(Clone)]
-pub(super) struct StoredSubmission {
-    pub(super) new: NewSubmission,
-    pub(super) evaluated: Option<Evaluated>,
-}
-
-impl StoredSubmission {
-    fn row(&self) -> SubmissionRow {
-        SubmissionRow {
-            id: self.new.id,
-            hotkey: self.new.hotkey,
-            worker: self.new.worker.clone(),
-            received_at: self.new.received_at,
-            evaluated: self.evaluated.clone(),
-        }
-    }
-
-    /// When its result was known, and what it measured.
-    fn figure(&self, measure: Measure) -> Option<(Timestamp, Figure)> {
-        let evaluated = self.evaluated.as_ref()?;
-        Some((evaluated.at, evaluated.outcome.as_ref().ok()?.figure(measure)?))
-    }
-
-    /// Whether it is evaluated and nobody can be paid for it any more.
-    fn is_over(&self, others: &[StoredSubmission], counts_since: Timestamp) -> bool {
-        let Some(Evaluated { at, outcome: Ok(old) }) = &self.evaluated else {
-            return true;
-        };
-        let surpasses = |new: &StoredSubmission| match &new.evaluated {
-            Some(Evaluated {
-                at: new_at,
-                outcome: Ok(new),
-            }) if new_at >= at => {
-                let less = |new: Option<Reading>, old: Reading| new.is_some_and(|new| new < old);
-                let more = |new: Option<Reading>, old: Reading| new.is_some_and(|new| new > old);
-                old.loss.is_none_or(|old| less(new.loss, old))
-                    && old.score.is_none_or(|old| more(new.score, old))
-            }
-            _ => false,
-        };
-        *at < counts_since || others.iter().any(surpasses)
-    }
-}
+use super::stored_submission::StoredSubmission;
 
 /// The best first, then the one that came first.
 fn order(measure: Measure, number: u64, of: &StoredSubmission) -> Option<(u128, Timestamp, u64)> {
@@ -149,7 +106,7 @@ impl State {
     pub(super) fn submissions(&self, hotkey: Hotkey, page: PageRequest) -> Page<SubmissionRow> {
         let all = self.rest.submissions.iter();
         let theirs = all.filter(|(_, stored)| stored.new.hotkey == hotkey);
-        super::questions::page(theirs.map(|(number, stored)| (*number, stored.row())), page)
+        super::pages::page(theirs.map(|(number, stored)| (*number, stored.row())), page)
     }
 
     pub(super) fn miner_results(&self, hotkey: Hotkey, measure: Measure, since: Timestamp) -> MinerResults {
