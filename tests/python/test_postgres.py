@@ -123,13 +123,16 @@ def mine_while(pool, server, kill, times, seed):
 
 
 def compare(server, database, miners):
-    acknowledged = {}
+    acknowledged, refused = {}, set()
     for miner in miners:
         acknowledged.update(miner.acknowledged)
+        refused.update(miner.refused)
     stored = stored_shares(server, database)
     lost = {hash_: sequence for hash_, sequence in acknowledged.items() if stored.get(hash_) != sequence}
     assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged shares are not where they were"
-    assert set(stored) == set(acknowledged), "shares are stored that were never acknowledged"
+    # Whoever lost the answer and asks again once the work is over hears that it is stale, and is credited all the same.
+    strange = set(stored) - set(acknowledged) - refused
+    assert not strange, f"{len(strange)} shares are stored that nobody sent"
     check_books(server, database)
     return acknowledged
 
