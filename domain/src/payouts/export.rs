@@ -7,7 +7,7 @@
 //! left out or put in between without all that follow.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::exported::{BatchName, Exported};
 use super::payout::Payout;

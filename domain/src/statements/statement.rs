@@ -4,7 +4,7 @@
 //! order of their names' bytes, all numbers whole and written as decimal texts, nothing that would need an escape. A
 //! signature of it is good for nothing else, because of the first line. The digest is the SHA-256 of the whole text.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::epoch::Epoch;
 use super::worked::{WorkOf, WorkOfAll};

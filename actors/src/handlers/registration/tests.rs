@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::refusal::Refusal;
+use dwarves_domain::signature::{KeyType, TOGETHER_MAX};
 use dwarves_domain::time::Timestamp;
 use dwarves_testkit::build::{BEGIN, hotkey};
 use dwarves_testkit::{ManualClock, settle};
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::ask::Request;
-use crate::handlers::registration::messages::OpenedSession;
+use crate::handlers::registration::messages::{OpenedSession, VerifySignature};
 use crate::miner_manager::messages::ThresholdChoice;
 use crate::testing::{Inbox, recorded_port};
 
@@ -32,6 +33,10 @@ struct Bench {
 }
 
 async fn bench() -> Bench {
+    bench_with(PER_SEC).await
+}
+
+async fn bench_with(signatures_per_sec: SharedRate) -> Bench {
     tokio::time::pause();
     let (nonces, nonces_inbox) = recorded_port();
     let (register, register_inbox) = recorded_port();
@@ -50,12 +55,13 @@ async fn bench() -> Bench {
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
         threshold_least: Amount::from_sats(546).unwrap(),
-        signatures_per_sec: PER_SEC,
-        mailbox_capacity: 16,
+        signatures_per_sec,
+        mailbox_capacity: 128,
     };
     let clock = ManualClock::at(BEGIN);
     let key = SessionKey::new(&[8; 32]);
-    let handler = RegistrationHandler::new(settings, peers, key, Arc::new(clock.clone())).start();
+    let batches = BatchKey::new(&[9; 32]);
+    let handler = RegistrationHandler::new(settings, peers, key, batches, Arc::new(clock.clone())).start();
     settle().await;
     Bench {
         clock,
@@ -120,6 +126,41 @@ async fn a_signature_over_a_message_holds_for_its_signer_and_message_alone() {
         );
     }
     assert!(bench.nonces.try_recv().is_err());
+}
+
+/// Signatures that come in one turn are checked together, and each is answered and paid for as if it had come alone.
+#[actix::test]
+async fn signatures_that_came_together_are_judged_one_by_one() {
+    let bench = bench_with(SharedRate {
+        total: 1_000,
+        per_client: 1_000,
+    })
+    .await;
+    let key = MiniSecretKey::from_bytes(&[3; 32]).unwrap();
+    let key = key.expand_to_keypair(ExpansionMode::Ed25519);
+    let count = u8::try_from(TOGETHER_MAX + 7).unwrap();
+    let is_wrong = |n: u8| n % 20 == 11;
+    let answers: Vec<_> = (0..count)
+        .map(|n| {
+            let message = vec![n];
+            let signature = key.sign_simple(b"substrate", &message).to_bytes();
+            let signed = if is_wrong(n) { b"another".to_vec() } else { message };
+            bench.post(VerifySignature {
+                from: CLIENT,
+                sender: Hotkey::from_bytes(key.public.to_bytes()),
+                message: signed,
+                signature,
+            })
+        })
+        .collect();
+    for (n, answer) in (0..count).zip(answers) {
+        let expected = if is_wrong(n) {
+            Err(Refusal::SignatureInvalid)
+        } else {
+            Ok(())
+        };
+        assert_eq!(answer.await.unwrap(), expected, "{n}");
+    }
 }
 
 fn nanos(at: Timestamp) -> u64 {
