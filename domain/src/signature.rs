@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::hotkey::Hotkey;
 use crate::time::{Span, Timestamp};
 
-pub use together::{BatchKey, Signed, TOGETHER_MAX};
+pub use together::{BatchKey, Signed, TOGETHER_MAX, Verifier};
 
 /// The context in which Substrate signs with sr25519.
 const SIGNING_CONTEXT: &[u8] = b"substrate";

@@ -5,6 +5,7 @@
 //! and Rabin, "Fast Batch Verification for Modular Exponentiation and Digital Signatures", 1998). If it does not hold,
 //! each is checked for itself.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use hmac::{Hmac, Mac};
@@ -12,11 +13,13 @@ use rand_core::{CryptoRng, RngCore, impls};
 use schnorrkel::{PublicKey, Signature, signing_context, verify_batch_rng};
 use sha2::Sha256;
 
-use super::{SIGNING_CONTEXT, verify_sr25519};
+use super::SIGNING_CONTEXT;
 use crate::hotkey::Hotkey;
 
 /// The most that are checked at once; more gain little, and hold up what else their thread does.
 pub const TOGETHER_MAX: usize = 64;
+/// Signers whose keys are kept as points. About 250 bytes each.
+const KEYS_MAX: usize = 4_096;
 
 /// A signature that somebody is said to have made with sr25519.
 #[derive(Clone, Copy, Debug)]
@@ -54,35 +57,77 @@ impl BatchKey {
         hmac.finalize().into_bytes().into()
     }
 
-    /// Which of these signatures hold, in their order. Each verdict is that of [`super::verify`].
-    pub fn verify(&self, all: &[Signed<'_>]) -> Vec<bool> {
-        all.chunks(TOGETHER_MAX)
-            .flat_map(|some| {
-                if some.len() > 1 && self.all_hold(some) {
-                    return vec![true; some.len()];
-                }
-                let one = |one: &Signed<'_>| verify_sr25519(&one.signer, one.message, one.signature);
-                some.iter().map(one).collect()
-            })
-            .collect()
-    }
-
-    fn all_hold(&self, all: &[Signed<'_>]) -> bool {
-        let keys: Result<Vec<_>, _> = all
-            .iter()
-            .map(|one| PublicKey::from_bytes(one.signer.as_bytes()))
-            .collect();
-        let signatures: Result<Vec<_>, _> = all
-            .iter()
-            .map(|one| Signature::from_bytes(one.signature))
-            .collect();
-        let (Ok(keys), Ok(signatures)) = (keys, signatures) else {
-            return false;
-        };
+    /// Whether all of these hold, of which `read` are keys and signatures.
+    fn all_hold(&self, all: &[Signed<'_>], read: &[(PublicKey, Signature)]) -> bool {
+        let (keys, signatures): (Vec<_>, Vec<_>) = read.iter().copied().unzip();
         let context = signing_context(SIGNING_CONTEXT);
         let messages = all.iter().map(|one| context.bytes(one.message));
         let seed = Seed(self.seed(all.iter().map(|one| one.signature)));
         verify_batch_rng(messages, &signatures, &keys, false, seed).is_ok()
+    }
+}
+
+/// Checks signatures, and knows the keys of those who signed before: reading one takes a tenth of the work.
+#[derive(Debug)]
+pub struct Verifier {
+    batches: BatchKey,
+    keys: HashMap<Hotkey, PublicKey>,
+    keys_max: usize,
+}
+
+impl Verifier {
+    /// One that knows nobody yet.
+    pub fn new(batches: BatchKey) -> Self {
+        Self {
+            batches,
+            keys: HashMap::new(),
+            keys_max: KEYS_MAX,
+        }
+    }
+
+    /// Which of these signatures hold, in their order. Each verdict is that of [`super::verify`].
+    pub fn verify(&mut self, all: &[Signed<'_>]) -> Vec<bool> {
+        all.chunks(TOGETHER_MAX)
+            .flat_map(|some| self.verify_some(some))
+            .collect()
+    }
+
+    fn verify_some(&mut self, some: &[Signed<'_>]) -> Vec<bool> {
+        let read: Vec<_> = some.iter().map(|one| self.read(one)).collect();
+        let whole: Option<Vec<_>> = read.iter().copied().collect();
+        let all_hold = some.len() > 1 && whole.is_some_and(|read| self.batches.all_hold(some, &read));
+        let verdicts: Vec<_> = some
+            .iter()
+            .zip(&read)
+            .map(|(one, read)| {
+                all_hold
+                    || read.is_some_and(|(key, signature)| {
+                        key.verify_simple(SIGNING_CONTEXT, one.message, &signature)
+                            .is_ok()
+                    })
+            })
+            .collect();
+        for ((one, read), holds) in some.iter().zip(read).zip(&verdicts) {
+            if let (Some((key, _)), true) = (read, holds) {
+                self.remember(one.signer, key);
+            }
+        }
+        verdicts
+    }
+
+    /// Key and signature in their forms; `None` if one of them is none.
+    fn read(&self, one: &Signed<'_>) -> Option<(PublicKey, Signature)> {
+        let known = self.keys.get(&one.signer).copied();
+        let key = known.or_else(|| PublicKey::from_bytes(one.signer.as_bytes()).ok())?;
+        Some((key, Signature::from_bytes(one.signature).ok()?))
+    }
+
+    /// Keeps the key of somebody who signed. Nobody else's is kept: anybody can name keys.
+    fn remember(&mut self, signer: Hotkey, key: PublicKey) {
+        if self.keys.len() >= self.keys_max && !self.keys.contains_key(&signer) {
+            self.keys.clear();
+        }
+        self.keys.insert(signer, key);
     }
 }
 

@@ -55,7 +55,7 @@ impl RegistrationHandler {
                 signature: &ask.payload.signature,
             })
             .collect();
-        let hold = self.batches.verify(&signed);
+        let hold = self.verifier.verify(&signed);
         for (Gathered { ask, source, payer }, holds) in gathered.into_iter().zip(hold) {
             let settled = self.settle(source, payer, holds);
             ask.reply.answer(settled);

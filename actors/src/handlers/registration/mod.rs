@@ -12,7 +12,7 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::{Session, SessionKey};
-use dwarves_domain::signature::{BatchKey, SignedRequest, Window};
+use dwarves_domain::signature::{BatchKey, SignedRequest, Verifier, Window};
 use dwarves_domain::source::Source;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
@@ -72,7 +72,7 @@ pub struct RegistrationHandler {
     settings: RegistrationSettings,
     peers: RegistrationPeers,
     sessions: SessionKey,
-    batches: BatchKey,
+    verifier: Verifier,
     clock: SharedClock,
     rate: FairRate,
     /// Signatures that are checked together, at the end of this turn.
@@ -93,7 +93,7 @@ impl RegistrationHandler {
             settings,
             peers,
             sessions,
-            batches,
+            verifier: Verifier::new(batches),
             clock,
             rate,
             gathered: Vec::new(),
