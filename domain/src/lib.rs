@@ -70,6 +70,7 @@ pub mod source;
 pub mod statements;
 pub mod statistics;
 pub mod target;
+mod text_digest;
 pub mod time;
 pub mod timekeeping;
 pub mod units;

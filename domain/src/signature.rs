@@ -4,12 +4,16 @@
 //! by `\n`: `btauth/1`, scheme, METHOD, path with query as sent, hex SHA-256 of the raw body, nonce, sender,
 //! receiver. sr25519 signatures are made in the signing context `substrate`.
 
+mod together;
+
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
 use crate::hotkey::Hotkey;
 use crate::time::{Span, Timestamp};
+
+pub use together::{BatchKey, Signed, TOGETHER_MAX, Verifier};
 
 /// The context in which Substrate signs with sr25519.
 const SIGNING_CONTEXT: &[u8] = b"substrate";

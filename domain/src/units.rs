@@ -201,6 +201,18 @@ impl FromStr for Units {
     }
 }
 
+/// An amount's base units as its whole unit, with all of that one's decimal places.
+pub fn in_units(base: u128, decimals: u8) -> String {
+    let places = usize::from(decimals);
+    let digits = format!("{base:0width$}", width = places + 1);
+    let (whole, part) = digits.split_at(digits.len() - places);
+    if part.is_empty() {
+        whole.to_owned()
+    } else {
+        format!("{whole}.{part}")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

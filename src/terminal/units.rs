@@ -1,5 +1,7 @@
 //! Amounts for people.
 
+use dwarves_domain::units::in_units;
+
 /// Sats as coins with all eight decimal places.
 pub fn coins(sats: i128) -> String {
     amount(sats, 8)
@@ -8,13 +10,7 @@ pub fn coins(sats: i128) -> String {
 /// Base units of a unit with so many decimal places, with all of them.
 pub fn amount(base: i128, decimals: u8) -> String {
     let sign = if base < 0 { "-" } else { "" };
-    let base = base.unsigned_abs();
-    let whole = 10_u128.pow(u32::from(decimals.min(30)));
-    if whole == 1 {
-        return format!("{sign}{base}");
-    }
-    let places = usize::from(decimals);
-    format!("{sign}{}.{:0places$}", base / whole, base % whole)
+    format!("{sign}{}", in_units(base.unsigned_abs(), decimals))
 }
 
 /// Hashes per second with a unit.

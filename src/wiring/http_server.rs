@@ -16,6 +16,7 @@ use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::miners::RigAt;
 use dwarves_domain::miners::rejects::Limits;
 use dwarves_domain::session::SessionKey;
+use dwarves_domain::signature::BatchKey;
 use dwarves_domain::time::Timestamp;
 use dwarves_domain::work::JobKey;
 use dwarves_ports::clock::SharedClock;
@@ -36,6 +37,7 @@ pub(super) struct HandlerParts {
     pub(super) submission_limits: SubmissionLimits,
     pub(super) submission_peers: SubmissionPeers,
     pub(super) sessions: SessionKey,
+    pub(super) batches: BatchKey,
     pub(super) job_key: JobKey,
     pub(super) clock: SharedClock,
     pub(super) hashing: Hashing,
@@ -78,6 +80,7 @@ impl HandlerParts {
             self.registration.clone(),
             self.registration_peers.clone(),
             self.sessions.clone(),
+            self.batches.clone(),
             Arc::clone(&self.clock),
         )
         .start();

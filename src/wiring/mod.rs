@@ -325,6 +325,7 @@ fn handler_parts(config: &Config, ground: &Ground, ports: &PoolPorts, hashing: H
         submission_limits: settings::submission(config),
         submission_peers: ports.submission.clone(),
         sessions: ground.pool_key.session_key(),
+        batches: ground.pool_key.batch_key(),
         job_key: ground.pool_key.job_key(),
         clock: Arc::clone(&ground.clock),
         hashing,

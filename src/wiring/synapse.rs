@@ -57,6 +57,7 @@ impl BoundSynapse {
         };
         let bittensor = &config.bittensor;
         let synapse = SynapseDeps {
+            pool: deps.pool_hotkey,
             admit: ports.admit_call.clone(),
             window: Window {
                 back: bittensor.window_back,

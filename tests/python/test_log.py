@@ -106,7 +106,7 @@ def test_the_text_log_is_as_it_was_at_every_level(monkeypatch):
         ("INFO", "dwarves_actors::block_tracker", rf"block found height=\d+ hash={share_id} finder=\w+"),
         ("INFO", "dwarves_actors::block_tracker", rf"block accepted hash={share_id}"),
         ("DEBUG", "dwarves_actors::miner_manager::judge", rf"share is stored and counts share={share_id} .*"),
-        ("WARN", "dwarves_actors::paymaster::control", "payouts paused"),
+        ("WARN", "dwarves_actors::paymaster::switches", "payouts paused"),
         ("DEBUG", "dwarves_stratum::session", r"session ended ip=127.0.0.1 why=\w+"),
     ]:
         assert any((level, target) == line[:2] and re.fullmatch(text, line[2]) for line in told), (level, target, text)

@@ -4,7 +4,7 @@ use dwarves_domain::ids::WorkerName;
 use dwarves_domain::notices::look::Change;
 use dwarves_domain::payouts::Part;
 use dwarves_domain::time::Timestamp;
-use dwarves_domain::units::Amount;
+use dwarves_domain::units::{Amount, in_units};
 use dwarves_ports::store::BlockRow;
 use serde_json::{Value, json};
 
@@ -138,13 +138,7 @@ pub(super) type Unit = (String, u8);
 
 /// An amount with its unit, all of its decimal places shown.
 fn money(amount: Amount, (name, decimals): &Unit) -> String {
-    let (places, whole) = (usize::from(*decimals), 10_u64.checked_pow(u32::from(*decimals)));
-    match (amount.sats(), whole) {
-        (sats, Some(whole)) if places > 0 => {
-            format!("{}.{:0places$} {name}", sats / whole, sats % whole)
-        }
-        (sats, _) => format!("{sats} {name}"),
-    }
+    format!("{} {name}", in_units(amount.sats().into(), *decimals))
 }
 
 /// A payout to the miner was sent.

@@ -105,8 +105,8 @@ pub struct Work {
 }
 
 impl Work {
-    /// The job as its miner sees it.
-    pub fn new(job: &Job, algorithm: Algorithm, expires_at: Timestamp) -> Self {
+    /// The job as its miner sees it; `share_difficulty` is its difficulty as it is shown.
+    pub fn new(job: &Job, algorithm: Algorithm, share_difficulty: f64, expires_at: Timestamp) -> Self {
         let chain = job.template().chain();
         Self {
             job_id: job.id(),
@@ -117,7 +117,7 @@ impl Work {
             time_min: chain.time_min,
             time_max: chain.time_max,
             share_target: job.share_target(),
-            share_difficulty: job.share_difficulty().shown(),
+            share_difficulty,
             network_target: job.template().network_target(),
             expires_at: Instant(expires_at),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::notices::key::NotificationKey;
 use dwarves_domain::session::SessionKey;
-use dwarves_domain::signature::KeyType;
+use dwarves_domain::signature::{BatchKey, KeyType};
 use dwarves_domain::watch::WatchKey;
 use dwarves_domain::work::JobKey;
 
@@ -112,6 +112,11 @@ impl PoolKey {
     /// The key of session tokens.
     pub fn session_key(&self) -> SessionKey {
         SessionKey::new(&self.0.derive(b"dwarves/session-key/1"))
+    }
+
+    /// What makes checking many signatures at once safe.
+    pub fn batch_key(&self) -> BatchKey {
+        BatchKey::new(&self.0.derive(b"dwarves/batch-key/1"))
     }
 
     /// The key of watch tokens.

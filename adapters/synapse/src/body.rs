@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use dwarves_domain::hotkey::Hotkey;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -14,6 +13,7 @@ use sha3::{Digest, Sha3_256};
 
 use crate::class::Class;
 use crate::fault::Fault;
+use crate::headers::Named;
 
 /// Fields that a body may have: a dendrite's own seven, and what classes add.
 const FIELDS_MAX: usize = 64;
@@ -142,7 +142,7 @@ impl<'a> Body<'a> {
     ///
     /// # Errors
     /// 403 if it does, 400 if it is in no form that names somebody.
-    pub fn names_nobody_but(&self, hotkey: Hotkey) -> Result<(), Fault> {
+    pub fn names_nobody_but(&self, sender: Named<'_>) -> Result<(), Fault> {
         #[derive(Deserialize)]
         struct Terminal<'a> {
             #[serde(borrow, default)]
@@ -155,7 +155,7 @@ impl<'a> Body<'a> {
         let terminal: Option<Terminal<'_>> = serde_json::from_str(value.get())
             .map_err(|error| Fault::malformed(format_args!("dendrite: {error}")))?;
         match terminal.and_then(|terminal| terminal.hotkey) {
-            Some(named) if named.parse() != Ok(hotkey) => Err(Fault::forbidden(
+            Some(named) if !sender.is(&named) => Err(Fault::forbidden(
                 "other_hotkey",
                 "dendrite.hotkey in the body is not the hotkey that signed",
             )),

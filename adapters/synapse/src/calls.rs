@@ -22,7 +22,7 @@ use crate::body::{Body, Said};
 use crate::class::Class;
 use crate::deeds;
 use crate::fault::Fault;
-use crate::headers::{CallHeaders, Sent};
+use crate::headers::{CallHeaders, Named, Sent};
 use crate::state::SynapseState;
 use crate::turns::NoTurn;
 
@@ -82,8 +82,7 @@ async fn judge(
     payload: web::Payload,
 ) -> Result<HttpResponse, Fault> {
     let bytes = body::read(req, payload, state).await?;
-    let pool = state.deps().pool_hotkey;
-    let headers = CallHeaders::read(|name| sent(req.headers(), name), pool)?;
+    let headers = CallHeaders::read(|name| sent(req.headers(), name), synapse.pool())?;
     let longest = patience(headers.timeout, state.limits().ask_deadline);
     let called = call(class, req, state, synapse, &headers, &bytes, longest);
     tokio::time::timeout(longest, called).await.unwrap_or_else(|_| {
@@ -116,13 +115,17 @@ async fn call(
     let question = VerifySignature {
         from,
         sender: hotkey,
-        message: headers.message(state.deps().pool_hotkey),
+        message: headers.message(synapse.pool()),
         signature: headers.signature,
     };
     state.ask(&state.worker().verify, question).await??;
     let body = Body::parse(bytes)?;
     let said = body.said(class, headers.body_hash)?;
-    body.names_nobody_but(hotkey)?;
+    let sender = Named {
+        hotkey,
+        text: headers.hotkey,
+    };
+    body.names_nobody_but(sender)?;
     let worker = worker(&said)?;
     let stake = synapse.gate().admit(&hotkey)?;
     let turn = synapse.turns().take(host(from), stake).await;

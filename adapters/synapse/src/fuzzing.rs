@@ -5,7 +5,7 @@ use dwarves_domain::hotkey::Hotkey;
 use crate::answer::Answer;
 use crate::body::{Body, hash, python_str};
 use crate::class::Class;
-use crate::headers::{CallHeaders, Sent};
+use crate::headers::{CallHeaders, Named, Sent};
 
 /// Whom calls are for.
 pub const POOL: Hotkey = Hotkey::from_bytes([7; 32]);
@@ -22,9 +22,14 @@ pub fn headers(text: &[u8]) {
             (Some(_), Some(_)) => Sent::Unclear,
         }
     };
-    match CallHeaders::read(header, POOL) {
+    let text = POOL.to_string();
+    let pool = Named {
+        hotkey: POOL,
+        text: &text,
+    };
+    match CallHeaders::read(header, pool) {
         Ok(read) => {
-            let message = String::from_utf8(read.message(POOL)).expect("it is made of text");
+            let message = String::from_utf8(read.message(pool)).expect("it is made of text");
             if read.hotkey.parse::<Hotkey>().is_ok() {
                 assert_eq!(
                     message.split('.').count(),
@@ -41,6 +46,11 @@ pub fn headers(text: &[u8]) {
 /// Reads a body as that of every class. One whose hash is right is understood or refused, and echoed.
 pub fn body(bytes: &[u8]) {
     let Ok(body) = Body::parse(bytes) else { return };
+    let text = POOL.to_string();
+    let pool = Named {
+        hotkey: POOL,
+        text: &text,
+    };
     for class in Class::ALL {
         let texts: Option<Vec<_>> = class
             .signed_fields()
@@ -53,7 +63,7 @@ pub fn body(bytes: &[u8]) {
                 assert_eq!(class.action().unwrap_or_default(), said.text("action"));
             }
         }
-        let _checked = body.names_nobody_but(POOL);
+        let _checked = body.names_nobody_but(pool);
         let response = Answer::to(class, &body).response();
         let echoed = actix_web::body::MessageBody::try_into_bytes(response.into_body());
         let echoed = echoed.expect("it is there, whole");

@@ -34,6 +34,22 @@ pub enum Sent<'a> {
     Unclear,
 }
 
+/// A hotkey with a text that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named<'a> {
+    /// The hotkey.
+    pub hotkey: Hotkey,
+    /// Its text.
+    pub text: &'a str,
+}
+
+impl Named<'_> {
+    /// Whether this text names it, too. Most do letter by letter, which spares reading them.
+    pub fn is(self, text: &str) -> bool {
+        text == self.text || text.parse() == Ok(self.hotkey)
+    }
+}
+
 /// The headers of a call that say who signed what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallHeaders<'a> {
@@ -79,7 +95,7 @@ impl<'a> CallHeaders<'a> {
     ///
     /// # Errors
     /// 401 if what proves the caller is missing or not in its form, 400 for all else that is wrong.
-    pub fn read(header: impl Fn(&'static str) -> Sent<'a>, pool: Hotkey) -> Result<Self, Fault> {
+    pub fn read(header: impl Fn(&'static str) -> Sent<'a>, pool: Named<'_>) -> Result<Self, Fault> {
         let text = |name: &'static str| match header(name) {
             Sent::Never => Ok(None),
             Sent::Once(text) => Ok(Some(text)),
@@ -142,10 +158,13 @@ impl<'a> CallHeaders<'a> {
         };
         // It is no proof: the signature is. But it says better what is wrong.
         let receiver = text("bt_header_axon_hotkey")?;
-        if receiver.is_some_and(|receiver| receiver.parse() != Ok(pool)) {
+        if receiver.is_some_and(|receiver| !pool.is(receiver)) {
             return Err(Fault::unverified(
                 Code::WrongReceiver,
-                format_args!("the call is for another axon; this pool's hotkey is {pool}"),
+                format_args!(
+                    "the call is for another axon; this pool's hotkey is {}",
+                    pool.text
+                ),
             ));
         }
         Ok(Self {
@@ -159,7 +178,8 @@ impl<'a> CallHeaders<'a> {
     }
 
     /// What is signed.
-    pub fn message(&self, pool: Hotkey) -> Vec<u8> {
+    pub fn message(&self, pool: Named<'_>) -> Vec<u8> {
+        let pool = pool.text;
         let Self {
             nonce_nanos,
             uuid,

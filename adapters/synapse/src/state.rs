@@ -2,14 +2,18 @@
 
 use dwarves_actors::ask::Port;
 use dwarves_actors::miner_manager::calls::AdmitCall;
+use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::signature::Window;
 
 use crate::gate::Gate;
+use crate::headers::Named;
 use crate::turns::{TurnLimits, Turns};
 
 /// What all workers share.
 #[derive(Clone, Debug)]
 pub struct SynapseDeps {
+    /// Whom calls are for.
+    pub pool: Hotkey,
     /// The miner manager: lets calls in.
     pub admit: Port<AdmitCall>,
     /// When a call is fresh.
@@ -24,6 +28,7 @@ pub struct SynapseDeps {
 #[derive(Debug)]
 pub struct SynapseState {
     deps: SynapseDeps,
+    pool_text: String,
     turns: Turns,
 }
 
@@ -32,7 +37,15 @@ impl SynapseState {
     pub fn new(deps: SynapseDeps) -> Self {
         Self {
             turns: Turns::new(deps.turns),
+            pool_text: deps.pool.to_string(),
             deps,
+        }
+    }
+
+    pub(crate) fn pool(&self) -> Named<'_> {
+        Named {
+            hotkey: self.deps.pool,
+            text: &self.pool_text,
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::body::{Body, hash, python_str};
 use crate::class::Class;
 use crate::fuzzing;
-use crate::headers::{CallHeaders, Sent, TIMEOUT};
+use crate::headers::{CallHeaders, Named, Sent, TIMEOUT};
 
 /// What real wallets signed, as `bittensor` 9.12.2 has it signed.
 const SIGNED: &str = include_str!("../tests/vectors/sr25519.json");
@@ -20,8 +20,13 @@ const SUBMIT: &str = include_str!("../tests/vectors/dendrite-9.12.2-submit_work.
 
 const POOL: &str = "5FC1hH1frk3oZKjzVEg4gJnWz1xGEQR91dt9cvnNRzgFwdxu";
 
-fn pool() -> Hotkey {
-    POOL.parse().unwrap()
+fn named(text: &str) -> Named<'_> {
+    let hotkey = text.parse().unwrap();
+    Named { hotkey, text }
+}
+
+fn pool() -> Named<'static> {
+    named(POOL)
 }
 
 #[derive(Deserialize)]
@@ -63,7 +68,10 @@ fn signatures_of_real_wallets_hold_over_their_message_alone() {
         assert_eq!(message, msg.as_bytes());
         let holds = |message: &[u8]| verify(KeyType::Sr25519, &signer, message, &headers.signature);
         assert!(holds(&message));
-        assert!(!holds(&headers.message(signer)), "it is for another receiver");
+        assert!(
+            !holds(&headers.message(named(&hotkey))),
+            "it is for another receiver"
+        );
         assert!(!holds(&[&message[..], b"0"].concat()));
     }
 }
@@ -102,7 +110,7 @@ fn what_a_real_dendrite_sent_is_read_and_hashes_to_what_it_signed() {
             .map(|name| python_str(body.field(name).unwrap()).unwrap())
             .collect();
         assert_eq!(hash(texts.iter().map(AsRef::as_ref)), call.body_hash);
-        assert!(body.names_nobody_but(signer).is_ok());
+        assert!(body.names_nobody_but(named(call.hotkey)).is_ok());
         assert_eq!(body.names_nobody_but(pool()).unwrap_err().status(), 403);
         assert_eq!(
             body.said(Class::Register, call.body_hash).unwrap_err().status(),

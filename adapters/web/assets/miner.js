@@ -114,6 +114,8 @@ export function showMiner({ id, base, isWatched, check }) {
     { limit: 10, id: (row) => String(row.payout_id) },
   );
 
+  const watchedNote = () => (isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null);
+
   /** @param {any} miner */
   function show(miner) {
     setTitle(`Miner ${format.shortened(id)}`);
@@ -128,7 +130,7 @@ export function showMiner({ id, base, isWatched, check }) {
     const last = newestShare(miner.workers ?? []);
     replace(notes, [
       hidden.size > 0 ? el("p", { class: "note", id: "hidden" }, `Some of this is for the miner itself and the operator: ${hiddenWords(hidden)}. Its owner can hand out a link that shows it: `, el("code", {}, "dwarves watch create --hotkey FILE"), ".") : null,
-      isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null,
+      watchedNote(),
       miner.payout_address === null && !hidden.has("payout_address") ? el("p", { class: "note wait" }, WAITS["no_address"] ?? "") : null,
     ]);
     replace(tiles, [
@@ -156,7 +158,7 @@ export function showMiner({ id, base, isWatched, check }) {
     const hidden = new Set(miner.hidden ?? []);
     replace(notes, [
       hidden.size > 0 ? el("p", { class: "note", id: "hidden" }, `Some of this is for the miner itself and the operator: ${hiddenWords(hidden)}.`) : null,
-      isWatched ? el("p", { class: "note" }, "You see this miner by a link that its owner handed out, and can take back.") : null,
+      watchedNote(),
     ]);
     replace(tiles, [...results.tiles(miner.results), ...(miner.balance_sats ? [tile("Owed", money(miner.balance_sats.payable))] : [])]);
     balancesCard.show(miner.balance_sats ? balanceFacts(miner.balance_sats) : hiddenNote("balances"));

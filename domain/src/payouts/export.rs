@@ -9,16 +9,15 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
-use sha2::{Digest, Sha256};
-
 use super::exported::{BatchName, Exported};
 use super::payout::Payout;
 use super::plan::{Payee, Plan, PlanError, PlanRules, WhyHeld};
 use super::{Part, PayoutState};
 use crate::address::{AddressFormat, PayoutAddress};
 use crate::hotkey::Hotkey;
+use crate::text_digest::text_digest;
 use crate::time::Timestamp;
-use crate::units::Amount;
+use crate::units::{Amount, in_units};
 
 /// The first line of every batch's text.
 pub const DOMAIN_LINE: &str = "dwarves/payout-batch/1";
@@ -30,38 +29,10 @@ const COLUMNS: &str = "batch,payout,hotkey,address,amount,amount_in_units,unit";
 /// The most payouts of one batch. Who is not in it is in the next one.
 pub const PAYOUTS_MAX: usize = 1_000;
 
-/// The SHA-256 of a batch's text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BatchDigest([u8; 32]);
-
-impl BatchDigest {
-    /// The digest of this text.
-    pub fn of(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
-    }
-
-    /// From its bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for BatchDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for BatchDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "BatchDigest({self})")
-    }
-}
+text_digest!(
+    /// The SHA-256 of a batch's text.
+    BatchDigest
+);
 
 /// Who is in the next batch: every miner whose balance has reached its threshold and who can be paid, with all of it; the
 /// largest balance first, equal ones in the order of hotkeys, at most `most` of them.
@@ -226,7 +197,7 @@ impl Export {
                 part.hotkey,
                 part.address,
                 part.amount.sats(),
-                in_units(part.amount, self.decimals),
+                in_units(part.amount.sats().into(), self.decimals),
                 self.unit
             );
         }
@@ -243,18 +214,6 @@ impl Export {
 /// What is signed of a batch's table.
 pub fn signed_csv(csv: &str) -> String {
     format!("{CSV_DOMAIN_LINE}\n{csv}")
-}
-
-/// An amount in whole units, with all decimal places of the unit.
-pub fn in_units(amount: Amount, decimals: u8) -> String {
-    let places = usize::from(decimals);
-    let digits = format!("{:0width$}", amount.sats(), width = places + 1);
-    let (whole, part) = digits.split_at(digits.len() - places);
-    if part.is_empty() {
-        whole.to_owned()
-    } else {
-        format!("{whole}.{part}")
-    }
 }
 
 #[cfg(test)]

@@ -6,50 +6,21 @@
 
 use std::fmt::{self, Write as _};
 
-use sha2::{Digest, Sha256};
-
 use super::epoch::Epoch;
 use super::worked::{WorkOf, WorkOfAll};
 use crate::hotkey::Hotkey;
 use crate::ids::Sequence;
 use crate::share::Rejection;
+use crate::text_digest::text_digest;
 use crate::work::Algorithm;
 
 /// The first line of every statement.
 pub const DOMAIN_LINE: &str = "dwarves/work-statement/1";
 
-/// The SHA-256 of a statement's text.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StatementDigest([u8; 32]);
-
-impl StatementDigest {
-    /// The digest of this text.
-    pub fn of(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
-    }
-
-    /// From its bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// Its bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for StatementDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for StatementDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StatementDigest({self})")
-    }
-}
+text_digest!(
+    /// The SHA-256 of a statement's text.
+    StatementDigest
+);
 
 /// What an epoch's shares came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

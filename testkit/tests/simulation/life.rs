@@ -18,7 +18,7 @@ use dwarves_actors::pool_manager::messages::Stop;
 use dwarves_domain::address::AddressFormat;
 use dwarves_domain::limits::SharedLimit;
 use dwarves_domain::session::SessionKey;
-use dwarves_domain::signature::Window;
+use dwarves_domain::signature::{BatchKey, Window};
 use dwarves_domain::time::{Span, Timestamp};
 use dwarves_domain::units::Amount;
 use dwarves_ports::chain::Chain;
@@ -124,6 +124,7 @@ fn open_doors(ports: &PoolPorts, clock: &SimClock) -> Doors {
         settings,
         ports.registration.clone(),
         sessions,
+        BatchKey::new(&[9; 32]),
         Arc::new(clock.clone()),
     )
     .start();

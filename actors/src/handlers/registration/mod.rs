@@ -1,7 +1,8 @@
 //! The registration handler: checks signatures, registers miners and opens sessions. One per HTTP worker.
 //!
-//! It owns a rate limit, of which each client has a share, and nothing else. Signatures (about 50 us of CPU each) are checked here, on the
-//! worker's own thread. It asks the miner manager. It knows nothing of HTTP beyond what a signature covers.
+//! It owns a rate limit, of which each client has a share, and nothing else. Signatures (about 50 us of CPU each, half of that in calls
+//! that came together) are checked here, on the worker's own thread. It asks the miner manager. It knows nothing of HTTP beyond what a
+//! signature covers.
 
 use std::time::Duration;
 
@@ -11,22 +12,24 @@ use dwarves_domain::address::{AddressFormat, PayoutAddress};
 use dwarves_domain::hotkey::Hotkey;
 use dwarves_domain::refusal::Refusal;
 use dwarves_domain::session::{Session, SessionKey};
-use dwarves_domain::signature::{KeyType, SignedRequest, Window, verify};
+use dwarves_domain::signature::{BatchKey, SignedRequest, Verifier, Window};
 use dwarves_domain::source::Source;
 use dwarves_domain::time::Span;
 use dwarves_domain::units::Amount;
 use dwarves_ports::clock::SharedClock;
 
-use super::rate::{FairRate, SharedRate};
+use super::rate::{FairRate, Payer, SharedRate};
 use crate::ask::{Ask, Port, bound_mailbox};
 use crate::miner_manager::messages::ThresholdChoice;
 use crate::miner_manager::messages::{ReadStanding, RegisterMiner, UseNonce};
 
+mod calls;
 pub mod messages;
 #[cfg(test)]
 mod tests;
 
-use messages::{Authenticate, OpenSession, OpenedSession, Register, VerifySignature};
+use calls::Gathered;
+use messages::{Authenticate, OpenSession, OpenedSession, Register};
 
 /// How long the miner manager may take.
 const ASK_DEADLINE: Duration = Duration::from_secs(20);
@@ -69,8 +72,11 @@ pub struct RegistrationHandler {
     settings: RegistrationSettings,
     peers: RegistrationPeers,
     sessions: SessionKey,
+    verifier: Verifier,
     clock: SharedClock,
     rate: FairRate,
+    /// Signatures that are checked together, at the end of this turn.
+    gathered: Vec<Gathered>,
 }
 
 impl RegistrationHandler {
@@ -79,6 +85,7 @@ impl RegistrationHandler {
         settings: RegistrationSettings,
         peers: RegistrationPeers,
         sessions: SessionKey,
+        batches: BatchKey,
         clock: SharedClock,
     ) -> Self {
         let rate = FairRate::new(settings.signatures_per_sec);
@@ -86,8 +93,10 @@ impl RegistrationHandler {
             settings,
             peers,
             sessions,
+            verifier: Verifier::new(batches),
             clock,
             rate,
+            gathered: Vec::new(),
         }
     }
 
@@ -122,12 +131,20 @@ impl RegistrationHandler {
 
     /// Whether a signature holds, at the expense of whoever brought it.
     fn check(&mut self, source: Source, is_signed: impl FnOnce() -> bool) -> Result<(), Refusal> {
+        let payer = self.charge(source)?;
+        self.settle(source, payer, is_signed())
+    }
+
+    /// Takes the price of a signature from whoever brings it.
+    fn charge(&mut self, source: Source) -> Result<Payer, Refusal> {
         // By time that passes, not by the wall's.
+        self.rate.take(source, self.clock.now()).ok_or(Refusal::Busy)
+    }
+
+    /// What whoever paid gets for a signature that holds, or does not.
+    fn settle(&mut self, source: Source, payer: Payer, holds: bool) -> Result<(), Refusal> {
         let passed = self.clock.now();
-        let Some(payer) = self.rate.take(source, passed) else {
-            return Err(Refusal::Busy);
-        };
-        if !is_signed() {
+        if !holds {
             self.rate.charge(source, payer, FAILED_COST - 1, passed);
             return Err(Refusal::SignatureInvalid);
         }
@@ -158,23 +175,6 @@ impl Handler<Ask<Authenticate>> for RegistrationHandler {
             let used = port.ask(nonce, ASK_DEADLINE).await;
             reply.answer(used.unwrap_or_else(|error| Err(error.into())));
         }));
-    }
-}
-
-impl Handler<Ask<VerifySignature>> for RegistrationHandler {
-    type Result = ();
-
-    fn handle(&mut self, ask: Ask<VerifySignature>, _: &mut Self::Context) {
-        let VerifySignature {
-            from,
-            sender,
-            message,
-            signature,
-        } = &ask.payload;
-        let checked = self.check(Source::new(*from, *sender), || {
-            verify(KeyType::Sr25519, sender, message, signature)
-        });
-        ask.reply.answer(checked);
     }
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use dwarves_domain::address::ParseAddressError;
 use dwarves_domain::refusal::Refusal;
+use dwarves_domain::signature::KeyType;
 use dwarves_domain::time::Timestamp;
 use dwarves_testkit::build::{BEGIN, hotkey};
 use dwarves_testkit::{ManualClock, settle};
@@ -15,6 +16,8 @@ use crate::ask::Request;
 use crate::handlers::registration::messages::OpenedSession;
 use crate::miner_manager::messages::ThresholdChoice;
 use crate::testing::{Inbox, recorded_port};
+
+mod calls;
 
 const POOL: Hotkey = Hotkey::from_bytes([200; 32]);
 const PER_SEC: SharedRate = SharedRate {
@@ -32,6 +35,10 @@ struct Bench {
 }
 
 async fn bench() -> Bench {
+    bench_with(PER_SEC).await
+}
+
+async fn bench_with(signatures_per_sec: SharedRate) -> Bench {
     tokio::time::pause();
     let (nonces, nonces_inbox) = recorded_port();
     let (register, register_inbox) = recorded_port();
@@ -50,12 +57,13 @@ async fn bench() -> Bench {
         session: Span::from_secs(3_600),
         addresses: AddressFormat::BitcoinRegtest,
         threshold_least: Amount::from_sats(546).unwrap(),
-        signatures_per_sec: PER_SEC,
-        mailbox_capacity: 16,
+        signatures_per_sec,
+        mailbox_capacity: 128,
     };
     let clock = ManualClock::at(BEGIN);
     let key = SessionKey::new(&[8; 32]);
-    let handler = RegistrationHandler::new(settings, peers, key, Arc::new(clock.clone())).start();
+    let batches = BatchKey::new(&[9; 32]);
+    let handler = RegistrationHandler::new(settings, peers, key, batches, Arc::new(clock.clone())).start();
     settle().await;
     Bench {
         clock,
@@ -83,43 +91,6 @@ impl Bench {
         }
         answer.await.unwrap()
     }
-}
-
-/// A signature alone is checked, and costs its client what any other does; a nonce is not asked for.
-#[actix::test]
-async fn a_signature_over_a_message_holds_for_its_signer_and_message_alone() {
-    let mut bench = bench().await;
-    let key = MiniSecretKey::from_bytes(&[3; 32]).unwrap();
-    let key = key.expand_to_keypair(ExpansionMode::Ed25519);
-    let right = VerifySignature {
-        from: CLIENT,
-        sender: Hotkey::from_bytes(key.public.to_bytes()),
-        message: b"a message".to_vec(),
-        signature: key.sign_simple(b"substrate", b"a message").to_bytes(),
-    };
-    assert_eq!(bench.post(right.clone()).await.unwrap(), Ok(()));
-    let other = VerifySignature {
-        message: b"another".to_vec(),
-        ..right.clone()
-    };
-    assert_eq!(bench.post(other).await.unwrap(), Err(Refusal::SignatureInvalid));
-    let strangers = VerifySignature {
-        sender: POOL,
-        ..right.clone()
-    };
-    assert_eq!(
-        bench.post(strangers.clone()).await.unwrap(),
-        Err(Refusal::SignatureInvalid),
-        "who was right before paid for the last one, not its client"
-    );
-    for request in [strangers, right] {
-        assert_eq!(
-            bench.post(request).await.unwrap(),
-            Err(Refusal::Busy),
-            "ten of each were charged"
-        );
-    }
-    assert!(bench.nonces.try_recv().is_err());
 }
 
 fn nanos(at: Timestamp) -> u64 {

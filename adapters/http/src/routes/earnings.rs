@@ -281,17 +281,18 @@ pub(super) async fn next_payout(
     let over = now.since(known_since).max(RECENT_MIN).secs();
     let per_sec = sats.max(0) as f64 / over as f64;
     let missing = threshold.sats().saturating_sub(balances.payable.sats());
+    // Nobody knows when an operator begins the next batch; else no payout begins before the next plan.
+    let from = if payouts.is_by_export {
+        now
+    } else {
+        payouts.next_plan_at
+    };
     let reached_at = if missing == 0 && balances.payable > Amount::ZERO {
-        Some(now)
+        (!payouts.is_by_export).then_some(now)
     } else {
         time_for(missing as f64, per_sec).map(|time| now.plus(time))
     };
-    // No payout begins before the next plan; nobody knows when an operator begins the next batch.
-    let due_at = match reached_at {
-        Some(_) if missing == 0 && payouts.is_by_export => None,
-        Some(at) if payouts.is_by_export => Some(at),
-        at => at.map(|at| at.max(payouts.next_plan_at)),
-    };
+    let due_at = reached_at.map(|at| at.max(from));
     Ok(NextPayout {
         threshold_sats: threshold.sats(),
         payable_sats: balances.payable.sats(),

@@ -74,7 +74,8 @@ pub async fn fetch(
 pub fn shown(state: &HttpState, issued: IssuedJob) -> Work {
     let IssuedJob { job, expires_at } = issued;
     let expires_at = state.deps().clock.date_of(expires_at);
-    Work::new(&job, state.deps().algorithm, expires_at)
+    let difficulty = state.difficulties().of(job.share_difficulty());
+    Work::new(&job, state.deps().algorithm, difficulty, expires_at)
 }
 
 /// Takes shares and answers once every accepted one is on disk; or takes work to be evaluated, and answers with its result, or

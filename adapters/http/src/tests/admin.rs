@@ -11,7 +11,7 @@ use super::fakes::World;
 use super::samples::{ADMIN_TOKEN, NOW};
 use super::{NONCE, Signing, ask, ask_state, get, in_session, miner, post, signed_post, with_headers};
 
-fn as_admin(request: TestRequest) -> TestRequest {
+pub(super) fn as_admin(request: TestRequest) -> TestRequest {
     request.insert_header(("Authorization", format!("Bearer {ADMIN_TOKEN}")))
 }
 

@@ -20,6 +20,7 @@ use super::{HttpState, configure};
 
 mod admin;
 mod auth;
+mod batches;
 mod bodies;
 mod csv;
 mod details;

@@ -11,7 +11,7 @@ use super::fakes::World;
 use super::samples::{NOW, sats};
 use super::{ask_state, get};
 
-fn payout() -> Payout {
+pub(super) fn payout() -> Payout {
     let part = |amount, fee| Part {
         hotkey: Hotkey::from_bytes([7; 32]),
         address: "bcrt1qx".to_owned(),

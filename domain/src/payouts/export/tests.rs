@@ -197,7 +197,7 @@ proptest! {
     /// An amount in units is the exact quotient: read back without its point it is the amount.
     #[test]
     fn units_are_exact(amount in 0_u64..=Amount::MAX.sats(), decimals in 0_u8..=18) {
-        let text = in_units(sats(amount), decimals);
+        let text = in_units(amount.into(), decimals);
         let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
         prop_assert_eq!(part.len(), usize::from(decimals));
         prop_assert_eq!(whole.parse::<BigUint>().unwrap(), BigUint::from(amount) / BigUint::from(10_u8).pow(decimals.into()));
